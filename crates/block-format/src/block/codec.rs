@@ -1,0 +1,126 @@
+//! Compression of payloads, with a bound on what decoding may produce.
+
+use parking_lot::Mutex;
+
+use super::layout::CodecId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Compression;
+
+/// Compresses and decodes payloads. Contexts are kept for reuse, as many as threads have used at a time.
+pub(crate) struct Codec {
+    compression: Compression,
+    compressors: Mutex<Vec<zstd::bulk::Compressor<'static>>>,
+    decompressors: Mutex<Vec<zstd::bulk::Decompressor<'static>>>,
+}
+
+impl std::fmt::Debug for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Codec").field("compression", &self.compression).finish_non_exhaustive()
+    }
+}
+
+impl Codec {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self { compression, compressors: Mutex::default(), decompressors: Mutex::default() }
+    }
+
+    /// The stored form of `raw`: compressed if that saves at least a tenth, otherwise `raw` itself.
+    pub(crate) fn compress(&self, raw: Vec<u8>) -> Result<(CodecId, Vec<u8>)> {
+        let (id, compressed) = match self.compression {
+            Compression::None => return Ok((CodecId::Raw, raw)),
+            Compression::Zstd(level) => (CodecId::Zstd, self.zstd(level, &raw)?),
+            #[cfg(feature = "lz4")]
+            Compression::Lz4 => (CodecId::Lz4, lz4_flex::block::compress(&raw)),
+        };
+        Ok(if compressed.len() <= raw.len() / 10 * 9 { (id, compressed) } else { (CodecId::Raw, raw) })
+    }
+
+    fn zstd(&self, level: i32, raw: &[u8]) -> Result<Vec<u8>> {
+        let kept = self.compressors.lock().pop();
+        let mut context = match kept {
+            Some(context) => context,
+            None => zstd::bulk::Compressor::new(level).map_err(|e| failed(&e))?,
+        };
+        // A context is not returned after an error: it would be in an unknown state.
+        let mut compressed = context.compress(raw).map_err(|e| failed(&e))?;
+        compressed.shrink_to_fit();
+        self.compressors.lock().push(context);
+        Ok(compressed)
+    }
+
+    /// The `raw_len` bytes that `stored` stands for. Never allocates more than `raw_len`, which the caller has bounded.
+    pub(crate) fn decompress(&self, id: CodecId, stored: &[u8], raw_len: usize) -> Result<Vec<u8>> {
+        let raw = match id {
+            CodecId::Raw => stored.to_vec(),
+            CodecId::Zstd => {
+                let kept = self.decompressors.lock().pop();
+                let mut context = match kept {
+                    Some(context) => context,
+                    None => zstd::bulk::Decompressor::new().map_err(|e| failed(&e))?,
+                };
+                let mut raw = Vec::with_capacity(raw_len);
+                context.decompress_to_buffer(stored, &mut raw).map_err(|e| failed(&e))?;
+                self.decompressors.lock().push(context);
+                raw
+            }
+            #[cfg(feature = "lz4")]
+            CodecId::Lz4 => {
+                let mut raw = vec![0; raw_len];
+                let len = lz4_flex::block::decompress_into(stored, &mut raw)
+                    .map_err(|e| Error::damaged(format!("block payload: {e}")))?;
+                raw.truncate(len);
+                raw
+            }
+            #[cfg(not(feature = "lz4"))]
+            CodecId::Lz4 => {
+                let message = "the block is lz4: build with the feature `lz4` to read it";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+        };
+        if raw.len() == raw_len {
+            return Ok(raw);
+        }
+        Err(Error::damaged(format!("block payload: expected {raw_len} raw bytes, found {}", raw.len())))
+    }
+}
+
+fn failed(cause: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Damaged, format!("block payload: zstd says: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_codec_returns_the_bytes_it_was_given() {
+        let text = b"the same bytes, again and again. ".repeat(100);
+        for compression in [Compression::None, Compression::Zstd(1), Compression::Zstd(19), Compression::Lz4] {
+            let codec = Codec::new(compression);
+            let (id, stored) = codec.compress(text.clone()).unwrap();
+            assert!(compression == Compression::None || stored.len() < text.len() / 5);
+            assert_eq!(codec.decompress(id, &stored, text.len()).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_does_not_shrink_by_a_tenth_is_stored_raw() {
+        let noise = crate::test_noise(10_000);
+        let mut almost = noise[..9_500].to_vec();
+        almost.extend([0; 500]);
+        for raw in [noise, almost, Vec::new()] {
+            let stored = Codec::new(Compression::Zstd(3)).compress(raw.clone()).unwrap();
+            assert!(stored == (CodecId::Raw, raw));
+        }
+    }
+
+    #[test]
+    fn a_zstd_bomb_stops_at_the_length_in_the_header() {
+        let bomb = zstd::bulk::compress(&vec![0; 100 << 20], 19).unwrap();
+        assert!(bomb.len() < 20_000);
+        let error = Codec::new(Compression::Zstd(3)).decompress(CodecId::Zstd, &bomb, 1000).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+        let short = zstd::bulk::compress(&[0; 100], 3).unwrap();
+        assert!(Codec::new(Compression::Zstd(3)).decompress(CodecId::Zstd, &short, 1000).is_err());
+    }
+}

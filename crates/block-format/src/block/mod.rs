@@ -1,0 +1,16 @@
+//! A block: a run of records, or a slice of a large one, compressed and checksummed as a unit.
+//!
+//! ```text
+//! header 32 bytes | stored payload (raw, zstd or lz4)
+//! ```
+//!
+//! The header has a checksum of its own, so that lengths are believed only after it held; the other checksum is over
+//! the stored payload, so that damage is known before anything is decoded. Both are bound to artifact, file and offset.
+
+pub(crate) mod codec;
+pub(crate) mod layout;
+pub(crate) mod reader;
+pub(crate) mod writer;
+
+pub(crate) use layout::{BlockKind, Header};
+pub(crate) use reader::{Block, Body};

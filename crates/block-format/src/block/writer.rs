@@ -1,0 +1,227 @@
+//! Records → blocks: packed, compressed in parallel, then framed in order.
+
+use rayon::prelude::*;
+
+use super::codec::Codec;
+use super::layout::{self, BlockKind, BodyKind, CodecId, HEADER_LEN, Header, Large};
+use crate::checksum::Binding;
+use crate::error::{Error, Result};
+use crate::wire;
+
+/// A block before compression. Ids are relative to where the records will begin, which is known only at the commit.
+#[derive(Debug)]
+pub(crate) struct RawBlock {
+    pub(crate) kind: BlockKind,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) count: u32,
+    pub(crate) raw: Vec<u8>,
+}
+
+/// A block that lacks only its place: everything that takes time has been done.
+#[derive(Debug)]
+pub(crate) struct EncodedBlock {
+    pub(crate) kind: BlockKind,
+    pub(crate) codec: CodecId,
+    pub(crate) first: u64,
+    /// The id of its last record.
+    pub(crate) last: u64,
+    pub(crate) count: u32,
+    pub(crate) raw_len: u32,
+    pub(crate) stored: Vec<u8>,
+}
+
+/// Lengths at which blocks are cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub(crate) block_len: usize,
+    pub(crate) inline_max: usize,
+    pub(crate) frame_len: usize,
+}
+
+/// Packs records in the order of their ids into raw blocks.
+#[derive(Debug)]
+pub(crate) struct Packer {
+    cut: Cut,
+    first: u64,
+    next: u64,
+    count: u32,
+    gaps: Vec<u8>,
+    lens: Vec<u8>,
+    bodies: Vec<u8>,
+    done: Vec<RawBlock>,
+    done_len: usize,
+}
+
+impl Packer {
+    pub(crate) fn new(cut: Cut) -> Self {
+        Self {
+            cut,
+            first: 0,
+            next: 0,
+            count: 0,
+            gaps: Vec::new(),
+            lens: Vec::new(),
+            bodies: Vec::new(),
+            done: Vec::new(),
+            done_len: 0,
+        }
+    }
+
+    pub(crate) fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// Adds record `id`, which is larger than those before it.
+    pub(crate) fn push(&mut self, id: u64, content: &[u8]) -> Result<()> {
+        if content.len() <= self.cut.inline_max {
+            self.push_body(id, BodyKind::Inline, content);
+            return Ok(());
+        }
+        for (number, frame) in content.chunks(self.cut.frame_len).enumerate() {
+            self.push_frame(id, frame_number(number as u64)?, frame.to_vec());
+        }
+        self.push_large(id, content.len() as u64);
+        Ok(())
+    }
+
+    /// Adds a record to a block, however long it is.
+    pub(crate) fn push_inline(&mut self, id: u64, content: &[u8]) {
+        self.push_body(id, BodyKind::Inline, content);
+    }
+
+    /// Adds one frame of the large record `id`. All frames are added in order, then [`Packer::push_large`].
+    pub(crate) fn push_frame(&mut self, id: u64, number: u32, raw: Vec<u8>) {
+        self.end_block();
+        self.finish(RawBlock { kind: BlockKind::Frame, first: id, last: id, count: number, raw });
+    }
+
+    /// Adds the entry of a large record behind its frames: always the first of its block.
+    pub(crate) fn push_large(&mut self, id: u64, content_len: u64) {
+        let frame_len = u32::try_from(self.cut.frame_len).unwrap_or(u32::MAX);
+        self.push_large_as(id, Large { content_len, frame_len });
+    }
+
+    /// Adds the entry of a large record whose frames were cut by somebody else.
+    pub(crate) fn push_large_as(&mut self, id: u64, large: Large) {
+        self.end_block();
+        self.push_body(id, BodyKind::Large, &large.encode());
+    }
+
+    fn push_body(&mut self, id: u64, kind: BodyKind, body: &[u8]) {
+        if self.count > 0 && self.bodies.len() + body.len() > self.cut.block_len {
+            self.end_block();
+        }
+        if self.count == 0 {
+            (self.first, self.next) = (id, id);
+            self.bodies.reserve(self.cut.block_len);
+        }
+        wire::put_varint(&mut self.gaps, id - self.next);
+        layout::put_body_len(&mut self.lens, body.len(), kind);
+        self.bodies.extend_from_slice(body);
+        self.next = id + 1;
+        self.count += 1;
+        // Empty records are free of bytes but not of directory entries.
+        if self.bodies.len() >= self.cut.block_len || self.lens.len() + self.gaps.len() >= self.cut.block_len {
+            self.end_block();
+        }
+    }
+
+    /// Ends the block under construction, if there is one.
+    pub(crate) fn end_block(&mut self) {
+        if self.count == 0 {
+            return;
+        }
+        let mut raw = Vec::with_capacity(self.gaps.len() + self.lens.len() + self.bodies.len());
+        raw.extend_from_slice(&self.gaps);
+        raw.extend_from_slice(&self.lens);
+        raw.extend_from_slice(&self.bodies);
+        self.gaps.clear();
+        self.lens.clear();
+        self.bodies.clear();
+        let count = std::mem::take(&mut self.count);
+        let (first, last) = (self.first, self.next - 1);
+        self.finish(RawBlock { kind: BlockKind::Records, first, last, count, raw });
+    }
+
+    fn finish(&mut self, block: RawBlock) {
+        self.done_len += block.raw.len();
+        self.done.push(block);
+    }
+
+    /// Raw bytes in finished blocks.
+    pub(crate) fn done_len(&self) -> usize {
+        self.done_len
+    }
+
+    /// Raw bytes held, finished or not.
+    pub(crate) fn held_len(&self) -> usize {
+        self.done_len + self.gaps.len() + self.lens.len() + self.bodies.len()
+    }
+
+    /// Takes the finished blocks.
+    pub(crate) fn take(&mut self) -> Vec<RawBlock> {
+        self.done_len = 0;
+        std::mem::take(&mut self.done)
+    }
+}
+
+/// The number of a frame, of which a large record has at most 2^32 - 1.
+pub(crate) fn frame_number(number: u64) -> Result<u32> {
+    let fits = u32::try_from(number).ok().filter(|&number| number < u32::MAX);
+    fits.ok_or_else(|| Error::invalid("a large record has at most 2^32 - 1 frames: use a larger frame_len"))
+}
+
+/// The blocks of a sorted list of deleted ids.
+pub(crate) fn delete_blocks(ids: &[u64]) -> impl Iterator<Item = RawBlock> {
+    // 64 Ki ids of at most 10 bytes stay well below the largest raw length.
+    ids.chunks(1 << 16).map(|ids| {
+        let mut raw = Vec::new();
+        let mut next = ids[0];
+        for &id in ids {
+            wire::put_varint(&mut raw, id - next);
+            next = id + 1;
+        }
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        RawBlock { kind: BlockKind::Deletes, first: ids[0], last: next - 1, count, raw }
+    })
+}
+
+/// Compresses blocks on the current rayon pool; the order stays.
+pub(crate) fn encode_all(codec: &Codec, blocks: Vec<RawBlock>) -> Result<Vec<EncodedBlock>> {
+    if blocks.len() <= 1 {
+        return blocks.into_iter().map(|block| encode(codec, block)).collect();
+    }
+    blocks.into_par_iter().map(|block| encode(codec, block)).collect()
+}
+
+fn encode(codec: &Codec, block: RawBlock) -> Result<EncodedBlock> {
+    let RawBlock { kind, first, last, count, raw } = block;
+    let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
+    let (codec, stored) = codec.compress(raw)?;
+    Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })
+}
+
+impl EncodedBlock {
+    /// Appends header and payload to `out` for their place at `offset`, with ids counted from `base`.
+    pub(crate) fn frame(&self, base: u64, binding: &Binding, offset: u64, out: &mut Vec<u8>) -> Header {
+        let first_id = if self.kind == BlockKind::Deletes { self.first } else { base + self.first };
+        let header = Header {
+            kind: self.kind,
+            codec: self.codec,
+            stored_len: u32::try_from(self.stored.len()).unwrap_or(u32::MAX), // not longer than raw
+            raw_len: self.raw_len,
+            count: self.count,
+            first_id,
+            payload_crc: binding.crc(offset, &self.stored),
+        };
+        out.extend_from_slice(&header.encode(binding, offset));
+        out.extend_from_slice(&self.stored);
+        header
+    }
+
+    /// Header and payload in bytes.
+    pub(crate) fn block_len(&self) -> u64 {
+        (HEADER_LEN + self.stored.len()) as u64
+    }
+}

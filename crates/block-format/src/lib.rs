@@ -1,0 +1,92 @@
+//! Bytes in, the same bytes out, whatever happens in between.
+//!
+//! An append-only store of records in compressed, checksummed blocks, with a crash contract that is written down
+//! ([`Durability`], `docs/FORMAT.md`) and tested state by state. It is the lower half of `CompactArtifact`, and useful
+//! alone wherever records are numbered, written once, read often, and must not be lost. It is *not* a key-value store:
+//! the store numbers the records.
+//!
+//! ```
+//! use block_format::{Durability, Options, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temp = tempfile::tempdir()?;
+//! # let path = temp.path().join("notes.artifact");
+//! let store = Store::create(&path, Options::new())?;
+//!
+//! // One commit: all of it, or nothing.
+//! let mut batch = store.batch();
+//! batch.put(b"first")?;
+//! batch.put(b"second")?;
+//! let receipt = store.commit(batch, Durability::Sync)?; // on disk when it returns
+//! store.delete(receipt.first_id)?;
+//! store.close()?;
+//!
+//! let (store, report) = Store::open(&path, Options::new())?;
+//! assert!(report.is_clean());
+//! let records: Vec<_> = store.snapshot().records().collect::<Result<_, _>>()?;
+//! assert_eq!(records[0].bytes()?, &b"second"[..]);
+//! # Ok(()) }
+//! ```
+//!
+//! # The ideas, in the order of the data
+//!
+//! - A **record** is any bytes. Its [`RecordId`] is given out in order and never reused. Small records are packed into a
+//!   **block** of about 16 KiB, compressed with zstd and checksummed; one above 1 MiB becomes **frames**, written from a
+//!   [`Read`](std::io::Read) and read back as one, or by range.
+//! - A **commit** appends blocks and a commit record to the **log** in one write and syncs it. The record carries a hash
+//!   chained over everything before it, and the newest commit known to be on disk: so a torn tail, which is dropped,
+//!   is told from damage to what was acknowledged, which is an error.
+//! - **Sealing** turns the log into immutable **segments**, which are memory-mapped. [`Store::bulk`] writes those
+//!   directly. Other files can be listed beside them as **parts** ([`Store::edit`]).
+//! - A **manifest** names the files of a generation. No file is ever renamed, truncated or overwritten.
+//! - A **snapshot** is one commit as readers see it; it never waits for the writer.
+//! - [`Store::open`] recovers by writing new files only. [`verify`] names every damaged place, [`salvage`] keeps
+//!   every sound record.
+//!
+//! # Limits
+//!
+//! One writer at a time, in one process (an OS lock); any number of readers in any number of processes. Up to 2^64
+//! records, 1 MiB in one block, 2^32 - 1 frames in a record. The newest commit before a crash can be told from a torn
+//! write only once another commit, or [`Store::close`], has followed it. Damage is noticed, not repaired.
+//!
+//! # Features
+//!
+//! `lz4`: that codec. `testing`: the file systems that crash and fail, for the tests of crates built on this one.
+
+mod block;
+mod checksum;
+mod error;
+mod file;
+mod id;
+mod log;
+mod manifest;
+mod options;
+mod part;
+mod protocol;
+mod run;
+mod salvage;
+mod segment;
+mod source;
+mod store;
+mod verify;
+pub mod vfs;
+mod wire;
+
+pub use error::{Error, ErrorKind, Result};
+pub use id::{ArtifactId, CommitSeq, FileId, RecordId};
+pub use options::{Compression, Durability, Options};
+pub use part::{Part, PartKind, PartWriter};
+#[cfg(feature = "testing")]
+pub use protocol::Step;
+pub use salvage::{SalvageReport, salvage, salvage_in};
+pub use store::{
+    Batch, Bulk, ContentReader, Edit, Receipt, Record, Records, RecoveryReport, SegmentInfo, Snapshot, Store,
+};
+pub use verify::{Damage, VerifyLevel, VerifyReport, verify, verify_in};
+
+/// Bytes that do not compress.
+#[cfg(test)]
+fn test_noise(len: usize) -> Vec<u8> {
+    let hash = |i: usize| xxhash_rust::xxh3::xxh3_64(&(i as u64).to_le_bytes()).to_le_bytes();
+    (0..len.div_ceil(8)).flat_map(hash).take(len).collect()
+}

@@ -1,0 +1,61 @@
+//! The manifest: which files make up one generation of the artifact.
+//!
+//! A generation is written as two identical files, synced one after the other, before anything it replaces is removed.
+//! It lists sealed segments, parts and logs with their lengths and hashes, and for each log the *checkpoint* up to
+//! which it was durable: shorter or other bytes than that are damage, what lies beyond is found by scanning.
+
+pub(crate) mod layout;
+
+use crate::id::{ArtifactId, FileId};
+
+/// One generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) artifact: ArtifactId,
+    pub(crate) generation: u64,
+    /// No file with this number or a higher one was ever named by this or an earlier generation.
+    pub(crate) next_file: FileId,
+    pub(crate) segments: Vec<SegmentEntry>,
+    pub(crate) parts: Vec<PartEntry>,
+    /// In the order of their commits; the last one is active, the others take no more.
+    pub(crate) logs: Vec<LogEntry>,
+}
+
+/// A sealed segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentEntry {
+    pub(crate) file: FileId,
+    pub(crate) len: u64,
+    pub(crate) hash: u128,
+    pub(crate) first_id: u64,
+    pub(crate) last_id: u64,
+    pub(crate) records: u64,
+    /// Raw bytes of its blocks.
+    pub(crate) raw_len: u64,
+}
+
+/// A part: an opaque file that belongs to this generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PartEntry {
+    pub(crate) file: FileId,
+    pub(crate) len: u64,
+    pub(crate) hash: u128,
+    pub(crate) kind: u32,
+    pub(crate) tag: u64,
+}
+
+/// A log up to its checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    pub(crate) file: FileId,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+/// A commit at which a log is known to be durable: how long it was, and the state of the artifact there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub(crate) len: u64,
+    pub(crate) seq: u64,
+    pub(crate) next_id: u64,
+    pub(crate) chain: u128,
+}

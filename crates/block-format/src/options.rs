@@ -1,0 +1,165 @@
+//! How an artifact is created and opened, and how long a commit waits.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::protocol::Steps;
+
+/// How the blocks of new records are compressed. Whatever it is, a block that would not shrink by a tenth is stored raw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Stored as it is.
+    None,
+    /// Zstandard at this level, 1 to 22.
+    Zstd(i32),
+    /// LZ4, for processors on which even zstd level 1 is slow.
+    #[cfg(feature = "lz4")]
+    Lz4,
+}
+
+/// What has happened when a commit returns.
+///
+/// | | survives a kill of the process | survives a loss of power |
+/// |---|---|---|
+/// | `Sync` | yes | yes |
+/// | `Group` | yes | yes |
+/// | `Buffered` | yes | once a later `Sync` or `Group` commit, [`Store::sync`](crate::Store::sync) or [`Store::close`](crate::Store::close) has returned |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// On disk when the commit returns. Threads that commit at the same time share one sync.
+    #[default]
+    Sync,
+    /// On disk when the commit returns, which may be up to this much later, so that more commits share the sync.
+    Group(Duration),
+    /// Handed to the operating system.
+    Buffered,
+}
+
+/// How to create or open an artifact. What is not set has the default named with it.
+///
+/// The settings are those of this process, not of the artifact: an artifact can be opened with others each time.
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until they are handed to `Store::create` or `Store::open`"]
+pub struct Options {
+    pub(crate) compression: Compression,
+    pub(crate) block_len: u32,
+    pub(crate) segment_len: u64,
+    pub(crate) inline_max: u32,
+    pub(crate) frame_len: u32,
+    pub(crate) memory_mapping: bool,
+    pub(crate) auto_seal: bool,
+    pub(crate) seed: Option<u64>,
+    pub(crate) steps: Steps,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            compression: Compression::Zstd(3),
+            block_len: DEFAULT_BLOCK_LEN,
+            segment_len: 64 << 20,
+            inline_max: 1 << 20,
+            frame_len: 256 << 10,
+            memory_mapping: true,
+            auto_seal: true,
+            seed: None,
+            steps: Steps::default(),
+        }
+    }
+}
+
+/// Raw bytes of records packed into one block. Measured: see `docs/BENCHMARKS.md`, "Block size".
+pub(crate) const DEFAULT_BLOCK_LEN: u32 = 16 << 10;
+
+/// The largest `inline_max`: the raw length of a block stays below [`MAX_RAW_LEN`](crate::block::layout::MAX_RAW_LEN).
+pub(crate) const MAX_INLINE: u32 = 1 << 20;
+
+impl Options {
+    /// The defaults, for a computer with a file system and some memory to spare.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Small segments for a device: 8 MiB.
+    pub fn edge() -> Self {
+        Self::default().segment_len(8 << 20)
+    }
+
+    /// Compression of new blocks. Default: `Zstd(3)`.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Raw bytes of records that are packed into one block, 512 to 1 MiB. Default: 16 KiB.
+    pub fn block_len(mut self, bytes: u32) -> Self {
+        self.block_len = bytes;
+        self
+    }
+
+    /// Length at which the log is sealed, and which sealed segments do not much exceed, 64 KiB to 1 GiB.
+    /// Default: 64 MiB.
+    pub fn segment_len(mut self, bytes: u64) -> Self {
+        self.segment_len = bytes;
+        self
+    }
+
+    /// The longest record that is stored in one block, up to 1 MiB; a longer one is cut into frames. Default: 1 MiB.
+    pub fn inline_max(mut self, bytes: u32) -> Self {
+        self.inline_max = bytes;
+        self
+    }
+
+    /// Raw bytes of a frame of a large record, 512 to 1 MiB. Default: 256 KiB.
+    pub fn frame_len(mut self, bytes: u32) -> Self {
+        self.frame_len = bytes;
+        self
+    }
+
+    /// Whether sealed files are read through memory maps (default) or with positioned reads: slower, but a file that
+    /// another program shortens, or a medium that fails, is then an error and not a signal.
+    pub fn memory_mapping(mut self, on: bool) -> Self {
+        self.memory_mapping = on;
+        self
+    }
+
+    /// Whether a commit that brings the log to `segment_len`, and [`Store::close`](crate::Store::close), seal by
+    /// themselves (default). Otherwise that is up to [`Store::seal`](crate::Store::seal).
+    pub fn auto_seal(mut self, on: bool) -> Self {
+        self.auto_seal = on;
+        self
+    }
+
+    /// Derives the identity of a new artifact from `seed`, so that the same calls give the same bytes. Not for two
+    /// artifacts that could meet: their blocks could then be taken for each other's. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Plants a bug: leaves out one step of the protocol.
+    #[cfg(feature = "testing")]
+    pub fn leave_out(mut self, step: crate::protocol::Step) -> Self {
+        self.steps.left_out = Some(step);
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let within = |what: &str, value: u64, low: u64, high: u64| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(Error::invalid(format!("option {what}: expected {low} to {high}, found {value}")))
+        };
+        if let Compression::Zstd(level) = self.compression
+            && !(1..=22).contains(&level)
+        {
+            return Err(Error::invalid(format!("option compression: expected zstd level 1 to 22, found {level}")));
+        }
+        within("block_len", self.block_len.into(), 512, MAX_INLINE.into())?;
+        within("segment_len", self.segment_len, 64 << 10, 1 << 30)?;
+        within("inline_max", self.inline_max.into(), 512, MAX_INLINE.into())?;
+        within("frame_len", self.frame_len.into(), 512, MAX_INLINE.into())
+    }
+}

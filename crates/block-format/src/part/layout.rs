@@ -1,0 +1,90 @@
+//! The bytes of a part's footer.
+
+use crate::checksum::Binding;
+use crate::error::{Error, Result};
+use crate::wire::{array_at, put, u32_at, u64_at, u128_at};
+
+/// Part footer: the last bytes of the file, behind the checksums of the chunks (4 bytes each).
+pub(crate) mod footer {
+    crate::wire::layout!(64,
+        MAGIC: 8, CONTENT_LEN: 8, KIND: 4, TABLE_CRC: 4, TAG: 8, RESERVED: 12, HASH: 16, CRC: 4,
+    );
+}
+
+pub(crate) const FOOTER_LEN: usize = footer::LEN;
+pub(crate) const MAGIC: [u8; 8] = *b"\x89CARP\r\n\x1a";
+/// Content under one checksum.
+pub(crate) const CHUNK_LEN: usize = 64 << 10;
+
+/// What a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Footer {
+    pub(crate) content_len: u64,
+    pub(crate) kind: u32,
+    pub(crate) table_crc: u32,
+    pub(crate) tag: u64,
+    /// Over all bytes before the footer.
+    pub(crate) hash: u128,
+}
+
+impl Footer {
+    pub(crate) fn encode(&self, binding: &Binding, offset: u64) -> [u8; FOOTER_LEN] {
+        let mut bytes = [0; FOOTER_LEN];
+        put(&mut bytes, footer::MAGIC, MAGIC);
+        put(&mut bytes, footer::CONTENT_LEN, self.content_len.to_le_bytes());
+        put(&mut bytes, footer::KIND, self.kind.to_le_bytes());
+        put(&mut bytes, footer::TABLE_CRC, self.table_crc.to_le_bytes());
+        put(&mut bytes, footer::TAG, self.tag.to_le_bytes());
+        put(&mut bytes, footer::HASH, self.hash.to_le_bytes());
+        let crc = binding.crc(offset, &bytes[..footer::CRC]);
+        put(&mut bytes, footer::CRC, crc.to_le_bytes());
+        bytes
+    }
+
+    /// The footer at `offset`, if its checksum holds and the checksums of the chunks lie right before it.
+    pub(crate) fn decode(bytes: &[u8; FOOTER_LEN], binding: &Binding, offset: u64) -> Result<Self> {
+        let fault = |message: &str| Error::damaged(format!("part footer: {message}")).at_offset(offset);
+        if array_at(bytes, footer::MAGIC) != MAGIC {
+            return Err(fault("expected its magic"));
+        }
+        if binding.crc(offset, &bytes[..footer::CRC]) != u32_at(bytes, footer::CRC) {
+            return Err(fault("its checksum does not hold"));
+        }
+        let footer = Self {
+            content_len: u64_at(bytes, footer::CONTENT_LEN),
+            kind: u32_at(bytes, footer::KIND),
+            table_crc: u32_at(bytes, footer::TABLE_CRC),
+            tag: u64_at(bytes, footer::TAG),
+            hash: u128_at(bytes, footer::HASH),
+        };
+        if footer.content_len.checked_add(footer.table_len()) != Some(offset) {
+            return Err(fault("the checksums of the chunks do not end where the footer begins"));
+        }
+        Ok(footer)
+    }
+
+    pub(crate) fn table_len(&self) -> u64 {
+        self.content_len.div_ceil(CHUNK_LEN as u64) * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ArtifactId, FileId};
+
+    #[test]
+    fn the_golden_bytes_of_a_part_footer_stay() {
+        let binding = Binding::new(ArtifactId([1; 16]), FileId(2));
+        let footer = Footer { content_len: 100, kind: 300, table_crc: 5, tag: 6, hash: 7 };
+        let bytes = footer.encode(&binding, 104);
+        let expected: Vec<u8> = [u64::from_le_bytes(MAGIC), 100, 5 << 32 | 300, 6, 0]
+            .into_iter()
+            .flat_map(u64::to_le_bytes)
+            .collect();
+        assert_eq!(bytes[..40], expected);
+        assert_eq!(bytes[44..60], 7u128.to_le_bytes());
+        assert_eq!(Footer::decode(&bytes, &binding, 104).unwrap(), footer);
+        assert!(Footer::decode(&bytes, &binding, 105).is_err(), "another offset");
+    }
+}

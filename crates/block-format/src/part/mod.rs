@@ -1,0 +1,24 @@
+//! A part: a file whose content is not ours to understand, written once, synced, listed in the manifest, mapped.
+//!
+//! ```text
+//! content, from offset 0 | a CRC-32 for each 64 KiB of it | footer 64 bytes
+//! ```
+//!
+//! The content begins at offset 0, so that it is aligned like the map itself.
+
+pub(crate) mod layout;
+mod reader;
+mod writer;
+
+pub use reader::Part;
+pub use writer::PartWriter;
+pub(crate) use writer::SealedPart;
+
+/// What a part is for. Kinds below 256 belong to this crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartKind(pub u32);
+
+impl PartKind {
+    /// The ids of deleted records whose segments still hold them: a serialized `RoaringTreemap`.
+    pub const DELETES: Self = Self(1);
+}

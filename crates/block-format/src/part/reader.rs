@@ -1,0 +1,105 @@
+//! The bytes of a part → its content.
+
+use std::borrow::Cow;
+
+use super::PartKind;
+use super::layout::{CHUNK_LEN, FOOTER_LEN, Footer};
+use crate::checksum::Binding;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::FileId;
+use crate::manifest::PartEntry;
+use crate::protocol::{Step, Steps};
+use crate::source::{Source, Window};
+
+/// A part of a snapshot: see [`Snapshot::parts`](crate::Snapshot::parts).
+#[derive(Debug)]
+pub struct Part {
+    pub(crate) entry: PartEntry,
+    source: Source,
+    binding: Binding,
+    steps: Steps,
+    content_len: u64,
+}
+
+impl Part {
+    pub(crate) fn open(source: Source, binding: Binding, entry: PartEntry, steps: Steps) -> Result<Self> {
+        let mut part = Self { entry, source, binding, steps, content_len: 0 };
+        part.content_len = match part.footer() {
+            Ok(footer) => footer.content_len,
+            // As the manifest has it: content and checksums share what is not the footer.
+            Err(e) if e.kind() == ErrorKind::Damaged => {
+                let body = part.source.len().saturating_sub(FOOTER_LEN as u64);
+                let chunks = body.div_ceil(CHUNK_LEN as u64 + 4);
+                body.saturating_sub(chunks * 4)
+            }
+            Err(e) => return Err(e),
+        };
+        Ok(part)
+    }
+
+    /// The number of its file.
+    pub fn id(&self) -> FileId {
+        self.entry.file
+    }
+
+    /// What it is for.
+    pub fn kind(&self) -> PartKind {
+        PartKind(self.entry.kind)
+    }
+
+    /// A number of its writer's choice, for instance of the segment that it belongs to.
+    pub fn tag(&self) -> u64 {
+        self.entry.tag
+    }
+
+    /// Length of the content in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a length in bytes, not a collection")]
+    pub fn len(&self) -> u64 {
+        self.content_len
+    }
+
+    /// The content, mapped if the artifact is (then borrowed, and aligned to 4 KiB), otherwise read. It is not checked
+    /// here, so that opening a part takes no time: whoever parses it must stand any bytes, or call [`Part::verify`].
+    pub fn content(&self) -> Result<Cow<'_, [u8]>> {
+        self.source.read(0, self.content_len)
+    }
+
+    /// Reads the whole part and compares every checksum.
+    pub fn verify(&self) -> Result<()> {
+        if !self.steps.take(Step::CheckPart) {
+            return Ok(());
+        }
+        let footer = self.footer()?;
+        let at = |e: Error| e.at(self.source.path());
+        if (footer.kind, footer.tag) != (self.entry.kind, self.entry.tag) {
+            return Err(at(Error::damaged("part footer: not the kind and tag in the manifest")));
+        }
+        let table = self.source.read(footer.content_len, footer.table_len())?;
+        if self.binding.crc(footer.content_len, &table) != footer.table_crc {
+            return Err(at(Error::damaged("part: the checksums of its chunks are damaged").at_offset(footer.content_len)));
+        }
+        let mut window = Window::new(&self.source);
+        for (number, crc) in table.chunks_exact(4).enumerate() {
+            let offset = (number * CHUNK_LEN) as u64;
+            let len = (footer.content_len - offset).min(CHUNK_LEN as u64);
+            let found = self.binding.crc(offset, window.read(offset, len)?);
+            if found.to_le_bytes() != crc {
+                let message = format!("part: the checksum of {len} bytes does not hold");
+                return Err(at(Error::damaged(message).at_offset(offset)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn footer(&self) -> Result<Footer> {
+        let fault = || Error::damaged("part: shorter than its footer").at(self.source.path());
+        let offset = self.entry.len.checked_sub(FOOTER_LEN as u64).ok_or_else(fault)?;
+        let bytes = self.source.read(offset, FOOTER_LEN as u64)?;
+        let bytes: &[u8; FOOTER_LEN] = bytes.first_chunk().ok_or_else(fault)?;
+        Footer::decode(bytes, &self.binding, offset).map_err(|e| e.at(self.source.path()))
+    }
+}

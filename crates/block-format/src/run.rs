@@ -1,0 +1,167 @@
+//! A run of blocks in the order of record ids: a sealed segment, or a log up to a commit.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::block::codec::Codec;
+use crate::block::layout::{HEADER_LEN, MAX_RAW_LEN};
+use crate::block::{Block, BlockKind, Body, Header};
+use crate::checksum::Binding;
+use crate::error::{Error, Result};
+use crate::protocol::Steps;
+use crate::source::Source;
+
+/// Where a block is. Blocks of one run lie in the order of `(first_id, offset)`; the frames of a large record come
+/// right before the block of records that begins with its entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) first_id: u64,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+/// What is needed to read the blocks of one file.
+#[derive(Debug)]
+pub(crate) struct BlockFile {
+    pub(crate) source: Source,
+    pub(crate) binding: Binding,
+    pub(crate) codec: std::sync::Arc<Codec>,
+    pub(crate) steps: Steps,
+}
+
+impl BlockFile {
+    pub(crate) fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// The verified header of the block at `place`, and its stored payload, not verified.
+    pub(crate) fn open(&self, place: Place) -> Result<(Header, Cow<'_, [u8]>)> {
+        if place.len > HEADER_LEN as u64 + u64::from(MAX_RAW_LEN) {
+            let message = format!("the table gives a block {} bytes, more than any has", place.len);
+            return Err(Error::damaged(message).at(self.path()).at_offset(place.offset));
+        }
+        let bytes = self.source.read(place.offset, place.len)?;
+        self.parse(&bytes, place.offset)
+            .and_then(|header| {
+                let stored = match bytes {
+                    Cow::Borrowed(bytes) => bytes.get(HEADER_LEN..).map(Cow::Borrowed),
+                    Cow::Owned(mut bytes) => {
+                        bytes.drain(..HEADER_LEN.min(bytes.len()));
+                        Some(Cow::Owned(bytes))
+                    }
+                };
+                let stored = stored.filter(|stored| stored.len() as u64 == u64::from(header.stored_len));
+                let fault = || Error::damaged("block: its length is not that in the table").at_offset(place.offset);
+                Ok((header, stored.ok_or_else(fault)?))
+            })
+            .map_err(|e| e.at(self.path()))
+    }
+
+    fn parse(&self, bytes: &[u8], offset: u64) -> Result<Header> {
+        let head = bytes.first_chunk().ok_or_else(|| Error::damaged("block: cut off").at_offset(offset))?;
+        Header::decode(head, &self.binding, offset, self.steps)
+    }
+
+    /// The raw bytes of the block at `place`: both checksums held.
+    pub(crate) fn read(&self, place: Place) -> Result<(Header, Vec<u8>)> {
+        let (header, stored) = self.open(place)?;
+        let raw = self.decode(&header, &stored, place.offset)?;
+        Ok((header, raw))
+    }
+
+    /// Verifies and decodes a payload.
+    pub(crate) fn decode(&self, header: &Header, stored: &[u8], offset: u64) -> Result<Vec<u8>> {
+        header
+            .check_payload(stored, &self.binding, offset, self.steps)
+            .and_then(|()| self.codec.decompress(header.codec, stored, header.raw_len as usize))
+            .map_err(|e| e.at(self.path()).at_offset(offset))
+    }
+
+    /// The records of the block at `place`.
+    pub(crate) fn records(&self, place: Place) -> Result<Block> {
+        let (header, raw) = self.read(place)?;
+        if header.kind != BlockKind::Records {
+            let message = format!("expected a block of records, found {:?}", header.kind);
+            return Err(Error::damaged(message).at(self.path()).at_offset(place.offset));
+        }
+        Block::new(&header, raw).map_err(|e| e.at(self.path()).at_offset(place.offset))
+    }
+
+    /// Frame `number` of the large record `id`.
+    pub(crate) fn frame(&self, place: Place, id: u64, number: u32, raw_len: u64) -> Result<Vec<u8>> {
+        let (header, raw) = self.read(place)?;
+        if (header.kind, header.first_id, header.count) == (BlockKind::Frame, id, number)
+            && raw.len() as u64 == raw_len
+        {
+            return Ok(raw);
+        }
+        let message = format!("expected frame {number} of record {id} with {raw_len} bytes, found {header:?}");
+        Err(Error::damaged(message).at(self.path()).at_offset(place.offset))
+    }
+}
+
+/// A run of blocks; see the module.
+pub(crate) trait Run: Debug + Send + Sync {
+    fn file(&self) -> &BlockFile;
+
+    /// Number of blocks of records and frames.
+    fn block_count(&self) -> Result<usize>;
+
+    /// The place of block `index`, below [`Run::block_count`].
+    fn place(&self, index: usize) -> Result<Place>;
+
+    /// Ranges of ids some of which may have been in blocks that are damaged beyond recognition.
+    fn lost(&self) -> Vec<Range<u64>>;
+
+    /// The smallest id that can be in this run, and the largest. `None`: no records.
+    fn ids(&self) -> Option<(u64, u64)>;
+
+    /// The index of the block that has record `id`, if the run has it: the last one that begins at or before it.
+    fn find(&self, id: u64) -> Result<Option<usize>> {
+        let (mut low, mut high) = (0, self.block_count()?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.place(middle)?.first_id <= id {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low.checked_sub(1))
+    }
+}
+
+/// A record found in a run: its block, the block's index, and the body within the block.
+pub(crate) type Found = (Block, usize, Body);
+
+/// Looks record `id` up. `None`: the run does not have it. An error: it may have had it.
+pub(crate) fn get(run: &dyn Run, id: u64) -> Result<Option<Found>> {
+    if let Some(index) = run.find(id)? {
+        let place = run.place(index)?;
+        let lost = || run.lost().iter().any(|range| range.contains(&id));
+        match run.file().records(place) {
+            Ok(block) => {
+                if let Some(body) = block.find(id) {
+                    return Ok(Some((block, index, body)));
+                }
+            }
+            // In a lost range a frame may be what is left of the record before this one.
+            Err(e) if !lost() => return Err(e),
+            Err(_) => {}
+        }
+    }
+    match run.lost().into_iter().find(|range| range.contains(&id)) {
+        None => Ok(None),
+        Some(range) => {
+            let message = format!(
+                "the blocks of some records between {} and {} are damaged beyond recognition; `verify` names them, \
+                 `salvage` keeps the rest",
+                range.start,
+                range.end.saturating_sub(1)
+            );
+            Err(Error::damaged(message).at(run.file().path()))
+        }
+    }
+}

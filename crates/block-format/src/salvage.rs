@@ -1,0 +1,254 @@
+//! A damaged artifact → a new one with every record that is sound.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use roaring::RoaringTreemap;
+
+use crate::block::reader::deleted_ids;
+use crate::block::{Block, BlockKind, Body};
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::layout::FILE_HEADER_LEN;
+use crate::file::{FileHeader, FileName};
+use crate::id::{ArtifactId, RecordId};
+use crate::log::layout::{COMMIT_LEN, Commit};
+use crate::log::reader::next_sound;
+use crate::manifest::{Manifest, PartEntry};
+use crate::options::Options;
+use crate::part::{Part, PartKind};
+use crate::run::{Place, Run};
+use crate::source::{Source, Window};
+use crate::store::{Bulk, Directory, Record, Store, read_manifests};
+use crate::verify::Walked;
+use crate::vfs::{Access, DiskVfs, Vfs};
+
+/// What [`salvage`] kept and what it could not.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Records in the new artifact, under the ids they had.
+    pub records: u64,
+    /// Large records of which a frame is damaged, and records whose block is: their ids where they are known.
+    pub lost: Vec<RecordId>,
+    /// Blocks that were recognised but do not hold.
+    pub damaged_blocks: u64,
+    /// A list of deleted records is damaged: some of them may be back.
+    pub deletes_incomplete: bool,
+}
+
+/// Copies every sound record of the artifact at `from` into a new artifact at `to`, under its id, whatever is damaged or
+/// missing: the manifest, file headers, tables, blocks. `from` is only read; deleted records stay behind.
+pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
+    salvage_in(Arc::new(DiskVfs), from, to, options)
+}
+
+/// [`salvage`] in any file system.
+pub fn salvage_in(
+    vfs: Arc<dyn Vfs>,
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    options: Options,
+) -> Result<SalvageReport> {
+    let root = from.as_ref();
+    let found = read_manifests(&*vfs, root, &options)?;
+    let artifact = match &found.newest {
+        Some(manifest) => manifest.artifact,
+        None => identity(&*vfs, root, &found.names)?,
+    };
+    let directory = Directory::new(vfs.clone(), root, artifact, &options, 0);
+    let mut salvage = Salvage {
+        directory,
+        manifest: found.newest,
+        files: Vec::new(),
+        deletes: RoaringTreemap::new(),
+        next_id: 0,
+        report: SalvageReport::default(),
+    };
+    salvage.read(&found.names)?;
+    let store = Store::create_in(vfs, to, options)?;
+    salvage.write(&store)?;
+    store.close()?;
+    Ok(salvage.report)
+}
+
+/// The identity that most file headers agree on.
+fn identity(vfs: &dyn Vfs, root: &Path, names: &[FileName]) -> Result<ArtifactId> {
+    let mut votes: HashMap<ArtifactId, usize> = HashMap::new();
+    for name in names {
+        let path = root.join(name.to_string());
+        let Ok(file) = vfs.open(&path, Access::Read) else { continue };
+        let mut bytes = [0; FILE_HEADER_LEN];
+        if file.read_exact_at(&mut bytes, 0).is_ok()
+            && let Ok(header) = FileHeader::decode(&bytes)
+        {
+            *votes.entry(header.artifact).or_default() += 1;
+        }
+    }
+    let most = votes.into_iter().max_by_key(|&(artifact, count)| (count, artifact));
+    let none = || {
+        let message = "neither a manifest nor a file header holds: nothing says which artifact this was";
+        Error::new(ErrorKind::NotAnArtifact, message).at(root)
+    };
+    most.map(|(artifact, _)| artifact).ok_or_else(none)
+}
+
+struct Salvage {
+    directory: Directory,
+    manifest: Option<Manifest>,
+    files: Vec<Arc<dyn Run>>,
+    deletes: RoaringTreemap,
+    next_id: u64,
+    report: SalvageReport,
+}
+
+impl Salvage {
+    /// Finds every sound block and every deleted id.
+    fn read(&mut self, names: &[FileName]) -> Result<()> {
+        for &name in names {
+            match name {
+                FileName::Log(_) | FileName::Segment(_) => self.read_blocks(name)?,
+                FileName::Part(_) => self.read_part(name)?,
+                FileName::Manifest { .. } => {}
+            }
+        }
+        if let Some(manifest) = &self.manifest {
+            let commits = manifest.logs.iter().map(|entry| entry.checkpoint.next_id);
+            self.next_id = commits.fold(self.next_id, u64::max);
+            let missing = |entry: &&PartEntry| !names.contains(&FileName::Part(entry.file));
+            let deletes = |entry: &&PartEntry| entry.kind == PartKind::DELETES.0;
+            self.report.deletes_incomplete |= manifest.parts.iter().filter(deletes).any(|entry| missing(&entry));
+        }
+        Ok(())
+    }
+
+    fn open(&self, name: FileName) -> Result<Option<Source>> {
+        let path = self.directory.path(name);
+        let Ok(file) = self.directory.open(name, Access::Read) else { return Ok(None) };
+        let len = file.len().map_err(|e| Error::io(e, "asking for the length", &path))?;
+        Ok(Some(Source::file(&path, len, file)))
+    }
+
+    fn read_blocks(&mut self, name: FileName) -> Result<()> {
+        let (Some(id), Some(source)) = (name.id(), self.open(name)?) else { return Ok(()) };
+        let end = source.len();
+        let file = self.directory.block_file(id, source);
+        let mut window = Window::new(&file.source);
+        // In a log, what no commit covers was never acknowledged, unless the manifest vouches for it.
+        let logs = self.manifest.iter().flat_map(|manifest| &manifest.logs);
+        let checkpoint = logs.filter(|entry| entry.file == id).map(|entry| entry.checkpoint.len).max();
+        let mut covered_to = if matches!(name, FileName::Segment(_)) { end } else { checkpoint.unwrap_or(0) };
+        let (mut places, mut deletes) = (Vec::new(), Vec::new());
+        let mut at = FILE_HEADER_LEN as u64;
+        while let Some((offset, header)) = next_sound(&file, &mut window, at, end)? {
+            at = offset + header.block_len();
+            let place = Place { first_id: header.first_id, offset, len: header.block_len() };
+            match header.kind {
+                BlockKind::Records | BlockKind::Frame => places.push(place),
+                BlockKind::Deletes => {
+                    match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
+                        Ok(ids) => deletes.push((offset, ids)),
+                        Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+                        Err(_) => self.report.deletes_incomplete = true,
+                    }
+                }
+                BlockKind::Commit => {
+                    let raw = file.read(place).map(|(_, raw)| raw).unwrap_or_default();
+                    if let Ok(payload) = <&[u8; COMMIT_LEN]>::try_from(&raw[..]) {
+                        covered_to = covered_to.max(offset);
+                        self.next_id = self.next_id.max(Commit::decode(payload).next_id);
+                    }
+                }
+            }
+        }
+        places.retain(|place| place.offset < covered_to);
+        deletes.retain(|&(offset, _)| offset < covered_to);
+        self.deletes.extend(deletes.into_iter().flat_map(|(_, ids)| ids));
+        // A sound block in the wrong order would be one that somebody made.
+        places.sort_by_key(|place| (place.first_id, place.offset));
+        self.files.push(Arc::new(Walked { file, places, next_id: u64::MAX }));
+        Ok(())
+    }
+
+    /// Deleted ids of the current generation; without a manifest, of any: what was deleted once stays so.
+    fn read_part(&mut self, name: FileName) -> Result<()> {
+        let (Some(id), Some(source)) = (name.id(), self.open(name)?) else { return Ok(()) };
+        let named = self.manifest.as_ref().map(|manifest| manifest.parts.iter().find(|entry| entry.file == id));
+        let entry = match named {
+            Some(Some(entry)) if entry.kind == PartKind::DELETES.0 => *entry,
+            Some(_) => return Ok(()),
+            None => {
+                PartEntry { file: id, len: source.len(), hash: 0, kind: PartKind::DELETES.0, tag: 0 }
+            }
+        };
+        let binding = self.directory.binding(id);
+        let ids = Part::open(source, binding, entry, self.directory.options.steps).and_then(|part| {
+            part.verify()?;
+            let content = part.content()?;
+            RoaringTreemap::deserialize_from(&content[..]).map_err(|e| Error::damaged(e.to_string()))
+        });
+        match ids {
+            Ok(ids) => self.deletes |= ids,
+            Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+            // Without a manifest, a part of another kind does not pass as one of ours.
+            Err(_) => self.report.deletes_incomplete = true,
+        }
+        Ok(())
+    }
+
+    /// Copies sound records in the order of their ids, each once: a log and the segment it was sealed into may both be
+    /// there.
+    fn write(&mut self, store: &Store) -> Result<()> {
+        let mut blocks: Vec<(u64, usize, usize)> = Vec::new();
+        for (number, run) in self.files.iter().enumerate() {
+            for index in 0..run.block_count()? {
+                blocks.push((run.place(index)?.first_id, number, index));
+            }
+        }
+        blocks.sort_unstable();
+        let mut bulk = store.bulk()?;
+        for (_, number, index) in blocks {
+            let run = self.files[number].clone();
+            self.copy_block(&mut bulk, &run, index)?;
+        }
+        self.report.lost.sort_unstable();
+        self.report.lost.dedup();
+        bulk.skip_to(self.next_id.max(bulk.end()));
+        bulk.finish().map(drop)
+    }
+
+    fn copy_block(&mut self, bulk: &mut Bulk<'_>, run: &Arc<dyn Run>, index: usize) -> Result<()> {
+        let place = run.place(index)?;
+        let read = run.file().read(place).and_then(|(header, raw)| match header.kind {
+            BlockKind::Records => Block::new(&header, raw).map(Some),
+            _ => Ok(None),
+        });
+        let block = match read {
+            Ok(Some(block)) => Arc::new(block),
+            Ok(None) => return Ok(()),
+            Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+            Err(_) => {
+                self.report.damaged_blocks += 1;
+                self.report.lost.push(RecordId(place.first_id));
+                return Ok(());
+            }
+        };
+        for (id, body) in block.records() {
+            if id < bulk.end() || self.deletes.contains(id) {
+                continue;
+            }
+            let record = Record::new(RecordId(id), run, &block, index, body.clone());
+            // A large record is read once before it is begun: a commit cannot take half of one back.
+            if matches!(body, Body::Large(_))
+                && std::io::copy(&mut record.reader(), &mut std::io::sink()).is_err()
+            {
+                self.report.lost.push(record.id());
+                continue;
+            }
+            bulk.skip_to(id);
+            bulk.put_reader(record.reader())?;
+            self.report.records += 1;
+        }
+        Ok(())
+    }
+}

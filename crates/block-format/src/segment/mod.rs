@@ -1,0 +1,14 @@
+//! A sealed segment: written once from front to back, then immutable.
+//!
+//! ```text
+//! file header 4096 bytes | block … block | table: 12 bytes a block | footer 96 bytes
+//! ```
+//!
+//! The table is derived from the blocks: damaged, it is built again by walking them.
+
+pub(crate) mod layout;
+pub(crate) mod reader;
+pub(crate) mod writer;
+
+pub(crate) use reader::Segment;
+pub(crate) use writer::{SealedFile, SegmentsWriter};

@@ -1,0 +1,193 @@
+//! The bytes of a sealed segment → records by id.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::layout::{ENTRY_LEN, FOOTER_LEN, Footer, decode_entry};
+use crate::block::BlockKind;
+use crate::block::layout::HEADER_LEN;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::layout::FILE_HEADER_LEN;
+use crate::file::{FileHeader, FileKind};
+use crate::id::ArtifactId;
+use crate::log::reader::next_sound;
+use crate::manifest::SegmentEntry;
+use crate::protocol::Step;
+use crate::run::{BlockFile, Place, Run};
+use crate::source::Window;
+
+/// A sealed segment that a manifest vouches for.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) entry: SegmentEntry,
+    file: BlockFile,
+    table: OnceLock<Table>,
+}
+
+#[derive(Debug)]
+enum Table {
+    /// As stored; in memory only where the file is not mapped.
+    Stored { offset: u64, blocks: usize, bytes: Option<Vec<u8>> },
+    /// Built again by walking the blocks.
+    Walked { places: Vec<Place>, lost: Vec<Range<u64>>, error: Error },
+}
+
+impl Segment {
+    /// Opens a segment in time that does not depend on its length: the header must be that of this very segment. The
+    /// table is looked at when it is first needed.
+    pub(crate) fn open(file: BlockFile, artifact: ArtifactId, entry: SegmentEntry) -> Result<Self> {
+        if file.source.len() < (FILE_HEADER_LEN + FOOTER_LEN) as u64 {
+            let message = format!("a segment has at least a header and a footer, found {} bytes", file.source.len());
+            return Err(Error::new(ErrorKind::Truncated, message).at(file.path()));
+        }
+        let segment = Self { entry, file, table: OnceLock::new() };
+        match segment.check_header(artifact) {
+            // Damage in the header costs nothing, since the manifest has the same: `verify` names it.
+            Err(e) if matches!(e.kind(), ErrorKind::Damaged | ErrorKind::NotAnArtifact) => Ok(segment),
+            other => other.map(|()| segment),
+        }
+    }
+
+    pub(crate) fn check_header(&self, artifact: ArtifactId) -> Result<()> {
+        let bytes = self.file.source.read(0, FILE_HEADER_LEN as u64)?;
+        let header = FileHeader { kind: FileKind::Segment, artifact, file: self.entry.file };
+        let bytes: &[u8; FILE_HEADER_LEN] =
+            bytes.first_chunk().ok_or_else(|| Error::damaged("file header: cut off"))?;
+        header.check(bytes, self.file.steps).map_err(|e| e.at(self.file.path()))
+    }
+
+    pub(crate) fn footer(&self) -> Result<Footer> {
+        let offset = self.entry.len - FOOTER_LEN as u64;
+        let bytes = self.file.source.read(offset, FOOTER_LEN as u64)?;
+        let bytes: &[u8; FOOTER_LEN] =
+            bytes.first_chunk().ok_or_else(|| Error::damaged("segment footer: cut off"))?;
+        Footer::decode(bytes, &self.file.binding, offset).map_err(|e| e.at(self.file.path()))
+    }
+
+    /// Why the stored table cannot be used, if it cannot.
+    pub(crate) fn table_error(&self) -> Result<Option<&Error>> {
+        Ok(match self.table()? {
+            Table::Stored { .. } => None,
+            Table::Walked { error, .. } => Some(error),
+        })
+    }
+
+    fn table(&self) -> Result<&Table> {
+        if let Some(table) = self.table.get() {
+            return Ok(table);
+        }
+        let table = match self.stored_table() {
+            Ok(table) => table,
+            Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+            Err(e) => self.walk(e)?,
+        };
+        Ok(self.table.get_or_init(|| table))
+    }
+
+    /// The stored table: its checksum holds, and its entries ascend within the file.
+    fn stored_table(&self) -> Result<Table> {
+        let footer = self.footer()?;
+        let bytes = self.file.source.read(footer.table_offset, footer.table_len())?;
+        let fault = |message: &str| {
+            Error::damaged(format!("segment table: {message}")).at(self.file.path()).at_offset(footer.table_offset)
+        };
+        if self.file.steps.take(Step::CheckTable) {
+            if self.file.binding.crc(footer.table_offset, &bytes) != footer.table_crc {
+                return Err(fault("its checksum does not hold"));
+            }
+            let mut before = (FILE_HEADER_LEN as u64 - 1, 0);
+            for entry in bytes.chunks_exact(ENTRY_LEN) {
+                let entry = decode_entry(entry);
+                if entry.0 <= before.0 || entry.1 < before.1 || entry.0 >= footer.table_offset {
+                    return Err(fault("its entries do not ascend"));
+                }
+                before = entry;
+            }
+        }
+        let bytes = match bytes {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(bytes) => Some(bytes),
+        };
+        Ok(Table::Stored { offset: footer.table_offset, blocks: footer.blocks as usize, bytes })
+    }
+
+    /// The table as the blocks themselves tell it: sound headers, one behind the other.
+    fn walk(&self, error: Error) -> Result<Table> {
+        let end = self.file.source.len() - FOOTER_LEN as u64;
+        let mut window = Window::new(&self.file.source);
+        let (mut places, mut lost): (Vec<Place>, Vec<Range<u64>>) = (Vec::new(), Vec::new());
+        let mut at = FILE_HEADER_LEN as u64;
+        while let Some((offset, header)) = next_sound(&self.file, &mut window, at, end)? {
+            let in_order = places.last().is_none_or(|last| last.first_id <= header.first_id);
+            if !in_order || !matches!(header.kind, BlockKind::Records | BlockKind::Frame) {
+                at = offset + HEADER_LEN as u64;
+                continue;
+            }
+            if offset != at {
+                let low = self.id_behind(places.last());
+                lost.push(low..header.first_id);
+            }
+            places.push(Place { first_id: header.first_id, offset, len: header.block_len() });
+            at = offset + header.block_len();
+        }
+        // Behind the last block comes the table, which does not look like blocks.
+        let low = self.id_behind(places.last());
+        if low <= self.entry.last_id {
+            lost.push(low..self.entry.last_id + 1);
+        }
+        Ok(Table::Walked { places, lost, error })
+    }
+
+    /// The smallest id that can come behind a block.
+    fn id_behind(&self, place: Option<&Place>) -> u64 {
+        let Some(&place) = place else { return self.entry.first_id };
+        let last = self.file.records(place).ok().and_then(|block| Some(block.records().last()?.0 + 1));
+        last.unwrap_or(place.first_id)
+    }
+
+    fn stored_place(&self, offset: u64, blocks: usize, bytes: Option<&[u8]>, index: usize) -> Place {
+        let bytes = bytes.or_else(|| {
+            let table = usize::try_from(offset).ok()?;
+            self.file.source.mapped()?.get(table..)
+        });
+        let entry = |index: usize| {
+            let bytes = bytes.and_then(|bytes| bytes.get(index * ENTRY_LEN..(index + 1) * ENTRY_LEN));
+            bytes.map_or((offset, 0), decode_entry)
+        };
+        let (start, id) = entry(index);
+        let end = if index + 1 < blocks { entry(index + 1).0 } else { offset };
+        Place { first_id: self.entry.first_id.saturating_add(id.into()), offset: start, len: end.saturating_sub(start) }
+    }
+}
+
+impl Run for Segment {
+    fn file(&self) -> &BlockFile {
+        &self.file
+    }
+
+    fn block_count(&self) -> Result<usize> {
+        Ok(match self.table()? {
+            Table::Stored { blocks, .. } => *blocks,
+            Table::Walked { places, .. } => places.len(),
+        })
+    }
+
+    fn place(&self, index: usize) -> Result<Place> {
+        Ok(match self.table()? {
+            Table::Stored { offset, blocks, bytes } => self.stored_place(*offset, *blocks, bytes.as_deref(), index),
+            Table::Walked { places, .. } => places[index],
+        })
+    }
+
+    fn lost(&self) -> Vec<Range<u64>> {
+        match self.table() {
+            Ok(Table::Walked { lost, .. }) => lost.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn ids(&self) -> Option<(u64, u64)> {
+        Some((self.entry.first_id, self.entry.last_id))
+    }
+}

@@ -1,0 +1,126 @@
+//! The bytes of one file, wherever they are: mapped, or read by position.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::{MappedBytes, VfsFile};
+
+/// The first `len` bytes of a file.
+#[derive(Debug)]
+pub(crate) struct Source {
+    path: PathBuf,
+    len: u64,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Box<dyn MappedBytes>),
+    File(Arc<dyn VfsFile>),
+}
+
+impl Source {
+    /// Reads by position.
+    pub(crate) fn file(path: &Path, len: u64, file: Arc<dyn VfsFile>) -> Self {
+        Self { path: path.to_owned(), len, bytes: Bytes::File(file) }
+    }
+
+    /// Maps a sealed file, or reads it by position where it cannot be mapped (too many maps, file systems without).
+    pub(crate) fn sealed(path: &Path, len: u64, file: Arc<dyn VfsFile>, map: bool) -> Self {
+        let mapped = if map { file.map(len).ok() } else { None };
+        let bytes = match mapped {
+            Some(mapped) => Bytes::Mapped(mapped),
+            None => Bytes::File(file),
+        };
+        Self { path: path.to_owned(), len, bytes }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// All bytes, if they are mapped.
+    pub(crate) fn mapped(&self) -> Option<&[u8]> {
+        match &self.bytes {
+            Bytes::Mapped(bytes) => Some((**bytes).as_ref()),
+            Bytes::File(_) => None,
+        }
+    }
+
+    /// The `len` bytes at `offset`; an error beyond the end, before anything is allocated.
+    pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>> {
+        let cut_off = || {
+            let message = format!("expected {len} more bytes, the file ends at {}", self.len);
+            Error::new(ErrorKind::Truncated, message).at(&self.path).at_offset(offset)
+        };
+        let end = offset.checked_add(len).filter(|&end| end <= self.len).ok_or_else(cut_off)?;
+        let size = usize::try_from(len).map_err(|_| cut_off())?;
+        match &self.bytes {
+            Bytes::Mapped(bytes) => {
+                let bytes = (**bytes).as_ref();
+                // Both fit into usize: the whole file is mapped.
+                let range = usize::try_from(offset).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
+                bytes.get(range).map(Cow::Borrowed).ok_or_else(cut_off)
+            }
+            Bytes::File(file) => {
+                let mut buf = vec![0; size];
+                file.read_exact_at(&mut buf, offset).map_err(|e| match e.kind() {
+                    std::io::ErrorKind::UnexpectedEof => cut_off(),
+                    _ => Error::io(e, "reading", &self.path).at_offset(offset),
+                })?;
+                Ok(Cow::Owned(buf))
+            }
+        }
+    }
+}
+
+/// Reads a file once from front to back in steps of any size, with one call for many small steps.
+#[derive(Debug)]
+pub(crate) struct Window<'a> {
+    source: &'a Source,
+    buf: Cow<'a, [u8]>,
+    at: u64,
+}
+
+/// Enough for a block of any kind, so that a step is at most one call.
+const WINDOW: u64 = 256 << 10;
+
+impl<'a> Window<'a> {
+    pub(crate) fn new(source: &'a Source) -> Self {
+        Self { source, buf: Cow::Borrowed(&[]), at: 0 }
+    }
+
+    /// The `len` bytes at `offset`.
+    pub(crate) fn read(&mut self, offset: u64, len: u64) -> Result<&[u8]> {
+        let within = offset >= self.at && offset + len <= self.at + self.buf.len() as u64;
+        if !within {
+            let ahead = len.max(WINDOW).min(self.source.len().saturating_sub(offset)).max(len);
+            self.buf = self.source.read(offset, ahead)?;
+            self.at = offset;
+        }
+        let start = usize::try_from(offset - self.at).unwrap_or(usize::MAX);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        Ok(&self.buf[start..start + len])
+    }
+}
+
+impl Source {
+    /// XXH3-128 over the first `len` bytes.
+    pub(crate) fn hash(&self, len: u64) -> Result<u128> {
+        let mut hash = crate::checksum::Hash128::new();
+        let mut window = Window::new(self);
+        let mut at = 0;
+        while at < len {
+            let step = (len - at).min(WINDOW);
+            hash.update(window.read(at, step)?);
+            at += step;
+        }
+        Ok(hash.value())
+    }
+}

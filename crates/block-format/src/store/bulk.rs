@@ -1,0 +1,160 @@
+//! Many records, or long ones, straight into sealed segments.
+
+use std::io::Read;
+
+use parking_lot::MappedMutexGuard;
+
+use super::edit::Changes;
+use super::write_path::{read_head, stream_frames};
+use super::{Receipt, Store, Writer};
+use crate::block::writer::{EncodedBlock, Packer, encode_all};
+use crate::error::{Error, Result};
+use crate::id::{CommitSeq, RecordId};
+use crate::manifest::Checkpoint;
+use crate::segment::SegmentsWriter;
+
+/// Raw bytes that are compressed at a time: enough for every core, little enough for a device.
+const AT_ONCE: usize = 4 << 20;
+
+/// A commit of any size in bounded memory: blocks are compressed in parallel on the current rayon pool and written to
+/// sealed segments as they come, once. Nothing is visible before [`Bulk::finish`], and dropping the value undoes all.
+///
+/// It holds the writer's lock: other commits wait until it is finished or dropped.
+#[derive(Debug)]
+#[must_use = "records become visible with `finish`"]
+pub struct Bulk<'a> {
+    store: &'a Store,
+    writer: MappedMutexGuard<'a, Writer>,
+    segments: SegmentsWriter<'a>,
+    packer: Packer,
+    /// Compressed, not yet written: that happens while the next ones are compressed.
+    encoded: Vec<EncodedBlock>,
+    first_id: u64,
+    next_id: u64,
+    /// An earlier call failed: there is a gap, and nothing may be finished.
+    failed: bool,
+}
+
+impl Store {
+    /// Begins a bulk commit.
+    pub fn bulk(&self) -> Result<Bulk<'_>> {
+        let writer = self.writer()?;
+        let next_id = writer.log.committed().next_id;
+        Ok(Bulk {
+            store: self,
+            writer,
+            segments: SegmentsWriter::new(&self.directory, self.directory.options.segment_len),
+            packer: Packer::new(self.directory.cut()),
+            encoded: Vec::new(),
+            first_id: next_id,
+            next_id,
+            failed: false,
+        })
+    }
+}
+
+impl Bulk<'_> {
+    /// Adds a record and returns the id that it will have.
+    pub fn put(&mut self, content: &[u8]) -> Result<RecordId> {
+        let id = self.next_id()?;
+        let result = self.packer.push(id, content);
+        self.note(result)?;
+        if self.packer.done_len() >= AT_ONCE {
+            let result = self.write_packed();
+            self.note(result)?;
+        }
+        Ok(RecordId(id))
+    }
+
+    /// Adds a record of any length from a reader. After an error of the reader the whole bulk commit is void.
+    pub fn put_reader(&mut self, mut reader: impl Read) -> Result<RecordId> {
+        let head = read_head(&mut reader, self.packer.cut().inline_max);
+        let head = self.note(head)?;
+        if head.len() <= self.packer.cut().inline_max {
+            return self.put(&head);
+        }
+        let id = self.next_id()?;
+        let Self { store, segments, packer, encoded, .. } = self;
+        packer.end_block();
+        let before = packer.take();
+        let codec = &store.directory.codec;
+        let mut write = |blocks| {
+            let done = std::mem::replace(encoded, encode_all(codec, blocks)?);
+            done.iter().try_for_each(|block| segments.append(block))
+        };
+        let result = write(before).and_then(|()| stream_frames(head, reader, packer, id, write));
+        self.note(result)?;
+        Ok(RecordId(id))
+    }
+
+    /// Records added so far.
+    pub fn record_count(&self) -> u64 {
+        self.next_id - self.first_id
+    }
+
+    /// One more than the last id used.
+    pub(crate) fn end(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Leaves out ids up to `id`.
+    pub(crate) fn skip_to(&mut self, id: u64) {
+        self.next_id = self.next_id.max(id);
+    }
+
+    /// Makes all records durable and visible, as one commit.
+    pub fn finish(mut self) -> Result<Receipt> {
+        self.check()?;
+        let (first_id, records) = (RecordId(self.first_id), self.record_count());
+        let before = self.writer.log.committed();
+        if records == 0 {
+            return Ok(Receipt { seq: CommitSeq(before.seq), first_id, records });
+        }
+        self.packer.end_block();
+        self.write_packed()?;
+        self.write_packed()?; // what the first call compressed
+        let Self { store, mut writer, segments, next_id, .. } = self;
+        let segments = segments.finish()?;
+        // The log's records come before these: it ends here, and the next one begins behind them.
+        store.rotate(&mut writer)?;
+        let state = Checkpoint { seq: before.seq + 1, next_id, ..before };
+        let changes = Changes { segments, state: Some(state), ..Changes::default() };
+        store.publish_changes(changes, Some(&mut writer))?;
+        drop(writer);
+        store.seal_if_due();
+        Ok(Receipt { seq: CommitSeq(state.seq), first_id, records })
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::invalid("an earlier call of this bulk commit failed: drop it and begin again"));
+        }
+        Ok(())
+    }
+
+    fn next_id(&mut self) -> Result<u64> {
+        self.check()?;
+        let id = self.next_id;
+        self.next_id = id.checked_add(1).ok_or_else(|| Error::invalid("all 2^64 ids are used"))?;
+        Ok(id)
+    }
+
+    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Compresses what is packed, and writes what was compressed before, at the same time.
+    fn write_packed(&mut self) -> Result<()> {
+        let blocks = self.packer.take();
+        let done = std::mem::take(&mut self.encoded);
+        let (codec, segments) = (&self.store.directory.codec, &mut self.segments);
+        let (encoded, written) = rayon::join(
+            || encode_all(codec, blocks),
+            || done.iter().try_for_each(|block| segments.append(block)),
+        );
+        written?;
+        self.encoded = encoded?;
+        Ok(())
+    }
+}

@@ -1,0 +1,243 @@
+//! An artifact's directory as a whole: who may write, what is visible, which files make it up.
+//!
+//! Locks are taken in this order: `maintenance` (one edit at a time), `writer` (the end of the log), `catalog` (the
+//! manifest), `gate` (who waits for which sync), `published` (held for the swap of one pointer). Readers take the last
+//! one only.
+
+mod bulk;
+mod edit;
+mod open;
+mod read_path;
+mod write_path;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex, RwLock};
+use roaring::RoaringTreemap;
+
+use crate::block::codec::Codec;
+use crate::block::writer::Cut;
+use crate::checksum::Binding;
+use crate::error::{Error, Result};
+use crate::file::FileName;
+use crate::id::{ArtifactId, CommitSeq, FileId};
+use crate::log::{LogIndex, LogView, LogWriter};
+use crate::manifest::Manifest;
+use crate::options::Options;
+use crate::part::Part;
+use crate::protocol::Step;
+use crate::run::{BlockFile, Run};
+use crate::segment::Segment;
+use crate::source::Source;
+use crate::vfs::{Access, DiskVfs, Vfs, VfsFile};
+
+pub use bulk::Bulk;
+pub use edit::{Edit, SegmentInfo};
+pub use open::RecoveryReport;
+pub(crate) use open::{check_header, read_manifests};
+pub use read_path::{ContentReader, Record, Records, Snapshot};
+pub use write_path::{Batch, Receipt};
+
+/// An artifact, opened by its one writer or by any number of readers. See the [crate page](crate).
+#[derive(Debug)]
+pub struct Store {
+    directory: Directory,
+    /// Held as long as the store is open for writing.
+    lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
+    maintenance: Mutex<()>,
+    writer: Mutex<Option<Writer>>,
+    catalog: Mutex<Manifest>,
+    gate: Mutex<Gate>,
+    gate_changed: Condvar,
+    published: RwLock<Arc<State>>,
+    /// Length of the logs at which the next automatic seal is due.
+    seal_due_at: AtomicU64,
+}
+
+/// The end of the log. `None` in a store opened for reading.
+#[derive(Debug)]
+struct Writer {
+    log: LogWriter,
+    /// Why nothing more may be written.
+    failed: Option<String>,
+}
+
+/// Who waits for which sync.
+#[derive(Debug, Default)]
+struct Gate {
+    /// The newest commit known to be durable.
+    synced: u64,
+    /// Somebody is about to sync for all.
+    has_leader: bool,
+    /// Somebody does not want to wait for company.
+    urgent: bool,
+    failed: Option<String>,
+}
+
+/// What readers see: one commit.
+#[derive(Debug)]
+struct State {
+    seq: u64,
+    next_id: u64,
+    sealed: Arc<Sealed>,
+    tail: LogView,
+}
+
+/// All but the active log.
+#[derive(Debug, Default)]
+pub(crate) struct Sealed {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) frozen: Vec<LogView>,
+    pub(crate) parts: Vec<Arc<Part>>,
+    pub(crate) deletes: Arc<RoaringTreemap>,
+}
+
+impl Sealed {
+    /// Segments and frozen logs that have records, in the order of their ids.
+    pub(crate) fn runs(&self) -> Vec<Arc<dyn Run>> {
+        let segments = self.segments.iter().map(|segment| -> Arc<dyn Run> { segment.clone() });
+        let frozen = self.frozen.iter().map(|log| -> Arc<dyn Run> { Arc::new(log.clone()) });
+        let mut runs: Vec<_> = segments.chain(frozen).filter(|run| run.ids().is_some()).collect();
+        runs.sort_by_key(|run| run.ids());
+        runs
+    }
+}
+
+/// The directory, and what every file in it needs to be read or written.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) root: PathBuf,
+    pub(crate) artifact: ArtifactId,
+    pub(crate) options: Options,
+    pub(crate) codec: Arc<Codec>,
+    next_file: AtomicU64,
+}
+
+impl Directory {
+    pub(crate) fn new(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        artifact: ArtifactId,
+        options: &Options,
+        next_file: u64,
+    ) -> Self {
+        Self {
+            vfs,
+            root: root.to_owned(),
+            artifact,
+            options: options.clone(),
+            codec: Arc::new(Codec::new(options.compression)),
+            next_file: AtomicU64::new(next_file),
+        }
+    }
+
+    pub(crate) fn path(&self, name: FileName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+
+    pub(crate) fn binding(&self, file: FileId) -> Binding {
+        Binding::new(self.artifact, file)
+    }
+
+    /// A number that no file has or had.
+    pub(crate) fn next_file(&self) -> FileId {
+        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn create(&self, name: FileName) -> Result<Arc<dyn VfsFile>> {
+        let path = self.path(name);
+        self.vfs.create_new(&path).map_err(|e| Error::io(e, "creating the file", &path))
+    }
+
+    pub(crate) fn open(&self, name: FileName, access: Access) -> Result<Arc<dyn VfsFile>> {
+        let path = self.path(name);
+        self.vfs.open(&path, access).map_err(|e| open::opening(e, &path))
+    }
+
+    /// Removes a file that nothing refers to. That it stays, for now, does no harm: the next open tries again.
+    pub(crate) fn remove(&self, name: FileName) {
+        let _ = self.vfs.unlink(&self.path(name));
+    }
+
+    pub(crate) fn sync_data(&self, step: Step, file: &dyn VfsFile, path: &Path) -> Result<()> {
+        if !self.options.steps.take(step) {
+            return Ok(());
+        }
+        file.sync_data().map_err(|e| Error::io(e, "syncing the file to disk", path))
+    }
+
+    pub(crate) fn sync_names(&self, step: Step) -> Result<()> {
+        if !self.options.steps.take(step) {
+            return Ok(());
+        }
+        let failed = |e| Error::io(e, "syncing the directory to disk", &self.root);
+        self.vfs.sync_dir(&self.root).map_err(failed)
+    }
+
+    /// What is needed to read the blocks of a file.
+    pub(crate) fn block_file(&self, id: FileId, source: Source) -> BlockFile {
+        let (binding, codec) = (self.binding(id), self.codec.clone());
+        BlockFile { source, binding, codec, steps: self.options.steps }
+    }
+
+    /// How records are cut into blocks.
+    pub(crate) fn cut(&self) -> Cut {
+        let Options { block_len, inline_max, frame_len, .. } = self.options;
+        Cut { block_len: block_len as usize, inline_max: inline_max as usize, frame_len: frame_len as usize }
+    }
+
+    /// A log that was just created or found: its index, over a file that is read by position as it grows.
+    fn log_index(
+        &self,
+        id: FileId,
+        file: Arc<dyn VfsFile>,
+        lost: Vec<std::ops::Range<u64>>,
+    ) -> Arc<LogIndex> {
+        let source = Source::file(&self.path(FileName::Log(id)), u64::MAX, file);
+        Arc::new(LogIndex::new(id, self.block_file(id, source), lost))
+    }
+}
+
+impl Store {
+    /// Creates an artifact in the directory `path`, whose parent exists, and opens it for writing.
+    pub fn create(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        Self::create_in(Arc::new(DiskVfs), path, options)
+    }
+
+    /// Opens an artifact for writing, and recovers it if it was not closed. There can be one writer at a time.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, RecoveryReport)> {
+        Self::open_in(Arc::new(DiskVfs), path, options)
+    }
+
+    /// Opens an artifact for reading, without a lock and without writing anything: beside a writer, from read-only
+    /// media, or when damage keeps [`Store::open`] from writing. What is sound is served; [`Store::refresh`] sees
+    /// later commits.
+    ///
+    /// A reader in another process than the writer may see a commit shortly before its sync returns.
+    pub fn open_read_only(path: impl AsRef<Path>, options: Options) -> Result<(Self, RecoveryReport)> {
+        Self::open_read_only_in(Arc::new(DiskVfs), path, options)
+    }
+
+    /// The identity of the artifact.
+    pub fn artifact(&self) -> ArtifactId {
+        self.directory.artifact
+    }
+
+    /// Where the artifact is.
+    pub fn path(&self) -> &Path {
+        &self.directory.root
+    }
+
+    /// An immutable view of the newest commit. Takes no lock that a writer holds while it works.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.published.read().clone())
+    }
+
+    /// The newest visible commit.
+    pub fn last_commit(&self) -> CommitSeq {
+        CommitSeq(self.published.read().seq)
+    }
+}

@@ -1,0 +1,4 @@
+//! The integration tests of block-format, one module a subject.
+
+mod bad_input; // a file that is not ours, hostile bytes, wrong arguments: typed errors
+mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
