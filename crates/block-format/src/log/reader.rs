@@ -54,7 +54,8 @@ impl Scan {
 
 /// Reads the log from its beginning, whose state was `start`.
 ///
-/// With a `checkpoint`, all up to it is known to have been durable. `Err` is a file that cannot be read or that is
+/// With a `checkpoint`, all up to it is known to have been durable. Without one, the log is not named by a manifest, and
+/// the scan ends at the first commit that does not hold, since nothing says what was acknowledged. `Err` is a file that cannot be read or that is
 /// shorter than its checkpoint; damage inside is in the result, which then goes on at the next block that holds.
 pub(crate) fn scan(file: &BlockFile, checkpoint: Option<Checkpoint>, start_chain: u128) -> Result<Scan> {
     let file_len = file.source.len();
@@ -203,6 +204,9 @@ impl Scanner<'_> {
     /// At bytes that do not hold: a torn tail ends the scan (`false`); damage to what was acknowledged is noted, and
     /// the scan goes on at the next block that holds (`true`).
     fn resume(&mut self, error: Error) -> Result<bool> {
+        if self.checkpoint.is_none() {
+            return Ok(false);
+        }
         let at = self.at;
         let acknowledged = self.acknowledged_from(at)?;
         let Some(end) = acknowledged else { return Ok(false) };

@@ -359,7 +359,6 @@ fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Res
     for &name in &found.names {
         match name {
             FileName::Segment(_) | FileName::Part(_) => return Ok(false),
-            FileName::Manifest { generation, .. } if generation > 1 => return Ok(false),
             FileName::Manifest { .. } => {}
             FileName::Log(_) => {
                 let path = root.join(name.to_string());

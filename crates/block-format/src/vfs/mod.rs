@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 pub use disk::DiskVfs;
 #[cfg(feature = "testing")]
-//HELPER pub use fault::{Fault, FaultVfs};
+pub use fault::{Fault, FaultVfs};
 #[cfg(feature = "testing")]
-//HELPER pub use memory::{CrashVariant, Event, MemoryVfs, Persist, PersistSize};
+pub use memory::{CrashVariant, Event, MemoryVfs, Persist, PersistNames, PersistSize};
 
 /// The calls that the store makes on directories and names.
 pub trait Vfs: fmt::Debug + Send + Sync {

@@ -1,4 +1,6 @@
 //! The integration tests of block-format, one module a subject.
 
 mod bad_input; // a file that is not ours, hostile bytes, wrong arguments: typed errors
+mod campaign; // the machinery of the campaigns
+mod crash; // power loss at every event
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer

@@ -227,7 +227,9 @@ fn the_same_calls_with_the_same_seed_give_the_same_bytes() {
         store.seal().unwrap();
         store.delete(RecordId(3)).unwrap();
         let mut bulk = store.bulk().unwrap();
-        (0..500).for_each(|i| drop(bulk.put(&text(600, i)).unwrap()));
+        for i in 0..500 {
+            bulk.put(&text(600, i)).unwrap();
+        }
         bulk.finish().unwrap();
         store.close().unwrap();
         let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();

@@ -1,0 +1,340 @@
+//! The machinery of the campaigns: sequences of operations on a recorded file system, and what may be left of them.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use block_format::vfs::{CrashVariant, MemoryVfs, Vfs};
+use block_format::{Compression, Durability, ErrorKind, Options, PartKind, RecordId, Result, Step, Store};
+
+pub(crate) const ROOT: &str = "/a";
+
+/// What a sequence is made of. `Put`, `LargePut` and `Delete` are commits that nobody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    Put,
+    LargePut,
+    Delete,
+    /// A commit on disk when it returns, with everything before it.
+    Commit,
+    Seal,
+    /// Closed, then opened.
+    Reopen,
+    /// Dropped like a killed process, then opened.
+    Kill,
+    Bulk,
+    /// All segments rewritten into as few as possible, beside a new part.
+    Rewrite,
+}
+
+pub(crate) const OPS: [Op; 9] = [
+    Op::Put,
+    Op::LargePut,
+    Op::Delete,
+    Op::Commit,
+    Op::Seal,
+    Op::Reopen,
+    Op::Kill,
+    Op::Bulk,
+    Op::Rewrite,
+];
+
+/// All sequences of 1 to `len` operations.
+pub(crate) fn sequences(len: usize) -> Vec<Vec<Op>> {
+    let mut all: Vec<Vec<Op>> = Vec::new();
+    let mut longest = vec![Vec::new()];
+    for _ in 0..len {
+        let longer = |sequence: &Vec<Op>| {
+            let sequence = sequence.clone();
+            OPS.into_iter().map(move |op| sequence.iter().copied().chain([op]).collect::<Vec<_>>())
+        };
+        longest = longest.iter().flat_map(longer).collect();
+        all.extend(longest.iter().cloned());
+    }
+    all
+}
+
+/// Small blocks, so that a few kilobytes have all kinds; nothing compressed, since that is not what is tested.
+pub(crate) fn options(left_out: Option<Step>) -> Options {
+    let options = Options::new()
+        .compression(Compression::None)
+        .block_len(512)
+        .inline_max(700)
+        .frame_len(512)
+        .segment_len(64 << 10)
+        .seed(1);
+    match left_out {
+        Some(step) => options.leave_out(step),
+        None => options,
+    }
+}
+
+/// The records of one commit: content by id, and the next id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Model {
+    pub(crate) records: BTreeMap<u64, Vec<u8>>,
+    pub(crate) next_id: u64,
+}
+
+impl Model {
+    fn put(&mut self, content: Vec<u8>) {
+        self.records.insert(self.next_id, content);
+        self.next_id += 1;
+    }
+
+    /// What a store holds, looked at in every way.
+    pub(crate) fn of(store: &Store) -> std::result::Result<Self, String> {
+        let snapshot = store.snapshot();
+        let mut records = BTreeMap::new();
+        for record in snapshot.records() {
+            let record = record.map_err(|e| format!("iteration: {e}"))?;
+            let content = record.bytes().map_err(|e| format!("content of {}: {e}", record.id()))?.into_owned();
+            records.insert(record.id().0, content);
+        }
+        for id in 0..snapshot.next_id().0 + 1 {
+            let found = snapshot.get(RecordId(id)).map_err(|e| format!("get {id}: {e}"))?;
+            let found = found.map(|record| record.bytes().map(|bytes| bytes.into_owned()));
+            let found = found.transpose().map_err(|e| format!("content of {id}: {e}"))?;
+            if found.as_ref() != records.get(&id) {
+                return Err(format!("record {id} is found one way and not the other"));
+            }
+        }
+        Ok(Self { records, next_id: snapshot.next_id().0 })
+    }
+}
+
+pub(crate) fn content(len: usize, salt: u64) -> Vec<u8> {
+    (0..len).map(|i| (i as u64).wrapping_mul(salt * 2 + 1).wrapping_add(salt).to_le_bytes()[0]).collect()
+}
+
+/// Where a run was when so many events had happened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    events: usize,
+    exists: bool,
+    /// The newest commit on disk for certain, the newest handed to the operating system, the newest begun.
+    acknowledged: usize,
+    written: usize,
+    begun: usize,
+}
+
+/// A sequence that was run, with everything to judge what is left of it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) vfs: MemoryVfs,
+    pub(crate) models: Vec<Model>,
+    marks: Vec<Mark>,
+    now: Mark,
+}
+
+impl Run {
+    pub(crate) fn new(vfs: MemoryVfs) -> Self {
+        let now = Mark { events: 0, exists: false, acknowledged: 0, written: 0, begun: 0 };
+        Self { vfs, models: vec![Model::default()], marks: vec![now], now }
+    }
+
+    fn mark(&mut self) {
+        self.now.events = self.vfs.event_count();
+        self.marks.push(self.now);
+    }
+
+    fn begin(&mut self, change: impl FnOnce(&mut Model)) {
+        let mut model = self.models[self.now.begun].clone();
+        change(&mut model);
+        self.models.truncate(self.now.begun + 1);
+        self.models.push(model);
+        self.now.begun += 1;
+        self.mark();
+    }
+
+    fn wrote(&mut self) {
+        self.now.written = self.now.begun;
+        self.mark();
+    }
+
+    /// Everything written so far is on disk.
+    fn synced(&mut self) {
+        self.now.acknowledged = self.now.written;
+        self.mark();
+    }
+
+    /// Runs `sequence` on `vfs`, which may be a wrapper of the recorded one. The first error ends the run.
+    pub(crate) fn run(&mut self, vfs: &Arc<dyn Vfs>, options: &Options, sequence: &[Op]) -> Result<()> {
+        let mut store = Store::create_in(vfs.clone(), ROOT, options.clone())?;
+        self.now.exists = true;
+        self.mark();
+        for &op in sequence {
+            store = self.step(vfs, options, store, op)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn step(&mut self, vfs: &Arc<dyn Vfs>, options: &Options, store: Store, op: Op) -> Result<Store> {
+        let salt = self.models.len() as u64;
+        match op {
+            Op::Put => {
+                let (one, two) = (content(100, salt), content(600, salt + 1));
+                let mut batch = store.batch();
+                batch.put(&one)?;
+                batch.put(&two)?;
+                self.begin(|model| {
+                    model.put(one);
+                    model.put(two);
+                });
+                store.commit(batch, Durability::Buffered)?;
+                self.wrote();
+            }
+            Op::LargePut => {
+                let large = content(1800, salt);
+                self.begin(|model| model.put(large.clone()));
+                store.put_reader(&large[..], Durability::Buffered)?;
+                self.wrote();
+            }
+            Op::Delete => {
+                let Some((&id, _)) = self.models[self.now.begun].records.first_key_value() else { return Ok(store) };
+                let mut batch = store.batch();
+                batch.delete(RecordId(id));
+                self.begin(|model| drop(model.records.remove(&id)));
+                store.commit(batch, Durability::Buffered)?;
+                self.wrote();
+            }
+            Op::Commit => {
+                let one = content(50, salt);
+                self.begin(|model| model.put(one.clone()));
+                store.put(&one)?;
+                self.wrote();
+                self.synced();
+            }
+            Op::Seal => {
+                store.seal()?;
+                self.synced();
+            }
+            Op::Reopen => {
+                store.close()?;
+                self.synced();
+                let (store, report) = Store::open_in(vfs.clone(), ROOT, options.clone())?;
+                assert!(report.is_clean(), "closed, and yet {report:?}");
+                return Ok(store);
+            }
+            Op::Kill => {
+                drop(store);
+                let (store, _) = Store::open_in(vfs.clone(), ROOT, options.clone())?;
+                self.synced(); // what recovery serves, it has made durable
+                return Ok(store);
+            }
+            Op::Bulk => {
+                let (one, two) = (content(900, salt), content(40, salt + 1));
+                let mut bulk = store.bulk()?;
+                bulk.put(&one)?;
+                bulk.put(&two)?;
+                self.begin(|model| {
+                    model.put(one);
+                    model.put(two);
+                });
+                bulk.finish()?;
+                self.wrote();
+                self.synced();
+            }
+            Op::Rewrite => {
+                let segments: Vec<_> = store.snapshot().segments().iter().map(|segment| segment.file).collect();
+                store.edit(|edit| {
+                    if !segments.is_empty() {
+                        edit.rewrite(&segments)?;
+                    }
+                    edit.write_part(PartKind(300), salt, |part| part.write_all(&content(300, salt)))
+                })?;
+            }
+        }
+        Ok(store)
+    }
+
+    fn at(&self, events: usize) -> Mark {
+        let after = self.marks.partition_point(|mark| mark.events <= events);
+        self.marks[after - 1]
+    }
+
+    /// Judges one crash: what is found must be the state of a commit between the last acknowledged and the last begun;
+    /// what is served once must survive the next loss of power; and writing must go on.
+    pub(crate) fn check(&self, options: &Options, events: usize, variant: CrashVariant) -> std::result::Result<(), String> {
+        let disk = self.vfs.crash(events, variant);
+        let kill = CrashVariant { seed: variant.seed, ..CrashVariant::KILL } == variant;
+        let store = self.recover(&disk, options, events, kill)?;
+        let served = Model::of(&store)?;
+        let worst = CrashVariant::standard(0)[0];
+        let again = disk.crash(disk.event_count(), worst);
+        let (second, _) = open(&again, options).map_err(|e| format!("opening again: {e}"))?;
+        if Model::of(&second)? != served {
+            return Err("what recovery served was lost with the next loss of power".to_owned());
+        }
+        let id = store.put(b"goes on").map_err(|e| format!("writing after recovery: {e}"))?;
+        let (third, _) = open(&disk.crash(disk.event_count(), worst), options).map_err(|e| format!("third: {e}"))?;
+        let mut expected = served;
+        if id.0 != expected.next_id {
+            return Err(format!("expected id {}, found {id}", expected.next_id));
+        }
+        expected.put(b"goes on".to_vec());
+        if Model::of(&third)? != expected {
+            return Err("what was acknowledged after recovery was lost".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Opens what is left and checks that it is the state of an allowed commit. After a mere kill, nothing written is lost.
+    pub(crate) fn recover(
+        &self,
+        disk: &MemoryVfs,
+        options: &Options,
+        events: usize,
+        kill: bool,
+    ) -> std::result::Result<Store, String> {
+        let mark = self.at(events);
+        let store = match open(disk, options) {
+            Ok((store, _)) => store,
+            Err(e) if e.kind() == ErrorKind::NotFound && !mark.exists => {
+                Store::create_in(Arc::new(disk.clone()), ROOT, options.clone())
+                    .map_err(|e| format!("creating over an interrupted creation: {e}"))?
+            }
+            Err(e) => return Err(format!("opening: {e}")),
+        };
+        let found = Model::of(&store)?;
+        let low = if kill { mark.written } else { mark.acknowledged };
+        if self.models[low..=mark.begun].contains(&found) {
+            return Ok(store);
+        }
+        Err(format!(
+            "found {:?}, expected the state of a commit from {low} to {}: {:?}",
+            found.records.keys(),
+            mark.begun,
+            self.models[low..=mark.begun].iter().map(|model| model.records.keys()).collect::<Vec<_>>()
+        ))
+    }
+}
+
+pub(crate) fn open(disk: &MemoryVfs, options: &Options) -> Result<(Store, block_format::RecoveryReport)> {
+    Store::open_in(Arc::new(disk.clone()), Path::new(ROOT), options.clone())
+}
+
+/// How large a dose: `CAMPAIGN=full` for all of it.
+pub(crate) fn full() -> bool {
+    std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
+}
+
+/// A small generator for sampling.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Spreads work over two threads, and returns the sum or the first violation.
+pub(crate) fn on_all_cores<T: Sync>(
+    items: &[T],
+    work: impl Fn(&T) -> std::result::Result<u64, String> + Sync + Send,
+) -> std::result::Result<u64, String> {
+    use rayon::prelude::*;
+    items.par_iter().map(work).try_reduce(|| 0, |a, b| Ok(a + b))
+}

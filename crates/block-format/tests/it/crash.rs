@@ -1,0 +1,91 @@
+//! Power loss at every event of every short sequence, in every way of the model: what is found is the state of a commit
+//! between the last acknowledged and the last begun.
+//!
+//! `CAMPAIGN=full cargo test --release -p block-format --test it crash -- --nocapture` runs all states.
+
+use std::sync::Arc;
+
+use block_format::vfs::{CrashVariant, MemoryVfs, Vfs};
+use block_format::{Options, Step};
+
+use crate::campaign::{Op, Random, Run, full, on_all_cores, options, sequences};
+
+fn recorded(sequence: &[Op], options: &Options) -> Result<Run, String> {
+    let disk = MemoryVfs::new();
+    let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
+    let mut run = Run::new(disk);
+    run.run(&vfs, options, sequence).map_err(|e| format!("{sequence:?} without a crash: {e}"))?;
+    Ok(run)
+}
+
+/// Every `stride`-th state of a sequence.
+fn crash_states(sequence: &[Op], options: &Options, stride: u64) -> Result<u64, String> {
+    let run = recorded(sequence, options)?;
+    let (mut states, mut number) = (0, sequence.iter().fold(0, |n, op| n * 9 + *op as u64));
+    for events in 0..=run.vfs.event_count() {
+        for variant in CrashVariant::standard(events as u64).into_iter().chain([CrashVariant::KILL]) {
+            number += 1;
+            if number % stride == 0 {
+                let checked = run.check(options, events, variant);
+                checked.map_err(|e| format!("{sequence:?}, after {events} events, {variant:?}: {e}"))?;
+                states += 1;
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// A crash at every event of the recovery from a sample of crashes, and one more inside that recovery.
+fn crashes_in_recovery(sequence: &[Op], options: &Options, samples: u64) -> Result<u64, String> {
+    let run = recorded(sequence, options)?;
+    let mut random = Random(sequence.iter().fold(7, |n, op| n * 31 + *op as u64));
+    let mut states = 0;
+    for _ in 0..samples {
+        let events = random.below(run.vfs.event_count() as u64 + 1) as usize;
+        let variants = CrashVariant::standard(random.below(1 << 20));
+        let first = variants[random.below(16) as usize];
+        let disk = run.vfs.crash(events, first);
+        drop(run.recover(&disk, options, events, false));
+        let where_ = |inside: usize, second: CrashVariant| {
+            format!("{sequence:?}, after {events} events, {first:?}, then after {inside} of recovery, {second:?}")
+        };
+        for inside in 0..=disk.event_count() {
+            let second = variants[random.below(16) as usize];
+            let again = disk.crash(inside, second);
+            let recovered = run.recover(&again, options, events, false);
+            drop(recovered.map_err(|e| format!("{}: {e}", where_(inside, second)))?);
+            let inside_again = random.below(again.event_count() as u64 + 1) as usize;
+            let third = variants[random.below(16) as usize];
+            let last = again.crash(inside_again, third);
+            let recovered = run.recover(&last, options, events, false);
+            drop(recovered.map_err(|e| format!("{}, then {third:?}: {e}", where_(inside, second)))?);
+            states += 2;
+        }
+    }
+    Ok(states)
+}
+
+/// The campaign at a dose, with a step left out or none.
+pub(crate) fn campaign(left_out: Option<Step>, len: usize, stride: u64) -> Result<u64, String> {
+    let options = options(left_out);
+    on_all_cores(&sequences(len), |sequence| crash_states(sequence, &options, stride))
+}
+
+#[test]
+fn every_crash_leaves_the_state_of_an_allowed_commit() {
+    let (len, stride) = if full() { (3, 1) } else { (3, 23) };
+    let states = campaign(None, len, stride).unwrap_or_else(|e| panic!("{e}"));
+    println!("crash states: {states} of sequences up to {len} operations, none lost anything");
+    assert!(states > 10_000, "{states}");
+}
+
+#[test]
+fn crashes_inside_recovery_lose_nothing_either() {
+    let options = options(None);
+    let samples = if full() { 12 } else { 1 };
+    let chosen = sequences(3);
+    let states = on_all_cores(&chosen, |sequence| crashes_in_recovery(sequence, &options, samples));
+    let states = states.unwrap_or_else(|e| panic!("{e}"));
+    println!("crash states inside recovery, one and two deep: {states}, none lost anything");
+    assert!(states > 10_000, "{states}");
+}
