@@ -115,6 +115,11 @@ impl Error {
         self
     }
 
+    /// Whether a call of the operating system failed, rather than that bytes were read and do not hold.
+    pub(crate) fn is_io(&self) -> bool {
+        self.0.source.is_some()
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.0.message
     }

@@ -148,7 +148,7 @@ impl Salvage {
                 BlockKind::Deletes => {
                     match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
                         Ok(ids) => deletes.push((offset, ids)),
-                        Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+                        Err(e) if e.is_io() => return Err(e),
                         Err(_) => self.report.deletes_incomplete = true,
                     }
                 }
@@ -189,7 +189,7 @@ impl Salvage {
         });
         match ids {
             Ok(ids) => self.deletes |= ids,
-            Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+            Err(e) if e.is_io() => return Err(e),
             // Without a manifest, a part of another kind does not pass as one of ours.
             Err(_) => self.report.deletes_incomplete = true,
         }
@@ -226,7 +226,7 @@ impl Salvage {
         let block = match read {
             Ok(Some(block)) => Arc::new(block),
             Ok(None) => return Ok(()),
-            Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+            Err(e) if e.is_io() => return Err(e),
             Err(_) => {
                 self.report.damaged_blocks += 1;
                 self.report.lost.push(RecordId(place.first_id));

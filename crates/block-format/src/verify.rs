@@ -151,7 +151,7 @@ impl Verifier {
     fn note(&mut self, name: FileName, len: u64, result: Result<()>, lost: Range<u64>) -> Result<()> {
         self.report.files += 1;
         match result {
-            Err(e) if e.kind() == ErrorKind::Io => Err(e),
+            Err(e) if e.is_io() => Err(e),
             Err(e) => {
                 let path = self.directory.path(name);
                 let place = e.offset().unwrap_or(0)..len;
@@ -266,7 +266,7 @@ impl Verifier {
             self.report.blocks += 1;
             match self.block(run.file(), place, &mut frames) {
                 Ok(()) => {}
-                Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+                Err(e) if e.is_io() => return Err(e),
                 Err(e) => {
                     let named = |damage: &Damage| damage.path == path && damage.range.contains(&place.offset);
                     if self.report.damage.iter().any(|damage| named(damage) && damage.range.start == place.offset) {

@@ -114,7 +114,7 @@ impl Scanner<'_> {
         while self.at < self.scan.file_len {
             match self.step() {
                 Ok(()) => {}
-                Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+                Err(e) if e.is_io() => return Err(e),
                 Err(e) => {
                     if !self.resume(e)? {
                         break;
@@ -317,7 +317,8 @@ impl Scanner<'_> {
     /// The end of the newest commit behind `at` that was acknowledged, if what is at `at` was acknowledged too: a
     /// checkpoint lies behind it, or a commit that was written when a commit in between was known to be synced.
     fn acknowledged_from(&mut self, at: u64) -> Result<Option<u64>> {
-        let mut end = self.checkpoint.map(|checkpoint| checkpoint.len).filter(|&len| len > at);
+        let checkpoint = self.checkpoint.filter(|_| self.file.steps.take(Step::CheckCheckpoint));
+        let mut end = checkpoint.map(|checkpoint| checkpoint.len).filter(|&len| len > at);
         if !self.file.steps.take(Step::CheckFloor) {
             return Ok(end);
         }

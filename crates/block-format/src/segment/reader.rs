@@ -79,7 +79,7 @@ impl Segment {
         }
         let table = match self.stored_table() {
             Ok(table) => table,
-            Err(e) if e.kind() == ErrorKind::Io => return Err(e),
+            Err(e) if e.is_io() => return Err(e),
             Err(e) => self.walk(e)?,
         };
         Ok(self.table.get_or_init(|| table))

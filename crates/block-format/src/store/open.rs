@@ -114,7 +114,7 @@ pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> R
             let name = FileName::Manifest { generation, copy };
             match read_manifest(vfs, &root.join(name.to_string()), generation, options) {
                 Ok(manifest) => found.newest = found.newest.or(Some(manifest)),
-                Err(e) if matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Io) => return Err(e),
+                Err(e) if e.kind() == ErrorKind::NewerFormat || e.is_io() => return Err(e),
                 Err(e) => found.damaged.push((name, e)),
             }
         }
@@ -506,7 +506,7 @@ fn scan_log(directory: &Directory, entry: LogEntry, active: bool) -> Result<(Arc
     let header = FileHeader { kind: FileKind::Log, artifact: directory.artifact, file: entry.file };
     let mut scan = scan(&blocks, Some(entry.checkpoint), chain)?;
     if let Err(e) = check_header(&header, &blocks.source, directory) {
-        if matches!(e.kind(), ErrorKind::Foreign | ErrorKind::NewerFormat) {
+        if e.is_io() || matches!(e.kind(), ErrorKind::Foreign | ErrorKind::NewerFormat) {
             return Err(e);
         }
         // The blocks are bound to the same identity, which the manifest has too.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::State;
 use crate::block::layout::Large;
 use crate::block::{Block, Body};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{CommitSeq, RecordId};
 use crate::part::Part;
 use crate::run::{self, Run};
@@ -317,7 +317,7 @@ impl Iterator for Records {
             match self.open_next()? {
                 Ok(block) => self.block = Some(block),
                 Err(e) => {
-                    if e.kind() == ErrorKind::Io {
+                    if e.is_io() {
                         self.run = self.snapshot.runs.len(); // a failing medium is reported once
                     }
                     return Some(Err(e));

@@ -14,7 +14,7 @@ fn recorded(sequence: &[Op], options: &Options) -> Result<Run, String> {
     let disk = MemoryVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
     let mut run = Run::new(disk);
-    run.run(&vfs, options, sequence).map_err(|e| format!("{sequence:?} without a crash: {e}"))?;
+    run.run(&vfs, options, sequence, &mut None).map_err(|e| format!("{sequence:?} without a crash: {e}"))?;
     Ok(run)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn campaign(left_out: Option<Step>, len: usize, stride: u64) -> Resul
 
 #[test]
 fn every_crash_leaves_the_state_of_an_allowed_commit() {
-    let (len, stride) = if full() { (3, 1) } else { (3, 23) };
+    let (len, stride) = if full() { (4, 1) } else { (3, 1) };
     let states = campaign(None, len, stride).unwrap_or_else(|e| panic!("{e}"));
     println!("crash states: {states} of sequences up to {len} operations, none lost anything");
     assert!(states > 10_000, "{states}");
@@ -82,7 +82,7 @@ fn every_crash_leaves_the_state_of_an_allowed_commit() {
 #[test]
 fn crashes_inside_recovery_lose_nothing_either() {
     let options = options(None);
-    let samples = if full() { 12 } else { 1 };
+    let samples = if full() { 12 } else { 2 };
     let chosen = sequences(3);
     let states = on_all_cores(&chosen, |sequence| crashes_in_recovery(sequence, &options, samples));
     let states = states.unwrap_or_else(|e| panic!("{e}"));

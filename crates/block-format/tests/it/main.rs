@@ -3,4 +3,6 @@
 mod bad_input; // a file that is not ours, hostile bytes, wrong arguments: typed errors
 mod campaign; // the machinery of the campaigns
 mod crash; // power loss at every event
+mod damage; // flipped, cut off and misplaced bytes
+mod faults; // failing calls, at every index
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
