@@ -43,7 +43,7 @@ pub(crate) struct Damaged {
 impl Scan {
     /// Bytes behind the last commit that holds: written, but never acknowledged.
     pub(crate) fn torn_len(&self) -> u64 {
-        self.file_len - self.committed.len
+        self.file_len.saturating_sub(self.committed.len)
     }
 
     /// Ranges of ids whose blocks are damaged beyond recognition.

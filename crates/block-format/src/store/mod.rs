@@ -139,7 +139,7 @@ impl Directory {
     }
 
     pub(crate) fn binding(&self, file: FileId) -> Binding {
-        Binding::new(self.artifact, file)
+        Binding::new(self.artifact, file).at_any_place_unless(self.options.steps.take(Step::CheckPlace))
     }
 
     /// A number that no file has or had.
