@@ -138,7 +138,7 @@ impl Salvage {
         let logs = self.manifest.iter().flat_map(|manifest| &manifest.logs);
         let checkpoint = logs.filter(|entry| entry.file == id).map(|entry| entry.checkpoint.len).max();
         let mut covered_to = if matches!(name, FileName::Segment(_)) { end } else { checkpoint.unwrap_or(0) };
-        let (mut places, mut deletes) = (Vec::new(), Vec::new());
+        let (mut places, mut deletes): (Vec<Place>, Vec<(u64, Vec<u64>)>) = (Vec::new(), Vec::new());
         let mut at = FILE_HEADER_LEN as u64;
         while let Some((offset, header)) = next_sound(&file, &mut window, at, end)? {
             at = offset + header.block_len();
@@ -155,8 +155,12 @@ impl Salvage {
                 BlockKind::Commit => {
                     let raw = file.read(place).map(|(_, raw)| raw).unwrap_or_default();
                     if let Ok(payload) = <&[u8; COMMIT_LEN]>::try_from(&raw[..]) {
+                        let commit = Commit::decode(payload);
+                        let start = offset.saturating_sub(commit.covered_len);
+                        let found = deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
+                        self.report.deletes_incomplete |= found.sum::<u64>() != commit.deletes;
                         covered_to = covered_to.max(offset);
-                        self.next_id = self.next_id.max(Commit::decode(payload).next_id);
+                        self.next_id = self.next_id.max(commit.next_id);
                     }
                 }
             }

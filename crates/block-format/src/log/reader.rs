@@ -27,6 +27,8 @@ pub(crate) struct Scan {
     pub(crate) damage: Vec<Damaged>,
     /// Length of the log when the scan began.
     pub(crate) file_len: u64,
+    /// Some of the damage may have been a list of deleted ids: nobody can say which records are alive.
+    pub(crate) deletes_lost: bool,
     /// The commit that recovery copied from an earlier log, if the log begins with one.
     pub(crate) adopted: Option<u64>,
 }
@@ -78,7 +80,7 @@ pub(crate) fn scan(file: &BlockFile, checkpoint: Option<Checkpoint>, start_chain
         pending: Pending::default(),
         first: !matches!(checkpoint, Some(at) if at.len == header_len),
         unchained: None,
-        scan: Scan { committed: base, places: Vec::new(), deletes: Vec::new(), damage: Vec::new(), file_len, adopted: None },
+        scan: Scan { committed: base, places: Vec::new(), deletes: Vec::new(), damage: Vec::new(), file_len, deletes_lost: false, adopted: None },
     };
     if base.chain != start_chain && file.steps.take(Step::CheckCheckpoint) {
         let error = Error::damaged("the checkpoint's chain is not that of an empty log").at(file.path());
@@ -106,7 +108,23 @@ struct Scanner<'a> {
 #[derive(Default)]
 struct Pending {
     places: Vec<Place>,
-    deletes: Vec<u64>,
+    /// The offsets of blocks of deleted ids, and the ids.
+    deletes: Vec<(u64, Vec<u64>)>,
+    /// Stretches in which no block was recognised.
+    gaps: Vec<Range<u64>>,
+}
+
+const COMMIT_BLOCK_LEN: u64 = (HEADER_LEN + COMMIT_LEN) as u64;
+
+impl Pending {
+    /// Whether all deleted ids of the commit that covers the bytes from `start` on, and of those before it whose own
+    /// record is damaged, are here: `deletes` of them behind `start`; and before it nothing is damaged but a record.
+    fn has_all_deletes(&self, start: u64, deletes: u64) -> bool {
+        let behind = self.deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
+        let only_commits =
+            |gap: &Range<u64>| gap.start >= start || (gap.end == start && gap.end - gap.start == COMMIT_BLOCK_LEN);
+        behind.sum::<u64>() == deletes && self.gaps.iter().all(only_commits)
+    }
 }
 
 impl Scanner<'_> {
@@ -143,7 +161,7 @@ impl Scanner<'_> {
             BlockKind::Deletes => {
                 let stored = stored.to_vec();
                 let raw = self.file.decode(&header, &stored, at)?;
-                self.pending.deletes.extend(deleted_ids(&header, &raw)?);
+                self.pending.deletes.push((at, deleted_ids(&header, &raw)?));
                 self.hash.update(&head);
                 self.hash.update(&stored);
             }
@@ -161,7 +179,7 @@ impl Scanner<'_> {
     fn commit(&mut self, commit: &Commit) -> Result<()> {
         let committed = self.scan.committed;
         let end = self.at;
-        let covered = end - (HEADER_LEN + COMMIT_LEN) as u64 - committed.len;
+        let covered = end - COMMIT_BLOCK_LEN - committed.len;
         let follows = commit.seq == committed.seq + 1 || (self.first && commit.seq >= committed.seq);
         let chain = self.hash.value();
         let holds = chain == commit.chain && commit.covered_len == covered && follows;
@@ -192,13 +210,20 @@ impl Scanner<'_> {
     }
 
     fn accept(&mut self, commit: &Commit) {
-        let Pending { places, deletes } = std::mem::take(&mut self.pending);
-        self.scan.places.extend(places);
-        self.scan.deletes.extend(deletes.into_iter().map(|id| (id, commit.seq)));
+        let start = (self.at - COMMIT_BLOCK_LEN).saturating_sub(commit.covered_len);
+        self.scan.deletes_lost |= !self.pending.has_all_deletes(start, commit.deletes);
+        self.take_pending(commit.seq);
         self.scan.committed =
             Checkpoint { len: self.at, seq: commit.seq, next_id: commit.next_id, chain: commit.chain };
         self.hash = Hash128::chain(commit.chain);
         self.first = false;
+    }
+
+    fn take_pending(&mut self, seq: u64) {
+        let Pending { places, deletes, .. } = std::mem::take(&mut self.pending);
+        self.scan.places.extend(places);
+        let ids = deletes.into_iter().flat_map(|(_, ids)| ids);
+        self.scan.deletes.extend(ids.map(|id| (id, seq)));
     }
 
     /// At bytes that do not hold: a torn tail ends the scan (`false`); damage to what was acknowledged is noted, and
@@ -226,11 +251,7 @@ impl Scanner<'_> {
             }
             None => (end, self.checkpoint.map_or(low, |at| at.next_id)),
         };
-        self.scan.damage.push(Damaged {
-            range: at..resume_at,
-            error: error.at(self.file.path()).at_offset(at),
-            lost: low..high.max(low),
-        });
+        self.note_gap(at..resume_at, error.at(self.file.path()).at_offset(at), low..high.max(low));
         self.at = resume_at;
         // The chain is broken here; the next commit record is taken at its word, for it is sound itself.
         match next {
@@ -252,13 +273,18 @@ impl Scanner<'_> {
             Some(Damaged { range, error: held.err()?, lost: place.first_id..next.max(place.first_id + 1) })
         });
         let mut damaged: Vec<Damaged> = damaged.collect();
-        let end = self.at + (HEADER_LEN + COMMIT_LEN) as u64;
+        let end = self.at + COMMIT_BLOCK_LEN;
         if damaged.is_empty() {
             damaged.push(Damaged { range: self.scan.committed.len..end, error, lost: 0..0 });
         }
         self.scan.damage.extend(damaged);
         self.at = end;
         self.accept(commit);
+    }
+
+    fn note_gap(&mut self, range: Range<u64>, error: Error, lost: Range<u64>) {
+        self.pending.gaps.push(range.clone());
+        self.scan.damage.push(Damaged { range, error, lost });
     }
 
     /// Blocks behind damage, up to the commit that covers them.
@@ -275,7 +301,7 @@ impl Scanner<'_> {
                     BlockKind::Records | BlockKind::Frame => header.first_id,
                     BlockKind::Deletes | BlockKind::Commit => self.first_id_after(offset, end)?,
                 };
-                self.scan.damage.push(Damaged { range: at..offset, error, lost: low..high.max(low) });
+                self.note_gap(at..offset, error, low..high.max(low));
                 self.at = offset;
             }
             match header.kind {
@@ -284,10 +310,10 @@ impl Scanner<'_> {
                     let bytes = self.window.read(offset, header.block_len())?.to_vec();
                     let ids = self.file.decode(&header, &bytes[HEADER_LEN..], offset);
                     match ids.and_then(|raw| deleted_ids(&header, &raw)) {
-                        Ok(ids) => self.pending.deletes.extend(ids),
+                        Ok(ids) => self.pending.deletes.push((offset, ids)),
                         Err(error) => {
                             let range = offset..offset + header.block_len();
-                            self.scan.damage.push(Damaged { range, error, lost: 0..0 });
+                            self.note_gap(range, error, 0..0);
                         }
                     }
                 }
@@ -309,7 +335,7 @@ impl Scanner<'_> {
             self.accept(&Commit::decode(&payload));
         } else {
             let error = Error::damaged("commit record: checksum").at(self.file.path()).at_offset(at);
-            self.scan.damage.push(Damaged { range: at..self.at, error, lost: 0..0 });
+            self.note_gap(at..self.at, error, 0..0);
         }
         Ok(())
     }
@@ -326,7 +352,7 @@ impl Scanner<'_> {
         let mut from = at;
         while let Some((offset, commit)) = self.next_commit(from)? {
             if commit.sync_floor > last {
-                end = Some(end.unwrap_or(0).max(offset + (HEADER_LEN + COMMIT_LEN) as u64));
+                end = Some(end.unwrap_or(0).max(offset + COMMIT_BLOCK_LEN));
             }
             from = offset + 1;
         }
@@ -398,12 +424,11 @@ impl Scanner<'_> {
             let low = self.last_id();
             let error = Error::damaged(format!("the log was durable up to byte {}", checkpoint.len));
             let error = error.at(self.file.path()).at_offset(at);
-            let lost = low..checkpoint.next_id.max(low);
-            self.scan.damage.push(Damaged { range: at..checkpoint.len, error, lost });
+            self.note_gap(at..checkpoint.len, error, low..checkpoint.next_id.max(low));
         }
         // What is sound behind the last commit was covered by one that is damaged.
-        let places = std::mem::take(&mut self.pending.places);
-        self.scan.places.extend(places);
+        self.scan.deletes_lost |= !self.pending.has_all_deletes(checkpoint.len, 0);
+        self.take_pending(checkpoint.seq);
         self.scan.committed = checkpoint;
         Ok(())
     }

@@ -433,6 +433,14 @@ fn load(vfs: Arc<dyn Vfs>, root: &Path, options: &Options, found: Manifests) -> 
     let last = manifest.logs.len() - 1;
     for (index, &entry) in manifest.logs.iter().enumerate() {
         let (file, scan) = scan_log(&directory, entry, index == last)?;
+        if scan.deletes_lost {
+            let why = scan.damage.first().map_or(String::new(), |damaged| format!(" ({})", damaged.error));
+            let message = format!(
+                "a list of deleted records may be damaged{why}, so that nobody can say which records are alive; \
+                 `salvage` copies what is sound into a new artifact"
+            );
+            return Err(Error::damaged(message).at(&directory.path(FileName::Log(entry.file))));
+        }
         report.damage.extend(Damage::of_scan(&scan, directory.path(FileName::Log(entry.file))));
         let log = directory.log_index(entry.file, file.clone(), scan.lost());
         log.extend(scan.places.iter().copied());
