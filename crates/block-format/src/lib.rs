@@ -55,6 +55,8 @@
 
 mod block;
 mod checksum;
+#[cfg(test)]
+mod docs;
 mod error;
 mod file;
 mod id;
