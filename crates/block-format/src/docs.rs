@@ -33,7 +33,10 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// The rows of the table under a heading: offset, size, field.
 fn rows(document: &str, heading: &str) -> Vec<(String, usize, usize)> {
-    let section = document.split(&format!("\n### {heading}\n")).nth(1).unwrap_or_else(|| panic!("no section {heading}"));
+    let section = document
+        .split(&format!("\n### {heading}\n"))
+        .nth(1)
+        .unwrap_or_else(|| panic!("no section {heading}"));
     let table = section.lines().skip_while(|line| !line.starts_with("| offset")).skip(2);
     let row = |line: &str| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
@@ -65,11 +68,9 @@ fn format_md_and_the_layout_constants_say_the_same() {
         let hex: Vec<String> = magic.iter().map(|byte| format!("{byte:02X}")).collect();
         assert!(document.contains(&hex.join(" ")), "the magic of the {of}: {}", hex.join(" "));
     }
-    for number in [
-        block::layout::MAX_RAW_LEN as usize,
-        part::layout::CHUNK_LEN,
-        file::layout::FILE_HEADER_LEN,
-    ] {
+    for number in
+        [block::layout::MAX_RAW_LEN as usize, part::layout::CHUNK_LEN, file::layout::FILE_HEADER_LEN]
+    {
         assert!(document.contains(&number.to_string()), "{number}");
     }
     assert_eq!(manifest::layout::MAX_LEN, 64 << 20);
@@ -93,7 +94,8 @@ fn safety_md_lists_every_file_with_unsafe_code_and_no_other() {
     let has_unsafe = |path: &&PathBuf| {
         let text = fs::read_to_string(path).unwrap();
         text.lines().map(str::trim_start).any(|line| {
-            !line.starts_with("//") && ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|form| line.contains(form))
+            !line.starts_with("//")
+                && ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|form| line.contains(form))
         })
     };
     let this_file = Path::new("docs.rs");
@@ -101,8 +103,13 @@ fn safety_md_lists_every_file_with_unsafe_code_and_no_other() {
     let found: BTreeSet<String> =
         files.iter().filter(|path| !path.ends_with(this_file)).filter(has_unsafe).map(relative).collect();
     let document = read("docs/SAFETY.md");
-    let listed = document.lines().filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`').map(str::to_owned));
-    assert_eq!(listed.collect::<BTreeSet<_>>(), found, "headings of docs/SAFETY.md and files with unsafe code");
+    let listed =
+        document.lines().filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`').map(str::to_owned));
+    assert_eq!(
+        listed.collect::<BTreeSet<_>>(),
+        found,
+        "headings of docs/SAFETY.md and files with unsafe code"
+    );
 }
 
 #[test]
@@ -111,8 +118,10 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
     let source = include_str!("options.rs");
     let default_of = |method: &str| {
         let before = source.split(&format!("pub fn {method}(mut self")).next().unwrap();
-        let docs: Vec<&str> = before.lines().rev().skip(1).take_while(|l| l.trim().starts_with("///")).collect();
-        let docs: Vec<&str> = docs.into_iter().rev().map(|l| l.trim().trim_start_matches('/').trim()).collect();
+        let docs: Vec<&str> =
+            before.lines().rev().skip(1).take_while(|l| l.trim().starts_with("///")).collect();
+        let docs: Vec<&str> =
+            docs.into_iter().rev().map(|l| l.trim().trim_start_matches('/').trim()).collect();
         docs.join(" ").split("Default: ").nth(1).unwrap().to_owned()
     };
     assert_eq!(default_of("block_len"), format!("{} KiB.", options.block_len >> 10));

@@ -70,7 +70,7 @@ impl Default for Options {
 }
 
 /// Raw bytes of records packed into one block. Measured: see `docs/BENCHMARKS.md`, "Block size".
-pub(crate) const DEFAULT_BLOCK_LEN: u32 = 16 << 10;
+pub(crate) const DEFAULT_BLOCK_LEN: u32 = 32 << 10;
 
 /// The largest `inline_max`: the raw length of a block stays below [`MAX_RAW_LEN`](crate::block::layout::MAX_RAW_LEN).
 pub(crate) const MAX_INLINE: u32 = 1 << 20;
@@ -92,7 +92,7 @@ impl Options {
         self
     }
 
-    /// Raw bytes of records that are packed into one block, 512 to 1 MiB. Default: 16 KiB.
+    /// Raw bytes of records that are packed into one block, 512 to 1 MiB. Default: 32 KiB.
     pub fn block_len(mut self, bytes: u32) -> Self {
         self.block_len = bytes;
         self
@@ -155,7 +155,9 @@ impl Options {
         if let Compression::Zstd(level) = self.compression
             && !(1..=22).contains(&level)
         {
-            return Err(Error::invalid(format!("option compression: expected zstd level 1 to 22, found {level}")));
+            return Err(Error::invalid(format!(
+                "option compression: expected zstd level 1 to 22, found {level}"
+            )));
         }
         within("block_len", self.block_len.into(), 512, MAX_INLINE.into())?;
         within("segment_len", self.segment_len, 64 << 10, 1 << 30)?;

@@ -53,7 +53,8 @@ impl BlockFile {
                     }
                 };
                 let stored = stored.filter(|stored| stored.len() as u64 == u64::from(header.stored_len));
-                let fault = || Error::damaged("block: its length is not that in the table").at_offset(place.offset);
+                let fault =
+                    || Error::damaged("block: its length is not that in the table").at_offset(place.offset);
                 Ok((header, stored.ok_or_else(fault)?))
             })
             .map_err(|e| e.at(self.path()))
@@ -97,7 +98,8 @@ impl BlockFile {
         {
             return Ok(raw);
         }
-        let message = format!("expected frame {number} of record {id} with {raw_len} bytes, found {header:?}");
+        let message =
+            format!("expected frame {number} of record {id} with {raw_len} bytes, found {header:?}");
         Err(Error::damaged(message).at(self.path()).at_offset(place.offset))
     }
 }

@@ -117,7 +117,8 @@ impl Salvage {
             self.next_id = commits.fold(self.next_id, u64::max);
             let missing = |entry: &&PartEntry| !names.contains(&FileName::Part(entry.file));
             let deletes = |entry: &&PartEntry| entry.kind == PartKind::DELETES.0;
-            self.report.deletes_incomplete |= manifest.parts.iter().filter(deletes).any(|entry| missing(&entry));
+            self.report.deletes_incomplete |=
+                manifest.parts.iter().filter(deletes).any(|entry| missing(&entry));
         }
         Ok(())
     }
@@ -157,7 +158,8 @@ impl Salvage {
                     if let Ok(payload) = <&[u8; COMMIT_LEN]>::try_from(&raw[..]) {
                         let commit = Commit::decode(payload);
                         let start = offset.saturating_sub(commit.covered_len);
-                        let found = deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
+                        let found =
+                            deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
                         self.report.deletes_incomplete |= found.sum::<u64>() != commit.deletes;
                         covered_to = covered_to.max(offset);
                         self.next_id = self.next_id.max(commit.next_id);
@@ -177,13 +179,12 @@ impl Salvage {
     /// Deleted ids of the current generation; without a manifest, of any: what was deleted once stays so.
     fn read_part(&mut self, name: FileName) -> Result<()> {
         let (Some(id), Some(source)) = (name.id(), self.open(name)?) else { return Ok(()) };
-        let named = self.manifest.as_ref().map(|manifest| manifest.parts.iter().find(|entry| entry.file == id));
+        let named =
+            self.manifest.as_ref().map(|manifest| manifest.parts.iter().find(|entry| entry.file == id));
         let entry = match named {
             Some(Some(entry)) if entry.kind == PartKind::DELETES.0 => *entry,
             Some(_) => return Ok(()),
-            None => {
-                PartEntry { file: id, len: source.len(), hash: 0, kind: PartKind::DELETES.0, tag: 0 }
-            }
+            None => PartEntry { file: id, len: source.len(), hash: 0, kind: PartKind::DELETES.0, tag: 0 },
         };
         let binding = self.directory.binding(id);
         let ids = Part::open(source, binding, entry, self.directory.options.steps).and_then(|part| {

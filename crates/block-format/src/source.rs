@@ -65,7 +65,8 @@ impl Source {
             Bytes::Mapped(bytes) => {
                 let bytes = (**bytes).as_ref();
                 // Both fit into usize: the whole file is mapped.
-                let range = usize::try_from(offset).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
+                let range =
+                    usize::try_from(offset).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
                 bytes.get(range).map(Cow::Borrowed).ok_or_else(cut_off)
             }
             Bytes::File(file) => {

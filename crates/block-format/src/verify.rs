@@ -241,8 +241,7 @@ impl Verifier {
         let file = self.directory.block_file(entry.file, Source::file(&path, len, opened));
         let found = scan(&file, Some(entry.checkpoint), self.chain_start(entry))?;
         self.report.torn_len += found.torn_len();
-        let header =
-            FileHeader { kind: FileKind::Log, artifact: self.directory.artifact, file: entry.file };
+        let header = FileHeader { kind: FileKind::Log, artifact: self.directory.artifact, file: entry.file };
         if let Err(e) = check_header(&header, &file.source, &self.directory) {
             let range = 0..crate::file::layout::FILE_HEADER_LEN as u64;
             self.report.damage.push(Damage::new(&path, range, e, 0..0));
@@ -269,12 +268,22 @@ impl Verifier {
                 Err(e) if e.is_io() => return Err(e),
                 Err(e) => {
                     let named = |damage: &Damage| damage.path == path && damage.range.contains(&place.offset);
-                    if self.report.damage.iter().any(|damage| named(damage) && damage.range.start == place.offset) {
+                    if self
+                        .report
+                        .damage
+                        .iter()
+                        .any(|damage| named(damage) && damage.range.start == place.offset)
+                    {
                         continue; // by the scan of the log
                     }
                     let next = if index + 1 < count { run.place(index + 1)?.first_id } else { run_end(run) };
                     let lost = place.first_id..next.max(place.first_id + 1);
-                    self.report.damage.push(Damage::new(path, place.offset..place.offset + place.len, e, lost));
+                    self.report.damage.push(Damage::new(
+                        path,
+                        place.offset..place.offset + place.len,
+                        e,
+                        lost,
+                    ));
                 }
             }
         }
@@ -289,14 +298,17 @@ impl Verifier {
         if header.kind == BlockKind::Frame && self.level < VerifyLevel::Decode {
             *frames += 1;
         }
-        header.check_payload(&stored, &file.binding, place.offset, file.steps).map_err(|e| e.at(file.path()))?;
+        header
+            .check_payload(&stored, &file.binding, place.offset, file.steps)
+            .map_err(|e| e.at(file.path()))?;
         if self.level < VerifyLevel::Decode {
             return Ok(());
         }
         let raw = file.decode(&header, &stored, place.offset)?;
         if header.kind == BlockKind::Frame {
             if u64::from(header.count) != *frames {
-                let message = format!("expected frame {frames} of record {}, found {}", header.first_id, header.count);
+                let message =
+                    format!("expected frame {frames} of record {}, found {}", header.first_id, header.count);
                 *frames = u64::from(header.count) + 1;
                 return Err(Error::damaged(message).at_offset(place.offset));
             }

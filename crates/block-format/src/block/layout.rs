@@ -267,6 +267,10 @@ mod tests {
         assert_eq!(large.frame_count(), 4);
         assert_eq!((0..4).map(|i| large.frame_raw_len(i)).collect::<Vec<_>>(), [300, 300, 300, 100]);
         assert_eq!(Large::decode(&Large { content_len: 0, frame_len: 300 }.encode()), None);
-        assert_eq!(Large::decode(&Large { content_len: u64::MAX, frame_len: 1 }.encode()), None, "frame count");
+        assert_eq!(
+            Large::decode(&Large { content_len: u64::MAX, frame_len: 1 }.encode()),
+            None,
+            "frame count"
+        );
     }
 }

@@ -134,7 +134,7 @@ pub(crate) fn deleted_ids(header: &Header, raw: &[u8]) -> Result<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::super::codec::Codec;
-    use super::super::writer::{Cut, Packer, delete_blocks, encode_all};
+    use super::super::writer::{Cut, Packer, RawBlocks};
     use super::*;
     use crate::checksum::Binding;
     use crate::id::{ArtifactId, FileId};
@@ -168,7 +168,7 @@ mod tests {
             }
             packer.end_block();
             let (mut frames, mut found) = (Vec::new(), Vec::new());
-            for block in encode_all(&codec, packer.take()).unwrap() {
+            for block in packer.take().encode(&codec).unwrap() {
                 let header = header_of(&block);
                 let raw = codec.decompress(block.codec, &block.stored, header.raw_len as usize).unwrap();
                 if header.kind == BlockKind::Frame {
@@ -200,7 +200,9 @@ mod tests {
             let ids: Vec<u64> = ids.into_iter().filter(|&id| id != u64::MAX).collect();
             if !ids.is_empty() {
                 let codec = Codec::new(Compression::None);
-                let block = encode_all(&codec, delete_blocks(&ids).collect()).unwrap().remove(0);
+                let mut blocks = RawBlocks::default();
+                blocks.push_deletes(&ids);
+                let block = blocks.encode(&codec).unwrap().remove(0);
                 prop_assert_eq!(deleted_ids(&header_of(&block), &block.stored).unwrap(), ids);
             }
         }

@@ -1,5 +1,7 @@
 //! Records → blocks: packed, compressed in parallel, then framed in order.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::codec::Codec;
@@ -8,14 +10,59 @@ use crate::checksum::Binding;
 use crate::error::{Error, Result};
 use crate::wire;
 
-/// A block before compression. Ids are relative to where the records will begin, which is known only at the commit.
+/// Blocks before compression, in one buffer. Ids are relative to where the records will begin, which is known only at
+/// the commit.
+#[derive(Debug, Default)]
+pub(crate) struct RawBlocks {
+    raw: Vec<u8>,
+    blocks: Vec<RawBlock>,
+}
+
 #[derive(Debug)]
-pub(crate) struct RawBlock {
-    pub(crate) kind: BlockKind,
-    pub(crate) first: u64,
-    pub(crate) last: u64,
-    pub(crate) count: u32,
-    pub(crate) raw: Vec<u8>,
+struct RawBlock {
+    kind: BlockKind,
+    first: u64,
+    last: u64,
+    count: u32,
+    range: Range<usize>,
+}
+
+impl RawBlocks {
+    /// Ends a block that began at `start` of the buffer.
+    fn end(&mut self, kind: BlockKind, (first, last): (u64, u64), count: u32, start: usize) {
+        let range = start..self.raw.len();
+        self.blocks.push(RawBlock { kind, first, last, count, range });
+    }
+
+    /// Adds the blocks of a sorted list of deleted ids.
+    pub(crate) fn push_deletes(&mut self, ids: &[u64]) {
+        // 64 Ki ids of at most 10 bytes stay well below the largest raw length.
+        for ids in ids.chunks(1 << 16) {
+            let start = self.raw.len();
+            let mut next = ids[0];
+            for &id in ids {
+                wire::put_varint(&mut self.raw, id - next);
+                next = id + 1;
+            }
+            let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            self.end(BlockKind::Deletes, (ids[0], next - 1), count, start);
+        }
+    }
+
+    /// Compresses all blocks on the current rayon pool; the order stays.
+    pub(crate) fn encode(&self, codec: &Codec) -> Result<Vec<EncodedBlock>> {
+        let encode = |block: &RawBlock| {
+            let RawBlock { kind, first, last, count, ref range } = *block;
+            let raw = &self.raw[range.clone()];
+            let (codec, stored) = codec.compress(raw)?;
+            let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
+            Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })
+        };
+        if self.blocks.len() <= 1 {
+            return self.blocks.iter().map(encode).collect();
+        }
+        self.blocks.par_iter().map(encode).collect()
+    }
 }
 
 /// A block that lacks only its place: everything that takes time has been done.
@@ -49,8 +96,7 @@ pub(crate) struct Packer {
     gaps: Vec<u8>,
     lens: Vec<u8>,
     bodies: Vec<u8>,
-    done: Vec<RawBlock>,
-    done_len: usize,
+    done: RawBlocks,
 }
 
 impl Packer {
@@ -63,8 +109,7 @@ impl Packer {
             gaps: Vec::new(),
             lens: Vec::new(),
             bodies: Vec::new(),
-            done: Vec::new(),
-            done_len: 0,
+            done: RawBlocks::default(),
         }
     }
 
@@ -79,7 +124,7 @@ impl Packer {
             return Ok(());
         }
         for (number, frame) in content.chunks(self.cut.frame_len).enumerate() {
-            self.push_frame(id, frame_number(number as u64)?, frame.to_vec());
+            self.push_frame(id, frame_number(number as u64)?, frame);
         }
         self.push_large(id, content.len() as u64);
         Ok(())
@@ -91,9 +136,11 @@ impl Packer {
     }
 
     /// Adds one frame of the large record `id`. All frames are added in order, then [`Packer::push_large`].
-    pub(crate) fn push_frame(&mut self, id: u64, number: u32, raw: Vec<u8>) {
+    pub(crate) fn push_frame(&mut self, id: u64, number: u32, frame: &[u8]) {
         self.end_block();
-        self.finish(RawBlock { kind: BlockKind::Frame, first: id, last: id, count: number, raw });
+        let start = self.done.raw.len();
+        self.done.raw.extend_from_slice(frame);
+        self.done.end(BlockKind::Frame, (id, id), number, start);
     }
 
     /// Adds the entry of a large record behind its frames: always the first of its block.
@@ -122,7 +169,8 @@ impl Packer {
         self.next = id + 1;
         self.count += 1;
         // Empty records are free of bytes but not of directory entries.
-        if self.bodies.len() >= self.cut.block_len || self.lens.len() + self.gaps.len() >= self.cut.block_len {
+        if self.bodies.len() >= self.cut.block_len || self.lens.len() + self.gaps.len() >= self.cut.block_len
+        {
             self.end_block();
         }
     }
@@ -132,37 +180,36 @@ impl Packer {
         if self.count == 0 {
             return;
         }
-        let mut raw = Vec::with_capacity(self.gaps.len() + self.lens.len() + self.bodies.len());
-        raw.extend_from_slice(&self.gaps);
-        raw.extend_from_slice(&self.lens);
-        raw.extend_from_slice(&self.bodies);
-        self.gaps.clear();
-        self.lens.clear();
-        self.bodies.clear();
+        let start = self.done.raw.len();
+        for piece in [&mut self.gaps, &mut self.lens, &mut self.bodies] {
+            self.done.raw.append(piece);
+        }
         let count = std::mem::take(&mut self.count);
-        let (first, last) = (self.first, self.next - 1);
-        self.finish(RawBlock { kind: BlockKind::Records, first, last, count, raw });
-    }
-
-    fn finish(&mut self, block: RawBlock) {
-        self.done_len += block.raw.len();
-        self.done.push(block);
+        self.done.end(BlockKind::Records, (self.first, self.next - 1), count, start);
     }
 
     /// Raw bytes in finished blocks.
     pub(crate) fn done_len(&self) -> usize {
-        self.done_len
+        self.done.raw.len()
     }
 
     /// Raw bytes held, finished or not.
     pub(crate) fn held_len(&self) -> usize {
-        self.done_len + self.gaps.len() + self.lens.len() + self.bodies.len()
+        self.done.raw.len() + self.gaps.len() + self.lens.len() + self.bodies.len()
     }
 
     /// Takes the finished blocks.
-    pub(crate) fn take(&mut self) -> Vec<RawBlock> {
-        self.done_len = 0;
+    pub(crate) fn take(&mut self) -> RawBlocks {
         std::mem::take(&mut self.done)
+    }
+
+    /// Gives back what was taken, for the sake of its memory.
+    pub(crate) fn recycle(&mut self, mut blocks: RawBlocks) {
+        if self.done.blocks.is_empty() {
+            blocks.raw.clear();
+            blocks.blocks.clear();
+            self.done = blocks;
+        }
     }
 }
 
@@ -170,36 +217,6 @@ impl Packer {
 pub(crate) fn frame_number(number: u64) -> Result<u32> {
     let fits = u32::try_from(number).ok().filter(|&number| number < u32::MAX);
     fits.ok_or_else(|| Error::invalid("a large record has at most 2^32 - 1 frames: use a larger frame_len"))
-}
-
-/// The blocks of a sorted list of deleted ids.
-pub(crate) fn delete_blocks(ids: &[u64]) -> impl Iterator<Item = RawBlock> {
-    // 64 Ki ids of at most 10 bytes stay well below the largest raw length.
-    ids.chunks(1 << 16).map(|ids| {
-        let mut raw = Vec::new();
-        let mut next = ids[0];
-        for &id in ids {
-            wire::put_varint(&mut raw, id - next);
-            next = id + 1;
-        }
-        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        RawBlock { kind: BlockKind::Deletes, first: ids[0], last: next - 1, count, raw }
-    })
-}
-
-/// Compresses blocks on the current rayon pool; the order stays.
-pub(crate) fn encode_all(codec: &Codec, blocks: Vec<RawBlock>) -> Result<Vec<EncodedBlock>> {
-    if blocks.len() <= 1 {
-        return blocks.into_iter().map(|block| encode(codec, block)).collect();
-    }
-    blocks.into_par_iter().map(|block| encode(codec, block)).collect()
-}
-
-fn encode(codec: &Codec, block: RawBlock) -> Result<EncodedBlock> {
-    let RawBlock { kind, first, last, count, raw } = block;
-    let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
-    let (codec, stored) = codec.compress(raw)?;
-    Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })
 }
 
 impl EncodedBlock {

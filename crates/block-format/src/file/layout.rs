@@ -64,14 +64,17 @@ impl FileHeader {
             return Ok(());
         }
         let text = |h: &Self| format!("{:?} {} of artifact {}", h.kind, h.file.0, h.artifact);
-        let message = format!("expected {}, found {}; the file was copied from elsewhere", text(self), text(&found));
+        let message =
+            format!("expected {}, found {}; the file was copied from elsewhere", text(self), text(&found));
         Err(Error::new(ErrorKind::Foreign, message))
     }
 
     /// The identity in a header: whose checksum is checked against the identity that it claims.
     pub(crate) fn decode(bytes: &[u8; FILE_HEADER_LEN]) -> Result<Self> {
         if array_at(bytes, header::MAGIC) != MAGIC {
-            return Err(Error::new(ErrorKind::NotAnArtifact, "expected the file header of an artifact").at_offset(0));
+            return Err(
+                Error::new(ErrorKind::NotAnArtifact, "expected the file header of an artifact").at_offset(0)
+            );
         }
         let artifact = ArtifactId(array_at(bytes, header::ARTIFACT));
         let file = FileId(u64_at(bytes, header::FILE_ID));
@@ -108,7 +111,8 @@ pub(crate) fn check_version(major: u16, incompatible: u32) -> Result<()> {
 mod tests {
     use super::*;
 
-    const OURS: FileHeader = FileHeader { kind: FileKind::Log, artifact: ArtifactId([5; 16]), file: FileId(9) };
+    const OURS: FileHeader =
+        FileHeader { kind: FileKind::Log, artifact: ArtifactId([5; 16]), file: FileId(9) };
 
     #[test]
     fn the_golden_bytes_of_a_file_header_stay() {

@@ -60,8 +60,15 @@ mod tests {
 
     #[test]
     fn the_golden_bytes_of_a_commit_record_stay() {
-        let commit =
-            Commit { seq: 1, covered_len: 2, sync_floor: 3, next_id: 4, records: 5, deletes: 6, chain: 7 << 64 | 8 };
+        let commit = Commit {
+            seq: 1,
+            covered_len: 2,
+            sync_floor: 3,
+            next_id: 4,
+            records: 5,
+            deletes: 6,
+            chain: 7 << 64 | 8,
+        };
         let expected: Vec<u8> = [1u64, 2, 3, 4, 5, 6, 8, 7].into_iter().flat_map(u64::to_le_bytes).collect();
         assert_eq!(commit.encode()[..], expected);
         assert_eq!(Commit::decode(&commit.encode()), commit);

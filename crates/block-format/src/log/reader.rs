@@ -80,7 +80,15 @@ pub(crate) fn scan(file: &BlockFile, checkpoint: Option<Checkpoint>, start_chain
         pending: Pending::default(),
         first: !matches!(checkpoint, Some(at) if at.len == header_len),
         unchained: None,
-        scan: Scan { committed: base, places: Vec::new(), deletes: Vec::new(), damage: Vec::new(), file_len, deletes_lost: false, adopted: None },
+        scan: Scan {
+            committed: base,
+            places: Vec::new(),
+            deletes: Vec::new(),
+            damage: Vec::new(),
+            file_len,
+            deletes_lost: false,
+            adopted: None,
+        },
     };
     if base.chain != start_chain && file.steps.take(Step::CheckCheckpoint) {
         let error = Error::damaged("the checkpoint's chain is not that of an empty log").at(file.path());
@@ -121,8 +129,9 @@ impl Pending {
     /// record is damaged, are here: `deletes` of them behind `start`; and before it nothing is damaged but a record.
     fn has_all_deletes(&self, start: u64, deletes: u64) -> bool {
         let behind = self.deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
-        let only_commits =
-            |gap: &Range<u64>| gap.start >= start || (gap.end == start && gap.end - gap.start == COMMIT_BLOCK_LEN);
+        let only_commits = |gap: &Range<u64>| {
+            gap.start >= start || (gap.end == start && gap.end - gap.start == COMMIT_BLOCK_LEN)
+        };
         behind.sum::<u64>() == deletes && self.gaps.iter().all(only_commits)
     }
 }
@@ -168,7 +177,11 @@ impl Scanner<'_> {
             BlockKind::Records | BlockKind::Frame => {
                 self.hash.update(&head);
                 self.hash.update(stored);
-                self.pending.places.push(Place { first_id: header.first_id, offset: at, len: header.block_len() });
+                self.pending.places.push(Place {
+                    first_id: header.first_id,
+                    offset: at,
+                    len: header.block_len(),
+                });
             }
         }
         self.at += header.block_len();

@@ -133,7 +133,10 @@ impl LogWriter {
 
     /// Counts on from another state, in a log that is still empty.
     pub(crate) fn restart_at(&mut self, state: Checkpoint) {
-        debug_assert_eq!((self.tail, state.len, state.chain), (state.len, self.committed.len, self.committed.chain));
+        debug_assert_eq!(
+            (self.tail, state.len, state.chain),
+            (state.len, self.committed.len, self.committed.chain)
+        );
         self.committed = state;
     }
 

@@ -72,7 +72,9 @@ impl Manifest {
         hash.update(&bytes[..hashed]);
         let (expected, found) = (hash.value(), u128_at(bytes, hashed));
         if expected != found && steps.take(Step::CheckManifest) {
-            return Err(Error::damaged(format!("manifest: expected hash {expected:032x}, found {found:032x}")));
+            return Err(Error::damaged(format!(
+                "manifest: expected hash {expected:032x}, found {found:032x}"
+            )));
         }
         check_version(u16_at(bytes, header::MAJOR), u32_at(bytes, header::INCOMPATIBLE))?;
         let counts = [header::SEGMENTS, header::PARTS, header::LOGS].map(|at| u64::from(u32_at(bytes, at)));

@@ -76,7 +76,9 @@ impl Part {
         }
         let table = self.source.read(footer.content_len, footer.table_len())?;
         if self.binding.crc(footer.content_len, &table) != footer.table_crc {
-            return Err(at(Error::damaged("part: the checksums of its chunks are damaged").at_offset(footer.content_len)));
+            return Err(at(
+                Error::damaged("part: the checksums of its chunks are damaged").at_offset(footer.content_len)
+            ));
         }
         let mut window = Window::new(&self.source);
         for (number, crc) in table.chunks_exact(4).enumerate() {

@@ -90,7 +90,8 @@ impl<'a> PartWriter<'a> {
         if self.directory.options.steps.take(Step::CheckReadBack) {
             let found = Source::file(&self.path, len, self.file.clone()).hash(hashed)?;
             if found != hash {
-                let message = format!("read back after writing: expected hash {hash:032x}, found {found:032x}");
+                let message =
+                    format!("read back after writing: expected hash {hash:032x}, found {found:032x}");
                 return Err(Error::damaged(message).at(&self.path));
             }
         }

@@ -38,7 +38,8 @@ impl Segment {
     /// table is looked at when it is first needed.
     pub(crate) fn open(file: BlockFile, artifact: ArtifactId, entry: SegmentEntry) -> Result<Self> {
         if file.source.len() < (FILE_HEADER_LEN + FOOTER_LEN) as u64 {
-            let message = format!("a segment has at least a header and a footer, found {} bytes", file.source.len());
+            let message =
+                format!("a segment has at least a header and a footer, found {} bytes", file.source.len());
             return Err(Error::new(ErrorKind::Truncated, message).at(file.path()));
         }
         let segment = Self { entry, file, table: OnceLock::new() };
@@ -90,7 +91,9 @@ impl Segment {
         let footer = self.footer()?;
         let bytes = self.file.source.read(footer.table_offset, footer.table_len())?;
         let fault = |message: &str| {
-            Error::damaged(format!("segment table: {message}")).at(self.file.path()).at_offset(footer.table_offset)
+            Error::damaged(format!("segment table: {message}"))
+                .at(self.file.path())
+                .at_offset(footer.table_offset)
         };
         if self.file.steps.take(Step::CheckTable) {
             if self.file.binding.crc(footer.table_offset, &bytes) != footer.table_crc {
@@ -157,7 +160,11 @@ impl Segment {
         };
         let (start, id) = entry(index);
         let end = if index + 1 < blocks { entry(index + 1).0 } else { offset };
-        Place { first_id: self.entry.first_id.saturating_add(id.into()), offset: start, len: end.saturating_sub(start) }
+        Place {
+            first_id: self.entry.first_id.saturating_add(id.into()),
+            offset: start,
+            len: end.saturating_sub(start),
+        }
     }
 }
 
@@ -175,7 +182,9 @@ impl Run for Segment {
 
     fn place(&self, index: usize) -> Result<Place> {
         Ok(match self.table()? {
-            Table::Stored { offset, blocks, bytes } => self.stored_place(*offset, *blocks, bytes.as_deref(), index),
+            Table::Stored { offset, blocks, bytes } => {
+                self.stored_place(*offset, *blocks, bytes.as_deref(), index)
+            }
             Table::Walked { places, .. } => places[index],
         })
     }

@@ -194,9 +194,11 @@ impl SegmentWriter {
         };
         debug_assert_eq!(hashed + FOOTER_LEN as u64, entry.len);
         if directory.options.steps.take(Step::CheckReadBack) {
-            let source = Source::sealed(&self.path, entry.len, self.file.clone(), directory.options.memory_mapping);
+            let source =
+                Source::sealed(&self.path, entry.len, self.file.clone(), directory.options.memory_mapping);
             let found = source.hash(hashed)?;
-            let footer_holds = source.read(hashed, FOOTER_LEN as u64)?[..] == footer.encode(&self.binding, hashed);
+            let footer_holds =
+                source.read(hashed, FOOTER_LEN as u64)?[..] == footer.encode(&self.binding, hashed);
             if found != entry.hash || !footer_holds {
                 let message = format!(
                     "read back after writing: expected hash {:032x}, found {found:032x}; the medium or the memory \

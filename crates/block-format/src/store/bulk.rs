@@ -7,7 +7,7 @@ use parking_lot::MappedMutexGuard;
 use super::edit::Changes;
 use super::write_path::{read_head, stream_frames};
 use super::{Receipt, Store, Writer};
-use crate::block::writer::{EncodedBlock, Packer, encode_all};
+use crate::block::writer::{EncodedBlock, Packer, RawBlocks};
 use crate::error::{Error, Result};
 use crate::id::{CommitSeq, RecordId};
 use crate::manifest::Checkpoint;
@@ -78,11 +78,11 @@ impl Bulk<'_> {
         packer.end_block();
         let before = packer.take();
         let codec = &store.directory.codec;
-        let mut write = |blocks| {
-            let done = std::mem::replace(encoded, encode_all(codec, blocks)?);
+        let mut write = |blocks: &RawBlocks| {
+            let done = std::mem::replace(encoded, blocks.encode(codec)?);
             done.iter().try_for_each(|block| segments.append(block))
         };
-        let result = write(before).and_then(|()| stream_frames(head, reader, packer, id, write));
+        let result = write(&before).and_then(|()| stream_frames(head, reader, packer, id, write));
         self.note(result)?;
         Ok(RecordId(id))
     }
@@ -127,7 +127,9 @@ impl Bulk<'_> {
 
     fn check(&self) -> Result<()> {
         if self.failed {
-            return Err(Error::invalid("an earlier call of this bulk commit failed: drop it and begin again"));
+            return Err(Error::invalid(
+                "an earlier call of this bulk commit failed: drop it and begin again",
+            ));
         }
         Ok(())
     }
@@ -149,12 +151,11 @@ impl Bulk<'_> {
         let blocks = self.packer.take();
         let done = std::mem::take(&mut self.encoded);
         let (codec, segments) = (&self.store.directory.codec, &mut self.segments);
-        let (encoded, written) = rayon::join(
-            || encode_all(codec, blocks),
-            || done.iter().try_for_each(|block| segments.append(block)),
-        );
+        let (encoded, written) =
+            rayon::join(|| blocks.encode(codec), || done.iter().try_for_each(|block| segments.append(block)));
         written?;
         self.encoded = encoded?;
+        self.packer.recycle(blocks);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use roaring::RoaringTreemap;
 
 use super::write_path::Written;
 use super::{Sealed, State, Store, Writer};
-use crate::block::writer::{EncodedBlock, Packer, encode_all};
+use crate::block::writer::{EncodedBlock, Packer};
 use crate::block::{Block, BlockKind, Body, Header};
 use crate::error::{Error, Result};
 use crate::file::layout::FILE_HEADER_LEN;
@@ -191,18 +191,24 @@ impl Store {
         let directory = &self.directory;
         let map = directory.options.memory_mapping;
         let segments = changes.segments.iter().map(|SealedFile { entry, file }| {
-            let source = Source::sealed(&directory.path(FileName::Segment(entry.file)), entry.len, file.clone(), map);
+            let source =
+                Source::sealed(&directory.path(FileName::Segment(entry.file)), entry.len, file.clone(), map);
             Segment::open(directory.block_file(entry.file, source), directory.artifact, *entry).map(Arc::new)
         });
         let segments = segments.collect::<Result<_>>()?;
         let parts = changes.parts.iter().map(|SealedPart { entry, file }| {
-            let source = Source::sealed(&directory.path(FileName::Part(entry.file)), entry.len, file.clone(), map);
+            let source =
+                Source::sealed(&directory.path(FileName::Part(entry.file)), entry.len, file.clone(), map);
             Part::open(source, directory.binding(entry.file), *entry, directory.options.steps).map(Arc::new)
         });
         Ok((segments, parts.collect::<Result<_>>()?))
     }
 
-    fn show_changes(&self, changes: &Changes, (new_segments, new_parts): (Vec<Arc<Segment>>, Vec<Arc<Part>>)) {
+    fn show_changes(
+        &self,
+        changes: &Changes,
+        (new_segments, new_parts): (Vec<Arc<Segment>>, Vec<Arc<Part>>),
+    ) {
         let mut published = self.published.write();
         let old = &published.sealed;
         let kept = |name: FileName| !changes.dropped.contains(&name);
@@ -378,7 +384,8 @@ impl Rewriter<'_> {
         match header.kind {
             BlockKind::Records => {
                 let raw = file.decode(&header, &stored, place.offset)?;
-                let block = Block::new(&header, raw).map_err(|e| e.at(file.path()).at_offset(place.offset))?;
+                let block =
+                    Block::new(&header, raw).map_err(|e| e.at(file.path()).at_offset(place.offset))?;
                 self.copy_records(&header, &stored, &block)
             }
             BlockKind::Frame => {
@@ -431,7 +438,9 @@ impl Rewriter<'_> {
     }
 
     fn write_packed(&mut self) -> Result<()> {
-        let encoded = encode_all(&self.store.directory.codec, self.packer.take())?;
+        let blocks = self.packer.take();
+        let encoded = blocks.encode(&self.store.directory.codec)?;
+        self.packer.recycle(blocks);
         encoded.iter().try_for_each(|block| self.out.append(block))
     }
 }
@@ -456,7 +465,8 @@ impl super::Directory {
         let name = FileName::Log(id);
         let (path, file) = (self.path(name), self.create(name)?);
         let header = FileHeader { kind: FileKind::Log, artifact: self.artifact, file: id };
-        file.write_all_at(&header.encode(), 0).map_err(|e| Error::io(e, "writing the header of a log", &path))?;
+        file.write_all_at(&header.encode(), 0)
+            .map_err(|e| Error::io(e, "writing the header of a log", &path))?;
         self.sync_data(Step::SyncNewLog, &*file, &path)?;
         let chain = crate::checksum::Hash128::chain_start(self.artifact, id);
         let checkpoint = Checkpoint { len: FILE_HEADER_LEN as u64, seq, next_id, chain };

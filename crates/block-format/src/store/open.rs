@@ -13,7 +13,7 @@ use roaring::RoaringTreemap;
 
 use super::edit::{frozen_view, verbatim};
 use super::{Directory, Gate, Sealed, State, Store, Writer};
-use crate::block::writer::{EncodedBlock, delete_blocks, encode_all};
+use crate::block::writer::{EncodedBlock, RawBlocks};
 use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
@@ -129,7 +129,9 @@ fn read_manifest(vfs: &dyn Vfs, path: &Path, generation: u64, options: &Options)
     let file = vfs.open(path, Access::Read).map_err(|e| opening(e, path))?;
     let len = file.len().map_err(|e| Error::io(e, "asking for the length", path))?;
     if len > MAX_LEN {
-        return Err(Error::damaged(format!("manifest: expected at most {MAX_LEN} bytes, found {len}")).at(path));
+        return Err(
+            Error::damaged(format!("manifest: expected at most {MAX_LEN} bytes, found {len}")).at(path)
+        );
     }
     let source = Source::file(path, len, file);
     let manifest = Manifest::decode(&source.read(0, len)?, options.steps).map_err(|e| e.at(path))?;
@@ -147,7 +149,8 @@ fn check_sense(manifest: &Manifest) -> Result<()> {
     let Manifest { next_file, segments, parts, logs, .. } = manifest;
     let files = segments.iter().map(|entry| entry.file).chain(parts.iter().map(|entry| entry.file));
     let files: Vec<FileId> = files.chain(logs.iter().map(|entry| entry.file)).collect();
-    if files.iter().collect::<HashSet<_>>().len() != files.len() || files.iter().any(|file| file >= next_file) {
+    if files.iter().collect::<HashSet<_>>().len() != files.len() || files.iter().any(|file| file >= next_file)
+    {
         return fault("a file number twice, or one that was not given out");
     }
     if logs.is_empty() || logs.iter().any(|entry| entry.checkpoint.len < FILE_HEADER_LEN as u64) {
@@ -167,7 +170,8 @@ impl Store {
         options.check()?;
         vfs.create_dir(root).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                Error::new(ErrorKind::AlreadyExists, "there is a file here; an artifact is a directory").at(root)
+                Error::new(ErrorKind::AlreadyExists, "there is a file here; an artifact is a directory")
+                    .at(root)
             }
             _ => Error::io(e, "creating the directory", root),
         })?;
@@ -190,14 +194,8 @@ impl Store {
         directory.sync_names(Step::SyncNewNames)?;
         let (segments, parts) = (Vec::new(), Vec::new());
         let next_file = FileId(0); // set when it is written
-        let mut catalog = Manifest {
-            artifact,
-            generation: found.highest,
-            next_file,
-            segments,
-            parts,
-            logs: vec![entry],
-        };
+        let mut catalog =
+            Manifest { artifact, generation: found.highest, next_file, segments, parts, logs: vec![entry] };
         let manifest = catalog.clone();
         directory.write_generation(&mut catalog, manifest)?;
         remove_others(&directory, &found.names, &catalog);
@@ -412,7 +410,9 @@ fn load_beside_writer(vfs: &Arc<dyn Vfs>, root: &Path, options: &Options) -> Res
         let found = read_manifests(&**vfs, root, options)?;
         let generation = found.highest;
         match load(vfs.clone(), root, options, found) {
-            Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => return Ok((loaded, generation)),
+            Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => {
+                return Ok((loaded, generation));
+            }
             Err(e) if tries == TRIES || e.kind() == ErrorKind::NewerFormat => return Err(e),
             _ => {}
         }
@@ -472,7 +472,8 @@ pub(crate) fn sealed_from(directory: &Directory, manifest: &Manifest) -> Result<
         let file = directory.open(name, Access::Read)?;
         let found = file.len().map_err(|e| Error::io(e, "asking for the length", &path))?;
         if found < len && options.steps.take(Step::CheckLength) {
-            let message = format!("expected {len} bytes, found {found}; `salvage` keeps what the file still holds");
+            let message =
+                format!("expected {len} bytes, found {found}; `salvage` keeps what the file still holds");
             return Err(Error::new(ErrorKind::Truncated, message).at(&path));
         }
         Ok(Source::sealed(&path, len.min(found), file, options.memory_mapping))
@@ -574,8 +575,17 @@ impl Loaded {
         lock: Box<dyn std::fmt::Debug + Send + Sync>,
         names: &[FileName],
     ) -> Result<(Store, RecoveryReport)> {
-        let Self { directory, mut manifest, sealed, active, file, scan, tail, manifests_to_rewrite, mut report } =
-            self;
+        let Self {
+            directory,
+            mut manifest,
+            sealed,
+            active,
+            file,
+            scan,
+            tail,
+            manifests_to_rewrite,
+            mut report,
+        } = self;
         let name = FileName::Log(active.file);
         let adopts = directory.options.steps.take(Step::AdoptByCopy);
         let closed = scan.file_len == active.checkpoint.len || !adopts;
@@ -620,7 +630,9 @@ fn copy_log(directory: &Directory, old: &LogView, scan: &Scan) -> Result<LogWrit
     let mut deletes: Vec<u64> = scan.deletes.iter().map(|&(id, _)| id).collect();
     deletes.sort_unstable();
     deletes.dedup();
-    let mut pending: Vec<EncodedBlock> = encode_all(&directory.codec, delete_blocks(&deletes).collect())?;
+    let mut lists = RawBlocks::default();
+    lists.push_deletes(&deletes);
+    let mut pending: Vec<EncodedBlock> = lists.encode(&directory.codec)?;
     let mut pending_len = 0;
     for &place in &scan.places {
         let (header, stored) = old.index.file.open(place)?;

@@ -118,7 +118,13 @@ impl Frames {
 }
 
 impl Record {
-    pub(crate) fn new(id: RecordId, run: &Arc<dyn Run>, block: &Arc<Block>, index: usize, body: Body) -> Self {
+    pub(crate) fn new(
+        id: RecordId,
+        run: &Arc<dyn Run>,
+        block: &Arc<Block>,
+        index: usize,
+        body: Body,
+    ) -> Self {
         let content = match body {
             Body::Inline(range) => Content::Inline(block.clone(), range),
             Body::Large(large) => Content::Large(Frames { run: run.clone(), id: id.0, end: index, large }),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{MappedMutexGuard, MutexGuard};
 
 use super::{State, Store, Writer};
-use crate::block::writer::{EncodedBlock, Packer, RawBlock, delete_blocks, encode_all, frame_number};
+use crate::block::writer::{EncodedBlock, Packer, RawBlocks, frame_number};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::{CommitSeq, RecordId};
@@ -85,12 +85,14 @@ impl Store {
         deletes.sort_unstable();
         deletes.dedup();
         let mut blocks = packer.take();
-        blocks.extend(delete_blocks(&deletes));
-        let encoded = encode_all(&self.directory.codec, blocks)?;
+        blocks.push_deletes(&deletes);
+        let encoded = blocks.encode(&self.directory.codec)?;
+        drop(blocks);
         let mut writer = self.writer()?;
         let before = writer.log.committed();
         if let Some(id) = deletes.last().filter(|&&id| id >= before.next_id) {
-            let message = format!("cannot delete record {id}: ids below {} have been given out", before.next_id);
+            let message =
+                format!("cannot delete record {id}: ids below {} have been given out", before.next_id);
             return Err(Error::new(ErrorKind::NoSuchRecord, message));
         }
         if encoded.is_empty() {
@@ -134,7 +136,7 @@ impl Store {
         }
         let base = writer.log.committed().next_id;
         let streamed = stream_frames(head, reader, &mut packer, 0, |blocks| {
-            let encoded = encode_all(&self.directory.codec, blocks)?;
+            let encoded = blocks.encode(&self.directory.codec)?;
             let result = writer.log.append(&encoded, base);
             result.map_err(|e| self.fail(&mut writer, e))
         });
@@ -143,7 +145,7 @@ impl Store {
             return Err(e);
         }
         packer.end_block();
-        let encoded = encode_all(&self.directory.codec, packer.take())?;
+        let encoded = packer.take().encode(&self.directory.codec)?;
         self.append_commit(writer, &encoded, 1, &[], durability)
     }
 
@@ -162,7 +164,8 @@ impl Store {
         durability: Durability,
     ) -> Result<Receipt> {
         let before = writer.log.committed();
-        let next_id = before.next_id.checked_add(records).ok_or_else(|| Error::invalid("all 2^64 ids are used"))?;
+        let next_id =
+            before.next_id.checked_add(records).ok_or_else(|| Error::invalid("all 2^64 ids are used"))?;
         let sync_floor = self.gate.lock().synced;
         let mark = CommitMark { seq: before.seq + 1, sync_floor, next_id };
         let result = writer.log.commit(encoded, before.next_id, mark);
@@ -321,23 +324,26 @@ pub(super) fn stream_frames(
     mut reader: impl Read,
     packer: &mut Packer,
     id: u64,
-    mut take: impl FnMut(Vec<RawBlock>) -> Result<()>,
+    mut take: impl FnMut(&RawBlocks) -> Result<()>,
 ) -> Result<()> {
     let frame_len = packer.cut().frame_len;
     let mut content = head.as_slice().chain(&mut reader);
     let (mut number, mut content_len) = (0u64, 0u64);
+    let mut frame = Vec::with_capacity(frame_len);
     loop {
-        let mut frame = Vec::with_capacity(frame_len);
+        frame.clear();
         (&mut content).take(frame_len as u64).read_to_end(&mut frame).map_err(reading_content)?;
         let len = frame.len();
         if len > 0 {
             content_len += len as u64;
-            packer.push_frame(id, frame_number(number)?, frame);
+            packer.push_frame(id, frame_number(number)?, &frame);
             number += 1;
         }
         let at_end = len < frame_len;
         if at_end || packer.done_len() >= FRAMES_AT_ONCE * frame_len {
-            take(packer.take())?;
+            let blocks = packer.take();
+            take(&blocks)?;
+            packer.recycle(blocks);
         }
         if at_end {
             packer.push_large(id, content_len);

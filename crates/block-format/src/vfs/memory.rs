@@ -328,7 +328,13 @@ fn write_at(bytes: &mut Vec<u8>, offset: usize, new: &[u8]) {
 }
 
 /// Applies what survives of `writes`.
-fn survive(bytes: &mut Vec<u8>, writes: &[(usize, Arc<[u8]>)], grown: usize, content: Persist, random: &mut Random) {
+fn survive(
+    bytes: &mut Vec<u8>,
+    writes: &[(usize, Arc<[u8]>)],
+    grown: usize,
+    content: Persist,
+    random: &mut Random,
+) {
     const SECTOR: usize = 512;
     let total: usize = writes.iter().map(|(_, new)| new.len()).sum();
     let mut prefix = random.below(total + 1);

@@ -57,7 +57,10 @@ pub enum Access {
 }
 
 /// The calls that the store makes on one file. Positioned, so that readers and the writer share the file freely.
-#[expect(clippy::len_without_is_empty, reason = "`len` asks the disk; emptiness is not a question the store has")]
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "`len` asks the disk; emptiness is not a question the store has"
+)]
 pub trait VfsFile: fmt::Debug + Send + Sync {
     /// Reads up to `buf.len()` bytes from `offset`; 0 means the end.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;

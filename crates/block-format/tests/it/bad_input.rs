@@ -143,7 +143,8 @@ fn salvage_keeps_every_sound_record_without_any_manifest() {
     let report = salvage(&path, &saved, Options::new()).unwrap();
     assert_eq!((report.records, report.lost.len()), (2, 0), "{report:?}");
     let (store, _) = Store::open(&saved, Options::new()).unwrap();
-    let contents: Vec<_> = store.snapshot().records().map(|r| r.unwrap().bytes().unwrap().into_owned()).collect();
+    let contents: Vec<_> =
+        store.snapshot().records().map(|r| r.unwrap().bytes().unwrap().into_owned()).collect();
     assert_eq!(contents, [b"in the log".to_vec(), vec![7; 3 << 20]]);
     assert_eq!(store.snapshot().next_id().0, 3);
 }

@@ -28,17 +28,8 @@ pub(crate) enum Op {
     Rewrite,
 }
 
-pub(crate) const OPS: [Op; 9] = [
-    Op::Put,
-    Op::LargePut,
-    Op::Delete,
-    Op::Commit,
-    Op::Seal,
-    Op::Reopen,
-    Op::Kill,
-    Op::Bulk,
-    Op::Rewrite,
-];
+pub(crate) const OPS: [Op; 9] =
+    [Op::Put, Op::LargePut, Op::Delete, Op::Commit, Op::Seal, Op::Reopen, Op::Kill, Op::Bulk, Op::Rewrite];
 
 /// All sequences of 1 to `len` operations.
 pub(crate) fn sequences(len: usize) -> Vec<Vec<Op>> {
@@ -89,7 +80,8 @@ impl Model {
         let mut records = BTreeMap::new();
         for record in snapshot.records() {
             let record = record.map_err(|e| format!("iteration: {e}"))?;
-            let content = record.bytes().map_err(|e| format!("content of {}: {e}", record.id()))?.into_owned();
+            let content =
+                record.bytes().map_err(|e| format!("content of {}: {e}", record.id()))?.into_owned();
             records.insert(record.id().0, content);
         }
         for id in 0..snapshot.next_id().0 + 1 {
@@ -181,7 +173,13 @@ impl Run {
         Ok(())
     }
 
-    fn reopen(&mut self, vfs: &Arc<dyn Vfs>, options: &Options, store: &mut Option<Store>, op: Op) -> Result<()> {
+    fn reopen(
+        &mut self,
+        vfs: &Arc<dyn Vfs>,
+        options: &Options,
+        store: &mut Option<Store>,
+        op: Op,
+    ) -> Result<()> {
         if let Some(store) = store.take()
             && op == Op::Reopen
         {
@@ -231,7 +229,9 @@ impl Run {
                 self.wrote();
             }
             Op::Delete => {
-                let Some((&id, _)) = self.models[self.now.begun].records.first_key_value() else { return Ok(()) };
+                let Some((&id, _)) = self.models[self.now.begun].records.first_key_value() else {
+                    return Ok(());
+                };
                 let mut batch = store.batch();
                 batch.delete(RecordId(id));
                 self.begin(|model| drop(model.records.remove(&id)));
@@ -264,7 +264,8 @@ impl Run {
                 self.synced();
             }
             Op::Rewrite => {
-                let segments: Vec<_> = store.snapshot().segments().iter().map(|segment| segment.file).collect();
+                let segments: Vec<_> =
+                    store.snapshot().segments().iter().map(|segment| segment.file).collect();
                 store.edit(|edit| {
                     if !segments.is_empty() {
                         edit.rewrite(&segments)?;
@@ -283,7 +284,12 @@ impl Run {
 
     /// Judges one crash: what is found must be the state of a commit between the last acknowledged and the last begun;
     /// what is served once must survive the next loss of power; and writing must go on.
-    pub(crate) fn check(&self, options: &Options, events: usize, variant: CrashVariant) -> std::result::Result<(), String> {
+    pub(crate) fn check(
+        &self,
+        options: &Options,
+        events: usize,
+        variant: CrashVariant,
+    ) -> std::result::Result<(), String> {
         let kill = variant == CrashVariant::KILL;
         // After a kill the page cache still has what a failed sync lost.
         let at_end = events == self.vfs.event_count();
@@ -297,7 +303,8 @@ impl Run {
             return Err("what recovery served was lost with the next loss of power".to_owned());
         }
         let id = store.put(b"goes on").map_err(|e| format!("writing after recovery: {e}"))?;
-        let (third, _) = open(&disk.crash(disk.event_count(), worst), options).map_err(|e| format!("third: {e}"))?;
+        let (third, _) =
+            open(&disk.crash(disk.event_count(), worst), options).map_err(|e| format!("third: {e}"))?;
         let mut expected = served;
         if id.0 != expected.next_id {
             return Err(format!("expected id {}, found {id}", expected.next_id));

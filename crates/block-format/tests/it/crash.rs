@@ -47,7 +47,9 @@ fn crashes_in_recovery(sequence: &[Op], options: &Options, samples: u64) -> Resu
         let disk = run.vfs.crash(events, first);
         drop(run.recover(&disk, options, events, false));
         let where_ = |inside: usize, second: CrashVariant| {
-            format!("{sequence:?}, after {events} events, {first:?}, then after {inside} of recovery, {second:?}")
+            format!(
+                "{sequence:?}, after {events} events, {first:?}, then after {inside} of recovery, {second:?}"
+            )
         };
         for inside in 0..=disk.event_count() {
             let second = variants[random.below(16) as usize];

@@ -19,7 +19,8 @@ use crate::campaign::{self, ROOT, content, full, on_all_cores};
 type Records = BTreeMap<u64, Vec<u8>>;
 
 fn options(left_out: Option<Step>) -> Options {
-    let options = Options::new().block_len(4096).inline_max(6000).frame_len(4096).segment_len(96 << 10).seed(1);
+    let options =
+        Options::new().block_len(4096).inline_max(6000).frame_len(4096).segment_len(96 << 10).seed(1);
     match left_out {
         Some(step) => options.leave_out(step),
         None => options,
@@ -90,7 +91,10 @@ fn check_records(snapshot: &Snapshot, ids: impl Iterator<Item = u64>, model: &Re
             Ok(found) if found.as_ref() == model.get(&id) => {}
             Ok(found) => {
                 let expected = model.get(&id).map(Vec::len);
-                return Err(format!("record {id}: expected {expected:?} bytes, found {:?}", found.map(|f| f.len())));
+                return Err(format!(
+                    "record {id}: expected {expected:?} bytes, found {:?}",
+                    found.map(|f| f.len())
+                ));
             }
             Err(e) if matches!(e.kind(), ErrorKind::Damaged | ErrorKind::Truncated) => {}
             Err(e) => return Err(format!("record {id}: {e}")),
@@ -103,7 +107,10 @@ fn check_all(snapshot: &Snapshot, model: &Records) -> Result<(), String> {
     check_records(snapshot, 0..snapshot.next_id().0 + 2, model)?;
     for record in snapshot.records().flatten() {
         let found = record.bytes();
-        if found.as_ref().is_ok_and(|found| model.get(&record.id().0).is_none_or(|expected| expected[..] != found[..])) {
+        if found
+            .as_ref()
+            .is_ok_and(|found| model.get(&record.id().0).is_none_or(|expected| expected[..] != found[..]))
+        {
             return Err(format!("iteration finds a wrong record {}", record.id()));
         }
     }
@@ -132,7 +139,11 @@ fn check_change(
     }
     match open(disk, options) {
         Ok(store) if thorough => check_all(&store.snapshot(), model),
-        Ok(store) => check_records(&store.snapshot(), touched.into_iter().chain([0, 100, 150, 1, 10, 19, 28, 37]), model),
+        Ok(store) => check_records(
+            &store.snapshot(),
+            touched.into_iter().chain([0, 100, 150, 1, 10, 19, 28, 37]),
+            model,
+        ),
         Err(_) => Ok(()),
     }?;
     if thorough && let Ok((store, _)) = campaign::open(&disk.fork(), options) {
@@ -240,7 +251,8 @@ pub(crate) fn misdirections(left_out: Option<Step>, stride: usize) -> Result<u64
             return Err(say("verify does not notice".to_owned()));
         }
         let file = Path::new(&path);
-        let in_block = |d: &block_format::Damage| d.path == file && d.range.start > 0 && d.range.start <= to as u64;
+        let in_block =
+            |d: &block_format::Damage| d.path == file && d.range.start > 0 && d.range.start <= to as u64;
         if unit == block && !report.damage.iter().any(|d| in_block(d) && d.range.end > to as u64) {
             return Err(say(format!("verify does not name the block, but {:?}", report.damage)));
         }
@@ -257,7 +269,8 @@ pub(crate) fn flips_before_a_later_commit(left_out: Option<Step>, stride: usize)
     let store = Store::create_in(Arc::new(disk.clone()), ROOT, options.clone()).map_err(|e| e.to_string())?;
     let mut model = Records::new();
     let mut vouched_for = 0;
-    let path = disk.files().into_iter().find(|path| path.to_string_lossy().contains("log-")).ok_or("no log")?;
+    let path =
+        disk.files().into_iter().find(|path| path.to_string_lossy().contains("log-")).ok_or("no log")?;
     for id in 0..6 {
         if id == 5 {
             vouched_for = disk.read_file(&path).map_or(0, |bytes| bytes.len());
@@ -283,10 +296,13 @@ pub(crate) fn flips_before_a_later_commit(left_out: Option<Step>, stride: usize)
         }
         let store = open(&vfs, &options).map_err(|e| say(format!("read-only: {e}")))?;
         check_all(&store.snapshot(), &model).map_err(say)?;
-        let sound = (0..6).filter(|&id| store.snapshot().get(RecordId(id)).is_ok_and(|found| found.is_some()));
+        let sound =
+            (0..6).filter(|&id| store.snapshot().get(RecordId(id)).is_ok_and(|found| found.is_some()));
         let sound = sound.count();
         if sound < 5 {
-            return Err(say(format!("one damaged block costs that block, but only {sound} records are left")));
+            return Err(say(format!(
+                "one damaged block costs that block, but only {sound} records are left"
+            )));
         }
         flips += 1;
     }
@@ -340,7 +356,9 @@ pub(crate) fn lost_manifest(left_out: Option<Step>) -> Result<u64, String> {
     old.into_iter().for_each(|(bytes, path)| disk.write_file(path, bytes));
     match campaign::open(&disk, &options) {
         Err(e) if e.kind() == ErrorKind::Damaged => {}
-        other => return Err(format!("expected damage, found {:?}", other.map(|(store, _)| store.last_commit()))),
+        other => {
+            return Err(format!("expected damage, found {:?}", other.map(|(store, _)| store.last_commit())));
+        }
     }
     let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options).map_err(|e| e.to_string())?;
     if saved.records == 2 { Ok(1) } else { Err(format!("salvage found {saved:?}")) }
@@ -420,7 +438,8 @@ pub(crate) fn lying_medium(left_out: Option<Step>) -> Result<u64, String> {
     let mut found = 0;
     for record in store.snapshot().records() {
         let record = record.map_err(|e| e.to_string())?;
-        found += u64::from(model.get(&record.id().0).is_some_and(|m| record.bytes().is_ok_and(|b| b == &m[..])));
+        found +=
+            u64::from(model.get(&record.id().0).is_some_and(|m| record.bytes().is_ok_and(|b| b == &m[..])));
     }
     if found == 30 { Ok(1) } else { Err(format!("{found} of 30 records are left")) }
 }
@@ -490,13 +509,23 @@ fn salvage_keeps_what_is_sound_when_anything_is_damaged() {
                 let record = record.unwrap();
                 let expected = model.get(&record.id().0);
                 if expected.is_some() || !report.deletes_incomplete {
-                    assert_eq!(record.bytes().unwrap(), &expected.unwrap()[..], "{}, byte {at}", path.display());
+                    assert_eq!(
+                        record.bytes().unwrap(),
+                        &expected.unwrap()[..],
+                        "{}, byte {at}",
+                        path.display()
+                    );
                 }
                 kept += 1;
             }
             assert_eq!(report.records, kept);
             // A block holds no more than some twenty records of this sample.
-            assert!(kept + 25 > model.len() as u64, "{}, byte {at}: {kept} of {}", path.display(), model.len());
+            assert!(
+                kept + 25 > model.len() as u64,
+                "{}, byte {at}: {kept} of {}",
+                path.display(),
+                model.len()
+            );
             assert!(store.snapshot().next_id().0 >= 190, "ids are not given out again");
         }
     }

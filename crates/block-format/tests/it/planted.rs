@@ -36,7 +36,10 @@ fn every_planted_bug_is_caught() {
         });
         match caught {
             Some((name, how)) => {
-                println!("{step:?} left out: caught by {name}: {}", how.chars().take(160).collect::<String>());
+                println!(
+                    "{step:?} left out: caught by {name}: {}",
+                    how.chars().take(160).collect::<String>()
+                );
             }
             None => missed.push(step),
         }

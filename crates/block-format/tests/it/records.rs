@@ -234,7 +234,10 @@ fn the_same_calls_with_the_same_seed_give_the_same_bytes() {
         store.close().unwrap();
         let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
         files.sort();
-        files.iter().map(|f| (f.file_name().unwrap().to_owned(), std::fs::read(f).unwrap())).collect::<Vec<_>>()
+        files
+            .iter()
+            .map(|f| (f.file_name().unwrap().to_owned(), std::fs::read(f).unwrap()))
+            .collect::<Vec<_>>()
     };
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(make);
     assert!(one == make(), "one thread and many");
@@ -304,8 +307,12 @@ fn many_threads_commit_and_read_and_seal_at_once() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
     let store = Arc::new(Store::create(&path, small()).unwrap());
-    let durabilities =
-        [Durability::Sync, Durability::Group(Duration::from_millis(2)), Durability::Buffered, Durability::Sync];
+    let durabilities = [
+        Durability::Sync,
+        Durability::Group(Duration::from_millis(2)),
+        Durability::Buffered,
+        Durability::Sync,
+    ];
     let mut ids: Vec<u64> = std::thread::scope(|scope| {
         let writers: Vec<_> = durabilities
             .into_iter()
@@ -319,7 +326,8 @@ fn many_threads_commit_and_read_and_seal_at_once() {
                         batch.put(&[number as u8; 900]).unwrap();
                         batch.put(&text(700, i)).unwrap();
                         let receipt = store.commit(batch, durability).unwrap();
-                        let found = store.snapshot().get(receipt.first_id).unwrap().expect("committed, so visible");
+                        let found =
+                            store.snapshot().get(receipt.first_id).unwrap().expect("committed, so visible");
                         assert_eq!(found.bytes().unwrap(), &[number as u8; 900][..]);
                         ids.extend([receipt.first_id.0, receipt.first_id.0 + 1]);
                     }
