@@ -1,5 +1,7 @@
 //! `docs/FORMAT.md` and the layout constants say the same; `docs/SAFETY.md` and the tree do too.
 
+#![expect(clippy::disallowed_methods, reason = "a test that reads the documents")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -86,6 +86,15 @@ pub use store::{
 };
 pub use verify::{Damage, VerifyLevel, VerifyReport, verify, verify_in};
 
+#[cfg(test)]
+fn test_hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|n| char::from_digit(n.into(), 16))
+        .collect()
+}
+
 /// Bytes that do not compress.
 #[cfg(test)]
 fn test_noise(len: usize) -> Vec<u8> {

@@ -48,12 +48,11 @@ impl Codec {
 
     fn zstd(&self, level: i32, raw: &[u8]) -> Result<Vec<u8>> {
         let kept = self.compressors.lock().pop();
-        let Compressor { mut context, mut buf } = match kept {
-            Some(kept) => kept,
-            None => {
-                let context = zstd::bulk::Compressor::new(level).map_err(|e| failed(&e))?;
-                Compressor { context, buf: Vec::new() }
-            }
+        let Compressor { mut context, mut buf } = if let Some(kept) = kept {
+            kept
+        } else {
+            let context = zstd::bulk::Compressor::new(level).map_err(|e| failed(&e))?;
+            Compressor { context, buf: Vec::new() }
         };
         buf.clear();
         buf.reserve(zstd::zstd_safe::compress_bound(raw.len()));

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_golden_bytes_of_a_block_header_stay() {
         let bytes = sample().encode(&binding(), 4096);
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = crate::test_hex(&bytes);
         assert_eq!(&hex[..56], "0cb10101640000002c010000040000000403020100000000efbeadde");
         assert_eq!(Header::decode(&bytes, &binding(), 4096, Steps::default()).unwrap(), sample());
     }

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn the_golden_bytes_of_a_file_header_stay() {
         let bytes = OURS.encode();
-        let hex: String = bytes[..52].iter().map(|b| format!("{b:02x}")).collect();
+        let hex = crate::test_hex(&bytes[..52]);
         let expected = "89434152540d0a1a010000000100000005050505050505050505050505050505\
                         09000000000000000000000000000000";
         assert_eq!(hex[..96], expected[..96]);

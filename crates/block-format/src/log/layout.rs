@@ -10,6 +10,8 @@ pub(crate) mod commit {
 }
 
 pub(crate) const COMMIT_LEN: usize = commit::LEN;
+pub(crate) const COMMIT_LEN_U32: u32 = 64;
+const _: () = assert!(COMMIT_LEN_U32 as usize == COMMIT_LEN);
 /// The fields that the chained hash covers, after the blocks.
 pub(crate) const CHAINED_LEN: usize = commit::CHAIN;
 

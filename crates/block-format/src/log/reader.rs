@@ -149,7 +149,8 @@ impl Scanner<'_> {
                 }
             }
         }
-        self.check_reached()
+        self.check_reached();
+        Ok(())
     }
 
     /// One block.
@@ -427,10 +428,10 @@ impl Scanner<'_> {
     }
 
     /// The commits must reach the checkpoint.
-    fn check_reached(&mut self) -> Result<()> {
-        let Some(checkpoint) = self.checkpoint else { return Ok(()) };
+    fn check_reached(&mut self) {
+        let Some(checkpoint) = self.checkpoint else { return };
         if self.scan.committed.len >= checkpoint.len || !self.file.steps.take(Step::CheckCheckpoint) {
-            return Ok(());
+            return;
         }
         let at = self.scan.committed.len;
         if self.scan.damage.last().is_none_or(|damaged| damaged.range.end < checkpoint.len) {
@@ -443,7 +444,6 @@ impl Scanner<'_> {
         self.scan.deletes_lost |= !self.pending.has_all_deletes(checkpoint.len, 0);
         self.take_pending(checkpoint.seq);
         self.scan.committed = checkpoint;
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::LogIndex;
-use super::layout::{CHAINED_LEN, COMMIT_LEN, Commit};
+use super::layout::{CHAINED_LEN, COMMIT_LEN, COMMIT_LEN_U32, Commit};
 use crate::block::layout::{CodecId, HEADER_LEN};
 use crate::block::writer::EncodedBlock;
 use crate::block::{BlockKind, Header};
@@ -114,8 +114,8 @@ impl LogWriter {
         let header = Header {
             kind: BlockKind::Commit,
             codec: CodecId::Raw,
-            stored_len: COMMIT_LEN as u32,
-            raw_len: COMMIT_LEN as u32,
+            stored_len: COMMIT_LEN_U32,
+            raw_len: COMMIT_LEN_U32,
             count: 0,
             first_id: mark.seq,
             payload_crc: self.binding.crc(end, &payload),

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_golden_bytes_of_a_manifest_stay() {
-        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        use crate::test_hex as hex;
         let bytes = sample().encode();
         assert_eq!(hex(&bytes[..16]), "894341524d0d0a1a0100000000000000");
         assert_eq!(hex(&bytes[32..64]), "0300000000000000090000000000000001000000010000000100000000000000");

@@ -78,7 +78,7 @@ mod tests {
         let binding = Binding::new(ArtifactId([1; 16]), FileId(2));
         let footer = Footer { content_len: 100, kind: 300, table_crc: 5, tag: 6, hash: 7 };
         let bytes = footer.encode(&binding, 104);
-        let expected: Vec<u8> = [u64::from_le_bytes(MAGIC), 100, 5 << 32 | 300, 6, 0]
+        let expected: Vec<u8> = [u64::from_le_bytes(MAGIC), 100, 0x5_0000_012C, 6, 0]
             .into_iter()
             .flat_map(u64::to_le_bytes)
             .collect();

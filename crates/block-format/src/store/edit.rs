@@ -83,6 +83,10 @@ impl Store {
 
     /// Seals everything committed so far: its live records are written to segments in their final form, and the log
     /// begins anew. Commits go on meanwhile.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone does not take any lifetime"
+    )]
     pub fn seal(&self) -> Result<Vec<SegmentInfo>> {
         self.edit(|edit| edit.seal_logs())
     }

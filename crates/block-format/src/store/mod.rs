@@ -97,7 +97,7 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// Segments and frozen logs that have records, in the order of their ids.
     pub(crate) fn runs(&self) -> Vec<Arc<dyn Run>> {
-        let segments = self.segments.iter().map(|segment| -> Arc<dyn Run> { segment.clone() });
+        let segments = self.segments.iter().map(|segment| Arc::clone(segment) as Arc<dyn Run>);
         let frozen = self.frozen.iter().map(|log| -> Arc<dyn Run> { Arc::new(log.clone()) });
         let mut runs: Vec<_> = segments.chain(frozen).filter(|run| run.ids().is_some()).collect();
         runs.sort_by_key(|run| run.ids());

@@ -167,6 +167,7 @@ impl MemoryVfs {
     }
 
     /// An independent copy of what a process sees now, all of it durable.
+    #[must_use]
     pub fn fork(&self) -> Self {
         Self::holding(self.0.lock().live.clone())
     }
@@ -222,6 +223,7 @@ impl MemoryVfs {
     }
 
     /// The file system as it is found when the power went after the first `events` events.
+    #[must_use]
     pub fn crash(&self, events: usize, variant: CrashVariant) -> Self {
         let disk = self.0.lock();
         let mut crash = Crash {
@@ -264,7 +266,9 @@ impl Crash {
                     .partition(|(name, _)| name.parent() == Some(path));
                 self.names = pending;
                 let durable: Vec<_> = durable;
-                durable.into_iter().for_each(|change| self.rename(change));
+                for change in durable {
+                    self.rename(change);
+                }
             }
             Event::Write { file, offset, bytes } => {
                 let len = self.state.files[*file].len();
@@ -346,11 +350,10 @@ fn survive(
     }
     for (index, (offset, new)) in writes.iter().enumerate() {
         match content {
-            Persist::None => {}
             Persist::All => write_at(bytes, *offset, new),
             Persist::Writes if random.coin() => write_at(bytes, *offset, new),
             Persist::Last if index + 1 == writes.len() => write_at(bytes, *offset, new),
-            Persist::Writes | Persist::Last => {}
+            Persist::None | Persist::Writes | Persist::Last => {}
             Persist::Torn(unit) => {
                 let first = offset / unit;
                 let last = (offset + new.len()).div_ceil(unit);
@@ -618,7 +621,7 @@ mod tests {
         for seed in 0..50 {
             let torn = CrashVariant { content: Persist::Torn(512), size: AsContent, names: All, seed };
             let bytes = left(&vfs, torn).unwrap();
-            assert!(bytes.len() == 1000 || bytes.len() == 3000 || bytes.len() % 512 == 0);
+            assert!(bytes.len() == 1000 || bytes.len() == 3000 || bytes.len().is_multiple_of(512));
             let sectors = CrashVariant { content: Persist::Sectors, size: Grown, names: All, seed };
             let bytes = left(&vfs, sectors).unwrap();
             assert_eq!((bytes.len(), &bytes[..1000]), (3000, &[1; 1000][..]));

@@ -84,9 +84,9 @@ impl Model {
                 record.bytes().map_err(|e| format!("content of {}: {e}", record.id()))?.into_owned();
             records.insert(record.id().0, content);
         }
-        for id in 0..snapshot.next_id().0 + 1 {
+        for id in 0..=snapshot.next_id().0 {
             let found = snapshot.get(RecordId(id)).map_err(|e| format!("get {id}: {e}"))?;
-            let found = found.map(|record| record.bytes().map(|bytes| bytes.into_owned()));
+            let found = found.map(|record| record.bytes().map(std::borrow::Cow::into_owned));
             let found = found.transpose().map_err(|e| format!("content of {id}: {e}"))?;
             if found.as_ref() != records.get(&id) {
                 return Err(format!("record {id} is found one way and not the other"));

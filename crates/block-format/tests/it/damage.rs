@@ -353,7 +353,9 @@ pub(crate) fn lost_manifest(left_out: Option<Step>) -> Result<u64, String> {
     for path in disk.files().into_iter().filter(|path| path.to_string_lossy().contains("manifest-")) {
         disk.write_file(&path, vec![0; 200]);
     }
-    old.into_iter().for_each(|(bytes, path)| disk.write_file(path, bytes));
+    for (bytes, path) in old {
+        disk.write_file(path, bytes);
+    }
     match campaign::open(&disk, &options) {
         Err(e) if e.kind() == ErrorKind::Damaged => {}
         other => {

@@ -1,5 +1,13 @@
 //! The integration tests of block-format, one module a subject.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test that panics has failed; it may look at files; it prints the counts that it stands for"
+)]
+
 mod bad_input; // a file that is not ours, hostile bytes, wrong arguments: typed errors
 mod campaign; // the machinery of the campaigns
 mod crash; // power loss at every event
