@@ -6,6 +6,7 @@
 
 /// A sync or a check of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public for tests only"))]
 pub enum Step {
     /// The directory of a new artifact becomes durable in its parent.
     SyncParentDir,
@@ -59,6 +60,7 @@ pub enum Step {
     Poison,
 }
 
+#[cfg(feature = "testing")]
 impl Step {
     /// All steps, for the test that leaves each out in turn.
     pub const ALL: &[Self] = &[

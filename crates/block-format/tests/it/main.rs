@@ -15,3 +15,4 @@ mod damage; // flipped, cut off and misplaced bytes
 mod faults; // failing calls, at every index
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
+mod second_decoder; // benches/decode.py reads what this crate writes
