@@ -1,6 +1,6 @@
 //! What the measurements share: data, percentiles, and a line on the machine.
 //!
-//! The texts are those of `wordnet.jsonl.zst` in the folder `CA_DATA` (default `../shared/data`). The source text is one
+//! The texts are those of `wordnet.jsonl.zst` in the folder `CA_DATA` (default `data`). The source text is one
 //! file, the first argument of the programs that need it, made from Debian's `linux-source-6.1`:
 //!
 //! ```text
@@ -24,7 +24,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The texts of the `WordNet` senses.
 pub fn texts() -> Result<Vec<String>> {
-    let folder = std::env::var("CA_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
+    let folder = std::env::var("CA_DATA").unwrap_or_else(|_| "data".to_owned());
     let bytes = fs::read(Path::new(&folder).join("wordnet.jsonl.zst"))?;
     let lines = String::from_utf8(zstd::decode_all(&bytes[..])?)?;
     let text = |line: &str| -> Result<String> {

@@ -44,7 +44,8 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|---|");
     let summary = |rows: &mut Vec<Row>| {
         let load = median(&rows.iter().map(|row| row.load).collect::<Vec<_>>());
-        let mut reads: Vec<Duration> = rows.iter_mut().flat_map(|row| std::mem::take(&mut row.reads)).collect();
+        let mut reads: Vec<Duration> =
+            rows.iter_mut().flat_map(|row| std::mem::take(&mut row.reads)).collect();
         (load, percentile(&mut reads, 50), percentile(&mut reads, 99))
     };
     let mut base = None;

@@ -108,6 +108,9 @@ impl Bulk<'_> {
         let (first_id, records) = (RecordId(self.first_id), self.record_count());
         let before = self.writer.log.committed();
         if records == 0 {
+            let Self { store, writer, .. } = self;
+            drop(writer);
+            store.sync()?;
             return Ok(Receipt { seq: CommitSeq(before.seq), first_id, records });
         }
         self.packer.end_block();

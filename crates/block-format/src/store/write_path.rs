@@ -75,7 +75,7 @@ impl Store {
         Batch { packer: Packer::new(self.directory.cut()), records: 0, deletes: Vec::new() }
     }
 
-    /// Commits a batch. Compression happens before any lock is taken, in parallel on the current rayon pool.
+    /// Commits a batch; an empty one is no commit, but waits for the earlier ones. Compression happens before any lock is taken, in parallel on the current rayon pool.
     ///
     /// After an error of kind [`Io`](ErrorKind::Io) or [`DiskFull`](ErrorKind::DiskFull) the batch may or may not be
     /// found when the artifact is opened again; nothing that was acknowledged is lost.
@@ -96,6 +96,10 @@ impl Store {
             return Err(Error::new(ErrorKind::NoSuchRecord, message));
         }
         if encoded.is_empty() {
+            drop(writer);
+            if durability != Durability::Buffered {
+                self.make_durable(before.seq, Duration::ZERO)?;
+            }
             let (seq, first_id) = (CommitSeq(before.seq), RecordId(before.next_id));
             return Ok(Receipt { seq, first_id, records: 0 });
         }
