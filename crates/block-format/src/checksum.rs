@@ -28,11 +28,17 @@ impl Binding {
 
     /// CRC-32 (IEEE) over artifact id, file id, `offset`, `bytes`.
     pub(crate) fn crc(&self, offset: u64, bytes: &[u8]) -> u32 {
+        let mut hasher = self.begin(offset);
+        hasher.update(bytes);
+        hasher.finalize()
+    }
+
+    /// The same for bytes that come in pieces.
+    pub(crate) fn begin(&self, offset: u64) -> crc32fast::Hasher {
         let mut hasher = self.identity.clone();
         let offset = if self.place { offset } else { 0 };
         hasher.update(&offset.to_le_bytes());
-        hasher.update(bytes);
-        hasher.finalize()
+        hasher
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bytes of a block header, of a record directory and of a large record's description, both directions face to face.
 
 use crate::checksum::Binding;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Step, Steps};
 use crate::wire::{self, put, u16_at, u32_at, u64_at};
 
@@ -93,6 +93,10 @@ impl Header {
         steps: Steps,
     ) -> Result<Self> {
         let fault = |message: String| Error::damaged(format!("block header: {message}")).at_offset(offset);
+        let newer = |what: String| {
+            let message = format!("block header: {what} is unknown; use a newer version of this library");
+            Error::new(ErrorKind::NewerFormat, message).at_offset(offset)
+        };
         let magic = u16_at(bytes, header::MAGIC);
         if magic != MAGIC {
             return Err(fault(format!("expected magic {MAGIC:04x}, found {magic:04x}")));
@@ -104,8 +108,8 @@ impl Header {
         }
         let (kind, codec) = (bytes[header::KIND], bytes[header::CODEC]);
         let header = Self {
-            kind: BlockKind::from_byte(kind).ok_or_else(|| fault(format!("unknown kind {kind}")))?,
-            codec: CodecId::from_byte(codec).ok_or_else(|| fault(format!("unknown codec {codec}")))?,
+            kind: BlockKind::from_byte(kind).ok_or_else(|| newer(format!("kind {kind}")))?,
+            codec: CodecId::from_byte(codec).ok_or_else(|| newer(format!("codec {codec}")))?,
             stored_len: u32_at(bytes, header::STORED_LEN),
             raw_len: u32_at(bytes, header::RAW_LEN),
             count: u32_at(bytes, header::COUNT),

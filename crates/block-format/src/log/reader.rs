@@ -141,7 +141,12 @@ impl Scanner<'_> {
         while self.at < self.scan.file_len {
             match self.step() {
                 Ok(()) => {}
-                Err(e) if e.is_io() => return Err(e),
+                // What only a newer version, or a build with more features, can read is no torn tail.
+                Err(e)
+                    if e.is_io() || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Unsupported) =>
+                {
+                    return Err(e.at(self.file.path()));
+                }
                 Err(e) => {
                     if !self.resume(e)? {
                         break;
@@ -164,6 +169,9 @@ impl Scanner<'_> {
                 header.check_payload(stored, &self.file.binding, at, self.file.steps)?;
                 let payload = stored.try_into().map_err(|_| Error::damaged("commit record: wrong length"))?;
                 let commit = Commit::decode(payload);
+                if header.first_id != commit.seq {
+                    return Err(Error::damaged("commit record: not the number in its header"));
+                }
                 self.hash.update(&payload[..CHAINED_LEN]);
                 self.at += header.block_len();
                 return self.commit(&commit).inspect_err(|_| self.at = at);

@@ -34,8 +34,8 @@ pub(crate) mod log {
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CARM\r\n\x1a";
 pub(crate) const HASH_LEN: usize = 16;
 
-/// No manifest is longer: a million files.
-pub(crate) const MAX_LEN: u64 = 64 << 20;
+/// No manifest is longer: a quarter of a million files.
+pub(crate) const MAX_LEN: u64 = 16 << 20;
 
 impl Manifest {
     pub(crate) fn encode(&self) -> Vec<u8> {

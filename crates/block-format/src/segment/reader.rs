@@ -27,11 +27,17 @@ pub(crate) struct Segment {
 
 #[derive(Debug)]
 enum Table {
-    /// As stored; in memory only where the file is not mapped.
+    /// As stored; in memory only where the file is not mapped, and not if it is long.
     Stored { offset: u64, blocks: usize, bytes: Option<Vec<u8>> },
     /// Built again by walking the blocks.
     Walked { places: Vec<Place>, lost: Vec<Range<u64>>, error: Error },
 }
+
+/// Table that is read at a time, whole entries, to be checked.
+const TABLE_AT_ONCE: u64 = (64 << 10) / ENTRY_LEN as u64 * ENTRY_LEN as u64;
+
+/// The longest table that is kept in memory: that of 700,000 blocks.
+const TABLE_IN_MEMORY: u64 = 8 << 20;
 
 impl Segment {
     /// Opens a segment in time that does not depend on its length: the header must be that of this very segment. The
@@ -89,28 +95,36 @@ impl Segment {
     /// The stored table: its checksum holds, and its entries ascend within the file.
     fn stored_table(&self) -> Result<Table> {
         let footer = self.footer()?;
-        let bytes = self.file.source.read(footer.table_offset, footer.table_len())?;
         let fault = |message: &str| {
             Error::damaged(format!("segment table: {message}"))
                 .at(self.file.path())
                 .at_offset(footer.table_offset)
         };
         if self.file.steps.take(Step::CheckTable) {
-            if self.file.binding.crc(footer.table_offset, &bytes) != footer.table_crc {
+            let mut crc = self.file.binding.begin(footer.table_offset);
+            let mut before = (FILE_HEADER_LEN as u64 - 1, 0);
+            let mut at = footer.table_offset;
+            let end = at + footer.table_len();
+            while at < end {
+                let piece = self.file.source.read(at, (end - at).min(TABLE_AT_ONCE))?;
+                crc.update(&piece);
+                for entry in piece.chunks_exact(ENTRY_LEN).map(decode_entry) {
+                    if entry.0 <= before.0 || entry.1 < before.1 || entry.0 >= footer.table_offset {
+                        return Err(fault("its entries do not ascend"));
+                    }
+                    before = entry;
+                }
+                at += piece.len() as u64;
+            }
+            if crc.finalize() != footer.table_crc {
                 return Err(fault("its checksum does not hold"));
             }
-            let mut before = (FILE_HEADER_LEN as u64 - 1, 0);
-            for entry in bytes.chunks_exact(ENTRY_LEN) {
-                let entry = decode_entry(entry);
-                if entry.0 <= before.0 || entry.1 < before.1 || entry.0 >= footer.table_offset {
-                    return Err(fault("its entries do not ascend"));
-                }
-                before = entry;
-            }
         }
-        let bytes = match bytes {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(bytes) => Some(bytes),
+        let in_memory = self.file.source.mapped().is_none() && footer.table_len() <= TABLE_IN_MEMORY;
+        let bytes = if in_memory {
+            Some(self.file.source.read(footer.table_offset, footer.table_len())?.into_owned())
+        } else {
+            None
         };
         Ok(Table::Stored { offset: footer.table_offset, blocks: footer.blocks as usize, bytes })
     }
@@ -149,22 +163,18 @@ impl Segment {
         last.unwrap_or(place.first_id)
     }
 
-    fn stored_place(&self, offset: u64, blocks: usize, bytes: Option<&[u8]>, index: usize) -> Place {
-        let bytes = bytes.or_else(|| {
-            let table = usize::try_from(offset).ok()?;
-            self.file.source.mapped()?.get(table..)
-        });
-        let entry = |index: usize| {
-            let bytes = bytes.and_then(|bytes| bytes.get(index * ENTRY_LEN..(index + 1) * ENTRY_LEN));
-            bytes.map_or((offset, 0), decode_entry)
+    fn stored_place(&self, offset: u64, blocks: usize, bytes: Option<&[u8]>, index: usize) -> Result<Place> {
+        let at = index * ENTRY_LEN;
+        // This entry and the next one, which says where the block ends.
+        let len = if index + 1 < blocks { 2 * ENTRY_LEN } else { ENTRY_LEN };
+        let entries = match bytes {
+            Some(bytes) => Cow::Borrowed(&bytes[at..at + len]),
+            None => self.file.source.read(offset + at as u64, len as u64)?,
         };
-        let (start, id) = entry(index);
-        let end = if index + 1 < blocks { entry(index + 1).0 } else { offset };
-        Place {
-            first_id: self.entry.first_id.saturating_add(id.into()),
-            offset: start,
-            len: end.saturating_sub(start),
-        }
+        let (start, id) = decode_entry(&entries);
+        let end = if len > ENTRY_LEN { decode_entry(&entries[ENTRY_LEN..]).0 } else { offset };
+        let first_id = self.entry.first_id.saturating_add(id.into());
+        Ok(Place { first_id, offset: start, len: end.saturating_sub(start) })
     }
 }
 
@@ -183,7 +193,7 @@ impl Run for Segment {
     fn place(&self, index: usize) -> Result<Place> {
         Ok(match self.table()? {
             Table::Stored { offset, blocks, bytes } => {
-                self.stored_place(*offset, *blocks, bytes.as_deref(), index)
+                self.stored_place(*offset, *blocks, bytes.as_deref(), index)?
             }
             Table::Walked { places, .. } => places[index],
         })

@@ -83,7 +83,8 @@ impl<'a> SegmentsWriter<'a> {
         Ok(writer)
     }
 
-    fn end_segment(&mut self) -> Result<()> {
+    /// Seals the segment under construction: the next block begins another.
+    pub(crate) fn end_segment(&mut self) -> Result<()> {
         if let Some(open) = self.open.take() {
             self.sealed.push(open.seal(self.directory)?);
         }

@@ -249,8 +249,9 @@ impl Edit<'_> {
             self.deletes.extend(log.index.deleted(state.seq));
             self.changes.dropped.push(FileName::Log(log.index.id));
         }
+        let others = self.sealed.segments.iter().map(|segment| segment.entry.first_id).collect::<Vec<_>>();
         let runs = logs.iter().filter(|log| log.ids.is_some()).map(|log| log as &dyn Run).collect::<Vec<_>>();
-        self.write_segments(&runs)
+        self.write_segments(&runs, &others)
     }
 
     /// Rewrites sealed segments without the records that were deleted: one or several that lie next to each other, in
@@ -265,7 +266,8 @@ impl Edit<'_> {
         };
         let taken = &sealed.segments[start..start + segments.len()];
         self.changes.dropped.extend(segments.iter().map(|&file| FileName::Segment(file)));
-        self.write_segments(&taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>())
+        let others: Vec<u64> = sealed.frozen.iter().filter_map(|log| Some(log.ids?.0)).collect();
+        self.write_segments(&taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>(), &others)
     }
 
     /// Writes a part through `content`. `kind` is 256 or more; `tag` is for the caller to know it by.
@@ -305,8 +307,9 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Copies live records into new segments: well-filled blocks as they are, the others packed anew.
-    fn write_segments(&mut self, runs: &[&dyn Run]) -> Result<Vec<SegmentInfo>> {
+    /// Copies live records into new segments: well-filled blocks as they are, the others packed anew. Where one of
+    /// `others`, the first ids of runs that stay, lies between two runs, a segment ends: segments do not overlap.
+    fn write_segments(&mut self, runs: &[&dyn Run], others: &[u64]) -> Result<Vec<SegmentInfo>> {
         let directory = &self.store.directory;
         let deletes = self.deletes.clone();
         let mut rewriter = Rewriter {
@@ -316,7 +319,14 @@ impl Edit<'_> {
             deletes: &deletes,
             reclaimed: RoaringTreemap::new(),
         };
+        let mut last = None;
         for run in runs {
+            let Some((first, end)) = run.ids() else { continue };
+            if last.is_some_and(|last| others.iter().any(|other| (last..first).contains(other))) {
+                rewriter.flush()?;
+                rewriter.out.end_segment()?;
+            }
+            last = Some(end);
             (0..run.block_count()?).try_for_each(|index| rewriter.copy(*run, index))?;
         }
         rewriter.flush()?;

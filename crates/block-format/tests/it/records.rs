@@ -361,3 +361,64 @@ fn an_empty_batch_is_no_commit() {
     assert!(store.snapshot().get(RecordId(0)).unwrap().is_none());
     assert_eq!(store.snapshot().records().count(), 0);
 }
+
+/// Found by the campaign of crashes at sequences of four: the log before and the log after a bulk commit were sealed into one
+/// segment, whose ids enclosed those of the bulk segment.
+#[test]
+fn logs_with_a_segment_between_their_ids_are_sealed_apart() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let store = Store::create(&path, small()).unwrap();
+    for round in 0..3 {
+        store.put(&text(100, round)).unwrap();
+        let mut bulk = store.bulk().unwrap();
+        bulk.put(&text(200, round)).unwrap();
+        bulk.finish().unwrap();
+    }
+    let bulk_segments: Vec<_> = store.snapshot().segments().iter().map(|segment| segment.file).collect();
+    store.edit(|edit| edit.rewrite(&bulk_segments)).unwrap();
+    assert_eq!(all(&store.snapshot()).len(), 6);
+    store.seal().unwrap();
+    assert_eq!(store.snapshot().segments().len(), 6);
+    store.close().unwrap();
+    let (store, _) = Store::open(&path, small()).unwrap();
+    assert_eq!(all(&store.snapshot()).len(), 6);
+    let segments: Vec<_> = store.snapshot().segments().iter().map(|segment| segment.file).collect();
+    store.edit(|edit| edit.rewrite(&segments)).unwrap();
+    assert_eq!((all(&store.snapshot()).len(), store.snapshot().segments().len()), (6, 1));
+}
+
+/// The bytes of a whole artifact, uncompressed, since compressors may change. A change here is a change of format.
+#[test]
+fn the_golden_bytes_of_an_artifact_stay() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let store = Store::create(&path, small().compression(Compression::None)).unwrap();
+    for i in 0..10 {
+        let mut batch = store.batch();
+        (0..5).for_each(|j| assert!(batch.put(&text(300 * (i as usize + j), i)).is_ok()));
+        (0..i).for_each(|id| batch.delete(RecordId(id * 2)));
+        store.commit(batch, Durability::Sync).unwrap();
+        if i == 6 {
+            store.seal().unwrap();
+        }
+    }
+    store.close().unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let hashes: Vec<String> = files
+        .iter()
+        .map(|file| {
+            let hash = xxhash_rust::xxh3::xxh3_64(&std::fs::read(file).unwrap());
+            format!("{} {hash:016x}", file.file_name().unwrap().to_string_lossy())
+        })
+        .collect();
+    let expected = [
+        "LOCK 2d06800538d394c2",
+        "log-0000000000000002 2dcdfcc01d5e9748",
+        "manifest-0000000000000004-0 63a2bacacb9934b2",
+        "manifest-0000000000000004-1 63a2bacacb9934b2",
+        "segment-0000000000000003 2073c3602a21404a",
+    ];
+    assert_eq!(hashes, expected);
+}
