@@ -21,7 +21,7 @@ fn grid(name: &str, records: &[String]) -> Result<()> {
     println!("**{name}**: {} records, {:.1} MB\n", records.len(), raw as f64 / 1e6);
     println!("| block | level | ratio | framing % | write MB/s | get p50 us | get p99 us |");
     println!("|---|---|---|---|---|---|---|");
-    for block_len in [4, 8, 16, 32, 64] {
+    for block_len in [4, 8, 16, 32, 48, 64] {
         for level in [1, 3, 6, 9] {
             let temp = tempfile::tempdir()?;
             let options = Options::new().block_len(block_len << 10).compression(Compression::Zstd(level));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use benches::{Random, Result, build, machine, micros, percentile, point_reads, source_records, texts};
 use block_format::{Options, Store};
 
-const BLOCK_LEN: usize = 32 << 10;
+const BLOCK_LEN: usize = 48 << 10;
 
 fn main() -> Result<()> {
     println!("{}\n", machine()?);

@@ -31,7 +31,7 @@
 //! # The ideas, in the order of the data
 //!
 //! - A **record** is any bytes. Its [`RecordId`] is given out in order and never reused. Small records are packed into a
-//!   **block** of about 32 KiB, compressed with zstd and checksummed; one above 1 MiB becomes **frames**, written from a
+//!   **block** of about 48 KiB, compressed with zstd and checksummed; one above 1 MiB becomes **frames**, written from a
 //!   [`Read`](std::io::Read) and read back as one, or by range.
 //! - A **commit** appends blocks and a commit record to the **log** in one write and syncs it. The record carries a hash
 //!   chained over everything before it, and the newest commit known to be on disk: so a torn tail, which is dropped,

@@ -70,7 +70,7 @@ impl Default for Options {
 }
 
 /// Raw bytes of records packed into one block. Measured: see `docs/BENCHMARKS.md`, "Block size".
-pub(crate) const DEFAULT_BLOCK_LEN: u32 = 32 << 10;
+pub(crate) const DEFAULT_BLOCK_LEN: u32 = 48 << 10;
 
 /// The largest `inline_max`: the raw length of a block stays below [`MAX_RAW_LEN`](crate::block::layout::MAX_RAW_LEN).
 pub(crate) const MAX_INLINE: u32 = 1 << 20;
@@ -92,7 +92,7 @@ impl Options {
         self
     }
 
-    /// Raw bytes of records that are packed into one block, 512 to 1 MiB. Default: 32 KiB.
+    /// Raw bytes of records that are packed into one block, 512 to 1 MiB. Default: 48 KiB.
     pub fn block_len(mut self, bytes: u32) -> Self {
         self.block_len = bytes;
         self

@@ -195,8 +195,8 @@ impl SegmentWriter {
         };
         debug_assert_eq!(hashed + FOOTER_LEN as u64, entry.len);
         if directory.options.steps.take(Step::CheckReadBack) {
-            let source =
-                Source::sealed(&self.path, entry.len, self.file.clone(), directory.options.memory_mapping);
+            // By position: it is read once, and a map of it would count as memory of this process.
+            let source = Source::file(&self.path, entry.len, self.file.clone());
             let found = source.hash(hashed)?;
             let footer_holds =
                 source.read(hashed, FOOTER_LEN as u64)?[..] == footer.encode(&self.binding, hashed);

@@ -1,12 +1,16 @@
 //! Many records, or long ones, straight into sealed segments.
 
+use std::collections::VecDeque;
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use parking_lot::MappedMutexGuard;
 
 use super::edit::Changes;
 use super::write_path::{read_head, stream_frames};
 use super::{Receipt, Store, Writer};
+use crate::block::codec::Codec;
 use crate::block::writer::{EncodedBlock, Packer, RawBlocks};
 use crate::error::{Error, Result};
 use crate::id::{CommitSeq, RecordId};
@@ -15,6 +19,13 @@ use crate::segment::SegmentsWriter;
 
 /// Raw bytes that are compressed at a time: enough for every core, little enough for a device.
 const AT_ONCE: usize = 4 << 20;
+
+/// Lots of that length that are being compressed while the caller fills the next one. With none, the caller's own work
+/// (cutting text into records, say) and the pool's take turns: a third slower.
+const IN_FLIGHT: usize = 2;
+
+/// Blocks that the pool is compressing. They come back with the result, for the sake of their memory.
+type Compressing = Receiver<(RawBlocks, Result<Vec<EncodedBlock>>)>;
 
 /// A commit of any size in bounded memory: blocks are compressed in parallel on the current rayon pool and written to
 /// sealed segments as they come, once. Nothing is visible before [`Bulk::finish`], and dropping the value undoes all.
@@ -27,8 +38,8 @@ pub struct Bulk<'a> {
     writer: MappedMutexGuard<'a, Writer>,
     segments: SegmentsWriter<'a>,
     packer: Packer,
-    /// Compressed, not yet written: that happens while the next ones are compressed.
-    encoded: Vec<EncodedBlock>,
+    /// Being compressed, in order.
+    in_flight: VecDeque<Compressing>,
     first_id: u64,
     next_id: u64,
     /// An earlier call failed: there is a gap, and nothing may be finished.
@@ -45,7 +56,7 @@ impl Store {
             writer,
             segments: SegmentsWriter::new(&self.directory, self.directory.options.segment_len),
             packer: Packer::new(self.directory.cut()),
-            encoded: Vec::new(),
+            in_flight: VecDeque::new(),
             first_id: next_id,
             next_id,
             failed: false,
@@ -74,15 +85,13 @@ impl Bulk<'_> {
             return self.put(&head);
         }
         let id = self.next_id()?;
-        let Self { store, segments, packer, encoded, .. } = self;
+        let Self { store, segments, packer, in_flight, .. } = self;
         packer.end_block();
         let before = packer.take();
-        let codec = &store.directory.codec;
-        let mut write = |blocks: &RawBlocks| {
-            let done = std::mem::replace(encoded, blocks.encode(codec)?);
-            done.iter().try_for_each(|block| segments.append(block))
-        };
-        let result = write(&before).and_then(|()| stream_frames(head, reader, packer, id, write));
+        let mut pipeline = Pipeline { codec: &store.directory.codec, segments, in_flight };
+        let result = pipeline
+            .push(before)
+            .and_then(|_| stream_frames(head, reader, packer, id, |blocks| pipeline.push(blocks)));
         self.note(result)?;
         Ok(RecordId(id))
     }
@@ -115,8 +124,9 @@ impl Bulk<'_> {
         }
         self.packer.end_block();
         self.write_packed()?;
-        self.write_packed()?; // what the first call compressed
-        let Self { store, mut writer, segments, next_id, .. } = self;
+        let Self { store, mut writer, mut segments, mut in_flight, next_id, .. } = self;
+        let codec = &store.directory.codec;
+        Pipeline { codec, segments: &mut segments, in_flight: &mut in_flight }.drain_to(0)?;
         let segments = segments.finish()?;
         // The log's records come before these: it ends here, and the next one begins behind them.
         store.rotate(&mut writer)?;
@@ -149,16 +159,64 @@ impl Bulk<'_> {
         result
     }
 
-    /// Compresses what is packed, and writes what was compressed before, at the same time.
+    /// Hands what is packed to the pool, and writes what the pool has done.
     fn write_packed(&mut self) -> Result<()> {
-        let blocks = self.packer.take();
-        let done = std::mem::take(&mut self.encoded);
-        let (codec, segments) = (&self.store.directory.codec, &mut self.segments);
-        let (encoded, written) =
-            rayon::join(|| blocks.encode(codec), || done.iter().try_for_each(|block| segments.append(block)));
-        written?;
-        self.encoded = encoded?;
-        self.packer.recycle(blocks);
+        let Self { store, segments, packer, in_flight, .. } = self;
+        let blocks = packer.take();
+        let spare = Pipeline { codec: &store.directory.codec, segments, in_flight }.push(blocks)?;
+        packer.recycle(spare);
         Ok(())
+    }
+}
+
+/// Packed blocks → the pool → the segments, in order.
+struct Pipeline<'a, 'b> {
+    codec: &'a Arc<Codec>,
+    segments: &'a mut SegmentsWriter<'b>,
+    in_flight: &'a mut VecDeque<Compressing>,
+}
+
+impl Pipeline<'_, '_> {
+    /// Begins to compress `blocks`; then waits until no more than [`IN_FLIGHT`] lots are under way, and writes what is
+    /// done. Returns a buffer for the next ones.
+    fn push(&mut self, blocks: RawBlocks) -> Result<RawBlocks> {
+        let (send, receive) = sync_channel(1);
+        let codec = self.codec.clone();
+        rayon::spawn(move || {
+            let encoded = blocks.encode(&codec);
+            drop(send.send((blocks, encoded))); // nobody waits for it when the bulk commit was given up
+        });
+        self.in_flight.push_back(receive);
+        self.drain_to(IN_FLIGHT)
+    }
+
+    fn drain_to(&mut self, len: usize) -> Result<RawBlocks> {
+        let mut spare = RawBlocks::default();
+        while self.in_flight.len() > len {
+            let Some(receive) = self.in_flight.pop_front() else { break };
+            let (blocks, encoded) = wait(&receive)?;
+            encoded?.iter().try_for_each(|block| self.segments.append(block))?;
+            spare = blocks;
+        }
+        Ok(spare)
+    }
+}
+
+/// Waits for the pool; a caller that is itself a thread of the pool works meanwhile, or nobody might.
+fn wait(
+    receive: &Receiver<(RawBlocks, Result<Vec<EncodedBlock>>)>,
+) -> Result<(RawBlocks, Result<Vec<EncodedBlock>>)> {
+    let gone = || Error::invalid("the rayon pool gave up compressing");
+    loop {
+        match receive.try_recv() {
+            Ok(done) => return Ok(done),
+            Err(TryRecvError::Disconnected) => return Err(gone()),
+            Err(TryRecvError::Empty) => {}
+        }
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => {}
+            Some(rayon::Yield::Idle) => std::thread::yield_now(),
+            None => return receive.recv().map_err(|_| gone()),
+        }
     }
 }

@@ -142,7 +142,7 @@ impl Store {
         let streamed = stream_frames(head, reader, &mut packer, 0, |blocks| {
             let encoded = blocks.encode(&self.directory.codec)?;
             let result = writer.log.append(&encoded, base);
-            result.map_err(|e| self.fail(&mut writer, e))
+            result.map(|()| blocks).map_err(|e| self.fail(&mut writer, e))
         });
         if let Err(e) = streamed {
             writer.log.abandon_uncommitted();
@@ -322,13 +322,13 @@ fn reading_content(cause: std::io::Error) -> Error {
 const FRAMES_AT_ONCE: usize = 16;
 
 /// Cuts `head` and what follows it into frames of the large record `id`, hands them on a few at a time, and leaves the
-/// record's entry in the packer.
+/// record's entry in the packer. `take` gives back a buffer for more.
 pub(super) fn stream_frames(
     head: Vec<u8>,
     mut reader: impl Read,
     packer: &mut Packer,
     id: u64,
-    mut take: impl FnMut(&RawBlocks) -> Result<()>,
+    mut take: impl FnMut(RawBlocks) -> Result<RawBlocks>,
 ) -> Result<()> {
     let frame_len = packer.cut().frame_len;
     let mut content = head.as_slice().chain(&mut reader);
@@ -345,9 +345,8 @@ pub(super) fn stream_frames(
         }
         let at_end = len < frame_len;
         if at_end || packer.done_len() >= FRAMES_AT_ONCE * frame_len {
-            let blocks = packer.take();
-            take(&blocks)?;
-            packer.recycle(blocks);
+            let spare = take(packer.take())?;
+            packer.recycle(spare);
         }
         if at_end {
             packer.push_large(id, content_len);
