@@ -21,7 +21,9 @@ fn sample(path: &Path, close: bool) -> Store {
             batch.put(if i % 9 == 4 { &text } else { &text[..text.len() / 3] }).unwrap();
         }
         batch.put(&content(5000, count)).unwrap();
-        deletes.iter().for_each(|&id| batch.delete(RecordId(id)));
+        for &id in deletes {
+            batch.delete(RecordId(id));
+        }
         store.commit(batch, Durability::Sync).unwrap();
     };
     commit(150, &[]);
