@@ -1,18 +1,21 @@
-//! Any bytes as the blocks of a segment, and as its table: an error, a table built again, or records; never a panic.
+//! Proves that any bytes as the blocks, table and footer of a segment, under right or wrong checksums, are an error, a
+//! table built again, or records.
 #![no_main]
 
 use arbitrary::Arbitrary;
+use fuzz::hostile::{Artifact, Part, Segment};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
-struct Input<'a> {
-    table: Option<&'a [u8]>,
-    ids: (u16, u16),
-    body: &'a [u8],
+struct Input {
+    segments: Vec<Segment>,
+    deletes: Option<Part>,
+    no_manifest: bool,
 }
 
-fuzz_target!(|input: Input<'_>| {
-    let first = u64::from(input.ids.0);
-    let ids = (first, first + u64::from(input.ids.1));
-    fuzz::exercise(&fuzz::with_segment(input.body, input.table, ids));
+fuzz_target!(|input: Input| {
+    let Input { segments, deletes, no_manifest } = input;
+    let artifact =
+        Artifact { segments, parts: deletes.into_iter().collect(), no_manifest, ..Artifact::default() };
+    fuzz::exercise(&artifact.build());
 });

@@ -315,6 +315,10 @@ impl Verifier {
             *frames += 1;
             return Ok(());
         }
+        if header.kind != BlockKind::Records {
+            let message = format!("expected a block of records, found {:?}", header.kind);
+            return Err(Error::damaged(message).at_offset(place.offset));
+        }
         let block = Block::new(&header, raw).map_err(|e| e.at_offset(place.offset))?;
         self.report.records += u64::from(block.count());
         let before = std::mem::take(frames);

@@ -46,7 +46,8 @@ impl<'a> SegmentsWriter<'a> {
         let may_end = !self.in_large;
         self.in_large = block.kind == BlockKind::Frame;
         let full = |open: &SegmentWriter| {
-            open.offset() >= self.segment_len || block.last - open.first_id > u64::from(u32::MAX)
+            open.offset() >= self.segment_len
+                || block.last.saturating_sub(open.first_id) > u64::from(u32::MAX)
         };
         if may_end && self.open.as_ref().is_some_and(full) {
             self.end_segment()?;
@@ -134,8 +135,8 @@ impl SegmentWriter {
     fn append(&mut self, block: &EncodedBlock) -> Result<()> {
         let offset = self.offset();
         let header = block.frame(0, &self.binding, offset, &mut self.buf);
-        let id = u32::try_from(header.first_id - self.first_id)
-            .map_err(|_| Error::invalid("a large record spans too many ids"))?;
+        let id = header.first_id.checked_sub(self.first_id).and_then(|id| u32::try_from(id).ok());
+        let id = id.ok_or_else(|| Error::damaged("blocks to seal are not in the order of their ids"))?;
         self.table.extend(encode_entry(offset, id));
         self.last_id = block.last;
         self.raw_len += u64::from(header.raw_len);

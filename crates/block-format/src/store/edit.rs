@@ -318,6 +318,7 @@ impl Edit<'_> {
             packer: Packer::new(directory.cut()),
             deletes: &deletes,
             reclaimed: RoaringTreemap::new(),
+            next_id: 0,
         };
         let mut last = None;
         for run in runs {
@@ -385,6 +386,8 @@ struct Rewriter<'a> {
     packer: Packer,
     deletes: &'a RoaringTreemap,
     reclaimed: RoaringTreemap,
+    /// One more than the last id that was read: ids ascend, or somebody made this file.
+    next_id: u64,
 }
 
 /// Raw bytes that are packed before they are compressed together.
@@ -395,6 +398,10 @@ impl Rewriter<'_> {
         let place = run.place(index)?;
         let file = run.file();
         let (header, stored) = file.open(place)?;
+        if header.first_id < self.next_id {
+            let message = format!("expected ids from {} on, found {}", self.next_id, header.first_id);
+            return Err(Error::damaged(message).at(file.path()).at_offset(place.offset));
+        }
         match header.kind {
             BlockKind::Records => {
                 let raw = file.decode(&header, &stored, place.offset)?;
@@ -405,6 +412,7 @@ impl Rewriter<'_> {
             BlockKind::Frame => {
                 let checked = header.check_payload(&stored, &file.binding, place.offset, file.steps);
                 checked.map_err(|e| e.at(file.path()))?;
+                self.next_id = header.first_id;
                 if self.deletes.contains(header.first_id) {
                     return Ok(());
                 }
@@ -425,6 +433,7 @@ impl Rewriter<'_> {
             last = id;
             keep &= !self.deletes.contains(id);
         }
+        self.next_id = last.saturating_add(1);
         if keep {
             self.flush()?;
             return self.out.append(&verbatim(header, stored, last));
