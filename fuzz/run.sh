@@ -11,5 +11,7 @@ for target in block_decode segment_open log_recover operations; do
     "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 2>&1 |
     tee /tmp/fuzz-"$target".log | grep -E 'ERROR|panicked|SUMMARY|stat::number_of_executed_units' | sed "s/^/$target: /" || true
   grep -q 'stat::number_of_executed_units' /tmp/fuzz-"$target".log
-  ! grep -qE 'ERROR: libFuzzer|ERROR: AddressSanitizer' /tmp/fuzz-"$target".log
+  if grep -qE 'ERROR: (libFuzzer|AddressSanitizer)' /tmp/fuzz-"$target".log; then
+    exit 1
+  fi
 done
