@@ -16,9 +16,7 @@ enum Input {
 
 fuzz_target!(|input: Input| {
     let artifact = match input {
-        Input::Blocks(pieces) => {
-            Artifact { logs: vec![Log::of(Commit::of(pieces, None))], ..Artifact::default() }
-        }
+        Input::Blocks(pieces) => Artifact { logs: vec![Log::of(Commit::of(pieces))], ..Artifact::default() },
         Input::Segment(pieces) => Artifact { segments: vec![Segment::of(pieces)], ..Artifact::default() },
         Input::Artifact(artifact) => artifact,
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use block_format::vfs::MemoryVfs;
 use block_format::{Compression, Durability, Options, RecordId, Store};
-use fuzz::hostile::{Artifact, Log};
+use fuzz::hostile::{Artifact, Choice, Log};
 use fuzz::{ROOT, exercise, open, records};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,7 @@ enum Input {
     /// A log that the library wrote, then changed.
     Changed { commits: Vec<(Vec<u16>, Vec<u8>)>, close: bool, change: Change },
     /// Logs that somebody made.
-    Hostile { logs: Vec<Log>, orphan: Option<Log>, no_manifest: bool },
+    Hostile { logs: Vec<Log>, orphan: Option<Log>, no_manifest: Choice },
 }
 
 #[derive(Debug, Arbitrary)]
@@ -64,7 +64,11 @@ fn changed(commits: &[(Vec<u16>, Vec<u8>)], close: bool, change: &Change) {
             ends.push(len());
         }
     }
-    if close { store.close().expect("in memory") } else { drop(store) }
+    if close {
+        store.close().expect("in memory")
+    } else {
+        drop(store)
+    }
 
     let sound = vfs.read_file(&path).expect("a log");
     let mut log = sound.clone();

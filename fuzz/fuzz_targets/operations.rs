@@ -15,15 +15,31 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
 enum Op {
-    Batch { lens: Vec<u16>, deletes: Vec<u8>, kind: Kind },
-    Stream { len: u16, kind: Kind },
-    Bulk { lens: Vec<u16>, stream: Option<u16> },
+    Batch {
+        lens: Vec<u16>,
+        deletes: Vec<u8>,
+        kind: Kind,
+    },
+    Stream {
+        len: u16,
+        kind: Kind,
+    },
+    Bulk {
+        lens: Vec<u16>,
+        stream: Option<u16>,
+    },
     /// Begun, and given up.
-    NoBulk { lens: Vec<u16> },
+    NoBulk {
+        lens: Vec<u16>,
+    },
     Sync,
     Seal,
     /// Some neighbouring segments.
-    Rewrite { skip: u8, take: u8, part: bool },
+    Rewrite {
+        skip: u8,
+        take: u8,
+        part: bool,
+    },
     Read,
     Close,
     Kill,
@@ -99,7 +115,10 @@ impl Run {
                     self.model.remove(&id);
                 }
                 let receipt = store.commit(batch, kind.durability())?;
-                assert_eq!((receipt.first_id.0, receipt.first_id.0 + receipt.records), (before, self.next_id));
+                assert_eq!(
+                    (receipt.first_id.0, receipt.first_id.0 + receipt.records),
+                    (before, self.next_id)
+                );
             }
             Op::Stream { len, kind } => drop(store.put_reader(&self.put(*len)[..], kind.durability())?),
             Op::Bulk { lens, stream } => {
@@ -117,7 +136,8 @@ impl Run {
             Op::Rewrite { skip, take, part } => store.edit(|edit| {
                 let segments = store.snapshot().segments();
                 let (skip, take) = (usize::from(*skip) % (segments.len() + 1), usize::from(*take % 6));
-                let some: Vec<_> = segments.iter().skip(skip).take(take).map(|segment| segment.file).collect();
+                let some: Vec<_> =
+                    segments.iter().skip(skip).take(take).map(|segment| segment.file).collect();
                 if !some.is_empty() {
                     edit.rewrite(&some)?;
                 }
@@ -132,7 +152,11 @@ impl Run {
                 assert!(records(&reader) == (self.model.clone(), true), "a reader sees something else");
             }
             Op::Close | Op::Kill => {
-                if matches!(op, Op::Close) { store.close()? } else { drop(store) }
+                if matches!(op, Op::Close) {
+                    store.close()?
+                } else {
+                    drop(store)
+                }
                 self.store = Some(self.open(&self.disk));
                 return Ok(true);
             }
@@ -193,7 +217,11 @@ fuzz_target!(|input: Input| {
     let store = run.open(&left);
     let served = records(&store);
     let allowed = served.1 && states[marks[over].1..=newest].contains(&served.0);
-    assert!(allowed, "{variant:?} after {events} of {end} events: not a state from {} to {newest}", marks[over].1);
+    assert!(
+        allowed,
+        "{variant:?} after {events} of {end} events: not a state from {} to {newest}",
+        marks[over].1
+    );
     let again = run.open(&left.crash(left.event_count(), variants[0]));
     assert!(records(&again) == served, "what was served is gone");
     assert_eq!(store.put(b"goes on").expect("in memory"), again.snapshot().next_id());

@@ -3,14 +3,14 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use fuzz::hostile::{Artifact, Part, Segment};
+use fuzz::hostile::{Artifact, Choice, Part, Segment};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
 struct Input {
     segments: Vec<Segment>,
     deletes: Option<Part>,
-    no_manifest: bool,
+    no_manifest: Choice,
 }
 
 fuzz_target!(|input: Input| {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use block_format::vfs::MemoryVfs;
 use block_format::{
-    Compression, Durability, Options, PartKind, RecordId, RecoveryReport, Result, Store, VerifyLevel, salvage_in,
-    verify_in,
+    Compression, Durability, Options, PartKind, RecordId, RecoveryReport, Result, Store, VerifyLevel,
+    salvage_in, verify_in,
 };
 
 use crate::ROOT;

@@ -1,9 +1,9 @@
 //! What a fuzzer chose → an artifact whose checksums, hashes and chains hold, whatever its numbers say.
 //!
-//! What is `None` has the value that makes sense, so that one wrong number stands among right ones and reaches the code
+//! What is not chosen has the value that makes sense, so that one wrong number stands among right ones and reaches the code
 //! behind the first check.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 use block_format::vfs::{MemoryVfs, Vfs};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -34,15 +34,30 @@ impl Number {
     }
 }
 
-fn or(chosen: Option<Number>, sensible: u64) -> u64 {
-    chosen.map_or(sensible, Number::get)
+/// A number that the fuzzer may choose, and mostly does not: with many wrong ones, the first check is the last.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice(Option<Number>);
+
+impl<'a> Arbitrary<'a> for Choice {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let chosen = u.arbitrary::<u8>()? >= 224;
+        Ok(Self(if chosen { Some(u.arbitrary()?) } else { None }))
+    }
+}
+
+fn or(chosen: Choice, sensible: u64) -> u64 {
+    chosen.0.map_or(sensible, Number::get)
 }
 
 /// Of a record: its content, or a description of a large one.
 #[derive(Debug, Arbitrary)]
 pub enum Body {
     Inline(Vec<u8>),
-    Large { content_len: Number, frame_len: Number, reserved: bool },
+    Large {
+        content_len: Number,
+        frame_len: Number,
+        reserved: bool,
+    },
     /// Said to be a description.
     NotLarge(Vec<u8>),
 }
@@ -50,8 +65,8 @@ pub enum Body {
 #[derive(Debug, Arbitrary)]
 pub enum Payload {
     Bytes(Vec<u8>),
-    Records(Vec<(Option<Number>, Body)>),
-    Ids(Vec<Option<Number>>),
+    Records(Vec<(Choice, Body)>),
+    Ids(Vec<Choice>),
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -68,40 +83,40 @@ pub enum Piece {
     Block {
         kind: u8,
         codec: Codec,
-        raw_len: Option<Number>,
-        count: Option<Number>,
-        first_id: Option<Number>,
+        raw_len: Choice,
+        count: Choice,
+        first_id: Choice,
         payload: Payload,
     },
     /// Frames, and the block with their description.
     Large {
-        id: Option<Number>,
+        id: Choice,
         frames: Vec<Vec<u8>>,
-        content_len: Option<Number>,
-        frame_len: Option<Number>,
-        first_frame: Option<Number>,
+        content_len: Choice,
+        frame_len: Choice,
+        first_frame: Choice,
     },
     /// These bytes, with no checksum made right.
     Bytes(Vec<u8>),
 }
 
-#[derive(Debug, Arbitrary)]
+#[derive(Debug, Arbitrary, Default)]
 pub struct Commit {
     pub pieces: Vec<Piece>,
-    seq: Option<Number>,
-    floor: Option<Number>,
-    next_id: Option<Number>,
-    records: Option<Number>,
-    deletes: Option<Number>,
-    covered_len: Option<Number>,
-    chain: Option<u8>,
+    seq: Choice,
+    floor: Choice,
+    next_id: Choice,
+    records: Choice,
+    deletes: Choice,
+    covered_len: Choice,
+    /// Makes the chain wrong.
+    chain: Choice,
 }
 
 impl Commit {
     /// A commit of these pieces that is otherwise right.
-    pub fn of(pieces: Vec<Piece>, next_id: Option<Number>) -> Self {
-        let (seq, floor, records, deletes, covered_len, chain) = (None, None, None, None, None, None);
-        Self { pieces, seq, floor, next_id, records, deletes, covered_len, chain }
+    pub fn of(pieces: Vec<Piece>) -> Self {
+        Self { pieces, ..Self::default() }
     }
 }
 
@@ -112,9 +127,9 @@ pub struct Log {
     /// The checkpoint is at the end of this commit, or else at the header.
     checkpoint: Option<u8>,
     /// What the manifest says of it.
-    entry: Option<[Option<Number>; 3]>,
+    entry: [Choice; 3],
     /// The number of the commit before the first.
-    seq_before: Option<Number>,
+    seq_before: Choice,
 }
 
 impl Log {
@@ -124,30 +139,34 @@ impl Log {
     }
 }
 
-#[derive(Debug, Arbitrary)]
+#[derive(Debug, Arbitrary, Default)]
 pub enum Table {
+    #[default]
     OfBlocks,
     Entries(Vec<(Number, u32)>),
-    Bytes { bytes: Vec<u8>, blocks: Option<u32>, crc: Option<u32> },
+    Bytes {
+        bytes: Vec<u8>,
+        blocks: Option<u32>,
+        crc: Option<u32>,
+    },
 }
 
-#[derive(Debug, Arbitrary)]
+#[derive(Debug, Arbitrary, Default)]
 pub struct Segment {
     pieces: Vec<Piece>,
     table: Table,
-    table_offset: Option<Number>,
+    table_offset: Choice,
     /// First and last id, records and raw length, in footer and manifest.
-    numbers: [Option<Number>; 4],
+    numbers: [Choice; 4],
     /// The same in the manifest alone, and the length of the file.
-    entry: Option<[Option<Number>; 5]>,
-    no_footer: bool,
+    entry: [Choice; 5],
+    no_footer: Choice,
 }
 
 impl Segment {
     /// These pieces with a table and a footer that say so.
     pub fn of(pieces: Vec<Piece>) -> Self {
-        let (table, numbers) = (Table::OfBlocks, [None; 4]);
-        Self { pieces, table, table_offset: None, numbers, entry: None, no_footer: false }
+        Self { pieces, ..Self::default() }
     }
 }
 
@@ -156,8 +175,8 @@ pub struct Part {
     /// Whether it is the set of deleted ids.
     deletes: bool,
     content: PartContent,
-    content_len: Option<Number>,
-    entry_len: Option<Number>,
+    content_len: Choice,
+    entry_len: Choice,
 }
 
 #[derive(Debug, Arbitrary)]
@@ -175,10 +194,10 @@ pub struct Artifact {
     pub logs: Vec<Log>,
     /// A log that the manifest does not name.
     pub orphan: Option<Log>,
-    pub generation: Option<Number>,
-    pub next_file: Option<Number>,
+    pub generation: Choice,
+    pub next_file: Choice,
     /// Neither manifest holds.
-    pub no_manifest: bool,
+    pub no_manifest: Choice,
 }
 
 /// A file that grows, and the ids and blocks in it.
@@ -259,7 +278,7 @@ impl Payload {
     fn encode(&self, first: u64) -> (Vec<u8>, u64, u64) {
         let mut raw = Vec::new();
         let mut next = first;
-        let mut gap = |raw: &mut Vec<u8>, gap: Option<Number>| {
+        let mut gap = |raw: &mut Vec<u8>, gap: Choice| {
             varint(raw, or(gap, 0));
             next = next.saturating_add(or(gap, 0)).saturating_add(1);
         };
@@ -328,7 +347,7 @@ impl Log {
             hash.update(&chain.to_le_bytes());
             hash.update(&file.bytes[begin..]);
             hash.update(&payload);
-            chain = hash.digest128() ^ u128::from(commit.chain.unwrap_or(0));
+            chain = hash.digest128() ^ u128::from(or(commit.chain, 0));
             payload.extend(chain.to_le_bytes());
             file.block(4, 0, 64, 0, seq, &payload);
             ends.push((file.bytes.len() as u64, chain, seq, next_id));
@@ -336,7 +355,7 @@ impl Log {
         self.tail.iter().take(4).for_each(|piece| file.piece(piece));
         let at = self.checkpoint.map_or(0, |at| usize::from(at) % ends.len());
         let (len, chain, seq, next_id) = ends[at];
-        let [other_len, other_seq, other_next] = self.entry.unwrap_or_default();
+        let [other_len, other_seq, other_next] = self.entry;
         let mut entry = words([number, or(other_len, len)]);
         entry.extend(chain.to_le_bytes());
         entry.extend(words([or(other_seq, seq), or(other_next, next_id)]));
@@ -377,10 +396,10 @@ impl Segment {
         footer.extend([0; 20]);
         footer.extend(hash.to_le_bytes());
         footer.extend(crc(number, bytes.len(), &footer).to_le_bytes());
-        if !self.no_footer {
+        if or(self.no_footer, 0) == 0 {
             bytes.extend(footer);
         }
-        let other = self.entry.unwrap_or_default();
+        let other = self.entry;
         let said: [u64; 4] = std::array::from_fn(|i| or(other[i], numbers[i]));
         let mut entry = words([number, or(other[4], bytes.len() as u64)]);
         entry.extend(hash.to_le_bytes());
@@ -470,7 +489,7 @@ impl Artifact {
         counts.iter().for_each(|count| manifest.extend(count.to_le_bytes()));
         manifest.extend([0; 4]);
         manifest.extend(entries);
-        manifest.extend((xxh3_128(&manifest) ^ u128::from(self.no_manifest)).to_le_bytes());
+        manifest.extend((xxh3_128(&manifest) ^ u128::from(or(self.no_manifest, 0))).to_le_bytes());
         for copy in 0..2 {
             vfs.write_file(format!("{ROOT}/manifest-{generation:016x}-{copy}"), manifest.clone());
         }
