@@ -16,7 +16,7 @@ pub enum Fault {
     Io,
     /// Calls that need space: there is none.
     NoSpace,
-    /// A write takes half of its bytes; if it goes on, the next one finds no space.
+    /// A write takes half of its bytes, or finds no space if it has one; if it goes on, later ones find no space.
     ShortWrite,
     /// A sync of a file fails, and what it was for is lost, though it can still be read.
     SyncLost,
@@ -34,6 +34,8 @@ struct Plan {
     calls: u64,
     fault: Option<(u64, Fault, bool)>,
     hits: u64,
+    /// The planned fault has failed a call.
+    struck: bool,
 }
 
 /// What a call is, as far as faults care.
@@ -51,6 +53,11 @@ impl FaultVfs {
         Self { inner, plan: Arc::default() }
     }
 
+    /// The file system behind this one.
+    pub fn inner(&self) -> &MemoryVfs {
+        &self.inner
+    }
+
     /// How many calls there were.
     pub fn call_count(&self) -> u64 {
         self.plan.lock().calls
@@ -58,7 +65,9 @@ impl FaultVfs {
 
     /// Makes the first call at or behind number `at` that can fail so, fail; or, `persistent`, every one.
     pub fn inject(&self, at: u64, fault: Fault, persistent: bool) {
-        self.plan.lock().fault = Some((at, fault, persistent));
+        let mut plan = self.plan.lock();
+        plan.fault = Some((at, fault, persistent));
+        plan.struck = false;
     }
 
     /// No more faults.
@@ -87,10 +96,11 @@ impl FaultVfs {
             return None;
         }
         plan.hits += 1;
+        let again = std::mem::replace(&mut plan.struck, true);
         if !persistent {
             plan.fault = None;
         }
-        Some(fault)
+        Some(if again && fault == Fault::ShortWrite { Fault::NoSpace } else { fault })
     }
 
     fn check(&self, call: Call) -> io::Result<()> {
@@ -191,5 +201,64 @@ impl VfsFile for FaultFile {
     fn map(&self, len: u64) -> io::Result<Box<dyn MappedBytes>> {
         self.vfs.check(Call::Read)?;
         self.inner.map(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(fault: Fault, persistent: bool) -> (FaultVfs, Arc<dyn VfsFile>) {
+        let vfs = FaultVfs::new(MemoryVfs::new());
+        let file = vfs.create_new(Path::new("/f")).unwrap();
+        vfs.inject(vfs.call_count(), fault, persistent);
+        (vfs, file)
+    }
+
+    #[test]
+    fn a_short_write_is_half_and_then_either_whole_or_out_of_space() {
+        let (vfs, once) = file(Fault::ShortWrite, false);
+        assert_eq!(once.write_at(&[1; 8], 0).unwrap(), 4);
+        assert_eq!(once.write_at(&[1; 4], 4).unwrap(), 4);
+        assert_eq!(vfs.hits(), 1);
+        let (_, for_good) = file(Fault::ShortWrite, true);
+        assert_eq!(for_good.write_at(&[1; 8], 0).unwrap(), 4);
+        assert_eq!(for_good.write_at(&[1; 4], 4).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(for_good.len().unwrap(), 4);
+    }
+
+    #[test]
+    fn a_fault_waits_for_a_call_that_can_fail_so() {
+        let (vfs, file) = file(Fault::SyncLost, false);
+        file.write_at(&[1; 8], 0).unwrap();
+        vfs.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(vfs.hits(), 0);
+        assert_eq!(file.sync_data().unwrap_err().raw_os_error(), Some(5));
+        assert_eq!(file.len().unwrap(), 8, "and yet it is seen");
+        file.sync_data().unwrap();
+        assert_eq!((vfs.hits(), vfs.call_count()), (1, 6));
+        let found = vfs.inner.crash(vfs.inner.event_count(), crate::vfs::CrashVariant::KILL);
+        assert!(!found.read_file("/f").unwrap().contains(&1), "what the sync was for is lost");
+    }
+
+    #[test]
+    fn a_full_disk_can_still_be_read_and_tidied() {
+        let (vfs, file) = file(Fault::NoSpace, true);
+        for result in [file.write_at(&[1], 0).map(drop), file.sync_data(), vfs.create_dir(Path::new("/d"))] {
+            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        }
+        vfs.open(Path::new("/f"), Access::Read).unwrap();
+        vfs.unlink(Path::new("/f")).unwrap();
+        vfs.heal();
+        vfs.create_dir(Path::new("/d")).unwrap();
+    }
+
+    #[test]
+    fn a_medium_that_fails_fails_every_call() {
+        let (vfs, file) = file(Fault::Io, true);
+        for result in [file.len().map(drop), vfs.list(Path::new("/")).map(drop), file.map(0).map(drop)] {
+            assert_eq!(result.unwrap_err().raw_os_error(), Some(5));
+        }
+        assert_eq!(vfs.hits(), 3);
     }
 }

@@ -121,12 +121,14 @@ impl CrashVariant {
 #[derive(Clone, Default)]
 pub struct MemoryVfs(Arc<Mutex<Disk>>);
 
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Disk {
     /// What was there, durably, before the first event.
     base: State,
     live: State,
     events: Vec<Event>,
+    /// Files put in place or removed without an event, each with the number of events before it.
+    placed: Vec<(usize, Placed)>,
     locked: HashSet<PathBuf>,
     read_only: bool,
 }
@@ -136,6 +138,34 @@ struct State {
     dirs: HashSet<PathBuf>,
     names: BTreeMap<PathBuf, usize>,
     files: Vec<Arc<Vec<u8>>>,
+}
+
+/// A name, and the file that it has from now on with its content, or none.
+#[derive(Clone)]
+struct Placed {
+    path: PathBuf,
+    file: Option<(usize, Arc<Vec<u8>>)>,
+}
+
+impl State {
+    /// The root is always there.
+    fn has_dir(&self, path: &Path) -> bool {
+        path.parent().is_none() || self.dirs.contains(path)
+    }
+
+    fn place(&mut self, placed: Placed) {
+        let Placed { path, file } = placed;
+        let Some((file, bytes)) = file else {
+            self.names.remove(&path);
+            return;
+        };
+        if file == self.files.len() {
+            self.files.push(bytes);
+        } else {
+            self.files[file] = bytes;
+        }
+        self.names.insert(path, file);
+    }
 }
 
 impl fmt::Debug for MemoryVfs {
@@ -186,23 +216,14 @@ impl MemoryVfs {
     /// Puts a file in place, durably and without an event: for files that nobody wrote.
     pub fn write_file(&self, path: impl AsRef<Path>, bytes: Vec<u8>) {
         let disk = &mut *self.0.lock();
-        let bytes = Arc::new(bytes);
-        for state in [&mut disk.base, &mut disk.live] {
-            match state.names.get(path.as_ref()) {
-                Some(&file) => state.files[file] = bytes.clone(),
-                None => {
-                    state.names.insert(path.as_ref().to_owned(), state.files.len());
-                    state.files.push(bytes.clone());
-                }
-            }
-        }
+        let path = path.as_ref().to_owned();
+        let file = disk.live.names.get(&path).copied().unwrap_or(disk.live.files.len());
+        disk.place(Placed { path, file: Some((file, Arc::new(bytes))) });
     }
 
     /// Removes a file, durably and without an event.
     pub fn remove_file(&self, path: impl AsRef<Path>) {
-        let disk = &mut *self.0.lock();
-        disk.base.names.remove(path.as_ref());
-        disk.live.names.remove(path.as_ref());
+        self.0.lock().place(Placed { path: path.as_ref().to_owned(), file: None });
     }
 
     /// The paths of all files.
@@ -212,7 +233,7 @@ impl MemoryVfs {
 
     pub(super) fn open_file(&self, path: &Path, access: Access) -> io::Result<MemoryFile> {
         let disk = self.0.lock();
-        if disk.live.dirs.contains(path) {
+        if disk.live.has_dir(path) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         if access == Access::Append && disk.read_only {
@@ -229,11 +250,18 @@ impl MemoryVfs {
         let mut crash = Crash {
             variant,
             state: disk.base.clone(),
-            sizes: HashMap::new(),
+            sizes: BTreeMap::new(),
             pending: BTreeMap::new(),
             names: Vec::new(),
         };
-        disk.events[..events].iter().for_each(|event| crash.replay(event));
+        let mut placed = disk.placed.iter().filter(|(before, _)| *before <= events).peekable();
+        for (index, event) in disk.events[..events].iter().enumerate() {
+            while let Some((_, file)) = placed.next_if(|(before, _)| *before <= index) {
+                crash.place(file);
+            }
+            crash.replay(event);
+        }
+        placed.for_each(|(_, file)| crash.place(file));
         drop(disk);
         Self::holding(crash.finish())
     }
@@ -244,7 +272,7 @@ struct Crash {
     variant: CrashVariant,
     state: State,
     /// Length of files as a process saw it.
-    sizes: HashMap<usize, usize>,
+    sizes: BTreeMap<usize, usize>,
     pending: BTreeMap<usize, Vec<(usize, Arc<[u8]>)>>,
     /// Changes of names: `Some` was created, `None` was removed.
     names: Vec<(PathBuf, Option<usize>)>,
@@ -287,6 +315,16 @@ impl Crash {
         }
     }
 
+    /// What is put in place is durable at once, whatever was pending for its name or content.
+    fn place(&mut self, placed: &Placed) {
+        self.names.retain(|(path, _)| *path != placed.path);
+        if let Some((file, _)) = placed.file {
+            self.pending.remove(&file);
+            self.sizes.remove(&file);
+        }
+        self.state.place(placed.clone());
+    }
+
     fn rename(&mut self, (path, file): (PathBuf, Option<usize>)) {
         match file {
             Some(usize::MAX) => drop(self.state.dirs.insert(path)),
@@ -308,18 +346,26 @@ impl Crash {
                 self.rename(change);
             }
         }
-        for (file, writes) in std::mem::take(&mut self.pending) {
-            let bytes = Arc::make_mut(&mut self.state.files[file]);
-            let grown = self.sizes[&file];
-            survive(bytes, &writes, grown, content, &mut random);
-            if size == PersistSize::Grown && bytes.len() < grown {
-                bytes.resize(grown, 0);
+        // Not only files with pending writes: one whose sync failed may have its size, but not its content.
+        for (file, seen) in self.sizes {
+            let writes = self.pending.remove(&file).unwrap_or_default();
+            let durable = self.state.files[file].len();
+            let least = if size == PersistSize::Grown { seen.max(durable) } else { durable };
+            if writes.is_empty() && least == durable {
+                continue;
             }
+            let bytes = Arc::make_mut(&mut self.state.files[file]);
+            survive(bytes, &writes, least, content, &mut random);
+            bytes.resize(least.max(bytes.len()), 0);
         }
-        // What was in a directory that is not there is not there either.
+        // What was in a directory that is not there is not there either, however deep.
         let State { dirs, names, .. } = &mut self.state;
-        let root = |dir: &Path| dir.parent().is_none_or(|above| above.as_os_str().is_empty());
-        names.retain(|name, _| name.parent().is_none_or(|dir| root(dir) || dirs.contains(dir)));
+        let all = dirs.clone();
+        let within = |path: &PathBuf| {
+            path.ancestors().skip(1).all(|above| above.parent().is_none() || all.contains(above))
+        };
+        names.retain(|name, _| within(name));
+        dirs.retain(within);
         self.state
     }
 }
@@ -331,11 +377,11 @@ fn write_at(bytes: &mut Vec<u8>, offset: usize, new: &[u8]) {
     bytes[offset..offset + new.len()].copy_from_slice(new);
 }
 
-/// Applies what survives of `writes`.
+/// Applies what survives of `writes` to a file that is at least `least` bytes long.
 fn survive(
     bytes: &mut Vec<u8>,
     writes: &[(usize, Arc<[u8]>)],
-    grown: usize,
+    least: usize,
     content: Persist,
     random: &mut Random,
 ) {
@@ -345,7 +391,7 @@ fn survive(
     let mut kept: HashMap<usize, bool> = HashMap::new();
     if content == Persist::Garbage {
         let begin = bytes.len();
-        bytes.resize(grown.max(begin), 0);
+        bytes.resize(least.max(begin), 0);
         bytes[begin..].iter_mut().for_each(|byte| *byte = random.next().to_le_bytes()[0]);
     }
     for (index, (offset, new)) in writes.iter().enumerate() {
@@ -414,36 +460,50 @@ impl Disk {
         Ok(())
     }
 
-    fn has_dir(&self, path: &Path) -> bool {
-        path.parent().is_none_or(|above| above.as_os_str().is_empty()) || self.live.dirs.contains(path)
+    /// There is nothing of this name, and a directory that it could be in.
+    fn is_free(&self, path: &Path) -> io::Result<()> {
+        if self.live.has_dir(path) || self.live.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if !path.parent().is_some_and(|dir| self.live.has_dir(dir)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<usize> {
+        self.is_free(path)?;
+        let file = self.live.files.len();
+        self.change(Event::Create { path: path.to_owned(), file })?;
+        self.live.files.push(Arc::default());
+        self.live.names.insert(path.to_owned(), file);
+        Ok(file)
+    }
+
+    fn place(&mut self, placed: Placed) {
+        if self.events.is_empty() {
+            self.base.place(placed.clone());
+        } else {
+            self.placed.push((self.events.len(), placed.clone()));
+        }
+        self.live.place(placed);
     }
 }
 
 impl Vfs for MemoryVfs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.0.lock();
-        if disk.live.names.contains_key(path) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+        if disk.live.has_dir(path) {
+            return Ok(());
         }
-        if !disk.has_dir(path) {
-            disk.change(Event::CreateDir { path: path.to_owned() })?;
-            disk.live.dirs.insert(path.to_owned());
-        }
+        disk.is_free(path)?;
+        disk.change(Event::CreateDir { path: path.to_owned() })?;
+        disk.live.dirs.insert(path.to_owned());
         Ok(())
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn VfsFile>> {
-        let mut disk = self.0.lock();
-        if disk.live.names.contains_key(path) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        if !path.parent().is_some_and(|dir| disk.has_dir(dir)) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let file = disk.live.files.len();
-        disk.change(Event::Create { path: path.to_owned(), file })?;
-        disk.live.files.push(Arc::default());
-        disk.live.names.insert(path.to_owned(), file);
+        let file = self.0.lock().create(path)?;
         Ok(Arc::new(MemoryFile { vfs: self.clone(), file, access: Access::Append }))
     }
 
@@ -456,10 +516,11 @@ impl Vfs for MemoryVfs {
         if disk.live.names.contains_key(path) {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        if !disk.has_dir(path) {
+        if !disk.live.has_dir(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let within = disk.live.names.keys().filter(|name| name.parent() == Some(path));
+        let names = disk.live.names.keys().chain(&disk.live.dirs);
+        let within = names.filter(|name| name.parent() == Some(path));
         Ok(within.filter_map(|name| Some(name.file_name()?.to_str()?.to_owned())).collect())
     }
 
@@ -474,16 +535,20 @@ impl Vfs for MemoryVfs {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.0.lock().change(Event::SyncDir { path: path.to_owned() })
+        let mut disk = self.0.lock();
+        if !disk.live.has_dir(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        disk.change(Event::SyncDir { path: path.to_owned() })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
-        if !self.0.lock().live.names.contains_key(path) {
-            self.create_new(path)?;
-        }
         let mut disk = self.0.lock();
         if disk.read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        if !disk.live.names.contains_key(path) {
+            disk.create(path)?;
         }
         if !disk.locked.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -535,6 +600,9 @@ impl VfsFile for MemoryFile {
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         if self.access == Access::Read {
             return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if buf.is_empty() {
+            return Ok(0);
         }
         let disk = &mut *self.vfs.0.lock();
         let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -648,5 +716,107 @@ mod tests {
         vfs.sync_dir(Path::new("/d")).unwrap();
         let none = variant(Persist::All, PersistSize::Grown, PersistNames::None);
         assert!(vfs.crash(vfs.event_count(), none).files().is_empty());
+    }
+
+    #[test]
+    fn a_file_whose_sync_failed_may_keep_the_size_it_had() {
+        let vfs = sample(true);
+        vfs.open_file(Path::new("/d/f"), Access::Append).unwrap().fail_sync();
+        let grown = variant(Persist::All, PersistSize::Grown, PersistNames::All);
+        assert_eq!(left(&vfs, grown).unwrap(), [&[1; 1000][..], &[0; 2000]].concat());
+    }
+
+    #[test]
+    fn files_put_in_place_between_events_are_durable_from_there_on() {
+        let vfs = sample(true);
+        let before = vfs.event_count();
+        vfs.write_file("/d/f", vec![7; 10]);
+        vfs.write_file("/d/new", vec![8; 10]);
+        vfs.create_new(Path::new("/d/later")).unwrap().write_at(&[9; 5], 0).unwrap();
+        vfs.sync_dir(Path::new("/d")).unwrap();
+        let none = variant(Persist::None, PersistSize::AsContent, PersistNames::None);
+        let after = vfs.crash(vfs.event_count(), none);
+        assert_eq!(after.read_file("/d/f").unwrap(), [7; 10]);
+        assert_eq!(after.read_file("/d/new").unwrap(), [8; 10]);
+        assert_eq!(after.read_file("/d/later").unwrap(), []);
+        assert_eq!(vfs.crash(before - 1, none).read_file("/d/f").unwrap(), [1; 1000], "not before");
+        vfs.remove_file("/d/f");
+        assert!(vfs.crash(vfs.event_count(), CrashVariant::KILL).read_file("/d/f").is_none());
+    }
+
+    #[test]
+    fn what_is_in_a_directory_in_a_lost_directory_is_lost_too() {
+        let vfs = MemoryVfs::new();
+        for dir in ["/d", "/d/e"] {
+            vfs.create_dir(Path::new(dir)).unwrap();
+        }
+        vfs.create_new(Path::new("/d/e/f")).unwrap();
+        vfs.sync_dir(Path::new("/d/e")).unwrap();
+        vfs.sync_dir(Path::new("/d")).unwrap();
+        let none = variant(Persist::All, PersistSize::Grown, PersistNames::None);
+        let found = vfs.crash(vfs.event_count(), none);
+        assert!(found.files().is_empty(), "{found:?}");
+        assert!(found.list(Path::new("/d/e")).is_err());
+    }
+
+    #[test]
+    fn names_answer_as_those_of_a_disk_do() {
+        use io::ErrorKind::{AlreadyExists, InvalidInput, NotFound};
+        let vfs = sample(true);
+        let kind = |result: io::Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(vfs.create_dir(Path::new("/no/e"))), NotFound);
+        assert_eq!(kind(vfs.create_new(Path::new("/no/f")).map(drop)), NotFound);
+        assert_eq!(kind(vfs.create_new(Path::new("/d")).map(drop)), AlreadyExists);
+        assert_eq!(kind(vfs.open(Path::new("/d/no"), Access::Read).map(drop)), NotFound);
+        assert_eq!(kind(vfs.open(Path::new("/"), Access::Read).map(drop)), InvalidInput);
+        assert_eq!(kind(vfs.sync_dir(Path::new("/no"))), NotFound);
+        vfs.create_dir(Path::new("/d/e")).unwrap();
+        assert_eq!(vfs.list(Path::new("/d")).unwrap(), ["f", "e"]);
+        assert_eq!(vfs.list(Path::new("/")).unwrap(), ["d"]);
+    }
+
+    #[test]
+    fn a_write_of_nothing_changes_nothing() {
+        let vfs = sample(true);
+        let file = vfs.open(Path::new("/d/f"), Access::Append).unwrap();
+        assert_eq!(file.write_at(&[], 9000).unwrap(), 0);
+        assert_eq!(file.len().unwrap(), 3000);
+    }
+
+    #[test]
+    fn of_threads_that_lock_at_once_one_has_it_and_the_others_are_told() {
+        for _ in 0..2000 {
+            let vfs = MemoryVfs::new();
+            let gate = std::sync::Barrier::new(2);
+            let one = || {
+                gate.wait();
+                vfs.lock(Path::new("/l"))
+            };
+            let locks = std::thread::scope(|scope| {
+                let threads = [scope.spawn(one), scope.spawn(one)];
+                threads.map(|thread| thread.join().unwrap())
+            });
+            let told = locks.iter().filter_map(|lock| lock.as_ref().err()).map(io::Error::kind);
+            assert_eq!(told.collect::<Vec<_>>(), [io::ErrorKind::WouldBlock]);
+        }
+    }
+
+    #[test]
+    fn locks_are_exclusive_until_dropped_and_a_crash_holds_none() {
+        let vfs = MemoryVfs::new();
+        let held = vfs.lock(Path::new("/l")).unwrap();
+        assert_eq!(vfs.lock(Path::new("/l")).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        vfs.crash(vfs.event_count(), CrashVariant::KILL).lock(Path::new("/l")).unwrap();
+        vfs.fork().lock(Path::new("/l")).unwrap();
+        drop(held);
+        vfs.lock(Path::new("/l")).unwrap();
+    }
+
+    #[test]
+    fn the_same_crash_is_the_same_every_time() {
+        let vfs = sample(false);
+        for variant in CrashVariant::standard(3) {
+            assert_eq!(left(&vfs, variant), left(&vfs, variant), "{variant:?}");
+        }
     }
 }
