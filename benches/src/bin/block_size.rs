@@ -4,9 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use benches::{
-    Result, build, disk_len, machine, median, micros, percentile, point_reads, rate, source_records, texts,
-};
+use benches::{Result, build, machine, median, micros, percentile, point_reads, rate, source_records, texts};
 use block_format::{Compression, Options, Store, VerifyLevel, verify};
 
 fn main() -> Result<()> {
@@ -39,9 +37,9 @@ fn grid(name: &str, records: &[String]) -> Result<()> {
 
 fn row(path: &Path, block_len: u32, level: i32, raw: u64, write: f64) -> Result<()> {
     let blocks = verify(path, VerifyLevel::Headers)?.blocks;
-    let disk = disk_len(path)?;
     let (store, _) = Store::open(path, Options::new())?;
     let snapshot = store.snapshot();
+    let disk: u64 = snapshot.segments().iter().map(|segment| segment.len).sum();
     // Header and table entry of each block; header and footer of each segment.
     let framing = blocks * (32 + 12) + snapshot.segments().len() as u64 * (4096 + 96);
     point_reads(&snapshot, 2_000, 1)?;

@@ -14,6 +14,9 @@ use block_format::{Compression, Durability, Options, RecordId, Store};
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
+    if args.len() < 2 {
+        return Err("usage: ingest SOURCE_TEXT [LEVEL] [ROUNDS]".into());
+    }
     if args[1] == "--child" {
         return child(Path::new(&args[2]), Path::new(&args[3]), args[4].parse()?);
     }
@@ -26,11 +29,11 @@ fn main() -> Result<()> {
     let (store, packed) = (temp.path().join("artifact"), temp.path().join("packed.zst"));
     ingest(&source, len, level, rounds, &store, &packed)?;
     sequential(&store, &packed, len, rounds)?;
-    opening(&store, temp.path())
+    opening(&store, len, temp.path())
 }
 
 fn ingest(source: &Path, len: u64, level: i32, rounds: usize, store: &Path, packed: &Path) -> Result<()> {
-    let (mut ours, mut theirs, mut rss) = (Vec::new(), Vec::new(), 0);
+    let (mut ours, mut theirs, mut syncs, mut rss) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for _ in 0..rounds {
         drop(fs::remove_dir_all(store));
         let output = Command::new(std::env::current_exe()?)
@@ -38,6 +41,9 @@ fn ingest(source: &Path, len: u64, level: i32, rounds: usize, store: &Path, pack
             .args([source, store])
             .arg(level.to_string())
             .output()?;
+        if !output.status.success() {
+            return Err(format!("the ingest failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
         let text = String::from_utf8(output.stdout)?;
         let numbers: Vec<u64> =
             text.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()?;
@@ -55,10 +61,17 @@ fn ingest(source: &Path, len: u64, level: i32, rounds: usize, store: &Path, pack
             return Err("zstd failed".into());
         }
         theirs.push(begun.elapsed());
+        let begun = Instant::now();
+        File::open(packed)?.sync_all()?;
+        syncs.push(begun.elapsed());
     }
-    let (ours, theirs) = (median(&ours), median(&theirs));
+    let (ours, theirs, sync) = (median(&ours), median(&theirs), median(&syncs));
     println!("ingest at level {level}, 2 threads, durable, median of {rounds}: {:.0} MB/s", rate(len, ours));
-    println!("`zstd -{level} -T2`, not synced: {:.0} MB/s", rate(len, theirs));
+    println!(
+        "`zstd -{level} -T2`, not synced: {:.0} MB/s; then synced in {} us",
+        rate(len, theirs),
+        micros(sync)
+    );
     println!("ratio: {:.2}; peak memory of the ingest: {rss} MiB", theirs.as_secs_f64() / ours.as_secs_f64());
     println!("bytes: {len} raw, {} ours, {} zstd\n", disk_len(store)?, fs::metadata(packed)?.len());
     Ok(())
@@ -80,6 +93,9 @@ fn child(source: &Path, path: &Path, level: i32) -> Result<()> {
             rest = behind;
         }
         let left = rest.len();
+        if left == 1 << 20 {
+            return Err("a line of a megabyte: not a source text".into());
+        }
         buf.drain(..buf.len() - left);
     }
     bulk.put(&buf)?;
@@ -103,7 +119,7 @@ fn sequential(path: &Path, packed: &Path, len: u64, rounds: usize) -> Result<()>
         assert_eq!(read, len);
         ours.push(begun.elapsed());
         let begun = Instant::now();
-        let mut decoder = zstd::stream::read::Decoder::new(&packed[..])?;
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(&packed[..])?;
         let (mut buf, mut read) = (vec![0; 1 << 20], 0);
         loop {
             match decoder.read(&mut buf)? {
@@ -121,7 +137,7 @@ fn sequential(path: &Path, packed: &Path, len: u64, rounds: usize) -> Result<()>
     Ok(())
 }
 
-fn opening(large: &Path, temp: &Path) -> Result<()> {
+fn opening(large: &Path, large_len: u64, temp: &Path) -> Result<()> {
     let small = temp.join("small");
     let store = Store::create(&small, Options::new())?;
     for i in 0..1000u64 {
@@ -130,7 +146,8 @@ fn opening(large: &Path, temp: &Path) -> Result<()> {
         store.commit(batch, Durability::Buffered)?;
     }
     store.close()?;
-    for (what, path) in [("1 GiB", large), ("1,000 records", &small)] {
+    let large_name = format!("{} MiB", large_len >> 20);
+    for (what, path) in [(&*large_name, large), ("1,000 records in the log", &small)] {
         let mut times = Vec::new();
         for _ in 0..200 {
             let begun = Instant::now();
