@@ -1,0 +1,241 @@
+//! Building an index: from vectors, from other indexes, or from both.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use crate::codes::Codes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::builder::{self, Progress, Seeds, node_id};
+use crate::index::{Index, IndexBytes, View};
+use crate::options::BuildOptions;
+use crate::planes::Planes;
+use crate::quantize::{Int8Quantizer, Terms};
+
+/// Builds indexes, in the rayon pool that it is called from.
+///
+/// The same vectors, options and seed give the same bytes, whatever the number of threads. While it works, a build takes, beside the
+/// codes, 12 bytes for each of the `3 * m` links that a node has room for, and about 20 more: 400 bytes a vector at `m` = 16. Merging
+/// takes the codes of the inputs once more, and 200 bytes a vector.
+///
+/// ```
+/// use vector_index::{BuildOptions, Builder, Codes, Index, Int8Quantizer, Metric, Scratch, SearchOptions};
+///
+/// # fn main() -> vector_index::Result<()> {
+/// let mut codes = Codes::new(Int8Quantizer::new(Metric::L2, 2)?);
+/// codes.push(0, &[0.0, 1.0])?;
+/// codes.push(1, &[5.0, 5.0])?;
+/// let index = Index::open(Builder::new(BuildOptions::new()).build(codes)?.to_bytes()?)?;
+///
+/// // Adding to it later makes a new one, which begins with the links of the old.
+/// let mut more = Codes::new(index.quantizer().clone());
+/// more.push(7, &[5.0, 6.0])?;
+/// let mut merge = Builder::new(BuildOptions::new()).merge();
+/// merge.add_index(&index, Some)?;
+/// merge.add_codes(&more)?;
+/// let index = Index::open(merge.build()?.to_bytes()?)?;
+/// let mut scratch = Scratch::new();
+/// assert_eq!(index.search(&[5.0, 7.0], &SearchOptions::new(1), &mut scratch)?[0].row, 7);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Builder {
+    options: BuildOptions,
+}
+
+/// An index that is built and not yet written.
+#[derive(Debug)]
+pub struct Built(builder::Built);
+
+impl Builder {
+    /// A builder with these options.
+    #[must_use]
+    pub fn new(options: BuildOptions) -> Self {
+        Self { options }
+    }
+
+    /// Builds an index of vectors.
+    pub fn build(&self, codes: Codes) -> Result<Built> {
+        self.build_with(codes, |_| ControlFlow::Continue(()))
+    }
+
+    /// Builds an index and tells how far it is, every few hundred vectors, from the calling thread. If told to stop, fails with
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    pub fn build_with(
+        &self,
+        codes: Codes,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Built> {
+        self.build_seeded(codes, &Seeds::new(), progress)
+    }
+
+    pub(crate) fn build_seeded(
+        &self,
+        codes: Codes,
+        seeds: &Seeds,
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Built> {
+        Ok(Built(builder::build(codes, seeds, &self.options, &mut progress)?))
+    }
+
+    /// Begins an index of vectors from other indexes, without the deleted, and new ones.
+    #[must_use]
+    pub fn merge<'a>(&self) -> Merge<'a> {
+        Merge { builder: *self, quantizer: None, sources: Vec::new(), vectors: Vec::new() }
+    }
+}
+
+impl Built {
+    /// Writes the index, and returns its length in bytes.
+    pub fn write(&self, mut out: impl Write) -> Result<usize> {
+        self.0.write(&mut out)
+    }
+
+    /// The index in memory.
+    pub fn to_bytes(&self) -> Result<IndexBytes> {
+        self.0.to_bytes()
+    }
+}
+
+/// An index that is made from others. The links of the largest are kept, those that led to deleted vectors being led past them; all
+/// other vectors are inserted.
+#[derive(Debug)]
+pub struct Merge<'a> {
+    builder: Builder,
+    quantizer: Option<Int8Quantizer>,
+    sources: Vec<Source<'a>>,
+    vectors: Vec<Vector>,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    Index(Box<View<'a>>),
+    Codes(&'a Codes),
+}
+
+/// A vector that goes into the merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Vector {
+    /// What its row will be.
+    row: u32,
+    source: u32,
+    /// Its node, or position.
+    at: u32,
+}
+
+impl Source<'_> {
+    fn planes(&self) -> Planes<'_> {
+        match self {
+            Self::Index(view) => view.space.planes,
+            Self::Codes(codes) => codes.planes(),
+        }
+    }
+
+    fn terms(&self, at: u32) -> Terms {
+        match self {
+            Self::Index(view) => view.space.terms.get(at),
+            Self::Codes(codes) => codes.terms()[at as usize],
+        }
+    }
+}
+
+impl<'a> Merge<'a> {
+    /// Adds the vectors of an index. `row_of` gives the row that each row becomes, or `None` to leave the vector out: it was deleted.
+    ///
+    /// Fails with [`InvalidArgument`](ErrorKind::InvalidArgument) if the index is quantized otherwise than what was added before.
+    pub fn add_index<B: AsRef<[u8]>>(
+        &mut self,
+        index: &'a Index<B>,
+        mut row_of: impl FnMut(u32) -> Option<u32>,
+    ) -> Result<()> {
+        self.check(index.quantizer())?;
+        let view = index.view()?;
+        let source = node_id(self.sources.len());
+        let kept = (0..)
+            .zip(view.row_of_node)
+            .filter_map(|(at, &row)| Some(Vector { row: row_of(row)?, source, at }));
+        self.vectors.extend(kept);
+        self.sources.push(Source::Index(Box::new(view)));
+        Ok(())
+    }
+
+    /// Adds vectors that are in no index yet; fails as [`add_index`](Self::add_index) does.
+    pub fn add_codes(&mut self, codes: &'a Codes) -> Result<()> {
+        self.check(codes.quantizer())?;
+        let source = node_id(self.sources.len());
+        self.vectors.extend((0..).zip(codes.rows()).map(|(at, &row)| Vector { row, source, at }));
+        self.sources.push(Source::Codes(codes));
+        Ok(())
+    }
+
+    fn check(&mut self, quantizer: &Int8Quantizer) -> Result<()> {
+        let first = self.quantizer.get_or_insert_with(|| quantizer.clone());
+        if first == quantizer {
+            return Ok(());
+        }
+        Err(Error::invalid("only vectors of one metric, dimension and calibration can be merged"))
+    }
+
+    /// Builds the index. Fails with [`DuplicateRow`](ErrorKind::DuplicateRow) if two vectors were to have the same row, and with
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) if nothing was added.
+    pub fn build(self) -> Result<Built> {
+        self.build_with(|_| ControlFlow::Continue(()))
+    }
+
+    /// Builds the index, and tells how far it is like [`Builder::build_with`].
+    pub fn build_with(mut self, progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Built> {
+        let quantizer = self.quantizer.take();
+        let quantizer =
+            quantizer.ok_or_else(|| Error::invalid("a merge of nothing has no metric and no dimension"))?;
+        self.vectors.sort_unstable();
+        if let Some(pair) = self.vectors.windows(2).find(|pair| pair[0].row == pair[1].row) {
+            let message = format!("row {} would have two vectors", pair[0].row);
+            return Err(Error::new(ErrorKind::DuplicateRow, message));
+        }
+        let mut codes = Codes::new(quantizer);
+        for vector in &self.vectors {
+            let source = &self.sources[vector.source as usize];
+            codes.push_from(vector.row, source.planes(), vector.at, source.terms(vector.at))?;
+        }
+        self.builder.build_seeded(codes, &self.seeds(), progress)
+    }
+
+    /// The links of the index that has most of the vectors.
+    fn seeds(&self) -> Seeds {
+        let mut counts = vec![0usize; self.sources.len()];
+        self.vectors.iter().for_each(|vector| counts[vector.source as usize] += 1);
+        let with_graph = (0..self.sources.len()).filter_map(|at| match &self.sources[at] {
+            Source::Index(view) if view.layer_count > 0 && counts[at] > 0 => Some((counts[at], at, view)),
+            _ => None,
+        });
+        let Some((_, base, view)) = with_graph.max_by_key(|&(count, at, _)| (count, std::cmp::Reverse(at)))
+        else {
+            return Seeds::new();
+        };
+        let mut position_of = vec![None; view.nodes()];
+        let mut seeds = Seeds::new();
+        for (position, vector) in (0..).zip(&self.vectors) {
+            if vector.source as usize == base {
+                position_of[vector.at as usize] = Some(position);
+            }
+        }
+        for vector in &self.vectors {
+            let list =
+                (vector.source as usize == base).then(|| list_past_deleted(view, vector.at, &position_of));
+            seeds.push(list);
+        }
+        seeds
+    }
+}
+
+/// The neighbours of a node that are still there; in the place of one that is not, its own.
+fn list_past_deleted(view: &View<'_>, node: u32, position_of: &[Option<u32>]) -> Vec<u32> {
+    let links = view.lowest();
+    let position = |node: u32| position_of[node as usize];
+    let mut list: Vec<u32> = links.of(node).filter_map(position).collect();
+    for gone in links.of(node).filter(|&neighbour| position(neighbour).is_none()) {
+        list.extend(links.of(gone).filter(|&other| other != node).filter_map(position));
+    }
+    list.sort_unstable();
+    list.dedup();
+    list
+}

@@ -1,0 +1,252 @@
+//! Vectors to a graph: the hierarchy, the order of the nodes, and the layers.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::hierarchy::Hierarchy;
+use super::layer::{InsertScratch, Layer, LayerOptions, Waiting};
+use super::repair;
+use crate::codes::Codes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Kernel;
+use crate::options::BuildOptions;
+use crate::scratch::Pooled;
+use crate::space::{Nodes, Space};
+
+/// Of the nodes of a layer, one in so many is also in the layer above.
+const LAYER_RATIO: usize = 32;
+/// A layer of at most so many nodes is the top: it has no links, a search looks at all of it.
+pub(crate) const TOP_MAX: usize = 64;
+/// A batch is at most this part of the nodes of its layer, and of those inserted so far, so that its nodes miss little of each
+/// other, ...
+const BATCH_PART: usize = 200;
+const BATCH_PART_DONE: usize = 8;
+/// ... and at least so many, so that all threads have work.
+const BATCH_MIN: usize = 64;
+
+/// How far a build is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Vectors that are in the graph.
+    pub done: usize,
+    /// Vectors that will be.
+    pub total: usize,
+}
+
+/// The caller's view of a build, and the means to stop it.
+pub(crate) type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// The neighbours that vectors bring along, by position of the vector, as positions; or none at all.
+pub(crate) type Seeds = Vec<Option<Vec<u32>>>;
+
+/// A finished graph.
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// In the order of the graph: a layer holds the first so many.
+    pub(crate) nodes: Nodes,
+    /// The lowest first.
+    pub(crate) layers: Vec<Layer>,
+    /// The first so many nodes are the top.
+    pub(crate) top: usize,
+    pub(crate) m: usize,
+}
+
+/// Builds a graph over vectors; without links if they are few.
+pub(crate) fn build(
+    codes: Codes,
+    seeds: &Seeds,
+    options: &BuildOptions,
+    watch: &mut Watch<'_>,
+) -> Result<Built> {
+    options.check()?;
+    if codes.len() < options.graph_from.max(1) {
+        let order: Vec<u32> = (0..node_id(codes.len())).collect();
+        return Ok(Built { nodes: codes.permuted(&order), layers: Vec::new(), top: 0, m: options.m });
+    }
+    let mut builder = Builder {
+        options,
+        kernel: Kernel::detect(),
+        scratch: Pooled::new(),
+        shuffled: shuffled(&codes, options.seed),
+        order: Vec::new(),
+        layers: Vec::new(),
+        top: 0,
+        watch,
+    };
+    let sizes = layer_sizes(codes.len());
+    builder.top = sizes[sizes.len() - 1];
+    builder.order = builder.shuffled[..builder.top].to_vec();
+    // From the top down. The layer below the top holds the top too; with a single size, that layer is all there is.
+    let below: Vec<usize> = if sizes.len() == 1 { sizes } else { sizes[..sizes.len() - 1].to_vec() };
+    for &size in below[1..].iter().rev() {
+        let entries = builder.join(&codes, size);
+        let nodes = codes.picked(&builder.order);
+        let layer = builder.layer(&nodes, &entries, &Seeds::new(), options.m, false)?;
+        builder.layers.push(layer);
+    }
+    let entries = builder.join(&codes, below[0]);
+    let nodes = codes.permuted(&builder.order);
+    let mut layer = builder.layer(&nodes, &entries, seeds, options.m * 2, true)?;
+    let space = nodes.space(builder.kernel);
+    let hierarchy = Hierarchy { top: node_id(builder.top), uppers: builder.layers.iter().map(Layer::links) };
+    repair::make_findable(&mut layer, &nodes, space, hierarchy, &builder.scratch);
+    builder.layers.push(layer);
+    builder.layers.reverse();
+    Ok(Built { nodes, layers: builder.layers, top: builder.top, m: options.m })
+}
+
+struct Builder<'a, 'w> {
+    options: &'a BuildOptions,
+    kernel: Kernel,
+    scratch: Pooled<InsertScratch>,
+    /// Positions of all vectors: the first are the nodes of the highest layer, and so on.
+    shuffled: Vec<u32>,
+    /// Positions in the order of the nodes, as far as it is known.
+    order: Vec<u32>,
+    /// The highest first.
+    layers: Vec<Layer>,
+    top: usize,
+    watch: &'a mut Watch<'w>,
+}
+
+impl Builder<'_, '_> {
+    /// Brings the order to `size` nodes: those that join come behind those of the layers above, in the order of the nearest of
+    /// those, so that nodes that are near each other lie near each other. Returns the new nodes in the order in which they are to be
+    /// inserted.
+    fn join(&mut self, codes: &Codes, size: usize) -> Vec<Waiting> {
+        let known = self.order.len();
+        let above = codes.picked(&self.order);
+        let space = above.space(self.kernel);
+        let joining = &self.shuffled[known..size];
+        let (top, layers, pool) = (node_id(self.top), &self.layers, &self.scratch);
+        let hierarchy = Hierarchy { top, uppers: layers.iter().map(Layer::links) };
+        let nearest = |&position: &u32| {
+            pool.with(|scratch| {
+                let InsertScratch { walk, query, .. } = scratch;
+                hierarchy.clone().entry(space, codes.query(position, query), walk).0
+            })
+        };
+        let entries: Vec<u32> = joining.par_iter().map(nearest).collect();
+        let mut by_entry: Vec<u32> = (0..).take(joining.len()).collect();
+        by_entry.sort_by_key(|&i| (entries[i as usize], joining[i as usize]));
+        let mut node_of = vec![0; joining.len()];
+        for (node, &i) in (node_id(known)..).zip(&by_entry) {
+            node_of[i as usize] = node;
+        }
+        self.order.extend(by_entry.iter().map(|&i| joining[i as usize]));
+        node_of.into_iter().zip(entries).map(|(node, entry)| Waiting { node, entry: Some(entry) }).collect()
+    }
+
+    /// Links the nodes of a layer. `joined` are those that the layers above do not have.
+    fn layer(
+        &mut self,
+        nodes: &Nodes,
+        joined: &[Waiting],
+        seeds: &Seeds,
+        degree: usize,
+        lowest: bool,
+    ) -> Result<Layer> {
+        let options = LayerOptions {
+            degree,
+            ef_construction: self.options.ef_construction.max(degree),
+            alpha: self.options.alpha,
+        };
+        let space = nodes.space(self.kernel);
+        let mut layer = Layer::new(nodes.len(), options);
+        let queue = self.start(&mut layer, nodes, space, joined, seeds);
+        let mut done = nodes.len() - queue.len();
+        let most = (nodes.len() / BATCH_PART).max(BATCH_MIN);
+        let mut rest = &queue[..];
+        while !rest.is_empty() {
+            // The very first have no entry, and are at most as many as the top: one batch.
+            let size = if done == 0 { self.top } else { (done / BATCH_PART_DONE).clamp(BATCH_MIN, most) };
+            let (batch, later) = rest.split_at(size.min(rest.len()));
+            layer.insert(nodes, space, done, batch, &self.scratch);
+            (rest, done) = (later, done + batch.len());
+            if lowest && (self.watch)(Progress { done, total: nodes.len() }).is_break() {
+                let message = format!("the build was stopped after {done} of {} vectors", nodes.len());
+                return Err(Error::new(ErrorKind::Cancelled, message));
+            }
+        }
+        layer.finish(nodes, space, &self.scratch);
+        repair::connect(&mut layer, nodes, space);
+        Ok(layer)
+    }
+
+    /// Gives a layer what is known of its links: those that vectors bring along, otherwise those of the layer above. Returns who
+    /// waits to be inserted.
+    fn start(
+        &self,
+        layer: &mut Layer,
+        nodes: &Nodes,
+        space: Space<'_>,
+        joined: &[Waiting],
+        seeds: &Seeds,
+    ) -> Vec<Waiting> {
+        let known = 0..node_id(nodes.len() - joined.len());
+        if !seeds.is_empty() {
+            return self.start_seeded(layer, nodes, space, joined, seeds);
+        }
+        let Some(above) = self.layers.last() else {
+            return known.map(|node| Waiting { node, entry: None }).chain(joined.iter().copied()).collect();
+        };
+        layer.seed(nodes, space, &known.collect::<Vec<_>>(), |node| above.list(node).to_vec(), &self.scratch);
+        joined.to_vec()
+    }
+
+    fn start_seeded(
+        &self,
+        layer: &mut Layer,
+        nodes: &Nodes,
+        space: Space<'_>,
+        joined: &[Waiting],
+        seeds: &Seeds,
+    ) -> Vec<Waiting> {
+        let order = &self.order;
+        let seed_of = |node: u32| seeds[order[node as usize] as usize].as_ref();
+        let (seeded, bare): (Vec<u32>, Vec<u32>) =
+            (0..node_id(nodes.len())).partition(|&node| seed_of(node).is_some());
+        let mut node_of = vec![0; self.order.len()];
+        for (node, &position) in (0..).zip(&self.order) {
+            node_of[position as usize] = node;
+        }
+        let list =
+            |node| seed_of(node).into_iter().flatten().map(|&position| node_of[position as usize]).collect();
+        layer.seed(nodes, space, &seeded, list, &self.scratch);
+        // New nodes of the layers above come first, led by any node that is there; then the others, led by them.
+        let known = nodes.len() - joined.len();
+        let new = bare.iter().filter(|&&node| (node as usize) < known);
+        let new = new.map(|&node| Waiting { node, entry: seeded.first().copied() });
+        new.chain(joined.iter().filter(|waiting| seed_of(waiting.node).is_none()).copied()).collect()
+    }
+}
+
+/// The number of nodes of every layer, the lowest first; the last is the top.
+fn layer_sizes(nodes: usize) -> Vec<usize> {
+    let mut sizes = vec![nodes];
+    while sizes[sizes.len() - 1] > TOP_MAX {
+        sizes.push(sizes[sizes.len() - 1] / LAYER_RATIO);
+    }
+    sizes
+}
+
+/// The positions of vectors in an order that looks random, and depends on their rows and the seed alone.
+fn shuffled(codes: &Codes, seed: u64) -> Vec<u32> {
+    let mut positions: Vec<u32> = (0..node_id(codes.len())).collect();
+    positions.sort_by_cached_key(|&position| (mix(seed, codes.rows()[position as usize]), position));
+    positions
+}
+
+/// The finalizer of `SplitMix64` (Steele, Lea and Flood, 2014).
+fn mix(seed: u64, row: u32) -> u64 {
+    let mut z = seed.wrapping_add(u64::from(row).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A count of nodes, which [`Codes::MAX_LEN`] bounds, as the id behind the last.
+pub(crate) fn node_id(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,10 @@
+//! The graph: what it is made of, how it grows, and how it is walked.
+
+pub(crate) mod builder;
+pub(crate) mod hierarchy;
+mod layer;
+pub(crate) mod pool;
+mod repair;
+mod select;
+mod visited;
+pub(crate) mod walk;

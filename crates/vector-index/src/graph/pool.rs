@@ -1,0 +1,160 @@
+//! The nearest nodes found so far, in order, and how far they have been expanded.
+
+/// A node and its distance in one integer that sorts by distance, then by node. Distances that are not numbers come last, so
+/// that damaged bytes cannot confuse the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(u64);
+
+impl Key {
+    const EXPANDED: u64 = 1;
+
+    #[inline]
+    pub(crate) fn new(distance: f32, node: u32) -> Self {
+        let bits = if distance.is_nan() { f32::INFINITY } else { distance }.to_bits();
+        // Ascending as an unsigned integer: negative numbers have all bits flipped, others the sign.
+        let ordered = bits ^ if bits >> 31 == 1 { u32::MAX } else { 1 << 31 };
+        Self(u64::from(ordered) << 32 | u64::from(node) << 1)
+    }
+
+    #[inline]
+    pub(crate) fn node(self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+        let low = self.0 as u32;
+        low >> 1
+    }
+
+    #[inline]
+    pub(crate) fn distance(self) -> f32 {
+        let ordered = (self.0 >> 32) as u32;
+        f32::from_bits(ordered ^ if ordered >> 31 == 1 { 1 << 31 } else { u32::MAX })
+    }
+
+    /// Without the mark that a pool has put on it.
+    #[inline]
+    pub(crate) fn unexpanded(self) -> Self {
+        Self(self.0 & !Self::EXPANDED)
+    }
+
+    fn is_expanded(self) -> bool {
+        self.0 & Self::EXPANDED != 0
+    }
+}
+
+/// The best `capacity` nodes in ascending order of distance, with a cursor at the first that is not yet expanded.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    keys: Vec<Key>,
+    capacity: usize,
+    cursor: usize,
+}
+
+impl Pool {
+    /// Empties it. `capacity` is at least 1.
+    pub(crate) fn start(&mut self, capacity: usize) {
+        self.keys.clear();
+        self.keys.reserve(capacity);
+        self.capacity = capacity;
+        self.cursor = 0;
+    }
+
+    /// Adds a node that is not in it, if it is among the best.
+    #[inline]
+    pub(crate) fn insert(&mut self, distance: f32, node: u32) {
+        let key = Key::new(distance, node);
+        if self.keys.len() == self.capacity {
+            if self.keys.last().is_none_or(|&last| key >= last) {
+                return;
+            }
+            self.keys.pop();
+        }
+        let at = self.keys.partition_point(|&other| other < key);
+        self.keys.insert(at, key);
+        self.cursor = self.cursor.min(at);
+    }
+
+    /// The nearest node that is not expanded, which counts as expanded from now on.
+    #[inline]
+    pub(crate) fn expand(&mut self) -> Option<u32> {
+        let at = self.cursor;
+        let key = self.keys.get_mut(at)?;
+        key.0 |= Key::EXPANDED;
+        let node = key.node();
+        self.skip_expanded();
+        Some(node)
+    }
+
+    /// The nearest node that is not expanded.
+    #[inline]
+    pub(crate) fn next(&self) -> Option<u32> {
+        self.keys.get(self.cursor).map(|key| key.node())
+    }
+
+    fn skip_expanded(&mut self) {
+        while self.keys.get(self.cursor).is_some_and(|key| key.is_expanded()) {
+            self.cursor += 1;
+        }
+    }
+
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.keys.len() == self.capacity
+    }
+
+    /// The distance of the last.
+    pub(crate) fn worst(&self) -> f32 {
+        self.keys.last().map_or(f32::INFINITY, |key| key.distance())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn keys_sort_by_distance_then_node_and_give_both_back(
+            a in any::<f32>(), b in any::<f32>(), x in 0..1u32 << 31, y in 0..1u32 << 31
+        ) {
+            prop_assume!(!a.is_nan() && !b.is_nan());
+            let (p, q) = (Key::new(a, x), Key::new(b, y));
+            prop_assert_eq!((p.distance(), p.node()), (a, x));
+            prop_assert_eq!(p.cmp(&q), a.total_cmp(&b).then(x.cmp(&y)));
+        }
+
+        #[test]
+        fn a_pool_holds_the_best_and_expands_each_once(distances in prop::collection::vec(-50..50i16, 0..60), capacity in 1..20usize) {
+            let mut pool = Pool::default();
+            pool.start(capacity);
+            let mut all = Vec::new();
+            let mut expanded = Vec::new();
+            for (node, &distance) in (0..).zip(&distances) {
+                pool.insert(distance.into(), node);
+                all.push((distance, node));
+                if node % 3 == 0 {
+                    expanded.extend(pool.expand());
+                }
+            }
+            all.sort_unstable();
+            all.truncate(capacity);
+            let kept: Vec<u32> = pool.keys().iter().map(|key| key.node()).collect();
+            prop_assert_eq!(&kept, &all.iter().map(|&(_, node)| node).collect::<Vec<_>>());
+            while let Some(node) = pool.expand() {
+                expanded.push(node);
+            }
+            prop_assert!(kept.iter().all(|node| expanded.contains(node)));
+            expanded.sort_unstable();
+            let times = expanded.len();
+            expanded.dedup();
+            prop_assert_eq!(times, expanded.len(), "none twice");
+        }
+    }
+
+    #[test]
+    fn a_distance_that_is_not_a_number_comes_last() {
+        assert!(Key::new(f32::NAN, 0) > Key::new(f32::MAX, u32::MAX >> 1));
+    }
+}

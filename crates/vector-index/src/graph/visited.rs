@@ -1,0 +1,43 @@
+//! The set of nodes seen, reused between searches.
+
+/// A mark for every node, which counts only while it is that of the running search: starting one clears nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Visited {
+    marks: Vec<u8>,
+    epoch: u8,
+}
+
+impl Visited {
+    /// Forgets everything, and makes room for `nodes`.
+    pub(crate) fn start(&mut self, nodes: usize) {
+        if self.marks.len() < nodes || self.epoch == u8::MAX {
+            self.marks.fill(0);
+            self.marks.resize(nodes.max(self.marks.len()), 0);
+            self.epoch = 0;
+        }
+        self.epoch += 1;
+    }
+
+    /// Adds a node below the number given to [`start`](Self::start); whether it was new.
+    #[inline]
+    pub(crate) fn insert(&mut self, node: u32) -> bool {
+        std::mem::replace(&mut self.marks[node as usize], self.epoch) != self.epoch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_new_once_in_every_search() {
+        let mut visited = Visited::default();
+        for search in 0..600 {
+            visited.start(10 + search / 100);
+            for node in [0, 9, 5] {
+                assert!(visited.insert(node), "search {search}");
+                assert!(!visited.insert(node), "search {search}");
+            }
+        }
+    }
+}

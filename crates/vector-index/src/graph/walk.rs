@@ -1,0 +1,137 @@
+//! Walking a graph towards a query: the greedy descent and the beam. Used by the builder on lists that grow, and by the reader on
+//! bytes. Distances here are rough: those of the high plane of the codes.
+//!
+//! Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical Navigable Small World
+//! graphs", 2016: algorithms 2 and 5.
+
+use super::pool::Pool;
+use super::visited::Visited;
+use crate::kernel::prefetch_list;
+use crate::space::{Dots, QueryRef, Space};
+
+/// Ends a list that is shorter than its room.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The neighbours of every node of one layer: lists of fixed room, ended by [`NONE`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Links<'a> {
+    ids: &'a [u32],
+    room: usize,
+    nodes: u32,
+}
+
+impl<'a> Links<'a> {
+    /// Lists of `room` each, which is at least 1.
+    pub(crate) fn new(ids: &'a [u32], room: usize) -> Self {
+        Self { ids, room, nodes: super::builder::node_id(ids.len() / room) }
+    }
+
+    /// How many nodes the layer has: the first so many of the graph.
+    pub(crate) fn nodes(self) -> usize {
+        self.nodes as usize
+    }
+
+    #[inline]
+    fn list(self, node: u32) -> &'a [u32] {
+        &self.ids[node as usize * self.room..][..self.room]
+    }
+
+    /// The neighbours of a node. What follows the first id that is no node of the layer does not count: it is the end of the
+    /// list, or damage.
+    #[inline]
+    pub(crate) fn of(self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        self.list(node).iter().copied().take_while(move |&id| id < self.nodes)
+    }
+}
+
+/// What a search needs besides the graph, kept from one to the next: no search allocates once these have grown.
+#[derive(Debug, Default)]
+pub(crate) struct WalkScratch {
+    pub(crate) pool: Pool,
+    pub(crate) visited: Visited,
+    pub(crate) fresh: Vec<u32>,
+    pub(crate) dots: Dots,
+    pub(crate) hops: u64,
+    pub(crate) distances: u64,
+}
+
+impl WalkScratch {
+    /// The nearest of the first `nodes` nodes, and its distance. `nodes` is at least 1.
+    pub(crate) fn nearest_of_first(
+        &mut self,
+        space: Space<'_>,
+        query: QueryRef<'_>,
+        nodes: u32,
+    ) -> (u32, f32) {
+        let mut all = std::mem::take(&mut self.fresh);
+        all.clear();
+        all.extend(0..nodes);
+        let nearest = self.nearest_of(space, query, &all);
+        self.fresh = all;
+        nearest
+    }
+
+    /// The nearest of some nodes, of which there is at least one, and its distance.
+    pub(crate) fn nearest_of(&mut self, space: Space<'_>, query: QueryRef<'_>, nodes: &[u32]) -> (u32, f32) {
+        self.distances += nodes.len() as u64;
+        let mut best = (nodes[0], f32::INFINITY);
+        space.rough_distances(query, nodes, &mut self.dots, |node, distance| {
+            if distance < best.1 {
+                best = (node, distance);
+            }
+        });
+        best
+    }
+
+    /// Goes from a node to its nearest neighbour as long as that is nearer. Each step is nearer than the one before, so it ends
+    /// whatever the links say.
+    pub(crate) fn descend(
+        &mut self,
+        space: Space<'_>,
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        mut best: (u32, f32),
+    ) -> (u32, f32) {
+        loop {
+            let from = best.0;
+            self.fresh.clear();
+            self.fresh.extend(links.of(from));
+            self.hops += 1;
+            self.distances += self.fresh.len() as u64;
+            space.rough_distances(query, &self.fresh, &mut self.dots, |node, distance| {
+                if distance < best.1 {
+                    best = (node, distance);
+                }
+            });
+            if best.0 == from {
+                return best;
+            }
+        }
+    }
+
+    /// Collects in `pool` the best nodes that a beam of width `ef` finds from a node on.
+    pub(crate) fn beam(
+        &mut self,
+        space: Space<'_>,
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        from: (u32, f32),
+        ef: usize,
+    ) {
+        let Self { pool, visited, fresh, dots, hops, distances } = self;
+        pool.start(ef);
+        visited.start(links.nodes());
+        visited.insert(from.0);
+        pool.insert(from.1, from.0);
+        while let Some(node) = pool.expand() {
+            fresh.clear();
+            fresh.extend(links.of(node).filter(|&id| visited.insert(id)));
+            *hops += 1;
+            *distances += fresh.len() as u64;
+            if let Some(next) = pool.next() {
+                prefetch_list(links.list(next));
+            }
+            space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The bytes of an index; `docs/FORMAT.md`, "Vector index", says the same in words.
+
+use std::ops::Range;
+
+use crate::codes::Codes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metric::Metric;
+use crate::planes::{Group, Line, groups};
+use crate::quantize::MAX_DIMENSION;
+
+pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
+pub(crate) const MAJOR: u16 = 1;
+pub(crate) const MINOR: u16 = 0;
+/// What every section begins at a multiple of, in bytes.
+pub(crate) const ALIGN: usize = size_of::<Line>();
+/// What one checksum covers, in bytes.
+pub(crate) const CHUNK_LEN: usize = 64 << 10;
+/// Layers with links at most: 32^7 nodes are more than an index may have.
+pub(crate) const LAYERS_MAX: usize = 7;
+
+/// Declares the fields of the header: each offset is derived from the one before.
+macro_rules! layout {
+    ($len:literal, $($name:ident: $size:literal),+ $(,)?) => {
+        pub(crate) const LEN: usize = $len;
+        #[cfg(test)]
+        pub(crate) const FIELDS: &[(&str, usize, usize)] = &[$((stringify!($name), $name, $size)),+];
+        layout!(@offsets 0usize; $($name: $size,)+);
+    };
+    (@offsets $at:expr; $name:ident: $size:literal, $($rest:tt)*) => {
+        pub(crate) const $name: usize = $at;
+        layout!(@offsets $name + $size; $($rest)*);
+    };
+    (@offsets $at:expr;) => {
+        const _: () = assert!($at == LEN, "the fields fill the structure");
+    };
+}
+
+/// Offsets in the header.
+pub(crate) mod header {
+    layout! {
+        128,
+        MAGIC: 8,
+        MAJOR: 2,
+        MINOR: 2,
+        INCOMPATIBLE: 4,
+        TOTAL_LEN: 8,
+        METRIC: 1,
+        CALIBRATED: 1,
+        DENSE: 1,
+        LAYERS: 1,
+        DIMENSION: 4,
+        NODES: 4,
+        TOP: 4,
+        M: 2,
+        RESERVED: 2,
+        LAYER_NODES: 28,
+        RESERVED_2: 52,
+        CRC: 4,
+    }
+}
+
+/// What the header says; everything else about the layout follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) metric: Metric,
+    pub(crate) dimension: usize,
+    pub(crate) nodes: usize,
+    /// Whether the codes are calibrated.
+    pub(crate) calibrated: bool,
+    /// Whether the rows are 0, 1, 2 and so on, so that they need not be listed.
+    pub(crate) dense: bool,
+    /// The first so many nodes are looked at by every search.
+    pub(crate) top: usize,
+    pub(crate) m: usize,
+    /// How many layers have links; none: there is no graph.
+    pub(crate) layers: usize,
+    /// The nodes of each, the lowest first.
+    pub(crate) layer_nodes: [u32; LAYERS_MAX],
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> [u8; header::LEN] {
+        use header as at;
+        let mut bytes = [0; header::LEN];
+        put(&mut bytes, at::MAGIC, MAGIC);
+        put(&mut bytes, at::MAJOR, MAJOR.to_le_bytes());
+        put(&mut bytes, at::MINOR, MINOR.to_le_bytes());
+        put(&mut bytes, at::TOTAL_LEN, (self.sections().total as u64).to_le_bytes());
+        put(&mut bytes, at::METRIC, [self.metric.code()]);
+        put(&mut bytes, at::CALIBRATED, [self.calibrated.into()]);
+        put(&mut bytes, at::DENSE, [self.dense.into()]);
+        put(&mut bytes, at::LAYERS, [low_u8(self.layers)]);
+        put(&mut bytes, at::DIMENSION, low_u32(self.dimension).to_le_bytes());
+        put(&mut bytes, at::NODES, low_u32(self.nodes).to_le_bytes());
+        put(&mut bytes, at::TOP, low_u32(self.top).to_le_bytes());
+        put(&mut bytes, at::M, u16::try_from(self.m).unwrap_or(u16::MAX).to_le_bytes());
+        for (layer, nodes) in self.layer_nodes.iter().enumerate() {
+            put(&mut bytes, at::LAYER_NODES + layer * 4, nodes.to_le_bytes());
+        }
+        let crc = crc32fast::hash(&bytes[..at::CRC]);
+        put(&mut bytes, at::CRC, crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the header of an index. What it returns is consistent, and the sections lie within `bytes`.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        use header as at;
+        if bytes.first_chunk() != Some(&MAGIC) {
+            return Err(Error::new(ErrorKind::NotAnIndex, "these bytes are not those of a vector index"));
+        }
+        let Some(head) = bytes.first_chunk::<{ header::LEN }>() else {
+            let message = format!(
+                "the header of a vector index is {} bytes, of which {} are here",
+                header::LEN,
+                bytes.len()
+            );
+            return Err(Error::new(ErrorKind::Truncated, message));
+        };
+        let [major, minor] = [at::MAJOR, at::MINOR].map(|at| u16::from_le_bytes(array(head, at)));
+        if major != MAJOR {
+            let message =
+                format!("format {major}.{minor} of a vector index; this library reads {MAJOR}.{MINOR}");
+            return Err(Error::new(ErrorKind::NewerFormat, message));
+        }
+        let (expected, found) = (u32::from_le_bytes(array(head, at::CRC)), crc32fast::hash(&head[..at::CRC]));
+        if expected != found {
+            return Err(Error::damaged(format!("the header's checksum is {found:08x}, not {expected:08x}")));
+        }
+        let incompatible = u32::from_le_bytes(array(head, at::INCOMPATIBLE));
+        if incompatible != 0 {
+            let message =
+                format!("the vector index uses features {incompatible:#x}, which this library does not know");
+            return Err(Error::new(ErrorKind::NewerFormat, message));
+        }
+        let u32_at = |at| u32::from_le_bytes(array(head, at));
+        let header = Self {
+            metric: Metric::from_code(head[at::METRIC]).ok_or_else(|| inconsistent("metric"))?,
+            dimension: u32_at(at::DIMENSION) as usize,
+            nodes: u32_at(at::NODES) as usize,
+            calibrated: flag(head[at::CALIBRATED])?,
+            dense: flag(head[at::DENSE])?,
+            top: u32_at(at::TOP) as usize,
+            m: u16::from_le_bytes(array(head, at::M)).into(),
+            layers: head[at::LAYERS].into(),
+            layer_nodes: std::array::from_fn(|layer| u32_at(at::LAYER_NODES + layer * 4)),
+        };
+        header.check()?;
+        let total = u64::from_le_bytes(array(head, at::TOTAL_LEN));
+        if total != header.sections().total as u64 {
+            return Err(inconsistent("length"));
+        }
+        if (bytes.len() as u64) < total {
+            let message =
+                format!("the vector index is {total} bytes long, of which {} are here", bytes.len());
+            return Err(Error::new(ErrorKind::Truncated, message));
+        }
+        Ok(header)
+    }
+
+    fn check(&self) -> Result<()> {
+        let layers = self.layer_nodes.get(..self.layers).ok_or_else(|| inconsistent("number of layers"))?;
+        let shrinking =
+            layers.windows(2).all(|pair| pair[1] <= pair[0]) && layers.iter().all(|&nodes| nodes > 0);
+        let top = match layers.last() {
+            None => self.top == 0,
+            Some(&last) => (1..=last as usize).contains(&self.top) && layers[0] as usize == self.nodes,
+        };
+        let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.nodes <= Codes::MAX_LEN;
+        if bounds && shrinking && top && (2..=256).contains(&self.m) {
+            Ok(())
+        } else {
+            Err(inconsistent("counts"))
+        }
+    }
+
+    /// The neighbours that a node of a layer has room for.
+    pub(crate) fn degree(&self, layer: usize) -> usize {
+        if layer == 0 { self.m * 2 } else { self.m }
+    }
+
+    pub(crate) fn sections(&self) -> Sections {
+        let mut end = header::LEN;
+        let mut take = |len: usize| {
+            let start = end.next_multiple_of(ALIGN);
+            end = start + len;
+            start..end
+        };
+        let calibration = take(if self.calibrated { self.dimension * 8 } else { 0 });
+        let terms = take(self.nodes * if self.metric == Metric::L2 { 8 } else { 4 });
+        let row_of_node = take(self.nodes * 4);
+        let rows = take(if self.dense { 0 } else { self.nodes * 4 });
+        let node_of_row = take(self.nodes * 4);
+        let links = std::array::from_fn(|layer| {
+            let nodes = if layer < self.layers { self.layer_nodes[layer] as usize } else { 0 };
+            take(nodes * self.degree(layer) * 4)
+        });
+        let plane = self.nodes * groups(self.dimension) * size_of::<Group>();
+        let (high, low) = (take(plane), take(plane));
+        let checksums = end.next_multiple_of(ALIGN);
+        // One for each chunk, and one for the checksums themselves.
+        let total = checksums + checksums.div_ceil(CHUNK_LEN) * 4 + 4;
+        Sections {
+            calibration,
+            terms,
+            row_of_node,
+            rows,
+            node_of_row,
+            links,
+            high,
+            low,
+            checksums: checksums..total,
+            total,
+        }
+    }
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sections {
+    /// The centre of each dimension, then its step.
+    pub(crate) calibration: Range<usize>,
+    pub(crate) terms: Range<usize>,
+    pub(crate) row_of_node: Range<usize>,
+    /// The rows that have a vector, ascending; empty if dense.
+    pub(crate) rows: Range<usize>,
+    /// The node of each of those.
+    pub(crate) node_of_row: Range<usize>,
+    /// The lists of each layer, the lowest first.
+    pub(crate) links: [Range<usize>; LAYERS_MAX],
+    /// The high nibbles of the codes, a row for each node.
+    pub(crate) high: Range<usize>,
+    /// The low ones.
+    pub(crate) low: Range<usize>,
+    /// CRC-32s of the chunks of everything before, then one of these.
+    pub(crate) checksums: Range<usize>,
+    pub(crate) total: usize,
+}
+
+fn inconsistent(what: &str) -> Error {
+    Error::damaged(format!(
+        "the header's checksum holds, but its {what} cannot be: no writer of this format made it"
+    ))
+}
+
+fn flag(byte: u8) -> Result<bool> {
+    match byte {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(inconsistent("flags")),
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8; header::LEN], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+    bytes[at..at + N].copy_from_slice(&value);
+}
+
+fn low_u8(value: usize) -> u8 {
+    u8::try_from(value).unwrap_or(u8::MAX)
+}
+
+fn low_u32(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,11 @@
+//! An index as bytes: written once, searched where it lies.
+
+pub(crate) mod layout;
+mod reader;
+mod search;
+mod writer;
+
+pub use reader::Index;
+pub(crate) use reader::View;
+pub use search::{Hit, Originals, Scratch, SearchOptions, SearchPath, SearchStatistics};
+pub use writer::IndexBytes;

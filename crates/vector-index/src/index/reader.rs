@@ -1,0 +1,222 @@
+//! Any bytes to an index that can be searched.
+
+use super::layout::{CHUNK_LEN, Header, LAYERS_MAX, Sections};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::hierarchy::Hierarchy;
+use crate::graph::walk::Links;
+use crate::kernel::{Kernel, Plane};
+use crate::metric::Metric;
+use crate::planes::{Planes, groups};
+use crate::quantize::{Calibration, Int8Quantizer};
+use crate::space::{Space, TermsRef};
+
+/// An index over bytes that lie anywhere: a `Vec`, a memory map, a slice of a larger file.
+///
+/// Opening reads the header only, whatever the number of vectors. Nothing is copied: a search touches what it needs. The bytes must
+/// not change. If they are damaged or hostile, searches return wrong hits or an error, in bounded time; [`verify`](Self::verify)
+/// tells.
+#[derive(Debug, Clone)]
+pub struct Index<B> {
+    bytes: B,
+    header: Header,
+    sections: Sections,
+    quantizer: Int8Quantizer,
+    kernel: Kernel,
+}
+
+/// The sections as what they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) space: Space<'a>,
+    pub(crate) row_of_node: &'a [u32],
+    /// Ascending; `None` if they are 0, 1, 2 and so on.
+    rows: Option<&'a [u32]>,
+    node_of_row: &'a [u32],
+    pub(crate) layers: [Links<'a>; LAYERS_MAX],
+    pub(crate) layer_count: usize,
+    pub(crate) top: u32,
+}
+
+impl<B: AsRef<[u8]>> Index<B> {
+    /// Opens an index.
+    ///
+    /// The bytes must begin on a multiple of four in memory ([`Unaligned`](ErrorKind::Unaligned) otherwise), and should on one of 64;
+    /// what follows the index is ignored. Fails with [`NotAnIndex`](ErrorKind::NotAnIndex), [`NewerFormat`](ErrorKind::NewerFormat),
+    /// [`Truncated`](ErrorKind::Truncated) or [`Damaged`](ErrorKind::Damaged) for what is not a whole index.
+    pub fn open(bytes: B) -> Result<Self> {
+        let header = Header::decode(bytes.as_ref())?;
+        let sections = header.sections();
+        let mut quantizer = Int8Quantizer::new(header.metric, header.dimension)?;
+        if header.calibrated {
+            let values: &[f32] = cast(&bytes.as_ref()[sections.calibration.clone()])?;
+            let (centre, step) = values.split_at(header.dimension);
+            quantizer =
+                quantizer.with_calibration(Some(Calibration { centre: centre.into(), step: step.into() }));
+        }
+        let index = Self { bytes, header, sections, quantizer, kernel: Kernel::detect() };
+        index.view()?;
+        Ok(index)
+    }
+
+    /// Searches with another kernel than the fastest, for tests and measurements.
+    #[must_use]
+    pub fn with_kernel(mut self, kernel: Kernel) -> Self {
+        self.kernel = kernel;
+        self
+    }
+
+    /// How many vectors there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.header.nodes
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.header.nodes == 0
+    }
+
+    /// How the vectors are quantized, and with it their metric and dimension.
+    #[must_use]
+    pub fn quantizer(&self) -> &Int8Quantizer {
+        &self.quantizer
+    }
+
+    /// Whether there is a graph; otherwise every search is a scan.
+    #[must_use]
+    pub fn has_graph(&self) -> bool {
+        self.header.layers > 0
+    }
+
+    /// The length of the index in bytes.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.sections.total
+    }
+
+    /// What all but codes and header takes, in bytes: links, rows and factors.
+    #[must_use]
+    pub fn graph_byte_len(&self) -> usize {
+        self.sections.high.start - self.sections.terms.start
+    }
+
+    /// The codes of the vector of a row, and the scale by which they stand for it; `None` if the row has none.
+    pub fn codes(&self, row: u32) -> Result<Option<(Vec<i8>, f32)>> {
+        let view = self.view()?;
+        let Some(node) = view.node_of(row) else { return Ok(None) };
+        let mut codes = vec![0; self.header.dimension];
+        view.space.planes.unpack(node, &mut codes);
+        Ok(Some((codes, self.quantizer.scale_of(view.space.terms.get(node)))))
+    }
+
+    /// The vector of a row as its codes stand for it, of length 1 under cosine; `None` if the row has none.
+    pub fn vector(&self, row: u32) -> Result<Option<Vec<f32>>> {
+        Ok(self.codes(row)?.map(|(codes, scale)| self.quantizer.decode(&codes, scale)))
+    }
+
+    /// The rows that have a vector, ascending.
+    pub fn rows(&self) -> Result<Vec<u32>> {
+        let view = self.view()?;
+        Ok(view.rows.map_or_else(|| (0..view.top_of_rows()).collect(), <[u32]>::to_vec))
+    }
+
+    /// Compares all checksums, which reads everything once. Fails with [`Damaged`](ErrorKind::Damaged) and the offset of the first
+    /// bad 64 KiB.
+    pub fn verify(&self) -> Result<()> {
+        let bytes = self.bytes();
+        let (checksums, own) = bytes[self.sections.checksums.clone()]
+            .as_chunks::<4>()
+            .0
+            .split_at(self.sections.checksums.start.div_ceil(CHUNK_LEN));
+        if own.first().map(|own| u32::from_le_bytes(*own)) != Some(crc32fast::hash(checksums.as_flattened()))
+        {
+            return Err(Error::damaged("the checksums of the vector index do not match their own"));
+        }
+        let chunks = bytes[..self.sections.checksums.start].chunks(CHUNK_LEN);
+        for (at, (chunk, checksum)) in chunks.zip(checksums).enumerate() {
+            if crc32fast::hash(chunk) != u32::from_le_bytes(*checksum) {
+                let message = format!(
+                    "the {CHUNK_LEN} bytes of the vector index from {} on do not match their checksum",
+                    at * CHUNK_LEN
+                );
+                return Err(Error::damaged(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes.as_ref()[..self.sections.total]
+    }
+
+    pub(crate) fn view(&self) -> Result<View<'_>> {
+        let bytes = self.bytes.as_ref().get(..self.sections.total).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Truncated,
+                "the bytes of the vector index have become fewer since it was opened",
+            )
+        })?;
+        let (header, sections) = (&self.header, &self.sections);
+        let section = |range: &std::ops::Range<usize>| &bytes[range.clone()];
+        let terms = section(&sections.terms);
+        let terms = match header.metric {
+            Metric::L2 => TermsRef::Pairs(cast(terms)?),
+            _ => TermsRef::Plain(cast(terms)?),
+        };
+        let plane = |range| Plane::new(section(range), groups(header.dimension));
+        let mut layers = [Links::new(&[], 1); LAYERS_MAX];
+        for (at, layer) in layers.iter_mut().enumerate().take(header.layers) {
+            *layer = Links::new(cast(section(&sections.links[at]))?, header.degree(at));
+        }
+        Ok(View {
+            space: Space {
+                kernel: self.kernel,
+                planes: Planes { high: plane(&sections.high), low: plane(&sections.low) },
+                terms,
+            },
+            row_of_node: cast(section(&sections.row_of_node))?,
+            rows: if header.dense { None } else { Some(cast(section(&sections.rows))?) },
+            node_of_row: cast(section(&sections.node_of_row))?,
+            layers,
+            layer_count: header.layers,
+            top: crate::graph::builder::node_id(header.top),
+        })
+    }
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn nodes(&self) -> usize {
+        self.row_of_node.len()
+    }
+
+    /// The node that holds the vector of a row.
+    pub(crate) fn node_of(&self, row: u32) -> Option<u32> {
+        let at = match self.rows {
+            None => row as usize,
+            Some(rows) => rows.binary_search(&row).ok()?,
+        };
+        self.node_of_row.get(at).copied().filter(|&node| (node as usize) < self.nodes())
+    }
+
+    pub(crate) fn hierarchy(&self) -> Hierarchy<impl Iterator<Item = Links<'a>> + use<'a>> {
+        let (layers, count) = (self.layers, self.layer_count);
+        Hierarchy { top: self.top, uppers: (1..count).rev().map(move |layer| layers[layer]) }
+    }
+
+    /// One more than the last row, where rows are 0, 1, 2 and so on.
+    fn top_of_rows(&self) -> u32 {
+        crate::graph::builder::node_id(self.nodes())
+    }
+
+    pub(crate) fn lowest(&self) -> Links<'a> {
+        self.layers[0]
+    }
+}
+
+fn cast<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<&[T]> {
+    bytemuck::try_cast_slice(bytes).map_err(|_| {
+        let message = "the bytes of a vector index must lie on a multiple of 4 in memory, better of 64; copy them into `IndexBytes`";
+        Error::new(ErrorKind::Unaligned, message)
+    })
+}

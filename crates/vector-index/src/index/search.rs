@@ -1,0 +1,396 @@
+//! The nearest vectors of an index: which path a search takes, and the paths.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use half::f16;
+use rayon::prelude::*;
+
+use super::reader::{Index, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::pool::{Key, Pool};
+use crate::graph::walk::WalkScratch;
+use crate::rows::RowSet;
+use crate::scratch::Pooled;
+use crate::space::{QueryRef, QueryRoom};
+
+/// A vector that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The row of the vector.
+    pub row: u32,
+    /// Its distance from the query by the metric of the index; smaller is nearer. That of the codes, or, after rescoring, of
+    /// the originals.
+    pub distance: f32,
+}
+
+/// What is searched for, and how.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct SearchOptions<'a> {
+    k: usize,
+    ef_search: usize,
+    filter: Option<&'a RowSet>,
+    deleted: Option<&'a RowSet>,
+    exact: bool,
+    rescore: Option<(Originals<'a>, usize)>,
+}
+
+/// The vectors as they were before quantization: those of rows 0, 1, 2 and so on, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub enum Originals<'a> {
+    /// In 32-bit floating point.
+    F32(&'a [f32]),
+    /// In 16-bit floating point.
+    F16(&'a [f16]),
+}
+
+impl<'a> SearchOptions<'a> {
+    /// The `k` nearest vectors.
+    pub fn new(k: usize) -> Self {
+        Self { k, ef_search: 64, filter: None, deleted: None, exact: false, rescore: None }
+    }
+
+    /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
+    /// counts as `k`. Default: 64.
+    pub fn ef_search(mut self, ef_search: usize) -> Self {
+        self.ef_search = ef_search;
+        self
+    }
+
+    /// Only vectors of these rows. Rows that the index does not have match nothing.
+    pub fn filter(mut self, filter: &'a RowSet) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// No vectors of these rows.
+    pub fn deleted(mut self, deleted: &'a RowSet) -> Self {
+        self.deleted = Some(deleted);
+        self
+    }
+
+    /// Compares the query with every vector that may be a hit: the nearest by their codes, without fail.
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
+    /// Orders the best `candidates` (at least `k`) by the distance of their originals, and returns that. 1.5 to 3 times `k` is
+    /// usual.
+    pub fn rescore(mut self, originals: Originals<'a>, candidates: usize) -> Self {
+        self.rescore = Some((originals, candidates));
+        self
+    }
+
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    pub(crate) fn with_k(self, k: usize) -> Self {
+        Self { k, ..self }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.k == 0 {
+            return Err(Error::invalid("k = 0: a search returns at least one vector"));
+        }
+        Ok(())
+    }
+
+    /// How many candidates the paths are to bring.
+    fn wanted(&self) -> usize {
+        self.rescore.map_or(self.k, |(_, candidates)| candidates.max(self.k))
+    }
+
+    fn allows(&self, row: u32) -> bool {
+        self.filter.is_none_or(|filter| filter.contains(row))
+            && !self.deleted.is_some_and(|deleted| deleted.contains(row))
+    }
+
+    fn restricts(&self) -> bool {
+        self.filter.is_some() || self.deleted.is_some_and(|deleted| !deleted.is_empty())
+    }
+}
+
+/// How a search went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SearchStatistics {
+    /// The way it took.
+    pub path: SearchPath,
+    /// Nodes whose neighbours were looked at.
+    pub hops: u64,
+    /// Distances that were computed from codes.
+    pub distances: u64,
+}
+
+/// The way a search takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SearchPath {
+    /// There was nothing to look at.
+    #[default]
+    Nothing,
+    /// Through the graph.
+    Graph,
+    /// Through the graph, which was given up when it had cost as much as the scan that followed.
+    GraphThenScan,
+    /// Over every vector that may be a hit.
+    Scan,
+}
+
+/// What searches need and keep from one to the next: once it has grown, none allocates. One for each thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    query: QueryRoom,
+    walk: WalkScratch,
+    found: Pool,
+    frontier: Frontier,
+    hits: Vec<Hit>,
+    original: Vec<f32>,
+    statistics: SearchStatistics,
+}
+
+impl Scratch {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How the last search with this scratch went.
+    #[must_use]
+    pub fn statistics(&self) -> SearchStatistics {
+        self.statistics
+    }
+}
+
+/// A scan compares rows so many at a time.
+const SCANNED_AT_ONCE: u32 = 256;
+
+impl<B: AsRef<[u8]>> Index<B> {
+    /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
+    ///
+    /// Fails with [`WrongDimension`](ErrorKind::WrongDimension), [`NotFinite`](ErrorKind::NotFinite),
+    /// [`ZeroVector`](ErrorKind::ZeroVector) for a query that cannot be, [`InvalidArgument`](ErrorKind::InvalidArgument) for k = 0, and
+    /// [`NoSuchRow`](ErrorKind::NoSuchRow) if originals are too few.
+    pub fn search<'s>(
+        &self,
+        query: &[f32],
+        options: &SearchOptions<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Hit]> {
+        options.check()?;
+        self.quantizer().check(query)?;
+        let view = self.view()?;
+        let Scratch { query: room, walk, found, frontier, hits, original, statistics } = scratch;
+        let prepared = self.quantizer().prepare(query, room);
+        (walk.hops, walk.distances) = (0, 0);
+        let path = Search { view, options, query: prepared, walk, found, frontier }.run();
+        *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
+        hits.clear();
+        let row = |node: u32| view.row_of_node[node as usize];
+        hits.extend(
+            found
+                .keys()
+                .iter()
+                .take(options.wanted())
+                .map(|key| Hit { row: row(key.node()), distance: key.distance() }),
+        );
+        if let Some((originals, _)) = options.rescore {
+            self.rescore(query, originals, hits, original)?;
+        }
+        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
+        hits.truncate(options.k);
+        Ok(hits)
+    }
+
+    /// Many searches at once on the rayon pool: `queries` are vectors one after the other. Returns the hits of each.
+    ///
+    /// Fails as [`search`](Self::search) does, for the first query that does.
+    pub fn search_batch(&self, queries: &[f32], options: &SearchOptions<'_>) -> Result<Vec<Vec<Hit>>>
+    where
+        B: Sync,
+    {
+        let queries: Vec<&[f32]> = self.quantizer().split(queries)?.collect();
+        let scratch = Pooled::new();
+        queries
+            .par_iter()
+            .map(|query| scratch.with(|scratch| Ok(self.search(query, options, scratch)?.to_vec())))
+            .collect()
+    }
+
+    fn rescore(
+        &self,
+        query: &[f32],
+        originals: Originals<'_>,
+        hits: &mut [Hit],
+        room: &mut Vec<f32>,
+    ) -> Result<()> {
+        let (metric, dimension) = (self.quantizer().metric(), self.quantizer().dimension());
+        room.resize(dimension, 0.0);
+        for hit in hits {
+            let start = hit.row as usize * dimension;
+            let missing = || {
+                let message = format!("there is no original of row {}, which was found", hit.row);
+                Error::new(ErrorKind::NoSuchRow, message)
+            };
+            hit.distance = match originals {
+                Originals::F32(all) => {
+                    metric.distance(query, all.get(start..start + dimension).ok_or_else(missing)?)
+                }
+                Originals::F16(all) => {
+                    use half::slice::HalfFloatSliceExt;
+                    all.get(start..start + dimension).ok_or_else(missing)?.convert_to_f32_slice(room);
+                    metric.distance(query, room)
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+/// A running search. The paths leave the best in `found`.
+struct Search<'a, 's> {
+    view: View<'a>,
+    options: &'a SearchOptions<'a>,
+    query: QueryRef<'s>,
+    walk: &'s mut WalkScratch,
+    found: &'s mut Pool,
+    frontier: &'s mut Frontier,
+}
+
+impl Search<'_, '_> {
+    fn run(&mut self) -> SearchPath {
+        let nodes = self.view.nodes();
+        let wanted = self.options.wanted().min(nodes);
+        let matches = self.options.filter.map_or(nodes, RowSet::len).min(nodes);
+        self.found.start(wanted.max(1));
+        if matches == 0 {
+            return SearchPath::Nothing;
+        }
+        let ef = self.options.ef_search.max(wanted).min(nodes);
+        if self.options.exact || self.view.layer_count == 0 || scan_is_cheaper(nodes, matches, ef) {
+            self.scan();
+            return SearchPath::Scan;
+        }
+        let entry = self.view.hierarchy().entry(self.view.space, self.query, self.walk);
+        if !self.options.restricts() {
+            self.walk.beam(self.view.space, self.view.lowest(), self.query, entry, ef);
+            self.measure(wanted);
+            return SearchPath::Graph;
+        }
+        if self.filtered_beam(entry, ef, matches as u64) {
+            std::mem::swap(self.found, &mut self.walk.pool);
+            self.measure(wanted);
+            return SearchPath::Graph;
+        }
+        self.found.start(wanted);
+        self.scan();
+        SearchPath::GraphThenScan
+    }
+}
+
+impl Search<'_, '_> {
+    /// Puts the best of the pool of a walk, whose distances are rough, in the order of their true distances.
+    fn measure(&mut self, wanted: usize) {
+        let WalkScratch { pool, fresh, .. } = &mut *self.walk;
+        fresh.clear();
+        fresh.extend(pool.keys().iter().map(|key| key.node()));
+        self.found.start(wanted);
+        self.compare();
+    }
+
+    /// Compares the query with every vector that may be a hit.
+    fn scan(&mut self) {
+        match self.options.filter {
+            Some(filter) if filter.len() < self.view.nodes() / 2 => self.scan_rows(filter),
+            _ => self.scan_all(),
+        }
+    }
+
+    fn scan_all(&mut self) {
+        let nodes = crate::graph::builder::node_id(self.view.nodes());
+        let restricts = self.options.restricts();
+        for first in (0..nodes).step_by(SCANNED_AT_ONCE as usize) {
+            let all = first..nodes.min(first + SCANNED_AT_ONCE);
+            self.walk.fresh.clear();
+            if restricts {
+                let allowed = |&node: &u32| self.options.allows(self.view.row_of_node[node as usize]);
+                self.walk.fresh.extend(all.filter(allowed));
+            } else {
+                self.walk.fresh.extend(all);
+            }
+            self.compare();
+        }
+    }
+
+    fn scan_rows(&mut self, filter: &RowSet) {
+        self.walk.fresh.clear();
+        for row in filter.iter() {
+            if self.options.allows(row) {
+                self.walk.fresh.extend(self.view.node_of(row));
+            }
+            if self.walk.fresh.len() == SCANNED_AT_ONCE as usize {
+                self.compare();
+                self.walk.fresh.clear();
+            }
+        }
+        self.compare();
+    }
+
+    fn compare(&mut self) {
+        let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
+        *distances += fresh.len() as u64;
+        let found = &mut *self.found;
+        self.view.space.distances(self.query, fresh, dots, |node, distance| found.insert(distance, node));
+    }
+
+    /// Walks the graph by way of all nodes, and collects those that may be hits. Gives up, and returns false, when it has computed
+    /// as many distances as a scan of the `matches` would.
+    fn filtered_beam(&mut self, entry: (u32, f32), ef: usize, matches: u64) -> bool {
+        let Self { view, options, query, walk, found, frontier } = self;
+        let (links, row_of_node) = (view.lowest(), view.row_of_node);
+        let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
+        let budget = *distances + matches;
+        found.start(ef);
+        frontier.clear();
+        visited.start(links.nodes());
+        visited.insert(entry.0);
+        frontier.push(Reverse(Key::new(entry.1, entry.0)));
+        if options.allows(row_of_node[entry.0 as usize]) {
+            found.insert(entry.1, entry.0);
+        }
+        while let Some(Reverse(nearest)) = frontier.pop() {
+            if found.is_full() && nearest.distance() > found.worst() {
+                break;
+            }
+            if *distances >= budget {
+                return false;
+            }
+            fresh.clear();
+            fresh.extend(links.of(nearest.node()).filter(|&id| visited.insert(id)));
+            *hops += 1;
+            *distances += fresh.len() as u64;
+            view.space.rough_distances(*query, fresh, dots, |node, distance| {
+                if !found.is_full() || distance < found.worst() {
+                    frontier.push(Reverse(Key::new(distance, node)));
+                    if options.allows(row_of_node[node as usize]) {
+                        found.insert(distance, node);
+                    }
+                }
+            });
+        }
+        true
+    }
+}
+
+/// Nodes seen and not expanded, the nearest first.
+type Frontier = BinaryHeap<Reverse<Key>>;
+
+/// Whether comparing all that match costs less than walking the graph through those that do not. A walk of width `ef` among
+/// `matches` of `nodes` passes about `ef / selectivity` nodes, and computes about 12 distances for each.
+fn scan_is_cheaper(nodes: usize, matches: usize, ef: usize) -> bool {
+    let passed = ef.saturating_mul(nodes) / matches.max(1);
+    matches <= passed.saturating_mul(12)
+}

@@ -1,0 +1,174 @@
+//! A finished graph to bytes.
+
+use std::io::Write;
+
+use super::layout::{ALIGN, CHUNK_LEN, Header, LAYERS_MAX};
+use crate::error::{Error, Result};
+use crate::graph::builder::{Built, node_id};
+use crate::graph::walk::NONE;
+use crate::metric::Metric;
+use crate::planes::AlignedBytes;
+
+impl Built {
+    pub(crate) fn header(&self) -> Header {
+        let quantizer = self.nodes.quantizer();
+        let mut layer_nodes = [0; LAYERS_MAX];
+        for (slot, layer) in layer_nodes.iter_mut().zip(&self.layers) {
+            *slot = node_id(layer.nodes());
+        }
+        let rows = self.nodes.rows();
+        Header {
+            metric: quantizer.metric(),
+            dimension: quantizer.dimension(),
+            nodes: rows.len(),
+            calibrated: quantizer.calibration().is_some(),
+            dense: rows.iter().all(|&row| (row as usize) < rows.len()),
+            top: self.top,
+            m: self.m,
+            layers: self.layers.len(),
+            layer_nodes,
+        }
+    }
+
+    /// Writes the index and returns its length.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<usize> {
+        let header = self.header();
+        let sections = header.sections();
+        let mut out = Checked { out, written: 0, hasher: crc32fast::Hasher::new(), checksums: Vec::new() };
+        out.write(&header.encode())?;
+        if let Some(calibration) = self.nodes.quantizer().calibration() {
+            out.pad_to(sections.calibration.start)?;
+            out.write(bytemuck::cast_slice(&calibration.centre))?;
+            out.write(bytemuck::cast_slice(&calibration.step))?;
+        }
+        out.pad_to(sections.terms.start)?;
+        self.write_terms(header.metric, &mut out)?;
+        out.pad_to(sections.row_of_node.start)?;
+        out.write(bytemuck::cast_slice(self.nodes.rows()))?;
+        self.write_rows(&header, &mut out)?;
+        for (layer, section) in self.layers.iter().zip(&sections.links) {
+            out.pad_to(section.start)?;
+            let mut list = vec![NONE; layer.degree()];
+            for node in 0..node_id(layer.nodes()) {
+                let links = layer.list(node);
+                list[..links.len()].copy_from_slice(links);
+                list[links.len()..].fill(NONE);
+                out.write(bytemuck::cast_slice(&list))?;
+            }
+        }
+        let [high, low] = self.nodes.planes().bytes();
+        out.pad_to(sections.high.start)?;
+        out.write(high)?;
+        out.pad_to(sections.low.start)?;
+        out.write(low)?;
+        out.pad_to(sections.checksums.start)?;
+        out.finish()?;
+        Ok(sections.total)
+    }
+
+    fn write_terms(&self, metric: Metric, out: &mut Checked<'_>) -> Result<()> {
+        if metric == Metric::L2 {
+            return out.write(bytemuck::cast_slice(self.nodes.terms()));
+        }
+        self.nodes.terms().iter().try_for_each(|terms| out.write(&terms.b.to_le_bytes()))
+    }
+
+    fn write_rows(&self, header: &Header, out: &mut Checked<'_>) -> Result<()> {
+        let rows = self.nodes.rows();
+        let mut nodes: Vec<u32> = (0..node_id(rows.len())).collect();
+        nodes.sort_unstable_by_key(|&node| rows[node as usize]);
+        if !header.dense {
+            out.pad_to(header.sections().rows.start)?;
+            nodes.iter().try_for_each(|&node| out.write(&rows[node as usize].to_le_bytes()))?;
+        }
+        out.pad_to(header.sections().node_of_row.start)?;
+        out.write(bytemuck::cast_slice(&nodes))
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<IndexBytes> {
+        let mut bytes = IndexBytes(AlignedBytes::with_capacity(self.header().sections().total));
+        self.write(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Counts and checksums what is written.
+struct Checked<'a> {
+    out: &'a mut dyn Write,
+    written: usize,
+    hasher: crc32fast::Hasher,
+    checksums: Vec<u32>,
+}
+
+impl Checked<'_> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes)?;
+        while !bytes.is_empty() {
+            let room = CHUNK_LEN - self.written % CHUNK_LEN;
+            let (chunk, rest) = bytes.split_at(room.min(bytes.len()));
+            self.hasher.update(chunk);
+            self.written += chunk.len();
+            if chunk.len() == room {
+                self.end_chunk();
+            }
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    fn end_chunk(&mut self) {
+        self.checksums.push(std::mem::take(&mut self.hasher).finalize());
+    }
+
+    fn pad_to(&mut self, offset: usize) -> Result<()> {
+        let zeros = [0; ALIGN];
+        let missing = offset.checked_sub(self.written).filter(|&missing| missing <= ALIGN);
+        let Some(missing) = missing else {
+            return Err(Error::damaged(format!(
+                "{} bytes written, where the layout says {offset}",
+                self.written
+            )));
+        };
+        self.write(&zeros[..missing])
+    }
+
+    fn finish(mut self) -> Result<()> {
+        if !self.written.is_multiple_of(CHUNK_LEN) {
+            self.end_chunk();
+        }
+        let checksums: Vec<u8> = self.checksums.iter().flat_map(|checksum| checksum.to_le_bytes()).collect();
+        self.out.write_all(&checksums)?;
+        self.out.write_all(&crc32fast::hash(&checksums).to_le_bytes())?;
+        Ok(())
+    }
+}
+
+/// The bytes of an index in memory, on a boundary of 64, as searching them in place likes it.
+#[derive(Debug, Clone, Default)]
+pub struct IndexBytes(AlignedBytes);
+
+impl AsRef<[u8]> for IndexBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl From<&[u8]> for IndexBytes {
+    /// Copies bytes that lie anywhere.
+    fn from(bytes: &[u8]) -> Self {
+        let mut aligned = AlignedBytes::with_capacity(bytes.len());
+        aligned.grow(bytes.len()).copy_from_slice(bytes);
+        Self(aligned)
+    }
+}
+
+impl Write for IndexBytes {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.grow(bytes.len()).copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,263 @@
+//! Sums of products of int8 codes with nibbles, by whatever this processor does best.
+//!
+//! All kernels give the same integer on all inputs: products of codes in [-127, 127] with nibbles in 0..=15, summed in 32
+//! bits, are exact up to [`MAX_DIMENSION`](crate::MAX_DIMENSION) dimensions. The scalar kernel defines it; tests compare with
+//! equality.
+
+mod scalar;
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use crate::planes::{Group, Line};
+
+/// A way to compute dot products that this processor has: a value of this type is the proof.
+///
+/// ```
+/// let kernel = vector_index::Kernel::detect();
+/// println!("{kernel}");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kernel(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod,
+}
+
+/// Rows of nibbles, one after the other; see [`planes`](crate::planes).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plane<'a> {
+    groups: &'a [Group],
+    /// Groups in a row.
+    stride: usize,
+}
+
+impl<'a> Plane<'a> {
+    /// Rows of `stride` groups each.
+    pub(crate) fn new(bytes: &'a [u8], stride: usize) -> Self {
+        Self { groups: bytes.as_chunks().0, stride }
+    }
+
+    #[inline]
+    pub(crate) fn row(self, at: u32) -> &'a [Group] {
+        &self.groups[at as usize * self.stride..][..self.stride]
+    }
+}
+
+impl Kernel {
+    /// The fastest kernel of this processor, found at run time.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self::available().last().copied().unwrap_or(Self(Kind::Scalar))
+    }
+
+    /// All kernels of this processor, the slowest first: for tests and measurements.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut kinds = vec![Kind::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            kinds.extend(is_x86_feature_detected!("avx2").then_some(Kind::Avx2));
+            kinds.extend(is_x86_feature_detected!("avxvnni").then_some(Kind::AvxVnni));
+            let avx512 = is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512bw");
+            kinds.extend(avx512.then_some(Kind::Avx512Vnni));
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            kinds.push(Kind::Neon);
+            kinds.extend(std::arch::is_aarch64_feature_detected!("dotprod").then_some(Kind::NeonDotprod));
+        }
+        kinds.into_iter().map(Self).collect()
+    }
+
+    /// The sums of products of the codes of a query with the nibbles of rows of a plane: `out[i]` is that of row `ids[i]`. The
+    /// rows are fetched ahead.
+    ///
+    /// `query` has as many lines as a row has groups, every id lies within the plane, and `out` is as long as `ids`.
+    #[inline]
+    pub(crate) fn dots(self, query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+        match self.0 {
+            Kind::Scalar => scalar::dots(query, plane, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => x86::avx2(query, plane, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => x86::avx_vnni(query, plane, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::avx512_vnni(query, plane, ids, out),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => neon::plain(query, plane, ids, out),
+            #[cfg(target_arch = "aarch64")]
+            Kind::NeonDotprod => neon::dotprod(query, plane, ids, out),
+        }
+    }
+
+    /// The name of the instruction set, as `/proc/cpuinfo` spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => "avx_vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => "avx512_vnni",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Kind::NeonDotprod => "neon dotprod",
+        }
+    }
+}
+
+/// Asks for the cache lines of a list of neighbours, where there is an instruction for it.
+#[inline]
+pub(crate) fn prefetch_list(list: &[u32]) {
+    #[cfg(target_arch = "x86_64")]
+    x86::prefetch(bytemuck::cast_slice(list));
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = list;
+}
+
+impl std::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    use crate::planes::{OwnedPlanes, Planes, QueryCodes, groups, pack};
+
+    /// The definition, in 64 bits.
+    fn by_hand(a: &[i8], b: &[i8]) -> i64 {
+        a.iter().zip(b).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum()
+    }
+
+    fn lines(codes: &[i8]) -> Vec<Line> {
+        let line = |chunk: &[i8]| std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0));
+        codes.chunks(64).map(line).collect()
+    }
+
+    fn planes(rows: &[&[i8]]) -> OwnedPlanes {
+        let mut planes = OwnedPlanes::new(groups(rows[0].len()));
+        for row in rows {
+            pack(row, planes.grow(1));
+        }
+        planes
+    }
+
+    fn dots(kernel: Kernel, query: &[i8], planes: Planes<'_>, ids: &[u32]) -> Vec<i32> {
+        let (mut out, mut room) = (vec![0; ids.len()], vec![0; ids.len()]);
+        planes.dots(kernel, QueryCodes::new(&lines(query)), ids, &mut out, &mut room);
+        out
+    }
+
+    fn code() -> impl Strategy<Value = i8> {
+        prop_oneof![Just(-127), Just(127), Just(0), Just(-1), -127..=127i8]
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_gives_the_integer_of_the_definition(
+            pair in prop::collection::vec((code(), code()), 1..1_500)
+        ) {
+            let (a, b): (Vec<_>, Vec<_>) = pair.into_iter().unzip();
+            for kernel in Kernel::available() {
+                let dot = dots(kernel, &a, planes(&[&b]).as_ref(), &[0])[0];
+                prop_assert_eq!(i64::from(dot), by_hand(&a, &b), "{}", kernel);
+            }
+        }
+
+        #[test]
+        fn every_kernel_gives_the_sum_of_the_scalar_one_on_any_nibbles(
+            query in prop::collection::vec(code(), 1..1_000), noise in any::<[u8; 32]>()
+        ) {
+            let query = lines(&query);
+            let bytes: Vec<u8> = noise.iter().cycle().take(query.len() * 32 * 3 + 5).copied().collect();
+            // Begins anywhere in memory.
+            for skipped in [0, 1, 5] {
+                let plane = Plane::new(&bytes[skipped..], query.len());
+                let mut expected = [0; 3];
+                scalar::dots(&query, plane, &[2, 0, 1], &mut expected);
+                for kernel in Kernel::available() {
+                    let mut found = [0; 3];
+                    kernel.dots(&query, plane, &[2, 0, 1], &mut found);
+                    prop_assert_eq!(found, expected, "{}", kernel);
+                }
+            }
+        }
+
+        #[test]
+        fn packed_codes_come_back(codes in prop::collection::vec(code(), 1..300)) {
+            let mut unpacked = vec![1; codes.len()];
+            planes(&[&codes]).as_ref().unpack(0, &mut unpacked);
+            prop_assert_eq!(unpacked, codes);
+        }
+
+        #[test]
+        fn the_high_plane_alone_is_right_to_half_a_step_in_every_dimension(
+            pair in prop::collection::vec((code(), code()), 64..65)
+        ) {
+            let (a, b): (Vec<_>, Vec<_>) = pair.into_iter().unzip();
+            let mut rough = [0];
+            planes(&[&b]).as_ref().rough_dots(Kernel::detect(), QueryCodes::new(&lines(&a)), &[0], &mut rough);
+            let bound: i64 = a.iter().map(|&code| i64::from(code.unsigned_abs()) * 8).sum();
+            prop_assert!((i64::from(rough[0]) - by_hand(&a, &b)).abs() <= bound + 1);
+        }
+    }
+
+    #[test]
+    fn the_longest_vectors_of_the_largest_codes_do_not_overflow() {
+        for (x, y) in [(127, 127), (-127, 127), (127, -127), (-127, -127)] {
+            let (a, b) = (vec![x; crate::MAX_DIMENSION], vec![y; crate::MAX_DIMENSION]);
+            let planes = planes(&[&b]);
+            for kernel in Kernel::available() {
+                assert_eq!(
+                    i64::from(dots(kernel, &a, planes.as_ref(), &[0])[0]),
+                    by_hand(&a, &b),
+                    "{kernel}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn many_rows_at_once_give_what_each_alone_gives() {
+        let code = |i: usize| i8::try_from(((i * 2_654_435_761) >> 7) % 255).unwrap_or(-100);
+        for (dimension, count) in [(1, 1), (64, 70), (65, 33), (384, 32), (385, 5), (768, 31), (831, 9)] {
+            let codes: Vec<i8> = (0..dimension * count).map(code).collect();
+            let rows: Vec<&[i8]> = codes.chunks(dimension).collect();
+            let planes = planes(&rows);
+            let ids: Vec<u32> = (0..100u32).map(|i| (i * 7) % u32::try_from(count).unwrap()).collect();
+            for kernel in Kernel::available() {
+                for len in [0, 1, 2, 3, 4, 5, 8, 31, 100] {
+                    let found = dots(kernel, rows[0], planes.as_ref(), &ids[..len]);
+                    for (&id, &dot) in ids.iter().zip(&found) {
+                        assert_eq!(
+                            i64::from(dot),
+                            by_hand(rows[0], rows[id as usize]),
+                            "{kernel} {dimension} {len}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

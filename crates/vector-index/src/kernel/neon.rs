@@ -1,0 +1,85 @@
+//! NEON, with the dot product instruction where the processor has it.
+#![expect(
+    unsafe_code,
+    reason = "loads, one instruction without an intrinsic, and calls that the existence of a `Kernel` makes sound"
+)]
+
+#[cfg_attr(
+    not(test),
+    expect(clippy::wildcard_imports, reason = "intrinsics have prefixes of their own")
+)]
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+use super::Plane;
+use crate::planes::Line;
+
+pub(super) fn plain(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        // SAFETY: NEON is part of 64-bit Arm as Rust compiles for it.
+        *out = unsafe { dot_plain(query, plane.row(id).as_flattened()) };
+    }
+}
+
+pub(super) fn dotprod(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        // SAFETY: a `Kernel` of this kind is made only where the processor has the dot product instructions.
+        *out = unsafe { dot_dotprod(query, plane.row(id).as_flattened()) };
+    }
+}
+
+#[inline]
+fn load(codes: &[i8; 16]) -> int8x16_t {
+    // SAFETY: 16 readable bytes; NEON is part of 64-bit Arm.
+    unsafe { vld1q_s8(codes.as_ptr()) }
+}
+
+/// The lower and the upper nibbles of 16 bytes.
+#[inline]
+#[target_feature(enable = "neon")]
+fn nibbles(bytes: &[u8; 16]) -> [int8x16_t; 2] {
+    let bytes = vreinterpretq_u8_s8(load(bytemuck::cast_ref(bytes)));
+    [vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15))), vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes))]
+}
+
+/// The codes that belong to the lower and the upper nibbles of half a group.
+#[inline]
+fn codes(line: &Line, half: usize) -> [int8x16_t; 2] {
+    let quarters = line.as_chunks().0;
+    [load(&quarters[half]), load(&quarters[2 + half])]
+}
+
+#[target_feature(enable = "neon")]
+fn dot_plain(query: &[Line], row: &[u8]) -> i32 {
+    let mut sum = vdupq_n_s32(0);
+    for (i, bytes) in row.as_chunks().0.iter().enumerate() {
+        let (codes, nibbles) = (codes(&query[i / 2], i % 2), nibbles(bytes));
+        for (code, nibble) in codes.into_iter().zip(nibbles) {
+            sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(code), vget_low_s8(nibble)));
+            sum = vpadalq_s16(sum, vmull_high_s8(code, nibble));
+        }
+    }
+    vaddvq_s32(sum)
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn dot_dotprod(query: &[Line], row: &[u8]) -> i32 {
+    let mut sums = [vdupq_n_s32(0); 2];
+    for (i, bytes) in row.as_chunks().0.iter().enumerate() {
+        let (codes, nibbles) = (codes(&query[i / 2], i % 2), nibbles(bytes));
+        sums[0] = sdot(sums[0], codes[0], nibbles[0]);
+        sums[1] = sdot(sums[1], codes[1], nibbles[1]);
+    }
+    vaddvq_s32(vaddq_s32(sums[0], sums[1]))
+}
+
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
+    // SAFETY: one arithmetic instruction on registers, which the target feature provides.
+    unsafe {
+        asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) a, in(vreg) b,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}

@@ -1,0 +1,19 @@
+//! The plain version, which defines the right answer. Compilers vectorise it as far as they may.
+
+use super::Plane;
+use crate::planes::Line;
+
+pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        *out = query.iter().zip(plane.row(id)).map(|(codes, nibbles)| group(codes, nibbles)).sum();
+    }
+}
+
+/// The lower nibbles of 32 bytes belong to the first 32 codes, the upper ones to the other 32.
+fn group(codes: &Line, nibbles: &[u8; 32]) -> i32 {
+    let (first, second) = codes.split_at(32);
+    let product = |(&byte, (&low, &high)): (&u8, (&i8, &i8))| {
+        i32::from(byte & 15) * i32::from(low) + i32::from(byte >> 4) * i32::from(high)
+    };
+    nibbles.iter().zip(first.iter().zip(second)).map(product).sum()
+}

@@ -1,0 +1,200 @@
+//! AVX2, AVX-VNNI and AVX-512 VNNI.
+//!
+//! Nibbles are unsigned and codes signed, which is what `vpmaddubsw` and `vpdpbusd` multiply. The former adds two products in 16
+//! bits, which eight such sums do not exceed: 8 * 2 * 15 * 127 < 32768.
+#![cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "intrinsics have prefixes of their own"))]
+#![expect(unsafe_code, reason = "loads, prefetch, and calls that the existence of a `Kernel` makes sound")]
+
+use std::arch::x86_64::*;
+
+use super::Plane;
+use crate::planes::{Group, Line};
+
+/// How many rows ahead of the one that is multiplied are asked for.
+const AHEAD: usize = 8;
+
+pub(super) fn avx2(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX2.
+    unsafe { dots_avx2(query, plane, ids, out) }
+}
+
+pub(super) fn avx_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-VNNI, and AVX2 with it.
+    unsafe { dots_avx_vnni(query, plane, ids, out) }
+}
+
+pub(super) fn avx512_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
+    unsafe { dots_avx512(query, plane, ids, out) }
+}
+
+/// Asks for the cache lines of some bytes.
+#[inline]
+pub(super) fn prefetch(bytes: &[u8]) {
+    for line in bytes.chunks(size_of::<Line>()) {
+        // SAFETY: a prefetch reads nothing that a program could see, and the address is that of a reference. SSE is part
+        // of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    }
+}
+
+/// Asks for the rows of the first few ids.
+#[inline]
+fn prefetch_first(plane: Plane<'_>, ids: &[u32]) {
+    for &id in ids.iter().take(AHEAD) {
+        prefetch(plane.row(id).as_flattened());
+    }
+}
+
+/// Asks for the row that comes [`AHEAD`] of the one at `at`.
+#[inline]
+fn prefetch_ahead(plane: Plane<'_>, ids: &[u32], at: usize) {
+    if let Some(&id) = ids.get(at + AHEAD) {
+        prefetch(plane.row(id).as_flattened());
+    }
+}
+
+#[inline]
+fn load_codes(codes: &[i8; 32]) -> __m256i {
+    // SAFETY: 32 readable bytes; called where AVX2 is.
+    unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) }
+}
+
+#[inline]
+fn load_group(group: &Group) -> __m256i {
+    // SAFETY: 32 readable bytes; called where AVX2 is.
+    unsafe { _mm256_loadu_si256(group.as_ptr().cast()) }
+}
+
+#[inline]
+fn load_two_groups(groups: &[Group; 2]) -> __m512i {
+    // SAFETY: 64 readable bytes; called where AVX-512 is.
+    unsafe { _mm512_loadu_si512(groups.as_ptr().cast()) }
+}
+
+#[inline]
+fn load_line(line: &Line) -> __m512i {
+    // SAFETY: 64 readable bytes; called where AVX-512 is.
+    unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
+}
+
+/// The lower and the upper nibbles of bytes.
+#[target_feature(enable = "avx2")]
+fn nibbles256(bytes: __m256i) -> [__m256i; 2] {
+    let mask = _mm256_set1_epi8(15);
+    [_mm256_and_si256(bytes, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask)]
+}
+
+#[target_feature(enable = "avx2")]
+fn dots_avx2(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    let ones = _mm256_set1_epi16(1);
+    prefetch_first(plane, ids);
+    for (at, (&id, out)) in ids.iter().zip(out).enumerate() {
+        prefetch_ahead(plane, ids, at);
+        let mut sum = _mm256_setzero_si256();
+        // A group adds two sums of two products: four groups are within the bound of eight.
+        for (codes, groups) in query.chunks(4).zip(plane.row(id).chunks(4)) {
+            let mut pairs = _mm256_setzero_si256();
+            for (codes, group) in codes.iter().zip(groups) {
+                let [low, high] = nibbles256(load_group(group));
+                let [first, second] = codes.as_chunks().0 else { continue };
+                pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(low, load_codes(first)));
+                pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(high, load_codes(second)));
+            }
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+        }
+        *out = sum256(sum);
+    }
+}
+
+#[target_feature(enable = "avx2,avxvnni")]
+fn dots_avx_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    prefetch_first(plane, ids);
+    for (at, (&id, out)) in ids.iter().zip(out).enumerate() {
+        prefetch_ahead(plane, ids, at);
+        let mut sums = [_mm256_setzero_si256(); 2];
+        for (codes, group) in query.iter().zip(plane.row(id)) {
+            let [low, high] = nibbles256(load_group(group));
+            let [first, second] = codes.as_chunks().0 else { continue };
+            sums[0] = _mm256_dpbusd_avx_epi32(sums[0], low, load_codes(first));
+            sums[1] = _mm256_dpbusd_avx_epi32(sums[1], high, load_codes(second));
+        }
+        *out = sum256(_mm256_add_epi32(sums[0], sums[1]));
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn sum256(sum: __m256i) -> i32 {
+    let four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b00_00_11_10>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b00_00_00_01>(two)))
+}
+
+/// For common lengths, the query stays in registers.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn dots_avx512(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    match query.len() {
+        2 => dots_avx512_of::<1>(query, plane, ids, out),
+        4 => dots_avx512_of::<2>(query, plane, ids, out),
+        6 => dots_avx512_of::<3>(query, plane, ids, out),
+        8 => dots_avx512_of::<4>(query, plane, ids, out),
+        12 => dots_avx512_of::<6>(query, plane, ids, out),
+        16 => dots_avx512_of::<8>(query, plane, ids, out),
+        _ => dots_avx512_any(query, plane, ids, out),
+    }
+}
+
+/// Rows of `N` pairs of groups.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn dots_avx512_of<const N: usize>(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    let Some(query) = query.as_chunks::<2>().0.first_chunk::<N>() else { return };
+    let mut codes = [[_mm512_setzero_si512(); 2]; N];
+    for i in 0..N {
+        codes[i] = halves_together(load_line(&query[i][0]), load_line(&query[i][1]));
+    }
+    prefetch_first(plane, ids);
+    for (at, (&id, out)) in ids.iter().zip(out).enumerate() {
+        prefetch_ahead(plane, ids, at);
+        let Some(row) = plane.row(id).as_chunks::<2>().0.first_chunk::<N>() else { return };
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for i in 0..N {
+            sums = add_products(sums, load_two_groups(&row[i]), codes[i]);
+        }
+        *out = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn dots_avx512_any(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
+    let (pairs, last) = query.as_chunks::<2>();
+    prefetch_first(plane, ids);
+    for (at, (&id, out)) in ids.iter().zip(out).enumerate() {
+        prefetch_ahead(plane, ids, at);
+        let (row_pairs, row_last) = plane.row(id).as_chunks::<2>();
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for (codes, groups) in pairs.iter().zip(row_pairs) {
+            let codes = halves_together(load_line(&codes[0]), load_line(&codes[1]));
+            sums = add_products(sums, load_two_groups(groups), codes);
+        }
+        for (codes, group) in last.iter().zip(row_last) {
+            let codes = halves_together(load_line(codes), _mm512_setzero_si512());
+            sums = add_products(sums, _mm512_zextsi256_si512(load_group(group)), codes);
+        }
+        *out = _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]));
+    }
+}
+
+/// Two groups lie in a register: the codes that belong to their lower nibbles, and those of the upper ones.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves_together(a: __m512i, b: __m512i) -> [__m512i; 2] {
+    [_mm512_shuffle_i64x2::<0b01_00_01_00>(a, b), _mm512_shuffle_i64x2::<0b11_10_11_10>(a, b)]
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn add_products(sums: [__m512i; 2], bytes: __m512i, codes: [__m512i; 2]) -> [__m512i; 2] {
+    let mask = _mm512_set1_epi8(15);
+    let (low, high) = (_mm512_and_si512(bytes, mask), _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask));
+    [_mm512_dpbusd_epi32(sums[0], low, codes[0]), _mm512_dpbusd_epi32(sums[1], high, codes[1])]
+}

@@ -1,0 +1,75 @@
+//! How an index is built, with the limits of each setting.
+
+use crate::error::{Error, Result};
+
+/// How an index is built.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[must_use]
+pub struct BuildOptions {
+    pub(crate) m: usize,
+    pub(crate) ef_construction: usize,
+    pub(crate) alpha: f32,
+    pub(crate) seed: u64,
+    pub(crate) graph_from: usize,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BuildOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self { m: 16, ef_construction: 100, alpha: 1.1, seed: 0, graph_from: 2_000 }
+    }
+
+    /// How many neighbours a node has at most in the upper layers; in the lowest, which has nearly all links, it has twice as
+    /// many. More makes a larger index of higher recall. 2 to 256. Default: 16.
+    pub fn m(mut self, m: usize) -> Self {
+        self.m = m;
+        self
+    }
+
+    /// How many candidates the neighbours of a node are chosen from. More makes a better graph in more time. 1 to 10,000.
+    /// Default: 100.
+    pub fn ef_construction(mut self, ef_construction: usize) -> Self {
+        self.ef_construction = ef_construction;
+        self
+    }
+
+    /// How much nearer a neighbour must be to a candidate than the node itself for the candidate to be left out. Above 1, nodes keep
+    /// more and longer links. 1 to 2. Without effect under [`Metric::Dot`](crate::Metric::Dot). Default: 1.1.
+    pub fn alpha(mut self, alpha: f32) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    /// What the choice of the nodes of the upper layers, and the order of insertion, begin with. The same vectors, options and seed
+    /// give the same bytes. Default: 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// From how many vectors on there is a graph. Fewer are scanned by every search, exactly, and take no time to build.
+    /// Default: 2,000.
+    pub fn graph_from(mut self, vectors: usize) -> Self {
+        self.graph_from = vectors;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if !(2..=256).contains(&self.m) {
+            return Err(Error::invalid(format!("m = {}: a node has 2 to 256 neighbours", self.m)));
+        }
+        if !(1..=10_000).contains(&self.ef_construction) {
+            return Err(Error::invalid(format!("ef_construction = {}: 1 to 10,000", self.ef_construction)));
+        }
+        if !(1.0..=2.0).contains(&self.alpha) {
+            return Err(Error::invalid(format!("alpha = {}: 1 to 2", self.alpha)));
+        }
+        Ok(())
+    }
+}

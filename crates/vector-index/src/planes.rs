@@ -1,0 +1,215 @@
+//! int8 codes as two planes of nibbles.
+//!
+//! A code `u` in [-127, 127] is `16 * (high - 8) + low`, with `high` and `low` in 0..=15. All high nibbles lie in one plane, all low
+//! ones in another, each row of a plane in half a byte a dimension. The high plane alone is a code of 4 bits: a walk through a graph,
+//! which waits for memory most of the time, reads only that, half the bytes. Both together are the int8 code, exactly.
+//!
+//! In a row, every 32 bytes hold 64 dimensions: the lower half of byte `i` belongs to dimension `i` of them, the upper to `32 + i`.
+
+use bytemuck::Zeroable;
+
+use crate::kernel::{Kernel, Plane};
+
+/// 64 codes: a row of codes is padded with zeros to a multiple.
+pub(crate) type Line = [i8; 64];
+
+/// The nibbles of 64 codes in a plane.
+pub(crate) type Group = [u8; 32];
+
+/// Codes on a boundary of 64 bytes.
+#[derive(Debug, Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C, align(64))]
+pub(crate) struct Aligned(pub(crate) Line);
+
+/// How many groups of 64 codes a row has.
+pub(crate) const fn groups(dimension: usize) -> usize {
+    dimension.div_ceil(size_of::<Line>())
+}
+
+/// The rows of both planes, where they lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planes<'a> {
+    pub(crate) high: Plane<'a>,
+    pub(crate) low: Plane<'a>,
+}
+
+impl Planes<'_> {
+    /// The codes of a row.
+    pub(crate) fn unpack(self, row: u32, codes: &mut [i8]) {
+        let pairs = self.high.row(row).iter().zip(self.low.row(row));
+        for (codes, (high, low)) in codes.chunks_mut(size_of::<Line>()).zip(pairs) {
+            let line = unpack_group(high, low);
+            codes.copy_from_slice(&line[..codes.len()]);
+        }
+    }
+}
+
+fn unpack_group(high: &Group, low: &Group) -> Line {
+    let mut line = [0; size_of::<Line>()];
+    let (first, second) = line.split_at_mut(size_of::<Group>());
+    for (((first, second), &high), &low) in first.iter_mut().zip(second).zip(high).zip(low) {
+        *first = ((high << 4 | low & 15) ^ 128).cast_signed();
+        *second = ((high & 0xF0 | low >> 4) ^ 128).cast_signed();
+    }
+    line
+}
+
+/// Both planes in memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnedPlanes {
+    high: AlignedBytes,
+    low: AlignedBytes,
+    groups: usize,
+}
+
+impl OwnedPlanes {
+    pub(crate) fn new(groups: usize) -> Self {
+        Self { high: AlignedBytes::default(), low: AlignedBytes::default(), groups }
+    }
+
+    pub(crate) fn as_ref(&self) -> Planes<'_> {
+        let plane = |bytes| Plane::new(bytes, self.groups);
+        Planes { high: plane(self.high.as_ref()), low: plane(self.low.as_ref()) }
+    }
+
+    pub(crate) fn bytes(&self) -> [&[u8]; 2] {
+        [self.high.as_ref(), self.low.as_ref()]
+    }
+
+    /// Makes room for rows and returns what they are to be written to: the bytes of each plane.
+    pub(crate) fn grow(&mut self, rows: usize) -> [&mut [u8]; 2] {
+        let len = rows * self.row_len();
+        [self.high.grow(len), self.low.grow(len)]
+    }
+
+    pub(crate) fn row_len(&self) -> usize {
+        self.groups * size_of::<Group>()
+    }
+
+    /// Appends rows of another.
+    pub(crate) fn push_row(&mut self, from: Planes<'_>, row: u32) {
+        let len = self.row_len();
+        self.high.grow(len).copy_from_slice(from.high.row(row).as_flattened());
+        self.low.grow(len).copy_from_slice(from.low.row(row).as_flattened());
+    }
+
+    /// Puts the rows in another order: the one at `order[i]` comes to `i`. `order` is a permutation.
+    pub(crate) fn permute(&mut self, order: &[u32]) {
+        let len = self.row_len();
+        permute_rows(self.high.as_mut(), len, order);
+        permute_rows(self.low.as_mut(), len, order);
+    }
+}
+
+/// Writes codes as nibbles into a row of each plane. What is missing to a whole group counts as zeros.
+pub(crate) fn pack(codes: &[i8], [high, low]: [&mut [u8]; 2]) {
+    let rows = high.as_chunks_mut::<32>().0.iter_mut().zip(low.as_chunks_mut::<32>().0);
+    let mut codes = codes.chunks(size_of::<Line>());
+    for (high, low) in rows {
+        let mut line = [0; size_of::<Line>()];
+        let some = codes.next().unwrap_or_default();
+        line[..some.len()].copy_from_slice(some);
+        for i in 0..32 {
+            let [a, b] = [line[i], line[32 + i]].map(|code| code.cast_unsigned().wrapping_add(128));
+            high[i] = a >> 4 | b & 0xF0;
+            low[i] = a & 15 | b << 4;
+        }
+    }
+}
+
+/// Permutes rows in place, cycle by cycle.
+fn permute_rows(bytes: &mut [u8], row_len: usize, order: &[u32]) {
+    let mut done = vec![false; order.len()];
+    let mut kept = vec![0; row_len];
+    for start in 0..order.len() {
+        if done[start] {
+            continue;
+        }
+        kept.copy_from_slice(&bytes[start * row_len..][..row_len]);
+        let mut to = start;
+        loop {
+            done[to] = true;
+            let from = order[to] as usize;
+            if from == start {
+                break;
+            }
+            bytes.copy_within(from * row_len..(from + 1) * row_len, to * row_len);
+            to = from;
+        }
+        bytes[to * row_len..][..row_len].copy_from_slice(&kept);
+    }
+}
+
+/// Bytes on a boundary of 64, so that no row lies across more cache lines than it must.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AlignedBytes {
+    lines: Vec<Aligned>,
+    len: usize,
+}
+
+impl AlignedBytes {
+    pub(crate) fn with_capacity(len: usize) -> Self {
+        Self { lines: Vec::with_capacity(len.div_ceil(size_of::<Line>())), len: 0 }
+    }
+
+    pub(crate) fn as_ref(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.lines)[..self.len]
+    }
+
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+
+    /// Appends zeros and returns them.
+    pub(crate) fn grow(&mut self, more: usize) -> &mut [u8] {
+        let start = self.len;
+        self.len += more;
+        self.lines.resize(self.len.div_ceil(size_of::<Line>()), Aligned::zeroed());
+        &mut self.as_mut()[start..]
+    }
+}
+
+/// A query's codes, and what distances from it are computed with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryCodes<'a> {
+    pub(crate) lines: &'a [Line],
+    /// The sum of the codes.
+    pub(crate) sum: i32,
+}
+
+impl<'a> QueryCodes<'a> {
+    pub(crate) fn new(lines: &'a [Line]) -> Self {
+        Self { lines, sum: lines.as_flattened().iter().map(|&code| i32::from(code)).sum() }
+    }
+}
+
+impl Planes<'_> {
+    /// The dot products with some rows, as exactly as the high plane alone tells.
+    #[inline]
+    pub(crate) fn rough_dots(self, kernel: Kernel, query: QueryCodes<'_>, ids: &[u32], out: &mut [i32]) {
+        kernel.dots(query.lines, self.high, ids, out);
+        // A low nibble that is not read is 7.5 on average.
+        let middle = query.sum.wrapping_mul(128).wrapping_sub(query.sum.wrapping_mul(15) >> 1);
+        for dot in out {
+            *dot = dot.wrapping_mul(16).wrapping_sub(middle);
+        }
+    }
+
+    /// The dot products with some rows. `room` is as long as `out`.
+    #[inline]
+    pub(crate) fn dots(
+        self,
+        kernel: Kernel,
+        query: QueryCodes<'_>,
+        ids: &[u32],
+        out: &mut [i32],
+        room: &mut [i32],
+    ) {
+        kernel.dots(query.lines, self.high, ids, out);
+        kernel.dots(query.lines, self.low, ids, room);
+        let excess = query.sum.wrapping_mul(128);
+        for (dot, low) in out.iter_mut().zip(room) {
+            *dot = dot.wrapping_mul(16).wrapping_sub(excess).wrapping_add(*low);
+        }
+    }
+}

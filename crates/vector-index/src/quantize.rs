@@ -1,0 +1,347 @@
+//! f32 vectors to int8 codes, and the error that makes.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "shares of counts, and one rounding of exact integers, the same on every machine"
+)]
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::metric::{Metric, dot};
+use crate::planes::QueryCodes;
+use crate::space::{QueryRef, QueryRoom};
+
+/// The largest number of dimensions: dot products of codes then fit 32 bits.
+pub const MAX_DIMENSION: usize = 65_536;
+
+/// Turns vectors into int8 codes.
+///
+/// By default each vector has a scale of its own, its largest absolute value / 127, and every code is
+/// `round(value / scale)`, in [-127, 127]: nothing is learnt, so it suits data that arrives over time. A
+/// [calibrated](Self::calibrated) quantizer has a centre and a range for each dimension instead, taken from samples.
+///
+/// Norms are computed from the codes, not from the vectors, so that a distance is exactly that of the codes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Int8Quantizer {
+    metric: Metric,
+    dimension: usize,
+    calibration: Option<Calibration>,
+}
+
+/// Dimension `i` of a code `u` stands for `centre[i] + step[i] * u`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Calibration {
+    pub(crate) centre: Vec<f32>,
+    pub(crate) step: Vec<f32>,
+}
+
+/// What quantization does to some vectors; see [`Int8Quantizer::statistics`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QuantizationStatistics {
+    /// How many vectors were looked at.
+    pub vectors: usize,
+    /// The share of values outside the range of their dimension, which became its end. Always 0 without calibration.
+    pub saturated: f64,
+    /// The mean of 1 - cosine(vector, decoded codes).
+    pub mean_cosine_error: f64,
+    /// The largest of them.
+    pub worst_cosine_error: f64,
+}
+
+/// What is known of a stored vector beside its codes: its distance from a query is
+/// `query.base + a + b * (query.offset + query.scale * dot)`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
+#[repr(C)]
+pub(crate) struct Terms {
+    /// The squared norm under L2, otherwise 0.
+    pub(crate) a: f32,
+    /// The scale of the codes; under cosine divided by the norm.
+    pub(crate) b: f32,
+}
+
+/// The factors of a query; see [`Terms`]. Its codes lie beside it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct QueryTerms {
+    pub(crate) base: f32,
+    pub(crate) offset: f32,
+    pub(crate) scale: f32,
+}
+
+impl QueryTerms {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "one rounding of an exact integer, the same on every machine"
+    )]
+    #[inline]
+    pub(crate) fn distance(self, dot: i32, terms: Terms) -> f32 {
+        self.base + terms.a + terms.b * (self.offset + self.scale * dot as f32)
+    }
+}
+
+impl Int8Quantizer {
+    /// A quantizer with a scale for each vector.
+    ///
+    /// Fails if `dimension` is 0 or more than [`MAX_DIMENSION`].
+    pub fn new(metric: Metric, dimension: usize) -> Result<Self> {
+        if dimension == 0 || dimension > MAX_DIMENSION {
+            let message = format!("{dimension} dimensions: an index has 1 to {MAX_DIMENSION}");
+            return Err(Error::invalid(message));
+        }
+        Ok(Self { metric, dimension, calibration: None })
+    }
+
+    /// A quantizer with a centre and a range for each dimension: the middle of the values that the samples have there, and
+    /// the distance from it that covers all of them, widened by a tenth. Values outside become its ends.
+    ///
+    /// `samples` are vectors one after the other. Fails if there is none, or one that [`quantize`](Self::quantize) would refuse.
+    pub fn calibrated(metric: Metric, dimension: usize, samples: &[f32]) -> Result<Self> {
+        let mut quantizer = Self::new(metric, dimension)?;
+        let vectors = quantizer.split(samples)?;
+        for vector in vectors.clone() {
+            quantizer.check(vector)?;
+        }
+        if vectors.len() == 0 {
+            return Err(Error::invalid("calibration needs at least one sample"));
+        }
+        let mut low = vec![f32::INFINITY; dimension];
+        let mut high = vec![f32::NEG_INFINITY; dimension];
+        for vector in vectors {
+            for (i, &value) in vector.iter().enumerate() {
+                low[i] = low[i].min(value);
+                high[i] = high[i].max(value);
+            }
+        }
+        let range = |(&low, &high): (&f32, &f32)| (high / 2.0 - low / 2.0) * 1.1;
+        let widest = low.iter().zip(&high).map(range).fold(f32::MIN_POSITIVE * 1e6, f32::max);
+        // A dimension that hardly varies among the samples may vary later: it keeps a thousandth of the widest range.
+        let step = low.iter().zip(&high).map(|pair| range(pair).max(widest / 1000.0) / 127.0).collect();
+        let centre = low.iter().zip(&high).map(|(&low, &high)| low / 2.0 + high / 2.0).collect();
+        quantizer.calibration = Some(Calibration { centre, step });
+        Ok(quantizer)
+    }
+
+    pub(crate) fn with_calibration(mut self, calibration: Option<Calibration>) -> Self {
+        self.calibration = calibration;
+        self
+    }
+
+    pub(crate) fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// The metric that distances are measured by.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The number of dimensions of every vector.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The codes of a vector, and the scale by which they stand for its values (1 when calibrated, where codes are steps
+    /// of each dimension's own size).
+    ///
+    /// Fails with [`WrongDimension`](ErrorKind::WrongDimension), [`NotFinite`](ErrorKind::NotFinite), or
+    /// [`ZeroVector`](ErrorKind::ZeroVector) under cosine.
+    pub fn quantize(&self, vector: &[f32]) -> Result<(Vec<i8>, f32)> {
+        self.check(vector)?;
+        let mut codes = vec![0; self.dimension];
+        let scale = self.encode(vector, &mut codes);
+        Ok((codes, scale))
+    }
+
+    /// The vector that codes stand for. `codes` has as many values as the quantizer has dimensions.
+    #[must_use]
+    pub fn decode(&self, codes: &[i8], scale: f32) -> Vec<f32> {
+        match &self.calibration {
+            None => codes.iter().map(|&code| f32::from(code) * scale).collect(),
+            Some(Calibration { centre, step }) => {
+                let value = |((&code, centre), step): ((&i8, &f32), &f32)| centre + step * f32::from(code);
+                codes.iter().zip(centre).zip(step).map(value).collect()
+            }
+        }
+    }
+
+    /// How well codes stand for some vectors, one after the other in `samples`.
+    pub fn statistics(&self, samples: &[f32]) -> Result<QuantizationStatistics> {
+        let (mut saturated, mut sum, mut worst, mut vectors) = (0, 0.0, 0.0f64, 0);
+        for vector in self.split(samples)? {
+            let (codes, scale) = self.quantize(vector)?;
+            let decoded = self.decode(&codes, scale);
+            saturated += self.calibration.as_ref().map_or(0, |c| c.outside(vector));
+            let norms = f64::from(dot(vector, vector)).sqrt() * f64::from(dot(&decoded, &decoded)).sqrt();
+            let error = if norms > 0.0 { 1.0 - f64::from(dot(vector, &decoded)) / norms } else { 0.0 };
+            (sum, worst, vectors) = (sum + error, worst.max(error), vectors + 1);
+        }
+        let mean = |total: f64, of: usize| if of == 0 { 0.0 } else { total / of as f64 };
+        Ok(QuantizationStatistics {
+            vectors,
+            saturated: mean(saturated as f64, vectors * self.dimension),
+            mean_cosine_error: mean(sum, vectors),
+            worst_cosine_error: worst,
+        })
+    }
+
+    /// The vectors that lie one after the other in `data`.
+    pub(crate) fn split<'a>(&self, data: &'a [f32]) -> Result<std::slice::ChunksExact<'a, f32>> {
+        if !data.len().is_multiple_of(self.dimension) {
+            let message = format!(
+                "{} values are not a whole number of vectors of {} dimensions",
+                data.len(),
+                self.dimension
+            );
+            return Err(Error::new(ErrorKind::WrongDimension, message));
+        }
+        Ok(data.chunks_exact(self.dimension))
+    }
+
+    pub(crate) fn check(&self, vector: &[f32]) -> Result<()> {
+        if vector.len() != self.dimension {
+            let message =
+                format!("a vector of {} dimensions, where the index has {}", vector.len(), self.dimension);
+            return Err(Error::new(ErrorKind::WrongDimension, message));
+        }
+        if let Some(at) = vector.iter().position(|value| !value.is_finite()) {
+            let message = format!("value {at} of the vector is {}: all must be finite", vector[at]);
+            return Err(Error::new(ErrorKind::NotFinite, message));
+        }
+        let scaled = self.metric != Metric::Cosine || self.calibration.is_some();
+        if scaled && !(dot(vector, vector) * 16.0).is_finite() {
+            let message =
+                "the values of the vector are too large: their squares must fit 32-bit floating point";
+            return Err(Error::new(ErrorKind::NotFinite, message));
+        }
+        if self.metric == Metric::Cosine && max_abs(vector) < TINY {
+            let message = "a vector of zeros has no direction, which the cosine metric compares";
+            return Err(Error::new(ErrorKind::ZeroVector, message));
+        }
+        Ok(())
+    }
+
+    /// Writes the codes of a vector that was checked and returns their scale.
+    pub(crate) fn encode(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
+        let Some(Calibration { centre, step }) = &self.calibration else {
+            return encode_max_abs(vector.iter().copied(), max_abs(vector), codes);
+        };
+        for (((code, &value), &centre), &step) in codes.iter_mut().zip(vector).zip(centre).zip(step) {
+            *code = round_to_i8(((value - centre) / step).clamp(-127.0, 127.0));
+        }
+        1.0
+    }
+
+    /// What is kept of a stored vector beside its codes.
+    pub(crate) fn terms(&self, codes: &[i8], scale: f32) -> Terms {
+        let squared = match self.calibration {
+            None => squared_norm(codes),
+            Some(_) => {
+                let decoded = self.decode(codes, scale);
+                dot(&decoded, &decoded)
+            }
+        };
+        match (self.metric, squared > 0.0) {
+            // The scale of the codes cancels.
+            (Metric::Cosine, true) => Terms { a: 0.0, b: squared.sqrt().recip() },
+            (Metric::Cosine, false) => Terms { a: 0.0, b: 0.0 },
+            (Metric::Dot, _) => Terms { a: 0.0, b: scale },
+            (Metric::L2, _) if self.calibration.is_some() => Terms { a: squared, b: scale },
+            (Metric::L2, _) => Terms { a: squared * scale * scale, b: scale },
+        }
+    }
+
+    /// Writes the codes of a checked query and returns its factors.
+    pub(crate) fn encode_query(&self, vector: &[f32], codes: &mut [i8]) -> QueryTerms {
+        let Some(Calibration { centre, step }) = &self.calibration else {
+            let scale = self.encode(vector, codes);
+            return self.query_terms(codes, scale);
+        };
+        let stepped = || vector.iter().zip(step).map(|(value, step)| value * step);
+        let scale = encode_max_abs(stepped(), stepped().fold(0.0, |max, value| value.abs().max(max)), codes);
+        let (offset, squared) = (dot(centre, vector), dot(vector, vector));
+        self.factors(offset, scale, squared)
+    }
+
+    /// The scale by which codes stand for their vector.
+    pub(crate) fn scale_of(&self, terms: Terms) -> f32 {
+        if self.calibration.is_some() { 1.0 } else { terms.b }
+    }
+
+    /// A checked vector as a query, whose codes are written to `room`.
+    pub(crate) fn prepare<'a>(&self, vector: &[f32], room: &'a mut QueryRoom) -> QueryRef<'a> {
+        let terms = self.encode_query(vector, room.codes(vector.len()));
+        QueryRef { codes: QueryCodes::new(room.lines()), terms }
+    }
+
+    /// The factors of a stored vector as a query, unless calibrated.
+    pub(crate) fn query_of(&self, terms: Terms) -> QueryTerms {
+        match self.metric {
+            Metric::Cosine => QueryTerms { base: 1.0, offset: 0.0, scale: -terms.b },
+            Metric::Dot => QueryTerms { base: 0.0, offset: 0.0, scale: -terms.b },
+            Metric::L2 => QueryTerms { base: terms.a, offset: 0.0, scale: -2.0 * terms.b },
+        }
+    }
+
+    /// The factors of a query that has codes of the plain kind.
+    pub(crate) fn query_terms(&self, codes: &[i8], scale: f32) -> QueryTerms {
+        let squared = squared_norm(codes);
+        match self.metric {
+            Metric::Cosine => self.factors(0.0, 1.0, squared),
+            _ => self.factors(0.0, scale, squared * scale * scale),
+        }
+    }
+
+    fn factors(&self, offset: f32, scale: f32, squared: f32) -> QueryTerms {
+        match self.metric {
+            Metric::Cosine => {
+                let norm = squared.sqrt().max(f32::MIN_POSITIVE);
+                QueryTerms { base: 1.0, offset: -offset / norm, scale: -scale / norm }
+            }
+            Metric::Dot => QueryTerms { base: 0.0, offset: -offset, scale: -scale },
+            Metric::L2 => QueryTerms { base: squared, offset: -2.0 * offset, scale: -2.0 * scale },
+        }
+    }
+}
+
+impl Calibration {
+    fn outside(&self, vector: &[f32]) -> usize {
+        let code = |((value, centre), step): ((&f32, &f32), &f32)| ((value - centre) / step).abs();
+        vector.iter().zip(&self.centre).zip(&self.step).map(code).filter(|&code| code > 127.5).count()
+    }
+}
+
+/// Vectors whose largest value is smaller are taken for zeros: 127 / value must be finite.
+const TINY: f32 = 1e-30;
+
+fn max_abs(vector: &[f32]) -> f32 {
+    let (chunks, rest) = vector.as_chunks::<16>();
+    let mut lanes = [0.0f32; 16];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            let value = value.abs();
+            *lane = if value > *lane { value } else { *lane };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|value| value.abs())).fold(0.0, f32::max)
+}
+
+fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8]) -> f32 {
+    if max < TINY {
+        codes.fill(0);
+        return 0.0;
+    }
+    let per_value = 127.0 / max;
+    for (code, value) in codes.iter_mut().zip(values) {
+        *code = round_to_i8(value * per_value);
+    }
+    max / 127.0
+}
+
+/// Rounds a value in [-127.5, 127.5] to the nearest integer, ties to even: where a value that large is added, the last bit
+/// of the mantissa counts ones, and the lowest byte is the result. Compilers turn this into vector instructions everywhere.
+fn round_to_i8(value: f32) -> i8 {
+    const ONES: f32 = 12_582_912.0; // 1.5 * 2^23
+    (value + ONES).to_bits().to_le_bytes()[0].cast_signed()
+}
+fn squared_norm(codes: &[i8]) -> f32 {
+    codes.iter().map(|&code| i32::from(code) * i32::from(code)).sum::<i32>() as f32
+}

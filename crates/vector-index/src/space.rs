@@ -1,0 +1,199 @@
+//! Stored vectors as a search sees them, and a query beside them.
+
+use rayon::prelude::*;
+
+use bytemuck::Zeroable;
+
+use crate::kernel::Kernel;
+use crate::planes::{Aligned, Line, OwnedPlanes, Planes, QueryCodes, groups};
+use crate::quantize::{Int8Quantizer, QueryTerms, Terms};
+
+/// Stored vectors, and how distances from them are computed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Space<'a> {
+    pub(crate) kernel: Kernel,
+    pub(crate) planes: Planes<'a>,
+    pub(crate) terms: TermsRef<'a>,
+}
+
+/// The terms of stored vectors: without those that the metric does not have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TermsRef<'a> {
+    /// `a` and `b`.
+    Pairs(&'a [Terms]),
+    /// `b` alone; `a` is 0.
+    Plain(&'a [f32]),
+}
+
+impl TermsRef<'_> {
+    #[inline]
+    pub(crate) fn get(self, node: u32) -> Terms {
+        match self {
+            Self::Pairs(terms) => terms[node as usize],
+            Self::Plain(terms) => Terms { a: 0.0, b: terms[node as usize] },
+        }
+    }
+}
+
+/// A query as codes and factors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryRef<'a> {
+    pub(crate) codes: QueryCodes<'a>,
+    pub(crate) terms: QueryTerms,
+}
+
+/// Where the codes of a query are written.
+#[derive(Debug, Default)]
+pub(crate) struct QueryRoom(Vec<Aligned>);
+
+impl QueryRoom {
+    /// Room for so many codes, with zeros behind them.
+    pub(crate) fn codes(&mut self, dimension: usize) -> &mut [i8] {
+        self.0.resize(groups(dimension), Aligned::zeroed());
+        if let Some(last) = self.0.last_mut() {
+            *last = Aligned::zeroed();
+        }
+        &mut bytemuck::cast_slice_mut(&mut self.0)[..dimension]
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// Room for dot products.
+#[derive(Debug, Default)]
+pub(crate) struct Dots {
+    sums: Vec<i32>,
+    low: Vec<i32>,
+}
+
+impl Dots {
+    fn of(&mut self, len: usize) -> (&mut [i32], &mut [i32]) {
+        if self.sums.len() < len {
+            self.sums.resize(len, 0);
+            self.low.resize(len, 0);
+        }
+        (&mut self.sums[..len], &mut self.low[..len])
+    }
+}
+
+/// A walk compares vectors of at most so many times 64 dimensions by their whole codes.
+const FEW_LINES: usize = 1;
+
+impl Space<'_> {
+    /// The distances of a query from some nodes as far as a walk needs them, in order, one call of `each` for each: those of the high
+    /// plane alone, whose errors cancel out over many dimensions, or of both if there are few.
+    #[inline]
+    pub(crate) fn rough_distances(
+        self,
+        query: QueryRef<'_>,
+        nodes: &[u32],
+        dots: &mut Dots,
+        mut each: impl FnMut(u32, f32),
+    ) {
+        if query.codes.lines.len() <= FEW_LINES {
+            return self.distances(query, nodes, dots, each);
+        }
+        let (sums, _) = dots.of(nodes.len());
+        self.planes.rough_dots(self.kernel, query.codes, nodes, sums);
+        for (&node, &dot) in nodes.iter().zip(&*sums) {
+            each(node, query.terms.distance(dot, self.terms.get(node)));
+        }
+    }
+
+    /// The distances of a query from some nodes, in order, one call of `each` for each.
+    #[inline]
+    pub(crate) fn distances(
+        self,
+        query: QueryRef<'_>,
+        nodes: &[u32],
+        dots: &mut Dots,
+        mut each: impl FnMut(u32, f32),
+    ) {
+        let (sums, low) = dots.of(nodes.len());
+        self.planes.dots(self.kernel, query.codes, nodes, sums, low);
+        for (&node, &dot) in nodes.iter().zip(&*sums) {
+            each(node, query.terms.distance(dot, self.terms.get(node)));
+        }
+    }
+}
+
+/// Vectors in the order of a graph's nodes, while it is built.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    quantizer: Int8Quantizer,
+    planes: OwnedPlanes,
+    terms: Vec<Terms>,
+    rows: Vec<u32>,
+    /// The codes and factors of every node as a query, if calibrated: then its own codes are none.
+    queries: Option<(Vec<Aligned>, Vec<QueryTerms>)>,
+}
+
+impl Nodes {
+    pub(crate) fn new(
+        quantizer: Int8Quantizer,
+        planes: OwnedPlanes,
+        terms: Vec<Terms>,
+        rows: Vec<u32>,
+    ) -> Self {
+        let mut nodes = Self { quantizer, planes, terms, rows, queries: None };
+        if nodes.quantizer.calibration().is_some() {
+            nodes.queries = Some(nodes.as_queries());
+        }
+        nodes
+    }
+
+    fn as_queries(&self) -> (Vec<Aligned>, Vec<QueryTerms>) {
+        let dimension = self.quantizer.dimension();
+        let stride = groups(dimension);
+        let mut lines = vec![Aligned::zeroed(); self.len() * stride];
+        let all = lines.par_chunks_exact_mut(stride).zip(self.rows.par_iter().enumerate()).map(
+            |(lines, (node, _))| {
+                let node = u32::try_from(node).unwrap_or(u32::MAX);
+                let codes = &mut bytemuck::cast_slice_mut(lines)[..dimension];
+                self.planes.as_ref().unpack(node, codes);
+                let vector = self.quantizer.decode(codes, 1.0);
+                self.quantizer.encode_query(&vector, codes)
+            },
+        );
+        let terms = all.collect();
+        (lines, terms)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    pub(crate) fn quantizer(&self) -> &Int8Quantizer {
+        &self.quantizer
+    }
+
+    pub(crate) fn planes(&self) -> &OwnedPlanes {
+        &self.planes
+    }
+
+    pub(crate) fn terms(&self) -> &[Terms] {
+        &self.terms
+    }
+
+    pub(crate) fn space(&self, kernel: Kernel) -> Space<'_> {
+        Space { kernel, planes: self.planes.as_ref(), terms: TermsRef::Pairs(&self.terms) }
+    }
+
+    /// A node as a query; its codes may be written to `room`.
+    pub(crate) fn query<'a>(&'a self, node: u32, room: &'a mut QueryRoom) -> QueryRef<'a> {
+        let at = node as usize;
+        if let Some((lines, terms)) = &self.queries {
+            let stride = groups(self.quantizer.dimension());
+            let codes = QueryCodes::new(bytemuck::cast_slice(&lines[at * stride..][..stride]));
+            return QueryRef { codes, terms: terms[at] };
+        }
+        self.planes.as_ref().unpack(node, room.codes(self.quantizer.dimension()));
+        QueryRef { codes: QueryCodes::new(room.lines()), terms: self.quantizer.query_of(self.terms[at]) }
+    }
+}

@@ -1,0 +1,122 @@
+use vector_index::*;
+
+use crate::data::*;
+
+fn kind<T: std::fmt::Debug>(result: Result<T>) -> ErrorKind {
+    result.unwrap_err().kind()
+}
+
+#[test]
+fn a_vector_that_cannot_be_is_refused_and_nothing_is_added() {
+    use ErrorKind::{NotFinite, WrongDimension, ZeroVector};
+    let mut codes = Codes::new(Int8Quantizer::new(Metric::Cosine, 3).unwrap());
+    for (vector, expected) in [
+        (&[1.0, 2.0][..], WrongDimension),
+        (&[1.0, 2.0, 3.0, 4.0], WrongDimension),
+        (&[], WrongDimension),
+        (&[1.0, f32::NAN, 3.0], NotFinite),
+        (&[1.0, 2.0, f32::INFINITY], NotFinite),
+        (&[f32::NEG_INFINITY, 2.0, 3.0], NotFinite),
+        (&[0.0, -0.0, 0.0], ZeroVector),
+        (&[1e-40, 0.0, 0.0], ZeroVector),
+    ] {
+        assert_eq!(kind(codes.push(0, vector)), expected, "{vector:?}");
+    }
+    assert_eq!(kind(codes.push_all(0, &[1.0, 1.0, 1.0, 0.0, 0.0, 0.0])), ZeroVector);
+    assert!(codes.is_empty());
+    codes.push(0, &[1e30, -1e30, 3.0]).unwrap();
+    let mut lengths = Codes::new(Int8Quantizer::new(Metric::L2, 3).unwrap());
+    lengths.push(0, &[0.0; 3]).unwrap();
+    assert_eq!(kind(lengths.push(1, &[1e30, 0.0, 0.0])), NotFinite);
+}
+
+#[test]
+fn rows_ascend_and_none_comes_twice() {
+    let mut codes = Codes::new(Int8Quantizer::new(Metric::L2, 1).unwrap());
+    codes.push(5, &[1.0]).unwrap();
+    assert_eq!(kind(codes.push(5, &[1.0])), ErrorKind::DuplicateRow);
+    assert_eq!(kind(codes.push(4, &[1.0])), ErrorKind::InvalidArgument);
+    assert_eq!(kind(codes.push(u32::MAX, &[1.0])), ErrorKind::InvalidArgument);
+    assert_eq!(kind(codes.push_all(u32::MAX - 1, &[1.0, 2.0])), ErrorKind::InvalidArgument);
+    assert_eq!(kind(codes.push_all(5, &[1.0, 2.0])), ErrorKind::DuplicateRow);
+    assert_eq!(codes.rows(), [5]);
+}
+
+#[test]
+fn codes_that_cannot_be_are_refused() {
+    let mut codes = Codes::new(Int8Quantizer::new(Metric::Cosine, 2).unwrap());
+    assert_eq!(kind(codes.push_codes(0, &[1], 1.0)), ErrorKind::WrongDimension);
+    assert_eq!(kind(codes.push_codes(0, &[1, -128], 1.0)), ErrorKind::InvalidArgument);
+    assert_eq!(kind(codes.push_codes(0, &[0, 0], 1.0)), ErrorKind::ZeroVector);
+    for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        assert_eq!(kind(codes.push_codes(0, &[1, 1], scale)), ErrorKind::InvalidArgument, "{scale}");
+    }
+    codes.push_codes(0, &[127, -127], 0.01).unwrap();
+    assert_eq!(codes.get(0).unwrap().0, [127, -127]);
+}
+
+#[test]
+fn options_outside_their_limits_are_refused() {
+    for dimension in [0, MAX_DIMENSION + 1, usize::MAX] {
+        assert_eq!(kind(Int8Quantizer::new(Metric::L2, dimension)), ErrorKind::InvalidArgument);
+    }
+    let all = codes(Metric::L2, 2, &[1.0, 2.0]);
+    for options in [
+        BuildOptions::new().m(1),
+        BuildOptions::new().m(257),
+        BuildOptions::new().ef_construction(0),
+        BuildOptions::new().alpha(0.9),
+        BuildOptions::new().alpha(f32::NAN),
+    ] {
+        assert_eq!(kind(Builder::new(options).build(all.clone())), ErrorKind::InvalidArgument, "{options:?}");
+    }
+    assert_eq!(kind(Int8Quantizer::calibrated(Metric::L2, 2, &[])), ErrorKind::InvalidArgument);
+    assert_eq!(kind(Int8Quantizer::calibrated(Metric::L2, 2, &[1.0])), ErrorKind::WrongDimension);
+}
+
+#[test]
+fn the_longest_vectors_are_indexed_and_longer_ones_refused() {
+    let all = vectors(1, 40, MAX_DIMENSION);
+    let index = built(codes(Metric::Cosine, MAX_DIMENSION, &all));
+    assert_eq!(self_recall(&index, None, 10), 1.0);
+}
+
+#[test]
+fn a_search_that_cannot_be_is_refused() {
+    let all = vectors(2, 3_000, 8);
+    let index = built(codes(Metric::Cosine, 8, &all));
+    let mut scratch = Scratch::new();
+    let mut search =
+        |query: &[f32], options: SearchOptions<'_>| kind(index.search(query, &options, &mut scratch));
+    assert_eq!(search(&all[..8], SearchOptions::new(0)), ErrorKind::InvalidArgument);
+    assert_eq!(search(&all[..7], SearchOptions::new(1)), ErrorKind::WrongDimension);
+    assert_eq!(search(&[0.0; 8], SearchOptions::new(1)), ErrorKind::ZeroVector);
+    assert_eq!(search(&[f32::NAN; 8], SearchOptions::new(1)), ErrorKind::NotFinite);
+    let few = Originals::F32(&all[..8]);
+    assert_eq!(search(&all[80..88], SearchOptions::new(5).rescore(few, 5)), ErrorKind::NoSuchRow);
+    assert_eq!(
+        kind(index.audit_recall(Sample::Stored(0), &SearchOptions::new(1), &[10])),
+        ErrorKind::InvalidArgument
+    );
+}
+
+#[test]
+fn a_width_below_k_counts_as_k_and_one_beyond_the_index_as_its_size() {
+    let all = vectors(3, 3_000, 8);
+    let index = built(codes(Metric::Cosine, 8, &all));
+    let mut scratch = Scratch::new();
+    let options = SearchOptions::new(50);
+    assert_eq!(index.search(&all[..8], &options.ef_search(1), &mut scratch).unwrap().len(), 50);
+    let everything = SearchOptions::new(usize::MAX).ef_search(usize::MAX);
+    assert_eq!(index.search(&all[..8], &everything, &mut scratch).unwrap().len(), 3_000);
+}
+
+#[test]
+fn an_empty_index_finds_nothing() {
+    let index = built(Codes::new(Int8Quantizer::new(Metric::Cosine, 8).unwrap()));
+    let mut scratch = Scratch::new();
+    for options in [SearchOptions::new(3), SearchOptions::new(3).exact(true)] {
+        assert!(index.search(&[1.0; 8], &options, &mut scratch).unwrap().is_empty());
+    }
+    assert_eq!(scratch.statistics().path, SearchPath::Nothing);
+}

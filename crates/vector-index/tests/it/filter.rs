@@ -1,0 +1,98 @@
+use vector_index::*;
+
+use crate::data::*;
+
+const DIMENSION: usize = 48;
+
+fn check(index: &Index<IndexBytes>, all: &[f32], filter: &RowSet, name: &str) -> f64 {
+    let queries = vectors(77, 60, DIMENSION);
+    let mut scratch = Scratch::new();
+    let mut sum = 0.0;
+    for query in queries.chunks_exact(DIMENSION) {
+        let options = SearchOptions::new(10).filter(filter);
+        let hits = index.search(query, &options, &mut scratch).unwrap().to_vec();
+        assert!(hits.iter().all(|hit| filter.contains(hit.row)), "{name}: only what the filter lets through");
+        assert!(hits.len() == filter.len().min(10), "{name}: as many as there are");
+        let statistics = scratch.statistics();
+        // Never much more than a scan of the matches, which may follow a walk that is given up, and the way down to the graph.
+        assert!(
+            statistics.distances <= 2 * filter.len() as u64 + 700,
+            "{name}: {statistics:?} of {}",
+            filter.len()
+        );
+        let truth = truth(index.quantizer().metric(), DIMENSION, all, query, 10, |row| filter.contains(row));
+        sum += recall(&truth, &rows(&hits));
+    }
+    sum / 60.0
+}
+
+#[test]
+fn filters_of_any_selectivity_random_or_clustered_find_95_percent_for_at_most_twice_a_scan_of_the_matches() {
+    let all = vectors(20, 20_000, DIMENSION);
+    let index = built(codes(Metric::Cosine, DIMENSION, &all));
+    let centre = &all[..DIMENSION];
+    let by_distance = truth(Metric::Cosine, DIMENSION, &all, centre, 20_000, |_| true);
+    for share in [0.001, 0.01, 0.1, 0.5, 0.9] {
+        let count = (20_000.0 * share) as usize;
+        let mut noise = Noise::new(3);
+        let random: RowSet = std::iter::repeat_with(|| noise.below(20_000) as u32).take(count).collect();
+        let near: RowSet = by_distance[..count].iter().copied().collect();
+        let far: RowSet = by_distance[20_000 - count..].iter().copied().collect();
+        for (kind, filter) in [("random", random), ("near", near), ("far", far)] {
+            let name = format!("{kind} {share}");
+            let recall = check(&index, &all, &filter, &name);
+            assert!(recall >= 0.95, "{name}: {recall}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_matches_nothing_finds_nothing() {
+    let index = built(codes(Metric::L2, DIMENSION, &vectors(21, 3_000, DIMENSION)));
+    let mut scratch = Scratch::new();
+    let query = vectors(22, 1, DIMENSION);
+    for filter in [RowSet::new(), [3_000, 4_000_000].into_iter().collect()] {
+        assert!(
+            index.search(&query, &SearchOptions::new(5).filter(&filter), &mut scratch).unwrap().is_empty()
+        );
+    }
+}
+
+#[test]
+fn a_filter_longer_than_the_index_matches_what_is_there() {
+    let all = vectors(23, 3_000, DIMENSION);
+    let index = built(codes(Metric::L2, DIMENSION, &all));
+    let filter: RowSet = (0..1_000_000).collect();
+    let mut scratch = Scratch::new();
+    let options = SearchOptions::new(5);
+    let plain = index.search(&all[..DIMENSION], &options.exact(true), &mut scratch).unwrap().to_vec();
+    assert_eq!(
+        index.search(&all[..DIMENSION], &options.exact(true).filter(&filter), &mut scratch).unwrap(),
+        plain
+    );
+    assert_eq!(index.search(&all[..DIMENSION], &options.filter(&filter), &mut scratch).unwrap(), plain);
+}
+
+#[test]
+fn the_deleted_are_never_found_and_the_others_are() {
+    let all = vectors(24, 10_000, DIMENSION);
+    let index = built(codes(Metric::Cosine, DIMENSION, &all));
+    let mut noise = Noise::new(25);
+    for share in [1, 3, 5, 9] {
+        let deleted: RowSet = (0..10_000).filter(|_| noise.below(10) < share).collect();
+        assert_eq!(self_recall(&index, Some(&deleted), 64), 1.0, "{share}0 % deleted");
+        let filter: RowSet = (0..5_000).collect();
+        let mut scratch = Scratch::new();
+        for query in all.chunks_exact(DIMENSION).step_by(501) {
+            let options = SearchOptions::new(10).deleted(&deleted);
+            let hits = index.search(query, &options, &mut scratch).unwrap();
+            assert!(hits.len() == 10 && hits.iter().all(|hit| !deleted.contains(hit.row)));
+            let hits = index.search(query, &options.filter(&filter), &mut scratch).unwrap();
+            assert!(hits.len() == 10 && hits.iter().all(|hit| !deleted.contains(hit.row) && hit.row < 5_000));
+        }
+    }
+    let everything: RowSet = (0..10_000).collect();
+    let mut scratch = Scratch::new();
+    let options = SearchOptions::new(10).deleted(&everything);
+    assert!(index.search(&all[..DIMENSION], &options, &mut scratch).unwrap().is_empty());
+}

@@ -1,0 +1,166 @@
+use half::f16;
+use vector_index::*;
+
+use crate::data::*;
+
+fn mean_recall(index: &Index<IndexBytes>, all: &[f32], queries: &[f32], options: &SearchOptions<'_>) -> f64 {
+    let (metric, dimension) = (index.quantizer().metric(), index.quantizer().dimension());
+    let mut scratch = Scratch::new();
+    let recalls: Vec<f64> = queries
+        .chunks_exact(dimension)
+        .map(|query| {
+            let truth = truth(metric, dimension, all, query, 10, |_| true);
+            recall(&truth, &rows(index.search(query, options, &mut scratch).unwrap()))
+        })
+        .collect();
+    recalls.iter().sum::<f64>() / recalls.len() as f64
+}
+
+#[test]
+fn searches_find_what_is_near_under_every_metric() {
+    for (metric, least) in [(Metric::Cosine, 0.95), (Metric::L2, 0.95), (Metric::Dot, 0.85)] {
+        let (all, queries) = (vectors(1, 8_000, 96), vectors(2, 100, 96));
+        let index = built(codes(metric, 96, &all));
+        let graph = mean_recall(&index, &all, &queries, &SearchOptions::new(10).ef_search(100));
+        let exact = mean_recall(&index, &all, &queries, &SearchOptions::new(10).exact(true));
+        assert!(graph >= least, "{metric:?}: {graph}");
+        assert!(exact >= 0.97 && exact >= graph - 0.01, "{metric:?}: {exact}");
+    }
+}
+
+#[test]
+fn an_exact_search_returns_the_nearest_codes_in_order_of_distance_then_row() {
+    let all = vectors(3, 1_500, 33);
+    let codes = codes(Metric::L2, 33, &all);
+    let decoded: Vec<f32> = (0..1_500)
+        .flat_map(|at| {
+            let (codes, scale) = codes.get(at).unwrap();
+            Int8Quantizer::new(Metric::L2, 33).unwrap().decode(&codes, scale)
+        })
+        .collect();
+    let index = built(codes);
+    let mut scratch = Scratch::new();
+    for query in decoded.chunks_exact(33).step_by(97) {
+        let hits = index.search(query, &SearchOptions::new(20).exact(true), &mut scratch).unwrap();
+        assert!(hits.is_sorted_by(|a, b| (a.distance, a.row) <= (b.distance, b.row)));
+        let nearest = truth(Metric::L2, 33, &decoded, query, 20, |_| true);
+        for (hit, row) in hits.iter().zip(nearest) {
+            let expected = Metric::L2.distance(query, &decoded[row as usize * 33..][..33]);
+            assert!((hit.distance - expected).abs() <= 1e-3 * expected + 1e-3, "{hit:?} {expected}");
+        }
+    }
+}
+
+#[test]
+fn distances_are_those_of_the_metric() {
+    let all = [1.0, 0.0, 0.0, 1.0, -2.0, 0.0];
+    let distances = |metric| {
+        let index = built(codes(metric, 2, &all));
+        let mut scratch = Scratch::new();
+        let hits = index.search(&[3.0, 0.0], &SearchOptions::new(3), &mut scratch).unwrap();
+        hits.iter().map(|hit| (hit.row, (hit.distance * 100.0).round() / 100.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(distances(Metric::Cosine), [(0, 0.0), (1, 1.0), (2, 2.0)]);
+    assert_eq!(distances(Metric::Dot), [(0, -3.0), (1, 0.0), (2, 6.0)]);
+    assert_eq!(distances(Metric::L2), [(0, 4.0), (1, 10.0), (2, 25.0)]);
+}
+
+#[test]
+fn every_kernel_finds_the_same_hits() {
+    let (all, queries) = (vectors(4, 4_000, 130), vectors(5, 20, 130));
+    let index = built(codes(Metric::Cosine, 130, &all));
+    let found = |kernel| {
+        let index = index.clone().with_kernel(kernel);
+        let options = SearchOptions::new(10).ef_search(40);
+        (
+            index.search_batch(&queries, &options).unwrap(),
+            index.search_batch(&queries, &options.exact(true)).unwrap(),
+        )
+    };
+    let expected = found(Kernel::available()[0]);
+    for kernel in Kernel::available() {
+        assert_eq!(found(kernel), expected, "{kernel}");
+    }
+}
+
+#[test]
+fn rescoring_with_originals_gives_their_distances_and_more_of_the_truth() {
+    let (all, queries) = (vectors(6, 5_000, 64), vectors(7, 100, 64));
+    let index = built(codes(Metric::Cosine, 64, &all));
+    let halves: Vec<f16> = all.iter().map(|&value| f16::from_f32(value)).collect();
+    let options = SearchOptions::new(10).ef_search(200);
+    let plain = mean_recall(&index, &all, &queries, &options);
+    let f32s = mean_recall(&index, &all, &queries, &options.rescore(Originals::F32(&all), 30));
+    let f16s = mean_recall(&index, &all, &queries, &options.rescore(Originals::F16(&halves), 30));
+    assert!(f32s >= 0.999 && f16s >= 0.995 && f32s > plain, "{plain} {f16s} {f32s}");
+    let mut scratch = Scratch::new();
+    let hit =
+        index.search(&queries[..64], &options.rescore(Originals::F32(&all), 30), &mut scratch).unwrap()[0];
+    let expected = Metric::Cosine.distance(&queries[..64], &all[hit.row as usize * 64..][..64]);
+    assert_eq!(hit.distance, expected);
+}
+
+#[test]
+fn rows_need_not_be_consecutive() {
+    let all = vectors(8, 3_000, 24);
+    let mut codes = Codes::new(Int8Quantizer::new(Metric::Cosine, 24).unwrap());
+    for (row, vector) in (5u32..).step_by(13).zip(all.chunks_exact(24)) {
+        codes.push(row, vector).unwrap();
+    }
+    let index = built(codes);
+    assert_eq!(self_recall(&index, None, 64), 1.0);
+    let mut scratch = Scratch::new();
+    for at in (0..3_000u32).step_by(113) {
+        let hits =
+            index.search(&all[at as usize * 24..][..24], &SearchOptions::new(1), &mut scratch).unwrap();
+        assert_eq!(hits[0].row, 5 + at * 13);
+    }
+    assert!(index.vector(6).unwrap().is_none() && index.vector(18).unwrap().is_some());
+    let filter: RowSet = [6, 18, 1_000_000].into_iter().collect();
+    let hits = index.search(&all[..24], &SearchOptions::new(9).filter(&filter), &mut scratch).unwrap();
+    assert_eq!(rows(hits), [18]);
+}
+
+#[test]
+fn a_batch_finds_what_single_searches_find() {
+    let (all, queries) = (vectors(9, 3_000, 32), vectors(10, 50, 32));
+    let index = built(codes(Metric::L2, 32, &all));
+    let options = SearchOptions::new(5).ef_search(30);
+    let batch = index.search_batch(&queries, &options).unwrap();
+    let mut scratch = Scratch::new();
+    for (query, hits) in queries.chunks_exact(32).zip(batch) {
+        assert_eq!(index.search(query, &options, &mut scratch).unwrap(), hits);
+    }
+}
+
+#[test]
+fn an_audit_tells_the_recall_and_the_width_that_a_target_needs() {
+    let (all, queries) = (vectors(11, 20_000, 48), vectors(12, 200, 48));
+    let index = built(codes(Metric::Cosine, 48, &all));
+    for sample in [Sample::Stored(200), Sample::Queries(&queries)] {
+        let options = SearchOptions::new(10);
+        let audit = index.audit_recall(sample, &options, &[10, 40, 400]).unwrap();
+        assert!(
+            audit[0].mean < audit[1].mean && audit[1].mean <= audit[2].mean && audit[2].mean > 0.99,
+            "{audit:?}"
+        );
+        let found = index.ef_for_recall(sample, &options, 0.97).unwrap().unwrap();
+        assert!(found.mean >= 0.97 && found.ef_search < 400, "{found:?}");
+        let less = found.ef_search - found.ef_search / 8 - 1;
+        assert!(less < 10 || index.audit_recall(sample, &options, &[less]).unwrap()[0].mean < 0.97);
+    }
+    assert_eq!(index.ef_for_recall(Sample::Stored(50), &SearchOptions::new(10), 1.1).unwrap(), None);
+}
+
+#[test]
+fn statistics_tell_the_path_and_the_work() {
+    let all = vectors(13, 5_000, 16);
+    let index = built(codes(Metric::L2, 16, &all));
+    let mut scratch = Scratch::new();
+    index.search(&all[..16], &SearchOptions::new(5), &mut scratch).unwrap();
+    let graph = scratch.statistics();
+    assert!(graph.path == SearchPath::Graph && graph.hops >= 64 && graph.distances < 5_000, "{graph:?}");
+    index.search(&all[..16], &SearchOptions::new(5).exact(true), &mut scratch).unwrap();
+    let scan = SearchStatistics { path: SearchPath::Scan, hops: 0, distances: 5_000 };
+    assert_eq!(scratch.statistics(), scan);
+}
