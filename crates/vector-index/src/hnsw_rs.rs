@@ -1,4 +1,4 @@
-//! Graphs of the crate [`hnsw_rs`](::hnsw_rs): brought into our format, or built through it.
+//! Graphs of the crate `hnsw_rs`: brought into our format, or built through it.
 
 use std::collections::BTreeMap;
 
