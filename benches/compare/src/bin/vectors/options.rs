@@ -74,6 +74,5 @@ impl Metric {
 }
 
 fn default_engines() -> Vec<String> {
-    let ours = cfg!(feature = "ours").then_some("ours:100");
-    ours.into_iter().chain(["usearch", "hnsw_rs", "turbovec"]).map(str::to_owned).collect()
+    ["ours:100", "usearch", "hnsw_rs", "turbovec"].map(str::to_owned).to_vec()
 }

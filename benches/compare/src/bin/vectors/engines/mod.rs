@@ -1,7 +1,6 @@
 //! The engines, behind one trait: an engine builds an index, an index answers.
 
 mod hnsw_rs;
-#[cfg(feature = "ours")]
 mod ours;
 mod turbovec;
 mod usearch;
@@ -64,12 +63,11 @@ impl Engine {
         };
         let graph = |what: &str| format!("{what} M={} efC={ef_construction}", options.m);
         let (name, build): (_, Build) = match name {
-            #[cfg(feature = "ours")]
             "ours" => (graph("ours, int8"), ours::build),
             "usearch" => (graph("usearch i8"), usearch::build),
             "hnsw_rs" => (graph("hnsw_rs, int8"), hnsw_rs::build),
             "turbovec" => ("turbovec 4 bit, scan".to_owned(), turbovec::build),
-            _ => return Err(format!("no engine is called {name} (`ours` needs --features ours)").into()),
+            _ => return Err(format!("no engine is called {name}").into()),
         };
         Ok(Self { name, ef_construction, build })
     }

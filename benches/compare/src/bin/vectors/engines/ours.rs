@@ -1,21 +1,21 @@
 //! Ours: int8 codes, and a graph searched in the bytes it was written to.
 
 use benches::Result;
-use vector_index::{Builder, Codes, Graph, Int8Quantizer, Metric as Near, Scratch, SearchOptions};
+use vector_index::{
+    Builder, Codes, Index as Ours, IndexBytes, Int8Quantizer, Metric as Near, Scratch, SearchOptions,
+};
 
 use super::{BuildOptions, Index};
 use crate::data::Vectors;
 use crate::options::Metric;
 
-/// Encodes all vectors and builds the graph file.
+/// Encodes all vectors and builds the index.
 pub fn build(base: &Vectors, options: BuildOptions) -> Result<Box<dyn Index>> {
-    let quantizer = Int8Quantizer::new(near(options.metric), base.dim)?;
-    let codes: Codes = quantizer.encode_all(base.rows())?;
-    let graph_options =
-        vector_index::BuildOptions::new().m(options.m).ef_construction(options.ef_construction);
-    let bytes: Vec<u8> = Builder::new(graph_options).build(&codes)?;
-    let bytes: &'static [u8] = bytes.leak(); // lives as long as the run, like every index here
-    Ok(Box::new(Ours { bytes, graph: Graph::open(bytes)?, effort: 0, scratch: Scratch::new() }))
+    let mut codes = Codes::new(Int8Quantizer::new(near(options.metric), base.dim)?);
+    codes.push_all(0, &base.values)?;
+    let settings = vector_index::BuildOptions::new().m(options.m).ef_construction(options.ef_construction);
+    let index = Ours::open(Builder::new(settings).build(codes)?.to_bytes()?)?;
+    Ok(Box::new(Opened { index, effort: 0, scratch: Scratch::new() }))
 }
 
 fn near(metric: Metric) -> Near {
@@ -26,16 +26,15 @@ fn near(metric: Metric) -> Near {
     }
 }
 
-struct Ours {
-    bytes: &'static [u8],
-    graph: Graph<&'static [u8]>,
+struct Opened {
+    index: Ours<IndexBytes>,
     effort: usize,
     scratch: Scratch,
 }
 
-impl Index for Ours {
+impl Index for Opened {
     fn bytes(&self) -> Result<u64> {
-        Ok(self.bytes.len() as u64)
+        Ok(self.index.byte_len() as u64)
     }
 
     fn set_effort(&mut self, effort: usize) -> Result<()> {
@@ -45,8 +44,8 @@ impl Index for Ours {
 
     fn search(&mut self, query: &[f32], k: usize, ids: &mut Vec<u32>) -> Result<()> {
         let options = SearchOptions::new(k).ef_search(self.effort);
-        let hits = self.graph.search(query, &options, &mut self.scratch)?;
-        ids.extend(hits.iter().map(|hit| hit.id));
+        let hits = self.index.search(query, &options, &mut self.scratch)?;
+        ids.extend(hits.iter().map(|hit| hit.row));
         Ok(())
     }
 }
