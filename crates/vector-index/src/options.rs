@@ -53,7 +53,8 @@ impl BuildOptions {
         self
     }
 
-    /// From how many vectors on there is a graph. Fewer are scanned by every search, exactly, and take no time to build.
+    /// From how many vectors on there is a graph. Fewer take no time to build, and every search passes over all of them: over the high
+    /// plane of their codes, then over the whole codes of the best [`ef_search`](crate::SearchOptions::ef_search).
     /// Default: 2,000.
     pub fn graph_from(mut self, vectors: usize) -> Self {
         self.graph_from = vectors;

@@ -270,8 +270,12 @@ impl Search<'_, '_> {
             return SearchPath::Nothing;
         }
         let ef = self.options.ef_search.max(wanted).min(nodes);
-        if self.options.exact || self.view.layer_count == 0 || scan_is_cheaper(nodes, matches, ef) {
+        if self.options.exact || scan_is_cheaper(nodes, matches, ef) {
             self.scan();
+            return SearchPath::Scan;
+        }
+        if self.view.layer_count == 0 {
+            self.rough_scan(wanted, ef);
             return SearchPath::Scan;
         }
         let entry = self.view.hierarchy().entry(self.view.space, self.query, self.walk);
@@ -309,7 +313,26 @@ impl Search<'_, '_> {
         }
     }
 
+    /// Compares the query with the high plane of every vector that may be a hit, and the best `ef` with the whole codes.
+    fn rough_scan(&mut self, wanted: usize, ef: usize) {
+        let mut shortlist = std::mem::take(&mut self.walk.pool);
+        shortlist.start(ef);
+        self.for_all(|search| {
+            let WalkScratch { fresh, dots, distances, .. } = &mut *search.walk;
+            *distances += fresh.len() as u64;
+            let insert = |node, distance| shortlist.insert(distance, node);
+            search.view.space.rough_distances(search.query, fresh, dots, insert);
+        });
+        self.walk.pool = shortlist;
+        self.measure(wanted);
+    }
+
     fn scan_all(&mut self) {
+        self.for_all(Self::compare);
+    }
+
+    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
+    fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
         let nodes = crate::graph::builder::node_id(self.view.nodes());
         let restricts = self.options.restricts();
         for first in (0..nodes).step_by(SCANNED_AT_ONCE as usize) {
@@ -321,7 +344,7 @@ impl Search<'_, '_> {
             } else {
                 self.walk.fresh.extend(all);
             }
-            self.compare();
+            each(self);
         }
     }
 

@@ -13,6 +13,7 @@ mod bad_input;
 mod build;
 mod data;
 mod filter;
+mod golden;
 #[cfg(feature = "hnsw_rs")]
 mod hnsw_rs;
 mod hostile;

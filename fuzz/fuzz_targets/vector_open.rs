@@ -1,0 +1,68 @@
+//! An index of any bytes: opened, searched in every way, merged. Errors are as good as answers; a panic, or work without
+//! bound, is a find.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use vector_index::*;
+
+/// Sound indexes to be damaged: with and without a graph, of each metric.
+static SOUND: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let metrics = [Metric::Cosine, Metric::Dot, Metric::L2];
+    let kinds = metrics.into_iter().flat_map(|metric| [(metric, 0), (metric, usize::MAX)]);
+    kinds.filter_map(|(metric, graph_from)| sound(metric, graph_from).ok()).collect()
+});
+
+fn sound(metric: Metric, graph_from: usize) -> Result<Vec<u8>> {
+    let mut codes = Codes::new(Int8Quantizer::new(metric, 5)?);
+    for row in 0..150u32 {
+        let value = |i: u32| {
+            (((row * 31 + i * 17) * 2_654_435_761u32.wrapping_mul(row + 1)) >> 16) as f32 / 65_536.0 + 0.01
+        };
+        codes.push(row * 2, &[0, 1, 2, 3, 4].map(value))?;
+    }
+    let built = Builder::new(BuildOptions::new().m(4).graph_from(graph_from)).build(codes)?;
+    Ok(built.to_bytes()?.as_ref().to_vec())
+}
+
+/// The first byte chooses: the bytes themselves, or a sound index with bytes put in places, its header's checksum made right.
+fn hostile(input: &[u8]) -> Option<Vec<u8>> {
+    let (&choice, rest) = input.split_first()?;
+    let Some(sound) = SOUND.get(usize::from(choice)) else { return Some(rest.to_vec()) };
+    let mut bytes = sound.clone();
+    for edit in rest.chunks_exact(4) {
+        let at = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % bytes.len();
+        let end = (at + 1 + usize::from(edit[2] % 8)).min(bytes.len());
+        bytes[at..end].fill(edit[3]);
+    }
+    let crc = crc32fast::hash(&bytes[..124]);
+    bytes[124..128].copy_from_slice(&crc.to_le_bytes());
+    Some(bytes)
+}
+
+fn use_all(bytes: &[u8]) -> Result<()> {
+    let index = Index::open(IndexBytes::from(bytes))?;
+    let _ = index.verify();
+    let query: Vec<f32> = (0..index.quantizer().dimension()).map(|i| (i as f32).cos() + 0.01).collect();
+    let filter: RowSet = (0..150).step_by(3).collect();
+    let mut scratch = Scratch::new();
+    let plain = SearchOptions::new(5);
+    for options in
+        [plain, plain.exact(true), plain.filter(&filter), plain.deleted(&filter), plain.ef_search(500)]
+    {
+        assert!(index.search(&query, &options, &mut scratch)?.len() <= 5);
+    }
+    for row in index.rows()?.into_iter().take(10) {
+        index.vector(row)?;
+    }
+    let mut merge = Builder::new(BuildOptions::new().graph_from(0)).merge();
+    merge.add_index(&index, |row| Some(row).filter(|row| row % 7 != 0))?;
+    Index::open(merge.build()?.to_bytes()?)?.verify()
+}
+
+fuzz_target!(|input: &[u8]| {
+    if let Some(bytes) = hostile(input) {
+        let _ = use_all(&bytes);
+    }
+});
