@@ -66,6 +66,8 @@ impl Engine {
         let (name, build): (_, Build) = match name {
             #[cfg(feature = "ours")]
             "ours" => (graph("ours, int8"), ours::build),
+            #[cfg(feature = "ours")]
+            "ours-exact" => ("ours, int8, exact scan".to_owned(), ours::build_scan),
             "usearch" => (graph("usearch i8"), usearch::build),
             "hnsw_rs" => (graph("hnsw_rs, int8"), hnsw_rs::build),
             "turbovec" => ("turbovec 4 bit, scan".to_owned(), turbovec::build),

@@ -1,41 +1,49 @@
-//! Ours: int8 codes, and a graph searched in the bytes it was written to.
+//! Ours: int8 codes and a graph, searched in the bytes of the index.
 
 use benches::Result;
-use vector_index::{Builder, Codes, Graph, Int8Quantizer, Metric as Near, Scratch, SearchOptions};
+use vector_index::{Builder, Codes, Index as Opened, IndexBytes, Int8Quantizer, Scratch, SearchOptions};
 
 use super::{BuildOptions, Index};
 use crate::data::Vectors;
 use crate::options::Metric;
 
-/// Encodes all vectors and builds the graph file.
+/// Encodes all vectors, builds the index and opens it.
 pub fn build(base: &Vectors, options: BuildOptions) -> Result<Box<dyn Index>> {
-    let quantizer = Int8Quantizer::new(near(options.metric), base.dim)?;
-    let codes: Codes = quantizer.encode_all(base.rows())?;
-    let graph_options =
-        vector_index::BuildOptions::new().m(options.m).ef_construction(options.ef_construction);
-    let bytes: Vec<u8> = Builder::new(graph_options).build(&codes)?;
-    let bytes: &'static [u8] = bytes.leak(); // lives as long as the run, like every index here
-    Ok(Box::new(Ours { bytes, graph: Graph::open(bytes)?, effort: 0, scratch: Scratch::new() }))
+    Ok(Box::new(built(base, options)?))
 }
 
-fn near(metric: Metric) -> Near {
-    match metric {
-        Metric::Cosine => Near::Cosine,
-        Metric::L2 => Near::L2,
-        Metric::Dot => Near::Dot,
-    }
+/// The same index, every vector of which is looked at.
+pub fn build_scan(base: &Vectors, options: BuildOptions) -> Result<Box<dyn Index>> {
+    Ok(Box::new(Ours { exact: true, ..built(base, options)? }))
+}
+
+fn built(base: &Vectors, options: BuildOptions) -> Result<Ours> {
+    let metric = match options.metric {
+        Metric::Cosine => vector_index::Metric::Cosine,
+        Metric::L2 => vector_index::Metric::L2,
+        Metric::Dot => vector_index::Metric::Dot,
+    };
+    let mut codes = Codes::new(Int8Quantizer::new(metric, base.dim)?);
+    codes.push_all(0, &base.values)?;
+    let graph = vector_index::BuildOptions::new().m(options.m).ef_construction(options.ef_construction);
+    let bytes = Builder::new(graph).build(codes)?.to_bytes()?;
+    Ok(Ours { index: Opened::open(bytes)?, effort: 0, exact: false, scratch: Scratch::new() })
 }
 
 struct Ours {
-    bytes: &'static [u8],
-    graph: Graph<&'static [u8]>,
+    index: Opened<IndexBytes>,
     effort: usize,
+    exact: bool,
     scratch: Scratch,
 }
 
 impl Index for Ours {
     fn bytes(&self) -> Result<u64> {
-        Ok(self.bytes.len() as u64)
+        Ok(self.index.byte_len() as u64)
+    }
+
+    fn is_scan(&self) -> bool {
+        self.exact
     }
 
     fn set_effort(&mut self, effort: usize) -> Result<()> {
@@ -44,9 +52,9 @@ impl Index for Ours {
     }
 
     fn search(&mut self, query: &[f32], k: usize, ids: &mut Vec<u32>) -> Result<()> {
-        let options = SearchOptions::new(k).ef_search(self.effort);
-        let hits = self.graph.search(query, &options, &mut self.scratch)?;
-        ids.extend(hits.iter().map(|hit| hit.id));
+        let options = SearchOptions::new(k).ef_search(self.effort).exact(self.exact);
+        let hits = self.index.search(query, &options, &mut self.scratch)?;
+        ids.extend(hits.iter().map(|hit| hit.row));
         Ok(())
     }
 }
