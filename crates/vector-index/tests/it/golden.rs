@@ -9,7 +9,7 @@ fn index(metric: Metric, graph_from: usize, step: u32) -> Vec<u8> {
     let mut codes = Codes::new(Int8Quantizer::new(metric, 70).unwrap());
     let mut noise = Noise::new(1);
     for row in 0..400 {
-        let vector: Vec<i8> = (0..70).map(|_| (noise.below(255) as i16 - 127) as i8).collect();
+        let vector: Vec<i8> = (0..70).map(|_| i8::try_from(noise.below(255)).unwrap_or(-100)).collect();
         codes.push_codes(row * step, &vector, 0.5).unwrap();
     }
     let built = Builder::new(BuildOptions::new().m(6).graph_from(graph_from)).build(codes).unwrap();

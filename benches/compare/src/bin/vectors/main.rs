@@ -72,33 +72,31 @@ fn build(engine: &Engine, base: &Vectors, options: &Options) -> Result<(Row, Box
     let mut resident_bytes = 0;
     for &threads in &options.threads {
         drop(last.take());
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let settings = BuildOptions {
-            metric: options.metric,
-            m: options.m,
-            ef_construction: engine.ef_construction,
-            threads,
-        };
         let resident = resident_now()?;
-        let (begun, cpu) = (Instant::now(), cpu_seconds()?);
-        let index = pool.install(|| (engine.build)(base, settings).map_err(|error| error.to_string()))?;
-        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
+        let (time, index) = build_with(engine, base, threads, options)?;
         resident_bytes = resident_bytes.max(resident_now()?.saturating_sub(resident));
-        eprintln!("{}: {seconds:.2} s with {threads} threads", engine.name);
-        builds.push(BuildTime { threads, seconds, cpu_seconds });
+        eprintln!("{}: {:.2} s with {threads} threads", engine.name, time.seconds);
+        builds.push(time);
         last = Some(index);
     }
     let index = last.ok_or("--threads is empty")?;
-    let bytes = index.bytes()?;
-    let row = Row {
-        name: engine.name.clone(),
-        scan: index.is_scan(),
-        builds,
-        bytes,
-        resident_bytes,
-        curve: Vec::new(),
-    };
-    Ok((row, index))
+    let (name, scan, bytes) = (engine.name.clone(), index.is_scan(), index.bytes()?);
+    Ok((Row { name, scan, builds, bytes, resident_bytes, curve: Vec::new() }, index))
+}
+
+fn build_with(
+    engine: &Engine,
+    base: &Vectors,
+    threads: usize,
+    options: &Options,
+) -> Result<(BuildTime, Box<dyn Index>)> {
+    let (metric, m, ef_construction) = (options.metric, options.m, engine.ef_construction);
+    let settings = BuildOptions { metric, m, ef_construction, threads };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let (begun, cpu) = (Instant::now(), cpu_seconds()?);
+    let index = pool.install(|| (engine.build)(base, settings).map_err(|error| error.to_string()))?;
+    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu_seconds()? - cpu);
+    Ok((BuildTime { threads, seconds, cpu_seconds }, index))
 }
 
 /// Bytes resident now.

@@ -64,6 +64,8 @@ impl Engine {
         let graph = |what: &str| format!("{what} M={} efC={ef_construction}", options.m);
         let (name, build): (_, Build) = match name {
             "ours" => (graph("ours, int8"), ours::build),
+            "ours-scan" => ("ours, 4 bit then int8, scan".to_owned(), ours::build_scan),
+            "ours-exact" => ("ours, int8, exact scan".to_owned(), ours::build_exact),
             "usearch" => (graph("usearch i8"), usearch::build),
             "hnsw_rs" => (graph("hnsw_rs, int8"), hnsw_rs::build),
             "turbovec" => ("turbovec 4 bit, scan".to_owned(), turbovec::build),
