@@ -277,7 +277,7 @@ impl Verifier {
                         continue; // by the scan of the log
                     }
                     let next = if index + 1 < count { run.place(index + 1)?.first_id } else { run_end(run) };
-                    let lost = place.first_id..next.max(place.first_id + 1);
+                    let lost = place.first_id..next.max(place.first_id.saturating_add(1));
                     self.report.damage.push(Damage::new(
                         path,
                         place.offset..place.offset + place.len,

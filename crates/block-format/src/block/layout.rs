@@ -65,6 +65,7 @@ pub(crate) struct Header {
     pub(crate) stored_len: u32,
     pub(crate) raw_len: u32,
     pub(crate) count: u32,
+    /// Below 2^64 - 1.
     pub(crate) first_id: u64,
     pub(crate) payload_crc: u32,
 }
@@ -121,6 +122,9 @@ impl Header {
                 "expected stored <= raw <= {MAX_RAW_LEN} bytes, found {} and {}",
                 header.stored_len, header.raw_len
             )));
+        }
+        if header.first_id == u64::MAX {
+            return Err(fault("no record and no commit has the number 2^64 - 1".into()));
         }
         Ok(header)
     }
@@ -239,6 +243,14 @@ mod tests {
         let hex = crate::test_hex(&bytes);
         assert_eq!(&hex[..56], "0cb10101640000002c010000040000000403020100000000efbeadde");
         assert_eq!(Header::decode(&bytes, &binding(), 4096, Steps::default()).unwrap(), sample());
+    }
+
+    #[test]
+    fn the_last_number_of_all_is_not_that_of_a_record_or_a_commit() {
+        for (first_id, sound) in [(u64::MAX - 1, true), (u64::MAX, false)] {
+            let bytes = Header { first_id, ..sample() }.encode(&binding(), 4096);
+            assert_eq!(Header::decode(&bytes, &binding(), 4096, Steps::default()).is_ok(), sound);
+        }
     }
 
     #[test]

@@ -201,8 +201,10 @@ impl Scanner<'_> {
     fn commit(&mut self, commit: &Commit) -> Result<()> {
         let committed = self.scan.committed;
         let end = self.at;
-        let covered = end - COMMIT_BLOCK_LEN - committed.len;
-        let follows = commit.seq == committed.seq + 1 || (self.first && commit.seq >= committed.seq);
+        let covered = (end - COMMIT_BLOCK_LEN).saturating_sub(committed.len);
+        let next = committed.seq.checked_add(1) == Some(commit.seq);
+        let follows =
+            (next || (self.first && commit.seq >= committed.seq)) && commit.next_id >= committed.next_id;
         let chain = self.hash.value();
         let holds = chain == commit.chain && commit.covered_len == covered && follows;
         if !holds && self.file.steps.take(Step::CheckChain) {
@@ -219,14 +221,19 @@ impl Scanner<'_> {
         }
         self.accept(commit);
         if let Some(checkpoint) = self.checkpoint
-            && self.scan.committed.len == checkpoint.len
+            && (committed.len + 1..=self.scan.committed.len).contains(&checkpoint.len)
             && self.scan.committed != checkpoint
             && self.file.steps.take(Step::CheckCheckpoint)
         {
-            return Err(Error::damaged(format!(
-                "the manifest expects commit {} with chain {:032x} here, found commit {} with chain {:032x}",
-                checkpoint.seq, checkpoint.chain, commit.seq, commit.chain
-            )));
+            let error = Error::damaged(format!(
+                "the manifest expects commit {} with chain {:032x} to end at byte {}, found commit {} with chain \
+                 {:032x} to end at byte {end}",
+                checkpoint.seq, checkpoint.chain, checkpoint.len, commit.seq, commit.chain
+            ));
+            let error = error.at(self.file.path()).at_offset(end - COMMIT_BLOCK_LEN);
+            let low = self.last_id();
+            let lost = low..checkpoint.next_id.max(low);
+            self.scan.damage.push(Damaged { range: committed.len..end, error, lost });
         }
         Ok(())
     }
@@ -351,15 +358,24 @@ impl Scanner<'_> {
 
     fn take_unchained_commit(&mut self, header: &Header) -> Result<()> {
         let at = self.at;
-        let payload = self.window.read(at + HEADER_LEN as u64, COMMIT_LEN as u64).map(array)?;
         self.at += header.block_len();
-        if header.check_payload(&payload, &self.file.binding, at, self.file.steps).is_ok() {
-            self.accept(&Commit::decode(&payload));
+        if let Some(commit) = self.commit_at(at, header)? {
+            self.accept(&commit);
         } else {
             let error = Error::damaged("commit record: checksum").at(self.file.path()).at_offset(at);
             self.note_gap(at..self.at, error, 0..0);
         }
         Ok(())
+    }
+
+    /// The commit record in the block at `at`, if it is one that holds.
+    fn commit_at(&mut self, at: u64, header: &Header) -> Result<Option<Commit>> {
+        if header.kind != BlockKind::Commit || header.stored_len as usize != COMMIT_LEN {
+            return Ok(None);
+        }
+        let payload = self.window.read(at + HEADER_LEN as u64, COMMIT_LEN as u64).map(array)?;
+        let held = header.check_payload(&payload, &self.file.binding, at, self.file.steps);
+        Ok(held.is_ok().then(|| Commit::decode(&payload)))
     }
 
     /// The end of the newest commit behind `at` that was acknowledged, if what is at `at` was acknowledged too: a
@@ -385,13 +401,10 @@ impl Scanner<'_> {
     fn next_commit(&mut self, mut from: u64) -> Result<Option<(u64, Commit)>> {
         while let Some((at, header)) = self.next_sound(from, self.scan.file_len)? {
             from = at + 1;
-            if header.kind == BlockKind::Commit && header.stored_len as usize == COMMIT_LEN {
-                let payload: [u8; COMMIT_LEN] =
-                    self.window.read(at + HEADER_LEN as u64, COMMIT_LEN as u64).map(array)?;
-                if header.check_payload(&payload, &self.file.binding, at, self.file.steps).is_ok() {
-                    return Ok(Some((at, Commit::decode(&payload))));
-                }
-            } else {
+            if let Some(commit) = self.commit_at(at, &header)? {
+                return Ok(Some((at, commit)));
+            }
+            if header.kind != BlockKind::Commit {
                 from = at + header.block_len();
             }
         }
@@ -422,10 +435,8 @@ impl Scanner<'_> {
             match header.kind {
                 BlockKind::Records | BlockKind::Frame => return Ok(header.first_id),
                 BlockKind::Commit => {
-                    let payload: [u8; COMMIT_LEN] =
-                        self.window.read(at + HEADER_LEN as u64, COMMIT_LEN as u64).map(array)?;
-                    if header.check_payload(&payload, &self.file.binding, at, self.file.steps).is_ok() {
-                        return Ok(Commit::decode(&payload).next_id);
+                    if let Some(commit) = self.commit_at(at, &header)? {
+                        return Ok(commit.next_id);
                     }
                 }
                 BlockKind::Deletes => {}

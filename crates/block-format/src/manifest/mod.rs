@@ -6,6 +6,7 @@
 
 pub(crate) mod layout;
 
+use crate::error::{Error, Result};
 use crate::id::{ArtifactId, FileId};
 
 /// One generation.
@@ -58,4 +59,13 @@ pub(crate) struct Checkpoint {
     pub(crate) seq: u64,
     pub(crate) next_id: u64,
     pub(crate) chain: u128,
+}
+
+impl Checkpoint {
+    /// The number of the commit behind this one, and the next id behind it if it adds so many records.
+    pub(crate) fn after(&self, records: u64) -> Result<(u64, u64)> {
+        let next_id = self.next_id.checked_add(records);
+        let seq = self.seq.checked_add(1).filter(|&seq| seq < u64::MAX);
+        seq.zip(next_id).ok_or_else(|| Error::invalid("all 2^64 ids, or numbers of commits, are used"))
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) struct SealedPart {
 
 impl<'a> PartWriter<'a> {
     pub(crate) fn create(directory: &'a Directory) -> Result<Self> {
-        let id = directory.next_file();
+        let id = directory.next_file()?;
         let name = FileName::Part(id);
         Ok(Self {
             directory,

@@ -112,6 +112,9 @@ impl Segment {
                     if entry.0 <= before.0 || entry.1 < before.1 || entry.0 >= footer.table_offset {
                         return Err(fault("its entries do not ascend"));
                     }
+                    if u64::from(entry.1) > self.entry.last_id - self.entry.first_id {
+                        return Err(fault("it has an id that the segment has not"));
+                    }
                     before = entry;
                 }
                 at += piece.len() as u64;

@@ -60,7 +60,7 @@ impl<'a> SegmentsWriter<'a> {
     }
 
     fn create(&mut self, first_id: u64) -> Result<SegmentWriter> {
-        let id = self.directory.next_file();
+        let id = self.directory.next_file()?;
         let name = FileName::Segment(id);
         let file = self.directory.create(name)?;
         self.created.push(name);

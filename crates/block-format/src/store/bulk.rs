@@ -122,6 +122,7 @@ impl Bulk<'_> {
             store.sync()?;
             return Ok(Receipt { seq: CommitSeq(before.seq), first_id, records });
         }
+        let (seq, _) = before.after(0)?;
         self.packer.end_block();
         self.write_packed()?;
         let Self { store, mut writer, mut segments, mut in_flight, next_id, .. } = self;
@@ -130,7 +131,7 @@ impl Bulk<'_> {
         let segments = segments.finish()?;
         // The log's records come before these: it ends here, and the next one begins behind them.
         store.rotate(&mut writer)?;
-        let state = Checkpoint { seq: before.seq + 1, next_id, ..before };
+        let state = Checkpoint { seq, next_id, ..before };
         let changes = Changes { segments, state: Some(state), ..Changes::default() };
         store.publish_changes(changes, Some(&mut writer))?;
         drop(writer);

@@ -352,14 +352,18 @@ impl Edit<'_> {
 
     /// Writes the set of deleted ids whose records segments still hold.
     fn replace_deletes(&mut self) -> Result<()> {
-        let mut kept = RoaringTreemap::new();
         let staying = self.sealed.segments.iter().map(|segment| segment.entry);
         let staying = staying.filter(|entry| !self.changes.dropped.contains(&FileName::Segment(entry.file)));
-        for entry in staying.chain(self.changes.segments.iter().map(|sealed| sealed.entry)) {
-            let mut within = RoaringTreemap::new();
-            within.insert_range(entry.first_id..=entry.last_id);
-            kept |= &self.deletes & within;
+        let segments = staying.chain(self.changes.segments.iter().map(|sealed| sealed.entry));
+        let mut spans: Vec<_> = segments.map(|entry| (entry.first_id, entry.last_id)).collect();
+        spans.sort_unstable();
+        // What lies between segments is taken away: a set of all ids within them could be of any size.
+        let (mut kept, mut behind) = (self.deletes.clone(), 0);
+        for (first, last) in spans {
+            kept.remove_range(behind..first);
+            behind = last.saturating_add(1);
         }
+        kept.remove_range(behind..);
         let old = self.sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);
         self.changes.dropped.extend(old.map(|part| FileName::Part(part.entry.file)));
         if !kept.is_empty() {
@@ -484,7 +488,7 @@ pub(super) fn verbatim(header: &Header, stored: &[u8], last: u64) -> EncodedBloc
 impl super::Directory {
     /// Creates an empty log whose first commit will follow commit `seq`, and syncs it.
     pub(super) fn create_log(&self, seq: u64, next_id: u64) -> Result<(LogWriter, LogEntry)> {
-        let id = self.next_file();
+        let id = self.next_file()?;
         let name = FileName::Log(id);
         let (path, file) = (self.path(name), self.create(name)?);
         let header = FileHeader { kind: FileKind::Log, artifact: self.artifact, file: id };
@@ -500,7 +504,8 @@ impl super::Directory {
 
     /// Writes `manifest` as the generation after `catalog`, twice, and removes the copies of the one before.
     pub(super) fn write_generation(&self, catalog: &mut Manifest, mut manifest: Manifest) -> Result<()> {
-        manifest.generation = catalog.generation + 1;
+        let last = || Error::damaged("the manifest has the last of all 2^64 generations").at(&self.root);
+        manifest.generation = catalog.generation.checked_add(1).ok_or_else(last)?;
         manifest.next_file = FileId(self.next_file.load(Ordering::Relaxed));
         let bytes = manifest.encode();
         for copy in 0..2 {

@@ -143,8 +143,11 @@ impl Directory {
     }
 
     /// A number that no file has or had.
-    pub(crate) fn next_file(&self) -> FileId {
-        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    pub(crate) fn next_file(&self) -> Result<FileId> {
+        let given =
+            self.next_file.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_add(1));
+        let used = |_| Error::damaged("a file here has the last of all 2^64 numbers").at(&self.root);
+        given.map(FileId).map_err(used)
     }
 
     pub(crate) fn create(&self, name: FileName) -> Result<Arc<dyn VfsFile>> {

@@ -187,7 +187,13 @@ impl Store {
             let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
             vfs.sync_dir(parent).map_err(|e| Error::io(e, "syncing the directory to disk", parent))?;
         }
-        let next_file = found.names.iter().filter_map(|name| name.id()).map(|id| id.0 + 1).max().unwrap_or(1);
+        let next_file = found
+            .names
+            .iter()
+            .filter_map(|name| name.id())
+            .map(|id| id.0.saturating_add(1))
+            .max()
+            .unwrap_or(1);
         let artifact = artifact_id(&options)?;
         let directory = Directory::new(vfs, root, artifact, &options, next_file);
         let (log, entry) = directory.create_log(0, 0)?;
@@ -422,7 +428,8 @@ fn load_beside_writer(vfs: &Arc<dyn Vfs>, root: &Path, options: &Options) -> Res
 /// Reads everything that opening needs: manifest, headers, and the logs behind their checkpoints.
 fn load(vfs: Arc<dyn Vfs>, root: &Path, options: &Options, found: Manifests) -> Result<Loaded> {
     let names = found.names.clone();
-    let next_free = names.iter().filter_map(|name| name.id()).map(|id| id.0 + 1).max().unwrap_or(1);
+    let next_free =
+        names.iter().filter_map(|name| name.id()).map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
     let highest = found.highest;
     let (mut manifest, damaged) = newest(&*vfs, root, found)?;
     let next_file = manifest.next_file.0.max(next_free);

@@ -168,10 +168,9 @@ impl Store {
         durability: Durability,
     ) -> Result<Receipt> {
         let before = writer.log.committed();
-        let next_id =
-            before.next_id.checked_add(records).ok_or_else(|| Error::invalid("all 2^64 ids are used"))?;
+        let (seq, next_id) = before.after(records)?;
         let sync_floor = self.gate.lock().synced;
-        let mark = CommitMark { seq: before.seq + 1, sync_floor, next_id };
+        let mark = CommitMark { seq, sync_floor, next_id };
         let result = writer.log.commit(encoded, before.next_id, mark);
         result.map_err(|e| self.fail(&mut writer, e))?;
         writer.log.index().delete(deletes.iter().copied(), mark.seq);

@@ -13,6 +13,7 @@ mod campaign; // the machinery of the campaigns
 mod crash; // power loss at every event
 mod damage; // flipped, cut off and misplaced bytes
 mod faults; // failing calls, at every index
+mod forged; // right checksums over wrong numbers: typed errors, no overflow
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
 mod second_decoder; // benches/decode.py reads what this crate writes
