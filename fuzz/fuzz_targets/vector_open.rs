@@ -17,9 +17,8 @@ static SOUND: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 fn sound(metric: Metric, graph_from: usize) -> Result<Vec<u8>> {
     let mut codes = Codes::new(Int8Quantizer::new(metric, 5)?);
     for row in 0..150u32 {
-        let value = |i: u32| {
-            (((row * 31 + i * 17) * 2_654_435_761u32.wrapping_mul(row + 1)) >> 16) as f32 / 65_536.0 + 0.01
-        };
+        let value =
+            |i: u32| ((row * 31 + i * 17 + 1).wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0 + 0.01;
         codes.push(row * 2, &[0, 1, 2, 3, 4].map(value))?;
     }
     let built = Builder::new(BuildOptions::new().m(4).graph_from(graph_from)).build(codes)?;

@@ -36,6 +36,8 @@
 //!   then found by a search for itself. [`Builder::merge`] makes an index of others, and of new vectors, without those deleted.
 //! - An [`Index`] is those bytes. Opening reads a header. A [`search`](Index::search) walks the graph, or scans, whichever costs
 //!   less for the [filter](SearchOptions::filter) at hand; what it needs lies in a [`Scratch`] that it never outgrows.
+//! - Where there is no graph, because vectors are few or a [`Tail`] that still grows, a search passes over their signs, a bit a
+//!   dimension, and compares the best by their codes.
 //! - [`Index::audit_recall`] tells how much of the truth is found, and [`Index::ef_for_recall`] what it takes.
 //!
 //! # Limits
@@ -67,7 +69,9 @@ mod planes;
 mod quantize;
 mod rows;
 mod scratch;
+mod sketch;
 mod space;
+mod tail;
 
 pub use audit::{Recall, Sample};
 pub use build::{Builder, Built, Merge};
@@ -80,3 +84,4 @@ pub use metric::Metric;
 pub use options::BuildOptions;
 pub use quantize::{Int8Quantizer, MAX_DIMENSION, QuantizationStatistics};
 pub use rows::RowSet;
+pub use tail::Tail;

@@ -109,6 +109,50 @@ impl Pool {
     }
 }
 
+/// The best of many, in no order: cheaper than a [`Pool`] when there are hundreds.
+#[derive(Debug, Default)]
+pub(crate) struct Shortlist {
+    keys: Vec<Key>,
+    keep: usize,
+    limit: f32,
+}
+
+impl Shortlist {
+    /// Empties it, to keep so many, which is at least 1.
+    pub(crate) fn start(&mut self, keep: usize) {
+        self.keys.clear();
+        self.keep = keep;
+        self.limit = f32::INFINITY;
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, key: Key) {
+        self.keys.push(key);
+        if self.keys.len() >= self.keep.saturating_mul(2) {
+            self.shrink();
+        }
+    }
+
+    /// A distance that is not among the best, as far as that is known.
+    #[inline]
+    pub(crate) fn limit(&self) -> f32 {
+        self.limit
+    }
+
+    fn shrink(&mut self) {
+        if self.keys.len() > self.keep {
+            let (_, last, _) = self.keys.select_nth_unstable(self.keep - 1);
+            self.limit = last.distance();
+            self.keys.truncate(self.keep);
+        }
+    }
+
+    pub(crate) fn best(&mut self) -> &[Key] {
+        self.shrink();
+        &self.keys
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +167,24 @@ mod tests {
             let (p, q) = (Key::new(a, x), Key::new(b, y));
             prop_assert_eq!((p.distance(), p.node()), (a, x));
             prop_assert_eq!(p.cmp(&q), a.total_cmp(&b).then(x.cmp(&y)));
+        }
+
+        #[test]
+        fn a_shortlist_holds_the_best(distances in prop::collection::vec(-50..50i16, 0..90), keep in 1..20usize) {
+            let mut shortlist = Shortlist::default();
+            shortlist.start(keep);
+            let mut all: Vec<Key> = (0..).zip(&distances).map(|(node, &distance)| Key::new(distance.into(), node)).collect();
+            for &key in &all {
+                if key.distance() < shortlist.limit() {
+                    shortlist.add(key);
+                }
+            }
+            let mut found = shortlist.best().to_vec();
+            found.sort_unstable();
+            all.sort_unstable();
+            let distance = |key: &Key| key.distance();
+            all.truncate(keep);
+            prop_assert_eq!(found.iter().map(distance).collect::<Vec<_>>(), all.iter().map(distance).collect::<Vec<_>>());
         }
 
         #[test]

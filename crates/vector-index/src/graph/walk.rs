@@ -6,7 +6,7 @@
 
 use super::pool::Pool;
 use super::visited::Visited;
-use crate::kernel::prefetch_list;
+use crate::kernel::prefetch;
 use crate::space::{Dots, QueryRef, Space};
 
 /// Ends a list that is shorter than its room.
@@ -129,7 +129,7 @@ impl WalkScratch {
             *hops += 1;
             *distances += fresh.len() as u64;
             if let Some(next) = pool.next() {
-                prefetch_list(links.list(next));
+                prefetch(bytemuck::cast_slice(links.list(next)));
             }
             space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
         }

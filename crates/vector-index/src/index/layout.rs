@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metric::Metric;
 use crate::planes::{Group, Line, groups};
 use crate::quantize::MAX_DIMENSION;
+use crate::sketch::{BLOCK, sign_rows};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;
@@ -196,6 +197,9 @@ impl Header {
         });
         let plane = self.nodes * groups(self.dimension) * size_of::<Group>();
         let (high, low) = (take(plane), take(plane));
+        let blocks = if self.layers == 0 && !self.calibrated { self.nodes.div_ceil(BLOCK) } else { 0 };
+        let signs = take(blocks * sign_rows(groups(self.dimension)) * BLOCK);
+        let factors = take(blocks * BLOCK * 4);
         let checksums = end.next_multiple_of(ALIGN);
         // One for each chunk, and one for the checksums themselves.
         let total = checksums + checksums.div_ceil(CHUNK_LEN) * 4 + 4;
@@ -208,6 +212,8 @@ impl Header {
             links,
             high,
             low,
+            signs,
+            factors,
             checksums: checksums..total,
             total,
         }
@@ -231,6 +237,10 @@ pub(crate) struct Sections {
     pub(crate) high: Range<usize>,
     /// The low ones.
     pub(crate) low: Range<usize>,
+    /// The signs of the codes, if there is no graph and they are not calibrated.
+    pub(crate) signs: Range<usize>,
+    /// What sums of signed codes are multiplied by, for each node.
+    pub(crate) factors: Range<usize>,
     /// CRC-32s of the chunks of everything before, then one of these.
     pub(crate) checksums: Range<usize>,
     pub(crate) total: usize,

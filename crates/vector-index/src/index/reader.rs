@@ -1,6 +1,7 @@
 //! Any bytes to an index that can be searched.
 
 use super::layout::{CHUNK_LEN, Header, LAYERS_MAX, Sections};
+use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::hierarchy::Hierarchy;
 use crate::graph::walk::Links;
@@ -8,6 +9,7 @@ use crate::kernel::{Kernel, Plane};
 use crate::metric::Metric;
 use crate::planes::{Planes, groups};
 use crate::quantize::{Calibration, Int8Quantizer};
+use crate::sketch::Sketch;
 use crate::space::{Space, TermsRef};
 
 /// An index over bytes that lie anywhere: a `Vec`, a memory map, a slice of a larger file.
@@ -31,10 +33,15 @@ pub(crate) struct View<'a> {
     pub(crate) row_of_node: &'a [u32],
     /// Ascending; `None` if they are 0, 1, 2 and so on.
     rows: Option<&'a [u32]>,
-    node_of_row: &'a [u32],
+    /// `None` if nodes are in the order of rows.
+    node_of_row: Option<&'a [u32]>,
     pub(crate) layers: [Links<'a>; LAYERS_MAX],
     pub(crate) layer_count: usize,
     pub(crate) top: u32,
+    /// Whether squared norms are among the terms.
+    pub(crate) has_norms: bool,
+    /// If there is no graph, unless the codes are calibrated.
+    pub(crate) sketch: Option<Sketch<'a>>,
 }
 
 impl<B: AsRef<[u8]>> Index<B> {
@@ -165,6 +172,13 @@ impl<B: AsRef<[u8]>> Index<B> {
             _ => TermsRef::Plain(cast(terms)?),
         };
         let plane = |range| Plane::new(section(range), groups(header.dimension));
+        let signs = section(&sections.signs);
+        let sketch = if signs.is_empty() {
+            None
+        } else {
+            let len = crate::graph::builder::node_id(header.nodes);
+            Some(Sketch::new(signs, cast(section(&sections.factors))?, groups(header.dimension), len))
+        };
         let mut layers = [Links::new(&[], 1); LAYERS_MAX];
         for (at, layer) in layers.iter_mut().enumerate().take(header.layers) {
             *layer = Links::new(cast(section(&sections.links[at]))?, header.degree(at));
@@ -177,15 +191,36 @@ impl<B: AsRef<[u8]>> Index<B> {
             },
             row_of_node: cast(section(&sections.row_of_node))?,
             rows: if header.dense { None } else { Some(cast(section(&sections.rows))?) },
-            node_of_row: cast(section(&sections.node_of_row))?,
+            node_of_row: Some(cast(section(&sections.node_of_row))?),
             layers,
             layer_count: header.layers,
             top: crate::graph::builder::node_id(header.top),
+            has_norms: header.metric == Metric::L2,
+            sketch,
         })
     }
 }
 
 impl<'a> View<'a> {
+    /// Vectors without a graph, in the order of their rows.
+    pub(crate) fn of_tail(codes: &'a Codes, sketch: Option<Sketch<'a>>) -> Self {
+        Self {
+            space: Space {
+                kernel: Kernel::detect(),
+                planes: codes.planes(),
+                terms: TermsRef::Pairs(codes.terms()),
+            },
+            row_of_node: codes.rows(),
+            rows: Some(codes.rows()),
+            node_of_row: None,
+            layers: [Links::new(&[], 1); LAYERS_MAX],
+            layer_count: 0,
+            top: 0,
+            has_norms: codes.quantizer().metric() == Metric::L2,
+            sketch,
+        }
+    }
+
     pub(crate) fn nodes(&self) -> usize {
         self.row_of_node.len()
     }
@@ -196,7 +231,11 @@ impl<'a> View<'a> {
             None => row as usize,
             Some(rows) => rows.binary_search(&row).ok()?,
         };
-        self.node_of_row.get(at).copied().filter(|&node| (node as usize) < self.nodes())
+        let node = match self.node_of_row {
+            None => u32::try_from(at).ok(),
+            Some(nodes) => nodes.get(at).copied(),
+        };
+        node.filter(|&node| (node as usize) < self.nodes())
     }
 
     pub(crate) fn hierarchy(&self) -> Hierarchy<impl Iterator<Item = Links<'a>> + use<'a>> {

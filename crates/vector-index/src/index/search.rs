@@ -8,11 +8,13 @@ use rayon::prelude::*;
 
 use super::reader::{Index, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::pool::{Key, Pool};
+use crate::graph::pool::{Key, Pool, Shortlist};
 use crate::graph::walk::WalkScratch;
+use crate::quantize::Int8Quantizer;
 use crate::rows::RowSet;
 use crate::scratch::Pooled;
-use crate::space::{QueryRef, QueryRoom};
+use crate::sketch::{Lookup, Sketch};
+use crate::space::{QueryRef, QueryRoom, TermsRef};
 
 /// A vector that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,6 +148,8 @@ pub struct Scratch {
     walk: WalkScratch,
     found: Pool,
     frontier: Frontier,
+    lookup: Lookup,
+    shortlist: Shortlist,
     hits: Vec<Hit>,
     original: Vec<f32>,
     statistics: SearchStatistics,
@@ -165,6 +169,8 @@ impl Scratch {
     }
 }
 
+/// A pass over signs keeps so many times as many candidates as are asked for, since it errs more than codes.
+const SHORTLIST: usize = 2;
 /// A scan compares rows so many at a time.
 const SCANNED_AT_ONCE: u32 = 256;
 
@@ -180,29 +186,7 @@ impl<B: AsRef<[u8]>> Index<B> {
         options: &SearchOptions<'_>,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Hit]> {
-        options.check()?;
-        self.quantizer().check(query)?;
-        let view = self.view()?;
-        let Scratch { query: room, walk, found, frontier, hits, original, statistics } = scratch;
-        let prepared = self.quantizer().prepare(query, room);
-        (walk.hops, walk.distances) = (0, 0);
-        let path = Search { view, options, query: prepared, walk, found, frontier }.run();
-        *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
-        hits.clear();
-        let row = |node: u32| view.row_of_node[node as usize];
-        hits.extend(
-            found
-                .keys()
-                .iter()
-                .take(options.wanted())
-                .map(|key| Hit { row: row(key.node()), distance: key.distance() }),
-        );
-        if let Some((originals, _)) = options.rescore {
-            self.rescore(query, originals, hits, original)?;
-        }
-        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
-        hits.truncate(options.k);
-        Ok(hits)
+        search_view(&self.view()?, self.quantizer(), query, options, scratch)
     }
 
     /// Many searches at once on the rayon pool: `queries` are vectors one after the other. Returns the hits of each.
@@ -219,35 +203,69 @@ impl<B: AsRef<[u8]>> Index<B> {
             .map(|query| scratch.with(|scratch| Ok(self.search(query, options, scratch)?.to_vec())))
             .collect()
     }
+}
 
-    fn rescore(
-        &self,
-        query: &[f32],
-        originals: Originals<'_>,
-        hits: &mut [Hit],
-        room: &mut Vec<f32>,
-    ) -> Result<()> {
-        let (metric, dimension) = (self.quantizer().metric(), self.quantizer().dimension());
-        room.resize(dimension, 0.0);
-        for hit in hits {
-            let start = hit.row as usize * dimension;
-            let missing = || {
-                let message = format!("there is no original of row {}, which was found", hit.row);
-                Error::new(ErrorKind::NoSuchRow, message)
-            };
-            hit.distance = match originals {
-                Originals::F32(all) => {
-                    metric.distance(query, all.get(start..start + dimension).ok_or_else(missing)?)
-                }
-                Originals::F16(all) => {
-                    use half::slice::HalfFloatSliceExt;
-                    all.get(start..start + dimension).ok_or_else(missing)?.convert_to_f32_slice(room);
-                    metric.distance(query, room)
-                }
-            };
-        }
-        Ok(())
+/// Searches vectors that lie anywhere; see [`Index::search`].
+pub(crate) fn search_view<'s>(
+    view: &View<'_>,
+    quantizer: &Int8Quantizer,
+    query: &[f32],
+    options: &SearchOptions<'_>,
+    scratch: &'s mut Scratch,
+) -> Result<&'s [Hit]> {
+    options.check()?;
+    quantizer.check(query)?;
+    let Scratch { query: room, walk, found, frontier, lookup, shortlist, hits, original, statistics } =
+        scratch;
+    let prepared = quantizer.prepare(query, room);
+    (walk.hops, walk.distances) = (0, 0);
+    let path =
+        Search { view: *view, options, query: prepared, walk, found, frontier, lookup, shortlist }.run();
+    *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
+    hits.clear();
+    let row = |node: u32| view.row_of_node[node as usize];
+    hits.extend(
+        found
+            .keys()
+            .iter()
+            .take(options.wanted())
+            .map(|key| Hit { row: row(key.node()), distance: key.distance() }),
+    );
+    if let Some((originals, _)) = options.rescore {
+        rescore(quantizer, query, originals, hits, original)?;
     }
+    hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
+    hits.truncate(options.k);
+    Ok(hits)
+}
+
+fn rescore(
+    quantizer: &Int8Quantizer,
+    query: &[f32],
+    originals: Originals<'_>,
+    hits: &mut [Hit],
+    room: &mut Vec<f32>,
+) -> Result<()> {
+    let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
+    room.resize(dimension, 0.0);
+    for hit in hits {
+        let start = hit.row as usize * dimension;
+        let missing = || {
+            let message = format!("there is no original of row {}, which was found", hit.row);
+            Error::new(ErrorKind::NoSuchRow, message)
+        };
+        hit.distance = match originals {
+            Originals::F32(all) => {
+                metric.distance(query, all.get(start..start + dimension).ok_or_else(missing)?)
+            }
+            Originals::F16(all) => {
+                use half::slice::HalfFloatSliceExt;
+                all.get(start..start + dimension).ok_or_else(missing)?.convert_to_f32_slice(room);
+                metric.distance(query, room)
+            }
+        };
+    }
+    Ok(())
 }
 
 /// A running search. The paths leave the best in `found`.
@@ -258,6 +276,8 @@ struct Search<'a, 's> {
     walk: &'s mut WalkScratch,
     found: &'s mut Pool,
     frontier: &'s mut Frontier,
+    lookup: &'s mut Lookup,
+    shortlist: &'s mut Shortlist,
 }
 
 impl Search<'_, '_> {
@@ -275,7 +295,7 @@ impl Search<'_, '_> {
             return SearchPath::Scan;
         }
         if self.view.layer_count == 0 {
-            self.rough_scan(wanted, ef);
+            self.quick_scan(wanted, ef);
             return SearchPath::Scan;
         }
         let entry = self.view.hierarchy().entry(self.view.space, self.query, self.walk);
@@ -313,8 +333,36 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Compares the query with the high plane of every vector that may be a hit, and the best `ef` with the whole codes.
-    fn rough_scan(&mut self, wanted: usize, ef: usize) {
+    /// Passes over something smaller than the codes, and compares the query with the codes of the best `ef`.
+    fn quick_scan(&mut self, wanted: usize, ef: usize) {
+        match self.view.sketch {
+            Some(sketch) => self.scan_signs(sketch, wanted, ef.saturating_mul(SHORTLIST)),
+            None => self.scan_high_plane(wanted, ef),
+        }
+    }
+
+    fn scan_signs(&mut self, sketch: Sketch<'_>, wanted: usize, keep: usize) {
+        let Self { view, options, query, walk, lookup, shortlist, .. } = self;
+        let restricts = options.restricts();
+        let squared = match view.space.terms {
+            TermsRef::Pairs(terms) if view.has_norms => Some(terms),
+            _ => None,
+        };
+        walk.distances += view.nodes() as u64;
+        shortlist.start(keep);
+        sketch.scan(view.space.kernel, *query, squared, lookup, |node, estimate| {
+            if !restricts || options.allows(view.row_of_node[node as usize]) {
+                shortlist.add(Key::new(estimate, node));
+            }
+            shortlist.limit()
+        });
+        walk.fresh.clear();
+        walk.fresh.extend(shortlist.best().iter().map(|key| key.node()));
+        self.found.start(wanted);
+        self.compare();
+    }
+
+    fn scan_high_plane(&mut self, wanted: usize, ef: usize) {
         let mut shortlist = std::mem::take(&mut self.walk.pool);
         shortlist.start(ef);
         self.for_all(|search| {
@@ -372,7 +420,7 @@ impl Search<'_, '_> {
     /// Walks the graph by way of all nodes, and collects those that may be hits. Gives up, and returns false, when it has computed
     /// as many distances as a scan of the `matches` would.
     fn filtered_beam(&mut self, entry: (u32, f32), ef: usize, matches: u64) -> bool {
-        let Self { view, options, query, walk, found, frontier } = self;
+        let Self { view, options, query, walk, found, frontier, .. } = self;
         let (links, row_of_node) = (view.lowest(), view.row_of_node);
         let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
         let budget = *distances + matches;

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use super::layout::{ALIGN, CHUNK_LEN, Header, LAYERS_MAX};
+use super::layout::{ALIGN, CHUNK_LEN, Header, LAYERS_MAX, Sections};
 use crate::error::{Error, Result};
 use crate::graph::builder::{Built, node_id};
 use crate::graph::walk::NONE;
 use crate::metric::Metric;
 use crate::planes::AlignedBytes;
+use crate::sketch::OwnedSketch;
 
 impl Built {
     pub(crate) fn header(&self) -> Header {
@@ -61,9 +62,25 @@ impl Built {
         out.write(high)?;
         out.pad_to(sections.low.start)?;
         out.write(low)?;
+        self.write_sketch(&sections, &mut out)?;
         out.pad_to(sections.checksums.start)?;
         out.finish()?;
         Ok(sections.total)
+    }
+
+    fn write_sketch(&self, sections: &Sections, out: &mut Checked<'_>) -> Result<()> {
+        let mut sketch = OwnedSketch::default();
+        if !sections.signs.is_empty() {
+            let mut codes = vec![0; self.nodes.quantizer().dimension()];
+            for (node, terms) in (0..).zip(self.nodes.terms()) {
+                self.nodes.planes().as_ref().unpack(node, &mut codes);
+                sketch.push(&codes, terms.b);
+            }
+        }
+        out.pad_to(sections.signs.start)?;
+        out.write(sketch.signs())?;
+        out.pad_to(sections.factors.start)?;
+        out.write(bytemuck::cast_slice(sketch.factors()))
     }
 
     fn write_terms(&self, metric: Metric, out: &mut Checked<'_>) -> Result<()> {

@@ -12,6 +12,7 @@ mod neon;
 mod x86;
 
 use crate::planes::{Group, Line};
+use crate::sketch::{BLOCK, SignRow, Sums, Tables, estimate};
 
 /// A way to compute dot products that this processor has: a value of this type is the proof.
 ///
@@ -104,6 +105,38 @@ impl Kernel {
         }
     }
 
+    /// For each vector of a block, the sum of what `tables` have for the nibbles of its signs: one pair of tables for each row.
+    #[inline]
+    pub(crate) fn sums(self, tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+        match self.0 {
+            Kind::Scalar => scalar::sums(tables, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni => x86::sums_avx2(tables, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::sums_avx512(tables, rows, out),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon | Kind::NeonDotprod => neon::sums(tables, rows, out),
+        }
+    }
+
+    /// [`sketch::estimate`](crate::sketch::estimate), compiled for this processor.
+    #[inline]
+    pub(crate) fn estimate(
+        self,
+        sums: &Sums,
+        factors: &[f32; BLOCK],
+        terms: [f32; 3],
+        out: &mut [f32; BLOCK],
+    ) -> f32 {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni => x86::estimate_avx2(sums, factors, terms, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::estimate_avx512(sums, factors, terms, out),
+            _ => estimate(sums, factors, terms, out),
+        }
+    }
+
     /// The name of the instruction set, as `/proc/cpuinfo` spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -123,13 +156,13 @@ impl Kernel {
     }
 }
 
-/// Asks for the cache lines of a list of neighbours, where there is an instruction for it.
+/// Asks for the cache lines of some bytes, where there is an instruction for it.
 #[inline]
-pub(crate) fn prefetch_list(list: &[u32]) {
+pub(crate) fn prefetch(bytes: &[u8]) {
     #[cfg(target_arch = "x86_64")]
-    x86::prefetch(bytemuck::cast_slice(list));
+    x86::prefetch(bytes);
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = list;
+    let _ = bytes;
 }
 
 impl std::fmt::Display for Kernel {

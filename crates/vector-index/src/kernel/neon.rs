@@ -13,6 +13,7 @@ use std::arch::asm;
 
 use super::Plane;
 use crate::planes::Line;
+use crate::sketch::{SignRow, Sums, Tables};
 
 pub(super) fn plain(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {
@@ -26,6 +27,11 @@ pub(super) fn dotprod(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [
         // SAFETY: a `Kernel` of this kind is made only where the processor has the dot product instructions.
         *out = unsafe { dot_dotprod(query, plane.row(id).as_flattened()) };
     }
+}
+
+pub(super) fn sums(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    // SAFETY: NEON is part of 64-bit Arm as Rust compiles for it.
+    unsafe { look_up(tables, rows, out) }
 }
 
 #[inline]
@@ -82,4 +88,35 @@ fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
             options(pure, nomem, nostack, preserves_flags));
     }
     sum
+}
+
+#[inline]
+fn load_bytes(bytes: &[u8; 16]) -> uint8x16_t {
+    // SAFETY: 16 readable bytes; NEON is part of 64-bit Arm.
+    unsafe { vld1q_u8(bytes.as_ptr()) }
+}
+
+#[inline]
+fn store_sums(sums: uint16x8_t, out: &mut [u16; 8]) {
+    // SAFETY: 16 writable bytes; NEON is part of 64-bit Arm.
+    unsafe { vst1q_u16(out.as_mut_ptr(), sums) }
+}
+
+/// A quarter of a row at a time: its even bytes are those of eight vectors, its odd ones of eight others.
+#[target_feature(enable = "neon")]
+fn look_up(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    let out = out.as_chunks_mut::<8>().0;
+    for quarter in 0..4 {
+        let (mut even, mut odd) = (vdupq_n_u16(0), vdupq_n_u16(0));
+        for ([low, high], row) in tables.iter().zip(rows) {
+            let signs = load_bytes(&row.as_chunks().0[quarter]);
+            let low = vqtbl1q_u8(load_bytes(low), vandq_u8(signs, vdupq_n_u8(15)));
+            let bytes = vaddq_u8(low, vqtbl1q_u8(load_bytes(high), vshrq_n_u8::<4>(signs)));
+            let pairs = vreinterpretq_u16_u8(bytes);
+            even = vaddq_u16(even, vandq_u16(pairs, vdupq_n_u16(255)));
+            odd = vaddq_u16(odd, vshrq_n_u16::<8>(pairs));
+        }
+        store_sums(even, &mut out[quarter]);
+        store_sums(odd, &mut out[4 + quarter]);
+    }
 }

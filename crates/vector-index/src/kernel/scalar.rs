@@ -2,6 +2,7 @@
 
 use super::Plane;
 use crate::planes::Line;
+use crate::sketch::{SignRow, Sums, Tables};
 
 pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {
@@ -16,4 +17,16 @@ fn group(codes: &Line, nibbles: &[u8; 32]) -> i32 {
         i32::from(byte & 15) * i32::from(low) + i32::from(byte >> 4) * i32::from(high)
     };
     nibbles.iter().zip(first.iter().zip(second)).map(product).sum()
+}
+
+pub(super) fn sums(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    for ([low, high], row) in tables.iter().zip(rows) {
+        let (even, odd) = out.split_at_mut(32);
+        for ((even, odd), pair) in even.iter_mut().zip(odd).zip(row.as_chunks::<2>().0) {
+            let looked_up =
+                |byte: u8| u16::from(low[usize::from(byte & 15)]) + u16::from(high[usize::from(byte >> 4)]);
+            *even += looked_up(pair[0]);
+            *odd += looked_up(pair[1]);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::arch::x86_64::*;
 
 use super::Plane;
 use crate::planes::{Group, Line};
+use crate::sketch::{BLOCK, SignRow, Sums, Tables, estimate};
 
 /// How many rows ahead of the one that is multiplied are asked for.
 const AHEAD: usize = 8;
@@ -26,6 +27,44 @@ pub(super) fn avx_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut 
 pub(super) fn avx512_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { dots_avx512(query, plane, ids, out) }
+}
+
+pub(super) fn sums_avx2(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX2.
+    unsafe { look_up_avx2(tables, rows, out) }
+}
+
+pub(super) fn sums_avx512(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
+    unsafe { look_up_avx512(tables, rows, out) }
+}
+
+pub(super) fn estimate_avx2(
+    sums: &Sums,
+    factors: &[f32; BLOCK],
+    terms: [f32; 3],
+    out: &mut [f32; BLOCK],
+) -> f32 {
+    #[target_feature(enable = "avx2")]
+    fn compiled(sums: &Sums, factors: &[f32; BLOCK], terms: [f32; 3], out: &mut [f32; BLOCK]) -> f32 {
+        estimate(sums, factors, terms, out)
+    }
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX2.
+    unsafe { compiled(sums, factors, terms, out) }
+}
+
+pub(super) fn estimate_avx512(
+    sums: &Sums,
+    factors: &[f32; BLOCK],
+    terms: [f32; 3],
+    out: &mut [f32; BLOCK],
+) -> f32 {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn compiled(sums: &Sums, factors: &[f32; BLOCK], terms: [f32; 3], out: &mut [f32; BLOCK]) -> f32 {
+        estimate(sums, factors, terms, out)
+    }
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
+    unsafe { compiled(sums, factors, terms, out) }
 }
 
 /// Asks for the cache lines of some bytes.
@@ -197,4 +236,67 @@ fn add_products(sums: [__m512i; 2], bytes: __m512i, codes: [__m512i; 2]) -> [__m
     let mask = _mm512_set1_epi8(15);
     let (low, high) = (_mm512_and_si512(bytes, mask), _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask));
     [_mm512_dpbusd_epi32(sums[0], low, codes[0]), _mm512_dpbusd_epi32(sums[1], high, codes[1])]
+}
+
+#[inline]
+fn load_table(table: &[u8; 16]) -> __m128i {
+    // SAFETY: 16 readable bytes; SSE2 is part of x86-64.
+    unsafe { _mm_loadu_si128(table.as_ptr().cast()) }
+}
+
+#[inline]
+fn store_sums256(sums: __m256i, out: &mut [u16; 16]) {
+    // SAFETY: 32 writable bytes; called where AVX2 is.
+    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), sums) }
+}
+
+#[inline]
+fn store_sums512(sums: __m512i, out: &mut [u16; 32]) {
+    // SAFETY: 64 writable bytes; called where AVX-512 is.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), sums) }
+}
+
+/// Two rows add four values of at most 63 in a byte; then the even and the odd bytes are added to sums of 16 bits.
+#[target_feature(enable = "avx2")]
+fn look_up_avx2(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    let [out0, out1, out2, out3] = out.as_chunks_mut::<16>().0 else { return };
+    for (half, even_out, odd_out) in [(0, out0, out2), (1, out1, out3)] {
+        let (mut even, mut odd) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        for (tables, rows) in tables.chunks(2).zip(rows.chunks(2)) {
+            let mut bytes = _mm256_setzero_si256();
+            for (table, row) in tables.iter().zip(rows) {
+                let [low, high] = nibbles256(load_group(&row.as_chunks().0[half]));
+                let tables = table.each_ref().map(|table| _mm256_broadcastsi128_si256(load_table(table)));
+                bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(tables[0], low));
+                bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(tables[1], high));
+            }
+            even = _mm256_add_epi16(even, _mm256_and_si256(bytes, _mm256_set1_epi16(255)));
+            odd = _mm256_add_epi16(odd, _mm256_srli_epi16::<8>(bytes));
+        }
+        store_sums256(even, even_out);
+        store_sums256(odd, odd_out);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn look_up_avx512(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
+    let mask = _mm512_set1_epi8(15);
+    let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    // Rows come in eights: a group of 64 dimensions has so many.
+    for (tables, rows) in tables.as_chunks::<2>().0.iter().zip(rows.as_chunks::<2>().0) {
+        let mut bytes = _mm512_setzero_si512();
+        for i in 0..2 {
+            let signs = load_line(bytemuck::cast_ref(&rows[i]));
+            let low = _mm512_broadcast_i32x4(load_table(&tables[i][0]));
+            let high = _mm512_broadcast_i32x4(load_table(&tables[i][1]));
+            bytes = _mm512_add_epi8(bytes, _mm512_shuffle_epi8(low, _mm512_and_si512(signs, mask)));
+            let upper = _mm512_and_si512(_mm512_srli_epi16::<4>(signs), mask);
+            bytes = _mm512_add_epi8(bytes, _mm512_shuffle_epi8(high, upper));
+        }
+        even = _mm512_add_epi16(even, _mm512_and_si512(bytes, _mm512_set1_epi16(255)));
+        odd = _mm512_add_epi16(odd, _mm512_srli_epi16::<8>(bytes));
+    }
+    let [even_out, odd_out] = out.as_chunks_mut::<32>().0 else { return };
+    store_sums512(even, even_out);
+    store_sums512(odd, odd_out);
 }

@@ -1,0 +1,282 @@
+//! The signs of codes, a bit a dimension: what a scan passes over first.
+//!
+//! A dot product is estimated from the signs of one side alone: `sum(q[i] * sign(u[i])) * |u|^2 / sum(|u[i]|)`, which is right for
+//! `u` itself and has an error of about `0.75 |q| |u| / sqrt(dimension)` for what is unlike it (Gao and Long, "`RaBitQ`", 2024; there after
+//! a random rotation, which changed nothing on embeddings). The best of the estimates are compared by their whole codes.
+//!
+//! Sixty-four vectors are a block. Of each, every eight dimensions are a byte, the first in the lowest bit, set where the code is not
+//! negative; a row of 64 bytes holds the same byte of all of them. So one instruction looks up four dimensions of up to 64 vectors in a
+//! table of 16 sums (André, Kermarrec and Le Scouarnec, "Cache locality is not enough", 2015).
+
+use crate::graph::builder::node_id;
+use crate::kernel::Kernel;
+use crate::planes::{AlignedBytes, groups};
+use crate::quantize::Terms;
+use crate::space::QueryRef;
+
+/// Vectors in a block.
+pub(crate) const BLOCK: usize = 64;
+
+/// The same byte of all vectors of a block: those of vectors 0 to 31 in the even places, those of 32 to 63 in the odd ones, because
+/// sums of 16 bits are made of the even and the odd bytes.
+pub(crate) type SignRow = [u8; BLOCK];
+
+/// Sums of looked up values, by vector.
+pub(crate) type Sums = [u16; BLOCK];
+
+/// What the four dimensions of each nibble add, by their signs: for the lower nibbles of a row, and for the upper ones.
+pub(crate) type Tables = [[u8; 16]; 2];
+
+/// A value in a table at most, so that four of them are at most a byte.
+const VALUE_MAX: u16 = 63;
+
+/// The rows of signs of a vector of so many groups of 64 dimensions.
+pub(crate) const fn sign_rows(groups: usize) -> usize {
+    groups * 8
+}
+
+/// Signs and factors of vectors, where they lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sketch<'a> {
+    rows: &'a [SignRow],
+    /// Of each vector, padded to whole blocks: what a sum of signed codes is multiplied by.
+    factors: &'a [f32],
+    rows_per_block: usize,
+    len: u32,
+}
+
+/// Signs and factors in memory, to be added to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnedSketch {
+    signs: AlignedBytes,
+    factors: Vec<f32>,
+    len: usize,
+}
+
+impl OwnedSketch {
+    /// Adds a vector: its codes, of which there are as many for each, and the scale in its terms.
+    pub(crate) fn push(&mut self, codes: &[i8], scale: f32) {
+        let block_len = sign_rows(groups(codes.len())) * BLOCK;
+        let (block, place) = (self.len / BLOCK, self.len % BLOCK);
+        if place == 0 {
+            self.signs.grow(block_len);
+            self.factors.resize(self.factors.len() + BLOCK, 0.0);
+        }
+        let rows = self.signs.as_mut()[block * block_len..].as_chunks_mut::<BLOCK>().0;
+        let mut bytes = codes
+            .chunks(8)
+            .map(|eight| eight.iter().rev().fold(0, |byte, &code| byte << 1 | u8::from(code >= 0)));
+        for row in rows {
+            row[column(place)] = bytes.next().unwrap_or_default();
+        }
+        self.factors[self.len] = scale * spread(codes);
+        self.len += 1;
+    }
+
+    pub(crate) fn as_ref(&self, dimension: usize) -> Sketch<'_> {
+        Sketch::new(self.signs.as_ref(), &self.factors, groups(dimension), node_id(self.len))
+    }
+
+    pub(crate) fn signs(&self) -> &[u8] {
+        self.signs.as_ref()
+    }
+
+    pub(crate) fn factors(&self) -> &[f32] {
+        &self.factors
+    }
+}
+
+/// The place of a vector's byte in a row.
+fn column(place: usize) -> usize {
+    place % 32 * 2 + place / 32
+}
+
+/// `|u|^2 / sum(|u[i]|)`.
+#[expect(clippy::cast_precision_loss, reason = "one rounding of exact integers, the same on every machine")]
+fn spread(codes: &[i8]) -> f32 {
+    let squared: i32 = codes.iter().map(|&code| i32::from(code) * i32::from(code)).sum();
+    let sum: i32 = codes.iter().map(|&code| i32::from(code).abs()).sum();
+    squared as f32 / sum.max(1) as f32
+}
+
+/// A query as tables.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup {
+    tables: Vec<Tables>,
+    /// What a sum of looked up values is multiplied by, and then has added, to be a sum of signed codes.
+    step: f32,
+    least: f32,
+}
+
+impl Lookup {
+    #[expect(clippy::cast_precision_loss, reason = "small integers")]
+    fn prepare(&mut self, codes: &[i8]) {
+        let value_max = (usize::from(u16::MAX) * 4 / codes.len().max(1)).min(VALUE_MAX.into()) as f32;
+        let span = |four: &[i8]| four.iter().map(|&code| 2 * i32::from(code).abs()).sum::<i32>();
+        let widest = codes.chunks(4).map(span).max().unwrap_or(0).max(1) as f32;
+        self.step = widest / value_max;
+        self.least = -(codes.iter().map(|&code| i32::from(code).abs()).sum::<i32>() as f32);
+        let per_unit = value_max / widest;
+        self.tables.clear();
+        self.tables.extend(codes.as_chunks::<8>().0.iter().map(|eight| {
+            let [low, high] = [&eight[..4], &eight[4..]];
+            [table(low, per_unit), table(high, per_unit)]
+        }));
+    }
+}
+
+/// For each combination of signs, how much the sum of four signed codes is above the least.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "0 to 63"
+)]
+fn table(four: &[i8], per_unit: f32) -> [u8; 16] {
+    std::array::from_fn(|signs| {
+        let above = |(i, &code): (usize, &i8)| {
+            if (signs >> i & 1 == 1) == (code >= 0) { 2 * i32::from(code).abs() } else { 0 }
+        };
+        let above: i32 = four.iter().enumerate().map(above).sum();
+        (above as f32 * per_unit).round() as u8
+    })
+}
+
+impl<'a> Sketch<'a> {
+    /// Of `len` vectors.
+    pub(crate) fn new(signs: &'a [u8], factors: &'a [f32], groups: usize, len: u32) -> Self {
+        Self { rows: signs.as_chunks().0, factors, rows_per_block: sign_rows(groups), len }
+    }
+
+    /// Estimates the distances of a query from all vectors; `squared` are their terms if these have squared norms. Calls `each` for those below its last answer, which it begins with
+    /// infinity.
+    pub(crate) fn scan(
+        self,
+        kernel: Kernel,
+        query: QueryRef<'_>,
+        squared: Option<&[Terms]>,
+        lookup: &mut Lookup,
+        mut each: impl FnMut(u32, f32) -> f32,
+    ) {
+        lookup.prepare(query.codes.lines.as_flattened());
+        let (per_sum, least) = (query.terms.scale * lookup.step, query.terms.scale * lookup.least);
+        let mut limit = f32::INFINITY;
+        let blocks = self.rows.chunks_exact(self.rows_per_block).zip(self.factors.as_chunks::<BLOCK>().0);
+        for ((rows, factors), first) in blocks.zip((0u32..).step_by(BLOCK)) {
+            // The next block but one.
+            let ahead = (first as usize / BLOCK + 2) * self.rows_per_block;
+            if let Some(rows) = self.rows.get(ahead..ahead + self.rows_per_block) {
+                crate::kernel::prefetch(rows.as_flattened());
+            }
+            let mut sums = [0; BLOCK];
+            kernel.sums(&lookup.tables, rows, &mut sums);
+            let mut estimates = [0.0; BLOCK];
+            let lowest = kernel.estimate(&sums, factors, [per_sum, least, query.terms.base], &mut estimates);
+            if squared.is_none() && lowest >= limit {
+                continue;
+            }
+            for (node, estimate) in (first..self.len).zip(estimates) {
+                let estimate = estimate + squared.map_or(0.0, |terms| terms[node as usize].a);
+                if estimate < limit {
+                    limit = each(node, estimate);
+                }
+            }
+        }
+    }
+}
+
+/// The estimates of a block, and the lowest.
+#[expect(clippy::inline_always, reason = "so that it is compiled with the instructions of its callers")]
+#[inline(always)]
+pub(crate) fn estimate(
+    sums: &Sums,
+    factors: &[f32; BLOCK],
+    [per_sum, least, base]: [f32; 3],
+    out: &mut [f32; BLOCK],
+) -> f32 {
+    let mut lowest = [f32::INFINITY; 16];
+    for ((sums, factors), out) in
+        sums.as_chunks::<16>().0.iter().zip(factors.as_chunks::<16>().0).zip(out.as_chunks_mut::<16>().0)
+    {
+        for i in 0..16 {
+            out[i] = base + factors[i] * (per_sum * f32::from(sums[i]) + least);
+            lowest[i] = if out[i] < lowest[i] { out[i] } else { lowest[i] };
+        }
+    }
+    lowest.into_iter().fold(f32::INFINITY, f32::min)
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+mod tests {
+    use super::*;
+    use crate::planes::{Line, QueryCodes};
+    use crate::quantize::QueryTerms;
+    use proptest::prelude::*;
+
+    fn lines(codes: &[i8]) -> Vec<Line> {
+        codes.chunks(64).map(|chunk| std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0))).collect()
+    }
+
+    fn estimates(kernel: Kernel, query: &[i8], vectors: &[Vec<i8>]) -> Vec<f32> {
+        let dimension = query.len();
+        let mut sketch = OwnedSketch::default();
+        for vector in vectors {
+            sketch.push(vector, 1.0);
+        }
+        let lines = lines(query);
+        let terms = QueryTerms { base: 0.0, offset: 0.0, scale: 1.0 };
+        let query = QueryRef { codes: QueryCodes::new(&lines), terms };
+        let mut found = Vec::new();
+        sketch.as_ref(dimension).scan(kernel, query, None, &mut Lookup::default(), |node, estimate| {
+            assert_eq!(node as usize, found.len());
+            found.push(estimate);
+            f32::INFINITY
+        });
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn estimates_are_the_sums_of_signed_codes_on_every_kernel(
+            dimension in 1..200usize, count in 1..150usize, seed in any::<u64>()
+        ) {
+            let mut state = seed | 1;
+            let mut code = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                i8::try_from((state >> 40) % 255).unwrap_or(-100)
+            };
+            let query: Vec<i8> = (0..dimension).map(|_| code()).collect();
+            let vectors: Vec<Vec<i8>> = (0..count).map(|_| (0..dimension).map(|_| code()).collect()).collect();
+            let plain = estimates(Kernel::available()[0], &query, &vectors);
+            prop_assert_eq!(plain.len(), count);
+            for (vector, &estimate) in vectors.iter().zip(&plain) {
+                let signed = |(&q, &u): (&i8, &i8)| if u >= 0 { i32::from(q) } else { -i32::from(q) };
+                let sum: i32 = query.iter().zip(vector).map(signed).sum();
+                let expected = sum as f32 * spread(vector);
+                // Half a step for each table.
+                let allowed = 0.5 * 8.0 * 127.0 / 63.0 * (dimension.div_ceil(4) as f32) * spread(vector) + 0.01;
+                prop_assert!((estimate - expected).abs() <= allowed, "{} {}", estimate, expected);
+            }
+            for kernel in Kernel::available() {
+                prop_assert_eq!(estimates(kernel, &query, &vectors), plain.clone(), "{}", kernel);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_vectors_do_not_overflow() {
+        let query = vec![127; crate::MAX_DIMENSION];
+        let vectors = [vec![127; crate::MAX_DIMENSION], vec![-127; crate::MAX_DIMENSION]];
+        let expected = 127.0 * 127.0 * 65_536.0;
+        for kernel in Kernel::available() {
+            let found = estimates(kernel, &query, &vectors);
+            assert!(
+                (found[0] / expected - 1.0).abs() < 1e-3 && (found[1] / expected + 1.0).abs() < 1e-3,
+                "{found:?}"
+            );
+        }
+    }
+}
