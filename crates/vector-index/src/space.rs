@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use bytemuck::Zeroable;
 
+use crate::graph::builder::node_id;
 use crate::kernel::Kernel;
 use crate::planes::{Aligned, Line, OwnedPlanes, Planes, QueryCodes, groups};
 use crate::quantize::{Int8Quantizer, QueryTerms, Terms};
@@ -126,6 +127,8 @@ pub(crate) struct Nodes {
     planes: OwnedPlanes,
     terms: Vec<Terms>,
     rows: Vec<u32>,
+    /// The sum of the codes of every node.
+    sums: Vec<i32>,
     /// The codes and factors of every node as a query, if calibrated: then its own codes are none.
     queries: Option<(Vec<Aligned>, Vec<QueryTerms>)>,
 }
@@ -137,11 +140,20 @@ impl Nodes {
         terms: Vec<Terms>,
         rows: Vec<u32>,
     ) -> Self {
-        let mut nodes = Self { quantizer, planes, terms, rows, queries: None };
+        let mut nodes = Self { quantizer, planes, terms, rows, sums: Vec::new(), queries: None };
+        nodes.sums = nodes.code_sums();
         if nodes.quantizer.calibration().is_some() {
             nodes.queries = Some(nodes.as_queries());
         }
         nodes
+    }
+
+    fn code_sums(&self) -> Vec<i32> {
+        let sum = |room: &mut QueryRoom, node| {
+            self.planes.as_ref().unpack(node, room.codes(self.quantizer.dimension()));
+            QueryCodes::new(room.lines()).sum
+        };
+        (0..node_id(self.len())).into_par_iter().map_init(QueryRoom::default, sum).collect()
     }
 
     fn as_queries(&self) -> (Vec<Aligned>, Vec<QueryTerms>) {
@@ -194,6 +206,7 @@ impl Nodes {
             return QueryRef { codes, terms: terms[at] };
         }
         self.planes.as_ref().unpack(node, room.codes(self.quantizer.dimension()));
-        QueryRef { codes: QueryCodes::new(room.lines()), terms: self.quantizer.query_of(self.terms[at]) }
+        let codes = QueryCodes { lines: room.lines(), sum: self.sums[at] };
+        QueryRef { codes, terms: self.quantizer.query_of(self.terms[at]) }
     }
 }

@@ -74,7 +74,7 @@ impl Metric {
 }
 
 fn default_engines() -> Vec<String> {
-    ["ours:100", "ours-scan:100", "ours-exact:100", "usearch", "hnsw_rs:100", "turbovec"]
+    ["ours:64", "ours-scan:64", "ours-exact:64", "usearch", "hnsw_rs:100", "turbovec"]
         .map(str::to_owned)
         .to_vec()
 }
