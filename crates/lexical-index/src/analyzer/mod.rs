@@ -133,6 +133,13 @@ impl Analyzer {
         });
     }
 
+    /// The words of a text as they stand in it.
+    pub(crate) fn words(&self, text: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        words::words(text, |range| all.push(text[range].to_owned()));
+        all
+    }
+
     /// A word in the form of terms but not stemmed, for words whose ends are not known.
     pub(crate) fn folded(&self, word: &str) -> String {
         let mut term = String::new();
