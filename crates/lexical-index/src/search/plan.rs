@@ -1,7 +1,5 @@
 //! From a query to the terms that are looked up, with their weights.
 
-use std::collections::HashMap;
-
 use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Searcher};
 use crate::bm25::{K1, idf};
 use crate::dictionary::Pattern;
@@ -16,8 +14,6 @@ pub(super) struct Plan {
     pub(super) excluded: Vec<Wanted>,
     /// Of a prefix or a fuzzy word not all matches are looked for.
     pub(super) is_cut: bool,
-    /// Where in `optional` a single term is.
-    places: HashMap<(usize, Vec<u8>), usize>,
     words: usize,
 }
 
@@ -56,7 +52,10 @@ impl Plan {
                 "a query needs something to look for beside what must not match",
                 clause.offset,
             )),
-            _ => Ok(plan),
+            _ => {
+                plan.unite();
+                Ok(plan)
+            }
         }
     }
 
@@ -104,20 +103,19 @@ impl Plan {
             self.put(clause.occur, group);
             return Ok(());
         }
-        let mut words = HashMap::new();
-        searcher.analyzer.each_token(text, |term, _, _| {
-            if words.len() <= MAX_WORDS {
-                let next = words.len();
-                words.entry(term.to_owned()).or_insert((next, 0u32)).1 += 1;
-            }
+        let mut words: Vec<(String, u32)> = Vec::new();
+        searcher.analyzer.each_token(text, |term, _, _| words.push((term.to_owned(), 1)));
+        words.sort_unstable();
+        words.dedup_by(|again, first| {
+            let is_same = again.0 == first.0;
+            first.1 += u32::from(is_same);
+            is_same
         });
         self.words = self.words.saturating_add(words.len().saturating_mul(fields.len()));
         if self.words > MAX_WORDS {
             return Ok(());
         }
-        let mut words: Vec<_> = words.into_iter().collect();
-        words.sort_unstable_by_key(|&(_, (order, _))| order);
-        for (term, (_, times)) in words {
+        for (term, times) in words {
             let group = fields.iter().filter_map(|&field| {
                 let weight = searcher.weight(field, searcher.df(field, term.as_bytes())?);
                 Some(Wanted::term(field, term.clone().into_bytes(), weight * f64::from(times)))
@@ -132,21 +130,19 @@ impl Plan {
         match occur {
             Occur::Must => self.required.push(group),
             Occur::MustNot => self.excluded.extend(group),
-            Occur::Should => group.into_iter().for_each(|wanted| self.put_optional(wanted)),
+            Occur::Should => self.optional.extend(group),
         }
     }
 
-    /// A term that is there already gets more weight instead.
-    fn put_optional(&mut self, wanted: Wanted) {
-        if let [(term, _)] = &wanted.terms[..] {
-            let next = self.optional.len();
-            let place = *self.places.entry((wanted.field, term.clone())).or_insert(next);
-            if place != next {
-                self.optional[place].weight += wanted.weight;
-                return;
-            }
-        }
-        self.optional.push(wanted);
+    /// A term that is wanted twice weighs twice as much, and is looked up once.
+    fn unite(&mut self) {
+        let of = |wanted: &Wanted| (wanted.field, wanted.in_order);
+        self.optional.sort_by(|a, b| (of(a), &a.terms).cmp(&(of(b), &b.terms)));
+        self.optional.dedup_by(|again, first| {
+            let is_same = of(again) == of(first) && again.terms == first.terms;
+            first.weight += if is_same { again.weight } else { 0.0 };
+            is_same
+        });
     }
 
     /// The words of a text, wanted together in one field or another.

@@ -11,8 +11,9 @@ use super::leaf::Leaf;
 use super::top::Top;
 use crate::postings::NONE;
 
-/// Rows in a window. 1,024 and 4,096 were slower.
-const WINDOW: u32 = 2048;
+/// Rows in a window: between these, so that it holds about so many postings of terms that bring candidates.
+const WINDOW: std::ops::RangeInclusive<u64> = 2048..=65_536;
+const WINDOW_POSTINGS: u64 = 512;
 /// With fewer rows allowed than one in so many, those are looked up one by one.
 const SELECTIVE: u64 = 32;
 
@@ -59,17 +60,18 @@ impl<'a> Walk<'a> {
 
     /// Offers every record that could be among the best to `top`. `false`: damaged bytes were met.
     pub(super) fn run(&mut self, top: &mut Top) -> bool {
-        self.scratch.units = vec![0; WINDOW as usize];
-        self.scratch.touched = vec![0; WINDOW as usize / 64];
         self.optional.sort_by_key(Leaf::max);
         let lead = self.lead();
         let mut low = 0;
         loop {
-            low = self.next_row(lead, low, top.threshold());
+            let (first, cost) = self.next_row(lead, low, top.threshold());
+            low = first;
             if low >= self.rows {
                 break;
             }
-            let high = low.saturating_add(WINDOW).min(self.rows);
+            let len =
+                (u64::from(self.rows) * WINDOW_POSTINGS / cost.max(1)).clamp(*WINDOW.start(), *WINDOW.end());
+            let high = low.saturating_add(u32::try_from(len).unwrap_or(u32::MAX)).min(self.rows);
             self.window(lead, low, high, top);
             low = high;
         }
@@ -88,24 +90,27 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// No candidate lies before this row.
-    fn next_row(&mut self, lead: Lead<'a>, low: u32, threshold: u32) -> u32 {
+    /// No candidate lies before this row; and how many postings bring them.
+    fn next_row(&mut self, lead: Lead<'a>, low: u32, threshold: u32) -> (u32, u64) {
+        let (mut next, mut cost) = (NONE, 0);
+        let mut bring = |leaf: &mut Leaf<'_>| {
+            next = next.min(leaf.next_row(low));
+            cost += leaf.cost();
+        };
         match lead {
-            Lead::Group(group) => {
-                self.required[group].iter_mut().map(|leaf| leaf.next_row(low)).min().unwrap_or(NONE)
-            }
-            Lead::Rows(rows) => rows.range(low..).next().unwrap_or(NONE),
+            Lead::Group(group) => self.required[group].iter_mut().for_each(bring),
+            Lead::Rows(rows) => return (rows.range(low..).next().unwrap_or(NONE), rows.len()),
             Lead::Essential => {
-                let (mut sum, mut next) = (0, NONE);
+                let mut sum = 0;
                 for leaf in &mut self.optional {
                     sum += u64::from(leaf.max());
                     if sum > u64::from(threshold) {
-                        next = next.min(leaf.next_row(low));
+                        bring(leaf);
                     }
                 }
-                next
             }
         }
+        (next, cost)
     }
 
     fn window(&mut self, lead: Lead<'a>, low: u32, high: u32, top: &mut Top) {
@@ -225,6 +230,7 @@ impl Scratch {
                 });
             }
             essential => {
+                make_room(&mut self.units, &mut self.touched, high - low);
                 for &(leaf, max) in essential {
                     add_units(&mut self.units, &mut self.touched, &mut optional[leaf], least(max), low, high);
                 }
@@ -235,6 +241,7 @@ impl Scratch {
 
     /// Candidates from all of these leaves.
     fn add_up(&mut self, leaves: &mut [Leaf<'_>], low: u32, high: u32) {
+        make_room(&mut self.units, &mut self.touched, high - low);
         for leaf in leaves {
             add_units(&mut self.units, &mut self.touched, leaf, 0, low, high);
         }
@@ -250,6 +257,15 @@ impl Scratch {
                 self.candidates.push((low + at, std::mem::take(&mut self.units[at as usize])));
             }
         }
+    }
+}
+
+/// Arrays of zeros for so many rows.
+fn make_room(sums: &mut Vec<u32>, touched: &mut Vec<u64>, rows: u32) {
+    let rows = rows as usize;
+    if sums.len() < rows {
+        sums.resize(rows, 0);
+        touched.resize(rows.div_ceil(64), 0);
     }
 }
 

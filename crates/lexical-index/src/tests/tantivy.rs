@@ -49,7 +49,8 @@ fn theirs(texts: &[String]) -> (Field, TheirSearcher) {
 fn drawn(texts: &[String], random: &mut Random) -> Vec<String> {
     let analyzer = Analyzer::new();
     loop {
-        let words: Vec<String> = analyzer.tokens(&texts[random.below(texts.len())]).into_iter().map(|t| t.term).collect();
+        let words: Vec<String> =
+            analyzer.tokens(&texts[random.below(texts.len())]).into_iter().map(|t| t.term).collect();
         let len = 1 + random.below(8);
         if words.len() >= len {
             let start = random.below(words.len() - len + 1);
