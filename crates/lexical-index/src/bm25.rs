@@ -84,8 +84,6 @@ impl Saturation {
 /// What a posting adds to a score, at least 1, so that 0 means absence.
 #[inline]
 pub(crate) fn units(weight: u32, saturation: u32) -> u32 {
-    let product = (u64::from(weight) * u64::from(saturation)) >> 32;
-    #[expect(clippy::cast_possible_truncation, reason = "below the weight")]
-    let units = product as u32;
+    let units = ((u64::from(weight) * u64::from(saturation)) >> 32) as u32;
     units.max(1)
 }

@@ -159,7 +159,10 @@ impl<'a> MergedTerms<'a> {
                 postings.push(input.base + rank, cursor.freq(), lengths.byte(row));
                 if header.fields.has_positions() {
                     let before = postings.positions.len();
-                    postings.positions.extend(cursor.positions());
+                    let mut positions = cursor.positions();
+                    while let Some(position) = positions.next() {
+                        postings.positions.push(position);
+                    }
                     if postings.positions.len() - before != cursor.freq() as usize {
                         return Err(Error::damaged("the positions of a lexical part end early"));
                     }

@@ -133,13 +133,6 @@ impl Analyzer {
         });
     }
 
-    /// The words of a text as they stand in it.
-    pub(crate) fn words(&self, text: &str) -> Vec<String> {
-        let mut all = Vec::new();
-        words::words(text, |range| all.push(text[range].to_owned()));
-        all
-    }
-
     /// A word in the form of terms but not stemmed, for words whose ends are not known.
     pub(crate) fn folded(&self, word: &str) -> String {
         let mut term = String::new();
@@ -183,6 +176,16 @@ impl fmt::Debug for Analyzer {
             .field("stop_words", &self.stop_words.as_ref().map(|(language, _)| language))
             .finish()
     }
+}
+
+/// The text, if it is one word as an analyzer cuts words.
+pub(crate) fn one_word(text: &str) -> Option<&str> {
+    let (mut first, mut count) = (0..0, 0);
+    words::words(text, |range| {
+        first = range;
+        count += 1;
+    });
+    (count == 1).then(|| &text[first])
 }
 
 /// The beginning of `text` up to `len` bytes, ending with a whole character.

@@ -3,5 +3,7 @@
 mod fst;
 mod pattern;
 
+#[cfg(test)]
+pub(crate) use self::fst::COMMON_INPUTS;
 pub(crate) use self::fst::{Dictionary, Keys};
 pub(crate) use self::pattern::Pattern;

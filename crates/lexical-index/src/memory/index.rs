@@ -225,7 +225,7 @@ impl MemoryIndex {
 
     #[inline]
     fn count(&mut self, field: usize, key: &[u8], row: u32, position: u32) {
-        let field = field.to_le_bytes()[0];
+        let Ok(field) = u8::try_from(field) else { return };
         let hash = self.hasher.hash_one((field, key));
         let found = self.table.find(hash, |&place| {
             let term = &self.terms[place as usize];
@@ -269,7 +269,7 @@ impl MemoryIndex {
             let len = key.len().min(7);
             bytes[0] = term.field;
             bytes[1..=len].copy_from_slice(&key[..len]);
-            u64::from_be_bytes(bytes)
+            u64::from_le_bytes(bytes).swap_bytes()
         };
         let mut order: Vec<(u64, u32)> =
             (0..).take(self.terms.len()).map(|place| (beginning(place), place)).collect();
@@ -344,7 +344,7 @@ impl<'a> MemoryList<'a> {
 }
 
 /// Its postings, in the order of their rows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct MemoryReader<'a> {
     chain: ChainReader<'a>,
     newest: Option<(u32, u32)>,

@@ -132,7 +132,7 @@ impl Header {
         {
             put(entry, field::TOKENS, stats.tokens.to_le_bytes());
             put(entry, field::LONG, stats.long.to_le_bytes());
-            entry[field::NAME_LEN] = name.len().to_le_bytes()[0];
+            entry[field::NAME_LEN] = u8::try_from(name.len()).unwrap_or(u8::MAX);
             entry[field::NAME..field::NAME + name.len()].copy_from_slice(name.as_bytes());
         }
         let crc = header_crc(head, entries);

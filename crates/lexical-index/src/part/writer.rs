@@ -197,15 +197,21 @@ impl<W: Write> Body<W> {
 }
 
 impl<W: Write> Write for Body<W> {
+    /// Takes all: the crate `fst` counts what was not taken twice in its own checksum.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = CHUNK_LEN - self.len % CHUNK_LEN;
-        let len = self.out.write(&bytes[..bytes.len().min(room)])?;
-        self.chunk.update(&bytes[..len]);
-        self.len += len;
-        if len == room {
-            self.end_chunk();
+        self.out.write_all(bytes)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = CHUNK_LEN - self.len % CHUNK_LEN;
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.chunk.update(now);
+            self.len += now.len();
+            if now.len() == room {
+                self.end_chunk();
+            }
+            rest = later;
         }
-        Ok(len)
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -163,6 +163,28 @@ impl<'a> Cursor<'a> {
         self.max
     }
 
+    /// At least `k` postings of a list that was not begun add so much or more; 0 where that is not known without reading it.
+    pub(crate) fn reached_by(&self, k: usize) -> u32 {
+        let mut units: Vec<u32> = match &self.source {
+            Source::Short { .. } => {
+                let postings = self.rows[..self.count].iter().zip(&self.freqs);
+                postings.map(|(&row, &freq)| self.weigh.units(row, freq)).collect()
+            }
+            // The first impact of a block is that of one of its postings.
+            Source::Blocks { list, .. } => {
+                let impacts = (0..list.blocks()).map(|block| list.impacts(block));
+                impacts
+                    .map(|impacts| units(self.weigh.weight, impacts.reached(self.weigh.saturation)))
+                    .collect()
+            }
+            Source::Memory { .. } => Vec::new(),
+        };
+        match units.len().checked_sub(k) {
+            Some(at) => *units.select_nth_unstable(at).1,
+            None => 0,
+        }
+    }
+
     /// Whether bytes were met that no writer wrote. The list ends there.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged
@@ -388,10 +410,14 @@ impl<'a> Cursor<'a> {
                 let end = self.at + self.rows[self.at..self.count].partition_point(|&row| row < high);
                 let rows = &self.rows[self.at..end];
                 if once {
-                    rows.iter().for_each(|&row| found(row, self.weigh.units_once(row)));
+                    for &row in rows {
+                        found(row, self.weigh.units_once(row));
+                    }
                 } else {
                     let freqs = &self.freqs[self.at..end];
-                    rows.iter().zip(freqs).for_each(|(&row, &freq)| found(row, self.weigh.units(row, freq)));
+                    for (&row, &freq) in rows.iter().zip(freqs) {
+                        found(row, self.weigh.units(row, freq));
+                    }
                 }
                 self.at = end;
             }

@@ -4,7 +4,7 @@
 //! 128 postings follow as varints; more as skip entries and blocks.
 
 use super::BLOCK_LEN;
-use crate::bm25::{MANY, Saturation};
+use crate::bm25::{LONG, MANY, Saturation};
 use crate::wire::{put, put_varint, take_varint, take_varint32, u16_at, u32_at};
 
 /// Skip entry: one for each block. Without positions the last field is left out.
@@ -59,6 +59,12 @@ impl Impacts {
         let beyond = || pairs().filter(|&(freq, _)| freq > few);
         let many = beyond().map(|(freq, _)| freq).max().unwrap_or(few);
         Self([few, short, many, beyond().map(|(_, len)| len).min().unwrap_or(short)])
+    }
+
+    /// One of the postings is saturated so much.
+    pub(crate) fn reached(self, saturation: &Saturation) -> u32 {
+        let Self([few, short, ..]) = self;
+        if short == LONG { 0 } else { saturation.get(u32::from(few), short, || u32::from(LONG)) }
     }
 
     #[inline]

@@ -53,18 +53,14 @@ pub(crate) fn unpack(bytes: &[u8], width: u8, values: &mut [u32; BLOCK_LEN]) -> 
 /// The width is a constant, so that the compiler unrolls the loop and keeps four lanes in a vector.
 fn unpack_width<const WIDTH: usize>(bytes: &[u8], values: &mut [u32; BLOCK_LEN]) {
     let mask = u32::MAX >> (32 - WIDTH);
-    let mut words = [[0u32; LANES]; PER_LANE + 1];
-    let (sources, _) = bytes.as_chunks::<4>();
-    for (word, source) in words.as_flattened_mut().iter_mut().zip(sources) {
-        *word = u32::from_le_bytes(*source);
-    }
+    let Ok(words) = <&[[[u8; 4]; LANES]; WIDTH]>::try_from(bytes.as_chunks().0.as_chunks().0) else { return };
     let (lanes, _) = values.as_chunks_mut::<LANES>();
     for (i, out) in lanes.iter_mut().enumerate() {
         let (word, shift) = (i * WIDTH / 32, i * WIDTH % 32);
         for lane in 0..LANES {
-            let mut value = words[word][lane] >> shift;
+            let mut value = u32::from_le_bytes(words[word][lane]) >> shift;
             if shift + WIDTH > 32 {
-                value |= words[word + 1][lane] << (32 - shift);
+                value |= u32::from_le_bytes(words[word + 1][lane]) << (32 - shift);
             }
             out[lane] = value & mask;
         }

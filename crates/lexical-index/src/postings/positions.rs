@@ -44,12 +44,9 @@ impl<'a> Positions<'a> {
             Bytes::Memory(chain) => chain.varint().and_then(|value| u32::try_from(value).ok()),
         }
     }
-}
 
-impl Iterator for Positions<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
+    /// The next position of the posting.
+    pub(crate) fn next(&mut self) -> Option<u32> {
         self.left = self.left.checked_sub(1)?;
         self.last = self.last.checked_add(self.take()?)?;
         Some(self.last)

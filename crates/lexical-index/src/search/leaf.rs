@@ -19,6 +19,14 @@ impl Leaf<'_> {
         }
     }
 
+    /// At least `k` records get so much or more, or it is 0.
+    pub(super) fn reached_by(&self, k: usize) -> u32 {
+        match self {
+            Self::Term(cursor) => cursor.reached_by(k),
+            Self::Phrase(_) => 0,
+        }
+    }
+
     /// No record gets more.
     pub(super) fn max(&self) -> u32 {
         match self {

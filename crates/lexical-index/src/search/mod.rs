@@ -85,6 +85,9 @@ pub struct Hits {
     pub is_cut: bool,
 }
 
+/// Terms, each with its distance and the number of records it is in.
+type Matches = HashMap<Vec<u8>, (u8, u64)>;
+
 impl<'a> Segment<'a> {
     /// A part.
     pub fn sealed<B: AsRef<[u8]>>(part: &'a Part<B>) -> Self {
@@ -288,12 +291,7 @@ impl<'a> Searcher<'a> {
 
     /// Terms of a field that match, with their distance and the number of records, at most `limit`; and whether these are
     /// all.
-    fn matches(
-        &self,
-        field: usize,
-        pattern: &Pattern,
-        limit: usize,
-    ) -> Result<(HashMap<Vec<u8>, (u8, u64)>, bool)> {
+    fn matches(&self, field: usize, pattern: &Pattern, limit: usize) -> Result<(Matches, bool)> {
         let mut matches = HashMap::new();
         let mut is_complete = true;
         let mut damage = None;

@@ -1,6 +1,7 @@
 //! From a query to the terms that are looked up, with their weights.
 
 use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Searcher};
+use crate::analyzer::one_word;
 use crate::bm25::{K1, idf};
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
@@ -66,7 +67,10 @@ impl Plan {
 
     fn add(&mut self, searcher: &Searcher<'_>, clause: &Clause, fields: &[usize]) -> Result<()> {
         match &clause.pattern {
-            Match::Words(text) => self.add_words(searcher, clause, fields, text),
+            Match::Words(text) => {
+                self.add_words(searcher, clause, fields, text);
+                Ok(())
+            }
             Match::Phrase(text) => {
                 if !searcher.fields.has_positions() && searcher.has_segments() {
                     let message = "a phrase was asked for, and this index was built without positions";
@@ -77,7 +81,7 @@ impl Plan {
                 Ok(())
             }
             Match::Prefix(word) => {
-                let prefix = searcher.analyzer.folded(&one_word(searcher, word, clause)?);
+                let prefix = folded(searcher, word, clause)?;
                 self.expand(searcher, clause, fields, &Pattern::prefix_of(&prefix))
             }
             Match::Fuzzy(word, distance) => {
@@ -85,23 +89,17 @@ impl Plan {
                     let message = format!("a distance of {distance}; expected 1 or 2");
                     return Err(Error::invalid(message).at(clause.offset));
                 }
-                let word = searcher.analyzer.folded(&one_word(searcher, word, clause)?);
+                let word = folded(searcher, word, clause)?;
                 self.expand(searcher, clause, fields, &Pattern::fuzzy(&word, *distance))
             }
         }
     }
 
-    fn add_words(
-        &mut self,
-        searcher: &Searcher<'_>,
-        clause: &Clause,
-        fields: &[usize],
-        text: &str,
-    ) -> Result<()> {
+    fn add_words(&mut self, searcher: &Searcher<'_>, clause: &Clause, fields: &[usize], text: &str) {
         if clause.occur == Occur::MustNot {
             let group = self.together(searcher, fields, text, searcher.fields.has_positions());
             self.put(clause.occur, group);
-            return Ok(());
+            return;
         }
         let mut words: Vec<(String, u32)> = Vec::new();
         searcher.analyzer.each_token(text, |term, _, _| words.push((term.to_owned(), 1)));
@@ -113,7 +111,7 @@ impl Plan {
         });
         self.words = self.words.saturating_add(words.len().saturating_mul(fields.len()));
         if self.words > MAX_WORDS {
-            return Ok(());
+            return;
         }
         for (term, times) in words {
             let group = fields.iter().filter_map(|&field| {
@@ -123,7 +121,6 @@ impl Plan {
             let group = group.collect();
             self.put(clause.occur, group);
         }
-        Ok(())
     }
 
     fn put(&mut self, occur: Occur, group: Vec<Wanted>) {
@@ -238,14 +235,10 @@ impl Searcher<'_> {
     }
 }
 
-/// The one word that a text is.
-fn one_word(searcher: &Searcher<'_>, text: &str, clause: &Clause) -> Result<String> {
-    let mut words = searcher.analyzer.words(text);
-    match (words.pop(), words.is_empty()) {
-        (Some(word), true) => Ok(word),
-        _ => {
-            let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
-            Err(Error::query(message, clause.offset))
-        }
-    }
+/// The one word of a prefix or a fuzzy word, in the form of terms.
+fn folded(searcher: &Searcher<'_>, text: &str, clause: &Clause) -> Result<String> {
+    one_word(text).map(|word| searcher.analyzer.folded(word)).ok_or_else(|| {
+        let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
+        Error::query(message, clause.offset)
+    })
 }

@@ -3,18 +3,30 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+/// Units, then segment and row, of which the lower is the better.
+type Found = (u32, Reverse<(u32, u32)>);
+
 /// A heap of the `k` best, the worst of them on top. Records must come in the order in which ties are decided.
 #[derive(Debug)]
 pub(super) struct Top {
     k: usize,
-    /// Units, then segment and row, of which the lower is the better.
-    heap: BinaryHeap<Reverse<(u32, Reverse<(u32, u32)>)>>,
+    heap: BinaryHeap<Reverse<Found>>,
     threshold: u32,
 }
 
 impl Top {
     pub(super) fn new(k: usize) -> Self {
         Self { k, heap: BinaryHeap::with_capacity(k.min(1024)), threshold: 0 }
+    }
+
+    /// How many are wanted.
+    pub(super) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// There are `k` records with at least so many units: fewer are not enough.
+    pub(super) fn expect(&mut self, units: u32) {
+        self.threshold = self.threshold.max(units.saturating_sub(1));
     }
 
     /// Units that are not enough any more.
@@ -33,7 +45,8 @@ impl Top {
         }
         self.heap.push(Reverse((units, Reverse((segment, row)))));
         if self.heap.len() == self.k {
-            self.threshold = self.heap.peek().map_or(0, |worst| worst.0.0);
+            let worst = self.heap.peek().map_or(0, |worst| worst.0.0);
+            self.threshold = self.threshold.max(worst);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The best records of one segment.
 //!
-//! MaxScore (Turtle and Flood, "Query evaluation: strategies and optimizations", 1995) in windows of rows, with the block maxima
+//! `MaxScore` (Turtle and Flood, "Query evaluation: strategies and optimizations", 1995) in windows of rows, with the block maxima
 //! of Ding and Suel ("Faster top-k document retrieval using block-max indexes", 2011): in a window, terms that together
 //! cannot lift a record over the threshold are only looked up for records that the other terms bring. Those are
 //! added up term by term in an array.
@@ -11,9 +11,14 @@ use super::leaf::Leaf;
 use super::top::Top;
 use crate::postings::NONE;
 
-/// Rows in a window: between these, so that it holds about so many postings of terms that bring candidates.
-const WINDOW: std::ops::RangeInclusive<u64> = 2048..=65_536;
+/// A window is so long that it holds about so many postings that bring candidates, within these limits in rows. The upper one keeps
+/// the array in the first-level cache; one term alone needs no array.
 const WINDOW_POSTINGS: u64 = 512;
+const MIN_WINDOW: u64 = 2048;
+const MAX_WINDOW: u64 = 8192;
+const MAX_WINDOW_OF_ONE: u64 = 65_536;
+/// Terms that are asked what to expect.
+const EXPECTED: usize = 2;
 /// With fewer rows allowed than one in so many, those are looked up one by one.
 const SELECTIVE: u64 = 32;
 
@@ -40,6 +45,9 @@ struct Scratch {
     maxima: Vec<(usize, u32)>,
     /// Sums of these maxima.
     sums: Vec<u64>,
+    /// Leaves that bring candidates; of each, units that are not enough.
+    chosen: Vec<(usize, u32)>,
+    /// Rows and units.
     candidates: Vec<(u32, u32)>,
     units: Vec<u32>,
     touched: Vec<u64>,
@@ -62,16 +70,15 @@ impl<'a> Walk<'a> {
     pub(super) fn run(&mut self, top: &mut Top) -> bool {
         self.optional.sort_by_key(Leaf::max);
         let lead = self.lead();
+        self.expect(lead, top);
         let mut low = 0;
         loop {
-            let (first, cost) = self.next_row(lead, low, top.threshold());
+            let (first, len) = self.next_window(lead, low, top.threshold());
             low = first;
             if low >= self.rows {
                 break;
             }
-            let len =
-                (u64::from(self.rows) * WINDOW_POSTINGS / cost.max(1)).clamp(*WINDOW.start(), *WINDOW.end());
-            let high = low.saturating_add(u32::try_from(len).unwrap_or(u32::MAX)).min(self.rows);
+            let high = low.saturating_add(len).min(self.rows);
             self.window(lead, low, high, top);
             low = high;
         }
@@ -90,16 +97,29 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// No candidate lies before this row; and how many postings bring them.
-    fn next_row(&mut self, lead: Lead<'a>, low: u32, threshold: u32) -> (u32, u64) {
-        let (mut next, mut cost) = (NONE, 0);
+    /// Where nothing is forbidden, the rarest terms alone tell how good the best records are at least.
+    fn expect(&self, lead: Lead<'a>, top: &mut Top) {
+        let all_are_allowed = self.excluded.is_empty() && self.filter.is_none() && self.deleted.is_none();
+        if matches!(lead, Lead::Essential) && all_are_allowed {
+            for leaf in self.optional.iter().rev().take(EXPECTED) {
+                top.expect(leaf.reached_by(top.k()));
+            }
+        }
+    }
+
+    /// No candidate lies before this row; and how many rows to look at together.
+    fn next_window(&mut self, lead: Lead<'a>, low: u32, threshold: u32) -> (u32, u32) {
+        let (mut next, mut cost, mut count) = (NONE, 0, 0);
         let mut bring = |leaf: &mut Leaf<'_>| {
             next = next.min(leaf.next_row(low));
             cost += leaf.cost();
+            count += 1;
         };
         match lead {
             Lead::Group(group) => self.required[group].iter_mut().for_each(bring),
-            Lead::Rows(rows) => return (rows.range(low..).next().unwrap_or(NONE), rows.len()),
+            Lead::Rows(rows) => {
+                (next, cost, count) = (rows.range(low..).next().unwrap_or(NONE), rows.len(), 1);
+            }
             Lead::Essential => {
                 let mut sum = 0;
                 for leaf in &mut self.optional {
@@ -110,7 +130,9 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        (next, cost)
+        let max = if count == 1 { MAX_WINDOW_OF_ONE } else { MAX_WINDOW };
+        let len = (u64::from(self.rows) * WINDOW_POSTINGS / cost.max(1)).clamp(MIN_WINDOW, max);
+        (next, u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     fn window(&mut self, lead: Lead<'a>, low: u32, high: u32, top: &mut Top) {
@@ -131,11 +153,16 @@ impl<'a> Walk<'a> {
         scratch.candidates.clear();
         let mut looked_up = scratch.maxima.len();
         match lead {
-            Lead::Group(group) => scratch.add_up(&mut required[group], low, high),
+            Lead::Group(group) => {
+                scratch.chosen.clear();
+                scratch.chosen.extend((0..required[group].len()).map(|leaf| (leaf, 0)));
+                scratch.gather(&mut required[group], low, high);
+            }
             Lead::Rows(rows) => scratch.candidates.extend(rows.range(low..high).map(|row| (row, 0))),
             Lead::Essential => {
                 looked_up = scratch.sums.partition_point(|&sum| sum <= threshold);
-                scratch.add_up_essential(optional, looked_up, total - threshold, low, high);
+                scratch.choose_essential(looked_up, total - threshold);
+                scratch.gather(optional, low, high);
             }
         }
         self.judge(lead, looked_up, required_sum, top);
@@ -208,42 +235,36 @@ impl Scratch {
         count.checked_sub(1).map_or(0, |last| self.sums[last])
     }
 
-    /// Candidates from the leaves that are not only looked up. A posting counts if it can lift a row by `missing` from all that
-    /// the other leaves could give.
-    fn add_up_essential(
-        &mut self,
-        optional: &mut [Leaf<'_>],
-        looked_up: usize,
-        missing: u64,
-        low: u32,
-        high: u32,
-    ) {
-        // Below `total - max of this leaf + its posting <= threshold`, which is `posting <= max - missing`.
+    /// Says that the leaves that are not only looked up bring candidates. A posting counts if it can lift a row by `missing` from
+    /// all that the leaves could give: `total - max of its leaf + its units > threshold`.
+    fn choose_essential(&mut self, looked_up: usize, missing: u64) {
         let least = |max: u32| u32::try_from(u64::from(max).saturating_sub(missing)).unwrap_or(0);
-        match &self.maxima[looked_up..] {
-            &[(leaf, max)] => {
-                let (least, candidates) = (least(max), &mut self.candidates);
-                optional[leaf].scan(low, high, least, |row, units| {
-                    if units > least {
-                        candidates.push((row, units));
-                    }
-                });
-            }
-            essential => {
-                make_room(&mut self.units, &mut self.touched, high - low);
-                for &(leaf, max) in essential {
-                    add_units(&mut self.units, &mut self.touched, &mut optional[leaf], least(max), low, high);
-                }
-                self.collect(low);
-            }
-        }
+        self.chosen.clear();
+        self.chosen.extend(self.maxima[looked_up..].iter().map(|&(leaf, max)| (leaf, least(max))));
     }
 
-    /// Candidates from all of these leaves.
-    fn add_up(&mut self, leaves: &mut [Leaf<'_>], low: u32, high: u32) {
-        make_room(&mut self.units, &mut self.touched, high - low);
-        for leaf in leaves {
-            add_units(&mut self.units, &mut self.touched, leaf, 0, low, high);
+    /// Candidates from the chosen ones of these leaves.
+    fn gather(&mut self, leaves: &mut [Leaf<'_>], low: u32, high: u32) {
+        let Self { chosen, candidates, units: sums, touched, .. } = self;
+        if let &[(leaf, least)] = &chosen[..] {
+            let found = |row, units| {
+                if units > least {
+                    candidates.push((row, units));
+                }
+            };
+            return leaves[leaf].scan(low, high, least, found);
+        }
+        let rows = (high - low) as usize;
+        if sums.len() < rows {
+            sums.resize(rows, 0);
+            touched.resize(rows.div_ceil(64), 0);
+        }
+        for &(leaf, least) in &*chosen {
+            leaves[leaf].scan(low, high, least, |row, units| {
+                let at = (row - low) as usize;
+                sums[at] += units;
+                touched[at / 64] |= 1 << (at % 64);
+            });
         }
         self.collect(low);
     }
@@ -258,21 +279,4 @@ impl Scratch {
             }
         }
     }
-}
-
-/// Arrays of zeros for so many rows.
-fn make_room(sums: &mut Vec<u32>, touched: &mut Vec<u64>, rows: u32) {
-    let rows = rows as usize;
-    if sums.len() < rows {
-        sums.resize(rows, 0);
-        touched.resize(rows.div_ceil(64), 0);
-    }
-}
-
-fn add_units(sums: &mut [u32], touched: &mut [u64], leaf: &mut Leaf<'_>, least: u32, low: u32, high: u32) {
-    leaf.scan(low, high, least, |row, units| {
-        let at = (row - low) as usize;
-        sums[at] += units;
-        touched[at / 64] |= 1 << (at % 64);
-    });
 }
