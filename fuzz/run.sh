@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(block_decode segment_open log_recover operations)
+[ ${#targets[@]} -gt 0 ] || targets=(block_decode segment_open log_recover operations lexical_open lexical_query)
 command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
 # What was freed and is kept for the sanitizer counts as memory: by default 256 MiB, half of the limit.
 export ASAN_OPTIONS="quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
