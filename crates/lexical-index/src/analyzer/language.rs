@@ -128,6 +128,9 @@ impl Language {
 pub(crate) struct Stemmer {
     #[cfg(feature = "stemmers")]
     inner: rust_stemmers::Stemmer,
+    /// There is none.
+    #[cfg(not(feature = "stemmers"))]
+    inner: std::convert::Infallible,
 }
 
 impl Stemmer {
@@ -150,5 +153,7 @@ impl Stemmer {
     }
 
     #[cfg(not(feature = "stemmers"))]
-    pub(crate) fn stem(&self, _word: &mut String) {}
+    pub(crate) fn stem(&self, _word: &mut String) {
+        match self.inner {}
+    }
 }

@@ -285,10 +285,4 @@ mod tests {
             Analyzer::new().stem(Language::English).unwrap().stop_words(Language::English).unwrap();
         assert_eq!(terms(&analyzer, "The connection connected connecting"), ["connect"; 3]);
     }
-
-    #[cfg(not(feature = "stemmers"))]
-    #[test]
-    fn without_the_feature_stems_are_refused() {
-        assert_eq!(Analyzer::new().stem(Language::English).unwrap_err().kind(), ErrorKind::Unsupported);
-    }
 }
