@@ -488,3 +488,44 @@ impl<'a> Cursor<'a> {
 fn place_of(bytes: &[u8], at: u64) -> Positions<'_> {
     Positions::new(Bytes::Sealed(bytes, usize::try_from(at).unwrap_or(usize::MAX)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{Impacts, Skip};
+    use super::super::pack::pack;
+    use super::*;
+    use crate::lengths::LongLengths;
+    use crate::wire::put_varint;
+
+    const ROWS: u32 = 300;
+
+    /// The rows of a list of one block with these gaps, said to end in the last row; and whether it was found damaged.
+    fn rows_of(gaps: &[u32; BLOCK_LEN]) -> (Vec<u32>, bool) {
+        let mut bytes = Vec::new();
+        put_varint(&mut bytes, BLOCK_LEN as u64);
+        let skip = Skip { last_row: ROWS - 1, end: 2 + 512, impacts: Impacts([1, 1, 1, 1]), positions: 0 };
+        skip.encode(false, &mut bytes);
+        bytes.extend([32, 0]);
+        pack(gaps, 32, &mut bytes);
+        let saturation = Saturation::new(1, 1);
+        let lengths = Lengths { bytes: &[1; ROWS as usize], long: LongLengths::Memory(&[]) };
+        let weigh = Weigh { weight: 1 << 20, saturation: &saturation, lengths };
+        let list = List::new(&bytes, false, ROWS).unwrap();
+        let mut cursor = Cursor::sealed(Entry::List(list, &[]), ROWS, weigh);
+        let mut rows = Vec::new();
+        cursor.scan(0, ROWS, 0, |row, _| rows.push(row));
+        (rows, cursor.is_damaged())
+    }
+
+    #[test]
+    fn a_block_whose_rows_do_not_end_where_its_skip_entry_says_is_damaged() {
+        let mut gaps = [0; BLOCK_LEN];
+        gaps[0] = ROWS - 128;
+        assert_eq!(rows_of(&gaps), ((ROWS - 128..ROWS).collect(), false));
+        gaps[0] -= 1;
+        assert_eq!(rows_of(&gaps), (vec![], true), "ends early");
+        gaps[0] += 5;
+        gaps[1] = u32::MAX - 3;
+        assert_eq!(rows_of(&gaps), (vec![], true), "goes back, and wraps into the right end");
+    }
+}
