@@ -97,12 +97,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where nothing is forbidden, the rarest terms alone tell how good the best records are at least.
+    /// The rarest terms alone tell how good the best records are at least: of so many more than are wanted as are deleted, enough
+    /// are left.
     fn expect(&self, lead: Lead<'a>, top: &mut Top) {
-        let all_are_allowed = self.excluded.is_empty() && self.filter.is_none() && self.deleted.is_none();
-        if matches!(lead, Lead::Essential) && all_are_allowed {
+        let deleted = self.deleted.map_or(0, RoaringBitmap::len);
+        let enough = usize::try_from(deleted).unwrap_or(usize::MAX).saturating_add(top.k());
+        if matches!(lead, Lead::Essential) && self.excluded.is_empty() && self.filter.is_none() {
             for leaf in self.optional.iter().rev().take(EXPECTED) {
-                top.expect(leaf.reached_by(top.k()));
+                top.expect(leaf.reached_by(enough));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use super::{index_of, part_of};
+use crate::postings::layout::Value;
 use crate::{
     Analyzer, ErrorKind, MAX_WORDS, Match, MemoryIndex, Occur, Part, Query, Searcher, Segment, merge,
 };
@@ -76,6 +77,16 @@ fn a_part_cut_anywhere_is_refused() {
         let error = Part::open(&bytes[..len]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::NotAPart | ErrorKind::Damaged), "{len}: {error}");
     }
+}
+
+#[test]
+fn rows_and_lists_that_a_part_does_not_have_are_damage() {
+    let part = Part::open(small_part(false)).unwrap();
+    let kind =
+        |value: Value| part.as_part_ref().entry(value.encode()).map(|entry| entry.df()).map_err(|e| e.kind());
+    assert_eq!(kind(Value::Single(299)), Ok(1));
+    assert_eq!(kind(Value::Single(300)), Err(ErrorKind::Damaged));
+    assert_eq!(kind(Value::List(1 << 40)), Err(ErrorKind::Damaged));
 }
 
 #[test]
