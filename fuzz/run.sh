@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(block_decode segment_open log_recover operations vector_open vector_kernel)
+[ ${#targets[@]} -gt 0 ] ||
+  targets=(block_decode segment_open log_recover operations vector_open vector_kernel lexical_open lexical_query)
 command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
 # What was freed and is kept for the sanitizer counts as memory: by default 256 MiB, half of the limit.
 export ASAN_OPTIONS="quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}"

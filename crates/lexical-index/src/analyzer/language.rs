@@ -1,0 +1,159 @@
+//! What depends on the language: stems and stop words.
+
+use crate::error::{Error, ErrorKind, Result};
+
+macro_rules! languages {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)?) => {
+        /// A language, for stems and stop words.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum Language {
+            $($(#[$doc])* $name = $code),+
+        }
+
+        impl Language {
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// Its number in the identity of an analyzer, which is never 0.
+            pub(crate) fn code(self) -> u8 {
+                match self {
+                    $(Self::$name => $code),+
+                }
+            }
+
+            pub(crate) fn from_code(code: u8) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
+
+            #[cfg(feature = "stemmers")]
+            fn algorithm(self) -> rust_stemmers::Algorithm {
+                match self {
+                    $(Self::$name => rust_stemmers::Algorithm::$name),+
+                }
+            }
+        }
+    };
+}
+
+languages! {
+    /// Arabic.
+    Arabic = 1,
+    /// Danish.
+    Danish = 2,
+    /// Dutch.
+    Dutch = 3,
+    /// English.
+    English = 4,
+    /// Finnish.
+    Finnish = 5,
+    /// French.
+    French = 6,
+    /// German.
+    German = 7,
+    /// Greek.
+    Greek = 8,
+    /// Hungarian.
+    Hungarian = 9,
+    /// Italian.
+    Italian = 10,
+    /// Norwegian.
+    Norwegian = 11,
+    /// Portuguese.
+    Portuguese = 12,
+    /// Romanian.
+    Romanian = 13,
+    /// Russian.
+    Russian = 14,
+    /// Spanish.
+    Spanish = 15,
+    /// Swedish.
+    Swedish = 16,
+    /// Tamil.
+    Tamil = 17,
+    /// Turkish.
+    Turkish = 18,
+}
+
+impl Language {
+    /// Articles, pronouns, prepositions, conjunctions and forms of "to be" that hardly tell one text from another.
+    pub(crate) fn stop_words(self) -> Result<&'static str> {
+        Ok(match self {
+            Self::English => {
+                "a an and are as at be but by for from had has have he her his if in into is it its no not of on \
+                 or she such that the their then there these they this to was were which will with"
+            }
+            Self::German => {
+                "aber als am an auch auf aus bei bin bis das dass dem den der des die dies diese dieser du durch \
+                 ein eine einem einen einer eines er es für hat haben ich ihr im in ist mit nach nicht noch nur \
+                 oder sein sich sie sind so um und uns unter vom von vor war was wenn wie wir zu zum zur über"
+            }
+            Self::French => {
+                "a au aux avec ce ces cette dans de des du elle elles en est et eux il ils je la le les leur lui \
+                 mais me mes moi mon même ne nos notre nous on ou où par pas pour qu que qui sa se ses son sont \
+                 sur ta te tes toi ton tu un une vos votre vous été être"
+            }
+            Self::Spanish => {
+                "a al como con de del e el ella ellas ellos en entre era es esta este ha han la las le les lo los \
+                 me mi más ni no nos o para pero por que se sea ser si sin sobre su sus te tu un una y ya"
+            }
+            Self::Italian => {
+                "a ad al alla alle anche che chi ci come con da dal dalla dei del della delle di e ed era gli ha \
+                 ho i il in io la le lei li lo loro lui ma mi ne nei nel nella noi non o per più se si sono su \
+                 sul sulla tra tu un una uno vi è"
+            }
+            Self::Portuguese => {
+                "a ao aos as com como da das de do dos e ela elas ele eles em entre era essa esse esta este eu \
+                 foi isso já lhe mais mas me na nas no nos não o os ou para pela pelo por que se sem ser seu sua \
+                 são também um uma é à"
+            }
+            Self::Dutch => {
+                "aan als bij dan dat de der deze die dit door een en er geen haar had heb heeft het hij hun ik in \
+                 is je kan maar me met mij mijn na naar niet nog nu of om onder ons ook op over te tot u uit uw \
+                 van veel voor was wat we wel werd wie wij zal ze zich zij zijn zo"
+            }
+            _ => {
+                let message = format!("there is no list of stop words for {self:?}; leave the option off");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+        })
+    }
+}
+
+/// The stemmer of a language (Snowball, <https://snowballstem.org>).
+pub(crate) struct Stemmer {
+    #[cfg(feature = "stemmers")]
+    inner: rust_stemmers::Stemmer,
+    /// There is none.
+    #[cfg(not(feature = "stemmers"))]
+    inner: std::convert::Infallible,
+}
+
+impl Stemmer {
+    #[cfg(feature = "stemmers")]
+    #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+    pub(crate) fn new(language: Language) -> Result<Self> {
+        Ok(Self { inner: rust_stemmers::Stemmer::create(language.algorithm()) })
+    }
+
+    #[cfg(not(feature = "stemmers"))]
+    pub(crate) fn new(language: Language) -> Result<Self> {
+        let message = format!("stems of {language:?} need the feature `stemmers` of lexical-index");
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// Replaces a word by its stem.
+    #[cfg(feature = "stemmers")]
+    pub(crate) fn stem(&self, word: &mut String) {
+        *word = self.inner.stem(word).into_owned();
+    }
+
+    #[cfg(not(feature = "stemmers"))]
+    pub(crate) fn stem(&self, _word: &mut String) {
+        match self.inner {}
+    }
+}

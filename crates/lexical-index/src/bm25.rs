@@ -1,0 +1,89 @@
+//! The ranking function: BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009) with
+//! k1 = 1.2, b = 0.75 and the idf that is never negative.
+//!
+//! A term adds `weight × 1 / (1 + norm / freq)` to the score of a text, where `weight = idf × (k1 + 1)` and `norm = k1 × (1 - b + b
+//! × length / average length)`. The second factor, the *saturation*, is a fraction of 2^32 here, and scores are sums
+//! of integers: so they do not depend on the order of adding, and a bound made of the same operations is never below
+//! what it bounds.
+
+/// Term frequency saturation.
+pub const K1: f64 = 1.2;
+/// How much the length of a text counts.
+pub const B: f64 = 0.75;
+
+/// Frequencies whose saturations are in the table.
+const TABLE_FREQS: usize = 4;
+/// In the impacts of a block: this frequency or a higher one.
+pub(crate) const MANY: u8 = u8::MAX;
+/// In the column of lengths: this length or a greater one.
+pub(crate) const LONG: u8 = u8::MAX;
+
+/// Of a term in `df` of `rows` texts.
+pub(crate) fn idf(df: u64, rows: u64) -> f64 {
+    let (df, rows) = (float(df.min(rows)), float(rows));
+    (1.0 + (rows - df + 0.5) / (df + 0.5)).ln()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts above 2^53 do not occur")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// Saturations of one field, whose average length is known.
+#[derive(Debug)]
+pub(crate) struct Saturation {
+    average: f64,
+    table: Vec<[u32; 256]>,
+}
+
+impl Saturation {
+    /// Of a field with so many tokens in so many texts.
+    pub(crate) fn new(tokens: u64, rows: u64) -> Self {
+        let average = if tokens == 0 { 1.0 } else { float(tokens) / float(rows.max(1)) };
+        let mut saturation = Self { average, table: Vec::with_capacity(TABLE_FREQS) };
+        for freq in (1u32..).take(TABLE_FREQS) {
+            let mut of_freq = [0; 256];
+            for (of_len, len) in of_freq.iter_mut().zip(0u32..) {
+                *of_len = saturation.of(freq, len);
+            }
+            saturation.table.push(of_freq);
+        }
+        saturation
+    }
+
+    /// As a fraction of 2^32. Every operation is monotonic in both arguments.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^32 - 1")]
+    pub(crate) fn of(&self, freq: u32, len: u32) -> u32 {
+        let norm = K1 * (1.0 - B + B * (f64::from(len) / self.average));
+        (1.0 / (1.0 + norm / f64::from(freq.max(1))) * f64::from(u32::MAX)) as u32
+    }
+
+    /// The same from the table, where the exact length is asked for only if the byte does not tell.
+    #[inline]
+    pub(crate) fn get(&self, freq: u32, len: u8, exact_len: impl FnOnce() -> u32) -> u32 {
+        match self.table.get((freq as usize).wrapping_sub(1)) {
+            Some(of_freq) if len != LONG => of_freq[usize::from(len)],
+            _ if len != LONG => self.of(freq, u32::from(len)),
+            _ => self.of(freq, exact_len()),
+        }
+    }
+
+    /// No posting within this impact is saturated more.
+    #[inline]
+    pub(crate) fn bound(&self, freq: u8, len: u8) -> u32 {
+        if freq == MANY { u32::MAX } else { self.get(u32::from(freq), len, || u32::from(LONG)) }
+    }
+
+    /// Of all lengths, for the frequency 1.
+    #[inline]
+    pub(crate) fn once(&self) -> &[u32; 256] {
+        &self.table[0]
+    }
+}
+
+/// What a posting adds to a score, at least 1, so that 0 means absence.
+#[inline]
+pub(crate) fn units(weight: u32, saturation: u32) -> u32 {
+    let units = ((u64::from(weight) * u64::from(saturation)) >> 32) as u32;
+    units.max(1)
+}

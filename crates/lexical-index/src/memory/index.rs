@@ -1,0 +1,417 @@
+//! Adding records, and the lists of their terms.
+
+use std::hash::BuildHasher;
+use std::io::Write;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::chain::{Chain, ChainReader};
+use crate::analyzer::Analyzer;
+use crate::bm25::LONG;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lengths::{Lengths, LongLengths};
+use crate::part::{self, Fields};
+use crate::postings::Postings;
+
+/// A pool longer than this takes no more records. One record can make it grow by twice its length, for chunks that follow full
+/// ones, and by 16 bytes for each byte of text; so a `u32` is always a place in it.
+const MAX_POOL: usize = 1 << 30;
+/// The longest record in bytes.
+const MAX_TEXT: usize = 64 << 20;
+
+/// An index in memory: records are added, and found at once; [`write`](Self::write) makes a part of it.
+///
+/// Its rows count from 0 in the order of adding. Above 1 GiB it is full ([`ErrorKind::Full`]); a record has at most
+/// 64 MiB of text.
+#[derive(Debug)]
+pub struct MemoryIndex {
+    analyzer: Arc<Analyzer>,
+    fields: Fields,
+    columns: Vec<Column>,
+    rows: u32,
+    hasher: DefaultHashBuilder,
+    /// Places in `terms`.
+    table: HashTable<u32>,
+    terms: Vec<Term>,
+    /// The bytes of all terms.
+    keys: Vec<u8>,
+    /// The chains of all terms.
+    pool: Vec<u8>,
+}
+
+/// The lengths of one field.
+#[derive(Debug, Default)]
+struct Column {
+    bytes: Vec<u8>,
+    long: Vec<(u32, u32)>,
+    tokens: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Term {
+    hash: u64,
+    key: u32,
+    key_len: u8,
+    field: u8,
+    df: u32,
+    /// The newest posting, which is not in the chain yet.
+    row: u32,
+    freq: u32,
+    /// The row before it.
+    before: u32,
+    /// The newest position in the newest row.
+    position: u32,
+    postings: Chain,
+    positions: Chain,
+}
+
+impl Term {
+    fn key<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
+        let start = self.key as usize;
+        &keys[start..start + usize::from(self.key_len)]
+    }
+
+    /// Counts a token of `row`.
+    fn count(&mut self, row: u32, position: u32, pool: &mut Vec<u8>, keep_position: bool) {
+        if self.df == 0 || self.row != row {
+            self.flush(pool);
+            (self.before, self.row, self.freq) = (self.row, row, 0);
+            self.df += 1;
+            self.position = 0;
+        }
+        self.freq += 1;
+        if keep_position {
+            self.positions.put_varint(pool, u64::from(position - self.position));
+            self.position = position;
+        }
+    }
+
+    /// Puts the newest posting into the chain, in the form of [`crate::postings::layout::put_posting`].
+    fn flush(&mut self, pool: &mut Vec<u8>) {
+        if self.df == 0 {
+            return;
+        }
+        let gap = u64::from(self.row.wrapping_sub(self.before).wrapping_sub(1));
+        self.postings.put_varint(pool, gap << 1 | u64::from(self.freq > 1));
+        if self.freq > 1 {
+            self.postings.put_varint(pool, u64::from(self.freq - 2));
+        }
+    }
+}
+
+impl MemoryIndex {
+    /// An empty index of texts in these fields, which are numbered in this order. With `positions`, phrases can be
+    /// searched; that about doubles the size.
+    pub fn new(analyzer: Arc<Analyzer>, fields: &[&str], positions: bool) -> Result<Self> {
+        let fields = Fields::new(fields, positions)?;
+        let columns = fields.names().map(|_| Column::default()).collect();
+        Ok(Self {
+            analyzer,
+            fields,
+            columns,
+            rows: 0,
+            hasher: DefaultHashBuilder::default(),
+            table: HashTable::new(),
+            terms: Vec::new(),
+            keys: Vec::new(),
+            pool: Vec::new(),
+        })
+    }
+
+    /// Adds a record and returns its row. A field may come several times, or not at all; no phrase spans two texts.
+    pub fn add(&mut self, texts: &[(usize, &str)]) -> Result<u32> {
+        self.check_room(texts)?;
+        let row = self.rows;
+        for column in &mut self.columns {
+            column.bytes.push(0);
+        }
+        let analyzer = Arc::clone(&self.analyzer);
+        for (i, &(field, text)) in texts.iter().enumerate() {
+            let earlier = texts[..i].iter().filter(|&&(other, _)| other == field);
+            let start = earlier.map(|(_, text)| text.len() + 1).sum::<usize>();
+            let start = u32::try_from(start).unwrap_or(u32::MAX);
+            let mut tokens = 0;
+            analyzer.each_token(text, |term, _, position| {
+                tokens += 1;
+                self.count(field, term.as_bytes(), row, start.saturating_add(position));
+            });
+            self.columns[field].add(row, tokens);
+        }
+        self.rows += 1;
+        Ok(row)
+    }
+
+    /// Writes everything as a part.
+    pub fn write(&self, out: impl Write) -> Result<()> {
+        part::write_buffered(out, self.analyzer.identity(), &self.fields, self, &mut self.sorted())
+    }
+
+    /// How many records there are.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Heap in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let columns = |c: &Column| c.bytes.capacity() + c.long.capacity() * size_of::<(u32, u32)>();
+        self.table.allocation_size()
+            + self.terms.capacity() * size_of::<Term>()
+            + self.keys.capacity()
+            + self.pool.capacity()
+            + self.columns.iter().map(columns).sum::<usize>()
+    }
+
+    /// Its analyzer.
+    pub fn analyzer(&self) -> &Analyzer {
+        &self.analyzer
+    }
+
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    pub(crate) fn tokens(&self, field: usize) -> u64 {
+        self.columns[field].tokens
+    }
+
+    pub(crate) fn lengths(&self, field: usize) -> Lengths<'_> {
+        let column = &self.columns[field];
+        Lengths { bytes: &column.bytes, long: LongLengths::Memory(&column.long) }
+    }
+
+    /// The list of a term.
+    pub(crate) fn find(&self, field: usize, term: &[u8]) -> Option<MemoryList<'_>> {
+        let field = u8::try_from(field).ok()?;
+        let hash = self.hasher.hash_one((field, term));
+        let &place = self.table.find(hash, |&place| self.is(place, field, term))?;
+        Some(self.list(place))
+    }
+
+    /// All terms of a field, in no order.
+    pub(crate) fn terms(&self, field: usize) -> impl Iterator<Item = MemoryList<'_>> {
+        let of_field = self.terms.iter().filter(move |term| usize::from(term.field) == field);
+        of_field.map(|&term| MemoryList { index: self, term })
+    }
+
+    fn list(&self, place: u32) -> MemoryList<'_> {
+        MemoryList { index: self, term: self.terms[place as usize] }
+    }
+
+    fn is(&self, place: u32, field: u8, key: &[u8]) -> bool {
+        let term = &self.terms[place as usize];
+        term.field == field && term.key(&self.keys) == key
+    }
+
+    fn check_room(&self, texts: &[(usize, &str)]) -> Result<()> {
+        if let Some((field, _)) = texts.iter().find(|&&(field, _)| field >= self.columns.len()) {
+            let message = format!("there is no field {field}; this index has {}", self.columns.len());
+            return Err(Error::new(ErrorKind::NoSuchField, message));
+        }
+        let len = texts.iter().fold(0usize, |len, (_, text)| len.saturating_add(text.len()));
+        if len > MAX_TEXT {
+            return Err(Error::invalid(format!(
+                "a record of {len} bytes of text; at most {MAX_TEXT} are indexed"
+            )));
+        }
+        if self.rows == u32::MAX || self.pool.len().max(self.keys.len()) > MAX_POOL {
+            return Err(Error::new(
+                ErrorKind::Full,
+                "the index in memory is full: write it as a part, begin another",
+            ));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn count(&mut self, field: usize, key: &[u8], row: u32, position: u32) {
+        let Ok(field) = u8::try_from(field) else { return };
+        let hash = self.hasher.hash_one((field, key));
+        let found = self.table.find(hash, |&place| {
+            let term = &self.terms[place as usize];
+            term.field == field && term.key(&self.keys) == key
+        });
+        let place = match found {
+            Some(&place) => place,
+            None => self.insert(hash, field, key),
+        };
+        let keep = self.fields.has_positions();
+        self.terms[place as usize].count(row, position, &mut self.pool, keep);
+    }
+
+    fn insert(&mut self, hash: u64, field: u8, key: &[u8]) -> u32 {
+        let place = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
+        let start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        self.keys.extend_from_slice(key);
+        self.terms.push(Term {
+            hash,
+            key: start,
+            key_len: u8::try_from(key.len()).unwrap_or(u8::MAX),
+            field,
+            df: 0,
+            row: u32::MAX,
+            freq: 0,
+            before: u32::MAX,
+            position: 0,
+            postings: Chain::default(),
+            positions: Chain::default(),
+        });
+        self.table.insert_unique(hash, place, |&place| self.terms[place as usize].hash);
+        place
+    }
+
+    /// The places of all terms in the order of the dictionary.
+    fn sorted(&self) -> Sorted<'_> {
+        let beginning = |place: u32| {
+            let term = &self.terms[place as usize];
+            let key = term.key(&self.keys);
+            let mut bytes = [0; 8];
+            let len = key.len().min(7);
+            bytes[0] = term.field;
+            bytes[1..=len].copy_from_slice(&key[..len]);
+            u64::from_le_bytes(bytes).swap_bytes()
+        };
+        let mut order: Vec<(u64, u32)> =
+            (0..).take(self.terms.len()).map(|place| (beginning(place), place)).collect();
+        order.sort_unstable_by(|a, b| {
+            let key = |place: u32| self.terms[place as usize].key(&self.keys);
+            a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1)))
+        });
+        Sorted { index: self, order: order.into_iter() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn map_lengths(&mut self, map: impl Fn(u32) -> u32) {
+        for column in &mut self.columns {
+            let all: Vec<u32> = (0..self.rows)
+                .map(|row| Lengths { bytes: &column.bytes, long: LongLengths::Memory(&column.long) }.of(row))
+                .collect();
+            let tokens = column.tokens;
+            (column.bytes, column.long) = (vec![0; all.len()], Vec::new());
+            for (row, len) in (0..).zip(all) {
+                column.set(row, map(len));
+            }
+            column.tokens = tokens;
+        }
+    }
+}
+
+impl Column {
+    /// Adds tokens to the newest row.
+    fn add(&mut self, row: u32, tokens: u32) {
+        self.tokens += u64::from(tokens);
+        let before = match self.long.last() {
+            Some(&(long, len)) if long == row => len,
+            _ => u32::from(self.bytes[row as usize]),
+        };
+        self.set(row, before.saturating_add(tokens));
+    }
+
+    fn set(&mut self, row: u32, len: u32) {
+        let byte = u8::try_from(len).unwrap_or(LONG);
+        self.bytes[row as usize] = byte;
+        if byte == LONG {
+            self.long.pop_if(|&mut (long, _)| long == row);
+            self.long.push((row, len));
+        }
+    }
+}
+
+/// The list of one term in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryList<'a> {
+    index: &'a MemoryIndex,
+    term: Term,
+}
+
+impl<'a> MemoryList<'a> {
+    pub(crate) fn df(&self) -> u32 {
+        self.term.df
+    }
+
+    pub(crate) fn key(&self) -> &'a [u8] {
+        self.term.key(&self.index.keys)
+    }
+
+    pub(crate) fn reader(&self) -> MemoryReader<'a> {
+        let chain = self.term.postings.reader(&self.index.pool);
+        MemoryReader { chain, newest: Some((self.term.row, self.term.freq)), before: u32::MAX }
+    }
+
+    pub(crate) fn positions(&self) -> ChainReader<'a> {
+        self.term.positions.reader(&self.index.pool)
+    }
+}
+
+/// Its postings, in the order of their rows.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryReader<'a> {
+    chain: ChainReader<'a>,
+    newest: Option<(u32, u32)>,
+    before: u32,
+}
+
+impl Iterator for MemoryReader<'_> {
+    type Item = (u32, u32);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u32, u32)> {
+        let Some(word) = self.chain.varint() else { return self.newest.take() };
+        let row = self.before.wrapping_add(1).wrapping_add(u32::try_from(word >> 1).ok()?);
+        self.before = row;
+        let freq =
+            if word & 1 == 0 { 1 } else { u32::try_from(self.chain.varint()?).ok()?.saturating_add(2) };
+        Some((row, freq))
+    }
+}
+
+/// All terms with their postings, in the order of the dictionary.
+struct Sorted<'a> {
+    index: &'a MemoryIndex,
+    order: std::vec::IntoIter<(u64, u32)>,
+}
+
+impl part::Terms for Sorted<'_> {
+    fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool> {
+        let Some((_, place)) = self.order.next() else { return Ok(false) };
+        let list = self.index.list(place);
+        key.clear();
+        key.push(list.term.field);
+        key.extend_from_slice(list.term.key(&self.index.keys));
+        postings.clear();
+        let lengths = self.index.lengths(usize::from(list.term.field));
+        for (row, freq) in list.reader() {
+            postings.push(row, freq, lengths.byte(row));
+        }
+        if self.index.fields.has_positions() {
+            let mut positions = list.positions();
+            for &freq in &postings.freqs {
+                let mut position = 0u32;
+                for _ in 0..freq {
+                    let distance = positions.varint().and_then(|value| u32::try_from(value).ok());
+                    position = position.saturating_add(distance.unwrap_or(0));
+                    postings.positions.push(position);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl part::Columns for MemoryIndex {
+    fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    fn each_length(&self, field: usize, found: &mut dyn FnMut(u32)) -> Result<()> {
+        let lengths = self.lengths(field);
+        for row in 0..self.rows {
+            found(lengths.of(row));
+        }
+        Ok(())
+    }
+
+    fn tokens(&self, field: usize) -> u64 {
+        self.columns[field].tokens
+    }
+}

@@ -1,0 +1,203 @@
+//! One part from several, without what was deleted: the bytes are those of an index built from the records that are left.
+
+use std::io::Write;
+
+use roaring::RoaringBitmap;
+
+use crate::bm25::Saturation;
+use crate::dictionary::Keys;
+use crate::error::{Error, ErrorKind, Result};
+use crate::part::{Columns, Part, PartRef, Terms, write_in_passes};
+use crate::postings::{Cursor, NONE, Postings, Weigh};
+
+/// Writes a part of all records of `parts` that are not deleted, in their order: rows are counted on from part to part.
+///
+/// The parts must have the same fields, analyzer and positions. They are read once for each section of the new part; in
+/// memory are a bit for each row, and the postings of one term at a time.
+pub fn merge<B: AsRef<[u8]>>(parts: &[(&Part<B>, Option<&RoaringBitmap>)], out: impl Write) -> Result<()> {
+    let Some((first, _)) = parts.first() else { return Err(Error::invalid("a merge of no parts")) };
+    let first = first.as_part_ref().header();
+    let mut inputs = Vec::with_capacity(parts.len());
+    let mut base = 0u32;
+    for (part, deleted) in parts {
+        let part = part.as_part_ref();
+        if part.header().fields != first.fields || part.header().analyzer != first.analyzer {
+            let message = "parts to be merged differ in their fields, their analyzer or their positions";
+            return Err(Error::new(ErrorKind::Mismatch, message));
+        }
+        let live = Live::new(part.header().rows, *deleted);
+        let next = base.checked_add(live.count);
+        inputs.push(Input { part, live, base });
+        base =
+            next.ok_or_else(|| Error::invalid("parts of more than 2^32 records in all cannot be merged"))?;
+    }
+    let columns = MergedColumns::new(&inputs, base, first.fields.len())?;
+    write_in_passes(out, first.analyzer, &first.fields, &columns, || MergedTerms::new(&inputs))
+}
+
+struct Input<'a> {
+    part: PartRef<'a>,
+    live: Live,
+    /// The new row of its first record that is left.
+    base: u32,
+}
+
+/// Which rows are left, and how many of them lie before each.
+struct Live {
+    words: Vec<u64>,
+    before: Vec<u32>,
+    count: u32,
+}
+
+impl Live {
+    fn new(rows: u32, deleted: Option<&RoaringBitmap>) -> Self {
+        let mut words = vec![u64::MAX; (rows as usize).div_ceil(64)];
+        if let Some(last) = words.last_mut().filter(|_| !rows.is_multiple_of(64)) {
+            *last = (1 << (rows % 64)) - 1;
+        }
+        for row in deleted.into_iter().flatten().take_while(|&row| row < rows) {
+            words[row as usize / 64] &= !(1 << (row % 64));
+        }
+        let mut count = 0;
+        let mut before = Vec::with_capacity(words.len());
+        for word in &words {
+            before.push(count);
+            count += word.count_ones();
+        }
+        Self { words, before, count }
+    }
+
+    /// The number of a row among those that are left.
+    fn rank(&self, row: u32) -> Option<u32> {
+        let word = *self.words.get(row as usize / 64)?;
+        let below = word & ((1 << (row % 64)) - 1);
+        (word >> (row % 64) & 1 == 1).then(|| self.before[row as usize / 64] + below.count_ones())
+    }
+}
+
+struct MergedColumns<'a> {
+    inputs: &'a [Input<'a>],
+    rows: u32,
+    tokens: Vec<u64>,
+}
+
+impl<'a> MergedColumns<'a> {
+    fn new(inputs: &'a [Input<'a>], rows: u32, fields: usize) -> Result<Self> {
+        let mut columns = Self { inputs, rows, tokens: Vec::with_capacity(fields) };
+        for field in 0..fields {
+            let mut tokens = 0;
+            columns.each_length(field, &mut |len| tokens += u64::from(len))?;
+            columns.tokens.push(tokens);
+        }
+        Ok(columns)
+    }
+}
+
+impl Columns for MergedColumns<'_> {
+    fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    fn tokens(&self, field: usize) -> u64 {
+        self.tokens[field]
+    }
+
+    fn each_length(&self, field: usize, found: &mut dyn FnMut(u32)) -> Result<()> {
+        for input in self.inputs {
+            let lengths = input.part.lengths(field);
+            let rows = 0..input.part.header().rows;
+            rows.filter(|&row| input.live.rank(row).is_some()).for_each(|row| found(lengths.of(row)));
+        }
+        Ok(())
+    }
+}
+
+/// The terms of all inputs in one order.
+struct MergedTerms<'a> {
+    inputs: &'a [Input<'a>],
+    /// Of each input: what is left of its keys, and the number of the key they are at.
+    heads: Vec<(Keys<'a>, Option<u64>)>,
+    /// How many keys are left at most: a damaged dictionary may go on for ever.
+    budget: u64,
+    saturation: Saturation,
+}
+
+impl<'a> MergedTerms<'a> {
+    fn new(inputs: &'a [Input<'a>]) -> Result<Self> {
+        let mut heads = Vec::with_capacity(inputs.len());
+        let mut budget = 0u64;
+        for input in inputs {
+            let keys = input.part.keys();
+            let mut keys =
+                keys.ok_or_else(|| Error::damaged("the dictionary of a lexical part has no root"))?;
+            let number = keys.next();
+            heads.push((keys, number));
+            budget = budget.saturating_add(input.part.header().terms);
+        }
+        Ok(Self { inputs, heads, budget, saturation: Saturation::new(0, 0) })
+    }
+
+    /// Adds what one input has of the key it is at, and moves it on.
+    fn take(&mut self, i: usize, number: u64, field: usize, postings: &mut Postings) -> Result<()> {
+        let input = &self.inputs[i];
+        let header = input.part.header();
+        if field >= header.fields.len() {
+            return Err(Error::damaged("a term of a lexical part is in a field that it does not have"));
+        }
+        let lengths = input.part.lengths(field);
+        let weigh = Weigh { weight: 1, saturation: &self.saturation, lengths };
+        let mut cursor = Cursor::sealed(input.part.entry(number)?, header.rows, weigh);
+        let mut row = 0;
+        loop {
+            row = cursor.next_row(row);
+            if row == NONE {
+                break;
+            }
+            if cursor.seek(row)
+                && let Some(rank) = input.live.rank(row)
+            {
+                postings.push(input.base + rank, cursor.freq(), lengths.byte(row));
+                if header.fields.has_positions() {
+                    let before = postings.positions.len();
+                    let mut positions = cursor.positions();
+                    while let Some(position) = positions.next() {
+                        postings.positions.push(position);
+                    }
+                    if postings.positions.len() - before != cursor.freq() as usize {
+                        return Err(Error::damaged("the positions of a lexical part end early"));
+                    }
+                }
+            }
+            row += 1;
+        }
+        if cursor.is_damaged() {
+            return Err(Error::damaged(
+                "the postings of a lexical part do not hold; rebuild it instead of merging",
+            ));
+        }
+        self.heads[i].1 = self.heads[i].0.next();
+        self.budget = self.budget.checked_sub(1).ok_or_else(|| {
+            Error::damaged("the dictionary of a lexical part has more terms than its header says")
+        })?;
+        Ok(())
+    }
+}
+
+impl Terms for MergedTerms<'_> {
+    fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool> {
+        postings.clear();
+        while postings.rows.is_empty() {
+            let at_key = self.heads.iter().filter(|(_, number)| number.is_some()).map(|(keys, _)| &keys.key);
+            let Some(least) = at_key.min() else { return Ok(false) };
+            key.clone_from(least);
+            let field = usize::from(key.first().copied().unwrap_or(u8::MAX));
+            for i in 0..self.inputs.len() {
+                let (keys, number) = &self.heads[i];
+                if let Some(number) = number.filter(|_| keys.key == *key) {
+                    self.take(i, number, field, postings)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,237 @@
+//! Writing a part, front to back.
+
+use std::io::{self, Write};
+
+use fst::MapBuilder;
+
+use super::layout::{ALIGN, CHUNK_LEN, FieldStats, Fields, Header};
+use crate::bm25::LONG;
+use crate::error::{Error, Result};
+use crate::postings::{Encoder, Postings};
+
+/// All terms of an index with their postings.
+pub(crate) trait Terms {
+    /// The next term in ascending order of its key: the number of the field, then the bytes of the term. `false` at the end.
+    fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool>;
+}
+
+/// The lengths of all texts of an index.
+pub(crate) trait Columns {
+    fn rows(&self) -> u32;
+    fn tokens(&self, field: usize) -> u64;
+    /// Calls `found` with the length of every row, in order.
+    fn each_length(&self, field: usize, found: &mut dyn FnMut(u32)) -> Result<()>;
+}
+
+/// Writes a part in one pass over the terms, with everything but the lengths in memory.
+pub(crate) fn write_buffered(
+    out: impl Write,
+    analyzer: [u8; 8],
+    fields: &Fields,
+    columns: &impl Columns,
+    terms: &mut impl Terms,
+) -> Result<()> {
+    let (mut dictionary, mut lists, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+    let kept = fields.has_positions().then_some(&mut positions);
+    let lens = encode(terms, &mut dictionary, &mut lists, kept)?;
+    let mut out = begin(out, analyzer, fields, columns, lens)?;
+    for section in [dictionary, lists, positions] {
+        out.write_all(&section)?;
+        out.pad()?;
+    }
+    out.finish()
+}
+
+/// Writes a part in one pass over the terms for each of its sections, and one before to learn how long they are: of postings,
+/// only those of one term are in memory.
+pub(crate) fn write_in_passes<T: Terms>(
+    out: impl Write,
+    analyzer: [u8; 8],
+    fields: &Fields,
+    columns: &impl Columns,
+    mut terms: impl FnMut() -> Result<T>,
+) -> Result<()> {
+    let nowhere = || fields.has_positions().then(io::sink);
+    let lens = encode(&mut terms()?, io::sink(), io::sink(), nowhere())?;
+    let mut out = begin(out, analyzer, fields, columns, lens)?;
+    encode(&mut terms()?, &mut out, io::sink(), nowhere())?;
+    out.pad()?;
+    encode(&mut terms()?, io::sink(), &mut out, nowhere())?;
+    out.pad()?;
+    if fields.has_positions() {
+        encode(&mut terms()?, io::sink(), io::sink(), Some(&mut out))?;
+    }
+    out.pad()?;
+    out.finish()
+}
+
+/// How many terms there are, and how long their sections.
+struct Lens {
+    terms: u64,
+    dictionary: u64,
+    postings: u64,
+    positions: u64,
+}
+
+fn encode(
+    terms: &mut impl Terms,
+    dictionary: impl Write,
+    lists: impl Write,
+    positions: Option<impl Write>,
+) -> Result<Lens> {
+    let mut builder = MapBuilder::new(Counting { out: dictionary, len: 0 }).map_err(dictionary_error)?;
+    let mut encoder = Encoder::new(lists, positions);
+    let (mut key, mut postings) = (Vec::new(), Postings::default());
+    let mut count = 0;
+    while terms.next(&mut key, &mut postings)? {
+        let value = encoder.put(&postings)?;
+        builder.insert(&key, value.encode()).map_err(dictionary_error)?;
+        count += 1;
+    }
+    let dictionary = builder.into_inner().map_err(dictionary_error)?.len;
+    let (postings, positions) = encoder.lens();
+    Ok(Lens { terms: count, dictionary, postings, positions })
+}
+
+fn dictionary_error(error: fst::Error) -> Error {
+    match error {
+        fst::Error::Io(error) => error.into(),
+        error @ fst::Error::Fst(_) => Error::damaged(format!("the terms are not in order: {error}")),
+    }
+}
+
+/// Writes everything before the dictionary.
+fn begin<W: Write>(
+    out: W,
+    analyzer: [u8; 8],
+    fields: &Fields,
+    columns: &impl Columns,
+    lens: Lens,
+) -> Result<Body<W>> {
+    let mut stats = Vec::with_capacity(fields.len());
+    for field in 0..fields.len() {
+        let mut long = 0;
+        columns.each_length(field, &mut |len| long += u32::from(len >= u32::from(LONG)))?;
+        stats.push(FieldStats { tokens: columns.tokens(field), long });
+    }
+    let header = Header {
+        analyzer,
+        fields: fields.clone(),
+        stats,
+        rows: columns.rows(),
+        terms: lens.terms,
+        dictionary_len: lens.dictionary,
+        postings_len: lens.postings,
+        positions_len: lens.positions,
+    };
+    let mut body = Body { out, len: 0, chunk: crc32fast::Hasher::new(), checksums: Vec::new() };
+    body.write_all(&header.encode())?;
+    body.pad()?;
+    for field in 0..fields.len() {
+        write_lengths(&mut body, columns, field)?;
+    }
+    Ok(body)
+}
+
+fn write_lengths(body: &mut Body<impl Write>, columns: &impl Columns, field: usize) -> Result<()> {
+    let mut bytes = Vec::with_capacity(CHUNK_LEN);
+    let mut outcome = Ok(());
+    let mut flush = |bytes: &mut Vec<u8>, at_least: usize| {
+        if bytes.len() >= at_least && outcome.is_ok() {
+            outcome = body.write_all(bytes);
+            bytes.clear();
+        }
+    };
+    columns.each_length(field, &mut |len| {
+        bytes.push(u8::try_from(len).unwrap_or(LONG));
+        flush(&mut bytes, CHUNK_LEN);
+    })?;
+    flush(&mut bytes, 0);
+    outcome?;
+    body.pad()?;
+    let mut row = 0u32;
+    let mut outcome = Ok(());
+    columns.each_length(field, &mut |len| {
+        if len >= u32::from(LONG) && outcome.is_ok() {
+            let mut entry = [0; crate::lengths::LONG_LEN];
+            entry[..4].copy_from_slice(&row.to_le_bytes());
+            entry[4..].copy_from_slice(&len.to_le_bytes());
+            outcome = body.write_all(&entry);
+        }
+        row = row.wrapping_add(1);
+    })?;
+    outcome?;
+    Ok(body.pad()?)
+}
+
+/// What goes through, counted and checksummed.
+struct Body<W> {
+    out: W,
+    len: usize,
+    chunk: crc32fast::Hasher,
+    checksums: Vec<u8>,
+}
+
+impl<W: Write> Body<W> {
+    /// Zeros to the next boundary.
+    fn pad(&mut self) -> io::Result<()> {
+        let len = self.len.next_multiple_of(ALIGN) - self.len;
+        self.write_all(&[0; ALIGN][..len])
+    }
+
+    fn end_chunk(&mut self) {
+        let crc = std::mem::take(&mut self.chunk).finalize();
+        self.checksums.extend_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Writes the checksums, and theirs.
+    fn finish(mut self) -> Result<()> {
+        if !self.len.is_multiple_of(CHUNK_LEN) {
+            self.end_chunk();
+        }
+        let crc = crc32fast::hash(&self.checksums);
+        self.out.write_all(&self.checksums)?;
+        self.out.write_all(&crc.to_le_bytes())?;
+        Ok(self.out.flush()?)
+    }
+}
+
+impl<W: Write> Write for Body<W> {
+    /// Takes all: the crate `fst` counts what was not taken twice in its own checksum.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write_all(bytes)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = CHUNK_LEN - self.len % CHUNK_LEN;
+            let (now, later) = rest.split_at(rest.len().min(room));
+            self.chunk.update(now);
+            self.len += now.len();
+            if now.len() == room {
+                self.end_chunk();
+            }
+            rest = later;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+struct Counting<W> {
+    out: W,
+    len: u64,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.out.write(bytes)?;
+        self.len += len as u64;
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,188 @@
+//! The bytes of a list of postings.
+//!
+//! The number of postings, then where their positions begin (if positions are kept), both varints. Fewer than
+//! 128 postings follow as varints; more as skip entries and blocks.
+
+use super::BLOCK_LEN;
+use crate::bm25::{LONG, MANY, Saturation};
+use crate::wire::{put, put_varint, take_varint, take_varint32, u16_at, u32_at};
+
+/// Skip entry: one for each block. Without positions the last field is left out.
+pub(crate) mod skip {
+    crate::wire::layout!(16, LAST_ROW: 4, END: 4, IMPACTS: 4, POSITIONS: 4);
+}
+
+/// Length of a skip entry.
+pub(crate) fn skip_len(has_positions: bool) -> usize {
+    if has_positions { skip::LEN } else { skip::POSITIONS }
+}
+
+/// In the value of a term in the dictionary: the value is the row of its only posting, not the place of a list.
+const SINGLE: u64 = 1;
+
+/// What the dictionary says of a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// It occurs once, in this row, and no positions are kept.
+    Single(u32),
+    /// Where its list begins.
+    List(u64),
+}
+
+impl Value {
+    pub(crate) fn encode(self) -> u64 {
+        match self {
+            Self::Single(row) => u64::from(row) << 1 | SINGLE,
+            Self::List(offset) => offset << 1,
+        }
+    }
+
+    pub(crate) fn decode(value: u64) -> Option<Self> {
+        if value & SINGLE == 0 {
+            return Some(Self::List(value >> 1));
+        }
+        u32::try_from(value >> 1).ok().map(Self::Single)
+    }
+}
+
+/// Two pairs of a frequency and a length such that every posting has, of one of them, at most the frequency and at
+/// least the length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Impacts(pub(crate) [u8; 4]);
+
+impl Impacts {
+    /// Of postings with these frequencies and bytes of lengths: the shortest texts, and the rest.
+    pub(crate) fn of(freqs: &[u32], lens: &[u8]) -> Self {
+        let pairs = || freqs.iter().map(|&freq| u8::try_from(freq).unwrap_or(MANY)).zip(lens.iter().copied());
+        let short = pairs().map(|(_, len)| len).min().unwrap_or(0);
+        let few = pairs().filter(|&(_, len)| len == short).map(|(freq, _)| freq).max().unwrap_or(MANY);
+        let beyond = || pairs().filter(|&(freq, _)| freq > few);
+        let many = beyond().map(|(freq, _)| freq).max().unwrap_or(few);
+        Self([few, short, many, beyond().map(|(_, len)| len).min().unwrap_or(short)])
+    }
+
+    /// One of the postings is saturated so much.
+    pub(crate) fn reached(self, saturation: &Saturation) -> u32 {
+        let Self([few, short, ..]) = self;
+        if short == LONG { 0 } else { saturation.get(u32::from(few), short, || u32::from(LONG)) }
+    }
+
+    #[inline]
+    pub(crate) fn bound(self, saturation: &Saturation) -> u32 {
+        let Self([few, short, many, long]) = self;
+        saturation.bound(few, short).max(saturation.bound(many, long))
+    }
+}
+
+/// What a skip entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Skip {
+    pub(crate) last_row: u32,
+    /// Where the block ends, from the end of the skip entries on.
+    pub(crate) end: u32,
+    pub(crate) impacts: Impacts,
+    /// Where its positions begin, from those of the term on.
+    pub(crate) positions: u32,
+}
+
+impl Skip {
+    pub(crate) fn encode(self, has_positions: bool, out: &mut Vec<u8>) {
+        let mut bytes = [0; skip::LEN];
+        put(&mut bytes, skip::LAST_ROW, self.last_row.to_le_bytes());
+        put(&mut bytes, skip::END, self.end.to_le_bytes());
+        put(&mut bytes, skip::IMPACTS, self.impacts.0);
+        put(&mut bytes, skip::POSITIONS, self.positions.to_le_bytes());
+        out.extend_from_slice(&bytes[..skip_len(has_positions)]);
+    }
+}
+
+/// A list in place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct List<'a> {
+    pub(crate) df: u32,
+    /// Where the positions of the term begin.
+    pub(crate) positions: u64,
+    pub(crate) has_positions: bool,
+    skips: &'a [u8],
+    /// The blocks; of a short list, its postings.
+    pub(crate) data: &'a [u8],
+}
+
+impl<'a> List<'a> {
+    /// The list at the beginning of these bytes, as far as they reach; it has at most `rows` postings.
+    pub(crate) fn new(bytes: &'a [u8], has_positions: bool, rows: u32) -> Option<Self> {
+        let mut at = 0;
+        let df = take_varint32(bytes, &mut at).filter(|&df| df > 0 && df <= rows)?;
+        let positions = if has_positions { take_varint(bytes, &mut at)? } else { 0 };
+        let blocks = if is_short(df) { 0 } else { (df as usize).div_ceil(BLOCK_LEN) };
+        let (skips, data) = bytes.get(at..)?.split_at_checked(blocks * skip_len(has_positions))?;
+        Some(Self { df, positions, has_positions, skips, data })
+    }
+
+    pub(crate) fn is_short(&self) -> bool {
+        is_short(self.df)
+    }
+
+    pub(crate) fn blocks(&self) -> usize {
+        self.skips.len() / skip_len(self.has_positions)
+    }
+
+    /// How many postings a block has.
+    pub(crate) fn count(&self, block: usize) -> usize {
+        BLOCK_LEN.min((self.df as usize).saturating_sub(block * BLOCK_LEN))
+    }
+
+    #[inline]
+    pub(crate) fn last_row(&self, block: usize) -> u32 {
+        u32_at(self.skips, block * skip_len(self.has_positions) + skip::LAST_ROW).unwrap_or(0)
+    }
+
+    pub(crate) fn impacts(&self, block: usize) -> Impacts {
+        let at = block * skip_len(self.has_positions) + skip::IMPACTS;
+        Impacts(u32_at(self.skips, at).unwrap_or(u32::MAX).to_le_bytes())
+    }
+
+    /// Where the positions of a block begin.
+    pub(crate) fn positions_of(&self, block: usize) -> u64 {
+        let at = block * skip_len(true) + skip::POSITIONS;
+        let relative = if self.is_short() { 0 } else { u32_at(self.skips, at).unwrap_or(u32::MAX) };
+        self.positions.saturating_add(u64::from(relative))
+    }
+
+    /// The bytes of a block.
+    pub(crate) fn block(&self, block: usize) -> Option<&'a [u8]> {
+        let end = |block: usize| u32_at(self.skips, block * skip_len(self.has_positions) + skip::END);
+        let start = if block == 0 { 0 } else { end(block - 1)? };
+        self.data.get(start as usize..end(block)? as usize)
+    }
+}
+
+pub(crate) fn is_short(df: u32) -> bool {
+    (df as usize) < BLOCK_LEN
+}
+
+/// The widths of a full block: of its gaps, of its frequencies.
+pub(crate) fn widths(block: &[u8]) -> Option<(u8, u8)> {
+    u16_at(block, 0).map(|both| (both.to_le_bytes()[0], both.to_le_bytes()[1]))
+}
+
+/// Bytes before the packed integers of a full block.
+pub(crate) const WIDTHS_LEN: usize = 2;
+
+/// Appends one posting of a short list or a last block: `row` follows `before` (of the first: `u32::MAX`).
+pub(crate) fn put_posting(out: &mut Vec<u8>, before: u32, row: u32, freq: u32) {
+    let gap = u64::from(row.wrapping_sub(before).wrapping_sub(1));
+    put_varint(out, gap << 1 | u64::from(freq > 1));
+    if freq > 1 {
+        put_varint(out, u64::from(freq - 2));
+    }
+}
+
+/// Reads what [`put_posting`] wrote, if the row is at most `last`.
+#[inline]
+pub(crate) fn take_posting(bytes: &[u8], at: &mut usize, before: u32, last: u32) -> Option<(u32, u32)> {
+    let word = take_varint(bytes, at)?;
+    let row = u64::from(before.wrapping_add(1)) + (word >> 1);
+    let freq = if word & 1 == 0 { 1 } else { take_varint32(bytes, at)?.checked_add(2)? };
+    Some((u32::try_from(row).ok().filter(|&row| row <= last)?, freq))
+}

@@ -1,0 +1,14 @@
+//! In which texts a term occurs, how often, and where: lists that are written once and read in place.
+
+mod cursor;
+mod encode;
+pub(crate) mod layout;
+mod pack;
+mod positions;
+
+pub(crate) use self::cursor::{Cursor, NONE, Weigh};
+pub(crate) use self::encode::{Encoder, Postings};
+pub(crate) use self::positions::Positions;
+
+/// Postings in a block.
+pub(crate) const BLOCK_LEN: usize = 128;

@@ -1,0 +1,335 @@
+//! Ranked search over any number of segments, as if they were one.
+
+mod leaf;
+mod plan;
+mod top;
+mod walk;
+
+use std::collections::HashMap;
+
+use roaring::RoaringBitmap;
+
+use self::leaf::{Leaf, Phrase};
+use self::plan::{Plan, Wanted};
+use self::top::Top;
+use self::walk::Walk;
+use crate::analyzer::Analyzer;
+use crate::bm25::Saturation;
+use crate::dictionary::Pattern;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lengths::Lengths;
+use crate::memory::MemoryIndex;
+use crate::part::{Fields, Part, PartRef};
+use crate::postings::{Cursor, Weigh};
+use crate::query::Query;
+
+/// The most words of a query, each counted in every field it is looked for, prefixes and fuzzy words as what they match.
+pub const MAX_WORDS: usize = 1024;
+/// The most terms that a prefix or a fuzzy word stands for in a field.
+pub const MAX_EXPANSIONS: usize = 128;
+/// The largest number of hits that can be asked for.
+pub const MAX_HITS: usize = 65_536;
+/// The most terms that are considered for an expansion, over all segments.
+const MAX_VISITED: usize = 16_384;
+/// The most steps through a dictionary for an expansion in one segment.
+const MAX_STEPS: usize = 1 << 21;
+/// All weights of a query together, as units of its scores, are between this and half of it.
+const ALL_UNITS: f64 = (1u32 << 30) as f64;
+
+/// One index of those that are searched together, and which of its records are deleted.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment<'a> {
+    index: Index<'a>,
+    deleted: Option<&'a RoaringBitmap>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Index<'a> {
+    Sealed(PartRef<'a>),
+    Memory(&'a MemoryIndex),
+}
+
+/// A search over a snapshot: the statistics of all its segments, gathered once.
+///
+/// Deleted records still count in the statistics until a merge drops them.
+#[derive(Debug)]
+pub struct Searcher<'a> {
+    analyzer: &'a Analyzer,
+    segments: Vec<Segment<'a>>,
+    fields: Fields,
+    /// Of each field.
+    weights: Vec<f32>,
+    /// Of each field.
+    saturations: Vec<Saturation>,
+    rows: u64,
+}
+
+/// A record that was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The number of its segment, in the order given to [`Searcher::new`].
+    pub segment: usize,
+    /// Its row in the segment.
+    pub row: u32,
+    /// Its BM25 score, above 0.
+    pub score: f32,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hits {
+    /// The best first; of equals, that of the earlier segment and row.
+    pub hits: Vec<Hit>,
+    /// A prefix or a fuzzy word matched more terms than were looked for ([`MAX_EXPANSIONS`], nearest and commonest first),
+    /// so hits may be missing.
+    pub is_cut: bool,
+}
+
+/// Terms, each with its distance and the number of records it is in.
+type Matches = HashMap<Vec<u8>, (u8, u64)>;
+
+impl<'a> Segment<'a> {
+    /// A part.
+    pub fn sealed<B: AsRef<[u8]>>(part: &'a Part<B>) -> Self {
+        Self { index: Index::Sealed(part.as_part_ref()), deleted: None }
+    }
+
+    /// An index in memory.
+    pub fn memory(index: &'a MemoryIndex) -> Self {
+        Self { index: Index::Memory(index), deleted: None }
+    }
+
+    /// Leaves out these rows.
+    #[must_use]
+    pub fn deleted(mut self, rows: &'a RoaringBitmap) -> Self {
+        self.deleted = Some(rows);
+        self
+    }
+
+    fn rows(&self) -> u32 {
+        match self.index {
+            Index::Sealed(part) => part.header().rows,
+            Index::Memory(memory) => memory.rows(),
+        }
+    }
+
+    fn fields(&self) -> &'a Fields {
+        match self.index {
+            Index::Sealed(part) => &part.header().fields,
+            Index::Memory(memory) => memory.fields(),
+        }
+    }
+
+    fn analyzer(&self) -> [u8; 8] {
+        match self.index {
+            Index::Sealed(part) => part.header().analyzer,
+            Index::Memory(memory) => memory.analyzer().identity(),
+        }
+    }
+
+    fn tokens(&self, field: usize) -> u64 {
+        match self.index {
+            Index::Sealed(part) => part.header().stats[field].tokens,
+            Index::Memory(memory) => memory.tokens(field),
+        }
+    }
+
+    fn lengths(&self, field: usize) -> Lengths<'a> {
+        match self.index {
+            Index::Sealed(part) => part.lengths(field),
+            Index::Memory(memory) => memory.lengths(field),
+        }
+    }
+
+    /// In how many records a term occurs. Damage shows when the term is read.
+    fn df(&self, field: usize, term: &[u8]) -> u32 {
+        match self.index {
+            Index::Sealed(part) => {
+                part.find(field, term).map_or(1, |entry| entry.map_or(0, |entry| entry.df()))
+            }
+            Index::Memory(memory) => memory.find(field, term).map_or(0, |list| list.df()),
+        }
+    }
+
+    fn cursor(
+        &self,
+        field: usize,
+        term: &[u8],
+        places: bool,
+        weigh: Weigh<'a>,
+    ) -> Result<Option<Cursor<'a>>> {
+        Ok(match self.index {
+            Index::Sealed(part) => {
+                part.find(field, term)?.map(|entry| Cursor::sealed(entry, self.rows(), weigh))
+            }
+            Index::Memory(memory) => memory.find(field, term).map(|list| Cursor::memory(list, places, weigh)),
+        })
+    }
+}
+
+impl<'a> Searcher<'a> {
+    /// Segments that were made with this analyzer and have the same fields.
+    pub fn new(analyzer: &'a Analyzer, segments: Vec<Segment<'a>>) -> Result<Self> {
+        let fields = segments.first().map_or(Fields::none(), |segment| segment.fields().clone());
+        for (i, segment) in segments.iter().enumerate() {
+            if segment.analyzer() != analyzer.identity() {
+                let message = format!(
+                    "segment {i} was made with the analyzer {:?}, and is searched with {:?}; rebuild it",
+                    segment.analyzer(),
+                    analyzer.identity()
+                );
+                return Err(Error::new(ErrorKind::Mismatch, message));
+            }
+            if *segment.fields() != fields {
+                let message =
+                    format!("segment {i} has other fields than the first, or differs in keeping positions");
+                return Err(Error::new(ErrorKind::Mismatch, message));
+            }
+        }
+        let rows = segments.iter().map(|segment| u64::from(segment.rows())).sum();
+        let tokens =
+            |field| segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.tokens(field)));
+        let saturations = (0..fields.len()).map(|field| Saturation::new(tokens(field), rows)).collect();
+        Ok(Self { analyzer, weights: vec![1.0; fields.len()], saturations, rows, segments, fields })
+    }
+
+    /// Multiplies what is found in a field: 1 by default.
+    pub fn field_weight(mut self, field: &str, weight: f32) -> Result<Self> {
+        if !(weight.is_finite() && weight > 0.0) {
+            return Err(Error::invalid(format!("a field weight of {weight}; expected a number above 0")));
+        }
+        if let Some(number) = self.fields.find(field) {
+            self.weights[number] = weight;
+        } else if !self.segments.is_empty() {
+            return Err(Error::new(ErrorKind::NoSuchField, format!("there is no field {field:?}")));
+        }
+        Ok(self)
+    }
+
+    /// The `k` best records, at least 1 and at most [`MAX_HITS`]. With filters, one for each segment: of the rows
+    /// that its bitmap holds; `None` allows all.
+    pub fn search(&self, query: &Query, k: usize, filters: &[Option<&RoaringBitmap>]) -> Result<Hits> {
+        if k == 0 || k > MAX_HITS {
+            return Err(Error::invalid(format!("{k} hits were asked for; expected 1 to {MAX_HITS}")));
+        }
+        if !filters.is_empty() && filters.len() != self.segments.len() {
+            let message = format!("{} filters for {} segments", filters.len(), self.segments.len());
+            return Err(Error::invalid(message));
+        }
+        let plan = Plan::new(self, query)?;
+        let weight = plan.weight();
+        if weight <= 0.0 {
+            return Ok(Hits { hits: Vec::new(), is_cut: plan.is_cut });
+        }
+        // A power of two, so that nothing is lost on the way back.
+        let scale = (ALL_UNITS / weight).log2().floor().exp2();
+        let mut top = Top::new(k);
+        for (i, segment) in self.segments.iter().enumerate() {
+            let filter = filters.get(i).copied().flatten();
+            let walk = self.walk(segment, &plan, scale)?;
+            if let Some(mut walk) = walk {
+                (walk.segment, walk.filter) = (u32::try_from(i).unwrap_or(u32::MAX), filter);
+                if !walk.run(&mut top) {
+                    let message = format!("postings of segment {i} do not hold; rebuild the part");
+                    return Err(Error::damaged(message));
+                }
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a score needs no more digits")]
+        let score = |units: u32| (f64::from(units) / scale) as f32;
+        let hits = top.into_sorted();
+        let hits =
+            hits.map(|(segment, row, units)| Hit { segment: segment as usize, row, score: score(units) });
+        Ok(Hits { hits: hits.collect(), is_cut: plan.is_cut })
+    }
+
+    /// What is to be looked for in one segment; `None` if nothing can be found there.
+    fn walk<'s>(&'s self, segment: &Segment<'s>, plan: &Plan, scale: f64) -> Result<Option<Walk<'s>>> {
+        let mut walk = Walk::new(segment.rows(), segment.deleted);
+        for group in &plan.required {
+            let group = self.leaves(segment, group, scale)?;
+            if group.is_empty() {
+                return Ok(None);
+            }
+            walk.required.push(group);
+        }
+        walk.optional = self.leaves(segment, &plan.optional, scale)?;
+        walk.excluded = self.leaves(segment, &plan.excluded, scale)?;
+        Ok(Some(walk))
+    }
+
+    fn leaves<'s>(&'s self, segment: &Segment<'s>, wanted: &[Wanted], scale: f64) -> Result<Vec<Leaf<'s>>> {
+        let mut leaves = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            leaves.extend(self.leaf(segment, wanted, scale)?);
+        }
+        Ok(leaves)
+    }
+
+    fn leaf<'s>(&'s self, segment: &Segment<'s>, wanted: &Wanted, scale: f64) -> Result<Option<Leaf<'s>>> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below ALL_UNITS")]
+        let weight = ((wanted.weight * scale) as u32).max(1);
+        let weigh = Weigh {
+            weight,
+            saturation: &self.saturations[wanted.field],
+            lengths: segment.lengths(wanted.field),
+        };
+        if let [(term, _)] = &wanted.terms[..] {
+            let cursor = segment.cursor(wanted.field, term, false, weigh)?;
+            return Ok(cursor.map(|cursor| Leaf::Term(Box::new(cursor))));
+        }
+        let mut cursors = Vec::with_capacity(wanted.terms.len());
+        for (term, place) in &wanted.terms {
+            let Some(cursor) = segment.cursor(wanted.field, term, wanted.in_order, weigh)? else {
+                return Ok(None);
+            };
+            cursors.push((cursor, *place));
+        }
+        cursors.sort_by_key(|(cursor, _)| cursor.df());
+        Ok(Some(Leaf::Phrase(Phrase::new(cursors, weigh, wanted.in_order))))
+    }
+
+    /// Terms of a field that match, with their distance and the number of records, at most `limit`; and whether these are
+    /// all.
+    fn matches(&self, field: usize, pattern: &Pattern, limit: usize) -> Result<(Matches, bool)> {
+        let mut matches = HashMap::new();
+        let mut is_complete = true;
+        let mut damage = None;
+        for segment in &self.segments {
+            let mut put = |term: &[u8], distance: u8, df: u64| {
+                if matches.len() == limit && !matches.contains_key(term) {
+                    return false;
+                }
+                matches.entry(term.to_owned()).or_insert((distance, 0)).1 += df;
+                true
+            };
+            match segment.index {
+                Index::Memory(memory) => {
+                    for list in memory.terms(field) {
+                        if let Some(distance) = pattern.distance(list.key()) {
+                            is_complete &= put(list.key(), distance, u64::from(list.df()));
+                        }
+                    }
+                }
+                Index::Sealed(part) => {
+                    let Some((dictionary, field)) = part.dictionary().zip(u8::try_from(field).ok()) else {
+                        continue;
+                    };
+                    is_complete &= dictionary.search(field, pattern, MAX_STEPS, |term, distance, number| {
+                        match part.entry(number) {
+                            Ok(entry) => put(term, distance, u64::from(entry.df())),
+                            Err(error) => {
+                                damage = Some(error);
+                                false
+                            }
+                        }
+                    });
+                }
+            }
+        }
+        match damage {
+            Some(error) => Err(error),
+            None => Ok((matches, is_complete)),
+        }
+    }
+}

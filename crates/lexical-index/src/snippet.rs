@@ -1,0 +1,150 @@
+//! The place of a text that shows best why it was found.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+
+use crate::analyzer::Analyzer;
+use crate::dictionary::Pattern;
+use crate::query::{Match, Occur, Query};
+
+/// A part of a text, and what of it the query asked for. All ranges are in bytes of the text and begin and end between
+/// characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    /// What to show.
+    pub range: Range<usize>,
+    /// What to highlight, inside `range` and in order.
+    pub highlights: Vec<Range<usize>>,
+}
+
+/// The stretch of at most `max_len` bytes in which most different words of the query stand, and most of them; of equals the first.
+/// It begins with such a word, or before it where the text ends. Without any it is the beginning of the text.
+///
+/// The words of a phrase are highlighted wherever they stand.
+pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, max_len: usize) -> Snippet {
+    let wanted = Wanted::new(analyzer, query);
+    let mut window = Window::default();
+    let mut best = Window::default();
+    analyzer.each_token(text, |term, range, _| {
+        if let Some(word) = wanted.find(analyzer, term, &text[range.clone()]) {
+            window.push(word, range, max_len);
+            if window.worth() > best.worth() {
+                best = window.clone();
+            }
+        }
+    });
+    let last = best.words.back().map_or(0, |(_, range)| range.end);
+    let first = best.words.front().map_or(0, |(_, range)| range.start);
+    let start = text.ceil_char_boundary(first.min(text.len().saturating_sub(max_len)));
+    let end = text.floor_char_boundary(start.saturating_add(max_len)).max(last).max(start);
+    let mut highlights: Vec<_> = best.words.into_iter().map(|(_, range)| range).collect();
+    highlights.retain(|range| range.start >= start);
+    Snippet { range: start..end, highlights }
+}
+
+/// What the query asks for, with a number for each thing.
+struct Wanted {
+    terms: HashMap<String, usize>,
+    patterns: Vec<Pattern>,
+}
+
+impl Wanted {
+    fn new(analyzer: &Analyzer, query: &Query) -> Self {
+        let mut wanted = Self { terms: HashMap::new(), patterns: Vec::new() };
+        for clause in query.clauses.iter().filter(|clause| clause.occur != Occur::MustNot) {
+            match &clause.pattern {
+                Match::Words(text) | Match::Phrase(text) => analyzer.each_token(text, |term, _, _| {
+                    let next = wanted.terms.len();
+                    wanted.terms.entry(term.to_owned()).or_insert(next);
+                }),
+                Match::Prefix(word) => wanted.patterns.push(Pattern::prefix_of(&analyzer.folded(word))),
+                Match::Fuzzy(word, distance) => {
+                    wanted.patterns.push(Pattern::fuzzy(&analyzer.folded(word), *distance));
+                }
+            }
+        }
+        wanted
+    }
+
+    fn find(&self, analyzer: &Analyzer, term: &str, word: &str) -> Option<usize> {
+        if let Some(&number) = self.terms.get(term) {
+            return Some(number);
+        }
+        if self.patterns.is_empty() {
+            return None;
+        }
+        let folded = analyzer.folded(word);
+        let matches = |pattern: &Pattern| {
+            pattern.distance(term.as_bytes()).is_some() || pattern.distance(folded.as_bytes()).is_some()
+        };
+        self.patterns.iter().position(matches).map(|number| self.terms.len() + number)
+    }
+}
+
+/// The words of the query in a stretch of the text.
+#[derive(Debug, Clone, Default)]
+struct Window {
+    words: VecDeque<(usize, Range<usize>)>,
+    counts: HashMap<usize, usize>,
+}
+
+impl Window {
+    /// How many different words, and how many in all.
+    fn worth(&self) -> (usize, usize) {
+        (self.counts.len(), self.words.len())
+    }
+
+    /// Adds a word, and drops those that lie too far before it.
+    fn push(&mut self, word: usize, range: Range<usize>, max_len: usize) {
+        let end = range.end;
+        self.words.push_back((word, range));
+        *self.counts.entry(word).or_default() += 1;
+        while let Some((first, _)) = self.words.pop_front_if(|(_, range)| end - range.start > max_len) {
+            if let Some(count) = self.counts.get_mut(&first) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(&first);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown<'a>(text: &'a str, query: &str, max_len: usize) -> (&'a str, Vec<&'a str>) {
+        let query = Query::parse(query, Occur::Should).unwrap();
+        let snippet = snippet(&Analyzer::new(), &query, text, max_len);
+        (&text[snippet.range.clone()], snippet.highlights.into_iter().map(|range| &text[range]).collect())
+    }
+
+    #[test]
+    fn the_stretch_with_most_words_of_the_query_is_shown() {
+        let text = "The fox. Elsewhere, far away: a quick brown FOX and a fox. Then nothing at all any more.";
+        assert_eq!(
+            shown(text, "quick fox", 30),
+            ("quick brown FOX and a fox. The", vec!["quick", "FOX", "fox"])
+        );
+        assert_eq!(shown(text, "els* fux~1 -quick", 20), ("fox. Elsewhere, far ", vec!["fox", "Elsewhere"]));
+        assert_eq!(shown(text, "absent", 8), ("The fox.", vec![]));
+        assert_eq!(shown(text, "more", 10), (" any more.", vec!["more"]));
+        assert_eq!(shown("", "x", 10), ("", vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_lie_between_characters_and_in_the_snippet(text in "(fox |é|日本 |🎉 |x){0,30}", max_len in 0..40usize) {
+            let query = Query::any("fox 日 é");
+            let snippet = snippet(&Analyzer::new(), &query, &text, max_len);
+            prop_assert!(text.get(snippet.range.clone()).is_some_and(|shown| shown.len() <= max_len));
+            for range in &snippet.highlights {
+                prop_assert!(text.get(range.clone()).is_some());
+                prop_assert!(snippet.range.start <= range.start && range.end <= snippet.range.end);
+            }
+        }
+    }
+}

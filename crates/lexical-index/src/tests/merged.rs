@@ -1,0 +1,61 @@
+//! A merge is an index built anew from what is left.
+
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::{index_of, part_of, texts};
+use crate::{Analyzer, ErrorKind, MemoryIndex, merge};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn merged_bytes_are_those_of_an_index_built_from_what_is_left(
+        texts in prop::collection::vec(prop::collection::vec("[a-f]|[a-z]{2}|é", 0..300).prop_map(|words| words.join(" ")), 0..40),
+        copies in 1..9usize,
+        cuts in prop::collection::vec(0..320usize, 0..4),
+        deleted in prop::collection::btree_set(0..400u32, 0..100),
+        positions: bool,
+    ) {
+        let texts: Vec<&String> = (0..copies).flat_map(|_| &texts).collect();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(texts.len())).chain([0, texts.len()]).collect();
+        cuts.sort_unstable();
+        let parts: Vec<_> = cuts.windows(2).map(|cut| part_of(&index_of(&texts[cut[0]..cut[1]], positions))).collect();
+        let deletes: Vec<RoaringBitmap> = cuts
+            .windows(2)
+            .map(|cut| deleted.iter().filter_map(|&row| row.checked_sub(u32::try_from(cut[0]).unwrap())).collect())
+            .collect();
+        let inputs: Vec<_> = parts.iter().zip(&deletes).map(|(part, deleted)| (part, Some(deleted))).collect();
+        let mut merged = Vec::new();
+        merge(&inputs, &mut merged).unwrap();
+        let left: Vec<_> = (0u32..).zip(&texts).filter(|(row, _)| !deleted.contains(row)).map(|(_, text)| text).collect();
+        let mut built = Vec::new();
+        index_of(&left, positions).write(&mut built).unwrap();
+        prop_assert!(merged == built);
+    }
+}
+
+#[test]
+fn all_texts_in_three_parts_merge_into_the_bytes_of_one() {
+    let texts = texts();
+    let parts: Vec<_> = texts.chunks(50_000).map(|texts| part_of(&index_of(texts, true))).collect();
+    let mut merged = Vec::new();
+    merge(&parts.iter().map(|part| (part, None)).collect::<Vec<_>>(), &mut merged).unwrap();
+    let mut built = Vec::new();
+    index_of(&texts, true).write(&mut built).unwrap();
+    assert!(merged == built);
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_not_merged() {
+    let plain = part_of(&index_of(&["x"], false));
+    let with_positions = part_of(&index_of(&["x"], true));
+    let folding = std::sync::Arc::new(Analyzer::new().fold_diacritics(true));
+    let folded = part_of(&MemoryIndex::new(folding, &["text"], false).unwrap());
+    for other in [&with_positions, &folded] {
+        let error = merge(&[(&plain, None), (other, None)], std::io::sink()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch);
+    }
+    let none: [(&crate::Part<Vec<u8>>, _); 0] = [];
+    assert_eq!(merge(&none, std::io::sink()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

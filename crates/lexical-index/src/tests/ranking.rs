@@ -1,0 +1,218 @@
+//! What is found, and in what order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::{Random, index_of, part_of, texts};
+use crate::bm25::{B, K1};
+use crate::{Analyzer, ErrorKind, Hit, Match, MemoryIndex, Occur, Query, Searcher, Segment};
+
+fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
+/// BM25 as the textbook has it, over texts of words between white space, in floating point.
+fn plain_scores(texts: &[String], words: &[&str]) -> HashMap<u32, f64> {
+    let tokens: Vec<Vec<&str>> = texts.iter().map(|text| text.split_whitespace().collect()).collect();
+    let count = float(texts.len());
+    let average = float(tokens.iter().map(Vec::len).sum()) / count;
+    let mut scores = HashMap::new();
+    for word in words {
+        let df = float(tokens.iter().filter(|tokens| tokens.contains(word)).count());
+        let idf = (1.0 + (count - df + 0.5) / (df + 0.5)).ln();
+        for (row, tokens) in (0..).zip(&tokens) {
+            let freq = float(tokens.iter().filter(|token| *token == word).count());
+            if freq > 0.0 {
+                let norm = K1 * (1.0 - B + B * float(tokens.len()) / average);
+                *scores.entry(row).or_default() += idf * freq * (K1 + 1.0) / (freq + norm);
+            }
+        }
+    }
+    scores
+}
+
+fn words_of(letters: &'static str) -> impl Strategy<Value = Vec<String>> {
+    let text = prop::collection::vec(letters, 0..12).prop_map(|words| words.join(" "));
+    prop::collection::vec(text, 1..700)
+}
+
+/// Everything that matches, in order: with room for all, nothing can be left out.
+fn exhaustive(searcher: &Searcher<'_>, query: &Query, filters: &[Option<&RoaringBitmap>]) -> Vec<Hit> {
+    searcher.search(query, 10_000, filters).unwrap().hits
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn scores_are_those_of_the_textbook(texts in words_of("[a-e]"), words in prop::sample::subsequence(vec!["a", "b", "c", "f"], 1..4)) {
+        let part = part_of(&index_of(&texts, false));
+        let analyzer = Analyzer::new();
+        let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+        let expected = plain_scores(&texts, &words);
+        let hits = exhaustive(&searcher, &Query::any(&words.join(" ")), &[]);
+        prop_assert_eq!(hits.len(), expected.len());
+        for hit in hits {
+            prop_assert!((f64::from(hit.score) - expected[&hit.row]).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn the_best_are_the_first_of_all_whatever_the_segments_and_filters(
+        texts in words_of("[a-h]|[a-c]"),
+        query in "(\\+|-)?[a-i]( (\\+|-)?(\"[a-d] [a-d]\"|[a-i]|[b-d]~1|[a-c]\\*)){0,4}",
+        cuts in (0..700usize, 0..700usize),
+        k in 1..20usize,
+        (deleted, allowed) in (prop::collection::btree_set(0..300u32, 0..60), prop::option::of(prop::collection::btree_set(0..700u32, 0..600))),
+    ) {
+        let Ok(query) = Query::parse(&query, Occur::Should) else { return Ok(()) };
+        let (first, second) = (cuts.0.min(cuts.1).min(texts.len()), cuts.0.max(cuts.1).min(texts.len()));
+        let parts = [part_of(&index_of(&texts[..first], true)), part_of(&index_of(&texts[first..second], true))];
+        let tail = index_of(&texts[second..], true);
+        let analyzer = Analyzer::new();
+        let deleted: RoaringBitmap = deleted.into_iter().collect();
+        let allowed: Option<RoaringBitmap> = allowed.map(|rows| rows.into_iter().collect());
+        let filters = [None, allowed.as_ref(), allowed.as_ref()];
+        let segments = vec![Segment::sealed(&parts[0]).deleted(&deleted), Segment::sealed(&parts[1]), Segment::memory(&tail)];
+        let searcher = Searcher::new(&analyzer, segments).unwrap();
+        let Ok(some) = searcher.search(&query, k, &filters) else { return Ok(()) };
+        let all = exhaustive(&searcher, &query, &filters);
+        prop_assert_eq!(&some.hits[..], &all[..k.min(all.len())]);
+        prop_assert!(all.is_sorted_by(|a, b| (b.score, a.segment, a.row) <= (a.score, b.segment, b.row)));
+        prop_assert!(all.iter().all(|hit| hit.segment != 0 || !deleted.contains(hit.row)));
+        // The same records in one part, nothing forbidden: the same scores.
+        let whole = part_of(&index_of(&texts, true));
+        let whole = Searcher::new(&analyzer, vec![Segment::sealed(&whole)]).unwrap();
+        let scores: HashMap<u32, f32> = exhaustive(&whole, &query, &[]).into_iter().map(|hit| (hit.row, hit.score)).collect();
+        for hit in all {
+            let base = [0, first, second][hit.segment];
+            prop_assert_eq!(scores.get(&(u32::try_from(base).unwrap() + hit.row)), Some(&hit.score));
+        }
+    }
+}
+
+#[test]
+fn pruning_finds_over_all_texts_what_scoring_everything_finds() {
+    let texts = texts();
+    let index = index_of(&texts, false);
+    let part = part_of(&index);
+    let analyzer = Analyzer::new();
+    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let mut random = Random(9);
+    for i in 0..60 {
+        let words: Vec<String> = analyzer
+            .tokens(&texts[random.below(texts.len())])
+            .into_iter()
+            .take(1 + i % 8)
+            .map(|t| t.term)
+            .collect();
+        let query = Query::any(&words.join(" "));
+        let rare: RoaringBitmap = (0..part.rows()).step_by(1 + random.below(100)).collect();
+        for filter in [&[][..], &[Some(&rare)]] {
+            let all = searcher.search(&query, crate::MAX_HITS, filter).unwrap().hits;
+            if all.len() < crate::MAX_HITS {
+                let some = searcher.search(&query, 10, filter).unwrap().hits;
+                assert_eq!(some[..], all[..10.min(all.len())], "{words:?}");
+            }
+        }
+    }
+}
+
+/// Rows found in three records of two fields.
+fn found(query: &str) -> Vec<u32> {
+    let mut index = MemoryIndex::new(Arc::new(Analyzer::new()), &["title", "text"], true).unwrap();
+    index.add(&[(0, "Red fox"), (1, "The quick brown fox jumps over the lazy dog")]).unwrap();
+    index.add(&[(1, "A dog and a fox, a fox and a dog")]).unwrap();
+    index.add(&[(0, "Dog days"), (1, "Quicksilver is brown"), (1, "fox")]).unwrap();
+    let part = part_of(&index);
+    let analyzer = Analyzer::new();
+    let query = Query::parse(query, Occur::Should).unwrap();
+    let of = |segment: Segment<'_>| -> Vec<u32> {
+        let searcher = Searcher::new(&analyzer, vec![segment]).unwrap();
+        let hits = searcher.search(&query, 10, &[]).unwrap().hits;
+        hits.into_iter().map(|hit| hit.row).collect()
+    };
+    let rows = of(Segment::sealed(&part));
+    assert_eq!(rows, of(Segment::memory(&index)), "in memory");
+    rows
+}
+
+#[test]
+fn every_form_of_a_query_finds_what_it_says() {
+    let sorted = |query| {
+        let mut rows = found(query);
+        rows.sort_unstable();
+        rows
+    };
+    assert_eq!(sorted("fox"), [0, 1, 2]);
+    assert_eq!(found("title:fox"), [0]);
+    assert_eq!(sorted("+fox +dog"), [0, 1, 2]);
+    assert_eq!(found("+fox +dog -lazy -days"), [1]);
+    assert_eq!(found("\"brown fox\""), [0], "no phrase spans two texts");
+    assert_eq!(found("\"fox a fox\""), [1]);
+    assert_eq!(found("\"dog fox\""), [0u32; 0]);
+    assert_eq!(sorted("quick*"), [0, 2]);
+    assert_eq!(found("+quick* -jumps"), [2]);
+    assert_eq!(sorted("fix~1"), [0, 1, 2]);
+    assert_eq!(found("quiksilvr~2"), [2]);
+    assert_eq!(found("quiksilvr~1"), [0u32; 0]);
+    assert_eq!(found("-fox-and fox")[..2], [0, 2], "not where both words stand one after the other");
+    assert_eq!(found("nothing"), [0u32; 0]);
+    assert_eq!(found(""), [0u32; 0]);
+    assert_eq!(found("... &"), [0u32; 0]);
+    assert_eq!(found("+nothing fox"), [0u32; 0]);
+}
+
+#[test]
+fn a_weighty_field_counts_more() {
+    let mut index = MemoryIndex::new(Arc::new(Analyzer::new()), &["title", "text"], false).unwrap();
+    index.add(&[(0, "other"), (1, "fox")]).unwrap();
+    index.add(&[(0, "fox"), (1, "other")]).unwrap();
+    let analyzer = Analyzer::new();
+    for (title, first) in [(2.0, 1), (0.5, 0), (1.0, 0)] {
+        let searcher = Searcher::new(&analyzer, vec![Segment::memory(&index)]).unwrap();
+        let searcher = searcher.field_weight("title", title).unwrap();
+        assert_eq!(searcher.search(&Query::any("fox"), 1, &[]).unwrap().hits[0].row, first);
+    }
+}
+
+#[test]
+fn a_prefix_of_more_terms_than_are_looked_for_says_so() {
+    let texts: Vec<String> = (0..=crate::MAX_EXPANSIONS).map(|i| format!("a{i}")).collect();
+    let part = part_of(&index_of(&texts, false));
+    let analyzer = Analyzer::new();
+    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let search = |prefix: &str| {
+        let query = Query::default().with(Occur::Should, Match::Prefix(prefix.to_owned()), None);
+        searcher.search(&query, 10, &[]).unwrap()
+    };
+    assert!(search("a").is_cut);
+    assert!(!search("a1").is_cut);
+}
+
+#[test]
+fn segments_of_other_analyzers_or_fields_are_refused() {
+    let plain = index_of(&["x"], false);
+    let analyzer = Analyzer::new();
+    let folding = Analyzer::new().fold_diacritics(true);
+    let refused = |analyzer, segments| Searcher::new(analyzer, segments).unwrap_err().kind();
+    assert_eq!(refused(&folding, vec![Segment::memory(&plain)]), ErrorKind::Mismatch);
+    let other = MemoryIndex::new(Arc::new(Analyzer::new()), &["title"], false).unwrap();
+    assert_eq!(
+        refused(&analyzer, vec![Segment::memory(&plain), Segment::memory(&other)]),
+        ErrorKind::Mismatch
+    );
+    let positions = index_of(&["x"], true);
+    assert_eq!(
+        refused(&analyzer, vec![Segment::memory(&plain), Segment::memory(&positions)]),
+        ErrorKind::Mismatch
+    );
+    let none = Searcher::new(&analyzer, Vec::new()).unwrap();
+    assert_eq!(
+        none.search(&Query::parse("a field:b \"c d\"", Occur::Must).unwrap(), 1, &[]).unwrap().hits,
+        []
+    );
+}
