@@ -14,8 +14,8 @@ use crate::quantize::{Int8Quantizer, Terms};
 /// Builds indexes, in the rayon pool that it is called from.
 ///
 /// The same vectors, options and seed give the same bytes, whatever the number of threads. While it works, a build takes, beside the
-/// codes, 12 bytes for each of the `3 * m` links that a node has room for, and about 20 more: 400 bytes a vector at `m` = 16. Merging
-/// takes the codes of the inputs once more, and 200 bytes a vector.
+/// codes, 8 bytes for each of the `3 * m` links that a node has room for, then 4 for each that it has, and about 30 more: 550
+/// bytes a vector at `m` = 16. Merging takes the codes of the inputs once more, and 200 bytes a vector.
 ///
 /// ```
 /// use vector_index::{BuildOptions, Builder, Codes, Index, Int8Quantizer, Metric, Scratch, SearchOptions};
