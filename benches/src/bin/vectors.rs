@@ -185,8 +185,9 @@ fn bandwidth(report: &mut String) -> Result<()> {
     const ROWS: u32 = 4_000_000;
     const DIMENSION: usize = 384;
     let mut codes = Codes::new(Int8Quantizer::new(Metric::Dot, DIMENSION)?);
-    let noise: Vec<i8> =
-        (0..100_003u64).map(|i| i8::try_from(((i * i * 2_654_435_761) >> 20) % 255).unwrap_or(-90)).collect();
+    let noise: Vec<i8> = (0..100_003u64)
+        .map(|i| i8::try_from(((i * i).wrapping_mul(2_654_435_761) >> 20) % 255).unwrap_or(-90))
+        .collect();
     for row in 0..ROWS {
         let at = row as usize * 7_919 % (noise.len() - DIMENSION);
         codes.push_codes(row, &noise[at..at + DIMENSION], 1.0)?;
