@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{block, file, log, manifest, part, segment};
+use crate::{block, file, log, manifest, pack, part, segment};
 
 type Fields = &'static [(&'static str, usize, usize)];
 
-const STRUCTURES: [(&str, usize, Fields); 11] = [
+const STRUCTURES: [(&str, usize, Fields); 13] = [
     ("manifest header", manifest::layout::header::LEN, manifest::layout::header::FIELDS),
     ("manifest segment entry", manifest::layout::segment::LEN, manifest::layout::segment::FIELDS),
     ("manifest part entry", manifest::layout::part::LEN, manifest::layout::part::FIELDS),
@@ -22,6 +22,8 @@ const STRUCTURES: [(&str, usize, Fields); 11] = [
     ("segment table entry", segment::layout::entry::LEN, segment::layout::entry::FIELDS),
     ("segment footer", segment::layout::footer::LEN, segment::layout::footer::FIELDS),
     ("part footer", part::layout::footer::LEN, part::layout::footer::FIELDS),
+    ("pack header", pack::layout::header::LEN, pack::layout::header::FIELDS),
+    ("pack table entry", pack::layout::entry::LEN, pack::layout::entry::FIELDS),
 ];
 
 fn root() -> PathBuf {
@@ -67,6 +69,7 @@ fn format_md_and_the_layout_constants_say_the_same() {
         (&file::layout::MAGIC[..], "file header"),
         (&segment::layout::MAGIC[..], "segment footer"),
         (&part::layout::MAGIC[..], "part footer"),
+        (&pack::layout::MAGIC[..], "pack header"),
         (&block::layout::MAGIC.to_le_bytes()[..], "block"),
     ] {
         let hex: Vec<String> = magic.iter().map(|byte| format!("{byte:02X}")).collect();

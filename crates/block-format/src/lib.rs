@@ -51,9 +51,10 @@
 //!
 //! # Features
 //!
-//! `lz4`: that codec. `testing`: the file systems that crash and fail, for the tests of crates built on this one.
+//! `cache` (on by default): decoded blocks are kept, see [`Options::cache_bytes`]. `lz4`: that codec. `testing`: the file systems that crash and fail, for the tests of crates built on this one.
 
 mod block;
+mod cache;
 mod checksum;
 #[cfg(test)]
 mod docs;
@@ -63,6 +64,7 @@ mod id;
 mod log;
 mod manifest;
 mod options;
+mod pack;
 mod part;
 mod protocol;
 mod run;
@@ -74,9 +76,11 @@ mod verify;
 pub mod vfs;
 mod wire;
 
+pub use cache::CacheStats;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ArtifactId, CommitSeq, FileId, RecordId};
 pub use options::{Compression, Durability, Options};
+pub use pack::{PackReport, PackVfs};
 pub use part::{Part, PartKind, PartWriter};
 #[cfg(feature = "testing")]
 pub use protocol::Step;

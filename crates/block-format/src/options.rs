@@ -49,6 +49,7 @@ pub struct Options {
     pub(crate) frame_len: u32,
     pub(crate) memory_mapping: bool,
     pub(crate) auto_seal: bool,
+    pub(crate) cache_bytes: usize,
     pub(crate) seed: Option<u64>,
     pub(crate) steps: Steps,
 }
@@ -63,6 +64,7 @@ impl Default for Options {
             frame_len: 256 << 10,
             memory_mapping: true,
             auto_seal: true,
+            cache_bytes: 0,
             seed: None,
             steps: Steps::default(),
         }
@@ -131,6 +133,12 @@ impl Options {
         self
     }
 
+    /// Raw bytes of decoded blocks that are kept for [`Snapshot::get`](crate::Snapshot::get). Needs the feature `cache`. Default: 0, none.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
     /// Derives the identity of a new artifact from `seed`, so that the same calls give the same bytes. Not for two
     /// artifacts that could meet: their blocks could then be taken for each other's. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
@@ -158,6 +166,9 @@ impl Options {
             return Err(Error::invalid(format!(
                 "option compression: expected zstd level 1 to 22, found {level}"
             )));
+        }
+        if self.cache_bytes > 0 && cfg!(not(feature = "cache")) {
+            return Err(Error::invalid("option cache_bytes: this build leaves out the feature `cache`"));
         }
         within("block_len", self.block_len.into(), 512, MAX_INLINE.into())?;
         within("segment_len", self.segment_len, 64 << 10, 1 << 30)?;

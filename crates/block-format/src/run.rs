@@ -4,12 +4,15 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::block::codec::Codec;
 use crate::block::layout::{HEADER_LEN, MAX_RAW_LEN};
 use crate::block::{Block, BlockKind, Body, Header};
+use crate::cache::BlockCache;
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
+use crate::id::FileId;
 use crate::protocol::Steps;
 use crate::source::Source;
 
@@ -25,9 +28,11 @@ pub(crate) struct Place {
 /// What is needed to read the blocks of one file.
 #[derive(Debug)]
 pub(crate) struct BlockFile {
+    pub(crate) id: FileId,
     pub(crate) source: Source,
     pub(crate) binding: Binding,
-    pub(crate) codec: std::sync::Arc<Codec>,
+    pub(crate) codec: Arc<Codec>,
+    pub(crate) cache: Arc<BlockCache>,
     pub(crate) steps: Steps,
 }
 
@@ -90,6 +95,11 @@ impl BlockFile {
         Block::new(&header, raw).map_err(|e| e.at(self.path()).at_offset(place.offset))
     }
 
+    /// The records of the block at `place`, kept from an earlier read or kept for a later one.
+    pub(crate) fn cached_records(&self, place: Place) -> Result<Arc<Block>> {
+        self.cache.get_or(self.id, place.offset, || self.records(place))
+    }
+
     /// Frame `number` of the large record `id`.
     pub(crate) fn frame(&self, place: Place, id: u64, number: u32, raw_len: u64) -> Result<Vec<u8>> {
         let (header, raw) = self.read(place)?;
@@ -136,14 +146,14 @@ pub(crate) trait Run: Debug + Send + Sync {
 }
 
 /// A record found in a run: its block, the block's index, and the body within the block.
-pub(crate) type Found = (Block, usize, Body);
+pub(crate) type Found = (Arc<Block>, usize, Body);
 
 /// Looks record `id` up. `None`: the run does not have it. An error: it may have had it.
 pub(crate) fn get(run: &dyn Run, id: u64) -> Result<Option<Found>> {
     if let Some(index) = run.find(id)? {
         let place = run.place(index)?;
         let lost = || run.lost().iter().any(|range| range.contains(&id));
-        match run.file().records(place) {
+        match run.file().cached_records(place) {
             Ok(block) => {
                 if let Some(body) = block.find(id) {
                     return Ok(Some((block, index, body)));

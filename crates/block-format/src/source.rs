@@ -37,6 +37,12 @@ impl Source {
         Self { path: path.to_owned(), len, bytes }
     }
 
+    /// Bytes that are mapped, or in memory.
+    pub(crate) fn mapped_from(path: &Path, bytes: Box<dyn MappedBytes>) -> Self {
+        let len = (*bytes).as_ref().len() as u64;
+        Self { path: path.to_owned(), len, bytes: Bytes::Mapped(bytes) }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

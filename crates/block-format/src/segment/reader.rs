@@ -40,6 +40,10 @@ const TABLE_AT_ONCE: u64 = (64 << 10) / ENTRY_LEN as u64 * ENTRY_LEN as u64;
 const TABLE_IN_MEMORY: u64 = 8 << 20;
 
 impl Segment {
+    pub(crate) fn source(&self) -> &crate::source::Source {
+        &self.file.source
+    }
+
     /// Opens a segment in time that does not depend on its length: the header must be that of this very segment. The
     /// table is looked at when it is first needed.
     pub(crate) fn open(file: BlockFile, artifact: ArtifactId, entry: SegmentEntry) -> Result<Self> {

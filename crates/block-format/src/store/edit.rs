@@ -50,6 +50,8 @@ pub struct Edit<'a> {
     sealed: Arc<Sealed>,
     deletes: RoaringTreemap,
     changes: Changes,
+    /// [`Edit::end_log`] was called: what is to be sealed is known.
+    has_ended_log: bool,
 }
 
 /// Files that come and go with a generation.
@@ -75,7 +77,8 @@ impl Store {
         drop(self.writer()?);
         let sealed = self.published.read().sealed.clone();
         let deletes = (*sealed.deletes).clone();
-        let mut edit = Edit { store: self, sealed, deletes, changes: Changes::default() };
+        let mut edit =
+            Edit { store: self, sealed, deletes, changes: Changes::default(), has_ended_log: false };
         let value = change(&mut edit)?;
         edit.publish()?;
         Ok(value)
@@ -238,12 +241,29 @@ fn manifest_forgets(manifest: &Manifest, name: FileName) -> bool {
 }
 
 impl Edit<'_> {
-    /// Seals everything committed so far into segments, which are returned.
-    pub fn seal_logs(&mut self) -> Result<Vec<SegmentInfo>> {
+    /// Ends the log: [`seal_logs`](Self::seal_logs) will seal what was committed up to here, however long it takes to get there. Later commits
+    /// go to a new log, and stay in it.
+    pub fn end_log(&mut self) -> Result<()> {
         let store = self.store;
         store.rotate(&mut *store.writer()?)?;
         let state = store.published.read().clone();
         self.sealed = state.sealed.clone();
+        self.has_ended_log = true;
+        Ok(())
+    }
+
+    /// Deletes records as a part of the edit: those in segments, and those in the logs that it seals. Space is returned by what
+    /// [`seal_logs`](Self::seal_logs) and [`rewrite`](Self::rewrite) write afterwards.
+    pub fn delete(&mut self, ids: impl IntoIterator<Item = RecordId>) {
+        self.deletes.extend(ids.into_iter().map(|id| id.0));
+    }
+
+    /// Seals everything committed so far, or up to [`end_log`](Self::end_log), into segments, which are returned.
+    pub fn seal_logs(&mut self) -> Result<Vec<SegmentInfo>> {
+        if !self.has_ended_log {
+            self.end_log()?;
+        }
+        let state = self.store.published.read().clone();
         let logs = self.sealed.frozen.clone();
         for log in &logs {
             self.deletes.extend(log.index.deleted(state.seq));

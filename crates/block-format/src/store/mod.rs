@@ -19,6 +19,7 @@ use roaring::RoaringTreemap;
 
 use crate::block::codec::Codec;
 use crate::block::writer::Cut;
+use crate::cache::{BlockCache, CacheStats};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
 use crate::file::FileName;
@@ -113,6 +114,7 @@ pub(crate) struct Directory {
     pub(crate) artifact: ArtifactId,
     pub(crate) options: Options,
     pub(crate) codec: Arc<Codec>,
+    pub(crate) cache: Arc<BlockCache>,
     next_file: AtomicU64,
 }
 
@@ -130,6 +132,7 @@ impl Directory {
             artifact,
             options: options.clone(),
             codec: Arc::new(Codec::new(options.compression)),
+            cache: Arc::new(BlockCache::new(options.cache_bytes, options.block_len)),
             next_file: AtomicU64::new(next_file),
         }
     }
@@ -182,8 +185,8 @@ impl Directory {
 
     /// What is needed to read the blocks of a file.
     pub(crate) fn block_file(&self, id: FileId, source: Source) -> BlockFile {
-        let (binding, codec) = (self.binding(id), self.codec.clone());
-        BlockFile { source, binding, codec, steps: self.options.steps }
+        let (binding, codec, cache) = (self.binding(id), self.codec.clone(), self.cache.clone());
+        BlockFile { id, source, binding, codec, cache, steps: self.options.steps }
     }
 
     /// How records are cut into blocks.
@@ -222,6 +225,16 @@ impl Store {
     /// A reader in another process than the writer may see a commit shortly before its sync returns.
     pub fn open_read_only(path: impl AsRef<Path>, options: Options) -> Result<(Self, RecoveryReport)> {
         Self::open_read_only_in(Arc::new(DiskVfs), path, options)
+    }
+
+    /// What the cache of decoded blocks holds, and how often it helped.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.directory.cache.stats()
+    }
+
+    /// Lets go of all decoded blocks.
+    pub fn clear_cache(&self) {
+        self.directory.cache.clear();
     }
 
     /// The identity of the artifact.

@@ -14,6 +14,7 @@ use roaring::RoaringTreemap;
 use super::edit::{frozen_view, verbatim};
 use super::{Directory, Gate, Sealed, State, Store, Writer};
 use crate::block::writer::{EncodedBlock, RawBlocks};
+use crate::cache::BlockCache;
 use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
@@ -221,7 +222,7 @@ impl Store {
         let lock = take_lock(&*vfs, root)?;
         let found = read_manifests(&*vfs, root, &options)?;
         let names = found.names.clone();
-        let loaded = load(vfs, root, &options, found)?;
+        let loaded = load(vfs, root, &options, found, None)?;
         if let Some(damage) = loaded.report.damage.first() {
             let message = format!(
                 "{damage}. Nothing was changed: `open_read_only` serves what is sound, `verify` names what is \
@@ -240,7 +241,7 @@ impl Store {
     ) -> Result<(Self, RecoveryReport)> {
         let root = path.as_ref();
         options.check()?;
-        let (loaded, _) = load_beside_writer(&vfs, root, &options)?;
+        let (loaded, _) = load_beside_writer(&vfs, root, &options, None)?;
         let Loaded { directory, manifest, sealed, tail, report, .. } = loaded;
         Ok((Self::assemble(directory, None, manifest, sealed, Some(tail)), report))
     }
@@ -253,7 +254,12 @@ impl Store {
         }
         let _one_at_a_time = self.maintenance.lock();
         let vfs = self.directory.vfs.clone();
-        let (loaded, _) = load_beside_writer(&vfs, &self.directory.root, &self.directory.options)?;
+        let (loaded, _) = load_beside_writer(
+            &vfs,
+            &self.directory.root,
+            &self.directory.options,
+            Some(&self.directory.cache),
+        )?;
         let Loaded { manifest, sealed, tail: (tail, committed), .. } = loaded;
         let mut published = self.published.write();
         let changed = published.seq != committed.seq || manifest.generation != self.catalog.lock().generation;
@@ -406,7 +412,12 @@ pub(crate) struct Loaded {
     report: RecoveryReport,
 }
 
-fn load_beside_writer(vfs: &Arc<dyn Vfs>, root: &Path, options: &Options) -> Result<(Loaded, u64)> {
+fn load_beside_writer(
+    vfs: &Arc<dyn Vfs>,
+    root: &Path,
+    options: &Options,
+    cache: Option<&Arc<BlockCache>>,
+) -> Result<(Loaded, u64)> {
     // A writer may publish a generation and remove what it replaces between our listing and our opening; or be in the
     // middle of writing one. What is really damaged is so every time.
     const TRIES: usize = 8;
@@ -415,7 +426,7 @@ fn load_beside_writer(vfs: &Arc<dyn Vfs>, root: &Path, options: &Options) -> Res
         tries += 1;
         let found = read_manifests(&**vfs, root, options)?;
         let generation = found.highest;
-        match load(vfs.clone(), root, options, found) {
+        match load(vfs.clone(), root, options, found, cache) {
             Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => {
                 return Ok((loaded, generation));
             }
@@ -426,14 +437,23 @@ fn load_beside_writer(vfs: &Arc<dyn Vfs>, root: &Path, options: &Options) -> Res
 }
 
 /// Reads everything that opening needs: manifest, headers, and the logs behind their checkpoints.
-fn load(vfs: Arc<dyn Vfs>, root: &Path, options: &Options, found: Manifests) -> Result<Loaded> {
+fn load(
+    vfs: Arc<dyn Vfs>,
+    root: &Path,
+    options: &Options,
+    found: Manifests,
+    cache: Option<&Arc<BlockCache>>,
+) -> Result<Loaded> {
     let names = found.names.clone();
     let next_free =
         names.iter().filter_map(|name| name.id()).map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
     let highest = found.highest;
     let (mut manifest, damaged) = newest(&*vfs, root, found)?;
     let next_file = manifest.next_file.0.max(next_free);
-    let directory = Directory::new(vfs, root, manifest.artifact, options, next_file);
+    let mut directory = Directory::new(vfs, root, manifest.artifact, options, next_file);
+    if let Some(cache) = cache {
+        directory.cache = cache.clone();
+    }
     let mut report = RecoveryReport::default();
     let mut sealed = sealed_from(&directory, &manifest)?;
     let mut active = None;

@@ -49,6 +49,15 @@ impl Snapshot {
             || sealed.frozen.iter().any(|log| log.index.is_deleted(id.0, *seq))
     }
 
+    /// The ids that [`is_deleted`](Self::is_deleted) says yes to, ascending.
+    pub fn deleted_ids(&self) -> impl Iterator<Item = RecordId> + use<> {
+        let State { seq, sealed, tail, .. } = &*self.state;
+        let mut deleted = (*sealed.deletes).clone();
+        let logs = sealed.frozen.iter().chain([tail]);
+        logs.for_each(|log| deleted.extend(log.index.deleted(*seq)));
+        deleted.into_iter().map(RecordId)
+    }
+
     /// Record `id`. `None`: it was deleted, or never was. An error: it is damaged, or may have been in a damaged block.
     pub fn get(&self, id: RecordId) -> Result<Option<Record>> {
         let after = self.runs.partition_point(|run| run.ids().is_some_and(|(first, _)| first <= id.0));
@@ -57,7 +66,32 @@ impl Snapshot {
             return Ok(None);
         }
         let found = run::get(&**run, id.0)?;
-        Ok(found.map(|(block, index, body)| Record::new(id, run, &Arc::new(block), index, body)))
+        Ok(found.map(|(block, index, body)| Record::new(id, run, &block, index, body)))
+    }
+
+    /// Several records, in the order asked for: see [`get`](Self::get). Each block is decoded once, however many of them it has.
+    pub fn get_many(&self, ids: &[RecordId]) -> Vec<Result<Option<Record>>> {
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_unstable_by_key(|&at| ids[at]);
+        let mut found: Vec<Result<Option<Record>>> = ids.iter().map(|_| Ok(None)).collect();
+        let mut last: Option<Record> = None;
+        for at in order {
+            let near = last.as_ref().and_then(|record| record.neighbour(ids[at]));
+            found[at] = match near {
+                Some(_) if self.is_deleted(ids[at]) => Ok(None),
+                Some(record) => Ok(Some(record)),
+                None => self.get(ids[at]),
+            };
+            if let Ok(Some(record)) = &found[at] {
+                last = Some(record.clone());
+            }
+        }
+        found
+    }
+
+    /// What the cache of decoded blocks holds, and how often it helped.
+    pub fn cache_stats(&self) -> crate::CacheStats {
+        self.runs.first().map(|run| run.file().cache.stats()).unwrap_or_default()
     }
 
     /// All records that are not deleted, in the order of their ids. An error stands for the records of one damaged
@@ -75,6 +109,18 @@ impl Snapshot {
     /// The parts of this generation.
     pub fn parts(&self) -> &[Arc<Part>] {
         &self.state.sealed.parts
+    }
+
+    /// Segments and parts of a snapshot in which there is nothing else.
+    pub(crate) fn sealed_files(&self) -> Result<(&[Arc<crate::segment::Segment>], &[Arc<Part>])> {
+        let State { sealed, tail, .. } = &*self.state;
+        let is_empty = |log: &crate::log::LogView| log.len <= crate::file::layout::FILE_HEADER_LEN as u64;
+        if !sealed.frozen.iter().all(is_empty) || !is_empty(tail) {
+            return Err(Error::invalid(
+                "expected a snapshot with everything sealed; the writer's `seal` does that",
+            ));
+        }
+        Ok((&sealed.segments, &sealed.parts))
     }
 
     /// The sealed segments of this generation, in the order of their ids.
@@ -130,6 +176,15 @@ impl Record {
             Body::Large(large) => Content::Large(Frames { run: run.clone(), id: id.0, end: index, large }),
         };
         Self { id, content }
+    }
+
+    /// Another record of the same block.
+    fn neighbour(&self, id: RecordId) -> Option<Self> {
+        let Content::Inline(block, _) = &self.content else { return None };
+        match block.find(id.0)? {
+            Body::Inline(range) => Some(Self { id, content: Content::Inline(block.clone(), range) }),
+            Body::Large(_) => None,
+        }
     }
 
     /// The id of the record.

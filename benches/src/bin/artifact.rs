@@ -1,0 +1,350 @@
+//! The facade end to end, on real texts with metadata, words and vectors: ingest, disk, open, search, memory, space after deletes.
+//!
+//! `cargo run --release -p benches --bin artifact -- VECTORS.npy [OUT.md]`: float16, row i belongs to line i of the texts.
+//! With `MEMORY_LIMIT=64` (MiB) everything runs under that limit.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a program that prints small numbers"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use benches::{Random, Result, percentile};
+use compact_artifact::{
+    BatchOptions, CompactArtifact, Durability, Filter, Metric, Options, Query, Record, RecordId, SpaceOptions,
+};
+use half::f16;
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+const SPACE: &str = "meaning";
+const MIB: f64 = 1024.0 * 1024.0;
+/// Rows whose number is a multiple are left out, and are queries.
+const QUERIES_EVERY: usize = 59;
+
+struct Data {
+    lines: Vec<serde_json::Value>,
+    vectors: Vec<f16>,
+    dimension: usize,
+}
+
+impl Data {
+    fn vector(&self, row: usize) -> Vec<f32> {
+        self.vectors[row * self.dimension..][..self.dimension].iter().map(|value| value.to_f32()).collect()
+    }
+
+    fn record(&self, row: usize) -> Record {
+        let line = &self.lines[row];
+        Record::text(line["text"].as_str().unwrap_or_default())
+            .key(line["key"].as_str().unwrap_or_default())
+            .metadata(line["metadata"].clone())
+            .embedding(SPACE, self.vector(row))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.lines.len()).filter(|row| row % QUERIES_EVERY != 0)
+    }
+
+    fn queries(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.lines.len()).step_by(QUERIES_EVERY)
+    }
+}
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let first = args.next().ok_or("which .npy file?")?;
+    if first == "--open" {
+        return open_and_search(Path::new(&args.next().ok_or("which artifact?")?));
+    }
+    let data = load(&first)?;
+    let mut report = format!("{}\n\n", benches::machine()?.split("; `").next().unwrap_or_default());
+    let temp = tempfile::tempdir_in(std::env::var("TMP_DIR").unwrap_or_else(|_| "/tmp".to_owned()))?;
+    let path = temp.path().join("words.artifact");
+    ingest(&data, &path, &mut report)?;
+    disk(&path, &mut report)?;
+    opening(&path, &mut report)?;
+    searching(&data, &path, &mut report)?;
+    compacting(&path, &mut report)?;
+    println!("{report}");
+    if let Some(out) = args.next() {
+        fs::write(out, report)?;
+    }
+    Ok(())
+}
+
+fn load(path: &str) -> Result<Data> {
+    let folder = std::env::var("CA_DATA").unwrap_or_else(|_| "data".to_owned());
+    let texts = zstd::decode_all(&fs::read(Path::new(&folder).join("wordnet.jsonl.zst"))?[..])?;
+    let lines: Vec<serde_json::Value> =
+        String::from_utf8(texts)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+    let bytes = fs::read(path)?;
+    let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let vectors: Vec<f16> =
+        bytes[10 + header_len..].as_chunks().0.iter().map(|&pair| f16::from_le_bytes(pair)).collect();
+    let dimension = vectors.len() / lines.len();
+    Ok(Data { lines, vectors, dimension })
+}
+
+fn options() -> Options {
+    let options = Options::new();
+    match std::env::var("MEMORY_LIMIT").ok().and_then(|limit| limit.parse::<usize>().ok()) {
+        Some(limit) => options.memory_limit(limit << 20).cache_bytes(4 << 20),
+        None => options,
+    }
+}
+
+/// Heap that a step takes beyond what was there before, at its peak.
+fn peak_of<T>(step: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    let value = step()?;
+    Ok((value, HEAP.peak_usage().saturating_sub(before) as f64 / MIB))
+}
+
+fn ingest(data: &Data, path: &Path, report: &mut String) -> Result<()> {
+    let begun = Instant::now();
+    let artifact = options().space(SPACE, SpaceOptions::new(data.dimension, Metric::Cosine)).create(path)?;
+    let ((), peak) = peak_of(|| {
+        let writer = artifact.batch_writer(BatchOptions { batch_size: 5_000, ..BatchOptions::default() })?;
+        for row in data.rows() {
+            writer.add(data.record(row))?;
+        }
+        writer.finish()?;
+        writeln!(report, "Records are found after {:.2} s,", begun.elapsed().as_secs_f64())?;
+        artifact.seal()?;
+        Ok(())
+    })?;
+    artifact.close()?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let count = data.rows().count();
+    writeln!(
+        report,
+        "everything of {count} records is indexed, sealed and closed after {seconds:.2} s ({:.0} records/s); peak heap {peak:.1} MiB\n",
+        count as f64 / seconds
+    )?;
+    Ok(())
+}
+
+fn disk(path: &Path, report: &mut String) -> Result<()> {
+    let artifact = CompactArtifact::open_read_only(path)?;
+    let stats = artifact.stats();
+    let space = &stats.spaces[0];
+    let on_disk = folder_len(path)?;
+    let needed = stats.segment_bytes + space.bytes;
+    writeln!(report, "| on disk | bytes | a record |\n|---|---|---|")?;
+    let parts = [
+        ("records, compressed", stats.segment_bytes),
+        ("codes", space.bytes - space.graph_bytes),
+        ("links", space.graph_bytes),
+        ("words", stats.words_bytes),
+        ("metadata and keys", stats.filters_bytes),
+        ("all files", on_disk),
+    ];
+    for (name, bytes) in parts {
+        writeln!(report, "| {name} | {bytes} | {:.1} |", bytes as f64 / stats.records as f64)?;
+    }
+    writeln!(
+        report,
+        "\nAll files / (records + codes + links): {:.3}; shards: {}\n",
+        on_disk as f64 / needed as f64,
+        stats.shards
+    )?;
+    Ok(())
+}
+
+fn folder_len(path: &Path) -> Result<u64> {
+    let mut len = 0;
+    for entry in fs::read_dir(path)? {
+        len += entry?.metadata()?.len();
+    }
+    Ok(len)
+}
+
+/// In a new process: from nothing to the first hit.
+fn open_and_search(path: &Path) -> Result<()> {
+    let begun = Instant::now();
+    let artifact = CompactArtifact::open_read_only(path)?;
+    let opened = begun.elapsed();
+    let found = artifact.search(&Query::words("small domestic animal").fetch(true))?;
+    let first = begun.elapsed();
+    let vector = vec![0.05; artifact.spaces()[0].dimension()];
+    artifact.search(&Query::vector(SPACE, vector).fetch(true))?;
+    println!(
+        "{} {} {} {}",
+        opened.as_nanos(),
+        first.as_nanos(),
+        begun.elapsed().as_nanos(),
+        found.hits.len()
+    );
+    Ok(())
+}
+
+fn opening(path: &Path, report: &mut String) -> Result<()> {
+    let mut times: [Vec<Duration>; 3] = Default::default();
+    for _ in 0..21 {
+        let output = std::process::Command::new(std::env::current_exe()?).arg("--open").arg(path).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        for (times, word) in times.iter_mut().zip(text.split_whitespace()) {
+            times.push(Duration::from_nanos(word.parse()?));
+        }
+    }
+    let [open, first, both] = times.each_mut().map(|times| percentile(times, 50).as_secs_f64() * 1e3);
+    writeln!(
+        report,
+        "New process, warm page cache, median of 21: open {open:.2} ms, first result {first:.2} ms (words), {both:.2} ms with vectors too\n"
+    )?;
+    Ok(())
+}
+
+fn searching(data: &Data, path: &Path, report: &mut String) -> Result<()> {
+    let ((), peak) = peak_of(|| {
+        let artifact = options().result_cache_bytes(0).open_read_only(path)?;
+        writeln!(report, "| search, k = 10 | p50 ms | p90 ms | p99 ms | recall |\n|---|---|---|---|---|")?;
+        let text = |row: usize| {
+            data.lines[row]["text"]
+                .as_str()
+                .unwrap_or_default()
+                .split(':')
+                .next_back()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let filter = |share: u64| Filter::field("topic").lt(share);
+        let kinds: [(&str, Box<dyn Fn(usize) -> Query>); 7] = [
+            ("words, a definition as the query", Box::new(|row| Query::words(&text(row)))),
+            (
+                "words, two of them",
+                Box::new(|row| {
+                    Query::words(&text(row).split(' ').skip(2).take(2).collect::<Vec<_>>().join(" "))
+                }),
+            ),
+            ("vector", Box::new(|row| Query::vector(SPACE, data.vector(row)))),
+            (
+                "vector and filter",
+                Box::new(move |row| Query::vector(SPACE, data.vector(row)).filter(filter(3))),
+            ),
+            (
+                "words and vector",
+                Box::new(|row| Query::words(&text(row)).and_vector(SPACE, data.vector(row))),
+            ),
+            (
+                "words and vector, records fetched",
+                Box::new(|row| Query::words(&text(row)).and_vector(SPACE, data.vector(row)).fetch(true)),
+            ),
+            (
+                "words, vector, filter, snippets",
+                Box::new(move |row| {
+                    Query::words(&text(row))
+                        .and_vector(SPACE, data.vector(row))
+                        .filter(filter(10))
+                        .snippet(120)
+                }),
+            ),
+        ];
+        for (name, query) in &kinds {
+            let (mut times, mut same, mut wanted) = (Vec::new(), 0, 0);
+            for row in data.queries().take(1_000) {
+                let query = query(row);
+                let begun = Instant::now();
+                let found = artifact.search(&query)?;
+                times.push(begun.elapsed());
+                if *name == "vector" || *name == "vector and filter" {
+                    let truth = artifact.search(&query.exact(true))?;
+                    let ids: Vec<RecordId> = truth.hits.iter().map(|hit| hit.id).collect();
+                    wanted += ids.len();
+                    same += found.hits.iter().filter(|hit| ids.contains(&hit.id)).count();
+                }
+            }
+            let [p50, p90, p99] =
+                [50, 90, 99].map(|percent| percentile(&mut times, percent).as_secs_f64() * 1e3);
+            let recall = if wanted > 0 {
+                format!("{:.4} of the exact scan", same as f64 / wanted as f64)
+            } else {
+                String::new()
+            };
+            writeln!(report, "| {name} | {p50:.3} | {p90:.3} | {p99:.3} | {recall} |")?;
+        }
+        let mut random = Random(7);
+        for (name, cached) in [("get by id", false), ("get by id, cached", true), ("get by key", true)] {
+            let mut times = Vec::new();
+            for _ in 0..2_000 {
+                let id = RecordId(random.below(100_000));
+                let key = data.lines[usize::try_from(random.below(100_000))?]["key"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned();
+                if cached {
+                    artifact.get(id)?;
+                } else {
+                    artifact.release_memory();
+                }
+                let begun = Instant::now();
+                let found =
+                    if name == "get by key" { artifact.get_by_key(&key)? } else { artifact.get(id)? };
+                std::hint::black_box(&found);
+                times.push(begun.elapsed());
+            }
+            let [p50, p90, p99] =
+                [50, 90, 99].map(|percent| percentile(&mut times, percent).as_secs_f64() * 1e3);
+            writeln!(report, "| {name} | {p50:.4} | {p90:.4} | {p99:.4} | |")?;
+        }
+        Ok(())
+    })?;
+    writeln!(report, "\nPeak heap of opening and all these searches: {peak:.1} MiB\n")?;
+    Ok(())
+}
+
+fn compacting(path: &Path, report: &mut String) -> Result<()> {
+    const BUDGET: usize = 32 << 20;
+    let artifact = options().durability(Durability::Buffered).open(path)?;
+    let before = folder_len(path)?;
+    let ids: Vec<RecordId> = artifact.records().map(|entry| Ok(entry?.id())).collect::<Result<_>>()?;
+    let mut batch = compact_artifact::Batch::new();
+    for id in ids.iter().step_by(2) {
+        batch = batch.delete(*id);
+    }
+    artifact.write(batch)?;
+    artifact.release_memory();
+    let peak_disk = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let watcher = {
+        let (path, peak_disk, stop) = (path.to_owned(), peak_disk.clone(), stop.clone());
+        std::thread::spawn(move || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let len = folder_len(&path).unwrap_or(0);
+                peak_disk.fetch_max(len, std::sync::atomic::Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        })
+    };
+    let begun = Instant::now();
+    let (done, peak) = peak_of(|| Ok(artifact.compact(BUDGET)?))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(watcher.join());
+    let after = folder_len(path)?;
+    let stats = artifact.stats();
+    let live = stats.live_bytes;
+    artifact.close()?;
+    writeln!(
+        report,
+        "Half deleted, then compact({} MiB): {:.1} -> {:.1} MiB in {seconds:.2} s ({} shards now); files / live bytes {:.3}; peak heap {peak:.1} MiB; \
+         extra disk at the most {:.1} MiB; {} records dropped",
+        BUDGET >> 20,
+        before as f64 / MIB,
+        after as f64 / MIB,
+        stats.shards,
+        after as f64 / live as f64,
+        (peak_disk.load(std::sync::atomic::Ordering::Relaxed).saturating_sub(before)) as f64 / MIB,
+        done.records_dropped,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! Records from many threads → batches, committed by count, bytes or age.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::artifact::{CompactArtifact, Inner};
+use crate::error::{Error, Result};
+use crate::record::Record;
+use crate::write_path::Batch;
+
+/// When a [`BatchWriter`] commits.
+#[derive(Debug, Clone)]
+pub struct BatchOptions {
+    /// When so many records wait. Default: 1,000.
+    pub batch_size: usize,
+    /// When one has waited so long; a thread of the writer's own looks after that. Default: `None`, however long.
+    pub flush_interval: Option<Duration>,
+    /// Content and embeddings of records that wait or are being committed, in bytes. Whoever would exceed it waits. Default: 16 MiB.
+    pub max_memory: usize,
+}
+
+impl Default for BatchOptions {
+    fn default() -> Self {
+        Self { batch_size: 1_000, flush_interval: None, max_memory: 16 << 20 }
+    }
+}
+
+/// What a batch writer did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchReport {
+    /// Records that were committed.
+    pub records: u64,
+    /// Commits that it took.
+    pub batches: u64,
+}
+
+/// Collects records from any number of threads and commits them in batches. A batch is there as a whole or not at all; each record is in the
+/// batch that was collecting when it was added.
+///
+/// ```
+/// # use compact_artifact::{BatchOptions, CompactArtifact, Record};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+/// let writer = artifact.batch_writer(BatchOptions::default())?;
+/// std::thread::scope(|threads| {
+///     for thread in 0..4 {
+///         let writer = &writer;
+///         threads.spawn(move || (0..100).try_for_each(|i| writer.add(Record::text(format!("note {i} of thread {thread}")))));
+///     }
+/// });
+/// assert_eq!(writer.finish()?.records, 400);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "records that wait are committed by `finish`"]
+pub struct BatchWriter {
+    shared: Arc<Shared>,
+    timer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    inner: Arc<Inner>,
+    options: BatchOptions,
+    waiting: Mutex<Waiting>,
+    /// Something was committed, or the end has come.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batch: Batch,
+    /// Bytes of the batch.
+    bytes: usize,
+    /// Bytes of the batches that are being committed.
+    committing: usize,
+    since: Option<Instant>,
+    report: BatchReport,
+    failed: Option<Error>,
+    ended: bool,
+}
+
+impl CompactArtifact {
+    /// Begins to collect records.
+    pub fn batch_writer(&self, options: BatchOptions) -> Result<BatchWriter> {
+        self.inner.check_writable()?;
+        if options.batch_size == 0
+            || options.max_memory == 0
+            || options.flush_interval == Some(Duration::ZERO)
+        {
+            return Err(Error::invalid(
+                "batch options: expected a batch size, a memory and an interval above 0",
+            ));
+        }
+        let interval = options.flush_interval;
+        let (waiting, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { inner: self.inner.clone(), options, waiting, changed });
+        let timer = interval.map(|interval| {
+            let theirs = shared.clone();
+            std::thread::Builder::new()
+                .name("compact-artifact".to_owned())
+                .spawn(move || theirs.flush_by_age(interval))
+        });
+        Ok(BatchWriter { shared, timer: timer.transpose()? })
+    }
+}
+
+impl BatchWriter {
+    /// Adds a record. Returns the error of an earlier batch that failed; from then on nothing more is taken.
+    pub fn add(&self, record: Record) -> Result<()> {
+        self.push(record, false)
+    }
+
+    /// Adds a record in the place of the one with its key.
+    pub fn upsert(&self, record: Record) -> Result<()> {
+        self.push(record, true)
+    }
+
+    /// Commits what waits.
+    pub fn flush(&self) -> Result<()> {
+        let taken = self.shared.waiting.lock().take();
+        self.shared.commit(taken)
+    }
+
+    /// Commits what waits, and says what was done; or returns the error of the first batch that failed.
+    pub fn finish(mut self) -> Result<BatchReport> {
+        let flushed = self.flush();
+        self.end();
+        flushed?;
+        let mut waiting = self.shared.waiting.lock();
+        while waiting.committing > 0 {
+            self.shared.changed.wait(&mut waiting);
+        }
+        match waiting.failed.take() {
+            Some(e) => Err(e),
+            None => Ok(waiting.report),
+        }
+    }
+
+    fn push(&self, record: Record, replace: bool) -> Result<()> {
+        record.head()?; // a record that cannot be stored does not take its batch with it
+        let Shared { options, waiting, changed, .. } = &*self.shared;
+        let bytes = record.held_bytes();
+        let mut waiting = waiting.lock();
+        // A record that is larger than everything allowed goes alone.
+        while waiting.committing > 0 && waiting.bytes + waiting.committing + bytes > options.max_memory {
+            changed.wait(&mut waiting);
+        }
+        if let Some(e) = &waiting.failed {
+            return Err(e.share());
+        }
+        waiting.since.get_or_insert_with(Instant::now);
+        let batch = std::mem::take(&mut waiting.batch);
+        waiting.batch = if replace { batch.upsert(record) } else { batch.add(record) };
+        waiting.bytes += bytes;
+        let is_full = waiting.batch.len() >= options.batch_size || waiting.bytes >= options.max_memory / 2;
+        let taken = if is_full { waiting.take() } else { None };
+        drop(waiting);
+        self.shared.commit(taken)
+    }
+
+    fn end(&mut self) {
+        self.shared.waiting.lock().ended = true;
+        self.shared.changed.notify_all();
+        if let Some(timer) = self.timer.take() {
+            drop(timer.join());
+        }
+    }
+}
+
+/// What waits is not committed: that is for [`BatchWriter::finish`].
+impl Drop for BatchWriter {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Waiting {
+    /// Takes what waits, to be committed.
+    fn take(&mut self) -> Option<(Batch, usize)> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        self.committing += bytes;
+        self.since = None;
+        Some((std::mem::take(&mut self.batch), bytes))
+    }
+}
+
+impl Shared {
+    fn commit(&self, taken: Option<(Batch, usize)>) -> Result<()> {
+        let Some((batch, bytes)) = taken else { return Ok(()) };
+        let records = batch.len() as u64;
+        let result = self.inner.write(batch);
+        let mut waiting = self.waiting.lock();
+        waiting.committing -= bytes;
+        self.changed.notify_all();
+        match result {
+            Ok(_) => {
+                waiting.report.records += records;
+                waiting.report.batches += 1;
+                Ok(())
+            }
+            Err(e) => {
+                waiting.failed.get_or_insert_with(|| e.share());
+                Err(e)
+            }
+        }
+    }
+
+    fn flush_by_age(&self, interval: Duration) {
+        let mut waiting = self.waiting.lock();
+        while !waiting.ended {
+            let age = waiting.since.map_or(Duration::ZERO, |since| since.elapsed());
+            if age < interval {
+                self.changed.wait_for(&mut waiting, interval.saturating_sub(age));
+                continue;
+            }
+            let taken = waiting.take();
+            drop(waiting);
+            drop(self.commit(taken)); // kept for `finish` if it failed
+            waiting = self.waiting.lock();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What can go wrong, as a sentence for the person who gets it: what, where, expected, found, what next.
+
+use std::fmt;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with its [`kind`](Error::kind), a sentence, and its cause.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What sort of thing went wrong: match on this, show the [`Error`] itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no artifact at this path.
+    NotFound,
+    /// There is an artifact, or something else, where one was to be created; or a record with this key.
+    AlreadyExists,
+    /// The bytes are not those of an artifact.
+    NotAnArtifact,
+    /// The artifact was written by a newer version of the format than this library reads.
+    NewerFormat,
+    /// A file belongs to another artifact, or to another place in this one.
+    Foreign,
+    /// Another writer, in this process or another one, has the artifact open.
+    Locked,
+    /// The artifact was opened, or lies on a medium, that cannot be written to.
+    ReadOnly,
+    /// Stored bytes are not the bytes that were written.
+    Damaged,
+    /// The disk, or a quota, is full.
+    DiskFull,
+    /// An earlier write or sync failed: this writer takes no more. Reopen the artifact to go on.
+    Poisoned,
+    /// A record that does not exist, or was deleted.
+    NoSuchRecord,
+    /// A vector space that the artifact does not have.
+    NoSuchSpace,
+    /// A vector space that was set up otherwise.
+    SpaceMismatch,
+    /// A vector whose number of dimensions is not that of its space.
+    WrongDimension,
+    /// A vector with a NaN or an infinite value.
+    NotFinite,
+    /// A vector of zeros under the cosine metric, where it has no direction.
+    ZeroVector,
+    /// Content that is not what was asked for: a blob as text.
+    NotText,
+    /// Something larger than its limit: a key, metadata, a query.
+    TooLarge,
+    /// A filter that cannot be: an unknown operator, or one that its value does not allow.
+    InvalidFilter,
+    /// A filter that compares a field with a type that none of its values has.
+    TypeMismatch,
+    /// A text query that cannot be read.
+    InvalidQuery,
+    /// An argument or option outside its limits.
+    InvalidArgument,
+    /// The artifact uses what this build leaves out.
+    Unsupported,
+    /// Any other failure of the operating system; see [`std::error::Error::source`].
+    Io,
+}
+
+impl Error {
+    /// The sort of failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Damaged, message)
+    }
+
+    /// The same failure, for another one who waits for it.
+    pub(crate) fn share(&self) -> Self {
+        Self::new(self.kind(), self.0.message.clone())
+    }
+
+    /// Says before the message what it is about.
+    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    fn caused(kind: ErrorKind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Box::new(Inner { kind, message: source.to_string(), source: Some(Box::new(source)) }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The message of the cause is already ours: what lies behind it is what is left to say.
+        self.0.source.as_ref().and_then(|source| source.source())
+    }
+}
+
+impl From<block_format::Error> for Error {
+    fn from(error: block_format::Error) -> Self {
+        use block_format::ErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::NotFound => ErrorKind::NotFound,
+            Kind::AlreadyExists => ErrorKind::AlreadyExists,
+            Kind::NotAnArtifact => ErrorKind::NotAnArtifact,
+            Kind::NewerFormat => ErrorKind::NewerFormat,
+            Kind::Foreign => ErrorKind::Foreign,
+            Kind::Locked => ErrorKind::Locked,
+            Kind::ReadOnly => ErrorKind::ReadOnly,
+            Kind::Damaged | Kind::Truncated | Kind::MissingFile => ErrorKind::Damaged,
+            Kind::DiskFull => ErrorKind::DiskFull,
+            Kind::Poisoned => ErrorKind::Poisoned,
+            Kind::NoSuchRecord => ErrorKind::NoSuchRecord,
+            Kind::InvalidArgument => ErrorKind::InvalidArgument,
+            Kind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Io,
+        };
+        Self::caused(kind, error)
+    }
+}
+
+impl From<vector_index::Error> for Error {
+    fn from(error: vector_index::Error) -> Self {
+        use vector_index::ErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::WrongDimension => ErrorKind::WrongDimension,
+            Kind::NotFinite => ErrorKind::NotFinite,
+            Kind::ZeroVector => ErrorKind::ZeroVector,
+            Kind::NewerFormat => ErrorKind::NewerFormat,
+            Kind::NotAnIndex | Kind::Truncated | Kind::Damaged | Kind::NoSuchRow | Kind::Unaligned => {
+                ErrorKind::Damaged
+            }
+            Kind::Io => ErrorKind::Io,
+            _ => ErrorKind::InvalidArgument,
+        };
+        Self::caused(kind, error)
+    }
+}
+
+impl From<lexical_index::Error> for Error {
+    fn from(error: lexical_index::Error) -> Self {
+        use lexical_index::ErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::NewerFormat => ErrorKind::NewerFormat,
+            Kind::NotAPart | Kind::Damaged | Kind::Mismatch => ErrorKind::Damaged,
+            Kind::Query | Kind::NoSuchField | Kind::NoPositions => ErrorKind::InvalidQuery,
+            Kind::TooManyWords => ErrorKind::TooLarge,
+            Kind::Unsupported => ErrorKind::Unsupported,
+            Kind::Io => ErrorKind::Io,
+            _ => ErrorKind::InvalidArgument,
+        };
+        Self::caused(kind, error)
+    }
+}
+
+/// A failure of what is written to, which may carry one of ours inside.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(ours) => ours,
+            Err(error) => match error.downcast::<block_format::Error>() {
+                Ok(lower) => lower.into(),
+                Err(error) => {
+                    let kind = match error.kind() {
+                        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                            ErrorKind::DiskFull
+                        }
+                        _ => ErrorKind::Io,
+                    };
+                    Self::caused(kind, error)
+                }
+            },
+        }
+    }
+}
+
+/// So that code which writes through [`std::io::Write`] carries the whole error inside.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::NotFound => std::io::ErrorKind::NotFound,
+            ErrorKind::DiskFull => std::io::ErrorKind::StorageFull,
+            ErrorKind::Damaged => std::io::ErrorKind::InvalidData,
+            _ => std::io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,198 @@
+//! Filters as JSON, with the names that `MongoDB` gave to them.
+
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value as Json, json};
+
+use super::value::Scalar;
+use super::{Bound, Filter, MAX_DEPTH, Node, Test, Value, invalid};
+use crate::error::{Error, Result};
+
+impl Filter {
+    /// Reads a filter from JSON: an object of fields, each with a value or an object of operators, and of `$and`, `$or`, `$not`.
+    ///
+    /// | | |
+    /// |---|---|
+    /// | `{"pos": "noun"}`, `{"pos": {"$eq": "noun"}}`, `$ne` | equal, or not |
+    /// | `{"year": {"$gte": 2020, "$lt": 2024}}`, `$gt`, `$lte` | more, less |
+    /// | `{"topic": {"$in": [1, 2]}}`, `$nin` | one of these, or none |
+    /// | `{"at": {"$gt": {"$date": "2026-01-01T00:00:00Z"}}}` | moments |
+    /// | `{"name": {"$prefix": "Mc"}}` | begins so |
+    /// | `{"tags": {"$contains": "new"}}` | an array with this element |
+    /// | `{"key": {"$exists": true}}`, `{"key": null}` | there, not there |
+    /// | `{"year": {"$not": {"$gt": 2020}}}`, `{"$not": {…}}` | not |
+    /// | `{"$and": [{…}, {…}]}`, `{"$or": […]}` | all, any |
+    pub fn from_json(json: &Json) -> Result<Self> {
+        let filter = object(json, 0)?;
+        filter.check()?;
+        Ok(filter)
+    }
+
+    /// The filter as JSON that [`from_json`](Self::from_json) reads.
+    pub fn to_json(&self) -> Json {
+        match &self.0 {
+            Node::And(filters) => json!({"$and": filters.iter().map(Self::to_json).collect::<Vec<_>>()}),
+            Node::Or(filters) => json!({"$or": filters.iter().map(Self::to_json).collect::<Vec<_>>()}),
+            Node::Not(filter) => json!({"$not": filter.to_json()}),
+            Node::Leaf(field, test) => {
+                let (operator, operand) = match test {
+                    Test::Exists => ("$exists", Json::Bool(true)),
+                    Test::Eq(value) => ("$eq", value.to_json()),
+                    Test::In(values) => ("$in", values.iter().map(Value::to_json).collect()),
+                    Test::Contains(value) => ("$contains", value.to_json()),
+                    Test::Range(bound, value) => (name_of(*bound), value.to_json()),
+                    Test::Prefix(prefix) => ("$prefix", Json::String(prefix.clone())),
+                };
+                let test = Map::from_iter([(operator.to_owned(), operand)]);
+                Map::from_iter([(field.clone(), Json::Object(test))]).into()
+            }
+        }
+    }
+}
+
+const BOUNDS: [(Bound, &str); 4] =
+    [(Bound::Lt, "$lt"), (Bound::Lte, "$lte"), (Bound::Gt, "$gt"), (Bound::Gte, "$gte")];
+
+fn name_of(bound: Bound) -> &'static str {
+    BOUNDS.iter().find(|(known, _)| *known == bound).map_or("$gte", |(_, name)| name)
+}
+
+impl Value {
+    fn to_json(&self) -> Json {
+        match &self.0 {
+            Scalar::Bool(value) => (*value).into(),
+            Scalar::Int(value) => match (i64::try_from(*value), u64::try_from(*value)) {
+                (Ok(value), _) => value.into(),
+                (_, Ok(value)) => value.into(),
+                _ => Json::Null, // no JSON number that was read is larger
+            },
+            Scalar::Float(value) => (*value).into(),
+            Scalar::String(value) => value.clone().into(),
+            Scalar::DateTime(value) => json!({"$date": value.to_string()}),
+        }
+    }
+}
+
+fn object(json: &Json, depth: usize) -> Result<Filter> {
+    if depth > MAX_DEPTH {
+        return Err(invalid(format!("nested deeper than {MAX_DEPTH}")));
+    }
+    let Json::Object(map) = json else {
+        return Err(invalid(format!("expected an object like {{\"field\": value}}, found {json}")));
+    };
+    let mut filters = map.iter().map(|(name, value)| match name.as_str() {
+        "$and" => Ok(Filter::all(list(name, value, depth)?)),
+        "$or" => Ok(Filter::any(list(name, value, depth)?)),
+        "$not" => Ok(!object(value, depth + 1)?),
+        name if name.starts_with('$') => {
+            Err(invalid(format!("{name} where a field was expected; known here are $and, $or and $not")))
+        }
+        field => of_field(field, value, depth),
+    });
+    match (filters.next(), map.len()) {
+        (Some(only), 1) => only,
+        (first, _) => Ok(Filter::all(first.into_iter().chain(filters).collect::<Result<Vec<_>>>()?)),
+    }
+}
+
+fn list(name: &str, json: &Json, depth: usize) -> Result<Vec<Filter>> {
+    let Json::Array(filters) = json else {
+        return Err(invalid(format!("{name}: expected an array of filters, found {json}")));
+    };
+    filters.iter().map(|filter| object(filter, depth + 1)).collect()
+}
+
+/// A field with a value, or with operators.
+fn of_field(field: &str, json: &Json, depth: usize) -> Result<Filter> {
+    if depth > MAX_DEPTH {
+        return Err(invalid(format!("nested deeper than {MAX_DEPTH}")));
+    }
+    let operators = match json {
+        Json::Object(map) if !map.contains_key("$date") => map,
+        Json::Null => return Ok(Filter::field(field).missing()),
+        _ => return Ok(Filter::field(field).eq(value(field, json)?)),
+    };
+    if operators.is_empty() {
+        return Err(invalid(format!(
+            "the field {field:?} is asked for nothing: expected an operator such as $eq"
+        )));
+    }
+    let mut tests = operators.iter().map(|(name, operand)| operator(field, name, operand, depth));
+    match (tests.next(), operators.len()) {
+        (Some(only), 1) => only,
+        (first, _) => Ok(Filter::all(first.into_iter().chain(tests).collect::<Result<Vec<_>>>()?)),
+    }
+}
+
+fn operator(field: &str, name: &str, operand: &Json, depth: usize) -> Result<Filter> {
+    let of = || Filter::field(field);
+    let wrong = |expected: &str| {
+        invalid(format!("the field {field:?}, {name}: expected {expected}, found {operand}"))
+    };
+    let values = || match operand {
+        Json::Array(values) => values.iter().map(|json| value(field, json)).collect::<Result<Vec<_>>>(),
+        _ => Err(wrong("an array of values")),
+    };
+    if let Some((bound, _)) = BOUNDS.iter().find(|(_, known)| *known == name) {
+        return Ok(of().with(Test::Range(*bound, value(field, operand)?)));
+    }
+    Ok(match name {
+        "$eq" if operand.is_null() => of().missing(),
+        "$ne" if operand.is_null() => of().exists(),
+        "$eq" => of().eq(value(field, operand)?),
+        "$ne" => of().ne(value(field, operand)?),
+        "$in" => of().is_in(values()?),
+        "$nin" => of().not_in(values()?),
+        "$contains" => of().contains(value(field, operand)?),
+        "$prefix" => of().prefix(operand.as_str().ok_or_else(|| wrong("a string"))?),
+        "$exists" => match operand {
+            Json::Bool(true) => of().exists(),
+            Json::Bool(false) => of().missing(),
+            _ => return Err(wrong("true or false")),
+        },
+        "$not" => !of_field(field, operand, depth + 1)?,
+        _ => {
+            return Err(invalid(format!(
+                "the field {field:?}: {name} is not an operator; known are $eq, $ne, $lt, $lte, $gt, $gte, $in, $nin, $exists, $prefix, \
+                 $contains and $not"
+            )));
+        }
+    })
+}
+
+fn value(field: &str, json: &Json) -> Result<Value> {
+    if let Json::Object(map) = json
+        && let (Some(Json::String(date)), 1) = (map.get("$date"), map.len())
+    {
+        return Value::datetime(date);
+    }
+    Value::of_json(json).ok_or_else(|| {
+        invalid(format!(
+            "the field {field:?} is compared with {json}; expected a bool, a number, a string or a $date"
+        ))
+    })
+}
+
+impl FromStr for Filter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let json = serde_json::from_str(text).map_err(|e| invalid(format!("not JSON: {e}")))?;
+        Self::from_json(&json)
+    }
+}
+
+impl Serialize for Filter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Filter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let json = Json::deserialize(deserializer)?;
+        Self::from_json(&json).map_err(D::Error::custom)
+    }
+}

@@ -1,0 +1,105 @@
+//! Keeps texts, blobs, metadata and embeddings in one place, and finds them again offline: by words, by metadata, by meaning, or all at once.
+//!
+//! One library, in process: no server, no network, no download. What it stores is compressed, checksummed and safe from crashes; what it
+//! finds, it finds in indexes that are searched where they lie on disk.
+//!
+//! ```
+//! use compact_artifact::{CompactArtifact, Filter, Metric, Query, Record, SpaceOptions};
+//! use serde_json::json;
+//!
+//! # fn main() -> compact_artifact::Result<()> {
+//! # let temp = tempfile::tempdir()?;
+//! # let path = temp.path().join("notes.artifact");
+//! let artifact = CompactArtifact::options().space("meaning", SpaceOptions::new(3, Metric::Cosine)).create(&path)?;
+//!
+//! // One commit: all of it, or nothing. It is on disk when the call returns.
+//! artifact.add_batch([
+//!     Record::text("a cat sat on the mat").key("cat").metadata(json!({"year": 2024})).embedding("meaning", [0.9, 0.1, 0.0]),
+//!     Record::text("dogs chase cats").key("dog").metadata(json!({"year": 2026})).embedding("meaning", [0.7, 0.7, 0.0]),
+//!     Record::text("the stock market fell").key("market").metadata(json!({"year": 2026})).embedding("meaning", [0.0, 0.1, 0.9]),
+//! ])?;
+//!
+//! // Words, meaning and a filter in one query.
+//! let query = Query::words("cats")
+//!     .and_vector("meaning", [0.8, 0.3, 0.0])
+//!     .filter(Filter::field("year").gte(2025))
+//!     .k(1)
+//!     .snippet(80);
+//! let found = artifact.search(&query)?;
+//! assert_eq!(found.hits[0].snippet.as_ref().map(|snippet| snippet.text.as_str()), Some("dogs chase cats"));
+//!
+//! artifact.upsert(Record::text("dogs sleep").key("dog"))?; // takes the place of the record with this key
+//! artifact.delete_key("market")?;
+//! artifact.close()?;
+//!
+//! let artifact = CompactArtifact::open_read_only(&path)?;
+//! assert_eq!(artifact.len(), 2);
+//! # Ok(()) }
+//! ```
+//!
+//! # The ideas, in the order of the data
+//!
+//! - A [`Record`] is content (a text or a blob), and what it is found by: a key, metadata, embeddings in **vector spaces**. Its [`RecordId`]
+//!   is given out in ascending order and never reused.
+//! - A [`Batch`] is committed as a whole or not at all; batches that many threads write at the same time share one sync. What a commit
+//!   promises is its [`Durability`].
+//! - What was committed is found at once: it is the **tail**, indexed in memory. [Sealing](CompactArtifact::seal) turns the tail into
+//!   segments of compressed blocks and a **shard**: postings of words, rows of metadata, a graph of vectors. It happens by itself.
+//! - A [`Snapshot`] is one commit as readers see it. It never waits for the writer, and the writer never for it.
+//! - A [`Query`] asks for words, for nearness to vectors or to a record, with a [`Filter`]; several lists become one by [`Fusion`].
+//! - Deleted records are not found from their commit on; [`CompactArtifact::compact`] returns their space, in bounded memory.
+//! - [`CompactArtifact::pack`] makes one immutable file of an artifact, which opens from a path, from inside another file, or from memory.
+//!
+//! # Limits
+//!
+//! One writer at a time, any number of readers in any number of processes. Keys up to 1 KiB, metadata up to 1 MiB, texts up to 64 MiB, blobs
+//! of any length. 2^32 - 1 records in a shard. Vectors of 1 to 65,536 dimensions. Little-endian processors.
+//!
+//! # Features
+//!
+//! `stemmers` (default): stems of words in 18 languages. `hnsw_rs` (default): graphs of that crate. `lz4`: that codec. `tracing`: spans for that
+//! crate. `testing`: file systems that crash and fail.
+#![forbid(unsafe_code)]
+
+mod artifact;
+mod batch_writer;
+mod cache;
+mod embeddings;
+mod error;
+mod filter;
+mod maintenance;
+mod open;
+mod options;
+mod packed;
+mod read_path;
+mod record;
+mod search;
+mod settings;
+mod shard;
+mod state;
+mod stats;
+mod tail;
+mod verify;
+mod write_path;
+
+pub use artifact::{CompactArtifact, RecoveryReport};
+pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};
+pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
+pub use error::{Error, ErrorKind, Result};
+pub use filter::{Field, Filter, Value};
+pub use lexical_index::Language;
+pub use maintenance::{CompactReport, SealReport};
+pub use options::{Maintenance, Options};
+pub use packed::PackReport;
+pub use read_path::Snapshot;
+pub use record::{Entry, EntryReader, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
+pub use search::{Explain, Fusion, Hit, ListExplain, ListPlace, Query, SearchResults, Snippet};
+pub use settings::{Originals, Quantization, Space, SpaceOptions, metric_name, metric_of_name};
+pub use stats::{MemoryStats, SpaceStats, Stats};
+pub use vector_index::Metric;
+pub use verify::{SalvageReport, VerifyReport, salvage, verify};
+pub use write_path::{Batch, Receipt};
+
+/// The file systems that tests put in the place of the disk.
+#[cfg(feature = "testing")]
+pub use block_format::vfs;

@@ -1,0 +1,217 @@
+//! How an artifact is created and opened.
+
+use std::path::Path;
+
+use crate::artifact::CompactArtifact;
+use crate::error::{Error, Result};
+use crate::settings::{Settings, SpaceOptions};
+use block_format::{Compression, Durability};
+use lexical_index::{Analyzer, Language};
+
+/// Who seals, and when: turns what was added since the last time into its final, indexed form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Maintenance {
+    /// The thread whose commit makes it due.
+    #[default]
+    Inline,
+    /// A thread of the artifact's own, which ends with it. Commits go on meanwhile.
+    Background,
+    /// Whoever calls [`CompactArtifact::seal`] and [`CompactArtifact::compact`]. What was added is found before as well, only slower.
+    Manual,
+}
+
+/// How to create or open an artifact. What is not set has the default named with it.
+///
+/// Vector spaces and the language of texts are kept in the artifact; everything else is of this process only.
+///
+/// ```
+/// use compact_artifact::{CompactArtifact, Metric, SpaceOptions};
+///
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let path = temp.path().join("notes.artifact");
+/// let artifact = CompactArtifact::options()
+///     .space("text", SpaceOptions::new(384, Metric::Cosine))
+///     .create(&path)?;
+/// # artifact.close() }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until `create` or `open`"]
+pub struct Options {
+    pub(crate) store: block_format::Options,
+    pub(crate) segment_len: u64,
+    pub(crate) durability: Durability,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) memory_limit: Option<usize>,
+    pub(crate) result_cache_bytes: usize,
+    pub(crate) spaces: Vec<(String, SpaceOptions)>,
+    pub(crate) language: Option<Language>,
+    pub(crate) fold_diacritics: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            store: block_format::Options::new().auto_seal(false).cache_bytes(16 << 20),
+            segment_len: 64 << 20,
+            durability: Durability::Sync,
+            maintenance: Maintenance::Inline,
+            memory_limit: None,
+            result_cache_bytes: 1 << 20,
+            spaces: Vec::new(),
+            language: None,
+            fold_diacritics: true,
+        }
+    }
+}
+
+impl Options {
+    /// The defaults, for a computer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For a device: segments of 8 MiB, 64 MiB of memory, a cache of 2 MiB.
+    pub fn edge() -> Self {
+        Self::default()
+            .segment_len(8 << 20)
+            .memory_limit(64 << 20)
+            .cache_bytes(2 << 20)
+            .result_cache_bytes(64 << 10)
+    }
+
+    /// Compression of new blocks. Default: `Zstd(3)`.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.store = self.store.compression(compression);
+        self
+    }
+
+    /// Raw bytes of records that are compressed together, 512 to 1 MiB. Default: 48 KiB.
+    pub fn block_len(mut self, bytes: u32) -> Self {
+        self.store = self.store.block_len(bytes);
+        self
+    }
+
+    /// Length that files of records do not much exceed, 64 KiB to 1 GiB; also how much is added, at the most, before it is
+    /// sealed. Default: 64 MiB.
+    pub fn segment_len(mut self, bytes: u64) -> Self {
+        self.store = self.store.segment_len(bytes);
+        self.segment_len = bytes;
+        self
+    }
+
+    /// Whether files are read through memory maps (default). Without, records are read by position, and indexes are read into memory
+    /// as a whole when the artifact is opened.
+    pub fn memory_mapping(mut self, on: bool) -> Self {
+        self.store = self.store.memory_mapping(on);
+        self
+    }
+
+    /// What has happened when a call that adds or deletes returns. Default: it is on disk.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Who seals. Default: the thread whose commit makes it due.
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
+        self
+    }
+
+    /// Heap that adding, sealing and compacting may take together, at least 8 MiB; files that are mapped do not count. A small limit makes
+    /// more and smaller indexes. One batch is in memory as a whole whatever this says. Default: none.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Bytes of decoded blocks that are kept. Default: 16 MiB. 0: none.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.store = self.store.cache_bytes(bytes);
+        self
+    }
+
+    /// Bytes of results of queries that are kept, each until the next commit. Default: 1 MiB. 0: none.
+    pub fn result_cache_bytes(mut self, bytes: usize) -> Self {
+        self.result_cache_bytes = bytes;
+        self
+    }
+
+    /// A vector space, which is created unless the artifact has it. One that it has with another dimension or metric is an error.
+    pub fn space(mut self, name: impl Into<String>, options: SpaceOptions) -> Self {
+        self.spaces.push((name.into(), options));
+        self
+    }
+
+    /// Texts of a new artifact are searched by the stems of words in this language. Needs the feature `stemmers`. Default: by words.
+    pub fn language(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    /// Whether words of a new artifact are compared without their diacritics. Default: yes.
+    pub fn fold_diacritics(mut self, fold: bool) -> Self {
+        self.fold_diacritics = fold;
+        self
+    }
+
+    /// Derives the identity of a new artifact from `seed`, so that the same calls give the same bytes. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.store = self.store.seed(seed);
+        self
+    }
+
+    /// Creates an artifact in the directory `path`, whose parent exists.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        CompactArtifact::create_with(self, path.as_ref())
+    }
+
+    /// Opens an artifact for writing, and recovers it if it was not closed.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        CompactArtifact::open_with(self, path.as_ref())
+    }
+
+    /// Opens the artifact at `path` for writing, or creates it where there is none.
+    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        match self.clone().open(&path) {
+            Err(e) if e.kind() == crate::ErrorKind::NotFound => self.create(path),
+            opened => opened,
+        }
+    }
+
+    /// Opens an artifact for reading: a directory, beside its writer or on read-only media, or a packed file.
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        CompactArtifact::open_read_only_with(self, path.as_ref())
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(limit) = self.memory_limit.filter(|&limit| limit < 8 << 20) {
+            return Err(Error::invalid(format!(
+                "option memory_limit: expected at least 8 MiB, found {limit} bytes"
+            )));
+        }
+        self.spaces.iter().try_for_each(|(name, space)| space.check(name))
+    }
+
+    /// What a new artifact is set up to.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let mut analyzer = Analyzer::new().fold_diacritics(self.fold_diacritics);
+        if let Some(language) = self.language {
+            analyzer = analyzer.stem(language)?;
+        }
+        Settings::new(analyzer).with_spaces(&self.spaces)
+    }
+
+    /// Bytes of records and indexes in memory at which they are sealed.
+    pub(crate) fn seal_at(&self) -> u64 {
+        let limit = self.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 5);
+        self.segment_len.min(limit)
+    }
+
+    /// Heap that building an index may take.
+    pub(crate) fn build_bytes(&self) -> usize {
+        self.memory_limit.map_or(usize::MAX, |limit| limit / 2)
+    }
+}

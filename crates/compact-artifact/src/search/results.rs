@@ -1,0 +1,111 @@
+//! What a search found, and how it went.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use block_format::RecordId;
+use serde::Serialize;
+
+use crate::record::Entry;
+
+/// What a search found.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SearchResults {
+    /// The best first; of equals that with the smaller id.
+    pub hits: Vec<Hit>,
+    /// Whether everything was looked at. Otherwise the deadline passed, or a word with `*` or `~` stood for more terms than are looked for.
+    pub is_complete: bool,
+    /// What could not be read because it is damaged, a sentence each: a hit without its record, an index that was left out.
+    pub losses: Vec<String>,
+    /// How it went, if that was asked for.
+    pub explain: Option<Arc<Explain>>,
+}
+
+/// A record that was found.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Hit {
+    /// Its id.
+    pub id: RecordId,
+    /// Larger is better. Of words alone: BM25. Of one vector alone: the cosine, the dot product, or the squared distance negated. Of several
+    /// lists: what [`Fusion`](crate::Fusion) says. Of a filter alone: 0.
+    pub score: f32,
+    /// The record, if it was asked for and can be read.
+    pub record: Option<Entry>,
+    /// The place in its text that shows best why it was found, if that was asked for.
+    pub snippet: Option<Snippet>,
+    /// Why it was found, if that was asked for: its place in each list that has it.
+    pub explain: Vec<ListPlace>,
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snippet {
+    /// The piece.
+    pub text: String,
+    /// What of it the query asked for, in bytes of the piece.
+    pub highlights: Vec<Range<usize>>,
+    /// Whether the text goes on before and behind.
+    pub is_cut: (bool, bool),
+}
+
+/// Where a hit stands in one list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListPlace {
+    /// `words`, or the name of a vector space.
+    pub list: String,
+    /// From 1 on.
+    pub rank: usize,
+    /// Of that list alone.
+    pub score: f32,
+    /// Whether it came from the tail: records that are not sealed yet.
+    pub in_tail: bool,
+}
+
+/// How a search went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Explain {
+    /// Records that a search could find, and of those how many are in the tail.
+    pub records: u64,
+    /// See `records`.
+    pub tail_records: u64,
+    /// Indexes that were searched: sealed shards, and those of the tail.
+    pub shards: usize,
+    /// Records that the filter lets through, if there is one.
+    pub filter_matches: Option<u64>,
+    /// What was done for each list.
+    pub lists: Vec<ListExplain>,
+    /// Time for the filter.
+    pub filter_time: Duration,
+    /// Time for records and snippets.
+    pub fetch_time: Duration,
+    /// Time in all.
+    pub time: Duration,
+    /// Decoded blocks that were found in the cache, and that were not.
+    pub blocks_cached: u64,
+    /// See `blocks_cached`.
+    pub blocks_decoded: u64,
+}
+
+/// How one list came about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ListExplain {
+    /// `words`, or the name of a vector space.
+    pub list: String,
+    /// How many it has.
+    pub hits: usize,
+    /// Nodes of graphs whose neighbours were looked at.
+    pub hops: u64,
+    /// Distances that were computed from codes.
+    pub distances: u64,
+    /// How many shards were searched through their graph, and how many were scanned.
+    pub graphs: usize,
+    /// See `graphs`.
+    pub scans: usize,
+    /// Time it took.
+    pub time: Duration,
+}

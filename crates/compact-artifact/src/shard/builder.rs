@@ -1,0 +1,93 @@
+//! Records → a shard in memory.
+
+use std::sync::Arc;
+
+use block_format::RecordId;
+use lexical_index::MemoryIndex;
+use roaring::RoaringTreemap;
+use serde_json::{Map, Value};
+use vector_index::{BuildOptions, Builder, Codes, IndexBytes};
+
+use super::ids::IdsBuilder;
+use super::layout::{SectionKind, ShardWriter};
+use super::{KEY_FIELD, Shard, TEXT_FIELD};
+use crate::embeddings::{Embedding, original_len};
+use crate::error::Result;
+use crate::filter::FilterBuilder;
+use crate::settings::Settings;
+
+/// What an index has to know of a record.
+#[derive(Debug)]
+pub(crate) struct Doc<'a> {
+    pub(crate) id: RecordId,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) metadata: Option<&'a Map<String, Value>>,
+    pub(crate) text: Option<&'a str>,
+    /// By the number of the space.
+    pub(crate) embeddings: Vec<(usize, &'a Embedding)>,
+}
+
+/// Builds a shard of `docs` that covers the ids in `covers`. Vectors are scanned, not linked to a graph: the tail changes too fast.
+pub(crate) fn build(
+    settings: &Settings,
+    covers: std::ops::Range<u64>,
+    docs: &[Doc<'_>],
+    carriers: RoaringTreemap,
+) -> Result<Shard> {
+    let mut writer = ShardWriter::new(IndexBytes::default());
+    let mut ids = IdsBuilder::default();
+    for doc in docs {
+        ids.push(doc.id);
+    }
+    let (words, filters) = rayon::join(|| words_of(settings, docs), || filters_of(docs));
+    let (words, filters) = (words?, filters?);
+    writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
+    writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
+    writer.section(SectionKind::Filters, 0, |out| filters.write(out))?;
+    for (number, space) in settings.spaces.iter().enumerate() {
+        let mut codes = Codes::new(space.quantizer.clone());
+        let mut originals = vec![0; original_len(space) * docs.len()];
+        for (row, doc) in (0..).zip(docs) {
+            let Some((_, embedding)) = doc.embeddings.iter().find(|(of, _)| *of == number) else { continue };
+            codes.push_codes(row, &embedding.codes, embedding.scale)?;
+            let (at, len) = (row as usize * original_len(space), embedding.original.len());
+            originals[at..at + len].copy_from_slice(&embedding.original);
+        }
+        if codes.is_empty() {
+            continue;
+        }
+        let built = Builder::new(BuildOptions::new().graph_from(usize::MAX)).build(codes)?;
+        writer.section(SectionKind::Vectors, number, |out| Ok(built.write(out).map(drop)?))?;
+        if !originals.is_empty() {
+            writer.section(SectionKind::Originals, number, |out| Ok(out.write_all(&originals)?))?;
+        }
+    }
+    let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
+    Shard::open_memory(bytes, carriers, settings)
+}
+
+fn words_of(settings: &Settings, docs: &[Doc<'_>]) -> Result<MemoryIndex> {
+    let mut words = MemoryIndex::new(Arc::clone(&settings.analyzer), &[TEXT_FIELD], true)?;
+    for doc in docs {
+        let text = doc.text.map(|text| (0, text));
+        words.add(text.as_slice())?;
+    }
+    Ok(words)
+}
+
+fn filters_of(docs: &[Doc<'_>]) -> Result<FilterBuilder> {
+    let mut filters = FilterBuilder::new();
+    let mut with_key = Map::new();
+    for (row, doc) in (0..).zip(docs) {
+        match doc.key {
+            None => filters.add(row, doc.metadata.unwrap_or(&with_key))?,
+            Some(key) => {
+                with_key = doc.metadata.cloned().unwrap_or_default();
+                with_key.insert(KEY_FIELD.to_owned(), Value::from(key));
+                filters.add(row, &with_key)?;
+                with_key.clear();
+            }
+        }
+    }
+    Ok(filters)
+}

@@ -1,0 +1,213 @@
+//! Which record a row is, and which row a record has: runs of rows whose ids follow one another.
+//!
+//! ```text
+//! number of runs u64 | the first id of each u64 | the first row of each u32 | the runs in the order of their ids u32
+//! ```
+
+use std::io::Write;
+
+use block_format::RecordId;
+
+use crate::error::{Error, Result};
+
+/// Collects the ids of rows 0, 1, 2 and so on.
+#[derive(Debug, Default)]
+pub(crate) struct IdsBuilder {
+    runs: Vec<(u64, u32)>,
+    rows: u32,
+    last: u64,
+}
+
+impl IdsBuilder {
+    /// Gives the next row to a record, and returns it.
+    pub(crate) fn push(&mut self, id: RecordId) -> u32 {
+        if self.runs.is_empty() || self.last.checked_add(1) != Some(id.0) {
+            self.runs.push((id.0, self.rows));
+        }
+        self.last = id.0;
+        self.rows += 1;
+        self.rows - 1
+    }
+
+    pub(crate) fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
+        out.write_all(&(self.runs.len() as u64).to_le_bytes())?;
+        for (id, _) in &self.runs {
+            out.write_all(&id.to_le_bytes())?;
+        }
+        for (_, row) in &self.runs {
+            out.write_all(&row.to_le_bytes())?;
+        }
+        let mut order: Vec<u32> = (0..).take(self.runs.len()).collect();
+        order.sort_unstable_by_key(|&run| self.runs[run as usize].0);
+        order.iter().try_for_each(|run| out.write_all(&run.to_le_bytes()))?;
+        Ok(())
+    }
+}
+
+/// The ids of a shard, where they lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ids<'a> {
+    starts: &'a [u64],
+    first_rows: &'a [u32],
+    order: &'a [u32],
+    row_count: u32,
+}
+
+impl<'a> Ids<'a> {
+    pub(crate) fn open(bytes: &'a [u8], row_count: u32) -> Result<Self> {
+        let fault = |message: &str| Error::damaged(format!("ids of a shard: {message}"));
+        let (count, rest) = bytes.split_first_chunk().ok_or_else(|| fault("too short"))?;
+        let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
+        if count.checked_mul(16) != Some(rest.len()) {
+            return Err(fault("not as long as their number says"));
+        }
+        let (ids, rest) = rest.split_at(8 * count);
+        let (rows, order) = rest.split_at(4 * count);
+        let unaligned = |_| fault("not aligned in memory");
+        let ids = bytemuck::try_cast_slice(ids).map_err(unaligned)?;
+        let rows: &[u32] = bytemuck::try_cast_slice(rows).map_err(unaligned)?;
+        let order = bytemuck::try_cast_slice(order).map_err(unaligned)?;
+        // So that all runs together have no more rows than there are.
+        let ascend = rows.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascend
+            || rows.first().is_some_and(|&row| row != 0)
+            || rows.last().is_some_and(|&row| row >= row_count)
+        {
+            return Err(fault("rows are not in order"));
+        }
+        Ok(Self { starts: ids, first_rows: rows, order, row_count })
+    }
+
+    /// No rows.
+    pub(crate) fn none() -> Self {
+        Self { starts: &[], first_rows: &[], order: &[], row_count: 0 }
+    }
+
+    /// The first row behind a run.
+    fn end(&self, run: usize) -> u32 {
+        self.first_rows.get(run + 1).copied().unwrap_or(self.row_count)
+    }
+
+    pub(crate) fn row_of(&self, id: RecordId) -> Option<u32> {
+        let first = |run: &u32| self.starts.get(*run as usize).copied().unwrap_or(u64::MAX);
+        let place = self.order.partition_point(|run| first(run) <= id.0).checked_sub(1)?;
+        let run = self.order[place] as usize;
+        let (first_id, first_row) = (*self.starts.get(run)?, *self.first_rows.get(run)?);
+        let row = u32::try_from(id.0.checked_sub(first_id)?).ok()?.checked_add(first_row)?;
+        (row < self.end(run)).then_some(row)
+    }
+
+    pub(crate) fn id_of(&self, row: u32) -> Option<RecordId> {
+        let run = self.first_rows.partition_point(|&first| first <= row).checked_sub(1)?;
+        let id = self.starts[run].checked_add(u64::from(row - self.first_rows[run]))?;
+        (row < self.end(run)).then_some(RecordId(id))
+    }
+
+    /// All ids, in the order of their rows.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RecordId> + use<'a> {
+        let this = *self;
+        (0..this.starts.len()).flat_map(move |run| {
+            let len = this.end(run).saturating_sub(this.first_rows[run]);
+            (0..u64::from(len)).map(move |i| RecordId(this.starts[run].saturating_add(i)))
+        })
+    }
+
+    /// The ids below `start`, ascending: of records whose embeddings came after the records.
+    pub(crate) fn before(&self, start: u64) -> impl Iterator<Item = RecordId> + use<'a> {
+        let this = *self;
+        let runs = this.order.iter().map(|&run| run as usize).filter(move |&run| run < this.starts.len());
+        let runs = runs.take_while(move |&run| this.starts[run] < start);
+        runs.flat_map(move |run| {
+            let len = this.end(run).saturating_sub(this.first_rows[run]);
+            (0..u64::from(len)).map(move |i| RecordId(this.starts[run].saturating_add(i)))
+        })
+        .take_while(move |id| id.0 < start)
+    }
+
+    /// Whether ids are in order, as every lookup takes for granted.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let fault = |message: &str| Err(Error::damaged(format!("ids of a shard: {message}")));
+        let mut seen = vec![false; self.starts.len()];
+        for &run in self.order {
+            match seen.get_mut(run as usize) {
+                Some(seen) if !*seen => *seen = true,
+                _ => return fault("a run is listed twice, or is not there"),
+            }
+        }
+        let mut next = 0;
+        for &run in self.order {
+            let run = run as usize;
+            let len = u64::from(self.end(run) - self.first_rows[run]);
+            if self.starts[run] < next {
+                return fault("an id has two rows");
+            }
+            next = self.starts[run].saturating_add(len);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn aligned(bytes: &[u8]) -> vector_index::IndexBytes {
+        bytes.into()
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_has_its_id_and_every_id_its_row(mut ids in prop::collection::hash_set(0u64..400, 1..200), late in prop::collection::vec(0u64..400, 0..5)) {
+            let mut rows: Vec<u64> = Vec::new();
+            for id in late { if ids.remove(&id) { rows.push(id); } }
+            let mut rest: Vec<u64> = ids.into_iter().collect();
+            rest.sort_unstable();
+            rows.extend(rest);
+            let mut builder = IdsBuilder::default();
+            for (row, &id) in (0..).zip(&rows) {
+                prop_assert_eq!(builder.push(RecordId(id)), row);
+            }
+            let mut bytes = Vec::new();
+            builder.write(&mut bytes).unwrap();
+            let bytes = aligned(&bytes);
+            let table = Ids::open(bytes.as_ref(), builder.rows()).unwrap();
+            table.verify().unwrap();
+            for id in 0..410 {
+                let expected = rows.iter().position(|&known| known == id).map(|row| u32::try_from(row).unwrap());
+                prop_assert_eq!(table.row_of(RecordId(id)), expected);
+            }
+            prop_assert_eq!(table.iter().map(|id| id.0).collect::<Vec<_>>(), rows.clone());
+            for (row, &id) in (0..).zip(&rows) {
+                prop_assert_eq!(table.id_of(row), Some(RecordId(id)));
+            }
+            prop_assert_eq!(table.id_of(builder.rows()), None);
+            let mut below: Vec<u64> = rows.iter().copied().filter(|&id| id < 200).collect();
+            below.sort_unstable();
+            prop_assert_eq!(table.before(200).map(|id| id.0).collect::<Vec<_>>(), below);
+        }
+
+        #[test]
+        fn hostile_ids_are_errors_or_bounded_answers(mut bytes in prop::collection::vec(any::<u8>(), 0..200), rows in any::<u32>()) {
+            if bytes.len() >= 8 {
+                let count = (bytes.len() as u64 - 8) / 16;
+                bytes[..8].copy_from_slice(&count.to_le_bytes());
+                bytes.truncate(8 + 16 * usize::try_from(count).unwrap());
+            }
+            let bytes = aligned(&bytes);
+            if let Ok(table) = Ids::open(bytes.as_ref(), rows) {
+                drop(table.verify());
+                for at in [0, 1, 7, u32::MAX] {
+                    table.id_of(at);
+                    table.row_of(RecordId(at.into()));
+                }
+                table.iter().take(1000).for_each(drop);
+                table.before(5).take(1000).for_each(drop);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Shards → one shard, without the rows that are dead.
+
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use vector_index::{BuildOptions, Builder};
+
+use super::Shard;
+use super::ids::IdsBuilder;
+use super::layout::{SectionKind, ShardWriter};
+use crate::embeddings::original_len;
+use crate::error::Result;
+use crate::filter;
+use crate::settings::Settings;
+
+/// A shard, and the rows of it that are left out.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) without: RoaringBitmap,
+}
+
+impl Source {
+    /// What each row becomes.
+    fn renumbered(&self, next: &mut u32) -> Vec<Option<u32>> {
+        let mut rows = vec![None; self.shard.rows as usize];
+        for (row, place) in (0..).zip(&mut rows) {
+            if !self.without.contains(row) {
+                *place = Some(*next);
+                *next += 1;
+            }
+        }
+        rows
+    }
+
+    fn live(&self) -> u64 {
+        u64::from(self.shard.rows).saturating_sub(self.without.len())
+    }
+}
+
+/// Heap that a merge takes for each vector with a graph, beside the codes: what the builder says of itself.
+const GRAPH_BYTES: usize = 600;
+
+/// Heap that merging so many rows takes, about.
+pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
+    let vectors =
+        settings.spaces.iter().map(|space| space.options.dimension + GRAPH_BYTES).max().unwrap_or(0);
+    usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(vectors + 24)
+}
+
+/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. With `graphs`, vectors are linked
+/// where there are enough of them.
+pub(crate) fn merge<W: Write>(
+    settings: &Settings,
+    covers: Range<u64>,
+    sources: &[Source],
+    graphs: bool,
+    out: W,
+) -> Result<(W, u32)> {
+    let mut next = 0;
+    let renumbered: Vec<Vec<Option<u32>>> =
+        sources.iter().map(|source| source.renumbered(&mut next)).collect();
+    let mut writer = ShardWriter::new(out);
+    let mut ids = IdsBuilder::default();
+    for (source, rows) in sources.iter().zip(&renumbered) {
+        let live = source.shard.ids().iter().zip(rows).filter(|(_, row)| row.is_some());
+        live.for_each(|(id, _)| {
+            ids.push(id);
+        });
+    }
+    writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
+    let words: Vec<_> = sources.iter().map(|source| (&source.shard.words, Some(&source.without))).collect();
+    writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?))?;
+    let row_of = |rows: &Vec<Option<u32>>, row: u32| rows.get(row as usize).copied().flatten();
+    let maps: Vec<_> = renumbered.iter().map(|rows| move |row: u32| row_of(rows, row)).collect();
+    let filters: Vec<_> = sources
+        .iter()
+        .zip(&maps)
+        .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
+        .collect();
+    writer.section(SectionKind::Filters, 0, |out| filter::merge(&filters, out))?;
+    for (number, space) in settings.spaces.iter().enumerate() {
+        let mut options = BuildOptions::new();
+        if !graphs {
+            options = options.graph_from(usize::MAX);
+        }
+        let builder = Builder::new(options);
+        let mut merge = builder.merge();
+        let mut any = false;
+        for (source, rows) in sources.iter().zip(&renumbered) {
+            let Some(vectors) = source.shard.vectors(number).filter(|_| source.live() > 0) else { continue };
+            merge.add_index(&vectors.index, |row| {
+                let new = row_of(rows, row);
+                any |= new.is_some();
+                new
+            })?;
+        }
+        if !any {
+            continue;
+        }
+        let built = merge.build()?;
+        writer.section(SectionKind::Vectors, number, |out| Ok(built.write(out).map(drop)?))?;
+        drop(built);
+        let each = original_len(space);
+        if each > 0 {
+            writer.section(SectionKind::Originals, number, |out| {
+                let zeros = vec![0; each];
+                for (source, rows) in sources.iter().zip(&renumbered) {
+                    let originals =
+                        source.shard.vectors(number).and_then(|vectors| vectors.originals.as_ref());
+                    let originals = originals.map_or(&[][..], |section| section.as_ref());
+                    for (row, _) in rows.iter().enumerate().filter(|(_, new)| new.is_some()) {
+                        out.write_all(originals.get(row * each..(row + 1) * each).unwrap_or(&zeros))?;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+    }
+    let rows = ids.rows();
+    Ok((writer.finish(rows, covers.start, covers.end)?, rows))
+}

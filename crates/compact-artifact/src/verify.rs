@@ -1,0 +1,76 @@
+//! Looking for damage everywhere, and keeping what is sound.
+
+use std::path::Path;
+
+use block_format::VerifyLevel;
+use serde::Serialize;
+
+use crate::artifact::CompactArtifact;
+use crate::error::Result;
+use crate::options::Options;
+
+/// What verifying found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Files that were looked at.
+    pub files: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Damaged places, a sentence each: which file, where, what is lost.
+    pub damage: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether there is no damage.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// What salvaging kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Records that were kept, with their ids, keys and metadata.
+    pub records: u64,
+    /// What was lost, a sentence each.
+    pub losses: Vec<String>,
+}
+
+impl CompactArtifact {
+    /// Reads the artifact and compares every checksum: of files, as [`verify`] does, and of what indexes hold against what they may.
+    pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        let mut report = verify(self.path(), level)?;
+        for view in &self.inner.state().views {
+            if let Err(e) = view.shard.verify() {
+                report.damage.push(format!("shard {}: {e}", view.shard.number));
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Reads the files of the artifact at `path`, without opening it, and compares their checksums. The error of what is so damaged that it does
+/// not open is among the damage.
+pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
+    let report = block_format::verify(path, level)?;
+    Ok(VerifyReport {
+        files: report.files,
+        bytes: report.blocks,
+        damage: report.damage.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// Copies everything that is sound from a damaged artifact into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
+/// from the records; embeddings whose codes are damaged are lost, and named.
+pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
+    let store = block_format::salvage(from, &to, options.store.clone())?;
+    let mut losses: Vec<String> = store.lost.iter().map(|id| format!("record {id}")).collect();
+    let artifact = options.open(&to)?;
+    losses.extend(artifact.recovery().damage.iter().cloned());
+    artifact.seal()?;
+    let records = artifact.len();
+    artifact.close()?;
+    Ok(SalvageReport { records, losses })
+}

@@ -1,0 +1,9 @@
+//! The tests of the facade; this is their table of contents.
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+
+/// Power loss, and calls that fail.
+mod crash;
+/// A plain model of an artifact, and any sequence of calls on both.
+mod model;
+/// One immutable file of an artifact.
+mod packed;
