@@ -206,16 +206,7 @@ impl CompactArtifact {
             settings
         };
         let state = crate::open::state(&store, Arc::new(settings), &mut recovery)?;
-        event!(
-            INFO,
-            records = state.len(),
-            shards = state.views.len(),
-            indexed = recovery.records_indexed,
-            "opened"
-        );
-        for damage in &recovery.damage {
-            event!(WARN, damage, "damage was met");
-        }
+        event!(INFO, records = state.len(), shards = state.views.len(), ?recovery, "opened");
         Self::assemble(store, options, read_only, recovery, state)
     }
 
