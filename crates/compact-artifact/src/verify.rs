@@ -1,8 +1,9 @@
 //! Looking for damage everywhere, and keeping what is sound.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use block_format::VerifyLevel;
+use block_format::{PackVfs, VerifyLevel};
 use serde::Serialize;
 
 use crate::artifact::CompactArtifact;
@@ -15,8 +16,8 @@ use crate::options::Options;
 pub struct VerifyReport {
     /// Files that were looked at.
     pub files: u64,
-    /// Bytes that were read.
-    pub bytes: u64,
+    /// Blocks of records in them.
+    pub blocks: u64,
     /// Damaged places, a sentence each: which file, where, what is lost.
     pub damage: Vec<String>,
 }
@@ -51,15 +52,34 @@ impl CompactArtifact {
     }
 }
 
-/// Reads the files of the artifact at `path`, without opening it, and compares their checksums. The error of what is so damaged that it does
-/// not open is among the damage.
+/// Reads the files of the artifact at `path`, a directory or a packed file, without opening it, and compares their checksums.
+///
+/// An error means that there is nothing to go by, or that the medium fails; damage is in the report.
 pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
-    let report = block_format::verify(path, level)?;
-    Ok(VerifyReport {
-        files: report.files,
-        bytes: report.blocks,
-        damage: report.damage.iter().map(ToString::to_string).collect(),
-    })
+    let path = path.as_ref();
+    if path.is_file() {
+        return verify_packed(path, level);
+    }
+    Ok(block_format::verify(path, level)?.into())
+}
+
+fn verify_packed(path: &Path, level: VerifyLevel) -> Result<VerifyReport> {
+    let options = block_format::Options::default();
+    let pack = PackVfs::open(path, 0, &options)?;
+    let whole = if level > VerifyLevel::Headers { pack.verify() } else { Ok(()) };
+    let mut report: VerifyReport = block_format::verify_in(Arc::new(pack), path, level, &options)?.into();
+    match whole {
+        Err(e) if e.kind() == block_format::ErrorKind::Damaged => report.damage.push(e.to_string()),
+        other => other?,
+    }
+    Ok(report)
+}
+
+impl From<block_format::VerifyReport> for VerifyReport {
+    fn from(report: block_format::VerifyReport) -> Self {
+        let damage = report.damage.iter().map(ToString::to_string).collect();
+        Self { files: report.files, blocks: report.blocks, damage }
+    }
 }
 
 /// Copies everything that is sound from a damaged artifact into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew

@@ -1,0 +1,102 @@
+//! The commands, and what `--help` says of them.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    add, bench, compact, completions, delete, demo, export, get, pack, salvage, search, stats, verify,
+};
+use crate::failure::Result;
+use crate::output::Output;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; one line on stderr says what, where, and what to do
+  2  the command line, a filter or a query cannot be understood
+  3  nothing found, or not there
+  4  damage found (verify, salvage, export)
+
+With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
+Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";
+
+const BEGIN: &str = "\
+Keeps texts, files, metadata and embeddings in an artifact, which is a folder or one packed file, and finds them again offline: by \
+words, by meaning, by metadata, or by all at once.
+
+  cart demo                                        117,659 real texts, and what can be asked of them
+  cart add notes.artifact notes/                   a folder of texts, by paragraph
+  cart add facts.artifact facts.jsonl              records with keys, metadata and vectors
+  cart search notes.artifact winter garden         the ten best, with snippets
+  cart search facts.artifact war --filter '{\"year\": {\"$gte\": 1900}}'
+  cart export facts.artifact | cart add copy.artifact --jsonl -";
+
+/// Texts, files, metadata and embeddings in one folder, found again offline
+#[derive(Debug, Parser)]
+#[command(name = "cart", version, long_about = BEGIN, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Write JSON to stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Args),
+    Add(add::Args),
+    Search(search::Args),
+    Get(get::Args),
+    Delete(delete::Args),
+    Export(export::Args),
+    Stats(stats::Args),
+    Verify(verify::Args),
+    Compact(compact::Args),
+    Pack(pack::Args),
+    Salvage(salvage::Args),
+    Bench(bench::Args),
+    Completions(completions::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &mut Output) -> Result<()> {
+        match self {
+            Self::Demo(args) => demo::run(&args, output),
+            Self::Add(args) => add::run(&args, output),
+            Self::Search(args) => search::run(&args, output),
+            Self::Get(args) => get::run(&args, output),
+            Self::Delete(args) => delete::run(&args, output),
+            Self::Export(args) => export::run(&args, output),
+            Self::Stats(args) => stats::run(&args, output),
+            Self::Verify(args) => verify::run(&args, output),
+            Self::Compact(args) => compact::run(&args, output),
+            Self::Pack(args) => pack::run(&args, output),
+            Self::Salvage(args) => salvage::run(&args, output),
+            Self::Bench(args) => bench::run(&args, output),
+            Self::Completions(args) => completions::run(&args, output),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_every_option_is_explained() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Where records go: held until they are one commit, or many with `--batch`.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use compact_artifact::{
+    Batch, CompactArtifact, Compression, ErrorKind, Filter, Metric, Options, Originals, RecordId,
+    SpaceOptions, metric_name,
+};
+use serde_json::json;
+
+use super::Args;
+use crate::failure::{Failure, Result};
+use crate::input::Document;
+
+/// What one commit holds at the most, unless a limit on memory says less.
+const HELD_MAX: u64 = 1 << 30;
+
+/// What was added.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) created: bool,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) commits: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sink<'a> {
+    args: &'a Args,
+    /// None until the first commit, if it has to be created: so that nothing is left behind by a command that fails before.
+    artifact: Option<CompactArtifact>,
+    /// The spaces that are there, and those that will be.
+    spaces: BTreeMap<String, Space>,
+    held: Vec<Op>,
+    held_len: u64,
+    report: Report,
+}
+
+/// A vector space as far as vectors are checked against it.
+#[derive(Debug, Clone, Copy)]
+struct Space {
+    dimension: usize,
+    metric: Metric,
+    originals: Originals,
+    is_new: bool,
+    is_used: bool,
+}
+
+#[derive(Debug)]
+enum Op {
+    Add(Document),
+    /// Paragraphs that a text had when it was longer.
+    DropParagraphs {
+        path: String,
+        beyond: u64,
+    },
+}
+
+impl<'a> Sink<'a> {
+    pub(crate) fn new(args: &'a Args) -> Result<Self> {
+        if args.artifact.is_file() {
+            let message = "a packed artifact cannot be added to; use the folder that it was packed from";
+            return Err(Failure::failed(message).at(args.artifact.display()));
+        }
+        let artifact = match options(args)?.open(&args.artifact) {
+            Ok(artifact) => Some(artifact),
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            Err(e) => return Err(e.into()),
+        };
+        if let (Some(_), Some(_)) = (&artifact, args.language) {
+            return Err(Failure::usage(
+                "--language: the artifact is there already, and keeps the language it was created with",
+            ));
+        }
+        let spaces = artifact.iter().flat_map(CompactArtifact::spaces).map(|space| {
+            let (dimension, metric, originals) = (space.dimension(), space.metric(), space.originals());
+            (space.name().to_owned(), Space { dimension, metric, originals, is_new: false, is_used: false })
+        });
+        let spaces = spaces.collect();
+        if let Some(artifact) = &artifact {
+            crate::commands::tell_recovery(&args.artifact, artifact.recovery());
+        }
+        Ok(Self { args, artifact, spaces, held: Vec::new(), held_len: 0, report: Report::default() })
+    }
+
+    /// Bytes that are held at the most.
+    pub(crate) fn held_max(&self) -> u64 {
+        let limit = self.args.memory_limit.or(self.args.edge.then_some(64 << 20));
+        limit.map_or(HELD_MAX, |limit| limit / 2)
+    }
+
+    /// Whether the space takes the vector: the one that is there, or the one that would be.
+    pub(crate) fn check_vector(&self, space: &str, vector: &[f32]) -> Result<(), String> {
+        let Space { dimension, metric, originals, is_new, .. } = self.space(space, vector);
+        if vector.len() != dimension {
+            return Err(format!(
+                "a vector of {} numbers; the space {space:?} has {dimension} dimensions",
+                vector.len()
+            ));
+        }
+        if metric == Metric::Cosine && vector.iter().all(|&value| value == 0.0) {
+            let hint = "which has no direction; leave it out, or use another --metric";
+            return Err(format!("a vector of zeros in the space {space:?}, {hint}"));
+        }
+        if !is_new && self.args.metric.is_some_and(|asked| asked != metric) {
+            return Err(format!(
+                "--metric: the space {space:?} is there already, with {}",
+                metric_name(metric)
+            ));
+        }
+        if !is_new && self.args.originals.is_some_and(|asked| asked != originals) {
+            return Err(format!(
+                "--originals: the space {space:?} is there already, and was set up otherwise"
+            ));
+        }
+        Ok(())
+    }
+
+    fn space(&self, name: &str, vector: &[f32]) -> Space {
+        self.spaces.get(name).copied().unwrap_or(Space {
+            dimension: vector.len(),
+            metric: self.args.metric.unwrap_or(Metric::Cosine),
+            originals: self.args.originals.unwrap_or_default(),
+            is_new: true,
+            is_used: false,
+        })
+    }
+
+    /// Takes a record. It is kept only once `commit` returns.
+    pub(crate) fn add(&mut self, document: Document) -> Result<()> {
+        document.check().map_err(Failure::failed)?;
+        for (space, vector) in &document.vectors {
+            self.check_vector(space, vector).map_err(Failure::failed)?;
+            let used = Space { is_used: true, ..self.space(space, vector) };
+            self.spaces.insert(space.clone(), used);
+        }
+        self.held_len += document.held_len();
+        if self.held_len > self.held_max() {
+            let message =
+                format!("more than {} bytes in one commit; --batch 10000 makes several", self.held_max());
+            return Err(Failure::failed(message));
+        }
+        self.held.push(Op::Add(document));
+        match self.args.batch {
+            Some(batch) if self.held.len() as u64 >= batch => self.commit(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what `add` is told not to take at once, and commits it.
+    pub(crate) fn stream(&mut self, document: Document, from: impl Read) -> Result<()> {
+        document.check().map_err(Failure::failed)?;
+        self.commit()?;
+        let mut counted = Counted { from, bytes: 0 };
+        self.opened()?.add_reader(document.into_record(), &mut counted)?;
+        self.report.records += 1;
+        self.report.bytes += counted.bytes;
+        self.report.commits += 1;
+        Ok(())
+    }
+
+    pub(crate) fn drop_paragraphs_beyond(&mut self, path: &str, beyond: u64) {
+        if self.artifact.is_some() {
+            self.held.push(Op::DropParagraphs { path: path.to_owned(), beyond });
+        }
+    }
+
+    /// Makes one commit of what is held.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        self.held_len = 0;
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() {
+            return Ok(());
+        }
+        let upsert = self.args.upsert;
+        let artifact = self.opened()?;
+        let mut batch = Batch::new();
+        let (mut records, mut bytes) = (0, 0);
+        for op in held {
+            match op {
+                Op::Add(document) => {
+                    records += 1;
+                    bytes += document.content_len();
+                    let record = document.into_record();
+                    batch = if upsert { batch.upsert(record) } else { batch.add(record) };
+                }
+                Op::DropParagraphs { path, beyond } => {
+                    for id in paragraphs_beyond(artifact, &path, beyond)? {
+                        batch = batch.delete(id);
+                    }
+                }
+            }
+        }
+        artifact.write(batch)?;
+        self.report.records += records;
+        self.report.bytes += bytes;
+        self.report.commits += 1;
+        Ok(())
+    }
+
+    /// The artifact with all spaces, created if there is none.
+    fn opened(&mut self) -> Result<&CompactArtifact> {
+        let mut new = Vec::new();
+        for (name, space) in &mut self.spaces {
+            if std::mem::take(&mut space.is_new) {
+                new.push((name, SpaceOptions::new(space.dimension, space.metric).originals(space.originals)));
+            }
+        }
+        let artifact = match self.artifact.take() {
+            Some(artifact) => {
+                new.iter().try_for_each(|(name, space)| artifact.add_space(name, *space))?;
+                artifact
+            }
+            None => {
+                let options = new
+                    .into_iter()
+                    .fold(options(self.args)?, |options, (name, space)| options.space(name.as_str(), space));
+                let artifact = options.create(&self.args.artifact)?;
+                self.report.created = true;
+                artifact
+            }
+        };
+        Ok(self.artifact.insert(artifact))
+    }
+
+    /// Makes the last commit.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        let is_for_vectors = self.args.metric.is_some() || self.args.originals.is_some();
+        if is_for_vectors && !self.spaces.values().any(|space| space.is_used) {
+            return Err(Failure::usage("--metric and --originals: no record has a vector"));
+        }
+        self.commit()?;
+        if self.report.commits == 0 {
+            return Err(Failure::not_there("no file has a record in it"));
+        }
+        Ok(())
+    }
+
+    /// Closes the artifact.
+    pub(crate) fn finish(self) -> Result<Report> {
+        if let Some(artifact) = self.artifact {
+            artifact.close()?;
+        }
+        Ok(self.report)
+    }
+
+    /// After a failure: says what is kept, and leaves no artifact behind that was created and has nothing in it.
+    pub(crate) fn give_up(mut self, failure: Failure) -> Failure {
+        if self.report.records > 0 {
+            return failure
+                .and(format_args!("{} records were added before it and are kept", self.report.records));
+        }
+        drop(self.artifact.take());
+        if self.report.created {
+            // It was created by this command, and holds nothing; if it cannot be removed, an empty artifact stays.
+            let _ = std::fs::remove_dir_all(&self.args.artifact);
+        }
+        failure.and("nothing was added")
+    }
+}
+
+fn options(args: &Args) -> Result<Options> {
+    let mut options = if args.edge { Options::edge() } else { Options::new() }.durability(args.durability);
+    if let Some(level) = args.level {
+        options = options.compression(Compression::Zstd(level));
+    }
+    if let Some(language) = args.language {
+        options = options.language(language);
+    }
+    if let Some(limit) = args.memory_limit {
+        let limit = usize::try_from(limit)
+            .map_err(|_| Failure::usage("--memory-limit: more than this machine can address"))?;
+        options = options.memory_limit(limit);
+    }
+    Ok(options)
+}
+
+fn paragraphs_beyond(artifact: &CompactArtifact, path: &str, beyond: u64) -> Result<Vec<RecordId>> {
+    let filter = Filter::from_json(&json!({ "path": path, "paragraph": { "$gt": beyond } }))?;
+    match artifact.ids_where(&filter) {
+        Ok(ids) => Ok(ids),
+        // No record has such a field: no text was added by paragraph yet.
+        Err(e) if e.kind() == ErrorKind::TypeMismatch => Ok(Vec::new()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Counts what is read through it.
+#[derive(Debug)]
+struct Counted<R> {
+    from: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,46 @@
+//! `cart compact`: the space of what was deleted.
+
+use std::time::Instant;
+
+use super::At;
+use crate::failure::{Failure, Result};
+use crate::input::values;
+use crate::output::{Output, Progress, bytes, count, time};
+
+/// Give the space of deleted records back
+///
+/// Rewrites files that hold deleted records, one at a time, and merges indexes. Readers go on meanwhile. May be interrupted at any
+/// time.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    at: At,
+    /// Memory that may be used for it
+    #[arg(long, value_name = "BYTES", default_value = "32MiB", value_parser = values::size)]
+    budget: u64,
+}
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let budget = usize::try_from(args.budget)
+        .map_err(|_| Failure::usage("--budget: more than this machine can address"))?;
+    let begun = Instant::now();
+    let artifact = args.at.write()?;
+    let report = {
+        let _bar = Progress::spinner("compacting");
+        let report = artifact.compact(budget)?;
+        artifact.close()?;
+        report
+    };
+    if output.is_json() {
+        return output.json(&report);
+    }
+    output.line(format_args!(
+        "{} became {}: {} records dropped, {} files of records and {} indexes rewritten in {}",
+        bytes(report.bytes_before),
+        bytes(report.bytes_after),
+        count(report.records_dropped),
+        report.segments_rewritten,
+        report.shards_rewritten,
+        time(begun.elapsed())
+    ))
+}

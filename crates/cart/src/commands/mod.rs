@@ -1,0 +1,69 @@
+//! A file for each command: its arguments, and what it does.
+
+pub(crate) mod add;
+pub(crate) mod bench;
+pub(crate) mod compact;
+pub(crate) mod completions;
+pub(crate) mod delete;
+pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod get;
+pub(crate) mod pack;
+pub(crate) mod salvage;
+pub(crate) mod search;
+pub(crate) mod stats;
+pub(crate) mod verify;
+
+use std::path::{Path, PathBuf};
+
+use compact_artifact::{CompactArtifact, Entry, RecoveryReport, Snapshot};
+
+use crate::failure::{Failure, Result};
+use crate::input::values::Name;
+use crate::output;
+
+/// The artifact that a command works on.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct At {
+    /// The artifact: a folder, or a packed file
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) path: PathBuf,
+}
+
+impl At {
+    /// For reading, beside a writer or not.
+    pub(crate) fn read(&self) -> Result<CompactArtifact> {
+        let artifact = CompactArtifact::open_read_only(&self.path)?;
+        tell_recovery(&self.path, artifact.recovery());
+        Ok(artifact)
+    }
+
+    /// For writing.
+    pub(crate) fn write(&self) -> Result<CompactArtifact> {
+        if self.path.is_file() {
+            let message = "a packed artifact cannot be written to; use the folder that it was packed from";
+            return Err(Failure::failed(message).at(self.path.display()));
+        }
+        let artifact = CompactArtifact::open(&self.path)?;
+        tell_recovery(&self.path, artifact.recovery());
+        Ok(artifact)
+    }
+}
+
+/// Tells of damage that opening met: the rest goes on.
+pub(crate) fn tell_recovery(path: &Path, report: &RecoveryReport) {
+    for damage in &report.damage {
+        output::warn(&output::one_line(&format!(
+            "{}: {damage} (`cart verify` looks everywhere)",
+            path.display()
+        )));
+    }
+}
+
+/// The record of that name, if there is one.
+pub(crate) fn find(snapshot: &Snapshot, name: &Name) -> Result<Option<Entry>> {
+    Ok(match name {
+        Name::Key(key) => snapshot.get_by_key(key)?,
+        Name::Id(id) => snapshot.get(*id)?,
+    })
+}

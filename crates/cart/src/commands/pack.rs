@@ -1,0 +1,49 @@
+//! `cart pack`: one file to ship.
+
+use std::path::PathBuf;
+
+use compact_artifact::{CompactArtifact, ErrorKind};
+
+use super::At;
+use crate::failure::Result;
+use crate::output::{Output, Progress, bytes};
+
+/// Write the artifact into one file that can be shipped
+///
+/// The file is read-only, opens as fast as the folder, and every command that reads takes it. `cart compact` first leaves out
+/// what was deleted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    at: At,
+    /// The file, which must not exist
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let artifact = open(&args.at)?;
+    let report = {
+        let _bar = Progress::spinner("packing");
+        artifact.pack(&args.file)?
+    };
+    if output.is_json() {
+        return output.json(&report);
+    }
+    output.line(format_args!(
+        "packed {} files into {}, {}",
+        report.files,
+        args.file.display(),
+        bytes(report.bytes)
+    ))
+}
+
+/// For writing if that can be: what is not sealed yet has to be.
+fn open(at: &At) -> Result<CompactArtifact> {
+    if at.path.is_dir() {
+        match CompactArtifact::open(&at.path) {
+            Err(e) if matches!(e.kind(), ErrorKind::Locked | ErrorKind::ReadOnly) => {}
+            opened => return Ok(opened?),
+        }
+    }
+    at.read()
+}

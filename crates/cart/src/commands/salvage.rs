@@ -1,0 +1,41 @@
+//! `cart salvage`: what is sound in a damaged artifact.
+
+use std::path::PathBuf;
+
+use compact_artifact::CompactArtifact;
+
+use crate::failure::{Failure, Result};
+use crate::output::{Output, Progress, count, one_line, several};
+
+/// Copy what is sound in a damaged artifact into a new one
+///
+/// The damaged one is only read; records keep their numbers. What was lost is named, and the exit code is 4 then; the new artifact is
+/// there nonetheless.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The damaged artifact
+    from: PathBuf,
+    /// The new one, which must not exist
+    to: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let report = {
+        let _bar = Progress::spinner("salvaging");
+        compact_artifact::salvage(&args.from, &args.to, CompactArtifact::options())?
+    };
+    if output.is_json() {
+        output.json(&report)?;
+    } else {
+        for loss in &report.losses {
+            output.line(format_args!("lost: {}", one_line(loss)))?;
+        }
+        output.line(format_args!("kept {} records in {}", count(report.records), args.to.display()))?;
+    }
+    match report.losses.len() {
+        0 => Ok(()),
+        losses => {
+            Err(Failure::damage(format_args!("{}", several(losses as u64, "loss"))).at(args.from.display()))
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! `cart search`: what is it that is looked for, and what was found.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use compact_artifact::{CompactArtifact, Hit, Query, SearchResults, Snapshot, Space};
+use serde_json::{Value, json};
+
+use super::{At, find};
+use crate::failure::{Failure, Result};
+use crate::input::values::{self, Name};
+use crate::input::vector;
+use crate::output::{Output, highlighted, metadata_line, one_line, several, shortened, time, warn};
+
+const LONG: &str = "\
+Find records by words, by meaning, by metadata, or by all at once.
+
+Words find texts with any of them, the best first (BM25). With --syntax they are a query:
+
+  word \"a phrase\" begin* roughly~ +must -not
+
+A vector (--vector-file), or the record that others shall resemble (--like), finds what is near it in a vector space. Words and a \
+vector together are fused by rank. A filter lets records through by their metadata; alone it lists them:
+
+  {\"year\": 1969}  {\"year\": {\"$gte\": 1900, \"$lt\": 2000}}  {\"$or\": [{\"lang\": {\"$in\": [\"en\", \"de\"]}}, {\"lang\": {\"$exists\": false}}]}
+  operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not
+
+With nothing found the exit code is 3.";
+
+/// Find records by words, by meaning, by metadata, or by all at once
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    at: At,
+    /// What texts are searched for
+    words: Vec<String>,
+    /// Read the words as a query: "a phrase", begin*, roughly~, +must, -not
+    #[arg(long, requires = "words")]
+    syntax: bool,
+    /// A vector to search with: a JSON array (.json), or the first row of a .npy file
+    #[arg(long, value_name = "FILE")]
+    vector_file: Option<PathBuf>,
+    /// Records like this one, by its vector: a key, or # and a number
+    #[arg(long, value_name = "KEY|#ID", value_parser = values::name)]
+    like: Option<Name>,
+    /// The vector space; needed if there are several
+    #[arg(long, value_name = "NAME")]
+    space: Option<String>,
+    /// Only records that it lets through, as JSON: '{"year": {"$gte": 1900}}'
+    #[arg(long, value_name = "JSON")]
+    filter: Option<String>,
+    /// How many hits
+    #[arg(short, long, value_name = "N", default_value_t = 10)]
+    k: usize,
+    /// How many of the best to leave out first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    offset: usize,
+    /// Only hits with at least this score
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    min_score: Option<f32>,
+    /// Compare the vector with all others instead of walking the graph
+    #[arg(long)]
+    exact: bool,
+    /// Candidates that a walk through the graph keeps: more finds more, in more time [default: 64]
+    #[arg(long, value_name = "N")]
+    ef: Option<usize>,
+    /// Say how the search went, and why each hit is one
+    #[arg(long)]
+    explain: bool,
+    /// Return what there is after so many milliseconds
+    #[arg(long, value_name = "MS")]
+    deadline: Option<u64>,
+}
+
+/// The longest snippet in bytes.
+const SNIPPET: usize = 160;
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let begun = Instant::now();
+    let artifact = args.at.read()?;
+    let snapshot = artifact.snapshot();
+    let query = query(args, &artifact, &snapshot)?;
+    let opened = begun.elapsed();
+    let begun = Instant::now();
+    let results = snapshot.search(&query)?;
+    let took = begun.elapsed();
+    for loss in &results.losses {
+        warn(&one_line(loss));
+    }
+    if output.is_json() {
+        output.json(&as_json(&results, args.offset, opened, took)?)?;
+    } else {
+        show(&results, args.offset, took, output)?;
+    }
+    if results.hits.is_empty() {
+        return Err(Failure::not_there("nothing found").at(args.at.path.display()));
+    }
+    Ok(())
+}
+
+fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Query> {
+    let words = args.words.join(" ");
+    let mut query = match args.syntax {
+        true => Query::parse(&words)?,
+        false if !words.is_empty() => Query::words(&words),
+        false => Query::new(),
+    };
+    if args.vector_file.is_some() || args.like.is_some() {
+        let space = space(args, artifact)?;
+        if let Some(path) = &args.vector_file {
+            query = query.and_vector(&space, vector::read(path)?);
+        }
+        if let Some(name) = &args.like {
+            let none =
+                || Failure::not_there(format_args!("there is no record {name}")).at(args.at.path.display());
+            query = query.and_similar_to(&space, find(snapshot, name)?.ok_or_else(none)?.id());
+        }
+    } else if let Some((option, _)) =
+        [("--space", args.space.is_some()), ("--exact", args.exact), ("--ef", args.ef.is_some())]
+            .into_iter()
+            .find(|(_, given)| *given)
+    {
+        return Err(Failure::usage(format_args!(
+            "{option}: is for vectors; expected --vector-file or --like beside it"
+        )));
+    } else if words.is_empty() && args.filter.is_none() {
+        return Err(Failure::usage(
+            "there is nothing to search for; expected words, --vector-file, --like or --filter",
+        ));
+    }
+    if let Some(filter) = &args.filter {
+        query = query.filter(values::filter(filter)?);
+    }
+    if let Some(score) = args.min_score {
+        query = query.min_score(score);
+    }
+    if let Some(ef) = args.ef {
+        query = query.ef_search(ef);
+    }
+    if let Some(deadline) = args.deadline {
+        query = query.deadline(Duration::from_millis(deadline));
+    }
+    Ok(query.k(args.k).offset(args.offset).exact(args.exact).explain(args.explain).snippet(SNIPPET))
+}
+
+/// The space that is named, or the only one.
+fn space(args: &Args, artifact: &CompactArtifact) -> Result<String> {
+    if let Some(space) = &args.space {
+        return Ok(space.clone());
+    }
+    let spaces = artifact.spaces();
+    match &spaces[..] {
+        [only] => Ok(only.name().to_owned()),
+        [] => Err(Failure::failed("the artifact has no vectors").at(args.at.path.display())),
+        several => {
+            let names: Vec<&str> = several.iter().map(Space::name).collect();
+            Err(Failure::usage(format_args!("--space: expected one of {}", names.join(", "))))
+        }
+    }
+}
+
+/// Hits as a person reads them.
+pub(crate) fn show(
+    results: &SearchResults,
+    offset: usize,
+    took: Duration,
+    output: &mut Output,
+) -> Result<()> {
+    for (rank, hit) in (offset + 1..).zip(&results.hits) {
+        show_hit(rank, hit, output)?;
+    }
+    if let Some(explain) = &results.explain {
+        let json = serde_json::to_string_pretty(&**explain)?;
+        output.line(format_args!("{}", output.faint(json)))?;
+    }
+    let incomplete = if results.is_complete { "" } else { ", incomplete: not everything was looked at" };
+    let hits = several(results.hits.len() as u64, "hit");
+    let end = output.faint(format_args!("{hits} in {}{incomplete}", time(took)));
+    output.line(format_args!("{end}"))
+}
+
+fn show_hit(rank: usize, hit: &Hit, output: &mut Output) -> Result<()> {
+    let (mut name, mut metadata) = (String::new(), String::new());
+    let mut text = "(cannot be read)".to_owned();
+    if let Some(entry) = &hit.record {
+        name = shortened(&entry.key()?.unwrap_or_default(), 60);
+        metadata = metadata_line(&entry.metadata()?, 100);
+        text = match &hit.snippet {
+            Some(snippet) => highlighted(output, snippet),
+            None if entry.is_text() => shortened(&entry.text()?, SNIPPET),
+            None => format!("({} that are not text)", crate::output::bytes(entry.len())),
+        };
+    }
+    let (name, id) = (output.name(name), output.faint(format_args!("#{}", hit.id.0)));
+    output.line(format_args!("{rank:>3}  {:.3}  {name} {id} {}", hit.score, output.faint(metadata)))?;
+    output.line(format_args!("     {text}"))?;
+    for place in &hit.explain {
+        let tail = if place.in_tail { ", in the tail" } else { "" };
+        let line = format!("     {}: rank {}, score {:.4}{tail}", place.list, place.rank, place.score);
+        output.line(format_args!("{}", output.faint(line)))?;
+    }
+    Ok(())
+}
+
+fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Duration) -> Result<Value> {
+    let hit = |(rank, hit): (usize, &Hit)| -> Result<Value> {
+        let (mut key, mut metadata) = (Value::Null, Value::Null);
+        if let Some(entry) = &hit.record {
+            key = entry.key()?.into();
+            metadata = entry.metadata()?.into();
+        }
+        let mut value = json!({
+            "rank": rank, "id": hit.id.0, "key": key, "score": hit.score, "metadata": metadata, "snippet": hit.snippet,
+        });
+        if results.explain.is_some()
+            && let Some(object) = value.as_object_mut()
+        {
+            object.insert("lists".to_owned(), serde_json::to_value(&hit.explain)?);
+        }
+        Ok(value)
+    };
+    let hits = (offset + 1..).zip(&results.hits).map(hit).collect::<Result<Vec<Value>>>()?;
+    let mut document = json!({
+        "hits": hits,
+        "is_complete": results.is_complete,
+        "losses": results.losses,
+        "open_seconds": opened.as_secs_f64(),
+        "seconds": took.as_secs_f64(),
+    });
+    if let (Some(explain), Some(object)) = (&results.explain, document.as_object_mut()) {
+        object.insert("explain".to_owned(), serde_json::to_value(&**explain)?);
+    }
+    Ok(document)
+}

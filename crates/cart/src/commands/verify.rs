@@ -1,0 +1,70 @@
+//! `cart verify`: is every stored byte the one that was written?
+
+use std::time::Instant;
+
+use clap::ValueEnum;
+use compact_artifact::VerifyLevel;
+use serde_json::json;
+
+use super::At;
+use crate::failure::{Failure, Result};
+use crate::output::{Output, Progress, one_line, several, time};
+
+/// Look for damage
+///
+/// Reads the artifact, changes nothing, and names every place that is not what was written there. With damage the exit code is
+/// 4; `cart salvage` keeps what is sound.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    at: At,
+    /// How much is read
+    #[arg(long, value_enum, default_value_t = Level::Full)]
+    level: Level,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// Lists of files, headers, tables, the log
+    Quick,
+    /// Every byte against its checksum, every record decoded
+    Full,
+}
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let level = match args.level {
+        Level::Quick => VerifyLevel::Headers,
+        Level::Full => VerifyLevel::Decode,
+    };
+    let begun = Instant::now();
+    let report = {
+        let _bar = Progress::spinner("reading");
+        compact_artifact::verify(&args.at.path, level)?
+    };
+    let damage = &report.damage;
+    if output.is_json() {
+        output.json(&json!({
+            "sound": damage.is_empty(),
+            "files": report.files,
+            "blocks": report.blocks,
+            "damage": damage,
+            "seconds": begun.elapsed().as_secs_f64(),
+        }))?;
+    } else {
+        for place in damage {
+            output.line(format_args!("{}", one_line(place)))?;
+        }
+        let sound = if damage.is_empty() { "sound" } else { "damaged" };
+        let (files, blocks) = (several(report.files, "file"), several(report.blocks, "block"));
+        output.line(format_args!("{sound}: {files}, {blocks} read in {}", time(begun.elapsed())))?;
+    }
+    if damage.is_empty() {
+        return Ok(());
+    }
+    let hint = format!("cart salvage {} NEW", args.at.path.display());
+    Err(Failure::damage(format_args!(
+        "{}; `{hint}` keeps what is sound",
+        several(damage.len() as u64, "damaged place")
+    ))
+    .at(args.at.path.display()))
+}

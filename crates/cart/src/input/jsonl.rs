@@ -1,0 +1,207 @@
+//! Records as lines of JSON, in both directions.
+
+use std::io::{BufRead, Read};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use compact_artifact::Entry;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Content, Document};
+use crate::failure::{Failure, Result};
+
+/// The longest line in bytes.
+const MAX_LINE: usize = 256 << 20;
+
+/// A record as a line of JSON. `text` and `blob`, which is base64, exclude each other.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blob: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    metadata: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Vectors::is_empty")]
+    vectors: Vectors,
+}
+
+/// Vectors by the names of their spaces, in the order in which they stand.
+#[derive(Debug, Default)]
+struct Vectors(Vec<(String, Vec<f32>)>);
+
+impl Vectors {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Vectors {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(space, vector)| (space, vector)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Vectors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Spaces;
+        impl<'de> Visitor<'de> for Spaces {
+            type Value = Vectors;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object of vectors by space, as in {\"text\": [0.1, 0.2]}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vectors, A::Error> {
+                let mut vectors: Vec<(String, Vec<f32>)> = Vec::new();
+                while let Some((space, vector)) = map.next_entry::<String, Vec<f32>>()? {
+                    if vectors.iter().any(|(known, _)| *known == space) {
+                        return Err(de::Error::custom(format_args!("two vectors in the space {space:?}")));
+                    }
+                    vectors.push((space, vector));
+                }
+                Ok(Vectors(vectors))
+            }
+        }
+        deserializer.deserialize_map(Spaces)
+    }
+}
+
+/// The record of one line.
+pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
+    // What serde_json says of the place is of no use: there is one line.
+    let line: Line = serde_json::from_slice(line).map_err(|e| {
+        let message = e.to_string();
+        let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
+        format!("{reason} (column {})", e.column())
+    })?;
+    let content = match (line.text, line.blob) {
+        (Some(text), None) => Content::Text(text),
+        (None, Some(blob)) => {
+            let decoded = BASE64_STANDARD.decode(blob);
+            Content::Blob(decoded.map_err(|e| format!("`blob` is not base64: {e}"))?)
+        }
+        (None, None) => return Err("neither `text` nor `blob`; expected one of them".to_owned()),
+        (Some(_), Some(_)) => return Err("both `text` and `blob`; expected one of them".to_owned()),
+    };
+    let document = Document { key: line.key, content, metadata: line.metadata, vectors: line.vectors.0 };
+    document.check()?;
+    Ok(document)
+}
+
+/// A record as [`parse`] reads it back, but for blobs, which may be large: those it is given as base64.
+pub(crate) fn line(entry: &Entry, vectors: Vec<(String, Vec<f32>)>) -> Result<impl Serialize + use<>> {
+    let (mut text, mut blob) = (None, None);
+    if entry.is_text() {
+        text = Some(entry.text()?.into_owned());
+    } else {
+        blob = Some(BASE64_STANDARD.encode(entry.bytes()?));
+    }
+    Ok(Line { key: entry.key()?, text, blob, metadata: entry.metadata()?, vectors: Vectors(vectors) })
+}
+
+/// The lines of a file, with their numbers from 1 on; blank ones are left out.
+#[derive(Debug)]
+pub(crate) struct Lines<R> {
+    from: R,
+    source: String,
+    number: u64,
+    buffer: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// `source` is what errors name.
+    pub(crate) fn new(from: R, source: impl Into<String>) -> Self {
+        Self { from, source: source.into(), number: 0, buffer: Vec::new() }
+    }
+
+    /// The place of the line that was read last.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.source, self.number)
+    }
+
+    /// The next line that is not blank.
+    pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>> {
+        loop {
+            self.buffer.clear();
+            self.number += 1;
+            let mut limited = self.from.by_ref().take(MAX_LINE as u64 + 1);
+            if let Err(e) = limited.read_until(b'\n', &mut self.buffer) {
+                return Err(Failure::failed(format_args!("cannot be read: {e}")).at(self.place()));
+            }
+            if self.buffer.is_empty() {
+                return Ok(None);
+            }
+            if self.buffer.len() > MAX_LINE {
+                let message = format!("a line of more than {MAX_LINE} bytes; expected one record a line");
+                return Err(Failure::failed(message).at(self.place()));
+            }
+            if self.number == 1 && self.buffer.starts_with(b"\xef\xbb\xbf") {
+                self.buffer.drain(..3);
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Some(self.buffer.trim_ascii()));
+            }
+        }
+    }
+
+    /// The next record.
+    pub(crate) fn next_document(&mut self) -> Result<Option<Document>> {
+        let parsed = match self.next_line()? {
+            Some(line) => parse(line),
+            None => return Ok(None),
+        };
+        parsed.map(Some).map_err(|e| Failure::failed(e).at(self.place()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fails(line: &str) -> String {
+        parse(line.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn a_line_is_a_record() {
+        let line = br#"{"key":"a","text":"cat","metadata":{"n":1},"vectors":{"v":[0.5,-1]}}"#;
+        let document = parse(line).unwrap();
+        assert_eq!(document.key.as_deref(), Some("a"));
+        assert_eq!(document.content, Content::Text("cat".to_owned()));
+        assert_eq!(Value::Object(document.metadata), json!({"n": 1}));
+        assert_eq!(document.vectors, [("v".to_owned(), vec![0.5, -1.0])]);
+        assert_eq!(parse(br#"{"blob":"AAH/"}"#).unwrap().content, Content::Blob(vec![0, 1, 255]));
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_an_error_that_says_why() {
+        assert!(fails(r#"{"text":"a","txet":"b"}"#).contains("unknown field `txet`"));
+        assert!(fails(r#"{"text":"a""#).contains("EOF"), "{}", fails(r#"{"text":"a""#));
+        assert!(fails(r#"{"key":"a"}"#).contains("neither"));
+        assert!(fails(r#"{"text":"a","blob":""}"#).contains("both"));
+        assert!(fails(r#"{"text":"a","key":""}"#).contains("empty key"));
+        assert!(fails(r#"{"text":"a","metadata":[1]}"#).contains("expected a map"));
+        assert!(fails(r#"{"text":"a","vectors":{"v":[1],"v":[2]}}"#).contains("two vectors"));
+        assert!(fails(r#"{"text":"a","vectors":{"v":[1e300]}}"#).contains("not finite"));
+        assert!(fails(r#"{"blob":"?"}"#).contains("base64"));
+        assert!(fails("\"a\u{0}\"").contains("column"));
+        let long = format!(r#"{{"text":"a","key":"{}"}}"#, "k".repeat(1 << 20));
+        assert!(fails(&long).contains("a key of 1048576 bytes; expected at most 1024"));
+    }
+
+    #[test]
+    fn errors_name_the_line_blank_ones_counted() {
+        let bytes = b"\xef\xbb\xbf{\"text\":\"a\"}\n\n  \r\n{\"text\":\xff}\n";
+        let mut lines = Lines::new(&bytes[..], "x.jsonl");
+        assert!(lines.next_document().unwrap().is_some());
+        let failure = lines.next_document().unwrap_err();
+        assert!(failure.message().starts_with("x.jsonl:4: "), "{}", failure.message());
+    }
+}

@@ -1,0 +1,145 @@
+//! Values of options.
+
+use compact_artifact::{Durability, Filter, Language, Metric, Originals, RecordId};
+use std::time::Duration;
+
+use crate::failure::{Failure, Result};
+
+/// A number of bytes: `64MiB`, `1GB`, `500k`, or a plain number.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("expected a number of bytes such as 64MiB, found {text:?}");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(wrong)
+}
+
+/// `sync`, `buffered`, or `group` with a delay: `group:5ms`.
+pub(crate) fn durability(text: &str) -> Result<Durability, String> {
+    let delay =
+        |text: &str| text.strip_suffix("ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    match text {
+        "sync" => Ok(Durability::Sync),
+        "buffered" => Ok(Durability::Buffered),
+        _ => match text.strip_prefix("group:").and_then(delay) {
+            Some(delay) if delay <= Duration::from_secs(10) => Ok(Durability::Group(delay)),
+            _ => Err(format!(
+                "expected sync, buffered, or group with a delay such as group:5ms, found {text:?}"
+            )),
+        },
+    }
+}
+
+pub(crate) fn metric(text: &str) -> Result<Metric, String> {
+    compact_artifact::metric_of_name(text)
+        .ok_or_else(|| format!("expected cosine, dot or l2, found {text:?}"))
+}
+
+pub(crate) fn originals(text: &str) -> Result<Originals, String> {
+    match text {
+        "none" => Ok(Originals::None),
+        "f16" => Ok(Originals::F16),
+        "f32" => Ok(Originals::F32),
+        _ => Err(format!("expected none, f16 or f32, found {text:?}")),
+    }
+}
+
+const LANGUAGES: [(&str, Language); 18] = [
+    ("arabic", Language::Arabic),
+    ("danish", Language::Danish),
+    ("dutch", Language::Dutch),
+    ("english", Language::English),
+    ("finnish", Language::Finnish),
+    ("french", Language::French),
+    ("german", Language::German),
+    ("greek", Language::Greek),
+    ("hungarian", Language::Hungarian),
+    ("italian", Language::Italian),
+    ("norwegian", Language::Norwegian),
+    ("portuguese", Language::Portuguese),
+    ("romanian", Language::Romanian),
+    ("russian", Language::Russian),
+    ("spanish", Language::Spanish),
+    ("swedish", Language::Swedish),
+    ("tamil", Language::Tamil),
+    ("turkish", Language::Turkish),
+];
+
+pub(crate) fn language(text: &str) -> Result<Language, String> {
+    let found = LANGUAGES.iter().find(|(name, _)| *name == text).map(|(_, language)| *language);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = LANGUAGES.iter().map(|(name, _)| *name).collect();
+        format!("expected one of {}, found {text:?}", names.join(", "))
+    })
+}
+
+/// A filter in its JSON form.
+pub(crate) fn filter(text: &str) -> Result<Filter> {
+    text.parse().map_err(|e: compact_artifact::Error| Failure::from(e).at("--filter"))
+}
+
+/// A record as it is named on a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Name {
+    Key(String),
+    Id(RecordId),
+}
+
+/// `#` and digits are an id, `##` begins a key that begins with `#`, everything else is a key.
+pub(crate) fn name(text: &str) -> Result<Name, String> {
+    let Some(rest) = text.strip_prefix('#') else { return Ok(Name::Key(text.to_owned())) };
+    if rest.starts_with('#') {
+        return Ok(Name::Key(rest.to_owned()));
+    }
+    let id = rest.parse().map(RecordId).map(Name::Id);
+    id.map_err(|_| {
+        format!("expected the number of a record behind #, found {text:?} (a key with # is written ##…)")
+    })
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "{key:?}"),
+            Self::Id(id) => write!(f, "#{}", id.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("64MiB"), Ok(64 << 20));
+        assert_eq!(size("1gb"), Ok(1_000_000_000));
+        assert_eq!(size("17"), Ok(17));
+        for wrong in ["", "MiB", "1.5G", "-1", "1x", "99999999999G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn records_are_named_by_key_or_number() {
+        assert_eq!(name("a#1"), Ok(Name::Key("a#1".to_owned())));
+        assert_eq!(name("#17"), Ok(Name::Id(RecordId(17))));
+        assert_eq!(name("##17"), Ok(Name::Key("#17".to_owned())));
+        assert!(name("#x").is_err());
+    }
+
+    #[test]
+    fn durabilities_have_names() {
+        assert_eq!(durability("group:5ms"), Ok(Durability::Group(Duration::from_millis(5))));
+        assert!(durability("group").is_err());
+        assert!(durability("group:11000ms").is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! A bar on stderr while something takes long, if stderr is a terminal.
+
+use std::io::Read;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar that goes away when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Of so many bytes that are read.
+    pub(crate) fn bytes(total: u64, what: &str) -> Self {
+        let template = "{msg} [{bar:32}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+        Self::new(ProgressBar::new(total), template, what)
+    }
+
+    /// Of so many things that are done.
+    pub(crate) fn steps(total: u64, what: &str) -> Self {
+        Self::new(ProgressBar::new(total), "{msg} [{bar:32}] {human_pos}/{human_len} {per_sec} {eta}", what)
+    }
+
+    /// Of something that ends when it ends.
+    pub(crate) fn spinner(what: &str) -> Self {
+        Self::new(ProgressBar::new_spinner(), "{spinner} {msg} {elapsed}", what)
+    }
+
+    fn new(bar: ProgressBar, template: &str, what: &str) -> Self {
+        // The templates are constants; a wrong one would show in the plain style.
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = bar.with_style(style.progress_chars("━╸ ")).with_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    pub(crate) fn advance(&self, by: u64) {
+        self.0.inc(by);
+    }
+
+    /// Says that something else goes on now.
+    pub(crate) fn now(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    /// Counts the bytes that are read through it.
+    pub(crate) fn reading<R: Read>(&self, from: R) -> impl Read + use<R> {
+        self.0.wrap_read(from)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,345 @@
+//! What comes out: every command, its JSON, its exit code, and its one line when it fails.
+
+use std::io::{BufRead, BufReader, Read};
+
+use crate::support::{Place, damage};
+use serde_json::{Value, json};
+
+/// Three records with metadata and vectors.
+fn place() -> Place {
+    let place = Place::new();
+    let lines = [
+        json!({"key": "moon", "text": "Men walk\non the moon.", "metadata": {"year": 1969, "lang": "en"}, "vectors": {"v": [1, 0, 0]}}),
+        json!({"key": "web", "text": "The web is invented.", "metadata": {"year": 1989, "lang": "en"}, "vectors": {"v": [0, 1, 0]}}),
+        json!({"key": "mond", "text": "Der Mond ist aufgegangen.", "metadata": {"year": 1779, "lang": "de"}, "vectors": {"v": [0.9, 0.1, 0]}}),
+    ];
+    place.write("x.jsonl", lines.map(|line| format!("{line}\n")).concat());
+    place.cart("add a x.jsonl").succeeds();
+    place
+}
+
+/// The number of the record with this key.
+fn id(place: &Place, key: &str) -> u64 {
+    place.json(&format!("get a {key}"))["id"].as_u64().unwrap()
+}
+
+/// Two thousand records, which are sealed.
+fn large_place() -> Place {
+    let place = Place::new();
+    let line = |i: u32| {
+        let noise = i.wrapping_mul(2_654_435_761);
+        format!(
+            "{{\"key\":\"k{i}\",\"text\":\"record {i} says {noise} and {:x}\",\"metadata\":{{\"n\":{i}}}}}\n",
+            noise ^ 0xdead_beef
+        )
+    };
+    place.write("x.jsonl", (0..2000).map(line).collect::<String>());
+    place.cart("add a x.jsonl").succeeds();
+    place
+}
+
+#[test]
+fn searches_by_words_meaning_and_metadata_find_the_same_as_by_hand() {
+    let place = place();
+    assert_eq!(place.found("a moon web"), ["web", "moon"]);
+    assert_eq!(place.found("a --syntax '+moon -web'"), ["moon"]);
+    assert_eq!(place.found("a --syntax '\"on the moon\"'"), ["moon"]);
+    assert_eq!(place.found("a --syntax 'inv*'"), ["web"]);
+    assert_eq!(place.found("a --filter '{\"year\":{\"$gte\":1900}}'"), ["moon", "web"]);
+    assert_eq!(place.found("a --filter '{\"lang\":\"de\"}'"), ["mond"]);
+    assert_eq!(place.found("a the --filter '{\"year\":1989}'"), ["web"]);
+    assert_eq!(place.found("a --like moon"), ["mond", "web"]);
+    let like = format!("a --like '#{}'", id(&place, "moon"));
+    assert_eq!(place.found(&format!("{like} --filter '{{\"lang\":\"en\"}}'")), ["web"]);
+    assert_eq!(place.found("a web --like moon -k 2").len(), 2);
+    assert_eq!(place.found("a --like moon --offset 1"), ["web"]);
+    assert_eq!(place.found("a --like moon --min-score 0.5"), ["mond"]);
+    assert_eq!(place.found("a moon --deadline 60000"), ["moon"]);
+}
+
+#[test]
+fn hits_are_shown_with_rank_score_key_snippet_metadata_and_time() {
+    let place = place();
+    let shown = place.text("search a moon");
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(
+        lines[0].starts_with("  1  ")
+            && lines[0].ends_with(&format!("moon #{} lang=en year=1969", id(&place, "moon"))),
+        "{shown}"
+    );
+    assert_eq!(lines[1], "     Men walk on the moon.");
+    assert!(lines[2].starts_with("1 hit in "), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "no colours outside of a terminal");
+    let document = place.json("search a moon --explain");
+    let hit = &document["hits"][0];
+    assert_eq!(
+        (&hit["rank"], &hit["id"], &hit["key"]),
+        (&json!(1), &json!(id(&place, "moon")), &json!("moon"))
+    );
+    assert_eq!(hit["metadata"], json!({"year": 1969, "lang": "en"}));
+    let (snippet, range) = (hit["snippet"]["text"].as_str().unwrap(), &hit["snippet"]["highlights"][0]);
+    let at = |end: &str| usize::try_from(range[end].as_u64().unwrap()).unwrap();
+    assert_eq!(&snippet[at("start")..at("end")], "moon");
+    assert_eq!(hit["lists"][0]["list"], "words");
+    assert_eq!(document["explain"]["records"], 3);
+    assert_eq!(document["is_complete"], true);
+    assert!(place.text("search a moon --explain").contains("words: rank 1"));
+}
+
+#[test]
+fn searches_that_cannot_be_say_so() {
+    let place = place();
+    place.cart("search a nonsense").fails(3, &["a: nothing found"]);
+    assert_eq!(place.cart("search a nonsense --json").json()["hits"], json!([]));
+    place.cart("search a --filter '{\"year\":{\"$near\":1}}'").fails(2, &["--filter", "$near"]);
+    place.cart("search a --filter '{\"year\":'").fails(2, &["--filter"]);
+    place.cart("search a --filter '{\"year\":{\"$gt\":\"x\"}}'").fails(1, &["year"]);
+    place.cart("search a").fails(2, &["nothing to search for"]);
+    place.cart("search a moon --exact").fails(2, &["--exact", "--vector-file or --like"]);
+    place.cart("search a --syntax '\"open'").fails(2, &[]);
+    place.cart("search a --like nobody").fails(3, &["there is no record \"nobody\""]);
+    place.cart("search a moon -k 0").fails(1, &["k"]);
+    place.cart("search missing moon").fails(3, &["missing"]);
+    place.cart("search x.jsonl moon").fails(1, &["x.jsonl"]);
+    assert_eq!(place.cart("search").code, 2);
+    assert_eq!(place.cart("search a moon --vector").code, 2);
+}
+
+#[test]
+fn records_are_shown_by_key_and_number() {
+    let place = place();
+    let id = |key| id(&place, key);
+    let shown = format!("moon #{}\nlang=en year=1969\nMen walk\non the moon.\n\n", id("moon"));
+    assert_eq!(place.text("get a moon"), shown);
+    assert_eq!(place.text(&format!("get a '#{}' --raw", id("web"))), "The web is invented.");
+    let record = place.json(&format!("get a '#{}'", id("mond")));
+    assert_eq!(
+        record,
+        json!({"id": id("mond"), "key": "mond", "text": "Der Mond ist aufgegangen.", "metadata": {"year": 1779, "lang": "de"}})
+    );
+    let ended =
+        place.cart("get a nobody web '#99' --json").fails(3, &["a: there is no record \"nobody\", #99"]);
+    assert_eq!(ended.json_lines().len(), 1);
+    assert_eq!(place.cart("get a '#x'").code, 2);
+    assert_eq!(place.cart("get a moon --raw --json").code, 2);
+}
+
+#[test]
+fn deleting_is_all_or_nothing() {
+    let place = place();
+    place.cart("delete a moon nobody").fails(3, &["there is no record \"nobody\"; nothing was deleted"]);
+    assert_eq!(place.records("a"), 3);
+    assert_eq!(place.json(&format!("delete a moon '#{}'", id(&place, "web"))), json!({"deleted": 2}));
+    assert_eq!(place.found("a moon web"), Vec::<String>::new());
+    place.cart("delete a --filter '{\"lang\":\"fr\"}'").fails(3, &["no record matches"]);
+    assert_eq!(place.json("delete a --filter '{\"lang\":\"de\"}'")["deleted"], 1);
+    assert_eq!(place.records("a"), 0);
+    assert_eq!(place.cart("delete a").code, 2);
+    assert_eq!(place.cart("delete a moon --filter {}").code, 2);
+}
+
+#[test]
+fn compacting_gives_space_back_and_keeps_what_is_alive() {
+    let place = large_place();
+    place.cart("delete a --filter '{\"n\":{\"$lt\":1500}}'").succeeds();
+    let kept = place.text("export a");
+    let report = place.json("compact a --budget 16MiB");
+    assert_eq!(report["records_dropped"], 1500);
+    assert!(report["bytes_after"].as_u64().unwrap() < report["bytes_before"].as_u64().unwrap());
+    assert_eq!(place.text("export a"), kept);
+    assert_eq!(place.found("a --syntax '\"record 1999\"'"), ["k1999"]);
+    place.cart("verify a").succeeds();
+    assert_eq!(place.cart("compact a --budget lots").code, 2);
+}
+
+#[test]
+fn damage_is_found_named_and_salvaged() {
+    let place = large_place();
+    assert_eq!(place.json("verify a")["sound"], true);
+    place.cart("verify a --level quick").succeeds();
+    let file = damage(&place.path("a"));
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let ended = place.cart("verify a --json").fails(4, &["a: ", "damaged place", "cart salvage a NEW"]);
+    let report = ended.json();
+    assert_eq!(report["sound"], false);
+    assert!(
+        report["damage"].as_array().unwrap().iter().any(|place| place.as_str().unwrap().contains(name)),
+        "{report}"
+    );
+    let ended = place.cart("salvage a b --json");
+    assert!(ended.code == 0 || ended.code == 4, "{ended:?}");
+    let kept = ended.json()["records"].as_u64().unwrap();
+    assert!(kept > 0 && kept <= 2000);
+    assert_eq!(place.records("b"), kept);
+    place.cart("verify b").succeeds();
+    place.cart("salvage a b").fails(1, &["b"]);
+    place.cart("verify missing").fails(3, &["missing"]);
+}
+
+#[test]
+fn a_packed_artifact_is_read_by_every_command_and_written_by_none() {
+    let place = place();
+    let report = place.json("pack a a.pack");
+    assert_eq!(report["bytes"].as_u64().unwrap(), place.path("a.pack").metadata().unwrap().len());
+    place.cart("pack a a.pack").fails(1, &["a.pack"]);
+    assert_eq!(place.found("a.pack moon"), ["moon"]);
+    assert_eq!(place.text("export a.pack --vectors"), place.text("export a --vectors"));
+    assert_eq!(place.records("a.pack"), 3);
+    place.cart("verify a.pack").succeeds();
+    place.cart("verify a.pack --level quick").succeeds();
+    let mut bytes = std::fs::read(place.path("a.pack")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    place.write("flipped.pack", bytes);
+    place.cart("verify flipped.pack").fails(4, &["flipped.pack"]);
+    place.cart("add a.pack x.jsonl").fails(1, &["a.pack: a packed artifact cannot be added to"]);
+    place.cart("delete a.pack moon").fails(1, &["a.pack: a packed artifact cannot be written to"]);
+    place.cart("compact a.pack").fails(1, &["a.pack: a packed artifact cannot be written to"]);
+}
+
+#[test]
+fn statistics_tell_records_disk_and_spaces() {
+    let place = place();
+    let document = place.json("stats a");
+    assert_eq!(document["stats"]["records"], 3);
+    assert_eq!(document["stats"]["spaces"][0]["name"], "v");
+    assert!(document["memory"].is_object());
+    let shown = place.text("stats a");
+    assert!(shown.starts_with("records    3"), "{shown}");
+    assert!(shown.contains("\"v\" (3 dimensions, cosine)"), "{shown}");
+}
+
+#[test]
+fn export_takes_a_filter() {
+    let place = place();
+    let lines = place.cart("export a --filter '{\"lang\":\"en\"}'").succeeds().json_lines();
+    assert_eq!(lines.iter().map(|line| &line["key"]).collect::<Vec<_>>(), ["moon", "web"]);
+    place.cart("export a --filter '{\"lang\":\"fr\"}'").fails(3, &["no record matches"]);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_export_without_a_word() {
+    let place = large_place();
+    let mut child = place.command("export a").spawn().unwrap();
+    let mut from = BufReader::new(child.stdout.take().unwrap());
+    from.read_line(&mut String::new()).unwrap();
+    drop(from);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(stderr, "");
+}
+
+#[test]
+fn a_second_writer_is_refused_and_readers_are_not() {
+    let place = place();
+    let writer = compact_artifact::CompactArtifact::open(place.path("a")).unwrap();
+    place.cart("add a x.jsonl --upsert").fails(1, &["a"]);
+    place.cart("delete a moon").fails(1, &["a"]);
+    assert_eq!(place.found("a moon"), ["moon"]);
+    writer.close().unwrap();
+    place.cart("add a x.jsonl --upsert").succeeds();
+}
+
+#[test]
+fn what_a_text_says_is_not_what_the_terminal_does() {
+    let place = Place::new();
+    place.cart_with("add a -", "red \u{1b}[31m alarm\n".as_bytes()).succeeds();
+    for shown in ["search a alarm", "get a stdin#1"] {
+        let shown = place.text(shown);
+        assert!(shown.contains("alarm") && !shown.contains('\u{1b}'), "{shown:?}");
+    }
+}
+
+#[test]
+fn help_teaches_and_names_the_exit_codes() {
+    let place = Place::new();
+    for help in ["--help", "-h"] {
+        let help = place.text(help);
+        for part in ["Exit codes:", "4  damage found", "demo", "NO_COLOR"] {
+            assert!(help.contains(part), "{part}: {help}");
+        }
+    }
+    assert!(place.text("--help").contains("cart search notes.artifact winter garden"));
+    assert!(place.text("add --help").contains("\"metadata\": {\"year\": 1969}"));
+    assert!(place.text("search --help").contains("$gte"));
+    assert!(place.text("--version").starts_with("cart 0."));
+    assert_eq!(place.cart("").code, 2);
+    assert_eq!(place.cart("frobnicate").code, 2);
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(place.text(&format!("completions {shell}")).contains("salvage"), "{shell}");
+    }
+    assert_eq!(place.cart("completions tcsh").code, 2);
+    place.cart("completions bash --json").fails(2, &["--json"]);
+}
+
+#[test]
+fn figures_are_of_real_work_and_come_as_text_json_and_a_page() {
+    let place = place();
+    let report = place.json("bench a --queries 20 --rounds 1 --html page.html --scratch .");
+    assert_eq!(report["setting"]["records"], 3);
+    let names = |list: &str| -> Vec<String> {
+        report[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    for (list, part) in [
+        ("figures", "ingest until all is indexed"),
+        ("figures", "open to first result, new process"),
+        ("figures", "disk, all files"),
+        ("latencies", "get, block decoded each time"),
+        ("latencies", "words, filtered"),
+        ("latencies", "words and vectors of \"v\""),
+        ("series", "recall at 10 in \"v\""),
+        ("series", "ingest by threads"),
+    ] {
+        assert!(names(list).iter().any(|name| name.starts_with(part)), "{list} has no {part:?}: {report}");
+    }
+    let all = report["latencies"].as_array().unwrap();
+    assert!(
+        all.iter().all(|l| l["p50"].as_f64() <= l["p99"].as_f64() && l["p50"].as_f64() > Some(0.0)),
+        "{report}"
+    );
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.contains("<svg") && page.ends_with("</html>\n") && !page.contains("http"), "{page}");
+    let left: Vec<_> =
+        std::fs::read_dir(place.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "scratch files were left behind: {left:?}");
+}
+
+#[test]
+fn the_demo_builds_what_the_other_commands_go_on_with() {
+    let place = Place::new();
+    let built = place.json("demo d");
+    assert_eq!(built["built"]["records"], 117_659);
+    assert_eq!(built["stats"]["records"], 117_660, "the texts and their licence");
+    let answers = built["answers"].as_array().unwrap();
+    assert!(answers.len() >= 6);
+    assert!(answers.iter().all(|answer| !answer["keys"].as_array().unwrap().is_empty()), "{built}");
+    assert_eq!(place.text("get d wordnet.LICENSE --raw").trim_end(), place.text("demo --licence").trim_end());
+    assert_eq!(
+        place.json("demo --licence")["licence"].as_str(),
+        Some(place.text("get d wordnet.LICENSE --raw").as_str())
+    );
+    assert!(place.text("search d small domestic animal").contains("a single domestic animal"));
+    let again: Value = place.json("demo d");
+    assert!(again["built"].is_null(), "it is there already");
+    assert_eq!(again["answers"].as_array().unwrap().len(), answers.len());
+    let told = place.text("demo d");
+    assert!(told.contains("is there already") && told.contains("cart search d \"…\""), "{told}");
+    place.cart("demo d --vectors x.npy").fails(2, &["--vectors"]);
+    place.cart("delete d n02084071").succeeds();
+    place.cart("demo d").fails(0, &["d: has 117,658 of 117,659 texts; --force"]);
+    assert_eq!(place.json("demo d --force")["built"]["records"], 117_659);
+    place.write("mine/file", "precious");
+    place.cart("demo mine --force").fails(1, &["not what an earlier demo built"]);
+    assert!(place.path("mine/file").exists());
+}

@@ -1,0 +1,258 @@
+//! What goes in: formats, and what is said of files that are not of them.
+
+use std::fs;
+
+use crate::support::Place;
+use serde_json::{Value, json};
+
+const FACTS: &str = concat!(
+    r#"{"key":"moon","text":"men walk on the moon","metadata":{"year":1969,"tags":["space"]},"vectors":{"v":[1,0,0]}}"#,
+    "\n",
+    r#"{"key":"web","text":"the web is invented","metadata":{"year":1989},"vectors":{"v":[0,1,0]}}"#,
+    "\n\n",
+    r#"{"key":"rover","text":"a rover drives on mars","metadata":{"year":2004,"tags":["space","mars"]},"vectors":{"v":[0.9,0.1,0]}}"#,
+    "\n",
+    r#"{"text":"a record without a key"}"#,
+    "\n",
+    r#"{"key":"bytes","blob":"AAH/"}"#,
+    "\n",
+);
+
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn f32s(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn exported_records_are_the_same_when_they_are_read_back() {
+    let place = Place::new();
+    place.write("facts.jsonl", FACTS);
+    let added = place.json("add a facts.jsonl");
+    assert_eq!(added["records"], 5);
+    assert_eq!(added["created"], true);
+    let first = place.cart("export a --vectors").succeeds();
+    assert_eq!(first.json_lines().len(), 5);
+    let given: Vec<Value> =
+        FACTS.lines().filter(|l| !l.is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect();
+    for (given, exported) in given.iter().zip(first.json_lines()) {
+        for field in ["key", "text", "blob", "metadata"] {
+            assert_eq!(given[field], exported[field]);
+        }
+        assert_eq!(given["vectors"].is_null(), exported["vectors"].is_null());
+    }
+    place.cart_with("add b --jsonl -", &first.stdout).succeeds();
+    let second = place.cart("export b --vectors").succeeds();
+    assert_eq!(first.text(), second.text());
+    assert!(!place.text("export a").contains("vectors"));
+}
+
+#[test]
+fn broken_jsonl_adds_nothing_and_says_where_and_why() {
+    let place = Place::new();
+    let good = r#"{"key":"a","text":"one"}"#;
+    for (line, reason) in [
+        (r#"{"key":"b","text":"two""#, "EOF"),
+        (r#"{"key":"b","txet":"two"}"#, "unknown field `txet`"),
+        (r#"{"key":"b"}"#, "neither `text` nor `blob`"),
+        (r#"{"key":"b","text":"two","vectors":{"v":[0,0]}}"#, "a vector of zeros"),
+        (r#"{"key":"b","text":"two","vectors":{"v":[1],"v":[2]}}"#, "two vectors"),
+        ("not json", "expected"),
+    ] {
+        place.write("bad.jsonl", format!("{good}\n\n{line}\n"));
+        place.cart("add a bad.jsonl").fails(1, &["bad.jsonl:3: ", reason, "nothing was added"]);
+        assert!(!place.path("a").exists(), "an artifact was left behind");
+    }
+    place.cart_with("add a --jsonl -", b"{\"text\":\"\xff\"}\n").fails(1, &["stdin:1: "]);
+    place.write("key.jsonl", format!(r#"{{"key":"{}","text":"x"}}"#, "k".repeat(1 << 20)));
+    place.cart("add a key.jsonl").fails(1, &["key.jsonl:1: a key of 1048576 bytes; expected at most 1024"]);
+    assert!(!place.path("a").exists());
+}
+
+#[test]
+fn an_artifact_that_is_there_is_as_before_after_a_failed_add() {
+    let place = Place::new();
+    place.write("facts.jsonl", FACTS);
+    place.cart("add a facts.jsonl").succeeds();
+    let before = place.text("export a --vectors");
+    for (line, reason) in [
+        (r#"{"key":"web","text":"there already"}"#, "web"),
+        (r#"{"text":"x","vectors":{"v":[1,2]}}"#, "the space \"v\" has 3 dimensions"),
+    ] {
+        place.write("more.jsonl", format!("{{\"key\":\"new\",\"text\":\"new\"}}\n{line}\n"));
+        place.cart("add a more.jsonl").fails(1, &[reason, "nothing was added"]);
+        assert_eq!(place.text("export a --vectors"), before);
+    }
+}
+
+#[test]
+fn with_batches_what_was_committed_before_an_error_is_kept_and_counted() {
+    let place = Place::new();
+    let line = |i| format!("{{\"key\":\"{i}\",\"text\":\"number {i}\"}}\n");
+    let mut lines = (0..25).map(line).collect::<Vec<_>>().concat();
+    lines.push_str("{\n");
+    place.write("many.jsonl", lines);
+    place
+        .cart("add a many.jsonl --batch 10")
+        .fails(1, &["many.jsonl:26: ", "20 records were added before it and are kept"]);
+    assert_eq!(place.records("a"), 20);
+}
+
+#[test]
+fn vectors_from_a_file_belong_to_the_lines() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"key\":\"a\",\"text\":\"one\"}\n{\"key\":\"b\",\"text\":\"two\"}\n");
+    place.write("x.npy", npy("<f4", "(2, 3)", &f32s(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0])));
+    place.cart("add a x.jsonl --vectors x.npy --space v").succeeds();
+    place.write("q.json", "[0, 1, 0.1]");
+    assert_eq!(place.found("a --vector-file q.json"), ["b", "a"]);
+    place.write("q.npy", npy("|i1", "(1, 3)", &[127, 3, 0]));
+    assert_eq!(place.found("a --vector-file q.npy --space v --exact"), ["a", "b"]);
+    assert_eq!(place.found("a --like b"), ["a"]);
+    place.write("short.json", "[0, 1]");
+    place.cart("search a --vector-file short.json").fails(1, &["3", "2"]);
+    place.cart("search a --vector-file q.json --space w").fails(1, &["\"w\""]);
+}
+
+#[test]
+fn vectors_of_the_wrong_shape_add_nothing() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"key\":\"a\",\"text\":\"one\"}\n{\"key\":\"b\",\"text\":\"two\"}\n");
+    let fails = |descr: &str, shape: &str, data: &[u8], parts: &[&str]| {
+        place.write("x.npy", npy(descr, shape, data));
+        place.cart("add a x.jsonl --vectors x.npy --space v").fails(1, parts);
+        assert!(!place.path("a").exists());
+    };
+    fails("<f4", "(3, 1)", &f32s(&[1.0, 2.0, 3.0]), &["x.npy: 3 rows of vectors for 2 records"]);
+    fails("<f4", "(2, 2)", &f32s(&[1.0, 2.0, 3.0]), &["x.npy: expected", "bytes by its header"]);
+    fails("<f4", "(2, 2)", &f32s(&[1.0, 2.0, f32::NAN, 0.0]), &["x.npy: row 1: number 0 is not finite"]);
+    fails("<f4", "(2, 2)", &f32s(&[1.0, 2.0, 0.0, 0.0]), &["x.npy: row 1: a vector of zeros"]);
+    fails("<f8", "(2, 1)", &[0; 16], &["x.npy: numbers of type <f8; expected <f4, <f2 or |i1"]);
+    fails("<f4", "(8,)", &f32s(&[0.0; 8]), &["x.npy: an array of 1 dimensions; expected two"]);
+    place.write("x.npy", npy("<f4", "(2, 1)", &f32s(&[1.0, 2.0])));
+    place.cart_with("add a --jsonl - --vectors x.npy --space v", b"").fails(2, &["expected a JSONL file"]);
+    place.cart("add a x.jsonl x.jsonl --vectors x.npy --space v").fails(2, &["expected one JSONL file"]);
+}
+
+#[test]
+fn a_space_keeps_the_metric_and_the_originals_it_was_set_up_with() {
+    let place = Place::new();
+    let line = r#"{"text":"x","vectors":{"v":[0.25,0.5]}}"#;
+    place.cart_with("add a --jsonl --metric l2 --originals f32 -", line.as_bytes()).succeeds();
+    place.cart_with("add a --jsonl --metric l2 -", line.as_bytes()).succeeds();
+    place.cart_with("add a --jsonl --metric dot -", line.as_bytes()).fails(1, &["--metric", "\"v\"", "l2"]);
+    place.cart_with("add a --jsonl --originals f16 -", line.as_bytes()).fails(1, &["--originals", "\"v\""]);
+    place.cart_with("add a --jsonl --metric l2 -", br#"{"text":"x"}"#).fails(2, &["no record has a vector"]);
+    assert_eq!(
+        place.cart("export a --vectors").succeeds().json_lines()[0]["vectors"],
+        json!({"v": [0.25, 0.5]})
+    );
+    assert_eq!(place.records("a"), 2);
+}
+
+#[test]
+fn folders_of_texts_are_read_by_paragraph_or_whole() {
+    let place = Place::new();
+    place.write("notes/b.txt", "first line\nsecond line\n\n\nlast\n");
+    place.write("notes/a/x.md", "# title\n\ntext\n");
+    place.write("notes/.hidden", "\0");
+    place.cart("add a notes").succeeds();
+    let lines = place.cart("export a").succeeds().json_lines();
+    let keys: Vec<&str> = lines.iter().map(|line| line["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["notes/a/x.md#1", "notes/a/x.md#2", "notes/b.txt#1", "notes/b.txt#2"]);
+    assert_eq!(lines[3]["metadata"], json!({"path": "notes/b.txt", "paragraph": 2, "line": 5}));
+    assert_eq!(lines[2]["text"], "first line\nsecond line");
+    place.cart("add whole notes --split whole").succeeds();
+    let lines = place.cart("export whole").succeeds().json_lines();
+    assert_eq!(
+        lines[1],
+        json!({
+            "key": "notes/b.txt", "text": "first line\nsecond line\n\n\nlast\n", "metadata": {"path": "notes/b.txt"},
+        })
+    );
+}
+
+#[test]
+fn upsert_replaces_all_of_a_text_also_when_it_has_become_shorter() {
+    let place = Place::new();
+    place.write("n.txt", "one\n\ntwo\n\nthree\n");
+    place.cart("add a n.txt").succeeds();
+    place.cart("add a n.txt").fails(1, &["n.txt#1"]);
+    place.write("n.txt", "uno\n\ndos\n");
+    place.cart("add a n.txt --upsert").succeeds();
+    let texts: Vec<Value> = place.cart("export a").succeeds().json_lines();
+    let texts: Vec<&str> = texts.iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["uno", "dos"]);
+}
+
+#[test]
+fn files_that_are_not_text_are_named_and_stored_only_as_blobs() {
+    let place = Place::new();
+    let noise: Vec<u8> = (0..(9u32 << 20)).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    place.write("docs/a.txt", "text");
+    place.write("docs/large.bin", &noise);
+    place.write("docs/pic.png", b"\x89PNG\r\n\x1a\n");
+    place.cart("add a docs").fails(1, &["docs/large.bin: not a text", "--blob", "nothing was added"]);
+    assert!(!place.path("a").exists());
+    place.cart("add a docs --blob").succeeds();
+    assert_eq!(place.cart("get a docs/large.bin --raw").succeeds().stdout, noise);
+    assert_eq!(place.cart("get a docs/pic.png --raw").succeeds().stdout, b"\x89PNG\r\n\x1a\n");
+    assert_eq!(place.json("get a docs/pic.png")["blob"], "iVBORw0KGgo=");
+    place.write("docs/large.bin", "small now");
+    place.cart("add a docs --blob --upsert").succeeds();
+    assert_eq!(place.text("get a docs/large.bin --raw"), "small now");
+    assert_eq!(place.records("a"), 3);
+}
+
+#[test]
+fn compressed_jsonl_is_read_too() {
+    let place = Place::new();
+    place.write("facts.jsonl.zst", zstd::encode_all(FACTS.as_bytes(), 3).unwrap());
+    place.cart("add a facts.jsonl.zst").succeeds();
+    assert_eq!(place.records("a"), 5);
+    place.write("torn.jsonl.zst", &zstd::encode_all(FACTS.as_bytes(), 3).unwrap()[..40]);
+    place.cart("add b torn.jsonl.zst").fails(1, &["torn.jsonl.zst:", "nothing was added"]);
+}
+
+#[test]
+fn what_has_nothing_to_add_or_no_effect_is_refused() {
+    let place = Place::new();
+    place.write("empty.txt", "\n\n");
+    place.write("x.jsonl", "{\"text\":\"x\"}\n");
+    fs::create_dir(place.path("empty")).unwrap();
+    place.cart("add a empty.txt").fails(3, &["no file has a record"]);
+    place.cart("add a empty").fails(1, &["a folder without files"]);
+    place.cart("add a missing.txt").fails(3, &["missing.txt: there is no such file"]);
+    place.cart("add a x.jsonl --split whole").fails(2, &["--split"]);
+    place.cart("add a x.jsonl --memory-limit 1MiB").fails(1, &["memory_limit"]);
+    assert!(!place.path("a").exists());
+    place.cart("add a x.jsonl --language english").succeeds();
+    place.cart("add a x.jsonl --language english").fails(2, &["--language"]);
+    for usage in [
+        "add a",
+        "add a x.jsonl --level 23",
+        "add a x.jsonl --vectors x.npy",
+        "add a x.jsonl --batch 0",
+        "add a x.jsonl --blob --jsonl",
+    ] {
+        assert_eq!(place.cart(usage).code, 2, "{usage}");
+    }
+}
+
+#[test]
+fn settings_for_adding_are_settings_of_the_artifact_or_of_the_process() {
+    let place = Place::new();
+    place.write("x.txt", "the cats were running\n");
+    let options = "--language english --level 19 --edge --durability buffered --memory-limit 16MiB";
+    place.cart(&format!("add a x.txt {options}")).succeeds();
+    assert_eq!(place.found("a run"), ["x.txt#1"], "stems");
+    place.cart("add b x.txt").succeeds();
+    assert_eq!(place.found("b run"), Vec::<String>::new());
+}

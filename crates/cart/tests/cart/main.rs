@@ -1,0 +1,6 @@
+//! Runs the program as a person or a shell would.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod commands;
+mod input;
+mod support;
