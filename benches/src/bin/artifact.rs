@@ -6,7 +6,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
     reason = "a program that prints small numbers"
 )]
 
@@ -24,6 +23,9 @@ use peak_alloc::PeakAlloc;
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
+
+/// The query of a row.
+type Kind<'a> = Box<dyn Fn(usize) -> Query + 'a>;
 
 const SPACE: &str = "meaning";
 const MIB: f64 = 1024.0 * 1024.0;
@@ -218,7 +220,7 @@ fn searching(data: &Data, path: &Path, report: &mut String) -> Result<()> {
                 .to_owned()
         };
         let filter = |share: u64| Filter::field("topic").lt(share);
-        let kinds: [(&str, Box<dyn Fn(usize) -> Query>); 7] = [
+        let kinds: [(&str, Kind<'_>); 7] = [
             ("words, a definition as the query", Box::new(|row| Query::words(&text(row)))),
             (
                 "words, two of them",
