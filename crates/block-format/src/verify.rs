@@ -154,7 +154,9 @@ impl Verifier {
             let (before, result) = (self.report.damage.len(), self.part(entry));
             self.note(FileName::Part(entry.file), entry.len, result, 0..0)?;
             let found = &mut self.report.damage[before..];
-            found.iter_mut().for_each(|damage| damage.is_derived = PartKind(entry.kind).is_derived());
+            for damage in found {
+                damage.is_derived = PartKind(entry.kind).is_derived();
+            }
         }
         let active = manifest.logs.len() - 1;
         for (index, entry) in manifest.logs.iter().enumerate() {
