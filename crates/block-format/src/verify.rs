@@ -153,7 +153,8 @@ impl Verifier {
         for entry in &manifest.parts {
             let (before, result) = (self.report.damage.len(), self.part(entry));
             self.note(FileName::Part(entry.file), entry.len, result, 0..0)?;
-            for damage in &mut self.report.damage[before..] {
+            let found = &mut self.report.damage[before..];
+            for damage in found {
                 damage.is_derived = PartKind(entry.kind).is_derived();
             }
         }

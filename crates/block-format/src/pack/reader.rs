@@ -85,25 +85,22 @@ impl PackVfs {
         })?;
         let len = file.len().map_err(|e| Error::io(e, "asking for the length", path))?;
         let bytes = Source::sealed(path, len, file, options.memory_mapping);
-        let is_aligned = offset.is_multiple_of(MEMORY_ALIGN as u64);
-        match bytes.mapped() {
-            Some(_) if !is_aligned => {
-                let pack = bytes.read(offset.min(len), len.saturating_sub(offset))?;
-                let copy = Aligned::copy(&pack);
-                Self::new(Pack { bytes: Source::mapped_from(path, Box::new(InMemory(copy))), start: 0 })
-            }
-            _ => Self::new(Pack { bytes, start: offset }),
+        let pack = Pack { bytes, start: offset };
+        if pack.bytes.mapped().is_none() || offset.is_multiple_of(MEMORY_ALIGN as u64) {
+            return Self::new(pack);
         }
+        let copy = Aligned::copy(&pack.read(0, pack.header()?.pack_len)?);
+        Self::new(Pack { bytes: Source::mapped_from(path, Box::new(InMemory(copy))), start: 0 })
     }
 
     /// The pack at the beginning of bytes in memory. They are used where they lie if they begin on a multiple of 64, and copied otherwise.
     pub fn from_bytes(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self> {
         let name = Path::new("pack in memory");
-        let bytes: Box<dyn MappedBytes> = if is_aligned(bytes.as_ref()) {
-            Box::new(InMemory(bytes))
-        } else {
-            Box::new(InMemory(Aligned::copy(bytes.as_ref())))
-        };
+        // An array lies where its box does.
+        let mut bytes: Box<dyn MappedBytes> = Box::new(InMemory(bytes));
+        if !is_aligned((*bytes).as_ref()) {
+            bytes = Box::new(InMemory(Aligned::copy((*bytes).as_ref())));
+        }
         Self::new(Pack { bytes: Source::mapped_from(name, bytes), start: 0 })
     }
 

@@ -302,41 +302,44 @@ impl Run {
                     edit.write_part(PartKind(300), salt, |part| part.write_all(&content(300, salt)))
                 })?;
             }
-            Op::Edit => store.edit(|edit| {
-                edit.end_log()?;
-                self.synced();
-                let first = self.models[self.now.begun].records.keys().next().copied();
-                let one = content(60, salt);
-                let mut batch = store.batch();
-                batch.put(&one)?;
-                if let Some(id) = first {
-                    batch.delete(RecordId(id));
-                }
-                self.begin(|model| {
-                    model.put(one);
-                    first.map(|id| model.records.remove(&id));
-                });
-                store.commit(batch, Durability::Sync)?;
-                self.wrote();
-                self.synced();
-                let first = self.models[self.now.begun].records.keys().next().copied();
-                edit.delete(first.map(RecordId));
-                edit.seal_logs()?;
-                for part in edit.snapshot().parts().iter().filter(|part| part.kind() == REPLACED) {
-                    edit.drop_part(part.id())?;
-                }
-                edit.write_part(REPLACED, salt, |part| part.write_all(&content(300, salt)))?;
-                self.begin(|model| {
-                    first.map(|id| model.records.remove(&id));
-                    model.parts = vec![salt];
-                });
-                Ok(())
-            })?,
+            Op::Edit => self.edit(store, salt)?,
         }
-        if op == Op::Edit {
+        Ok(())
+    }
+
+    fn edit(&mut self, store: &Store, salt: u64) -> Result<()> {
+        store.edit(|edit| {
+            edit.end_log()?;
+            self.synced();
+            let first = self.models[self.now.begun].records.keys().next().copied();
+            let one = content(60, salt);
+            let mut batch = store.batch();
+            batch.put(&one)?;
+            if let Some(id) = first {
+                batch.delete(RecordId(id));
+            }
+            self.begin(|model| {
+                model.put(one);
+                first.map(|id| model.records.remove(&id));
+            });
+            store.commit(batch, Durability::Sync)?;
             self.wrote();
             self.synced();
-        }
+            let first = self.models[self.now.begun].records.keys().next().copied();
+            edit.delete(first.map(RecordId));
+            edit.seal_logs()?;
+            for part in edit.snapshot().parts().iter().filter(|part| part.kind() == REPLACED) {
+                edit.drop_part(part.id())?;
+            }
+            edit.write_part(REPLACED, salt, |part| part.write_all(&content(300, salt)))?;
+            self.begin(|model| {
+                first.map(|id| model.records.remove(&id));
+                model.parts = vec![salt];
+            });
+            Ok(())
+        })?;
+        self.wrote();
+        self.synced();
         Ok(())
     }
 

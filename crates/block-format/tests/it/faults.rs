@@ -76,7 +76,7 @@ pub(crate) fn campaign(left_out: Option<Step>, len: usize, stride: usize) -> Res
 
 #[test]
 fn a_fault_at_any_call_loses_nothing_that_was_acknowledged() {
-    let stride = if full() { 1 } else { 9 };
+    let stride = if full() { 1 } else { 13 };
     let runs = campaign(None, 3, stride).unwrap_or_else(|e| panic!("{e}"));
     println!("faults injected: {runs}, one a run, at every call index; none lost anything");
     assert!(runs > 10_000, "{runs}");
