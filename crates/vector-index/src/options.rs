@@ -22,7 +22,7 @@ impl Default for BuildOptions {
 impl BuildOptions {
     /// The defaults.
     pub fn new() -> Self {
-        Self { m: 16, ef_construction: 64, alpha: 1.1, seed: 0, graph_from: 2_000 }
+        Self { m: 16, ef_construction: 48, alpha: 1.1, seed: 0, graph_from: 2_000 }
     }
 
     /// How many neighbours a node has at most in the upper layers; in the lowest, which has nearly all links, it has twice as
@@ -33,7 +33,7 @@ impl BuildOptions {
     }
 
     /// How many candidates the neighbours of a node are chosen from. More makes a better graph in more time. 1 to 10,000.
-    /// Default: 64.
+    /// Default: 48.
     pub fn ef_construction(mut self, ef_construction: usize) -> Self {
         self.ef_construction = ef_construction;
         self

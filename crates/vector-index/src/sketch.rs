@@ -163,11 +163,6 @@ impl<'a> Sketch<'a> {
         let mut limit = f32::INFINITY;
         let blocks = self.rows.chunks_exact(self.rows_per_block).zip(self.factors.as_chunks::<BLOCK>().0);
         for ((rows, factors), first) in blocks.zip((0u32..).step_by(BLOCK)) {
-            // The next block but one.
-            let ahead = (first as usize / BLOCK + 2) * self.rows_per_block;
-            if let Some(rows) = self.rows.get(ahead..ahead + self.rows_per_block) {
-                crate::kernel::prefetch(rows.as_flattened());
-            }
             let mut sums = [0; BLOCK];
             kernel.sums(&lookup.tables, rows, &mut sums);
             let mut estimates = [0.0; BLOCK];

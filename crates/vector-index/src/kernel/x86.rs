@@ -14,6 +14,9 @@ use crate::sketch::{BLOCK, SignRow, Sums, Tables, estimate};
 /// How many rows ahead of the one that is multiplied are asked for.
 const AHEAD: usize = 8;
 
+/// Rows of signs that are asked for before they are needed.
+const ROWS_AHEAD: usize = 64;
+
 pub(super) fn avx2(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX2.
     unsafe { dots_avx2(query, plane, ids, out) }
@@ -75,6 +78,13 @@ pub(super) fn prefetch(bytes: &[u8]) {
         // of x86-64.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
     }
+}
+
+/// Asks for the row of signs so many places on, which may be past the end of all.
+#[inline]
+fn prefetch_later(row: &SignRow) {
+    // SAFETY: a prefetch reads nothing that a program could see, and fails nowhere. SSE is part of x86-64.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(ROWS_AHEAD * BLOCK).cast()) }
 }
 
 /// Asks for the rows of the first few ids.
@@ -265,6 +275,7 @@ fn look_up_avx2(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
         for (tables, rows) in tables.chunks(2).zip(rows.chunks(2)) {
             let mut bytes = _mm256_setzero_si256();
             for (table, row) in tables.iter().zip(rows) {
+                prefetch_later(row);
                 let [low, high] = nibbles256(load_group(&row.as_chunks().0[half]));
                 let tables = table.each_ref().map(|table| _mm256_broadcastsi128_si256(load_table(table)));
                 bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(tables[0], low));
@@ -286,6 +297,7 @@ fn look_up_avx512(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
     for (tables, rows) in tables.as_chunks::<2>().0.iter().zip(rows.as_chunks::<2>().0) {
         let mut bytes = _mm512_setzero_si512();
         for i in 0..2 {
+            prefetch_later(&rows[i]);
             let signs = load_line(bytemuck::cast_ref(&rows[i]));
             let low = _mm512_broadcast_i32x4(load_table(&tables[i][0]));
             let high = _mm512_broadcast_i32x4(load_table(&tables[i][1]));

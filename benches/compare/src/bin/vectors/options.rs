@@ -74,7 +74,7 @@ impl Metric {
 }
 
 fn default_engines() -> Vec<String> {
-    ["ours:64", "ours-scan:64", "ours-exact:64", "usearch", "hnsw_rs:100", "turbovec"]
+    ["ours:48", "ours-scan:48", "ours-exact:48", "usearch", "hnsw_rs:100", "turbovec"]
         .map(str::to_owned)
         .to_vec()
 }
