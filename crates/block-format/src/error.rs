@@ -120,6 +120,13 @@ impl Error {
         self.0.source.is_some()
     }
 
+    /// The same of bytes that do not hold, for another who asks.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { kind, message, path, offset, source: _ } = &*self.0;
+        let (kind, message, path, offset) = (*kind, message.clone(), path.clone(), *offset);
+        Self(Box::new(Inner { kind, message, path, offset, source: None }))
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.0.message
     }

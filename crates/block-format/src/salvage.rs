@@ -1,6 +1,7 @@
 //! A damaged artifact → a new one with every record that is sound.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::block::{Block, BlockKind, Body};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileName};
-use crate::id::{ArtifactId, RecordId};
+use crate::id::{ArtifactId, FileId, RecordId};
 use crate::log::layout::{COMMIT_LEN, Commit};
 use crate::log::reader::next_sound;
 use crate::manifest::{Manifest, PartEntry};
@@ -35,10 +36,15 @@ pub struct SalvageReport {
     pub damaged_blocks: u64,
     /// A list of deleted records is damaged: some of them may be back.
     pub deletes_incomplete: bool,
+    /// Parts of kinds from 256 on in the new artifact, with the kind and tag they had, and their bytes.
+    pub parts: u64,
+    /// Kind and tag of such parts that are missing, or of which a checksum does not hold.
+    pub lost_parts: Vec<(PartKind, u64)>,
 }
 
 /// Copies every sound record of the artifact at `from` into a new artifact at `to`, under its id, whatever is damaged or
-/// missing: the manifest, file headers, tables, blocks. `from` is only read; deleted records stay behind.
+/// missing: the manifest, file headers, tables, blocks. `from` is only read; deleted records stay behind. Parts of
+/// kinds from 256 on are copied if all their checksums hold.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     salvage_in(Arc::new(DiskVfs), from, to, options)
 }
@@ -61,6 +67,7 @@ pub fn salvage_in(
         directory,
         manifest: found.newest,
         files: Vec::new(),
+        parts: BTreeMap::new(),
         deletes: RoaringTreemap::new(),
         next_id: 0,
         report: SalvageReport::default(),
@@ -68,6 +75,7 @@ pub fn salvage_in(
     salvage.read(&found.names)?;
     let store = Store::create_in(vfs, to, options)?;
     salvage.write(&store)?;
+    salvage.write_parts(&store)?;
     store.close()?;
     Ok(salvage.report)
 }
@@ -93,10 +101,14 @@ fn identity(vfs: &dyn Vfs, root: &Path, names: &[FileName]) -> Result<ArtifactId
     most.map(|(artifact, _)| artifact).ok_or_else(none)
 }
 
+const COPIED_AT_ONCE: u64 = 256 << 10;
+
 struct Salvage {
     directory: Directory,
     manifest: Option<Manifest>,
     files: Vec<Arc<dyn Run>>,
+    /// Sound parts that are not ours, by kind, tag and file.
+    parts: BTreeMap<(u32, u64, FileId), Part>,
     deletes: RoaringTreemap,
     next_id: u64,
     report: SalvageReport,
@@ -119,6 +131,9 @@ impl Salvage {
             let deletes = |entry: &&PartEntry| entry.kind == PartKind::DELETES.0;
             self.report.deletes_incomplete |=
                 manifest.parts.iter().filter(deletes).any(|entry| missing(&entry));
+            let derived = manifest.parts.iter().filter(|entry| PartKind(entry.kind).is_derived());
+            let lost = derived.filter(|entry| !self.parts.contains_key(&(entry.kind, entry.tag, entry.file)));
+            self.report.lost_parts = lost.map(|entry| (PartKind(entry.kind), entry.tag)).collect();
         }
         Ok(())
     }
@@ -176,28 +191,72 @@ impl Salvage {
         Ok(())
     }
 
-    /// Deleted ids of the current generation; without a manifest, of any: what was deleted once stays so.
+    /// Deleted ids of the current generation; without a manifest, of any: what was deleted once stays so. And the parts
+    /// of callers; without a manifest, every one, since a part that is no longer needed is soon removed.
     fn read_part(&mut self, name: FileName) -> Result<()> {
         let (Some(id), Some(source)) = (name.id(), self.open(name)?) else { return Ok(()) };
         let named =
             self.manifest.as_ref().map(|manifest| manifest.parts.iter().find(|entry| entry.file == id));
         let entry = match named {
-            Some(Some(entry)) if entry.kind == PartKind::DELETES.0 => *entry,
-            Some(_) => return Ok(()),
+            Some(Some(entry)) => *entry,
+            Some(None) => return Ok(()),
             None => PartEntry { file: id, len: source.len(), hash: 0, kind: PartKind::DELETES.0, tag: 0 },
         };
-        let binding = self.directory.binding(id);
-        let ids = Part::open(source, binding, entry, self.directory.options.steps).and_then(|part| {
-            part.verify()?;
+        let (unnamed, binding) = (named.is_none(), self.directory.binding(id));
+        let opened = Part::open(source, binding, entry, self.directory.options.steps).and_then(|mut part| {
+            if unnamed {
+                let footer = part.footer()?;
+                (part.entry.kind, part.entry.tag) = (footer.kind, footer.tag);
+            }
+            Ok(part)
+        });
+        let part = match opened {
+            Ok(part) => part,
+            Err(e) if e.is_io() => return Err(e),
+            Err(_) => {
+                self.report.deletes_incomplete |= !PartKind(entry.kind).is_derived();
+                return Ok(());
+            }
+        };
+        let checked = part.verify();
+        if part.kind().is_derived() {
+            match checked {
+                Ok(()) => drop(self.parts.insert((part.kind().0, part.tag(), id), part)),
+                Err(e) if e.is_io() => return Err(e),
+                Err(_) if unnamed => self.report.lost_parts.push((part.kind(), part.tag())),
+                Err(_) => {} // missed among those that the manifest names
+            }
+            return Ok(());
+        }
+        let ids = checked.and_then(|()| {
             let content = part.content()?;
             RoaringTreemap::deserialize_from(&content[..]).map_err(|e| Error::damaged(e.to_string()))
         });
         match ids {
             Ok(ids) => self.deletes |= ids,
             Err(e) if e.is_io() => return Err(e),
-            // Without a manifest, a part of another kind does not pass as one of ours.
             Err(_) => self.report.deletes_incomplete = true,
         }
+        Ok(())
+    }
+
+    /// Copies sound parts, in the order of kind and tag.
+    fn write_parts(&mut self, store: &Store) -> Result<()> {
+        store.edit(|edit| {
+            for part in self.parts.values() {
+                edit.write_part(part.kind(), part.tag(), |out| {
+                    let (mut window, mut at) = (Window::new(part.source()), 0);
+                    while at < part.len() {
+                        let step = (part.len() - at).min(COPIED_AT_ONCE);
+                        out.write_all(window.read(at, step)?)?;
+                        at += step;
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        self.report.parts = self.parts.len() as u64;
         Ok(())
     }
 

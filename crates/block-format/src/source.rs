@@ -43,6 +43,11 @@ impl Source {
         Self { path: path.to_owned(), len, bytes: Bytes::Mapped(bytes) }
     }
 
+    /// The file that is not there.
+    pub(crate) fn missing(path: &Path) -> Self {
+        Self::mapped_from(path, Box::new(Nothing))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -86,6 +91,17 @@ impl Source {
         }
     }
 }
+
+#[derive(Debug)]
+struct Nothing;
+
+impl AsRef<[u8]> for Nothing {
+    fn as_ref(&self) -> &[u8] {
+        &[]
+    }
+}
+
+impl MappedBytes for Nothing {}
 
 /// Reads a file once from front to back in steps of any size, with one call for many small steps.
 #[derive(Debug)]

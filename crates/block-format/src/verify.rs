@@ -13,7 +13,7 @@ use crate::id::{ArtifactId, RecordId};
 use crate::log::reader::{Scan, scan};
 use crate::manifest::{LogEntry, Manifest, PartEntry, SegmentEntry};
 use crate::options::Options;
-use crate::part::Part;
+use crate::part::{Part, PartKind};
 use crate::protocol::Step;
 use crate::run::{BlockFile, Place, Run};
 use crate::segment::Segment;
@@ -61,11 +61,27 @@ pub struct Damage {
     pub error: Error,
     /// Ids of which some may be lost with it; empty where none are.
     pub lost: Range<RecordId>,
+    /// The file is a part whose content its owner can make again: [`Edit::drop_part`](crate::Edit::drop_part) is all that it needs.
+    pub is_derived: bool,
 }
 
 impl Damage {
     fn new(path: &Path, range: Range<u64>, error: Error, lost: Range<u64>) -> Self {
-        Self { path: path.to_owned(), range, error, lost: RecordId(lost.start)..RecordId(lost.end) }
+        Self {
+            path: path.to_owned(),
+            range,
+            error,
+            lost: RecordId(lost.start)..RecordId(lost.end),
+            is_derived: false,
+        }
+    }
+
+    /// A part of which nothing can be read.
+    pub(crate) fn of_part(part: &Part) -> Option<Self> {
+        let fault = part.fault()?;
+        let range = fault.offset().unwrap_or(0)..part.entry.len;
+        let damage = Self::new(part.source().path(), range, fault.again(), 0..0);
+        Some(Self { is_derived: true, ..damage })
     }
 
     /// The damage that a scan of a log found.
@@ -135,8 +151,10 @@ impl Verifier {
             self.note(FileName::Segment(entry.file), entry.len, result, lost)?;
         }
         for entry in &manifest.parts {
-            let result = self.part(entry);
+            let (before, result) = (self.report.damage.len(), self.part(entry));
             self.note(FileName::Part(entry.file), entry.len, result, 0..0)?;
+            let found = &mut self.report.damage[before..];
+            found.iter_mut().for_each(|damage| damage.is_derived = PartKind(entry.kind).is_derived());
         }
         let active = manifest.logs.len() - 1;
         for (index, entry) in manifest.logs.iter().enumerate() {

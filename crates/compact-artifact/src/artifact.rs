@@ -14,6 +14,7 @@ use crate::options::{Maintenance, Options};
 use crate::read_path::Snapshot;
 use crate::settings::{Settings, Space, SpaceOptions};
 use crate::state::State;
+use crate::trace::event;
 use crate::write_path::{Committer, Queue};
 
 /// The settings of the artifact: JSON.
@@ -205,6 +206,7 @@ impl CompactArtifact {
             settings
         };
         let state = crate::open::state(&store, Arc::new(settings), &mut recovery)?;
+        event!(INFO, records = state.len(), shards = state.views.len(), ?recovery, "opened");
         Self::assemble(store, options, read_only, recovery, state)
     }
 

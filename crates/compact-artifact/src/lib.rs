@@ -79,6 +79,7 @@ mod shard;
 mod state;
 mod stats;
 mod tail;
+mod trace;
 mod verify;
 mod write_path;
 

@@ -12,6 +12,7 @@ use crate::open::{belongs_to_shard, mark_dead};
 use crate::shard::{Shard, Source, build_bytes_of, merge};
 use crate::state::{State, View};
 use crate::tail;
+use crate::trace::event;
 
 /// What sealing did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -121,6 +122,7 @@ impl Inner {
             Ok(report)
         });
         self.committer.lock().sealing = 0;
+        event!(INFO, ?result, "sealed");
         result
     }
 
@@ -307,6 +309,13 @@ impl Inner {
             report.shards_rewritten += self.rewrite_shards(std::slice::from_ref(view), build_bytes)?;
         }
         report.bytes_after = disk_bytes(&self.state());
+        event!(
+            INFO,
+            before = report.bytes_before,
+            after = report.bytes_after,
+            dropped = report.records_dropped,
+            "compacted"
+        );
         Ok(report)
     }
 

@@ -20,6 +20,7 @@ use crate::record::{Content, Record};
 use crate::settings::Settings;
 use crate::shard::{Dead, Doc, build};
 use crate::state::{State, View};
+use crate::trace::event;
 
 /// Changes that are made together: all of them, or none.
 ///
@@ -565,6 +566,14 @@ impl Inner {
             drop(crate::tail::compact(&next.settings, &mut next.views, committer.sealing));
         }
         self.publish(next);
+        event!(
+            DEBUG,
+            seq = receipt.seq.0,
+            records = ids.len(),
+            deleted = plan.deletes.len(),
+            bytes,
+            "commit"
+        );
         Ok((receipt.seq, ids))
     }
 

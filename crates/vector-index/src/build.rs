@@ -227,12 +227,19 @@ impl<'a> Merge<'a> {
     }
 }
 
+/// So many neighbours of a node are enough to choose from: where most of an index goes, lists of all that lead past the deleted would take more memory
+/// than everything else.
+const ENOUGH: usize = 64;
+
 /// The neighbours of a node that are still there; in the place of one that is not, its own.
 fn list_past_deleted(view: &View<'_>, node: u32, position_of: &[Option<u32>]) -> Vec<u32> {
     let links = view.lowest();
     let position = |node: u32| position_of[node as usize];
     let mut list: Vec<u32> = links.of(node).filter_map(position).collect();
     for gone in links.of(node).filter(|&neighbour| position(neighbour).is_none()) {
+        if list.len() >= ENOUGH {
+            break;
+        }
         list.extend(links.of(gone).filter(|&other| other != node).filter_map(position));
     }
     list.sort_unstable();

@@ -116,6 +116,8 @@ impl Store {
     /// The files of a generation in which the snapshot is all there is.
     fn packed_files<'s>(&self, snapshot: &'s Snapshot) -> Result<Vec<(FileName, Content<'s>)>> {
         let (segments, parts) = snapshot.sealed_files()?;
+        // What can be made again and cannot be read is not worth shipping.
+        let parts: Vec<_> = parts.iter().filter(|part| part.fault().is_none()).collect();
         let ids =
             segments.iter().map(|segment| segment.entry.file).chain(parts.iter().map(|part| part.entry.file));
         let log = FileId(ids.map(|id| id.0).max().unwrap_or(0).saturating_add(1));

@@ -19,6 +19,11 @@ pub(crate) use writer::SealedPart;
 pub struct PartKind(pub u32);
 
 impl PartKind {
+    /// Whether the content is its owner's, who can make it again: kinds from 256 on.
+    pub(crate) fn is_derived(self) -> bool {
+        self.0 >= 256
+    }
+
     /// The ids of deleted records whose segments still hold them: a serialized `RoaringTreemap`.
     pub const DELETES: Self = Self(1);
 }

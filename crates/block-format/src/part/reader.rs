@@ -1,11 +1,12 @@
 //! The bytes of a part → its content.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use super::PartKind;
 use super::layout::{CHUNK_LEN, FOOTER_LEN, Footer};
 use crate::checksum::Binding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::manifest::PartEntry;
 use crate::protocol::{Step, Steps};
@@ -19,22 +20,26 @@ pub struct Part {
     binding: Binding,
     steps: Steps,
     content_len: u64,
+    /// Why nothing of it can be read.
+    fault: Option<Error>,
 }
 
 impl Part {
     pub(crate) fn open(source: Source, binding: Binding, entry: PartEntry, steps: Steps) -> Result<Self> {
-        let mut part = Self { entry, source, binding, steps, content_len: 0 };
-        part.content_len = match part.footer() {
-            Ok(footer) => footer.content_len,
-            // As the manifest has it: content and checksums share what is not the footer.
-            Err(e) if e.kind() == ErrorKind::Damaged => {
-                let body = part.source.len().saturating_sub(FOOTER_LEN as u64);
-                let chunks = body.div_ceil(CHUNK_LEN as u64 + 4);
-                body.saturating_sub(chunks * 4)
-            }
-            Err(e) => return Err(e),
-        };
+        let mut part = Self { entry, source, binding, steps, content_len: 0, fault: None };
+        part.content_len = part.footer()?.content_len;
         Ok(part)
+    }
+
+    /// A part that is listed, and of which nothing can be read.
+    pub(crate) fn lost(path: &Path, binding: Binding, entry: PartEntry, steps: Steps, fault: Error) -> Self {
+        let source = Source::missing(path);
+        Self { entry, source, binding, steps, content_len: 0, fault: Some(fault) }
+    }
+
+    /// Why nothing of it can be read, if so.
+    pub(crate) fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
     }
 
     /// The number of its file.
@@ -52,7 +57,7 @@ impl Part {
         self.entry.tag
     }
 
-    /// Length of the content in bytes.
+    /// Length of the content in bytes; 0 if the file is missing, cut off, or has a damaged footer.
     #[expect(clippy::len_without_is_empty, reason = "a length in bytes, not a collection")]
     pub fn len(&self) -> u64 {
         self.content_len
@@ -60,12 +65,20 @@ impl Part {
 
     /// The content, mapped if the artifact is (then borrowed, and aligned to 4 KiB), otherwise read. It is not checked
     /// here, so that opening a part takes no time: whoever parses it must stand any bytes, or call [`Part::verify`].
+    ///
+    /// The error of a part whose file is missing, cut off, or has a damaged footer says so every time.
     pub fn content(&self) -> Result<Cow<'_, [u8]>> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.again());
+        }
         self.source.read(0, self.content_len)
     }
 
     /// Reads the whole part and compares every checksum.
     pub fn verify(&self) -> Result<()> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.again());
+        }
         if !self.steps.take(Step::CheckPart) {
             return Ok(());
         }
@@ -97,7 +110,7 @@ impl Part {
         &self.source
     }
 
-    fn footer(&self) -> Result<Footer> {
+    pub(crate) fn footer(&self) -> Result<Footer> {
         let fault = || Error::damaged("part: shorter than its footer").at(self.source.path());
         let offset = self.entry.len.checked_sub(FOOTER_LEN as u64).ok_or_else(fault)?;
         let bytes = self.source.read(offset, FOOTER_LEN as u64)?;

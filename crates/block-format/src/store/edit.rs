@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use roaring::RoaringTreemap;
 
 use super::write_path::Written;
-use super::{Sealed, State, Store, Writer};
+use super::{Sealed, Snapshot, State, Store, Writer};
 use crate::block::writer::{EncodedBlock, Packer};
 use crate::block::{Block, BlockKind, Body, Header};
 use crate::error::{Error, Result};
@@ -48,6 +48,7 @@ impl From<&SegmentEntry> for SegmentInfo {
 pub struct Edit<'a> {
     store: &'a Store,
     sealed: Arc<Sealed>,
+    snapshot: Snapshot,
     deletes: RoaringTreemap,
     changes: Changes,
     /// [`Edit::end_log`] was called: what is to be sealed is known.
@@ -75,10 +76,15 @@ impl Store {
     pub fn edit<T>(&self, change: impl FnOnce(&mut Edit<'_>) -> Result<T>) -> Result<T> {
         let _one_at_a_time = self.maintenance.lock();
         drop(self.writer()?);
-        let sealed = self.published.read().sealed.clone();
-        let deletes = (*sealed.deletes).clone();
-        let mut edit =
-            Edit { store: self, sealed, deletes, changes: Changes::default(), has_ended_log: false };
+        let state = self.published.read().clone();
+        let mut edit = Edit {
+            store: self,
+            sealed: state.sealed.clone(),
+            deletes: (*state.sealed.deletes).clone(),
+            snapshot: Snapshot::new(state),
+            changes: Changes::default(),
+            has_ended_log: false,
+        };
         let value = change(&mut edit)?;
         edit.publish()?;
         Ok(value)
@@ -245,17 +251,27 @@ impl Edit<'_> {
     /// go to a new log, and stay in it.
     pub fn end_log(&mut self) -> Result<()> {
         let store = self.store;
-        store.rotate(&mut *store.writer()?)?;
+        let mut writer = store.writer()?;
+        store.rotate(&mut writer)?;
         let state = store.published.read().clone();
+        drop(writer);
         self.sealed = state.sealed.clone();
+        self.snapshot = Snapshot::new(state);
         self.has_ended_log = true;
         Ok(())
     }
 
-    /// Deletes records as a part of the edit: those in segments, and those in the logs that it seals. Space is returned by what
-    /// [`seal_logs`](Self::seal_logs) and [`rewrite`](Self::rewrite) write afterwards.
+    /// Deletes records as a part of the edit; ids that were not given out yet are passed over. What
+    /// [`seal_logs`](Self::seal_logs) and [`rewrite`](Self::rewrite) write afterwards leaves them out; elsewhere they are
+    /// in the set of deleted ids.
     pub fn delete(&mut self, ids: impl IntoIterator<Item = RecordId>) {
-        self.deletes.extend(ids.into_iter().map(|id| id.0));
+        let next_id = self.store.published.read().next_id;
+        self.deletes.extend(ids.into_iter().map(|id| id.0).filter(|&id| id < next_id));
+    }
+
+    /// What the store held when the edit began, or at [`end_log`](Self::end_log) if that came since.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot.clone()
     }
 
     /// Seals everything committed so far, or up to [`end_log`](Self::end_log), into segments, which are returned.
@@ -297,7 +313,7 @@ impl Edit<'_> {
         tag: u64,
         content: impl FnOnce(&mut PartWriter<'_>) -> std::io::Result<()>,
     ) -> Result<FileId> {
-        if kind.0 < 256 {
+        if !kind.is_derived() {
             return Err(Error::invalid(format!("part kind: expected 256 or more, found {}", kind.0)));
         }
         self.write_part_unchecked(kind, tag, content)
@@ -320,7 +336,7 @@ impl Edit<'_> {
     /// Drops a part of the current generation.
     pub fn drop_part(&mut self, part: FileId) -> Result<()> {
         let known = self.sealed.parts.iter().find(|known| known.entry.file == part);
-        if known.is_none_or(|known| known.kind().0 < 256) {
+        if known.is_none_or(|known| !known.kind().is_derived()) {
             return Err(Error::invalid(format!("part {} is not one of this generation", part.0)));
         }
         self.changes.dropped.push(FileName::Part(part));
@@ -375,13 +391,18 @@ impl Edit<'_> {
         let staying = self.sealed.segments.iter().map(|segment| segment.entry);
         let staying = staying.filter(|entry| !self.changes.dropped.contains(&FileName::Segment(entry.file)));
         let segments = staying.chain(self.changes.segments.iter().map(|sealed| sealed.entry));
-        let mut spans: Vec<_> = segments.map(|entry| (entry.first_id, entry.last_id)).collect();
+        // Logs that stay may hold records that the edit itself deletes.
+        let state = self.store.published.read().clone();
+        let logs = state.sealed.frozen.iter().chain([&state.tail]);
+        let logs = logs.filter(|log| !self.changes.dropped.contains(&FileName::Log(log.index.id)));
+        let segments = segments.map(|entry| (entry.first_id, entry.last_id));
+        let mut spans: Vec<_> = segments.chain(logs.filter_map(|log| log.ids)).collect();
         spans.sort_unstable();
         // What lies between segments is taken away: a set of all ids within them could be of any size.
         let (mut kept, mut behind) = (self.deletes.clone(), 0);
         for (first, last) in spans {
-            kept.remove_range(behind..first);
-            behind = last.saturating_add(1);
+            kept.remove_range(behind..first.max(behind));
+            behind = behind.max(last.saturating_add(1));
         }
         kept.remove_range(behind..);
         let old = self.sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);

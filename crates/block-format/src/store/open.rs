@@ -47,7 +47,8 @@ pub struct RecoveryReport {
     pub removed_files: Vec<PathBuf>,
     /// Copies of the manifest that were missing or damaged and were written anew.
     pub manifests_rewritten: Vec<PathBuf>,
-    /// Damage that was met; only [`Store::open_read_only`] goes on in spite of it. `verify` looks everywhere.
+    /// Damage that was met. Where it [is derived](Damage::is_derived), the artifact opens all the same; otherwise only
+    /// [`Store::open_read_only`] goes on in spite of it. `verify` looks everywhere.
     pub damage: Vec<Damage>,
 }
 
@@ -223,7 +224,7 @@ impl Store {
         let found = read_manifests(&*vfs, root, &options)?;
         let names = found.names.clone();
         let loaded = load(vfs, root, &options, found, None)?;
-        if let Some(damage) = loaded.report.damage.first() {
+        if let Some(damage) = loaded.report.damage.iter().find(|damage| !damage.is_derived) {
             let message = format!(
                 "{damage}. Nothing was changed: `open_read_only` serves what is sound, `verify` names what is \
                  damaged, `salvage` copies what is sound into a new artifact"
@@ -456,6 +457,7 @@ fn load(
     }
     let mut report = RecoveryReport::default();
     let mut sealed = sealed_from(&directory, &manifest)?;
+    report.damage.extend(sealed.parts.iter().filter_map(|part| Damage::of_part(part)));
     let mut active = None;
     let last = manifest.logs.len() - 1;
     for (index, &entry) in manifest.logs.iter().enumerate() {
@@ -512,8 +514,16 @@ pub(crate) fn sealed_from(directory: &Directory, manifest: &Manifest) -> Result<
         sealed.segments.push(Arc::new(Segment::open(file, directory.artifact, *entry)?));
     }
     for entry in &manifest.parts {
-        let source = open(FileName::Part(entry.file), entry.len)?;
-        let part = Part::open(source, directory.binding(entry.file), *entry, options.steps)?;
+        let (name, binding) = (FileName::Part(entry.file), directory.binding(entry.file));
+        let opened =
+            open(name, entry.len).and_then(|source| Part::open(source, binding, *entry, options.steps));
+        let part = match opened {
+            // Its owner can make it again, so that it is no reason to refuse the records.
+            Err(e) if PartKind(entry.kind).is_derived() && !e.is_io() => {
+                Part::lost(&directory.path(name), directory.binding(entry.file), *entry, options.steps, e)
+            }
+            opened => opened?,
+        };
         if part.kind() == PartKind::DELETES {
             sealed.deletes = Arc::new(read_deletes(&part)?);
         }

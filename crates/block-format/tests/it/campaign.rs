@@ -26,10 +26,25 @@ pub(crate) enum Op {
     Bulk,
     /// All segments rewritten into as few as possible, beside a new part.
     Rewrite,
+    /// The log ended, a commit in between that deletes from it, then it is sealed, one more record deleted, and a part replaced: at once.
+    Edit,
 }
 
-pub(crate) const OPS: [Op; 9] =
-    [Op::Put, Op::LargePut, Op::Delete, Op::Commit, Op::Seal, Op::Reopen, Op::Kill, Op::Bulk, Op::Rewrite];
+pub(crate) const OPS: [Op; 10] = [
+    Op::Put,
+    Op::LargePut,
+    Op::Delete,
+    Op::Commit,
+    Op::Seal,
+    Op::Reopen,
+    Op::Kill,
+    Op::Bulk,
+    Op::Rewrite,
+    Op::Edit,
+];
+
+/// The part that `Op::Edit` replaces.
+const REPLACED: PartKind = PartKind(301);
 
 /// All sequences of 1 to `len` operations.
 pub(crate) fn sequences(len: usize) -> Vec<Vec<Op>> {
@@ -66,6 +81,8 @@ pub(crate) fn options(left_out: Option<Step>) -> Options {
 pub(crate) struct Model {
     pub(crate) records: BTreeMap<u64, Vec<u8>>,
     pub(crate) next_id: u64,
+    /// Tags of the parts that `Op::Edit` replaces.
+    pub(crate) parts: Vec<u64>,
 }
 
 impl Model {
@@ -92,7 +109,17 @@ impl Model {
                 return Err(format!("record {id} is found one way and not the other"));
             }
         }
-        Ok(Self { records, next_id: snapshot.next_id().0 })
+        let mut parts = Vec::new();
+        for part in snapshot.parts().iter().filter(|part| part.kind().0 >= 256) {
+            part.verify().map_err(|e| format!("part {}: {e}", part.id().0))?;
+            if part.content().map_err(|e| e.to_string())?[..] != content(300, part.tag()) {
+                return Err(format!("part {} has other content", part.id().0));
+            }
+            if part.kind() == REPLACED {
+                parts.push(part.tag());
+            }
+        }
+        Ok(Self { records, next_id: snapshot.next_id().0, parts })
     }
 }
 
@@ -275,6 +302,40 @@ impl Run {
                     edit.write_part(PartKind(300), salt, |part| part.write_all(&content(300, salt)))
                 })?;
             }
+            Op::Edit => store.edit(|edit| {
+                edit.end_log()?;
+                self.synced();
+                let first = self.models[self.now.begun].records.keys().next().copied();
+                let one = content(60, salt);
+                let mut batch = store.batch();
+                batch.put(&one)?;
+                if let Some(id) = first {
+                    batch.delete(RecordId(id));
+                }
+                self.begin(|model| {
+                    model.put(one);
+                    first.map(|id| model.records.remove(&id));
+                });
+                store.commit(batch, Durability::Sync)?;
+                self.wrote();
+                self.synced();
+                let first = self.models[self.now.begun].records.keys().next().copied();
+                edit.delete(first.map(RecordId));
+                edit.seal_logs()?;
+                for part in edit.snapshot().parts().iter().filter(|part| part.kind() == REPLACED) {
+                    edit.drop_part(part.id())?;
+                }
+                edit.write_part(REPLACED, salt, |part| part.write_all(&content(300, salt)))?;
+                self.begin(|model| {
+                    first.map(|id| model.records.remove(&id));
+                    model.parts = vec![salt];
+                });
+                Ok(())
+            })?,
+        }
+        if op == Op::Edit {
+            self.wrote();
+            self.synced();
         }
         Ok(())
     }

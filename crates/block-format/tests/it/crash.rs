@@ -21,7 +21,7 @@ fn recorded(sequence: &[Op], options: &Options) -> Result<Run, String> {
 /// Every `stride`-th state of a sequence.
 fn crash_states(sequence: &[Op], options: &Options, stride: u64) -> Result<u64, String> {
     let run = recorded(sequence, options)?;
-    let (mut states, mut number) = (0, sequence.iter().fold(0, |n, op| n * 9 + *op as u64));
+    let (mut states, mut number) = (0, sequence.iter().fold(0, |n, op| n * 10 + *op as u64));
     for events in 0..=run.vfs.event_count() {
         for variant in CrashVariant::standard(events as u64).into_iter().chain([CrashVariant::KILL]) {
             number += 1;

@@ -12,8 +12,10 @@ mod bad_input; // a file that is not ours, hostile bytes, wrong arguments: typed
 mod campaign; // the machinery of the campaigns
 mod crash; // power loss at every event
 mod damage; // flipped, cut off and misplaced bytes
+mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index
 mod forged; // right checksums over wrong numbers: typed errors, no overflow
+mod packs; // one file with everything in it
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
 mod second_decoder; // benches/decode.py reads what this crate writes

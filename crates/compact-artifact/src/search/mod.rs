@@ -19,6 +19,7 @@ use crate::cache::Counters;
 use crate::error::Result;
 use crate::read_path::Snapshot;
 use crate::record::Entry;
+use crate::trace::event;
 
 pub(crate) fn search(snapshot: &Snapshot, query: &Query) -> Result<SearchResults> {
     query.check()?;
@@ -51,6 +52,13 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query) -> Result<SearchResults
     if query.fetch {
         fetch(snapshot, query, &mut results);
     }
+    event!(
+        DEBUG,
+        hits = results.hits.len(),
+        is_complete = results.is_complete,
+        micros = begun.elapsed().as_micros(),
+        "search"
+    );
     if query.explain {
         let mut explain = ranking.explain.clone();
         let blocks = snapshot.state.records.cache_stats();

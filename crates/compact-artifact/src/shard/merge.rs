@@ -40,8 +40,9 @@ impl Source {
     }
 }
 
-/// Heap that a merge takes for each vector with a graph, beside the codes: what the builder says of itself.
-const GRAPH_BYTES: usize = 600;
+/// Heap that a merge takes for each vector with a graph, beside the codes: what the builder says of itself, lists of links to begin with, and what
+/// words and filters of a row take. Measured: see `docs/BENCHMARKS.md`, "Space".
+const GRAPH_BYTES: usize = 1000;
 
 /// Heap that merging so many rows takes, about.
 pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {

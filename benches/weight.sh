@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# What the library weighs in a program: the stripped size of a minimal searcher, and the crates that it needs, without default features.
+# Fails above the limits.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+max_bytes=$((4 * 1000 * 1000)) max_crates=59
+cargo build --quiet --profile weight -p compact-artifact --no-default-features --example minimal_searcher
+bytes=$(stat -c %s "${CARGO_TARGET_DIR:-target}/weight/examples/minimal_searcher")
+crates=$(cargo tree -p compact-artifact --no-default-features -e normal,no-proc-macro --prefix none --no-dedupe | awk '{print $1}' | sort -u | wc -l)
+printf 'minimal searcher: %s bytes, stripped (limit %s); %s crates (limit %s)\n' "$bytes" "$max_bytes" "$crates" "$max_crates"
+[ "$bytes" -lt "$max_bytes" ] && [ "$crates" -le "$max_crates" ]
