@@ -1,6 +1,6 @@
 //! A minute with block-format on real data: store 117,659 texts, read them back, kill a writer, flip a bit.
 //!
-//! `cargo run --release --example tour`
+//! `cargo run --release -p block-format --example tour`
 
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a program that shows figures")]
 #![expect(clippy::disallowed_methods, reason = "it damages a file on purpose")]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::At;
 use crate::failure::{Failure, Result};
 use crate::input::values;
-use crate::output::{Output, Progress, bytes, count, time};
+use crate::output::{Output, Progress, bytes, several, time};
 
 /// Give the space of deleted records back
 ///
@@ -35,12 +35,12 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         return output.json(&report);
     }
     output.line(format_args!(
-        "{} became {}: {} records dropped, {} files of records and {} indexes rewritten in {}",
+        "{} became {}: {} dropped, {} and {} rewritten in {}",
         bytes(report.bytes_before),
         bytes(report.bytes_after),
-        count(report.records_dropped),
-        report.segments_rewritten,
-        report.shards_rewritten,
+        several(report.records_dropped, "record"),
+        several(report.segments_rewritten, "segment"),
+        several(report.shards_rewritten, "index"),
         time(begun.elapsed())
     ))
 }

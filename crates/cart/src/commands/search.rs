@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use compact_artifact::{CompactArtifact, Hit, Query, SearchResults, Snapshot, Space};
+use compact_artifact::{CompactArtifact, Explain, Hit, Query, SearchResults, Snapshot, Space};
 use serde_json::{Value, json};
 
 use super::{At, find};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::input::vector;
-use crate::output::{Output, highlighted, metadata_line, one_line, several, shortened, time, warn};
+use crate::output::{Output, count, highlighted, metadata_line, one_line, several, shortened, time, warn};
 
 const LONG: &str = "\
 Find records by words, by meaning, by metadata, or by all at once.
@@ -171,8 +171,7 @@ pub(crate) fn show(
         show_hit(rank, hit, output)?;
     }
     if let Some(explain) = &results.explain {
-        let json = serde_json::to_string_pretty(&**explain)?;
-        output.line(format_args!("{}", output.faint(json)))?;
+        show_explain(explain, output)?;
     }
     let incomplete = if results.is_complete { "" } else { ", incomplete: not everything was looked at" };
     let hits = several(results.hits.len() as u64, "hit");
@@ -201,6 +200,41 @@ fn show_hit(rank: usize, hit: &Hit, output: &mut Output) -> Result<()> {
         output.line(format_args!("{}", output.faint(line)))?;
     }
     Ok(())
+}
+
+fn show_explain(explain: &Explain, output: &mut Output) -> Result<()> {
+    let mut row = |name: &str, value: String| {
+        let line = output.faint(format_args!("{name:<10} {}", one_line(&value)));
+        output.line(format_args!("{line}"))
+    };
+    let shards = several(explain.shards as u64, "index");
+    row(
+        "searched",
+        format!(
+            "{} in {shards}, {} in the tail",
+            several(explain.records, "record"),
+            count(explain.tail_records)
+        ),
+    )?;
+    if let Some(matches) = explain.filter_matches {
+        row("filter", format!("{} in {}", several(matches, "match"), time(explain.filter_time)))?;
+    }
+    for list in &explain.lists {
+        let hits = several(list.hits as u64, "hit");
+        let how = match (list.graphs, list.scans) {
+            (0, 0) => String::new(),
+            (graphs, scans) => format!(
+                ", {} walked with {}, {} scanned, {}",
+                several(graphs as u64, "graph"),
+                several(list.hops, "hop"),
+                count(scans as u64),
+                several(list.distances, "distance")
+            ),
+        };
+        row(&list.list, format!("{hits} in {}{how}", time(list.time)))?;
+    }
+    let (decoded, cached) = (several(explain.blocks_decoded, "block"), count(explain.blocks_cached));
+    row("records", format!("{decoded} decoded and {cached} from the cache in {}", time(explain.fetch_time)))
 }
 
 fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Duration) -> Result<Value> {

@@ -20,7 +20,7 @@ pub(crate) fn count(n: u64) -> String {
 pub(crate) fn several(n: u64, what: &str) -> String {
     let ending = match (n, what) {
         (1, _) => "",
-        (_, "index" | "loss") => "es",
+        (_, "index" | "loss" | "match") => "es",
         _ => "s",
     };
     format!("{} {what}{ending}", count(n))

@@ -18,7 +18,7 @@ impl Progress {
 
     /// Of so many things that are done.
     pub(crate) fn steps(total: u64, what: &str) -> Self {
-        Self::new(ProgressBar::new(total), "{msg} [{bar:32}] {human_pos}/{human_len} {per_sec} {eta}", what)
+        Self::new(ProgressBar::new(total), "{msg} [{bar:32}] {human_pos}/{human_len} {eta}", what)
     }
 
     /// Of something that ends when it ends.

@@ -83,7 +83,8 @@ fn hits_are_shown_with_rank_score_key_snippet_metadata_and_time() {
     assert_eq!(hit["lists"][0]["list"], "words");
     assert_eq!(document["explain"]["records"], 3);
     assert_eq!(document["is_complete"], true);
-    assert!(place.text("search a moon --explain").contains("words: rank 1"));
+    let shown = place.text("search a moon --explain");
+    assert!(shown.contains("words: rank 1") && shown.contains("searched   3 records in 1 index"), "{shown}");
 }
 
 #[test]

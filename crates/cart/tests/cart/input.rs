@@ -70,6 +70,9 @@ fn broken_jsonl_adds_nothing_and_says_where_and_why() {
         place.cart("add a bad.jsonl").fails(1, &["bad.jsonl:3: ", reason, "nothing was added"]);
         assert!(!place.path("a").exists(), "an artifact was left behind");
     }
+    place.write("twice.jsonl", format!("{good}\n{good}\n"));
+    place.cart("add a twice.jsonl").fails(1, &["\"a\"", "nothing was added"]);
+    assert!(!place.path("a").exists(), "an artifact was left behind");
     place.cart_with("add a --jsonl -", b"{\"text\":\"\xff\"}\n").fails(1, &["stdin:1: "]);
     place.write("key.jsonl", format!(r#"{{"key":"{}","text":"x"}}"#, "k".repeat(1 << 20)));
     place.cart("add a key.jsonl").fails(1, &["key.jsonl:1: a key of 1048576 bytes; expected at most 1024"]);
