@@ -84,6 +84,10 @@ impl BlockCache {
         Ok(block)
     }
 
+    #[cfg_attr(
+        not(feature = "cache"),
+        expect(clippy::unused_self, reason = "without the feature nothing is kept")
+    )]
     pub(crate) fn clear(&self) {
         #[cfg(feature = "cache")]
         if let Some(blocks) = &self.blocks {
