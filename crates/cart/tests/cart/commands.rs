@@ -88,6 +88,26 @@ fn hits_are_shown_with_rank_score_key_snippet_metadata_and_time() {
 }
 
 #[test]
+fn the_width_of_a_walk_and_the_way_around_it_reach_the_index() {
+    let place = Place::new();
+    let number =
+        |i: u32, at: u32| f64::from((i * 16 + at).wrapping_mul(2_654_435_761) >> 16) / 65_536.0 - 0.5;
+    let line = |i| {
+        let vector: Vec<f64> = (0..16).map(|at| number(i, at)).collect();
+        format!("{}\n", json!({"key": format!("k{i}"), "text": "x", "vectors": {"v": vector}}))
+    };
+    place.write("x.jsonl", (0..3000).map(line).collect::<Vec<_>>().concat());
+    place.cart("add a x.jsonl").succeeds();
+    let list = |option: &str| {
+        place.json(&format!("search a --like k7 --explain {option}"))["explain"]["lists"][0].clone()
+    };
+    let (walk, wide, exact) = (list(""), list("--ef 100"), list("--exact"));
+    assert_eq!((&walk["graphs"], &walk["scans"]), (&json!(1), &json!(0)), "{walk}");
+    assert!(wide["hops"].as_u64() > walk["hops"].as_u64(), "{wide} {walk}");
+    assert_eq!((&exact["graphs"], &exact["scans"]), (&json!(0), &json!(1)), "{exact}");
+}
+
+#[test]
 fn searches_that_cannot_be_say_so() {
     let place = place();
     place.cart("search a nonsense").fails(3, &["a: nothing found"]);
