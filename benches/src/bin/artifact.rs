@@ -3,11 +3,7 @@
 //! `cargo run --release -p benches --bin artifact -- VECTORS.npy [OUT.md]`: float16, row i belongs to line i of the texts.
 //! With `MEMORY_LIMIT=64` (MiB) everything runs under that limit.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a program that prints small numbers"
-)]
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a program that prints small numbers")]
 
 use std::fmt::Write as _;
 use std::fs;
