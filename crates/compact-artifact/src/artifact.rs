@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use block_format::{PartKind, Store};
 use parking_lot::{Mutex, RwLock};
@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) queue: Mutex<Queue>,
     published: RwLock<Arc<State>>,
     versions: AtomicU64,
+    /// The set of shards on disk is newer than the one in memory, because showing it failed: nothing may be built on the old one.
+    is_behind: AtomicBool,
 }
 
 /// What opening found, beyond what a closed artifact has.
@@ -230,6 +232,7 @@ impl CompactArtifact {
             queue: Mutex::default(),
             published: RwLock::new(Arc::new(state)),
             versions: AtomicU64::new(1),
+            is_behind: AtomicBool::new(false),
         });
         let worker = background.then(|| Worker::start(&inner)).transpose()?;
         Ok(Self { inner, worker })
@@ -344,6 +347,20 @@ impl Inner {
     pub(crate) fn publish(&self, state: State) {
         let version = self.versions.fetch_add(1, Ordering::Relaxed);
         *self.published.write() = Arc::new(State { version, ..state });
+    }
+
+    /// Whether shards may be changed.
+    pub(crate) fn check_current(&self) -> Result<()> {
+        if self.is_behind.load(Ordering::Relaxed) {
+            let message = "an index that was just written could not be opened; reopen the artifact to go on. Nothing is lost";
+            return Err(Error::new(ErrorKind::Poisoned, message));
+        }
+        Ok(())
+    }
+
+    /// From now on [`check_current`](Self::check_current) fails.
+    pub(crate) fn fall_behind(&self) {
+        self.is_behind.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn check_writable(&self) -> Result<()> {

@@ -90,6 +90,7 @@ struct Replacement {
 impl Inner {
     pub(crate) fn seal(&self) -> Result<SealReport> {
         let _one_at_a_time = self.maintenance.lock();
+        self.check_current()?;
         let report = self.seal_tail(self.options.build_bytes())?;
         self.merge_alike()?;
         Ok(report)
@@ -184,6 +185,10 @@ impl Inner {
 
     /// Makes visible what an edit did: new shards in the place of old ones.
     fn show(&self, replacements: &[Replacement]) -> Result<()> {
+        self.try_show(replacements).inspect_err(|_| self.fall_behind())
+    }
+
+    fn try_show(&self, replacements: &[Replacement]) -> Result<()> {
         let mut committer = self.committer.lock();
         let now = self.state();
         let records = self.store.snapshot();
@@ -290,6 +295,7 @@ impl Inner {
 
     fn compact(&self, budget: usize) -> Result<CompactReport> {
         let _one_at_a_time = self.maintenance.lock();
+        self.check_current()?;
         let build_bytes = budget / 10 * 9;
         let before = self.state();
         let mut report = CompactReport { bytes_before: disk_bytes(&before), ..CompactReport::default() };
