@@ -99,6 +99,7 @@ impl Inner {
     pub(crate) fn seal_if_due(&self) -> Result<()> {
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance.try_lock() else { return Ok(()) };
+        self.check_current()?;
         if self.committer.lock().unsealed < self.options.seal_at() {
             return Ok(());
         }

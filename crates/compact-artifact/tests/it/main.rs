@@ -3,6 +3,8 @@
 
 /// Power loss, and calls that fail.
 mod crash;
+/// Processes that are killed.
+mod kill;
 /// A plain model of an artifact, and any sequence of calls on both.
 mod model;
 /// One immutable file of an artifact.

@@ -1,0 +1,190 @@
+//! A writer that is killed again and again, beside four readers, all of them processes: what was acknowledged is there, batches are whole for
+//! everybody at any time, also after compacting and opening once more.
+//!
+//! `CAMPAIGN=full cargo test --release -p compact-artifact --test it kill:: -- --nocapture` kills a thousand times.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use compact_artifact::{
+    Batch, CompactArtifact, Filter, Maintenance, Metric, Options, Query, Record, SpaceOptions,
+};
+use serde_json::json;
+
+/// Records of a batch.
+const RECORDS: u64 = 5;
+/// Batches that are there at a time: each takes the place of the one so many before.
+const KEPT: u64 = 12;
+
+fn options() -> Options {
+    Options::new()
+        .segment_len(64 << 10)
+        .maintenance(Maintenance::Manual)
+        .space("v", SpaceOptions::new(4, Metric::Cosine))
+}
+
+fn batch(number: u64) -> Batch {
+    let record = |i: u64| {
+        Record::text(format!("record {i} of batch {number} {}", "filler ".repeat(40)))
+            .key(format!("{number}-{i}"))
+            .metadata(json!({"batch": number}))
+            .embedding("v", [1.0, i as f32, (number % 100) as f32, 1.0])
+    };
+    let batch = (0..RECORDS).fold(Batch::new(), |batch, i| batch.add(record(i)));
+    let last = Record::text(number.to_string()).key("last");
+    match number.checked_sub(KEPT) {
+        Some(old) => batch.upsert(last).delete_where(Filter::field("batch").eq(old)),
+        None => batch.upsert(last),
+    }
+}
+
+/// The newest batch of a snapshot, in which everything is whole; or what is not.
+fn newest(artifact: &CompactArtifact) -> Result<Option<u64>, String> {
+    let snapshot = artifact.snapshot();
+    let Some(last) = snapshot.get_by_key("last").map_err(|e| format!("last: {e}"))? else {
+        return if snapshot.is_empty() { Ok(None) } else { Err("records, but no last batch".to_owned()) };
+    };
+    let last: u64 = last.text().map_err(|e| e.to_string())?.parse().map_err(|e| format!("last: {e}"))?;
+    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+    for entry in snapshot.records() {
+        let entry = entry.map_err(|e| format!("iteration: {e}"))?;
+        if let Some(number) = entry.metadata().map_err(|e| e.to_string())?.get("batch") {
+            *counts.entry(number.as_u64().ok_or("a batch without a number")?).or_default() += 1;
+        }
+    }
+    let expected: BTreeMap<u64, u64> =
+        ((last + 1).saturating_sub(KEPT)..=last).map(|number| (number, RECORDS)).collect();
+    if counts != expected {
+        return Err(format!("batches {counts:?}, expected {expected:?}"));
+    }
+    for query in [Query::words("filler"), Query::vector("v", [1.0, 0.0, 1.0, 1.0])] {
+        let found = snapshot.search(&query.k(1_000)).map_err(|e| e.to_string())?.hits.len() as u64;
+        if found != expected.len() as u64 * RECORDS {
+            return Err(format!("a search finds {found} records of {}", expected.len() as u64 * RECORDS));
+        }
+    }
+    Ok(Some(last))
+}
+
+fn write(path: &Path) {
+    let artifact = options().open(path).unwrap();
+    let mut number = newest(&artifact).unwrap().map_or(0, |last| last + 1);
+    let mut out = std::io::stdout();
+    loop {
+        artifact.write(batch(number)).unwrap();
+        writeln!(out, "ack {number}").unwrap();
+        out.flush().unwrap();
+        if number.is_multiple_of(7) {
+            artifact.seal().unwrap();
+        }
+        if number.is_multiple_of(31) {
+            artifact.compact(8 << 20).unwrap();
+        }
+        number += 1;
+    }
+}
+
+fn read(path: &Path) {
+    let artifact = options().open_read_only(path).unwrap();
+    let mut seen = None;
+    loop {
+        artifact.refresh().unwrap_or_else(|e| panic!("refresh: {e}"));
+        let now = newest(&artifact).unwrap_or_else(|e| panic!("a reader sees {e}"));
+        assert!(now >= seen, "a reader goes back from {seen:?} to {now:?}");
+        seen = now;
+        println!("saw {now:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The other processes begin here.
+#[test]
+#[ignore = "run by the test below, as a process of its own"]
+fn child() {
+    let path = std::env::var("KILL_PATH").unwrap();
+    match std::env::var("KILL_ROLE").unwrap().as_str() {
+        "writer" => write(Path::new(&path)),
+        _ => read(Path::new(&path)),
+    }
+}
+
+fn start(role: &str, path: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["kill::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .envs([("KILL_ROLE", role), ("KILL_PATH", path.to_str().unwrap()), ("RAYON_NUM_THREADS", "1")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_killed_writer_loses_nothing_acknowledged_and_readers_never_see_a_part_of_a_batch() {
+    let kills = if std::env::var("CAMPAIGN").is_ok_and(|value| value == "full") { 1_000 } else { 50 };
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("artifact");
+    options().create(&path).unwrap().close().unwrap();
+    let mut readers: Vec<Child> = (0..4).map(|_| start("reader", &path)).collect();
+    let mut random = 7u64;
+    let mut acknowledged: Option<u64> = None;
+    for kill in 0..kills {
+        let mut writer = start("writer", &path);
+        let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // From the first acknowledgement on, so that there is something to lose.
+        let mut note = |line: &str| {
+            if let Some(number) = line.rsplit_once("ack ") {
+                acknowledged = acknowledged.max(number.1.parse().ok());
+            }
+        };
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            note(&line);
+            if line.contains("ack ") {
+                break;
+            }
+        }
+        std::thread::sleep(Duration::from_millis((random >> 33) % 60));
+        writer.kill().unwrap();
+        lines.map_while(Result::ok).for_each(|line| note(&line));
+        writer.wait().unwrap();
+
+        let artifact = options().open(&path).unwrap();
+        let check = |artifact: &CompactArtifact, acknowledged: Option<u64>, when: &str| {
+            let found = newest(artifact).unwrap_or_else(|e| panic!("kill {kill}, {when}: {e}"));
+            let next = acknowledged.map_or(0, |last| last + 1);
+            assert!(
+                found >= acknowledged && found <= Some(next),
+                "kill {kill}, {when}: {found:?}, acknowledged {acknowledged:?}"
+            );
+        };
+        assert!(artifact.recovery().damage.is_empty(), "{:?}", artifact.recovery());
+        check(&artifact, acknowledged, "opened");
+        acknowledged = newest(&artifact).unwrap(); // what is there now stays
+        if kill % 5 == 4 {
+            artifact.compact(8 << 20).unwrap();
+            check(&artifact, acknowledged, "compacted");
+        }
+        artifact.close().unwrap();
+        let artifact = options().open(&path).unwrap();
+        assert!(artifact.recovery().is_clean(), "{:?}", artifact.recovery());
+        check(&artifact, acknowledged, "opened again");
+    }
+    let patience = Instant::now();
+    for reader in &mut readers {
+        assert!(reader.try_wait().unwrap().is_none(), "a reader gave up: {}", errors_of(reader));
+        reader.kill().unwrap();
+        let lines = BufReader::new(reader.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.filter(|line| line.contains("saw Some")).count() > 3);
+        reader.wait().unwrap();
+    }
+    println!("kills: {kills}, batches written: {acknowledged:?}, nothing lost ({:?})", patience.elapsed());
+}
+
+fn errors_of(child: &mut Child) -> String {
+    let Some(errors) = child.stderr.take() else { return String::new() };
+    BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
+}
