@@ -3,6 +3,8 @@
 
 /// Power loss, and calls that fail.
 mod crash;
+/// The examples do what they say.
+mod examples;
 /// A plain model of an artifact, and any sequence of calls on both.
 mod model;
 /// One immutable file of an artifact.
