@@ -3,8 +3,12 @@
 
 /// Power loss, and calls that fail.
 mod crash;
+/// The examples do what they say.
+mod examples;
 /// Processes that are killed.
 mod kill;
+/// Bad input, two writers, media that are full or read-only: errors that say what to do, and nothing changed.
+mod misuse;
 /// A plain model of an artifact, and any sequence of calls on both.
 mod model;
 /// One immutable file of an artifact.
