@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use block_format::{Edit, FileId, SegmentInfo};
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 use crate::artifact::{CompactArtifact, DEAD, Inner, SHARD};
 use crate::error::{Error, ErrorKind, Result};
@@ -288,6 +289,33 @@ impl Inner {
             }
             for view in state.views.iter().filter(|view| view.shard.is_sealed() && view.dead.len() > 0) {
                 edit.write_part(DEAD, view.shard.number, |out| view.dead.bitmap().serialize_into(out))?;
+            }
+            Ok(())
+        })?;
+        self.show(&[])
+    }
+
+    /// Marks as dead the rows of records that the store does not have: what it lost, its indexes may still know.
+    pub(crate) fn forget_missing(&self) -> Result<()> {
+        let _one_at_a_time = self.maintenance.lock();
+        let state = self.state();
+        let mut there = RoaringTreemap::new();
+        for record in state.records.records() {
+            there.insert(record?.id().0);
+        }
+        let missing = |view: &View| -> RoaringBitmap {
+            let rows = (0..).zip(view.shard.ids().iter()).filter(|(_, id)| !there.contains(id.0));
+            rows.map(|(row, _)| row).collect()
+        };
+        self.store.edit(|edit| {
+            for part in state.records.parts().iter().filter(|part| part.kind() == DEAD) {
+                edit.drop_part(part.id())?;
+            }
+            for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
+                let rows = missing(view) | view.dead.bitmap();
+                if !rows.is_empty() {
+                    edit.write_part(DEAD, view.shard.number, |out| rows.serialize_into(out))?;
+                }
             }
             Ok(())
         })?;

@@ -1,5 +1,6 @@
 //! What lies in the store → a state: shards opened, what none of them covers indexed.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -84,10 +85,14 @@ fn cover(
     rescued: &[Rescued],
     recovery: &mut RecoveryReport,
 ) -> Result<State> {
-    shards.sort_by_key(|shard| (shard.covers.start, shard.covers.end));
+    // Salvage may bring back shards that others have taken the place of: what is covered already is left out.
+    shards.sort_by_key(|shard| (shard.covers.start, Reverse(shard.covers.end), Reverse(shard.number)));
     let mut state = State { records, settings, views: Vec::new(), version: 0 };
     let mut next = 0;
     for shard in shards {
+        if shard.covers.end <= next && shard.covers.start < next {
+            continue;
+        }
         if shard.covers.start > next {
             index(&mut state, next..shard.covers.start, rescued, recovery)?;
         }

@@ -87,8 +87,18 @@ impl From<block_format::VerifyReport> for VerifyReport {
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     let store = block_format::salvage(from, &to, options.store.clone())?;
     let mut losses: Vec<String> = store.lost.iter().map(|id| format!("record {id}")).collect();
+    if store.damaged_blocks > 0 {
+        losses.push(format!("{} blocks, and what was in them", store.damaged_blocks));
+    }
+    if store.deletes_incomplete {
+        losses.push("a list of deleted records: some of them may be back".to_owned());
+    }
+    losses.extend(
+        store.lost_parts.iter().map(|(_, number)| format!("index {number}, with the embeddings in it")),
+    );
     let artifact = options.open(&to)?;
     losses.extend(artifact.recovery().damage.iter().cloned());
+    artifact.inner.forget_missing()?;
     artifact.seal()?;
     let records = artifact.len();
     artifact.close()?;

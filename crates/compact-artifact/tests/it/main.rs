@@ -3,8 +3,12 @@
 
 /// Power loss, and calls that fail.
 mod crash;
+/// Flipped bytes and missing files.
+mod damage;
 /// The examples do what they say.
 mod examples;
+/// A file of this version of the format.
+mod golden;
 /// Processes that are killed.
 mod kill;
 /// Bad input, two writers, media that are full or read-only: errors that say what to do, and nothing changed.

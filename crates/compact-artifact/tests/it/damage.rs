@@ -1,0 +1,193 @@
+//! Flipped bytes, missing files: what is sound is served, what is not is named, and nothing is made up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use compact_artifact::{
+    CompactArtifact, Filter, Maintenance, Metric, Options, Query, Record, SpaceOptions, VerifyLevel, salvage,
+    verify,
+};
+use serde_json::json;
+
+const RECORDS: u8 = 120;
+
+fn options() -> Options {
+    Options::new()
+        .block_len(1024)
+        .maintenance(Maintenance::Manual)
+        .seed(3)
+        .space("v", SpaceOptions::new(4, Metric::Cosine))
+}
+
+fn text(i: u8) -> String {
+    format!("text number {i} with words {}", "and more words ".repeat(usize::from(i % 5)))
+}
+
+/// Two shards and something in the log.
+fn built(path: &Path) -> BTreeMap<u64, String> {
+    let artifact = options().create(path).unwrap();
+    let mut model = BTreeMap::new();
+    for i in 0..RECORDS {
+        let record = Record::text(text(i)).key(format!("k{i}")).metadata(json!({"i": i}));
+        let id = artifact.add(record.embedding("v", [f32::from(i), 7.0, 1.0, 3.0])).unwrap();
+        model.insert(id.0, text(i));
+        if i == 60 || i == 110 {
+            artifact.seal().unwrap();
+        }
+    }
+    artifact.close().unwrap();
+    model
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn files(path: &Path, kind: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with(kind));
+    files.sort();
+    files
+}
+
+/// The files with shards: the larger parts.
+fn shards(path: &Path) -> Vec<PathBuf> {
+    let mut parts = files(path, "part");
+    parts.retain(|part| fs::metadata(part).unwrap().len() > 1_000);
+    parts
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 0x40;
+    fs::write(file, bytes).unwrap();
+}
+
+/// Whatever an artifact serves is what was stored.
+fn serves_nothing_else(artifact: &CompactArtifact, model: &BTreeMap<u64, String>) {
+    for entry in artifact.records().flatten() {
+        if let Ok(text) = entry.text() {
+            assert_eq!(Some(text.as_ref()), model.get(&entry.id().0).map(String::as_str));
+        }
+    }
+    let queries = [
+        Query::words("number words").snippet(40),
+        Query::vector("v", [3.0, 7.0, 1.0, 3.0]).fetch(true),
+        Query::new().filter(Filter::field("i").lt(9)).fetch(true),
+    ];
+    for query in queries {
+        for hit in artifact.search(&query.k(30)).iter().flat_map(|found| &found.hits) {
+            if let Some(Ok(text)) = hit.record.as_ref().map(compact_artifact::Entry::text) {
+                assert_eq!(Some(text.as_ref()), model.get(&hit.id.0).map(String::as_str));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_anywhere_never_gives_what_was_not_stored_and_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let original = temp.path().join("a");
+    let model = built(&original);
+    let mut number = 0;
+    for kind in ["manifest", "log", "segment", "part"] {
+        for file in files(&original, kind) {
+            let name = file.file_name().unwrap();
+            let len = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
+            for at in (0..len).step_by((len / 24).max(1)) {
+                number += 1;
+                let damaged = temp.path().join(format!("b{number}"));
+                copy(&original, &damaged);
+                flip(&damaged.join(name), at);
+                let named = verify(&damaged, VerifyLevel::Decode);
+                assert!(named.is_err() || !named.unwrap().is_sound(), "{name:?} at {at} is not named");
+                for artifact in
+                    [options().open_read_only(&damaged), options().open(&damaged)].iter().flatten()
+                {
+                    serves_nothing_else(artifact, &model);
+                }
+                fs::remove_dir_all(&damaged).unwrap();
+            }
+        }
+    }
+    assert!(number > 100, "{number}");
+}
+
+/// Everything is found: by words, by key, by metadata; and by vector, if those are to be there.
+fn finds_everything(artifact: &CompactArtifact, vectors: usize) {
+    assert_eq!(artifact.len(), u64::from(RECORDS));
+    assert_eq!(artifact.search(&Query::words("number").k(1_000)).unwrap().hits.len(), usize::from(RECORDS));
+    assert_eq!(artifact.count(&Filter::field("i").gte(0)).unwrap(), u64::from(RECORDS));
+    assert!((0..RECORDS).all(|i| artifact.id_of_key(&format!("k{i}")).unwrap().is_some()));
+    let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000)).unwrap();
+    assert_eq!(near.hits.len(), vectors);
+}
+
+#[test]
+fn a_damaged_or_missing_index_is_made_anew_and_what_was_lost_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let original = temp.path().join("a");
+    built(&original);
+    let lost_with_shard = 61;
+    let cases: [(&str, &dyn Fn(&Path), usize); 3] = [
+        ("gone", &|shard| fs::remove_file(shard).unwrap(), lost_with_shard),
+        ("cut", &|shard| fs::write(shard, &fs::read(shard).unwrap()[..500]).unwrap(), lost_with_shard),
+        (
+            "trailer",
+            &|shard| {
+                // The trailer of the content: 64 bytes, before a checksum for each 64 KiB and the footer of the part.
+                let len = fs::read(shard).unwrap().len();
+                flip(shard, len - 64 - 4 - 10);
+            },
+            lost_with_shard,
+        ),
+    ];
+    for (name, damage, lost) in cases {
+        let path = temp.path().join(name);
+        copy(&original, &path);
+        damage(&shards(&path)[0]);
+        let reader = options().open_read_only(&path).unwrap();
+        assert!(!reader.recovery().is_clean(), "{name}");
+        finds_everything(&reader, usize::from(RECORDS) - lost);
+        drop(reader);
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(artifact.recovery().shards_rebuilt, 1, "{name}");
+        finds_everything(&artifact, usize::from(RECORDS) - lost);
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+        let artifact = options().open(&path).unwrap();
+        assert!(artifact.recovery().is_clean(), "{name}: {:?}", artifact.recovery());
+        finds_everything(&artifact, usize::from(RECORDS) - lost);
+        assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound(), "{name}");
+    }
+}
+
+#[test]
+fn salvage_keeps_records_with_their_ids_and_vectors_of_sound_indexes() {
+    let temp = tempfile::tempdir().unwrap();
+    let original = temp.path().join("a");
+    let model = built(&original);
+    for manifest in files(&original, "manifest") {
+        fs::remove_file(manifest).unwrap();
+    }
+    let segment = &files(&original, "segment")[0];
+    flip(segment, 4096 + 200); // a block of records
+    assert!(options().open(&original).is_err());
+    let to = temp.path().join("b");
+    let report = salvage(&original, &to, options()).unwrap();
+    assert!(!report.losses.is_empty());
+    let artifact = options().open(&to).unwrap();
+    assert!(report.records == artifact.len() && report.records > 60 && report.records < u64::from(RECORDS));
+    for entry in artifact.records() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.text().unwrap(), model[&entry.id().0]);
+    }
+    let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000).fetch(true)).unwrap();
+    assert_eq!(near.hits.len() as u64, artifact.len());
+    assert!(near.losses.is_empty());
+}
