@@ -133,36 +133,29 @@ fn a_damaged_or_missing_index_is_made_anew_and_what_was_lost_is_named() {
     let temp = tempfile::tempdir().unwrap();
     let original = temp.path().join("a");
     built(&original);
-    let lost_with_shard = 61;
-    let cases: [(&str, &dyn Fn(&Path), usize); 3] = [
-        ("gone", &|shard| fs::remove_file(shard).unwrap(), lost_with_shard),
-        ("cut", &|shard| fs::write(shard, &fs::read(shard).unwrap()[..500]).unwrap(), lost_with_shard),
-        (
-            "trailer",
-            &|shard| {
-                // The trailer of the content: 64 bytes, before a checksum for each 64 KiB and the footer of the part.
-                let len = fs::read(shard).unwrap().len();
-                flip(shard, len - 64 - 4 - 10);
-            },
-            lost_with_shard,
-        ),
-    ];
-    for (name, damage, lost) in cases {
+    const LOST: usize = 61;
+    for name in ["gone", "cut", "trailer"] {
         let path = temp.path().join(name);
         copy(&original, &path);
-        damage(&shards(&path)[0]);
+        let shard = &shards(&path)[0];
+        match name {
+            "gone" => fs::remove_file(shard).unwrap(),
+            "cut" => fs::write(shard, &fs::read(shard).unwrap()[..500]).unwrap(),
+            // The trailer of the content: before a checksum for each 64 KiB and the footer of the part.
+            _ => flip(shard, fs::read(shard).unwrap().len() - 64 - 4 - 10),
+        }
         let reader = options().open_read_only(&path).unwrap();
         assert!(!reader.recovery().is_clean(), "{name}");
-        finds_everything(&reader, usize::from(RECORDS) - lost);
+        finds_everything(&reader, usize::from(RECORDS) - LOST);
         drop(reader);
         let artifact = options().open(&path).unwrap();
         assert_eq!(artifact.recovery().shards_rebuilt, 1, "{name}");
-        finds_everything(&artifact, usize::from(RECORDS) - lost);
+        finds_everything(&artifact, usize::from(RECORDS) - LOST);
         artifact.seal().unwrap();
         artifact.close().unwrap();
         let artifact = options().open(&path).unwrap();
         assert!(artifact.recovery().is_clean(), "{name}: {:?}", artifact.recovery());
-        finds_everything(&artifact, usize::from(RECORDS) - lost);
+        finds_everything(&artifact, usize::from(RECORDS) - LOST);
         assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound(), "{name}");
     }
 }

@@ -1,5 +1,11 @@
 //! The tests of the facade; this is their table of contents.
-#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 /// Power loss, and calls that fail.
 mod crash;
