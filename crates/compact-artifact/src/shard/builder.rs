@@ -27,6 +27,9 @@ pub(crate) struct Doc<'a> {
     pub(crate) embeddings: Vec<(usize, &'a Embedding)>,
 }
 
+/// From so many records on, words and metadata are indexed side by side.
+const WORTH_THE_POOL: usize = 256;
+
 /// Builds a shard of `docs` that covers the ids in `covers`. Vectors are scanned, not linked to a graph: the tail changes too fast.
 pub(crate) fn build(
     settings: &Settings,
@@ -39,7 +42,12 @@ pub(crate) fn build(
     for doc in docs {
         ids.push(doc.id);
     }
-    let (words, filters) = rayon::join(|| words_of(settings, docs), || filters_of(docs));
+    // A few records do not wait for a pool that may be busy with sealing.
+    let (words, filters) = if docs.len() < WORTH_THE_POOL {
+        (words_of(settings, docs), filters_of(docs))
+    } else {
+        rayon::join(|| words_of(settings, docs), || filters_of(docs))
+    };
     let (words, filters) = (words?, filters?);
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
     writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
