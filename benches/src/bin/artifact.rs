@@ -112,9 +112,13 @@ fn ingest(data: &Data, path: &Path, report: &mut String) -> Result<()> {
     let artifact = options().space(SPACE, SpaceOptions::new(data.dimension, Metric::Cosine)).create(path)?;
     let ((), peak) = peak_of(|| {
         let writer = artifact.batch_writer(BatchOptions { batch_size: 5_000, ..BatchOptions::default() })?;
-        for row in data.rows() {
-            writer.add(data.record(row))?;
-        }
+        let rows: Vec<usize> = data.rows().collect();
+        std::thread::scope(|threads| {
+            let add = |rows: &[usize]| rows.iter().try_for_each(|&row| writer.add(data.record(row)));
+            let halves = rows.split_at(rows.len() / 2);
+            let other = threads.spawn(move || add(halves.1));
+            add(halves.0).and(other.join().unwrap_or(Ok(())))
+        })?;
         writer.finish()?;
         writeln!(report, "Records are found after {:.2} s,", begun.elapsed().as_secs_f64())?;
         artifact.seal()?;

@@ -14,6 +14,7 @@ use crate::shard::{Shard, Source, build_bytes_of, merge};
 use crate::state::{State, View};
 use crate::tail;
 use crate::trace::event;
+use crate::write_path::held;
 
 /// What sealing did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -101,7 +102,7 @@ impl Inner {
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance.try_lock() else { return Ok(()) };
         self.check_current()?;
-        if self.committer.lock().unsealed < self.options.seal_at() {
+        if !self.committer.lock().is_due(self.options.seal_at()) {
             return Ok(());
         }
         self.seal_tail(self.options.build_bytes())?;
@@ -111,7 +112,7 @@ impl Inner {
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {
         let state = self.state();
         let rows: u32 = state.tail().map(|view| view.shard.rows).sum();
-        rows > SEAL_AT_CLOSE_ROWS || self.committer.lock().unsealed > SEAL_AT_CLOSE_BYTES
+        rows > SEAL_AT_CLOSE_ROWS || self.committer.lock().logged > SEAL_AT_CLOSE_BYTES
     }
 
     /// Seals the shards in memory, and the log.
@@ -217,7 +218,8 @@ impl Inner {
         views.sort_by_key(|view| view.shard.covers.start);
         let mut next = State { records, views, ..(*now).clone() };
         mark_dead(&mut next)?;
-        committer.unsealed = next.tail().map(|view| view.shard.byte_len).sum();
+        committer.held = held(&next);
+        committer.logged = committer.held;
         self.publish(next);
         Ok(())
     }

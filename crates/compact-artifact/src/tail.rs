@@ -13,7 +13,7 @@ use crate::state::View;
 /// So many shards of about one size become one.
 const FAN_IN: usize = 4;
 /// A shard of more rows is left alone until it is sealed: a commit is not to wait for long.
-const MAX_ROWS: u64 = 32 << 10;
+const MAX_ROWS: u64 = 16 << 10;
 
 /// The power of four that a number of rows is at least.
 fn class(view: &View) -> u32 {

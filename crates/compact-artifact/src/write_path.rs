@@ -129,8 +129,10 @@ pub struct Receipt {
 /// What whoever commits holds.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    /// Bytes of content and indexes since the last seal.
-    pub(crate) unsealed: u64,
+    /// Bytes of the indexes in memory.
+    pub(crate) held: u64,
+    /// Bytes of records and embeddings since the last seal, before compression.
+    pub(crate) logged: u64,
     /// The number of the next shard.
     pub(crate) next_shard: u64,
     /// Shards that cover ids below this are being sealed, and are to stay as they are.
@@ -139,10 +141,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(state: &State) -> Self {
-        let unsealed = state.tail().map(|view| view.shard.byte_len).sum();
+        let held = held(state);
         let next_shard = state.views.iter().map(|view| view.shard.number).max().unwrap_or(0) + 1;
-        Self { unsealed, next_shard, sealing: 0 }
+        Self { held, logged: held, next_shard, sealing: 0 }
     }
+
+    /// Whether there is so much that it is to be sealed. What is logged is about halved by compression.
+    pub(crate) fn is_due(&self, seal_at: u64) -> bool {
+        self.held >= seal_at || self.logged / 2 >= seal_at
+    }
+}
+
+/// Bytes of the indexes in memory.
+pub(crate) fn held(state: &State) -> u64 {
+    state.tail().map(|view| view.shard.byte_len).sum()
 }
 
 /// Batches that wait for somebody to commit them.
@@ -462,7 +474,7 @@ impl Inner {
             let queue = std::mem::take(&mut *self.queue.lock());
             self.commit_all(&mut committer, queue);
         }
-        let is_due = committer.unsealed >= self.options.seal_at();
+        let is_due = committer.is_due(self.options.seal_at());
         drop(committer);
         let result = slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed")));
         if is_due && result.is_ok() {
@@ -556,7 +568,7 @@ impl Inner {
         let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
 
         let bytes = plan.puts.iter().map(Put::bytes).sum::<usize>() as u64;
-        committer.unsealed += bytes + shard.as_ref().map_or(0, |shard| shard.byte_len);
+        committer.logged += bytes;
         let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
         let gone = plan.deletes.iter().chain(late.iter().map(|doc| doc.id.0)).map(RecordId);
         bury(&mut next.views, gone);
@@ -565,6 +577,7 @@ impl Inner {
             // That a merge fails is no reason to fail a commit that is done: the shards stay as they are.
             drop(crate::tail::compact(&next.settings, &mut next.views, committer.sealing));
         }
+        committer.held = held(&next);
         self.publish(next);
         event!(
             DEBUG,
@@ -601,8 +614,8 @@ impl Inner {
         next.views.push(View { shard: Arc::new(shard), dead: Arc::default() });
         self.publish(next);
         // Large content stays in its frames; only its length in the log counts.
-        committer.unsealed += self.store.snapshot().get(id)?.map_or(0, |record| record.len());
-        let is_due = committer.unsealed >= self.options.seal_at();
+        committer.logged += self.store.snapshot().get(id)?.map_or(0, |record| record.len());
+        let is_due = committer.is_due(self.options.seal_at());
         drop(committer);
         if is_due {
             self.maintain();

@@ -48,7 +48,29 @@ impl FilterBuilder {
 
 /// Whether metadata can be indexed: neither too deep nor with too long a path.
 pub(crate) fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
-    each_value(metadata, &mut |_| {})
+    metadata.iter().try_for_each(|(name, value)| check(name.len(), value, 1))
+}
+
+fn check(path_len: usize, value: &Json, depth: usize) -> Result<()> {
+    check_path(path_len, depth)?;
+    let fields = |map: &Map<String, Json>| {
+        map.iter().try_for_each(|(name, value)| check(path_len + 1 + name.len(), value, depth + 1))
+    };
+    match value {
+        Json::Object(map) => fields(map),
+        Json::Array(elements) => elements.iter().filter_map(Json::as_object).try_for_each(fields),
+        _ => Ok(()),
+    }
+}
+
+fn check_path(len: usize, depth: usize) -> Result<()> {
+    if len <= MAX_PATH && depth <= MAX_DEPTH {
+        return Ok(());
+    }
+    let message = format!(
+        "metadata: a field of {len} bytes at depth {depth}; expected at most {MAX_PATH} bytes and depth {MAX_DEPTH}"
+    );
+    Err(Error::new(ErrorKind::TooLarge, message))
 }
 
 fn each_value(metadata: &Map<String, Json>, found: &mut dyn FnMut(Vec<u8>)) -> Result<()> {
@@ -68,13 +90,7 @@ fn walk(
         path.push('.');
     }
     path.push_str(name);
-    if path.len() > MAX_PATH || depth > MAX_DEPTH {
-        let message = format!(
-            "metadata: a field of {} bytes at depth {depth}; expected at most {MAX_PATH} bytes and depth {MAX_DEPTH}",
-            path.len()
-        );
-        return Err(Error::new(ErrorKind::TooLarge, message));
-    }
+    check_path(path.len(), depth)?;
     match value {
         Json::Null => {}
         Json::Object(map) => {

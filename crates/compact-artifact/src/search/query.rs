@@ -184,7 +184,7 @@ impl Query {
         self
     }
 
-    /// How long each list is before several become one. Default: twice the hits, and 50 at least.
+    /// How long each list is before several become one. Default: twice the hits, and 30 at least.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
         self
@@ -275,7 +275,7 @@ impl Query {
     /// How long a list has to be.
     pub(crate) fn list_len(&self) -> usize {
         let lists = self.vectors.len() + usize::from(self.words.is_some());
-        let fused = if lists > 1 { (2 * self.wanted()).max(50) } else { 0 };
+        let fused = if lists > 1 { (2 * self.wanted()).max(30) } else { 0 };
         self.candidates.unwrap_or(fused).max(self.wanted()).min(lexical_index::MAX_HITS)
     }
 }

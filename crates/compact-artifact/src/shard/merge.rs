@@ -53,7 +53,7 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
 
 /// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. With `graphs`, vectors are linked
 /// where there are enough of them.
-pub(crate) fn merge<W: Write>(
+pub(crate) fn merge<W: Write + Send>(
     settings: &Settings,
     covers: Range<u64>,
     sources: &[Source],
@@ -73,15 +73,29 @@ pub(crate) fn merge<W: Write>(
     }
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
     let words: Vec<_> = sources.iter().map(|source| (&source.shard.words, Some(&source.without))).collect();
-    writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?))?;
     let row_of = |rows: &Vec<Option<u32>>, row: u32| rows.get(row as usize).copied().flatten();
-    let maps: Vec<_> = renumbered.iter().map(|rows| move |row: u32| row_of(rows, row)).collect();
-    let filters: Vec<_> = sources
-        .iter()
-        .zip(&maps)
-        .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
-        .collect();
-    writer.section(SectionKind::Filters, 0, |out| filter::merge(&filters, out))?;
+    let merge_filters = || {
+        let maps: Vec<_> = renumbered.iter().map(|rows| move |row: u32| row_of(rows, row)).collect();
+        let filters: Vec<_> = sources
+            .iter()
+            .zip(&maps)
+            .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
+            .collect();
+        let mut bytes = Vec::new();
+        filter::merge(&filters, &mut bytes).map(|()| bytes)
+    };
+    // Where there are many, metadata wait in memory for the words.
+    let filters = if graphs {
+        let write_words =
+            || writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?));
+        let (written, filters) = rayon::join(write_words, merge_filters);
+        written.and(filters)?
+    } else {
+        writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?))?;
+        merge_filters()?
+    };
+    writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(&filters)?))?;
+    drop(filters);
     for (number, space) in settings.spaces.iter().enumerate() {
         let mut options = BuildOptions::new();
         if !graphs {
