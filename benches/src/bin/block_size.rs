@@ -9,7 +9,7 @@ use block_format::{Compression, Options, Store, VerifyLevel, verify};
 
 fn main() -> Result<()> {
     println!("{}\n", machine()?);
-    let source = std::env::args().nth(1).map_or(PathBuf::from("/tmp/data/linux.txt"), PathBuf::from);
+    let source = std::env::args().nth(1).map(PathBuf::from).ok_or("which source text?")?;
     grid("WordNet texts, a record each", &texts()?)?;
     grid("Linux sources, 64 MiB in records of about 1 KiB", &source_records(&source, 64 << 20, 1024)?)
 }

@@ -13,7 +13,7 @@ const BLOCK_LEN: usize = 48 << 10;
 
 fn main() -> Result<()> {
     println!("{}\n", machine()?);
-    let source = std::env::args().nth(1).map_or(PathBuf::from("/tmp/data/linux.txt"), PathBuf::from);
+    let source = std::env::args().nth(1).map(PathBuf::from).ok_or("which source text?")?;
     println!("| data | get p50 us | decode p50 us | ratio | get p99 us | decode p99 us |");
     println!("|---|---|---|---|---|---|");
     compare("WordNet texts", &texts()?)?;
