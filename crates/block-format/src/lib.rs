@@ -86,7 +86,8 @@ pub use part::{Part, PartKind, PartWriter};
 pub use protocol::Step;
 pub use salvage::{SalvageReport, salvage, salvage_in};
 pub use store::{
-    Batch, Bulk, ContentReader, Edit, Receipt, Record, Records, RecoveryReport, SegmentInfo, Snapshot, Store,
+    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, RecoveryReport,
+    SegmentInfo, Snapshot, Store,
 };
 pub use verify::{Damage, VerifyLevel, VerifyReport, verify, verify_in};
 

@@ -95,6 +95,11 @@ impl Block {
         self.entries().filter_map(|(id, kind, range)| Some((id, self.body(kind, range)?)))
     }
 
+    /// The ids of all records, and what each takes of the raw block: its body, and its two bytes or so of the directory.
+    pub(crate) fn body_lens(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.entries().map(|(id, _, range)| (id, range.len() as u64 + 2))
+    }
+
     fn entries(&self) -> impl Iterator<Item = (u64, BodyKind, Range<usize>)> {
         let (mut gaps, mut lens) = (&self.raw[..], &self.raw[self.lens_at..]);
         let (mut next, mut at) = (self.first_id, self.bodies_at);

@@ -38,6 +38,12 @@ pub(crate) const HASH_LEN: usize = 16;
 pub(crate) const MAX_LEN: u64 = 16 << 20;
 
 impl Manifest {
+    /// Length in bytes of a manifest with so many segments, parts and logs.
+    pub(crate) fn len_of(segments: usize, parts: usize, logs: usize) -> u64 {
+        let entries = segments * segment::LEN + parts * part::LEN + logs * log::LEN;
+        (header::LEN + entries + HASH_LEN) as u64
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; header::LEN];
         put(&mut bytes, header::MAGIC, MAGIC);

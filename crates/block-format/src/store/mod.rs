@@ -8,6 +8,7 @@ mod bulk;
 mod edit;
 mod open;
 mod read_path;
+mod usage;
 mod write_path;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use edit::{Edit, SegmentInfo};
 pub use open::RecoveryReport;
 pub(crate) use open::{check_header, read_manifests};
 pub use read_path::{ContentReader, Record, Records, Snapshot};
+pub use usage::{DiskUsage, FileUsage};
 pub use write_path::{Batch, Receipt};
 
 /// An artifact, opened by its one writer or by any number of readers. See the [crate page](crate).

@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
+use roaring::RoaringTreemap;
+
 use super::State;
 use crate::block::layout::Large;
 use crate::block::{Block, Body};
@@ -51,11 +53,19 @@ impl Snapshot {
 
     /// The ids that [`is_deleted`](Self::is_deleted) says yes to, ascending.
     pub fn deleted_ids(&self) -> impl Iterator<Item = RecordId> + use<> {
+        self.deleted().into_iter().map(RecordId)
+    }
+
+    pub(super) fn deleted(&self) -> RoaringTreemap {
         let State { seq, sealed, tail, .. } = &*self.state;
         let mut deleted = (*sealed.deletes).clone();
         let logs = sealed.frozen.iter().chain([tail]);
         logs.for_each(|log| deleted.extend(log.index.deleted(*seq)));
-        deleted.into_iter().map(RecordId)
+        deleted
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
     /// Record `id`. `None`: it was deleted, or never was. An error: it is damaged, or may have been in a damaged block.

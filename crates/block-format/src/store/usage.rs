@@ -1,0 +1,172 @@
+//! How many bytes files take, and how many of them are those of deleted records.
+
+use roaring::RoaringTreemap;
+
+use super::read_path::Snapshot;
+use crate::error::Result;
+use crate::file::layout::FILE_HEADER_LEN;
+use crate::id::FileId;
+use crate::manifest::Manifest;
+use crate::run::{Place, Run};
+use crate::segment::layout::{ENTRY_LEN, FOOTER_LEN};
+
+/// The bytes of a segment or a log, and how many of them deleted records take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileUsage {
+    /// The number of the file.
+    pub file: FileId,
+    /// Length of the file in bytes: of a log, up to the commit of the snapshot.
+    pub len: u64,
+    /// Stored bytes of deleted records, frames of large ones included; `len` if no record is left.
+    pub dead_len: u64,
+}
+
+impl FileUsage {
+    /// What is left of `len`.
+    pub fn live_len(&self) -> u64 {
+        self.len - self.dead_len
+    }
+}
+
+/// The bytes of all files of a snapshot, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiskUsage {
+    /// Sealed segments.
+    pub segments: u64,
+    /// Parts.
+    pub parts: u64,
+    /// Logs, each up to the commit of the snapshot.
+    pub logs: u64,
+    /// Both copies of the manifest.
+    pub manifests: u64,
+}
+
+impl DiskUsage {
+    /// All of them together.
+    pub fn total(&self) -> u64 {
+        [self.segments, self.parts, self.logs, self.manifests].into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// So many blocks of a file with deleted records beside others are decoded; of more, a sample of so many.
+const SAMPLE: usize = 64;
+
+impl Snapshot {
+    /// The bytes of all files.
+    pub fn disk_usage(&self) -> DiskUsage {
+        let sealed = &self.state().sealed;
+        let logs = sealed.frozen.iter().chain([&self.state().tail]);
+        let sum = |lens: &mut dyn Iterator<Item = u64>| lens.fold(0, u64::saturating_add);
+        DiskUsage {
+            segments: sum(&mut sealed.segments.iter().map(|segment| segment.entry.len)),
+            parts: sum(&mut sealed.parts.iter().map(|part| part.entry.len)),
+            logs: sum(&mut logs.map(|log| log.len)),
+            manifests: 2 * Manifest::len_of(
+                sealed.segments.len(),
+                sealed.parts.len(),
+                sealed.frozen.len() + 1,
+            ),
+        }
+    }
+
+    /// How much of each segment deleted records take, in the order of [`segments`](Self::segments).
+    ///
+    /// Whole blocks and frames are told from the table of the segment; blocks with both kinds of records are decoded, up to 64 of
+    /// them in a segment, and the others are taken to be like these. A block that is damaged counts as alive.
+    pub fn segment_usage(&self) -> Vec<FileUsage> {
+        let deleted = self.deleted();
+        let usage = |segment: &std::sync::Arc<crate::segment::Segment>| {
+            let (file, len) = (segment.entry.file, segment.entry.len);
+            let blocks = segment.block_count().unwrap_or(0) as u64;
+            let around = (FILE_HEADER_LEN + FOOTER_LEN) as u64 + blocks * ENTRY_LEN as u64;
+            let dead_len = dead_len(&**segment, &deleted).unwrap_or(0);
+            let nothing_is_left = dead_len > 0 && dead_len.saturating_add(around) >= len;
+            FileUsage { file, len, dead_len: if nothing_is_left { len } else { dead_len } }
+        };
+        self.state().sealed.segments.iter().map(usage).collect()
+    }
+
+    /// How much of each log deleted records take, the active one last: see [`segment_usage`](Self::segment_usage).
+    pub fn log_usage(&self) -> Vec<FileUsage> {
+        let deleted = self.deleted();
+        let state = self.state();
+        let logs = state.sealed.frozen.iter().chain([&state.tail]);
+        logs.map(|log| {
+            let dead_len = dead_len(log, &deleted).unwrap_or(0).min(log.len);
+            FileUsage { file: log.index.id, len: log.len, dead_len }
+        })
+        .collect()
+    }
+}
+
+/// Stored bytes of deleted records.
+fn dead_len(run: &dyn Run, deleted: &RoaringTreemap) -> Result<u64> {
+    let (Some((first, last)), count) = (run.ids(), run.block_count()?) else { return Ok(0) };
+    let mut ids = deleted.iter();
+    ids.advance_to(first);
+    let (mut dead, mut mixed) = (0u64, Vec::new());
+    // Each step passes over a block.
+    for _ in 0..=count {
+        let Some(id) = ids.next().filter(|&id| id <= last) else { break };
+        let Some(index) = run.find(id)? else {
+            if count == 0 {
+                break;
+            }
+            ids.advance_to(run.place(0)?.first_id);
+            continue;
+        };
+        let place = run.place(index)?;
+        let end = if index + 1 < count { run.place(index + 1)?.first_id } else { last.saturating_add(1) };
+        if deleted.contains(place.first_id) {
+            dead = dead.saturating_add(frames_len(run, index, place.first_id)?);
+        }
+        if deleted.range_cardinality(place.first_id..end) == end.saturating_sub(place.first_id) {
+            dead = dead.saturating_add(place.len);
+        } else {
+            mixed.push(place);
+        }
+        ids.advance_to(end);
+    }
+    Ok(dead.saturating_add(dead_len_within(run, &mixed, deleted)))
+}
+
+/// The frames right before a block, of the large record that it begins with.
+fn frames_len(run: &dyn Run, block: usize, id: u64) -> Result<u64> {
+    let mut len = 0u64;
+    for index in (0..block).rev() {
+        let place = run.place(index)?;
+        if place.first_id != id {
+            break;
+        }
+        len = len.saturating_add(place.len);
+    }
+    Ok(len)
+}
+
+/// The share of deleted records of blocks that may have others too.
+fn dead_len_within(run: &dyn Run, blocks: &[Place], deleted: &RoaringTreemap) -> u64 {
+    let (mut looked_at, mut dead) = (0u64, 0u64);
+    for &place in blocks.iter().step_by(blocks.len().div_ceil(SAMPLE).max(1)) {
+        looked_at = looked_at.saturating_add(place.len);
+        let Ok(block) = run.file().records(place) else { continue };
+        let (mut all_bytes, mut dead_bytes) = (0, 0);
+        for (id, len) in block.body_lens() {
+            all_bytes += len;
+            dead_bytes += if deleted.contains(id) { len } else { 0 };
+        }
+        dead = dead.saturating_add(share(place.len, dead_bytes, all_bytes));
+    }
+    let all = blocks.iter().fold(0u64, |sum, place| sum.saturating_add(place.len));
+    share(all, dead, looked_at)
+}
+
+/// `part` of `whole`, of so many bytes.
+fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        return 0;
+    }
+    let share = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole);
+    u64::try_from(share).unwrap_or(bytes)
+}
