@@ -80,7 +80,7 @@ pub use cache::CacheStats;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ArtifactId, CommitSeq, FileId, RecordId};
 pub use options::{Compression, Durability, Options};
-pub use pack::{PackReport, PackVfs};
+pub use pack::{PackReport, PackVfs, UnpackReport};
 pub use part::{Part, PartKind, PartWriter};
 #[cfg(feature = "testing")]
 pub use protocol::Step;

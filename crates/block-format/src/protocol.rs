@@ -20,6 +20,8 @@ pub enum Step {
     SyncSegment,
     /// A part is durable before the manifest names it.
     SyncPart,
+    /// A file that was copied out of a pack is durable before the manifest names it.
+    SyncUnpacked,
     /// Each copy of a manifest is durable before anything relies on it.
     SyncManifest,
     /// The names of the manifest are durable before the files it replaces are removed.
@@ -56,6 +58,8 @@ pub enum Step {
     CheckOrphans,
     /// A sealed segment is read back before its sources are removed.
     CheckReadBack,
+    /// What was copied out of a pack is read back and verified before the manifest names it.
+    CheckUnpacked,
     /// A write or sync that failed ends the life of the writer.
     Poison,
 }
@@ -70,6 +74,7 @@ impl Step {
         Self::SyncNewNames,
         Self::SyncSegment,
         Self::SyncPart,
+        Self::SyncUnpacked,
         Self::SyncManifest,
         Self::SyncManifestNames,
         Self::SyncCheckpoint,
@@ -88,6 +93,7 @@ impl Step {
         Self::CheckFileHash,
         Self::CheckOrphans,
         Self::CheckReadBack,
+        Self::CheckUnpacked,
         Self::Poison,
     ];
 }

@@ -127,22 +127,32 @@ pub fn verify_in(
         return Err(damaged.unwrap_or_else(none));
     };
     let directory = Directory::new(vfs, root, manifest.artifact, options, 0);
-    let mut verifier = Verifier { directory, level, report: VerifyReport::default() };
+    let mut report = verify_generation(&directory, &manifest, level)?;
     for (name, error) in found.damaged {
-        let path = verifier.directory.path(name);
-        verifier.report.damage.push(Damage::new(&path, 0..u64::MAX, error, 0..0));
+        let path = directory.path(name);
+        report.damage.push(Damage::new(&path, 0..u64::MAX, error, 0..0));
     }
-    verifier.run(&manifest)?;
+    Ok(report)
+}
+
+/// Verifies the files that a manifest names.
+pub(crate) fn verify_generation(
+    directory: &Directory,
+    manifest: &Manifest,
+    level: VerifyLevel,
+) -> Result<VerifyReport> {
+    let mut verifier = Verifier { directory, level, report: VerifyReport::default() };
+    verifier.run(manifest)?;
     Ok(verifier.report)
 }
 
-struct Verifier {
-    directory: Directory,
+struct Verifier<'a> {
+    directory: &'a Directory,
     level: VerifyLevel,
     report: VerifyReport,
 }
 
-impl Verifier {
+impl Verifier<'_> {
     fn run(&mut self, manifest: &Manifest) -> Result<()> {
         self.report.files += 2;
         for entry in &manifest.segments {
@@ -262,7 +272,7 @@ impl Verifier {
         let found = scan(&file, Some(entry.checkpoint), self.chain_start(entry))?;
         self.report.torn_len += found.torn_len();
         let header = FileHeader { kind: FileKind::Log, artifact: self.directory.artifact, file: entry.file };
-        if let Err(e) = check_header(&header, &file.source, &self.directory) {
+        if let Err(e) = check_header(&header, &file.source, self.directory) {
             let range = 0..crate::file::layout::FILE_HEADER_LEN as u64;
             self.report.damage.push(Damage::new(&path, range, e, 0..0));
         }

@@ -91,7 +91,7 @@ pub use filter::{Field, Filter, Value};
 pub use lexical_index::Language;
 pub use maintenance::{CompactReport, SealReport};
 pub use options::{Maintenance, Options};
-pub use packed::PackReport;
+pub use packed::{PackReport, UnpackReport, unpack};
 pub use read_path::Snapshot;
 pub use record::{Entry, EntryReader, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
 pub use search::{Explain, Fusion, Hit, ListExplain, ListPlace, Query, SearchResults, Snippet};

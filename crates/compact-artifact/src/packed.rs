@@ -48,6 +48,40 @@ impl CompactArtifact {
     }
 }
 
+/// What unpacking wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UnpackReport {
+    /// Files of the new directory.
+    pub files: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+}
+
+/// Makes a directory artifact, which can be written to, of the packed one in the file `from`: see [`CompactArtifact::unpack`].
+pub fn unpack(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<UnpackReport> {
+    let options = block_format::Options::default();
+    unpack_from(&block_format::PackVfs::open(from, 0, &options)?, to)
+}
+
+fn unpack_from(pack: &block_format::PackVfs, to: impl AsRef<Path>) -> Result<UnpackReport> {
+    let report = pack.unpack(to, &block_format::Options::default())?;
+    Ok(UnpackReport { files: report.files, bytes: report.bytes })
+}
+
+impl CompactArtifact {
+    /// Makes a directory artifact, which [`open`](Self::open) can write to, of this packed one, wherever it was opened from. `to` must be an
+    /// empty directory, or not exist while its parent does. Every byte is verified before and after it is copied, and durable on return.
+    ///
+    /// Records keep their ids, and the new artifact has the identity of the packed one. What an interruption leaves does not open; an error
+    /// leaves no files behind.
+    pub fn unpack(&self, to: impl AsRef<Path>) -> Result<UnpackReport> {
+        let not_packed =
+            || Error::invalid("expected a packed artifact, found a directory, which can be copied as it is");
+        unpack_from(self.inner.store.as_pack().ok_or_else(not_packed)?, to)
+    }
+}
+
 /// The bytes of a packed artifact, embedded in the program and aligned as searching them in place likes it.
 ///
 /// ```ignore

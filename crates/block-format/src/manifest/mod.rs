@@ -7,6 +7,7 @@
 pub(crate) mod layout;
 
 use crate::error::{Error, Result};
+use crate::file::FileName;
 use crate::id::{ArtifactId, FileId};
 
 /// One generation.
@@ -20,6 +21,16 @@ pub(crate) struct Manifest {
     pub(crate) parts: Vec<PartEntry>,
     /// In the order of their commits; the last one is active, the others take no more.
     pub(crate) logs: Vec<LogEntry>,
+}
+
+impl Manifest {
+    /// The names of the files that it lists.
+    pub(crate) fn files(&self) -> impl Iterator<Item = FileName> {
+        let segments = self.segments.iter().map(|entry| FileName::Segment(entry.file));
+        let parts = self.parts.iter().map(|entry| FileName::Part(entry.file));
+        let logs = self.logs.iter().map(|entry| FileName::Log(entry.file));
+        segments.chain(parts).chain(logs)
+    }
 }
 
 /// A sealed segment.

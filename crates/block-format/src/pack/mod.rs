@@ -8,7 +8,9 @@
 
 pub(crate) mod layout;
 mod reader;
+mod unpack;
 mod writer;
 
 pub use reader::PackVfs;
+pub use unpack::UnpackReport;
 pub use writer::PackReport;

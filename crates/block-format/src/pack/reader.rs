@@ -119,6 +119,19 @@ impl PackVfs {
         Ok(Self { pack: Arc::new(pack), files, len: header.pack_len })
     }
 
+    /// Where the pack is.
+    pub(super) fn path(&self) -> &Path {
+        self.pack.bytes.path()
+    }
+
+    pub(super) fn open_file(&self, name: &str, access: Access) -> io::Result<Arc<dyn VfsFile>> {
+        if access == Access::Append {
+            return read_only();
+        }
+        let &(offset, len) = self.files.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(PackFile { pack: self.pack.clone(), offset, len }))
+    }
+
     /// Reads everything, and compares the BLAKE3 hash.
     pub fn verify(&self) -> Result<()> {
         let mut hash = blake3::Hasher::new();
@@ -179,12 +192,8 @@ impl Vfs for PackVfs {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn VfsFile>> {
-        if access == Access::Append {
-            return read_only();
-        }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let &(offset, len) = self.files.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(PackFile { pack: self.pack.clone(), offset, len }))
+        self.open_file(name, access)
     }
 
     fn list(&self, _: &Path) -> io::Result<Vec<String>> {
@@ -197,6 +206,10 @@ impl Vfs for PackVfs {
 
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         read_only()
+    }
+
+    fn as_pack(&self) -> Option<&PackVfs> {
+        Some(self)
     }
 
     fn lock(&self, _: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {

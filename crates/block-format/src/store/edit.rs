@@ -544,7 +544,7 @@ impl super::Directory {
     }
 
     /// Writes `manifest` as the generation after `catalog`, twice, and removes the copies of the one before.
-    pub(super) fn write_generation(&self, catalog: &mut Manifest, mut manifest: Manifest) -> Result<()> {
+    pub(crate) fn write_generation(&self, catalog: &mut Manifest, mut manifest: Manifest) -> Result<()> {
         let last = || Error::damaged("the manifest has the last of all 2^64 generations").at(&self.root);
         manifest.generation = catalog.generation.checked_add(1).ok_or_else(last)?;
         manifest.next_file = FileId(self.next_file.load(Ordering::Relaxed));

@@ -38,7 +38,7 @@ use crate::vfs::{Access, DiskVfs, Vfs, VfsFile};
 pub use bulk::Bulk;
 pub use edit::{Edit, SegmentInfo};
 pub use open::RecoveryReport;
-pub(crate) use open::{check_header, read_manifests};
+pub(crate) use open::{check_header, create_root, read_manifests, sync_parent, take_lock};
 pub use read_path::{ContentReader, Record, Records, Snapshot};
 pub use usage::{DiskUsage, FileUsage};
 pub use write_path::{Batch, Receipt};
@@ -242,6 +242,11 @@ impl Store {
     /// The identity of the artifact.
     pub fn artifact(&self) -> ArtifactId {
         self.directory.artifact
+    }
+
+    /// The pack that this store was opened from, if it was.
+    pub fn as_pack(&self) -> Option<&crate::PackVfs> {
+        self.directory.vfs.as_pack()
     }
 
     /// Where the artifact is.

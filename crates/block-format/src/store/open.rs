@@ -170,25 +170,14 @@ impl Store {
     pub fn create_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let root = path.as_ref();
         options.check()?;
-        vfs.create_dir(root).map_err(|e| match e.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                Error::new(ErrorKind::AlreadyExists, "there is a file here; an artifact is a directory")
-                    .at(root)
-            }
-            _ => Error::io(e, "creating the directory", root),
-        })?;
+        create_root(&*vfs, root)?;
         let lock = take_lock(&*vfs, root)?;
         let found = read_manifests(&*vfs, root, &options)?;
         if found.newest.is_some() || !is_interrupted_creation(&*vfs, root, &found)? {
             let message = "there is an artifact here already; open it, or choose another directory";
             return Err(Error::new(ErrorKind::AlreadyExists, message).at(root));
         }
-        if options.steps.take(Step::SyncParentDir)
-            && let Some(parent) = root.parent()
-        {
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            vfs.sync_dir(parent).map_err(|e| Error::io(e, "syncing the directory to disk", parent))?;
-        }
+        sync_parent(&*vfs, root, &options)?;
         let next_file = found
             .names
             .iter()
@@ -353,7 +342,26 @@ fn artifact_id(options: &Options) -> Result<ArtifactId> {
     Ok(ArtifactId(bytes))
 }
 
-fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+/// Creates the directory of an artifact where it does not exist.
+pub(crate) fn create_root(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    vfs.create_dir(root).map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Error::new(ErrorKind::AlreadyExists, "there is a file here; an artifact is a directory").at(root)
+        }
+        _ => Error::io(e, "creating the directory", root),
+    })
+}
+
+/// Makes the directory of an artifact durable in its parent.
+pub(crate) fn sync_parent(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<()> {
+    let Some(parent) = root.parent().filter(|_| options.steps.take(Step::SyncParentDir)) else {
+        return Ok(());
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    vfs.sync_dir(parent).map_err(|e| Error::io(e, "syncing the directory to disk", parent))
+}
+
+pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
     let path = root.join(LOCK);
     vfs.lock(&path).map_err(|e| match e.kind() {
         io::ErrorKind::WouldBlock => {
@@ -689,12 +697,9 @@ fn copy_log(directory: &Directory, old: &LogView, scan: &Scan) -> Result<LogWrit
 
 /// Removes files of ours that the manifest does not name, and returns those that were not manifests.
 fn remove_others(directory: &Directory, names: &[FileName], manifest: &Manifest) -> Vec<PathBuf> {
-    let segments = manifest.segments.iter().map(|entry| FileName::Segment(entry.file));
-    let parts = manifest.parts.iter().map(|entry| FileName::Part(entry.file));
-    let logs = manifest.logs.iter().map(|entry| FileName::Log(entry.file));
     let generation = manifest.generation;
     let manifests = (0..2).map(|copy| FileName::Manifest { generation, copy });
-    let named: HashSet<FileName> = segments.chain(parts).chain(logs).chain(manifests).collect();
+    let named: HashSet<FileName> = manifest.files().chain(manifests).collect();
     let mut removed = Vec::new();
     for &name in names.iter().filter(|name| !named.contains(name)) {
         directory.remove(name);

@@ -42,6 +42,11 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// The pack whose files these are, if they are those of one.
+    fn as_pack(&self) -> Option<&crate::PackVfs> {
+        None
+    }
+
     /// Takes the exclusive lock on a file, which is created where it does not exist and is never removed.
     /// [`io::ErrorKind::WouldBlock`] means that somebody else holds it. Dropping the value lets go.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>>;

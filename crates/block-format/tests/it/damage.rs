@@ -373,7 +373,7 @@ pub(crate) fn lost_manifest(left_out: Option<Step>) -> Result<u64, String> {
 
 /// A file system that does not keep what is written to segments.
 #[derive(Debug)]
-struct LyingVfs(MemoryVfs);
+pub(crate) struct LyingVfs(pub(crate) MemoryVfs);
 
 impl Vfs for LyingVfs {
     fn create_dir(&self, path: &Path) -> std::io::Result<()> {

@@ -3,13 +3,15 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use block_format::{ErrorKind, Options, PackVfs, PartKind, RecordId, Store, VerifyLevel, verify_in};
+use block_format::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
+use block_format::{ErrorKind, Options, PackVfs, PartKind, RecordId, Step, Store, VerifyLevel, verify_in};
 
-use crate::campaign::{Model, content, options};
+use crate::campaign::{Model, ROOT, content, open, options};
+use crate::damage::LyingVfs;
 
 /// A pack with segments, a set of deleted ids and a part.
 fn packed() -> (Vec<u8>, Model) {
-    let disk = block_format::vfs::MemoryVfs::new();
+    let disk = MemoryVfs::new();
     let store = Store::create_in(Arc::new(disk), "/a", options(None)).unwrap();
     for i in 0..40 {
         store.put(&content(if i % 9 == 4 { 1800 } else { 120 }, i)).unwrap();
@@ -113,6 +115,115 @@ fn what_is_not_a_whole_pack_is_a_typed_error_and_flips_are_found() {
         {
             assert_eq!(found, model, "byte {at}: nothing is read wrong");
         }
+    }
+}
+
+/// A crash at every event while a pack is unpacked: all of it is there, or nothing that opens; when it has returned, all of it.
+pub(crate) fn crashes_while_unpacking(left_out: Option<Step>) -> Result<u64, String> {
+    let (bytes, model) = packed();
+    let pack = PackVfs::from_bytes(bytes).map_err(|e| e.to_string())?;
+    let disk = MemoryVfs::new();
+    let options = options(left_out);
+    pack.unpack_in(Arc::new(disk.clone()), ROOT, &options).map_err(|e| e.to_string())?;
+    let mut states = 0;
+    for events in 0..=disk.event_count() {
+        for variant in CrashVariant::standard(events as u64).into_iter().chain([CrashVariant::KILL]) {
+            let left = disk.crash(events, variant);
+            let say = |e: String| format!("after {events} events, {variant:?}: {e}");
+            match open(&left, &options) {
+                Ok((store, _)) if Model::of(&store).map_err(say)? == model => {}
+                Ok(_) => return Err(say("half of it is there".to_owned())),
+                Err(e) if events == disk.event_count() => return Err(say(e.to_string())),
+                Err(_) => {}
+            }
+            states += 1;
+        }
+    }
+    Ok(states)
+}
+
+/// A medium that does not keep what is unpacked onto it: an error, and no files.
+pub(crate) fn unpacking_onto_a_lying_medium(left_out: Option<Step>) -> Result<u64, String> {
+    let (bytes, _) = packed();
+    let pack = PackVfs::from_bytes(bytes).map_err(|e| e.to_string())?;
+    let disk = MemoryVfs::new();
+    let lying: Arc<dyn Vfs> = Arc::new(LyingVfs(disk.clone()));
+    if pack.unpack_in(lying, ROOT, &options(left_out)).is_ok() {
+        return Err("unpacking noticed nothing".to_owned());
+    }
+    match disk.files().iter().find(|path| !path.ends_with("LOCK")) {
+        None => Ok(1),
+        Some(path) => Err(format!("{} is left", path.display())),
+    }
+}
+
+#[test]
+fn an_interrupted_unpacking_leaves_nothing_that_opens_and_a_finished_one_everything() {
+    let states = crashes_while_unpacking(None).unwrap_or_else(|e| panic!("{e}"));
+    println!("crash states of unpacking: {states}");
+    assert!(states > 400, "{states}");
+    unpacking_onto_a_lying_medium(None).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn a_pack_becomes_a_directory_that_can_be_written_to() {
+    let (bytes, model) = packed();
+    let temp = tempfile::tempdir().unwrap();
+    let inside = temp.path().join("inside");
+    std::fs::write(&inside, [vec![7; 100], bytes.clone()].concat()).unwrap();
+    let packs = [PackVfs::from_bytes(bytes).unwrap(), PackVfs::open(&inside, 100, &Options::new()).unwrap()];
+    for (number, pack) in packs.into_iter().enumerate() {
+        let to = temp.path().join(format!("to-{number}"));
+        let report = pack.unpack(&to, &Options::new()).unwrap();
+        assert_eq!(report.files, std::fs::read_dir(&to).unwrap().count() as u64 - 1, "all but the lock");
+        let (store, found) = Store::open(&to, Options::new()).unwrap();
+        assert!(found.is_clean(), "{found:?}");
+        assert_eq!(Model::of(&store).unwrap(), model);
+        assert_eq!(store.put(b"more").unwrap().0, model.next_id);
+        store.close().unwrap();
+        let again = pack.unpack(&to, &Options::new()).unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists, "{again}");
+        let (store, _) = Store::open(&to, Options::new()).unwrap();
+        assert_eq!(store.snapshot().next_id().0, model.next_id + 1, "what is there is not touched");
+        let occupied = temp.path().join("occupied");
+        std::fs::create_dir_all(&occupied).unwrap();
+        std::fs::write(occupied.join("thesis.txt"), "mine").unwrap();
+        assert_eq!(pack.unpack(&occupied, &Options::new()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_dir(&occupied).unwrap().count(), 1, "and nothing is left there");
+    }
+}
+
+#[test]
+fn a_failed_unpacking_leaves_no_files_and_can_be_tried_again() {
+    let (bytes, model) = packed();
+    let pack = PackVfs::from_bytes(bytes.clone()).unwrap();
+    let calls = {
+        let clean = FaultVfs::new(MemoryVfs::new());
+        pack.unpack_in(Arc::new(clean.clone()), ROOT, &options(None)).unwrap();
+        clean.call_count()
+    };
+    for at in 0..calls {
+        for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::SyncLost] {
+            let disk = MemoryVfs::new();
+            let faulty = FaultVfs::new(disk.clone());
+            faulty.inject(at, fault, false);
+            let result = pack.unpack_in(Arc::new(faulty.clone()), ROOT, &options(None));
+            if result.is_ok() {
+                continue; // a file that is half written is written on
+            }
+            let left = disk.files().into_iter().filter(|path| !path.ends_with("LOCK")).count();
+            assert_eq!(left, 0, "{fault:?} at {at}");
+            pack.unpack_in(Arc::new(faulty), ROOT, &options(None)).unwrap();
+            assert_eq!(Model::of(&open(&disk, &options(None)).unwrap().0).unwrap(), model);
+        }
+    }
+    for at in (64..bytes.len()).step_by(997) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 4;
+        let Ok(pack) = PackVfs::from_bytes(flipped) else { continue };
+        let disk = MemoryVfs::new();
+        let error = pack.unpack_in(Arc::new(disk.clone()), ROOT, &options(None)).unwrap_err();
+        assert_eq!((error.kind(), disk.files().len()), (ErrorKind::Damaged, 0), "byte {at}: {error}");
     }
 }
 

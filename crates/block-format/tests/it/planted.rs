@@ -5,14 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use block_format::Step;
 
-use crate::{crash, damage, faults};
+use crate::{crash, damage, faults, packs};
 
 type Campaign = (&'static str, fn(Option<Step>) -> Result<u64, String>);
 
 /// Small doses, the quick ones first.
-const CAMPAIGNS: [Campaign; 9] = [
+const CAMPAIGNS: [Campaign; 11] = [
     ("lost manifest", damage::lost_manifest),
     ("lying medium", damage::lying_medium),
+    ("crashes while unpacking", packs::crashes_while_unpacking),
+    ("unpacking onto a lying medium", packs::unpacking_onto_a_lying_medium),
     ("forged checksums", damage::forged_checksums),
     ("flips before a later commit", |left_out| damage::flips_before_a_later_commit(left_out, 11)),
     ("misdirections", |left_out| damage::misdirections(left_out, 97)),

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use compact_artifact::{CompactArtifact, ErrorKind, Metric, Options, Query, Record, SpaceOptions};
+use compact_artifact::{
+    CompactArtifact, ErrorKind, Filter, Metric, Options, Query, Record, SpaceOptions, VerifyLevel, unpack,
+};
 use serde_json::json;
 
 fn built(folder: &std::path::Path) -> CompactArtifact {
@@ -94,4 +96,43 @@ fn cut_and_flipped_packs_are_errors_or_answers_without_the_damaged_part() {
         }
         pack.records().for_each(drop);
     }
+}
+
+#[test]
+fn a_backup_by_pack_can_be_unpacked_and_written_to_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = built(temp.path());
+    let path = temp.path().join("a.pack");
+    artifact.pack(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let inside = temp.path().join("inside");
+    fs::write(&inside, [vec![0xAA; 64], bytes.clone()].concat()).unwrap();
+    let from_bytes = CompactArtifact::open_packed_bytes(bytes, Options::new()).unwrap();
+    let from_inside = CompactArtifact::open_packed_at(&inside, 64, Options::new()).unwrap();
+    let to = [0, 1, 2].map(|number| temp.path().join(format!("to-{number}")));
+    let report = unpack(&path, &to[0]).unwrap();
+    assert_eq!(from_bytes.unpack(&to[1]).unwrap(), report);
+    assert_eq!(from_inside.unpack(&to[2]).unwrap(), report);
+    for to in &to {
+        let restored = CompactArtifact::open(to).unwrap();
+        assert!(restored.recovery().is_clean(), "{:?}", restored.recovery());
+        let vector = vec![-1.0, 3.0, 2.0, 0.5, 1.0, -2.0, 9.0, 4.0];
+        let more = Record::text("one more, restored").key("more").metadata(json!({"i": 1000}));
+        let id = restored.add(more.embedding("v", vector.clone())).unwrap();
+        assert!(id > artifact.records().map(|entry| entry.unwrap().id()).max().unwrap(), "ids go on");
+        restored.seal().unwrap();
+        restored.close().unwrap();
+        let restored = CompactArtifact::open(to).unwrap();
+        assert_eq!(restored.len(), 200);
+        assert!(restored.get_by_key("k7").unwrap().is_none());
+        assert_eq!(restored.get_by_key("k8").unwrap().unwrap().text().unwrap(), "text number 8");
+        let first = |query: Query| restored.search(&query).unwrap().hits[0].id;
+        assert_eq!(first(Query::words("restored")), id);
+        assert_eq!(first(Query::vector("v", vector.clone())), id);
+        assert_eq!(first(Query::vector("v", vector).exact(true)), id);
+        assert_eq!(restored.count(&Filter::from_json(&json!({"i": {"$gte": 199}})).unwrap()).unwrap(), 2);
+        assert!(restored.verify(VerifyLevel::Decode).unwrap().is_sound());
+    }
+    assert_eq!(unpack(&path, &to[0]).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(artifact.unpack(temp.path().join("to-3")).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
