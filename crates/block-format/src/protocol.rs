@@ -50,8 +50,10 @@ pub enum Step {
     CheckFileHeader,
     /// The checksum of a segment's block table and footer.
     CheckTable,
-    /// The checksums of a part.
+    /// The checksums of a part, by whoever verifies it as a whole.
     CheckPart,
+    /// The checksum of a chunk of a part, before its bytes are used.
+    CheckChunk,
     /// The hash over a whole sealed file, by `verify`.
     CheckFileHash,
     /// Commits found beyond the newest sound manifest: it was lost, not merely never written.
@@ -90,6 +92,7 @@ impl Step {
         Self::CheckFileHeader,
         Self::CheckTable,
         Self::CheckPart,
+        Self::CheckChunk,
         Self::CheckFileHash,
         Self::CheckOrphans,
         Self::CheckReadBack,

@@ -13,8 +13,8 @@ pub(crate) mod footer {
 
 pub(crate) const FOOTER_LEN: usize = footer::LEN;
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CARP\r\n\x1a";
-/// Content under one checksum.
-pub(crate) const CHUNK_LEN: usize = 64 << 10;
+/// Content under one checksum: a page of memory, so that whoever reads a little of a map has little to verify.
+pub(crate) const CHUNK_LEN: usize = 4 << 10;
 
 /// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! A part: a file whose content is not ours to understand, written once, synced, listed in the manifest, mapped.
 //!
 //! ```text
-//! content, from offset 0 | a CRC-32 for each 64 KiB of it | footer 64 bytes
+//! content, from offset 0 | a CRC-32 for each 4 KiB of it | footer 64 bytes
 //! ```
 //!
 //! The content begins at offset 0, so that it is aligned like the map itself.
 
+mod chunks;
 pub(crate) mod layout;
 mod reader;
 mod writer;

@@ -1,9 +1,12 @@
 //! The bytes of a part → its content.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::PartKind;
+use super::chunks::VerifiedChunks;
 use super::layout::{CHUNK_LEN, FOOTER_LEN, Footer};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
@@ -22,11 +25,13 @@ pub struct Part {
     content_len: u64,
     /// Why nothing of it can be read.
     fault: Option<Error>,
+    verified: OnceLock<VerifiedChunks>,
 }
 
 impl Part {
     pub(crate) fn open(source: Source, binding: Binding, entry: PartEntry, steps: Steps) -> Result<Self> {
-        let mut part = Self { entry, source, binding, steps, content_len: 0, fault: None };
+        let verified = OnceLock::new();
+        let mut part = Self { entry, source, binding, steps, content_len: 0, fault: None, verified };
         part.content_len = part.footer()?.content_len;
         Ok(part)
     }
@@ -34,7 +39,7 @@ impl Part {
     /// A part that is listed, and of which nothing can be read.
     pub(crate) fn lost(path: &Path, binding: Binding, entry: PartEntry, steps: Steps, fault: Error) -> Self {
         let source = Source::missing(path);
-        Self { entry, source, binding, steps, content_len: 0, fault: Some(fault) }
+        Self { entry, source, binding, steps, content_len: 0, fault: Some(fault), verified: OnceLock::new() }
     }
 
     /// Why nothing of it can be read, if so.
@@ -63,46 +68,128 @@ impl Part {
         self.content_len
     }
 
-    /// The content, mapped if the artifact is (then borrowed, and aligned to 4 KiB), otherwise read. It is not checked
-    /// here, so that opening a part takes no time: whoever parses it must stand any bytes, or call [`Part::verify`].
+    /// The content, mapped if the artifact is (then borrowed, and aligned to 4 KiB), otherwise read.
+    ///
+    /// What is borrowed is not verified here, so that opening a part takes no time: call [`check`](Self::check) for the bytes that are
+    /// about to be used. What is read is verified as a whole.
     ///
     /// The error of a part whose file is missing, cut off, or has a damaged footer says so every time.
     pub fn content(&self) -> Result<Cow<'_, [u8]>> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.again());
+        self.check_fault()?;
+        let content = self.source.read(0, self.content_len)?;
+        if let Cow::Owned(bytes) = &content {
+            let table = self.table()?;
+            for (number, chunk) in bytes.chunks(CHUNK_LEN).enumerate() {
+                self.check_chunk(number, chunk, &table, Step::CheckChunk)?;
+            }
         }
-        self.source.read(0, self.content_len)
+        Ok(content)
     }
 
-    /// Reads the whole part and compares every checksum.
-    pub fn verify(&self) -> Result<()> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.again());
+    /// Compares the checksums of a range of the content, and remembers that they hold: asked for the same bytes again, it takes a few
+    /// instructions.
+    ///
+    /// No byte of [`content`](Self::content) that is borrowed may be used before. Fails with
+    /// [`Damaged`](crate::ErrorKind::Damaged) and the place of the first 4 KiB that do not hold.
+    pub fn check(&self, range: Range<u64>) -> Result<()> {
+        self.check_fault()?;
+        if range.is_empty() || self.is_verified() {
+            return Ok(());
         }
+        if range.end > self.content_len {
+            let message = format!("part: expected {} bytes, found {}", range.end, self.content_len);
+            return Err(Error::damaged(message).at(self.source.path()));
+        }
+        let chunk_of = |offset: u64| usize::try_from(offset / CHUNK_LEN as u64).unwrap_or(usize::MAX);
+        let (first, last) = (chunk_of(range.start), chunk_of(range.end - 1));
+        let verified = self.verified_chunks()?;
+        let mut missing = verified.missing(first, last).peekable();
+        if missing.peek().is_none() {
+            return Ok(());
+        }
+        let table = self.source.read(self.content_len, self.table_len())?;
+        for number in missing {
+            let offset = (number * CHUNK_LEN) as u64;
+            let chunk = self.source.read(offset, self.chunk_len(offset))?;
+            self.check_chunk(number, &chunk, &table, Step::CheckChunk)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every byte of the content was verified by this process.
+    pub fn is_verified(&self) -> bool {
+        self.verified.get().is_some_and(VerifiedChunks::is_complete)
+    }
+
+    /// Reads the whole part and compares every checksum, also those that held before.
+    pub fn verify(&self) -> Result<()> {
+        self.check_fault()?;
         if !self.steps.take(Step::CheckPart) {
             return Ok(());
         }
         let footer = self.footer()?;
-        let at = |e: Error| e.at(self.source.path());
-        if (footer.kind, footer.tag) != (self.entry.kind, self.entry.tag) {
-            return Err(at(Error::damaged("part footer: not the kind and tag in the manifest")));
+        if footer.content_len != self.content_len {
+            return Err(self.fault_at("part footer: has changed since it was opened", self.entry.len));
         }
-        let table = self.source.read(footer.content_len, footer.table_len())?;
-        if self.binding.crc(footer.content_len, &table) != footer.table_crc {
-            return Err(at(
-                Error::damaged("part: the checksums of its chunks are damaged").at_offset(footer.content_len)
-            ));
-        }
+        let table = self.table()?;
         let mut window = Window::new(&self.source);
-        for (number, crc) in table.chunks_exact(4).enumerate() {
+        for number in 0..table.len() / 4 {
             let offset = (number * CHUNK_LEN) as u64;
-            let len = (footer.content_len - offset).min(CHUNK_LEN as u64);
-            let found = self.binding.crc(offset, window.read(offset, len)?);
-            if found.to_le_bytes() != crc {
-                let message = format!("part: the checksum of {len} bytes does not hold");
-                return Err(at(Error::damaged(message).at_offset(offset)));
-            }
+            let chunk = window.read(offset, self.chunk_len(offset))?;
+            self.check_chunk(number, chunk, &table, Step::CheckPart)?;
         }
+        Ok(())
+    }
+
+    fn check_fault(&self) -> Result<()> {
+        self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.again()))
+    }
+
+    fn fault_at(&self, message: &str, offset: u64) -> Error {
+        Error::damaged(message).at(self.source.path()).at_offset(offset)
+    }
+
+    fn table_len(&self) -> u64 {
+        self.content_len.div_ceil(CHUNK_LEN as u64) * 4
+    }
+
+    /// The length of the chunk at `offset`.
+    fn chunk_len(&self, offset: u64) -> u64 {
+        (self.content_len - offset).min(CHUNK_LEN as u64)
+    }
+
+    /// The checksums of the chunks, which hold themselves, in a part that is what the manifest says.
+    fn table(&self) -> Result<Cow<'_, [u8]>> {
+        let footer = self.footer()?;
+        if (footer.kind, footer.tag) != (self.entry.kind, self.entry.tag) {
+            return Err(self.fault_at("part footer: not the kind and tag in the manifest", self.content_len));
+        }
+        let table = self.source.read(self.content_len, self.table_len())?;
+        if self.binding.crc(self.content_len, &table) != footer.table_crc {
+            return Err(self.fault_at("part: the checksums of its chunks are damaged", self.content_len));
+        }
+        Ok(table)
+    }
+
+    /// The chunks that hold; begins with none, once the checksums themselves hold.
+    fn verified_chunks(&self) -> Result<&VerifiedChunks> {
+        if let Some(verified) = self.verified.get() {
+            return Ok(verified);
+        }
+        let chunks = self.table()?.len() / 4;
+        Ok(self.verified.get_or_init(|| VerifiedChunks::none_of(chunks)))
+    }
+
+    /// Compares the checksum of a chunk with the one in the table, unless a test leaves `step` out.
+    fn check_chunk(&self, number: usize, chunk: &[u8], table: &[u8], step: Step) -> Result<()> {
+        let offset = (number * CHUNK_LEN) as u64;
+        let expected = table.get(number * 4..number * 4 + 4);
+        let holds = expected == Some(&self.binding.crc(offset, chunk).to_le_bytes());
+        if !holds && self.steps.take(step) {
+            let message = format!("part: the checksum of {} bytes does not hold", chunk.len());
+            return Err(self.fault_at(&message, offset));
+        }
+        self.verified_chunks()?.insert(number);
         Ok(())
     }
 

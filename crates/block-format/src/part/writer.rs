@@ -16,6 +16,9 @@ use crate::source::Source;
 use crate::store::Directory;
 use crate::vfs::VfsFile;
 
+/// A multiple of the length of a chunk.
+const WRITTEN_AT_ONCE: usize = 16 * CHUNK_LEN;
+
 /// Writes the content of a new part through [`Write`]; see [`Edit::write_part`](crate::Edit::write_part).
 #[derive(Debug)]
 pub struct PartWriter<'a> {
@@ -25,6 +28,7 @@ pub struct PartWriter<'a> {
     path: PathBuf,
     file: Arc<dyn VfsFile>,
     binding: Binding,
+    /// Whole chunks, but for the last of the part.
     buf: Vec<u8>,
     table: Vec<u8>,
     hash: Hash128,
@@ -50,7 +54,7 @@ impl<'a> PartWriter<'a> {
             path: directory.path(name),
             file: directory.create(name)?,
             binding: directory.binding(id),
-            buf: Vec::with_capacity(CHUNK_LEN),
+            buf: Vec::with_capacity(WRITTEN_AT_ONCE),
             table: Vec::new(),
             hash: Hash128::new(),
             written: 0,
@@ -58,11 +62,10 @@ impl<'a> PartWriter<'a> {
         })
     }
 
-    fn end_chunk(&mut self) -> io::Result<()> {
-        if self.buf.is_empty() {
-            return Ok(());
+    fn write_buf(&mut self) -> io::Result<()> {
+        for (chunk, offset) in self.buf.chunks(CHUNK_LEN).zip((self.written..).step_by(CHUNK_LEN)) {
+            self.table.extend(self.binding.crc(offset, chunk).to_le_bytes());
         }
-        self.table.extend(self.binding.crc(self.written, &self.buf).to_le_bytes());
         self.hash.update(&self.buf);
         self.file.write_all_at(&self.buf, self.written)?;
         self.written += self.buf.len() as u64;
@@ -75,7 +78,7 @@ impl<'a> PartWriter<'a> {
             let path = path.clone();
             move |e| Error::io(e, "writing", &path)
         };
-        self.end_chunk().map_err(failed(&self.path))?;
+        self.write_buf().map_err(failed(&self.path))?;
         let content_len = self.written;
         let table_crc = self.binding.crc(content_len, &self.table);
         self.hash.update(&self.table);
@@ -103,10 +106,10 @@ impl<'a> PartWriter<'a> {
 
 impl Write for PartWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = bytes.len().min(CHUNK_LEN - self.buf.len());
+        let len = bytes.len().min(WRITTEN_AT_ONCE - self.buf.len());
         self.buf.extend_from_slice(&bytes[..len]);
-        if self.buf.len() == CHUNK_LEN {
-            self.end_chunk()?;
+        if self.buf.len() == WRITTEN_AT_ONCE {
+            self.write_buf()?;
         }
         Ok(len)
     }

@@ -185,6 +185,60 @@ pub(crate) fn flips(left_out: Option<Step>, stride: usize) -> Result<u64, String
     })
 }
 
+/// Bits of a part that is mapped: what `check` lets through is what was written; the rest is named with its place. What is read as a
+/// whole is an error or what was written.
+pub(crate) fn flips_in_a_part(left_out: Option<Step>, stride: usize) -> Result<u64, String> {
+    const LEN: usize = 9_000;
+    let options = options(left_out);
+    let disk = MemoryVfs::new();
+    let store = Store::create_in(Arc::new(disk.clone()), ROOT, options.clone()).map_err(|e| e.to_string())?;
+    let expected = content(LEN, 5);
+    let write = |part: &mut block_format::PartWriter<'_>| std::io::Write::write_all(part, &expected);
+    store.edit(|edit| edit.write_part(PartKind(300), 7, write)).map_err(|e| e.to_string())?;
+    store.close().map_err(|e| e.to_string())?;
+    let path = disk.files().into_iter().find(|path| path.to_string_lossy().contains("part-"));
+    let path = path.ok_or("no part")?;
+    let bytes = disk.read_file(&path).unwrap_or_default();
+    let bits: Vec<usize> = (0..bytes.len() * 8).step_by(stride).collect();
+    on_all_cores(&bits, |bit| {
+        let changed = disk.fork();
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        changed.write_file(&path, flipped);
+        let say = |e: &str| format!("bit {bit} of a part: {e}");
+        for mapped in [true, false] {
+            let store =
+                open(&changed, &options.clone().memory_mapping(mapped)).map_err(|e| say(&e.to_string()))?;
+            let snapshot = store.snapshot();
+            let part = &snapshot.parts()[0];
+            let mut complaints = 0;
+            for begin in (0..LEN).step_by(1_000) {
+                let range = begin..begin + 1_000;
+                match (part.check(range.start as u64..range.end as u64), part.content()) {
+                    (Ok(()), Ok(found)) if found[range.clone()] != expected[range] => {
+                        return Err(say("bytes that were not written are let through"));
+                    }
+                    (Ok(()), Ok(_)) => {}
+                    (checked, content) => {
+                        let e = checked.and(content.map(drop)).err().ok_or("no error")?;
+                        if e.kind() != ErrorKind::Damaged || e.path().is_none() || e.offset().is_none() {
+                            return Err(say(&format!("an error without its place: {e}")));
+                        }
+                        complaints += 1;
+                    }
+                }
+            }
+            if complaints == 0 {
+                return Err(say("nobody notices"));
+            }
+            if part.is_verified() {
+                return Err(say("what does not hold counts as verified"));
+            }
+        }
+        Ok(1)
+    })
+}
+
 /// Files cut off at every `stride`-th length.
 pub(crate) fn truncations(left_out: Option<Step>, stride: usize) -> Result<u64, String> {
     let options = options(left_out);
@@ -481,6 +535,15 @@ fn what_ends_up_in_another_place_is_noticed() {
 #[test]
 fn damage_to_acknowledged_commits_is_told_from_a_torn_tail() {
     passes("bits flipped in commits that later ones vouch for", flips_before_a_later_commit(None, 1), 1_000);
+}
+
+#[test]
+fn no_byte_of_a_part_is_let_through_that_was_not_written() {
+    passes(
+        "bits flipped in a part, mapped and read",
+        flips_in_a_part(None, if full() { 1 } else { 53 }),
+        1_000,
+    );
 }
 
 #[test]
