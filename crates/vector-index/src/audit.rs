@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::index::{Index, Scratch, SearchOptions};
 use crate::scratch::Pooled;
@@ -45,7 +46,7 @@ struct Query {
     rows: Vec<u32>,
 }
 
-impl<B: AsRef<[u8]> + Sync> Index<B> {
+impl<B: Bytes> Index<B> {
     /// Compares searches of each width with an exact scan of the codes. `options` say `k`, the filter and what is deleted. Uses the
     /// rayon pool.
     ///

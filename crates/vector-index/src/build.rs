@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
+use crate::bytes::Bytes;
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::builder::{self, Progress, Seeds, node_id};
@@ -139,15 +140,17 @@ impl Source<'_> {
 }
 
 impl<'a> Merge<'a> {
-    /// Adds the vectors of an index. `row_of` gives the row that each row becomes, or `None` to leave the vector out: it was deleted.
+    /// Adds the vectors of an index, all of whose bytes are verified before, as [`Bytes::check`] does. `row_of` gives the row that each row becomes, or `None` to leave the vector out: it was deleted.
     ///
-    /// Fails with [`InvalidArgument`](ErrorKind::InvalidArgument) if the index is quantized otherwise than what was added before.
-    pub fn add_index<B: AsRef<[u8]>>(
+    /// Fails with [`InvalidArgument`](ErrorKind::InvalidArgument) if the index is quantized otherwise than what was added before, and with
+    /// [`Damaged`](ErrorKind::Damaged) if its bytes do not hold.
+    pub fn add_index<B: Bytes>(
         &mut self,
         index: &'a Index<B>,
         mut row_of: impl FnMut(u32) -> Option<u32>,
     ) -> Result<()> {
         self.check(index.quantizer())?;
+        index.check()?;
         let view = index.view()?;
         let source = node_id(self.sources.len());
         let kept = (0..)

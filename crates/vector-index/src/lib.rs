@@ -54,6 +54,7 @@ compile_error!("indexes are read in place and are little-endian");
 
 mod audit;
 mod build;
+mod bytes;
 mod codes;
 #[cfg(test)]
 mod docs;
@@ -75,6 +76,7 @@ mod tail;
 
 pub use audit::{Recall, Sample};
 pub use build::{Builder, Built, Merge};
+pub use bytes::Bytes;
 pub use codes::Codes;
 pub use error::{Error, ErrorKind, Result};
 pub use graph::builder::Progress;

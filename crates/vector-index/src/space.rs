@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use bytemuck::Zeroable;
 
 use crate::graph::builder::node_id;
+use crate::index::checks::Checks;
 use crate::kernel::Kernel;
 use crate::planes::{Aligned, Line, OwnedPlanes, Planes, QueryCodes, groups};
 use crate::quantize::{Int8Quantizer, QueryTerms, Terms};
@@ -15,6 +16,8 @@ pub(crate) struct Space<'a> {
     pub(crate) kernel: Kernel,
     pub(crate) planes: Planes<'a>,
     pub(crate) terms: TermsRef<'a>,
+    /// What verifies codes before they are used, if they are not known to be sound. The terms are verified before.
+    pub(crate) checks: Option<&'a Checks<'a>>,
 }
 
 /// The terms of stored vectors: without those that the metric does not have.
@@ -96,6 +99,9 @@ impl Space<'_> {
         if query.codes.lines.len() <= FEW_LINES {
             return self.distances(query, nodes, dots, each);
         }
+        if let Some(checks) = self.checks {
+            checks.high(nodes);
+        }
         let (sums, _) = dots.of(nodes.len());
         self.planes.rough_dots(self.kernel, query.codes, nodes, sums);
         for (&node, &dot) in nodes.iter().zip(&*sums) {
@@ -112,6 +118,10 @@ impl Space<'_> {
         dots: &mut Dots,
         mut each: impl FnMut(u32, f32),
     ) {
+        if let Some(checks) = self.checks {
+            checks.high(nodes);
+            checks.low(nodes);
+        }
         let (sums, low) = dots.of(nodes.len());
         self.planes.dots(self.kernel, query.codes, nodes, sums, low);
         for (&node, &dot) in nodes.iter().zip(&*sums) {
@@ -194,7 +204,7 @@ impl Nodes {
     }
 
     pub(crate) fn space(&self, kernel: Kernel) -> Space<'_> {
-        Space { kernel, planes: self.planes.as_ref(), terms: TermsRef::Pairs(&self.terms) }
+        Space { kernel, planes: self.planes.as_ref(), terms: TermsRef::Pairs(&self.terms), checks: None }
     }
 
     /// A node as a query; its codes may be written to `room`.

@@ -80,6 +80,25 @@ impl AsRef<[u8]> for Section {
     }
 }
 
+impl vector_index::Bytes for Section {
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match &self.bytes {
+            Bytes::Mapped(part) => {
+                let start = self.range.start as u64;
+                Ok(part.check(start + range.start as u64..start + range.end as u64)?)
+            }
+            Bytes::Memory(_) => Ok(()),
+        }
+    }
+
+    fn is_verified(&self) -> bool {
+        match &self.bytes {
+            Bytes::Mapped(part) => part.is_verified(),
+            Bytes::Memory(_) => true,
+        }
+    }
+}
+
 /// The vectors of a space.
 #[derive(Debug)]
 pub(crate) struct Vectors {

@@ -6,6 +6,7 @@
 
 use super::pool::Pool;
 use super::visited::Visited;
+use crate::index::checks::Checks;
 use crate::kernel::prefetch;
 use crate::space::{Dots, QueryRef, Space};
 
@@ -18,12 +19,19 @@ pub(crate) struct Links<'a> {
     ids: &'a [u32],
     room: usize,
     nodes: u32,
+    /// What verifies a list before it is used, if it is not known to be sound.
+    checks: Option<&'a Checks<'a>>,
 }
 
 impl<'a> Links<'a> {
     /// Lists of `room` each, which is at least 1.
     pub(crate) fn new(ids: &'a [u32], room: usize) -> Self {
-        Self { ids, room, nodes: super::builder::node_id(ids.len() / room) }
+        Self { ids, room, nodes: super::builder::node_id(ids.len() / room), checks: None }
+    }
+
+    /// These lists, each verified before it is used.
+    pub(crate) fn checked(self, checks: &'a Checks<'a>) -> Self {
+        Self { checks: Some(checks), ..self }
     }
 
     /// How many nodes the layer has: the first so many of the graph.
@@ -40,6 +48,9 @@ impl<'a> Links<'a> {
     /// list, or damage.
     #[inline]
     pub(crate) fn of(self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        if let Some(checks) = self.checks {
+            checks.links(node);
+        }
         self.list(node).iter().copied().take_while(move |&id| id < self.nodes)
     }
 }

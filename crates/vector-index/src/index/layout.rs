@@ -246,6 +246,18 @@ pub(crate) struct Sections {
     pub(crate) total: usize,
 }
 
+impl Sections {
+    /// What every search through a graph needs as a whole.
+    pub(crate) fn of_every_search(&self) -> [Range<usize>; 2] {
+        [self.terms.start..self.row_of_node.end, self.links[1].start..self.high.start]
+    }
+
+    /// What finds the node of a row.
+    pub(crate) fn of_rows(&self) -> Range<usize> {
+        self.rows.start..self.node_of_row.end
+    }
+}
+
 fn inconsistent(what: &str) -> Error {
     Error::damaged(format!(
         "the header's checksum holds, but its {what} cannot be: no writer of this format made it"

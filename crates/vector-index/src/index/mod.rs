@@ -1,5 +1,6 @@
 //! An index as bytes: written once, searched where it lies.
 
+pub(crate) mod checks;
 pub(crate) mod layout;
 mod reader;
 mod search;

@@ -1,6 +1,10 @@
 //! Any bytes to an index that can be searched.
 
+use std::sync::{Arc, OnceLock};
+
+use super::checks::{Checks, Unverified, VerifiedNodes};
 use super::layout::{CHUNK_LEN, Header, LAYERS_MAX, Sections};
+use crate::bytes::Bytes;
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::hierarchy::Hierarchy;
@@ -14,9 +18,9 @@ use crate::space::{Space, TermsRef};
 
 /// An index over bytes that lie anywhere: a `Vec`, a memory map, a slice of a larger file.
 ///
-/// Opening reads the header only, whatever the number of vectors. Nothing is copied: a search touches what it needs. The bytes must
-/// not change. If they are damaged or hostile, searches return wrong hits or an error, in bounded time; [`verify`](Self::verify)
-/// tells.
+/// Opening reads the header only, whatever the number of vectors. Nothing is copied: a search touches what it needs, and has it
+/// verified by [`Bytes::check`] before. The bytes must not change. If they are damaged or hostile and nobody verified them, searches
+/// return wrong hits or an error, in bounded time; [`verify`](Self::verify) tells.
 #[derive(Debug, Clone)]
 pub struct Index<B> {
     bytes: B,
@@ -24,6 +28,8 @@ pub struct Index<B> {
     sections: Sections,
     quantizer: Int8Quantizer,
     kernel: Kernel,
+    /// Only of bytes that have to be verified.
+    verified: Arc<OnceLock<VerifiedNodes>>,
 }
 
 /// The sections as what they are.
@@ -44,7 +50,7 @@ pub(crate) struct View<'a> {
     pub(crate) sketch: Option<Sketch<'a>>,
 }
 
-impl<B: AsRef<[u8]>> Index<B> {
+impl<B: Bytes> Index<B> {
     /// Opens an index.
     ///
     /// The bytes must begin on a multiple of four in memory ([`Unaligned`](ErrorKind::Unaligned) otherwise), and should on one of 64;
@@ -55,12 +61,14 @@ impl<B: AsRef<[u8]>> Index<B> {
         let sections = header.sections();
         let mut quantizer = Int8Quantizer::new(header.metric, header.dimension)?;
         if header.calibrated {
+            Unverified(&bytes).check(sections.calibration.clone())?;
             let values: &[f32] = cast(&bytes.as_ref()[sections.calibration.clone()])?;
             let (centre, step) = values.split_at(header.dimension);
             quantizer =
                 quantizer.with_calibration(Some(Calibration { centre: centre.into(), step: step.into() }));
         }
-        let index = Self { bytes, header, sections, quantizer, kernel: Kernel::detect() };
+        let index =
+            Self { bytes, header, sections, quantizer, kernel: Kernel::detect(), verified: Arc::default() };
         index.view()?;
         Ok(index)
     }
@@ -110,8 +118,14 @@ impl<B: AsRef<[u8]>> Index<B> {
 
     /// The codes of the vector of a row, and the scale by which they stand for it; `None` if the row has none.
     pub fn codes(&self, row: u32) -> Result<Option<(Vec<i8>, f32)>> {
-        let view = self.view()?;
+        let (view, checks) = (self.view()?, self.checks());
+        checks.as_ref().map_or(Ok(()), |checks| checks.begin(true))?;
         let Some(node) = view.node_of(row) else { return Ok(None) };
+        if let Some(checks) = checks {
+            checks.high(&[node]);
+            checks.low(&[node]);
+            checks.finish()?;
+        }
         let mut codes = vec![0; self.header.dimension];
         view.space.planes.unpack(node, &mut codes);
         Ok(Some((codes, self.quantizer.scale_of(view.space.terms.get(node)))))
@@ -125,6 +139,7 @@ impl<B: AsRef<[u8]>> Index<B> {
     /// The rows that have a vector, ascending.
     pub fn rows(&self) -> Result<Vec<u32>> {
         let view = self.view()?;
+        self.checks().map_or(Ok(()), |checks| checks.begin(true))?;
         Ok(view.rows.map_or_else(|| (0..view.top_of_rows()).collect(), <[u32]>::to_vec))
     }
 
@@ -151,6 +166,19 @@ impl<B: AsRef<[u8]>> Index<B> {
             }
         }
         Ok(())
+    }
+
+    /// Has all bytes verified, for whoever copies them.
+    pub(crate) fn check(&self) -> Result<()> {
+        Unverified(&self.bytes).check(0..self.sections.total)
+    }
+
+    /// What verifies bytes for a search, if they are not all verified.
+    pub(crate) fn checks(&self) -> Option<Checks<'_>> {
+        (!self.bytes.is_verified()).then(|| {
+            let verified = self.verified.get_or_init(|| VerifiedNodes::none_of(self.header.nodes));
+            Checks::new(&self.bytes, &self.header, &self.sections, verified)
+        })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -188,6 +216,7 @@ impl<B: AsRef<[u8]>> Index<B> {
                 kernel: self.kernel,
                 planes: Planes { high: plane(&sections.high), low: plane(&sections.low) },
                 terms,
+                checks: None,
             },
             row_of_node: cast(section(&sections.row_of_node))?,
             rows: if header.dense { None } else { Some(cast(section(&sections.rows))?) },
@@ -209,6 +238,7 @@ impl<'a> View<'a> {
                 kernel: Kernel::detect(),
                 planes: codes.planes(),
                 terms: TermsRef::Pairs(codes.terms()),
+                checks: None,
             },
             row_of_node: codes.rows(),
             rows: Some(codes.rows()),
@@ -219,6 +249,13 @@ impl<'a> View<'a> {
             has_norms: codes.quantizer().metric() == Metric::L2,
             sketch,
         }
+    }
+
+    /// This view, of which everything is verified before it is used, but what [`Checks::begin`] verifies.
+    pub(crate) fn checked(mut self, checks: &'a Checks<'a>) -> Self {
+        self.space.checks = Some(checks);
+        self.layers[0] = self.layers[0].checked(checks);
+        self
     }
 
     pub(crate) fn nodes(&self) -> usize {

@@ -6,7 +6,9 @@ use std::collections::BinaryHeap;
 use half::f16;
 use rayon::prelude::*;
 
+use super::checks::Unverified;
 use super::reader::{Index, View};
+use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Pool, Shortlist};
 use crate::graph::walk::WalkScratch;
@@ -36,6 +38,8 @@ pub struct SearchOptions<'a> {
     deleted: Option<&'a RowSet>,
     exact: bool,
     rescore: Option<(Originals<'a>, usize)>,
+    /// Where the originals lie.
+    originals: Option<Unverified<'a>>,
 }
 
 /// The vectors as they were before quantization: those of rows 0, 1, 2 and so on, one after the other.
@@ -47,10 +51,28 @@ pub enum Originals<'a> {
     F16(&'a [f16]),
 }
 
+impl Originals<'_> {
+    /// How many values there are.
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+        }
+    }
+
+    /// Bytes of a value.
+    fn value_len(&self) -> usize {
+        match self {
+            Self::F32(_) => size_of::<f32>(),
+            Self::F16(_) => size_of::<f16>(),
+        }
+    }
+}
+
 impl<'a> SearchOptions<'a> {
     /// The `k` nearest vectors.
     pub fn new(k: usize) -> Self {
-        Self { k, ef_search: 64, filter: None, deleted: None, exact: false, rescore: None }
+        Self { k, ef_search: 64, filter: None, deleted: None, exact: false, rescore: None, originals: None }
     }
 
     /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
@@ -82,6 +104,13 @@ impl<'a> SearchOptions<'a> {
     /// usual.
     pub fn rescore(mut self, originals: Originals<'a>, candidates: usize) -> Self {
         self.rescore = Some((originals, candidates));
+        self
+    }
+
+    /// Has each original verified by the bytes that they all lie in, from the first to the last, before it is used. Otherwise they count
+    /// as sound.
+    pub fn originals_in(mut self, bytes: &'a dyn Bytes) -> Self {
+        self.originals = Some(Unverified(bytes)).filter(|bytes| !bytes.0.is_verified());
         self
     }
 
@@ -174,28 +203,33 @@ const SHORTLIST: usize = 2;
 /// A scan compares rows so many at a time.
 const SCANNED_AT_ONCE: u32 = 256;
 
-impl<B: AsRef<[u8]>> Index<B> {
+impl<B: Bytes> Index<B> {
     /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
     ///
     /// Fails with [`WrongDimension`](ErrorKind::WrongDimension), [`NotFinite`](ErrorKind::NotFinite),
     /// [`ZeroVector`](ErrorKind::ZeroVector) for a query that cannot be, [`InvalidArgument`](ErrorKind::InvalidArgument) for k = 0, and
-    /// [`NoSuchRow`](ErrorKind::NoSuchRow) if originals are too few.
+    /// [`NoSuchRow`](ErrorKind::NoSuchRow) if originals are too few, and [`Damaged`](ErrorKind::Damaged) if bytes that it needs do not
+    /// hold.
     pub fn search<'s>(
         &self,
         query: &[f32],
         options: &SearchOptions<'_>,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Hit]> {
-        search_view(&self.view()?, self.quantizer(), query, options, scratch)
+        let (view, checks) = (self.view()?, self.checks());
+        let Some(checks) = checks else {
+            return search_view(&view, self.quantizer(), query, options, scratch);
+        };
+        checks.begin(options.filter.is_some())?;
+        let found = search_view(&view.checked(&checks), self.quantizer(), query, options, scratch).map(drop);
+        checks.finish()?;
+        found.map(|()| scratch.hits.as_slice())
     }
 
     /// Many searches at once on the rayon pool: `queries` are vectors one after the other. Returns the hits of each.
     ///
     /// Fails as [`search`](Self::search) does, for the first query that does.
-    pub fn search_batch(&self, queries: &[f32], options: &SearchOptions<'_>) -> Result<Vec<Vec<Hit>>>
-    where
-        B: Sync,
-    {
+    pub fn search_batch(&self, queries: &[f32], options: &SearchOptions<'_>) -> Result<Vec<Vec<Hit>>> {
         let queries: Vec<&[f32]> = self.quantizer().split(queries)?.collect();
         let scratch = Pooled::new();
         queries
@@ -232,7 +266,7 @@ pub(crate) fn search_view<'s>(
             .map(|key| Hit { row: row(key.node()), distance: key.distance() }),
     );
     if let Some((originals, _)) = options.rescore {
-        rescore(quantizer, query, originals, hits, original)?;
+        rescore(quantizer, query, (originals, options.originals), hits, original)?;
     }
     hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);
@@ -242,7 +276,7 @@ pub(crate) fn search_view<'s>(
 fn rescore(
     quantizer: &Int8Quantizer,
     query: &[f32],
-    originals: Originals<'_>,
+    (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
     hits: &mut [Hit],
     room: &mut Vec<f32>,
 ) -> Result<()> {
@@ -254,6 +288,13 @@ fn rescore(
             let message = format!("there is no original of row {}, which was found", hit.row);
             Error::new(ErrorKind::NoSuchRow, message)
         };
+        if start + dimension > originals.len() {
+            return Err(missing());
+        }
+        if let Some(bytes) = bytes {
+            let each = originals.value_len();
+            bytes.check(start * each..(start + dimension) * each)?;
+        }
         hit.distance = match originals {
             Originals::F32(all) => {
                 metric.distance(query, all.get(start..start + dimension).ok_or_else(missing)?)

@@ -1,0 +1,142 @@
+//! Bytes are verified before an answer is made of them: some sections when a search begins, the codes and links of nodes when it
+//! meets them.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::layout::{Header, Sections};
+use crate::bytes::Bytes;
+use crate::error::{Error, Result};
+use crate::planes::{Group, groups};
+
+/// Bytes that may have to be verified.
+#[derive(Clone, Copy)]
+pub(crate) struct Unverified<'a>(pub(crate) &'a dyn Bytes);
+
+impl std::fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unverified")
+    }
+}
+
+impl Unverified<'_> {
+    pub(crate) fn check(self, range: Range<usize>) -> Result<()> {
+        self.0.check(range).map_err(|e| Error::damaged(e.to_string()))
+    }
+}
+
+/// A set of nodes that only grows.
+#[derive(Debug)]
+struct NodeSet(Box<[AtomicU64]>);
+
+impl NodeSet {
+    fn new(nodes: usize) -> Self {
+        Self((0..nodes.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// 1 if the node is in the set, otherwise 0.
+    #[inline]
+    fn has(&self, node: u32) -> u64 {
+        self.0[node as usize / 64].load(Ordering::Relaxed) >> (node % 64) & 1
+    }
+
+    fn insert(&self, node: u32) {
+        self.0[node as usize / 64].fetch_or(1 << (node % 64), Ordering::Relaxed);
+    }
+}
+
+/// The nodes of which something was verified, so that the next search asks for a bit and not for bytes.
+#[derive(Debug)]
+pub(crate) struct VerifiedNodes {
+    high: NodeSet,
+    low: NodeSet,
+    links: NodeSet,
+}
+
+impl VerifiedNodes {
+    pub(crate) fn none_of(nodes: usize) -> Self {
+        let [high, low, links] = [(); 3].map(|()| NodeSet::new(nodes));
+        Self { high, low, links }
+    }
+}
+
+/// What verifies the bytes of an index for one search.
+///
+/// Bytes that do not hold are kept as a fault, and the search goes on over whatever they are, which it can stand; then
+/// [`finish`](Self::finish) fails, and nothing of what it found is used. So the loops over nodes have no errors to hand on.
+#[derive(Debug)]
+pub(crate) struct Checks<'a> {
+    bytes: Unverified<'a>,
+    header: &'a Header,
+    sections: &'a Sections,
+    verified: &'a VerifiedNodes,
+    fault: OnceLock<Error>,
+}
+
+impl<'a> Checks<'a> {
+    pub(crate) fn new(
+        bytes: &'a dyn Bytes,
+        header: &'a Header,
+        sections: &'a Sections,
+        verified: &'a VerifiedNodes,
+    ) -> Self {
+        Self { bytes: Unverified(bytes), header, sections, verified, fault: OnceLock::new() }
+    }
+
+    /// Verifies what every search needs, and with `rows` what finds the node of a row.
+    pub(crate) fn begin(&self, rows: bool) -> Result<()> {
+        if self.header.layers == 0 {
+            return self.bytes.check(0..self.sections.total);
+        }
+        self.sections.of_every_search().into_iter().try_for_each(|range| self.bytes.check(range))?;
+        if rows { self.bytes.check(self.sections.of_rows()) } else { Ok(()) }
+    }
+
+    /// Fails if anything did not hold.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.fault.into_inner().map_or(Ok(()), Err)
+    }
+
+    /// Before the high nibbles of some nodes are used.
+    #[inline]
+    pub(crate) fn high(&self, nodes: &[u32]) {
+        self.nodes(&self.verified.high, nodes, self.sections.high.start, self.row_len());
+    }
+
+    /// Before the low nibbles of some nodes are used.
+    #[inline]
+    pub(crate) fn low(&self, nodes: &[u32]) {
+        self.nodes(&self.verified.low, nodes, self.sections.low.start, self.row_len());
+    }
+
+    /// Before the list of a node in the lowest layer is used.
+    #[inline]
+    pub(crate) fn links(&self, node: u32) {
+        let list_len = self.header.degree(0) * size_of::<u32>();
+        self.nodes(&self.verified.links, &[node], self.sections.links[0].start, list_len);
+    }
+
+    fn row_len(&self) -> usize {
+        groups(self.header.dimension) * size_of::<Group>()
+    }
+
+    #[inline]
+    fn nodes(&self, verified: &NodeSet, nodes: &[u32], start: usize, len: usize) {
+        if nodes.iter().fold(1, |all, &node| all & verified.has(node)) == 0 {
+            self.verify_nodes(verified, nodes, start, len);
+        }
+    }
+
+    /// Verifies those of the nodes that were not yet: `len` bytes of each, one after the other from `start` on.
+    #[cold]
+    fn verify_nodes(&self, verified: &NodeSet, nodes: &[u32], start: usize, len: usize) {
+        for &node in nodes.iter().filter(|&&node| verified.has(node) == 0) {
+            let at = start + node as usize * len;
+            match self.bytes.check(at..at + len) {
+                Ok(()) => verified.insert(node),
+                Err(e) => drop(self.fault.set(e)), // the first is enough
+            }
+        }
+    }
+}
