@@ -10,14 +10,16 @@ use parking_lot::{Mutex, RwLock};
 use crate::cache::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::maintenance::Worker;
+use crate::open::{Opening, SETTINGS_COPIES};
 use crate::options::{Maintenance, Options};
+use crate::protocol::{Step, Steps};
 use crate::read_path::Snapshot;
 use crate::settings::{Settings, Space, SpaceOptions};
 use crate::state::State;
 use crate::trace::event;
 use crate::write_path::{Committer, Queue};
 
-/// The settings of the artifact: JSON.
+/// The settings of the artifact: JSON. Two parts with the same content; their tags are 0 and 1.
 pub(crate) const SETTINGS: PartKind = PartKind(256);
 /// A shard; its tag is its number.
 pub(crate) const SHARD: PartKind = PartKind(257);
@@ -125,7 +127,7 @@ impl CompactArtifact {
     pub fn open_in(vfs: Arc<dyn block_format::vfs::Vfs>, options: Options, path: &Path) -> Result<Self> {
         options.check()?;
         let (store, report) = Store::open_in(vfs, path, options.store.clone())?;
-        Self::load(store, report, options, false)
+        Self::load(store, report, options, false, false)
     }
 
     /// [`open_read_only`](Options::open_read_only) in another file system, for tests.
@@ -137,21 +139,25 @@ impl CompactArtifact {
     ) -> Result<Self> {
         options.check()?;
         let (store, report) = Store::open_read_only_in(vfs, path, options.store.clone())?;
-        Self::load(store, report, options, true)
+        Self::load(store, report, options, true, false)
     }
 
     fn begin(store: Store, options: Options, settings: Settings) -> Result<Self> {
-        let bytes = settings.encode();
-        store.edit(|edit| edit.write_part(SETTINGS, 0, |out| std::io::Write::write_all(out, &bytes)))?;
-        let state =
-            State { records: store.snapshot(), settings: Arc::new(settings), views: Vec::new(), version: 0 };
-        Self::assemble(store, options, false, RecoveryReport::default(), state)
+        write_settings(&store, &settings, options.steps)?;
+        let state = State {
+            records: store.snapshot(),
+            settings: Arc::new(settings),
+            views: Vec::new(),
+            version: 0,
+            steps: options.steps,
+        };
+        Self::start(Inner::new(store, options, false, RecoveryReport::default(), state))
     }
 
     pub(crate) fn open_with(options: Options, path: &Path) -> Result<Self> {
         options.check()?;
         let (store, report) = Store::open(path, options.store.clone())?;
-        Self::load(store, report, options, false)
+        Self::load(store, report, options, false, false)
     }
 
     pub(crate) fn open_read_only_with(options: Options, path: &Path) -> Result<Self> {
@@ -161,14 +167,14 @@ impl CompactArtifact {
         } else {
             Store::open_read_only(path, options.store.clone())?
         };
-        Self::load(store, report, options, true)
+        Self::load(store, report, options, true, false)
     }
 
     /// Opens a packed artifact that begins at `offset` in a larger file.
     pub fn open_packed_at(path: impl AsRef<Path>, offset: u64, options: Options) -> Result<Self> {
         options.check()?;
         let (store, report) = Store::open_packed_at(path, offset, options.store.clone())?;
-        Self::load(store, report, options, true)
+        Self::load(store, report, options, true, false)
     }
 
     /// Opens a packed artifact in memory, for instance one that is embedded in the program: see
@@ -179,16 +185,25 @@ impl CompactArtifact {
     ) -> Result<Self> {
         options.check()?;
         let (store, report) = Store::open_packed_bytes(bytes, options.store.clone())?;
-        Self::load(store, report, options, true)
+        Self::load(store, report, options, true, false)
     }
 
+    /// Opens what [`salvage`](crate::salvage) copied: indexes are compared with the records that were kept.
+    pub(crate) fn open_salvaged(options: Options, path: &Path) -> Result<Self> {
+        options.check()?;
+        let (store, report) = Store::open(path, options.store.clone())?;
+        Self::load(store, report, options, false, true)
+    }
+
+    /// `thorough`: compares the indexes with all records, also when they look sound.
     fn load(
         store: Store,
         report: block_format::RecoveryReport,
         options: Options,
         read_only: bool,
+        thorough: bool,
     ) -> Result<Self> {
-        let mut recovery = RecoveryReport {
+        let recovery = RecoveryReport {
             commits_recovered: report.commits_recovered,
             records_recovered: report.records_recovered,
             dropped_len: report.dropped_len,
@@ -202,38 +217,27 @@ impl CompactArtifact {
             stored.clone().with_spaces(&options.spaces)?
         } else {
             let settings = stored.clone().with_spaces(&options.spaces)?;
-            if settings.spaces.len() > stored.spaces.len() {
-                write_settings(&store, &settings)?;
+            let is_new = settings.spaces.len() > stored.spaces.len();
+            if is_new || crate::open::settings_need_repair(&store.snapshot()) {
+                write_settings(&store, &settings, options.steps)?;
             }
             settings
         };
-        let state = crate::open::state(&store, Arc::new(settings), &mut recovery)?;
-        event!(INFO, records = state.len(), shards = state.views.len(), ?recovery, "opened");
-        Self::assemble(store, options, read_only, recovery, state)
+        let opening =
+            Opening::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, recovery)?;
+        let inner = if read_only {
+            let (state, recovery) = opening.index_within(options.reader_tail_limit())?;
+            Inner::new(store, options, true, recovery, state)
+        } else {
+            Inner::recovered(store, options, opening)?
+        };
+        event!(INFO, records = inner.state().len(), recovery = ?inner.recovery, "opened");
+        Self::start(inner)
     }
 
-    fn assemble(
-        store: Store,
-        options: Options,
-        read_only: bool,
-        recovery: RecoveryReport,
-        state: State,
-    ) -> Result<Self> {
-        let shared = Arc::new(Shared::new(options.result_cache_bytes));
-        let background = options.maintenance == Maintenance::Background && !read_only;
-        let inner = Arc::new(Inner {
-            store,
-            options,
-            read_only,
-            recovery,
-            shared,
-            maintenance: Mutex::new(()),
-            committer: Mutex::new(Committer::new(&state)),
-            queue: Mutex::default(),
-            published: RwLock::new(Arc::new(state)),
-            versions: AtomicU64::new(1),
-            is_behind: AtomicBool::new(false),
-        });
+    fn start(inner: Inner) -> Result<Self> {
+        let background = inner.options.maintenance == Maintenance::Background && !inner.read_only;
+        let inner = Arc::new(inner);
         let worker = background.then(|| Worker::start(&inner)).transpose()?;
         Ok(Self { inner, worker })
     }
@@ -267,7 +271,7 @@ impl CompactArtifact {
         if settings.spaces.len() == state.settings.spaces.len() {
             return Ok(());
         }
-        write_settings(&self.inner.store, &settings)?;
+        write_settings(&self.inner.store, &settings, self.inner.options.steps)?;
         let _no_commit_meanwhile = self.inner.committer.lock();
         let state = (*self.inner.state()).clone();
         self.inner.publish(State {
@@ -295,7 +299,8 @@ impl CompactArtifact {
             return Ok(false);
         }
         let settings = Arc::new(crate::open::settings(&inner.store.snapshot(), &inner.options)?);
-        let state = crate::open::refreshed(&inner.store, settings, &inner.state())?;
+        let limit = inner.options.reader_tail_limit();
+        let state = crate::open::refreshed(inner.store.snapshot(), settings, &inner.state(), limit)?;
         inner.publish(state);
         Ok(true)
     }
@@ -321,23 +326,55 @@ impl CompactArtifact {
     }
 }
 
-pub(crate) fn write_settings(store: &Store, settings: &Settings) -> Result<()> {
+/// Writes the settings in the place of those before, as often as is needed for one damaged file not to matter.
+pub(crate) fn write_settings(store: &Store, settings: &Settings, steps: Steps) -> Result<()> {
     let bytes = settings.encode();
+    let copies = if steps.take(Step::WriteSettingsTwice) { SETTINGS_COPIES } else { 1 };
     store.edit(|edit| {
-        let old: Vec<_> = store
-            .snapshot()
-            .parts()
-            .iter()
-            .filter(|part| part.kind() == SETTINGS)
-            .map(|part| part.id())
-            .collect();
-        old.into_iter().try_for_each(|part| edit.drop_part(part))?;
-        edit.write_part(SETTINGS, 0, |out| std::io::Write::write_all(out, &bytes))
+        for part in store.snapshot().parts().iter().filter(|part| part.kind() == SETTINGS) {
+            edit.drop_part(part.id())?;
+        }
+        (0..copies as u64).try_for_each(|copy| {
+            edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)
+        })
     })?;
     Ok(())
 }
 
 impl Inner {
+    fn new(store: Store, options: Options, read_only: bool, recovery: RecoveryReport, state: State) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(options.result_cache_bytes)),
+            store,
+            options,
+            read_only,
+            recovery,
+            maintenance: Mutex::new(()),
+            committer: Mutex::new(Committer::new(&state)),
+            queue: Mutex::default(),
+            published: RwLock::new(Arc::new(state)),
+            versions: AtomicU64::new(1),
+            is_behind: AtomicBool::new(false),
+        }
+    }
+
+    /// Indexes what is not indexed. Where that takes more memory than it may, it is sealed in pieces.
+    fn recovered(store: Store, options: Options, mut opening: Opening) -> Result<Self> {
+        let limit = options.writer_tail_limit();
+        let mut is_done = opening.index(limit)?;
+        let recovery = RecoveryReport::default(); // set below, when all is known
+        let mut inner = Self::new(store, options, false, recovery, opening.state.clone());
+        while !is_done {
+            inner.seal_piece()?;
+            opening.state = (*inner.state()).clone();
+            is_done = opening.index(limit)?;
+            inner.publish(opening.state.clone());
+        }
+        inner.committer.get_mut().restart(&opening.state);
+        inner.recovery = opening.recovery;
+        Ok(inner)
+    }
+
     /// The newest commit.
     pub(crate) fn state(&self) -> Arc<State> {
         self.published.read().clone()

@@ -71,6 +71,7 @@ mod maintenance;
 mod open;
 mod options;
 mod packed;
+mod protocol;
 mod read_path;
 mod record;
 mod search;
@@ -100,6 +101,10 @@ pub use stats::{MemoryStats, SpaceStats, Stats};
 pub use vector_index::Metric;
 pub use verify::{SalvageReport, VerifyReport, salvage, verify};
 pub use write_path::{Batch, Receipt};
+
+/// The steps that tests leave out to see that they are missed.
+#[cfg(feature = "testing")]
+pub use protocol::Step;
 
 /// The file systems that tests put in the place of the disk.
 #[cfg(feature = "testing")]

@@ -4,17 +4,18 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use block_format::{Edit, FileId, SegmentInfo};
-use roaring::{RoaringBitmap, RoaringTreemap};
+use block_format::{Edit, FileId, Part, RecordId, SegmentInfo};
+use roaring::RoaringBitmap;
 
 use crate::artifact::{CompactArtifact, DEAD, Inner, SHARD};
 use crate::error::{Error, ErrorKind, Result};
-use crate::open::{belongs_to_shard, mark_dead};
+use crate::open::{belongs_to_shard, tombstones};
+use crate::protocol::Step;
+use crate::settings::Settings;
 use crate::shard::{Shard, Source, build_bytes_of, merge};
-use crate::state::{State, View};
+use crate::state::{State, View, sort_views};
 use crate::tail;
 use crate::trace::event;
-use crate::write_path::held;
 
 /// What sealing did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -30,9 +31,9 @@ pub struct SealReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct CompactReport {
-    /// Bytes on disk before.
+    /// Bytes of all files on disk before, the log included.
     pub bytes_before: u64,
-    /// Bytes on disk now.
+    /// Bytes of all files on disk now.
     pub bytes_after: u64,
     /// Deleted records whose space was returned.
     pub records_dropped: u64,
@@ -44,7 +45,7 @@ pub struct CompactReport {
 
 /// Neighbours of about one size become one when there are so many.
 const FAN_IN: usize = 4;
-/// What is rewritten has at least this share of deleted records, in percent.
+/// What is rewritten has at least this share of what is deleted, in percent: of the bytes of a segment, of the rows of a shard.
 const WORTH_IT: u64 = 8;
 /// More rows than this are not put into one shard.
 const MAX_ROWS: u64 = 4 << 20;
@@ -118,20 +119,36 @@ impl Inner {
     /// Seals the shards in memory, and the log.
     fn seal_tail(&self, build_bytes: usize) -> Result<SealReport> {
         let sealed = self.store.edit(|edit| {
-            let cut = self.cut(edit)?;
-            self.write_tail(edit, &cut, build_bytes)
+            let state = self.end_log(edit)?;
+            let sealed = self.write_tail(edit, &state, build_bytes)?;
+            drop_unknown_shards(edit, &state)?;
+            edit.seal_logs()?;
+            Ok(sealed)
         });
         let result = sealed.map_err(Error::from).and_then(|(report, replacements)| {
-            self.show(&replacements)?;
+            self.publish_shards(&replacements)?;
             Ok(report)
         });
-        self.committer.lock().sealing = 0;
+        let mut committer = self.committer.lock();
+        committer.sealing = 0;
+        if result.is_ok() {
+            committer.logged = committer.held;
+        }
+        drop(committer);
         event!(INFO, ?result, "sealed");
         result
     }
 
-    /// Ends the log, and returns what was committed up to there.
-    fn cut(&self, edit: &mut Edit<'_>) -> block_format::Result<Arc<State>> {
+    /// Seals the shards in memory, and leaves the log as it is: for opening, when the tail gets too large on the way.
+    pub(crate) fn seal_piece(&self) -> Result<()> {
+        let _one_at_a_time = self.maintenance.lock();
+        let state = self.state();
+        let sealed = self.store.edit(|edit| self.write_tail(edit, &state, self.options.build_bytes()));
+        self.publish_shards(&sealed?.1)
+    }
+
+    /// Ends the log, and returns what was committed up to there, all of which is durable now.
+    fn end_log(&self, edit: &mut Edit<'_>) -> block_format::Result<Arc<State>> {
         let mut committer = self.committer.lock();
         edit.end_log()?;
         let state = self.state();
@@ -139,87 +156,90 @@ impl Inner {
         Ok(state)
     }
 
+    /// The newest state. Everything in it is durable, so that what is dead in it may be dropped from the disk.
+    fn durable_state(&self) -> Result<Arc<State>> {
+        let state = self.state();
+        if state.steps.take(Step::SyncBeforeDropping) {
+            self.store.sync()?;
+        }
+        Ok(state)
+    }
+
+    /// Writes the tail of a durable state as sealed shards, and what it makes dead in the shards before it as tombstones of those.
     fn write_tail(
         &self,
         edit: &mut Edit<'_>,
-        cut: &State,
+        state: &State,
         build_bytes: usize,
     ) -> block_format::Result<(SealReport, Vec<Replacement>)> {
         let mut report = SealReport::default();
         let mut replacements = Vec::new();
-        for group in cut.views.chunk_by(|a, b| a.shard.is_sealed() == b.shard.is_sealed()) {
+        for group in state.views.chunk_by(|a, b| a.shard.is_sealed() == b.shard.is_sealed()) {
             if group.first().is_none_or(|view| view.shard.is_sealed()) {
                 continue;
             }
-            let mut replacement = Replacement { old: shards(group), new: Vec::new() };
-            for output in outputs(cut, group, build_bytes) {
-                report.records += output.rows();
-                report.shards += 1;
-                replacement.new.push(self.write_shard(edit, cut, &output)?);
-            }
-            let carriers = tail::carriers(group);
-            edit.delete(carriers.iter().map(block_format::RecordId));
-            replacements.push(replacement);
+            let sources = group.iter().map(|view| Source::new(view, view.dead.bitmap().clone())).collect();
+            let outputs = outputs(&state.settings, sources, tail::covered(group), build_bytes);
+            report.records += outputs.iter().map(Output::rows).sum::<u64>();
+            report.shards += outputs.len() as u64;
+            replacements.push(self.write_shards(edit, state, shards(group), &outputs)?);
+            edit.delete(tail::carriers(group).iter().map(RecordId));
         }
-        // Shards that could not be opened were made anew.
-        let known = |number: u64| cut.views.iter().any(|view| view.shard.number == number);
-        for part in cut.records.parts() {
-            if belongs_to_shard(part.kind()) && !known(part.tag()) {
-                edit.drop_part(part.id())?;
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
+            // Deleted records need none as long as the store knows them.
+            let reasoned = view.dead_for_good(&deleted);
+            let rows = &*view.tombstones | (view.dead.bitmap() - reasoned);
+            if state.steps.take(Step::WriteTombstones) {
+                write_tombstones(edit, state, view, &rows)?;
             }
         }
-        edit.seal_logs()?;
         Ok((report, replacements))
     }
 
-    fn write_shard(&self, edit: &mut Edit<'_>, state: &State, output: &Output) -> block_format::Result<u64> {
-        let number = {
-            let mut committer = self.committer.lock();
-            committer.next_shard += 1;
-            committer.next_shard - 1
-        };
-        edit.write_part(SHARD, number, |out| {
-            merge(&state.settings, output.covers.clone(), &output.sources, true, out)
-                .map(drop)
-                .map_err(Into::into)
-        })?;
-        Ok(number)
+    fn write_shards(
+        &self,
+        edit: &mut Edit<'_>,
+        state: &State,
+        old: Vec<Arc<Shard>>,
+        outputs: &[Output],
+    ) -> block_format::Result<Replacement> {
+        let mut new = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            let number = self.committer.lock().next_shard();
+            edit.write_part(SHARD, number, |out| {
+                merge(&state.settings, output.covers.clone(), &output.sources, true, out)
+                    .map(drop)
+                    .map_err(Into::into)
+            })?;
+            new.push(number);
+        }
+        Ok(Replacement { old, new })
     }
 
-    /// Makes visible what an edit did: new shards in the place of old ones.
-    fn show(&self, replacements: &[Replacement]) -> Result<()> {
-        self.try_show(replacements).inspect_err(|_| self.fall_behind())
+    /// Makes visible what an edit wrote: new shards in the place of old ones, and tombstones.
+    fn publish_shards(&self, replacements: &[Replacement]) -> Result<()> {
+        self.try_publish_shards(replacements).inspect_err(|_| self.fall_behind())
     }
 
-    fn try_show(&self, replacements: &[Replacement]) -> Result<()> {
+    fn try_publish_shards(&self, replacements: &[Replacement]) -> Result<()> {
         let mut committer = self.committer.lock();
         let now = self.state();
         let records = self.store.snapshot();
-        let mut views: Vec<View> = Vec::with_capacity(now.views.len());
-        let replaces = |view: &View, replacement: &Replacement| {
-            replacement.old.iter().any(|old| Arc::ptr_eq(old, &view.shard))
-        };
-        for view in &now.views {
-            let Some(replacement) = replacements.iter().find(|replacement| replaces(view, replacement))
-            else {
-                views.push(view.clone());
-                continue;
-            };
-            if !Arc::ptr_eq(&view.shard, &replacement.old[0]) {
-                continue;
-            }
-            for part in records.parts().iter().filter(|part| part.kind() == SHARD) {
-                if replacement.new.contains(&part.tag()) {
-                    let shard = Arc::new(Shard::open_part(part, &now.settings)?);
-                    views.push(View { shard, dead: Arc::default() });
-                }
-            }
+        let is_replaced = |view: &&View| !replacements.iter().any(|replacement| replacement.replaces(view));
+        let mut views: Vec<View> = now.views.iter().filter(is_replaced).cloned().collect();
+        let new: Vec<u64> = replacements.iter().flat_map(|replacement| replacement.new.clone()).collect();
+        let is_new = |part: &&Arc<Part>| part.kind() == SHARD && new.contains(&part.tag());
+        for part in records.parts().iter().filter(is_new) {
+            views.push(View::new(Arc::new(Shard::open_part(part, &now.settings)?)));
         }
-        views.sort_by_key(|view| view.shard.covers.start);
+        for view in views.iter_mut().filter(|view| view.shard.is_sealed()) {
+            view.tombstones = Arc::new(tombstones(&records, view.shard.number)?);
+        }
+        sort_views(&mut views);
         let mut next = State { records, views, ..(*now).clone() };
-        mark_dead(&mut next)?;
-        committer.held = held(&next);
-        committer.logged = committer.held;
+        next.mark_all_dead();
+        committer.held = next.tail_bytes();
         self.publish(next);
         Ok(())
     }
@@ -235,7 +255,7 @@ impl Inner {
         Ok(())
     }
 
-    fn alike_shards(&self) -> Option<Vec<View>> {
+    fn alike_shards(&self) -> Option<Vec<u64>> {
         let state = self.state();
         let class = |view: &View| view.live().max(1024).ilog2() / 2;
         let fits = |views: &[View]| {
@@ -249,7 +269,7 @@ impl Inner {
             .views
             .windows(FAN_IN)
             .find(|views| all_sealed(views) && alike(views) && fits(views))
-            .map(<[View]>::to_vec)
+            .map(|views| views.iter().map(|view| view.shard.number).collect())
     }
 
     fn alike_segments(&self) -> Option<Vec<FileId>> {
@@ -261,67 +281,45 @@ impl Inner {
         Some(group.iter().map(|segment| segment.file).collect())
     }
 
-    /// Writes neighbouring sealed shards anew, as few as the budget allows.
-    fn rewrite_shards(&self, group: &[View], build_bytes: usize) -> Result<u64> {
-        let state = self.state();
+    /// Writes neighbouring sealed shards anew, as few as the budget allows, without what is dead for good.
+    fn rewrite_shards(&self, numbers: &[u64], build_bytes: usize) -> Result<u64> {
+        let state = self.durable_state()?;
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let is_meant = |view: &&View| numbers.contains(&view.shard.number);
+        let group: Vec<View> = state.views.iter().filter(is_meant).cloned().collect();
+        let sources =
+            group.iter().map(|view| Source::new(view, view.droppable(&deleted, state.steps))).collect();
+        let outputs = outputs(&state.settings, sources, tail::covered(&group), build_bytes);
         let replacement = self.store.edit(|edit| {
-            let mut replacement = Replacement { old: shards(group), new: Vec::new() };
-            for output in outputs(&state, group, build_bytes) {
-                replacement.new.push(self.write_shard(edit, &state, &output)?);
-            }
-            let gone = |number: u64| group.iter().any(|view| view.shard.number == number);
+            let replacement = self.write_shards(edit, &state, shards(&group), &outputs)?;
             for part in self.store.snapshot().parts() {
-                if belongs_to_shard(part.kind()) && gone(part.tag()) {
+                if belongs_to_shard(part.kind()) && numbers.contains(&part.tag()) {
                     edit.drop_part(part.id())?;
                 }
             }
             Ok(replacement)
         })?;
-        self.show(&[replacement])?;
+        self.publish_shards(&[replacement])?;
         Ok(group.len() as u64)
     }
 
-    /// Writes neighbouring segments anew. The store then no longer knows which records are gone, so each shard is told.
-    fn rewrite_segments(&self, files: &[FileId]) -> Result<()> {
-        let state = self.state();
-        self.store.edit(|edit| {
-            edit.rewrite(files)?;
-            for part in self.store.snapshot().parts().iter().filter(|part| part.kind() == DEAD) {
-                edit.drop_part(part.id())?;
-            }
-            for view in state.views.iter().filter(|view| view.shard.is_sealed() && view.dead.len() > 0) {
-                edit.write_part(DEAD, view.shard.number, |out| view.dead.bitmap().serialize_into(out))?;
-            }
-            Ok(())
-        })?;
-        self.show(&[])
-    }
-
-    /// Marks as dead the rows of records that the store does not have: what it lost, its indexes may still know.
-    pub(crate) fn forget_missing(&self) -> Result<()> {
-        let _one_at_a_time = self.maintenance.lock();
-        let state = self.state();
-        let mut there = RoaringTreemap::new();
-        for record in state.records.records() {
-            there.insert(record?.id().0);
-        }
-        let missing = |view: &View| -> RoaringBitmap {
-            let rows = (0..).zip(view.shard.ids().iter()).filter(|(_, id)| !there.contains(id.0));
-            rows.map(|(row, _)| row).collect()
-        };
-        self.store.edit(|edit| {
-            for part in state.records.parts().iter().filter(|part| part.kind() == DEAD) {
-                edit.drop_part(part.id())?;
-            }
+    /// Writes neighbouring segments anew, and returns how many records they have no more. The store then does not know any longer that those
+    /// were deleted, so each shard that has them gets tombstones.
+    fn rewrite_segments(&self, files: &[FileId]) -> Result<u64> {
+        let state = self.durable_state()?;
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let records = |segments: &[SegmentInfo]| segments.iter().map(|segment| segment.records).sum::<u64>();
+        let mut before = self.store.snapshot().segments();
+        before.retain(|segment| files.contains(&segment.file));
+        let after = self.store.edit(|edit| {
+            let after = edit.rewrite(files)?;
             for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
-                let rows = missing(view) | view.dead.bitmap();
-                if !rows.is_empty() {
-                    edit.write_part(DEAD, view.shard.number, |out| rows.serialize_into(out))?;
-                }
+                write_tombstones(edit, &state, view, &view.droppable(&deleted, state.steps))?;
             }
-            Ok(())
+            Ok(after)
         })?;
-        self.show(&[])
+        self.publish_shards(&[])?;
+        Ok(records(&before).saturating_sub(records(&after)))
     }
 
     fn compact(&self, budget: usize) -> Result<CompactReport> {
@@ -329,23 +327,17 @@ impl Inner {
         self.check_current()?;
         let build_bytes = budget / 10 * 9;
         let before = self.state();
-        let mut report = CompactReport { bytes_before: disk_bytes(&before), ..CompactReport::default() };
+        let mut report =
+            CompactReport { bytes_before: before.records.disk_usage().total(), ..CompactReport::default() };
         self.seal_tail(build_bytes.min(self.options.build_bytes()))?;
-        let deleted = self.store.snapshot().deleted_ids().count() as u64;
         for group in self.segments_worth_it() {
             report.segments_rewritten += group.len() as u64;
-            self.rewrite_segments(&group)?;
+            report.records_dropped += self.rewrite_segments(&group)?;
         }
-        report.records_dropped = deleted - self.store.snapshot().deleted_ids().count() as u64;
-        let worth_it = |view: &&View| {
-            view.shard.is_sealed()
-                && view.dead.len() * 100 >= u64::from(view.shard.rows) * WORTH_IT
-                && view.dead.len() > 0
-        };
-        for view in self.state().views.iter().filter(worth_it) {
-            report.shards_rewritten += self.rewrite_shards(std::slice::from_ref(view), build_bytes)?;
+        for number in self.shards_worth_rewriting() {
+            report.shards_rewritten += self.rewrite_shards(&[number], build_bytes)?;
         }
-        report.bytes_after = disk_bytes(&self.state());
+        report.bytes_after = self.state().records.disk_usage().total();
         event!(
             INFO,
             before = report.bytes_before,
@@ -356,31 +348,43 @@ impl Inner {
         Ok(report)
     }
 
-    /// Neighbouring segments with enough deleted records, that fit into one together.
+    /// Sealed shards of which enough can be dropped.
+    fn shards_worth_rewriting(&self) -> Vec<u64> {
+        let state = self.state();
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let is_worth_it = |view: &&View| {
+            let droppable = view.droppable(&deleted, state.steps).len();
+            droppable > 0 && is_share(droppable, view.shard.rows.into())
+        };
+        let sealed = state.views.iter().filter(|view| view.shard.is_sealed());
+        sealed.filter(is_worth_it).map(|view| view.shard.number).collect()
+    }
+
+    /// Neighbouring segments of which deleted records take enough bytes, that fit into one together.
     fn segments_worth_it(&self) -> Vec<Vec<FileId>> {
-        let records = self.store.snapshot();
-        let deleted: Vec<u64> = records.deleted_ids().map(|id| id.0).collect();
         let mut groups: Vec<(u64, Vec<FileId>)> = Vec::new();
         let mut last_was_taken = false;
-        for segment in records.segments() {
-            let (first, last) = (segment.ids.0.0, segment.ids.1.0);
-            let dead = deleted.partition_point(|&id| id <= last) - deleted.partition_point(|&id| id < first);
-            let dead = dead as u64;
-            let is_taken = dead > 0 && dead * 100 >= segment.records * WORTH_IT;
-            let live = segment.len - (segment.len / segment.records.max(1) * dead).min(segment.len);
+        for usage in self.store.snapshot().segment_usage() {
+            let is_taken = usage.dead_len > 0 && is_share(usage.dead_len, usage.len);
+            let live = usage.live_len();
             if is_taken {
                 match groups.last_mut() {
                     Some((bytes, files)) if last_was_taken && *bytes + live <= self.options.segment_len => {
                         *bytes += live;
-                        files.push(segment.file);
+                        files.push(usage.file);
                     }
-                    _ => groups.push((live, vec![segment.file])),
+                    _ => groups.push((live, vec![usage.file])),
                 }
             }
             last_was_taken = is_taken;
         }
         groups.into_iter().map(|(_, files)| files).collect()
     }
+}
+
+/// Whether `part` is enough of `whole` for [`WORTH_IT`].
+fn is_share(part: u64, whole: u64) -> bool {
+    u128::from(part) * 100 >= u128::from(whole) * u128::from(WORTH_IT)
 }
 
 fn shards(views: &[View]) -> Vec<Arc<Shard>> {
@@ -395,45 +399,80 @@ pub(crate) fn disk_bytes(state: &State) -> u64 {
 
 impl Output {
     fn rows(&self) -> u64 {
-        self.sources.iter().map(|source| u64::from(source.shard.rows) - source.without.len()).sum()
+        self.sources.iter().map(Source::live).sum()
     }
 }
 
-/// As few shards as `build_bytes` of heap allow, of neighbours. Where there is nothing left, none.
-fn outputs(state: &State, group: &[View], build_bytes: usize) -> Vec<Output> {
-    let per_row = build_bytes_of(&state.settings, 1).max(1);
-    let max_rows = (build_bytes / per_row).max(4096) as u64;
-    let max_rows = max_rows.min(MAX_ROWS);
-    let covers = tail::covered(group);
-    let sources = tail::sources(group);
-    let total: u64 = group.iter().map(View::live).sum();
+impl Replacement {
+    fn replaces(&self, view: &View) -> bool {
+        self.old.iter().any(|old| Arc::ptr_eq(old, &view.shard))
+    }
+}
+
+/// Drops what belongs to shards that could not be opened: they were made anew.
+fn drop_unknown_shards(edit: &mut Edit<'_>, state: &State) -> block_format::Result<()> {
+    for part in state.records.parts() {
+        let is_known = state.views.iter().any(|view| view.shard.number == part.tag());
+        if belongs_to_shard(part.kind()) && !is_known {
+            edit.drop_part(part.id())?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the rows of a sealed shard that are dead for good, in the place of those that were before, unless they are the same.
+fn write_tombstones(
+    edit: &mut Edit<'_>,
+    state: &State,
+    view: &View,
+    rows: &RoaringBitmap,
+) -> block_format::Result<()> {
+    let number = view.shard.number;
+    let is_old = |part: &&Arc<Part>| part.kind() == DEAD && part.tag() == number;
+    let old: Vec<&Arc<Part>> = state.records.parts().iter().filter(is_old).collect();
+    if *rows == *view.tombstones && old.iter().all(|part| part.verify().is_ok()) {
+        return Ok(());
+    }
+    old.iter().try_for_each(|part| edit.drop_part(part.id()))?;
+    if !rows.is_empty() {
+        edit.write_part(DEAD, number, |out| rows.serialize_into(out))?;
+    }
+    Ok(())
+}
+
+/// As few shards as `build_bytes` of heap allow of what is left of `sources`: each takes the next so many rows. What no shard but all
+/// of them together covers is said by the last.
+fn outputs(settings: &Settings, sources: Vec<Source>, covers: Range<u64>, build_bytes: usize) -> Vec<Output> {
+    let per_row = build_bytes_of(settings, 1).max(1);
+    let max_rows = ((build_bytes / per_row).max(4096) as u64).min(MAX_ROWS);
+    let total: u64 = sources.iter().map(Source::live).sum();
     if total <= max_rows {
         return vec![Output { sources, covers }];
     }
-    // Equal pieces, cut between records; of each piece, the rows of all others are left out.
-    let pieces = total.div_ceil(max_rows);
-    let per_piece = total.div_ceil(pieces);
-    let mut outputs: Vec<Output> = Vec::new();
-    let (mut piece, mut taken, mut start) = (Vec::new(), 0, covers.start);
-    for source in &sources {
-        let ids = source.shard.ids();
-        let mut rest = source.without.clone();
-        let mut begun = 0;
-        for (row, id) in (0..).zip(ids.iter()) {
-            if taken >= per_piece && id.0 >= start {
-                let mut without = rest.clone();
-                without.insert_range(row..source.shard.rows);
-                piece.push(Source { shard: source.shard.clone(), without });
-                outputs.push(Output { sources: std::mem::take(&mut piece), covers: start..id.0 });
-                rest.insert_range(begun..row);
-                (taken, start, begun) = (0, id.0, row);
-            }
-            taken += u64::from(!source.without.contains(row));
-        }
-        piece.push(Source { shard: source.shard.clone(), without: rest });
+    let per_piece = total.div_ceil(total.div_ceil(max_rows));
+    let mut outputs = Vec::new();
+    for first in (0..total).step_by(usize::try_from(per_piece).unwrap_or(usize::MAX)) {
+        let last = first + per_piece >= total;
+        let end = if last { covers.end } else { covers.start };
+        outputs
+            .push(Output { sources: piece(&sources, first..first + per_piece), covers: covers.start..end });
     }
-    outputs.push(Output { sources: piece, covers: start..covers.end });
     outputs
+}
+
+/// Of the rows that are left of all sources, counted one after the other, those in `range`.
+fn piece(sources: &[Source], range: Range<u64>) -> Vec<Source> {
+    let mut begun = 0;
+    let mut taken = Vec::new();
+    for source in sources {
+        let ends = begun + source.live();
+        let (first, end) = (range.start.max(begun), range.end.min(ends));
+        if first < end {
+            taken.push(source.slice(first - begun..end - begun));
+        }
+        begun = ends;
+    }
+    taken
 }
 
 /// A thread that seals when it is woken.

@@ -1,11 +1,10 @@
-//! What lies in the store → a state: shards opened, what none of them covers indexed.
+//! What lies in the store → a state: shards opened, what none of them has indexed.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use block_format::{PartKind, RecordId, Snapshot as Records, Store};
+use block_format::{Part, PartKind, RecordId, Snapshot as Records};
 use roaring::{RoaringBitmap, RoaringTreemap};
 use serde_json::{Map, Value};
 
@@ -13,162 +12,292 @@ use crate::artifact::{DEAD, RecoveryReport, SETTINGS, SHARD};
 use crate::embeddings::{self, Embedding};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
+use crate::protocol::{Step, Steps};
 use crate::record::{Entry, Kind};
 use crate::settings::Settings;
 use crate::shard::{Dead, Doc, Rescued, Shard, build};
-use crate::state::{State, View, stored_embedding};
+use crate::state::{State, View, sort_views, stored_embedding};
 
-/// The settings in the store; those of the options if it has none, because its creation was interrupted.
+/// The settings in the store; those of the options if it has none, because its creation was interrupted. There are two copies, either of
+/// which will do.
 pub(crate) fn settings(records: &Records, options: &Options) -> Result<Settings> {
-    match records.parts().iter().rfind(|part| part.kind() == SETTINGS) {
-        Some(part) => {
-            part.verify()?;
-            Settings::decode(&part.content()?)
+    let mut damage = None;
+    for part in records.parts().iter().rev().filter(|part| part.kind() == SETTINGS) {
+        match read_settings(part) {
+            Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
+            read => return read,
         }
-        None => options.settings(),
+    }
+    damage.map_or_else(|| options.settings(), Err)
+}
+
+fn read_settings(part: &Part) -> Result<Settings> {
+    part.verify()?;
+    Settings::decode(&part.content()?)
+}
+
+/// Whether a copy of the settings is missing or damaged, so that they should be written anew.
+pub(crate) fn settings_need_repair(records: &Records) -> bool {
+    let copies = records.parts().iter().filter(|part| part.kind() == SETTINGS);
+    copies.filter(|part| read_settings(part).is_ok()).count() != SETTINGS_COPIES
+}
+
+/// How often the settings are written: one damaged file must not take the vector spaces with it.
+pub(crate) const SETTINGS_COPIES: usize = 2;
+
+/// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) state: State,
+    pub(crate) recovery: RecoveryReport,
+    /// Of shards that cannot be opened: the vectors.
+    rescued: Vec<Rescued>,
+    /// Records that the sealed shards should have and that none of them has.
+    missing: RoaringTreemap,
+    /// Records from here on are not indexed yet.
+    next: u64,
+    /// Of those, the ones below this are indexed.
+    next_missing: u64,
+}
+
+impl Opening {
+    /// Opens the sealed shards of a store. With `thorough`, or when one of them is damaged, all of them are compared with the records: each
+    /// record that is alive is found by one row.
+    pub(crate) fn new(
+        (records, settings): (Records, Arc<Settings>),
+        steps: Steps,
+        known: &[View],
+        thorough: bool,
+        recovery: RecoveryReport,
+    ) -> Result<Self> {
+        let state = State { records, settings, views: Vec::new(), version: 0, steps };
+        let (rescued, missing) = Default::default();
+        let mut opening = Self { state, recovery, rescued, missing, next: 0, next_missing: 0 };
+        let is_sound = opening.open_shards(known)?;
+        sort_views(&mut opening.state.views);
+        opening.next = opening.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
+        opening.state.mark_all_dead();
+        if (thorough || !is_sound) && steps.take(Step::CompareWithRecords) {
+            opening.compare_with_records()?;
+        }
+        Ok(opening)
+    }
+
+    /// Opens every sealed shard; `known` ones are taken as they are. Returns whether nothing is missing.
+    fn open_shards(&mut self, known: &[View]) -> Result<bool> {
+        let mut is_sound = true;
+        let records = self.state.records.clone();
+        for part in records.parts().iter().filter(|part| part.kind() == SHARD) {
+            let tombstones = match tombstones(&records, part.tag()) {
+                Err(e) if e.kind() == ErrorKind::Damaged => {
+                    self.recovery.damage.push(format!("tombstones of shard {}: {e}", part.tag()));
+                    None
+                }
+                read => Some(read?),
+            };
+            is_sound &= tombstones.is_some();
+            let known = known.iter().find(|view| view.shard.number == part.tag());
+            let opened = match known {
+                Some(view) => Ok(view.shard.clone()),
+                None => Shard::open_part(part, &self.state.settings).map(Arc::new),
+            };
+            match opened {
+                Ok(shard) => {
+                    if known.is_none() {
+                        self.recovery.damage.extend(shard.losses.iter().cloned());
+                    }
+                    let tombstones = Arc::new(tombstones.unwrap_or_default());
+                    self.state.views.push(View { tombstones, ..View::new(shard) });
+                }
+                Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
+                Err(e) => {
+                    is_sound = false;
+                    let message = format!("shard {} is made anew from the records: {e}", part.tag());
+                    self.recovery.damage.push(message);
+                    self.recovery.shards_rebuilt += 1;
+                    // Without tombstones nobody knows which of its vectors are old.
+                    self.rescued
+                        .extend(tombstones.and_then(|dead| Rescued::open(part, dead, &self.state.settings)));
+                }
+            }
+        }
+        Ok(is_sound)
+    }
+
+    /// Finds out which record has which row by looking at all records: of several rows the one in the newest shard counts, a row without a
+    /// record is dead, and a record without a row is to be indexed.
+    fn compare_with_records(&mut self) -> Result<()> {
+        let mut stored = RoaringTreemap::new();
+        for record in self.state.records.records() {
+            match record.map_err(Error::from).and_then(Entry::new) {
+                Ok(entry) if entry.id().0 >= self.next => break,
+                Ok(entry) if entry.kind() == Kind::Embeddings => {}
+                Ok(entry) => drop(stored.insert(entry.id().0)),
+                Err(e) => remember_damage(&mut self.recovery, e)?,
+            }
+        }
+        let mut found = RoaringTreemap::new();
+        let mut newest_first: Vec<usize> = (0..self.state.views.len()).collect();
+        newest_first.sort_by_key(|&at| std::cmp::Reverse(self.state.views[at].shard.number));
+        for at in newest_first {
+            let view = &self.state.views[at];
+            let mut dead = view.dead.bitmap().clone();
+            for (row, id) in (0..).zip(view.shard.ids().iter()).filter(|(row, _)| !view.dead.contains(*row)) {
+                let is_alive = stored.contains(id.0) || self.is_unreadable(id)?;
+                if !is_alive || !found.insert(id.0) {
+                    dead.insert(row);
+                }
+            }
+            self.state.views[at].dead = Arc::new(Dead::new(dead));
+        }
+        self.missing = stored - found;
+        Ok(())
+    }
+
+    /// Whether a record is there, but damaged: its row stays, so that it is not taken for deleted.
+    fn is_unreadable(&self, id: RecordId) -> Result<bool> {
+        match self.state.records.get(id).map_err(Error::from) {
+            Ok(_) => Ok(false),
+            Err(e) if e.kind() == ErrorKind::Damaged => Ok(true),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Takes over shards of an earlier tail that still hold.
+    pub(crate) fn keep_tail(&mut self, old: &State) -> Result<()> {
+        let deleted: RoaringTreemap = self.state.records.deleted_ids().map(|id| id.0).collect();
+        for view in old.tail() {
+            let covers = view.shard.covers.clone();
+            if covers.start < self.next {
+                continue;
+            }
+            if covers.start > self.next {
+                self.index_up_to(covers.start, u64::MAX)?;
+            }
+            let mut kept = View::new(view.shard.clone());
+            kept.mark_dead(&deleted);
+            self.state.push_tail(kept, 0);
+            self.next = covers.end;
+        }
+        Ok(())
+    }
+
+    /// Indexes what is not indexed, until the tail takes `limit` bytes. Returns whether everything is.
+    pub(crate) fn index(&mut self, limit: u64) -> Result<bool> {
+        Ok(self.index_missing(limit)? && self.index_up_to(self.state.records.next_id().0, limit)?)
+    }
+
+    fn index_missing(&mut self, limit: u64) -> Result<bool> {
+        if self.missing.is_empty() {
+            return Ok(true);
+        }
+        let mut group = Group::default();
+        for record in self.state.records.clone().records_from(RecordId(self.next_missing)) {
+            let entry = match record.map_err(Error::from).and_then(Entry::new) {
+                Ok(entry) if entry.id().0 >= self.next => break,
+                Ok(entry) if self.missing.contains(entry.id().0) => entry,
+                _ => continue, // damage was met before
+            };
+            if let Err(e) = group.add(&entry, &self.state, &self.rescued) {
+                remember_damage(&mut self.recovery, e)?;
+            }
+            if group.is_full() {
+                self.next_missing = entry.id().0 + 1;
+                // These ids are below those that sealed shards cover, so the range is empty.
+                self.flush(std::mem::take(&mut group), 0..0)?;
+                if self.state.tail_bytes() >= limit {
+                    return Ok(false);
+                }
+            }
+        }
+        self.missing.clear();
+        self.flush(group, 0..0)?;
+        Ok(true)
+    }
+
+    /// Indexes the records from `next` up to `end`.
+    fn index_up_to(&mut self, end: u64, limit: u64) -> Result<bool> {
+        let mut group = Group::default();
+        for record in self.state.records.clone().records_from(RecordId(self.next)) {
+            let record = match record.map_err(Error::from) {
+                Ok(record) if record.id().0 >= end => break,
+                Ok(record) => record,
+                Err(e) => {
+                    remember_damage(&mut self.recovery, e)?;
+                    continue;
+                }
+            };
+            let behind = record.id().0 + 1;
+            if let Err(e) = Entry::new(record).and_then(|entry| group.add(&entry, &self.state, &self.rescued))
+            {
+                remember_damage(&mut self.recovery, e)?;
+            }
+            if group.is_full() {
+                self.flush(std::mem::take(&mut group), self.next..behind)?;
+                self.next = behind;
+                if self.state.tail_bytes() >= limit {
+                    return Ok(false);
+                }
+            }
+        }
+        self.flush(group, self.next..end)?;
+        self.next = end;
+        Ok(true)
+    }
+
+    fn flush(&mut self, group: Group, covers: Range<u64>) -> Result<()> {
+        if group.is_empty() && covers.is_empty() {
+            return Ok(());
+        }
+        self.recovery.records_indexed += group.docs.len() as u64;
+        let shard = group.build(&self.state, covers)?;
+        self.state.push_tail(View::new(Arc::new(shard)), 0);
+        Ok(())
     }
 }
 
-/// Everything that the store has.
-pub(crate) fn state(store: &Store, settings: Arc<Settings>, recovery: &mut RecoveryReport) -> Result<State> {
-    let records = store.snapshot();
-    let mut shards = Vec::new();
-    let mut rescued = Vec::new();
-    for part in records.parts().iter().filter(|part| part.kind() == SHARD) {
-        match Shard::open_part(part, &settings) {
-            Ok(shard) => {
-                recovery.damage.extend(shard.losses.iter().cloned());
-                shards.push(Arc::new(shard));
-            }
-            Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
-            Err(e) => {
-                recovery.damage.push(format!("shard {} is made anew from the records: {e}", part.tag()));
-                recovery.shards_rebuilt += 1;
-                rescued.extend(Rescued::open(part, &settings));
-            }
-        }
+/// Rows of a sealed shard that are dead for good.
+pub(crate) fn tombstones(records: &Records, number: u64) -> Result<RoaringBitmap> {
+    let mut rows = RoaringBitmap::new();
+    for part in records.parts().iter().filter(|part| part.kind() == DEAD && part.tag() == number) {
+        part.verify()?;
+        let fault = |e| Error::damaged(format!("rows of shard {number} that are dead: {e}"));
+        rows |= RoaringBitmap::deserialize_from(&part.content()?[..]).map_err(fault)?;
     }
-    cover(records, settings, shards, &rescued, recovery)
+    Ok(rows)
 }
 
 /// What a reader sees that had `old` before: the shards that it has are kept, also those in memory that still fit.
-pub(crate) fn refreshed(store: &Store, settings: Arc<Settings>, old: &State) -> Result<State> {
-    let records = store.snapshot();
-    let mut shards = Vec::new();
-    for part in records.parts().iter().filter(|part| part.kind() == SHARD) {
-        let known = old.views.iter().find(|view| view.shard.number == part.tag());
-        match known {
-            Some(view) if settings.spaces.len() == old.settings.spaces.len() => {
-                shards.push(view.shard.clone());
-            }
-            _ => match Shard::open_part(part, &settings) {
-                Ok(shard) => shards.push(Arc::new(shard)),
-                Err(e) if e.kind() == ErrorKind::Damaged => {} // made anew below
-                Err(e) => return Err(e),
-            },
-        }
+pub(crate) fn refreshed(records: Records, settings: Arc<Settings>, old: &State, limit: u64) -> Result<State> {
+    let same_spaces = settings.spaces.len() == old.settings.spaces.len();
+    let known = if same_spaces { &old.views[..] } else { &[] };
+    let mut opening = Opening::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
+    if same_spaces && opening.missing.is_empty() {
+        opening.keep_tail(old)?;
     }
-    let sealed_to = shards.iter().map(|shard: &Arc<Shard>| shard.covers.end).max().unwrap_or(0);
-    if settings.spaces.len() == old.settings.spaces.len() {
-        shards.extend(
-            old.tail().filter(|view| view.shard.covers.start >= sealed_to).map(|view| view.shard.clone()),
+    Ok(opening.index_within(limit)?.0)
+}
+
+impl Opening {
+    /// Indexes everything, or fails if that takes more memory than it may. For readers, who cannot seal.
+    pub(crate) fn index_within(mut self, limit: u64) -> Result<(State, RecoveryReport)> {
+        if self.index(limit)? {
+            return Ok((self.state, self.recovery));
+        }
+        let message = format!(
+            "records that are not sealed take more than {limit} bytes of memory to index; open the artifact with a larger \
+             `memory_limit`, or open it for writing once, which seals them in pieces"
         );
+        Err(Error::new(ErrorKind::TooLarge, message))
     }
-    cover(records, settings, shards, &[], &mut RecoveryReport::default())
-}
-
-/// Indexes the records that no shard covers.
-fn cover(
-    records: Records,
-    settings: Arc<Settings>,
-    mut shards: Vec<Arc<Shard>>,
-    rescued: &[Rescued],
-    recovery: &mut RecoveryReport,
-) -> Result<State> {
-    // Salvage may bring back shards that others have taken the place of: what is covered already is left out.
-    shards.sort_by_key(|shard| (shard.covers.start, Reverse(shard.covers.end), Reverse(shard.number)));
-    let mut state = State { records, settings, views: Vec::new(), version: 0 };
-    let mut next = 0;
-    for shard in shards {
-        if shard.covers.end <= next && shard.covers.start < next {
-            continue;
-        }
-        if shard.covers.start > next {
-            index(&mut state, next..shard.covers.start, rescued, recovery)?;
-        }
-        next = next.max(shard.covers.end);
-        state.views.push(View { shard, dead: Arc::default() });
-    }
-    let end = state.records.next_id().0;
-    if next < end {
-        index(&mut state, next..end, rescued, recovery)?;
-    }
-    mark_dead(&mut state)?;
-    Ok(state)
-}
-
-/// Works out anew which rows of each shard are dead.
-pub(crate) fn mark_dead(state: &mut State) -> Result<()> {
-    let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
-    let mut newer = RoaringTreemap::new();
-    for at in (0..state.views.len()).rev() {
-        let shard = state.views[at].shard.clone();
-        let ids = shard.ids();
-        let mut rows = RoaringBitmap::new();
-        let reclaimed =
-            state.records.parts().iter().filter(|part| part.kind() == DEAD && part.tag() == shard.number);
-        for part in reclaimed {
-            part.verify()?;
-            let fault = |e| Error::damaged(format!("rows of shard {} that are gone: {e}", shard.number));
-            rows |= RoaringBitmap::deserialize_from(&part.content()?[..]).map_err(fault)?;
-        }
-        rows.extend(deleted.iter().filter_map(|&id| ids.row_of(id)));
-        rows.extend(newer.iter().filter_map(|id| ids.row_of(RecordId(id))));
-        rows.remove_range(shard.rows..);
-        newer.extend(ids.before(shard.covers.start).map(|id| id.0));
-        state.views[at].dead = Arc::new(Dead::new(rows));
-    }
-    Ok(())
 }
 
 /// Records that are indexed together, at the most, and the bytes of their content.
 const RECORDS_AT_ONCE: usize = 4096;
 const BYTES_AT_ONCE: usize = 4 << 20;
 
-/// Indexes the records with ids in `range` into shards in memory.
-fn index(
-    state: &mut State,
-    range: Range<u64>,
-    rescued: &[Rescued],
-    recovery: &mut RecoveryReport,
-) -> Result<()> {
-    let mut group = Group::default();
-    let mut begun = range.start;
-    for record in state.records.records_from(RecordId(range.start)) {
-        let record = match record.map_err(Error::from) {
-            Ok(record) if record.id().0 >= range.end => break,
-            Ok(record) => record,
-            Err(e) => {
-                note(recovery, e)?;
-                continue;
-            }
-        };
-        let id = record.id().0;
-        if let Err(e) = Entry::new(record).and_then(|entry| group.add(&entry, state, rescued)) {
-            note(recovery, e)?;
-        }
-        if group.is_full() {
-            recovery.records_indexed += group.docs.len() as u64;
-            std::mem::take(&mut group).flush(state, begun..id + 1)?;
-            begun = id + 1;
-        }
-    }
-    recovery.records_indexed += group.docs.len() as u64;
-    group.flush(state, begun..range.end)
-}
-
-/// Damage is noted and costs what is damaged; any other failure may be over the next time, and is no reason to leave anything out.
-fn note(recovery: &mut RecoveryReport, e: Error) -> Result<()> {
+/// Damage costs what is damaged. Any other failure may be over the next time, and is no reason to leave anything out.
+fn remember_damage(recovery: &mut RecoveryReport, e: Error) -> Result<()> {
     if e.kind() != ErrorKind::Damaged {
         return Err(e);
     }
@@ -248,7 +377,7 @@ impl Group {
             for shard in rescued {
                 let vectors = shard.vectors.get(number).and_then(Option::as_ref);
                 let kept = vectors
-                    .zip(shard.row_of(doc.id))
+                    .zip(shard.live_row_of(doc.id))
                     .map(|(vectors, row)| stored_embedding(vectors, row, space));
                 if let Some(Ok(Some(embedding))) = kept {
                     doc.embed(number, embedding);
@@ -284,11 +413,13 @@ impl Group {
         Ok(())
     }
 
-    fn flush(self, state: &mut State, covers: Range<u64>) -> Result<()> {
+    fn is_empty(&self) -> bool {
+        self.docs.is_empty() && self.late.is_empty() && self.carriers.is_empty()
+    }
+
+    fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
         let docs: Vec<Doc<'_>> = self.late.values().chain(&self.docs).map(OwnedDoc::as_doc).collect();
-        let shard = Arc::new(build(&state.settings, covers, &docs, self.carriers)?);
-        state.views.push(View { shard, dead: Arc::default() });
-        crate::tail::compact(&state.settings, &mut state.views, 0)
+        build(&state.settings, covers, &docs, self.carriers)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::artifact::CompactArtifact;
 use crate::error::{Error, Result};
+use crate::protocol::Steps;
 use crate::settings::{Settings, SpaceOptions};
 use block_format::{Compression, Durability};
 use lexical_index::{Analyzer, Language};
@@ -48,6 +49,7 @@ pub struct Options {
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
     pub(crate) language: Option<Language>,
     pub(crate) fold_diacritics: bool,
+    pub(crate) steps: Steps,
 }
 
 impl Default for Options {
@@ -62,6 +64,7 @@ impl Default for Options {
             spaces: Vec::new(),
             language: None,
             fold_diacritics: true,
+            steps: Steps::default(),
         }
     }
 }
@@ -163,6 +166,13 @@ impl Options {
         self
     }
 
+    /// Plants a bug, for tests: from now on this step is left out.
+    #[cfg(feature = "testing")]
+    pub fn leave_out(mut self, step: crate::Step) -> Self {
+        self.steps.left_out = Some(step);
+        self
+    }
+
     /// Creates an artifact in the directory `path`, whose parent exists.
     pub fn create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
         CompactArtifact::create_with(self, path.as_ref())
@@ -208,6 +218,16 @@ impl Options {
     pub(crate) fn seal_at(&self) -> u64 {
         let limit = self.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 5);
         self.segment_len.min(limit)
+    }
+
+    /// Bytes of indexes in memory at which opening for writing seals a piece of what it recovers.
+    pub(crate) fn writer_tail_limit(&self) -> u64 {
+        self.memory_limit.map_or(u64::MAX, |_| self.seal_at())
+    }
+
+    /// Bytes of indexes in memory of what is not sealed that a reader takes.
+    pub(crate) fn reader_tail_limit(&self) -> u64 {
+        self.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 2)
     }
 
     /// Heap that building an index may take.

@@ -21,12 +21,12 @@ fn class(view: &View) -> u32 {
 }
 
 /// Merges the newest shards while there are [`FAN_IN`] of one size: so each record is merged a logarithmic number of times, and a search
-/// visits a logarithmic number of shards. Those that cover ids below `from` stay as they are.
-pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, from: u64) -> Result<()> {
+/// visits a logarithmic number of shards. Those that begin below the id `settled` stay as they are: they are being sealed.
+pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) -> Result<()> {
     loop {
         let Some(last) = views.last() else { return Ok(()) };
         let size = class(last);
-        let is_free = |view: &View| !view.shard.is_sealed() && view.shard.covers.start >= from;
+        let is_free = |view: &View| !view.shard.is_sealed() && view.shard.covers.start >= settled;
         let alike = views.iter().rev().take_while(|view| is_free(view) && class(view) <= size);
         let (count, rows) =
             alike.fold((0, 0), |(count, rows), view| (count + 1, rows + u64::from(view.shard.rows)));
@@ -39,29 +39,22 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, from: u64) -> 
     }
 }
 
-/// One shard in memory of several that are neighbours.
+/// One shard in memory of several that are neighbours, without their dead rows.
 fn merged(settings: &Settings, views: &[View]) -> Result<View> {
-    let (sources, covers) = (sources(views), covered(views));
-    let (bytes, _) = merge(settings, covers, &sources, false, IndexBytes::default())?;
-    let shard = Arc::new(Shard::open_memory(bytes, carriers(views), settings)?);
-    Ok(View { shard, dead: Arc::default() })
-}
-
-/// What a merge reads: each shard without its dead rows.
-pub(crate) fn sources(views: &[View]) -> Vec<Source> {
-    views
-        .iter()
-        .map(|view| Source { shard: view.shard.clone(), without: view.dead.bitmap().clone() })
-        .collect()
+    let sources: Vec<Source> =
+        views.iter().map(|view| Source::new(view, view.dead.bitmap().clone())).collect();
+    let (bytes, _) = merge(settings, covered(views), &sources, false, IndexBytes::default())?;
+    let reindexed = views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.reindexed);
+    Ok(View::new(Arc::new(Shard::open_memory(bytes, carriers(views), reindexed, settings)?)))
 }
 
 /// The ids that neighbours cover together.
 pub(crate) fn covered(views: &[View]) -> std::ops::Range<u64> {
-    let start = views.first().map_or(0, |view| view.shard.covers.start);
-    start..views.last().map_or(start, |view| view.shard.covers.end)
+    let start = views.iter().map(|view| view.shard.covers.start).min().unwrap_or(0);
+    start..views.iter().map(|view| view.shard.covers.end).max().unwrap_or(start)
 }
 
-/// The records of embeddings that they hold the content of.
+/// Ids of the records that carried the embeddings which these shards have now; they are deleted when the shards are sealed.
 pub(crate) fn carriers(views: &[View]) -> RoaringTreemap {
     views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.carriers)
 }

@@ -96,9 +96,8 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
     losses.extend(
         store.lost_parts.iter().map(|(_, number)| format!("index {number}, with the embeddings in it")),
     );
-    let artifact = options.open(&to)?;
+    let artifact = CompactArtifact::open_salvaged(options, to.as_ref())?;
     losses.extend(artifact.recovery().damage.iter().cloned());
-    artifact.inner.forget_missing()?;
     artifact.seal()?;
     let records = artifact.len();
     artifact.close()?;

@@ -14,11 +14,12 @@ use crate::artifact::{CompactArtifact, Inner};
 use crate::embeddings::{self, Embedding};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Filter;
-use crate::open::OwnedDoc;
+use crate::open::{OwnedDoc, belongs_to_shard};
 use crate::options::Maintenance;
+use crate::protocol::Step;
 use crate::record::{Content, Record};
 use crate::settings::Settings;
-use crate::shard::{Dead, Doc, build};
+use crate::shard::{Doc, build};
 use crate::state::{State, View};
 use crate::trace::event;
 
@@ -126,7 +127,7 @@ pub struct Receipt {
     pub deleted: u64,
 }
 
-/// What whoever commits holds.
+/// State guarded by the commit lock.
 #[derive(Debug)]
 pub(crate) struct Committer {
     /// Bytes of the indexes in memory.
@@ -134,27 +135,40 @@ pub(crate) struct Committer {
     /// Bytes of records and embeddings since the last seal, before compression.
     pub(crate) logged: u64,
     /// The number of the next shard.
-    pub(crate) next_shard: u64,
+    next_shard: u64,
     /// Shards that cover ids below this are being sealed, and are to stay as they are.
     pub(crate) sealing: u64,
 }
 
 impl Committer {
     pub(crate) fn new(state: &State) -> Self {
-        let held = held(state);
-        let next_shard = state.views.iter().map(|view| view.shard.number).max().unwrap_or(0) + 1;
+        let held = state.tail_bytes();
+        // Also behind those that could not be opened: a number is used once.
+        let shards = state.records.parts().iter().filter(|part| belongs_to_shard(part.kind()));
+        let numbers: Vec<u64> = match state.steps.take(Step::NumberOnce) {
+            true => shards.map(|part| part.tag()).collect(),
+            false => state.views.iter().map(|view| view.shard.number).collect(),
+        };
+        let next_shard = numbers.iter().max().unwrap_or(&0).saturating_add(1);
         Self { held, logged: held, next_shard, sealing: 0 }
+    }
+
+    /// The number of a new shard.
+    pub(crate) fn next_shard(&mut self) -> u64 {
+        self.next_shard += 1;
+        self.next_shard - 1
+    }
+
+    /// Counts anew what is held: nothing but the tail of `state`.
+    pub(crate) fn restart(&mut self, state: &State) {
+        self.held = state.tail_bytes();
+        self.logged = self.held;
     }
 
     /// Whether there is so much that it is to be sealed. What is logged is about halved by compression.
     pub(crate) fn is_due(&self, seal_at: u64) -> bool {
         self.held >= seal_at || self.logged / 2 >= seal_at
     }
-}
-
-/// Bytes of the indexes in memory.
-pub(crate) fn held(state: &State) -> u64 {
-    state.tail().map(|view| view.shard.byte_len).sum()
 }
 
 /// Batches that wait for somebody to commit them.
@@ -570,14 +584,11 @@ impl Inner {
         let bytes = plan.puts.iter().map(Put::bytes).sum::<usize>() as u64;
         committer.logged += bytes;
         let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
-        let gone = plan.deletes.iter().chain(late.iter().map(|doc| doc.id.0)).map(RecordId);
-        bury(&mut next.views, gone);
+        next.mark_dead(&plan.deletes);
         if let Some(shard) = shard {
-            next.views.push(View { shard: Arc::new(shard), dead: Arc::default() });
-            // That a merge fails is no reason to fail a commit that is done: the shards stay as they are.
-            drop(crate::tail::compact(&next.settings, &mut next.views, committer.sealing));
+            next.push_tail(View::new(Arc::new(shard)), committer.sealing);
         }
-        committer.held = held(&next);
+        committer.held = next.tail_bytes();
         self.publish(next);
         event!(
             DEBUG,
@@ -610,11 +621,13 @@ impl Inner {
         let doc = Doc { id, key, metadata, text: None, embeddings: Vec::new() };
         let shard = build(&state.settings, id.0..id.0 + 1, &[doc], RoaringTreemap::new())?;
         self.store.put_reader(head.as_slice().chain(content), self.options.durability)?;
+        // From here on the record is there, whatever fails.
         let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
-        next.views.push(View { shard: Arc::new(shard), dead: Arc::default() });
+        next.push_tail(View::new(Arc::new(shard)), committer.sealing);
+        // Its frames stay as they are when it is sealed; their length in the log counts.
+        committer.logged += next.records.get(id).ok().flatten().map_or(0, |record| record.len());
+        committer.held = next.tail_bytes();
         self.publish(next);
-        // Large content stays in its frames; only its length in the log counts.
-        committer.logged += self.store.snapshot().get(id)?.map_or(0, |record| record.len());
         let is_due = committer.is_due(self.options.seal_at());
         drop(committer);
         if is_due {
@@ -630,20 +643,6 @@ impl Inner {
             Maintenance::Background => self.shared.wake(),
             Maintenance::Manual => {}
         }
-    }
-}
-
-/// Marks records as no longer there in the newest shard that has them.
-pub(crate) fn bury(views: &mut [View], gone: impl Iterator<Item = RecordId>) {
-    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); views.len()];
-    for id in gone {
-        let newest = views.iter().enumerate().rev().find_map(|(at, view)| Some((at, view.shard.row_of(id)?)));
-        if let Some((at, row)) = newest {
-            rows[at].push(row);
-        }
-    }
-    for (view, rows) in views.iter_mut().zip(rows).filter(|(_, rows)| !rows.is_empty()) {
-        view.dead = Arc::new(Dead::with(&view.dead, rows));
     }
 }
 

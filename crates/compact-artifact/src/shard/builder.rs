@@ -30,7 +30,7 @@ pub(crate) struct Doc<'a> {
 /// From so many records on, words and metadata are indexed side by side.
 const WORTH_THE_POOL: usize = 256;
 
-/// Builds a shard of `docs` that covers the ids in `covers`. Vectors are scanned, not linked to a graph: the tail changes too fast.
+/// Builds a shard of `docs` that covers the ids in `covers`; those below are indexed again. Vectors are scanned, not linked to a graph: the tail changes too fast.
 pub(crate) fn build(
     settings: &Settings,
     covers: std::ops::Range<u64>,
@@ -71,7 +71,8 @@ pub(crate) fn build(
         }
     }
     let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
-    Shard::open_memory(bytes, carriers, settings)
+    let reindexed = docs.iter().map(|doc| doc.id.0).filter(|&id| id < covers.start).collect();
+    Shard::open_memory(bytes, carriers, reindexed, settings)
 }
 
 fn words_of(settings: &Settings, docs: &[Doc<'_>]) -> Result<MemoryIndex> {

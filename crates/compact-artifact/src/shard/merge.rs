@@ -14,6 +14,7 @@ use crate::embeddings::original_len;
 use crate::error::Result;
 use crate::filter;
 use crate::settings::Settings;
+use crate::state::View;
 
 /// A shard, and the rows of it that are left out.
 #[derive(Debug, Clone)]
@@ -23,6 +24,21 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    pub(crate) fn new(view: &View, without: RoaringBitmap) -> Self {
+        Self { shard: view.shard.clone(), without }
+    }
+
+    /// Of the rows that are left, those in `range`, counted from 0.
+    pub(crate) fn slice(&self, range: Range<u64>) -> Self {
+        let mut left: RoaringBitmap = (0..self.shard.rows).collect();
+        left -= &self.without;
+        let row = |number: u64| u32::try_from(number).ok().and_then(|number| left.select(number));
+        let mut without = self.without.clone();
+        without.insert_range(..row(range.start).unwrap_or(self.shard.rows));
+        without.insert_range(row(range.end).unwrap_or(self.shard.rows)..self.shard.rows);
+        Self { shard: self.shard.clone(), without }
+    }
+
     /// What each row becomes.
     fn renumbered(&self, next: &mut u32) -> Vec<Option<u32>> {
         let mut rows = vec![None; self.shard.rows as usize];
@@ -35,7 +51,8 @@ impl Source {
         rows
     }
 
-    fn live(&self) -> u64 {
+    /// How many rows are left.
+    pub(crate) fn live(&self) -> u64 {
         u64::from(self.shard.rows).saturating_sub(self.without.len())
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use block_format::{Part, RecordId};
 use lexical_index::Part as Words;
-use roaring::RoaringTreemap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 use vector_index::{Index, IndexBytes};
 
 pub(crate) use builder::{Doc, build};
@@ -111,7 +111,7 @@ pub(crate) struct Vectors {
 pub(crate) struct Shard {
     /// The tag of its part; 0 in memory.
     pub(crate) number: u64,
-    /// It covers the records from here on, up to but without the second; and earlier ones whose embeddings came in between.
+    /// The ids of the log that it was made of. It has the records among them that are alive, and earlier ones that were indexed again.
     pub(crate) covers: Range<u64>,
     pub(crate) rows: u32,
     pub(crate) byte_len: u64,
@@ -120,8 +120,10 @@ pub(crate) struct Shard {
     pub(crate) filters: FilterIndex<Section>,
     /// Of each space of the artifact that it has vectors of.
     pub(crate) vectors: Vec<Option<Vectors>>,
-    /// Records of embeddings whose content is in here: they go when the shard is sealed.
+    /// In memory: ids of the records that carried the embeddings in here; they are deleted when the shard is sealed.
     pub(crate) carriers: RoaringTreemap,
+    /// In memory: ids of earlier records that are indexed again in here, because an embedding came late. Their older rows are dead.
+    pub(crate) reindexed: RoaringTreemap,
     /// Names of sections that cannot be read.
     pub(crate) losses: Vec<String>,
 }
@@ -136,10 +138,11 @@ impl Shard {
     pub(crate) fn open_memory(
         bytes: IndexBytes,
         carriers: RoaringTreemap,
+        reindexed: RoaringTreemap,
         settings: &Settings,
     ) -> Result<Self> {
         let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, settings)?;
-        Ok(Self { carriers, ..shard })
+        Ok(Self { carriers, reindexed, ..shard })
     }
 
     fn open(bytes: Bytes, number: u64, settings: &Settings) -> Result<Self> {
@@ -156,7 +159,7 @@ impl Shard {
         let filters = FilterIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
         let covers = trailer.start..trailer.end;
-        let carriers = RoaringTreemap::new();
+        let (carriers, reindexed) = Default::default();
         Ok(Self {
             number,
             covers,
@@ -167,6 +170,7 @@ impl Shard {
             filters,
             vectors,
             carriers,
+            reindexed,
             losses,
         })
     }
@@ -240,20 +244,23 @@ fn open_vectors(
 pub(crate) struct Rescued {
     ids: Section,
     rows: u32,
+    dead: RoaringBitmap,
     pub(crate) vectors: Vec<Option<Vectors>>,
 }
 
 impl Rescued {
-    pub(crate) fn open(part: &Arc<Part>, settings: &Settings) -> Option<Self> {
+    /// The vectors in a part that is not a shard as a whole, if its ids are sound. Rows in `dead` are of no use.
+    pub(crate) fn open(part: &Arc<Part>, dead: RoaringBitmap, settings: &Settings) -> Option<Self> {
         let bytes = Bytes::of_part(part).ok()?;
         let (trailer, entries) = layout::decode(bytes.all()).ok()?;
         let ids = Section::find(&bytes, &entries, SectionKind::Ids, 0)?;
         Ids::open(ids.as_ref(), trailer.rows).ok()?.verify().ok()?;
         let (vectors, _) = open_vectors(&bytes, &entries, trailer.rows, part.tag(), settings);
-        Some(Self { ids, rows: trailer.rows, vectors })
+        Some(Self { ids, rows: trailer.rows, dead, vectors })
     }
 
-    pub(crate) fn row_of(&self, id: RecordId) -> Option<u32> {
-        Ids::open(self.ids.as_ref(), self.rows).ok()?.row_of(id)
+    pub(crate) fn live_row_of(&self, id: RecordId) -> Option<u32> {
+        let row = Ids::open(self.ids.as_ref(), self.rows).ok()?.row_of(id)?;
+        (!self.dead.contains(row)).then_some(row)
     }
 }

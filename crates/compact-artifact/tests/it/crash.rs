@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use compact_artifact::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
 use compact_artifact::{
-    Batch, CompactArtifact, Compression, ErrorKind, Maintenance, Metric, Options, Query, Record, RecordId,
-    SpaceOptions,
+    Batch, CompactArtifact, Compression, Durability, ErrorKind, Maintenance, Metric, Options, Query, Record,
+    RecordId, SpaceOptions,
 };
+
+use crate::between::Between;
 
 const ROOT: &str = "/a";
 
@@ -26,12 +28,25 @@ enum Op {
     Embed,
     Seal,
     Compact,
+    /// While an index is written, an upsert and an embedding for the oldest record, neither of them synced.
+    SealBeside,
+    CompactBeside,
     Close,
     Kill,
 }
 
-const OPS: [Op; 8] =
-    [Op::Batch, Op::Upsert, Op::Delete, Op::Embed, Op::Seal, Op::Compact, Op::Close, Op::Kill];
+const OPS: [Op; 10] = [
+    Op::Batch,
+    Op::Upsert,
+    Op::Delete,
+    Op::Embed,
+    Op::Seal,
+    Op::Compact,
+    Op::SealBeside,
+    Op::CompactBeside,
+    Op::Close,
+    Op::Kill,
+];
 
 fn sequences(len: usize) -> Vec<Vec<Op>> {
     let mut all: Vec<Vec<Op>> = vec![vec![]];
@@ -140,7 +155,9 @@ impl Run {
     }
 
     fn run(&mut self, vfs: &Arc<dyn Vfs>, sequence: &[Op]) -> compact_artifact::Result<()> {
-        let mut artifact = CompactArtifact::create_in(vfs.clone(), options(), Path::new(ROOT))?;
+        let between = Between::new(vfs.clone());
+        let open = || CompactArtifact::open_in(between.clone(), options(), Path::new(ROOT)).map(Arc::new);
+        let mut artifact = Arc::new(CompactArtifact::create_in(between.clone(), options(), Path::new(ROOT))?);
         self.exists_from = self.disk.event_count();
         self.mark(0, 0);
         // Ids follow from the calls alone: a batch with embeddings takes one more for each space.
@@ -191,17 +208,64 @@ impl Run {
                 Op::Compact => {
                     artifact.compact(8 << 20)?;
                 }
+                Op::SealBeside | Op::CompactBeside => {
+                    next += self.beside(&between, &artifact, *op, (step, angle(2)), next)?;
+                }
                 Op::Close => {
-                    artifact.close()?;
-                    artifact = CompactArtifact::open_in(vfs.clone(), options(), Path::new(ROOT))?;
+                    Arc::into_inner(artifact).unwrap().close()?;
+                    artifact = open()?;
                 }
                 Op::Kill => {
                     drop(artifact);
-                    artifact = CompactArtifact::open_in(vfs.clone(), options(), Path::new(ROOT))?;
+                    artifact = open()?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Seals or compacts, and commits something without a sync when the first index is written. Returns how many ids that took.
+    fn beside(
+        &mut self,
+        between: &Between,
+        artifact: &Arc<CompactArtifact>,
+        op: Op,
+        (step, angle): (i16, f32),
+        next: u64,
+    ) -> compact_artifact::Result<u64> {
+        let text = format!("record beside step {step}");
+        let record = Record::text(text.clone()).key("key").embedding("v", [angle, 1.0, 0.0]);
+        let mut batch = Batch::new().durability(Durability::Buffered).upsert(record);
+        let (_, acknowledged, begun) = *self.marks.last().unwrap();
+        let mut model = self.models[begun].clone();
+        let late = model.iter().find(|(_, (_, key, _))| key.is_none()).map(|(id, _)| *id);
+        if let Some(id) = late {
+            batch = batch.add_embedding(RecordId(id), "v", [angle + 0.5, 1.0, 0.0]);
+            model.get_mut(&id).unwrap().2 = Some(((angle + 0.5) * 10.0).round() as i32);
+        }
+        model.retain(|_, (_, key, _)| key.is_none());
+        model.insert(next + 1, (text, Some("key".to_owned()), Some((angle * 10.0).round() as i32)));
+        let called: Arc<OnceLock<(usize, compact_artifact::Result<()>)>> = Arc::default();
+        let (for_call, theirs, disk) = (called.clone(), artifact.clone(), self.disk.clone());
+        between.before_the_next_part(move || {
+            let events = disk.event_count();
+            for_call.set((events, theirs.write(batch).map(drop))).unwrap();
+        });
+        let result = if op == Op::SealBeside {
+            artifact.seal().map(drop)
+        } else {
+            artifact.compact(8 << 20).map(drop)
+        };
+        between.forget();
+        let Some((events, committed)) = Arc::into_inner(called).and_then(OnceLock::into_inner) else {
+            return result.map(|()| 0); // no index was written
+        };
+        self.models.truncate(begun + 1);
+        self.models.push(model);
+        self.marks.push((events, acknowledged, begun + 1));
+        self.mark(acknowledged, begun + 1);
+        committed.and(result)?;
+        Ok(2 + u64::from(late.is_some()))
     }
 
     /// Opens what a crash left, and judges it.
@@ -257,7 +321,7 @@ fn on_all_cores(sequences: &[Vec<Op>], judge: impl Fn(&[Op]) -> Result<u64, Stri
 
 #[test]
 fn every_crash_leaves_a_commit_that_every_search_agrees_on() {
-    let stride = if full() { 1 } else { 23 };
+    let stride = if full() { 1 } else { 61 };
     let counter = AtomicU64::new(0);
     let states = on_all_cores(&sequences(3), |sequence| {
         let disk = MemoryVfs::new();
@@ -282,7 +346,7 @@ fn every_crash_leaves_a_commit_that_every_search_agrees_on() {
 
 #[test]
 fn a_fault_at_any_call_is_an_error_and_loses_nothing_acknowledged() {
-    let stride = if full() { 1 } else { 61 };
+    let stride = if full() { 1 } else { 149 };
     let counter = AtomicU64::new(0);
     let faults = [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::SyncLost];
     let runs = on_all_cores(&sequences(3), |sequence| {

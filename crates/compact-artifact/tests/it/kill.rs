@@ -1,5 +1,6 @@
 //! A writer that is killed again and again, beside four readers, all of them processes: what was acknowledged is there, batches are whole for
-//! everybody at any time, also after compacting and opening once more.
+//! everybody at any time, also after compacting and opening once more. The writer seals and compacts in threads of its own meanwhile, and
+//! each batch gives embeddings to the records of an earlier one.
 //!
 //! `CAMPAIGN=full cargo test --release -p compact-artifact --test it kill:: -- --nocapture` kills a thousand times.
 
@@ -10,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use compact_artifact::{
-    Batch, CompactArtifact, Filter, Maintenance, Metric, Options, Query, Record, SpaceOptions,
+    Batch, CompactArtifact, Filter, Maintenance, Metric, Options, Query, Record, Snapshot, SpaceOptions,
 };
 use serde_json::json;
 
@@ -19,21 +20,34 @@ const RECORDS: u64 = 5;
 /// Batches that are there at a time: each takes the place of the one so many before.
 const KEPT: u64 = 12;
 
+/// The records of a batch get a second embedding from the batch so many later.
+const LATER: u64 = 3;
+
 fn options() -> Options {
     Options::new()
         .segment_len(64 << 10)
         .maintenance(Maintenance::Manual)
         .space("v", SpaceOptions::new(4, Metric::Cosine))
+        .space("late", SpaceOptions::new(2, Metric::Cosine))
 }
 
-fn batch(number: u64) -> Batch {
+/// What the late embedding of a record tells of the batch that gave it.
+fn late_vector(number: u64) -> [f32; 2] {
+    [(number % 40) as f32 + 1.0, 20.0]
+}
+
+fn batch(artifact: &CompactArtifact, number: u64) -> Batch {
     let record = |i: u64| {
         Record::text(format!("record {i} of batch {number} {}", "filler ".repeat(40)))
             .key(format!("{number}-{i}"))
             .metadata(json!({"batch": number}))
             .embedding("v", [1.0, i as f32, (number % 100) as f32, 1.0])
     };
-    let batch = (0..RECORDS).fold(Batch::new(), |batch, i| batch.add(record(i)));
+    let mut batch = (0..RECORDS).fold(Batch::new(), |batch, i| batch.add(record(i)));
+    for i in (0..RECORDS).filter(|_| number >= LATER) {
+        let id = artifact.id_of_key(&format!("{}-{i}", number - LATER)).unwrap().unwrap();
+        batch = batch.add_embedding(id, "late", late_vector(number));
+    }
     let last = Record::text(number.to_string()).key("last");
     match number.checked_sub(KEPT) {
         Some(old) => batch.upsert(last).delete_where(Filter::field("batch").eq(old)),
@@ -60,31 +74,59 @@ fn newest(artifact: &CompactArtifact) -> Result<Option<u64>, String> {
     if counts != expected {
         return Err(format!("batches {counts:?}, expected {expected:?}"));
     }
-    for query in [Query::words("filler"), Query::vector("v", [1.0, 0.0, 1.0, 1.0])] {
+    let embedded = expected.keys().filter(|&&number| number + LATER <= last).count() as u64;
+    let searches = [
+        (Query::words("filler"), expected.len() as u64),
+        (Query::vector("v", [1.0, 0.0, 1.0, 1.0]), expected.len() as u64),
+        (Query::vector("late", [1.0, 1.0]), embedded),
+    ];
+    for (query, batches) in searches {
         let found = snapshot.search(&query.k(1_000)).map_err(|e| e.to_string())?.hits.len() as u64;
-        if found != expected.len() as u64 * RECORDS {
-            return Err(format!("a search finds {found} records of {}", expected.len() as u64 * RECORDS));
+        if found != batches * RECORDS {
+            return Err(format!("a search finds {found} records of {}", batches * RECORDS));
+        }
+    }
+    for &number in expected.keys() {
+        for i in 0..RECORDS {
+            check_record(&snapshot, number, i, last)?;
         }
     }
     Ok(Some(last))
 }
 
+/// A record is found by its key, and has the embeddings that it has by now.
+fn check_record(snapshot: &Snapshot, number: u64, i: u64, last: u64) -> Result<(), String> {
+    let key = format!("{number}-{i}");
+    let id = snapshot.id_of_key(&key).map_err(|e| e.to_string())?.ok_or(format!("{key} is lost"))?;
+    let late = snapshot.embedding(id, "late").map_err(|e| format!("{key}: {e}"))?;
+    let expected = (number + LATER <= last).then(|| late_vector(number + LATER));
+    let ratio = |vector: &[f32]| vector[0] / vector[1];
+    let fits = match (&late, &expected) {
+        (Some(found), Some(expected)) => (ratio(found) - ratio(expected)).abs() < 0.02,
+        (found, expected) => found.is_none() && expected.is_none(),
+    };
+    if fits { Ok(()) } else { Err(format!("{key} has {late:?} instead of {expected:?}")) }
+}
+
 fn write(path: &Path) {
-    let artifact = options().open(path).unwrap();
+    let artifact = options().maintenance(Maintenance::Background).open(path).unwrap();
     let mut number = newest(&artifact).unwrap().map_or(0, |last| last + 1);
     let mut out = std::io::stdout();
-    loop {
-        artifact.write(batch(number)).unwrap();
-        writeln!(out, "ack {number}").unwrap();
-        out.flush().unwrap();
-        if number.is_multiple_of(7) {
-            artifact.seal().unwrap();
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            loop {
+                artifact.seal().unwrap();
+                std::thread::sleep(Duration::from_millis(3));
+                artifact.compact(8 << 20).unwrap();
+            }
+        });
+        loop {
+            artifact.write(batch(&artifact, number)).unwrap();
+            writeln!(out, "ack {number}").unwrap();
+            out.flush().unwrap();
+            number += 1;
         }
-        if number.is_multiple_of(31) {
-            artifact.compact(8 << 20).unwrap();
-        }
-        number += 1;
-    }
+    });
 }
 
 fn read(path: &Path) {

@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+/// A call in the middle of another one.
+mod between;
 /// Power loss, and calls that fail.
 mod crash;
 /// Flipped bytes and missing files.
@@ -17,6 +19,8 @@ mod examples;
 mod golden;
 /// Processes that are killed.
 mod kill;
+/// Embeddings that come after their records.
+mod late;
 /// Bad input, two writers, media that are full or read-only: errors that say what to do, and nothing changed.
 mod misuse;
 /// A plain model of an artifact, and any sequence of calls on both.
