@@ -89,7 +89,7 @@ pub use store::{
     Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, RecoveryReport,
     SegmentInfo, Snapshot, Store,
 };
-pub use verify::{Damage, VerifyLevel, VerifyReport, verify, verify_in};
+pub use verify::{Damage, Leftover, LeftoverKind, VerifyLevel, VerifyReport, verify, verify_in};
 
 #[cfg(test)]
 fn test_hex(bytes: &[u8]) -> String {

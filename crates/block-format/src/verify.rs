@@ -1,5 +1,6 @@
 //! Read everything, believe nothing, name every place that is not what was written there.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::run::{BlockFile, Place, Run};
 use crate::segment::Segment;
 use crate::segment::layout::FOOTER_LEN;
 use crate::source::Source;
-use crate::store::{Directory, check_header, read_manifests};
+use crate::store::{Directory, Manifests, check_header, check_orphans, newest, read_manifests};
 use crate::vfs::{Access, DiskVfs, Vfs};
 
 /// How thoroughly [`verify`] reads.
@@ -45,8 +46,64 @@ pub struct VerifyReport {
     pub records: u64,
     /// Bytes behind the last commit of an artifact that was not closed: no damage, the next open drops them.
     pub torn_len: u64,
+    /// What a crash left, or a writer that is at work: no damage. The next open for writing clears it.
+    pub left_by_crash: Vec<Leftover>,
     /// Every place that is not what was written there.
     pub damage: Vec<Damage>,
+}
+
+impl VerifyReport {
+    /// Whether there is no damage.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+
+    fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.blocks += other.blocks;
+        self.records += other.records;
+        self.torn_len += other.torn_len;
+        self.left_by_crash.extend(other.left_by_crash);
+        self.damage.extend(other.damage);
+    }
+}
+
+/// What an interrupted change left behind. Nothing that was acknowledged is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leftover {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: LeftoverKind,
+}
+
+/// The sort of a [`Leftover`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeftoverKind {
+    /// A copy of the manifest that is missing or half written: its twin, or the generation before, is in force.
+    ManifestCopy,
+    /// A manifest of an earlier generation.
+    OldManifest,
+    /// A log, segment or part that the manifest does not name.
+    UnnamedFile,
+    /// So many bytes behind the last commit of a log.
+    TornTail(u64),
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        match self.kind {
+            LeftoverKind::ManifestCopy => f.write_str("a copy of the manifest that was not finished"),
+            LeftoverKind::OldManifest => f.write_str("the manifest of an earlier generation"),
+            LeftoverKind::UnnamedFile => {
+                f.write_str("a file of a change that was not finished, or was replaced")
+            }
+            LeftoverKind::TornTail(len) => write!(f, "{len} bytes of a commit that was not finished"),
+        }
+    }
 }
 
 /// A place that is not what was written there.
@@ -105,12 +162,15 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Verifies an artifact that nobody is writing to. Changes nothing; needs no more memory than a few blocks.
+/// Verifies an artifact, also beside its writer: then the newest generation. Changes nothing; needs no more memory than a few blocks.
 ///
 /// An error means that there is no sound manifest to go by, or that the medium fails; damage is in the report.
 pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
     verify_in(Arc::new(DiskVfs), path, level, &Options::default())
 }
+
+/// Generations that are looked at, at the most, when a writer replaces one after the other meanwhile.
+const TRIES: usize = 64;
 
 /// [`verify`] in any file system; of the options only `memory_mapping` matters.
 pub fn verify_in(
@@ -120,19 +180,137 @@ pub fn verify_in(
     options: &Options,
 ) -> Result<VerifyReport> {
     let root = path.as_ref();
-    let found = read_manifests(&*vfs, root, options)?;
-    let Some(manifest) = found.newest else {
-        let damaged = found.damaged.into_iter().next().map(|(_, e)| e);
-        let none = || Error::new(ErrorKind::NotFound, "there is no artifact here").at(root);
-        return Err(damaged.unwrap_or_else(none));
-    };
-    let directory = Directory::new(vfs, root, manifest.artifact, options, 0);
-    let mut report = verify_generation(&directory, &manifest, level)?;
-    for (name, error) in found.damaged {
+    let mut sound = HashMap::new();
+    let mut found = read_manifests(&*vfs, root, options)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let generation = found.highest;
+        let mut result = verify_newest(&vfs, root, level, options, found, &mut sound);
+        if result.as_ref().is_ok_and(VerifyReport::is_sound) {
+            return result;
+        }
+        // A writer removes what it has replaced: a file that the newest generation does not name is nobody's loss.
+        found = read_manifests(&*vfs, root, options)?;
+        if found.highest == generation || tries == TRIES {
+            if let (Ok(report), Some(manifest)) = (&mut result, &found.newest)
+                && found.highest != generation
+            {
+                let named: HashSet<PathBuf> =
+                    manifest.files().map(|name| root.join(name.to_string())).collect();
+                report.damage.retain(|damage| named.contains(&damage.path));
+            }
+            return result;
+        }
+    }
+}
+
+/// One pass over the newest generation. Sealed files that are in `sound` already are not read again.
+fn verify_newest(
+    vfs: &Arc<dyn Vfs>,
+    root: &Path,
+    level: VerifyLevel,
+    options: &Options,
+    found: Manifests,
+    sound: &mut HashMap<FileName, VerifyReport>,
+) -> Result<VerifyReport> {
+    let names = found.names.clone();
+    let (manifest, damaged) = newest(&**vfs, root, found)?;
+    let directory = Directory::new(vfs.clone(), root, manifest.artifact, options, 0);
+    let mut verifier = Verifier::new(&directory, level);
+    verifier.sound = std::mem::take(sound);
+    let walked = verifier.run(&manifest);
+    let last_commit = verifier.last_commit;
+    *sound = verifier.sound;
+    walked?;
+    let mut report = verifier.total;
+    let copies = ManifestCopies { directory: &directory, manifest: &manifest, names: &names };
+    copies.judge(&damaged, &mut report)?;
+    if directory.options.steps.take(Step::CheckOrphans)
+        && let Err(e) = check_orphans(&directory, &manifest, &names, &damaged, last_commit)
+    {
+        let opened = e.path().and_then(|path| vfs.open(path, Access::Read).ok());
+        let len = opened.and_then(|file| file.len().ok()).unwrap_or(0);
+        report.damage.push(whole_file(e, len)?);
+    }
+    let named: HashSet<FileName> = manifest.files().collect();
+    for &name in names.iter().filter(|name| name.id().is_some() && !named.contains(name)) {
         let path = directory.path(name);
-        report.damage.push(Damage::new(&path, 0..u64::MAX, error, 0..0));
+        if !report.damage.iter().any(|damage| damage.path == path) {
+            report.left_by_crash.push(Leftover { path, kind: LeftoverKind::UnnamedFile });
+        }
+    }
+    if let Some(pack) = vfs.as_pack().filter(|_| level > VerifyLevel::Headers)
+        && let Err(e) = pack.verify()
+    {
+        report.damage.push(whole_file(e, pack.len())?);
     }
     Ok(report)
+}
+
+/// Damage that is not known to a place; an error of the medium is passed on.
+fn whole_file(e: Error, len: u64) -> Result<Damage> {
+    match e.path().map(Path::to_owned) {
+        Some(path) if !e.is_io() => Ok(Damage::new(&path, 0..len, e, 0..0)),
+        _ => Err(e),
+    }
+}
+
+/// The copies of manifests in a directory, beside the one that is in force.
+struct ManifestCopies<'a> {
+    directory: &'a Directory,
+    manifest: &'a Manifest,
+    names: &'a [FileName],
+}
+
+impl ManifestCopies<'_> {
+    /// Tells what a crash left from damage.
+    fn judge(&self, unsound: &[(FileName, Error)], report: &mut VerifyReport) -> Result<()> {
+        for (name, error) in unsound {
+            let path = self.directory.path(*name);
+            if self.is_unfinished(*name, error)? {
+                report.left_by_crash.push(Leftover { path, kind: LeftoverKind::ManifestCopy });
+            } else {
+                let len = self.directory.open(*name, Access::Read).ok().and_then(|file| file.len().ok());
+                let len = len.unwrap_or(0).max(self.manifest.encode().len() as u64);
+                report.damage.push(Damage::new(&path, 0..len, error.again(), 0..0));
+            }
+        }
+        let is_old = |name: &&FileName| matches!(name, FileName::Manifest { generation, .. } if *generation < self.manifest.generation);
+        let old = self.names.iter().filter(is_old);
+        report.left_by_crash.extend(
+            old.map(|&name| Leftover { path: self.directory.path(name), kind: LeftoverKind::OldManifest }),
+        );
+        Ok(())
+    }
+
+    /// Whether a copy is missing or does not hold because writing its generation was interrupted. Copy 0 is synced before copy 1 is
+    /// begun, and the generation before is removed when both are durable.
+    fn is_unfinished(&self, name: FileName, error: &Error) -> Result<bool> {
+        let FileName::Manifest { generation, copy } = name else { return Ok(false) };
+        if self.directory.vfs.as_pack().is_some() {
+            return Ok(false);
+        }
+        let is_missing = error.kind() == ErrorKind::MissingFile;
+        if generation > self.manifest.generation {
+            let twin = FileName::Manifest { generation, copy: 1 - copy };
+            return Ok(is_missing || !self.names.contains(&twin));
+        }
+        let is_older =
+            |name: &FileName| matches!(name, FileName::Manifest { generation: old, .. } if *old < generation);
+        let was_removed = !self.names.iter().any(is_older);
+        Ok((copy == 1 || is_missing) && (!was_removed || (generation == 1 && self.log_is_new()?)))
+    }
+
+    /// Whether nothing was committed yet: the first generation was written, and perhaps not finished.
+    fn log_is_new(&self) -> Result<bool> {
+        let Some(entry) = self.manifest.logs.last() else { return Ok(false) };
+        let name = FileName::Log(entry.file);
+        let file = self.directory.open(name, Access::Read)?;
+        let len =
+            file.len().map_err(|e| Error::io(e, "asking for the length", &self.directory.path(name)))?;
+        Ok(len <= crate::file::layout::FILE_HEADER_LEN as u64)
+    }
 }
 
 /// Verifies the files that a manifest names.
@@ -141,44 +319,77 @@ pub(crate) fn verify_generation(
     manifest: &Manifest,
     level: VerifyLevel,
 ) -> Result<VerifyReport> {
-    let mut verifier = Verifier { directory, level, report: VerifyReport::default() };
+    let mut verifier = Verifier::new(directory, level);
     verifier.run(manifest)?;
-    Ok(verifier.report)
+    Ok(verifier.total)
 }
 
 struct Verifier<'a> {
     directory: &'a Directory,
     level: VerifyLevel,
+    /// Of the file that is being read.
     report: VerifyReport,
+    /// Of the files before it.
+    total: VerifyReport,
+    /// Sealed files without damage.
+    sound: HashMap<FileName, VerifyReport>,
+    /// The newest commit in the logs.
+    last_commit: u64,
 }
 
-impl Verifier<'_> {
+impl<'a> Verifier<'a> {
+    fn new(directory: &'a Directory, level: VerifyLevel) -> Self {
+        let (report, total) = (VerifyReport::default(), VerifyReport { files: 2, ..VerifyReport::default() });
+        Self { directory, level, report, total, sound: HashMap::new(), last_commit: 0 }
+    }
+
     fn run(&mut self, manifest: &Manifest) -> Result<()> {
-        self.report.files += 2;
         for entry in &manifest.segments {
-            let lost = entry.first_id..entry.last_id + 1;
-            let result = self.segment(entry);
-            self.note(FileName::Segment(entry.file), entry.len, result, lost)?;
+            let lost = entry.first_id..entry.last_id.saturating_add(1);
+            let name = FileName::Segment(entry.file);
+            self.sealed(name, entry.len, lost, false, |verifier| verifier.segment(entry))?;
         }
         for entry in &manifest.parts {
-            let (before, result) = (self.report.damage.len(), self.part(entry));
-            self.note(FileName::Part(entry.file), entry.len, result, 0..0)?;
-            let found = &mut self.report.damage[before..];
-            for damage in found {
-                damage.is_derived = PartKind(entry.kind).is_derived();
-            }
+            let (name, is_derived) = (FileName::Part(entry.file), PartKind(entry.kind).is_derived());
+            self.sealed(name, entry.len, 0..0, is_derived, |verifier| verifier.part(entry))?;
         }
         let active = manifest.logs.len() - 1;
         for (index, entry) in manifest.logs.iter().enumerate() {
             let result = self.log(entry, index == active);
             let name = FileName::Log(entry.file);
-            self.note(name, entry.checkpoint.len, result, 0..entry.checkpoint.next_id)?;
+            self.end_file(name, entry.checkpoint.len, result, 0..entry.checkpoint.next_id)?;
+            self.total.add(std::mem::take(&mut self.report));
         }
         Ok(())
     }
 
+    /// A file that never changes: read once.
+    fn sealed(
+        &mut self,
+        name: FileName,
+        len: u64,
+        lost: Range<u64>,
+        is_derived: bool,
+        read: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(&VerifyReport { files, blocks, records, .. }) = self.sound.get(&name) {
+            self.total.add(VerifyReport { files, blocks, records, ..VerifyReport::default() });
+            return Ok(());
+        }
+        let result = read(self);
+        self.end_file(name, len, result, lost)?;
+        let mut report = std::mem::take(&mut self.report);
+        report.damage.iter_mut().for_each(|damage| damage.is_derived = is_derived);
+        if report.is_sound() {
+            let VerifyReport { files, blocks, records, .. } = report;
+            self.sound.insert(name, VerifyReport { files, blocks, records, ..VerifyReport::default() });
+        }
+        self.total.add(report);
+        Ok(())
+    }
+
     /// An error about a whole file is damage to it, unless the medium fails.
-    fn note(&mut self, name: FileName, len: u64, result: Result<()>, lost: Range<u64>) -> Result<()> {
+    fn end_file(&mut self, name: FileName, len: u64, result: Result<()>, lost: Range<u64>) -> Result<()> {
         self.report.files += 1;
         match result {
             Err(e) if e.is_io() => Err(e),
@@ -270,7 +481,13 @@ impl Verifier<'_> {
         let len = if active { len } else { len.min(entry.checkpoint.len) };
         let file = self.directory.block_file(entry.file, Source::file(&path, len, opened));
         let found = scan(&file, Some(entry.checkpoint), self.chain_start(entry))?;
-        self.report.torn_len += found.torn_len();
+        self.last_commit = self.last_commit.max(found.committed.seq);
+        let torn_len = found.torn_len();
+        if torn_len > 0 {
+            self.report.torn_len += torn_len;
+            let kind = LeftoverKind::TornTail(torn_len);
+            self.report.left_by_crash.push(Leftover { path: path.clone(), kind });
+        }
         let header = FileHeader { kind: FileKind::Log, artifact: self.directory.artifact, file: entry.file };
         if let Err(e) = check_header(&header, &file.source, self.directory) {
             let range = 0..crate::file::layout::FILE_HEADER_LEN as u64;

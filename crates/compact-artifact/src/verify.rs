@@ -18,6 +18,8 @@ pub struct VerifyReport {
     pub files: u64,
     /// Blocks of records in them.
     pub blocks: u64,
+    /// What a crash left, or a writer that is at work, a sentence each: no damage, nothing is lost. The next open for writing clears it.
+    pub left_by_crash: Vec<String>,
     /// Damaged places, a sentence each: which file, where, what is lost.
     pub damage: Vec<String>,
 }
@@ -40,9 +42,10 @@ pub struct SalvageReport {
 }
 
 impl CompactArtifact {
-    /// Reads the artifact and compares every checksum: of files, as [`verify`] does, and of what indexes hold against what they may.
+    /// Reads the artifact that is open, wherever it lies, and compares every checksum: of files, as [`verify`] does, and of what indexes hold
+    /// against what they may.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
-        let mut report = verify(self.path(), level)?;
+        let mut report: VerifyReport = self.inner.store.verify(level)?.into();
         for view in &self.inner.state().views {
             if let Err(e) = view.shard.verify() {
                 report.damage.push(format!("shard {}: {e}", view.shard.number));
@@ -52,33 +55,25 @@ impl CompactArtifact {
     }
 }
 
-/// Reads the files of the artifact at `path`, a directory or a packed file, without opening it, and compares their checksums.
+/// Reads the files of the artifact at `path`, a directory or a packed file, without opening it, and compares their checksums. A writer may be at
+/// work meanwhile.
 ///
 /// An error means that there is nothing to go by, or that the medium fails; damage is in the report.
 pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
     let path = path.as_ref();
-    if path.is_file() {
-        return verify_packed(path, level);
+    if !path.is_file() {
+        return Ok(block_format::verify(path, level)?.into());
     }
-    Ok(block_format::verify(path, level)?.into())
-}
-
-fn verify_packed(path: &Path, level: VerifyLevel) -> Result<VerifyReport> {
     let options = block_format::Options::default();
     let pack = PackVfs::open(path, 0, &options)?;
-    let whole = if level > VerifyLevel::Headers { pack.verify() } else { Ok(()) };
-    let mut report: VerifyReport = block_format::verify_in(Arc::new(pack), path, level, &options)?.into();
-    match whole {
-        Err(e) if e.kind() == block_format::ErrorKind::Damaged => report.damage.push(e.to_string()),
-        other => other?,
-    }
-    Ok(report)
+    Ok(block_format::verify_in(Arc::new(pack), path, level, &options)?.into())
 }
 
 impl From<block_format::VerifyReport> for VerifyReport {
     fn from(report: block_format::VerifyReport) -> Self {
+        let left_by_crash = report.left_by_crash.iter().map(ToString::to_string).collect();
         let damage = report.damage.iter().map(ToString::to_string).collect();
-        Self { files: report.files, blocks: report.blocks, damage }
+        Self { files: report.files, blocks: report.blocks, left_by_crash, damage }
     }
 }
 

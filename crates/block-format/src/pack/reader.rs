@@ -124,6 +124,11 @@ impl PackVfs {
         self.pack.bytes.path()
     }
 
+    /// Length of the pack in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
     pub(super) fn open_file(&self, name: &str, access: Access) -> io::Result<Arc<dyn VfsFile>> {
         if access == Access::Append {
             return read_only();

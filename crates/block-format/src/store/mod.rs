@@ -33,12 +33,15 @@ use crate::protocol::Step;
 use crate::run::{BlockFile, Run};
 use crate::segment::Segment;
 use crate::source::Source;
+use crate::verify::{VerifyLevel, VerifyReport, verify_in};
 use crate::vfs::{Access, DiskVfs, Vfs, VfsFile};
 
 pub use bulk::Bulk;
 pub use edit::{Edit, SegmentInfo};
 pub use open::RecoveryReport;
-pub(crate) use open::{check_header, create_root, read_manifests, sync_parent, take_lock};
+pub(crate) use open::{
+    Manifests, check_header, check_orphans, create_root, newest, read_manifests, sync_parent, take_lock,
+};
 pub use read_path::{ContentReader, Record, Records, Snapshot};
 pub use usage::{DiskUsage, FileUsage};
 pub use write_path::{Batch, Receipt};
@@ -242,6 +245,12 @@ impl Store {
     /// The identity of the artifact.
     pub fn artifact(&self) -> ArtifactId {
         self.directory.artifact
+    }
+
+    /// [`verify`](crate::verify) of the artifact that is open, wherever it lies.
+    pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        let Directory { vfs, root, options, .. } = &self.directory;
+        verify_in(vfs.clone(), root, level, options)
     }
 
     /// The pack that this store was opened from, if it was.

@@ -393,7 +393,11 @@ fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Res
 }
 
 /// The newest manifest, or why there is none.
-fn newest(vfs: &dyn Vfs, root: &Path, mut found: Manifests) -> Result<(Manifest, Vec<(FileName, Error)>)> {
+pub(crate) fn newest(
+    vfs: &dyn Vfs,
+    root: &Path,
+    mut found: Manifests,
+) -> Result<(Manifest, Vec<(FileName, Error)>)> {
     if let Some(manifest) = found.newest.take() {
         return Ok((manifest, found.damaged));
     }
@@ -579,7 +583,7 @@ pub(crate) fn check_header(header: &FileHeader, source: &Source, directory: &Dir
 
 /// A log that the manifest does not name but that has later commits than any it names can only mean that a newer
 /// manifest is lost: its commits were acknowledged.
-fn check_orphans(
+pub(crate) fn check_orphans(
     directory: &Directory,
     manifest: &Manifest,
     names: &[FileName],

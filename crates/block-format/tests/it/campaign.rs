@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use block_format::vfs::{CrashVariant, MemoryVfs, Vfs};
-use block_format::{Compression, Durability, ErrorKind, Options, PartKind, RecordId, Result, Step, Store};
+use block_format::{
+    Compression, Durability, ErrorKind, Options, PartKind, RecordId, Result, Step, Store, VerifyLevel,
+    VerifyReport, verify_in,
+};
 
 pub(crate) const ROOT: &str = "/a";
 
@@ -360,7 +363,12 @@ impl Run {
         // After a kill the page cache still has what a failed sync lost.
         let at_end = events == self.vfs.event_count();
         let disk = if kill && at_end { self.vfs.fork() } else { self.vfs.crash(events, variant) };
+        self.verify_crash(&disk, options, events)?;
         let store = self.recover(&disk, options, events, kill)?;
+        let cleared = verified(&disk, options).map_err(|e| format!("verify after recovery: {e}"))?;
+        if !cleared.is_sound() || !cleared.left_by_crash.is_empty() {
+            return Err(format!("verify after recovery: {:?}, {:?}", cleared.damage, cleared.left_by_crash));
+        }
         let served = Model::of(&store)?;
         let worst = CrashVariant::standard(0)[0];
         let again = disk.crash(disk.event_count(), worst);
@@ -380,6 +388,21 @@ impl Run {
             return Err("what was acknowledged after recovery was lost".to_owned());
         }
         Ok(())
+    }
+
+    /// What a crash leaves is no damage.
+    fn verify_crash(
+        &self,
+        disk: &MemoryVfs,
+        options: &Options,
+        events: usize,
+    ) -> std::result::Result<(), String> {
+        match verified(disk, options) {
+            Ok(report) if report.is_sound() => Ok(()),
+            Ok(report) => Err(format!("verify takes what a crash left for damage: {:?}", report.damage)),
+            Err(e) if e.kind() == ErrorKind::NotFound && !self.at(events).exists => Ok(()),
+            Err(e) => Err(format!("verify: {e}")),
+        }
     }
 
     /// Opens what is left and checks that it is the state of an allowed commit. After a mere kill, nothing written is lost.
@@ -415,6 +438,10 @@ impl Run {
 
 pub(crate) fn open(disk: &MemoryVfs, options: &Options) -> Result<(Store, block_format::RecoveryReport)> {
     Store::open_in(Arc::new(disk.clone()), Path::new(ROOT), options.clone())
+}
+
+fn verified(disk: &MemoryVfs, options: &Options) -> Result<VerifyReport> {
+    verify_in(Arc::new(disk.clone()), ROOT, VerifyLevel::Checksums, options)
 }
 
 /// How large a dose: `CAMPAIGN=full` for all of it.

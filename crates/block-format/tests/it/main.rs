@@ -19,4 +19,5 @@ mod packs; // one file with everything in it
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
 mod second_decoder; // benches/decode.py reads what this crate writes
-mod usage; // bytes of files, and of deleted records in them
+mod usage;
+mod verify; // damage told from what a crash leaves, and from what a writer is doing // bytes of files, and of deleted records in them

@@ -47,12 +47,19 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             "sound": damage.is_empty(),
             "files": report.files,
             "blocks": report.blocks,
+            "left_by_crash": report.left_by_crash,
             "damage": damage,
             "seconds": begun.elapsed().as_secs_f64(),
         }))?;
     } else {
         for place in damage {
             output.line(format_args!("{}", one_line(place)))?;
+        }
+        for left in &report.left_by_crash {
+            output.line(format_args!(
+                "left by a crash, cleared by the next open for writing: {}",
+                one_line(left)
+            ))?;
         }
         let sound = if damage.is_empty() { "sound" } else { "damaged" };
         let (files, blocks) = (several(report.files, "file"), several(report.blocks, "block"));
