@@ -1,11 +1,12 @@
 //! Whatever is called in whatever order: an artifact holds and finds what a plain map would.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Filter, Maintenance, Metric, Options, Originals, Query, Record, RecordId,
-    SpaceOptions,
+    Batch, CompactArtifact, Durability, Filter, Maintenance, Metric, Options, Originals, Query, Record,
+    RecordId, SpaceOptions,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -32,11 +33,59 @@ enum Call {
     DeleteKey(u8),
     DeleteWhere(i64),
     Embed(usize, Vec<f32>),
+    /// One record again and again, each time in a commit of its own.
+    EmbedAgain(usize, Vec<Vec<f32>>),
+    /// So many records from one on, in one commit.
+    EmbedMany(usize, usize, Vec<f32>),
+    Sync,
     Seal,
     Compact,
     Close,
     Drop,
+    /// To a packed file and back to a directory, which takes the place of the old one.
+    PackAndUnpack,
 }
+
+/// How an artifact is opened, whatever is called.
+#[derive(Debug, Clone, Copy)]
+struct Setup {
+    originals: Originals,
+    maintenance: Maintenance,
+    memory_limit: Option<usize>,
+}
+
+impl Setup {
+    const PLAIN: Self =
+        Self { originals: Originals::None, maintenance: Maintenance::Manual, memory_limit: None };
+
+    fn options(self) -> Options {
+        let options = match self.memory_limit {
+            Some(limit) => Options::new().memory_limit(limit),
+            None => Options::new(),
+        };
+        options
+            .segment_len(64 << 10)
+            .block_len(1024)
+            .maintenance(self.maintenance)
+            .space("v", SpaceOptions::new(DIMENSION, Metric::Cosine).originals(self.originals))
+    }
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let originals = prop_oneof![Just(Originals::None), Just(Originals::F16), Just(Originals::F32)];
+    let maintenance =
+        prop_oneof![Just(Maintenance::Manual), Just(Maintenance::Background), Just(Maintenance::Inline)];
+    (originals, maintenance, prop::option::of(Just(8 << 20)))
+        .prop_map(|(originals, maintenance, memory_limit)| Setup { originals, maintenance, memory_limit })
+}
+
+/// What a commit promises, in turn.
+const DURABILITIES: [Durability; 4] = [
+    Durability::Buffered,
+    Durability::Buffered,
+    Durability::Sync,
+    Durability::Group(Duration::from_micros(10)),
+];
 
 fn vector() -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(-1.0f32..1.0, DIMENSION)
@@ -58,20 +107,16 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (0..6u8).prop_map(Call::DeleteKey),
         1 => (2020..2026i64).prop_map(Call::DeleteWhere),
         3 => (any::<usize>(), vector()).prop_map(|(id, vector)| Call::Embed(id, vector)),
+        2 => (any::<usize>(), prop::collection::vec(vector(), 2..6))
+            .prop_map(|(id, vectors)| Call::EmbedAgain(id, vectors)),
+        2 => (any::<usize>(), 1..20usize, vector()).prop_map(|(id, count, vector)| Call::EmbedMany(id, count, vector)),
+        1 => Just(Call::Sync),
         3 => Just(Call::Seal),
         1 => Just(Call::Compact),
         1 => Just(Call::Close),
-        1 => Just(Call::Drop),
+        2 => Just(Call::Drop),
+        1 => Just(Call::PackAndUnpack),
     ]
-}
-
-fn options(originals: Originals) -> Options {
-    Options::new()
-        .segment_len(64 << 10)
-        .block_len(1024)
-        .maintenance(Maintenance::Manual)
-        .durability(compact_artifact::Durability::Buffered)
-        .space("v", SpaceOptions::new(DIMENSION, Metric::Cosine).originals(originals))
 }
 
 fn text(known: &Known) -> String {
@@ -96,17 +141,19 @@ fn run(
     artifact: CompactArtifact,
     model: &mut BTreeMap<u64, Known>,
     call: &Call,
-    path: &Path,
-    originals: Originals,
+    path: &mut PathBuf,
+    (setup, step): (Setup, usize),
 ) -> CompactArtifact {
+    let batch = || Batch::new().durability(DURABILITIES[step % DURABILITIES.len()]);
     let nth = |model: &BTreeMap<u64, Known>, n: usize| model.keys().nth(n % model.len().max(1)).copied();
     match call {
         Call::Add(records) => {
-            let ids = artifact.add_batch(records.iter().map(record)).unwrap();
+            let batch = records.iter().map(record).fold(batch(), Batch::add);
+            let ids = artifact.write(batch).unwrap().ids;
             model.extend(ids.iter().map(|id| id.0).zip(records.iter().cloned()));
         }
         Call::Upsert(known) => {
-            let id = artifact.upsert(record(known)).unwrap();
+            let id = artifact.write(batch().upsert(record(known))).unwrap().ids[0];
             model.retain(|_, other| other.key != known.key);
             model.insert(id.0, known.clone());
         }
@@ -133,10 +180,27 @@ fn run(
         }
         Call::Embed(n, vector) => {
             if let Some(id) = nth(model, *n) {
-                artifact.add_embedding(RecordId(id), "v", vector).unwrap();
+                artifact.write(batch().add_embedding(RecordId(id), "v", vector.clone())).unwrap();
                 model.get_mut(&id).unwrap().vector = Some(vector.clone());
             }
         }
+        Call::EmbedAgain(n, vectors) => {
+            let Some(id) = nth(model, *n) else { return artifact };
+            for vector in vectors {
+                artifact.write(batch().add_embedding(RecordId(id), "v", vector.clone())).unwrap();
+            }
+            model.get_mut(&id).unwrap().vector = vectors.last().cloned();
+        }
+        Call::EmbedMany(n, count, vector) => {
+            let Some(first) = nth(model, *n) else { return artifact };
+            let of = model.range_mut(first..).take(*count);
+            let batch = of.fold(batch(), |batch, (id, known)| {
+                known.vector = Some(vector.clone());
+                batch.add_embedding(RecordId(*id), "v", vector.clone())
+            });
+            artifact.write(batch).unwrap();
+        }
+        Call::Sync => artifact.sync().unwrap(),
         Call::Seal => {
             artifact.seal().unwrap();
             assert_eq!(artifact.stats().tail_records, 0);
@@ -150,15 +214,25 @@ fn run(
         }
         Call::Close => {
             artifact.close().unwrap();
-            let artifact = options(originals).open(path).unwrap();
+            let artifact = setup.options().open(path).unwrap();
             assert!(artifact.recovery().is_clean(), "{:?}", artifact.recovery());
             return artifact;
         }
         Call::Drop => {
             drop(artifact);
-            let artifact = options(originals).open(path).unwrap();
+            let artifact = setup.options().open(path).unwrap();
             assert_eq!(artifact.recovery().damage, Vec::<String>::new());
             return artifact;
+        }
+        Call::PackAndUnpack => {
+            let parent = path.parent().unwrap().to_owned();
+            let pack = parent.join(format!("{step}.pack"));
+            artifact.pack(&pack).unwrap();
+            compare(&setup.options().open_read_only(&pack).unwrap(), model, setup);
+            artifact.close().unwrap();
+            *path = parent.join(format!("unpacked-{step}"));
+            compact_artifact::unpack(&pack, &path).unwrap();
+            return setup.options().open(path).unwrap();
         }
     }
     artifact
@@ -170,7 +244,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Everything that can be asked has the model's answer.
-fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, originals: Originals) {
+fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, setup: Setup) {
     let snapshot = artifact.snapshot();
     assert_eq!(snapshot.len(), model.len() as u64);
     let entries: Vec<_> = snapshot.records().collect::<Result<_, _>>().unwrap();
@@ -192,7 +266,7 @@ fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, originals: 
         assert_eq!(stored.is_some(), known.vector.is_some());
         if let (Some(stored), Some(vector)) = (stored, &known.vector) {
             assert!(cosine(&stored, vector) > 0.999, "{stored:?} {vector:?}");
-            if originals == Originals::F32 {
+            if setup.originals == Originals::F32 {
                 assert_eq!(&stored, vector);
             }
         }
@@ -202,6 +276,7 @@ fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, originals: 
         let expected =
             model.iter().find(|(_, known)| known.key.as_ref() == Some(&key)).map(|(id, _)| RecordId(*id));
         assert_eq!(snapshot.id_of_key(&key).unwrap(), expected);
+        assert_eq!(snapshot.get_by_key(&key).unwrap().map(|entry| entry.id()), expected);
     }
     let with = |test: &dyn Fn(&Known) -> bool| -> Vec<u64> {
         model.iter().filter(|(_, known)| test(known)).map(|(id, _)| *id).collect()
@@ -247,61 +322,99 @@ fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, originals: 
         known.vector.is_some() || known.is_text && (known.words.contains(&0) || known.words.contains(&4))
     };
     assert_eq!(found(&hybrid), with(&either));
+    compare_more(artifact, model);
 }
 
-fn check(calls: &[Call], originals: Originals) {
+/// Phrases, neighbours of records, lists and counts by metadata.
+fn compare_more(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>) {
+    let snapshot = artifact.snapshot();
+    let ids_of = |query: &Query| -> Vec<u64> {
+        snapshot.search(query).unwrap().hits.iter().map(|hit| hit.id.0).collect()
+    };
+    let phrase = |known: &Known| known.is_text && known.words.windows(2).any(|pair| pair == [0, 1]);
+    let mut found = ids_of(&Query::parse("\"cat dog\"").unwrap().k(10_000));
+    found.sort_unstable();
+    let expected: Vec<u64> = model.iter().filter(|(_, known)| phrase(known)).map(|(id, _)| *id).collect();
+    assert_eq!(found, expected, "a phrase");
+    let filter = Filter::field("words").contains(2i64);
+    let has: Vec<u64> =
+        model.iter().filter(|(_, known)| known.words.contains(&2)).map(|(id, _)| *id).collect();
+    if !has.is_empty() {
+        assert_eq!(snapshot.count(&filter).unwrap(), has.len() as u64);
+        assert_eq!(ids_of(&Query::new().filter(filter).k(10_000)), has, "a list in the order of ids");
+    }
+    if let Some((&id, _)) = model.iter().find(|(_, known)| known.vector.is_some()) {
+        let others: Vec<u64> = model
+            .iter()
+            .filter(|(other, known)| known.vector.is_some() && **other != id)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut found = ids_of(&Query::similar_to("v", RecordId(id)).k(10_000));
+        found.sort_unstable();
+        assert_eq!(found, others, "all that are similar to a record");
+    }
+}
+
+/// Runs calls on an artifact beside readers that follow at different times, and compares everything after each.
+fn check(calls: &[Call], setup: Setup) {
     let temp = tempfile::tempdir().unwrap();
-    let path = temp.path().join("artifact");
-    let mut artifact = options(originals).create(&path).unwrap();
+    let mut path = temp.path().join("artifact");
+    let mut artifact = setup.options().create(&path).unwrap();
     let mut model = BTreeMap::new();
     let mut before: Option<(compact_artifact::Snapshot, u64)> = None;
-    for call in calls {
-        artifact = run(artifact, &mut model, call, &path, originals);
-        compare(&artifact, &model, originals);
+    let readers = |path: &Path| [(); 2].map(|()| setup.options().open_read_only(path).unwrap());
+    let mut following = readers(&path);
+    for (step, call) in calls.iter().enumerate() {
+        let old = path.clone();
+        artifact = run(artifact, &mut model, call, &mut path, (setup, step));
+        compare(&artifact, &model, setup);
         if let Some((snapshot, len)) = &before {
             assert_eq!(snapshot.records().count() as u64, *len, "a snapshot shows what it showed");
             assert_eq!(snapshot.len(), *len);
         }
-        let reader = options(originals).open_read_only(&path).unwrap();
-        compare(&reader, &model, originals);
+        let reader = setup.options().open_read_only(&path).unwrap();
+        compare(&reader, &model, setup);
+        if path != old {
+            following = readers(&path);
+        }
+        for reader in following.iter().take(if step % 3 == 2 { 2 } else { 1 }) {
+            reader.refresh().unwrap();
+            compare(reader, &model, setup);
+        }
         before = Some((artifact.snapshot(), model.len() as u64));
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if full() { 4_000 } else { 48 }, ..ProptestConfig::default() })]
 
     #[test]
     fn an_artifact_holds_and_finds_what_a_map_would(calls in prop::collection::vec(call(), 1..24)) {
-        check(&calls, Originals::None);
+        check(&calls, Setup::PLAIN);
     }
 
     #[test]
-    fn with_originals_too(calls in prop::collection::vec(call(), 1..16), wide in any::<bool>()) {
-        check(&calls, if wide { Originals::F32 } else { Originals::F16 });
+    fn however_it_is_set_up(calls in prop::collection::vec(call(), 1..16), setup in setup()) {
+        check(&calls, setup);
     }
 }
 
+/// `CAMPAIGN=full cargo test --release -p compact-artifact --test it model:: -- --nocapture` runs thousands of sequences.
+fn full() -> bool {
+    std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
+}
+
 #[test]
-fn a_reader_follows_a_writer_whatever_the_writer_does() {
-    let temp = tempfile::tempdir().unwrap();
-    let path = temp.path().join("artifact");
-    let mut artifact = options(Originals::None).create(&path).unwrap();
-    let reader = options(Originals::None).open_read_only(&path).unwrap();
-    let mut model = BTreeMap::new();
+fn a_long_sequence_of_calls_is_like_a_map_too() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for _ in 0..60 {
-        let call = call().new_tree(&mut runner).unwrap().current();
-        artifact = run(artifact, &mut model, &call, &path, Originals::None);
-        reader.refresh().unwrap();
-        compare(&reader, &model, Originals::None);
-    }
+    let calls: Vec<Call> = (0..60).map(|_| call().new_tree(&mut runner).unwrap().current()).collect();
+    check(&calls, Setup { maintenance: Maintenance::Background, ..Setup::PLAIN });
 }
 
 #[test]
 fn a_batch_is_all_or_nothing() {
     let temp = tempfile::tempdir().unwrap();
-    let artifact = options(Originals::None).create(temp.path().join("artifact")).unwrap();
+    let artifact = Setup::PLAIN.options().create(temp.path().join("artifact")).unwrap();
     artifact.add(Record::text("cat").key("key-0")).unwrap();
     let batch = Batch::new().add(Record::text("dog")).add(Record::text("again").key("key-0"));
     let e = artifact.write(batch).unwrap_err();
