@@ -56,6 +56,8 @@ pub enum ErrorKind {
     NotText,
     /// Something larger than its limit: a key, metadata, a query.
     TooLarge,
+    /// Text that is not JSON as [`json`](crate::json) reads it.
+    InvalidJson,
     /// A filter that cannot be: an unknown operator, or one that its value does not allow.
     InvalidFilter,
     /// A filter that compares a field with a type that none of its values has.

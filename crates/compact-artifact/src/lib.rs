@@ -47,13 +47,15 @@
 //!   segments of compressed blocks and a **shard**: postings of words, rows of metadata, a graph of vectors. It happens by itself.
 //! - A [`Snapshot`] is one commit as readers see it. It never waits for the writer, and the writer never for it.
 //! - A [`Query`] asks for words, for nearness to vectors or to a record, with a [`Filter`]; several lists become one by [`Fusion`].
+//! - Metadata are JSON, and so are filters when they come as text; [`json`] reads both, strictly. A date is a string that is an RFC 3339 timestamp
+//!   or a day, and [`Value::datetime`], or `{"$date": "2026-04-12"}`, compares with it as a point in time: see [`Filter`].
 //! - Deleted records are not found from their commit on; [`CompactArtifact::compact`] returns their space, in bounded memory.
 //! - [`CompactArtifact::pack`] makes one immutable file of an artifact, which opens from a path, from inside another file, or from memory.
 //!
 //! # Limits
 //!
-//! One writer at a time, any number of readers in any number of processes. Keys up to 1 KiB, metadata up to 1 MiB, texts up to 64 MiB, blobs
-//! of any length. 2^32 - 1 records in a shard. Vectors of 1 to 65,536 dimensions. Little-endian processors.
+//! One writer at a time, any number of readers in any number of processes. Keys up to 1 KiB, metadata up to 1 MiB, nested up to 100 deep, with
+//! paths of fields up to 1 KiB, texts up to 64 MiB, blobs of any length. 2^32 - 1 records in a shard. Vectors of 1 to 65,536 dimensions. Little-endian processors.
 //!
 //! # Features
 //!
@@ -67,6 +69,7 @@ mod cache;
 mod embeddings;
 mod error;
 mod filter;
+pub mod json;
 mod maintenance;
 mod open;
 mod options;
@@ -88,7 +91,7 @@ pub use artifact::{CompactArtifact, RecoveryReport};
 pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
 pub use error::{Error, ErrorKind, Result};
-pub use filter::{Field, Filter, Value};
+pub use filter::{Field, Filter, Value, check_metadata};
 pub use lexical_index::Language;
 pub use maintenance::{CompactReport, SealReport};
 pub use options::{Maintenance, Options};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::check_metadata;
+use crate::json;
 
 /// The longest key in bytes.
 pub const MAX_KEY_LEN: usize = 1024;
@@ -61,7 +62,8 @@ impl Record {
         self
     }
 
-    /// A JSON object that filters ask about.
+    /// A JSON object that filters ask about, up to [`MAX_METADATA_LEN`] bytes, with arrays and objects nested at most
+    /// [`MAX_DEPTH`](crate::json::MAX_DEPTH) deep and paths of fields up to 1,024 bytes.
     pub fn metadata(mut self, metadata: impl Into<Value>) -> Self {
         self.metadata = metadata.into();
         self
@@ -90,9 +92,6 @@ impl Record {
     /// What stands before the content, checked.
     pub(crate) fn head(&self) -> Result<Vec<u8>> {
         let kind = match &self.content {
-            Content::Text(text) if text.len() > MAX_TEXT_LEN => {
-                return Err(too_large("a text", text.len(), MAX_TEXT_LEN));
-            }
             Content::Text(_) => Kind::Text,
             Content::Blob(_) => Kind::Blob,
         };
@@ -105,13 +104,8 @@ impl Record {
             }
             other => return Err(Error::invalid(format!("metadata: expected a JSON object, found {other}"))),
         };
-        if metadata.len() > MAX_METADATA_LEN {
-            return Err(too_large("metadata", metadata.len(), MAX_METADATA_LEN));
-        }
         let key = self.key.as_deref().unwrap_or_default();
-        if key.len() > MAX_KEY_LEN {
-            return Err(too_large("a key", key.len(), MAX_KEY_LEN));
-        }
+        check_lengths(kind, key.len() as u64, metadata.len() as u64, self.content().len() as u64)?;
         if self.key.as_deref() == Some("") {
             return Err(Error::invalid("a key: expected at least one byte"));
         }
@@ -129,8 +123,20 @@ impl Record {
     }
 }
 
-fn too_large(what: &str, len: usize, limit: usize) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("{what} of {len} bytes; expected at most {limit}"))
+/// Whether a record may be so long. The writer asks before it stores, the reader when it has read the lengths.
+fn check_lengths(kind: Kind, key: u64, metadata: u64, content: u64) -> Result<()> {
+    let content_limit = if kind == Kind::Text { MAX_TEXT_LEN as u64 } else { u64::MAX };
+    for (what, len, limit) in [
+        ("a key", key, MAX_KEY_LEN as u64),
+        ("metadata", metadata, MAX_METADATA_LEN as u64),
+        ("a text", content, content_limit),
+    ] {
+        if len > limit {
+            let message = format!("{what} of {len} bytes; expected at most {limit}");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+    }
+    Ok(())
 }
 
 /// What the bytes of a record in the store are.
@@ -182,6 +188,8 @@ impl Layout {
         if content > record.len() {
             return Err(fault("its key and metadata are longer than itself"));
         }
+        check_lengths(kind, key_end - FIXED as u64, content - key_end, record.len() - content)
+            .map_err(|e| fault(&e.to_string()))?;
         Ok(Self { kind, key_end, content })
     }
 }
@@ -224,7 +232,12 @@ impl Entry {
         if bytes.is_empty() {
             return Ok(Map::new());
         }
-        serde_json::from_slice(&bytes).map_err(|e| self.fault(&format!("its metadata is not JSON: {e}")))
+        let not_stored = |e: Error| self.fault(&format!("its metadata cannot have been stored: {e}"));
+        let Value::Object(metadata) = json::from_slice(&bytes).map_err(not_stored)? else {
+            return Err(self.fault("its metadata is not a JSON object"));
+        };
+        check_metadata(&metadata).map_err(not_stored)?;
+        Ok(metadata)
     }
 
     /// Whether it was stored as a text.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use vector_index::{Int8Quantizer, Metric};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 
 /// What is kept of the vectors of a space beside their codes, to order the best results by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -200,6 +201,7 @@ impl Settings {
         });
         let stored =
             Stored { version: VERSION, analyzer: self.analyzer.identity(), spaces: spaces.collect() };
+        // Strings and integers of 64 bits: nothing that JSON could refuse.
         serde_json::to_vec(&stored).unwrap_or_default()
     }
 
@@ -208,15 +210,15 @@ impl Settings {
         struct Version {
             version: u32,
         }
-        let fault = |e: serde_json::Error| Error::damaged(format!("settings of the artifact: {e}"));
-        let Version { version } = serde_json::from_slice(bytes).map_err(fault)?;
+        let fault = |e: Error| Error::damaged(format!("settings of the artifact: {e}"));
+        let Version { version } = json::read(bytes).map_err(fault)?;
         if version > VERSION {
             let message = format!("settings of version {version}; this library reads up to {VERSION}");
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
-        let stored: Stored = serde_json::from_slice(bytes).map_err(fault)?;
-        let mut settings = Self::new(Analyzer::from_identity(stored.analyzer)?);
-        for space in stored.spaces.into_iter().take(MAX_SPACES) {
+        let stored: Stored = json::read(bytes).map_err(fault)?;
+        let mut spaces: Vec<(String, SpaceOptions)> = Vec::new();
+        for space in stored.spaces {
             let metric = metric_of_name(&space.metric).ok_or_else(|| {
                 let message = format!("the metric {:?} of a vector space is not known", space.metric);
                 Error::new(ErrorKind::Unsupported, message)
@@ -226,9 +228,13 @@ impl Settings {
                 quantization: space.quantization,
                 ..SpaceOptions::new(space.dimension, metric)
             };
-            settings.spaces.push(Space::new(&space.name, options)?);
+            if spaces.iter().any(|(name, _)| *name == space.name) {
+                return Err(fault(Error::invalid(format!("the vector space {:?} stands twice", space.name))));
+            }
+            spaces.push((space.name, options));
         }
-        Ok(settings)
+        // Checked as when they were set up.
+        Self::new(Analyzer::from_identity(stored.analyzer)?).with_spaces(&spaces).map_err(fault)
     }
 }
 

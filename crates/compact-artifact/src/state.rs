@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use block_format::{RecordId, Snapshot as Records};
 use roaring::{RoaringBitmap, RoaringTreemap};
+use serde_json::{Map, Value};
 
 use crate::embeddings::Embedding;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +23,7 @@ use crate::filter::{Filter, Types};
 use crate::protocol::{Step, Steps};
 use crate::record::Entry;
 use crate::settings::{Settings, Space};
-use crate::shard::{Dead, KEY_FIELD, Shard, Vectors};
+use crate::shard::{Dead, Shard, Vectors};
 use crate::tail;
 
 /// A shard, and which of its rows are no longer there.
@@ -131,7 +132,7 @@ impl State {
     pub(crate) fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
         for view in self.views.iter().rev() {
             let is_live = |row| !view.dead.contains(row);
-            let Some(row) = view.shard.filters.first_row(KEY_FIELD, key, is_live)? else { continue };
+            let Some(row) = view.shard.filters.row_of_key(key, is_live)? else { continue };
             let mismatch = || {
                 let number = view.shard.number;
                 Error::damaged(format!(
@@ -155,14 +156,22 @@ impl State {
 
     /// The rows of each shard that a filter lets through and that are still there.
     pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RoaringBitmap>> {
-        filter.check_types(|field| {
+        let filter = filter.resolve(|field| {
             let types = self.views.iter().map(|view| view.shard.filters.types(field));
             types.into_iter().try_fold(Types::default(), |all, types| Ok(all | types?))
         })?;
-        self.views
-            .iter()
-            .map(|view| Ok(view.shard.filters.evaluate(filter, view.shard.rows)? - view.dead.bitmap()))
-            .collect()
+        let matches = |view: &View| {
+            let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
+            let rows = view.shard.filters.evaluate(&filter, view.shard.rows, &metadata_of)?;
+            Ok(rows - view.dead.bitmap())
+        };
+        self.views.iter().map(matches).collect()
+    }
+
+    /// The metadata of a row; none if its record is gone.
+    fn metadata_of(&self, shard: &Shard, row: u32) -> Result<Map<String, Value>> {
+        let record = shard.ids().id_of(row).map(|id| self.records.get(id)).transpose()?.flatten();
+        record.map_or_else(|| Ok(Map::new()), |record| Entry::new(record)?.metadata())
     }
 
     /// The records that a filter lets through, in the order of their ids.

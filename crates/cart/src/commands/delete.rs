@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// Keys, or numbers with a # before them
     #[arg(required_unless_present = "filter", conflicts_with = "filter", value_name = "KEY|#ID", value_parser = values::name)]
     names: Vec<Name>,
-    /// What is deleted, as JSON: '{"year": {"$lt": 1900}}'
+    /// What is deleted, as JSON: '{"year": {"$lt": 1900}}', '{"at": {"$lt": {"$date": "2026-04-12"}}}'
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
 }

@@ -15,7 +15,7 @@ use crate::output::Output;
 pub(crate) struct Args {
     #[command(flatten)]
     at: At,
-    /// Only records that it lets through, as JSON: '{"year": {"$lt": 1900}}'
+    /// Only records that it lets through, as JSON: '{"year": {"$lt": 1900}}', '{"at": {"$lt": {"$date": "2026-04-12"}}}'
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
     /// With embeddings

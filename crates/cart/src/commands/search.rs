@@ -24,6 +24,8 @@ vector together are fused by rank. A filter lets records through by their metada
 
   {\"year\": 1969}  {\"year\": {\"$gte\": 1900, \"$lt\": 2000}}  {\"$or\": [{\"lang\": {\"$in\": [\"en\", \"de\"]}}, {\"lang\": {\"$exists\": false}}]}
   operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not
+  dates are RFC 3339 timestamps or days (midnight in UTC), and are compared as time:
+  {\"at\": {\"$gte\": {\"$date\": \"2026-04-12\"}, \"$lt\": {\"$date\": \"2026-04-13T08:30:00+02:00\"}}}
 
 With nothing found the exit code is 3.";
 
@@ -47,7 +49,7 @@ pub(crate) struct Args {
     /// The vector space; needed if there are several
     #[arg(long, value_name = "NAME")]
     space: Option<String>,
-    /// Only records that it lets through, as JSON: '{"year": {"$gte": 1900}}'
+    /// Only records that it lets through, as JSON: '{"year": {"$gte": 1900}}', '{"at": {"$gte": {"$date": "2026-04-12"}}}'
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
     /// How many hits

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use compact_artifact::Entry;
+use compact_artifact::{Entry, json};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ struct Line {
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     blob: Option<String>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty", deserialize_with = "json::object")]
     metadata: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Vectors::is_empty")]
     vectors: Vectors,
@@ -74,12 +74,7 @@ impl<'de> Deserialize<'de> for Vectors {
 
 /// The record of one line.
 pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
-    // What serde_json says of the place is of no use: there is one line.
-    let line: Line = serde_json::from_slice(line).map_err(|e| {
-        let message = e.to_string();
-        let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-        format!("{reason} (column {})", e.column())
-    })?;
+    let line: Line = json::read(line).map_err(|e| e.to_string())?;
     let content = match (line.text, line.blob) {
         (Some(text), None) => Content::Text(text),
         (None, Some(blob)) => {
@@ -187,13 +182,36 @@ mod tests {
         assert!(fails(r#"{"key":"a"}"#).contains("neither"));
         assert!(fails(r#"{"text":"a","blob":""}"#).contains("both"));
         assert!(fails(r#"{"text":"a","key":""}"#).contains("empty key"));
-        assert!(fails(r#"{"text":"a","metadata":[1]}"#).contains("expected a map"));
+        assert!(fails(r#"{"text":"a","metadata":[1]}"#).contains("expected an object, found an array"));
         assert!(fails(r#"{"text":"a","vectors":{"v":[1],"v":[2]}}"#).contains("two vectors"));
-        assert!(fails(r#"{"text":"a","vectors":{"v":[1e300]}}"#).contains("not finite"));
+        assert!(fails(r#"{"text":"a","vectors":{"v":[1e300]}}"#).contains("out of range"));
+        assert!(fails(r#"{"text":"a","text":"b"}"#).contains("duplicate field `text`"));
+        assert!(fails(r#"{"text":"a","metadata":{"y":1,"y":2}}"#).contains("\"y\" stands twice"));
+        assert!(fails(r#"{"text":"a","metadata":{"n":18446744073709551616}}"#).contains("64 bits"));
+        let deep = format!(r#"{{"text":"a","metadata":{{"a":{}1{}}}}}"#, "[".repeat(100), "]".repeat(100));
+        assert!(fails(&deep).contains("nested too deep"));
+        let path = format!(r#"{{"text":"a","metadata":{{"{}":1}}}}"#, "n".repeat(2_000));
+        assert!(fails(&path).contains("path of a field of 2000 bytes"));
         assert!(fails(r#"{"blob":"?"}"#).contains("base64"));
         assert!(fails("\"a\u{0}\"").contains("column"));
         let long = format!(r#"{{"text":"a","key":"{}"}}"#, "k".repeat(1 << 20));
         assert!(fails(&long).contains("a key of 1048576 bytes; expected at most 1024"));
+    }
+
+    #[test]
+    fn vectors_and_metadata_are_the_same_after_an_export() {
+        let floats = (0..20_000_u32).map(|i| f32::from_bits(i.wrapping_mul(2_654_435_761)));
+        let vector: Vec<f32> = floats.filter(|value| value.is_finite()).collect();
+        let metadata =
+            json!({"v": 0.907_303_832_202_868_9, "least": i64::MIN, "most": u64::MAX, "zero": -0.0});
+        let Value::Object(metadata) = metadata else { unreachable!() };
+        let vectors = Vectors(vec![("v".to_owned(), vector.clone())]);
+        let line =
+            Line { key: None, text: Some(String::new()), blob: None, metadata: metadata.clone(), vectors };
+        let read = parse(&serde_json::to_vec(&line).unwrap()).unwrap();
+        assert_eq!(read.metadata, metadata);
+        let bits = |vector: &[f32]| vector.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&read.vectors[0].1), bits(&vector));
     }
 
     #[test]

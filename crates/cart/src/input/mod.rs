@@ -45,6 +45,7 @@ impl Document {
         if let Content::Text(text) = &self.content {
             too_long("a text", text.len(), MAX_TEXT_LEN)?;
         }
+        compact_artifact::check_metadata(&self.metadata).map_err(|e| e.to_string())?;
         // Written out, it is at most six times as long: what is far below the limit is not written out to be measured.
         if self.metadata_len() > MAX_METADATA_LEN / 6 {
             let len = serde_json::to_string(&self.metadata).map_or(usize::MAX, |json| json.len());

@@ -1,7 +1,7 @@
 //! Metadata → an index of it, and the rows that a filter lets through.
 //!
-//! A key of the table is a field and a value: the length of the field `u16`, the field, a tag, the value in bytes that are in order. The tag says
-//! the type, and whether the value is an element of an array; tag 0 without a value stands for every record that has the field.
+//! A key of the table is a field and a value: the length of the path `u16`, the path, a tag, the value in bytes that are in order. The tag says
+//! what the value is, and whether it is an element of an array. The keys of records have a tag of their own, which no metadata gets.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,17 +9,28 @@ use std::io::Write;
 use roaring::RoaringBitmap;
 use serde_json::{Map, Value as Json};
 
+use super::date;
+use super::strings::Comparison;
 use super::table::{Layout, Rows, Table, TableWriter};
-use super::value::{Scalar, Type, moment};
-use super::{Bound, Filter, Node, Test, Types, Value};
+use super::value::{Type, Types, Value};
+use super::{Bound, Filter, Node, Test};
 use crate::error::{Error, ErrorKind, Result};
+use crate::json;
 
 /// The longest path of a field in bytes.
 const MAX_PATH: usize = 1024;
-/// How deep metadata may be nested.
-const MAX_DEPTH: usize = 32;
-/// Marks elements of arrays.
+
+/// The field has a value.
+const EXISTS: u8 = 0;
+/// A string that is a date, as text; as a point in time it has the tag [`Type::Date`].
+const DATE_TEXT: u8 = 5;
+/// The key of a record, which has no path.
+const RECORD_KEY: u8 = 6;
+/// Added to the tag of an element of an array.
 const ELEMENT: u8 = 0x10;
+
+/// The tags that strings have.
+const STRINGS: [u8; 2] = [Type::Text as u8, DATE_TEXT];
 
 /// Collects the metadata of rows.
 #[derive(Debug, Default)]
@@ -32,11 +43,18 @@ impl FilterBuilder {
         Self::default()
     }
 
-    /// Adds the metadata of a row, which is not less than those before.
-    pub(crate) fn add(&mut self, row: u32, metadata: &Map<String, Json>) -> Result<()> {
-        each_value(metadata, &mut |key| {
+    /// Adds a row, which is not less than those before: the key of its record, and its metadata, for which [`check_metadata`] found nothing.
+    pub(crate) fn add(&mut self, row: u32, key: Option<&str>, metadata: &Map<String, Json>) {
+        let mut insert = |key: Vec<u8>| {
             self.keys.entry(key).or_default().insert(row);
-        })
+        };
+        if let Some(key) = key {
+            insert(record_key(key));
+        }
+        each_value(metadata, &mut |path, found| match found {
+            Found::Field => insert(table_key(path, EXISTS, &[])),
+            Found::Value(value, element) => each_key(path, value, element, &mut insert),
+        });
     }
 
     pub(crate) fn write(self, out: impl Write) -> Result<()> {
@@ -46,90 +64,91 @@ impl FilterBuilder {
     }
 }
 
-/// Whether metadata can be indexed: neither too deep nor with too long a path.
-pub(crate) fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
-    metadata.iter().try_for_each(|(name, value)| check(name.len(), value, 1))
-}
-
-fn check(path_len: usize, value: &Json, depth: usize) -> Result<()> {
-    check_path(path_len, depth)?;
-    let fields = |map: &Map<String, Json>| {
-        map.iter().try_for_each(|(name, value)| check(path_len + 1 + name.len(), value, depth + 1))
-    };
-    match value {
-        Json::Object(map) => fields(map),
-        Json::Array(elements) => elements.iter().filter_map(Json::as_object).try_for_each(fields),
-        _ => Ok(()),
-    }
-}
-
-fn check_path(len: usize, depth: usize) -> Result<()> {
-    if len <= MAX_PATH && depth <= MAX_DEPTH {
-        return Ok(());
-    }
-    let message = format!(
-        "metadata: a field of {len} bytes at depth {depth}; expected at most {MAX_PATH} bytes and depth {MAX_DEPTH}"
-    );
-    Err(Error::new(ErrorKind::TooLarge, message))
-}
-
-fn each_value(metadata: &Map<String, Json>, found: &mut dyn FnMut(Vec<u8>)) -> Result<()> {
-    let mut path = String::new();
-    metadata.iter().try_for_each(|(name, value)| walk(&mut path, name, value, 1, found))
-}
-
-fn walk(
-    path: &mut String,
-    name: &str,
-    value: &Json,
-    depth: usize,
-    found: &mut dyn FnMut(Vec<u8>),
-) -> Result<()> {
-    let before = path.len();
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(name);
-    check_path(path.len(), depth)?;
-    match value {
-        Json::Null => {}
-        Json::Object(map) => {
-            found(key(path, 0, &[]));
-            map.iter().try_for_each(|(name, value)| walk(path, name, value, depth + 1, found))?;
+/// Checks what [`Record::metadata`](crate::Record::metadata) takes, but for its length: how deep it is nested, how long the paths of its fields are, and
+/// that numbers have 64 bits. The writer asks before it stores, the reader after it has read.
+pub fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
+    let about = |e: Error| e.about("metadata");
+    metadata.values().try_for_each(|value| json::check_depth(value, 1)).map_err(about)?;
+    let mut checked = Ok(());
+    each_value(metadata, &mut |path, found| {
+        if path.len() > MAX_PATH && checked.is_ok() {
+            let len = path.len();
+            let message =
+                format!("metadata: the path of a field of {len} bytes; expected at most {MAX_PATH}");
+            checked = Err(Error::new(ErrorKind::TooLarge, message));
         }
+        if let Found::Value(number @ Json::Number(_), _) = found
+            && Value::of_json(number).is_none()
+        {
+            checked = Err(Error::invalid(format!(
+                "metadata: the number {number} in {path:?}; expected one of 64 bits"
+            )));
+        }
+    });
+    checked
+}
+
+/// What [`each_value`] finds at a path.
+#[derive(Debug, Clone, Copy)]
+enum Found<'a> {
+    /// Something that is not null.
+    Field,
+    /// A bool, a number, a string; and [`ELEMENT`] if it is one of an array, otherwise 0. Arrays in arrays are not looked into.
+    Value(&'a Json, u8),
+}
+
+fn each_value<'a>(metadata: &'a Map<String, Json>, found: &mut dyn FnMut(&str, Found<'a>)) {
+    metadata.iter().for_each(|(name, value)| walk(&mut name.clone(), value, found));
+}
+
+fn walk<'a>(path: &mut String, value: &'a Json, found: &mut dyn FnMut(&str, Found<'a>)) {
+    if value.is_null() {
+        return;
+    }
+    found(path, Found::Field);
+    match value {
+        Json::Object(map) => walk_fields(path, map, found),
         Json::Array(elements) => {
-            found(key(path, 0, &[]));
             for element in elements {
                 match element {
-                    Json::Object(map) => {
-                        map.iter().try_for_each(|(name, value)| walk(path, name, value, depth + 1, found))?;
-                    }
-                    scalar => emit(path, scalar, ELEMENT, found),
+                    Json::Object(map) => walk_fields(path, map, found),
+                    Json::Array(_) | Json::Null => {}
+                    scalar => found(path, Found::Value(scalar, ELEMENT)),
                 }
             }
         }
-        scalar => {
-            found(key(path, 0, &[]));
-            emit(path, scalar, 0, found);
-        }
+        scalar => found(path, Found::Value(scalar, 0)),
     }
-    path.truncate(before);
-    Ok(())
 }
 
-/// The keys of a value. Arrays in arrays and nulls have none.
-fn emit(path: &str, value: &Json, element: u8, found: &mut dyn FnMut(Vec<u8>)) {
+fn walk_fields<'a>(path: &mut String, map: &'a Map<String, Json>, found: &mut dyn FnMut(&str, Found<'a>)) {
+    let before = path.len();
+    for (name, value) in map {
+        path.push('.');
+        path.push_str(name);
+        walk(path, value, found);
+        path.truncate(before);
+    }
+}
+
+/// The keys of a value: one, but a string that is a date has two.
+fn each_key(path: &str, value: &Json, element: u8, found: &mut dyn FnMut(Vec<u8>)) {
     let Some(value) = Value::of_json(value) else { return };
-    found(key(path, value.kind() as u8 | element, &value.encode()));
-    if let Scalar::String(string) = &value.0
-        && let Some(moment) = moment(string)
-    {
-        let moment = Value(Scalar::DateTime(moment));
-        found(key(path, Type::DateTime as u8 | element, &moment.encode()));
+    if let Some(point) = value.as_str().and_then(date::point) {
+        found(table_key(path, Type::Date as u8 | element, &point));
+    }
+    found(table_key(path, tag(&value) | element, &value.encode()));
+}
+
+/// The tag of the one key that a value equal to this one has.
+fn tag(value: &Value) -> u8 {
+    match value.as_str() {
+        Some(string) if date::point(string).is_some() => DATE_TEXT,
+        _ => value.kind() as u8,
     }
 }
 
-fn key(path: &str, tag: u8, value: &[u8]) -> Vec<u8> {
+fn table_key(path: &str, tag: u8, value: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(3 + path.len() + value.len());
     let len = u16::try_from(path.len()).unwrap_or(u16::MAX);
     key.extend(len.to_le_bytes().iter().rev());
@@ -138,6 +157,13 @@ fn key(path: &str, tag: u8, value: &[u8]) -> Vec<u8> {
     key.extend(value);
     key
 }
+
+fn record_key(key: &str) -> Vec<u8> {
+    table_key("", RECORD_KEY, key.as_bytes())
+}
+
+/// Reads the metadata of a row.
+pub(crate) type MetadataOf<'a> = &'a dyn Fn(u32) -> Result<Map<String, Json>>;
 
 /// An index of metadata, searched where it lies.
 #[derive(Debug)]
@@ -173,7 +199,7 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
         }
         for of in Type::ALL {
             for element in [0, ELEMENT] {
-                let prefix = key(field, of as u8 | element, &[]);
+                let prefix = table_key(field, of as u8 | element, &[]);
                 if let Some(next) = self.table().from(&prefix).peek_key()
                     && next?.starts_with(&prefix)
                 {
@@ -184,25 +210,27 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
         Ok(types)
     }
 
-    /// The row of the string `value` in `field`, and whether a test finds it good.
-    pub(crate) fn first_row(
-        &self,
-        field: &str,
-        value: &str,
-        mut is_good: impl FnMut(u32) -> bool,
-    ) -> Result<Option<u32>> {
-        let rows = self.exactly(&key(field, Type::String as u8, &Value::from(value).encode()))?;
+    /// The first row whose record has this key, of those that a test finds good.
+    pub(crate) fn row_of_key(&self, key: &str, is_good: impl Fn(u32) -> bool) -> Result<Option<u32>> {
+        let rows = self.exactly(&record_key(key))?;
         Ok(rows.into_iter().find(|&row| is_good(row)))
     }
 
-    /// The rows, below `rows`, that a filter lets through. The filter was checked.
-    pub(crate) fn evaluate(&self, filter: &Filter, rows: u32) -> Result<RoaringBitmap> {
+    /// The rows, below `rows`, that a filter lets through. The filter was resolved. Metadata are read where long strings are told apart only
+    /// by what is not in the index.
+    pub(crate) fn evaluate(
+        &self,
+        filter: &Filter,
+        rows: u32,
+        metadata_of: MetadataOf<'_>,
+    ) -> Result<RoaringBitmap> {
         let everything = || (0..rows).collect::<RoaringBitmap>();
+        let evaluate = |filter: &Filter| self.evaluate(filter, rows, metadata_of);
         let mut found = match &filter.0 {
             Node::And(filters) => {
                 let mut all: Option<RoaringBitmap> = None;
                 for filter in filters {
-                    let these = self.evaluate(filter, rows)?;
+                    let these = evaluate(filter)?;
                     all = Some(match all {
                         Some(all) => all & these,
                         None => these,
@@ -213,44 +241,84 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
                 }
                 all.unwrap_or_else(everything)
             }
-            Node::Or(filters) => {
-                let mut any = RoaringBitmap::new();
-                for filter in filters {
-                    any |= self.evaluate(filter, rows)?;
-                }
-                any
-            }
-            Node::Not(filter) => everything() - self.evaluate(filter, rows)?,
+            Node::Or(filters) => filters
+                .iter()
+                .try_fold(RoaringBitmap::new(), |any, filter| Ok::<_, Error>(any | evaluate(filter)?))?,
+            Node::Not(filter) => everything() - evaluate(filter)?,
             Node::Leaf(field, _) if field.len() > MAX_PATH => RoaringBitmap::new(),
-            Node::Leaf(field, test) => self.test(field, test)?,
+            Node::Leaf(field, test) => self.test(field, test, rows, metadata_of)?,
         };
         found.remove_range(rows..);
         Ok(found)
     }
 
-    fn test(&self, field: &str, test: &Test) -> Result<RoaringBitmap> {
+    fn test(
+        &self,
+        field: &str,
+        test: &Test,
+        rows: u32,
+        metadata_of: MetadataOf<'_>,
+    ) -> Result<RoaringBitmap> {
         let equal = |value: &Value, element: u8| {
-            self.exactly(&key(field, value.kind() as u8 | element, &value.encode()))
+            self.exactly(&table_key(field, tag(value) | element, &value.encode()))
         };
         let either = |value: &Value| Ok(equal(value, 0)? | equal(value, ELEMENT)?);
+        let strings = |comparison| self.strings(field, &comparison, rows, metadata_of);
         match test {
-            Test::Exists => self.exactly(&key(field, 0, &[])),
+            Test::Exists => self.exactly(&table_key(field, EXISTS, &[])),
             Test::Eq(value) => either(value),
             Test::Contains(value) => equal(value, ELEMENT),
             Test::In(values) => {
                 values.iter().try_fold(RoaringBitmap::new(), |any, value| Ok(any | either(value)?))
             }
-            Test::Range(bound, value) => {
-                Ok(self.range(field, *bound, value, 0)? | self.range(field, *bound, value, ELEMENT)?)
-            }
-            Test::Prefix(prefix) => {
-                let of = |element: u8| {
-                    let from = key(field, Type::String as u8 | element, prefix.as_bytes());
-                    self.collect(&from, |key| key.starts_with(&from))
-                };
-                Ok(of(0)? | of(ELEMENT)?)
+            Test::Prefix(prefix) => strings(Comparison::prefix(prefix)),
+            Test::Range(bound, value) => match value.as_str() {
+                Some(string) => strings(Comparison::range(*bound, string)),
+                None => Ok(self.range(field, *bound, value, 0)? | self.range(field, *bound, value, ELEMENT)?),
+            },
+        }
+    }
+
+    /// The rows with a string in the field that a comparison lets through.
+    fn strings(
+        &self,
+        field: &str,
+        comparison: &Comparison<'_>,
+        rows: u32,
+        metadata_of: MetadataOf<'_>,
+    ) -> Result<RoaringBitmap> {
+        let (mut found, mut undecided) = (RoaringBitmap::new(), RoaringBitmap::new());
+        for tag in STRINGS.into_iter().flat_map(|tag| [tag, tag | ELEMENT]) {
+            let all = table_key(field, tag, &[]);
+            let mut entries = self.table().from(&table_key(field, tag, comparison.start()));
+            while let Some(entry) = entries.next_entry() {
+                let (key, list) = entry?;
+                let Some(string) = key.strip_prefix(all.as_slice()) else { break };
+                if comparison.is_undecided(string) {
+                    undecided |= list.decode()?;
+                } else if comparison.lets_through(string) {
+                    match list {
+                        Rows::One(row) => drop(found.insert(row)),
+                        many @ Rows::Many(_) => found |= many.decode()?,
+                    }
+                } else if comparison.is_behind(string) {
+                    break;
+                }
             }
         }
+        undecided.remove_range(rows..);
+        for row in undecided - &found {
+            let metadata = metadata_of(row)?;
+            each_value(&metadata, &mut |path, value| {
+                if let Found::Value(Json::String(string), _) = value
+                    && path == field
+                    && comparison.lets_through(string.as_bytes())
+                {
+                    found.insert(row);
+                }
+            });
+        }
+        Ok(found)
     }
 
     fn exactly(&self, key: &[u8]) -> Result<RoaringBitmap> {
@@ -264,8 +332,8 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
     }
 
     fn range(&self, field: &str, bound: Bound, value: &Value, element: u8) -> Result<RoaringBitmap> {
-        let all = key(field, value.kind() as u8 | element, &[]);
-        let limit = key(field, value.kind() as u8 | element, &value.encode());
+        let all = table_key(field, value.kind() as u8 | element, &[]);
+        let limit = table_key(field, value.kind() as u8 | element, &value.encode());
         match bound {
             Bound::Lt => self.collect(&all, |key| key < limit.as_slice()),
             Bound::Lte => self.collect(&all, |key| key <= limit.as_slice()),

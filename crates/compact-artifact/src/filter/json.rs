@@ -3,12 +3,14 @@
 use std::str::FromStr;
 
 use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::value::Scalar;
 use super::{Bound, Filter, MAX_DEPTH, Node, Test, Value, invalid};
 use crate::error::{Error, Result};
+use crate::json;
 
 impl Filter {
     /// Reads a filter from JSON: an object of fields, each with a value or an object of operators, and of `$and`, `$or`, `$not`.
@@ -18,7 +20,7 @@ impl Filter {
     /// | `{"pos": "noun"}`, `{"pos": {"$eq": "noun"}}`, `$ne` | equal, or not |
     /// | `{"year": {"$gte": 2020, "$lt": 2024}}`, `$gt`, `$lte` | more, less |
     /// | `{"topic": {"$in": [1, 2]}}`, `$nin` | one of these, or none |
-    /// | `{"at": {"$gt": {"$date": "2026-01-01T00:00:00Z"}}}` | moments |
+    /// | `{"at": {"$gt": {"$date": "2026-01-01T00:00:00Z"}}}` | dates, as points in time |
     /// | `{"name": {"$prefix": "Mc"}}` | begins so |
     /// | `{"tags": {"$contains": "new"}}` | an array with this element |
     /// | `{"key": {"$exists": true}}`, `{"key": null}` | there, not there |
@@ -30,12 +32,29 @@ impl Filter {
         Ok(filter)
     }
 
-    /// The filter as JSON that [`from_json`](Self::from_json) reads.
-    pub fn to_json(&self) -> Json {
+    /// The filter as JSON that [`from_json`](Self::from_json) reads. JSON has no filters of fields whose names begin with `$`.
+    pub fn to_json(&self) -> Result<Json> {
+        self.check()?;
+        match self.first_operator() {
+            Some(field) => Err(invalid(format!("the field {field:?} would be an operator in JSON"))),
+            None => Ok(self.written()),
+        }
+    }
+
+    /// A field that JSON takes for an operator.
+    fn first_operator(&self) -> Option<&str> {
         match &self.0 {
-            Node::And(filters) => json!({"$and": filters.iter().map(Self::to_json).collect::<Vec<_>>()}),
-            Node::Or(filters) => json!({"$or": filters.iter().map(Self::to_json).collect::<Vec<_>>()}),
-            Node::Not(filter) => json!({"$not": filter.to_json()}),
+            Node::And(filters) | Node::Or(filters) => filters.iter().find_map(Self::first_operator),
+            Node::Not(filter) => filter.first_operator(),
+            Node::Leaf(field, _) => field.starts_with('$').then_some(field),
+        }
+    }
+
+    fn written(&self) -> Json {
+        match &self.0 {
+            Node::And(filters) => json!({"$and": filters.iter().map(Self::written).collect::<Vec<_>>()}),
+            Node::Or(filters) => json!({"$or": filters.iter().map(Self::written).collect::<Vec<_>>()}),
+            Node::Not(filter) => json!({"$not": filter.written()}),
             Node::Leaf(field, test) => {
                 let (operator, operand) = match test {
                     Test::Exists => ("$exists", Json::Bool(true)),
@@ -170,7 +189,7 @@ fn value(field: &str, json: &Json) -> Result<Value> {
     }
     Value::of_json(json).ok_or_else(|| {
         invalid(format!(
-            "the field {field:?} is compared with {json}; expected a bool, a number, a string or a $date"
+            "the field {field:?} is compared with {json}; expected a bool, a number, a string or {{\"$date\": …}}"
         ))
     })
 }
@@ -178,21 +197,21 @@ fn value(field: &str, json: &Json) -> Result<Value> {
 impl FromStr for Filter {
     type Err = Error;
 
+    /// Reads JSON as [`json`](crate::json) does: an operator or a field that stands twice in one object is an error.
     fn from_str(text: &str) -> Result<Self> {
-        let json = serde_json::from_str(text).map_err(|e| invalid(format!("not JSON: {e}")))?;
-        Self::from_json(&json)
+        Self::from_json(&json::from_str(text).map_err(invalid)?)
     }
 }
 
 impl Serialize for Filter {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        self.to_json().serialize(serializer)
+        self.to_json().map_err(S::Error::custom)?.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Filter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let json = Json::deserialize(deserializer)?;
+        let json = json::value(deserializer)?;
         Self::from_json(&json).map_err(D::Error::custom)
     }
 }

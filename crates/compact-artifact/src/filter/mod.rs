@@ -1,7 +1,9 @@
 //! Filters over metadata: what they are, and how they are built.
 
+mod date;
 mod index;
 mod json;
+mod strings;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -9,20 +11,23 @@ mod value;
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub(crate) use index::{FilterBuilder, FilterIndex, check_metadata, merge};
+pub use index::check_metadata;
+pub(crate) use index::{FilterBuilder, FilterIndex, merge};
 pub use value::Value;
 pub(crate) use value::{Type, Types};
 
 /// Which records: a condition on their metadata.
 ///
 /// A **field** is a path into the JSON object, its steps joined by dots: `author.name`. Of an array each element counts. `null` counts as not
-/// there. Values are of four types: bool, number (integers and floating point are compared exactly with each other), string (compared by their
-/// bytes; in ranges by the first 1,000), and moment: a string that is an RFC 3339 timestamp with an offset is both a string and a
-/// moment, and [`Value::datetime`] compares with the moment.
+/// there. Values are of four types: bool, number (integers and floating point are compared exactly with each other), string (compared by all
+/// of their bytes), and date. A **date** is a string that is an RFC 3339 timestamp, `2026-04-12T08:30:00+02:00`, or a day, `2026-04-12`, which
+/// is its midnight in UTC. [`Value::datetime`], in JSON `{"$date": "2026-04-12"}`, compares dates as points in time.
 ///
 /// - [`eq`](Field::eq), [`is_in`](Field::is_in): the value, or some element of an array, equals. [`ne`](Field::ne) and
 ///   [`not_in`](Field::not_in) are their opposites, and so also let through records without the field.
-/// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or moments of the same type.
+/// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or dates, each with their own type. A
+///   plain string and a field whose strings are all dates: if the string is a date as well, time is compared, otherwise it is an error. A
+///   plain string that is a date, and a field with dates and other strings: an error, which asks for a `$date`.
 /// - [`prefix`](Field::prefix): strings that begin so. [`contains`](Field::contains): arrays with such an element.
 /// - [`exists`](Field::exists), [`missing`](Field::missing); [`and`](Filter::and), [`or`](Filter::or), `!`.
 ///
@@ -76,8 +81,9 @@ pub(crate) enum Bound {
 #[must_use]
 pub struct Field(String);
 
-/// How deep a filter may be nested.
-pub(crate) const MAX_DEPTH: usize = 64;
+/// How deep a filter may be nested. As JSON, a level is an object and an array, and at the innermost there are four more, as in
+/// `{"at": {"$in": [{"$date": "2026-01-31"}]}}`.
+pub(crate) const MAX_DEPTH: usize = (crate::json::MAX_DEPTH - 4) / 2;
 /// How many comparisons it may make.
 pub(crate) const MAX_LEAVES: usize = 10_000;
 
@@ -119,46 +125,41 @@ impl Filter {
         }
     }
 
-    /// Whether the filter can be at all: values are numbers, ranges are of what has an order, and it is not too large.
+    /// Whether the filter can be at all: numbers are finite, ranges are of what has an order, and it is not too large.
     pub fn check(&self) -> Result<()> {
-        self.check_types(|_| Ok(Types::default()))
+        self.resolve(|_| Ok(Types::default())).map(drop)
     }
 
-    /// Checks the filter, and that every comparison is with a type that the field has, if it has any.
-    pub(crate) fn check_types(&self, mut types: impl FnMut(&str) -> Result<Types>) -> Result<()> {
+    /// Checks the filter, and that every comparison is with a type that the field has, if it has any. Returns it with plain strings that are
+    /// compared with dates as dates.
+    pub(crate) fn resolve(&self, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
         let mut leaves = 0;
-        self.check_from(0, &mut leaves, &mut types)
+        self.resolve_from(0, &mut leaves, &mut types)
     }
 
-    fn check_from(
+    fn resolve_from(
         &self,
         depth: usize,
         leaves: &mut usize,
         types: &mut dyn FnMut(&str) -> Result<Types>,
-    ) -> Result<()> {
+    ) -> Result<Self> {
         if depth > MAX_DEPTH {
             return Err(invalid(format!("nested deeper than {MAX_DEPTH}")));
         }
-        match &self.0 {
-            Node::And(filters) | Node::Or(filters) => {
-                filters.iter().try_for_each(|filter| filter.check_from(depth + 1, leaves, types))
-            }
-            Node::Not(filter) => filter.check_from(depth + 1, leaves, types),
+        let mut resolve = |filter: &Self| filter.resolve_from(depth + 1, leaves, types);
+        Ok(Self(match &self.0 {
+            Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
+            Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
+            Node::Not(filter) => Node::Not(Box::new(resolve(filter)?)),
             Node::Leaf(field, test) => {
                 *leaves += test.values().len().max(1);
                 if *leaves > MAX_LEAVES {
                     return Err(invalid(format!("more than {MAX_LEAVES} comparisons")));
                 }
                 test.check(field)?;
-                let (asked, found) = (test.types(), types(field)?);
-                if asked.is_empty() || found.is_empty() || !(asked & found).is_empty() {
-                    return Ok(());
-                }
-                let message =
-                    format!("the field {field:?} has values of type {found}, and is compared with {asked}");
-                Err(Error::new(ErrorKind::TypeMismatch, message))
+                Node::Leaf(field.clone(), test.resolve(field, types(field)?)?)
             }
-        }
+        }))
     }
 }
 
@@ -249,27 +250,46 @@ impl Test {
     /// The types that it compares with.
     fn types(&self) -> Types {
         match self {
-            Self::Prefix(_) => Types::from(Type::String),
+            Self::Prefix(_) => Types::from(Type::Text),
             _ => self.values().iter().fold(Types::default(), |all, value| all | value.kind().into()),
         }
     }
 
     fn check(&self, field: &str) -> Result<()> {
-        if self.values().iter().any(Value::is_nan) {
-            return Err(invalid(format!("the field {field:?} is compared with what is not a number")));
+        if !self.values().iter().all(Value::is_finite) {
+            return Err(invalid(format!("the field {field:?} is compared with what is not a finite number")));
         }
         match self {
             Self::Range(_, value) if value.kind() == Type::Bool => Err(invalid(format!(
                 "the field {field:?} is asked for more or less than {value}; bools have no order"
             ))),
-            Self::Prefix(prefix) if prefix.len() > value::MAX_COMPARED => {
-                let limit = value::MAX_COMPARED;
-                Err(invalid(format!(
-                    "a prefix of {} bytes for the field {field:?}; expected at most {limit}",
-                    prefix.len()
-                )))
-            }
             _ => Ok(()),
+        }
+    }
+
+    /// What is compared when the field has values of these types: see [`Filter`].
+    fn resolve(&self, field: &str, found: Types) -> Result<Self> {
+        let asked = self.types();
+        // A date is a string as well.
+        let fits = !(asked & found).is_empty() || asked.has(Type::Text) && found.has(Type::Date);
+        let mismatch = |message: String| Err(Error::new(ErrorKind::TypeMismatch, message));
+        if !(asked.is_empty() || found.is_empty() || fits) {
+            return mismatch(format!(
+                "the field {field:?} has values of type {found}, and is compared with {asked}"
+            ));
+        }
+        let Self::Range(bound, Value(value::Scalar::String(string))) = self else { return Ok(self.clone()) };
+        match (found.has(Type::Date), found.has(Type::Text), Value::datetime(string)) {
+            (false, _, _) | (true, true, Err(_)) => Ok(self.clone()),
+            (true, false, Ok(date)) => Ok(Self::Range(*bound, date)),
+            (true, false, Err(_)) => mismatch(format!(
+                "the field {field:?} has dates, and is compared with the string {string:?}; expected a date, as in \
+                 {{\"$date\": \"2026-01-31T12:00:00Z\"}}"
+            )),
+            (true, true, Ok(_)) => mismatch(format!(
+                "the field {field:?} has dates and other strings, and is compared with {string:?}, which may be both; compare dates with \
+                 {{\"$date\": {string:?}}}"
+            )),
         }
     }
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-use super::value::{Scalar, moment};
+use super::date::Date;
+use super::value::{INDEXED_LEN, Scalar};
 use super::*;
 
 /// What a filter says of metadata, by the definition.
@@ -14,27 +15,27 @@ fn lets_through(filter: &Filter, metadata: &Json) -> bool {
         Node::Not(filter) => !lets_through(filter, metadata),
         Node::Leaf(path, test) => {
             let mut found = Vec::new();
-            reach(metadata, "", path, &mut found);
+            reach(metadata, None, path, &mut found);
             found.iter().any(|(value, is_element)| passes(test, value, *is_element))
         }
     }
 }
 
 /// Values at a path, and whether each is an element of an array. Arrays and objects stand for themselves as well.
-fn reach<'a>(json: &'a Json, at: &str, path: &str, found: &mut Vec<(&'a Json, bool)>) {
+fn reach<'a>(json: &'a Json, at: Option<&str>, path: &str, found: &mut Vec<(&'a Json, bool)>) {
     let Json::Object(map) = json else { return };
     for (name, value) in map {
-        let here = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        let here = at.map_or_else(|| name.clone(), |at| format!("{at}.{name}"));
         if here == path {
             found.push((value, false));
             if let Json::Array(elements) = value {
                 found.extend(elements.iter().map(|element| (element, true)));
             }
         }
-        reach(value, &here, path, found);
+        reach(value, Some(&here), path, found);
         if let Json::Array(elements) = value {
             for element in elements {
-                reach(element, &here, path, found);
+                reach(element, Some(&here), path, found);
             }
         }
     }
@@ -44,7 +45,7 @@ fn compare(a: &Json, b: &Value) -> Option<std::cmp::Ordering> {
     match (Value::of_json(a)?.0, &b.0) {
         (Scalar::Bool(a), Scalar::Bool(b)) => Some(a.cmp(b)),
         (Scalar::String(a), Scalar::String(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
-        (Scalar::String(a), Scalar::DateTime(b)) => Some(moment(&a)?.cmp(b)),
+        (Scalar::String(a), Scalar::DateTime(b)) => Some(Date::parse(&a)?.point().cmp(b.point())),
         (Scalar::Int(a), Scalar::Int(b)) => Some(a.cmp(b)),
         (Scalar::Float(a), Scalar::Float(b)) => a.partial_cmp(b),
         (Scalar::Int(a), Scalar::Float(b)) => Some(of_int_and_float(a, *b)),
@@ -90,6 +91,7 @@ fn scalar() -> impl Strategy<Value = Json> {
         prop::sample::select(vec![u64::MAX, u64::MAX - 1]).prop_map(Json::from),
         prop::sample::select(vec![0.0, -0.0, 0.5, -2.5, 3.0, 9_007_199_254_740_992.0, 1e300, -1e300, 1e-300])
             .prop_map(Json::from),
+        long_string().prop_map(Json::from),
         prop::sample::select(vec![
             "",
             "a",
@@ -99,10 +101,21 @@ fn scalar() -> impl Strategy<Value = Json> {
             "\u{0}",
             "ä",
             "2026-01-01T00:00:00Z",
-            "2026-01-01T01:00:00+02:00"
+            "2026-01-01T01:00:00+02:00",
+            "2026-01-01",
+            "9999-12-31T23:59:59Z",
+            "2025-12-31T23:59:60Z",
+            "2025-12-31T23:00:00.00000000000000000001Z"
         ])
         .prop_map(Json::from),
     ]
+}
+
+/// Strings around the length of which the index has all, with the same bytes at the beginning.
+fn long_string() -> impl Strategy<Value = String> {
+    let ends = vec!["", "a", "b", "ab", "ä", "\u{0}", "bb"];
+    let len = prop::sample::select(vec![INDEXED_LEN - 1, INDEXED_LEN, INDEXED_LEN + 1, 1_000]);
+    (len, prop::sample::select(ends)).prop_map(|(len, end)| "x".repeat(len) + end)
 }
 
 fn metadata() -> impl Strategy<Value = Json> {
@@ -113,7 +126,7 @@ fn metadata() -> impl Strategy<Value = Json> {
         1 => prop::collection::vec(scalar().prop_map(|value| json!({"n": value})), 0..3).prop_map(Json::from),
         1 => scalar().prop_map(|value| json!({"n": value, "deep": {"n": 1}})),
     ];
-    let field = prop::sample::select(vec!["a", "b", "a.b", "n", ""]);
+    let field = prop::sample::select(vec!["a", "b", "a.b", "n", "", "\u{1}key", "$in"]);
     prop::collection::btree_map(field, value, 0..4)
         .prop_map(|map| Json::Object(map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
 }
@@ -122,7 +135,7 @@ fn filter() -> impl Strategy<Value = Filter> {
     let value = || {
         prop_oneof![
             6 => scalar().prop_map(|json| Value::of_json(&json).unwrap()),
-            1 => Just(Value::datetime("2025-12-31T23:00:00Z").unwrap()),
+            2 => prop::sample::select(vec!["2025-12-31T23:00:00Z", "2026-01-01", "2025-12-31T23:59:60.5Z"]).prop_map(|date| Value::datetime(date).unwrap()),
         ]
     };
     let ordered = move || value().prop_filter("bools have no order", |value| value.kind() != Type::Bool);
@@ -134,8 +147,10 @@ fn filter() -> impl Strategy<Value = Filter> {
         (prop::sample::select(vec![Bound::Lt, Bound::Lte, Bound::Gt, Bound::Gte]), ordered())
             .prop_map(|(bound, value)| Test::Range(bound, value)),
         prop::sample::select(vec!["", "a", "ab", "2026"]).prop_map(|prefix| Test::Prefix(prefix.to_owned())),
+        long_string().prop_map(Test::Prefix),
     ];
-    let field = prop::sample::select(vec!["a", "b", "a.b", "a.n", "b.n", "a.deep.n", "none"]);
+    let field =
+        prop::sample::select(vec!["a", "b", "a.b", "a.n", "b.n", "a.deep.n", "none", "", ".n", "\u{1}key"]);
     let leaf = (field, test).prop_map(|(field, test)| Filter::field(field).with(test));
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
@@ -147,9 +162,17 @@ fn filter() -> impl Strategy<Value = Filter> {
 }
 
 fn built(rows: &[Json]) -> Vec<u8> {
+    built_with_keys((0..count(rows)).map(key).zip(rows.iter().cloned()))
+}
+
+fn key(row: u32) -> String {
+    format!("key {row}")
+}
+
+fn built_with_keys(rows: impl Iterator<Item = (String, Json)>) -> Vec<u8> {
     let mut builder = FilterBuilder::new();
-    for (row, metadata) in (0..).zip(rows) {
-        builder.add(row, metadata.as_object().unwrap()).unwrap();
+    for (row, (key, metadata)) in (0..).zip(rows) {
+        builder.add(row, Some(&key), metadata.as_object().unwrap());
     }
     let mut bytes = Vec::new();
     builder.write(&mut bytes).unwrap();
@@ -158,6 +181,11 @@ fn built(rows: &[Json]) -> Vec<u8> {
 
 fn count(rows: &[Json]) -> u32 {
     u32::try_from(rows.len()).unwrap()
+}
+
+fn rows_of<B: AsRef<[u8]>>(index: &FilterIndex<B>, filter: &Filter, rows: &[Json]) -> Vec<u32> {
+    let metadata_of = |row: u32| Ok(rows[row as usize].as_object().unwrap().clone());
+    index.evaluate(filter, count(rows), &metadata_of).unwrap().iter().collect()
 }
 
 fn expected(filter: &Filter, rows: &[Json]) -> Vec<u32> {
@@ -170,32 +198,38 @@ proptest! {
         let index = FilterIndex::open(built(&rows)).unwrap();
         index.verify(count(&rows)).unwrap();
         for filter in filters {
-            let found = index.evaluate(&filter, count(&rows)).unwrap();
-            prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected(&filter, &rows), "{:?}", filter);
+            prop_assert_eq!(rows_of(&index, &filter, &rows), expected(&filter, &rows), "{:?}", filter);
+        }
+        for row in 0..count(&rows) {
+            prop_assert_eq!(index.row_of_key(&key(row), |_| true).unwrap(), Some(row));
         }
     }
 
     #[test]
     fn a_merge_is_what_building_from_the_rest_gives(rows in prop::collection::vec((metadata(), any::<bool>()), 0..80), cut in 0usize..80) {
-        let (first, second) = rows.split_at(cut.min(rows.len()));
-        let parts = [first, second].map(|part| {
-            FilterIndex::open(built(&part.iter().map(|(metadata, _)| metadata.clone()).collect::<Vec<_>>())).unwrap()
-        });
+        let keyed = |row: u32| (key(row), rows[row as usize].0.clone());
+        let numbers: Vec<u32> = (0..u32::try_from(rows.len()).unwrap()).collect();
+        let at = cut.min(rows.len());
+        let parts = [&numbers[..at], &numbers[at..]]
+            .map(|part| FilterIndex::open(built_with_keys(part.iter().copied().map(keyed))).unwrap());
+        let (first, second) = rows.split_at(at);
         let mut next = 0;
         let maps: Vec<Vec<Option<u32>>> = [first, second].iter().map(|part| part.iter().map(|(_, kept)| kept.then(|| { next += 1; next - 1 })).collect()).collect();
         let [of_first, of_second] = [0, 1].map(|part: usize| { let maps = &maps; move |row: u32| maps[part][row as usize] });
         let mut merged = Vec::new();
         merge(&[(&parts[0], &of_first as &dyn Fn(u32) -> Option<u32>), (&parts[1], &of_second)], &mut merged).unwrap();
-        let rest: Vec<Json> = rows.iter().filter(|(_, kept)| *kept).map(|(metadata, _)| metadata.clone()).collect();
-        prop_assert_eq!(merged, built(&rest));
+        let rest = numbers.iter().copied().filter(|&row| rows[row as usize].1).map(keyed);
+        prop_assert_eq!(merged, built_with_keys(rest));
     }
 
     #[test]
     fn a_filter_is_the_same_after_it_was_json(filter in filter()) {
-        prop_assert_eq!(Filter::from_json(&filter.to_json()).map(|read| read.to_json()).unwrap(), filter.to_json());
+        let json = filter.to_json().unwrap();
+        prop_assert_eq!(Filter::from_json(&json).unwrap().to_json().unwrap(), json.clone());
         let text = serde_json::to_string(&filter).unwrap();
         let read: Filter = serde_json::from_str(&text).unwrap();
-        prop_assert_eq!(read.to_json(), filter.to_json());
+        prop_assert_eq!(read.to_json().unwrap(), json.clone());
+        prop_assert_eq!(text.parse::<Filter>().unwrap().to_json().unwrap(), json);
     }
 
     #[test]
@@ -207,7 +241,7 @@ proptest! {
         }
         if let Ok(index) = FilterIndex::open(&bytes) {
             prop_assert!(index.verify(count(&rows)).is_err(), "a flipped byte is noticed");
-            let found = index.evaluate(&filter, count(&rows));
+            let found = index.evaluate(&filter, count(&rows), &|row| Ok(rows[row as usize].as_object().unwrap().clone()));
             prop_assert!(found.is_err() || found.unwrap().max().is_none_or(|row| row < count(&rows)));
             drop(index.types("a"));
             let all = |row: u32| Some(row);
@@ -237,14 +271,27 @@ fn what_makes_no_sense_is_an_error_that_says_where() {
         (r#"{"year": {"$date": "tomorrow"}}"#, "tomorrow"),
         (r#"{"year": {"$prefix": 4}}"#, "a string"),
         ("[]", "expected an object"),
-        ("{", "not JSON"),
+        ("{", "EOF"),
+        (r#"{"year": {"$gte": 1960}, "year": {"$lt": 1970}}"#, "\"year\" stands twice"),
+        (r#"{"year": {"$gt": 1960, "$gt": 1970}}"#, "\"$gt\" stands twice"),
+        (r#"{"year": 1960, "year": {"$eq": 1961}}"#, "\"year\" stands twice"),
+        (r#"{"$or": [{"a": 1}], "$or": [{"b": 1}]}"#, "\"$or\" stands twice"),
+        (r#"{"a": {"$gt": {"$date": "2026-01-01", "$date": "2027-01-01"}}}"#, "\"$date\" stands twice"),
+        (r#"{"a": {"$gt": {"$date": "2026-01-01", "x": 1}}}"#, "$date"),
+        (r#"{"a": 123456789012345678901234567890}"#, "64 bits"),
     ] {
         let e = text.parse::<Filter>().unwrap_err();
         assert_eq!(e.kind(), ErrorKind::InvalidFilter, "{text}");
         assert!(e.to_string().contains(part), "{text}: {e}");
     }
-    let nan = Filter::field("x").gt(f64::NAN);
-    assert_eq!(nan.check().unwrap_err().kind(), ErrorKind::InvalidFilter);
+    let twice = serde_json::from_str::<Filter>(r#"{"a": 1, "a": 2}"#).unwrap_err();
+    assert!(twice.to_string().contains("stands twice"), "{twice}");
+    for not_finite in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let filter = Filter::field("x").gt(not_finite);
+        assert_eq!(filter.check().unwrap_err().kind(), ErrorKind::InvalidFilter);
+        assert_eq!(filter.to_json().unwrap_err().kind(), ErrorKind::InvalidFilter);
+    }
+    assert!(Filter::field("$and").exists().to_json().unwrap_err().to_string().contains("\"$and\""));
     let deep = (0..100).fold(Filter::field("x").exists(), |filter, _| !filter);
     assert_eq!(deep.check().unwrap_err().kind(), ErrorKind::InvalidFilter);
     let wide = Filter::field("x").is_in(0..20_000);
@@ -252,9 +299,21 @@ fn what_makes_no_sense_is_an_error_that_says_where() {
 }
 
 #[test]
+fn a_filter_of_any_depth_that_is_accepted_is_read_back() {
+    let innermost = || Filter::field("at").is_in([Value::datetime("2026-01-31").unwrap()]);
+    for depth in 0..70 {
+        let filter = (0..depth).fold(innermost(), |filter, _| Filter::all([filter]));
+        assert_eq!(filter.check().is_ok(), depth <= MAX_DEPTH, "{depth}");
+        if let Ok(json) = filter.to_json() {
+            assert_eq!(json.to_string().parse::<Filter>().unwrap(), filter);
+        }
+    }
+}
+
+#[test]
 fn a_type_that_no_value_has_is_an_error_and_a_field_that_is_nowhere_is_not() {
     let index = FilterIndex::open(built(&[json!({"year": 2020, "at": "2026-01-01T00:00:00Z"})])).unwrap();
-    let check = |filter: Filter| filter.check_types(|field| index.types(field));
+    let check = |filter: Filter| filter.resolve(|field| index.types(field)).map(drop);
     assert_eq!(check(Filter::field("year").eq("2020")).unwrap_err().kind(), ErrorKind::TypeMismatch);
     let e = check(Filter::field("year").prefix("20")).unwrap_err();
     assert_eq!(e.to_string(), "the field \"year\" has values of type number, and is compared with string");
@@ -262,21 +321,96 @@ fn a_type_that_no_value_has_is_an_error_and_a_field_that_is_nowhere_is_not() {
     check(Filter::field("nowhere").gt(3)).unwrap();
     check(Filter::field("at").gt(Value::datetime("2025-01-01T00:00:00Z").unwrap())).unwrap();
     check(Filter::field("at").prefix("2026")).unwrap();
+    check(Filter::field("at").eq("2026")).unwrap();
 }
 
 #[test]
-fn long_strings_are_equal_only_as_a_whole() {
-    let long = |end: &str| "x".repeat(5_000) + end;
-    let rows = [json!({"s": long("a")}), json!({"s": long("b")})];
+fn a_plain_string_is_compared_with_dates_as_a_date_or_says_so() {
+    let rows = [
+        json!({"at": "2026-04-12T08:30:00+02:00", "title": "Emma", "mixed": "2026-04-12"}),
+        json!({"at": "2026-04-12T07:30:00Z", "title": "Persuasion", "mixed": "unknown"}),
+        json!({"at": "2026-04-12T07:00:00.0Z"}),
+    ];
     let index = FilterIndex::open(built(&rows)).unwrap();
-    assert_eq!(index.evaluate(&Filter::field("s").eq(long("b")), 2).unwrap().iter().collect::<Vec<_>>(), [1]);
-    assert_eq!(index.evaluate(&Filter::field("s").prefix("xxx"), 2).unwrap().len(), 2);
+    let found = |filter: Filter| {
+        let filter = filter.resolve(|field| index.types(field))?;
+        Ok::<_, Error>(rows_of(&index, &filter, &rows))
+    };
+    let seven = "2026-04-12T07:00:00Z";
+    assert_eq!(found(Filter::field("at").gt(seven)).unwrap(), [1]);
+    assert_eq!(found(Filter::field("at").lte(seven)).unwrap(), [0, 2]);
+    assert_eq!(found(Filter::field("at").gte("2026-04-12")).unwrap(), [0, 1, 2]);
+    assert_eq!(found(Filter::field("at").eq(Value::datetime(seven).unwrap())).unwrap(), [2]);
+    assert_eq!(found(Filter::field("at").eq(seven)).unwrap(), [0; 0], "equal strings are the same text");
+    assert_eq!(found(Filter::field("title").lt("F")).unwrap(), [0]);
+    assert_eq!(found(Filter::field("title").gt("2026-04-12")).unwrap(), [0, 1], "there are no dates");
+    assert_eq!(found(Filter::field("mixed").gt("2026-04")).unwrap(), [0, 1]);
+    assert_eq!(found(Filter::field("mixed").gt(Value::datetime("2025-01-01").unwrap())).unwrap(), [0]);
+    for (filter, part) in [
+        (Filter::field("at").gt("2026"), "{\"$date\": \"2026-01-31T12:00:00Z\"}"),
+        (Filter::field("mixed").gt(seven), "{\"$date\": \"2026-04-12T07:00:00Z\"}"),
+        (Filter::field("title").gt(Value::datetime(seven).unwrap()), "string, and is compared with date"),
+    ] {
+        let e = found(filter).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::TypeMismatch);
+        assert!(e.to_string().contains(part), "{e}");
+    }
+}
+
+#[test]
+fn long_strings_are_compared_by_all_of_their_bytes() {
+    let long = |end: &str| "x".repeat(5_000) + end;
+    let rows =
+        [json!({"s": long("a")}), json!({"s": [1, long("b")]}), json!({"s": long("c"), "t": long("b")})];
+    let index = FilterIndex::open(built(&rows)).unwrap();
+    let found = |filter: Filter| rows_of(&index, &filter, &rows);
+    let s = || Filter::field("s");
+    assert_eq!(found(s().eq(long("b"))), [1]);
+    assert_eq!(found(s().lt(long("b"))), [0]);
+    assert_eq!(found(s().lte(long("b"))), [0, 1]);
+    assert_eq!(found(s().gt(long("b"))), [2]);
+    assert_eq!(found(s().gte(long("b"))), [1, 2]);
+    assert_eq!(found(s().prefix(long("b"))), [1]);
+    assert_eq!(found(s().prefix(long(""))), [0, 1, 2]);
+    assert_eq!(found(s().prefix("xxx")), [0, 1, 2]);
+    assert_eq!(found(s().lt("x")), [0; 0]);
+    let small = built(&rows).len();
+    let large = built(&[json!({"s": "x".repeat(1 << 20)})]).len();
+    assert!(small < 1_500 && large < 500, "{small} and {large} bytes: the index has the first bytes only");
+}
+
+#[test]
+fn no_metadata_poses_as_the_key_of_a_record() {
+    let mut builder = FilterBuilder::new();
+    let names = ["\u{1}key", "", "key", "\u{6}", "\u{0}\u{0}\u{6}"];
+    for (row, name) in (0..).zip(names) {
+        builder.add(row, None, json!({name: "ghost", "n": {name: ["ghost"]}}).as_object().unwrap());
+    }
+    builder.add(5, Some("ghost"), &Map::new());
+    let mut bytes = Vec::new();
+    builder.write(&mut bytes).unwrap();
+    let index = FilterIndex::open(bytes).unwrap();
+    assert_eq!(index.row_of_key("ghost", |_| true).unwrap(), Some(5));
+    assert_eq!(index.row_of_key("ghost", |row| row < 5).unwrap(), None);
+    for name in names {
+        assert!(index.types(name).unwrap().has(Type::Text), "of metadata");
+    }
+    let everything = Filter::field("").prefix("");
+    let found = index.evaluate(&everything, 6, &|_| Ok(Map::new())).unwrap();
+    assert!(!found.contains(5), "a key is found by no filter");
 }
 
 #[test]
 fn metadata_that_is_too_deep_is_an_error() {
-    let deep = (0..40).fold(json!(1), |value, _| json!({"a": value}));
-    let e = check_metadata(deep.as_object().unwrap()).unwrap_err();
-    assert_eq!(e.kind(), ErrorKind::TooLarge);
+    for wrap in [|value| json!({"a": value}), |value| json!([value])] {
+        let nested = |depth: usize| json!({"a": (2..=depth).fold(json!([]), |value, _| wrap(value))});
+        let most = crate::json::MAX_DEPTH - 1;
+        check_metadata(nested(most).as_object().unwrap()).unwrap();
+        let e = check_metadata(nested(most + 1).as_object().unwrap()).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::TooLarge);
+        assert!(e.to_string().contains("metadata: nested too deep"), "{e}");
+    }
+    let long = json!({"a": [{"n".repeat(1_023): 1}]});
+    assert!(check_metadata(long.as_object().unwrap()).unwrap_err().to_string().contains("1025 bytes"));
     check_metadata(&Map::new()).unwrap();
 }

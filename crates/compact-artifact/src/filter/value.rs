@@ -3,8 +3,7 @@
 use std::fmt;
 use std::ops::{BitAnd, BitOr};
 
-use jiff::Timestamp;
-
+use super::date::{self, Date};
 use super::invalid;
 use crate::error::Result;
 
@@ -18,7 +17,7 @@ pub(crate) enum Scalar {
     Int(i128),
     Float(f64),
     String(String),
-    DateTime(Timestamp),
+    DateTime(Date),
 }
 
 /// A type that can be compared.
@@ -26,12 +25,13 @@ pub(crate) enum Scalar {
 pub(crate) enum Type {
     Bool = 1,
     Number = 2,
-    String = 3,
-    DateTime = 4,
+    /// A string that is no date.
+    Text = 3,
+    Date = 4,
 }
 
 impl Type {
-    pub(crate) const ALL: [Self; 4] = [Self::Bool, Self::Number, Self::String, Self::DateTime];
+    pub(crate) const ALL: [Self; 4] = [Self::Bool, Self::Number, Self::Text, Self::Date];
 }
 
 /// A set of types.
@@ -41,6 +41,10 @@ pub(crate) struct Types(u8);
 impl Types {
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    pub(crate) fn has(self, of: Type) -> bool {
+        !(self & of.into()).is_empty()
     }
 }
 
@@ -68,22 +72,20 @@ impl BitAnd for Types {
 
 impl fmt::Display for Types {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (Type::Bool, "bool"),
-            (Type::Number, "number"),
-            (Type::String, "string"),
-            (Type::DateTime, "moment"),
-        ];
-        let of = names.iter().filter(|(of, _)| !(*self & Self::from(*of)).is_empty()).map(|(_, name)| *name);
+        let names =
+            [(Type::Bool, "bool"), (Type::Number, "number"), (Type::Text, "string"), (Type::Date, "date")];
+        let of = names.iter().filter(|(of, _)| self.has(*of)).map(|(_, name)| *name);
         f.write_str(&of.collect::<Vec<_>>().join(" or "))
     }
 }
 
 impl Value {
-    /// A moment, from an RFC 3339 timestamp with an offset: `2026-01-31T12:00:00Z`.
-    pub fn datetime(timestamp: &str) -> Result<Self> {
-        moment(timestamp).map(|moment| Self(Scalar::DateTime(moment))).ok_or_else(|| {
-            invalid(format!("{timestamp:?} is not a moment; expected one like 2026-01-31T12:00:00Z"))
+    /// A point in time, from an RFC 3339 timestamp, `2026-01-31T12:00:00+01:00`, or a day, `2026-01-31`, which is its midnight in UTC.
+    ///
+    /// Years go from 0000 to 9999, and seconds have as many digits as fit into 256 bytes. A leap second lies between its neighbours.
+    pub fn datetime(date: &str) -> Result<Self> {
+        Date::parse(date).map(|date| Self(Scalar::DateTime(date))).ok_or_else(|| {
+            invalid(format!("{date:?} is not a date; expected one like 2026-01-31 or 2026-01-31T12:00:00Z"))
         })
     }
 
@@ -91,13 +93,20 @@ impl Value {
         match self.0 {
             Scalar::Bool(_) => Type::Bool,
             Scalar::Int(_) | Scalar::Float(_) => Type::Number,
-            Scalar::String(_) => Type::String,
-            Scalar::DateTime(_) => Type::DateTime,
+            Scalar::String(_) => Type::Text,
+            Scalar::DateTime(_) => Type::Date,
         }
     }
 
-    pub(crate) fn is_nan(&self) -> bool {
-        matches!(self.0, Scalar::Float(value) if value.is_nan())
+    pub(crate) fn is_finite(&self) -> bool {
+        !matches!(self.0, Scalar::Float(value) if !value.is_finite())
+    }
+
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Scalar::String(string) => Some(string),
+            _ => None,
+        }
     }
 
     /// The value of JSON that is no array, no object, and not null.
@@ -108,32 +117,36 @@ impl Value {
             serde_json::Value::Number(value) => match (value.as_i64(), value.as_u64()) {
                 (Some(value), _) => Scalar::Int(value.into()),
                 (_, Some(value)) => Scalar::Int(value.into()),
-                _ => Scalar::Float(value.as_f64()?),
+                // With serde_json's feature `arbitrary_precision`, integers may be longer.
+                _ => Scalar::Float(value.as_f64().filter(|_| value.is_f64())?),
             },
             _ => return None,
         }))
     }
 
-    /// Bytes that are in the order of the values of one type, and the same for equal ones.
+    /// Bytes that are in the order of the values of one type, and the same for equal ones only. Of long strings, the first bytes are.
     pub(crate) fn encode(&self) -> Vec<u8> {
         match &self.0 {
             Scalar::Bool(value) => vec![u8::from(*value)],
             Scalar::Int(value) => number(nearest(*value), *value),
             Scalar::Float(value) => number(*value, exact(*value)),
             Scalar::String(value) => string(value),
-            Scalar::DateTime(value) => big_endian(value.as_nanosecond()).to_vec(),
+            Scalar::DateTime(value) => value.point().to_vec(),
         }
     }
 }
 
-/// Strings are compared by so many bytes in ranges and prefixes; equal are only those that are equal as a whole.
-pub(crate) const MAX_COMPARED: usize = 1_000;
+/// So many bytes of a string are in the index. A longer one is there with these, and a hash of the whole that tells whether strings are equal;
+/// where the order of two strings is decided behind these bytes, the strings themselves are read.
+pub(crate) const INDEXED_LEN: usize = 256;
+// Dates are indexed as a whole.
+const _: () = assert!(date::MAX_LEN <= INDEXED_LEN);
 
 fn string(value: &str) -> Vec<u8> {
     let mut bytes = value.as_bytes().to_vec();
-    if bytes.len() > MAX_COMPARED {
-        bytes.truncate(MAX_COMPARED);
-        bytes.extend(xxhash_rust::xxh3::xxh3_128(value.as_bytes()).to_le_bytes());
+    if bytes.len() > INDEXED_LEN {
+        bytes.truncate(INDEXED_LEN);
+        bytes.extend(blake3::hash(value.as_bytes()).as_bytes());
     }
     bytes
 }
@@ -161,19 +174,6 @@ fn number(nearest: f64, value: i128) -> Vec<u8> {
     bytes.extend(ordered.to_le_bytes().iter().rev());
     bytes.extend((differs.cast_unsigned() ^ 1 << 15).to_le_bytes().iter().rev());
     bytes
-}
-
-fn big_endian(value: i128) -> [u8; 16] {
-    let mut bytes = (value.cast_unsigned() ^ 1 << 127).to_le_bytes();
-    bytes.reverse();
-    bytes
-}
-
-/// The moment that a string is.
-pub(crate) fn moment(string: &str) -> Option<Timestamp> {
-    // A year, a date, a time and an offset: nothing shorter is tried.
-    let digits = string.as_bytes().get(..4).is_some_and(|year| year.iter().all(u8::is_ascii_digit));
-    (digits && (20..=35).contains(&string.len())).then(|| string.parse().ok()).flatten()
 }
 
 impl fmt::Display for Value {

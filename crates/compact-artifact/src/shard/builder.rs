@@ -10,7 +10,7 @@ use vector_index::{BuildOptions, Builder, Codes, IndexBytes};
 
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
-use super::{KEY_FIELD, Shard, TEXT_FIELD};
+use super::{Shard, TEXT_FIELD};
 use crate::embeddings::{Embedding, original_len};
 use crate::error::Result;
 use crate::filter::FilterBuilder;
@@ -44,11 +44,11 @@ pub(crate) fn build(
     }
     // A few records do not wait for a pool that may be busy with sealing.
     let (words, filters) = if docs.len() < WORTH_THE_POOL {
-        (words_of(settings, docs), filters_of(docs))
+        (words_of(settings, docs)?, filters_of(docs))
     } else {
-        rayon::join(|| words_of(settings, docs), || filters_of(docs))
+        let (words, filters) = rayon::join(|| words_of(settings, docs), || filters_of(docs));
+        (words?, filters)
     };
-    let (words, filters) = (words?, filters?);
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
     writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
     writer.section(SectionKind::Filters, 0, |out| filters.write(out))?;
@@ -84,19 +84,10 @@ fn words_of(settings: &Settings, docs: &[Doc<'_>]) -> Result<MemoryIndex> {
     Ok(words)
 }
 
-fn filters_of(docs: &[Doc<'_>]) -> Result<FilterBuilder> {
-    let mut filters = FilterBuilder::new();
-    let mut with_key = Map::new();
+fn filters_of(docs: &[Doc<'_>]) -> FilterBuilder {
+    let (mut filters, none) = (FilterBuilder::new(), Map::new());
     for (row, doc) in (0..).zip(docs) {
-        match doc.key {
-            None => filters.add(row, doc.metadata.unwrap_or(&with_key))?,
-            Some(key) => {
-                with_key = doc.metadata.cloned().unwrap_or_default();
-                with_key.insert(KEY_FIELD.to_owned(), Value::from(key));
-                filters.add(row, &with_key)?;
-                with_key.clear();
-            }
-        }
+        filters.add(row, doc.key, doc.metadata.unwrap_or(&none));
     }
-    Ok(filters)
+    filters
 }

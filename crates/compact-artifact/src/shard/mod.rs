@@ -27,8 +27,6 @@ use crate::error::{Error, Result};
 use crate::filter::FilterIndex;
 use crate::settings::{Settings, Space};
 
-/// The field under which the filters of a shard know keys: no JSON that is metadata gets there by accident.
-pub(crate) const KEY_FIELD: &str = "\u{1}key";
 /// The field of words that texts are in.
 pub(crate) const TEXT_FIELD: &str = "text";
 

@@ -21,6 +21,8 @@ mod golden;
 mod kill;
 /// Embeddings that come after their records.
 mod late;
+/// What is accepted is read back: limits, numbers, strings, names.
+mod metadata;
 /// Bad input, two writers, media that are full or read-only: errors that say what to do, and nothing changed.
 mod misuse;
 /// A plain model of an artifact, and any sequence of calls on both.

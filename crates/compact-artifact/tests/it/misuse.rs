@@ -54,7 +54,7 @@ fn wrong_records_are_refused_and_change_nothing() {
         (text().key("k3"), ErrorKind::AlreadyExists, "upsert"),
         (text().metadata(json!([1, 2])), ErrorKind::InvalidArgument, "JSON object"),
         (text().metadata(json!({"a": "x".repeat(1 << 20)})), ErrorKind::TooLarge, "metadata"),
-        (text().metadata(deep(40)), ErrorKind::TooLarge, "depth"),
+        (text().metadata(deep(101)), ErrorKind::TooLarge, "depth"),
         (text().metadata(json!({"n".repeat(2_000): 1})), ErrorKind::TooLarge, "2000 bytes"),
         (Record::text("x".repeat((64 << 20) + 1)), ErrorKind::TooLarge, "a text"),
     ];

@@ -1,0 +1,219 @@
+//! Dates: which strings are points in time, and in bytes that are in the order of time.
+//!
+//! A date is a timestamp of RFC 3339, `2026-01-31T12:00:00.5+02:00`, or a day, `2026-01-31`, which is its midnight in UTC. Years go from 0000 to
+//! 9999, seconds have any number of digits (the text has up to [`MAX_LEN`] bytes), and a leap second, `23:59:60` in UTC, is later than the
+//! second before it and earlier than the next.
+
+use std::fmt;
+
+/// The longest text of a date in bytes.
+pub(crate) const MAX_LEN: usize = 256;
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// A point in time, with the text that it was given as.
+#[derive(Debug, Clone)]
+pub(crate) struct Date {
+    text: String,
+    point: Vec<u8>,
+}
+
+impl Date {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        point(text).map(|point| Self { text: text.to_owned(), point })
+    }
+
+    /// Bytes in the order of time, the same for the same point: seconds since 1970 as `i64`, big-endian with the highest bit flipped; for a leap
+    /// second that of the second before it, and a colon; the digits of the fraction without zeros at the end.
+    pub(crate) fn point(&self) -> &[u8] {
+        &self.point
+    }
+}
+
+impl PartialEq for Date {
+    fn eq(&self, other: &Self) -> bool {
+        self.point == other.point
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The point in time of a text that is a date: see [`Date::point`].
+pub(crate) fn point(text: &str) -> Option<Vec<u8>> {
+    if text.len() > MAX_LEN {
+        return None;
+    }
+    let (date, rest) = text.as_bytes().split_first_chunk::<10>()?;
+    let midnight = days_since_1970(date)? * DAY;
+    let rest = match rest {
+        [] => return Some(encode(midnight, false, &[])),
+        [b'T' | b't' | b' ', rest @ ..] => rest,
+        _ => return None,
+    };
+    let ([h0, h1, b':', m0, m1, b':', s0, s1], rest) = rest.split_first_chunk::<8>()? else { return None };
+    let (hour, minute, second) = (number(&[*h0, *h1])?, number(&[*m0, *m1])?, number(&[*s0, *s1])?);
+    let (fraction, rest) = fraction(rest)?;
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let begun = midnight + hour * 3600 + minute * 60 - offset(rest)?;
+    let is_leap = second == 60;
+    if is_leap && (begun + 60).rem_euclid(DAY) != 0 {
+        return None;
+    }
+    Some(encode(begun + second.min(59), is_leap, fraction))
+}
+
+fn encode(seconds: i64, is_leap: bool, fraction: &[u8]) -> Vec<u8> {
+    let mut point = Vec::with_capacity(9 + fraction.len());
+    point.extend((seconds.cast_unsigned() ^ 1 << 63).to_le_bytes().iter().rev());
+    if is_leap {
+        point.push(b':'); // behind every digit
+    }
+    point.extend(fraction);
+    point
+}
+
+/// Digits behind a point, if there is one, without zeros at the end; and what follows.
+fn fraction(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [b'.', text @ ..] = text else { return Some((&[], text)) };
+    let (digits, rest) = text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count());
+    let significant = digits.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1);
+    (!digits.is_empty()).then_some((&digits[..significant], rest))
+}
+
+/// The seconds that local time is ahead of UTC.
+fn offset(text: &[u8]) -> Option<i64> {
+    let [sign, h0, h1, b':', m0, m1] = text else { return matches!(text, [b'Z' | b'z']).then_some(0) };
+    let (hours, minutes) = (number(&[*h0, *h1])?, number(&[*m0, *m1])?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let ahead = hours * 3600 + minutes * 60;
+    match sign {
+        b'+' => Some(ahead),
+        b'-' => Some(-ahead),
+        _ => None,
+    }
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    digits
+        .iter()
+        .try_fold(0, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar.
+fn days_since_1970(text: &[u8; 10]) -> Option<i64> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
+    let (year, month, day) = (number(&[*y0, *y1, *y2, *y3])?, number(&[*m0, *m1])?, number(&[*d0, *d1])?);
+    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let lengths = [31, 28 + i64::from(is_leap_year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = usize::try_from(month - 1).ok().filter(|&before| before < 12)?;
+    if !(1..=lengths[before]).contains(&day) {
+        return None;
+    }
+    // Leap days of the years before this one, year 0 included.
+    let last = year - 1;
+    let leap_days = last.div_euclid(4) - last.div_euclid(100) + last.div_euclid(400) + 1;
+    let in_year = lengths[..before].iter().sum::<i64>() + day - 1;
+    Some(year * 365 + leap_days + in_year - 719_528)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn dates_are_in_the_order_of_time_over_the_whole_range() {
+        let ordered = [
+            "0000-01-01T00:00:00+23:59",
+            "0000-01-01",
+            "0000-03-01T00:00:00Z",
+            "1969-12-31T23:59:59.9Z",
+            "1970-01-01",
+            "2016-12-31T23:59:59Z",
+            "2016-12-31T23:59:59.999999999999999999999Z",
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T15:59:60.5-08:00",
+            "2017-01-01",
+            "2026-04-12T08:30:00+02:00",
+            "2026-04-12T07:00:00Z",
+            "2026-04-12 07:00:00.1z",
+            "2026-04-12t07:00:00.1000000000000000000001Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59-23:59",
+        ];
+        for pair in ordered.windows(2) {
+            assert!(point(pair[0]).unwrap() < point(pair[1]).unwrap(), "{pair:?}");
+        }
+        for (one, other) in [
+            ("2021-06-01", "2021-06-01T00:00:00Z"),
+            ("2021-06-01", "2021-05-31T22:30:00.000-01:30"),
+            ("2021-06-01T00:00:00.50Z", "2021-06-01T00:00:00.5-00:00"),
+        ] {
+            assert_eq!(Date::parse(one), Date::parse(other));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "2021",
+            "2021-06",
+            "2021-6-01",
+            "2021-02-29",
+            "1900-02-29",
+            "2021-13-01",
+            "2021-00-01",
+            "2021-06-31",
+            "2021-06-00",
+            "2021-06-01T",
+            "2021-06-01T10:00:00",
+            "2021-06-01T10:00Z",
+            "2021-06-01T24:00:00Z",
+            "2021-06-01T10:60:00Z",
+            "2021-06-01T10:00:61Z",
+            "2021-06-01T10:00:60Z",
+            "2021-06-01T10:00:00.Z",
+            "2021-06-01T10:00:00+24:00",
+            "2021-06-01T10:00:00+0200",
+            "2021-06-01T10:00:00Z ",
+            "+2021-06-01",
+            "2021-06-01Z",
+            "12021-06-01",
+            "２０２１-06-01",
+        ] {
+            assert!(point(text).is_none(), "{text}");
+        }
+        let digits = |count: usize| format!("2021-06-01T10:00:00.{}Z", "1".repeat(count));
+        assert!(point(&digits(MAX_LEN - 21)).is_some() && point(&digits(MAX_LEN - 20)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_date_is_the_time_that_jiff_says(year in 0i16..10_000, month in 0u8..14, day in 0u8..33, second in 0u32..86_400, nanos in 0u32..1_000_000_000, offset in -86_399i32..86_400) {
+            let (ahead, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs() / 60);
+            let text = format!(
+                "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}{ahead}{:02}:{:02}",
+                second / 3600, second / 60 % 60, second % 60, minutes / 60, minutes % 60
+            );
+            let ours = point(&text);
+            match text.parse::<jiff::Timestamp>() {
+                Ok(theirs) => {
+                    let digits = format!("{:09}", theirs.as_nanosecond().rem_euclid(1_000_000_000));
+                    let seconds = i64::try_from(theirs.as_nanosecond().div_euclid(1_000_000_000)).unwrap();
+                    prop_assert_eq!(ours, Some(encode(seconds, false, digits.trim_end_matches('0').as_bytes())), "{}", text);
+                }
+                // jiff ends a day before the year 10000.
+                Err(_) => prop_assert!(ours.is_none() || text.starts_with("9999-12-3"), "{}", text),
+            }
+        }
+    }
+}
