@@ -1,22 +1,23 @@
 //! How many tokens each text has, exactly: a byte a row, and the few lengths that do not fit one, by row.
 
 use crate::bm25::LONG;
+use crate::bytes::Guarded;
 use crate::wire::u32_at;
 
 /// Bytes of a row and its length.
 pub(crate) const LONG_LEN: usize = 8;
 
-/// The lengths of one field.
+/// The lengths of one field. Those of sealed rows are verified by whoever makes a cursor, before any is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lengths<'a> {
-    pub(crate) bytes: &'a [u8],
+    pub(crate) bytes: Guarded<'a>,
     pub(crate) long: LongLengths<'a>,
 }
 
 /// Rows whose byte is [`LONG`], ascending, with their lengths.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum LongLengths<'a> {
-    Sealed(&'a [u8]),
+    Sealed(Guarded<'a>),
     Memory(&'a [(u32, u32)]),
 }
 
@@ -24,7 +25,7 @@ impl Lengths<'_> {
     /// The length, if it is less than [`LONG`].
     #[inline]
     pub(crate) fn byte(&self, row: u32) -> u8 {
-        self.bytes.get(row as usize).copied().unwrap_or(LONG)
+        self.bytes.as_verified().get(row as usize).copied().unwrap_or(LONG)
     }
 
     #[cold]
@@ -33,9 +34,34 @@ impl Lengths<'_> {
             LongLengths::Memory(long) => {
                 long.binary_search_by_key(&row, |&(row, _)| row).ok().map(|i| long[i].1)
             }
-            LongLengths::Sealed(bytes) => find_long(bytes, row),
+            LongLengths::Sealed(bytes) => find_long(bytes.as_verified(), row),
         }
         .unwrap_or(u32::from(LONG))
+    }
+
+    /// Verifies all lengths.
+    pub(crate) fn verify_all(&self) {
+        self.bytes.verify(0..self.bytes.len());
+        self.verify_long();
+    }
+
+    /// Verifies the lengths of these rows.
+    pub(crate) fn verify(&self, rows: &[u32]) {
+        if !self.bytes.is_guarded() {
+            return;
+        }
+        for &row in rows {
+            self.bytes.verify(row as usize..row as usize + 1);
+        }
+        if rows.iter().any(|&row| self.byte(row) == LONG) {
+            self.verify_long();
+        }
+    }
+
+    fn verify_long(&self) {
+        if let LongLengths::Sealed(bytes) = self.long {
+            bytes.verify(0..bytes.len());
+        }
     }
 
     pub(crate) fn of(&self, row: u32) -> u32 {

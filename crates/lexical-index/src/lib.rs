@@ -51,6 +51,7 @@
 
 mod analyzer;
 mod bm25;
+mod bytes;
 mod dictionary;
 mod error;
 mod lengths;
@@ -65,6 +66,7 @@ mod wire;
 
 pub use analyzer::{Analyzer, Language, Token};
 pub use bm25::{B, K1};
+pub use bytes::Bytes;
 pub use error::{Error, ErrorKind, Result};
 pub use memory::MemoryIndex;
 pub use merge::merge;

@@ -5,6 +5,7 @@ use std::io::Write;
 use roaring::RoaringBitmap;
 
 use crate::bm25::Saturation;
+use crate::bytes::Bytes;
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{Columns, Part, PartRef, Terms, write_in_passes};
@@ -12,15 +13,17 @@ use crate::postings::{Cursor, NONE, Postings, Weigh};
 
 /// Writes a part of all records of `parts` that are not deleted, in their order: rows are counted on from part to part.
 ///
-/// The parts must have the same fields, analyzer and positions. They are read once for each section of the new part; in
+/// The parts must have the same fields, analyzer and positions. All their bytes are verified by [`Bytes::check`] before any is used; then
+/// they are read once for each section of the new part; in
 /// memory are a bit for each row, and the postings of one term at a time.
-pub fn merge<B: AsRef<[u8]>>(parts: &[(&Part<B>, Option<&RoaringBitmap>)], out: impl Write) -> Result<()> {
+pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RoaringBitmap>)], out: impl Write) -> Result<()> {
     let Some((first, _)) = parts.first() else { return Err(Error::invalid("a merge of no parts")) };
     let first = first.as_part_ref().header();
     let mut inputs = Vec::with_capacity(parts.len());
     let mut base = 0u32;
     for (part, deleted) in parts {
         let part = part.as_part_ref();
+        part.verify_all()?;
         if part.header().fields != first.fields || part.header().analyzer != first.analyzer {
             let message = "parts to be merged differ in their fields, their analyzer or their positions";
             return Err(Error::new(ErrorKind::Mismatch, message));

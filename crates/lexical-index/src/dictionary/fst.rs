@@ -4,6 +4,7 @@
 //! checked here, addresses only fall, and whoever walks has a budget of steps.
 
 use super::pattern::Pattern;
+use crate::bytes::Guarded;
 use crate::wire::u64_at;
 
 const VERSION: u64 = 3;
@@ -17,13 +18,15 @@ const INDEX_THRESHOLD: usize = 32;
 /// Inputs that a node of one transition has in its first byte, by number from 1 on.
 pub(crate) const COMMON_INPUTS: &[u8; 63] =
     b"te/oasripcnw.hlm-du012g=:bf3y5&_4v9678k%?xCDASFIBEjPTzRNM+LOqHG";
+/// A node of one transition, and the beginning of any other one, is not longer.
+const NODE_HEAD_LEN: usize = 32;
 /// The longest key: a field and a term.
 const MAX_KEY_LEN: usize = 256;
 
 /// A map from keys to numbers, in place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dictionary<'a> {
-    bytes: &'a [u8],
+    bytes: Guarded<'a>,
     root: usize,
 }
 
@@ -51,10 +54,10 @@ struct Transition {
 }
 
 impl<'a> Dictionary<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn new(bytes: Guarded<'a>) -> Option<Self> {
         let foot = bytes.len().checked_sub(FOOT_LEN).filter(|&foot| foot >= HEAD_LEN)?;
-        let root = usize::try_from(u64_at(bytes, foot + 8)?).ok()?;
-        (u64_at(bytes, 0) == Some(VERSION) && root < foot).then_some(Self { bytes, root })
+        let root = usize::try_from(u64_at(bytes.get(foot..bytes.len())?, 8)?).ok()?;
+        (u64_at(bytes.first(HEAD_LEN), 0) == Some(VERSION) && root < foot).then_some(Self { bytes, root })
     }
 
     /// The number of a key.
@@ -109,7 +112,8 @@ impl<'a> Dictionary<'a> {
                 Node { top: 0, start: 0, count: 0, target_len: 0, output_len: 0, one: None, end: Some(0) };
             return Some(nothing);
         }
-        let state = *self.bytes.get(address)?;
+        self.bytes.verify((address + 1).saturating_sub(NODE_HEAD_LEN)..address + 1);
+        let state = self.byte(address)?;
         if state & 0x80 == 0 { self.node_of_any(address, state) } else { self.node_of_one(address, state) }
     }
 
@@ -117,13 +121,13 @@ impl<'a> Dictionary<'a> {
     fn node_of_one(&self, address: usize, state: u8) -> Option<Node> {
         let (input, mut start) = match COMMON_INPUTS.get(usize::from(state & 0x3F).wrapping_sub(1)) {
             Some(&input) => (input, address),
-            None => (*self.bytes.get(address.checked_sub(1)?)?, address - 1),
+            None => (self.byte(address.checked_sub(1)?)?, address - 1),
         };
         let next_follows = state & 0x40 != 0;
         let (mut output, mut target) = (0, start.checked_sub(1)?);
         if !next_follows {
             start = start.checked_sub(1)?;
-            let (target_len, output_len) = lens(*self.bytes.get(start)?);
+            let (target_len, output_len) = lens(self.byte(start)?);
             start = start.checked_sub(target_len)?;
             let distance = self.number(start, target_len)?;
             start = start.checked_sub(output_len)?;
@@ -137,18 +141,21 @@ impl<'a> Dictionary<'a> {
     /// A node with any number of transitions.
     fn node_of_any(&self, address: usize, state: u8) -> Option<Node> {
         let (count, at) = match state & 0x3F {
-            0 => (*self.bytes.get(address.checked_sub(1)?)?, address - 1),
+            0 => (self.byte(address.checked_sub(1)?)?, address - 1),
             count => (count, address),
         };
         // One transition is always said in the state itself, so a 1 beside it means 256.
         let count = if at < address && count == 1 { 256 } else { usize::from(count) };
         let at = at.checked_sub(1)?;
-        let (target_len, output_len) = lens(*self.bytes.get(at)?);
+        let (target_len, output_len) = lens(self.byte(at)?);
         let top = at.checked_sub(if count > INDEX_THRESHOLD { 256 } else { 0 })?;
         let mut start = top.checked_sub(count * (1 + target_len + output_len))?;
         let mut end = None;
         if state & 0x40 != 0 {
             start = start.checked_sub(output_len)?;
+        }
+        self.bytes.verify(start..at);
+        if state & 0x40 != 0 {
             end = Some(self.number(start, output_len)?);
         }
         Some(Node { top, start, count, target_len, output_len, one: None, end })
@@ -162,7 +169,7 @@ impl<'a> Dictionary<'a> {
         let outputs = targets - node.count * node.target_len;
         let distance = self.number(targets - (i + 1) * node.target_len, node.target_len)?;
         Some(Transition {
-            input: *self.bytes.get(node.top - 1 - i)?,
+            input: self.byte(node.top - 1 - i)?,
             output: self.number(outputs - (i + 1) * node.output_len, node.output_len)?,
             target: target_of(node.start, distance)?,
         })
@@ -173,17 +180,23 @@ impl<'a> Dictionary<'a> {
             return node.one.filter(|one| one.input == input);
         }
         let i = if node.count > INDEX_THRESHOLD {
-            usize::from(*self.bytes.get(node.top + usize::from(input))?)
+            usize::from(self.byte(node.top + usize::from(input))?)
         } else {
-            let inputs = self.bytes.get(node.top - node.count..node.top)?;
+            let inputs = self.bytes.as_verified().get(node.top - node.count..node.top)?;
             inputs.iter().rev().position(|&other| other == input)?
         };
         self.transition(node, i)
     }
 
-    /// A little-endian integer of up to eight bytes.
+    /// A byte of a node that was verified.
+    #[inline]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.bytes.as_verified().get(at).copied()
+    }
+
+    /// A little-endian integer of up to eight bytes of a node that was verified.
     fn number(&self, at: usize, len: usize) -> Option<u64> {
-        let bytes = self.bytes.get(at..at.checked_add(len)?)?;
+        let bytes = self.bytes.as_verified().get(at..at.checked_add(len)?)?;
         let mut number = [0; 8];
         number.get_mut(..len)?.copy_from_slice(bytes);
         Some(u64::from_le_bytes(number))
@@ -301,7 +314,7 @@ mod tests {
             other in prop::collection::vec(any::<u8>(), 1..4),
         ) {
             let bytes = written(&keys);
-            let dictionary = Dictionary::new(&bytes).unwrap();
+            let dictionary = Dictionary::new(Guarded::plain(&bytes)).unwrap();
             for (key, &number) in &keys {
                 let (field, term) = split(key);
                 prop_assert_eq!(dictionary.get(field, term), Some(number));
@@ -321,7 +334,7 @@ mod tests {
             all.extend(bytes);
             all.extend(root.to_le_bytes());
             all.extend([0; 4]);
-            if let Some(dictionary) = Dictionary::new(&all) {
+            if let Some(dictionary) = Dictionary::new(Guarded::plain(&all)) {
                 dictionary.get(b'a', b"bc");
                 dictionary.search(b'a', &Pattern::prefix_of("b"), 10_000, |_, _, _| true);
                 dictionary.search(b'a', &Pattern::fuzzy("bcd", 2), 10_000, |_, _, _| true);
@@ -333,7 +346,7 @@ mod tests {
     fn the_inputs_that_fit_into_a_state_are_those_of_the_crate() {
         for byte in 0..=u8::MAX {
             let bytes = written(&BTreeMap::from([(vec![byte, byte, byte], 5)]));
-            assert_eq!(Dictionary::new(&bytes).unwrap().get(byte, &[byte, byte]), Some(5));
+            assert_eq!(Dictionary::new(Guarded::plain(&bytes)).unwrap().get(byte, &[byte, byte]), Some(5));
         }
     }
 }

@@ -9,6 +9,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::chain::{Chain, ChainReader};
 use crate::analyzer::Analyzer;
 use crate::bm25::LONG;
+use crate::bytes::Guarded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lengths::{Lengths, LongLengths};
 use crate::part::{self, Fields};
@@ -177,7 +178,7 @@ impl MemoryIndex {
 
     pub(crate) fn lengths(&self, field: usize) -> Lengths<'_> {
         let column = &self.columns[field];
-        Lengths { bytes: &column.bytes, long: LongLengths::Memory(&column.long) }
+        Lengths { bytes: Guarded::plain(&column.bytes), long: LongLengths::Memory(&column.long) }
     }
 
     /// The list of a term.
@@ -284,7 +285,10 @@ impl MemoryIndex {
     pub(crate) fn map_lengths(&mut self, map: impl Fn(u32) -> u32) {
         for column in &mut self.columns {
             let all: Vec<u32> = (0..self.rows)
-                .map(|row| Lengths { bytes: &column.bytes, long: LongLengths::Memory(&column.long) }.of(row))
+                .map(|row| {
+                    let long = LongLengths::Memory(&column.long);
+                    Lengths { bytes: Guarded::plain(&column.bytes), long }.of(row)
+                })
                 .collect();
             let tokens = column.tokens;
             (column.bytes, column.long) = (vec![0; all.len()], Vec::new());

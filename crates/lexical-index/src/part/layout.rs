@@ -113,6 +113,15 @@ pub(crate) struct Sections {
 }
 
 impl Header {
+    /// Length without the fields.
+    pub(crate) const MIN_LEN: usize = header::LEN;
+
+    /// Length of the header that a part begins with.
+    pub(crate) fn len_of(bytes: &[u8]) -> usize {
+        let fields = u32_at(bytes, header::FIELD_COUNT).unwrap_or(0) as usize;
+        header::LEN.saturating_add(fields.saturating_mul(field::LEN))
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; header::LEN + self.fields.len() * field::LEN];
         let (head, entries) = bytes.split_at_mut(header::LEN);

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::layout::{CHUNK_LEN, Header, Sections};
+use crate::bytes::{Bytes, Guard, Guarded, Verified};
 use crate::dictionary::{Dictionary, Keys};
 use crate::error::{Error, Result};
 use crate::lengths::{Lengths, LongLengths};
@@ -11,14 +12,15 @@ use crate::wire::u32_at;
 
 /// A part: the bytes of an index, checked as far as its header goes and otherwise read where they are.
 ///
-/// Opening reads the header and the names of the fields, whatever the number of records and terms. The rest is not
-/// trusted: a search over damaged bytes gives an error or wrong hits, and nothing worse. [`verify`](Self::verify) tells
-/// whether the bytes are those that were written.
+/// Opening reads the header and the names of the fields, whatever the number of records and terms. A search touches what it needs, and
+/// has it verified by [`Bytes::check`] before. If bytes are damaged or hostile and nobody verified them, a search gives an error or wrong
+/// hits, in bounded time, and nothing worse. [`verify`](Self::verify) tells whether the bytes are those that were written.
 #[derive(Debug)]
 pub struct Part<B> {
     bytes: B,
     header: Header,
     sections: Sections,
+    verified: Verified,
 }
 
 /// What a part says of one term.
@@ -27,7 +29,7 @@ pub(crate) enum Entry<'a> {
     /// It occurs once, in this row.
     Single(u32),
     /// A list, and all positions of the part.
-    List(List<'a>, &'a [u8]),
+    List(List<'a>, Guarded<'a>),
 }
 
 impl Entry<'_> {
@@ -39,18 +41,24 @@ impl Entry<'_> {
     }
 }
 
-/// The same, borrowed.
-#[derive(Debug, Clone, Copy)]
+/// The same, borrowed for a search.
+#[derive(Debug, Clone)]
 pub(crate) struct PartRef<'a> {
     bytes: &'a [u8],
     header: &'a Header,
     sections: &'a Sections,
+    /// What verifies the bytes; `None` if they are.
+    guard: Option<Guard<'a>>,
 }
 
-impl<B: AsRef<[u8]>> Part<B> {
+impl<B: Bytes> Part<B> {
     /// Opens the part that these bytes begin with. They should lie on a boundary of 64 bytes, for speed only.
     pub fn open(bytes: B) -> Result<Self> {
         let all = bytes.as_ref();
+        for len in [Header::MIN_LEN, Header::len_of(all)] {
+            let checked = bytes.check(0..len.min(all.len()));
+            checked.map_err(|e| Error::damaged(e.to_string()))?;
+        }
         let header = Header::decode(all)?;
         let sections = header.sections().filter(|sections| sections.checksums.end <= all.len());
         let sections = sections.ok_or_else(|| {
@@ -59,10 +67,17 @@ impl<B: AsRef<[u8]>> Part<B> {
                 all.len()
             ))
         })?;
-        Dictionary::new(&all[sections.dictionary.clone()]).ok_or_else(|| {
-            Error::damaged("the dictionary of a lexical part is none").at(sections.dictionary.start)
-        })?;
-        Ok(Self { bytes, header, sections })
+        let verified = if bytes.is_verified() { Verified::default() } else { Verified::none_of(all.len()) };
+        let part = Self { bytes, header, sections, verified };
+        let opened = part.as_part_ref();
+        let has_dictionary = opened.dictionary().is_some();
+        opened.finish()?;
+        drop(opened);
+        if !has_dictionary {
+            let start = part.sections.dictionary.start;
+            return Err(Error::damaged("the dictionary of a lexical part is none").at(start));
+        }
+        Ok(part)
     }
 
     /// Compares every byte with the checksums; the error names the first place that does not hold.
@@ -114,7 +129,8 @@ impl<B: AsRef<[u8]>> Part<B> {
     }
 
     pub(crate) fn as_part_ref(&self) -> PartRef<'_> {
-        PartRef { bytes: self.bytes.as_ref(), header: &self.header, sections: &self.sections }
+        let guard = (!self.bytes.is_verified()).then(|| Guard::new(&self.bytes, &self.verified));
+        PartRef { bytes: self.bytes.as_ref(), header: &self.header, sections: &self.sections, guard }
     }
 }
 
@@ -123,26 +139,37 @@ impl<'a> PartRef<'a> {
         self.header
     }
 
-    pub(crate) fn lengths(&self, field: usize) -> Lengths<'a> {
+    /// Verifies all bytes.
+    pub(crate) fn verify_all(&self) -> Result<()> {
+        self.guarded().verify(0..self.sections.checksums.end);
+        self.finish()
+    }
+
+    /// Fails if bytes were met that do not hold: nothing that was read may be used then.
+    pub(crate) fn finish(&self) -> Result<()> {
+        self.guard.as_ref().map_or(Ok(()), Guard::finish)
+    }
+
+    pub(crate) fn lengths(&self, field: usize) -> Lengths<'_> {
         let (bytes, long) = &self.sections.lengths[field];
         Lengths { bytes: self.slice(bytes), long: LongLengths::Sealed(self.slice(long)) }
     }
 
-    pub(crate) fn dictionary(&self) -> Option<Dictionary<'a>> {
+    pub(crate) fn dictionary(&self) -> Option<Dictionary<'_>> {
         Dictionary::new(self.slice(&self.sections.dictionary))
     }
 
-    pub(crate) fn keys(&self) -> Option<Keys<'a>> {
+    pub(crate) fn keys(&self) -> Option<Keys<'_>> {
         Keys::all(self.dictionary()?)
     }
 
-    pub(crate) fn find(&self, field: usize, term: &[u8]) -> Result<Option<Entry<'a>>> {
+    pub(crate) fn find(&self, field: usize, term: &[u8]) -> Result<Option<Entry<'_>>> {
         let number = self.dictionary().and_then(|d| d.get(u8::try_from(field).ok()?, term));
         number.map(|number| self.entry(number)).transpose()
     }
 
     /// What a number of the dictionary stands for.
-    pub(crate) fn entry(&self, number: u64) -> Result<Entry<'a>> {
+    pub(crate) fn entry(&self, number: u64) -> Result<Entry<'_>> {
         let place = self.sections.postings.start;
         let fault = || Error::damaged("a list of postings of a lexical part does not hold").at(place);
         match Value::decode(number).ok_or_else(fault)? {
@@ -150,8 +177,8 @@ impl<'a> PartRef<'a> {
             Value::Single(_) => Err(fault()),
             Value::List(offset) => {
                 let lists = self.slice(&self.sections.postings);
-                let bytes =
-                    usize::try_from(offset).ok().and_then(|offset| lists.get(offset..)).ok_or_else(fault)?;
+                let bytes = usize::try_from(offset).ok().and_then(|offset| lists.slice_from(offset));
+                let bytes = bytes.ok_or_else(fault)?;
                 let list = List::new(bytes, self.header.fields.has_positions(), self.header.rows)
                     .ok_or_else(fault)?;
                 Ok(Entry::List(list, self.slice(&self.sections.positions)))
@@ -159,7 +186,12 @@ impl<'a> PartRef<'a> {
         }
     }
 
-    fn slice(&self, range: &Range<usize>) -> &'a [u8] {
-        &self.bytes[range.clone()]
+    fn guarded(&self) -> Guarded<'_> {
+        Guarded::new(self.bytes, self.guard.as_ref())
+    }
+
+    /// A section, which is known to lie within the bytes.
+    fn slice(&self, range: &Range<usize>) -> Guarded<'_> {
+        self.guarded().slice(range.clone()).unwrap_or(Guarded::plain(&[]))
     }
 }

@@ -3,8 +3,9 @@
 use super::BLOCK_LEN;
 use super::layout::{List, WIDTHS_LEN, take_posting, widths};
 use super::pack::{BYTES_PER_BIT, unpack};
-use super::positions::{Bytes, Positions};
+use super::positions::{Bytes, Positions, Sealed};
 use crate::bm25::{LONG, Saturation, units};
+use crate::bytes::Guarded;
 use crate::lengths::Lengths;
 use crate::memory::{MemoryList, MemoryReader};
 use crate::part::Entry;
@@ -71,7 +72,7 @@ enum Source<'a> {
     },
     Blocks {
         list: List<'a>,
-        places: &'a [u8],
+        places: Guarded<'a>,
         row_count: u32,
     },
     /// Loaded block by block, without knowing the next one.
@@ -97,11 +98,13 @@ impl<'a> Cursor<'a> {
                 let places = list.has_positions.then(|| place_of(places, list.positions));
                 let mut cursor = Self::new(Source::Short { places }, list.df, weigh);
                 cursor.count = list.count(0);
-                cursor.load_varints(list.data, row_count.saturating_sub(1));
+                cursor.load_varints(list.postings(), row_count.saturating_sub(1));
                 cursor.set_short();
                 cursor
             }
             Entry::List(list, places) => {
+                list.verify_skips();
+                weigh.lengths.verify_all();
                 let mut cursor = Self::new(Source::Blocks { list, places, row_count }, list.df, weigh);
                 let bounds = (0..list.blocks()).map(|block| list.impacts(block).bound(weigh.saturation));
                 cursor.max = units(weigh.weight, bounds.max().unwrap_or(u32::MAX));
@@ -146,6 +149,7 @@ impl<'a> Cursor<'a> {
     /// All postings are loaded: the bound is what they have.
     fn set_short(&mut self) {
         (self.loaded, self.freqs_loaded) = (true, true);
+        self.weigh.lengths.verify(&self.rows[..self.count]);
         self.last = if self.count == 0 { NONE } else { self.rows[self.count - 1] };
         let of_each =
             self.rows[..self.count].iter().zip(&self.freqs).map(|(&row, &freq)| self.weigh.units(row, freq));
@@ -474,19 +478,19 @@ impl<'a> Cursor<'a> {
         let places = match &self.source {
             Source::Short { places } => *places,
             Source::Blocks { list, places, .. } if list.has_positions => {
-                Some(place_of(places, list.positions_of(self.block)))
+                Some(place_of(*places, list.positions_of(self.block)))
             }
             Source::Blocks { .. } => None,
             Source::Memory { places, keep_places, .. } => keep_places.then_some(*places),
         };
-        let Some(mut places) = places else { return place_of(&[], 0) };
+        let Some(mut places) = places else { return place_of(Guarded::plain(&[]), 0) };
         places.pass_over(before);
         places.begin(freq)
     }
 }
 
-fn place_of(bytes: &[u8], at: u64) -> Positions<'_> {
-    Positions::new(Bytes::Sealed(bytes, usize::try_from(at).unwrap_or(usize::MAX)))
+fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
+    Positions::new(Bytes::Sealed(Sealed::new(bytes, usize::try_from(at).unwrap_or(usize::MAX))))
 }
 
 #[cfg(test)]
@@ -508,10 +512,10 @@ mod tests {
         bytes.extend([32, 0]);
         pack(gaps, 32, &mut bytes);
         let saturation = Saturation::new(1, 1);
-        let lengths = Lengths { bytes: &[1; ROWS as usize], long: LongLengths::Memory(&[]) };
+        let lengths = Lengths { bytes: Guarded::plain(&[1; ROWS as usize]), long: LongLengths::Memory(&[]) };
         let weigh = Weigh { weight: 1 << 20, saturation: &saturation, lengths };
-        let list = List::new(&bytes, false, ROWS).unwrap();
-        let mut cursor = Cursor::sealed(Entry::List(list, &[]), ROWS, weigh);
+        let list = List::new(Guarded::plain(&bytes), false, ROWS).unwrap();
+        let mut cursor = Cursor::sealed(Entry::List(list, Guarded::plain(&[])), ROWS, weigh);
         let mut rows = Vec::new();
         cursor.scan(0, ROWS, 0, |row, _| rows.push(row));
         (rows, cursor.is_damaged())

@@ -5,12 +5,18 @@
 
 use super::BLOCK_LEN;
 use crate::bm25::{LONG, MANY, Saturation};
+use crate::bytes::Guarded;
 use crate::wire::{put, put_varint, take_varint, take_varint32, u16_at, u32_at};
 
 /// Skip entry: one for each block. Without positions the last field is left out.
 pub(crate) mod skip {
     crate::wire::layout!(16, LAST_ROW: 4, END: 4, IMPACTS: 4, POSITIONS: 4);
 }
+
+/// The longest integer of seven bits a byte.
+const MAX_VARINT_LEN: usize = 10;
+/// The longest posting as integers of seven bits a byte.
+const MAX_POSTING_LEN: usize = 2 * MAX_VARINT_LEN;
 
 /// Length of a skip entry.
 pub(crate) fn skip_len(has_positions: bool) -> usize {
@@ -103,20 +109,33 @@ pub(crate) struct List<'a> {
     /// Where the positions of the term begin.
     pub(crate) positions: u64,
     pub(crate) has_positions: bool,
-    skips: &'a [u8],
+    /// Verified by [`verify_skips`](Self::verify_skips).
+    skips: Guarded<'a>,
     /// The blocks; of a short list, its postings.
-    pub(crate) data: &'a [u8],
+    data: Guarded<'a>,
 }
 
 impl<'a> List<'a> {
     /// The list at the beginning of these bytes, as far as they reach; it has at most `rows` postings.
-    pub(crate) fn new(bytes: &'a [u8], has_positions: bool, rows: u32) -> Option<Self> {
+    pub(crate) fn new(bytes: Guarded<'a>, has_positions: bool, rows: u32) -> Option<Self> {
         let mut at = 0;
-        let df = take_varint32(bytes, &mut at).filter(|&df| df > 0 && df <= rows)?;
-        let positions = if has_positions { take_varint(bytes, &mut at)? } else { 0 };
+        let head = bytes.first(2 * MAX_VARINT_LEN);
+        let df = take_varint32(head, &mut at).filter(|&df| df > 0 && df <= rows)?;
+        let positions = if has_positions { take_varint(head, &mut at)? } else { 0 };
         let blocks = if is_short(df) { 0 } else { (df as usize).div_ceil(BLOCK_LEN) };
-        let (skips, data) = bytes.get(at..)?.split_at_checked(blocks * skip_len(has_positions))?;
+        let data_at = at.checked_add(blocks * skip_len(has_positions))?;
+        let (skips, data) = (bytes.slice(at..data_at)?, bytes.slice_from(data_at)?);
         Some(Self { df, positions, has_positions, skips, data })
+    }
+
+    /// Verifies the skip entries, before any is asked for.
+    pub(crate) fn verify_skips(&self) {
+        self.skips.verify(0..self.skips.len());
+    }
+
+    /// The postings of a short list.
+    pub(crate) fn postings(&self) -> &'a [u8] {
+        self.data.first(self.count(0) * MAX_POSTING_LEN)
     }
 
     pub(crate) fn is_short(&self) -> bool {
@@ -134,24 +153,26 @@ impl<'a> List<'a> {
 
     #[inline]
     pub(crate) fn last_row(&self, block: usize) -> u32 {
-        u32_at(self.skips, block * skip_len(self.has_positions) + skip::LAST_ROW).unwrap_or(0)
+        u32_at(self.skips.as_verified(), block * skip_len(self.has_positions) + skip::LAST_ROW).unwrap_or(0)
     }
 
     pub(crate) fn impacts(&self, block: usize) -> Impacts {
         let at = block * skip_len(self.has_positions) + skip::IMPACTS;
-        Impacts(u32_at(self.skips, at).unwrap_or(u32::MAX).to_le_bytes())
+        Impacts(u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX).to_le_bytes())
     }
 
     /// Where the positions of a block begin.
     pub(crate) fn positions_of(&self, block: usize) -> u64 {
         let at = block * skip_len(true) + skip::POSITIONS;
-        let relative = if self.is_short() { 0 } else { u32_at(self.skips, at).unwrap_or(u32::MAX) };
+        let relative =
+            if self.is_short() { 0 } else { u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX) };
         self.positions.saturating_add(u64::from(relative))
     }
 
     /// The bytes of a block.
     pub(crate) fn block(&self, block: usize) -> Option<&'a [u8]> {
-        let end = |block: usize| u32_at(self.skips, block * skip_len(self.has_positions) + skip::END);
+        let skips = self.skips.as_verified();
+        let end = |block: usize| u32_at(skips, block * skip_len(self.has_positions) + skip::END);
         let start = if block == 0 { 0 } else { end(block - 1)? };
         self.data.get(start as usize..end(block)? as usize)
     }

@@ -1,5 +1,6 @@
 //! Where in a text a term occurs.
 
+use crate::bytes::Guarded;
 use crate::memory::ChainReader;
 use crate::wire::take_varint32;
 
@@ -13,8 +14,36 @@ pub(crate) struct Positions<'a> {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bytes<'a> {
-    Sealed(&'a [u8], usize),
+    Sealed(Sealed<'a>),
     Memory(ChainReader<'a>),
+}
+
+/// Positions of a part, verified some way ahead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed<'a> {
+    bytes: Guarded<'a>,
+    at: usize,
+    verified: usize,
+}
+
+/// Bytes that are verified ahead.
+const AHEAD: usize = 256;
+
+impl<'a> Sealed<'a> {
+    /// From a place in these bytes on.
+    pub(crate) fn new(bytes: Guarded<'a>, at: usize) -> Self {
+        Self { bytes, at, verified: if bytes.is_guarded() { at } else { usize::MAX } }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<u32> {
+        // The longest integer that is read has 10 bytes.
+        if self.at.saturating_add(10) > self.verified {
+            self.verified = self.at.saturating_add(AHEAD);
+            self.bytes.verify(self.at..self.verified);
+        }
+        take_varint32(self.bytes.as_verified(), &mut self.at)
+    }
 }
 
 impl<'a> Positions<'a> {
@@ -40,7 +69,7 @@ impl<'a> Positions<'a> {
 
     fn take(&mut self) -> Option<u32> {
         match &mut self.bytes {
-            Bytes::Sealed(bytes, at) => take_varint32(bytes, at),
+            Bytes::Sealed(sealed) => sealed.take(),
             Bytes::Memory(chain) => chain.varint().and_then(|value| u32::try_from(value).ok()),
         }
     }

@@ -15,6 +15,7 @@ use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
 use crate::bm25::Saturation;
+use crate::bytes::Bytes;
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lengths::Lengths;
@@ -37,13 +38,13 @@ const MAX_STEPS: usize = 1 << 21;
 const ALL_UNITS: f64 = (1u32 << 30) as f64;
 
 /// One index of those that are searched together, and which of its records are deleted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Segment<'a> {
     index: Index<'a>,
     deleted: Option<&'a RoaringBitmap>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Index<'a> {
     Sealed(PartRef<'a>),
     Memory(&'a MemoryIndex),
@@ -90,7 +91,7 @@ type Matches = HashMap<Vec<u8>, (u8, u64)>;
 
 impl<'a> Segment<'a> {
     /// A part.
-    pub fn sealed<B: AsRef<[u8]>>(part: &'a Part<B>) -> Self {
+    pub fn sealed<B: Bytes>(part: &'a Part<B>) -> Self {
         Self { index: Index::Sealed(part.as_part_ref()), deleted: None }
     }
 
@@ -107,35 +108,35 @@ impl<'a> Segment<'a> {
     }
 
     fn rows(&self) -> u32 {
-        match self.index {
+        match &self.index {
             Index::Sealed(part) => part.header().rows,
             Index::Memory(memory) => memory.rows(),
         }
     }
 
     fn fields(&self) -> &'a Fields {
-        match self.index {
+        match &self.index {
             Index::Sealed(part) => &part.header().fields,
             Index::Memory(memory) => memory.fields(),
         }
     }
 
     fn analyzer(&self) -> [u8; 8] {
-        match self.index {
+        match &self.index {
             Index::Sealed(part) => part.header().analyzer,
             Index::Memory(memory) => memory.analyzer().identity(),
         }
     }
 
     fn tokens(&self, field: usize) -> u64 {
-        match self.index {
+        match &self.index {
             Index::Sealed(part) => part.header().stats[field].tokens,
             Index::Memory(memory) => memory.tokens(field),
         }
     }
 
-    fn lengths(&self, field: usize) -> Lengths<'a> {
-        match self.index {
+    fn lengths(&self, field: usize) -> Lengths<'_> {
+        match &self.index {
             Index::Sealed(part) => part.lengths(field),
             Index::Memory(memory) => memory.lengths(field),
         }
@@ -143,7 +144,7 @@ impl<'a> Segment<'a> {
 
     /// In how many records a term occurs. Damage shows when the term is read.
     fn df(&self, field: usize, term: &[u8]) -> u32 {
-        match self.index {
+        match &self.index {
             Index::Sealed(part) => {
                 part.find(field, term).map_or(1, |entry| entry.map_or(0, |entry| entry.df()))
             }
@@ -151,19 +152,27 @@ impl<'a> Segment<'a> {
         }
     }
 
-    fn cursor(
-        &self,
+    fn cursor<'s>(
+        &'s self,
         field: usize,
         term: &[u8],
         places: bool,
-        weigh: Weigh<'a>,
-    ) -> Result<Option<Cursor<'a>>> {
-        Ok(match self.index {
+        weigh: Weigh<'s>,
+    ) -> Result<Option<Cursor<'s>>> {
+        Ok(match &self.index {
             Index::Sealed(part) => {
                 part.find(field, term)?.map(|entry| Cursor::sealed(entry, self.rows(), weigh))
             }
             Index::Memory(memory) => memory.find(field, term).map(|list| Cursor::memory(list, places, weigh)),
         })
+    }
+
+    /// Fails if bytes were met that do not hold.
+    fn finish(&self) -> Result<()> {
+        match &self.index {
+            Index::Sealed(part) => part.finish(),
+            Index::Memory(_) => Ok(()),
+        }
     }
 }
 
@@ -208,7 +217,15 @@ impl<'a> Searcher<'a> {
 
     /// The `k` best records, at least 1 and at most [`MAX_HITS`]. With filters, one for each segment: of the rows
     /// that its bitmap holds; `None` allows all.
+    ///
+    /// Fails with [`Damaged`](ErrorKind::Damaged) if bytes that it needs do not hold, and from then on.
     pub fn search(&self, query: &Query, k: usize, filters: &[Option<&RoaringBitmap>]) -> Result<Hits> {
+        let found = self.find(query, k, filters);
+        self.segments.iter().try_for_each(Segment::finish)?;
+        found
+    }
+
+    fn find(&self, query: &Query, k: usize, filters: &[Option<&RoaringBitmap>]) -> Result<Hits> {
         if k == 0 || k > MAX_HITS {
             return Err(Error::invalid(format!("{k} hits were asked for; expected 1 to {MAX_HITS}")));
         }
@@ -244,7 +261,7 @@ impl<'a> Searcher<'a> {
     }
 
     /// What is to be looked for in one segment; `None` if nothing can be found there.
-    fn walk<'s>(&'s self, segment: &Segment<'s>, plan: &Plan, scale: f64) -> Result<Option<Walk<'s>>> {
+    fn walk<'s>(&'s self, segment: &'s Segment<'_>, plan: &Plan, scale: f64) -> Result<Option<Walk<'s>>> {
         let mut walk = Walk::new(segment.rows(), segment.deleted);
         for group in &plan.required {
             let group = self.leaves(segment, group, scale)?;
@@ -258,7 +275,12 @@ impl<'a> Searcher<'a> {
         Ok(Some(walk))
     }
 
-    fn leaves<'s>(&'s self, segment: &Segment<'s>, wanted: &[Wanted], scale: f64) -> Result<Vec<Leaf<'s>>> {
+    fn leaves<'s>(
+        &'s self,
+        segment: &'s Segment<'_>,
+        wanted: &[Wanted],
+        scale: f64,
+    ) -> Result<Vec<Leaf<'s>>> {
         let mut leaves = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             leaves.extend(self.leaf(segment, wanted, scale)?);
@@ -266,7 +288,7 @@ impl<'a> Searcher<'a> {
         Ok(leaves)
     }
 
-    fn leaf<'s>(&'s self, segment: &Segment<'s>, wanted: &Wanted, scale: f64) -> Result<Option<Leaf<'s>>> {
+    fn leaf<'s>(&'s self, segment: &'s Segment<'_>, wanted: &Wanted, scale: f64) -> Result<Option<Leaf<'s>>> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below ALL_UNITS")]
         let weight = ((wanted.weight * scale) as u32).max(1);
         let weigh = Weigh {
@@ -303,7 +325,7 @@ impl<'a> Searcher<'a> {
                 matches.entry(term.to_owned()).or_insert((distance, 0)).1 += df;
                 true
             };
-            match segment.index {
+            match &segment.index {
                 Index::Memory(memory) => {
                     for list in memory.terms(field) {
                         if let Some(distance) = pattern.distance(list.key()) {

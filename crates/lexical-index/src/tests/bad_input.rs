@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A part with every kind of list: one posting, a few, blocks with and without a rest; and long texts.
-fn small_part(positions: bool) -> Vec<u8> {
+pub(super) fn small_part(positions: bool) -> Vec<u8> {
     let text = |i: usize| match i {
         7 => "all rare long ".repeat(100),
         _ if i.is_multiple_of(2) => format!("all even even x{i}"),

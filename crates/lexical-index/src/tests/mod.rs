@@ -6,6 +6,7 @@ mod golden;
 mod merged;
 mod ranking;
 mod tantivy;
+mod verified;
 
 use std::sync::Arc;
 
