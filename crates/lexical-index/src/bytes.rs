@@ -44,7 +44,7 @@ pub trait Bytes: AsRef<[u8]> + Sync {
     ///
     /// Its error becomes the [`Damaged`](crate::ErrorKind::Damaged) error of the search.
     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        drop(range);
+        let _ = range;
         Ok(())
     }
 
@@ -262,20 +262,23 @@ mod tests {
         let guard = Guard::new(&bytes, &verified);
         let all = Guarded::new(bytes.as_ref(), Some(&guard));
         let some = all.slice(8..1_990).unwrap();
-        let asked = || std::mem::take(&mut *bytes.1.lock().unwrap());
+        let asked = || {
+            let asked = std::mem::take(&mut *bytes.1.lock().unwrap());
+            asked.into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
+        };
         some.verify(0..8);
-        assert_eq!(asked(), [0..16]);
+        assert_eq!(asked(), [(0, 16)]);
         some.verify(0..9);
-        assert_eq!(asked(), [0..32]);
+        assert_eq!(asked(), [(0, 32)]);
         some.verify(1_200..5_000);
-        assert_eq!(asked(), [1_200..2_000]);
+        assert_eq!(asked(), [(1_200, 2_000)]);
         all.verify(0..32);
         some.verify(1_200..1_900);
-        assert_eq!(asked(), []);
+        assert!(asked().is_empty());
         guard.finish().unwrap();
         for _ in 0..2 {
             assert_eq!(all.get(99..101), Some(&[0; 2][..]));
-            assert_eq!(asked(), [96..112]);
+            assert_eq!(asked(), [(96, 112)]);
         }
         assert_eq!(guard.finish().unwrap_err().to_string(), "100 is damaged");
     }

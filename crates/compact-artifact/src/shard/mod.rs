@@ -97,6 +97,16 @@ impl vector_index::Bytes for Section {
     }
 }
 
+impl lexical_index::Bytes for Section {
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        vector_index::Bytes::check(self, range)
+    }
+
+    fn is_verified(&self) -> bool {
+        vector_index::Bytes::is_verified(self)
+    }
+}
+
 /// The vectors of a space.
 #[derive(Debug)]
 pub(crate) struct Vectors {
@@ -171,6 +181,11 @@ impl Shard {
             reindexed,
             losses,
         })
+    }
+
+    /// Whether it is a map of a file, rather than on the heap.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self.ids.bytes, Bytes::Mapped(_))
     }
 
     /// Whether it lies in a part of the store.

@@ -60,7 +60,7 @@ impl Chain {
     pub(crate) fn reader(self, pool: &[u8]) -> ChainReader<'_> {
         let at = self.head as usize;
         let chunk_end = if self.chunks == 0 { at } else { at + chunk_len(0) };
-        ChainReader { pool, at, chunk_end, chunk: 0, end: self.at as usize }
+        ChainReader { pool, at, chunk_end, chunk: 0, end: self.at as usize, one: None }
     }
 }
 
@@ -72,14 +72,24 @@ pub(crate) struct ChainReader<'a> {
     chunk_end: usize,
     chunk: u8,
     end: usize,
+    /// All there is, of a chain that was never made.
+    one: Option<u64>,
 }
 
 impl ChainReader<'_> {
+    /// Reads a single integer.
+    pub(crate) fn of_one(value: u64) -> Self {
+        Self { pool: &[], at: 0, chunk_end: 0, chunk: 0, end: 0, one: Some(value) }
+    }
+
     /// The next varint; `None` at the end.
     #[inline]
     pub(crate) fn varint(&mut self) -> Option<u64> {
         if self.at + 10 <= self.chunk_end && self.at + 10 <= self.pool.len() && self.at != self.end {
             return take_varint(self.pool, &mut self.at);
+        }
+        if let Some(one) = self.one.take() {
+            return Some(one);
         }
         let mut value = 0;
         for shift in (0..64).step_by(7) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::chain::{Chain, ChainReader};
+use super::chain::ChainReader;
+use super::term::{List, Occurrences, Term};
 use crate::analyzer::Analyzer;
 use crate::bm25::LONG;
 use crate::bytes::Guarded;
@@ -18,6 +19,8 @@ use crate::postings::Postings;
 /// A pool longer than this takes no more records. One record can make it grow by twice its length, for chunks that follow full
 /// ones, and by 16 bytes for each byte of text; so a `u32` is always a place in it.
 const MAX_POOL: usize = 1 << 30;
+/// With more heap than this an index is written in passes.
+const IN_PASSES: usize = 64 << 20;
 /// The longest record in bytes.
 const MAX_TEXT: usize = 64 << 20;
 
@@ -25,6 +28,9 @@ const MAX_TEXT: usize = 64 << 20;
 ///
 /// Its rows count from 0 in the order of adding. Above 1 GiB it is full ([`ErrorKind::Full`]); a record has at most
 /// 64 MiB of text.
+///
+/// A term takes about 35 bytes of heap and its own length, one that occurs again 52 more and its postings, and [`write`](Self::write)
+/// 16: of texts in which no word of eight letters occurs twice, seven times their length.
 #[derive(Debug)]
 pub struct MemoryIndex {
     analyzer: Arc<Analyzer>,
@@ -35,6 +41,8 @@ pub struct MemoryIndex {
     /// Places in `terms`.
     table: HashTable<u32>,
     terms: Vec<Term>,
+    /// Those of terms that occur more than once.
+    lists: Vec<List>,
     /// The bytes of all terms.
     keys: Vec<u8>,
     /// The chains of all terms.
@@ -47,58 +55,6 @@ struct Column {
     bytes: Vec<u8>,
     long: Vec<(u32, u32)>,
     tokens: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Term {
-    hash: u64,
-    key: u32,
-    key_len: u8,
-    field: u8,
-    df: u32,
-    /// The newest posting, which is not in the chain yet.
-    row: u32,
-    freq: u32,
-    /// The row before it.
-    before: u32,
-    /// The newest position in the newest row.
-    position: u32,
-    postings: Chain,
-    positions: Chain,
-}
-
-impl Term {
-    fn key<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
-        let start = self.key as usize;
-        &keys[start..start + usize::from(self.key_len)]
-    }
-
-    /// Counts a token of `row`.
-    fn count(&mut self, row: u32, position: u32, pool: &mut Vec<u8>, keep_position: bool) {
-        if self.df == 0 || self.row != row {
-            self.flush(pool);
-            (self.before, self.row, self.freq) = (self.row, row, 0);
-            self.df += 1;
-            self.position = 0;
-        }
-        self.freq += 1;
-        if keep_position {
-            self.positions.put_varint(pool, u64::from(position - self.position));
-            self.position = position;
-        }
-    }
-
-    /// Puts the newest posting into the chain, in the form of [`crate::postings::layout::put_posting`].
-    fn flush(&mut self, pool: &mut Vec<u8>) {
-        if self.df == 0 {
-            return;
-        }
-        let gap = u64::from(self.row.wrapping_sub(self.before).wrapping_sub(1));
-        self.postings.put_varint(pool, gap << 1 | u64::from(self.freq > 1));
-        if self.freq > 1 {
-            self.postings.put_varint(pool, u64::from(self.freq - 2));
-        }
-    }
 }
 
 impl MemoryIndex {
@@ -115,6 +71,7 @@ impl MemoryIndex {
             hasher: DefaultHashBuilder::default(),
             table: HashTable::new(),
             terms: Vec::new(),
+            lists: Vec::new(),
             keys: Vec::new(),
             pool: Vec::new(),
         })
@@ -143,9 +100,15 @@ impl MemoryIndex {
         Ok(row)
     }
 
-    /// Writes everything as a part.
+    /// Writes everything as a part. A large one is not gathered in memory before, but made in several passes.
     pub fn write(&self, out: impl Write) -> Result<()> {
-        part::write_buffered(out, self.analyzer.identity(), &self.fields, self, &mut self.sorted())
+        let order = self.order();
+        let sorted = || Sorted { index: self, order: order.iter() };
+        if self.memory_bytes() > IN_PASSES {
+            let identity = self.analyzer.identity();
+            return part::write_in_passes(out, identity, &self.fields, self, || Ok(sorted()));
+        }
+        part::write_buffered(out, self.analyzer.identity(), &self.fields, self, &mut sorted())
     }
 
     /// How many records there are.
@@ -158,6 +121,7 @@ impl MemoryIndex {
         let columns = |c: &Column| c.bytes.capacity() + c.long.capacity() * size_of::<(u32, u32)>();
         self.table.allocation_size()
             + self.terms.capacity() * size_of::<Term>()
+            + self.lists.capacity() * size_of::<List>()
             + self.keys.capacity()
             + self.pool.capacity()
             + self.columns.iter().map(columns).sum::<usize>()
@@ -192,11 +156,15 @@ impl MemoryIndex {
     /// All terms of a field, in no order.
     pub(crate) fn terms(&self, field: usize) -> impl Iterator<Item = MemoryList<'_>> {
         let of_field = self.terms.iter().filter(move |term| usize::from(term.field) == field);
-        of_field.map(|&term| MemoryList { index: self, term })
+        of_field.map(|term| self.list_of(term))
     }
 
     fn list(&self, place: u32) -> MemoryList<'_> {
-        MemoryList { index: self, term: self.terms[place as usize] }
+        self.list_of(&self.terms[place as usize])
+    }
+
+    fn list_of(&self, term: &Term) -> MemoryList<'_> {
+        MemoryList { index: self, term: *term, occurrences: term.occurrences(&self.lists) }
     }
 
     fn is(&self, place: u32, field: u8, key: &[u8]) -> bool {
@@ -232,37 +200,27 @@ impl MemoryIndex {
             let term = &self.terms[place as usize];
             term.field == field && term.key(&self.keys) == key
         });
-        let place = match found {
-            Some(&place) => place,
-            None => self.insert(hash, field, key),
-        };
-        let keep = self.fields.has_positions();
-        self.terms[place as usize].count(row, position, &mut self.pool, keep);
+        let Some(&place) = found else { return self.insert(hash, field, key, (row, position)) };
+        let (keep, Self { terms, lists, pool, .. }) = (self.fields.has_positions(), self);
+        terms[place as usize].count(row, position, keep, lists, pool);
     }
 
-    fn insert(&mut self, hash: u64, field: u8, key: &[u8]) -> u32 {
+    fn insert(&mut self, hash: u64, field: u8, key: &[u8], (row, position): (u32, u32)) {
         let place = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
         let start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         self.keys.extend_from_slice(key);
-        self.terms.push(Term {
-            hash,
-            key: start,
-            key_len: u8::try_from(key.len()).unwrap_or(u8::MAX),
-            field,
-            df: 0,
-            row: u32::MAX,
-            freq: 0,
-            before: u32::MAX,
-            position: 0,
-            postings: Chain::default(),
-            positions: Chain::default(),
-        });
-        self.table.insert_unique(hash, place, |&place| self.terms[place as usize].hash);
-        place
+        let len = u8::try_from(key.len()).unwrap_or(u8::MAX);
+        self.terms.push(Term::new(start, len, field, row, position));
+        let Self { table, terms, keys, hasher, .. } = self;
+        let hash_of = |&place: &u32| {
+            let term = &terms[place as usize];
+            hasher.hash_one((term.field, term.key(keys)))
+        };
+        table.insert_unique(hash, place, hash_of);
     }
 
     /// The places of all terms in the order of the dictionary.
-    fn sorted(&self) -> Sorted<'_> {
+    fn order(&self) -> Vec<(u64, u32)> {
         let beginning = |place: u32| {
             let term = &self.terms[place as usize];
             let key = term.key(&self.keys);
@@ -278,7 +236,7 @@ impl MemoryIndex {
             let key = |place: u32| self.terms[place as usize].key(&self.keys);
             a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1)))
         });
-        Sorted { index: self, order: order.into_iter() }
+        order
     }
 
     #[cfg(test)]
@@ -326,11 +284,12 @@ impl Column {
 pub(crate) struct MemoryList<'a> {
     index: &'a MemoryIndex,
     term: Term,
+    occurrences: Occurrences,
 }
 
 impl<'a> MemoryList<'a> {
     pub(crate) fn df(&self) -> u32 {
-        self.term.df
+        self.occurrences.df()
     }
 
     pub(crate) fn key(&self) -> &'a [u8] {
@@ -338,12 +297,12 @@ impl<'a> MemoryList<'a> {
     }
 
     pub(crate) fn reader(&self) -> MemoryReader<'a> {
-        let chain = self.term.postings.reader(&self.index.pool);
-        MemoryReader { chain, newest: Some((self.term.row, self.term.freq)), before: u32::MAX }
+        let (chain, newest) = self.occurrences.postings(&self.index.pool);
+        MemoryReader { chain, newest: Some(newest), before: u32::MAX }
     }
 
     pub(crate) fn positions(&self) -> ChainReader<'a> {
-        self.term.positions.reader(&self.index.pool)
+        self.occurrences.positions(&self.index.pool)
     }
 }
 
@@ -372,12 +331,12 @@ impl Iterator for MemoryReader<'_> {
 /// All terms with their postings, in the order of the dictionary.
 struct Sorted<'a> {
     index: &'a MemoryIndex,
-    order: std::vec::IntoIter<(u64, u32)>,
+    order: std::slice::Iter<'a, (u64, u32)>,
 }
 
 impl part::Terms for Sorted<'_> {
     fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool> {
-        let Some((_, place)) = self.order.next() else { return Ok(false) };
+        let Some(&(_, place)) = self.order.next() else { return Ok(false) };
         let list = self.index.list(place);
         key.clear();
         key.push(list.term.field);

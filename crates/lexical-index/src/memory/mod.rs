@@ -2,6 +2,7 @@
 
 mod chain;
 mod index;
+mod term;
 
 pub(crate) use self::chain::ChainReader;
 pub use self::index::MemoryIndex;

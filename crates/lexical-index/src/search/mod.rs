@@ -79,7 +79,7 @@ pub struct Hit {
 /// What a search found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hits {
-    /// The best first; of equals, that of the earlier segment and row.
+    /// The best first; of equals before rounding, that of the earlier segment and row.
     pub hits: Vec<Hit>,
     /// A prefix or a fuzzy word matched more terms than were looked for ([`MAX_EXPANSIONS`], nearest and commonest first),
     /// so hits may be missing.
