@@ -74,8 +74,10 @@ pub fn salvage_in(
     };
     salvage.read(&found.names)?;
     let store = Store::create_in(vfs, to, options)?;
-    salvage.write(&store)?;
-    salvage.write_parts(&store)?;
+    if let Err(e) = salvage.write(&store).and_then(|()| salvage.write_parts(&store)) {
+        let _ = store.destroy(); // the error that is returned says why
+        return Err(e);
+    }
     store.close()?;
     Ok(salvage.report)
 }

@@ -89,7 +89,8 @@ impl CompactArtifact {
         Options::new()
     }
 
-    /// Creates an artifact in the directory `path`, whose parent exists, with the default [`Options`].
+    /// Creates an artifact in the directory `path`, whose parent exists, with the default [`Options`]. A directory that is there already must
+    /// be empty. What fails leaves nothing behind.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         Options::new().create(path)
     }
@@ -143,7 +144,10 @@ impl CompactArtifact {
     }
 
     fn begin(store: Store, options: Options, settings: Settings) -> Result<Self> {
-        write_settings(&store, &settings, options.steps)?;
+        if let Err(e) = write_settings(&store, &settings, options.steps) {
+            let _ = store.destroy(); // the error that is returned says why
+            return Err(e);
+        }
         let state = State {
             records: store.snapshot(),
             settings: Arc::new(settings),
@@ -303,6 +307,20 @@ impl CompactArtifact {
         let state = crate::open::refreshed(inner.store.snapshot(), settings, &inner.state(), limit)?;
         inner.publish(state);
         Ok(true)
+    }
+
+    /// Removes the artifact: the files that the format gives names to, and no others. The directory goes as well if [`create`](Self::create)
+    /// of this very value made it, and nothing else is in it.
+    ///
+    /// For undoing a creation after which something else failed. There may be no batch writer. A reader that has the artifact open can
+    /// go on reading.
+    pub fn destroy(mut self) -> Result<()> {
+        if let Some(worker) = self.worker.take() {
+            worker.stop();
+        }
+        self.inner.check_writable()?;
+        let in_use = |_| Error::invalid("a batch writer of this artifact is still there; drop it first");
+        Ok(Arc::try_unwrap(self.inner).map_err(in_use)?.store.destroy()?)
     }
 
     /// Makes everything durable, seals what was added if there is much of it, and records that the artifact was closed: opening it again

@@ -209,6 +209,10 @@ impl Vfs for PackVfs {
         read_only()
     }
 
+    fn remove_dir(&self, _: &Path) -> io::Result<()> {
+        read_only()
+    }
+
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         read_only()
     }

@@ -10,7 +10,9 @@ use crate::manifest::Manifest;
 use crate::options::Options;
 use crate::protocol::Step;
 use crate::source::{Source, Window};
-use crate::store::{Directory, create_root, read_manifests, sync_parent, take_lock};
+use crate::store::{
+    Directory, make_directory, read_manifests, remove_artifact, sync_parent, take_lock, undo,
+};
 use crate::verify::{VerifyLevel, verify_generation};
 use crate::vfs::{Access, DiskVfs, Vfs};
 
@@ -50,14 +52,14 @@ impl PackVfs {
         let none = || Error::damaged("no copy of the manifest holds; `salvage` keeps what is sound");
         let manifest = found.newest.ok_or_else(|| none().at(self.path()))?;
         refuse_occupied(&*vfs, root)?;
-        create_root(&*vfs, root)?;
-        let _lock = take_lock(&*vfs, root)?;
-        refuse_occupied(&*vfs, root)?; // by another who had the lock before
-        sync_parent(&*vfs, root, options)?;
-        let target = Directory::new(vfs, root, manifest.artifact, options, manifest.next_file.0);
-        let written = self.copy_all(&target, &manifest);
+        let creation = make_directory(&*vfs, root)?;
+        let undone = |e| undo(&*vfs, root, creation, e);
+        let _lock = take_lock(&*vfs, root).map_err(undone)?;
+        refuse_occupied(&*vfs, root).map_err(undone)?; // by another who had the lock before
+        let target = Directory::new(vfs.clone(), root, manifest.artifact, options, manifest.next_file.0);
+        let written = sync_parent(&*vfs, root, options).and_then(|()| self.copy_all(&target, &manifest));
         if written.is_err() {
-            remove_all(&target, &manifest);
+            let _ = remove_artifact(&*vfs, root, &[], creation); // the error that is returned says why
         }
         written
     }
@@ -105,7 +107,7 @@ impl PackVfs {
 fn refuse_occupied(vfs: &dyn Vfs, root: &Path) -> Result<()> {
     let names = match vfs.list(root) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        names => names.unwrap_or_default(), // `create_root` says what is there
+        names => names.unwrap_or_default(), // `make_directory` says what is there
     };
     match names.iter().find(|name| *name != LOCK) {
         None => Ok(()),
@@ -115,10 +117,4 @@ fn refuse_occupied(vfs: &dyn Vfs, root: &Path) -> Result<()> {
             Err(Error::new(ErrorKind::AlreadyExists, message).at(root))
         }
     }
-}
-
-/// The manifests first: without one, nothing here opens.
-fn remove_all(target: &Directory, manifest: &Manifest) {
-    let manifests = (0..2).map(|copy| FileName::Manifest { generation: 1, copy });
-    manifests.chain(manifest.files()).for_each(|name| target.remove(name));
 }

@@ -5,6 +5,7 @@
 //! one only.
 
 mod bulk;
+mod create;
 mod edit;
 mod open;
 mod read_path;
@@ -37,11 +38,10 @@ use crate::verify::{VerifyLevel, VerifyReport, verify_in};
 use crate::vfs::{Access, DiskVfs, Vfs, VfsFile};
 
 pub use bulk::Bulk;
+pub(crate) use create::{make_directory, remove_artifact, sync_parent, undo};
 pub use edit::{Edit, SegmentInfo};
 pub use open::RecoveryReport;
-pub(crate) use open::{
-    Manifests, check_header, check_orphans, create_root, newest, read_manifests, sync_parent, take_lock,
-};
+pub(crate) use open::{Manifests, check_header, check_orphans, newest, read_manifests, take_lock};
 pub use read_path::{ContentReader, Record, Records, Snapshot};
 pub use usage::{DiskUsage, FileUsage};
 pub use write_path::{Batch, Receipt};
@@ -52,6 +52,8 @@ pub struct Store {
     directory: Directory,
     /// Held as long as the store is open for writing.
     lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
+    /// What `create` made; `None` in a store that was opened.
+    creation: Option<create::Creation>,
     maintenance: Mutex<()>,
     writer: Mutex<Option<Writer>>,
     catalog: Mutex<Manifest>,
@@ -213,7 +215,8 @@ impl Directory {
 }
 
 impl Store {
-    /// Creates an artifact in the directory `path`, whose parent exists, and opens it for writing.
+    /// Creates an artifact in the directory `path`, whose parent exists, and opens it for writing. A directory that is
+    /// there already must be empty, or hold what an interrupted creation left. What fails leaves nothing behind.
     pub fn create(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         Self::create_in(Arc::new(DiskVfs), path, options)
     }

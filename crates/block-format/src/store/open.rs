@@ -19,7 +19,7 @@ use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileKind, FileName, LOCK};
-use crate::id::{ArtifactId, FileId};
+use crate::id::FileId;
 use crate::log::reader::{Scan, scan};
 use crate::log::writer::CommitMark;
 use crate::log::{LogView, LogWriter};
@@ -166,39 +166,6 @@ fn check_sense(manifest: &Manifest) -> Result<()> {
 }
 
 impl Store {
-    /// [`Store::create`] in any file system.
-    pub fn create_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let root = path.as_ref();
-        options.check()?;
-        create_root(&*vfs, root)?;
-        let lock = take_lock(&*vfs, root)?;
-        let found = read_manifests(&*vfs, root, &options)?;
-        if found.newest.is_some() || !is_interrupted_creation(&*vfs, root, &found)? {
-            let message = "there is an artifact here already; open it, or choose another directory";
-            return Err(Error::new(ErrorKind::AlreadyExists, message).at(root));
-        }
-        sync_parent(&*vfs, root, &options)?;
-        let next_file = found
-            .names
-            .iter()
-            .filter_map(|name| name.id())
-            .map(|id| id.0.saturating_add(1))
-            .max()
-            .unwrap_or(1);
-        let artifact = artifact_id(&options)?;
-        let directory = Directory::new(vfs, root, artifact, &options, next_file);
-        let (log, entry) = directory.create_log(0, 0)?;
-        directory.sync_names(Step::SyncNewNames)?;
-        let (segments, parts) = (Vec::new(), Vec::new());
-        let next_file = FileId(0); // set when it is written
-        let mut catalog =
-            Manifest { artifact, generation: found.highest, next_file, segments, parts, logs: vec![entry] };
-        let manifest = catalog.clone();
-        directory.write_generation(&mut catalog, manifest)?;
-        remove_others(&directory, &found.names, &catalog);
-        Ok(Self::assemble(directory, Some((lock, log)), catalog, Sealed::default(), None))
-    }
-
     /// [`Store::open`] in any file system.
     pub fn open_in(
         vfs: Arc<dyn Vfs>,
@@ -291,7 +258,7 @@ impl Store {
         self.directory.write_generation(&mut catalog, manifest)
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         directory: Directory,
         writing: Option<(Box<dyn std::fmt::Debug + Send + Sync>, LogWriter)>,
         catalog: Manifest,
@@ -313,6 +280,7 @@ impl Store {
         Self {
             directory,
             lock,
+            creation: None,
             maintenance: Mutex::default(),
             writer: Mutex::new(writer),
             catalog: Mutex::new(catalog),
@@ -327,40 +295,6 @@ impl Store {
 /// A log longer than this is sealed when the artifact is closed, so that the next open need not scan it.
 const SEAL_AT_CLOSE: u64 = 1 << 20;
 
-fn artifact_id(options: &Options) -> Result<ArtifactId> {
-    let mut bytes = [0; 16];
-    match options.seed {
-        Some(seed) => {
-            let mut hash = Hash128::new();
-            hash.update(b"artifact id from seed");
-            hash.update(&seed.to_le_bytes());
-            bytes = hash.value().to_le_bytes();
-        }
-        None => getrandom::fill(&mut bytes)
-            .map_err(|e| Error::new(ErrorKind::Io, format!("the system gives no random bytes: {e}")))?,
-    }
-    Ok(ArtifactId(bytes))
-}
-
-/// Creates the directory of an artifact where it does not exist.
-pub(crate) fn create_root(vfs: &dyn Vfs, root: &Path) -> Result<()> {
-    vfs.create_dir(root).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            Error::new(ErrorKind::AlreadyExists, "there is a file here; an artifact is a directory").at(root)
-        }
-        _ => Error::io(e, "creating the directory", root),
-    })
-}
-
-/// Makes the directory of an artifact durable in its parent.
-pub(crate) fn sync_parent(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<()> {
-    let Some(parent) = root.parent().filter(|_| options.steps.take(Step::SyncParentDir)) else {
-        return Ok(());
-    };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    vfs.sync_dir(parent).map_err(|e| Error::io(e, "syncing the directory to disk", parent))
-}
-
 pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
     let path = root.join(LOCK);
     vfs.lock(&path).map_err(|e| match e.kind() {
@@ -374,7 +308,7 @@ pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn std::fmt::
 
 /// Whether what lies in a directory without a sound manifest is the beginning of a creation that never finished: then
 /// nothing was ever acknowledged here.
-fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Result<bool> {
+pub(super) fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Result<bool> {
     for &name in &found.names {
         match name {
             FileName::Segment(_) | FileName::Part(_) => return Ok(false),
@@ -700,7 +634,7 @@ fn copy_log(directory: &Directory, old: &LogView, scan: &Scan) -> Result<LogWrit
 }
 
 /// Removes files of ours that the manifest does not name, and returns those that were not manifests.
-fn remove_others(directory: &Directory, names: &[FileName], manifest: &Manifest) -> Vec<PathBuf> {
+pub(super) fn remove_others(directory: &Directory, names: &[FileName], manifest: &Manifest) -> Vec<PathBuf> {
     let generation = manifest.generation;
     let manifests = (0..2).map(|copy| FileName::Manifest { generation, copy });
     let named: HashSet<FileName> = manifest.files().chain(manifests).collect();

@@ -145,6 +145,11 @@ impl Vfs for FaultVfs {
         self.inner.unlink(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.check(Call::Read)?;
+        self.inner.remove_dir(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.check(Call::Space)?;
         self.inner.sync_dir(path)

@@ -21,6 +21,7 @@ pub enum Event {
     CreateDir { path: PathBuf },
     Create { path: PathBuf, file: usize },
     Unlink { path: PathBuf },
+    RemoveDir { path: PathBuf },
     SyncDir { path: PathBuf },
     Write { file: usize, offset: usize, bytes: Arc<[u8]> },
     Sync { file: usize },
@@ -287,7 +288,7 @@ impl Crash {
                 self.state.files.push(Arc::default());
                 self.names.push((path.clone(), Some(*file)));
             }
-            Event::Unlink { path } => self.names.push((path.clone(), None)),
+            Event::Unlink { path } | Event::RemoveDir { path } => self.names.push((path.clone(), None)),
             Event::SyncDir { path } => {
                 let (durable, pending) = std::mem::take(&mut self.names)
                     .into_iter()
@@ -329,7 +330,10 @@ impl Crash {
         match file {
             Some(usize::MAX) => drop(self.state.dirs.insert(path)),
             Some(file) => drop(self.state.names.insert(path, file)),
-            None => drop(self.state.names.remove(&path)),
+            None => {
+                self.state.names.remove(&path);
+                self.state.dirs.remove(&path);
+            }
         }
     }
 
@@ -531,6 +535,19 @@ impl Vfs for MemoryVfs {
         }
         disk.change(Event::Unlink { path: path.to_owned() })?;
         disk.live.names.remove(path);
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        if !disk.live.dirs.contains(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if disk.live.names.keys().chain(&disk.live.dirs).any(|name| name.parent() == Some(path)) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        disk.change(Event::RemoveDir { path: path.to_owned() })?;
+        disk.live.dirs.remove(path);
         Ok(())
     }
 

@@ -33,11 +33,14 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Opens an existing regular file, for reading only or for appending as well.
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn VfsFile>>;
 
-    /// The names in a directory, in any order. Names that are not UTF-8 are left out: the store makes none.
+    /// The names in a directory, in any order. One that is not UTF-8 has replacement characters: the store makes none.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 
     /// Removes a name. Whoever has the file open can go on reading it.
     fn unlink(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a directory; fails if anything is in it.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -47,7 +50,7 @@ pub trait Vfs: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Takes the exclusive lock on a file, which is created where it does not exist and is never removed.
+    /// Takes the exclusive lock on a file, which is created where it does not exist and is removed with the artifact only.
     /// [`io::ErrorKind::WouldBlock`] means that somebody else holds it. Dropping the value lets go.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>>;
 }

@@ -447,6 +447,9 @@ impl Vfs for LyingVfs {
     fn unlink(&self, path: &Path) -> std::io::Result<()> {
         self.0.unlink(path)
     }
+    fn remove_dir(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_dir(path)
+    }
     fn sync_dir(&self, path: &Path) -> std::io::Result<()> {
         self.0.sync_dir(path)
     }

@@ -11,6 +11,7 @@
 mod bad_input; // a file that is not ours, hostile bytes, wrong arguments: typed errors
 mod campaign; // the machinery of the campaigns
 mod crash; // power loss at every event
+mod creation; // what fails removes what it made, and nothing else
 mod damage; // flipped, cut off and misplaced bytes
 mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index

@@ -330,3 +330,40 @@ fn threads_that_write_at_once_lose_nothing_and_upserts_of_one_key_leave_one_reco
     assert_eq!(artifact.search(&Query::words("record").k(1_000)).unwrap().hits.len(), 320);
     assert_eq!(artifact.search(&Query::vector("v", [1.0, 2.0, 3.0]).k(1_000)).unwrap().hits.len(), 320);
 }
+
+#[test]
+fn a_create_that_fails_at_any_call_leaves_nothing_behind() {
+    let path = Path::new("/a");
+    let mut failed = 0;
+    for at in 0.. {
+        let disk = MemoryVfs::new();
+        let faulty = FaultVfs::new(disk.clone());
+        faulty.inject(at, Fault::NoSpace, true);
+        let created = CompactArtifact::create_in(Arc::new(faulty.clone()), options(), path);
+        if faulty.hits() == 0 {
+            break;
+        }
+        let Err(e) = created else { continue };
+        assert_eq!(e.kind(), ErrorKind::DiskFull, "{e}");
+        assert!(disk.files().is_empty() && disk.list(path).is_err(), "call {at}: {disk:?}");
+        failed += 1;
+    }
+    assert!(failed > 15, "{failed}");
+}
+
+#[test]
+fn nobody_elses_files_are_removed_with_an_artifact_or_are_in_its_directory() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    filled(&path).destroy().unwrap();
+    assert!(!path.exists());
+    let artifact = filled(&path);
+    artifact.seal().unwrap();
+    std::fs::write(path.join("precious"), "x").unwrap();
+    artifact.destroy().unwrap();
+    let left: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["precious"]);
+    let e = CompactArtifact::create(&path).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::AlreadyExists);
+    assert!(e.to_string().contains("\"precious\""), "{e}");
+}
