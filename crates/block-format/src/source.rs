@@ -81,7 +81,14 @@ impl Source {
                 bytes.get(range).map(Cow::Borrowed).ok_or_else(cut_off)
             }
             Bytes::File(file) => {
-                let mut buf = vec![0; size];
+                // A file that could not be mapped may be longer than memory.
+                let mut buf = Vec::new();
+                buf.try_reserve_exact(size).map_err(|_| {
+                    let out_of_memory = std::io::ErrorKind::OutOfMemory.into();
+                    let what = format!("finding memory for {size} bytes");
+                    Error::io(out_of_memory, &what, &self.path).at_offset(offset)
+                })?;
+                buf.resize(size, 0);
                 file.read_exact_at(&mut buf, offset).map_err(|e| match e.kind() {
                     std::io::ErrorKind::UnexpectedEof => cut_off(),
                     _ => Error::io(e, "reading", &self.path).at_offset(offset),
@@ -145,5 +152,44 @@ impl Source {
             at += step;
         }
         Ok(hash.value())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of any length that reads as zeros, and cannot be mapped.
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl VfsFile for Zeros {
+        fn read_at(&self, buf: &mut [u8], _: u64) -> std::io::Result<usize> {
+            buf.fill(0);
+            Ok(buf.len())
+        }
+        fn write_at(&self, _: &[u8], _: u64) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::Unsupported.into())
+        }
+        fn len(&self) -> std::io::Result<u64> {
+            Ok(u64::MAX)
+        }
+        fn sync_data(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn map(&self, _: u64) -> std::io::Result<Box<dyn MappedBytes>> {
+            Err(std::io::ErrorKind::OutOfMemory.into())
+        }
+    }
+
+    #[test]
+    fn bytes_that_do_not_fit_into_memory_are_an_error() {
+        let source = Source::sealed(Path::new("/f"), u64::MAX, Arc::new(Zeros), true);
+        assert_eq!(source.read(7, 3).unwrap()[..], [0; 3]);
+        for len in [1 << 60, u64::MAX / 2 + 7] {
+            let e = source.read(0, len).unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Io);
+            assert!(e.to_string().contains(&len.to_string()), "{e}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, export, get, pack, salvage, search, stats, verify,
+    add, bench, compact, completions, delete, demo, export, get, pack, restore, salvage, search, stats,
+    verify,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -12,9 +13,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed; one line on stderr says what, where, and what to do
-  2  the command line, a filter or a query cannot be understood
+  2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
-  4  damage found (verify, salvage, export)
+  4  damage found (verify, salvage, restore, export)
+  130  interrupted (add); what is kept is said
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
 Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Compact(compact::Args),
     Pack(pack::Args),
+    Restore(restore::Args),
     Salvage(salvage::Args),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -72,6 +75,7 @@ impl Command {
             Self::Verify(args) => verify::run(&args, output),
             Self::Compact(args) => compact::run(&args, output),
             Self::Pack(args) => pack::run(&args, output),
+            Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),
             Self::Bench(args) => bench::run(&args, output),
             Self::Completions(args) => completions::run(&args, output),
@@ -87,6 +91,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_exit_codes_of_the_help_are_those_of_the_readme_and_of_the_program() {
+        use crate::failure::Code;
+        let readme = include_str!("../README.md");
+        let used = [Code::Failed, Code::Usage, Code::NotThere, Code::Damage, Code::Interrupted];
+        let used: Vec<u8> = std::iter::once(0).chain(used.map(|code| code as u8)).collect();
+        let in_help = EXIT_CODES.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
+        let in_readme =
+            readme.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok());
+        assert_eq!(in_help.collect::<Vec<u8>>(), used);
+        assert_eq!(in_readme.collect::<Vec<u8>>(), used);
+        for command in Cli::command().get_subcommands() {
+            assert!(readme.contains(&format!("`cart {}", command.get_name())), "{}", command.get_name());
+        }
     }
 
     #[test]

@@ -5,8 +5,6 @@ use std::process::ExitCode;
 
 use compact_artifact::ErrorKind;
 
-use crate::output::one_line;
-
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// The codes other than 0 that `cart` exits with.
@@ -16,6 +14,7 @@ pub(crate) enum Code {
     Usage = 2,
     NotThere = 3,
     Damage = 4,
+    Interrupted = 130,
 }
 
 /// The end of a command that did not do what it was asked to.
@@ -46,6 +45,18 @@ impl Failure {
         Self::new(Code::Damage, message)
     }
 
+    /// Of a command that verifies what it copies.
+    pub(crate) fn of_verifying(error: compact_artifact::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Damaged => Self::damage(Self::from(error).message),
+            _ => error.into(),
+        }
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Code::Interrupted, "interrupted")
+    }
+
     /// Says before the message where it happened.
     pub(crate) fn at(mut self, place: impl Display) -> Self {
         self.message = format!("{place}: {}", self.message);
@@ -61,11 +72,18 @@ impl Failure {
     /// Tells the person, and the shell.
     pub(crate) fn report(self) -> ExitCode {
         let Some(code) = self.code else { return ExitCode::SUCCESS };
-        crate::output::warn(&one_line(&self.message));
+        crate::output::warn(&self.message);
         ExitCode::from(code as u8)
     }
 
-    #[cfg(test)]
+    /// Tells the person, and nobody else: the command goes on.
+    pub(crate) fn warn(self, but: impl Display) {
+        if self.code.is_some() {
+            crate::output::warn(&self.and(but).message);
+        }
+    }
+
+    /// As a sentence.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
@@ -75,11 +93,47 @@ impl From<compact_artifact::Error> for Failure {
     fn from(error: compact_artifact::Error) -> Self {
         let code = match error.kind() {
             ErrorKind::NotFound | ErrorKind::NoSuchRecord => Code::NotThere,
-            ErrorKind::InvalidFilter | ErrorKind::InvalidQuery => Code::Usage,
+            ErrorKind::InvalidFilter
+            | ErrorKind::InvalidQuery
+            | ErrorKind::InvalidJson
+            | ErrorKind::InvalidArgument
+            | ErrorKind::TypeMismatch
+            | ErrorKind::TooLarge
+            | ErrorKind::NoSuchSpace
+            | ErrorKind::SpaceMismatch
+            | ErrorKind::WrongDimension
+            | ErrorKind::NotFinite
+            | ErrorKind::ZeroVector => Code::Usage,
             _ => Code::Failed,
         };
-        Self::new(code, error)
+        Self::new(code, for_people(&error.to_string()))
     }
+}
+
+/// What the library says to programmers, and what is said to people in its place. Commands and options have names of their own.
+const PHRASES: &[(&str, &str)] = &[
+    ("`create` makes one", "`cart add` makes one"),
+    ("wait for it, or use `open_read_only`", "wait for it; commands that only read work meanwhile"),
+    ("`open_read_only` serves", "commands that only read serve"),
+    ("opened for reading; open the artifact with `Store::open` to write", "opened for reading"),
+    ("; use `upsert` to replace it", "; --upsert replaces it"),
+    ("an upsert of a record without a key; use `add`", "--upsert: a record without a key"),
+    (". Name it in `options().space(…)`", ""),
+    ("; the writer's `seal` does that", "; `cart compact` does that"),
+    ("read it with `bytes` or `reader`", "--raw writes it"),
+    ("; rebuild it instead of merging", "; `cart salvage` makes it anew"),
+    ("as `Record::blob([])` makes it", "as for --blob"),
+    ("; copy them into `IndexBytes`", ""),
+    (": build with the feature `lz4` to read it", ", which this program is built without"),
+    ("option memory_limit", "--memory-limit"),
+    ("`salvage`", "`cart salvage`"),
+    ("`verify`", "`cart verify`"),
+    ("`compact`", "`cart compact`"),
+];
+
+/// A message of the library in the terms of the command line.
+fn for_people(message: &str) -> String {
+    PHRASES.iter().fold(message.to_owned(), |message, (from, to)| message.replace(from, to))
 }
 
 /// A failure of stdout; other files are named where they fail. Who reads from us may stop when it has enough.
@@ -95,5 +149,58 @@ impl From<std::io::Error> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         std::io::Error::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words in backticks that are no calls: syntax of queries, and features of a build.
+    const NO_CALLS: [&str; 4] = ["*", "~", "stemmers", "cache"];
+
+    /// Every `…` in a line of Rust that is code.
+    fn quoted(line: &str) -> Vec<String> {
+        let parts: Vec<&str> = line.split('`').collect();
+        parts
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .take(parts.len().saturating_sub(1) / 2)
+            .map(|&p| p.to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn no_message_of_the_library_names_its_calls_to_people() {
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let (mut folders, mut seen) = (Vec::new(), 0);
+        folders.extend(
+            ["block-format", "compact-artifact", "lexical-index", "vector-index"]
+                .map(|n| crates.join(n).join("src")),
+        );
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+                if ["tests.rs", "docs.rs"].iter().any(|name| path.ends_with(name)) {
+                    continue;
+                }
+                for line in code.lines().map(|line| line.split("// ").next().unwrap_or_default().trim()) {
+                    let is_said =
+                        !line.starts_with("//") && !line.starts_with("#[") && !line.contains("reason = ");
+                    let said = if is_said { for_people(line) } else { String::new() };
+                    for call in quoted(&said).iter().filter(|call| !NO_CALLS.contains(&call.as_str())) {
+                        assert!(call.starts_with("cart "), "{}: `{call}`: {line}", path.display());
+                    }
+                    seen += usize::from(is_said && line.contains('`'));
+                }
+            }
+        }
+        assert!(seen > 10, "{seen}");
     }
 }

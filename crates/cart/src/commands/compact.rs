@@ -27,20 +27,23 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let artifact = args.at.write()?;
     let report = {
         let _bar = Progress::spinner("compacting");
-        let report = artifact.compact(budget)?;
-        artifact.close()?;
+        let more = "nothing is lost, and what was compacted stays so";
+        let report = artifact.compact(budget).map_err(|e| Failure::from(e).and(more))?;
+        super::close(artifact, "it was compacted all the same");
         report
     };
-    if output.is_json() {
-        return output.json(&report);
-    }
-    output.line(format_args!(
-        "{} became {}: {} dropped, {} and {} rewritten in {}",
-        bytes(report.bytes_before),
-        bytes(report.bytes_after),
-        several(report.records_dropped, "record"),
-        several(report.segments_rewritten, "segment"),
-        several(report.shards_rewritten, "index"),
-        time(begun.elapsed())
-    ))
+    output.report(|output| {
+        if output.is_json() {
+            return output.json(&report);
+        }
+        output.line(format_args!(
+            "{} became {}: {} dropped, {} and {} rewritten in {}",
+            bytes(report.bytes_before),
+            bytes(report.bytes_after),
+            several(report.records_dropped, "record"),
+            several(report.segments_rewritten, "segment"),
+            several(report.shards_rewritten, "index"),
+            time(begun.elapsed())
+        ))
+    })
 }

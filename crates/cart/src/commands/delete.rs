@@ -43,16 +43,18 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             artifact.write(batch)?.deleted
         }
     };
-    artifact.close()?;
     if deleted == 0 {
         return Err(Failure::not_there("no record matches the filter").at(args.at.path.display()));
     }
-    if output.is_json() {
-        return output.json(&json!({ "deleted": deleted }));
-    }
-    output.line(format_args!(
-        "deleted {} records; `cart compact {}` gives their space back",
-        count(deleted),
-        args.at.path.display()
-    ))
+    let warning = super::close(artifact, "the records are deleted all the same");
+    output.report(|output| {
+        if output.is_json() {
+            return output.json(&json!({ "deleted": deleted, "warning": warning }));
+        }
+        output.line(format_args!(
+            "deleted {} records; `cart compact {}` gives their space back",
+            count(deleted),
+            args.at.path.display()
+        ))
+    })
 }

@@ -85,18 +85,29 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     tell(args, &artifact, built.as_ref(), answers, output)
 }
 
-/// Removes what an earlier demo built, and nothing else.
+/// Removes what an earlier demo built, and nothing else; not at all if there are files of others, beside which it could not be built anew.
 fn remove(path: &Path) -> Result<()> {
     let other = || {
         let message =
             "--force: this is not what an earlier demo built, and is not removed; name another folder";
         Failure::failed(message).at(path.display())
     };
-    let artifact = CompactArtifact::open(path).map_err(|e| other().and(e))?;
+    let artifact = CompactArtifact::open(path).map_err(|e| other().and(Failure::from(e).message()))?;
     artifact.snapshot().get_by_key(LICENCE_KEY)?.ok_or_else(other)?;
-    drop(artifact);
-    std::fs::remove_dir_all(path)
-        .map_err(|e| Failure::failed(format_args!("cannot be removed: {e}")).at(path.display()))
+    let fault = |e: std::io::Error| Failure::failed(format_args!("cannot be read: {e}")).at(path.display());
+    for entry in std::fs::read_dir(path).map_err(fault)? {
+        let name = entry.map_err(fault)?.file_name();
+        let is_ours = |name: &str| {
+            name == "LOCK"
+                || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
+        };
+        if !name.to_str().is_some_and(is_ours) {
+            let message =
+                format!("--force: the folder holds {name:?} as well; move it, or name another folder");
+            return Err(Failure::failed(message).at(path.display()));
+        }
+    }
+    Ok(artifact.destroy()?)
 }
 
 /// What is there already.
@@ -182,7 +193,9 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
         }
     }
     bar.now("indexing");
-    artifact.close()?;
+    if let Err(e) = artifact.close() {
+        Failure::from(e).warn("all texts are stored, and the next command that writes goes on from there");
+    }
     built.took = begun.elapsed();
     Ok(built)
 }

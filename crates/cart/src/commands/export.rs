@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
                 written += 1;
             }
             Err(e) => {
-                crate::output::warn(&crate::output::one_line(&e.to_string()));
+                Failure::from(e).warn("the others follow");
                 lost += 1;
             }
         }

@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod pack;
+pub(crate) mod restore;
 pub(crate) mod salvage;
 pub(crate) mod search;
 pub(crate) mod stats;
@@ -41,7 +42,8 @@ impl At {
     /// For writing.
     pub(crate) fn write(&self) -> Result<CompactArtifact> {
         if self.path.is_file() {
-            let message = "a packed artifact cannot be written to; use the folder that it was packed from";
+            let message =
+                "a packed artifact cannot be written to; `cart restore` makes a folder of it that can";
             return Err(Failure::failed(message).at(self.path.display()));
         }
         let artifact = CompactArtifact::open(&self.path)?;
@@ -53,11 +55,15 @@ impl At {
 /// Tells of damage that opening met: the rest goes on.
 pub(crate) fn tell_recovery(path: &Path, report: &RecoveryReport) {
     for damage in &report.damage {
-        output::warn(&output::one_line(&format!(
-            "{}: {damage} (`cart verify` looks everywhere)",
-            path.display()
-        )));
+        output::warn(&format!("{}: {damage} (`cart verify` looks everywhere)", path.display()));
     }
+}
+
+/// Closes an artifact behind its last commit: that this fails takes back nothing of it, and is told as a warning.
+pub(crate) fn close(artifact: CompactArtifact, but: &str) -> Option<String> {
+    let failure = Failure::from(artifact.close().err()?).at("closing the artifact").and(but);
+    output::warn(failure.message());
+    Some(failure.message().to_owned())
 }
 
 /// The record of that name, if there is one.

@@ -11,7 +11,7 @@ use crate::output::{Output, Progress, bytes};
 /// Write the artifact into one file that can be shipped
 ///
 /// The file is read-only, opens as fast as the folder, and every command that reads takes it. `cart compact` first leaves out
-/// what was deleted.
+/// what was deleted; `cart restore` makes a folder of it that can be written to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -26,15 +26,17 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         let _bar = Progress::spinner("packing");
         artifact.pack(&args.file)?
     };
-    if output.is_json() {
-        return output.json(&report);
-    }
-    output.line(format_args!(
-        "packed {} files into {}, {}",
-        report.files,
-        args.file.display(),
-        bytes(report.bytes)
-    ))
+    output.report(|output| {
+        if output.is_json() {
+            return output.json(&report);
+        }
+        output.line(format_args!(
+            "packed {} files into {}, {}",
+            report.files,
+            args.file.display(),
+            bytes(report.bytes)
+        ))
+    })
 }
 
 /// For writing if that can be: what is not sealed yet has to be.

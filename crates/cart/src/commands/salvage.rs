@@ -24,14 +24,15 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         let _bar = Progress::spinner("salvaging");
         compact_artifact::salvage(&args.from, &args.to, CompactArtifact::options())?
     };
-    if output.is_json() {
-        output.json(&report)?;
-    } else {
+    output.report(|output| {
+        if output.is_json() {
+            return output.json(&report);
+        }
         for loss in &report.losses {
             output.line(format_args!("lost: {}", one_line(loss)))?;
         }
-        output.line(format_args!("kept {} records in {}", count(report.records), args.to.display()))?;
-    }
+        output.line(format_args!("kept {} records in {}", count(report.records), args.to.display()))
+    })?;
     match report.losses.len() {
         0 => Ok(()),
         losses => {

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let results = snapshot.search(&query)?;
     let took = begun.elapsed();
     for loss in &results.losses {
-        warn(&one_line(loss));
+        warn(loss);
     }
     if output.is_json() {
         output.json(&as_json(&results, args.offset, opened, took)?)?;
@@ -154,7 +154,7 @@ fn space(args: &Args, artifact: &CompactArtifact) -> Result<String> {
     let spaces = artifact.spaces();
     match &spaces[..] {
         [only] => Ok(only.name().to_owned()),
-        [] => Err(Failure::failed("the artifact has no vectors").at(args.at.path.display())),
+        [] => Err(Failure::usage("the artifact has no vectors").at(args.at.path.display())),
         several => {
             let names: Vec<&str> = several.iter().map(Space::name).collect();
             Err(Failure::usage(format_args!("--space: expected one of {}", names.join(", "))))

@@ -74,6 +74,9 @@ impl<'de> Deserialize<'de> for Vectors {
 
 /// The record of one line.
 pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
+    if line.first() == Some(&b'[') {
+        return Err("expected an object such as {\"text\": \"...\"}, found an array".to_owned());
+    }
     let line: Line = json::read(line).map_err(|e| e.to_string())?;
     let content = match (line.text, line.blob) {
         (Some(text), None) => Content::Text(text),
@@ -193,6 +196,7 @@ mod tests {
         let path = format!(r#"{{"text":"a","metadata":{{"{}":1}}}}"#, "n".repeat(2_000));
         assert!(fails(&path).contains("path of a field of 2000 bytes"));
         assert!(fails(r#"{"blob":"?"}"#).contains("base64"));
+        assert!(fails(r#"["k","hello"]"#).contains("expected an object"));
         assert!(fails("\"a\u{0}\"").contains("column"));
         let long = format!(r#"{{"text":"a","key":"{}"}}"#, "k".repeat(1 << 20));
         assert!(fails(&long).contains("a key of 1048576 bytes; expected at most 1024"));

@@ -51,11 +51,14 @@ impl Npy<BufReader<File>> {
         let len = file.metadata().map_err(|e| cannot_read(path, &e))?.len();
         let fault = |message: String| Failure::failed(message).at(path.display());
         let (array, header_len) = Npy::new(BufReader::new(file)).map_err(fault)?;
-        let expected = array.data_len().saturating_add(header_len);
-        if len != expected {
-            return Err(fault(format!("expected {expected} bytes by its header, found {len}")));
+        let expected = array.data_len().and_then(|data| data.checked_add(header_len));
+        match expected {
+            None => Err(fault(format!("{} rows, which no file is long enough for", array.rows))),
+            Some(expected) if expected != len => {
+                Err(fault(format!("expected {expected} bytes by its header, found {len}")))
+            }
+            Some(_) => Ok(array),
         }
-        Ok(array)
     }
 }
 
@@ -81,10 +84,10 @@ impl<R: Read> Npy<R> {
         if len > MAX_HEADER {
             return Err(format!("a header of {len} bytes; expected at most {MAX_HEADER}"));
         }
-        let mut header = vec![0; len as usize];
+        let mut header = vec![0; len as usize]; // at most `MAX_HEADER`
         from.read_exact(&mut header).map_err(short)?;
-        let header = String::from_utf8_lossy(&header);
-        let (number, rows, dimension) = shape(&header)?;
+        let header = str::from_utf8(&header).map_err(|e| format!("a header that is not text: {e}"))?;
+        let (number, rows, dimension) = shape(header)?;
         let buffer = vec![0; dimension * number.len()];
         Ok((Self { from, number, rows, dimension, read: 0, buffer }, before + u64::from(len)))
     }
@@ -97,8 +100,8 @@ impl<R: Read> Npy<R> {
         self.dimension
     }
 
-    fn data_len(&self) -> u64 {
-        self.rows.saturating_mul(self.buffer.len() as u64)
+    fn data_len(&self) -> Option<u64> {
+        self.rows.checked_mul(self.buffer.len() as u64)
     }
 
     /// The next row.
@@ -117,30 +120,43 @@ impl<R: Read> Npy<R> {
     }
 }
 
-/// What a header such as `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }` says.
+/// What a header such as `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }` says: a dictionary with exactly these three names, each
+/// once, and blanks behind it.
 fn shape(header: &str) -> Result<(Number, u64, usize), String> {
-    let after = |name: &str| {
-        let at = header.find(&format!("'{name}'")).map(|at| at + name.len() + 2);
-        let value = at.and_then(|at| header.get(at..)).and_then(|rest| rest.trim_start().strip_prefix(':'));
-        value.map(str::trim_start).ok_or_else(|| format!("a header without {name}"))
-    };
-    let descr = after("descr")?;
-    let number = match descr.strip_prefix('\'').and_then(|rest| rest.split_once('\'')).map(|(descr, _)| descr)
-    {
-        Some("<f4") => Number::F32,
-        Some("<f2") => Number::F16,
-        Some("|i1" | "<i1") => Number::I8,
-        Some(other) => return Err(format!("numbers of type {other}; expected <f4, <f2 or |i1")),
-        None => return Err("an array of several fields; expected <f4, <f2 or |i1".to_owned()),
-    };
-    if !after("fortran_order")?.starts_with("False") {
+    let (mut descr, mut fortran_order, mut sizes) = (None, None, None);
+    let mut rest = expect(header, '{')?;
+    loop {
+        if let Some(behind) = rest.trim_start().strip_prefix('}') {
+            rest = behind;
+            break;
+        }
+        let (name, behind) = string(rest)?;
+        let value = expect(behind, ':')?.trim_start();
+        let is_second = match name {
+            "descr" => descr.replace(number(value, &mut rest)?).is_some(),
+            "fortran_order" => fortran_order.replace(boolean(value, &mut rest)?).is_some(),
+            "shape" => sizes.replace(tuple(value, &mut rest)?).is_some(),
+            other => return Err(format!("a header with {other:?}; expected descr, fortran_order and shape")),
+        };
+        if is_second {
+            return Err(format!("a header with {name} twice"));
+        }
+        rest = rest.trim_start();
+        match rest.strip_prefix(',') {
+            Some(behind) => rest = behind,
+            None if rest.starts_with('}') => {}
+            None => return Err(unexpected("a comma or }", rest)),
+        }
+    }
+    if !rest.trim().is_empty() {
+        return Err(unexpected("the end of the header", rest));
+    }
+    let missing = |name: &str| format!("a header without {name}");
+    let number = descr.ok_or_else(|| missing("descr"))?;
+    if fortran_order.ok_or_else(|| missing("fortran_order"))? {
         return Err("columns one after the other; expected rows (numpy.ascontiguousarray)".to_owned());
     }
-    let sizes = after("shape")?
-        .strip_prefix('(')
-        .and_then(|rest| rest.split_once(')'))
-        .map_or("", |(sizes, _)| sizes);
-    let sizes: Vec<u64> = sizes.split(',').filter_map(|size| size.trim().parse().ok()).collect();
+    let sizes = sizes.ok_or_else(|| missing("shape"))?;
     let &[rows, dimension] = &sizes[..] else {
         return Err(format!("an array of {} dimensions; expected two: rows and numbers", sizes.len()));
     };
@@ -148,6 +164,74 @@ fn shape(header: &str) -> Result<(Number, u64, usize), String> {
         Ok(dimension @ 1..) if dimension as u64 <= MAX_ROW => Ok((number, rows, dimension)),
         _ => Err(format!("rows of {dimension} numbers; expected 1 to {MAX_ROW}")),
     }
+}
+
+fn unexpected(expected: &str, rest: &str) -> String {
+    let found: String = rest.trim().chars().take(20).collect();
+    format!("a header that cannot be read: expected {expected}, found {found:?}")
+}
+
+fn expect(text: &str, c: char) -> Result<&str, String> {
+    text.trim_start().strip_prefix(c).ok_or_else(|| unexpected(&c.to_string(), text))
+}
+
+/// A string in quotes of either kind, without escapes, and what is behind it.
+fn string(text: &str) -> Result<(&str, &str), String> {
+    let text = text.trim_start();
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let inner = quote.and_then(|quote| text.strip_prefix(quote)?.split_once(quote));
+    inner.filter(|(string, _)| !string.contains('\\')).ok_or_else(|| unexpected("a name in quotes", text))
+}
+
+fn number<'a>(text: &'a str, rest: &mut &'a str) -> Result<Number, String> {
+    if text.starts_with('[') {
+        return Err("an array of several fields; expected numbers of type <f4, <f2 or |i1".to_owned());
+    }
+    let (descr, behind) = string(text)?;
+    *rest = behind;
+    match descr {
+        "<f4" => Ok(Number::F32),
+        "<f2" => Ok(Number::F16),
+        "|i1" | "<i1" => Ok(Number::I8),
+        other => Err(format!("numbers of type {other}; expected <f4, <f2 or |i1")),
+    }
+}
+
+fn boolean<'a>(text: &'a str, rest: &mut &'a str) -> Result<bool, String> {
+    for (name, value) in [("True", true), ("False", false)] {
+        if let Some(behind) = text.strip_prefix(name) {
+            *rest = behind;
+            return Ok(value);
+        }
+    }
+    Err(unexpected("True or False", text))
+}
+
+/// `()`, `(3,)`, `(3, 2)`, `(3, 2,)`: plain decimal numbers.
+fn tuple<'a>(text: &'a str, rest: &mut &'a str) -> Result<Vec<u64>, String> {
+    let wrong = || unexpected("a shape such as (3, 2)", text);
+    let (inner, behind) = text.strip_prefix('(').and_then(|text| text.split_once(')')).ok_or_else(wrong)?;
+    *rest = behind;
+    if inner.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let (sizes, has_comma) = match inner.trim_end().strip_suffix(',') {
+        Some(sizes) => (sizes, true),
+        None => (inner, false),
+    };
+    let size = |size: &str| {
+        let digits = size.trim();
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let size = if is_plain { digits.parse().ok() } else { None };
+        size.ok_or_else(|| {
+            format!(
+                "a shape with {:?}; expected numbers of at most 64 bits",
+                digits.chars().take(40).collect::<String>()
+            )
+        })
+    };
+    let sizes = sizes.split(',').map(size).collect::<Result<Vec<u64>, String>>()?;
+    if sizes.len() == 1 && !has_comma { Err(wrong()) } else { Ok(sizes) }
 }
 
 #[cfg(test)]
@@ -177,6 +261,89 @@ mod tests {
         assert_eq!(rows(&npy(header, &f2)).unwrap(), [[1.0, -2.5]]);
         let header = "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 3)}";
         assert_eq!(rows(&npy(header, &[1, 255, 127])).unwrap(), [[1.0, -1.0, 127.0]]);
+    }
+
+    #[test]
+    fn a_header_is_read_as_it_stands_and_nothing_in_it_is_guessed() {
+        let fails = |header: &str| rows(&npy(header, &[0; 64])).unwrap_err();
+        let of_shape =
+            |shape: &str| fails(&format!("{{'descr': '|i1', 'fortran_order': False, 'shape': {shape}, }}"));
+        for shape in [
+            "(1, x)",
+            "(1, -2)",
+            "(1, +2)",
+            "(1.0, 2)",
+            "(1, 2",
+            "1, 2",
+            "(1,, 2)",
+            "(,1, 2)",
+            "(1 2)",
+            "[1, 2]",
+            "(0x1, 2)",
+            "(1L, 2)",
+            "(99999999999999999999, 2)",
+            "(1, 2, a)",
+            "(1)",
+            "((1, 2))",
+            "None",
+        ] {
+            let e = of_shape(shape);
+            assert!(e.contains("shape") || e.contains("header"), "{shape}: {e}");
+        }
+        for header in [
+            "",
+            "{",
+            "{}x",
+            "[]",
+            "'descr': '|i1'",
+            "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 2)} (3, 4)",
+            "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 2), 'shape': (2, 1)}",
+            "{'descr': '|i1', 'descr': '<f4', 'fortran_order': False, 'shape': (1, 2)}",
+            "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 2), 'more': 1}",
+            "{'descr': '|i1' 'fortran_order': False, 'shape': (1, 2)}",
+            "{'descr': '|i1', 'fortran_order': Falsehood, 'shape': (1, 2)}",
+            "{'descr': '|i1', 'fortran_order': 0, 'shape': (1, 2)}",
+            "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1, 2)}",
+            "{'descr': ' <f4', 'fortran_order': False, 'shape': (1, 2)}",
+            "{\"descr\": '|i1\", 'fortran_order': False, 'shape': (1, 2)}",
+        ] {
+            assert!(!fails(header).is_empty(), "{header}");
+        }
+        assert_eq!(
+            rows(&npy(
+                "{ \"shape\" : ( 1 , 2 , ) , \"descr\" : \"|i1\" , \"fortran_order\":False}   \n",
+                &[1, 2]
+            ))
+            .unwrap(),
+            [[1.0, 2.0]]
+        );
+    }
+
+    #[test]
+    fn any_bytes_are_an_array_or_an_error_in_bounded_memory() {
+        let sound = npy("{'descr': '<f2', 'fortran_order': False, 'shape': (2, 3), }\n", &[0; 12]);
+        let mut seed = 1u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(seed >> 40).unwrap()
+        };
+        for cut in 0..sound.len() {
+            assert!(rows(&sound[..cut]).is_err(), "cut at {cut}");
+        }
+        for _ in 0..20_000 {
+            let mut bytes = sound.clone();
+            for _ in 0..=next() % 3 {
+                let (at, with) = (next() % bytes.len(), b"\x00'{}(),:0129 \xffFT"[next() % 17]);
+                match next() % 3 {
+                    0 => bytes[at] = with,
+                    1 => bytes.insert(at, with),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            if let Ok(rows) = rows(&bytes) {
+                assert!(rows.iter().all(|row| row.len() <= 65_536) && rows.len() <= bytes.len());
+            }
+        }
     }
 
     #[test]

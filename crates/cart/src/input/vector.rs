@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use compact_artifact::json;
+
 use super::npy::Npy;
 use super::{cannot_read, open};
 use crate::failure::{Failure, Result};
 
 /// The vector in a file: the first row of a `.npy` file, or a JSON array of numbers.
 pub(crate) fn read(path: &Path) -> Result<Vec<f32>> {
-    let fault = |message: String| Failure::failed(message).at(path.display());
+    let fault = |message: String| Failure::usage(message).at(path.display());
     let vector = match path.extension().and_then(OsStr::to_str) {
         Some("npy") => {
             let row = Npy::open(path)?.next_row().map_err(fault)?;
@@ -17,7 +19,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<f32>> {
         }
         Some("json") => {
             let text = std::io::read_to_string(open(path)?).map_err(|e| cannot_read(path, &e))?;
-            serde_json::from_str(&text).map_err(|e| fault(format!("expected an array of numbers: {e}")))?
+            let wrong = |e: compact_artifact::Error| {
+                fault(format!("expected an array of numbers such as [0.1, 0.2]: {e}"))
+            };
+            json::read(text.as_bytes()).map_err(wrong)?
         }
         _ => return Err(fault("expected a vector in a file named *.npy or *.json".to_owned())),
     };

@@ -4,6 +4,7 @@ mod memory;
 mod numbers;
 mod progress;
 mod snippet;
+mod visible;
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -17,6 +18,13 @@ pub(crate) use memory::peak_memory;
 pub(crate) use numbers::{bytes, count, rate, several, time};
 pub(crate) use progress::Progress;
 pub(crate) use snippet::{highlighted, metadata_line, shortened};
+pub(crate) use visible::{Escaping, commands, harmless, harmless_but_styled, one_line};
+
+const BOLD: Style = Style::new().bold();
+const DIMMED: Style = Style::new().dimmed();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+/// All that are used.
+const STYLES: [Style; 3] = [BOLD, DIMMED, CYAN];
 
 /// Stdout, for a person or for a program.
 #[derive(Debug)]
@@ -39,14 +47,18 @@ impl Output {
         self.json
     }
 
+    /// A line, or several, without what a terminal would obey.
     pub(crate) fn line(&mut self, line: Arguments<'_>) -> Result<()> {
-        self.to.write_fmt(line)?;
+        let styles = STYLES.map(|style| (style.to_string(), format!("{style:#}")));
+        let both = styles.iter().flat_map(|(on, off)| [on.as_str(), off.as_str()]);
+        let styles: Vec<&str> = if self.colored { both.collect() } else { Vec::new() };
+        self.to.write_all(harmless_but_styled(&line.to_string(), &styles).as_bytes())?;
         Ok(self.to.write_all(b"\n")?)
     }
 
     /// One JSON value on a line of its own.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        serde_json::to_writer(&mut self.to, value)?;
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut self.to, Escaping))?;
         Ok(self.to.write_all(b"\n")?)
     }
 
@@ -59,19 +71,27 @@ impl Output {
         Ok(self.to.flush()?)
     }
 
+    /// Tells of what was done and cannot be undone: a failure of telling is no failure of the command, which nobody shall repeat.
+    pub(crate) fn report(&mut self, tell: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if let Err(failure) = tell(self).and_then(|()| self.flush()) {
+            failure.warn("it was done all the same");
+        }
+        Ok(())
+    }
+
     /// What was found, or what stands out.
     pub(crate) fn strong(&self, text: impl Display) -> String {
-        self.styled(Style::new().bold(), text)
+        self.styled(BOLD, text)
     }
 
     /// What is there for those who look for it.
     pub(crate) fn faint(&self, text: impl Display) -> String {
-        self.styled(Style::new().dimmed(), text)
+        self.styled(DIMMED, text)
     }
 
     /// A name.
     pub(crate) fn name(&self, text: impl Display) -> String {
-        self.styled(AnsiColor::Cyan.on_default(), text)
+        self.styled(CYAN, text)
     }
 
     fn styled(&self, style: Style, text: impl Display) -> String {
@@ -81,28 +101,5 @@ impl Output {
 
 /// A sentence on stderr. What cannot be told is not told.
 pub(crate) fn warn(message: &str) {
-    let _ = writeln!(anstream::stderr(), "cart: {message}");
-}
-
-/// A text without line breaks, and without what a terminal would obey.
-pub(crate) fn one_line(text: &str) -> String {
-    let blank = |c: char| c.is_whitespace() || c.is_control();
-    text.split(blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// A text as it is, but for what a terminal would obey.
-pub(crate) fn harmless(text: &str) -> String {
-    let kept = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c };
-    text.chars().map(kept).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_of_others_cannot_command_the_terminal() {
-        assert_eq!(harmless("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\n");
-        assert_eq!(one_line("a\u{1b}[31m\n  b\r\n"), "a [31m b");
-    }
+    let _ = writeln!(anstream::stderr(), "cart: {}", one_line(message));
 }

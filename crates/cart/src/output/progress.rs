@@ -1,13 +1,39 @@
 //! A bar on stderr while something takes long, if stderr is a terminal.
 
 use std::io::Read;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar that goes away when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    ticker: Option<Ticker>,
+}
+
+/// The thread that keeps a bar moving while nothing is counted.
+#[derive(Debug)]
+struct Ticker {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Ticker {
+    /// None where the system gives no thread: the bar then moves when something is counted.
+    fn start(bar: &ProgressBar) -> Option<Self> {
+        let (stop, stopped) = channel();
+        let bar = bar.clone();
+        let tick = move || {
+            while stopped.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
+                bar.tick();
+            }
+        };
+        Some(Self { stop, thread: std::thread::Builder::new().spawn(tick).ok()? })
+    }
+}
 
 impl Progress {
     /// Of so many bytes that are read.
@@ -30,27 +56,31 @@ impl Progress {
         // The templates are constants; a wrong one would show in the plain style.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = bar.with_style(style.progress_chars("━╸ ")).with_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
+        let ticker = if bar.is_hidden() { None } else { Ticker::start(&bar) };
+        Self { bar, ticker }
     }
 
     pub(crate) fn advance(&self, by: u64) {
-        self.0.inc(by);
+        self.bar.inc(by);
     }
 
     /// Says that something else goes on now.
     pub(crate) fn now(&self, what: &str) {
-        self.0.set_message(what.to_owned());
+        self.bar.set_message(what.to_owned());
     }
 
     /// Counts the bytes that are read through it.
     pub(crate) fn reading<R: Read>(&self, from: R) -> impl Read + use<R> {
-        self.0.wrap_read(from)
+        self.bar.wrap_read(from)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(Ticker { stop, thread }) = self.ticker.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+        self.bar.finish_and_clear();
     }
 }

@@ -3,7 +3,7 @@
 use compact_artifact::Snippet;
 use serde_json::{Map, Value};
 
-use super::{Output, one_line};
+use super::{Output, commands, one_line};
 
 /// The piece on one line, with what was looked for standing out.
 pub(crate) fn highlighted(output: &Output, snippet: &Snippet) -> String {
@@ -27,7 +27,7 @@ pub(crate) fn highlighted(output: &Output, snippet: &Snippet) -> String {
 
 /// Blanks of any kind as single spaces, also at both ends.
 fn spaced(text: &str) -> String {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_whitespace() || c.is_control());
+    let edge = |c: Option<char>| c.is_some_and(|c| c.is_whitespace() || commands(c));
     let inner = one_line(text);
     if inner.is_empty() {
         return if text.is_empty() { String::new() } else { " ".to_owned() };

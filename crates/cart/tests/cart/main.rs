@@ -3,4 +3,5 @@
 
 mod commands;
 mod input;
+mod safety;
 mod support;

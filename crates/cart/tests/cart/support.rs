@@ -52,9 +52,7 @@ impl Place {
         let writing = std::thread::spawn(move || drop(to.write_all(&stdin)));
         let output = child.wait_with_output().unwrap();
         writing.join().unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(!stderr.contains("panicked"), "cart {args}: {stderr}");
-        Ended { code: output.status.code().unwrap(), stdout: output.stdout, stderr }
+        Ended::of(output)
     }
 
     /// What a command that succeeds writes.
@@ -86,6 +84,13 @@ impl Place {
 }
 
 impl Ended {
+    #[track_caller]
+    pub(crate) fn of(output: std::process::Output) -> Self {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        Self { code: output.status.code().unwrap(), stdout: output.stdout, stderr }
+    }
+
     #[track_caller]
     pub(crate) fn succeeds(self) -> Self {
         assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{}", self.text());

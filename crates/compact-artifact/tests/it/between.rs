@@ -62,6 +62,10 @@ impl Vfs for Between {
         self.disk.unlink(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_dir(path)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.disk.sync_dir(path)
     }

@@ -32,8 +32,8 @@ A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
 
 All but `text` may be left out; `blob` (base64) may stand in its place; other fields are errors.
 
-All that one command adds is one commit: after an error nothing was added. Only --batch, for more than fits in memory, and large \
-files with --blob make several commits. Vectors from --vectors are all checked before anything is added.";
+All that one command adds is one commit: after an error, or Ctrl-C, nothing was added. Only --batch, for more than fits in memory, and large \
+files with --blob make several commits; then it is said how many records are kept. Vectors from --vectors are all checked before anything is added.";
 
 /// Add texts, records with metadata and vectors, or any files
 #[derive(Debug, clap::Args)]
@@ -104,6 +104,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let begun = Instant::now();
     let sources = sources(&args.files, As { blob: args.blob, jsonl: args.jsonl })?;
     let bar = Progress::bytes(sources.iter().map(|source| source.len).sum(), "reading");
+    crate::interrupt::tell_what_is_kept()?;
     let mut sink = Sink::new(args)?;
     let added = check(args, &sources, &sink)
         .and_then(|()| sources.iter().try_for_each(|source| add(args, source, &mut sink, &bar)))
@@ -114,27 +115,33 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if let Err(failure) = added {
         return Err(sink.give_up(failure));
     }
-    let report = sink.finish()?;
+    let report = sink.finish();
     drop(bar);
+    if let Some(warning) = &report.warning {
+        crate::output::warn(warning);
+    }
     let elapsed = begun.elapsed();
     let path = args.artifact.display();
-    if output.is_json() {
-        return output.json(&json!({
-            "artifact": path.to_string(),
-            "created": report.created,
-            "records": report.records,
-            "bytes": report.bytes,
-            "commits": report.commits,
-            "seconds": elapsed.as_secs_f64(),
-        }));
-    }
-    output.line(format_args!(
-        "added {} records ({}) to {path} in {}, {} a second",
-        count(report.records),
-        bytes(report.bytes),
-        time(elapsed),
-        count(rate(report.records, elapsed))
-    ))
+    output.report(|output| {
+        if output.is_json() {
+            return output.json(&json!({
+                "artifact": path.to_string(),
+                "created": report.created,
+                "records": report.records,
+                "bytes": report.bytes,
+                "commits": report.commits,
+                "warning": report.warning,
+                "seconds": elapsed.as_secs_f64(),
+            }));
+        }
+        output.line(format_args!(
+            "added {} records ({}) to {path} in {}, {} a second",
+            count(report.records),
+            bytes(report.bytes),
+            time(elapsed),
+            count(rate(report.records, elapsed))
+        ))
+    })
 }
 
 /// Refuses what would only be noticed on the way, or would have no effect.
@@ -165,9 +172,9 @@ fn check_vectors(path: &Path, source: &Source, space: &str, sink: &Sink<'_>) -> 
     let mut vectors = Npy::open(path)?;
     let mut row = 0;
     while let Some(vector) = vectors.next_row().map_err(|e| Failure::failed(e).at(path.display()))? {
-        let sound =
-            crate::input::vector::check_finite(&vector).and_then(|()| sink.check_vector(space, &vector));
-        sound.map_err(|e| Failure::failed(format_args!("row {row}: {e}")).at(path.display()))?;
+        let finite = crate::input::vector::check_finite(&vector).map_err(Failure::failed);
+        let sound = finite.and_then(|()| sink.check_vector(space, &vector));
+        sound.map_err(|e| e.at(format_args!("{}: row {row}", path.display())))?;
         row += 1;
     }
     let mut lines = jsonl_lines(source, None)?;
@@ -192,7 +199,7 @@ fn add(args: &Args, source: &Source, sink: &mut Sink<'_>, bar: &Progress) -> Res
         Format::Text if args.split == Some(Split::Whole) => {
             let text = whole(reader(source, Some(bar))?).map_err(|e| Failure::failed(e).at(place(source)))?;
             let metadata = Map::from_iter([("path".to_owned(), source.name.clone().into())]);
-            sink.add(document(source.name.clone(), Content::Text(text), metadata))
+            sink.add(document(source.name.clone(), Content::Text(text), metadata), place(source))
                 .map_err(|e| e.at(place(source)))
         }
         Format::Text => add_paragraphs(args, source, sink, bar),
@@ -209,7 +216,8 @@ fn add_paragraphs(args: &Args, source: &Source, sink: &mut Sink<'_>, bar: &Progr
             [("path", source.name.clone().into()), ("paragraph", number.into()), ("line", line.into())];
         let metadata = metadata.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         let key = format!("{}#{number}", source.name);
-        sink.add(document(key, Content::Text(text), metadata)).map_err(|e| e.at(place(source)))?;
+        let place = format!("{}:{line}", place(source));
+        sink.add(document(key, Content::Text(text), metadata), place.clone()).map_err(|e| e.at(place))?;
     }
     if args.upsert {
         sink.drop_paragraphs_beyond(&source.name, number);
@@ -232,7 +240,7 @@ fn add_jsonl(args: &Args, source: &Source, sink: &mut Sink<'_>, bar: &Progress) 
                 vectors.next_row().and_then(|row| row.ok_or_else(|| "no row for this record".to_owned()));
             document.vectors.push((space.to_owned(), row.map_err(|e| Failure::failed(e).at(lines.place()))?));
         }
-        sink.add(document).map_err(|e| e.at(lines.place()))?;
+        sink.add(document, lines.place()).map_err(|e| e.at(lines.place()))?;
     }
     Ok(())
 }
@@ -248,7 +256,7 @@ fn add_blob(args: &Args, source: &Source, sink: &mut Sink<'_>, bar: &Progress) -
     let is_large = bytes.len() as u64 > limit;
     let blob = |bytes| document(source.name.clone(), Content::Blob(bytes), metadata);
     if !is_large {
-        return sink.add(blob(bytes)).map_err(|e| e.at(place(source)));
+        return sink.add(blob(bytes), place(source)).map_err(|e| e.at(place(source)));
     }
     if args.upsert {
         let message = format!(

@@ -1,6 +1,6 @@
 //! Where records go: held until they are one commit, or many with `--batch`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
 use compact_artifact::{
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Args;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
+use crate::interrupt;
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
@@ -23,6 +24,8 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) commits: u64,
+    /// What failed after the last commit, and took nothing back.
+    pub(crate) warning: Option<String>,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(crate) struct Sink<'a> {
     spaces: BTreeMap<String, Space>,
     held: Vec<Op>,
     held_len: u64,
+    /// Where the keys of what is held were given.
+    keys: HashMap<String, String>,
     report: Report,
 }
 
@@ -60,7 +65,8 @@ enum Op {
 impl<'a> Sink<'a> {
     pub(crate) fn new(args: &'a Args) -> Result<Self> {
         if args.artifact.is_file() {
-            let message = "a packed artifact cannot be added to; use the folder that it was packed from";
+            let message =
+                "a packed artifact cannot be added to; `cart restore` makes a folder of it that can";
             return Err(Failure::failed(message).at(args.artifact.display()));
         }
         let artifact = match options(args)?.open(&args.artifact) {
@@ -81,7 +87,8 @@ impl<'a> Sink<'a> {
         if let Some(artifact) = &artifact {
             crate::commands::tell_recovery(&args.artifact, artifact.recovery());
         }
-        Ok(Self { args, artifact, spaces, held: Vec::new(), held_len: 0, report: Report::default() })
+        let (held, keys) = (Vec::new(), HashMap::new());
+        Ok(Self { args, artifact, spaces, held, held_len: 0, keys, report: Report::default() })
     }
 
     /// Bytes that are held at the most.
@@ -91,28 +98,28 @@ impl<'a> Sink<'a> {
     }
 
     /// Whether the space takes the vector: the one that is there, or the one that would be.
-    pub(crate) fn check_vector(&self, space: &str, vector: &[f32]) -> Result<(), String> {
+    pub(crate) fn check_vector(&self, space: &str, vector: &[f32]) -> Result<()> {
         let Space { dimension, metric, originals, is_new, .. } = self.space(space, vector);
         if vector.len() != dimension {
-            return Err(format!(
+            return Err(Failure::failed(format_args!(
                 "a vector of {} numbers; the space {space:?} has {dimension} dimensions",
                 vector.len()
-            ));
+            )));
         }
         if metric == Metric::Cosine && vector.iter().all(|&value| value == 0.0) {
             let hint = "which has no direction; leave it out, or use another --metric";
-            return Err(format!("a vector of zeros in the space {space:?}, {hint}"));
+            return Err(Failure::failed(format_args!("a vector of zeros in the space {space:?}, {hint}")));
         }
         if !is_new && self.args.metric.is_some_and(|asked| asked != metric) {
-            return Err(format!(
+            return Err(Failure::usage(format_args!(
                 "--metric: the space {space:?} is there already, with {}",
                 metric_name(metric)
-            ));
+            )));
         }
         if !is_new && self.args.originals.is_some_and(|asked| asked != originals) {
-            return Err(format!(
+            return Err(Failure::usage(format_args!(
                 "--originals: the space {space:?} is there already, and was set up otherwise"
-            ));
+            )));
         }
         Ok(())
     }
@@ -127,19 +134,46 @@ impl<'a> Sink<'a> {
         })
     }
 
-    /// Takes a record. It is kept only once `commit` returns.
-    pub(crate) fn add(&mut self, document: Document) -> Result<()> {
+    /// Whether the key is free, as far as an artifact would refuse it otherwise.
+    fn check_key(&self, document: &Document) -> Result<()> {
+        let Some(key) = &document.key else {
+            if self.args.upsert {
+                return Err(Failure::failed("a record without a key, which --upsert cannot replace"));
+            }
+            return Ok(());
+        };
+        if self.args.upsert {
+            return Ok(());
+        }
+        if let Some(place) = self.keys.get(key) {
+            return Err(Failure::failed(format_args!("the key {key:?} is that of {place} as well")));
+        }
+        if let Some(artifact) = &self.artifact
+            && artifact.snapshot().id_of_key(key)?.is_some()
+        {
+            let message = format!("there is a record with the key {key:?}; --upsert replaces it");
+            return Err(Failure::failed(message));
+        }
+        Ok(())
+    }
+
+    /// Takes a record, which was given at that place. It is kept only once `commit` returns.
+    pub(crate) fn add(&mut self, document: Document, place: String) -> Result<()> {
         document.check().map_err(Failure::failed)?;
+        self.check_key(&document)?;
         for (space, vector) in &document.vectors {
-            self.check_vector(space, vector).map_err(Failure::failed)?;
+            self.check_vector(space, vector)?;
             let used = Space { is_used: true, ..self.space(space, vector) };
             self.spaces.insert(space.clone(), used);
         }
-        self.held_len += document.held_len();
+        self.held_len += document.held_len() + 2 * place.len() as u64;
         if self.held_len > self.held_max() {
             let message =
                 format!("more than {} bytes in one commit; --batch 10000 makes several", self.held_max());
             return Err(Failure::failed(message));
+        }
+        if let Some(key) = &document.key {
+            self.keys.insert(key.clone(), place);
         }
         self.held.push(Op::Add(document));
         match self.args.batch {
@@ -151,13 +185,15 @@ impl<'a> Sink<'a> {
     /// Takes what `add` is told not to take at once, and commits it.
     pub(crate) fn stream(&mut self, document: Document, from: impl Read) -> Result<()> {
         document.check().map_err(Failure::failed)?;
+        self.check_key(&document)?;
         self.commit()?;
+        let busy = interrupt::writing();
         let mut counted = Counted { from, bytes: 0 };
         self.opened()?.add_reader(document.into_record(), &mut counted)?;
         self.report.records += 1;
         self.report.bytes += counted.bytes;
         self.report.commits += 1;
-        Ok(())
+        busy.kept(self.report.records)
     }
 
     pub(crate) fn drop_paragraphs_beyond(&mut self, path: &str, beyond: u64) {
@@ -169,10 +205,12 @@ impl<'a> Sink<'a> {
     /// Makes one commit of what is held.
     pub(crate) fn commit(&mut self) -> Result<()> {
         self.held_len = 0;
+        self.keys.clear();
         let held = std::mem::take(&mut self.held);
         if held.is_empty() {
             return Ok(());
         }
+        let busy = interrupt::writing();
         let upsert = self.args.upsert;
         let artifact = self.opened()?;
         let mut batch = Batch::new();
@@ -196,7 +234,7 @@ impl<'a> Sink<'a> {
         self.report.records += records;
         self.report.bytes += bytes;
         self.report.commits += 1;
-        Ok(())
+        busy.kept(self.report.records)
     }
 
     /// The artifact with all spaces, created if there is none.
@@ -209,8 +247,9 @@ impl<'a> Sink<'a> {
         }
         let artifact = match self.artifact.take() {
             Some(artifact) => {
+                let artifact = self.artifact.insert(artifact);
                 new.iter().try_for_each(|(name, space)| artifact.add_space(name, *space))?;
-                artifact
+                return Ok(artifact);
             }
             None => {
                 let options = new
@@ -237,12 +276,17 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Closes the artifact.
-    pub(crate) fn finish(self) -> Result<Report> {
-        if let Some(artifact) = self.artifact {
-            artifact.close()?;
+    /// Closes the artifact. That this fails takes back nothing of what was committed.
+    pub(crate) fn finish(mut self) -> Report {
+        if let Some(artifact) = self.artifact
+            && let Err(e) = artifact.close()
+        {
+            let failure = Failure::from(e).at("closing the artifact");
+            let more =
+                "all records were added and are kept, and the next command that writes goes on from there";
+            self.report.warning = Some(failure.and(more).message().to_owned());
         }
-        Ok(self.report)
+        self.report
     }
 
     /// After a failure: says what is kept, and leaves no artifact behind that was created and has nothing in it.
@@ -251,12 +295,16 @@ impl<'a> Sink<'a> {
             return failure
                 .and(format_args!("{} records were added before it and are kept", self.report.records));
         }
-        drop(self.artifact.take());
-        if self.report.created {
-            // It was created by this command, and holds nothing; if it cannot be removed, an empty artifact stays.
-            let _ = std::fs::remove_dir_all(&self.args.artifact);
+        match self.artifact.take() {
+            Some(artifact) if self.report.created => match artifact.destroy() {
+                Ok(()) => failure.and("nothing was added"),
+                Err(e) => failure.and(format_args!(
+                    "nothing was added, but an empty artifact stays: {}",
+                    Failure::from(e).message()
+                )),
+            },
+            _ => failure.and("nothing was added"),
         }
-        failure.and("nothing was added")
     }
 }
 

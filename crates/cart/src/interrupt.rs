@@ -1,0 +1,61 @@
+//! Ctrl-C, and what else ends a program politely: it is said what is kept.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::failure::{Code, Failure, Result};
+use crate::output::{count, warn};
+
+/// Records that this command has committed. The lock is held while it writes.
+static KEPT: Mutex<u64> = Mutex::new(0);
+/// The command is to end as soon as it has written.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on the command ends with a sentence: at once while nothing is written, otherwise behind the commit. A second time it ends there
+/// and then; a commit is whole or not there at all.
+pub(crate) fn tell_what_is_kept() -> Result<()> {
+    let watched = ctrlc::set_handler(|| match KEPT.try_lock() {
+        Ok(kept) => end(*kept),
+        Err(TryLockError::Poisoned(kept)) => end(*kept.into_inner()),
+        Err(TryLockError::WouldBlock) if INTERRUPTED.swap(true, Ordering::Relaxed) => {
+            warn("interrupted while records were written: they are all there or none of them");
+            std::process::exit(Code::Interrupted as i32);
+        }
+        Err(TryLockError::WouldBlock) => {
+            warn("interrupted; ends when this is written, or when interrupted again")
+        }
+    });
+    match watched {
+        // Without a thread to wait with, an interruption ends the program without a word, and loses no more than otherwise.
+        Err(ctrlc::Error::System(_)) | Ok(()) => Ok(()),
+        Err(e) => Err(Failure::failed(format_args!("waiting for Ctrl-C: {e}"))),
+    }
+}
+
+fn end(kept: u64) -> ! {
+    warn(&sentence(kept));
+    std::process::exit(Code::Interrupted as i32)
+}
+
+fn sentence(kept: u64) -> String {
+    match kept {
+        0 => "interrupted; nothing was added".to_owned(),
+        kept => format!("interrupted; {} records were added before it and are kept", count(kept)),
+    }
+}
+
+/// Something is being written, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Busy(MutexGuard<'static, u64>);
+
+pub(crate) fn writing() -> Busy {
+    Busy(KEPT.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Busy {
+    /// It was written: so many records are kept by now. An error if the command is to end here.
+    pub(crate) fn kept(mut self, records: u64) -> Result<()> {
+        *self.0 = records;
+        if INTERRUPTED.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+}
