@@ -75,6 +75,7 @@ mod store;
 mod verify;
 pub mod vfs;
 mod wire;
+mod workers;
 
 pub use cache::CacheStats;
 pub use error::{Error, ErrorKind, Result};
@@ -90,6 +91,7 @@ pub use store::{
     SegmentInfo, Snapshot, Store,
 };
 pub use verify::{Damage, Leftover, LeftoverKind, VerifyLevel, VerifyReport, verify, verify_in};
+pub use workers::Workers;
 
 #[cfg(test)]
 fn test_hex(bytes: &[u8]) -> String {

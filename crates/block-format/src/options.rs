@@ -1,9 +1,11 @@
 //! How an artifact is created and opened, and how long a commit waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::protocol::Steps;
+use crate::workers::Threads;
 
 /// How the blocks of new records are compressed. Whatever it is, a block that would not shrink by a tenth is stored raw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,7 @@ pub struct Options {
     pub(crate) auto_seal: bool,
     pub(crate) cache_bytes: usize,
     pub(crate) seed: Option<u64>,
+    pub(crate) threads: Threads,
     pub(crate) steps: Steps,
 }
 
@@ -66,6 +69,7 @@ impl Default for Options {
             auto_seal: true,
             cache_bytes: 0,
             seed: None,
+            threads: Threads::Processors,
             steps: Steps::default(),
         }
     }
@@ -76,6 +80,9 @@ pub(crate) const DEFAULT_BLOCK_LEN: u32 = 48 << 10;
 
 /// The largest `inline_max`: the raw length of a block stays below [`MAX_RAW_LEN`](crate::block::layout::MAX_RAW_LEN).
 pub(crate) const MAX_INLINE: u32 = 1 << 20;
+
+/// The most threads of a pool.
+const MAX_THREADS: u64 = 1024;
 
 impl Options {
     /// The defaults, for a computer with a file system and some memory to spare.
@@ -146,6 +153,20 @@ impl Options {
         self
     }
 
+    /// Threads of a pool of the store's own that compress side by side; it is started when there is enough to compress. 1: the calling thread
+    /// does all of it. Where no thread can be started, and for a caller that is a thread of a rayon pool itself, it does so too. Default: as
+    /// many as there are processors.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Threads::Count(threads);
+        self
+    }
+
+    /// A pool to work in instead of one of the store's own.
+    pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+        self.threads = Threads::Pool(pool);
+        self
+    }
+
     /// Plants a bug: leaves out one step of the protocol.
     #[cfg(feature = "testing")]
     pub fn leave_out(mut self, step: crate::protocol::Step) -> Self {
@@ -169,6 +190,9 @@ impl Options {
         }
         if self.cache_bytes > 0 && cfg!(not(feature = "cache")) {
             return Err(Error::invalid("option cache_bytes: this build leaves out the feature `cache`"));
+        }
+        if let Threads::Count(count) = self.threads {
+            within("threads", count as u64, 1, MAX_THREADS)?;
         }
         within("block_len", self.block_len.into(), 512, MAX_INLINE.into())?;
         within("segment_len", self.segment_len, 64 << 10, 1 << 30)?;

@@ -362,7 +362,7 @@ pub(crate) fn write_settings(store: &Store, settings: &Settings, steps: Steps) -
 impl Inner {
     fn new(store: Store, options: Options, read_only: bool, recovery: RecoveryReport, state: State) -> Self {
         Self {
-            shared: Arc::new(Shared::new(options.result_cache_bytes)),
+            shared: Arc::new(Shared::new(options.result_cache_bytes, store.workers().clone())),
             store,
             options,
             read_only,

@@ -106,7 +106,8 @@ impl CompactArtifact {
                 .name("compact-artifact".to_owned())
                 .spawn(move || theirs.flush_by_age(interval))
         });
-        Ok(BatchWriter { shared, timer: timer.transpose()? })
+        let failed = |e| Error::no_thread(e, "leave out `flush_interval`, and call `flush`");
+        Ok(BatchWriter { shared, timer: timer.transpose().map_err(failed)? })
     }
 }
 

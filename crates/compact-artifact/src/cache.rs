@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use block_format::Workers;
 use parking_lot::{Condvar, Mutex};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     scratches: Mutex<Vec<Scratch>>,
     signal: Mutex<Signal>,
     signalled: Condvar,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) counters: Counters,
 }
 
@@ -58,7 +60,7 @@ impl Counters {
 const RANKING_BYTES: usize = 2048;
 
 impl Shared {
-    pub(crate) fn new(result_cache_bytes: usize) -> Self {
+    pub(crate) fn new(result_cache_bytes: usize, workers: Arc<Workers>) -> Self {
         let rankings = (result_cache_bytes > 0).then(|| {
             let items = (result_cache_bytes / RANKING_BYTES).max(1);
             Cache::with_weighter(items, result_cache_bytes as u64, ByBytes)
@@ -68,6 +70,7 @@ impl Shared {
             scratches: Mutex::default(),
             signal: Mutex::default(),
             signalled: Condvar::new(),
+            workers,
             counters: Counters::default(),
         }
     }

@@ -90,6 +90,13 @@ impl Error {
         Self::new(ErrorKind::Damaged, message)
     }
 
+    /// A thread that an option asks for cannot be had.
+    pub(crate) fn no_thread(cause: std::io::Error, what_next: &str) -> Self {
+        let mut error = Self::from(cause);
+        error.0.message = format!("a thread cannot be started: {}; {what_next}", error.0.message);
+        error
+    }
+
     /// The same failure, for another one who waits for it.
     pub(crate) fn share(&self) -> Self {
         Self::new(self.kind(), self.0.message.clone())

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::open::{belongs_to_shard, tombstones};
 use crate::protocol::Step;
 use crate::settings::Settings;
-use crate::shard::{Shard, Source, build_bytes_of, merge};
+use crate::shard::{Shard, Source, build_bytes_of, merge_linked};
 use crate::state::{State, View, sort_views};
 use crate::tail;
 use crate::trace::event;
@@ -208,9 +208,15 @@ impl Inner {
         for output in outputs {
             let number = self.committer.lock().next_shard();
             edit.write_part(SHARD, number, |out| {
-                merge(&state.settings, output.covers.clone(), &output.sources, true, out)
-                    .map(drop)
-                    .map_err(Into::into)
+                merge_linked(
+                    self.store.workers(),
+                    &state.settings,
+                    output.covers.clone(),
+                    &output.sources,
+                    out,
+                )
+                .map(drop)
+                .map_err(Into::into)
             })?;
             new.push(number);
         }
@@ -490,7 +496,8 @@ impl Worker {
                 drop(theirs.seal_if_due()); // tried again with the next commit
             }
         };
-        let thread = std::thread::Builder::new().name("compact-artifact".to_owned()).spawn(work)?;
+        let thread = std::thread::Builder::new().name("compact-artifact".to_owned()).spawn(work);
+        let thread = thread.map_err(|e| Error::no_thread(e, "open with another `Maintenance`"))?;
         Ok(Self { inner: inner.clone(), thread: Some(thread) })
     }
 

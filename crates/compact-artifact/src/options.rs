@@ -1,6 +1,7 @@
 //! How an artifact is created and opened.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::artifact::CompactArtifact;
 use crate::error::{Error, Result};
@@ -163,6 +164,21 @@ impl Options {
     /// Derives the identity of a new artifact from `seed`, so that the same calls give the same bytes. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.store = self.store.seed(seed);
+        self
+    }
+
+    /// Threads of a pool of the artifact's own, which compress, build indexes and answer [`search_batch`](CompactArtifact::search_batch) side by
+    /// side, 1 to 1,024. They are started when there is enough to do for them, and end with the artifact. 1: the calling thread does all of it,
+    /// and none is started. Where none can be had, and for a caller that is itself a thread of a rayon pool, it does so too. The global pool of
+    /// rayon is never used. Default: as many as there are processors.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.store = self.store.threads(threads);
+        self
+    }
+
+    /// A pool to work in instead of one of the artifact's own.
+    pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+        self.store = self.store.pool(pool);
         self
     }
 

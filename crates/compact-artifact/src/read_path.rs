@@ -105,9 +105,15 @@ impl Snapshot {
         crate::search::search(self, query)
     }
 
-    /// Many searches at once, on the rayon pool.
+    /// Many searches at once, divided among the [`threads`](crate::Options::threads) of the artifact.
     pub fn search_batch(&self, queries: &[Query]) -> Vec<Result<SearchResults>> {
-        queries.par_iter().map(|query| self.search(query)).collect()
+        self.shared.workers.run(|divided| {
+            if divided {
+                queries.par_iter().map(|query| self.search(query)).collect()
+            } else {
+                queries.iter().map(|query| self.search(query)).collect()
+            }
+        })
     }
 
     /// How many of the true `k` nearest a search in a space finds, for the embeddings of `sample` records as queries, with these
@@ -120,8 +126,10 @@ impl Snapshot {
             let Some(vectors) = view.shard.vectors(number) else { continue };
             #[expect(clippy::cast_precision_loss, reason = "a weight")]
             let weight = vectors.index.len() as f64;
-            let options = SearchOptions::new(k).deleted(view.dead.set());
-            let found = vectors.index.audit_recall(Sample::Stored(sample), &options, efs)?;
+            let found = self.shared.workers.run(|divided| {
+                let options = SearchOptions::new(k).deleted(view.dead.set()).parallel(divided);
+                vectors.index.audit_recall(Sample::Stored(sample), &options, efs)
+            })?;
             sums.iter_mut().zip(&found).for_each(|(sum, recall)| *sum += weight * recall.mean);
             weights += weight;
         }

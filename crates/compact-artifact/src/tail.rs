@@ -43,7 +43,7 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) 
 fn merged(settings: &Settings, views: &[View]) -> Result<View> {
     let sources: Vec<Source> =
         views.iter().map(|view| Source::new(view, view.dead.bitmap().clone())).collect();
-    let (bytes, _) = merge(settings, covered(views), &sources, false, IndexBytes::default())?;
+    let (bytes, _) = merge(settings, covered(views), &sources, IndexBytes::default())?;
     let reindexed = views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.reindexed);
     Ok(View::new(Arc::new(Shard::open_memory(bytes, carriers(views), reindexed, settings)?)))
 }

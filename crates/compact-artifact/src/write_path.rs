@@ -19,7 +19,7 @@ use crate::options::Maintenance;
 use crate::protocol::Step;
 use crate::record::{Content, Record};
 use crate::settings::Settings;
-use crate::shard::{Doc, build};
+use crate::shard::{Doc, build, build_divided};
 use crate::state::{State, View};
 use crate::trace::event;
 
@@ -576,8 +576,11 @@ impl Inner {
             embeddings: put.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
         });
         let docs: Vec<Doc<'_>> = late.iter().map(OwnedDoc::as_doc).chain(puts).collect();
-        let shard =
-            if end > start { Some(build(&state.settings, start..end, &docs, carriers)?) } else { None };
+        let shard = if end > start {
+            Some(build_divided(self.store.workers(), &state.settings, start..end, &docs, carriers)?)
+        } else {
+            None
+        };
 
         let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
 

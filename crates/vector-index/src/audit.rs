@@ -1,8 +1,6 @@
 //! How much of the truth searches find, measured on the index itself.
 #![expect(clippy::cast_precision_loss, reason = "shares and means of counts")]
 
-use rayon::prelude::*;
-
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::index::{Index, Scratch, SearchOptions};
@@ -48,7 +46,7 @@ struct Query {
 
 impl<B: Bytes> Index<B> {
     /// Compares searches of each width with an exact scan of the codes. `options` say `k`, the filter and what is deleted. Uses the
-    /// rayon pool.
+    /// rayon pool, or [none](SearchOptions::parallel).
     ///
     /// Fails with [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a sample of nothing, and as
     /// [`search`](Self::search) does.
@@ -105,10 +103,13 @@ impl<B: Bytes> Index<B> {
         }
         let scratch = Pooled::new();
         let exact = options.exact(true);
-        let queries = vectors.into_par_iter().map(|(vector, itself)| {
-            let rows = scratch.with(|scratch| self.rows_found(&vector, itself, &exact, scratch))?;
-            Ok(Query { vector, itself, rows })
+        let found = options.workers().map(&vectors, |(vector, itself)| {
+            scratch.with(|scratch| self.rows_found(vector, *itself, &exact, scratch))
         });
+        let queries = vectors
+            .into_iter()
+            .zip(found)
+            .map(|((vector, itself), rows)| Ok(Query { vector, itself, rows: rows? }));
         Ok(Truth { queries: queries.collect::<Result<_>>()?, k: options.k() })
     }
 
@@ -126,7 +127,7 @@ impl<B: Bytes> Index<B> {
     fn recall(&self, truth: &Truth, options: &SearchOptions<'_>, ef: usize) -> Result<Recall> {
         let scratch = Pooled::new();
         let options = options.exact(false).ef_search(ef);
-        let shares = truth.queries.par_iter().map(|query| {
+        let shares = options.workers().map(&truth.queries, |query| {
             scratch.with(|scratch: &mut Scratch| {
                 let found = self.rows_found(&query.vector, query.itself, &options, scratch)?;
                 let hit = query.rows.iter().filter(|row| found.contains(row)).count();
@@ -134,7 +135,7 @@ impl<B: Bytes> Index<B> {
                 Ok((share, scratch.statistics().distances))
             })
         });
-        let shares: Vec<(f64, u64)> = shares.collect::<Result<_>>()?;
+        let shares: Vec<(f64, u64)> = shares.into_iter().collect::<Result<_>>()?;
         let count = shares.len() as f64;
         Ok(Recall {
             ef_search: ef,

@@ -7,6 +7,7 @@ use crate::metric::Metric;
 use crate::planes::{OwnedPlanes, Planes, QueryCodes, groups, pack};
 use crate::quantize::{Int8Quantizer, Terms};
 use crate::space::{Nodes, QueryRef, QueryRoom};
+use crate::workers::Workers;
 
 /// Vectors of one dimension and metric as int8 codes, each with the row that it belongs to: what an index is built from.
 ///
@@ -192,22 +193,22 @@ impl Codes {
     }
 
     /// The vectors at some positions, copied.
-    pub(crate) fn picked(&self, positions: &[u32]) -> Nodes {
+    pub(crate) fn picked(&self, positions: &[u32], workers: Workers) -> Nodes {
         let mut planes = OwnedPlanes::new(groups(self.quantizer.dimension()));
         for &at in positions {
             planes.push_row(self.planes.as_ref(), at);
         }
         let terms = positions.iter().map(|&at| self.terms[at as usize]).collect();
         let rows = positions.iter().map(|&at| self.rows[at as usize]).collect();
-        Nodes::new(self.quantizer.clone(), planes, terms, rows)
+        Nodes::new(self.quantizer.clone(), planes, terms, rows, workers)
     }
 
     /// The vectors in another order: the one at position `order[i]` comes to `i`. `order` is a permutation.
-    pub(crate) fn permuted(mut self, order: &[u32]) -> Nodes {
+    pub(crate) fn permuted(mut self, order: &[u32], workers: Workers) -> Nodes {
         self.planes.permute(order);
         let terms = order.iter().map(|&at| self.terms[at as usize]).collect();
         let rows = order.iter().map(|&at| self.rows[at as usize]).collect();
-        Nodes::new(self.quantizer, self.planes, terms, rows)
+        Nodes::new(self.quantizer, self.planes, terms, rows, workers)
     }
 
     /// A vector as a query, written to `room`.

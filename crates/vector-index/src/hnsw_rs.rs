@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use ::hnsw_rs::prelude::{Distance, Hnsw};
-use rayon::prelude::*;
 
 use crate::build::{Builder, Built};
 use crate::codes::Codes;
@@ -60,7 +59,7 @@ pub fn build(codes: Codes, options: BuildOptions) -> Result<Built> {
     for point in first {
         insert(point);
     }
-    rest.par_iter().for_each(insert);
+    options.workers.map(rest, insert);
     freeze_codes(&hnsw, codes, options)
 }
 

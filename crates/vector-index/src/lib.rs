@@ -73,6 +73,7 @@ mod scratch;
 mod sketch;
 mod space;
 mod tail;
+mod workers;
 
 pub use audit::{Recall, Sample};
 pub use build::{Builder, Built, Merge};

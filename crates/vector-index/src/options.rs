@@ -1,6 +1,7 @@
 //! How an index is built, with the limits of each setting.
 
 use crate::error::{Error, Result};
+use crate::workers::Workers;
 
 /// How an index is built.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,6 +12,7 @@ pub struct BuildOptions {
     pub(crate) alpha: f32,
     pub(crate) seed: u64,
     pub(crate) graph_from: usize,
+    pub(crate) workers: Workers,
 }
 
 impl Default for BuildOptions {
@@ -22,7 +24,7 @@ impl Default for BuildOptions {
 impl BuildOptions {
     /// The defaults.
     pub fn new() -> Self {
-        Self { m: 16, ef_construction: 48, alpha: 1.1, seed: 0, graph_from: 2_000 }
+        Self { m: 16, ef_construction: 48, alpha: 1.1, seed: 0, graph_from: 2_000, workers: Workers::Pool }
     }
 
     /// How many neighbours a node has at most in the upper layers; in the lowest, which has nearly all links, it has twice as
@@ -58,6 +60,13 @@ impl BuildOptions {
     /// Default: 2,000.
     pub fn graph_from(mut self, vectors: usize) -> Self {
         self.graph_from = vectors;
+        self
+    }
+
+    /// Whether a build divides its work among the threads of the rayon pool that it is called from. Otherwise the calling thread does all
+    /// of it, and no pool is looked for. Default: yes.
+    pub fn parallel(mut self, parallel: bool) -> Self {
+        self.workers = if parallel { Workers::Pool } else { Workers::Caller };
         self
     }
 

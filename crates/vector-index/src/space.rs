@@ -9,6 +9,7 @@ use crate::index::checks::Checks;
 use crate::kernel::Kernel;
 use crate::planes::{Aligned, Line, OwnedPlanes, Planes, QueryCodes, groups};
 use crate::quantize::{Int8Quantizer, QueryTerms, Terms};
+use crate::workers::Workers;
 
 /// Stored vectors, and how distances from them are computed.
 #[derive(Debug, Clone, Copy)]
@@ -149,37 +150,39 @@ impl Nodes {
         planes: OwnedPlanes,
         terms: Vec<Terms>,
         rows: Vec<u32>,
+        workers: Workers,
     ) -> Self {
         let mut nodes = Self { quantizer, planes, terms, rows, sums: Vec::new(), queries: None };
-        nodes.sums = nodes.code_sums();
+        nodes.sums = nodes.code_sums(workers);
         if nodes.quantizer.calibration().is_some() {
-            nodes.queries = Some(nodes.as_queries());
+            nodes.queries = Some(nodes.as_queries(workers));
         }
         nodes
     }
 
-    fn code_sums(&self) -> Vec<i32> {
-        let sum = |room: &mut QueryRoom, node| {
+    fn code_sums(&self, workers: Workers) -> Vec<i32> {
+        let sum = |room: &mut QueryRoom, node: u32| {
             self.planes.as_ref().unpack(node, room.codes(self.quantizer.dimension()));
             QueryCodes::new(room.lines()).sum
         };
-        (0..node_id(self.len())).into_par_iter().map_init(QueryRoom::default, sum).collect()
+        workers.map_with_room(node_id(self.len()), sum)
     }
 
-    fn as_queries(&self) -> (Vec<Aligned>, Vec<QueryTerms>) {
+    fn as_queries(&self, workers: Workers) -> (Vec<Aligned>, Vec<QueryTerms>) {
         let dimension = self.quantizer.dimension();
         let stride = groups(dimension);
         let mut lines = vec![Aligned::zeroed(); self.len() * stride];
-        let all = lines.par_chunks_exact_mut(stride).zip(self.rows.par_iter().enumerate()).map(
-            |(lines, (node, _))| {
-                let node = u32::try_from(node).unwrap_or(u32::MAX);
-                let codes = &mut bytemuck::cast_slice_mut(lines)[..dimension];
-                self.planes.as_ref().unpack(node, codes);
-                let vector = self.quantizer.decode(codes, 1.0);
-                self.quantizer.encode_query(&vector, codes)
-            },
-        );
-        let terms = all.collect();
+        let as_query = |(node, lines): (usize, &mut [Aligned])| {
+            let node = u32::try_from(node).unwrap_or(u32::MAX);
+            let codes = &mut bytemuck::cast_slice_mut(lines)[..dimension];
+            self.planes.as_ref().unpack(node, codes);
+            let vector = self.quantizer.decode(codes, 1.0);
+            self.quantizer.encode_query(&vector, codes)
+        };
+        let terms = match workers {
+            Workers::Caller => lines.chunks_exact_mut(stride).enumerate().map(as_query).collect(),
+            Workers::Pool => lines.par_chunks_exact_mut(stride).enumerate().map(as_query).collect(),
+        };
         (lines, terms)
     }
 

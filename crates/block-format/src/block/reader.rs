@@ -173,7 +173,7 @@ mod tests {
             }
             packer.end_block();
             let (mut frames, mut found) = (Vec::new(), Vec::new());
-            for block in packer.take().encode(&codec).unwrap() {
+            for block in packer.take().encode(&codec, false).unwrap() {
                 let header = header_of(&block);
                 let raw = codec.decompress(block.codec, &block.stored, header.raw_len as usize).unwrap();
                 if header.kind == BlockKind::Frame {
@@ -207,7 +207,7 @@ mod tests {
                 let codec = Codec::new(Compression::None);
                 let mut blocks = RawBlocks::default();
                 blocks.push_deletes(&ids);
-                let block = blocks.encode(&codec).unwrap().remove(0);
+                let block = blocks.encode(&codec, false).unwrap().remove(0);
                 prop_assert_eq!(deleted_ids(&header_of(&block), &block.stored).unwrap(), ids);
             }
         }

@@ -27,6 +27,9 @@ struct RawBlock {
     range: Range<usize>,
 }
 
+/// Raw bytes that take about half a millisecond to compress.
+const WORTH_DIVIDING: usize = 64 << 10;
+
 impl RawBlocks {
     /// Ends a block that began at `start` of the buffer.
     fn end(&mut self, kind: BlockKind, (first, last): (u64, u64), count: u32, start: usize) {
@@ -49,8 +52,13 @@ impl RawBlocks {
         }
     }
 
-    /// Compresses all blocks on the current rayon pool; the order stays.
-    pub(crate) fn encode(&self, codec: &Codec) -> Result<Vec<EncodedBlock>> {
+    /// Whether compressing takes longer than waking threads for it.
+    pub(crate) fn is_worth_dividing(&self) -> bool {
+        self.blocks.len() > 1 && self.raw.len() >= WORTH_DIVIDING
+    }
+
+    /// Compresses all blocks, divided among the threads of the current rayon pool or by the calling thread; the order stays.
+    pub(crate) fn encode(&self, codec: &Codec, divided: bool) -> Result<Vec<EncodedBlock>> {
         let encode = |block: &RawBlock| {
             let RawBlock { kind, first, last, count, ref range } = *block;
             let raw = &self.raw[range.clone()];
@@ -58,10 +66,10 @@ impl RawBlocks {
             let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
             Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })
         };
-        if self.blocks.len() <= 1 {
-            return self.blocks.iter().map(encode).collect();
+        if divided {
+            return self.blocks.par_iter().map(encode).collect();
         }
-        self.blocks.par_iter().map(encode).collect()
+        self.blocks.iter().map(encode).collect()
     }
 }
 

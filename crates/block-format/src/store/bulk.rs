@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use parking_lot::MappedMutexGuard;
 
 use super::edit::Changes;
 use super::write_path::{read_head, stream_frames};
-use super::{Receipt, Store, Writer};
-use crate::block::codec::Codec;
+use super::{Directory, Receipt, Store, Writer};
 use crate::block::writer::{EncodedBlock, Packer, RawBlocks};
 use crate::error::{Error, Result};
 use crate::id::{CommitSeq, RecordId};
@@ -27,7 +25,7 @@ const IN_FLIGHT: usize = 2;
 /// Blocks that the pool is compressing. They come back with the result, for the sake of their memory.
 type Compressing = Receiver<(RawBlocks, Result<Vec<EncodedBlock>>)>;
 
-/// A commit of any size in bounded memory: blocks are compressed in parallel on the current rayon pool and written to
+/// A commit of any size in bounded memory: blocks are compressed by the [`Workers`](crate::Workers) of the store and written to
 /// sealed segments as they come, once. Nothing is visible before [`Bulk::finish`], and dropping the value undoes all.
 ///
 /// It holds the writer's lock: other commits wait until it is finished or dropped.
@@ -88,7 +86,7 @@ impl Bulk<'_> {
         let Self { store, segments, packer, in_flight, .. } = self;
         packer.end_block();
         let before = packer.take();
-        let mut pipeline = Pipeline { codec: &store.directory.codec, segments, in_flight };
+        let mut pipeline = Pipeline { directory: &store.directory, segments, in_flight };
         let result = pipeline
             .push(before)
             .and_then(|_| stream_frames(head, reader, packer, id, |blocks| pipeline.push(blocks)));
@@ -126,8 +124,8 @@ impl Bulk<'_> {
         self.packer.end_block();
         self.write_packed()?;
         let Self { store, mut writer, mut segments, mut in_flight, next_id, .. } = self;
-        let codec = &store.directory.codec;
-        Pipeline { codec, segments: &mut segments, in_flight: &mut in_flight }.drain_to(0)?;
+        let directory = &store.directory;
+        Pipeline { directory, segments: &mut segments, in_flight: &mut in_flight }.drain_to(0)?;
         let segments = segments.finish()?;
         // The log's records come before these: it ends here, and the next one begins behind them.
         store.rotate(&mut writer)?;
@@ -164,7 +162,7 @@ impl Bulk<'_> {
     fn write_packed(&mut self) -> Result<()> {
         let Self { store, segments, packer, in_flight, .. } = self;
         let blocks = packer.take();
-        let spare = Pipeline { codec: &store.directory.codec, segments, in_flight }.push(blocks)?;
+        let spare = Pipeline { directory: &store.directory, segments, in_flight }.push(blocks)?;
         packer.recycle(spare);
         Ok(())
     }
@@ -172,7 +170,7 @@ impl Bulk<'_> {
 
 /// Packed blocks → the pool → the segments, in order.
 struct Pipeline<'a, 'b> {
-    codec: &'a Arc<Codec>,
+    directory: &'a Directory,
     segments: &'a mut SegmentsWriter<'b>,
     in_flight: &'a mut VecDeque<Compressing>,
 }
@@ -182,11 +180,17 @@ impl Pipeline<'_, '_> {
     /// done. Returns a buffer for the next ones.
     fn push(&mut self, blocks: RawBlocks) -> Result<RawBlocks> {
         let (send, receive) = sync_channel(1);
-        let codec = self.codec.clone();
-        rayon::spawn(move || {
-            let encoded = blocks.encode(&codec);
+        let codec = self.directory.codec.clone();
+        let pool = self.directory.workers.pool();
+        let divided = pool.is_some();
+        let encode = move || {
+            let encoded = blocks.encode(&codec, divided);
             drop(send.send((blocks, encoded))); // nobody waits for it when the bulk commit was given up
-        });
+        };
+        match pool {
+            Some(pool) => pool.spawn(encode),
+            None => encode(),
+        }
         self.in_flight.push_back(receive);
         self.drain_to(IN_FLIGHT)
     }
@@ -195,29 +199,11 @@ impl Pipeline<'_, '_> {
         let mut spare = RawBlocks::default();
         while self.in_flight.len() > len {
             let Some(receive) = self.in_flight.pop_front() else { break };
-            let (blocks, encoded) = wait(&receive)?;
+            let gone = |_| Error::invalid("the pool of threads gave up compressing");
+            let (blocks, encoded) = receive.recv().map_err(gone)?;
             encoded?.iter().try_for_each(|block| self.segments.append(block))?;
             spare = blocks;
         }
         Ok(spare)
-    }
-}
-
-/// Waits for the pool; a caller that is itself a thread of the pool works meanwhile, or nobody might.
-fn wait(
-    receive: &Receiver<(RawBlocks, Result<Vec<EncodedBlock>>)>,
-) -> Result<(RawBlocks, Result<Vec<EncodedBlock>>)> {
-    let gone = || Error::invalid("the rayon pool gave up compressing");
-    loop {
-        match receive.try_recv() {
-            Ok(done) => return Ok(done),
-            Err(TryRecvError::Disconnected) => return Err(gone()),
-            Err(TryRecvError::Empty) => {}
-        }
-        match rayon::yield_now() {
-            Some(rayon::Yield::Executed) => {}
-            Some(rayon::Yield::Idle) => std::thread::yield_now(),
-            None => return receive.recv().map_err(|_| gone()),
-        }
     }
 }

@@ -507,7 +507,7 @@ impl Rewriter<'_> {
 
     fn write_packed(&mut self) -> Result<()> {
         let blocks = self.packer.take();
-        let encoded = blocks.encode(&self.store.directory.codec)?;
+        let encoded = self.store.directory.encode(&blocks)?;
         self.packer.recycle(blocks);
         encoded.iter().try_for_each(|block| self.out.append(block))
     }

@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use roaring::RoaringTreemap;
 
 use crate::block::codec::Codec;
-use crate::block::writer::Cut;
+use crate::block::writer::{Cut, EncodedBlock, RawBlocks};
 use crate::cache::{BlockCache, CacheStats};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ use crate::segment::Segment;
 use crate::source::Source;
 use crate::verify::{VerifyLevel, VerifyReport, verify_in};
 use crate::vfs::{Access, DiskVfs, Vfs, VfsFile};
+use crate::workers::Workers;
 
 pub use bulk::Bulk;
 pub(crate) use create::{make_directory, remove_artifact, sync_parent, undo};
@@ -122,6 +123,7 @@ pub(crate) struct Directory {
     pub(crate) options: Options,
     pub(crate) codec: Arc<Codec>,
     pub(crate) cache: Arc<BlockCache>,
+    pub(crate) workers: Arc<Workers>,
     next_file: AtomicU64,
 }
 
@@ -140,6 +142,7 @@ impl Directory {
             options: options.clone(),
             codec: Arc::new(Codec::new(options.compression)),
             cache: Arc::new(BlockCache::new(options.cache_bytes, options.block_len)),
+            workers: Arc::new(Workers::new(options.threads.clone())),
             next_file: AtomicU64::new(next_file),
         }
     }
@@ -196,6 +199,14 @@ impl Directory {
         BlockFile { id, source, binding, codec, cache, steps: self.options.steps }
     }
 
+    /// Compresses blocks, by several threads if there is enough for them.
+    pub(crate) fn encode(&self, blocks: &RawBlocks) -> Result<Vec<EncodedBlock>> {
+        if blocks.is_worth_dividing() {
+            return self.workers.run(|divided| blocks.encode(&self.codec, divided));
+        }
+        blocks.encode(&self.codec, false)
+    }
+
     /// How records are cut into blocks.
     pub(crate) fn cut(&self) -> Cut {
         let Options { block_len, inline_max, frame_len, .. } = self.options;
@@ -243,6 +254,11 @@ impl Store {
     /// Lets go of all decoded blocks.
     pub fn clear_cache(&self) {
         self.directory.cache.clear();
+    }
+
+    /// The threads that work for this store.
+    pub fn workers(&self) -> &Arc<Workers> {
+        &self.directory.workers
     }
 
     /// The identity of the artifact.

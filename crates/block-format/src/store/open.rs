@@ -615,7 +615,7 @@ fn copy_log(directory: &Directory, old: &LogView, scan: &Scan) -> Result<LogWrit
     deletes.dedup();
     let mut lists = RawBlocks::default();
     lists.push_deletes(&deletes);
-    let mut pending: Vec<EncodedBlock> = lists.encode(&directory.codec)?;
+    let mut pending: Vec<EncodedBlock> = directory.encode(&lists)?;
     let mut pending_len = 0;
     for &place in &scan.places {
         let (header, stored) = old.index.file.open(place)?;

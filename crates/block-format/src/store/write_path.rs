@@ -75,7 +75,8 @@ impl Store {
         Batch { packer: Packer::new(self.directory.cut()), records: 0, deletes: Vec::new() }
     }
 
-    /// Commits a batch; an empty one is no commit, but waits for the earlier ones. Compression happens before any lock is taken, in parallel on the current rayon pool.
+    /// Commits a batch; an empty one is no commit, but waits for the earlier ones. Compression happens before any
+    /// lock is taken, divided among the [`Workers`](crate::Workers) if there is enough of it.
     ///
     /// After an error of kind [`Io`](ErrorKind::Io) or [`DiskFull`](ErrorKind::DiskFull) the batch may or may not be
     /// found when the artifact is opened again; nothing that was acknowledged is lost.
@@ -86,7 +87,7 @@ impl Store {
         deletes.dedup();
         let mut blocks = packer.take();
         blocks.push_deletes(&deletes);
-        let encoded = blocks.encode(&self.directory.codec)?;
+        let encoded = self.directory.encode(&blocks)?;
         drop(blocks);
         let mut writer = self.writer()?;
         let before = writer.log.committed();
@@ -140,7 +141,7 @@ impl Store {
         }
         let base = writer.log.committed().next_id;
         let streamed = stream_frames(head, reader, &mut packer, 0, |blocks| {
-            let encoded = blocks.encode(&self.directory.codec)?;
+            let encoded = self.directory.encode(&blocks)?;
             let result = writer.log.append(&encoded, base);
             result.map(|()| blocks).map_err(|e| self.fail(&mut writer, e))
         });
@@ -149,7 +150,7 @@ impl Store {
             return Err(e);
         }
         packer.end_block();
-        let encoded = packer.take().encode(&self.directory.codec)?;
+        let encoded = self.directory.encode(&packer.take())?;
         self.append_commit(writer, &encoded, 1, &[], durability)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use block_format::RecordId;
+use block_format::{RecordId, Workers};
 use lexical_index::MemoryIndex;
 use roaring::RoaringTreemap;
 use serde_json::{Map, Value};
@@ -37,18 +37,44 @@ pub(crate) fn build(
     docs: &[Doc<'_>],
     carriers: RoaringTreemap,
 ) -> Result<Shard> {
+    assemble(settings, covers, docs, carriers, (words_of(settings, docs), filters_of(docs)))
+}
+
+/// [`build`], divided among threads if there are many records.
+pub(crate) fn build_divided(
+    workers: &Workers,
+    settings: &Settings,
+    covers: std::ops::Range<u64>,
+    docs: &[Doc<'_>],
+    carriers: RoaringTreemap,
+) -> Result<Shard> {
+    // A few records do not wait for a pool that may be busy with sealing.
+    if docs.len() < WORTH_THE_POOL {
+        return build(settings, covers, docs, carriers);
+    }
+    let parts = workers.run(|divided| {
+        if divided {
+            rayon::join(|| words_of(settings, docs), || filters_of(docs))
+        } else {
+            (words_of(settings, docs), filters_of(docs))
+        }
+    });
+    assemble(settings, covers, docs, carriers, parts)
+}
+
+fn assemble(
+    settings: &Settings,
+    covers: std::ops::Range<u64>,
+    docs: &[Doc<'_>],
+    carriers: RoaringTreemap,
+    (words, filters): (Result<MemoryIndex>, FilterBuilder),
+) -> Result<Shard> {
     let mut writer = ShardWriter::new(IndexBytes::default());
     let mut ids = IdsBuilder::default();
     for doc in docs {
         ids.push(doc.id);
     }
-    // A few records do not wait for a pool that may be busy with sealing.
-    let (words, filters) = if docs.len() < WORTH_THE_POOL {
-        (words_of(settings, docs)?, filters_of(docs))
-    } else {
-        let (words, filters) = rayon::join(|| words_of(settings, docs), || filters_of(docs));
-        (words?, filters)
-    };
+    let words = words?;
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
     writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
     writer.section(SectionKind::Filters, 0, |out| filters.write(out))?;
@@ -64,7 +90,7 @@ pub(crate) fn build(
         if codes.is_empty() {
             continue;
         }
-        let built = Builder::new(BuildOptions::new().graph_from(usize::MAX)).build(codes)?;
+        let built = Builder::new(BuildOptions::new().graph_from(usize::MAX).parallel(false)).build(codes)?;
         writer.section(SectionKind::Vectors, number, |out| Ok(built.write(out).map(drop)?))?;
         if !originals.is_empty() {
             writer.section(SectionKind::Originals, number, |out| Ok(out.write_all(&originals)?))?;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+use block_format::Workers;
 use roaring::RoaringBitmap;
 use vector_index::{BuildOptions, Builder};
 
@@ -68,13 +69,41 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(vectors + 24)
 }
 
-/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. With `graphs`, vectors are linked
-/// where there are enough of them.
+/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. Vectors are linked to graphs where
+/// there are enough of them.
+pub(crate) fn merge_linked<W: Write + Send>(
+    workers: &Workers,
+    settings: &Settings,
+    covers: Range<u64>,
+    sources: &[Source],
+    out: W,
+) -> Result<(W, u32)> {
+    workers.run(|divided| merge_by(settings, covers, sources, Merging { graphs: true, divided }, out))
+}
+
+/// [`merge_linked`] without graphs, by the calling thread.
 pub(crate) fn merge<W: Write + Send>(
     settings: &Settings,
     covers: Range<u64>,
     sources: &[Source],
+    out: W,
+) -> Result<(W, u32)> {
+    merge_by(settings, covers, sources, Merging { graphs: false, divided: false }, out)
+}
+
+/// How shards are merged.
+#[derive(Debug, Clone, Copy)]
+struct Merging {
     graphs: bool,
+    /// Among the threads of the current rayon pool.
+    divided: bool,
+}
+
+fn merge_by<W: Write + Send>(
+    settings: &Settings,
+    covers: Range<u64>,
+    sources: &[Source],
+    Merging { graphs, divided }: Merging,
     out: W,
 ) -> Result<(W, u32)> {
     let mut next = 0;
@@ -102,7 +131,7 @@ pub(crate) fn merge<W: Write + Send>(
         filter::merge(&filters, &mut bytes).map(|()| bytes)
     };
     // Where there are many, metadata wait in memory for the words.
-    let filters = if graphs {
+    let filters = if divided {
         let write_words =
             || writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?));
         let (written, filters) = rayon::join(write_words, merge_filters);
@@ -114,7 +143,7 @@ pub(crate) fn merge<W: Write + Send>(
     writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(&filters)?))?;
     drop(filters);
     for (number, space) in settings.spaces.iter().enumerate() {
-        let mut options = BuildOptions::new();
+        let mut options = BuildOptions::new().parallel(divided);
         if !graphs {
             options = options.graph_from(usize::MAX);
         }

@@ -16,11 +16,11 @@ use lexical_index::Part as Words;
 use roaring::{RoaringBitmap, RoaringTreemap};
 use vector_index::{Index, IndexBytes};
 
-pub(crate) use builder::{Doc, build};
+pub(crate) use builder::{Doc, build, build_divided};
 pub(crate) use dead::{Dead, row_set};
 pub(crate) use ids::Ids;
 use layout::{SectionEntry, SectionKind};
-pub(crate) use merge::{Source, build_bytes_of, merge};
+pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked};
 
 use crate::embeddings::original_len;
 use crate::error::{Error, Result};

@@ -29,3 +29,5 @@ mod misuse;
 mod model;
 /// One immutable file of an artifact.
 mod packed;
+/// No thread that an option did not ask for.
+mod threads;

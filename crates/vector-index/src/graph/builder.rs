@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use rayon::prelude::*;
-
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Waiting};
 use super::repair;
@@ -62,7 +60,12 @@ pub(crate) fn build(
     options.check()?;
     if codes.len() < options.graph_from.max(1) {
         let order: Vec<u32> = (0..node_id(codes.len())).collect();
-        return Ok(Built { nodes: codes.permuted(&order), layers: Vec::new(), top: 0, m: options.m });
+        return Ok(Built {
+            nodes: codes.permuted(&order, options.workers),
+            layers: Vec::new(),
+            top: 0,
+            m: options.m,
+        });
     }
     let mut builder = Builder {
         options,
@@ -81,12 +84,12 @@ pub(crate) fn build(
     let below: Vec<usize> = if sizes.len() == 1 { sizes } else { sizes[..sizes.len() - 1].to_vec() };
     for &size in below[1..].iter().rev() {
         let entries = builder.join(&codes, size);
-        let nodes = codes.picked(&builder.order);
+        let nodes = codes.picked(&builder.order, options.workers);
         let layer = builder.layer(&nodes, &entries, &Seeds::new(), options.m, false)?;
         builder.layers.push(layer);
     }
     let entries = builder.join(&codes, below[0]);
-    let nodes = codes.permuted(&builder.order);
+    let nodes = codes.permuted(&builder.order, options.workers);
     let mut layer = builder.layer(&nodes, &entries, seeds, options.m * 2, true)?;
     let space = nodes.space(builder.kernel);
     let hierarchy = Hierarchy { top: node_id(builder.top), uppers: builder.layers.iter().map(Layer::links) };
@@ -116,7 +119,7 @@ impl Builder<'_, '_> {
     /// inserted.
     fn join(&mut self, codes: &Codes, size: usize) -> Vec<Waiting> {
         let known = self.order.len();
-        let above = codes.picked(&self.order);
+        let above = codes.picked(&self.order, self.options.workers);
         let space = above.space(self.kernel);
         let joining = &self.shuffled[known..size];
         let (top, layers, pool) = (node_id(self.top), &self.layers, &self.scratch);
@@ -127,7 +130,7 @@ impl Builder<'_, '_> {
                 hierarchy.clone().entry(space, codes.query(position, query), walk).0
             })
         };
-        let entries: Vec<u32> = joining.par_iter().map(nearest).collect();
+        let entries: Vec<u32> = self.options.workers.map(joining, nearest);
         let mut by_entry: Vec<u32> = (0..).take(joining.len()).collect();
         by_entry.sort_by_key(|&i| (entries[i as usize], joining[i as usize]));
         let mut node_of = vec![0; joining.len()];
@@ -151,6 +154,7 @@ impl Builder<'_, '_> {
             degree,
             ef_construction: self.options.ef_construction.max(degree),
             alpha: self.options.alpha,
+            workers: self.options.workers,
         };
         let space = nodes.space(self.kernel);
         let mut layer = Layer::new(nodes.len(), options);

@@ -7,6 +7,7 @@ use super::select::Selector;
 use super::walk::{Links, NONE, WalkScratch};
 use crate::scratch::Pooled;
 use crate::space::{Nodes, QueryRoom, Space};
+use crate::workers::Workers;
 
 /// How a layer is built.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +16,7 @@ pub(crate) struct LayerOptions {
     pub(crate) degree: usize,
     pub(crate) ef_construction: usize,
     pub(crate) alpha: f32,
+    pub(crate) workers: Workers,
 }
 
 /// The lists of neighbours of the first nodes of a graph.
@@ -73,14 +75,15 @@ impl Layer {
     ) {
         let ids: Vec<u32> = batch.iter().map(|waiting| waiting.node).collect();
         let peers = if done < FEW { &ids[..] } else { &[] };
-        let choose = |waiting| scratch.with(|scratch| self.choose(nodes, space, waiting, peers, scratch));
-        let chosen: Vec<Vec<Key>> = batch.par_iter().map(choose).collect();
+        let choose =
+            |waiting: &Waiting| scratch.with(|scratch| self.choose(nodes, space, waiting, peers, scratch));
+        let chosen: Vec<Vec<Key>> = self.options.workers.map(batch, choose);
         let mut reverse: Vec<NewLink> = Vec::with_capacity(chosen.iter().map(Vec::len).sum());
         for (&node, chosen) in ids.iter().zip(&chosen) {
             reverse.extend(chosen.iter().map(|key| (key.node(), Key::new(key.distance(), node))));
             self.set(node, chosen);
         }
-        reverse.par_sort_unstable();
+        self.options.workers.sort_unstable(&mut reverse);
         self.merge(nodes, space, &reverse, scratch);
     }
 
@@ -127,7 +130,7 @@ impl Layer {
     /// Adds links to lists, and prunes those that overflow. `links` are sorted.
     fn merge(&mut self, nodes: &Nodes, space: Space<'_>, links: &[NewLink], scratch: &Pooled<InsertScratch>) {
         let (room, options) = (self.room, self.options);
-        self.tasks().for_each(|(first, mut lists)| {
+        self.for_each_task(|first, mut lists| {
             let start = links.partition_point(|&(node, _)| (node as usize) < first);
             let end = links.partition_point(|&(node, _)| (node as usize) < first + lists.lens.len());
             scratch.with(|scratch| {
@@ -142,7 +145,7 @@ impl Layer {
     /// Prunes every list to what it may keep, the nearest first.
     pub(crate) fn finish(&mut self, nodes: &Nodes, space: Space<'_>, scratch: &Pooled<InsertScratch>) {
         let (room, options) = (self.room, self.options);
-        self.tasks().for_each(|(_, mut lists)| {
+        self.for_each_task(|_, mut lists| {
             scratch.with(|scratch| {
                 for at in 0..lists.lens.len() {
                     finish_list(nodes, space, lists.list(at, room), options, scratch);
@@ -151,13 +154,26 @@ impl Layer {
         });
     }
 
-    fn tasks(&mut self) -> impl IndexedParallelIterator<Item = (usize, Lists<'_>)> {
+    /// Hands all lists to `work`, some at a time, with the node of the first.
+    fn for_each_task(&mut self, work: impl Fn(usize, Lists<'_>) + Sync + Send) {
         let entries = LISTS_PER_TASK * self.room;
-        let lists = self.ids.par_chunks_mut(entries).zip(self.distances.par_chunks_mut(entries));
-        lists
-            .zip(self.lens.par_chunks_mut(LISTS_PER_TASK))
-            .enumerate()
-            .map(|(task, ((ids, distances), lens))| (task * LISTS_PER_TASK, Lists { ids, distances, lens }))
+        let (ids, distances, lens) = (&mut self.ids[..], &mut self.distances[..], &mut self.lens[..]);
+        match self.options.workers {
+            Workers::Caller => {
+                let lists = ids.chunks_mut(entries).zip(distances.chunks_mut(entries));
+                for (task, ((ids, distances), lens)) in lists.zip(lens.chunks_mut(LISTS_PER_TASK)).enumerate()
+                {
+                    work(task * LISTS_PER_TASK, Lists { ids, distances, lens });
+                }
+            }
+            Workers::Pool => {
+                let lists = ids.par_chunks_mut(entries).zip(distances.par_chunks_mut(entries));
+                let tasks = lists.zip(lens.par_chunks_mut(LISTS_PER_TASK)).enumerate();
+                tasks.for_each(|(task, ((ids, distances), lens))| {
+                    work(task * LISTS_PER_TASK, Lists { ids, distances, lens });
+                });
+            }
+        }
     }
 
     pub(crate) fn list(&self, node: u32) -> &[u32] {
@@ -166,6 +182,10 @@ impl Layer {
 
     pub(crate) fn degree(&self) -> usize {
         self.options.degree
+    }
+
+    pub(crate) fn workers(&self) -> Workers {
+        self.options.workers
     }
 
     pub(crate) fn nodes(&self) -> usize {
@@ -182,26 +202,23 @@ impl Layer {
         scratch: &Pooled<InsertScratch>,
     ) {
         let options = self.options;
-        let seeded: Vec<Vec<Key>> = which
-            .par_iter()
-            .map(|&node| {
-                scratch.with(|InsertScratch { walk, selector, candidates, query }| {
-                    candidates.clear();
-                    let list = lists(node);
-                    space.distances(nodes.query(node, query), &list, &mut walk.dots, |other, distance| {
-                        if other != node {
-                            candidates.push(Key::new(distance, other));
-                        }
-                    });
-                    sort_by_key(candidates);
-                    if candidates.len() > options.degree {
-                        selector.select(nodes, space, candidates, options.degree, options.alpha);
-                        candidates.clone_from(&selector.kept);
+        let seeded: Vec<Vec<Key>> = options.workers.map(which, |&node| {
+            scratch.with(|InsertScratch { walk, selector, candidates, query }| {
+                candidates.clear();
+                let list = lists(node);
+                space.distances(nodes.query(node, query), &list, &mut walk.dots, |other, distance| {
+                    if other != node {
+                        candidates.push(Key::new(distance, other));
                     }
-                    candidates.clone()
-                })
+                });
+                sort_by_key(candidates);
+                if candidates.len() > options.degree {
+                    selector.select(nodes, space, candidates, options.degree, options.alpha);
+                    candidates.clone_from(&selector.kept);
+                }
+                candidates.clone()
             })
-            .collect();
+        });
         for (&node, list) in which.iter().zip(&seeded) {
             self.set(node, list);
         }

@@ -1,7 +1,5 @@
 //! Every node is reachable from every other, and found by its own vector: what pruning cut off is linked again.
 
-use rayon::prelude::*;
-
 use super::builder::node_id;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
@@ -52,7 +50,8 @@ pub(crate) fn make_findable<'a>(
                 (!found).then(|| (node, walk.pool.keys().to_vec()))
             })
         };
-        let missed: Vec<(u32, Vec<Key>)> = unsure.par_iter().filter_map(search).collect();
+        let missed: Vec<(u32, Vec<Key>)> =
+            layer.workers().map(&unsure, search).into_iter().flatten().collect();
         for (node, found) in &missed {
             replaced |= link_from(layer, found, *node, round);
         }

@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use half::f16;
-use rayon::prelude::*;
 
 use super::checks::Unverified;
 use super::reader::{Index, View};
@@ -17,6 +16,7 @@ use crate::rows::RowSet;
 use crate::scratch::Pooled;
 use crate::sketch::{Lookup, Sketch};
 use crate::space::{QueryRef, QueryRoom, TermsRef};
+use crate::workers::Workers;
 
 /// A vector that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,7 @@ pub struct SearchOptions<'a> {
     rescore: Option<(Originals<'a>, usize)>,
     /// Where the originals lie.
     originals: Option<Unverified<'a>>,
+    workers: Workers,
 }
 
 /// The vectors as they were before quantization: those of rows 0, 1, 2 and so on, one after the other.
@@ -72,7 +73,9 @@ impl Originals<'_> {
 impl<'a> SearchOptions<'a> {
     /// The `k` nearest vectors.
     pub fn new(k: usize) -> Self {
-        Self { k, ef_search: 64, filter: None, deleted: None, exact: false, rescore: None, originals: None }
+        let workers = Workers::Pool;
+        let (filter, deleted, rescore, originals) = (None, None, None, None);
+        Self { k, ef_search: 64, filter, deleted, exact: false, rescore, originals, workers }
     }
 
     /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
@@ -98,6 +101,17 @@ impl<'a> SearchOptions<'a> {
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
         self
+    }
+
+    /// Whether many searches at once, in a batch or an audit, are divided among the threads of the rayon pool that they are called from.
+    /// Otherwise the calling thread does all of them, and no pool is looked for. Default: yes.
+    pub fn parallel(mut self, parallel: bool) -> Self {
+        self.workers = if parallel { Workers::Pool } else { Workers::Caller };
+        self
+    }
+
+    pub(crate) fn workers(&self) -> Workers {
+        self.workers
     }
 
     /// Orders the best `candidates` (at least `k`) by the distance of their originals, and returns that. 1.5 to 3 times `k` is
@@ -226,16 +240,15 @@ impl<B: Bytes> Index<B> {
         found.map(|()| scratch.hits.as_slice())
     }
 
-    /// Many searches at once on the rayon pool: `queries` are vectors one after the other. Returns the hits of each.
+    /// Many searches at once on the rayon pool, or [without one](SearchOptions::parallel): `queries` are vectors one after the other. Returns the hits of each.
     ///
     /// Fails as [`search`](Self::search) does, for the first query that does.
     pub fn search_batch(&self, queries: &[f32], options: &SearchOptions<'_>) -> Result<Vec<Vec<Hit>>> {
         let queries: Vec<&[f32]> = self.quantizer().split(queries)?.collect();
         let scratch = Pooled::new();
-        queries
-            .par_iter()
-            .map(|query| scratch.with(|scratch| Ok(self.search(query, options, scratch)?.to_vec())))
-            .collect()
+        let search =
+            |query: &&[f32]| scratch.with(|scratch| Ok(self.search(query, options, scratch)?.to_vec()));
+        options.workers.map(&queries, search).into_iter().collect()
     }
 }
 

@@ -1,0 +1,67 @@
+//! Work that can be divided: among the threads of the current rayon pool, or done by the calling thread alone.
+
+use rayon::prelude::*;
+
+/// Who does work that can be divided. The results are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// The calling thread alone.
+    Caller,
+    /// All threads of the rayon pool that the caller is in.
+    Pool,
+}
+
+impl Workers {
+    /// What `one` makes of each item, in order.
+    pub(crate) fn map<T: Sync, R: Send>(self, items: &[T], one: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+        match self {
+            Self::Caller => items.iter().map(one).collect(),
+            Self::Pool => items.par_iter().map(one).collect(),
+        }
+    }
+
+    /// What `one` makes of each number below `count`, in order; each thread has room of its own.
+    pub(crate) fn map_with_room<S: Default, R: Send>(
+        self,
+        count: u32,
+        one: impl Fn(&mut S, u32) -> R + Sync + Send,
+    ) -> Vec<R> {
+        match self {
+            Self::Caller => {
+                let mut room = S::default();
+                (0..count).map(|i| one(&mut room, i)).collect()
+            }
+            Self::Pool => (0..count).into_par_iter().map_init(S::default, one).collect(),
+        }
+    }
+
+    /// Sorts; equals may change places.
+    pub(crate) fn sort_unstable<T: Ord + Send>(self, items: &mut [T]) {
+        match self {
+            Self::Caller => items.sort_unstable(),
+            Self::Pool => items.par_sort_unstable(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_alone_gets_what_the_pool_gets() {
+        let items: Vec<u32> = (0..1000).map(|i| i * 7919 % 1000).collect();
+        assert_eq!(Workers::Caller.map(&items, |i| i * 2), Workers::Pool.map(&items, |i| i * 2));
+        let count = |room: &mut u32, i: u32| {
+            *room = i;
+            *room + 1
+        };
+        assert_eq!(Workers::Caller.map_with_room(100, count), Workers::Pool.map_with_room(100, count));
+        let sorted = |workers: Workers| {
+            let mut items = items.clone();
+            workers.sort_unstable(&mut items);
+            items
+        };
+        assert_eq!(sorted(Workers::Caller), sorted(Workers::Pool));
+    }
+}
