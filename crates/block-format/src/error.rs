@@ -56,6 +56,10 @@ pub enum ErrorKind {
     InvalidArgument,
     /// The artifact uses a codec or feature that this build leaves out.
     Unsupported,
+    /// The call comes from a process that was forked from the one that opened the artifact.
+    OtherProcess,
+    /// The call comes from inside of another one that it would wait for: from a reader whose content is being added.
+    Reentrant,
     /// Any other failure of the operating system; see [`std::error::Error::source`].
     Io,
 }

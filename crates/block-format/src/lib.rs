@@ -55,6 +55,7 @@
 
 mod block;
 mod cache;
+mod callers;
 mod checksum;
 #[cfg(test)]
 mod docs;
@@ -78,6 +79,7 @@ mod wire;
 mod workers;
 
 pub use cache::CacheStats;
+pub use callers::{Callers, Inside};
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ArtifactId, CommitSeq, FileId, RecordId};
 pub use options::{Compression, Durability, Options};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::checksum::Hash128;
 use crate::error::{Error, Result};
+use crate::id::ArtifactId;
 use crate::protocol::Steps;
 use crate::workers::Threads;
 
@@ -165,6 +167,14 @@ impl Options {
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.threads = Threads::Pool(pool);
         self
+    }
+
+    /// The identity of an artifact that is created with this seed, if one was given.
+    pub fn artifact_of_seed(&self) -> Option<ArtifactId> {
+        let mut hash = Hash128::new();
+        hash.update(b"artifact id from seed");
+        hash.update(&self.seed?.to_le_bytes());
+        Some(ArtifactId(hash.value().to_le_bytes()))
     }
 
     /// Plants a bug: leaves out one step of the protocol.

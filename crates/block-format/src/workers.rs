@@ -21,13 +21,15 @@ pub(crate) enum Threads {
 #[derive(Debug)]
 pub struct Workers {
     threads: Threads,
+    /// A child process after a fork has none of the threads.
+    process: u32,
     /// `None` inside: there is no other thread to be had.
     pool: OnceLock<Option<Arc<ThreadPool>>>,
 }
 
 impl Workers {
     pub(crate) fn new(threads: Threads) -> Self {
-        Self { threads, pool: OnceLock::new() }
+        Self { threads, process: std::process::id(), pool: OnceLock::new() }
     }
 
     /// Runs `work` in the pool, and tells it whether there is one to divide it among. Otherwise the calling thread does it alone: where
@@ -42,7 +44,7 @@ impl Workers {
 
     /// The pool that the calling thread may wait for.
     pub(crate) fn pool(&self) -> Option<&ThreadPool> {
-        if rayon::current_thread_index().is_some() {
+        if rayon::current_thread_index().is_some() || self.process != std::process::id() {
             return None;
         }
         self.pool.get_or_init(|| self.start()).as_deref()
@@ -82,6 +84,12 @@ mod tests {
         assert_eq!(ran(), (true, 3));
         let name = workers.run(|_| std::thread::current().name().map(str::to_owned));
         assert!(name.is_some_and(|name| name.starts_with("artifact-")));
+    }
+
+    #[test]
+    fn a_forked_process_has_no_threads_but_its_own() {
+        let workers = Workers { process: std::process::id() + 1, ..Workers::new(Threads::Count(2)) };
+        assert!(workers.run(|divided| !divided));
     }
 
     #[test]

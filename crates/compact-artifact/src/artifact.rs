@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use block_format::{PartKind, Store};
+use block_format::{Callers, PartKind, Store};
 use parking_lot::{Mutex, RwLock};
 
 use crate::cache::Shared;
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) read_only: bool,
     pub(crate) recovery: RecoveryReport,
     pub(crate) shared: Arc<Shared>,
+    /// Who may write.
+    pub(crate) callers: Callers,
     /// One change of the set of shards at a time.
     pub(crate) maintenance: Mutex<()>,
     /// One commit at a time; who holds it commits for all in the queue.
@@ -216,6 +218,7 @@ impl CompactArtifact {
             ..RecoveryReport::default()
         };
         let stored = crate::open::settings(&store.snapshot(), &options)?;
+        options.check_against(&stored, store.artifact())?;
         let settings = if read_only {
             options.spaces.iter().try_for_each(|(name, _)| stored.space(name).map(drop))?;
             stored.clone().with_spaces(&options.spaces)?
@@ -249,6 +252,13 @@ impl CompactArtifact {
     /// What opening found.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.inner.recovery
+    }
+
+    /// From now on this process counts as one that was forked from the one that opened the artifact, for tests.
+    #[cfg(feature = "testing")]
+    pub fn fork(&self) {
+        self.inner.callers.fork();
+        self.inner.store.callers().fork();
     }
 
     /// Where the artifact is.
@@ -326,7 +336,8 @@ impl CompactArtifact {
     /// Makes everything durable, seals what was added if there is much of it, and records that the artifact was closed: opening it again
     /// is quick then.
     ///
-    /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers.
+    /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers. So does what is left after an error
+    /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before.
     pub fn close(mut self) -> Result<()> {
         if let Some(worker) = self.worker.take() {
             worker.stop();
@@ -334,12 +345,17 @@ impl CompactArtifact {
         if self.inner.read_only {
             return Ok(());
         }
+        self.inner.callers.check()?;
         if self.inner.options.maintenance != Maintenance::Manual && self.inner.has_tail_to_seal_at_close() {
             self.inner.seal()?;
         }
         match Arc::try_unwrap(self.inner) {
             Ok(inner) => Ok(inner.store.close()?),
-            Err(inner) => Ok(inner.store.sync()?), // a batch writer is still there
+            Err(inner) => {
+                inner.store.sync()?;
+                let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`. What was acknowledged is on disk";
+                Err(Error::new(ErrorKind::InUse, message))
+            }
         }
     }
 }
@@ -367,6 +383,7 @@ impl Inner {
             options,
             read_only,
             recovery,
+            callers: Callers::default(),
             maintenance: Mutex::new(()),
             committer: Mutex::new(Committer::new(&state)),
             queue: Mutex::default(),
@@ -406,6 +423,7 @@ impl Inner {
 
     /// Whether shards may be changed.
     pub(crate) fn check_current(&self) -> Result<()> {
+        self.callers.check()?;
         if self.is_behind.load(Ordering::Relaxed) {
             let message = "an index that was just written could not be opened; reopen the artifact to go on. Nothing is lost";
             return Err(Error::new(ErrorKind::Poisoned, message));
@@ -423,6 +441,6 @@ impl Inner {
             let message = format!("{}: the artifact was opened for reading", self.store.path().display());
             return Err(Error::new(ErrorKind::ReadOnly, message));
         }
-        Ok(())
+        Ok(self.callers.check()?)
     }
 }

@@ -166,6 +166,9 @@ impl BatchWriter {
     }
 
     fn end(&mut self) {
+        if self.shared.inner.callers.check_process().is_err() {
+            return; // a forked process has no such thread
+        }
         self.shared.waiting.lock().ended = true;
         self.shared.changed.notify_all();
         if let Some(timer) = self.timer.take() {

@@ -46,6 +46,8 @@ pub enum ErrorKind {
     NoSuchSpace,
     /// A vector space that was set up otherwise.
     SpaceMismatch,
+    /// An option of the texts or the identity of an artifact that was created with another.
+    SettingsMismatch,
     /// A vector whose number of dimensions is not that of its space.
     WrongDimension,
     /// A vector with a NaN or an infinite value.
@@ -68,6 +70,13 @@ pub enum ErrorKind {
     InvalidArgument,
     /// The artifact uses what this build leaves out.
     Unsupported,
+    /// The call comes from a process that was forked from the one that opened the artifact.
+    OtherProcess,
+    /// The call comes from inside of another one that it would wait for: from the reader given to
+    /// [`add_reader`](crate::CompactArtifact::add_reader).
+    Reentrant,
+    /// Something still uses what was to be closed: a [`BatchWriter`](crate::BatchWriter).
+    InUse,
     /// Any other failure of the operating system; see [`std::error::Error::source`].
     Io,
 }
@@ -143,6 +152,8 @@ impl From<block_format::Error> for Error {
             Kind::NoSuchRecord => ErrorKind::NoSuchRecord,
             Kind::InvalidArgument => ErrorKind::InvalidArgument,
             Kind::Unsupported => ErrorKind::Unsupported,
+            Kind::OtherProcess => ErrorKind::OtherProcess,
+            Kind::Reentrant => ErrorKind::Reentrant,
             _ => ErrorKind::Io,
         };
         Self::caused(kind, error)

@@ -507,6 +507,9 @@ impl Worker {
     }
 
     fn join(&mut self) {
+        if self.inner.callers.check_process().is_err() {
+            return; // a forked process has no such thread
+        }
         self.inner.shared.stop();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());

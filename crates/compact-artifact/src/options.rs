@@ -25,7 +25,8 @@ pub enum Maintenance {
 
 /// How to create or open an artifact. What is not set has the default named with it.
 ///
-/// Vector spaces and the language of texts are kept in the artifact; everything else is of this process only.
+/// Vector spaces, the language of texts and the identity that a seed gives are kept in the artifact: opened with others, it is an error. Everything
+/// else is of this process only; what is about writing has no meaning for one that only reads.
 ///
 /// ```
 /// use compact_artifact::{CompactArtifact, Metric, SpaceOptions};
@@ -49,7 +50,7 @@ pub struct Options {
     pub(crate) result_cache_bytes: usize,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
     pub(crate) language: Option<Language>,
-    pub(crate) fold_diacritics: bool,
+    pub(crate) fold_diacritics: Option<bool>,
     pub(crate) steps: Steps,
 }
 
@@ -64,7 +65,7 @@ impl Default for Options {
             result_cache_bytes: 1 << 20,
             spaces: Vec::new(),
             language: None,
-            fold_diacritics: true,
+            fold_diacritics: None,
             steps: Steps::default(),
         }
     }
@@ -157,7 +158,7 @@ impl Options {
 
     /// Whether words of a new artifact are compared without their diacritics. Default: yes.
     pub fn fold_diacritics(mut self, fold: bool) -> Self {
-        self.fold_diacritics = fold;
+        self.fold_diacritics = Some(fold);
         self
     }
 
@@ -223,11 +224,38 @@ impl Options {
 
     /// What a new artifact is set up to.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        let mut analyzer = Analyzer::new().fold_diacritics(self.fold_diacritics);
+        let mut analyzer = Analyzer::new().fold_diacritics(self.fold_diacritics.unwrap_or(true));
         if let Some(language) = self.language {
             analyzer = analyzer.stem(language)?;
         }
         Settings::new(analyzer).with_spaces(&self.spaces)
+    }
+
+    /// Whether an artifact is what these options would have made it.
+    pub(crate) fn check_against(&self, stored: &Settings, artifact: block_format::ArtifactId) -> Result<()> {
+        let differs = |option: &str| {
+            let message = format!(
+                "option {option}: the artifact was created with another; leave it out, or create a new artifact with it"
+            );
+            Err(Error::new(crate::ErrorKind::SettingsMismatch, message))
+        };
+        // Set once more, an option of the analyzer changes nothing.
+        let identity = stored.analyzer.identity();
+        let analyzer = || Analyzer::from_identity(identity);
+        if let Some(language) = self.language
+            && analyzer()?.stem(language)?.identity() != identity
+        {
+            return differs("language");
+        }
+        if let Some(fold) = self.fold_diacritics
+            && analyzer()?.fold_diacritics(fold).identity() != identity
+        {
+            return differs("fold_diacritics");
+        }
+        if self.store.artifact_of_seed().is_some_and(|seeded| seeded != artifact) {
+            return differs("seed");
+        }
+        Ok(())
     }
 
     /// Bytes of records and indexes in memory at which they are sealed.

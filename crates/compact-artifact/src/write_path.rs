@@ -461,7 +461,8 @@ impl CompactArtifact {
     }
 
     /// Adds a blob of any length from a reader, in bounded memory, with the key and the metadata of `record`, whose own content must be
-    /// empty. Embeddings are given to it afterwards. Other commits wait meanwhile; an error of the reader adds nothing.
+    /// empty. Embeddings are given to it afterwards. Other commits wait meanwhile; an error of the reader adds nothing. The reader itself must not
+    /// write to the artifact, which is an error of kind [`Reentrant`](ErrorKind::Reentrant).
     pub fn add_reader(&self, record: Record, content: impl Read) -> Result<RecordId> {
         self.inner.add_reader(record, content)
     }
@@ -623,7 +624,9 @@ impl Inner {
         let (key, metadata) = (record.key.as_deref(), record.metadata_map());
         let doc = Doc { id, key, metadata, text: None, embeddings: Vec::new() };
         let shard = build(&state.settings, id.0..id.0 + 1, &[doc], RoaringTreemap::new())?;
+        let inside = self.callers.enter();
         self.store.put_reader(head.as_slice().chain(content), self.options.durability)?;
+        drop(inside);
         // From here on the record is there, whatever fails.
         let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
         next.push_tail(View::new(Arc::new(shard)), committer.sealing);

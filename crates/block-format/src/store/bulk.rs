@@ -10,6 +10,7 @@ use super::edit::Changes;
 use super::write_path::{read_head, stream_frames};
 use super::{Directory, Receipt, Store, Writer};
 use crate::block::writer::{EncodedBlock, Packer, RawBlocks};
+use crate::callers::Inside;
 use crate::error::{Error, Result};
 use crate::id::{CommitSeq, RecordId};
 use crate::manifest::Checkpoint;
@@ -28,12 +29,14 @@ type Compressing = Receiver<(RawBlocks, Result<Vec<EncodedBlock>>)>;
 /// A commit of any size in bounded memory: blocks are compressed by the [`Workers`](crate::Workers) of the store and written to
 /// sealed segments as they come, once. Nothing is visible before [`Bulk::finish`], and dropping the value undoes all.
 ///
-/// It holds the writer's lock: other commits wait until it is finished or dropped.
+/// It holds the writer's lock: commits of other threads wait until it is finished or dropped, and those of the same thread are an error of kind
+/// [`Reentrant`](crate::ErrorKind::Reentrant).
 #[derive(Debug)]
 #[must_use = "records become visible with `finish`"]
 pub struct Bulk<'a> {
     store: &'a Store,
     writer: MappedMutexGuard<'a, Writer>,
+    inside: Inside<'a>,
     segments: SegmentsWriter<'a>,
     packer: Packer,
     /// Being compressed, in order.
@@ -52,6 +55,7 @@ impl Store {
         Ok(Bulk {
             store: self,
             writer,
+            inside: self.callers.enter(),
             segments: SegmentsWriter::new(&self.directory, self.directory.options.segment_len),
             packer: Packer::new(self.directory.cut()),
             in_flight: VecDeque::new(),
@@ -115,15 +119,15 @@ impl Bulk<'_> {
         let (first_id, records) = (RecordId(self.first_id), self.record_count());
         let before = self.writer.log.committed();
         if records == 0 {
-            let Self { store, writer, .. } = self;
-            drop(writer);
+            let Self { store, writer, inside, .. } = self;
+            drop((inside, writer));
             store.sync()?;
             return Ok(Receipt { seq: CommitSeq(before.seq), first_id, records });
         }
         let (seq, _) = before.after(0)?;
         self.packer.end_block();
         self.write_packed()?;
-        let Self { store, mut writer, mut segments, mut in_flight, next_id, .. } = self;
+        let Self { store, mut writer, inside, mut segments, mut in_flight, next_id, .. } = self;
         let directory = &store.directory;
         Pipeline { directory, segments: &mut segments, in_flight: &mut in_flight }.drain_to(0)?;
         let segments = segments.finish()?;
@@ -132,7 +136,7 @@ impl Bulk<'_> {
         let state = Checkpoint { seq, next_id, ..before };
         let changes = Changes { segments, state: Some(state), ..Changes::default() };
         store.publish_changes(changes, Some(&mut writer))?;
-        drop(writer);
+        drop((inside, writer));
         store.seal_if_due();
         Ok(Receipt { seq: CommitSeq(state.seq), first_id, records })
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::open::{is_interrupted_creation, read_manifests, remove_others, take_lock};
 use super::{Directory, Manifests, Sealed, Store};
-use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{FileName, LOCK};
 use crate::id::{ArtifactId, FileId};
@@ -163,17 +162,12 @@ fn begin(
 }
 
 fn artifact_id(options: &Options) -> Result<ArtifactId> {
-    let mut bytes = [0; 16];
-    match options.seed {
-        Some(seed) => {
-            let mut hash = Hash128::new();
-            hash.update(b"artifact id from seed");
-            hash.update(&seed.to_le_bytes());
-            bytes = hash.value().to_le_bytes();
-        }
-        None => getrandom::fill(&mut bytes)
-            .map_err(|e| Error::new(ErrorKind::Io, format!("the system gives no random bytes: {e}")))?,
+    if let Some(id) = options.artifact_of_seed() {
+        return Ok(id);
     }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::new(ErrorKind::Io, format!("the system gives no random bytes: {e}")))?;
     Ok(ArtifactId(bytes))
 }
 

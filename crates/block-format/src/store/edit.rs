@@ -74,6 +74,7 @@ impl Store {
     /// manifest names them, then what they replace is removed. An error changes nothing. Commits go on meanwhile;
     /// another edit waits.
     pub fn edit<T>(&self, change: impl FnOnce(&mut Edit<'_>) -> Result<T>) -> Result<T> {
+        self.callers.check()?;
         let _one_at_a_time = self.maintenance.lock();
         drop(self.writer()?);
         let state = self.published.read().clone();

@@ -22,6 +22,7 @@ use roaring::RoaringTreemap;
 use crate::block::codec::Codec;
 use crate::block::writer::{Cut, EncodedBlock, RawBlocks};
 use crate::cache::{BlockCache, CacheStats};
+use crate::callers::Callers;
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
 use crate::file::FileName;
@@ -55,6 +56,7 @@ pub struct Store {
     lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
     /// What `create` made; `None` in a store that was opened.
     creation: Option<create::Creation>,
+    callers: Callers,
     maintenance: Mutex<()>,
     writer: Mutex<Option<Writer>>,
     catalog: Mutex<Manifest>,
@@ -254,6 +256,11 @@ impl Store {
     /// Lets go of all decoded blocks.
     pub fn clear_cache(&self) {
         self.directory.cache.clear();
+    }
+
+    /// Who may call this store.
+    pub fn callers(&self) -> &Callers {
+        &self.callers
     }
 
     /// The threads that work for this store.

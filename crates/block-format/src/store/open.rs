@@ -15,6 +15,7 @@ use super::edit::{frozen_view, verbatim};
 use super::{Directory, Gate, Sealed, State, Store, Writer};
 use crate::block::writer::{EncodedBlock, RawBlocks};
 use crate::cache::BlockCache;
+use crate::callers::Callers;
 use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
@@ -234,6 +235,7 @@ impl Store {
         if self.lock.is_none() {
             return Ok(());
         }
+        self.callers.check()?;
         self.sync()?;
         let logs_len = {
             let state = self.published.read();
@@ -281,6 +283,7 @@ impl Store {
             directory,
             lock,
             creation: None,
+            callers: Callers::default(),
             maintenance: Mutex::default(),
             writer: Mutex::new(writer),
             catalog: Mutex::new(catalog),

@@ -126,7 +126,8 @@ impl Store {
 
     /// Commits one record of any length from a reader, in bounded memory: 16 frames. Other writers wait meanwhile.
     ///
-    /// An error of the reader is passed on, and nothing is added.
+    /// An error of the reader is passed on, and nothing is added. A reader that writes to the store itself gets an error of kind
+    /// [`Reentrant`](ErrorKind::Reentrant).
     pub fn put_reader(&self, mut reader: impl Read, durability: Durability) -> Result<Receipt> {
         let mut packer = Packer::new(self.directory.cut());
         let head = read_head(&mut reader, packer.cut().inline_max)?;
@@ -140,11 +141,13 @@ impl Store {
             self.rotate(&mut writer)?;
         }
         let base = writer.log.committed().next_id;
+        let inside = self.callers.enter();
         let streamed = stream_frames(head, reader, &mut packer, 0, |blocks| {
             let encoded = self.directory.encode(&blocks)?;
             let result = writer.log.append(&encoded, base);
             result.map(|()| blocks).map_err(|e| self.fail(&mut writer, e))
         });
+        drop(inside);
         if let Err(e) = streamed {
             writer.log.abandon_uncommitted();
             return Err(e);
@@ -192,6 +195,7 @@ impl Store {
             let message = "opened for reading; open the artifact with `Store::open` to write";
             Error::new(ErrorKind::ReadOnly, message).at(&self.directory.root)
         };
+        self.callers.check().map_err(|e| e.at(&self.directory.root))?;
         let writer = MutexGuard::try_map(self.writer.lock(), Option::as_mut).map_err(|_| read_only())?;
         match &writer.failed {
             None => Ok(writer),

@@ -59,7 +59,7 @@ impl Vfs for DiskVfs {
         // Opened for writing as well: some file systems (NFS, the BSDs') refuse an exclusive lock otherwise.
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(DiskLock(file))),
+            Ok(()) => Ok(Box::new(DiskLock { file, process: std::process::id() })),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(e)) => Err(e),
         }
@@ -67,13 +67,18 @@ impl Vfs for DiskVfs {
 }
 
 #[derive(Debug)]
-struct DiskLock(File);
+struct DiskLock {
+    file: File,
+    process: u32,
+}
 
 impl Drop for DiskLock {
     /// Closing alone would not do: a child process that another thread is just starting shares the open file, and with
-    /// it the lock, until it has executed its program.
+    /// it the lock, until it has executed its program. A forked child unlocks nothing: the lock is its parent's.
     fn drop(&mut self) {
-        let _ = self.0.unlock();
+        if self.process == std::process::id() {
+            let _ = self.file.unlock();
+        }
     }
 }
 

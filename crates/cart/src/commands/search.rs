@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long)]
     exact: bool,
     /// Candidates that a walk through the graph keeps: more finds more, in more time [default: 64]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "exact")]
     ef: Option<usize>,
     /// Say how the search went, and why each hit is one
     #[arg(long)]

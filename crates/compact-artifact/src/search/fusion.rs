@@ -5,31 +5,32 @@ use std::collections::HashMap;
 use block_format::RecordId;
 
 use super::query::Fusion;
-use super::ranking::{List, Ranked};
+use super::ranking::{List, ListHit, Ranked};
 use super::results::ListPlace;
 
-/// All records of the lists, the best first; of equals that with the smaller id.
-pub(crate) fn fuse(fusion: Fusion, lists: &[List]) -> Vec<Ranked> {
+/// All records in the first `len` hits of the lists, the best first; of equals that with the smaller id.
+pub(crate) fn fuse(fusion: Fusion, lists: &[List], len: usize) -> Vec<Ranked> {
     let mut scores: HashMap<RecordId, f32> = HashMap::new();
     for list in lists {
-        for hit in &list.hits {
+        for hit in first(list, len) {
             scores.entry(hit.id).or_insert(0.0);
         }
     }
     for list in lists {
         match fusion {
             Fusion::ReciprocalRank { k } => {
-                for (rank, hit) in list.hits.iter().enumerate() {
+                for (rank, hit) in first(list, len).iter().enumerate() {
                     #[expect(clippy::cast_precision_loss, reason = "lists are short")]
                     let rank = (rank + 1) as f32;
                     *scores.entry(hit.id).or_default() += list.weight / (k + rank);
                 }
             }
             Fusion::Normalized => {
-                let standard = Standard::of(list);
+                let hits = first(list, len);
+                let standard = Standard::of(hits);
                 let own: HashMap<RecordId, f32> =
-                    list.hits.iter().map(|hit| (hit.id, standard.score(hit.score))).collect();
-                let lowest = list.hits.last().map_or(0.0, |hit| standard.score(hit.score));
+                    hits.iter().map(|hit| (hit.id, standard.score(hit.score))).collect();
+                let lowest = hits.last().map_or(0.0, |hit| standard.score(hit.score));
                 for (id, score) in &mut scores {
                     *score += list.weight * own.get(id).copied().unwrap_or(lowest);
                 }
@@ -50,10 +51,10 @@ struct Standard {
 
 impl Standard {
     #[expect(clippy::cast_precision_loss, reason = "lists are short")]
-    fn of(list: &List) -> Self {
-        let count = list.hits.len().max(1) as f32;
-        let mean = list.hits.iter().map(|hit| hit.score).sum::<f32>() / count;
-        let variance = list.hits.iter().map(|hit| (hit.score - mean).powi(2)).sum::<f32>() / count;
+    fn of(hits: &[ListHit]) -> Self {
+        let count = hits.len().max(1) as f32;
+        let mean = hits.iter().map(|hit| hit.score).sum::<f32>() / count;
+        let variance = hits.iter().map(|hit| (hit.score - mean).powi(2)).sum::<f32>() / count;
         Self { mean, deviation: variance.sqrt() }
     }
 
@@ -63,10 +64,14 @@ impl Standard {
     }
 }
 
-/// Where a record stands in each list that has it.
-pub(crate) fn places(id: RecordId, lists: &[List]) -> Vec<ListPlace> {
+fn first(list: &List, len: usize) -> &[ListHit] {
+    &list.hits[..len.min(list.hits.len())]
+}
+
+/// Where a record stands in the first `len` hits of each list that has it there.
+pub(crate) fn places(id: RecordId, lists: &[List], len: usize) -> Vec<ListPlace> {
     let place = |list: &List| {
-        let at = list.hits.iter().position(|hit| hit.id == id)?;
+        let at = first(list, len).iter().position(|hit| hit.id == id)?;
         let hit = list.hits[at];
         Some(ListPlace { list: list.name.clone(), rank: at + 1, score: hit.score, in_tail: hit.in_tail })
     };
@@ -75,7 +80,6 @@ pub(crate) fn places(id: RecordId, lists: &[List]) -> Vec<ListPlace> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ranking::ListHit;
     use super::*;
 
     fn list(weight: f32, hits: &[(u64, f32)]) -> List {
@@ -85,7 +89,7 @@ mod tests {
     }
 
     fn order(fusion: Fusion, lists: &[List]) -> Vec<u64> {
-        fuse(fusion, lists).iter().map(|hit| hit.id.0).collect()
+        fuse(fusion, lists, 100).iter().map(|hit| hit.id.0).collect()
     }
 
     #[test]
@@ -98,7 +102,8 @@ mod tests {
 
     #[test]
     fn the_sum_of_reciprocal_ranks_is_that_of_the_paper() {
-        let fused = fuse(Fusion::default(), &[list(1.0, &[(1, 5.0)]), list(2.0, &[(7, 5.0), (1, 4.0)])]);
+        let lists = [list(1.0, &[(1, 5.0)]), list(2.0, &[(7, 5.0), (1, 4.0)])];
+        let fused = fuse(Fusion::default(), &lists, 100);
         assert_eq!(fused[0].id, RecordId(1));
         assert!((fused[0].score - (1.0 / 61.0 + 2.0 / 62.0)).abs() < 1e-7);
     }
@@ -114,7 +119,7 @@ mod tests {
 
     #[test]
     fn equal_scores_are_no_division_by_zero() {
-        let fused = fuse(Fusion::Normalized, &[list(1.0, &[(1, 2.0), (2, 2.0)]), list(1.0, &[])]);
+        let fused = fuse(Fusion::Normalized, &[list(1.0, &[(1, 2.0), (2, 2.0)]), list(1.0, &[])], 100);
         assert!(fused.iter().all(|hit| hit.score == 0.0));
         assert_eq!(fused.iter().map(|hit| hit.id.0).collect::<Vec<_>>(), [1, 2]);
     }

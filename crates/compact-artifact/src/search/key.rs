@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::query::{Fusion, Query, Target};
+use super::query::{Clause, Fusion, Query, Target, Wanted};
 
 /// 128 bits over the query and the state that it is asked of: two that differ have different ones, but for a chance of 2^-64 in
 /// billions of queries.
@@ -16,30 +16,40 @@ pub(crate) fn of(query: &Query, version: u64) -> u128 {
     number(query.exact.into());
     number(query.ef_search.map_or(0, |ef| ef as u64));
     number(query.candidates.map_or(0, |candidates| candidates as u64));
-    number(query.words_weight.to_bits().into());
-    match query.fusion {
+    match query.fusion.unwrap_or_default() {
         Fusion::ReciprocalRank { k } => number(u64::from(k.to_bits()) | 1 << 32),
         Fusion::Normalized => number(2 << 32),
     }
-    number(query.vectors.len() as u64);
+    number(query.clauses.len() as u64);
     let mut text = |text: &str| {
         hash.update(&(text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     };
     // What these print tells all that is in them.
-    text(&query.words.as_ref().map_or(String::new(), |words| format!("{words:?}")));
     text(&query.filter.as_ref().map_or(String::new(), |filter| format!("{filter:?}")));
-    query.vectors.iter().for_each(|clause| text(&clause.space));
-    for clause in &query.vectors {
-        hash.update(&clause.weight.to_bits().to_le_bytes());
-        match &clause.target {
-            Target::Record(id) => hash.update(&id.0.to_le_bytes()),
-            Target::Vector(vector) => {
-                hash.update(&u64::MAX.to_le_bytes());
-                hash.update(&(vector.len() as u64).to_le_bytes());
-                hash.update(bytemuck::cast_slice(vector));
-            }
-        }
+    for clause in &query.clauses {
+        hash_clause(&mut hash, clause);
     }
     hash.digest128()
+}
+
+fn hash_clause(hash: &mut Xxh3, clause: &Clause) {
+    hash.update(&clause.weight.unwrap_or(1.0).to_bits().to_le_bytes());
+    let mut text = |kind: u8, text: &str| {
+        hash.update(&[kind]);
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    match &clause.wanted {
+        Wanted::Words(words) => text(0, &format!("{words:?}")),
+        Wanted::Nearest { space, target: Target::Record(id) } => {
+            text(1, space);
+            hash.update(&id.0.to_le_bytes());
+        }
+        Wanted::Nearest { space, target: Target::Vector(vector) } => {
+            text(2, space);
+            hash.update(&(vector.len() as u64).to_le_bytes());
+            hash.update(bytemuck::cast_slice(vector));
+        }
+    }
 }

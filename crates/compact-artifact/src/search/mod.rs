@@ -6,8 +6,8 @@ mod query;
 mod ranking;
 mod results;
 
+pub(crate) use query::{Clause, MAX_DEPTH, Target, Wanted};
 pub use query::{Fusion, Query};
-pub(crate) use query::{Target, VectorClause};
 pub(crate) use ranking::Ranking;
 pub use results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet};
 
@@ -49,7 +49,7 @@ pub(crate) fn search(snapshot: &Snapshot, query: &Query) -> Result<SearchResults
         losses: ranking.losses.clone(),
         explain: None,
     };
-    if query.fetch {
+    if query.fetches() {
         fetch(snapshot, query, &mut results);
     }
     event!(
@@ -97,7 +97,7 @@ fn fetch(snapshot: &Snapshot, query: &Query, results: &mut SearchResults) {
 fn snippet(snapshot: &Snapshot, query: &Query, entry: &Entry, len: usize) -> Result<Snippet> {
     let text = entry.text()?;
     let nothing = lexical_index::Query::default();
-    let words = query.words.as_ref().unwrap_or(&nothing);
+    let words = query.words_wanted().unwrap_or(&nothing);
     let found = lexical_index::snippet(&snapshot.state.settings.analyzer, words, &text, len);
     let start = found.range.start;
     Ok(Snippet {

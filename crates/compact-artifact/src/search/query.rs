@@ -41,9 +41,8 @@ impl Default for Fusion {
 #[derive(Debug, Clone)]
 #[must_use = "a query finds nothing until it is handed to `search`"]
 pub struct Query {
-    pub(crate) words: Option<lexical_index::Query>,
-    pub(crate) words_weight: f32,
-    pub(crate) vectors: Vec<VectorClause>,
+    /// What makes a list each: words, at most once, and vectors.
+    pub(crate) clauses: Vec<Clause>,
     pub(crate) filter: Option<Filter>,
     pub(crate) k: usize,
     pub(crate) offset: usize,
@@ -51,19 +50,29 @@ pub struct Query {
     pub(crate) exact: bool,
     pub(crate) ef_search: Option<usize>,
     pub(crate) candidates: Option<usize>,
-    pub(crate) fusion: Fusion,
-    pub(crate) fetch: bool,
+    /// `None`: by default.
+    pub(crate) fusion: Option<Fusion>,
+    /// `None`: as snippets need it.
+    pub(crate) fetch: Option<bool>,
     pub(crate) snippet: Option<usize>,
     pub(crate) explain: bool,
     pub(crate) deadline: Option<Duration>,
+    /// What the query was told that cannot be.
+    pub(crate) fault: Option<&'static str>,
 }
 
-/// One list of nearest vectors.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct VectorClause {
-    pub(crate) space: String,
-    pub(crate) target: Target,
-    pub(crate) weight: f32,
+/// What makes one list of hits, and how much that list counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Clause {
+    pub(crate) wanted: Wanted,
+    /// `None`: 1.
+    pub(crate) weight: Option<f32>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    Words(lexical_index::Query),
+    Nearest { space: String, target: Target },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -73,12 +82,13 @@ pub(crate) enum Target {
     Record(RecordId),
 }
 
+/// The deepest page ends here.
+pub(crate) const MAX_DEPTH: usize = lexical_index::MAX_HITS;
+
 impl Default for Query {
     fn default() -> Self {
         Self {
-            words: None,
-            words_weight: 1.0,
-            vectors: Vec::new(),
+            clauses: Vec::new(),
             filter: None,
             k: 10,
             offset: 0,
@@ -86,11 +96,12 @@ impl Default for Query {
             exact: false,
             ef_search: None,
             candidates: None,
-            fusion: Fusion::default(),
-            fetch: false,
+            fusion: None,
+            fetch: None,
             snippet: None,
             explain: false,
             deadline: None,
+            fault: None,
         }
     }
 }
@@ -126,30 +137,37 @@ impl Query {
         self.and_words_query(lexical_index::Query::any(text))
     }
 
-    /// Looks for words as well, in all the ways that `lexical-index` knows.
+    /// Looks for words as well, in all the ways that `lexical-index` knows. A query has words once: all of them go into one call.
     pub fn and_words_query(mut self, words: lexical_index::Query) -> Self {
-        self.words = Some(words);
-        self
+        if self.words_wanted().is_some() {
+            self.fault = Some(
+                "words are asked for twice; expected all of them in one `and_words` or `and_words_query`",
+            );
+        }
+        self.with_clause(Wanted::Words(words))
     }
 
     /// Looks for what is near a vector as well.
     pub fn and_vector(self, space: impl Into<String>, vector: impl Into<Vec<f32>>) -> Self {
-        self.with_target(space.into(), Target::Vector(vector.into()))
+        self.with_clause(Wanted::Nearest { space: space.into(), target: Target::Vector(vector.into()) })
     }
 
     /// Looks for what is near a record as well.
     pub fn and_similar_to(self, space: impl Into<String>, id: RecordId) -> Self {
-        self.with_target(space.into(), Target::Record(id))
+        self.with_clause(Wanted::Nearest { space: space.into(), target: Target::Record(id) })
     }
 
-    fn with_target(mut self, space: String, target: Target) -> Self {
-        self.vectors.push(VectorClause { space, target, weight: 1.0 });
+    fn with_clause(mut self, wanted: Wanted) -> Self {
+        self.clauses.push(Clause { wanted, weight: None });
         self
     }
 
-    /// Only records that the filter lets through.
+    /// Only records that the filter lets through; given several times, only those that all of them let through.
     pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = Some(filter);
+        self.filter = Some(match self.filter.take() {
+            Some(other) => Filter::all([other, filter]),
+            None => filter,
+        });
         self
     }
 
@@ -159,7 +177,8 @@ impl Query {
         self
     }
 
-    /// How many of the best are left out first. Default: 0.
+    /// How many of the best are left out first: pages of one query are pieces of one ranking, whatever `k` and `offset` are. The two together are
+    /// at most 65,536. Default: 0.
     pub fn offset(mut self, offset: usize) -> Self {
         self.offset = offset;
         self
@@ -171,55 +190,55 @@ impl Query {
         self
     }
 
-    /// Compares a vector with all others: the nearest by their codes, without fail.
+    /// Compares a vector with all others: the nearest by their codes, without fail. An error without a vector.
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
         self
     }
 
-    /// How many candidates a search through a graph keeps: more finds more of the true neighbours in more time.
-    /// Default: 64, or as many as are asked for.
+    /// How many candidates a search through a graph keeps for the first as many hits: more finds more of the true neighbours in more time. For
+    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact). Default: 64.
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
         self
     }
 
-    /// How long each list is before several become one. Default: twice the hits, and 30 at least.
+    /// How long each list is before several become one, for the first as many hits; for hits behind those it is twice as long, and so on. At
+    /// least [`k`](Query::k); an error with fewer than two lists. Default: 30 for the first 15 hits, 60 for the first 30, and so on.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
         self
     }
 
-    /// How several lists become one. Default: by ranks.
+    /// How several lists become one. An error with fewer than two. Default: by ranks.
     pub fn fusion(mut self, fusion: Fusion) -> Self {
-        self.fusion = fusion;
+        self.fusion = Some(fusion);
         self
     }
 
-    /// How much words count beside vectors. Default: 1.
-    pub fn words_weight(mut self, weight: f32) -> Self {
-        self.words_weight = weight;
-        self
-    }
-
-    /// How much the vector named last counts beside the others and words. Default: 1.
+    /// How much the words or the vector named last count beside the others. An error before any is named, or where there is one only.
+    /// Default: 1.
     pub fn weight(mut self, weight: f32) -> Self {
-        if let Some(last) = self.vectors.last_mut() {
-            last.weight = weight;
+        match self.clauses.last_mut() {
+            Some(last) => last.weight = Some(weight),
+            None => {
+                self.fault = Some(
+                    "a weight of nothing; expected `weight` behind the words or the vector that it is of",
+                )
+            }
         }
         self
     }
 
-    /// Whether hits come with their records. Default: no, only with their ids.
+    /// Whether hits come with their records. Default: only with their ids, unless [`snippet`](Query::snippet) needs them.
     pub fn fetch(mut self, fetch: bool) -> Self {
-        self.fetch = fetch;
+        self.fetch = Some(fetch);
         self
     }
 
-    /// With the place of each text, up to so many bytes, that shows best why it was found. Implies [`fetch`](Query::fetch).
+    /// With the place of each text, up to so many bytes, that shows best why it was found. Hits then come with their records.
     pub fn snippet(mut self, bytes: usize) -> Self {
         self.snippet = Some(bytes);
-        self.fetch = true;
         self
     }
 
@@ -236,27 +255,54 @@ impl Query {
         self
     }
 
+    /// The words that are looked for.
+    pub(crate) fn words_wanted(&self) -> Option<&lexical_index::Query> {
+        self.clauses.iter().find_map(|clause| match &clause.wanted {
+            Wanted::Words(words) => Some(words),
+            Wanted::Nearest { .. } => None,
+        })
+    }
+
+    /// How many hits are needed in all.
+    pub(crate) fn depth(&self) -> usize {
+        self.k + self.offset
+    }
+
+    pub(crate) fn fetches(&self) -> bool {
+        self.fetch.unwrap_or(self.snippet.is_some())
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
-        let within = |what: &str, value: usize, low: usize| {
-            if (low..=lexical_index::MAX_HITS).contains(&value) {
+        if let Some(fault) = self.fault {
+            return Err(Error::invalid(fault));
+        }
+        self.check_numbers()?;
+        self.check_scores()?;
+        self.check_combinations()
+    }
+
+    fn check_numbers(&self) -> Result<()> {
+        let within = |what: &str, value: usize, low: usize, next: &str| {
+            if (low..=MAX_DEPTH).contains(&value) {
                 return Ok(());
             }
-            Err(Error::invalid(format!(
-                "{what}: expected {low} to {}, found {value}",
-                lexical_index::MAX_HITS
-            )))
+            Err(Error::invalid(format!("{what}: expected {low} to {MAX_DEPTH}, found {value}{next}")))
         };
-        within("k", self.k, 1)?;
-        within("k and offset together", self.k.saturating_add(self.offset), 1)?;
-        within("candidates", self.candidates.unwrap_or(1), 1)?;
-        within("ef_search", self.ef_search.unwrap_or(1), 1)?;
-        let weights = self.vectors.iter().map(|clause| clause.weight).chain([self.words_weight]);
-        for weight in weights {
+        let next = "; narrow the query with a filter, or iterate with `ids_where` or `records`";
+        within("k", self.k, 1, next)?;
+        within("k and offset together", self.k.saturating_add(self.offset), 1, next)?;
+        within("candidates", self.candidates.unwrap_or(self.k), self.k, ", where k is the least")?;
+        within("ef_search", self.ef_search.unwrap_or(1), 1, "")?;
+        within("snippet", self.snippet.map_or(1, |bytes| bytes.min(MAX_DEPTH)), 1, "")
+    }
+
+    fn check_scores(&self) -> Result<()> {
+        for weight in self.clauses.iter().filter_map(|clause| clause.weight) {
             if !(weight.is_finite() && weight >= 0.0) {
                 return Err(Error::invalid(format!("a weight of {weight}; expected 0 or more")));
             }
         }
-        if let Fusion::ReciprocalRank { k } = self.fusion
+        if let Some(Fusion::ReciprocalRank { k }) = self.fusion
             && !(k.is_finite() && k >= 0.0)
         {
             return Err(Error::invalid(format!("fusion by ranks with k = {k}; expected 0 or more")));
@@ -267,15 +313,30 @@ impl Query {
         Ok(())
     }
 
-    /// How many hits are needed in all.
-    pub(crate) fn wanted(&self) -> usize {
-        self.k + self.offset
-    }
-
-    /// How long a list has to be.
-    pub(crate) fn list_len(&self) -> usize {
-        let lists = self.vectors.len() + usize::from(self.words.is_some());
-        let fused = if lists > 1 { (2 * self.wanted()).max(30) } else { 0 };
-        self.candidates.unwrap_or(fused).max(self.wanted()).min(lexical_index::MAX_HITS)
+    /// What would have no effect is refused.
+    fn check_combinations(&self) -> Result<()> {
+        let has_vector = self.clauses.iter().any(|clause| matches!(clause.wanted, Wanted::Nearest { .. }));
+        let one_list = self.clauses.len() < 2;
+        let without_effect = [
+            ("exact", self.exact && !has_vector, "a query with a vector"),
+            ("ef_search", self.ef_search.is_some() && !has_vector, "a query with a vector"),
+            ("ef_search", self.ef_search.is_some() && self.exact, "a search that is not exact"),
+            ("candidates", self.candidates.is_some() && one_list, "several lists that become one"),
+            ("fusion", self.fusion.is_some() && one_list, "several lists that become one"),
+            (
+                "weight",
+                one_list && self.clauses.iter().any(|clause| clause.weight.is_some()),
+                "several lists that become one",
+            ),
+            (
+                "snippet",
+                self.snippet.is_some() && self.fetch == Some(false),
+                "hits that come with their records; leave out `fetch(false)`",
+            ),
+        ];
+        let first = without_effect.iter().find(|(_, is_so, _)| *is_so);
+        first.map_or(Ok(()), |(option, _, expected)| {
+            Err(Error::invalid(format!("option {option} would have no effect; expected {expected}")))
+        })
     }
 }

@@ -30,7 +30,7 @@ pub struct Hit {
     /// Its id.
     pub id: RecordId,
     /// Larger is better. Of words alone: BM25. Of one vector alone: the cosine, the dot product, or the squared distance negated. Of several
-    /// lists: what [`Fusion`](crate::Fusion) says. Of a filter alone: 0.
+    /// lists: what [`Fusion`](crate::Fusion) says, and never more than the hit before has. Of a filter alone: 0.
     pub score: f32,
     /// The record, if it was asked for and can be read.
     pub record: Option<Entry>,

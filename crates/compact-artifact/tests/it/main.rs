@@ -27,7 +27,11 @@ mod metadata;
 mod misuse;
 /// A plain model of an artifact, and any sequence of calls on both.
 mod model;
+/// Every option acts, or is refused.
+mod obeyed;
 /// One immutable file of an artifact.
 mod packed;
+/// Pages of a query are pieces of one ranking.
+mod pages;
 /// No thread that an option did not ask for.
 mod threads;

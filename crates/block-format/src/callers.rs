@@ -1,0 +1,69 @@
+//! Who may call: the process that opened the store, and no thread from inside of a call that it would wait for.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::ThreadId;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Knows which process opened a store, and which thread is inside of a call that runs code of its caller under a lock.
+#[derive(Debug)]
+pub struct Callers {
+    process: AtomicU32,
+    inside: Mutex<Option<ThreadId>>,
+}
+
+/// As long as this lives, the thread that made it is inside of a call.
+#[derive(Debug)]
+#[must_use = "dropped, it is over"]
+pub struct Inside<'a>(&'a Callers);
+
+impl Default for Callers {
+    fn default() -> Self {
+        Self { process: AtomicU32::new(std::process::id()), inside: Mutex::default() }
+    }
+}
+
+impl Callers {
+    /// Fails for a child process after a fork: it has copies of locks and of what is in memory, but none of the threads, and what it wrote
+    /// would meet what its parent writes.
+    pub fn check_process(&self) -> Result<()> {
+        let (opened, here) = (self.process.load(Ordering::Relaxed), std::process::id());
+        if opened == here {
+            return Ok(());
+        }
+        let message = format!(
+            "opened by process {opened}, and called by process {here}, which was forked from it; open the artifact anew in this process"
+        );
+        Err(Error::new(ErrorKind::OtherProcess, message))
+    }
+
+    /// Fails for a caller that would wait for itself, too.
+    pub fn check(&self) -> Result<()> {
+        self.check_process()?;
+        if *self.inside.lock() != Some(std::thread::current().id()) {
+            return Ok(());
+        }
+        let message = "called from inside of a call that it would wait for, such as by the reader whose content is being added; write when that has returned";
+        Err(Error::new(ErrorKind::Reentrant, message))
+    }
+
+    /// Marks this thread as inside of a call, under a lock that a further call would wait for.
+    pub fn enter(&self) -> Inside<'_> {
+        *self.inside.lock() = Some(std::thread::current().id());
+        Inside(self)
+    }
+
+    /// From now on this process is another one than that which opened the store, as after a fork.
+    #[cfg(feature = "testing")]
+    pub fn fork(&self) {
+        self.process.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        *self.0.inside.lock() = None;
+    }
+}

@@ -1,0 +1,252 @@
+//! Every option is obeyed or refused, never ignored: a table of them.
+
+use std::io::Read;
+use std::time::Duration;
+
+use compact_artifact::{
+    BatchOptions, CompactArtifact, Compression, ErrorKind, Filter, Fusion, Language, Maintenance, Metric,
+    Options, Originals, Query, Record, SpaceOptions,
+};
+use serde_json::json;
+
+fn new(options: Options) -> (tempfile::TempDir, CompactArtifact) {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact =
+        options.space("v", SpaceOptions::new(2, Metric::L2)).create(temp.path().join("a")).unwrap();
+    let record = |i: u32| {
+        let text = format!("cat number{i} {}", "dog ".repeat(i as usize % 5));
+        Record::text(text).metadata(json!({"i": i, "odd": i % 2})).embedding("v", [i as f32, 1.0])
+    };
+    artifact.add_batch((0..60).map(record)).unwrap();
+    (temp, artifact)
+}
+
+fn ids(artifact: &CompactArtifact, query: &Query) -> Vec<u64> {
+    artifact.search(query).unwrap().hits.iter().map(|hit| hit.id.0).collect()
+}
+
+#[test]
+fn what_would_have_no_effect_on_a_query_is_refused() {
+    let (_temp, artifact) = new(Options::new());
+    let words = || Query::words("cat");
+    let vector = || Query::vector("v", [1.0, 1.0]);
+    let hybrid = || words().and_vector("v", [1.0, 1.0]);
+    let refused = [
+        ("words twice", words().and_words("dog")),
+        ("words twice", Query::parse("cat").unwrap().and_words("dog")),
+        ("a weight of nothing", Query::new().weight(2.0).and_vector("v", [1.0, 1.0]).and_words("cat")),
+        ("a weight of one list", words().weight(2.0)),
+        ("a weight of one list", vector().weight(2.0)),
+        ("exact without a vector", words().exact(true)),
+        ("exact without a vector", Query::new().exact(true)),
+        ("ef_search without a vector", words().ef_search(10)),
+        ("ef_search beside exact", vector().exact(true).ef_search(10)),
+        ("candidates below k", hybrid().k(10).candidates(9)),
+        ("candidates of one list", vector().candidates(10)),
+        ("fusion of one list", words().fusion(Fusion::Normalized)),
+        ("a snippet without its record", words().snippet(20).fetch(false)),
+        ("a snippet of nothing", words().snippet(0)),
+        ("k of nothing", words().k(0)),
+    ];
+    for (name, query) in refused {
+        let error = artifact.search(&query).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}: {error}");
+    }
+}
+
+#[test]
+fn every_option_of_a_query_acts() {
+    let (_temp, artifact) = new(Options::new());
+    let hybrid = || Query::words("dog").and_vector("v", [30.0, 1.0]);
+    let odd = || Filter::field("odd").eq(1);
+    let plain = ids(&artifact, &hybrid());
+    assert_eq!(ids(&artifact, &hybrid().k(3)), plain[..3]);
+    assert_eq!(ids(&artifact, &hybrid().k(3).offset(2)), plain[2..5]);
+    let differs = [
+        ("weight of the vector", hybrid().weight(0.0)),
+        ("weight of the words", Query::words("dog").weight(0.0).and_vector("v", [30.0, 1.0])),
+        ("candidates", hybrid().candidates(10)),
+        ("fusion", hybrid().fusion(Fusion::Normalized)),
+        ("filter", hybrid().filter(odd())),
+        ("min_score", hybrid().min_score(0.03)),
+    ];
+    for (name, query) in differs {
+        assert_ne!(ids(&artifact, &query), plain, "{name}");
+    }
+    let both = Query::new().filter(odd()).filter(Filter::field("i").lt(5));
+    assert_eq!(artifact.search(&both).unwrap().hits.len(), 2);
+    let fetched = artifact.search(&hybrid().fetch(true)).unwrap();
+    assert!(fetched.hits[0].record.is_some() && artifact.search(&hybrid()).unwrap().hits[0].record.is_none());
+    let snippets = artifact.search(&Query::words("cat").snippet(8)).unwrap();
+    assert!(snippets.hits[0].snippet.as_ref().is_some_and(|snippet| snippet.text.len() <= 8));
+    assert!(artifact.search(&hybrid().explain(true)).unwrap().explain.is_some());
+    let late = artifact.search(&hybrid().deadline(Duration::ZERO)).unwrap();
+    assert!(!late.is_complete);
+}
+
+#[test]
+fn what_an_artifact_was_not_created_with_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let created =
+        || Options::new().language(Language::English).seed(7).space("v", SpaceOptions::new(2, Metric::L2));
+    created().create(&path).unwrap().close().unwrap();
+    let other = [
+        ("language", Options::new().language(Language::German)),
+        ("fold_diacritics", Options::new().fold_diacritics(false)),
+        ("seed", Options::new().seed(8)),
+        ("dimension", Options::new().space("v", SpaceOptions::new(3, Metric::L2))),
+        ("metric", Options::new().space("v", SpaceOptions::new(2, Metric::Dot))),
+        ("originals", Options::new().space("v", SpaceOptions::new(2, Metric::L2).originals(Originals::F16))),
+    ];
+    for (name, options) in other {
+        for error in [
+            options.clone().open(&path),
+            options.clone().open_read_only(&path),
+            options.open_or_create(&path),
+        ] {
+            let error = error.expect_err(name);
+            assert!(
+                matches!(error.kind(), ErrorKind::SettingsMismatch | ErrorKind::SpaceMismatch),
+                "{name}: {error}"
+            );
+        }
+    }
+    created().open(&path).unwrap().close().unwrap();
+    created().fold_diacritics(true).open_or_create(&path).unwrap().close().unwrap();
+    Options::new().open_read_only(&path).unwrap();
+}
+
+#[test]
+fn options_outside_their_limits_are_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let outside = [
+        ("compression", Options::new().compression(Compression::Zstd(23))),
+        ("block_len", Options::new().block_len(511)),
+        ("segment_len", Options::new().segment_len(1)),
+        ("memory_limit", Options::new().memory_limit(1)),
+        ("threads", Options::new().threads(0)),
+        ("space", Options::new().space("", SpaceOptions::new(2, Metric::L2))),
+        ("dimension", Options::new().space("v", SpaceOptions::new(0, Metric::L2))),
+    ];
+    for (name, options) in outside {
+        let error = options.create(temp.path().join("a")).expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}: {error}");
+    }
+    let (_temp, artifact) = new(Options::new());
+    let outside = [
+        BatchOptions { batch_size: 0, ..BatchOptions::default() },
+        BatchOptions { max_memory: 0, ..BatchOptions::default() },
+        BatchOptions { flush_interval: Some(Duration::ZERO), ..BatchOptions::default() },
+    ];
+    for options in outside {
+        assert_eq!(artifact.batch_writer(options).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+#[test]
+fn every_option_of_a_batch_writer_acts() {
+    let (_temp, artifact) = new(Options::new());
+    let add = |options: BatchOptions| {
+        let writer = artifact.batch_writer(options).unwrap();
+        (0..10).for_each(|i| writer.add(Record::text(format!("text {i}"))).unwrap());
+        writer
+    };
+    let by_count = add(BatchOptions { batch_size: 4, ..BatchOptions::default() });
+    assert_eq!(artifact.len(), 68);
+    assert_eq!(by_count.finish().unwrap().batches, 3);
+    let by_memory = add(BatchOptions { max_memory: 1, ..BatchOptions::default() });
+    assert_eq!(by_memory.finish().unwrap().batches, 10);
+    let by_age =
+        add(BatchOptions { flush_interval: Some(Duration::from_millis(5)), ..BatchOptions::default() });
+    let begun = std::time::Instant::now();
+    while artifact.len() < 90 && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(artifact.len(), 90);
+    by_age.finish().unwrap();
+}
+
+#[test]
+fn closing_beside_a_batch_writer_is_an_error_that_says_what_to_do() {
+    let (temp, artifact) = new(Options::new());
+    let writer = artifact.batch_writer(BatchOptions::default()).unwrap();
+    let error = artifact.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InUse);
+    assert!(error.to_string().contains("finish"), "{error}");
+    writer.add(Record::text("late")).unwrap();
+    writer.finish().unwrap();
+    let artifact = CompactArtifact::open(temp.path().join("a")).unwrap();
+    assert_eq!(artifact.len(), 61);
+}
+
+/// Calls what writes from inside of a reader.
+struct Calling<'a>(&'a CompactArtifact, Vec<ErrorKind>, usize);
+
+impl Read for Calling<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let Self(artifact, errors, left) = self;
+        let calls = [
+            artifact.add(Record::text("inside")).map(drop),
+            artifact.seal().map(drop),
+            artifact.compact(64 << 20).map(drop),
+            artifact.sync(),
+            artifact.add_space("w", SpaceOptions::new(2, Metric::L2)),
+            artifact.add_reader(Record::blob([]), &b"inside"[..]).map(drop),
+        ];
+        errors.extend(calls.into_iter().filter_map(|call| call.err().map(|e| e.kind())));
+        assert_eq!(artifact.len(), 60); // reading goes on
+        let len = bytes.len().min(*left).min(1 << 20);
+        *left -= len;
+        Ok(len)
+    }
+}
+
+#[test]
+fn a_reader_that_writes_to_the_artifact_gets_an_error_instead_of_waiting_for_itself() {
+    for len in [10, 3 << 20] {
+        let (_temp, artifact) = new(Options::new());
+        let mut calling = Calling(&artifact, Vec::new(), len);
+        artifact.add_reader(Record::blob([]), &mut calling).unwrap();
+        assert!(calling.1.len() >= 6 && calling.1.iter().all(|kind| *kind == ErrorKind::Reentrant));
+        assert_eq!(artifact.len(), 61);
+        artifact.add(Record::text("afterwards")).unwrap();
+    }
+}
+
+#[test]
+fn an_iterator_of_records_may_write_to_the_artifact() {
+    let (_temp, artifact) = new(Options::new());
+    let records = (0..3).map(|i| {
+        artifact.add(Record::text("inside")).unwrap();
+        Record::text(format!("text {i}"))
+    });
+    artifact.add_batch(records).unwrap();
+    assert_eq!(artifact.len(), 66);
+}
+
+#[test]
+fn a_forked_process_writes_nothing_and_is_told_so() {
+    for maintenance in [Maintenance::Inline, Maintenance::Background] {
+        let (temp, artifact) = new(Options::new().maintenance(maintenance));
+        let writer = artifact.batch_writer(BatchOptions::default()).unwrap();
+        artifact.fork();
+        let calls = [
+            artifact.add(Record::text("text")).map(drop),
+            artifact.add_reader(Record::blob([]), &b"blob"[..]).map(drop),
+            artifact.seal().map(drop),
+            artifact.compact(64 << 20).map(drop),
+            artifact.sync(),
+            artifact.add_space("w", SpaceOptions::new(2, Metric::L2)),
+            writer.add(Record::text("text")).and_then(|()| writer.flush()),
+        ];
+        assert!(
+            calls.iter().all(|call| call.as_ref().is_err_and(|e| e.kind() == ErrorKind::OtherProcess)),
+            "{calls:?}"
+        );
+        assert_eq!(artifact.len(), 60);
+        drop(writer);
+        assert_eq!(artifact.close().unwrap_err().kind(), ErrorKind::OtherProcess);
+        drop(temp);
+    }
+}
