@@ -78,7 +78,7 @@ impl<B: Bytes> Index<B> {
             if ef >= EF_MAX.min(self.len()) {
                 return Ok(None);
             }
-            (low, ef) = (ef, ef * 2);
+            (low, ef) = (ef, ef.saturating_mul(2));
         };
         while found.ef_search - low > (found.ef_search / 8).max(1) {
             let recall = self.recall(&truth, options, low.midpoint(found.ef_search))?;
@@ -92,6 +92,7 @@ impl<B: Bytes> Index<B> {
     }
 
     fn truth(&self, sample: Sample<'_>, options: &SearchOptions<'_>) -> Result<Truth> {
+        options.check()?;
         let vectors: Vec<(Vec<f32>, Option<u32>)> = match sample {
             Sample::Queries(queries) => {
                 self.quantizer().split(queries)?.map(|query| (query.to_vec(), None)).collect()
@@ -102,6 +103,8 @@ impl<B: Bytes> Index<B> {
             return Err(Error::invalid("an audit needs at least one query"));
         }
         let scratch = Pooled::new();
+        // No search returns more, whatever is asked for.
+        let options = options.with_k(options.k().min(self.len().max(1)));
         let exact = options.exact(true);
         let found = options.workers().map(&vectors, |(vector, itself)| {
             scratch.with(|scratch| self.rows_found(vector, *itself, &exact, scratch))
@@ -126,7 +129,7 @@ impl<B: Bytes> Index<B> {
 
     fn recall(&self, truth: &Truth, options: &SearchOptions<'_>, ef: usize) -> Result<Recall> {
         let scratch = Pooled::new();
-        let options = options.exact(false).ef_search(ef);
+        let options = options.with_k(truth.k).exact(false).ef_search(ef);
         let shares = options.workers().map(&truth.queries, |query| {
             scratch.with(|scratch: &mut Scratch| {
                 let found = self.rows_found(&query.vector, query.itself, &options, scratch)?;
@@ -152,7 +155,7 @@ impl<B: Bytes> Index<B> {
         options: &SearchOptions<'_>,
         scratch: &mut Scratch,
     ) -> Result<Vec<u32>> {
-        let more = options.with_k(options.k() + usize::from(itself.is_some()));
+        let more = options.with_k(options.k().saturating_add(itself.is_some().into()));
         let hits = self.search(vector, &more, scratch)?;
         let rows = hits.iter().map(|hit| hit.row).filter(|&row| Some(row) != itself);
         Ok(rows.take(options.k()).collect())

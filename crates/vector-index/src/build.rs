@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::bytes::Bytes;
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::builder::{self, Progress, Seeds, node_id};
+use crate::graph::builder::{self, Progress, SEEDS_ENOUGH, Seeds, node_id};
 use crate::index::{Index, IndexBytes, View};
 use crate::options::BuildOptions;
 use crate::planes::Planes;
@@ -153,10 +153,10 @@ impl<'a> Merge<'a> {
         index.check()?;
         let view = index.view()?;
         let source = node_id(self.sources.len());
-        let kept = (0..)
-            .zip(view.row_of_node)
-            .filter_map(|(at, &row)| Some(Vector { row: row_of(row)?, source, at }));
-        self.vectors.extend(kept);
+        let firsts = (0..).zip(view.row_of_node.iter().copied());
+        let repeats = view.repeats.iter().filter(|repeat| (repeat.node as usize) < view.nodes());
+        let rows = firsts.chain(repeats.map(|repeat| (repeat.node, repeat.row)));
+        self.vectors.extend(rows.filter_map(|(at, row)| Some(Vector { row: row_of(row)?, source, at })));
         self.sources.push(Source::Index(Box::new(view)));
         Ok(())
     }
@@ -230,17 +230,13 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// So many neighbours of a node are enough to choose from: where most of an index goes, lists of all that lead past the deleted would take more memory
-/// than everything else.
-const ENOUGH: usize = 64;
-
 /// The neighbours of a node that are still there; in the place of one that is not, its own.
 fn list_past_deleted(view: &View<'_>, node: u32, position_of: &[Option<u32>]) -> Vec<u32> {
     let links = view.lowest();
     let position = |node: u32| position_of[node as usize];
     let mut list: Vec<u32> = links.of(node).filter_map(position).collect();
     for gone in links.of(node).filter(|&neighbour| position(neighbour).is_none()) {
-        if list.len() >= ENOUGH {
+        if list.len() >= SEEDS_ENOUGH {
             break;
         }
         list.extend(links.of(gone).filter(|&other| other != node).filter_map(position));

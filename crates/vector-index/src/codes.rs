@@ -1,9 +1,10 @@
 //! Vectors as codes, in memory: what an index is built from.
 
+use std::hash::Hash;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::metric::Metric;
 use crate::planes::{OwnedPlanes, Planes, QueryCodes, groups, pack};
 use crate::quantize::{Int8Quantizer, Terms};
 use crate::space::{Nodes, QueryRef, QueryRoom};
@@ -85,36 +86,11 @@ impl Codes {
     /// Adds a vector that is already quantized: its codes, in [-127, 127], and the scale that a code of 1 stands for.
     ///
     /// Fails as [`push`](Self::push) does, for a code of -128, and for a scale that is not finite and positive (or zero with
-    /// codes of zeros), or, with a calibrated quantizer, not 1.
+    /// codes of zeros), or, with a calibrated quantizer, not 1. Under cosine the scale is not looked at further.
     pub fn push_codes(&mut self, row: u32, codes: &[i8], scale: f32) -> Result<()> {
-        self.check_codes(codes, scale)?;
+        self.quantizer.check_codes(codes, scale)?;
         self.check_row(row)?;
         self.add(row, codes, scale);
-        Ok(())
-    }
-
-    fn check_codes(&self, codes: &[i8], scale: f32) -> Result<()> {
-        let dimension = self.quantizer.dimension();
-        if codes.len() != dimension {
-            let message = format!("{} codes, where the index has {dimension} dimensions", codes.len());
-            return Err(Error::new(ErrorKind::WrongDimension, message));
-        }
-        if codes.contains(&i8::MIN) {
-            return Err(Error::invalid("a code of -128: codes are symmetric, -127 to 127"));
-        }
-        let zeros = codes.iter().all(|&code| code == 0);
-        if zeros && self.quantizer.metric() == Metric::Cosine && self.quantizer.calibration().is_none() {
-            let message = "codes of zeros have no direction, which the cosine metric compares";
-            return Err(Error::new(ErrorKind::ZeroVector, message));
-        }
-        let calibrated = self.quantizer.calibration().is_some();
-        #[expect(clippy::float_cmp, reason = "one is exactly representable")]
-        let fits = if calibrated { scale == 1.0 } else { scale > 0.0 || zeros && scale == 0.0 };
-        if !fits || !(scale * scale * 2e9).is_finite() {
-            return Err(Error::invalid(format!(
-                "a scale of {scale}: it must be finite, positive, and 1 when calibrated"
-            )));
-        }
         Ok(())
     }
 
@@ -209,6 +185,20 @@ impl Codes {
         let terms = order.iter().map(|&at| self.terms[at as usize]).collect();
         let rows = order.iter().map(|&at| self.rows[at as usize]).collect();
         Nodes::new(self.quantizer, self.planes, terms, rows, workers)
+    }
+
+    /// Only the vectors at some positions, which ascend.
+    pub(crate) fn kept(mut self, positions: &[u32]) -> Self {
+        self.planes.keep(positions);
+        self.terms = positions.iter().map(|&at| self.terms[at as usize]).collect();
+        self.rows = positions.iter().map(|&at| self.rows[at as usize]).collect();
+        self
+    }
+
+    /// What vectors that are at the same distance from every query have in common: codes and factors.
+    pub(crate) fn identity(&self, position: u32) -> impl Eq + Hash {
+        let (planes, terms) = (self.planes.as_ref(), self.terms[position as usize]);
+        (planes.high.row(position), planes.low.row(position), terms.a.to_bits(), terms.b.to_bits())
     }
 
     /// A vector as a query, written to `room`.

@@ -68,6 +68,7 @@ mod metric;
 mod options;
 mod planes;
 mod quantize;
+mod repeats;
 mod rows;
 mod scratch;
 mod sketch;
@@ -85,6 +86,6 @@ pub use index::{Hit, Index, IndexBytes, Originals, Scratch, SearchOptions, Searc
 pub use kernel::Kernel;
 pub use metric::Metric;
 pub use options::BuildOptions;
-pub use quantize::{Int8Quantizer, MAX_DIMENSION, QuantizationStatistics};
+pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, QuantizationStatistics};
 pub use rows::RowSet;
 pub use tail::Tail;

@@ -35,11 +35,25 @@ impl Metric {
     #[must_use]
     pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
         match self {
-            Self::Cosine => 1.0 - dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt()),
+            Self::Cosine => 1.0 - cosine(a, b),
             Self::Dot => -dot(a, b),
             Self::L2 => sum(a, b, |x, y| (x - y) * (x - y)),
         }
     }
+}
+
+/// Squared lengths whose square roots, and products with others, are exact enough in 32 bits.
+const PLAIN: std::ops::Range<f32> = 1e-24..1e36;
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let (aa, bb) = (dot(a, a), dot(b, b));
+    if PLAIN.contains(&aa) && PLAIN.contains(&bb) {
+        return dot(a, b) / (aa.sqrt() * bb.sqrt());
+    }
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+    #[expect(clippy::cast_possible_truncation, reason = "-1 to 1")]
+    let cosine = (dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())) as f32;
+    cosine
 }
 
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -69,6 +83,10 @@ mod tests {
         let (a, b) = ([3.0, 4.0], [4.0, -3.0]);
         assert_eq!(Metric::Cosine.distance(&a, &b), 1.0);
         assert_eq!(Metric::Cosine.distance(&a, &[6.0, 8.0]), 0.0);
+        for length in [f32::MAX / 8.0, 1e25, 1e-25, 1e-44] {
+            let distance = Metric::Cosine.distance(&a.map(|value| value * length), &[3.0, 4.0]);
+            assert!(distance.abs() < 0.02, "{length} {distance}");
+        }
         assert_eq!(Metric::Dot.distance(&a, &[1.0, 2.0]), -11.0);
         assert_eq!(Metric::L2.distance(&a, &b), 50.0);
         let (long, other): (Vec<f32>, Vec<f32>) = ((1..=37u8).map(f32::from).collect(), vec![2.0; 37]);

@@ -93,6 +93,18 @@ impl OwnedPlanes {
         self.low.grow(len).copy_from_slice(from.low.row(row).as_flattened());
     }
 
+    /// Leaves out all rows but those at some positions, which ascend.
+    pub(crate) fn keep(&mut self, positions: &[u32]) {
+        let len = self.row_len();
+        for plane in [&mut self.high, &mut self.low] {
+            for (to, &from) in positions.iter().enumerate() {
+                let from = from as usize * len;
+                plane.as_mut().copy_within(from..from + len, to * len);
+            }
+            plane.truncate(positions.len() * len);
+        }
+    }
+
     /// Puts the rows in another order: the one at `order[i]` comes to `i`. `order` is a permutation.
     pub(crate) fn permute(&mut self, order: &[u32]) {
         let len = self.row_len();
@@ -158,6 +170,14 @@ impl AlignedBytes {
 
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+
+    /// Leaves out all but the first bytes.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.as_mut()[len..].fill(0);
+        self.len = len;
+        self.lines.truncate(len.div_ceil(size_of::<Line>()));
+        self.lines.shrink_to_fit();
     }
 
     /// Appends zeros and returns them.

@@ -12,11 +12,15 @@ use crate::space::{QueryRef, QueryRoom};
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
 
+/// The largest length of a vector, unless only its direction counts: distances of such vectors are finite, however they are estimated.
+pub const MAX_LENGTH: f32 = 1e17;
+
 /// Turns vectors into int8 codes.
 ///
 /// By default each vector has a scale of its own, its largest absolute value / 127, and every code is
-/// `round(value / scale)`, in [-127, 127]: nothing is learnt, so it suits data that arrives over time. A
-/// [calibrated](Self::calibrated) quantizer has a centre and a range for each dimension instead, taken from samples.
+/// `round(value / scale)`, in [-127, 127]: nothing is learnt, so it suits data that arrives over time. Under cosine any vector of
+/// finite values will do that has one other than 0, however large or small; otherwise vectors are at most [`MAX_LENGTH`] long, and one of
+/// values below 1.5e-36 counts as zeros. A [calibrated](Self::calibrated) quantizer has a centre and a range for each dimension instead, taken from samples.
 ///
 /// Norms are computed from the codes, not from the vectors, so that a distance is exactly that of the codes.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,8 +143,9 @@ impl Int8Quantizer {
         self.dimension
     }
 
-    /// The codes of a vector, and the scale by which they stand for its values (1 when calibrated, where codes are steps
-    /// of each dimension's own size).
+    /// The codes of a vector, and the scale by which they stand for it: under cosine for the vector of length 1, otherwise for its values
+    /// (1 when calibrated, where codes are steps of each dimension's own size). [`Codes::push_codes`](crate::Codes::push_codes) takes
+    /// whatever this returns.
     ///
     /// Fails with [`WrongDimension`](ErrorKind::WrongDimension), [`NotFinite`](ErrorKind::NotFinite), or
     /// [`ZeroVector`](ErrorKind::ZeroVector) under cosine.
@@ -148,6 +153,8 @@ impl Int8Quantizer {
         self.check(vector)?;
         let mut codes = vec![0; self.dimension];
         let scale = self.encode(vector, &mut codes);
+        let scale = self.scale_of(self.terms(&codes, scale));
+        self.check_codes(&codes, scale)?;
         Ok((codes, scale))
     }
 
@@ -206,15 +213,50 @@ impl Int8Quantizer {
             let message = format!("value {at} of the vector is {}: all must be finite", vector[at]);
             return Err(Error::new(ErrorKind::NotFinite, message));
         }
-        let scaled = self.metric != Metric::Cosine || self.calibration.is_some();
-        if scaled && !(dot(vector, vector) * 16.0).is_finite() {
-            let message =
-                "the values of the vector are too large: their squares must fit 32-bit floating point";
+        let squared = || dot(vector, vector);
+        let has_length = self.metric != Metric::Cosine || self.calibration.is_some();
+        if has_length && squared() > MAX_LENGTH * MAX_LENGTH {
+            let largest =
+                (0..vector.len()).max_by(|&a, &b| vector[a].abs().total_cmp(&vector[b].abs())).unwrap_or(0);
+            let message = format!(
+                "a vector that is too long, with {} as value {largest}: the root of the sum of its squares may be {MAX_LENGTH:e}",
+                vector[largest]
+            );
             return Err(Error::new(ErrorKind::NotFinite, message));
         }
-        if self.metric == Metric::Cosine && max_abs(vector) < TINY {
+        let has_direction =
+            if self.calibration.is_some() { squared() >= f32::MIN_POSITIVE } else { max_abs(vector) > 0.0 };
+        if self.metric == Metric::Cosine && !has_direction {
             let message = "a vector of zeros has no direction, which the cosine metric compares";
             return Err(Error::new(ErrorKind::ZeroVector, message));
+        }
+        Ok(())
+    }
+
+    /// What codes that are to be stored must be. Those that [`encode`](Self::encode) makes of a vector that was checked are: no code is more than
+    /// twice the value that it stands for.
+    pub(crate) fn check_codes(&self, codes: &[i8], scale: f32) -> Result<()> {
+        if codes.len() != self.dimension {
+            let message = format!("{} codes, where the index has {} dimensions", codes.len(), self.dimension);
+            return Err(Error::new(ErrorKind::WrongDimension, message));
+        }
+        if codes.contains(&i8::MIN) {
+            return Err(Error::invalid("a code of -128: codes are symmetric, -127 to 127"));
+        }
+        let (squared, calibrated) = (squared_norm(codes), self.calibration.is_some());
+        if squared == 0.0 && self.metric == Metric::Cosine && !calibrated {
+            let message = "codes of zeros have no direction, which the cosine metric compares";
+            return Err(Error::new(ErrorKind::ZeroVector, message));
+        }
+        #[expect(clippy::float_cmp, reason = "one is exactly representable")]
+        let fits = if calibrated { scale == 1.0 } else { scale > 0.0 || squared == 0.0 && scale == 0.0 };
+        let too_long =
+            self.metric != Metric::Cosine && squared * scale * scale > 5.0 * MAX_LENGTH * MAX_LENGTH;
+        if !fits || !scale.is_finite() || !calibrated && too_long {
+            return Err(Error::invalid(format!(
+                "a scale of {scale}: it must be finite, positive, and 1 when calibrated, and the vector no longer than {:e}",
+                2.0 * MAX_LENGTH
+            )));
         }
         Ok(())
     }
@@ -222,7 +264,11 @@ impl Int8Quantizer {
     /// Writes the codes of a vector that was checked and returns their scale.
     pub(crate) fn encode(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
         let Some(Calibration { centre, step }) = &self.calibration else {
-            return encode_max_abs(vector.iter().copied(), max_abs(vector), codes);
+            let max = max_abs(vector);
+            if max < TINY && self.metric == Metric::Cosine {
+                return encode_max_abs(vector.iter().map(|value| value * LIFT), max * LIFT, codes);
+            }
+            return encode_max_abs(vector.iter().copied(), max, codes);
         };
         for (((code, &value), &centre), &step) in codes.iter_mut().zip(vector).zip(centre).zip(step) {
             *code = round_to_i8(((value - centre) / step).clamp(-127.0, 127.0));
@@ -243,6 +289,8 @@ impl Int8Quantizer {
             // The scale of the codes cancels.
             (Metric::Cosine, true) => Terms { a: 0.0, b: squared.sqrt().recip() },
             (Metric::Cosine, false) => Terms { a: 0.0, b: 0.0 },
+            // Zeros are the same at any scale.
+            (_, false) if self.calibration.is_none() => Terms { a: 0.0, b: 0.0 },
             (Metric::Dot, _) => Terms { a: 0.0, b: scale },
             (Metric::L2, _) if self.calibration.is_some() => Terms { a: squared, b: scale },
             (Metric::L2, _) => Terms { a: squared * scale * scale, b: scale },
@@ -309,8 +357,11 @@ impl Calibration {
     }
 }
 
-/// Vectors whose largest value is smaller are taken for zeros: 127 / value must be finite.
-const TINY: f32 = 1e-30;
+/// Vectors whose largest value is smaller are taken for zeros, unless only their direction counts: a scale must not be subnormal, which would have
+/// few digits, and 127 / value must be finite.
+const TINY: f32 = 127.0 * f32::MIN_POSITIVE;
+/// What the values of such vectors are multiplied by for their direction: a power of two, so that nothing is rounded.
+const LIFT: f32 = (1u128 << 100) as f32;
 
 fn max_abs(vector: &[f32]) -> f32 {
     let (chunks, rest) = vector.as_chunks::<16>();

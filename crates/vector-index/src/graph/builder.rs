@@ -9,6 +9,7 @@ use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
 use crate::options::BuildOptions;
+use crate::repeats::{Distinct, Repeat};
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
 
@@ -23,10 +24,14 @@ const BATCH_PART_DONE: usize = 8;
 /// ... and at least so many, so that all threads have work.
 const BATCH_MIN: usize = 64;
 
+/// So many neighbours of a vector are enough to choose from: lists of all that lead past deleted vectors, or of all that equal ones have, would
+/// take more memory than everything else.
+pub(crate) const SEEDS_ENOUGH: usize = 64;
+
 /// How far a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Vectors that are in the graph.
+    /// Vectors that are in the graph, equal ones counted once.
     pub done: usize,
     /// Vectors that will be.
     pub total: usize,
@@ -43,6 +48,10 @@ pub(crate) type Seeds = Vec<Option<Vec<u32>>>;
 pub(crate) struct Built {
     /// In the order of the graph: a layer holds the first so many.
     pub(crate) nodes: Nodes,
+    /// Rows that share a node with a lower row, by node, then row.
+    pub(crate) repeats: Vec<Repeat>,
+    /// Nodes that a search for their own vector does not come by, ascending.
+    pub(crate) hidden: Vec<u32>,
     /// The lowest first.
     pub(crate) layers: Vec<Layer>,
     /// The first so many nodes are the top.
@@ -58,15 +67,21 @@ pub(crate) fn build(
     watch: &mut Watch<'_>,
 ) -> Result<Built> {
     options.check()?;
-    if codes.len() < options.graph_from.max(1) {
-        let order: Vec<u32> = (0..node_id(codes.len())).collect();
-        return Ok(Built {
-            nodes: codes.permuted(&order, options.workers),
-            layers: Vec::new(),
-            top: 0,
-            m: options.m,
-        });
+    let has_graph = |codes: &Codes| codes.len() >= options.graph_from.max(1);
+    if !has_graph(&codes) {
+        return Ok(Built::without_graph(codes, Vec::new(), options));
     }
+    let Distinct { codes, repeats, place_of } = Distinct::of(codes, options.workers);
+    if !has_graph(&codes) {
+        return Ok(Built::without_graph(codes, repeats, options));
+    }
+    let merged;
+    let seeds = if place_of.is_empty() {
+        seeds
+    } else {
+        merged = seeds_of_distinct(seeds, &place_of, codes.len());
+        &merged
+    };
     let mut builder = Builder {
         options,
         kernel: Kernel::detect(),
@@ -85,7 +100,8 @@ pub(crate) fn build(
     for &size in below[1..].iter().rev() {
         let entries = builder.join(&codes, size);
         let nodes = codes.picked(&builder.order, options.workers);
-        let layer = builder.layer(&nodes, &entries, &Seeds::new(), options.m, false)?;
+        let mut layer = builder.layer(&nodes, &entries, &Seeds::new(), options.m, false)?;
+        repair::connect(&mut layer, &nodes, nodes.space(builder.kernel));
         builder.layers.push(layer);
     }
     let entries = builder.join(&codes, below[0]);
@@ -93,10 +109,57 @@ pub(crate) fn build(
     let mut layer = builder.layer(&nodes, &entries, seeds, options.m * 2, true)?;
     let space = nodes.space(builder.kernel);
     let hierarchy = Hierarchy { top: node_id(builder.top), uppers: builder.layers.iter().map(Layer::links) };
-    repair::make_findable(&mut layer, &nodes, space, hierarchy, &builder.scratch);
+    let hidden =
+        repair::connect(&mut layer, &nodes, space).make_findable(&nodes, space, hierarchy, &builder.scratch);
     builder.layers.push(layer);
     builder.layers.reverse();
-    Ok(Built { nodes, layers: builder.layers, top: builder.top, m: options.m })
+    let repeats = by_node(repeats, &builder.order);
+    Ok(Built { nodes, repeats, hidden, layers: builder.layers, top: builder.top, m: options.m })
+}
+
+impl Built {
+    /// Nodes are vectors in the order of their rows.
+    fn without_graph(codes: Codes, mut repeats: Vec<Repeat>, options: &BuildOptions) -> Self {
+        repeats.sort_unstable();
+        let order: Vec<u32> = (0..node_id(codes.len())).collect();
+        let (nodes, hidden) = (codes.permuted(&order, options.workers), Vec::new());
+        Self { nodes, repeats, hidden, layers: Vec::new(), top: 0, m: options.m }
+    }
+}
+
+/// Repeats of positions as repeats of nodes: `order` has the position of each.
+fn by_node(mut repeats: Vec<Repeat>, order: &[u32]) -> Vec<Repeat> {
+    if repeats.is_empty() {
+        return repeats;
+    }
+    let mut node_of = vec![0; order.len()];
+    for (node, &position) in (0..).zip(order) {
+        node_of[position as usize] = node;
+    }
+    repeats.iter_mut().for_each(|repeat| repeat.node = node_of[repeat.node as usize]);
+    repeats.sort_unstable();
+    repeats
+}
+
+/// The seeds of vectors of which those that are the same have become one: it brings along what each of them had, up to what is enough to choose from.
+fn seeds_of_distinct(seeds: &Seeds, place_of: &[u32], places: usize) -> Seeds {
+    if seeds.is_empty() {
+        return Seeds::new();
+    }
+    let mut distinct: Seeds = vec![None; places];
+    for (list, &place) in seeds.iter().zip(place_of).filter_map(|(list, place)| Some((list.as_ref()?, place)))
+    {
+        let all = distinct[place as usize].get_or_insert_default();
+        let room = SEEDS_ENOUGH.saturating_sub(all.len());
+        all.extend(
+            list.iter().map(|&other| place_of[other as usize]).filter(|&other| other != place).take(room),
+        );
+    }
+    for list in distinct.iter_mut().flatten() {
+        list.sort_unstable();
+        list.dedup();
+    }
+    distinct
 }
 
 struct Builder<'a, 'w> {
@@ -174,7 +237,6 @@ impl Builder<'_, '_> {
             }
         }
         layer.finish(nodes, space, &self.scratch);
-        repair::connect(&mut layer, nodes, space);
         Ok(layer)
     }
 

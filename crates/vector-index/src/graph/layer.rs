@@ -224,13 +224,11 @@ impl Layer {
         }
     }
 
-    /// Adds a link to a finished list, in the place of the last if the list is full.
-    pub(crate) fn link(&mut self, node: u32, key: Key) {
-        let len = usize::from(self.lens[node as usize]);
-        let slot = len.min(self.options.degree - 1);
+    /// Puts a link in a slot of a finished list: in the place of another, or behind the last if there is room.
+    pub(crate) fn link(&mut self, node: u32, slot: usize, key: Key) {
         let at = node as usize * self.room + slot;
         (self.ids[at], self.distances[at]) = (key.node(), key.distance());
-        self.lens[node as usize] = list_len(slot + 1);
+        self.lens[node as usize] = self.lens[node as usize].max(list_len(slot + 1));
     }
 }
 

@@ -5,15 +5,24 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(u64);
 
+/// A distance as bits that ascend with it: negative numbers have all bits flipped, others the sign.
+#[inline]
+fn ordered(distance: f32) -> u32 {
+    let bits = if distance.is_nan() { f32::INFINITY } else { distance }.to_bits();
+    bits ^ if bits >> 31 == 1 { u32::MAX } else { 1 << 31 }
+}
+
+#[inline]
+fn distance_of(ordered: u32) -> f32 {
+    f32::from_bits(ordered ^ if ordered >> 31 == 1 { 1 << 31 } else { u32::MAX })
+}
+
 impl Key {
     const EXPANDED: u64 = 1;
 
     #[inline]
     pub(crate) fn new(distance: f32, node: u32) -> Self {
-        let bits = if distance.is_nan() { f32::INFINITY } else { distance }.to_bits();
-        // Ascending as an unsigned integer: negative numbers have all bits flipped, others the sign.
-        let ordered = bits ^ if bits >> 31 == 1 { u32::MAX } else { 1 << 31 };
-        Self(u64::from(ordered) << 32 | u64::from(node) << 1)
+        Self(u64::from(ordered(distance)) << 32 | u64::from(node) << 1)
     }
 
     #[inline]
@@ -25,8 +34,7 @@ impl Key {
 
     #[inline]
     pub(crate) fn distance(self) -> f32 {
-        let ordered = (self.0 >> 32) as u32;
-        f32::from_bits(ordered ^ if ordered >> 31 == 1 { 1 << 31 } else { u32::MAX })
+        distance_of((self.0 >> 32) as u32)
     }
 
     /// Without the mark that a pool has put on it.
@@ -99,13 +107,55 @@ impl Pool {
         &self.keys
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.keys.len() == self.capacity
+    /// Whether a node is among the best so far, or is the last of them.
+    #[inline]
+    pub(crate) fn takes(&self, key: Key) -> bool {
+        self.keys.len() < self.capacity || self.keys.last().is_some_and(|last| key <= last.unexpanded())
+    }
+}
+
+/// The nearest rows so far, in ascending order of distance, then row.
+#[derive(Debug, Default)]
+pub(crate) struct Nearest {
+    /// Ordered distances above, rows below.
+    keys: Vec<u64>,
+    capacity: usize,
+}
+
+impl Nearest {
+    /// Empties it. `capacity` is at least 1.
+    pub(crate) fn start(&mut self, capacity: usize) {
+        self.keys.clear();
+        self.keys.reserve(capacity);
+        self.capacity = capacity;
     }
 
-    /// The distance of the last.
-    pub(crate) fn worst(&self) -> f32 {
-        self.keys.last().map_or(f32::INFINITY, |key| key.distance())
+    /// Adds a row, if it is among the nearest. If not, no higher row of the same distance is.
+    #[inline]
+    pub(crate) fn insert(&mut self, distance: f32, row: u32) -> bool {
+        let key = u64::from(ordered(distance)) << 32 | u64::from(row);
+        if self.keys.len() == self.capacity {
+            if self.keys.last().is_none_or(|&last| key >= last) {
+                return false;
+            }
+            self.keys.pop();
+        }
+        let at = self.keys.partition_point(|&other| other < key);
+        self.keys.insert(at, key);
+        true
+    }
+
+    /// Whether no row of this distance is among the nearest.
+    #[inline]
+    pub(crate) fn excludes(&self, distance: f32) -> bool {
+        self.keys.len() == self.capacity
+            && self.keys.last().is_none_or(|&last| u64::from(ordered(distance)) > last >> 32)
+    }
+
+    /// Distances and rows.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
+        #[expect(clippy::cast_possible_truncation, reason = "the upper and the lower half")]
+        self.keys.iter().map(|&key| (distance_of((key >> 32) as u32), key as u32))
     }
 }
 

@@ -94,6 +94,17 @@ impl WalkScratch {
         best
     }
 
+    /// Whether the pool holds a node that is at most as far from a query as this one is, by the whole codes.
+    pub(crate) fn finds_as_near(&mut self, space: Space<'_>, query: QueryRef<'_>, node: u32) -> bool {
+        let mut own = f32::INFINITY;
+        space.distances(query, &[node], &mut self.dots, |_, distance| own = distance);
+        self.fresh.clear();
+        self.fresh.extend(self.pool.keys().iter().map(|key| key.node()));
+        let mut found = false;
+        space.distances(query, &self.fresh, &mut self.dots, |_, distance| found |= distance <= own);
+        found
+    }
+
     /// Goes from a node to its nearest neighbour as long as that is nearer. Each step is nearer than the one before, so it ends
     /// whatever the links say.
     pub(crate) fn descend(

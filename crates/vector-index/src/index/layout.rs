@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metric::Metric;
 use crate::planes::{Group, Line, groups};
 use crate::quantize::MAX_DIMENSION;
+use crate::repeats::Repeat;
 use crate::sketch::{BLOCK, sign_rows};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
@@ -55,7 +56,9 @@ pub(crate) mod header {
         M: 2,
         RESERVED: 2,
         LAYER_NODES: 28,
-        RESERVED_2: 52,
+        ROWS: 4,
+        HIDDEN: 4,
+        RESERVED_2: 44,
         CRC: 4,
     }
 }
@@ -66,6 +69,10 @@ pub(crate) struct Header {
     pub(crate) metric: Metric,
     pub(crate) dimension: usize,
     pub(crate) nodes: usize,
+    /// Of the rows, those with the same vector share a node.
+    pub(crate) rows: usize,
+    /// Nodes that every search compares, because no walk leads to them.
+    pub(crate) hidden: usize,
     /// Whether the codes are calibrated.
     pub(crate) calibrated: bool,
     /// Whether the rows are 0, 1, 2 and so on, so that they need not be listed.
@@ -93,6 +100,8 @@ impl Header {
         put(&mut bytes, at::LAYERS, [low_u8(self.layers)]);
         put(&mut bytes, at::DIMENSION, low_u32(self.dimension).to_le_bytes());
         put(&mut bytes, at::NODES, low_u32(self.nodes).to_le_bytes());
+        put(&mut bytes, at::ROWS, low_u32(self.rows).to_le_bytes());
+        put(&mut bytes, at::HIDDEN, low_u32(self.hidden).to_le_bytes());
         put(&mut bytes, at::TOP, low_u32(self.top).to_le_bytes());
         put(&mut bytes, at::M, u16::try_from(self.m).unwrap_or(u16::MAX).to_le_bytes());
         for (layer, nodes) in self.layer_nodes.iter().enumerate() {
@@ -138,6 +147,8 @@ impl Header {
             metric: Metric::from_code(head[at::METRIC]).ok_or_else(|| inconsistent("metric"))?,
             dimension: u32_at(at::DIMENSION) as usize,
             nodes: u32_at(at::NODES) as usize,
+            rows: u32_at(at::ROWS) as usize,
+            hidden: u32_at(at::HIDDEN) as usize,
             calibrated: flag(head[at::CALIBRATED])?,
             dense: flag(head[at::DENSE])?,
             top: u32_at(at::TOP) as usize,
@@ -166,8 +177,9 @@ impl Header {
             None => self.top == 0,
             Some(&last) => (1..=last as usize).contains(&self.top) && layers[0] as usize == self.nodes,
         };
-        let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.nodes <= Codes::MAX_LEN;
-        if bounds && shrinking && top && (2..=256).contains(&self.m) {
+        let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.rows <= Codes::MAX_LEN;
+        let rows = self.hidden <= self.nodes && self.nodes <= self.rows && (self.nodes > 0 || self.rows == 0);
+        if bounds && rows && shrinking && top && (2..=256).contains(&self.m) {
             Ok(())
         } else {
             Err(inconsistent("counts"))
@@ -189,8 +201,10 @@ impl Header {
         let calibration = take(if self.calibrated { self.dimension * 8 } else { 0 });
         let terms = take(self.nodes * if self.metric == Metric::L2 { 8 } else { 4 });
         let row_of_node = take(self.nodes * 4);
-        let rows = take(if self.dense { 0 } else { self.nodes * 4 });
-        let node_of_row = take(self.nodes * 4);
+        let rows = take(if self.dense { 0 } else { self.rows * 4 });
+        let node_of_row = take(self.rows * 4);
+        let repeats = take((self.rows - self.nodes) * size_of::<Repeat>());
+        let hidden = take(self.hidden * 4);
         let links = std::array::from_fn(|layer| {
             let nodes = if layer < self.layers { self.layer_nodes[layer] as usize } else { 0 };
             take(nodes * self.degree(layer) * 4)
@@ -209,6 +223,8 @@ impl Header {
             row_of_node,
             rows,
             node_of_row,
+            repeats,
+            hidden,
             links,
             high,
             low,
@@ -231,6 +247,10 @@ pub(crate) struct Sections {
     pub(crate) rows: Range<usize>,
     /// The node of each of those.
     pub(crate) node_of_row: Range<usize>,
+    /// Rows that share a node with a lower row, by node, then row.
+    pub(crate) repeats: Range<usize>,
+    /// Nodes that every search compares, ascending.
+    pub(crate) hidden: Range<usize>,
     /// The lists of each layer, the lowest first.
     pub(crate) links: [Range<usize>; LAYERS_MAX],
     /// The high nibbles of the codes, a row for each node.
@@ -248,8 +268,12 @@ pub(crate) struct Sections {
 
 impl Sections {
     /// What every search through a graph needs as a whole.
-    pub(crate) fn of_every_search(&self) -> [Range<usize>; 2] {
-        [self.terms.start..self.row_of_node.end, self.links[1].start..self.high.start]
+    pub(crate) fn of_every_search(&self) -> [Range<usize>; 3] {
+        [
+            self.terms.start..self.row_of_node.end,
+            self.repeats.start..self.hidden.end,
+            self.links[1].start..self.high.start,
+        ]
     }
 
     /// What finds the node of a row.

@@ -7,12 +7,14 @@ use super::layout::{CHUNK_LEN, Header, LAYERS_MAX, Sections};
 use crate::bytes::Bytes;
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::builder::node_id;
 use crate::graph::hierarchy::Hierarchy;
 use crate::graph::walk::Links;
 use crate::kernel::{Kernel, Plane};
 use crate::metric::Metric;
 use crate::planes::{Planes, groups};
 use crate::quantize::{Calibration, Int8Quantizer};
+use crate::repeats::{self, Repeat};
 use crate::sketch::Sketch;
 use crate::space::{Space, TermsRef};
 
@@ -36,7 +38,12 @@ pub struct Index<B> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) space: Space<'a>,
+    /// The lowest row of each node.
     pub(crate) row_of_node: &'a [u32],
+    /// The further rows of nodes that have several, by node.
+    pub(crate) repeats: &'a [Repeat],
+    /// Nodes that every search compares, ascending.
+    pub(crate) hidden: &'a [u32],
     /// Ascending; `None` if they are 0, 1, 2 and so on.
     rows: Option<&'a [u32]>,
     /// `None` if nodes are in the order of rows.
@@ -80,16 +87,16 @@ impl<B: Bytes> Index<B> {
         self
     }
 
-    /// How many vectors there are.
+    /// How many vectors there are: rows that have one.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.header.nodes
+        self.header.rows
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.header.nodes == 0
+        self.header.rows == 0
     }
 
     /// How the vectors are quantized, and with it their metric and dimension.
@@ -140,7 +147,7 @@ impl<B: Bytes> Index<B> {
     pub fn rows(&self) -> Result<Vec<u32>> {
         let view = self.view()?;
         self.checks().map_or(Ok(()), |checks| checks.begin(true))?;
-        Ok(view.rows.map_or_else(|| (0..view.top_of_rows()).collect(), <[u32]>::to_vec))
+        Ok(view.rows.map_or_else(|| (0..node_id(self.header.rows)).collect(), <[u32]>::to_vec))
     }
 
     /// Compares all checksums, which reads everything once. Fails with [`Damaged`](ErrorKind::Damaged) and the offset of the first
@@ -204,7 +211,7 @@ impl<B: Bytes> Index<B> {
         let sketch = if signs.is_empty() {
             None
         } else {
-            let len = crate::graph::builder::node_id(header.nodes);
+            let len = node_id(header.nodes);
             Some(Sketch::new(signs, cast(section(&sections.factors))?, groups(header.dimension), len))
         };
         let mut layers = [Links::new(&[], 1); LAYERS_MAX];
@@ -219,11 +226,13 @@ impl<B: Bytes> Index<B> {
                 checks: None,
             },
             row_of_node: cast(section(&sections.row_of_node))?,
+            repeats: cast(section(&sections.repeats))?,
+            hidden: cast(section(&sections.hidden))?,
             rows: if header.dense { None } else { Some(cast(section(&sections.rows))?) },
             node_of_row: Some(cast(section(&sections.node_of_row))?),
             layers,
             layer_count: header.layers,
-            top: crate::graph::builder::node_id(header.top),
+            top: node_id(header.top),
             has_norms: header.metric == Metric::L2,
             sketch,
         })
@@ -241,6 +250,8 @@ impl<'a> View<'a> {
                 checks: None,
             },
             row_of_node: codes.rows(),
+            repeats: &[],
+            hidden: &[],
             rows: Some(codes.rows()),
             node_of_row: None,
             layers: [Links::new(&[], 1); LAYERS_MAX],
@@ -275,14 +286,16 @@ impl<'a> View<'a> {
         node.filter(|&node| (node as usize) < self.nodes())
     }
 
+    /// The rows of a node, ascending.
+    #[inline]
+    pub(crate) fn rows_of(&self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        let first = self.row_of_node[node as usize];
+        std::iter::once(first).chain(repeats::of_node(self.repeats, node))
+    }
+
     pub(crate) fn hierarchy(&self) -> Hierarchy<impl Iterator<Item = Links<'a>> + use<'a>> {
         let (layers, count) = (self.layers, self.layer_count);
         Hierarchy { top: self.top, uppers: (1..count).rev().map(move |layer| layers[layer]) }
-    }
-
-    /// One more than the last row, where rows are 0, 1, 2 and so on.
-    fn top_of_rows(&self) -> u32 {
-        crate::graph::builder::node_id(self.nodes())
     }
 
     pub(crate) fn lowest(&self) -> Links<'a> {

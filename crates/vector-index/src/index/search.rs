@@ -9,7 +9,7 @@ use super::checks::Unverified;
 use super::reader::{Index, View};
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::pool::{Key, Pool, Shortlist};
+use crate::graph::pool::{Key, Nearest, Pool, Shortlist};
 use crate::graph::walk::WalkScratch;
 use crate::quantize::Int8Quantizer;
 use crate::rows::RowSet;
@@ -136,7 +136,7 @@ impl<'a> SearchOptions<'a> {
         Self { k, ..self }
     }
 
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.k == 0 {
             return Err(Error::invalid("k = 0: a search returns at least one vector"));
         }
@@ -151,6 +151,11 @@ impl<'a> SearchOptions<'a> {
     fn allows(&self, row: u32) -> bool {
         self.filter.is_none_or(|filter| filter.contains(row))
             && !self.deleted.is_some_and(|deleted| deleted.contains(row))
+    }
+
+    /// Whether some row of a node is allowed.
+    fn allows_node(&self, view: &View<'_>, node: u32) -> bool {
+        view.rows_of(node).any(|row| self.allows(row))
     }
 
     fn restricts(&self) -> bool {
@@ -190,6 +195,7 @@ pub struct Scratch {
     query: QueryRoom,
     walk: WalkScratch,
     found: Pool,
+    nearest: Nearest,
     frontier: Frontier,
     lookup: Lookup,
     shortlist: Shortlist,
@@ -219,6 +225,9 @@ const SCANNED_AT_ONCE: u32 = 256;
 
 impl<B: Bytes> Index<B> {
     /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
+    ///
+    /// A ranking depends on the width, not on `k`: with the same [`ef_search`](SearchOptions::ef_search), at least `k`, and the same
+    /// number of candidates if there is rescoring, the first hits of a search for more are those of a search for fewer.
     ///
     /// Fails with [`WrongDimension`](ErrorKind::WrongDimension), [`NotFinite`](ErrorKind::NotFinite),
     /// [`ZeroVector`](ErrorKind::ZeroVector) for a query that cannot be, [`InvalidArgument`](ErrorKind::InvalidArgument) for k = 0, and
@@ -262,22 +271,26 @@ pub(crate) fn search_view<'s>(
 ) -> Result<&'s [Hit]> {
     options.check()?;
     quantizer.check(query)?;
-    let Scratch { query: room, walk, found, frontier, lookup, shortlist, hits, original, statistics } =
-        scratch;
+    let Scratch {
+        query: room,
+        walk,
+        found,
+        nearest,
+        frontier,
+        lookup,
+        shortlist,
+        hits,
+        original,
+        statistics,
+    } = scratch;
     let prepared = quantizer.prepare(query, room);
     (walk.hops, walk.distances) = (0, 0);
     let path =
-        Search { view: *view, options, query: prepared, walk, found, frontier, lookup, shortlist }.run();
+        Search { view: *view, options, query: prepared, walk, found, nearest, frontier, lookup, shortlist }
+            .run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
     hits.clear();
-    let row = |node: u32| view.row_of_node[node as usize];
-    hits.extend(
-        found
-            .keys()
-            .iter()
-            .take(options.wanted())
-            .map(|key| Hit { row: row(key.node()), distance: key.distance() }),
-    );
+    hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
     if let Some((originals, _)) = options.rescore {
         rescore(quantizer, query, (originals, options.originals), hits, original)?;
     }
@@ -322,13 +335,14 @@ fn rescore(
     Ok(())
 }
 
-/// A running search. The paths leave the best in `found`.
+/// A running search. The paths leave the best in `nearest`.
 struct Search<'a, 's> {
     view: View<'a>,
     options: &'a SearchOptions<'a>,
     query: QueryRef<'s>,
     walk: &'s mut WalkScratch,
     found: &'s mut Pool,
+    nearest: &'s mut Nearest,
     frontier: &'s mut Frontier,
     lookup: &'s mut Lookup,
     shortlist: &'s mut Shortlist,
@@ -337,45 +351,49 @@ struct Search<'a, 's> {
 impl Search<'_, '_> {
     fn run(&mut self) -> SearchPath {
         let nodes = self.view.nodes();
-        let wanted = self.options.wanted().min(nodes);
+        let wanted = self.options.wanted().min(nodes + self.view.repeats.len());
         let matches = self.options.filter.map_or(nodes, RowSet::len).min(nodes);
-        self.found.start(wanted.max(1));
+        self.nearest.start(wanted.max(1));
         if matches == 0 {
             return SearchPath::Nothing;
         }
+        // Every node has a row, so that as many nodes as rows are wanted are enough.
         let ef = self.options.ef_search.max(wanted).min(nodes);
         if self.options.exact || scan_is_cheaper(nodes, matches, ef) {
             self.scan();
             return SearchPath::Scan;
         }
         if self.view.layer_count == 0 {
-            self.quick_scan(wanted, ef);
+            self.quick_scan(ef);
             return SearchPath::Scan;
         }
         let entry = self.view.hierarchy().entry(self.view.space, self.query, self.walk);
         if !self.options.restricts() {
             self.walk.beam(self.view.space, self.view.lowest(), self.query, entry, ef);
-            self.measure(wanted);
+            self.measure();
             return SearchPath::Graph;
         }
         if self.filtered_beam(entry, ef, matches as u64) {
             std::mem::swap(self.found, &mut self.walk.pool);
-            self.measure(wanted);
+            self.measure();
             return SearchPath::Graph;
         }
-        self.found.start(wanted);
         self.scan();
         SearchPath::GraphThenScan
     }
 }
 
 impl Search<'_, '_> {
-    /// Puts the best of the pool of a walk, whose distances are rough, in the order of their true distances.
-    fn measure(&mut self, wanted: usize) {
+    /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances.
+    fn measure(&mut self) {
         let WalkScratch { pool, fresh, .. } = &mut *self.walk;
+        let View { hidden, row_of_node, .. } = self.view;
         fresh.clear();
         fresh.extend(pool.keys().iter().map(|key| key.node()));
-        self.found.start(wanted);
+        if !hidden.is_empty() {
+            fresh.retain(|node| hidden.binary_search(node).is_err());
+            fresh.extend(hidden.iter().filter(|&&node| (node as usize) < row_of_node.len()));
+        }
         self.compare();
     }
 
@@ -388,14 +406,14 @@ impl Search<'_, '_> {
     }
 
     /// Passes over something smaller than the codes, and compares the query with the codes of the best `ef`.
-    fn quick_scan(&mut self, wanted: usize, ef: usize) {
+    fn quick_scan(&mut self, ef: usize) {
         match self.view.sketch {
-            Some(sketch) => self.scan_signs(sketch, wanted, ef.saturating_mul(SHORTLIST)),
-            None => self.scan_high_plane(wanted, ef),
+            Some(sketch) => self.scan_signs(sketch, ef.saturating_mul(SHORTLIST)),
+            None => self.scan_high_plane(ef),
         }
     }
 
-    fn scan_signs(&mut self, sketch: Sketch<'_>, wanted: usize, keep: usize) {
+    fn scan_signs(&mut self, sketch: Sketch<'_>, keep: usize) {
         let Self { view, options, query, walk, lookup, shortlist, .. } = self;
         let restricts = options.restricts();
         let squared = match view.space.terms {
@@ -405,18 +423,17 @@ impl Search<'_, '_> {
         walk.distances += view.nodes() as u64;
         shortlist.start(keep);
         sketch.scan(view.space.kernel, *query, squared, lookup, |node, estimate| {
-            if !restricts || options.allows(view.row_of_node[node as usize]) {
+            if !restricts || options.allows_node(view, node) {
                 shortlist.add(Key::new(estimate, node));
             }
             shortlist.limit()
         });
         walk.fresh.clear();
         walk.fresh.extend(shortlist.best().iter().map(|key| key.node()));
-        self.found.start(wanted);
         self.compare();
     }
 
-    fn scan_high_plane(&mut self, wanted: usize, ef: usize) {
+    fn scan_high_plane(&mut self, ef: usize) {
         let mut shortlist = std::mem::take(&mut self.walk.pool);
         shortlist.start(ef);
         self.for_all(|search| {
@@ -426,7 +443,7 @@ impl Search<'_, '_> {
             search.view.space.rough_distances(search.query, fresh, dots, insert);
         });
         self.walk.pool = shortlist;
-        self.measure(wanted);
+        self.measure();
     }
 
     fn scan_all(&mut self) {
@@ -441,7 +458,7 @@ impl Search<'_, '_> {
             let all = first..nodes.min(first + SCANNED_AT_ONCE);
             self.walk.fresh.clear();
             if restricts {
-                let allowed = |&node: &u32| self.options.allows(self.view.row_of_node[node as usize]);
+                let allowed = |&node: &u32| self.options.allows_node(&self.view, node);
                 self.walk.fresh.extend(all.filter(allowed));
             } else {
                 self.walk.fresh.extend(all);
@@ -452,10 +469,14 @@ impl Search<'_, '_> {
 
     fn scan_rows(&mut self, filter: &RowSet) {
         self.walk.fresh.clear();
-        for row in filter.iter() {
-            if self.options.allows(row) {
-                self.walk.fresh.extend(self.view.node_of(row));
-            }
+        let has_repeats = !self.view.repeats.is_empty();
+        if has_repeats {
+            self.walk.visited.start(self.view.nodes());
+        }
+        for row in filter.iter().filter(|&row| self.options.allows(row)) {
+            // A node of several rows is compared once, for all of them.
+            let node = self.view.node_of(row);
+            self.walk.fresh.extend(node.filter(|&node| !has_repeats || self.walk.visited.insert(node)));
             if self.walk.fresh.len() == SCANNED_AT_ONCE as usize {
                 self.compare();
                 self.walk.fresh.clear();
@@ -467,15 +488,25 @@ impl Search<'_, '_> {
     fn compare(&mut self) {
         let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
         *distances += fresh.len() as u64;
-        let found = &mut *self.found;
-        self.view.space.distances(self.query, fresh, dots, |node, distance| found.insert(distance, node));
+        let Self { view, options, nearest, .. } = self;
+        let restricts = options.restricts();
+        view.space.distances(self.query, fresh, dots, |node, distance| {
+            if nearest.excludes(distance) {
+                return;
+            }
+            for row in view.rows_of(node) {
+                if (!restricts || options.allows(row)) && !nearest.insert(distance, row) {
+                    break;
+                }
+            }
+        });
     }
 
     /// Walks the graph by way of all nodes, and collects those that may be hits. Gives up, and returns false, when it has computed
     /// as many distances as a scan of the `matches` would.
     fn filtered_beam(&mut self, entry: (u32, f32), ef: usize, matches: u64) -> bool {
         let Self { view, options, query, walk, found, frontier, .. } = self;
-        let (links, row_of_node) = (view.lowest(), view.row_of_node);
+        let links = view.lowest();
         let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
         let budget = *distances + matches;
         found.start(ef);
@@ -483,11 +514,11 @@ impl Search<'_, '_> {
         visited.start(links.nodes());
         visited.insert(entry.0);
         frontier.push(Reverse(Key::new(entry.1, entry.0)));
-        if options.allows(row_of_node[entry.0 as usize]) {
+        if options.allows_node(view, entry.0) {
             found.insert(entry.1, entry.0);
         }
         while let Some(Reverse(nearest)) = frontier.pop() {
-            if found.is_full() && nearest.distance() > found.worst() {
+            if !found.takes(nearest) {
                 break;
             }
             if *distances >= budget {
@@ -498,9 +529,10 @@ impl Search<'_, '_> {
             *hops += 1;
             *distances += fresh.len() as u64;
             view.space.rough_distances(*query, fresh, dots, |node, distance| {
-                if !found.is_full() || distance < found.worst() {
-                    frontier.push(Reverse(Key::new(distance, node)));
-                    if options.allows(row_of_node[node as usize]) {
+                let key = Key::new(distance, node);
+                if found.takes(key) {
+                    frontier.push(Reverse(key));
+                    if options.allows_node(view, node) {
                         found.insert(distance, node);
                     }
                 }

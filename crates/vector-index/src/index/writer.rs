@@ -22,13 +22,21 @@ impl Built {
             metric: quantizer.metric(),
             dimension: quantizer.dimension(),
             nodes: rows.len(),
+            rows: rows.len() + self.repeats.len(),
+            hidden: self.hidden.len(),
             calibrated: quantizer.calibration().is_some(),
-            dense: rows.iter().all(|&row| (row as usize) < rows.len()),
+            dense: self.is_dense(),
             top: self.top,
             m: self.m,
             layers: self.layers.len(),
             layer_nodes,
         }
+    }
+
+    fn is_dense(&self) -> bool {
+        let rows = self.nodes.rows();
+        let count = rows.len() + self.repeats.len();
+        rows.iter().chain(self.repeats.iter().map(|repeat| &repeat.row)).all(|&row| (row as usize) < count)
     }
 
     /// Writes the index and returns its length.
@@ -47,6 +55,10 @@ impl Built {
         out.pad_to(sections.row_of_node.start)?;
         out.write(bytemuck::cast_slice(self.nodes.rows()))?;
         self.write_rows(&header, &mut out)?;
+        out.pad_to(sections.repeats.start)?;
+        out.write(bytemuck::cast_slice(&self.repeats))?;
+        out.pad_to(sections.hidden.start)?;
+        out.write(bytemuck::cast_slice(&self.hidden))?;
         for (layer, section) in self.layers.iter().zip(&sections.links) {
             out.pad_to(section.start)?;
             let mut list = vec![NONE; layer.degree()];
@@ -91,15 +103,16 @@ impl Built {
     }
 
     fn write_rows(&self, header: &Header, out: &mut Checked<'_>) -> Result<()> {
-        let rows = self.nodes.rows();
-        let mut nodes: Vec<u32> = (0..node_id(rows.len())).collect();
-        nodes.sort_unstable_by_key(|&node| rows[node as usize]);
+        let firsts = (0..).zip(self.nodes.rows()).map(|(node, &row)| (row, node));
+        let mut rows: Vec<(u32, u32)> =
+            firsts.chain(self.repeats.iter().map(|repeat| (repeat.row, repeat.node))).collect();
+        rows.sort_unstable();
         if !header.dense {
             out.pad_to(header.sections().rows.start)?;
-            nodes.iter().try_for_each(|&node| out.write(&rows[node as usize].to_le_bytes()))?;
+            rows.iter().try_for_each(|(row, _)| out.write(&row.to_le_bytes()))?;
         }
         out.pad_to(header.sections().node_of_row.start)?;
-        out.write(bytemuck::cast_slice(&nodes))
+        rows.iter().try_for_each(|(_, node)| out.write(&node.to_le_bytes()))
     }
 
     pub(crate) fn to_bytes(&self) -> Result<IndexBytes> {

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use vector_index::*;
 
 use crate::data::*;
@@ -18,13 +19,20 @@ fn a_vector_that_cannot_be_is_refused_and_nothing_is_added() {
         (&[1.0, 2.0, f32::INFINITY], NotFinite),
         (&[f32::NEG_INFINITY, 2.0, 3.0], NotFinite),
         (&[0.0, -0.0, 0.0], ZeroVector),
-        (&[1e-40, 0.0, 0.0], ZeroVector),
     ] {
         assert_eq!(kind(codes.push(0, vector)), expected, "{vector:?}");
     }
     assert_eq!(kind(codes.push_all(0, &[1.0, 1.0, 1.0, 0.0, 0.0, 0.0])), ZeroVector);
     assert!(codes.is_empty());
-    codes.push(0, &[1e30, -1e30, 3.0]).unwrap();
+    for (row, vector) in (0..).zip([
+        [1e30, -1e30, 3.0],
+        [f32::MAX; 3],
+        [6e16, 0.0, 0.0],
+        [1e-40, 0.0, 0.0],
+        [0.0, 1e-45, -1e-45],
+    ]) {
+        codes.push(row, &vector).unwrap();
+    }
     let mut lengths = Codes::new(Int8Quantizer::new(Metric::L2, 3).unwrap());
     lengths.push(0, &[0.0; 3]).unwrap();
     assert_eq!(kind(lengths.push(1, &[1e30, 0.0, 0.0])), NotFinite);
@@ -53,6 +61,68 @@ fn codes_that_cannot_be_are_refused() {
     }
     codes.push_codes(0, &[127, -127], 0.01).unwrap();
     assert_eq!(codes.get(0).unwrap().0, [127, -127]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn what_is_quantized_can_be_stored_built_merged_and_found(
+        vector in prop::collection::vec(any::<f32>(), 1..90), exponent in -149..128i32, metric in 0..3usize
+    ) {
+        let metric = [Metric::Cosine, Metric::Dot, Metric::L2][metric];
+        let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * 2f32.powi(exponent)).collect();
+        for vector in [vector, bounded] {
+            let quantizer = Int8Quantizer::new(metric, vector.len()).unwrap();
+            let mut codes = Codes::new(quantizer.clone());
+            let quantized = quantizer.quantize(&vector);
+            let [pushed, all] = [codes.push(0, &vector), codes.clone().push_all(1, &vector)];
+            let Ok((quantized, scale)) = quantized else {
+                prop_assert!(pushed.is_err() && all.is_err());
+                continue;
+            };
+            prop_assert!(pushed.is_ok() && all.is_ok());
+            codes.push_codes(1, &quantized, scale).unwrap();
+            prop_assert_eq!(codes.get(0), codes.get(1));
+            let index = built(codes.clone());
+            let mut merge = Builder::new(BuildOptions::new().graph_from(0)).merge();
+            merge.add_index(&index, |row| Some(row + 1)).unwrap();
+            let merged = Index::open(merge.build().unwrap().to_bytes().unwrap()).unwrap();
+            let mut scratch = Scratch::new();
+            let negated: Vec<f32> = vector.iter().map(|value| -value).collect();
+            for query in [&vector, &negated] {
+                let options = SearchOptions::new(2);
+                let hits = merged.search(query, &options, &mut scratch).unwrap();
+                prop_assert!(rows(hits) == [1, 2] && hits[0].distance.is_finite(), "{:?}", hits);
+                let originals = [&vector[..], &vector, &vector].concat();
+                let options = options.rescore(Originals::F32(&originals), 2);
+                let hits = merged.search(query, &options, &mut scratch).unwrap();
+                prop_assert!(rows(hits) == [1, 2] && hits[0].distance.is_finite(), "{:?}", hits);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_audit_of_any_number_of_hits_or_samples_ends() {
+    let all = vectors(4, 300, 8);
+    let index = built(codes(Metric::Cosine, 8, &all));
+    let kinds = [Sample::Stored(usize::MAX), Sample::Stored(3), Sample::Queries(&all[..16])];
+    for sample in kinds {
+        assert_eq!(
+            kind(index.audit_recall(sample, &SearchOptions::new(0), &[10])),
+            ErrorKind::InvalidArgument
+        );
+        assert_eq!(
+            kind(index.ef_for_recall(sample, &SearchOptions::new(0), 0.9)),
+            ErrorKind::InvalidArgument
+        );
+        for k in [300, usize::MAX - 1, usize::MAX] {
+            let audit = index.audit_recall(sample, &SearchOptions::new(k), &[0, 10, usize::MAX]).unwrap();
+            assert!(audit.iter().all(|recall| recall.mean == 1.0), "{audit:?}");
+            assert!(index.ef_for_recall(sample, &SearchOptions::new(k), 0.9).unwrap().is_some());
+        }
+    }
 }
 
 #[test]

@@ -46,4 +46,5 @@ fn a_header_has_these_bytes() {
         6, 0, 0, 0, // M
     ];
     assert_eq!(bytes[24..44], expected);
+    assert_eq!(bytes[72..84], [0x90, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "400 ROWS, 0 HIDDEN");
 }

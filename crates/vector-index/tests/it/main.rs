@@ -18,4 +18,5 @@ mod golden;
 mod hnsw_rs;
 mod hostile;
 mod merge;
+mod repeats;
 mod search;
