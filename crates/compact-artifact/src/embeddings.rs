@@ -2,9 +2,9 @@
 
 use block_format::RecordId;
 use half::f16;
-use vector_index::Int8Quantizer;
+use vector_index::{Int8Quantizer, Metric};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Entry, encode_embeddings_head};
 use crate::settings::{Originals, Settings, Space};
 
@@ -18,13 +18,15 @@ pub(crate) struct Embedding {
 }
 
 impl Embedding {
+    /// All that can be wrong with a vector is found here, by whoever brings it: what this returns can be indexed and merged, so that no commit of several
+    /// batches fails for one of them.
     pub(crate) fn new(space: &Space, vector: &[f32]) -> Result<Self> {
         let about =
             |e: vector_index::Error| Error::from(e).about(format_args!("vector space {:?}", space.name));
         let (codes, scale) = space.quantizer.quantize(vector).map_err(about)?;
         let original = match space.options.originals {
             Originals::None => Vec::new(),
-            Originals::F16 => vector.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
+            Originals::F16 => halves(space, vector)?,
             Originals::F32 => vector.iter().flat_map(|value| value.to_le_bytes()).collect(),
         };
         Ok(Self { codes, scale, original })
@@ -42,6 +44,35 @@ impl Embedding {
             _ => space.quantizer.decode(&self.codes, self.scale),
         }
     }
+}
+
+/// The smallest number that 16-bit floating point has with all its digits.
+const HALF_MIN: f32 = 1.0 / 16_384.0;
+
+/// A vector in 16-bit floating point: every value to within 2^-11 of itself, or of 2^-14 if it is smaller. Where only the direction counts, a vector
+/// of larger or smaller values is first multiplied by a power of two, so that the largest is in 1 to 2.
+fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
+    let (at, max) =
+        vector
+            .iter()
+            .map(|value| value.abs())
+            .enumerate()
+            .fold((0, 0.0), |largest, (at, value)| if value > largest.1 { (at, value) } else { largest });
+    let mut factor = 1.0;
+    if max != 0.0 && (max < HALF_MIN || f16::from_f32(max).is_infinite()) {
+        if space.options.metric != Metric::Cosine {
+            let message = format!(
+                "vector space {:?}: value {at} of the vector, the largest, is {}; for originals in 16-bit floating point, expected {HALF_MIN:e} to {}; keep them in f32, or none",
+                space.name,
+                vector[at],
+                f16::MAX
+            );
+            return Err(Error::new(ErrorKind::NotFinite, message));
+        }
+        // The exponent of the largest alone.
+        factor = 1.0 / f64::from_bits(f64::from(max).to_bits() & f64::INFINITY.to_bits());
+    }
+    Ok(vector.iter().flat_map(|&value| f16::from_f64(f64::from(value) * factor).to_le_bytes()).collect())
 }
 
 /// Bytes of an original.
@@ -116,4 +147,114 @@ pub(crate) fn check(quantizer: &Int8Quantizer, embedding: &Embedding) -> Result<
     vector_index::Codes::new(quantizer.clone())
         .push_codes(0, &embedding.codes, embedding.scale)
         .map_err(Error::from)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::settings::SpaceOptions;
+    use proptest::prelude::*;
+    use vector_index::{BuildOptions, Builder, Codes, Index, Originals as Stored, Scratch, SearchOptions};
+
+    fn space(metric: Metric, originals: Originals, dimension: usize) -> Space {
+        Space::new("space", SpaceOptions::new(dimension, metric).originals(originals)).unwrap()
+    }
+
+    const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
+
+    proptest! {
+        #[test]
+        fn an_embedding_that_is_taken_can_be_indexed_and_has_a_finite_distance_from_itself(
+            vector in prop::collection::vec(any::<f32>(), 1..20), exponent in -149..128i32, metric in 0..3usize, kept in 0..3usize
+        ) {
+            let originals = [Originals::None, Originals::F16, Originals::F32][kept];
+            let space = space(METRICS[metric], originals, vector.len());
+            let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * 2f32.powi(exponent)).collect();
+            for vector in [vector, bounded] {
+                let Ok(embedding) = Embedding::new(&space, &vector) else { continue };
+                check(&space.quantizer, &embedding).unwrap();
+                let mut codes = Codes::new(space.quantizer.clone());
+                codes.push_codes(0, &embedding.codes, embedding.scale).unwrap();
+                Builder::new(BuildOptions::new()).build(codes).unwrap();
+                let decoded = embedding.decode(&space);
+                prop_assert!(Embedding::new(&space, &decoded).is_ok(), "what is exported can be read back");
+                prop_assert!(space.metric().distance(&vector, &decoded).is_finite());
+            }
+        }
+
+        #[test]
+        fn originals_in_16_bits_are_within_their_error_and_nearest_to_themselves(
+            seed in prop::collection::vec((-1.0..1.0f32, -8..1i32), 8), exponent in -149..127i32, metric in 0..3usize
+        ) {
+            let space = space(METRICS[metric], Originals::F16, 8);
+            let base: Vec<f32> = seed.iter().map(|&(value, exponent)| value * 2f32.powi(exponent)).collect();
+            let vectors: Vec<Vec<f32>> = (0..8).map(|turn| {
+                let mut vector = base.clone();
+                vector[turn] = if turn % 2 == 0 { 1.5 } else { -1.5 };
+                vector.iter().map(|value| value * 2f32.powi(exponent)).collect()
+            }).collect();
+            let Ok(stored) = vectors.iter().map(|vector| Embedding::new(&space, vector)).collect::<Result<Vec<_>>>() else {
+                prop_assert!(space.metric() != Metric::Cosine && !(-14..16).contains(&exponent));
+                return Ok(());
+            };
+            let mut codes = Codes::new(space.quantizer.clone());
+            for ((row, embedding), vector) in (0..).zip(&stored).zip(&vectors) {
+                codes.push_codes(row, &embedding.codes, embedding.scale).unwrap();
+                let decoded = embedding.decode(&space);
+                let factor = f64::from(decoded[row as usize]) / f64::from(vector[row as usize]);
+                for (decoded, value) in decoded.iter().zip(vector) {
+                    let expected = f64::from(*value) * factor;
+                    let error = (f64::from(*decoded) - expected).abs();
+                    prop_assert!(error <= expected.abs().max(HALF_MIN.into()) / 2048.0, "{} {}", decoded, expected);
+                }
+            }
+            let index = Index::open(Builder::new(BuildOptions::new()).build(codes).unwrap().to_bytes().unwrap()).unwrap();
+            let halves: Vec<f16> = stored.iter().flat_map(|embedding| {
+                embedding.original.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect::<Vec<_>>()
+            }).collect();
+            for (row, vector) in (0..).zip(&vectors) {
+                let options = SearchOptions::new(8).rescore(Stored::F16(&halves), 8);
+                let mut scratch = Scratch::new();
+                let hits = index.search(vector, &options, &mut scratch).unwrap();
+                prop_assert!(hits.iter().all(|hit| hit.distance.is_finite()));
+                prop_assert!(space.metric() == Metric::Dot || hits[0].row == row, "{:?}", hits);
+            }
+        }
+    }
+
+    #[test]
+    fn originals_that_16_bits_cannot_hold_are_refused_by_value_and_place_unless_only_the_direction_counts() {
+        for metric in METRICS {
+            let space = space(metric, Originals::F16, 3);
+            for vector in
+                [[0.5, 65_504.0, 1e-9], [65_519.0, 0.0, 0.0], [HALF_MIN, 0.0, -1e-20], [3.0, 1e-42, 0.0]]
+            {
+                let decoded = Embedding::new(&space, &vector).unwrap().decode(&space);
+                assert!(
+                    metric.distance(&vector, &decoded).is_finite()
+                        && decoded.iter().all(|value| value.is_finite())
+                );
+            }
+            for (vector, named) in [
+                ([1.0, 65_520.0, 0.0], "value 1 of the vector, the largest, is 65520"),
+                ([100_000.0, 1e-9, 3.0], "value 0 of the vector, the largest, is 100000"),
+                ([0.0, 0.0, -1e-9], "value 2 of the vector, the largest, is -0.000000001"),
+                ([1e-45, 0.0, 0.0], "value 0"),
+            ] {
+                let embedding = Embedding::new(&space, &vector);
+                if metric == Metric::Cosine {
+                    let distance = metric.distance(&vector, &embedding.unwrap().decode(&space));
+                    assert!(distance.abs() < 1e-6, "{vector:?} {distance}");
+                } else {
+                    let error = embedding.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::NotFinite);
+                    assert!(error.to_string().contains(named), "{error}");
+                }
+            }
+        }
+        let space = space(Metric::Cosine, Originals::F16, 3);
+        let largest = Embedding::new(&space, &[f32::MAX, -f32::MAX, 0.0]).unwrap().decode(&space);
+        assert!(largest[0] > 1.0 && largest[1] == -largest[0] && largest[2] == 0.0);
+    }
 }

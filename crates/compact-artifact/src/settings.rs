@@ -17,7 +17,8 @@ pub enum Originals {
     /// Nothing: a byte a dimension in all.
     #[default]
     None,
-    /// 16-bit floating point: two bytes a dimension more.
+    /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose
+    /// largest value is not in 2^-14 to 65,504 is refused; under cosine, where only its direction counts, it is kept multiplied by a power of two.
     F16,
     /// The vectors as they were: four bytes a dimension more.
     F32,
@@ -102,7 +103,7 @@ impl Space {
         self.options.originals
     }
 
-    fn new(name: &str, options: SpaceOptions) -> Result<Self> {
+    pub(crate) fn new(name: &str, options: SpaceOptions) -> Result<Self> {
         options.check(name)?;
         let quantizer = Int8Quantizer::new(options.metric, options.dimension)?;
         Ok(Self { name: name.to_owned(), options, quantizer })
