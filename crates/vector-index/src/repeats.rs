@@ -16,7 +16,7 @@ pub(crate) struct Repeat {
 
 /// The further rows of a node, ascending; `repeats` are sorted.
 #[inline]
-pub(crate) fn of_node<'a>(repeats: &'a [Repeat], node: u32) -> impl Iterator<Item = u32> + use<'a> {
+pub(crate) fn of_node(repeats: &[Repeat], node: u32) -> impl Iterator<Item = u32> + use<'_> {
     let start = if repeats.is_empty() { 0 } else { repeats.partition_point(|repeat| repeat.node < node) };
     repeats[start..].iter().take_while(move |repeat| repeat.node == node).map(|repeat| repeat.row)
 }

@@ -136,7 +136,9 @@ fn by_node(mut repeats: Vec<Repeat>, order: &[u32]) -> Vec<Repeat> {
     for (node, &position) in (0..).zip(order) {
         node_of[position as usize] = node;
     }
-    repeats.iter_mut().for_each(|repeat| repeat.node = node_of[repeat.node as usize]);
+    for repeat in &mut repeats {
+        repeat.node = node_of[repeat.node as usize];
+    }
     repeats.sort_unstable();
     repeats
 }
