@@ -15,7 +15,7 @@ use crate::quantize::{Int8Quantizer, Terms};
 /// Builds indexes, in the rayon pool that it is called from, or [without one](BuildOptions::parallel).
 ///
 /// The same vectors, options and seed give the same bytes, whatever the number of threads. While it works, a build takes, beside the
-/// codes, 8 bytes for each of the `3 * m` links that a node has room for, then 4 for each that it has, and about 30 more: 550
+/// codes, 8 bytes for each of the `3 * m` links that a node has room for, then 4 for each that it has, and about 40 more: 560
 /// bytes a vector at `m` = 16. Merging takes the codes of the inputs once more, and 200 bytes a vector.
 ///
 /// ```
