@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::artifact::{CompactArtifact, Inner};
 use crate::error::{Error, Result};
 use crate::record::Record;
-use crate::write_path::Batch;
+use crate::write_path::{Batch, prepare};
 
 /// When a [`BatchWriter`] commits.
 #[derive(Debug, Clone)]
@@ -144,8 +144,9 @@ impl BatchWriter {
     }
 
     fn push(&self, record: Record, replace: bool) -> Result<()> {
-        record.head()?; // a record that cannot be stored does not take its batch with it
-        let Shared { options, waiting, changed, .. } = &*self.shared;
+        let Shared { options, waiting, changed, inner } = &*self.shared;
+        // A record that cannot be stored does not take its batch with it.
+        prepare(&record, replace, &inner.state().settings)?;
         let bytes = record.held_bytes();
         let mut waiting = waiting.lock();
         // A record that is larger than everything allowed goes alone.

@@ -52,12 +52,11 @@ const HALF_MIN: f32 = 1.0 / 16_384.0;
 /// A vector in 16-bit floating point: every value to within 2^-11 of itself, or of 2^-14 if it is smaller. Where only the direction counts, a vector
 /// of larger or smaller values is first multiplied by a power of two, so that the largest is in 1 to 2.
 fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
-    let (at, max) =
-        vector
-            .iter()
-            .map(|value| value.abs())
-            .enumerate()
-            .fold((0, 0.0), |largest, (at, value)| if value > largest.1 { (at, value) } else { largest });
+    let (at, max) = vector
+        .iter()
+        .map(|value| value.abs())
+        .enumerate()
+        .fold((0, 0.0), |largest, (at, value)| if value > largest.1 { (at, value) } else { largest });
     let mut factor = 1.0;
     if max != 0.0 && (max < HALF_MIN || f16::from_f32(max).is_infinite()) {
         if space.options.metric != Metric::Cosine {
@@ -150,7 +149,7 @@ pub(crate) fn check(quantizer: &Int8Quantizer, embedding: &Embedding) -> Result<
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 mod tests {
     use super::*;
     use crate::settings::SpaceOptions;
@@ -163,6 +162,10 @@ mod tests {
 
     const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
 
+    fn power(exponent: i32) -> f32 {
+        2f64.powi(exponent) as f32
+    }
+
     proptest! {
         #[test]
         fn an_embedding_that_is_taken_can_be_indexed_and_has_a_finite_distance_from_itself(
@@ -170,7 +173,7 @@ mod tests {
         ) {
             let originals = [Originals::None, Originals::F16, Originals::F32][kept];
             let space = space(METRICS[metric], originals, vector.len());
-            let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * 2f32.powi(exponent)).collect();
+            let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * power(exponent)).collect();
             for vector in [vector, bounded] {
                 let Ok(embedding) = Embedding::new(&space, &vector) else { continue };
                 check(&space.quantizer, &embedding).unwrap();
@@ -188,11 +191,11 @@ mod tests {
             seed in prop::collection::vec((-1.0..1.0f32, -8..1i32), 8), exponent in -149..127i32, metric in 0..3usize
         ) {
             let space = space(METRICS[metric], Originals::F16, 8);
-            let base: Vec<f32> = seed.iter().map(|&(value, exponent)| value * 2f32.powi(exponent)).collect();
+            let base: Vec<f32> = seed.iter().map(|&(value, exponent)| value * power(exponent)).collect();
             let vectors: Vec<Vec<f32>> = (0..8).map(|turn| {
                 let mut vector = base.clone();
                 vector[turn] = if turn % 2 == 0 { 1.5 } else { -1.5 };
-                vector.iter().map(|value| value * 2f32.powi(exponent)).collect()
+                vector.iter().map(|value| value * power(exponent)).collect()
             }).collect();
             let Ok(stored) = vectors.iter().map(|vector| Embedding::new(&space, vector)).collect::<Result<Vec<_>>>() else {
                 prop_assert!(space.metric() != Metric::Cosine && !(-14..16).contains(&exponent));

@@ -215,18 +215,7 @@ struct Put {
 
 impl Put {
     fn new(record: Record, replace: bool, settings: &Settings) -> Result<Self> {
-        let head = record.head()?;
-        if replace && record.key.is_none() {
-            return Err(Error::invalid("an upsert of a record without a key; use `add`"));
-        }
-        let mut embeddings: Vec<(usize, Embedding)> = Vec::with_capacity(record.embeddings.len());
-        for (name, vector) in &record.embeddings {
-            let (number, space) = settings.space(name)?;
-            if embeddings.iter().any(|(of, _)| *of == number) {
-                return Err(Error::invalid(format!("two embeddings of one record in vector space {name:?}")));
-            }
-            embeddings.push((number, Embedding::new(space, vector)?));
-        }
+        let (head, embeddings) = prepare(&record, replace, settings)?;
         Ok(Self { record, head, embeddings, replace })
     }
 
@@ -235,6 +224,27 @@ impl Put {
             self.embeddings.iter().map(|(_, embedding)| embedding.codes.len() + embedding.original.len());
         self.head.len() + self.record.content().len() + embeddings.sum::<usize>()
     }
+}
+
+/// The first bytes of a record and its codes, by the number of the space. Fails for whatever is wrong with the record by itself.
+pub(crate) fn prepare(
+    record: &Record,
+    replace: bool,
+    settings: &Settings,
+) -> Result<(Vec<u8>, Vec<(usize, Embedding)>)> {
+    let head = record.head()?;
+    if replace && record.key.is_none() {
+        return Err(Error::invalid("an upsert of a record without a key; use `add`"));
+    }
+    let mut embeddings: Vec<(usize, Embedding)> = Vec::with_capacity(record.embeddings.len());
+    for (name, vector) in &record.embeddings {
+        let (number, space) = settings.space(name)?;
+        if embeddings.iter().any(|(of, _)| *of == number) {
+            return Err(Error::invalid(format!("two embeddings of one record in vector space {name:?}")));
+        }
+        embeddings.push((number, Embedding::new(space, vector)?));
+    }
+    Ok((head, embeddings))
 }
 
 impl Prepared {

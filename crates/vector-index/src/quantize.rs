@@ -177,8 +177,9 @@ impl Int8Quantizer {
             let (codes, scale) = self.quantize(vector)?;
             let decoded = self.decode(&codes, scale);
             saturated += self.calibration.as_ref().map_or(0, |c| c.outside(vector));
-            let norms = f64::from(dot(vector, vector)).sqrt() * f64::from(dot(&decoded, &decoded)).sqrt();
-            let error = if norms > 0.0 { 1.0 - f64::from(dot(vector, &decoded)) / norms } else { 0.0 };
+            // Of zeros there is none.
+            let error = Some(f64::from(Metric::Cosine.distance(vector, &decoded)));
+            let error = error.filter(|error| error.is_finite()).unwrap_or(0.0);
             (sum, worst, vectors) = (sum + error, worst.max(error), vectors + 1);
         }
         let mean = |total: f64, of: usize| if of == 0 { 0.0 } else { total / of as f64 };

@@ -35,3 +35,5 @@ mod packed;
 mod pages;
 /// No thread that an option did not ask for.
 mod threads;
+/// Vectors of any size.
+mod vectors;

@@ -71,7 +71,7 @@ proptest! {
         vector in prop::collection::vec(any::<f32>(), 1..90), exponent in -149..128i32, metric in 0..3usize
     ) {
         let metric = [Metric::Cosine, Metric::Dot, Metric::L2][metric];
-        let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * 2f32.powi(exponent)).collect();
+        let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * 2f64.powi(exponent) as f32).collect();
         for vector in [vector, bounded] {
             let quantizer = Int8Quantizer::new(metric, vector.len()).unwrap();
             let mut codes = Codes::new(quantizer.clone());

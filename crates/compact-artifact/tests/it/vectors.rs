@@ -1,0 +1,109 @@
+//! Vectors of any size: whose fault they are, and what becomes of them.
+
+use compact_artifact::{
+    Batch, BatchOptions, CompactArtifact, ErrorKind, Metric, Originals, Query, Record, SpaceOptions,
+};
+
+fn artifact(dir: &tempfile::TempDir, options: SpaceOptions) -> CompactArtifact {
+    CompactArtifact::options().space("v", options).create(dir.path().join("a")).unwrap()
+}
+
+#[test]
+fn a_vector_that_cannot_be_indexed_fails_its_own_batch_and_nobody_elses() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let dir = tempfile::tempdir().unwrap();
+        let artifact = artifact(&dir, SpaceOptions::new(3, metric));
+        let bad: [[f32; 3]; 4] =
+            [[6e16, 0.0, 0.0], [1e19, 0.0, 0.0], [f32::MAX, 1.0, 0.0], [f32::NAN, 0.0, 0.0]];
+        let write = |thread: u16| {
+            let mut taken = 0;
+            for i in 0..20u16 {
+                let good = [f32::from(i), f32::from(thread), 1.0];
+                artifact.add(Record::text("good").embedding("v", good)).unwrap();
+                let record = Record::text("large").embedding("v", bad[usize::from(i % 4)]);
+                match artifact.write(Batch::new().add(record)) {
+                    Ok(_) => taken += 1,
+                    Err(e) => assert_eq!(e.kind(), ErrorKind::NotFinite, "{e}"),
+                }
+            }
+            taken
+        };
+        let taken: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|thread| scope.spawn(move || write(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        // Under cosine the length does not matter.
+        assert_eq!(taken, if metric == Metric::Cosine { 90 } else { 30 }, "{metric:?}");
+        artifact.seal().unwrap();
+        assert_eq!(artifact.len(), 120 + taken);
+        let hits = artifact.search(&Query::vector("v", [1.0, 2.0, 3.0]).k(200)).unwrap().hits;
+        assert!(hits.iter().all(|hit| hit.score.is_finite()) && hits.len() as u64 == (120 + taken).min(200));
+    }
+}
+
+#[test]
+fn a_batch_writer_goes_on_after_a_record_that_cannot_be_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifact = artifact(&dir, SpaceOptions::new(3, Metric::L2));
+    let writer = artifact.batch_writer(BatchOptions { batch_size: 10, ..BatchOptions::default() }).unwrap();
+    for i in 0..40u8 {
+        writer.add(Record::text("good").embedding("v", [f32::from(i), 1.0, 0.0])).unwrap();
+        let long = writer.add(Record::text("long").embedding("v", [1e20, 0.0, 0.0])).unwrap_err();
+        assert_eq!(long.kind(), ErrorKind::NotFinite);
+        let other = writer.add(Record::text("elsewhere").embedding("w", [1.0, 0.0, 0.0])).unwrap_err();
+        assert_eq!(other.kind(), ErrorKind::NoSuchSpace);
+    }
+    assert_eq!(writer.finish().unwrap().records, 40);
+}
+
+#[test]
+fn vectors_of_any_size_are_nearest_to_themselves_and_come_back_in_their_direction() {
+    let directions = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.0, -0.8], [1.0, 1.0, 1e-3]];
+    for originals in [Originals::None, Originals::F16, Originals::F32] {
+        let dir = tempfile::tempdir().unwrap();
+        let artifact = artifact(&dir, SpaceOptions::new(3, Metric::Cosine).originals(originals));
+        let lengths = [1e-40, 1e-9, 1.0, 65_504.0, 65_520.0, 100_000.0, 1e38];
+        let vectors: Vec<[f32; 3]> =
+            (0..4).map(|i| directions[i].map(|value| value * lengths[i * 2 % 7])).collect();
+        let more = lengths.map(|length| directions[2].map(|value| value * length));
+        let all = [&vectors[..], &more].concat();
+        let ids: Vec<_> = all
+            .iter()
+            .map(|&vector| artifact.add(Record::text("x").embedding("v", vector)).unwrap())
+            .collect();
+        for sealed in [false, true] {
+            if sealed {
+                artifact.seal().unwrap();
+            }
+            for (&id, vector) in ids.iter().zip(&all) {
+                let hits = artifact.search(&Query::vector("v", *vector).k(11)).unwrap().hits;
+                assert!(hits.len() == 11 && hits.iter().all(|hit| hit.score.is_finite()));
+                let own = hits.iter().find(|hit| hit.id == id).unwrap().score;
+                assert!(own > 0.9999 && own >= hits[0].score - 1e-5, "{vector:?} {hits:?}");
+                let stored = artifact.embedding(id, "v").unwrap().unwrap();
+                assert!(Metric::Cosine.distance(&stored, vector) < 1e-4, "{vector:?} {stored:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn originals_that_16_bits_cannot_hold_are_refused_where_length_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifact = artifact(&dir, SpaceOptions::new(3, Metric::L2).originals(Originals::F16));
+    for vector in [[65_520.0, 0.0, 0.0], [0.0, 100_000.0, 1.0], [0.0, 0.0, 1e-9]] {
+        let e = artifact.add(Record::text("x").embedding("v", vector)).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::NotFinite);
+        assert!(e.to_string().contains("value"), "{e}");
+    }
+    let held = [[65_504.0, 1e-9, 0.0], [0.0, 0.0, 0.0], [1.0, -2.0, 1e-3]];
+    for vector in held {
+        let id = artifact.add(Record::text("x").embedding("v", vector)).unwrap();
+        artifact.seal().unwrap();
+        assert_eq!(artifact.search(&Query::vector("v", vector).k(3)).unwrap().hits[0].id, id);
+        let stored = artifact.embedding(id, "v").unwrap().unwrap();
+        for (stored, value) in stored.iter().zip(vector) {
+            assert!((stored - value).abs() <= value.abs().max(1.0 / 16_384.0) / 2_048.0, "{stored} {value}");
+        }
+    }
+}
