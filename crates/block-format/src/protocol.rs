@@ -56,6 +56,8 @@ pub enum Step {
     CheckChunk,
     /// The hash over a whole sealed file, by `verify`.
     CheckFileHash,
+    /// The hash over a whole sealed file, before its copy is a pack.
+    CheckPacked,
     /// Commits found beyond the newest sound manifest: it was lost, not merely never written.
     CheckOrphans,
     /// A sealed segment is read back before its sources are removed.
@@ -94,6 +96,7 @@ impl Step {
         Self::CheckPart,
         Self::CheckChunk,
         Self::CheckFileHash,
+        Self::CheckPacked,
         Self::CheckOrphans,
         Self::CheckReadBack,
         Self::CheckUnpacked,

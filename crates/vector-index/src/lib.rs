@@ -43,7 +43,8 @@
 //! # Limits
 //!
 //! 1 to 65,536 dimensions, up to 2^31 - 1 vectors and rows below 2^32 - 1 in an index. Little-endian processors only. Bytes that are
-//! damaged or hostile give errors or wrong hits, in bounded time and memory: [`Index::verify`] tells them apart.
+//! damaged or hostile give errors or wrong hits, in bounded time and memory: [`Index::verify`] tells them apart, and whoever implements
+//! [`Bytes::check`] gets errors instead of wrong hits, at the price of verifying what a search touches.
 //!
 //! # Features
 //!

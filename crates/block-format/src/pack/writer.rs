@@ -10,6 +10,9 @@ use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileKind, FileName};
 use crate::id::FileId;
 use crate::manifest::{Checkpoint, LogEntry, Manifest};
+use crate::part;
+use crate::protocol::Step;
+use crate::segment;
 use crate::source::{Source, Window};
 use crate::store::{Snapshot, Store};
 use crate::vfs::{DiskVfs, Vfs};
@@ -29,25 +32,34 @@ pub struct PackReport {
 /// A file to be packed.
 enum Content<'a> {
     Bytes(Vec<u8>),
-    Source(&'a Source),
+    /// A sealed file, and the hash over all of it but its footer, which was verified.
+    Sealed {
+        source: &'a Source,
+        footer_len: usize,
+        hash: u128,
+    },
 }
 
 impl Content<'_> {
     fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Source(source) => source.len(),
+            Self::Sealed { source, .. } => source.len(),
         }
     }
 }
 
 impl Store {
     /// Writes a snapshot of this artifact, of which everything must be sealed, as one file. The same snapshot gives the same bytes.
+    ///
+    /// Every file is verified while it is copied. Fails with [`Damaged`](ErrorKind::Damaged) and the name of the file if one is not what was
+    /// written: a pack is of an artifact that is sound. What was written to `out` by then is not a pack.
     pub fn pack(&self, snapshot: &Snapshot, out: impl Write) -> Result<PackReport> {
         self.write_pack(snapshot, out, Path::new("the pack"))
     }
 
-    /// Writes a snapshot of this artifact, of which everything must be sealed, to the new file `path`, and syncs it. What fails leaves no file.
+    /// Writes a snapshot of this artifact, of which everything must be sealed, to the new file `path`, and syncs it. What fails leaves no file;
+    /// see [`pack`](Self::pack).
     pub fn pack_to(&self, snapshot: &Snapshot, path: impl AsRef<Path>) -> Result<PackReport> {
         let path = path.as_ref();
         let vfs = DiskVfs;
@@ -97,13 +109,11 @@ impl Store {
             out.write_all(&vec![0; padding]).map_err(failed)?;
             match content {
                 Content::Bytes(bytes) => out.write_all(bytes).map_err(failed)?,
-                Content::Source(source) => {
-                    let mut window = Window::new(source);
-                    let mut at = 0;
-                    while at < source.len() {
-                        let step = (source.len() - at).min(COPIED_AT_ONCE);
-                        out.write_all(window.read(at, step)?).map_err(failed)?;
-                        at += step;
+                Content::Sealed { source, footer_len, hash } => {
+                    let found = copy(source, *footer_len, &mut out).map_err(failed)?;
+                    if found != *hash && self.steps().take(Step::CheckPacked) {
+                        let message = format!("expected file hash {hash:032x}, found {found:032x}");
+                        return Err(Error::damaged(message).at(source.path()));
                     }
                 }
             }
@@ -116,8 +126,6 @@ impl Store {
     /// The files of a generation in which the snapshot is all there is.
     fn packed_files<'s>(&self, snapshot: &'s Snapshot) -> Result<Vec<(FileName, Content<'s>)>> {
         let (segments, parts) = snapshot.sealed_files()?;
-        // What can be made again and cannot be read is not worth shipping.
-        let parts: Vec<_> = parts.iter().filter(|part| part.fault().is_none()).collect();
         let ids =
             segments.iter().map(|segment| segment.entry.file).chain(parts.iter().map(|part| part.entry.file));
         let log = FileId(ids.map(|id| id.0).max().unwrap_or(0).saturating_add(1));
@@ -141,19 +149,38 @@ impl Store {
             (FileName::Manifest { generation: 1, copy: 1 }, Content::Bytes(manifest.encode())),
             (FileName::Log(log), Content::Bytes(header.encode().to_vec())),
         ];
-        files.extend(
-            segments
-                .iter()
-                .map(|segment| (FileName::Segment(segment.entry.file), Content::Source(segment.source()))),
-        );
-        files.extend(
-            parts.iter().map(|part| (FileName::Part(part.entry.file), Content::Source(part.source()))),
-        );
+        for segment in segments {
+            let (source, hash) = (segment.source(), segment.footer()?.hash);
+            let content = Content::Sealed { source, footer_len: segment::layout::FOOTER_LEN, hash };
+            files.push((FileName::Segment(segment.entry.file), content));
+        }
+        for part in parts {
+            part.fault().map_or(Ok(()), |fault| Err(fault.again()))?;
+            let (source, hash) = (part.source(), part.footer()?.hash);
+            let content = Content::Sealed { source, footer_len: part::layout::FOOTER_LEN, hash };
+            files.push((FileName::Part(part.entry.file), content));
+        }
         Ok(files)
     }
 }
 
 const COPIED_AT_ONCE: u64 = 256 << 10;
+
+/// Copies a whole file, and returns the hash over all of it but the footer.
+fn copy(source: &Source, footer_len: usize, out: &mut impl Write) -> std::io::Result<u128> {
+    let (mut window, mut hash) = (Window::new(source), Hash128::new());
+    let (mut at, hashed) = (0, source.len().saturating_sub(footer_len as u64));
+    while at < source.len() {
+        let end = if at < hashed { hashed } else { source.len() };
+        let bytes = window.read(at, (end - at).min(COPIED_AT_ONCE))?;
+        if at < hashed {
+            hash.update(bytes);
+        }
+        out.write_all(bytes)?;
+        at += bytes.len() as u64;
+    }
+    Ok(hash.value())
+}
 
 /// A file, from front to back.
 struct Positioned<'a> {

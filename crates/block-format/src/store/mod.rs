@@ -31,7 +31,7 @@ use crate::log::{LogIndex, LogView, LogWriter};
 use crate::manifest::Manifest;
 use crate::options::Options;
 use crate::part::Part;
-use crate::protocol::Step;
+use crate::protocol::{Step, Steps};
 use crate::run::{BlockFile, Run};
 use crate::segment::Segment;
 use crate::source::Source;
@@ -277,6 +277,10 @@ impl Store {
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         let Directory { vfs, root, options, .. } = &self.directory;
         verify_in(vfs.clone(), root, level, options)
+    }
+
+    pub(crate) fn steps(&self) -> Steps {
+        self.directory.options.steps
     }
 
     /// The pack that this store was opened from, if it was.

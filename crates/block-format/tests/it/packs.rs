@@ -142,6 +142,42 @@ pub(crate) fn crashes_while_unpacking(left_out: Option<Step>) -> Result<u64, Str
     Ok(states)
 }
 
+/// Bits flipped in sealed files: a pack of them is an error, never a file that looks like a sound one.
+pub(crate) fn packs_of_damaged_files(left_out: Option<Step>, stride: usize) -> Result<u64, String> {
+    let (bytes, _) = packed();
+    let pack = PackVfs::from_bytes(bytes.clone()).map_err(|e| e.to_string())?;
+    let disk = MemoryVfs::new();
+    let options = options(left_out);
+    pack.unpack_in(Arc::new(disk.clone()), ROOT, &options).map_err(|e| e.to_string())?;
+    let is_sealed = |name: &str| name.contains("segment-") || name.contains("part-");
+    let mut flips = 0;
+    for path in disk.files().into_iter().filter(|path| is_sealed(&path.to_string_lossy())) {
+        let sound = disk.read_file(&path).unwrap_or_default();
+        for bit in (0..sound.len() * 8).step_by(stride) {
+            let (changed, mut flipped) = (disk.fork(), sound.clone());
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            changed.write_file(&path, flipped);
+            flips += 1;
+            let Ok((store, _)) = Store::open_read_only_in(Arc::new(changed), ROOT, options.clone()) else {
+                continue;
+            };
+            let mut out = Vec::new();
+            match store.pack(&store.snapshot(), &mut out) {
+                Err(e) if e.kind() == ErrorKind::Damaged && e.path() == Some(&*path) => {}
+                other => return Err(format!("{}, bit {bit}: {other:?}", path.display())),
+            }
+        }
+    }
+    Ok(flips)
+}
+
+#[test]
+fn no_pack_is_made_of_a_file_that_is_damaged() {
+    let flips = packs_of_damaged_files(None, 97).unwrap_or_else(|e| panic!("{e}"));
+    println!("flips, each of which keeps a pack from being made: {flips}");
+    assert!(flips > 500, "{flips}");
+}
+
 /// A medium that does not keep what is unpacked onto it: an error, and no files.
 pub(crate) fn unpacking_onto_a_lying_medium(left_out: Option<Step>) -> Result<u64, String> {
     let (bytes, _) = packed();

@@ -10,11 +10,12 @@ use crate::{crash, damage, faults, packs};
 type Campaign = (&'static str, fn(Option<Step>) -> Result<u64, String>);
 
 /// Small doses, the quick ones first.
-const CAMPAIGNS: [Campaign; 12] = [
+const CAMPAIGNS: [Campaign; 13] = [
     ("lost manifest", damage::lost_manifest),
     ("lying medium", damage::lying_medium),
     ("crashes while unpacking", packs::crashes_while_unpacking),
     ("unpacking onto a lying medium", packs::unpacking_onto_a_lying_medium),
+    ("packs of damaged files", |left_out| packs::packs_of_damaged_files(left_out, 1009)),
     ("forged checksums", damage::forged_checksums),
     ("flips before a later commit", |left_out| damage::flips_before_a_later_commit(left_out, 11)),
     ("flips in a part", |left_out| damage::flips_in_a_part(left_out, 1009)),

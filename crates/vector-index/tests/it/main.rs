@@ -11,6 +11,7 @@
 mod allocation;
 mod bad_input;
 mod build;
+mod damage;
 mod data;
 mod filter;
 mod golden;

@@ -1,0 +1,134 @@
+//! Bytes that are verified piece by piece: whatever changed, an answer is the one from before, or an error.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use vector_index::*;
+
+use crate::data::{Noise, codes, vectors};
+
+/// Bytes that know what they should be.
+struct Stored {
+    found: IndexBytes,
+    written: Arc<[u8]>,
+    /// A planted bug: bytes that are never verified.
+    left_out: Range<usize>,
+}
+
+impl AsRef<[u8]> for Stored {
+    fn as_ref(&self) -> &[u8] {
+        self.found.as_ref()
+    }
+}
+
+const PAGE: usize = 256;
+
+impl Bytes for Stored {
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        assert!(range.end <= self.written.len(), "within the bytes");
+        let pages = range.start / PAGE..range.end.div_ceil(PAGE);
+        let is_sound = |page: usize| {
+            let bytes = page * PAGE..(page * PAGE + PAGE).min(self.written.len());
+            self.left_out.contains(&bytes.start) || self.found.as_ref()[bytes.clone()] == self.written[bytes]
+        };
+        match pages.into_iter().find(|&page| !is_sound(page)) {
+            Some(page) => Err(format!("page {page} is damaged").into()),
+            None => Ok(()),
+        }
+    }
+
+    fn is_verified(&self) -> bool {
+        false
+    }
+}
+
+const DIMENSION: usize = 96;
+
+type Answer = Result<Vec<(u32, u32)>>;
+
+/// Every kind of question.
+fn ask<B: Bytes>(index: &Index<B>, queries: &[f32]) -> Vec<Answer> {
+    let mut scratch = Scratch::new();
+    let (few, many): (RowSet, RowSet) =
+        ((0..900).step_by(13).collect(), (0..900).filter(|row| row % 10 != 0).collect());
+    let options = [
+        SearchOptions::new(10),
+        SearchOptions::new(5).exact(true),
+        SearchOptions::new(5).filter(&few),
+        SearchOptions::new(5).filter(&many).ef_search(5),
+        SearchOptions::new(5).deleted(&few),
+    ];
+    let mut answers = Vec::new();
+    for query in queries.chunks_exact(DIMENSION) {
+        for options in &options {
+            let hits = index.search(query, options, &mut scratch);
+            answers.push(hits.map(|hits| hits.iter().map(|hit| (hit.row, hit.distance.to_bits())).collect()));
+        }
+    }
+    for row in [0, 300, 301, 899] {
+        let vector = index.vector(row);
+        answers.push(vector.map(|vector| vector.into_iter().flatten().map(|v| (row, v.to_bits())).collect()));
+    }
+    answers.push(index.rows().map(|rows| rows.into_iter().map(|row| (row, 0)).collect()));
+    let mut merge = Builder::new(BuildOptions::new()).merge();
+    let merged = merge.add_index(index, |row| (row % 40 == 0).then_some(row)).and_then(|()| merge.build());
+    let merged = merged.and_then(|built| built.to_bytes());
+    answers.push(merged.map(|bytes| vec![(0, crc32fast::hash(bytes.as_ref()))]));
+    answers
+}
+
+/// Flips bits all over an index; returns how many, and how many changed an answer in silence. `left_out` says which bytes are not
+/// verified, if it is this one that flips.
+fn flips(bytes: &IndexBytes, left_out: impl Fn(usize) -> Range<usize>) -> (usize, usize) {
+    let written: Arc<[u8]> = bytes.as_ref().into();
+    let queries = vectors(8, 3, DIMENSION);
+    let expected = ask(&Index::open(bytes.clone()).unwrap(), &queries);
+    let (mut flipped, mut silent, mut noise) = (0, 0, Noise::new(5));
+    for at in (0..written.len()).step_by(written.len() / 150) {
+        let at = (at + noise.below(written.len() / 150)).min(written.len() - 1);
+        let mut changed = written.to_vec();
+        changed[at] ^= 1 << noise.below(8);
+        let found = IndexBytes::from(&changed[..]);
+        let stored = Stored { found, written: written.clone(), left_out: left_out(at) };
+        let Ok(index) = Index::open(stored) else { continue };
+        flipped += 1;
+        let answers = ask(&index, &queries);
+        let is_told = |(answer, expected): (&Answer, &Answer)| match answer {
+            Err(e) => e.kind() == ErrorKind::Damaged,
+            Ok(_) => answer == expected,
+        };
+        silent += usize::from(!answers.iter().zip(&expected).all(is_told));
+    }
+    (flipped, silent)
+}
+
+fn indexes() -> Vec<IndexBytes> {
+    let all = vectors(4, 900, DIMENSION);
+    let calibrated = Int8Quantizer::calibrated(Metric::Cosine, DIMENSION, &all).unwrap();
+    let mut with_calibration = Codes::new(calibrated);
+    with_calibration.push_all(0, &all).unwrap();
+    let mut with_gaps = Codes::new(Int8Quantizer::new(Metric::L2, DIMENSION).unwrap());
+    for (row, vector) in all.chunks_exact(DIMENSION).enumerate().filter(|(row, _)| row % 7 != 3) {
+        with_gaps.push(row as u32, vector).unwrap();
+    }
+    let graph = BuildOptions::new().graph_from(0);
+    let scanned = BuildOptions::new().graph_from(usize::MAX);
+    let build = |codes, options| Builder::new(options).build(codes).unwrap().to_bytes().unwrap();
+    vec![
+        build(codes(Metric::Cosine, DIMENSION, &all), graph),
+        build(with_gaps, graph),
+        build(codes(Metric::Dot, DIMENSION, &all), scanned),
+        build(with_calibration, graph),
+    ]
+}
+
+#[test]
+fn no_answer_is_made_of_bytes_that_were_not_verified() {
+    for (number, bytes) in indexes().iter().enumerate() {
+        let (flipped, silent) = flips(bytes, |_| 0..0);
+        assert!(flipped > 100 && silent == 0, "index {number}: {silent} of {flipped} flips change an answer");
+        // Planted: the page that flips is not verified. So the questions do read what is verified.
+        let (_, silent) = flips(bytes, |at| at / PAGE * PAGE..at / PAGE * PAGE + PAGE);
+        assert!(silent > 50, "index {number}: only {silent} of {flipped} flips matter");
+    }
+}
