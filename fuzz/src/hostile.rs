@@ -426,8 +426,8 @@ impl Part {
         };
         let kind = if self.deletes { 1u32 } else { 300 };
         let content_len = bytes.len();
-        let sums: Vec<u8> = (bytes.chunks(65536).enumerate())
-            .flat_map(|(chunk, content)| crc(number, chunk * 65536, content).to_le_bytes())
+        let sums: Vec<u8> = (bytes.chunks(4096).enumerate())
+            .flat_map(|(chunk, content)| crc(number, chunk * 4096, content).to_le_bytes())
             .collect();
         let table_crc = crc(number, content_len, &sums);
         bytes.extend(sums);

@@ -109,6 +109,9 @@ pub use write_path::{Batch, Receipt};
 #[cfg(feature = "testing")]
 pub use protocol::Step;
 
+/// The steps of the store that tests leave out to see that they are missed.
+#[cfg(feature = "testing")]
+pub use block_format::Step as StoreStep;
 /// The file systems that tests put in the place of the disk.
 #[cfg(feature = "testing")]
 pub use block_format::vfs;

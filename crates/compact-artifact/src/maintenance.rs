@@ -64,6 +64,9 @@ impl CompactArtifact {
     /// Returns the space of deleted records, with at most `budget` bytes of heap: then the files are no longer than 1.15 times what is alive.
     /// One segment or index is rewritten at a time, verified, and only then are the old ones removed: until then both are on disk. Commits and
     /// searches go on meanwhile. Interrupted, it has done a part of it, and can be called again.
+    ///
+    /// Nothing is copied that was not verified. An index to be rewritten that is damaged stays as it is, and when everything else is compacted,
+    /// this fails with [`Damaged`](ErrorKind::Damaged) and the name of its file; [`salvage`](crate::salvage) makes it anew.
     pub fn compact(&self, budget: usize) -> Result<CompactReport> {
         self.inner.check_writable()?;
         if budget < MIN_BUDGET {
@@ -266,7 +269,10 @@ impl Inner {
         let class = |view: &View| view.live().max(1024).ilog2() / 2;
         let fits = |views: &[View]| {
             let rows = views.iter().map(View::live).sum();
-            rows <= MAX_ROWS && build_bytes_of(&state.settings, rows) <= self.options.build_bytes()
+            rows <= MAX_ROWS
+                && build_bytes_of(&state.settings, rows) <= self.options.build_bytes()
+                // Last, because it reads all of them. What is damaged stays as it is; its neighbours merge without it.
+                && views.iter().all(|view| view.shard.check_all().is_ok())
         };
         let all_sealed = |views: &[View]| views.iter().all(|view| view.shard.is_sealed());
         let alike =
@@ -293,6 +299,7 @@ impl Inner {
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
         let is_meant = |view: &&View| numbers.contains(&view.shard.number);
         let group: Vec<View> = state.views.iter().filter(is_meant).cloned().collect();
+        group.iter().try_for_each(|view| view.shard.check_all())?;
         let sources =
             group.iter().map(|view| Source::new(view, view.droppable(&deleted, state.steps))).collect();
         let outputs = outputs(&state.settings, sources, tail::covered(&group), build_bytes);
@@ -340,8 +347,14 @@ impl Inner {
             report.segments_rewritten += group.len() as u64;
             report.records_dropped += self.rewrite_segments(&group)?;
         }
+        let mut damage = None;
         for number in self.shards_worth_rewriting() {
-            report.shards_rewritten += self.rewrite_shards(&[number], build_bytes)?;
+            match self.rewrite_shards(&[number], build_bytes) {
+                Ok(rewritten) => report.shards_rewritten += rewritten,
+                // It stays as it is, and all others are compacted before this is said.
+                Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
+                Err(e) => return Err(e),
+            }
         }
         report.bytes_after = self.state().records.disk_usage().total();
         event!(
@@ -351,7 +364,7 @@ impl Inner {
             dropped = report.records_dropped,
             "compacted"
         );
-        Ok(report)
+        damage.map_or(Ok(report), Err)
     }
 
     /// Sealed shards of which enough can be dropped.

@@ -113,6 +113,13 @@ impl Options {
         self
     }
 
+    /// Plants a bug, for tests: from now on the store leaves this step out.
+    #[cfg(feature = "testing")]
+    pub fn leave_out_of_store(mut self, step: block_format::Step) -> Self {
+        self.store = self.store.leave_out(step);
+        self
+    }
+
     /// What has happened when a call that adds or deletes returns. Default: it is on disk.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;

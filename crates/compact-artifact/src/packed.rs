@@ -23,6 +23,9 @@ impl CompactArtifact {
     /// Writes the newest commit to one immutable file, which must not exist yet, and syncs it. An artifact that is opened for writing is sealed
     /// first. The file opens with [`open_read_only`](Self::open_read_only), with [`open_packed_at`](Self::open_packed_at) inside a larger
     /// file, or with [`open_packed_bytes`](Self::open_packed_bytes) from memory. The same artifact gives the same file.
+    ///
+    /// Fails with [`Damaged`](crate::ErrorKind::Damaged) and the name of the file if any is not what was written: a pack is of an artifact that is
+    /// sound.
     pub fn pack(&self, path: impl AsRef<Path>) -> Result<PackReport> {
         let records = self.sealed_records()?;
         let report = self.inner.store.pack_to(&records, path)?;

@@ -227,6 +227,9 @@ pub(crate) fn stored_embedding(vectors: &Vectors, row: u32, space: &Space) -> Re
     let each = crate::embeddings::original_len(space);
     let original = vectors.originals.as_ref().map_or(&[][..], |section| section.as_ref());
     let at = row as usize * each;
+    if let Some(section) = vectors.originals.as_ref().filter(|_| each > 0) {
+        section.check(at..at + each)?;
+    }
     let original = original.get(at..at + each).unwrap_or_default().to_vec();
     Ok(Some(Embedding { codes, scale, original }))
 }

@@ -55,8 +55,11 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             }
         }
     }
-    if lost > 0 {
-        return Err(Failure::damage("some records could not be read").at(args.at.path.display()));
+    // What opening lost of indexes are embeddings.
+    if lost > 0 || args.vectors && !artifact.recovery().damage.is_empty() {
+        return Err(
+            Failure::damage("some records or embeddings could not be read").at(args.at.path.display())
+        );
     }
     if written == 0 && filter.is_some() {
         return Err(Failure::not_there("no record matches the filter").at(args.at.path.display()));

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use roaring::RoaringBitmap;
 use serde_json::{Map, Value as Json};
+use vector_index::Bytes;
 
 use super::date;
 use super::strings::Comparison;
@@ -172,7 +173,7 @@ pub(crate) struct FilterIndex<B> {
     layout: Layout,
 }
 
-impl<B: AsRef<[u8]>> FilterIndex<B> {
+impl<B: Bytes> FilterIndex<B> {
     pub(crate) fn open(bytes: B) -> Result<Self> {
         let layout = Layout::decode(bytes.as_ref())?;
         Ok(Self { bytes, layout })
@@ -183,7 +184,7 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
     }
 
     fn table(&self) -> Table<'_> {
-        Table::new(self.bytes.as_ref(), self.layout)
+        Table::new(&self.bytes, self.layout)
     }
 
     /// Reads everything and compares checksum and order.
@@ -200,7 +201,7 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
         for of in Type::ALL {
             for element in [0, ELEMENT] {
                 let prefix = table_key(field, of as u8 | element, &[]);
-                if let Some(next) = self.table().from(&prefix).peek_key()
+                if let Some(next) = self.table().from(&prefix)?.peek_key()
                     && next?.starts_with(&prefix)
                 {
                     types = types | of.into();
@@ -290,7 +291,7 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
         let (mut found, mut undecided) = (RoaringBitmap::new(), RoaringBitmap::new());
         for tag in STRINGS.into_iter().flat_map(|tag| [tag, tag | ELEMENT]) {
             let all = table_key(field, tag, &[]);
-            let mut entries = self.table().from(&table_key(field, tag, comparison.start()));
+            let mut entries = self.table().from(&table_key(field, tag, comparison.start()))?;
             while let Some(entry) = entries.next_entry() {
                 let (key, list) = entry?;
                 let Some(string) = key.strip_prefix(all.as_slice()) else { break };
@@ -322,7 +323,7 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
     }
 
     fn exactly(&self, key: &[u8]) -> Result<RoaringBitmap> {
-        match self.table().from(key).next_entry() {
+        match self.table().from(key)?.next_entry() {
             Some(entry) => {
                 let (found, rows) = entry?;
                 if found == key { rows.decode() } else { Ok(RoaringBitmap::new()) }
@@ -348,7 +349,7 @@ impl<B: AsRef<[u8]>> FilterIndex<B> {
 
     /// The rows of all keys from one on, as long as they belong.
     fn collect(&self, from: &[u8], belongs: impl Fn(&[u8]) -> bool) -> Result<RoaringBitmap> {
-        let mut entries = self.table().from(from);
+        let mut entries = self.table().from(from)?;
         let (mut single, mut found) = (Vec::new(), RoaringBitmap::new());
         while let Some(entry) = entries.next_entry() {
             let (key, rows) = entry?;
@@ -370,9 +371,10 @@ pub(crate) type Input<'a, B> = (&'a FilterIndex<B>, &'a dyn Fn(u32) -> Option<u3
 
 /// Writes one index of several: `row_of` gives the new number of each row, or `None` for one that is left out. The bytes are those of an index built from
 /// what is left.
-pub(crate) fn merge<B: AsRef<[u8]>>(parts: &[Input<'_, B>], out: impl Write) -> Result<()> {
+pub(crate) fn merge<B: Bytes>(parts: &[Input<'_, B>], out: impl Write) -> Result<()> {
     let mut table = TableWriter::new(out);
-    let mut inputs: Vec<_> = parts.iter().map(|(part, row_of)| (part.table().entries(), row_of)).collect();
+    let inputs = parts.iter().map(|(part, row_of)| Ok((part.table().entries()?, row_of)));
+    let mut inputs = inputs.collect::<Result<Vec<_>>>()?;
     loop {
         let mut least: Option<Vec<u8>> = None;
         for (entries, _) in &mut inputs {

@@ -7,8 +7,10 @@
 //! ```
 
 use std::io::Write;
+use std::ops::Range;
 
 use roaring::RoaringBitmap;
+use vector_index::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -155,63 +157,98 @@ impl Layout {
 }
 
 /// A table where it lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Table<'a> {
     blocks: &'a [u8],
     offsets: &'a [[u8; 4]],
     body: &'a [u8],
     crc: u32,
+    /// What verifies the body before it is used, if it was not.
+    unverified: Option<&'a dyn Bytes>,
 }
 
+impl std::fmt::Debug for Table<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("blocks", &self.offsets.len()).finish_non_exhaustive()
+    }
+}
+
+/// The two numbers before a key take no more.
+const LENGTHS_LEN: usize = 10;
+/// Entries that are read one after the other are verified so many bytes at a time.
+const VERIFIED_AT_ONCE: usize = 4 << 10;
+
 impl<'a> Table<'a> {
-    pub(crate) fn new(bytes: &'a [u8], layout: Layout) -> Self {
-        let body = &bytes[..layout.blocks_len + 4 * layout.blocks];
+    pub(crate) fn new(bytes: &'a dyn Bytes, layout: Layout) -> Self {
+        let body = &bytes.as_ref()[..layout.blocks_len + 4 * layout.blocks];
         let (blocks, offsets) = body.split_at(layout.blocks_len);
-        Self { blocks, offsets: offsets.as_chunks().0, body, crc: layout.crc }
+        let unverified = (!bytes.is_verified()).then_some(bytes);
+        Self { blocks, offsets: offsets.as_chunks().0, body, crc: layout.crc, unverified }
     }
 
-    fn block(&self, number: usize) -> Option<&'a [u8]> {
-        let begin = u32::from_le_bytes(*self.offsets.get(number)?) as usize;
-        self.blocks.get(begin..)
+    /// Has a range of the body verified.
+    fn check(&self, range: Range<usize>) -> Result<()> {
+        match self.unverified {
+            Some(bytes) => bytes.check(range).map_err(|e| fault(&e.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// The bytes of blocks from `at` on: `len`, or as many as there are.
+    fn verified(&self, at: usize, len: usize) -> Result<&'a [u8]> {
+        let end = at.saturating_add(len).min(self.blocks.len());
+        let bytes = self.blocks.get(at..end).ok_or_else(|| fault("a block does not lie where it can"))?;
+        self.check(at..end)?;
+        Ok(bytes)
+    }
+
+    /// Where a block begins.
+    fn begin_of(&self, block: usize) -> Result<usize> {
+        let at = self.blocks.len() + 4 * block;
+        self.check(at..at + 4)?;
+        Ok(u32::from_le_bytes(self.offsets[block]) as usize)
     }
 
     /// The first key of a block.
-    fn first_key(&self, number: usize) -> Option<&'a [u8]> {
-        let mut bytes = self.block(number)?;
-        take_varint(&mut bytes)?;
-        let len = usize::try_from(take_varint(&mut bytes)?).ok()?;
-        bytes.get(..len)
+    fn first_key(&self, block: usize) -> Result<&'a [u8]> {
+        let at = self.begin_of(block)?;
+        let head = self.verified(at, LENGTHS_LEN)?;
+        let mut rest = head;
+        let len = take_varint(&mut rest).and_then(|_| take_varint(&mut rest));
+        let len =
+            len.and_then(|len| usize::try_from(len).ok()).ok_or_else(|| fault("an entry does not hold"))?;
+        self.verified(at + head.len() - rest.len(), len)
     }
 
     /// The entries from the first key on that is not less than `key`.
-    pub(crate) fn from(&self, key: &[u8]) -> Entries<'a> {
+    pub(crate) fn from(&self, key: &[u8]) -> Result<Entries<'a>> {
         let (mut low, mut high) = (0, self.offsets.len());
         while low < high {
             let middle = low.midpoint(high);
-            // Of damaged tables any place is as good.
-            if self.first_key(middle).is_some_and(|first| first <= key) {
+            if self.first_key(middle)? <= key {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        let begin = low.saturating_sub(1);
-        let mut entries = self.entries_from(begin);
-        while let Some(Ok(())) = entries.peek() {
-            if entries.key.as_slice() >= key {
+        let mut entries = self.entries_from(low.saturating_sub(1))?;
+        while let Some(next) = entries.peek_key() {
+            if next? >= key {
                 break;
             }
             entries.peeked = false;
         }
-        entries
+        Ok(entries)
     }
 
-    fn entries_from(&self, block: usize) -> Entries<'a> {
-        let rest = self.block(block).unwrap_or_default();
-        Entries { rest, key: Vec::new(), rows: Rows::One(0), in_block: 0, peeked: false, failed: false }
+    fn entries_from(&self, block: usize) -> Result<Entries<'a>> {
+        let at = if self.offsets.is_empty() { 0 } else { self.begin_of(block)? };
+        let verified_to = if self.unverified.is_some() { at } else { self.blocks.len() };
+        let (key, rows) = (Vec::new(), Rows::One(0));
+        Ok(Entries { table: *self, at, verified_to, key, rows, in_block: 0, peeked: false, failed: false })
     }
 
-    pub(crate) fn entries(&self) -> Entries<'a> {
+    pub(crate) fn entries(&self) -> Result<Entries<'a>> {
         self.entries_from(0)
     }
 
@@ -219,7 +256,7 @@ impl<'a> Table<'a> {
         if crc32fast::hash(self.body) != self.crc {
             return Err(fault("its checksum does not hold"));
         }
-        let mut entries = self.entries();
+        let mut entries = self.entries()?;
         let mut last: Option<Vec<u8>> = None;
         while let Some(entry) = entries.next_entry() {
             let (key, list) = entry?;
@@ -239,16 +276,23 @@ impl<'a> Table<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rows<'a> {
     One(u32),
-    Many(&'a [u8]),
+    Many(List<'a>),
+}
+
+/// A serialized list of rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct List<'a> {
+    table: Table<'a>,
+    at: usize,
+    len: usize,
 }
 
 impl Rows<'_> {
     pub(crate) fn decode(self) -> Result<RoaringBitmap> {
         match self {
             Self::One(row) => Ok(RoaringBitmap::from_iter([row])),
-            Self::Many(bytes) => {
-                RoaringBitmap::deserialize_from(bytes).map_err(|e| fault(&format!("a list of rows: {e}")))
-            }
+            Self::Many(List { table, at, len }) => RoaringBitmap::deserialize_from(table.verified(at, len)?)
+                .map_err(|e| fault(&format!("a list of rows: {e}"))),
         }
     }
 }
@@ -256,7 +300,11 @@ impl Rows<'_> {
 /// Keys and rows, in order.
 #[derive(Debug)]
 pub(crate) struct Entries<'a> {
-    rest: &'a [u8],
+    table: Table<'a>,
+    /// Of what was not read yet.
+    at: usize,
+    /// Bytes from `at` to here are verified.
+    verified_to: usize,
     key: Vec<u8>,
     rows: Rows<'a>,
     in_block: usize,
@@ -282,34 +330,59 @@ impl<'a> Entries<'a> {
         if self.peeked {
             return Some(Ok(()));
         }
-        if self.rest.is_empty() || self.failed {
+        if self.at >= self.table.blocks.len() || self.failed {
             return None;
         }
-        self.peeked = self.read().is_some();
-        self.failed = !self.peeked;
-        Some(if self.peeked { Ok(()) } else { Err(fault("an entry does not hold")) })
+        let read = self.read();
+        self.peeked = read.is_ok();
+        self.failed = read.is_err();
+        Some(read)
     }
 
-    fn read(&mut self) -> Option<()> {
-        let size = |value: u64| usize::try_from(value).ok();
-        let shared = size(take_varint(&mut self.rest)?)?;
-        let len = size(take_varint(&mut self.rest)?)?;
+    fn read(&mut self) -> Result<()> {
+        let broken = || fault("an entry does not hold");
+        let shared = self.take_size()?;
+        let len = self.take_size()?;
         if shared > self.key.len() || self.in_block == 0 && shared > 0 {
-            return None;
+            return Err(broken());
         }
-        let (suffix, rest) = self.rest.split_at_checked(len)?;
+        let rest = self.rest(len)?;
         self.key.truncate(shared);
-        self.key.extend(suffix);
-        self.rest = rest;
-        let head = take_varint(&mut self.rest)?;
+        self.key.extend(rest.get(..len).ok_or_else(broken)?);
+        self.at += len;
+        let head = self.take_size()?;
         self.rows = if head & 1 == 0 {
-            Rows::One(u32::try_from(head >> 1).ok()?)
+            Rows::One(u32::try_from(head >> 1).map_err(|_| broken())?)
         } else {
-            let (list, rest) = self.rest.split_at_checked(size(head >> 1)?)?;
-            self.rest = rest;
+            let list = List { table: self.table, at: self.at, len: head >> 1 };
+            // It is verified by whoever decodes it.
+            self.at = self.at.checked_add(list.len).ok_or_else(broken)?;
+            if self.at > self.table.blocks.len() {
+                return Err(broken());
+            }
             Rows::Many(list)
         };
         self.in_block = (self.in_block + 1) % BLOCK;
-        Some(())
+        Ok(())
+    }
+
+    /// What was not read yet, of which `len` bytes, if there are so many, are verified.
+    fn rest(&mut self, len: usize) -> Result<&'a [u8]> {
+        let all = self.table.blocks;
+        let end = self.at.saturating_add(len).min(all.len());
+        if end > self.verified_to {
+            let end = end.next_multiple_of(VERIFIED_AT_ONCE).min(all.len());
+            self.table.check(self.at..end)?;
+            self.verified_to = end;
+        }
+        Ok(&all[self.at..])
+    }
+
+    fn take_size(&mut self) -> Result<usize> {
+        let before = self.rest(LENGTHS_LEN / 2)?;
+        let mut rest = before;
+        let value = take_varint(&mut rest).and_then(|value| usize::try_from(value).ok());
+        self.at += before.len() - rest.len();
+        value.ok_or_else(|| fault("an entry does not hold"))
     }
 }

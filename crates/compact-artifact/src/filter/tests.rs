@@ -183,7 +183,7 @@ fn count(rows: &[Json]) -> u32 {
     u32::try_from(rows.len()).unwrap()
 }
 
-fn rows_of<B: AsRef<[u8]>>(index: &FilterIndex<B>, filter: &Filter, rows: &[Json]) -> Vec<u32> {
+fn rows_of<B: vector_index::Bytes>(index: &FilterIndex<B>, filter: &Filter, rows: &[Json]) -> Vec<u32> {
     let metadata_of = |row: u32| Ok(rows[row as usize].as_object().unwrap().clone());
     index.evaluate(filter, count(rows), &metadata_of).unwrap().iter().collect()
 }

@@ -322,6 +322,7 @@ impl Search<'_> {
                 Err(e) if e.kind() == lexical_index::ErrorKind::Damaged => {
                     let damaged = views.iter().find(|(_, view)| view.shard.words.verify().is_err());
                     let Some((at, view)) = damaged else { return Err(e.into()) };
+                    self.is_complete = false;
                     self.losses.push(format!("the words of shard {}: {e}", view.shard.number));
                     self.left_out.push(*at);
                 }
@@ -385,6 +386,9 @@ impl Search<'_> {
             }
             if let Some(originals) = stored_originals(vectors, space) {
                 options = options.rescore(originals, 2 * k);
+                if let Some(section) = &vectors.originals {
+                    options = options.originals_in(section);
+                }
             }
             let searched = snapshot.shared.with_scratch(|scratch| {
                 let near = |hit: &vector_index::Hit| Found {
@@ -398,6 +402,7 @@ impl Search<'_> {
             match searched {
                 Ok(statistics) => count(&mut list.explain, statistics),
                 Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
+                    self.is_complete = false;
                     let (name, number) = (space.name(), view.shard.number);
                     let loss = format!("the vectors of space {name:?} in shard {number}: {e}");
                     if !self.losses.contains(&loss) {

@@ -69,7 +69,8 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(vectors + 24)
 }
 
-/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. Vectors are linked to graphs where
+/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. All of their
+/// bytes are verified before. Vectors are linked to graphs where
 /// there are enough of them.
 pub(crate) fn merge_linked<W: Write + Send>(
     workers: &Workers,
@@ -106,6 +107,7 @@ fn merge_by<W: Write + Send>(
     Merging { graphs, divided }: Merging,
     out: W,
 ) -> Result<(W, u32)> {
+    sources.iter().try_for_each(|source| source.shard.check_all())?;
     let mut next = 0;
     let renumbered: Vec<Vec<Option<u32>>> =
         sources.iter().map(|source| source.renumbered(&mut next)).collect();

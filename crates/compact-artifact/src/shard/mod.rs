@@ -45,6 +45,14 @@ impl Bytes {
         })
     }
 
+    /// Verifies a range, before it is used. What lies in memory was verified when it was read, or never left it.
+    fn check(&self, range: Range<u64>) -> Result<()> {
+        match self {
+            Self::Mapped(part) => Ok(part.check(range)?),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
     fn all(&self) -> &[u8] {
         match self {
             Self::Mapped(part) => match part.content() {
@@ -72,6 +80,18 @@ impl Section {
     }
 }
 
+impl Section {
+    /// Verifies a range of it, before it is used.
+    pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {
+        let start = self.range.start as u64;
+        self.bytes.check(start + range.start as u64..start + range.end as u64)
+    }
+
+    fn check_all(&self) -> Result<()> {
+        self.check(0..self.range.len())
+    }
+}
+
 impl AsRef<[u8]> for Section {
     fn as_ref(&self) -> &[u8] {
         self.bytes.all().get(self.range.clone()).unwrap_or_default()
@@ -80,13 +100,7 @@ impl AsRef<[u8]> for Section {
 
 impl vector_index::Bytes for Section {
     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        match &self.bytes {
-            Bytes::Mapped(part) => {
-                let start = self.range.start as u64;
-                Ok(part.check(start + range.start as u64..start + range.end as u64)?)
-            }
-            Bytes::Memory(_) => Ok(()),
-        }
+        Ok(Self::check(self, range)?)
     }
 
     fn is_verified(&self) -> bool {
@@ -159,7 +173,7 @@ impl Shard {
         let (trailer, entries) = layout::decode(bytes.all())?;
         let find = |kind: SectionKind| Section::find(&bytes, &entries, kind, 0);
         let ids = find(SectionKind::Ids).ok_or_else(|| fault("has no ids"))?;
-        Ids::open(ids.as_ref(), trailer.rows)?;
+        verified_ids(&ids, trailer.rows)?;
         let words = Words::open(find(SectionKind::Words).ok_or_else(|| fault("has no words"))?)?;
         if words.rows() != trailer.rows {
             return Err(fault("has another number of rows than its words"));
@@ -204,6 +218,11 @@ impl Shard {
     /// The vectors of a space, if the shard has any.
     pub(crate) fn vectors(&self, space: usize) -> Option<&Vectors> {
         self.vectors.get(space)?.as_ref()
+    }
+
+    /// Verifies all of its bytes, for whoever makes another file of them.
+    pub(crate) fn check_all(&self) -> Result<()> {
+        self.ids.bytes.check(0..self.byte_len)
     }
 
     /// Reads everything and compares every checksum.
@@ -252,6 +271,12 @@ fn open_vectors(
     (vectors, losses)
 }
 
+/// Ids are few and everything rests on them: they are verified as a whole when a shard is opened.
+fn verified_ids(section: &Section, rows: u32) -> Result<()> {
+    section.check_all()?;
+    Ids::open(section.as_ref(), rows)?.verify()
+}
+
 /// What is left of a damaged shard that cannot be made anew from records: vectors.
 #[derive(Debug)]
 pub(crate) struct Rescued {
@@ -267,7 +292,7 @@ impl Rescued {
         let bytes = Bytes::of_part(part).ok()?;
         let (trailer, entries) = layout::decode(bytes.all()).ok()?;
         let ids = Section::find(&bytes, &entries, SectionKind::Ids, 0)?;
-        Ids::open(ids.as_ref(), trailer.rows).ok()?.verify().ok()?;
+        verified_ids(&ids, trailer.rows).ok()?;
         let (vectors, _) = open_vectors(&bytes, &entries, trailer.rows, part.tag(), settings);
         Some(Self { ids, rows: trailer.rows, dead, vectors })
     }

@@ -85,6 +85,14 @@ fn the_embedded_artifact_is_searched_without_a_file_and_can_be_made_anew() -> Re
     Ok(())
 }
 
+#[test]
+#[ignore = "makes the pack of the example anew, when the format has changed"]
+fn make_the_embedded_artifact() -> Result {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/words.pack");
+    std::fs::remove_file(&committed)?;
+    embedded_artifact::make(&committed)
+}
+
 /// Where the writer of the test below writes, if this process is that writer.
 const PATH_OF_WRITER: &str = "COMPACT_ARTIFACT_PATH_OF_WRITER";
 

@@ -15,6 +15,8 @@ mod crash;
 mod damage;
 /// The examples do what they say.
 mod examples;
+/// Flipped bits, and every question asked after each.
+mod flips;
 /// A file of this version of the format.
 mod golden;
 /// Processes that are killed.
