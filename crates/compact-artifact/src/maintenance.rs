@@ -45,7 +45,7 @@ pub struct CompactReport {
 
 /// Neighbours of about one size become one when there are so many.
 const FAN_IN: usize = 4;
-/// What is rewritten has at least this share of what is deleted, in percent: of the bytes of a segment, of the rows of a shard.
+/// What is rewritten has at least this share of what is deleted, in percent of its bytes.
 const WORTH_IT: u64 = 8;
 /// More rows than this are not put into one shard.
 const MAX_ROWS: u64 = 4 << 20;
@@ -372,8 +372,10 @@ impl Inner {
         let state = self.state();
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
         let is_worth_it = |view: &&View| {
-            let droppable = view.droppable(&deleted, state.steps).len();
-            droppable > 0 && is_share(droppable, view.shard.rows.into())
+            let droppable = view.droppable(&deleted, state.steps);
+            // Of an index that is damaged nothing can be copied.
+            let len = if droppable.is_empty() { 0 } else { view.shard.len_of(&droppable).unwrap_or(0) };
+            len > 0 && is_share(len, view.shard.byte_len)
         };
         let sealed = state.views.iter().filter(|view| view.shard.is_sealed());
         sealed.filter(is_worth_it).map(|view| view.shard.number).collect()

@@ -35,6 +35,8 @@ mod obeyed;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Deleted space comes back.
+mod space;
 /// No thread that an option did not ask for.
 mod threads;
 /// Vectors of any size.

@@ -123,6 +123,26 @@ impl<B: Bytes> Part<B> {
         self.header.analyzer
     }
 
+    /// How many tokens the texts of some rows have together, in all fields. By what share of the tokens of the part that is, one can tell
+    /// about how many bytes of it are theirs.
+    pub fn tokens_of(&self, rows: impl Iterator<Item = u32> + Clone) -> Result<u64> {
+        let part = self.as_part_ref();
+        let mut tokens = 0u64;
+        for field in 0..self.header.stats.len() {
+            let lengths = part.lengths(field);
+            for row in rows.clone().filter(|&row| row < self.header.rows) {
+                tokens = tokens.saturating_add(lengths.of(row).into());
+            }
+        }
+        part.finish()?;
+        Ok(tokens)
+    }
+
+    /// How many tokens all texts have, in all fields.
+    pub fn tokens(&self) -> u64 {
+        self.header.stats.iter().fold(0, |sum, field| sum.saturating_add(field.tokens))
+    }
+
     /// Bytes of the whole part.
     pub fn len_bytes(&self) -> usize {
         self.sections.checksums.end
