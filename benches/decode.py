@@ -274,7 +274,7 @@ def read_manifest(file: File, generation: int) -> Manifest:
     file.check(all(s.first_id <= s.last_id for s in segments), 64, "ids of a segment")
     file.check(all(a.last_id < b.first_id for a, b in zip(segments, segments[1:])), 64, "order of the segments")
     file.check(all(a.seq <= b.seq for a, b in zip(logs, logs[1:])), 64, "order of the logs")
-    file.check(sum(part.kind == DELETED_PART for part in parts) <= 1, 64, "two sets of deleted ids")
+    file.check(sum(part.kind == DELETED_PART for part in parts) <= 2, 64, "more than two copies of the deleted ids")
     return Manifest(file.name, artifact, generation, segments, parts, logs)
 
 

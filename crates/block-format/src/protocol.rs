@@ -64,6 +64,10 @@ pub enum Step {
     CheckReadBack,
     /// What was copied out of a pack is read back and verified before the manifest names it.
     CheckUnpacked,
+    /// The list of deleted ids is written twice, since nothing else says which records are alive.
+    WriteDeletesTwice,
+    /// The lock that is held is still the one at its path, before anything is committed.
+    CheckLock,
     /// A write or sync that failed ends the life of the writer.
     Poison,
 }
@@ -100,6 +104,8 @@ impl Step {
         Self::CheckOrphans,
         Self::CheckReadBack,
         Self::CheckUnpacked,
+        Self::WriteDeletesTwice,
+        Self::CheckLock,
         Self::Poison,
     ];
 }

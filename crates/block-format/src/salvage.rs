@@ -17,10 +17,11 @@ use crate::log::layout::{COMMIT_LEN, Commit};
 use crate::log::reader::next_sound;
 use crate::manifest::{Manifest, PartEntry};
 use crate::options::Options;
+use crate::pack::PackVfs;
 use crate::part::{Part, PartKind};
 use crate::run::{Place, Run};
 use crate::source::{Source, Window};
-use crate::store::{Bulk, Directory, Record, Store, read_manifests};
+use crate::store::{Bulk, Directory, Record, Store, read_manifests, refuse_inside_artifact};
 use crate::verify::Walked;
 use crate::vfs::{Access, DiskVfs, Vfs};
 
@@ -45,8 +46,15 @@ pub struct SalvageReport {
 /// Copies every sound record of the artifact at `from` into a new artifact at `to`, under its id, whatever is damaged or
 /// missing: the manifest, file headers, tables, blocks. `from` is only read; deleted records stay behind. Parts of
 /// kinds from 256 on are copied if all their checksums hold.
+///
+/// `from` may also be a packed artifact, of which any part is damaged or cut off.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
-    salvage_in(Arc::new(DiskVfs), from, to, options)
+    let (from, disk) = (from.as_ref(), Arc::new(DiskVfs));
+    if DiskVfs.open(from, Access::Read).is_err() {
+        return salvage_in(disk, from, to, options);
+    }
+    let pack = PackVfs::open_damaged(from, &options)?;
+    salvage_between(Arc::new(pack), from, disk, to.as_ref(), options)
 }
 
 /// [`salvage`] in any file system.
@@ -56,24 +64,35 @@ pub fn salvage_in(
     to: impl AsRef<Path>,
     options: Options,
 ) -> Result<SalvageReport> {
-    let root = from.as_ref();
+    salvage_between(vfs.clone(), from.as_ref(), vfs, to.as_ref(), options)
+}
+
+fn salvage_between(
+    vfs: Arc<dyn Vfs>,
+    root: &Path,
+    target: Arc<dyn Vfs>,
+    to: &Path,
+    options: Options,
+) -> Result<SalvageReport> {
+    refuse_inside_artifact(&*target, to)?;
     let found = read_manifests(&*vfs, root, &options)?;
     let artifact = match &found.newest {
         Some(manifest) => manifest.artifact,
         None => identity(&*vfs, root, &found.names)?,
     };
-    let directory = Directory::new(vfs.clone(), root, artifact, &options, 0);
+    let directory = Directory::new(vfs, root, artifact, &options, 0);
     let mut salvage = Salvage {
         directory,
         manifest: found.newest,
         files: Vec::new(),
         parts: BTreeMap::new(),
         deletes: RoaringTreemap::new(),
+        has_deletes: false,
         next_id: 0,
         report: SalvageReport::default(),
     };
     salvage.read(&found.names)?;
-    let store = Store::create_in(vfs, to, options)?;
+    let store = Store::create_in(target, to, options)?;
     if let Err(e) = salvage.write(&store).and_then(|()| salvage.write_parts(&store)) {
         let _ = store.destroy(); // the error that is returned says why
         return Err(e);
@@ -112,6 +131,8 @@ struct Salvage {
     /// Sound parts that are not ours, by kind, tag and file.
     parts: BTreeMap<(u32, u64, FileId), Part>,
     deletes: RoaringTreemap,
+    /// A copy of the list of deleted ids that the manifest names is sound.
+    has_deletes: bool,
     next_id: u64,
     report: SalvageReport,
 }
@@ -129,10 +150,8 @@ impl Salvage {
         if let Some(manifest) = &self.manifest {
             let commits = manifest.logs.iter().map(|entry| entry.checkpoint.next_id);
             self.next_id = commits.fold(self.next_id, u64::max);
-            let missing = |entry: &&PartEntry| !names.contains(&FileName::Part(entry.file));
-            let deletes = |entry: &&PartEntry| entry.kind == PartKind::DELETES.0;
-            self.report.deletes_incomplete |=
-                manifest.parts.iter().filter(deletes).any(|entry| missing(&entry));
+            let expected = manifest.parts.iter().any(|entry| entry.kind == PartKind::DELETES.0);
+            self.report.deletes_incomplete |= expected && !self.has_deletes;
             let derived = manifest.parts.iter().filter(|entry| PartKind(entry.kind).is_derived());
             let lost = derived.filter(|entry| !self.parts.contains_key(&(entry.kind, entry.tag, entry.file)));
             self.report.lost_parts = lost.map(|entry| (PartKind(entry.kind), entry.tag)).collect();
@@ -216,7 +235,7 @@ impl Salvage {
             Ok(part) => part,
             Err(e) if e.is_io() => return Err(e),
             Err(_) => {
-                self.report.deletes_incomplete |= !PartKind(entry.kind).is_derived();
+                self.report.deletes_incomplete |= unnamed;
                 return Ok(());
             }
         };
@@ -235,9 +254,13 @@ impl Salvage {
             RoaringTreemap::deserialize_from(&content[..]).map_err(|e| Error::damaged(e.to_string()))
         });
         match ids {
-            Ok(ids) => self.deletes |= ids,
+            Ok(ids) => {
+                self.deletes |= ids;
+                self.has_deletes = true;
+            }
             Err(e) if e.is_io() => return Err(e),
-            Err(_) => self.report.deletes_incomplete = true,
+            // The manifest says below whether another copy was expected and found.
+            Err(_) => self.report.deletes_incomplete |= unnamed,
         }
         Ok(())
     }

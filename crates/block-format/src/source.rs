@@ -64,6 +64,16 @@ impl Source {
         }
     }
 
+    /// The first place at or behind `offset` that is not known to be a hole.
+    pub(crate) fn next_data(&self, offset: u64) -> Result<Option<u64>> {
+        match &self.bytes {
+            Bytes::Mapped(_) => Ok(Some(offset)),
+            Bytes::File(file) => file
+                .next_data(offset)
+                .map_err(|e| Error::io(e, "looking for data", &self.path).at_offset(offset)),
+        }
+    }
+
     /// The `len` bytes at `offset`; an error beyond the end, before anything is allocated.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>> {
         let cut_off = || {

@@ -118,7 +118,8 @@ pub struct Damage {
     pub error: Error,
     /// Ids of which some may be lost with it; empty where none are.
     pub lost: Range<RecordId>,
-    /// The file is a part whose content its owner can make again: [`Edit::drop_part`](crate::Edit::drop_part) is all that it needs.
+    /// Nothing is lost: the file is a part whose content its owner can make again, after [`Edit::drop_part`](crate::Edit::drop_part), or the
+    /// list of deleted ids, of which there is a second copy; the next edit writes it anew.
     pub is_derived: bool,
 }
 
@@ -353,6 +354,7 @@ impl<'a> Verifier<'a> {
             let (name, is_derived) = (FileName::Part(entry.file), PartKind(entry.kind).is_derived());
             self.sealed(name, entry.len, 0..0, is_derived, |verifier| verifier.part(entry))?;
         }
+        self.judge_deletes(manifest);
         let active = manifest.logs.len() - 1;
         for (index, entry) in manifest.logs.iter().enumerate() {
             let result = self.log(entry, index == active);
@@ -361,6 +363,18 @@ impl<'a> Verifier<'a> {
             self.total.add(std::mem::take(&mut self.report));
         }
         Ok(())
+    }
+
+    /// A damaged list of deleted ids costs nothing while there is a sound one.
+    fn judge_deletes(&mut self, manifest: &Manifest) {
+        let deletes = manifest.parts.iter().filter(|entry| entry.kind == PartKind::DELETES.0);
+        let paths: Vec<PathBuf> =
+            deletes.map(|entry| self.directory.path(FileName::Part(entry.file))).collect();
+        let damaged: HashSet<PathBuf> = self.total.damage.iter().map(|damage| damage.path.clone()).collect();
+        if paths.iter().any(|path| !damaged.contains(path)) {
+            let of_deletes = self.total.damage.iter_mut().filter(|damage| paths.contains(&damage.path));
+            of_deletes.for_each(|damage| damage.is_derived = true);
+        }
     }
 
     /// A file that never changes: read once.

@@ -77,7 +77,7 @@ impl From<block_format::VerifyReport> for VerifyReport {
     }
 }
 
-/// Copies everything that is sound from a damaged artifact into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
+/// Copies everything that is sound from a damaged artifact, a directory or a packed file, into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
 /// from the records; embeddings whose codes are damaged are lost, and named.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     let store = block_format::salvage(from, &to, options.store.clone())?;

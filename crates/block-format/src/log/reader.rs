@@ -491,7 +491,15 @@ pub(crate) fn next_sound(
                 }
             }
         }
+        let is_blank = stretch.iter().all(|&byte| byte == 0);
         at += last as u64 + 1;
+        if is_blank {
+            // A hole of a sparse file can be of any length: the work is bounded by what is allocated.
+            match file.source.next_data(at)? {
+                Some(data) => at = at.max(data),
+                None => return Ok(None),
+            }
+        }
     }
     Ok(None)
 }

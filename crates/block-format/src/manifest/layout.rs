@@ -44,6 +44,16 @@ impl Manifest {
         (header::LEN + entries + HASH_LEN) as u64
     }
 
+    /// Length of the manifest that begins with `head`, by its counts; `None`: it is none.
+    pub(crate) fn len_in(head: &[u8]) -> Option<u64> {
+        if head.len() < header::LEN || array_at(head, header::MAGIC) != MAGIC {
+            return None;
+        }
+        let [segments, parts, logs] =
+            [header::SEGMENTS, header::PARTS, header::LOGS].map(|at| u32_at(head, at) as usize);
+        Some(Self::len_of(segments, parts, logs)).filter(|&len| len <= MAX_LEN)
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; header::LEN];
         put(&mut bytes, header::MAGIC, MAGIC);

@@ -1,8 +1,10 @@
 //! The bytes of a pack around its files.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::FileName;
 use crate::file::layout::{KNOWN_INCOMPATIBLE, MAJOR, MINOR, check_version};
 use crate::id::ArtifactId;
+use crate::manifest::Manifest;
 use crate::wire::{array_at, put, u16_at, u32_at, u64_at};
 
 /// Pack header; the table of its files follows.
@@ -110,6 +112,28 @@ impl Entry {
             entry.offset.checked_add(entry.len).is_some_and(|last| last <= end) && entry.offset >= begin;
         if fits && entry.offset.is_multiple_of(ALIGN) { Ok(entry) } else { Err(fault()) }
     }
+}
+
+/// Names and lengths of the files of a pack, in their order.
+pub(crate) fn packed_files(manifest: &Manifest) -> Vec<(FileName, u64)> {
+    let Manifest { generation, segments, parts, logs, .. } = manifest;
+    let len = manifest.encode().len() as u64;
+    let copies = (0..2).map(|copy| (FileName::Manifest { generation: *generation, copy }, len));
+    let logs = logs.iter().map(|entry| (FileName::Log(entry.file), entry.checkpoint.len));
+    let segments = segments.iter().map(|entry| (FileName::Segment(entry.file), entry.len));
+    let parts = parts.iter().map(|entry| (FileName::Part(entry.file), entry.len));
+    copies.chain(logs).chain(segments).chain(parts).collect()
+}
+
+/// Gives each file its place behind the one before.
+pub(crate) fn place_all(files: &[(FileName, u64)]) -> Vec<Entry> {
+    let mut at = (header::LEN + files.len() * entry::LEN) as u64;
+    let place = |&(name, len): &(FileName, u64)| {
+        let offset = at.checked_next_multiple_of(ALIGN)?;
+        at = offset.checked_add(len)?;
+        Some(Entry { name: name.to_string(), offset, len })
+    };
+    files.iter().map_while(place).collect()
 }
 
 #[cfg(test)]

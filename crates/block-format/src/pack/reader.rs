@@ -6,20 +6,25 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::layout::{Entry, HASH_LEN, Header, entry, header};
+use super::layout::{ALIGN, Entry, HASH_LEN, Header, entry, header, packed_files};
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Manifest;
+use crate::manifest::layout::header as manifest_header;
 use crate::options::Options;
 use crate::source::Source;
 use crate::store::{RecoveryReport, Store};
-use crate::vfs::{Access, DiskVfs, MappedBytes, Vfs, VfsFile};
+use crate::vfs::{Access, DiskVfs, MappedBytes, Vfs, VfsFile, VfsLock};
 
 /// The files of a packed artifact, which lies in a file or in memory. Nothing can be written here.
 #[derive(Debug, Clone)]
 pub struct PackVfs {
     pack: Arc<Pack>,
-    files: Arc<BTreeMap<String, (u64, u64)>>,
+    files: Arc<Files>,
     len: u64,
 }
+
+/// Name → offset and length.
+type Files = BTreeMap<String, (u64, u64)>;
 
 /// Where the bytes of a pack are.
 #[derive(Debug)]
@@ -106,17 +111,26 @@ impl PackVfs {
 
     fn new(pack: Pack) -> Result<Self> {
         let header = pack.header()?;
-        let end = header.pack_len - HASH_LEN as u64;
-        let table = pack.read(header::LEN as u64, header.table_end() - header::LEN as u64)?;
-        if crc32fast::hash(&table) != header.table_crc {
-            return Err(Error::damaged("pack table: its checksum does not hold").at(pack.bytes.path()));
-        }
-        let entries = table.as_chunks::<{ entry::LEN }>().0.iter();
-        let entries = entries.map(|bytes| Entry::decode(bytes, header.table_end(), end));
-        let files = entries.map(|entry| entry.map(|entry| (entry.name, (entry.offset, entry.len))));
-        let files: Result<BTreeMap<_, _>> = files.collect();
-        let files = Arc::new(files.map_err(|e| e.at(pack.bytes.path()))?);
+        let files = Arc::new(pack.table()?);
         Ok(Self { pack: Arc::new(pack), files, len: header.pack_len })
+    }
+
+    /// The files of a pack of which anything may be damaged or cut off: by its table, or else by a manifest in it, which says how long the files
+    /// are that lie one behind the other.
+    pub(crate) fn open_damaged(path: &Path, options: &Options) -> Result<Self> {
+        let opening = |e| Error::io(e, "opening the file", path);
+        let file = DiskVfs.open(path, Access::Read).map_err(opening)?;
+        let len = file.len().map_err(|e| Error::io(e, "asking for the length", path))?;
+        let pack = Pack { bytes: Source::file(path, len, file), start: 0 };
+        let mut files = match pack.table() {
+            Ok(files) => files,
+            Err(e) if e.is_io() => return Err(e),
+            Err(e) => pack.files_of_a_manifest(options)?.ok_or(e)?,
+        };
+        for (offset, file_len) in files.values_mut() {
+            *file_len = (*file_len).min(len.saturating_sub(*offset));
+        }
+        Ok(Self { pack: Arc::new(pack), files: Arc::new(files), len })
     }
 
     /// Where the pack is.
@@ -155,19 +169,56 @@ impl PackVfs {
 }
 
 impl Pack {
+    /// The files by name, with offset and length, as the table has them.
+    fn table(&self) -> Result<Files> {
+        let header = self.decode_header()?;
+        let end = header.pack_len - HASH_LEN as u64;
+        let table = self.read(header::LEN as u64, header.table_end() - header::LEN as u64)?;
+        if crc32fast::hash(&table) != header.table_crc {
+            return Err(Error::damaged("pack table: its checksum does not hold").at(self.bytes.path()));
+        }
+        let entries = table.as_chunks::<{ entry::LEN }>().0.iter();
+        let entries = entries.map(|bytes| Entry::decode(bytes, header.table_end(), end));
+        let files = entries.map(|entry| entry.map(|entry| (entry.name, (entry.offset, entry.len))));
+        files.collect::<Result<_>>().map_err(|e| e.at(self.bytes.path()))
+    }
+
+    /// The files by the first manifest that holds.
+    fn files_of_a_manifest(&self, options: &Options) -> Result<Option<Files>> {
+        let mut at = 0;
+        while at < self.bytes.len() {
+            let head = self.read(at, (self.bytes.len() - at).min(manifest_header::LEN as u64))?;
+            if let Some(len) = Manifest::len_in(&head)
+                && let Ok(bytes) = self.read(at, len)
+                && let Ok(manifest) = Manifest::decode(&bytes, options.steps)
+            {
+                let entries = super::layout::place_all(&packed_files(&manifest));
+                return Ok(Some(
+                    entries.into_iter().map(|file| (file.name, (file.offset, file.len))).collect(),
+                ));
+            }
+            at += ALIGN;
+        }
+        Ok(None)
+    }
+
     fn header(&self) -> Result<Header> {
+        let header = self.decode_header()?;
+        let there = self.bytes.len().saturating_sub(self.start);
+        if header.pack_len > there {
+            let message = format!("expected a pack of {} bytes, found {there}", header.pack_len);
+            return Err(Error::new(ErrorKind::Truncated, message).at(self.bytes.path()));
+        }
+        Ok(header)
+    }
+
+    fn decode_header(&self) -> Result<Header> {
         let at = |e: Error| e.at(self.bytes.path());
         let shorter =
             |_| Error::new(ErrorKind::NotAnArtifact, "expected a packed artifact, found a shorter file");
         let bytes = self.read(0, header::LEN as u64).map_err(shorter).map_err(at)?;
         let bytes = bytes.first_chunk().ok_or_else(|| at(Error::damaged("pack header: cut off")))?;
-        let header = Header::decode(bytes).map_err(at)?;
-        let there = self.bytes.len().saturating_sub(self.start);
-        if header.pack_len > there {
-            let message = format!("expected a pack of {} bytes, found {there}", header.pack_len);
-            return Err(at(Error::new(ErrorKind::Truncated, message)));
-        }
-        Ok(header)
+        Header::decode(bytes).map_err(at)
     }
 
     fn read(&self, at: u64, len: u64) -> Result<std::borrow::Cow<'_, [u8]>> {
@@ -221,7 +272,7 @@ impl Vfs for PackVfs {
         Some(self)
     }
 
-    fn lock(&self, _: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
+    fn lock(&self, _: &Path) -> io::Result<Box<dyn VfsLock>> {
         read_only()
     }
 }

@@ -11,7 +11,8 @@ use crate::options::Options;
 use crate::protocol::Step;
 use crate::source::{Source, Window};
 use crate::store::{
-    Directory, make_directory, read_manifests, remove_artifact, sync_parent, take_lock, undo,
+    Directory, make_directory, read_manifests, refuse_inside_artifact, remove_artifact, sync_parent,
+    take_lock, undo,
 };
 use crate::verify::{VerifyLevel, verify_generation};
 use crate::vfs::{Access, DiskVfs, Vfs};
@@ -51,12 +52,14 @@ impl PackVfs {
         let found = read_manifests(self, self.path(), options)?;
         let none = || Error::damaged("no copy of the manifest holds; `salvage` keeps what is sound");
         let manifest = found.newest.ok_or_else(|| none().at(self.path()))?;
+        refuse_inside_artifact(&*vfs, root)?;
         refuse_occupied(&*vfs, root)?;
         let creation = make_directory(&*vfs, root)?;
         let undone = |e| undo(&*vfs, root, creation, e);
-        let _lock = take_lock(&*vfs, root).map_err(undone)?;
+        let lock = take_lock(&*vfs, root).map_err(undone)?;
         refuse_occupied(&*vfs, root).map_err(undone)?; // by another who had the lock before
-        let target = Directory::new(vfs.clone(), root, manifest.artifact, options, manifest.next_file.0);
+        let mut target = Directory::new(vfs.clone(), root, manifest.artifact, options, manifest.next_file.0);
+        target.lock = Some(lock);
         let written = sync_parent(&*vfs, root, options).and_then(|()| self.copy_all(&target, &manifest));
         if written.is_err() {
             let _ = remove_artifact(&*vfs, root, &[], creation); // the error that is returned says why

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::layout::{ALIGN, Entry, HASH_LEN, Header};
+use super::layout::{Entry, HASH_LEN, Header, place_all};
 use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
@@ -14,7 +14,7 @@ use crate::part;
 use crate::protocol::Step;
 use crate::segment;
 use crate::source::{Source, Window};
-use crate::store::{Snapshot, Store};
+use crate::store::{Snapshot, Store, refuse_inside_artifact};
 use crate::vfs::{DiskVfs, Vfs};
 
 /// What packing wrote.
@@ -63,6 +63,7 @@ impl Store {
     pub fn pack_to(&self, snapshot: &Snapshot, path: impl AsRef<Path>) -> Result<PackReport> {
         let path = path.as_ref();
         let vfs = DiskVfs;
+        refuse_inside_artifact(&vfs, path)?;
         let file = vfs.create_new(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::AlreadyExists => {
                 Error::new(ErrorKind::AlreadyExists, "there is a file here already; choose another name")
@@ -89,13 +90,9 @@ impl Store {
         let count =
             u32::try_from(files.len()).map_err(|_| Error::invalid("more files than a pack can list"))?;
         let mut header = Header { artifact: self.artifact(), pack_len: 0, files: count, table_crc: 0 };
-        let mut at = header.table_end();
-        let mut entries = Vec::with_capacity(files.len());
-        for (name, content) in &files {
-            let offset = at.next_multiple_of(ALIGN);
-            entries.push(Entry { name: name.to_string(), offset, len: content.len() });
-            at = offset + content.len();
-        }
+        let lens: Vec<_> = files.iter().map(|(name, content)| (*name, content.len())).collect();
+        let entries = place_all(&lens);
+        let at = entries.last().map_or(0, |last| last.offset + last.len);
         let table: Vec<u8> = entries.iter().flat_map(Entry::encode).collect();
         header.table_crc = crc32fast::hash(&table);
         header.pack_len = at + HASH_LEN as u64;

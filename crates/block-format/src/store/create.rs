@@ -30,10 +30,14 @@ impl Store {
         let creation = make_directory(&*vfs, root)?;
         let lock = take_lock(&*vfs, root).map_err(|e| undo(&*vfs, root, creation, e))?;
         let found = no_artifact(&*vfs, root, &options).map_err(|e| undo(&*vfs, root, creation, e))?;
-        match begin(&vfs, root, &options, &found) {
-            Ok((directory, log, catalog)) => {
-                let writing = Some((lock, log));
-                let store = Self::assemble(directory, writing, catalog, Sealed::default(), None);
+        let artifact = artifact_id(&options).map_err(|e| undo(&*vfs, root, creation, e))?;
+        let used = found.names.iter().filter_map(|name| name.id());
+        let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
+        let mut directory = Directory::new(vfs.clone(), root, artifact, &options, next_file);
+        directory.lock = Some(lock);
+        match begin(&directory, &found) {
+            Ok((log, catalog)) => {
+                let store = Self::assemble(directory, Some(log), catalog, Sealed::default(), None);
                 Ok(Self { creation: Some(creation), ..store })
             }
             Err(e) => {
@@ -49,8 +53,9 @@ impl Store {
     ///
     /// For undoing a creation after which something else failed. A reader that has the artifact open can go on reading.
     pub fn destroy(self) -> Result<()> {
-        let Self { directory, lock, creation, writer, published, .. } = self;
-        let Some(lock) = lock else {
+        let Self { mut directory, creation, writer, published, .. } = self;
+        directory.check_lock()?;
+        let Some(lock) = directory.lock.take() else {
             let message = "opened for reading; only the writer can destroy the artifact";
             return Err(Error::new(ErrorKind::ReadOnly, message).at(&directory.root));
         };
@@ -81,6 +86,19 @@ pub(crate) fn undo(vfs: &dyn Vfs, root: &Path, creation: Creation, e: Error) -> 
         let _ = creation.undo(vfs, root); // the error says why
     }
     e
+}
+
+/// Refuses to write anything else into the directory of an artifact: the next open removes what has a name of ours.
+pub(crate) fn refuse_inside_artifact(vfs: &dyn Vfs, destination: &Path) -> Result<()> {
+    let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    // Where there is no such directory, whoever writes there says so.
+    let names = vfs.list(parent).unwrap_or_default();
+    if names.iter().any(|name| matches!(FileName::parse(name), Some(FileName::Manifest { .. }))) {
+        let message = "expected a destination outside of the directory of an artifact; choose another folder";
+        return Err(Error::invalid(message).at(destination));
+    }
+    Ok(())
 }
 
 /// Makes the directory, or makes sure that nothing is in it but what an artifact is made of.
@@ -138,17 +156,9 @@ pub(crate) fn sync_parent(vfs: &dyn Vfs, root: &Path, options: &Options) -> Resu
 }
 
 /// Writes an empty log and a manifest that names it.
-fn begin(
-    vfs: &Arc<dyn Vfs>,
-    root: &Path,
-    options: &Options,
-    found: &Manifests,
-) -> Result<(Directory, LogWriter, Manifest)> {
-    sync_parent(&**vfs, root, options)?;
-    let used = found.names.iter().filter_map(|name| name.id());
-    let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
-    let artifact = artifact_id(options)?;
-    let directory = Directory::new(vfs.clone(), root, artifact, options, next_file);
+fn begin(directory: &Directory, found: &Manifests) -> Result<(LogWriter, Manifest)> {
+    sync_parent(&*directory.vfs, &directory.root, &directory.options)?;
+    let artifact = directory.artifact;
     let (log, entry) = directory.create_log(0, 0)?;
     directory.sync_names(Step::SyncNewNames)?;
     let (segments, parts) = (Vec::new(), Vec::new());
@@ -157,8 +167,8 @@ fn begin(
         Manifest { artifact, generation: found.highest, next_file, segments, parts, logs: vec![entry] };
     let manifest = catalog.clone();
     directory.write_generation(&mut catalog, manifest)?;
-    remove_others(&directory, &found.names, &catalog);
-    Ok((directory, log, catalog))
+    remove_others(directory, &found.names, &catalog);
+    Ok((log, catalog))
 }
 
 fn artifact_id(options: &Options) -> Result<ArtifactId> {

@@ -66,6 +66,18 @@ pub(super) struct Changes {
     pub(super) state: Option<Checkpoint>,
 }
 
+/// The list of deleted ids is written so many times: nothing else says which records are alive.
+const DELETES_COPIES: u64 = 2;
+
+impl Sealed {
+    /// Whether a copy of the list of deleted ids is missing or damaged.
+    fn lacks_deletes(&self) -> bool {
+        let copies =
+            self.parts.iter().filter(|part| part.kind() == PartKind::DELETES && part.fault().is_none());
+        !self.deletes.is_empty() && (copies.count() as u64) < DELETES_COPIES
+    }
+}
+
 /// Logs that were ended but not sealed, at the most: each is scanned when the artifact is opened.
 const MAX_FROZEN: usize = 8;
 
@@ -116,6 +128,17 @@ impl Store {
         }
         let next = if self.seal().is_ok() { options.segment_len } else { logs_len + options.segment_len };
         self.seal_due_at.store(next, Ordering::Relaxed);
+    }
+
+    /// Seals the logs that interrupted seals have left, if they are many: each kill in the middle of one leaves another.
+    pub(super) fn seal_interrupted(&self) -> Result<()> {
+        if self.published.read().sealed.frozen.len() <= MAX_FROZEN {
+            return Ok(());
+        }
+        self.edit(|edit| {
+            edit.has_ended_log = true; // the one that is open stays open
+            edit.seal_logs().map(drop)
+        })
     }
 
     /// Ends the active log and begins a new one.
@@ -377,7 +400,7 @@ impl Edit<'_> {
     }
 
     fn publish(mut self) -> Result<()> {
-        if self.deletes != *self.sealed.deletes {
+        if self.deletes != *self.sealed.deletes || self.sealed.lacks_deletes() {
             self.replace_deletes()?;
         }
         let changes = std::mem::take(&mut self.changes);
@@ -408,8 +431,13 @@ impl Edit<'_> {
         kept.remove_range(behind..);
         let old = self.sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);
         self.changes.dropped.extend(old.map(|part| FileName::Part(part.entry.file)));
-        if !kept.is_empty() {
-            self.write_part_unchecked(PartKind::DELETES, 0, |writer| kept.serialize_into(writer))?;
+        let copies = match self.store.directory.options.steps.take(Step::WriteDeletesTwice) {
+            _ if kept.is_empty() => 0,
+            true => DELETES_COPIES,
+            false => 1,
+        };
+        for copy in 0..copies {
+            self.write_part_unchecked(PartKind::DELETES, copy, |writer| kept.serialize_into(writer))?;
         }
         self.changes.deletes = Some(kept);
         Ok(())

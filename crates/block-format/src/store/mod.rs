@@ -24,8 +24,8 @@ use crate::block::writer::{Cut, EncodedBlock, RawBlocks};
 use crate::cache::{BlockCache, CacheStats};
 use crate::callers::Callers;
 use crate::checksum::Binding;
-use crate::error::{Error, Result};
-use crate::file::FileName;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{FileName, LOCK};
 use crate::id::{ArtifactId, CommitSeq, FileId};
 use crate::log::{LogIndex, LogView, LogWriter};
 use crate::manifest::Manifest;
@@ -36,11 +36,11 @@ use crate::run::{BlockFile, Run};
 use crate::segment::Segment;
 use crate::source::Source;
 use crate::verify::{VerifyLevel, VerifyReport, verify_in};
-use crate::vfs::{Access, DiskVfs, Vfs, VfsFile};
+use crate::vfs::{Access, DiskVfs, Vfs, VfsFile, VfsLock};
 use crate::workers::Workers;
 
 pub use bulk::Bulk;
-pub(crate) use create::{make_directory, remove_artifact, sync_parent, undo};
+pub(crate) use create::{make_directory, refuse_inside_artifact, remove_artifact, sync_parent, undo};
 pub use edit::{Edit, SegmentInfo};
 pub use open::RecoveryReport;
 pub(crate) use open::{Manifests, check_header, check_orphans, newest, read_manifests, take_lock};
@@ -52,8 +52,6 @@ pub use write_path::{Batch, Receipt};
 #[derive(Debug)]
 pub struct Store {
     directory: Directory,
-    /// Held as long as the store is open for writing.
-    lock: Option<Box<dyn std::fmt::Debug + Send + Sync>>,
     /// What `create` made; `None` in a store that was opened.
     creation: Option<create::Creation>,
     callers: Callers,
@@ -126,6 +124,8 @@ pub(crate) struct Directory {
     pub(crate) codec: Arc<Codec>,
     pub(crate) cache: Arc<BlockCache>,
     pub(crate) workers: Arc<Workers>,
+    /// Held as long as somebody may write here.
+    pub(crate) lock: Option<Box<dyn VfsLock>>,
     next_file: AtomicU64,
 }
 
@@ -145,8 +145,23 @@ impl Directory {
             codec: Arc::new(Codec::new(options.compression)),
             cache: Arc::new(BlockCache::new(options.cache_bytes, options.block_len)),
             workers: Arc::new(Workers::new(options.threads.clone())),
+            lock: None,
             next_file: AtomicU64::new(next_file),
         }
+    }
+
+    /// Refuses to write when the lock that is held is not the one at its path any more.
+    pub(crate) fn check_lock(&self) -> Result<()> {
+        let Some(lock) = self.lock.as_ref().filter(|_| self.options.steps.take(Step::CheckLock)) else {
+            return Ok(());
+        };
+        let path = self.root.join(LOCK);
+        if lock.is_held().map_err(|e| Error::io(e, "looking at the lock", &path))? {
+            return Ok(());
+        }
+        let message = "the lock was removed or replaced since it was taken, or this process was forked from the one that took it, so \
+                       that another writer may be at work; nothing was written: open the artifact again";
+        Err(Error::new(ErrorKind::Locked, message).at(&path))
     }
 
     pub(crate) fn path(&self, name: FileName) -> PathBuf {
@@ -166,6 +181,7 @@ impl Directory {
     }
 
     pub(crate) fn create(&self, name: FileName) -> Result<Arc<dyn VfsFile>> {
+        self.check_lock()?;
         let path = self.path(name);
         self.vfs.create_new(&path).map_err(|e| Error::io(e, "creating the file", &path))
     }

@@ -25,14 +25,14 @@ use crate::log::reader::{Scan, scan};
 use crate::log::writer::CommitMark;
 use crate::log::{LogView, LogWriter};
 use crate::manifest::layout::MAX_LEN;
-use crate::manifest::{Checkpoint, LogEntry, Manifest, SegmentEntry};
+use crate::manifest::{Checkpoint, LogEntry, Manifest, PartEntry, SegmentEntry};
 use crate::options::Options;
 use crate::part::{Part, PartKind};
 use crate::protocol::Step;
 use crate::segment::Segment;
 use crate::source::Source;
 use crate::verify::Damage;
-use crate::vfs::{Access, Vfs, VfsFile};
+use crate::vfs::{Access, Vfs, VfsFile, VfsLock};
 
 /// What opening found, beyond what a closed artifact has.
 #[derive(Debug, Default)]
@@ -188,7 +188,9 @@ impl Store {
             );
             return Err(Error::damaged(message));
         }
-        loaded.adopt(lock, &names)
+        let (store, report) = loaded.adopt(lock, &names)?;
+        store.seal_interrupted()?;
+        Ok((store, report))
     }
 
     /// [`Store::open_read_only`] in any file system.
@@ -207,7 +209,7 @@ impl Store {
     /// Sees what was committed since this reader opened the artifact or called this; for a writer there is nothing to
     /// do. Returns whether anything changed.
     pub fn refresh(&self) -> Result<bool> {
-        if self.lock.is_some() {
+        if self.directory.lock.is_some() {
             return Ok(false);
         }
         let _one_at_a_time = self.maintenance.lock();
@@ -232,7 +234,7 @@ impl Store {
     ///
     /// Dropping the store instead loses nothing that was acknowledged; the next open then recovers.
     pub fn close(self) -> Result<()> {
-        if self.lock.is_none() {
+        if self.directory.lock.is_none() {
             return Ok(());
         }
         self.callers.check()?;
@@ -262,15 +264,12 @@ impl Store {
 
     pub(super) fn assemble(
         directory: Directory,
-        writing: Option<(Box<dyn std::fmt::Debug + Send + Sync>, LogWriter)>,
+        writing: Option<LogWriter>,
         catalog: Manifest,
         sealed: Sealed,
         tail: Option<(LogView, Checkpoint)>,
     ) -> Self {
-        let (lock, writer) = match writing {
-            Some((lock, log)) => (Some(lock), Some(Writer { log, failed: None })),
-            None => (None, None),
-        };
+        let writer = writing.map(|log| Writer { log, failed: None });
         let written = writer.as_ref().map(super::write_path::Written::of);
         let (tail, committed) = match (written, tail) {
             (Some(written), _) => (written.tail, written.committed),
@@ -281,7 +280,6 @@ impl Store {
         let segment_len = directory.options.segment_len;
         Self {
             directory,
-            lock,
             creation: None,
             callers: Callers::default(),
             maintenance: Mutex::default(),
@@ -298,12 +296,16 @@ impl Store {
 /// A log longer than this is sealed when the artifact is closed, so that the next open need not scan it.
 const SEAL_AT_CLOSE: u64 = 1 << 20;
 
-pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn VfsLock>> {
     let path = root.join(LOCK);
     vfs.lock(&path).map_err(|e| match e.kind() {
         io::ErrorKind::WouldBlock => {
             let message = "another writer has the artifact open; wait for it, or use `open_read_only`";
             Error::new(ErrorKind::Locked, message).at(root)
+        }
+        io::ErrorKind::InvalidInput => {
+            let message = "expected the lock, a regular file, found a link or something else; remove it";
+            Error::new(ErrorKind::NotAnArtifact, message).at(&path)
         }
         _ => Error::io(e, "locking", &path),
     })
@@ -456,6 +458,9 @@ pub(crate) fn sealed_from(directory: &Directory, manifest: &Manifest) -> Result<
         }
         Ok(Source::sealed(&path, len.min(found), file, options.memory_mapping))
     };
+    let lost = |name: FileName, entry: &PartEntry, e: Error| {
+        Part::lost(&directory.path(name), directory.binding(entry.file), *entry, options.steps, e)
+    };
     let mut sealed = Sealed::default();
     for entry in &manifest.segments {
         let source = open(FileName::Segment(entry.file), entry.len)?;
@@ -468,20 +473,49 @@ pub(crate) fn sealed_from(directory: &Directory, manifest: &Manifest) -> Result<
             open(name, entry.len).and_then(|source| Part::open(source, binding, *entry, options.steps));
         let part = match opened {
             // Its owner can make it again, so that it is no reason to refuse the records.
-            Err(e) if PartKind(entry.kind).is_derived() && !e.is_io() => {
-                Part::lost(&directory.path(name), directory.binding(entry.file), *entry, options.steps, e)
-            }
+            Err(e) if is_replaceable(*entry) && !e.is_io() => lost(name, entry, e),
             opened => opened?,
         };
-        if part.kind() == PartKind::DELETES {
-            sealed.deletes = Arc::new(read_deletes(&part)?);
+        if part.kind() != PartKind::DELETES {
+            sealed.parts.push(Arc::new(part));
+            continue;
         }
-        sealed.parts.push(Arc::new(part));
+        match read_deletes(&part) {
+            Ok(ids) => {
+                sealed.deletes = Arc::new(ids);
+                sealed.parts.push(Arc::new(part));
+            }
+            Err(e) if e.is_io() => return Err(e),
+            Err(e) => sealed.parts.push(Arc::new(lost(name, entry, e))),
+        }
     }
+    check_deletes(&sealed)?;
     Ok(sealed)
 }
 
-/// The set of deleted ids. It is not derived from anything: damaged, records would come back, so that is an error.
+/// Whether a part that cannot be read is no reason to refuse the records: its owner can make it again, or there is a second copy.
+fn is_replaceable(entry: PartEntry) -> bool {
+    PartKind(entry.kind).is_derived() || entry.kind == PartKind::DELETES.0
+}
+
+/// The set of deleted ids is not derived from anything: without a sound copy, records would come back.
+fn check_deletes(sealed: &Sealed) -> Result<()> {
+    let mut copies = sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);
+    let why = copies.clone().find_map(|part| part.fault());
+    let (Some(why), true) = (why, copies.all(|part| part.fault().is_some())) else { return Ok(()) };
+    let message = format!(
+        "no copy of the list of deleted records is sound ({}), so that nobody can say which records are alive; `salvage` keeps all \
+         records, those that were deleted among them",
+        why.message()
+    );
+    let error = Error::new(why.kind(), message);
+    Err(match why.path() {
+        Some(path) => error.at(path),
+        None => error,
+    })
+}
+
+/// One copy of the set of deleted ids.
 fn read_deletes(part: &Part) -> Result<RoaringTreemap> {
     part.verify()?;
     let content = part.content()?;
@@ -556,13 +590,9 @@ pub(crate) fn check_orphans(
 
 impl Loaded {
     /// Makes the store writable: goes on in the log if it was closed, otherwise copies it into a new one.
-    fn adopt(
-        self,
-        lock: Box<dyn std::fmt::Debug + Send + Sync>,
-        names: &[FileName],
-    ) -> Result<(Store, RecoveryReport)> {
+    fn adopt(self, lock: Box<dyn VfsLock>, names: &[FileName]) -> Result<(Store, RecoveryReport)> {
         let Self {
-            directory,
+            mut directory,
             mut manifest,
             sealed,
             active,
@@ -572,6 +602,7 @@ impl Loaded {
             manifests_to_rewrite,
             mut report,
         } = self;
+        directory.lock = Some(lock);
         let name = FileName::Log(active.file);
         let adopts = directory.options.steps.take(Step::AdoptByCopy);
         let closed = scan.file_len == active.checkpoint.len || !adopts;
@@ -601,7 +632,7 @@ impl Loaded {
         }
         report.removed_files = remove_others(&directory, names, &catalog);
         report.removed_files.retain(|path| *path != directory.path(name));
-        Ok((Store::assemble(directory, Some((lock, log)), catalog, sealed, None), report))
+        Ok((Store::assemble(directory, Some(log), catalog, sealed, None), report))
     }
 }
 

@@ -171,6 +171,7 @@ impl Store {
         deletes: &[u64],
         durability: Durability,
     ) -> Result<Receipt> {
+        self.directory.check_lock()?;
         let before = writer.log.committed();
         let (seq, next_id) = before.after(records)?;
         let sync_floor = self.gate.lock().synced;

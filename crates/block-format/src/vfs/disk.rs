@@ -2,13 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one file that may call std::fs")]
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Access, MappedBytes, Vfs, VfsFile, map};
+use super::{Access, MappedBytes, Vfs, VfsFile, VfsLock, map};
 
 /// The file system of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,8 +28,13 @@ impl Vfs for DiskVfs {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn VfsFile>> {
         // Asked before opening, since opening a FIFO for reading waits for a writer.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        // A link may be read through, since what is behind it is checked; nothing is written through one.
+        let metadata = match access {
+            Access::Read => fs::metadata(path)?,
+            Access::Append => fs::symlink_metadata(path)?,
+        };
+        if !metadata.is_file() {
+            return Err(not_regular());
         }
         let file = OpenOptions::new().read(true).write(access == Access::Append).open(path)?;
         Ok(Arc::new(DiskFile(file)))
@@ -55,26 +59,64 @@ impl Vfs for DiskVfs {
         File::open(path)?.sync_all()
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
-        // Opened for writing as well: some file systems (NFS, the BSDs') refuse an exclusive lock otherwise.
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
+        // Opened for writing as well: some file systems (NFS, the BSDs') refuse an exclusive lock otherwise. Created only as a new
+        // name, so that a link that leads nowhere makes no file where it leads.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let file = match options.clone().create_new(true).open(path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                if !fs::symlink_metadata(path)?.is_file() {
+                    return Err(not_regular());
+                }
+                options.open(path)?
+            }
+            created => created?,
+        };
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(DiskLock { file, process: std::process::id() })),
-            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(e)) => Err(e),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(e)) => return Err(e),
         }
+        let lock = DiskLock { file, path: path.to_owned(), process: std::process::id() };
+        if lock.is_held()? { Ok(Box::new(lock)) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 #[derive(Debug)]
 struct DiskLock {
     file: File,
+    path: PathBuf,
+    /// Who took it: a process that was forked has the file open too, but not the lock.
     process: u32,
+}
+
+impl VfsLock for DiskLock {
+    #[cfg(unix)]
+    fn is_held(&self) -> io::Result<bool> {
+        use std::os::unix::fs::MetadataExt;
+        let there = match fs::symlink_metadata(&self.path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            there => there?,
+        };
+        let locked = self.file.metadata()?;
+        let is_same = (there.dev(), there.ino()) == (locked.dev(), locked.ino());
+        Ok(is_same && self.process == std::process::id())
+    }
+
+    #[cfg(not(unix))]
+    fn is_held(&self) -> io::Result<bool> {
+        Ok(self.process == std::process::id())
+    }
 }
 
 impl Drop for DiskLock {
     /// Closing alone would not do: a child process that another thread is just starting shares the open file, and with
-    /// it the lock, until it has executed its program. A forked child unlocks nothing: the lock is its parent's.
+    /// it the lock, until it has executed its program. A forked child lets its parent keep the lock.
     fn drop(&mut self) {
         if self.process == std::process::id() {
             let _ = self.file.unlock();
@@ -108,6 +150,18 @@ impl VfsFile for DiskFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        use rustix::io::Errno;
+        // The position of the file, which this moves, is used by nobody.
+        match rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Data(offset)) {
+            Ok(at) => Ok(Some(at.max(offset))),
+            Err(Errno::NXIO) => Ok(None),
+            Err(Errno::INVAL | Errno::NOTSUP) => Ok(Some(offset)), // a file system that does not say
+            Err(e) => Err(e.into()),
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

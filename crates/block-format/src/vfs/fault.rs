@@ -1,13 +1,12 @@
 //! A file system whose calls fail when a test says so.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Access, MappedBytes, MemoryVfs, Vfs, VfsFile};
+use super::{Access, MappedBytes, MemoryVfs, Vfs, VfsFile, VfsLock};
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +154,7 @@ impl Vfs for FaultVfs {
         self.inner.sync_dir(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
         self.check(Call::Read)?;
         self.inner.lock(path)
     }

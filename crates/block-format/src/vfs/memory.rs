@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Access, MappedBytes, Vfs, VfsFile};
+use super::{Access, MappedBytes, Vfs, VfsFile, VfsLock};
 
 /// A call that changes something or makes it durable. Files are numbered in the order of their creation.
 #[derive(Debug, Clone)]
@@ -130,7 +130,8 @@ struct Disk {
     events: Vec<Event>,
     /// Files put in place or removed without an event, each with the number of events before it.
     placed: Vec<(usize, Placed)>,
-    locked: HashSet<PathBuf>,
+    /// Numbers of files.
+    locked: HashSet<usize>,
     read_only: bool,
 }
 
@@ -559,18 +560,19 @@ impl Vfs for MemoryVfs {
         disk.change(Event::SyncDir { path: path.to_owned() })
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
         let mut disk = self.0.lock();
         if disk.read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
-        if !disk.live.names.contains_key(path) {
-            disk.create(path)?;
-        }
-        if !disk.locked.insert(path.to_owned()) {
+        let file = match disk.live.names.get(path) {
+            Some(&file) => file,
+            None => disk.create(path)?,
+        };
+        if !disk.locked.insert(file) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(Box::new(MemoryLock { vfs: self.clone(), path: path.to_owned() }))
+        Ok(Box::new(MemoryLock { vfs: self.clone(), path: path.to_owned(), file }))
     }
 }
 
@@ -578,11 +580,18 @@ impl Vfs for MemoryVfs {
 struct MemoryLock {
     vfs: MemoryVfs,
     path: PathBuf,
+    file: usize,
+}
+
+impl VfsLock for MemoryLock {
+    fn is_held(&self) -> io::Result<bool> {
+        Ok(self.vfs.0.lock().live.names.get(&self.path) == Some(&self.file))
+    }
 }
 
 impl Drop for MemoryLock {
     fn drop(&mut self) {
-        self.vfs.0.lock().locked.remove(&self.path);
+        self.vfs.0.lock().locked.remove(&self.file);
     }
 }
 

@@ -52,7 +52,14 @@ pub trait Vfs: fmt::Debug + Send + Sync {
 
     /// Takes the exclusive lock on a file, which is created where it does not exist and is removed with the artifact only.
     /// [`io::ErrorKind::WouldBlock`] means that somebody else holds it. Dropping the value lets go.
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>>;
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>>;
+}
+
+/// An exclusive lock on a file. Dropping it lets go.
+pub trait VfsLock: fmt::Debug + Send + Sync {
+    /// Whether the locked file is still the one at its path, and this process the one that locked it. If not, somebody else may hold the
+    /// lock of the file that is there now.
+    fn is_held(&self) -> io::Result<bool>;
 }
 
 /// Whether an opened file may be written to.
@@ -78,6 +85,11 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
 
     /// The length of the file in bytes.
     fn len(&self) -> io::Result<u64>;
+
+    /// The first place at or behind `offset` that is not known to be a hole of a sparse file; `None`: there is only a hole to the end.
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
 
     /// Makes the content, and as much of the length as is needed to read it, durable.
     fn sync_data(&self) -> io::Result<()>;

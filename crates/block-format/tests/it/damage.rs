@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use block_format::vfs::{Access, MemoryVfs, Vfs, VfsFile};
+use block_format::vfs::{Access, MemoryVfs, Vfs, VfsFile, VfsLock};
 use block_format::{
     Compression, Durability, ErrorKind, Options, PartKind, RecordId, Snapshot, Step, Store, VerifyLevel,
     VerifyReport, salvage_in, verify_in,
@@ -453,7 +453,7 @@ impl Vfs for LyingVfs {
     fn sync_dir(&self, path: &Path) -> std::io::Result<()> {
         self.0.sync_dir(path)
     }
-    fn lock(&self, path: &Path) -> std::io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+    fn lock(&self, path: &Path) -> std::io::Result<Box<dyn VfsLock>> {
         self.0.lock(path)
     }
 }

@@ -192,3 +192,36 @@ fn a_commit_record_of_another_length_at_the_end_of_a_damaged_log_is_passed_over(
     let kinds: Vec<_> = verify(&forged).damage.iter().map(|damage| damage.error.kind()).collect();
     assert!(kinds.contains(&ErrorKind::Damaged) && !kinds.contains(&ErrorKind::Truncated), "{kinds:?}");
 }
+
+#[test]
+fn any_number_in_a_manifest_is_an_error_or_an_answer_and_never_an_overflow() {
+    let (disk, store) = sample();
+    for i in 0..6 {
+        store.put(&[i; 400]).unwrap();
+    }
+    store.seal().unwrap();
+    store.delete(RecordId(2)).unwrap();
+    store.seal().unwrap();
+    store.put(b"in the log").unwrap();
+    store.close().unwrap();
+    let len = disk.read_file(&files(&disk, "manifest-")[0]).unwrap().len();
+    for at in (40..len - 16).step_by(8) {
+        for number in [0, 1, 4096, 1 << 40, 1 << 63, LAST - 1, LAST] {
+            let forged = forge(&disk, |_| vec![(at, number)]);
+            drop(verify_in(Arc::new(forged.clone()), ROOT, VerifyLevel::Decode, &options()));
+            let opened = Store::open_read_only_in(Arc::new(forged.clone()), ROOT, options());
+            if let Ok((store, _)) = opened {
+                store.snapshot().records().take(100).for_each(drop);
+                for id in [0, 2, 6, LAST - 1, LAST] {
+                    drop(store.snapshot().get(RecordId(id)));
+                }
+                drop(store.snapshot().segments());
+            }
+            drop(block_format::salvage_in(Arc::new(forged.clone()), ROOT, "/saved", options()));
+            if let Ok((store, _)) = open(&forged, &options()) {
+                drop(store.put(b"more"));
+                drop(store.seal());
+            }
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod damage; // flipped, cut off and misplaced bytes
 mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index
 mod forged; // right checksums over wrong numbers: typed errors, no overflow
+mod hostile; // locks removed, links, sparse files, files in the wrong place
 mod packs; // one file with everything in it
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer

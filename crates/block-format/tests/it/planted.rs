@@ -5,14 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use block_format::Step;
 
-use crate::{crash, damage, faults, packs};
+use crate::{crash, damage, faults, hostile, packs};
 
 type Campaign = (&'static str, fn(Option<Step>) -> Result<u64, String>);
 
 /// Small doses, the quick ones first.
-const CAMPAIGNS: [Campaign; 13] = [
+const CAMPAIGNS: [Campaign; 15] = [
     ("lost manifest", damage::lost_manifest),
     ("lying medium", damage::lying_medium),
+    ("one copy of the deletes", hostile::one_copy_of_the_deletes),
+    ("removed lock", hostile::removed_lock),
     ("crashes while unpacking", packs::crashes_while_unpacking),
     ("unpacking onto a lying medium", packs::unpacking_onto_a_lying_medium),
     ("packs of damaged files", |left_out| packs::packs_of_damaged_files(left_out, 1009)),
