@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use compact_artifact::vfs::{Access, Vfs, VfsFile};
+use compact_artifact::vfs::{Access, Vfs, VfsFile, VfsLock};
 
 type Call = Box<dyn FnOnce() + Send>;
 
@@ -70,7 +70,7 @@ impl Vfs for Between {
         self.disk.sync_dir(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
         self.disk.lock(path)
     }
 }
