@@ -64,6 +64,31 @@ impl Callers {
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        *self.0.inside.lock() = None;
+        let mut inside = self.0.inside.lock();
+        // The lock may be another thread's by now.
+        if *inside == Some(std::thread::current().id()) {
+            *inside = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_inside_of_a_call_is_refused_and_others_are_not() {
+        let callers = Callers::default();
+        let inside = callers.enter();
+        assert_eq!(callers.check().unwrap_err().kind(), ErrorKind::Reentrant);
+        std::thread::scope(|scope| scope.spawn(|| callers.check().unwrap()).join().unwrap());
+        drop(inside);
+        callers.check().unwrap();
+    }
+
+    #[test]
+    fn another_process_is_refused() {
+        let callers = Callers { process: AtomicU32::new(std::process::id() + 1), ..Callers::default() };
+        assert_eq!(callers.check().unwrap_err().kind(), ErrorKind::OtherProcess);
     }
 }

@@ -224,7 +224,7 @@ impl Query {
             None => {
                 self.fault = Some(
                     "a weight of nothing; expected `weight` behind the words or the vector that it is of",
-                )
+                );
             }
         }
         self

@@ -250,3 +250,34 @@ fn a_forked_process_writes_nothing_and_is_told_so() {
         drop(temp);
     }
 }
+
+#[test]
+fn documented_defaults_are_those_of_the_code() {
+    let default_of = |source: &str, item: &str| {
+        let end = source.find(item).unwrap();
+        let begin = source[..end].rfind("    }\n").unwrap_or(0);
+        let text = source[begin..end].replace("\n    /// ", " ");
+        text.rsplit("Default: ").next().unwrap().split(['.', '\n']).next().unwrap().to_owned()
+    };
+    let (options, query) = (include_str!("../../src/options.rs"), include_str!("../../src/search/query.rs"));
+    let table = [
+        (options, "pub fn compression(", "`Zstd(3)`", "compression: Zstd(3)"),
+        (options, "pub fn block_len(", "48 KiB", "block_len: 49152"),
+        (options, "pub fn segment_len(", "64 MiB", "segment_len: 67108864"),
+        (options, "pub fn memory_limit(", "none", "memory_limit: None"),
+        (options, "pub fn cache_bytes(", "16 MiB", "cache_bytes: 16777216"),
+        (options, "pub fn result_cache_bytes(", "1 MiB", "result_cache_bytes: 1048576"),
+        (query, "pub fn k(", "10", "k: 10"),
+        (query, "pub fn offset(", "0", "offset: 0"),
+    ];
+    let code = format!("{:?} {:?}", Options::new(), Query::new());
+    for (source, item, documented, value) in table {
+        assert_eq!(default_of(source, item), documented, "{item}");
+        assert!(code.contains(value), "{value} in {code}");
+    }
+    let batch = BatchOptions::default();
+    assert_eq!((batch.batch_size, batch.flush_interval, batch.max_memory), (1_000, None, 16 << 20));
+    let batches = include_str!("../../src/batch_writer.rs");
+    assert_eq!(default_of(batches, "pub batch_size"), "1,000");
+    assert_eq!(default_of(batches, "pub max_memory"), "16 MiB");
+}

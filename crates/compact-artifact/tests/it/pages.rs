@@ -38,7 +38,7 @@ fn artifact(seed: u32, records: u32, originals: Originals) -> (tempfile::TempDir
 fn queries(artifact: &CompactArtifact) -> Vec<(&'static str, Query)> {
     let vector = [3.5, -1.5, 0.5, 2.0];
     let filter = || Filter::field("n").lt(5);
-    let like = (0..).map(RecordId).find(|id| artifact.embedding(*id, "v").unwrap().is_some()).unwrap();
+    let like = (0..1_000).map(RecordId).find(|id| artifact.embedding(*id, "v").unwrap().is_some()).unwrap();
     let hybrid = || Query::words("river stone").and_vector("v", vector);
     vec![
         ("words", Query::words("river cat")),
