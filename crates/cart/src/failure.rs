@@ -53,6 +53,14 @@ impl Failure {
         }
     }
 
+    /// Of what was asked, rather than of what is stored.
+    pub(crate) fn of_query(error: compact_artifact::Error) -> Self {
+        match error.kind() {
+            ErrorKind::TooLarge => Self::usage(Self::from(error).message),
+            _ => error.into(),
+        }
+    }
+
     pub(crate) fn interrupted() -> Self {
         Self::new(Code::Interrupted, "interrupted")
     }
@@ -98,7 +106,6 @@ impl From<compact_artifact::Error> for Failure {
             | ErrorKind::InvalidJson
             | ErrorKind::InvalidArgument
             | ErrorKind::TypeMismatch
-            | ErrorKind::TooLarge
             | ErrorKind::NoSuchSpace
             | ErrorKind::SpaceMismatch
             | ErrorKind::WrongDimension
@@ -125,6 +132,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("as `Record::blob([])` makes it", "as for --blob"),
     ("; copy them into `IndexBytes`", ""),
     (": build with the feature `lz4` to read it", ", which this program is built without"),
+    ("`memory_limit`, or open it for writing once", "limit of memory, or run `cart compact` once"),
     ("option memory_limit", "--memory-limit"),
     ("`salvage`", "`cart salvage`"),
     ("`verify`", "`cart verify`"),

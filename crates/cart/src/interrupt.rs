@@ -14,7 +14,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// From now on the command ends with a sentence: at once while nothing is written, otherwise behind the commit. A second time it ends there
 /// and then; a commit is whole or not there at all.
 pub(crate) fn tell_what_is_kept() -> Result<()> {
-    let watched = ctrlc::set_handler(|| match KEPT.try_lock() {
+    let watched = ctrlc::try_set_handler(|| match KEPT.try_lock() {
         Ok(kept) => end(*kept),
         Err(TryLockError::Poisoned(kept)) => end(*kept.into_inner()),
         Err(TryLockError::WouldBlock) if INTERRUPTED.swap(true, Ordering::Relaxed) => {
@@ -26,8 +26,9 @@ pub(crate) fn tell_what_is_kept() -> Result<()> {
         }
     });
     match watched {
-        // Without a thread to wait with, an interruption ends the program without a word, and loses no more than otherwise.
-        Err(ctrlc::Error::System(_)) | Ok(()) => Ok(()),
+        // Without a thread to wait with, or where somebody has set these signals to be ignored (nohup), they stay as they are: an end without a
+        // word loses no more than one with a word.
+        Err(ctrlc::Error::System(_) | ctrlc::Error::MultipleHandlers) | Ok(()) => Ok(()),
         Err(e) => Err(Failure::failed(format_args!("waiting for Ctrl-C: {e}"))),
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let query = query(args, &artifact, &snapshot)?;
     let opened = begun.elapsed();
     let begun = Instant::now();
-    let results = snapshot.search(&query)?;
+    let results = snapshot.search(&query).map_err(Failure::of_query)?;
     let took = begun.elapsed();
     for loss in &results.losses {
         warn(loss);
