@@ -333,7 +333,7 @@ mod tests {
         for _ in 0..20_000 {
             let mut bytes = sound.clone();
             for _ in 0..=next() % 3 {
-                let (at, with) = (next() % bytes.len(), b"\x00'{}(),:0129 \xffFT"[next() % 17]);
+                let (at, with) = (next() % bytes.len(), b"\x00'{}(),:0129 \xffFT"[next() % 16]);
                 match next() % 3 {
                     0 => bytes[at] = with,
                     1 => bytes.insert(at, with),
