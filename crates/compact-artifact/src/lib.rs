@@ -92,7 +92,7 @@ pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
 pub use error::{Error, ErrorKind, Result};
 pub use filter::{Field, Filter, Value, check_metadata};
-pub use lexical_index::Language;
+pub use lexical_index::{Language, Match, Occur, Query as WordQuery};
 pub use maintenance::{CompactReport, SealReport};
 pub use options::{Maintenance, Options};
 pub use packed::{PackReport, UnpackReport, unpack};

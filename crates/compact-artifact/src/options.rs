@@ -157,13 +157,14 @@ impl Options {
         self
     }
 
-    /// Texts of a new artifact are searched by the stems of words in this language. Needs the feature `stemmers`. Default: by words.
+    /// Texts of a new artifact are searched by the stems of words in this language, and apostrophes and case treated as it does
+    /// (`l'avion` is found by `avion` in French, `IŞIK` is `ışık` in Turkish). Needs the feature `stemmers`. Default: by words.
     pub fn language(mut self, language: Language) -> Self {
         self.language = Some(language);
         self
     }
 
-    /// Whether words of a new artifact are compared without their diacritics. Default: yes.
+    /// Whether words of a new artifact are compared without their diacritics: `é` is `e`, `œ` is `oe`. Default: yes.
     pub fn fold_diacritics(mut self, fold: bool) -> Self {
         self.fold_diacritics = Some(fold);
         self

@@ -28,19 +28,20 @@
 //!
 //! # The ideas, in the order of the data
 //!
-//! - An [`Analyzer`] cuts a text into **terms**: words by Unicode's rules in one case, on request without diacritics, stems instead of
-//!   words, and without stop words. Its identity is in every part, and checked.
+//! - An [`Analyzer`] cuts a text into **terms**: words by Unicode's rules in one case and form, on request without diacritics, stems
+//!   instead of words, and without stop words. Its identity is in every part, and checked.
 //! - A [`MemoryIndex`] takes records, which get **rows** from 0 on, and can be searched at once.
 //! - [`MemoryIndex::write`] makes a **part** of it, [`merge`] makes one part of several with memory for the postings of one term.
 //! - A [`Part`] opens without work for each term. It has a dictionary (a transducer as the crate `fst` writes it), **postings** in packed blocks of
 //!   128 with the best frequency and length of each, exact lengths of all texts, and on request positions.
+//! - A [`Query`] is a tree of clauses, built by calls or read as people write it.
 //! - A [`Searcher`] ranks over any number of parts and memory indexes as if they were one. It leaves out whatever cannot be among the
 //!   best (`MaxScore` over block maxima), and finds exactly what scoring everything would find, ties in the order of rows included.
 //! - [`snippet`] shows where a text matches.
 //!
 //! # Limits
 //!
-//! 2^32 - 1 rows and 255 fields in a part; 64 MiB of text in a record; 255 bytes in a term; 1,024 words in a query. A prefix or a fuzzy word stands for
+//! 2^32 - 1 rows and 255 fields in a part; 64 MiB of text in a record; 255 bytes in a term; 1,024 words and 32 groups inside one another in a query. A prefix or a fuzzy word stands for
 //! 128 terms in a field at most, and [`Hits::is_cut`] says when there were more. Deleted records count in the statistics until
 //! a merge. Distances are Levenshtein's: a swap of two letters counts two.
 //!

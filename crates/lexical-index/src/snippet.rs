@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::analyzer::Analyzer;
 use crate::dictionary::Pattern;
-use crate::query::{Match, Occur, Query};
+use crate::query::{self, Match, Occur, Query};
 
 /// A part of a text, and what of it the query asked for. All ranges are in bytes of the text and begin and end between
 /// characters.
@@ -25,8 +25,13 @@ pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, max_len: usize) -
     let wanted = Wanted::new(analyzer, query);
     let mut window = Window::default();
     let mut best = Window::default();
-    analyzer.each_token(text, |term, range, _| {
+    let mut found = None;
+    analyzer.each_token(text, |term, range, position| {
+        if found == Some(position) {
+            return;
+        }
         if let Some(word) = wanted.find(analyzer, term, &text[range.clone()]) {
+            found = Some(position);
             window.push(word, range, max_len);
             if window.worth() > best.worth() {
                 best = window.clone();
@@ -45,25 +50,40 @@ pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, max_len: usize) -
 /// What the query asks for, with a number for each thing.
 struct Wanted {
     terms: HashMap<String, usize>,
+    words: usize,
     patterns: Vec<Pattern>,
 }
 
 impl Wanted {
     fn new(analyzer: &Analyzer, query: &Query) -> Self {
-        let mut wanted = Self { terms: HashMap::new(), patterns: Vec::new() };
+        let mut wanted = Self { terms: HashMap::new(), words: 0, patterns: Vec::new() };
+        wanted.add(analyzer, query);
+        wanted
+    }
+
+    fn add(&mut self, analyzer: &Analyzer, query: &Query) {
         for clause in query.clauses.iter().filter(|clause| clause.occur != Occur::MustNot) {
-            match &clause.pattern {
-                Match::Words(text) | Match::Phrase(text) => analyzer.each_token(text, |term, _, _| {
-                    let next = wanted.terms.len();
-                    wanted.terms.entry(term.to_owned()).or_insert(next);
-                }),
-                Match::Prefix(word) => wanted.patterns.push(Pattern::prefix_of(&analyzer.folded(word))),
-                Match::Fuzzy(word, distance) => {
-                    wanted.patterns.push(Pattern::fuzzy(&analyzer.folded(word), *distance));
-                }
+            match &clause.wanted {
+                query::Wanted::Group(group) => self.add(analyzer, group),
+                query::Wanted::Match(pattern, _) => self.add_match(analyzer, pattern),
             }
         }
-        wanted
+    }
+
+    fn add_match(&mut self, analyzer: &Analyzer, pattern: &Match) {
+        match pattern {
+            Match::Words(text) | Match::Phrase(text) | Match::Near(text, _) => {
+                let mut last = None;
+                analyzer.each_token(text, |term, _, position| {
+                    self.words += usize::from(last.replace(position) != Some(position));
+                    self.terms.entry(term.to_owned()).or_insert(self.words);
+                });
+            }
+            Match::Prefix(word) => self.patterns.push(Pattern::prefix_of(&analyzer.folded(word))),
+            Match::Fuzzy(word, distance) => {
+                self.patterns.push(Pattern::fuzzy(&analyzer.folded(word), *distance));
+            }
+        }
     }
 
     fn find(&self, analyzer: &Analyzer, term: &str, word: &str) -> Option<usize> {
@@ -77,7 +97,7 @@ impl Wanted {
         let matches = |pattern: &Pattern| {
             pattern.distance(term.as_bytes()).is_some() || pattern.distance(folded.as_bytes()).is_some()
         };
-        self.patterns.iter().position(matches).map(|number| self.terms.len() + number)
+        self.patterns.iter().position(matches).map(|number| self.words + 1 + number)
     }
 }
 

@@ -18,6 +18,7 @@ Find records by words, by meaning, by metadata, or by all at once.
 Words find texts with any of them, the best first (BM25). With --syntax they are a query:
 
   word \"a phrase\" begin* roughly~ +must -not
+  this AND that, this OR that, NOT that, (groups), counts^2 so much, \"words near\"~3 each other, \\( for the sign itself
 
 A vector (--vector-file), or the record that others shall resemble (--like), finds what is near it in a vector space. Words and a \
 vector together are fused by rank. A filter lets records through by their metadata; alone it lists them:
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     at: At,
     /// What texts are searched for
     words: Vec<String>,
-    /// Read the words as a query: "a phrase", begin*, roughly~, +must, -not
+    /// Read the words as a query: "a phrase", begin*, roughly~, +must, -not, AND, OR, NOT, (…), "near"~3, counts^2
     #[arg(long, requires = "words")]
     syntax: bool,
     /// A vector to search with: a JSON array (.json), or the first row of a .npy file

@@ -7,6 +7,7 @@ use lexical_index::Occur;
 
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::shard::TEXT_FIELD;
 
 /// How lists of hits, of words and of vector spaces, become one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,7 +118,9 @@ impl Query {
         Self::new().and_words(text)
     }
 
-    /// Texts that match a query as people write it: `word "a phrase" begin* roughly~ +must -not`.
+    /// Texts that match a query as people write it: `word "a phrase" begin* roughly~ +must -not (this OR that) AND more^2`. The
+    /// syntax is that of [`WordQuery::parse`](lexical_index::Query::parse), with any of what stands side by side; the one field is `text`.
+    /// What cannot be read is an error that names the place.
     pub fn parse(text: &str) -> Result<Self> {
         Ok(Self::new().and_words_query(lexical_index::Query::parse(text, Occur::Should)?))
     }
@@ -275,6 +278,9 @@ impl Query {
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(fault) = self.fault {
             return Err(Error::invalid(fault));
+        }
+        if let Some(words) = self.words_wanted() {
+            words.check_fields(&[TEXT_FIELD])?;
         }
         self.check_numbers()?;
         self.check_scores()?;

@@ -126,7 +126,14 @@ fn wrong_queries_are_refused() {
         let e = artifact.search(&query).unwrap_err();
         assert_eq!(e.kind(), kind, "{e}");
     }
-    assert_eq!(Query::parse("\"no end").unwrap_err().kind(), ErrorKind::InvalidQuery);
+    for text in ["\"no end", "", "a AND", "()", "a^0", "NOT a", "a & b"] {
+        let e = Query::parse(text).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::InvalidQuery, "{text}");
+        assert!(e.to_string().starts_with("at byte "), "{e}");
+    }
+    let e = artifact.search(&Query::parse("a title:b").unwrap()).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::InvalidQuery);
+    assert!(e.to_string().contains("at byte 2: there is no field \"title\""), "{e}");
     assert_eq!("{\"i\": {\"$like\": 3}}".parse::<Filter>().unwrap_err().kind(), ErrorKind::InvalidFilter);
     assert_eq!(
         artifact.delete_where(&Filter::field("name").lt(3)).unwrap_err().kind(),

@@ -1,5 +1,7 @@
 //! What depends on the language: stems and stop words.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, ErrorKind, Result};
 
 macro_rules! languages {
@@ -79,6 +81,60 @@ languages! {
     Turkish = 18,
 }
 
+/// What is written together with the word behind it, before an apostrophe: articles, pronouns, prepositions.
+const FRENCH_ELISIONS: &[&str] =
+    &["c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu"];
+const ITALIAN_ELISIONS: &[&str] = &[
+    "c", "d", "l", "m", "s", "t", "v", "un", "gl", "agl", "all", "coll", "dagl", "dall", "degl", "dell",
+    "negl", "nell", "quell", "quest", "sugl", "sull",
+];
+/// French, Italian and Catalan, for texts of which no language is known. Those of more than two letters that are words elsewhere are
+/// not among them.
+const COMMON_ELISIONS: &[&str] = &[
+    "c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "gl", "un", "agl",
+    "dall", "degl", "dell", "negl", "nell", "quest", "quell", "sugl", "sull",
+];
+
+/// What of the apostrophes in texts of a language belongs to the word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apostrophe {
+    /// All.
+    Keep,
+    /// All but `'s` at the end: `dog's` is `dog`.
+    DropS,
+    /// Nothing from the apostrophe on: `Ankara'da` is `Ankara`.
+    DropSuffix,
+}
+
+pub(super) fn elisions(language: Option<Language>) -> &'static [&'static str] {
+    match language {
+        None => COMMON_ELISIONS,
+        Some(Language::French) => FRENCH_ELISIONS,
+        Some(Language::Italian) => ITALIAN_ELISIONS,
+        Some(_) => &[],
+    }
+}
+
+pub(super) fn apostrophe(language: Option<Language>) -> Apostrophe {
+    match language {
+        None | Some(Language::English | Language::German | Language::Dutch) => Apostrophe::DropS,
+        Some(Language::Turkish) => Apostrophe::DropSuffix,
+        Some(_) => Apostrophe::Keep,
+    }
+}
+
+/// The letters that stand for a letter with a mark where a language has a second spelling: `Mueller` is `Müller`.
+pub(super) fn spelled_out(language: Language, c: char) -> Option<&'static str> {
+    use Language::{Danish, German, Norwegian, Swedish};
+    Some(match (language, c) {
+        (German | Swedish, 'ä') => "ae",
+        (German | Swedish, 'ö') | (Danish | Norwegian, 'ø') => "oe",
+        (German, 'ü') => "ue",
+        (Danish | Norwegian | Swedish, 'å') => "aa",
+        _ => return None,
+    })
+}
+
 impl Language {
     /// Articles, pronouns, prepositions, conjunctions and forms of "to be" that hardly tell one text from another.
     pub(crate) fn stop_words(self) -> Result<&'static str> {
@@ -93,18 +149,18 @@ impl Language {
                  oder sein sich sie sind so um und uns unter vom von vor war was wenn wie wir zu zum zur über"
             }
             Self::French => {
-                "a au aux avec ce ces cette dans de des du elle elles en est et eux il ils je la le les leur lui \
-                 mais me mes moi mon même ne nos notre nous on ou où par pas pour qu que qui sa se ses son sont \
-                 sur ta te tes toi ton tu un une vos votre vous été être"
+                "a au aux avec c ce ces cette d dans de des du elle elles en est et eux il ils j je l la le les leur lui \
+                 m mais me mes moi mon même n ne nos notre nous on ou où par pas pour qu que qui s sa se ses son sont \
+                 sur t ta te tes toi ton tu un une vos votre vous été être"
             }
             Self::Spanish => {
                 "a al como con de del e el ella ellas ellos en entre era es esta este ha han la las le les lo los \
                  me mi más ni no nos o para pero por que se sea ser si sin sobre su sus te tu un una y ya"
             }
             Self::Italian => {
-                "a ad al alla alle anche che chi ci come con da dal dalla dei del della delle di e ed era gli ha \
-                 ho i il in io la le lei li lo loro lui ma mi ne nei nel nella noi non o per più se si sono su \
-                 sul sulla tra tu un una uno vi è"
+                "a ad al all alla alle anche c che chi ci come con d da dal dall dalla dei del dell della delle di e ed era gli ha \
+                 ho i il in io l la le lei li lo loro lui ma mi ne nei nel nell nella noi non o per più se si sono su \
+                 sul sull sulla tra tu un una uno vi è"
             }
             Self::Portuguese => {
                 "a ao aos as com como da das de do dos e ela elas ele eles em entre era essa esse esta este eu \
@@ -146,14 +202,14 @@ impl Stemmer {
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 
-    /// Replaces a word by its stem.
+    /// The stem of a word in one case, with its diacritics.
     #[cfg(feature = "stemmers")]
-    pub(crate) fn stem(&self, word: &mut String) {
-        *word = self.inner.stem(word).into_owned();
+    pub(crate) fn stem<'a>(&self, word: &'a str) -> Cow<'a, str> {
+        self.inner.stem(word)
     }
 
     #[cfg(not(feature = "stemmers"))]
-    pub(crate) fn stem(&self, _word: &mut String) {
+    pub(crate) fn stem<'a>(&self, _word: &'a str) -> Cow<'a, str> {
         match self.inner {}
     }
 }

@@ -1,5 +1,6 @@
 //! From a text to terms: words, folded, stemmed, without stop words.
 
+mod fold;
 mod language;
 mod words;
 
@@ -7,10 +8,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
-use unicode_normalization::UnicodeNormalization;
-
 pub use self::language::Language;
-use self::language::Stemmer;
+use self::language::{Apostrophe, Stemmer};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The longest term in bytes. Of a longer word the beginning is the term.
@@ -18,13 +17,25 @@ pub(crate) const MAX_TERM_LEN: usize = 255;
 /// Of a word, what is looked at: enough for a term, whatever folding makes of it.
 const MAX_WORD_LEN: usize = 4 * MAX_TERM_LEN;
 /// Raised when the same options begin to give other terms.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const FOLD_DIACRITICS: u8 = 1;
 
-/// What a text and a query are cut into: words by Unicode Standard Annex #29, in one case and one normal form (NFC).
+/// What a text and a query are cut into: words by Unicode Standard Annex #29, in the form `NFKC_Casefold`.
 ///
-/// Case is folded by taking the lower case of the upper case, which unites `ß` and `ss`, `ς` and `σ`. A term
-/// is at most 255 bytes long: of a longer word it is the beginning.
+/// So `Straße`, `STRASSE` and full-width `ｓｔｒａｓｓｅ` are one term, and soft hyphens, joiners and marks of direction inside a word
+/// are nothing. All apostrophes are one; decimal digits of all scripts are ASCII; an emoji, with all that joins it, is a word. Of
+/// Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; Korean has words between spaces.
+///
+/// Apostrophes, by language of the stems:
+///
+/// | language | |
+/// |---|---|
+/// | none | `dog's` is `dog`; `l'avion` is `l` and `avion`, with the elisions of French, Italian and Catalan |
+/// | French, Italian | `l'avion`, `dell'arte` are two words |
+/// | English, German, Dutch | `dog's` is `dog` |
+/// | Turkish | `Ankara'da` is `Ankara`; and `I` is a capital `ı`, not `i` |
+///
+/// A term is at most 255 bytes long: of a longer word it is the beginning.
 pub struct Analyzer {
     fold_diacritics: bool,
     stemmer: Option<(Language, Stemmer)>,
@@ -38,9 +49,23 @@ pub struct Token {
     pub term: String,
     /// The place of the word in the text, in bytes.
     pub range: Range<usize>,
-    /// How many words precede it, stop words included.
+    /// How many words precede it, stop words included. Terms at one position are forms of one word.
     pub position: u32,
 }
+
+/// Room for the steps from a word to its terms.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// In one case, with diacritics.
+    cased: String,
+    /// Without diacritics.
+    plain: String,
+    terms: [String; MAX_FORMS],
+    count: usize,
+}
+
+/// The most terms of a word: the stem, the stem of the word without diacritics, that of the word spelled otherwise.
+const MAX_FORMS: usize = 3;
 
 impl Default for Analyzer {
     fn default() -> Self {
@@ -54,47 +79,57 @@ impl Analyzer {
         Self { fold_diacritics: false, stemmer: None, stop_words: None }
     }
 
-    /// Takes marks off letters: `é` is found by `e`, and pointed Hebrew and Arabic by unpointed. Letters
-    /// that are not composed, such as `ø`, stay.
+    /// Takes marks off letters: `é` is found by `e`, and pointed Hebrew and Arabic by unpointed; `æ`, `œ`, `ø`, `đ`, `ł` and the like
+    /// are found by `ae`, `oe`, `o`, `d`, `l`. `й`, `ї` and `ў` are letters of their own, so is `ı` in Turkish.
+    ///
+    /// Stems are made with the marks, which tell one ending from another. Where the word without them has another stem,
+    /// it has both as its terms: `mangée` is found by `manger` and by `mangee`.
     #[must_use]
     pub fn fold_diacritics(mut self, fold: bool) -> Self {
         self.fold_diacritics = fold;
-        if let Some((language, list)) = self.stop_words.take() {
-            let list = list.iter().map(|word| self.folded(word)).collect();
-            self.stop_words = Some((language, list));
-        }
-        self
+        self.refold_stop_words()
     }
 
-    /// Reduces words to their stems (Snowball). Needs the feature `stemmers`.
+    /// Reduces words to their stems (Snowball), and treats apostrophes as the language does. Needs the feature `stemmers`.
     pub fn stem(mut self, language: Language) -> Result<Self> {
         self.stemmer = Some((language, Stemmer::new(language)?));
-        Ok(self)
+        Ok(self.refold_stop_words())
     }
 
     /// Leaves out the commonest words of a language. There are lists for Dutch, English, French, German, Italian,
     /// Portuguese and Spanish.
     pub fn stop_words(mut self, language: Language) -> Result<Self> {
-        let list = language.stop_words()?;
-        let list = list.split_ascii_whitespace().map(|word| self.folded(word)).collect();
-        self.stop_words = Some((language, list));
-        Ok(self)
+        language.stop_words()?;
+        self.stop_words = Some((language, HashSet::new()));
+        Ok(self.refold_stop_words())
     }
 
-    /// The options in eight bytes, which every part carries. A part is searched with the analyzer that made it.
+    fn refold_stop_words(mut self) -> Self {
+        if let Some((language, _)) = self.stop_words.take() {
+            let words = language.stop_words().unwrap_or_default().split_ascii_whitespace();
+            let list = words.map(|word| self.folded(word)).collect();
+            self.stop_words = Some((language, list));
+        }
+        self
+    }
+
+    /// The options in eight bytes, which every part carries, with the version of the rules. A part is searched with the analyzer that
+    /// made it.
     pub fn identity(&self) -> [u8; 8] {
-        let stem = self.stemmer.as_ref().map_or(0, |(language, _)| language.code());
+        let stem = self.language().map_or(0, Language::code);
         let stop = self.stop_words.as_ref().map_or(0, |(language, _)| language.code());
         [VERSION, u8::from(self.fold_diacritics) * FOLD_DIACRITICS, stem, stop, 0, 0, 0, 0]
     }
 
-    /// The analyzer of an [`identity`](Self::identity), if this library and its features have it.
+    /// The analyzer of an [`identity`](Self::identity), if this library and its features have it. Rules of an earlier version are not
+    /// kept ([`ErrorKind::Unsupported`]): texts are indexed anew.
     pub fn from_identity(identity: [u8; 8]) -> Result<Self> {
         let unknown = || {
             let message = format!("no analyzer {identity:?} in this version of lexical-index");
             Error::new(ErrorKind::Unsupported, message)
         };
-        let [VERSION, flags, stem, stop, 0, 0, 0, 0] = identity else { return Err(unknown()) };
+        check_version(identity[0])?;
+        let [_, flags, stem, stop, 0, 0, 0, 0] = identity else { return Err(unknown()) };
         if flags & !FOLD_DIACRITICS != 0 {
             return Err(unknown());
         }
@@ -117,17 +152,15 @@ impl Analyzer {
         tokens
     }
 
-    /// Calls `found` with term, place and position of every token. Nothing is allocated for each.
+    /// Calls `found` with term, place and position of every token; several times in a row with one position where a word has several
+    /// terms, which differ. Nothing is allocated for each.
     pub(crate) fn each_token(&self, text: &str, mut found: impl FnMut(&str, Range<usize>, u32)) {
-        let mut term = String::with_capacity(MAX_TERM_LEN);
+        let mut scratch = Scratch::default();
         let mut position = 0u32;
-        words::words(text, |range| {
-            self.fold(cut(&text[range.clone()], MAX_WORD_LEN), &mut term);
-            if !self.is_stop_word(&term) {
-                self.stem_and_cut(&mut term);
-                if !term.is_empty() {
-                    found(&term, range, position);
-                }
+        words::words(text, language::elisions(self.language()), |range| {
+            self.analyze(cut(&text[range.clone()], MAX_WORD_LEN), &mut scratch);
+            for term in &scratch.terms[..scratch.count] {
+                found(term, range.clone(), position);
             }
             position = position.saturating_add(1);
         });
@@ -135,35 +168,105 @@ impl Analyzer {
 
     /// A word in the form of terms but not stemmed, for words whose ends are not known.
     pub(crate) fn folded(&self, word: &str) -> String {
-        let mut term = String::new();
-        self.fold(cut(word, MAX_WORD_LEN), &mut term);
-        term.truncate(cut(&term, MAX_TERM_LEN).len());
-        term
+        let (mut cased, mut plain) = (String::new(), String::new());
+        self.fold(cut(word, MAX_WORD_LEN), &mut cased, &mut plain);
+        plain.truncate(cut(&plain, MAX_TERM_LEN).len());
+        plain
     }
 
-    fn is_stop_word(&self, term: &str) -> bool {
-        self.stop_words.as_ref().is_some_and(|(_, list)| list.contains(term))
+    /// The text, if it is one word.
+    pub(crate) fn one_word<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let (mut first, mut count) = (0..0, 0);
+        words::words(text, language::elisions(self.language()), |range| {
+            first = range;
+            count += 1;
+        });
+        (count == 1).then(|| &text[first])
     }
 
-    fn stem_and_cut(&self, term: &mut String) {
-        if let Some((_, stemmer)) = &self.stemmer {
-            stemmer.stem(term);
+    fn language(&self) -> Option<Language> {
+        self.stemmer.as_ref().map(|(language, _)| *language)
+    }
+
+    /// The terms of a word.
+    #[inline]
+    fn analyze(&self, word: &str, scratch: &mut Scratch) {
+        scratch.count = 0;
+        let is_plain = word.is_ascii() && !word.contains('\'') && self.language() != Some(Language::Turkish);
+        if !is_plain {
+            return self.analyze_any(word, scratch);
         }
-        term.truncate(cut(term, MAX_TERM_LEN).len());
-    }
-
-    fn fold(&self, word: &str, term: &mut String) {
-        term.clear();
-        if word.is_ascii() {
-            term.push_str(word);
-            term.make_ascii_lowercase();
+        let cased = if self.stemmer.is_some() { &mut scratch.cased } else { &mut scratch.terms[0] };
+        cased.clear();
+        cased.push_str(word);
+        cased.make_ascii_lowercase();
+        if self.is_stop_word(cased) {
             return;
         }
-        let lower = word.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
-        if self.fold_diacritics {
-            term.extend(lower.nfd().filter(|&c| !is_diacritic(c)).nfc());
+        match &self.stemmer {
+            Some((_, stemmer)) => {
+                put_term(&mut scratch.terms, &mut scratch.count, &stemmer.stem(&scratch.cased))
+            }
+            None => {
+                cased.truncate(MAX_TERM_LEN);
+                scratch.count = 1;
+            }
+        }
+    }
+
+    fn analyze_any(&self, word: &str, scratch: &mut Scratch) {
+        let Scratch { cased, plain, terms, count } = scratch;
+        self.fold(word, cased, plain);
+        if self.is_stop_word(plain) {
+            return;
+        }
+        let apostrophe = language::apostrophe(self.language());
+        let (cased, plain) = (without_suffix(cased, apostrophe), without_suffix(plain, apostrophe));
+        let Some((language, stemmer)) = &self.stemmer else { return put_term(terms, count, plain) };
+        let mut put = |word: &str| {
+            let stem = stemmer.stem(word);
+            if !self.fold_diacritics || stem.is_ascii() {
+                return put_term(terms, count, &stem);
+            }
+            let mut unmarked = String::new();
+            fold::fold_diacritics(&stem, *language == Language::Turkish, &mut unmarked);
+            put_term(terms, count, &unmarked);
+        };
+        put(cased);
+        if self.fold_diacritics && cased != plain {
+            put(plain);
+            if cased.chars().any(|c| language::spelled_out(*language, c).is_some()) {
+                let spelled = cased.chars().fold(String::new(), |mut spelled, c| {
+                    match language::spelled_out(*language, c) {
+                        Some(letters) => spelled.push_str(letters),
+                        None => spelled.push(c),
+                    }
+                    spelled
+                });
+                put(&spelled);
+            }
+        }
+    }
+
+    fn is_stop_word(&self, plain: &str) -> bool {
+        self.stop_words.as_ref().is_some_and(|(_, list)| list.contains(plain))
+    }
+
+    /// The word in one case, and as the options want it.
+    fn fold(&self, word: &str, cased: &mut String, plain: &mut String) {
+        cased.clear();
+        plain.clear();
+        let turkish = self.language() == Some(Language::Turkish);
+        if word.is_ascii() && !turkish {
+            cased.push_str(word);
+            cased.make_ascii_lowercase();
         } else {
-            term.extend(lower.nfc());
+            fold::fold_case(word, turkish, cased);
+        }
+        if self.fold_diacritics && !cased.is_ascii() {
+            fold::fold_diacritics(cased, turkish, plain);
+        } else {
+            plain.push_str(cased);
         }
     }
 }
@@ -172,34 +275,59 @@ impl fmt::Debug for Analyzer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Analyzer")
             .field("fold_diacritics", &self.fold_diacritics)
-            .field("stem", &self.stemmer.as_ref().map(|(language, _)| language))
+            .field("stem", &self.language())
             .field("stop_words", &self.stop_words.as_ref().map(|(language, _)| language))
             .finish()
     }
 }
 
-/// The text, if it is one word as an analyzer cuts words.
-pub(crate) fn one_word(text: &str) -> Option<&str> {
-    let (mut first, mut count) = (0..0, 0);
-    words::words(text, |range| {
-        first = range;
-        count += 1;
-    });
-    (count == 1).then(|| &text[first])
+/// Whether there is a word in a text.
+pub(crate) fn has_words(text: &str) -> bool {
+    let mut found = false;
+    words::words(text, &[], |_| found = true);
+    found
+}
+
+/// Adds a term that the word does not have yet.
+fn put_term(terms: &mut [String; MAX_FORMS], count: &mut usize, term: &str) {
+    let term = cut(term, MAX_TERM_LEN);
+    let (known, free) = terms.split_at_mut(*count);
+    if let Some(next) =
+        free.first_mut().filter(|_| !term.is_empty() && known.iter().all(|other| other != term))
+    {
+        next.clear();
+        next.push_str(term);
+        *count += 1;
+    }
+}
+
+fn without_suffix(word: &str, apostrophe: Apostrophe) -> &str {
+    let end = match apostrophe {
+        Apostrophe::Keep => None,
+        Apostrophe::DropS => word.strip_suffix("'s").map(str::len),
+        Apostrophe::DropSuffix => word.find('\''),
+    };
+    &word[..end.filter(|&end| end > 0).unwrap_or(word.len())]
+}
+
+fn check_version(version: u8) -> Result<()> {
+    let (kind, what_next) = match version {
+        VERSION => return Ok(()),
+        0..VERSION => (
+            ErrorKind::Unsupported,
+            "index the texts anew: export them with the release that wrote them, and add them again",
+        ),
+        _ => (ErrorKind::NewerFormat, "use the release that wrote them, or a later one"),
+    };
+    let message = format!(
+        "words were cut by version {version} of the analyzer, and this library has version {VERSION}; {what_next}"
+    );
+    Err(Error::new(kind, message))
 }
 
 /// The beginning of `text` up to `len` bytes, ending with a whole character.
 fn cut(text: &str, len: usize) -> &str {
     &text[..text.floor_char_boundary(len)]
-}
-
-/// Combining diacritical marks, Hebrew points and Arabic vowel signs. Marks of scripts that write vowels with them
-/// are not among them.
-fn is_diacritic(c: char) -> bool {
-    matches!(c,
-        '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}'
-        | '\u{FE20}'..='\u{FE2F}' | '\u{591}'..='\u{5BD}' | '\u{5BF}' | '\u{5C1}' | '\u{5C2}' | '\u{5C4}'
-        | '\u{5C5}' | '\u{5C7}' | '\u{64B}'..='\u{652}' | '\u{670}')
 }
 
 #[cfg(test)]
@@ -241,7 +369,7 @@ mod tests {
         let analyzer = Analyzer::new().fold_diacritics(true);
         assert_eq!(terms(&analyzer, ""), [""; 0]);
         assert_eq!(terms(&analyzer, "...!?  \u{2014}\u{3002} \u{301}"), [""; 0]);
-        assert_eq!(terms(&analyzer, "שלום עולם 👩‍👩‍👧‍👦 ok🎉yes"), ["שלום", "עולם", "ok", "yes"]);
+        assert_eq!(terms(&analyzer, "שלום עולם 👩‍👩‍👧‍👦 ok🎉yes"), ["שלום", "עולם", "👩👩👧👦", "ok", "🎉", "yes"]);
         assert_eq!(terms(&analyzer, "日本").len(), 2);
     }
 
@@ -259,16 +387,20 @@ mod tests {
     #[test]
     fn an_analyzer_comes_back_from_its_identity_and_an_unknown_one_is_refused() {
         let analyzer = Analyzer::new().fold_diacritics(true).stop_words(Language::German).unwrap();
-        assert_eq!(analyzer.identity(), [1, 1, 0, 7, 0, 0, 0, 0]);
+        assert_eq!(analyzer.identity(), [2, 1, 0, 7, 0, 0, 0, 0]);
         assert_eq!(Analyzer::from_identity(analyzer.identity()).unwrap().identity(), analyzer.identity());
-        for identity in [
-            [2, 0, 0, 0, 0, 0, 0, 0],
-            [1, 2, 0, 0, 0, 0, 0, 0],
-            [1, 0, 99, 0, 0, 0, 0, 0],
-            [1, 0, 0, 0, 0, 0, 0, 1],
-        ] {
+        for identity in [[2, 2, 0, 0, 0, 0, 0, 0], [2, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
             assert_eq!(Analyzer::from_identity(identity).unwrap_err().kind(), ErrorKind::Unsupported);
         }
+    }
+
+    #[test]
+    fn an_index_of_another_version_of_the_rules_is_refused_and_told_what_to_do() {
+        let refused = |version| Analyzer::from_identity([version, 1, 4, 0, 0, 0, 0, 0]).unwrap_err();
+        assert_eq!(refused(1).kind(), ErrorKind::Unsupported);
+        assert!(refused(1).to_string().contains("index the texts anew"), "{}", refused(1));
+        assert_eq!(refused(3).kind(), ErrorKind::NewerFormat);
+        assert!(refused(3).to_string().contains("version 3"), "{}", refused(3));
     }
 
     #[test]

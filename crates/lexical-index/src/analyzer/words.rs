@@ -1,4 +1,4 @@
-//! Where words begin and end: the word boundaries of Unicode Standard Annex #29 between ASCII white space.
+//! Where words begin and end: the word boundaries of Unicode Standard Annex #29 between ASCII white space; pictures are words too.
 //!
 //! White space is a boundary by that standard too, except before a combining mark or a joiner, which nobody writes
 //! there. Cutting at it first lets a run without a byte above 127 take a short path with the same outcome.
@@ -7,8 +7,11 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Calls `found` with the place of every word in `text`, in order.
-pub(crate) fn words(text: &str, mut found: impl FnMut(Range<usize>)) {
+use super::fold::is_apostrophe;
+
+/// Calls `found` with the place of every word in `text`, in order. What stands before an apostrophe and is among `elisions` is a
+/// word of its own, without the apostrophe.
+pub(crate) fn words(text: &str, elisions: &[&str], mut found: impl FnMut(Range<usize>)) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -20,13 +23,58 @@ pub(crate) fn words(text: &str, mut found: impl FnMut(Range<usize>)) {
         let run = at..at + len;
         at = run.end;
         if bytes[run.clone()].is_ascii() {
-            ascii_words(&bytes[run.clone()], |word| found(run.start + word.start..run.start + word.end));
+            ascii_words(&bytes[run.clone()], |word, has_apostrophe| {
+                let word = run.start + word.start..run.start + word.end;
+                if has_apostrophe {
+                    split_elisions(text, word, elisions, &mut found);
+                } else {
+                    found(word);
+                }
+            });
         } else {
-            for (start, word) in text[run.clone()].unicode_word_indices() {
-                found(run.start + start..run.start + start + word.len());
+            for (start, piece) in text[run.clone()].split_word_bound_indices() {
+                if is_word(piece) {
+                    let start = run.start + start;
+                    split_elisions(text, start..start + piece.len(), elisions, &mut found);
+                }
             }
         }
     }
+}
+
+/// Whether a piece between two boundaries is a word.
+fn is_word(piece: &str) -> bool {
+    piece.chars().any(char::is_alphanumeric) || is_picture(piece)
+}
+
+/// Emoji and other pictures: by the blocks that hold them, or because a variation selector asks for a picture.
+fn is_picture(piece: &str) -> bool {
+    const EMOJI_STYLE: char = '\u{FE0F}';
+    let is_symbol = |c: char| {
+        matches!(c,
+            '\u{1F000}'..='\u{1FAFF}' | '\u{2300}'..='\u{23FF}' | '\u{2600}'..='\u{275A}' | '\u{2761}'..='\u{2767}'
+            | '\u{2794}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}')
+    };
+    piece.chars().next().is_some_and(is_symbol) || piece.contains(EMOJI_STYLE) && piece.chars().count() > 1
+}
+
+/// One word, or several: `l’avion` is `l` and `avion`.
+fn split_elisions(
+    text: &str,
+    mut word: Range<usize>,
+    elisions: &[&str],
+    found: &mut impl FnMut(Range<usize>),
+) {
+    while let Some((at, apostrophe)) = text[word.clone()].char_indices().find(|&(_, c)| is_apostrophe(c)) {
+        let (before, after) = (word.start..word.start + at, word.start + at + apostrophe.len_utf8());
+        let is_elided = |elision: &&str| elision.eq_ignore_ascii_case(&text[before.clone()]);
+        if after >= word.end || !elisions.iter().any(|elision| is_elided(elision)) {
+            break;
+        }
+        found(before);
+        word.start = after;
+    }
+    found(word);
 }
 
 /// The classes of ASCII bytes in the rules of the annex.
@@ -63,13 +111,13 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// The same for a run of ASCII bytes.
-fn ascii_words(run: &[u8], mut found: impl FnMut(Range<usize>)) {
+/// The same for a run of ASCII bytes. Says of each word whether an apostrophe is in it.
+fn ascii_words(run: &[u8], mut found: impl FnMut(Range<usize>, bool)) {
     let class = |at: usize| run.get(at).map_or(Class::Other, |&byte| CLASSES[usize::from(byte)]);
     let mut at = 0;
     while at < run.len() {
         let start = at;
-        let mut has_alphanumeric = false;
+        let (mut has_alphanumeric, mut has_apostrophe) = (false, false);
         loop {
             match class(at) {
                 Class::Letter | Class::Digit => {
@@ -77,12 +125,15 @@ fn ascii_words(run: &[u8], mut found: impl FnMut(Range<usize>)) {
                     at += 1;
                 }
                 Class::Joiner => at += 1,
-                mid if at > start && joins(class(at - 1), mid, class(at + 1)) => at += 1,
+                mid if at > start && joins(class(at - 1), mid, class(at + 1)) => {
+                    has_apostrophe |= run[at] == b'\'';
+                    at += 1;
+                }
                 _ => break,
             }
         }
         if has_alphanumeric {
-            found(start..at);
+            found(start..at, has_apostrophe);
         }
         at = at.max(start + 1);
     }
@@ -105,10 +156,28 @@ mod tests {
 
     use super::*;
 
-    fn found(text: &str) -> Vec<&str> {
+    fn found<'a>(text: &'a str, elisions: &[&str]) -> Vec<&'a str> {
         let mut all = Vec::new();
-        words(text, |range| all.push(&text[range]));
+        words(text, elisions, |range| all.push(&text[range]));
         all
+    }
+
+    #[test]
+    fn what_is_elided_is_a_word_of_its_own() {
+        let french = ["l", "d", "qu"];
+        assert_eq!(found("l'avion L’Avion d'l'eau", &french), ["l", "avion", "L", "Avion", "d", "l", "eau"]);
+        assert_eq!(
+            found("qu\u{2bc}il aujourd'hui l' don't", &french),
+            ["qu", "il", "aujourd'hui", "l", "don't"]
+        );
+        assert_eq!(found("l'avion", &[]), ["l'avion"]);
+    }
+
+    #[test]
+    fn pictures_are_words_whole() {
+        let family = "👩‍👩‍👧‍👦";
+        assert_eq!(found("ok🎉🎉yes ❤️ ↔️ → 👍🏽", &[]), ["ok", "🎉", "🎉", "yes", "❤️", "↔️", "👍🏽"]);
+        assert_eq!(found(&format!("a {family} 🇩🇪🇫🇷"), &[]), ["a", family, "🇩🇪", "🇫🇷"]);
     }
 
     proptest! {
@@ -116,12 +185,13 @@ mod tests {
 
         #[test]
         fn the_short_path_for_ascii_gives_the_words_of_the_standard(text in "[a-c0-2_:,;.' \\-\"\r\n\t@]{0,24}|[ -~\t\n]{0,24}") {
-            prop_assert_eq!(found(&text), text.unicode_words().collect::<Vec<_>>());
+            prop_assert_eq!(found(&text, &[]), text.unicode_words().collect::<Vec<_>>());
         }
 
         #[test]
         fn words_beside_other_scripts_are_those_of_the_standard(text in "[a-c0-2_:,;.' äßñ日本カא\u{5b4}'‘’\u{200b}😀—]{0,24}") {
-            prop_assert_eq!(found(&text), text.unicode_words().map(str::trim_start).collect::<Vec<_>>());
+            let expected: Vec<_> = text.split_word_bounds().map(str::trim_start).filter(|piece| is_word(piece)).collect();
+            prop_assert_eq!(found(&text, &[]), expected);
         }
     }
 }

@@ -89,9 +89,9 @@ impl MemoryIndex {
             let earlier = texts[..i].iter().filter(|&&(other, _)| other == field);
             let start = earlier.map(|(_, text)| text.len() + 1).sum::<usize>();
             let start = u32::try_from(start).unwrap_or(u32::MAX);
-            let mut tokens = 0;
+            let (mut tokens, mut last) = (0, None);
             analyzer.each_token(text, |term, _, position| {
-                tokens += 1;
+                tokens += u32::from(last.replace(position) != Some(position));
                 self.count(field, term.as_bytes(), row, start.saturating_add(position));
             });
             self.columns[field].add(row, tokens);

@@ -8,7 +8,6 @@ mod positions;
 
 pub(crate) use self::cursor::{Cursor, NONE, Weigh};
 pub(crate) use self::encode::{Encoder, Postings};
-pub(crate) use self::positions::Positions;
 
 /// Postings in a block.
 pub(crate) const BLOCK_LEN: usize = 128;

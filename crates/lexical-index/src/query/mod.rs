@@ -1,30 +1,68 @@
 //! What to look for.
 
+mod check;
 mod parse;
+mod print;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub(crate) use self::check::{check, is_negative};
+
 /// The longest text of a query in bytes.
 pub(crate) const MAX_QUERY_LEN: usize = 1 << 20;
+/// The most groups inside one another.
+pub(crate) const MAX_DEPTH: usize = 32;
+/// The greatest distance of the words of [`Match::Near`].
+pub(crate) const MAX_SLOP: u32 = 100;
+/// The least and the greatest boost.
+pub(crate) const BOOSTS: (f32, f32) = (0.001, 1000.0);
 
-/// Clauses, of which a record must have some, or must not.
+/// Clauses, of which a record must have some, or must not. A clause is something to [match](Match), or again a query: a *group*.
 ///
 /// A record is found if it has every [`Must`](Occur::Must), no [`MustNot`](Occur::MustNot), and, where there is no `Must`, at least
-/// one [`Should`](Occur::Should). Its score is the sum over all that it has.
+/// one [`Should`](Occur::Should). Its score is the sum over all that it has; that of a group, the same sum in it. A `Must` group of nothing
+/// but `MustNot` is the same as these beside it; any other group, and a query, needs something beside what must not match.
+///
+/// ```
+/// use lexical_index::{Match, Occur, Query};
+///
+/// let pets = Query::any("cat dog").boost(2.0);
+/// let query = Query::all("food").group(Occur::Must, pets).with(Occur::MustNot, Match::Prefix("vet".into()), None);
+/// assert_eq!(query.to_string(), "+food +(cat\\ dog^2) -vet*");
+/// let query = Query::parse("food AND (cat OR dog)^2 AND NOT vet*", Occur::Should)?;
+/// assert_eq!(query.to_string(), "+food +(cat dog)^2 -vet*");
+/// # Ok::<(), lexical_index::Error>(())
+/// ```
+///
+/// It is printed in the syntax of [`parse`](Self::parse), with [`Should`](Occur::Should) as the default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Query {
     pub(crate) clauses: Vec<Clause>,
 }
 
 /// One thing to look for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Clause {
     pub(crate) occur: Occur,
-    pub(crate) pattern: Match,
-    /// The name of the field; `None`: all of them.
-    pub(crate) field: Option<String>,
+    pub(crate) wanted: Wanted,
+    /// Multiplies the score.
+    pub(crate) boost: f32,
     /// Where it stands in the text of the query, in bytes.
     pub(crate) offset: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Wanted {
+    /// With the name of the field; `None`: all of them.
+    Match(Match, Option<String>),
+    Group(Query),
+}
+
+/// Where they stand does not count.
+impl PartialEq for Clause {
+    fn eq(&self, other: &Self) -> bool {
+        (self.occur, &self.wanted, self.boost) == (other.occur, &other.wanted, other.boost)
+    }
 }
 
 /// Whether a clause has to match.
@@ -47,6 +85,10 @@ pub enum Match {
     Words(String),
     /// The words of a text, one right after the other. The index must keep positions.
     Phrase(String),
+    /// The words of a text near each other: the places of any two differ from those in a phrase by at most so many words, 1 to 100,
+    /// more or fewer. So they may stand in another order; only a word that comes twice needs two places, in order. Between two texts of one
+    /// field are as many places as the first has bytes. The index must keep positions.
+    Near(String, u32),
     /// A word that begins so. It is not stemmed.
     Prefix(String),
     /// A word that insertions, deletions and replacements of characters make of this one, at most 1 or 2 of them. It
@@ -68,28 +110,87 @@ impl Query {
     /// This query and one clause more, in one field or in all of them.
     #[must_use]
     pub fn with(mut self, occur: Occur, pattern: Match, field: Option<&str>) -> Self {
-        let field = field.map(str::to_owned);
-        self.clauses.push(Clause { occur, pattern, field, offset: 0 });
+        let wanted = Wanted::Match(pattern, field.map(str::to_owned));
+        self.clauses.push(Clause { occur, wanted, boost: 1.0, offset: 0 });
         self
     }
 
-    /// Reads a query as people write it. Its parts, between white space:
+    /// This query and another one in it as one clause. At most 32 are inside one another.
+    #[must_use]
+    pub fn group(mut self, occur: Occur, group: Self) -> Self {
+        self.clauses.push(Clause { occur, wanted: Wanted::Group(group), boost: 1.0, offset: 0 });
+        self
+    }
+
+    /// Multiplies the score, by 0.001 to 1,000.
+    #[must_use]
+    pub fn boost(mut self, factor: f32) -> Self {
+        for clause in self.clauses.iter_mut().filter(|clause| clause.occur != Occur::MustNot) {
+            clause.boost *= factor;
+        }
+        self
+    }
+
+    /// Reads a query as people write it.
     ///
     /// | | |
     /// |---|---|
-    /// | `word` | as `default` says: [`Should`](Occur::Should) to find any word, [`Must`](Occur::Must) to find all |
+    /// | `word` | as `default` says: [`Should`](Occur::Should) to find any of what stands side by side, [`Must`](Occur::Must) to find all |
     /// | `"two words"` | a phrase |
+    /// | `"two words"~3` | [near](Match::Near) each other |
     /// | `begin*` | a word that begins so |
     /// | `word~`, `word~2` | a word at a distance of 1, or 2 |
-    /// | `field:…` | any of these in that field only |
-    /// | `+…`, `-…` | any of these: must match, must not match |
+    /// | `+…`, `-…`, `NOT …` | must match, must not match |
+    /// | `… AND …`, `… OR …` | both, any of them; `AND` binds closer than `OR`, and `OR` than standing side by side |
+    /// | `(…)` | a group |
+    /// | `field:…` | a word, a phrase or a group in that field only |
+    /// | `…^2` | a word, a phrase or a group that counts so many times as much, 0.001 to 1,000 |
+    /// | `\…` | the character behind it, without a meaning: `\AND`, `a\:b` |
     ///
-    /// Other punctuation means nothing. The error of a query that cannot be read points at the byte.
+    /// As a grammar, where `#` stands for white space:
+    ///
+    /// ```text
+    /// query  = item (# item)*
+    /// item   = ("+" | "-") part | or
+    /// or     = and (# "OR" # and)*
+    /// and    = not (# "AND" # not)*
+    /// not    = ("NOT" #)? part
+    /// part   = (name ":")? (word | phrase | "(" query ")") ("^" number)?
+    /// word   = text ("*" | "~" ("1" | "2")?)?
+    /// phrase = '"' text '"' ("~" number)?
+    /// ```
+    ///
+    /// Other punctuation inside a word means nothing. What cannot be read, or would have no effect, is an error that points at the
+    /// byte ([`Error::offset`]); nothing is left out.
     pub fn parse(text: &str, default: Occur) -> Result<Self> {
         if text.len() > MAX_QUERY_LEN {
             let message = format!("a query of {} bytes; expected at most {MAX_QUERY_LEN}", text.len());
             return Err(Error::new(ErrorKind::TooManyWords, message));
         }
-        parse::clauses(text, default).map(|clauses| Self { clauses })
+        let query = parse::query(text, default)?;
+        check(&query)?;
+        Ok(query)
     }
+
+    /// Refuses a query that names another field than these.
+    pub fn check_fields(&self, known: &[&str]) -> Result<()> {
+        for clause in &self.clauses {
+            match &clause.wanted {
+                Wanted::Group(group) => group.check_fields(known)?,
+                Wanted::Match(_, Some(field)) if !known.contains(&field.as_str()) => {
+                    return Err(no_such_field(field, known, clause.offset));
+                }
+                Wanted::Match(..) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn no_such_field(field: &str, known: &[&str], offset: usize) -> Error {
+    let message = format!(
+        "there is no field {field:?}; the fields are {}. If the colon belongs to a word, write `\\:`",
+        known.join(", ")
+    );
+    Error::new(ErrorKind::NoSuchField, message).at(offset)
 }

@@ -1,6 +1,8 @@
 //! Ranked search over any number of segments, as if they were one.
 
+mod group;
 mod leaf;
+mod phrase;
 mod plan;
 mod top;
 mod walk;
@@ -9,8 +11,10 @@ use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
 
-use self::leaf::{Leaf, Phrase};
-use self::plan::{Plan, Wanted};
+use self::group::Group;
+use self::leaf::Leaf;
+use self::phrase::{Phrase, Word};
+use self::plan::{Order, Plan, Planned, Terms, Wanted};
 use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
@@ -233,10 +237,10 @@ impl<'a> Searcher<'a> {
             let message = format!("{} filters for {} segments", filters.len(), self.segments.len());
             return Err(Error::invalid(message));
         }
-        let plan = Plan::new(self, query)?;
+        let Planned { plan, is_cut } = plan::plan(self, query)?;
         let weight = plan.weight();
         if weight <= 0.0 {
-            return Ok(Hits { hits: Vec::new(), is_cut: plan.is_cut });
+            return Ok(Hits { hits: Vec::new(), is_cut });
         }
         // A power of two, so that nothing is lost on the way back.
         let scale = (ALL_UNITS / weight).log2().floor().exp2();
@@ -257,22 +261,32 @@ impl<'a> Searcher<'a> {
         let hits = top.into_sorted();
         let hits =
             hits.map(|(segment, row, units)| Hit { segment: segment as usize, row, score: score(units) });
-        Ok(Hits { hits: hits.collect(), is_cut: plan.is_cut })
+        Ok(Hits { hits: hits.collect(), is_cut })
     }
 
     /// What is to be looked for in one segment; `None` if nothing can be found there.
     fn walk<'s>(&'s self, segment: &'s Segment<'_>, plan: &Plan, scale: f64) -> Result<Option<Walk<'s>>> {
+        let Some(all) = self.group(segment, plan, scale)? else { return Ok(None) };
         let mut walk = Walk::new(segment.rows(), segment.deleted);
+        (walk.optional, walk.required, walk.excluded) = (all.optional, all.required, all.excluded);
+        Ok(Some(walk))
+    }
+
+    fn group<'s>(&'s self, segment: &'s Segment<'_>, plan: &Plan, scale: f64) -> Result<Option<Group<'s>>> {
+        let mut required = Vec::with_capacity(plan.required.len());
         for group in &plan.required {
             let group = self.leaves(segment, group, scale)?;
             if group.is_empty() {
                 return Ok(None);
             }
-            walk.required.push(group);
+            required.push(group);
         }
-        walk.optional = self.leaves(segment, &plan.optional, scale)?;
-        walk.excluded = self.leaves(segment, &plan.excluded, scale)?;
-        Ok(Some(walk))
+        let optional = self.leaves(segment, &plan.optional, scale)?;
+        if required.is_empty() && optional.is_empty() {
+            return Ok(None);
+        }
+        let excluded = self.leaves(segment, &plan.excluded, scale)?;
+        Ok(Some(Group { optional, required, excluded }))
     }
 
     fn leaves<'s>(
@@ -283,12 +297,15 @@ impl<'a> Searcher<'a> {
     ) -> Result<Vec<Leaf<'s>>> {
         let mut leaves = Vec::with_capacity(wanted.len());
         for wanted in wanted {
-            leaves.extend(self.leaf(segment, wanted, scale)?);
+            leaves.extend(match wanted {
+                Wanted::Terms(terms) => self.leaf(segment, terms, scale)?,
+                Wanted::Group(plan) => self.group(segment, plan, scale)?.map(Leaf::Group),
+            });
         }
         Ok(leaves)
     }
 
-    fn leaf<'s>(&'s self, segment: &'s Segment<'_>, wanted: &Wanted, scale: f64) -> Result<Option<Leaf<'s>>> {
+    fn leaf<'s>(&'s self, segment: &'s Segment<'_>, wanted: &Terms, scale: f64) -> Result<Option<Leaf<'s>>> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below ALL_UNITS")]
         let weight = ((wanted.weight * scale) as u32).max(1);
         let weigh = Weigh {
@@ -296,19 +313,25 @@ impl<'a> Searcher<'a> {
             saturation: &self.saturations[wanted.field],
             lengths: segment.lengths(wanted.field),
         };
-        if let [(term, _)] = &wanted.terms[..] {
+        if let [slot] = &wanted.slots[..]
+            && let [term] = &slot.terms[..]
+        {
             let cursor = segment.cursor(wanted.field, term, false, weigh)?;
             return Ok(cursor.map(|cursor| Leaf::Term(Box::new(cursor))));
         }
-        let mut cursors = Vec::with_capacity(wanted.terms.len());
-        for (term, place) in &wanted.terms {
-            let Some(cursor) = segment.cursor(wanted.field, term, wanted.in_order, weigh)? else {
+        let places = wanted.order != Order::Anywhere;
+        let mut words = Vec::with_capacity(wanted.slots.len());
+        for slot in &wanted.slots {
+            let mut cursors = Vec::with_capacity(slot.terms.len());
+            for term in &slot.terms {
+                cursors.extend(segment.cursor(wanted.field, term, places, weigh)?);
+            }
+            if cursors.is_empty() {
                 return Ok(None);
-            };
-            cursors.push((cursor, *place));
+            }
+            words.push(Word::new(cursors, slot.place));
         }
-        cursors.sort_by_key(|(cursor, _)| cursor.df());
-        Ok(Some(Leaf::Phrase(Phrase::new(cursors, weigh, wanted.in_order))))
+        Ok(Some(Leaf::Phrase(Phrase::new(words, &wanted.slots, weigh, wanted.order))))
     }
 
     /// Terms of a field that match, with their distance and the number of records, at most `limit`; and whether these are

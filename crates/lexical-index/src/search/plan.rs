@@ -1,129 +1,83 @@
 //! From a query to the terms that are looked up, with their weights.
 
 use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Searcher};
-use crate::analyzer::one_word;
 use crate::bm25::{K1, idf};
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
-use crate::query::{Clause, Match, Occur, Query};
+use crate::query::{self, Clause, Match, Occur, Query, is_negative};
 
-/// All that a query asks for.
+/// All that a query, or a group in it, asks for.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) optional: Vec<Wanted>,
+    /// Of each group at least one must be found.
     pub(super) required: Vec<Vec<Wanted>>,
     pub(super) excluded: Vec<Wanted>,
-    /// Of a prefix or a fuzzy word not all matches are looked for.
-    pub(super) is_cut: bool,
-    words: usize,
+    /// Whether a word was asked for, be it in no text; stop words ask for nothing.
+    asks: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Wanted {
+    Terms(Terms),
+    Group(Plan),
 }
 
 /// A term, or several together, in one field.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct Terms {
     pub(super) field: usize,
-    /// Each with its place in a phrase.
-    pub(super) terms: Vec<(Vec<u8>, u32)>,
-    /// Whether terms must stand at their places.
-    pub(super) in_order: bool,
+    pub(super) slots: Vec<Slot>,
+    pub(super) order: Order,
     pub(super) weight: f64,
+}
+
+/// One word of several, as any of its terms.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot {
+    pub(super) terms: Vec<Vec<u8>>,
+    /// Its place in the phrase.
+    pub(super) place: u32,
+}
+
+/// How words stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    Anywhere,
+    /// Places, less those in the phrase, differ by at most so much.
+    Near(u32),
 }
 
 impl Wanted {
     fn term(field: usize, term: Vec<u8>, weight: f64) -> Self {
-        Self { field, terms: vec![(term, 0)], in_order: false, weight }
+        let slots = vec![Slot { terms: vec![term], place: 0 }];
+        Self::Terms(Terms { field, slots, order: Order::Anywhere, weight })
+    }
+
+    fn weight(&self) -> f64 {
+        match self {
+            Self::Terms(terms) => terms.weight,
+            Self::Group(group) => group.weight(),
+        }
+    }
+
+    /// What is the same for two that look up the same; `None` for a group.
+    fn key(&self) -> Option<(usize, Order, &[Slot])> {
+        match self {
+            Self::Terms(terms) => Some((terms.field, terms.order, &terms.slots)),
+            Self::Group(_) => None,
+        }
     }
 }
 
 impl Plan {
-    pub(super) fn new(searcher: &Searcher<'_>, query: &Query) -> Result<Self> {
-        let mut plan = Self::default();
-        for clause in &query.clauses {
-            let fields = searcher.fields_of(clause)?;
-            plan.add(searcher, clause, &fields)?;
-            if plan.words > MAX_WORDS {
-                let message =
-                    format!("a query of more than {MAX_WORDS} words, counted in each of their fields");
-                return Err(Error::new(ErrorKind::TooManyWords, message).at(clause.offset));
-            }
-        }
-        let asks_for_nothing = query.clauses.iter().all(|clause| clause.occur == Occur::MustNot);
-        match query.clauses.first() {
-            Some(clause) if asks_for_nothing => Err(Error::query(
-                "a query needs something to look for beside what must not match",
-                clause.offset,
-            )),
-            _ => {
-                plan.unite();
-                Ok(plan)
-            }
-        }
-    }
-
     /// What a score can be at most.
     pub(super) fn weight(&self) -> f64 {
-        self.optional.iter().chain(self.required.iter().flatten()).map(|wanted| wanted.weight).sum()
-    }
-
-    fn add(&mut self, searcher: &Searcher<'_>, clause: &Clause, fields: &[usize]) -> Result<()> {
-        match &clause.pattern {
-            Match::Words(text) => {
-                self.add_words(searcher, clause, fields, text);
-                Ok(())
-            }
-            Match::Phrase(text) => {
-                if !searcher.fields.has_positions() && searcher.has_segments() {
-                    let message = "a phrase was asked for, and this index was built without positions";
-                    return Err(Error::new(ErrorKind::NoPositions, message).at(clause.offset));
-                }
-                let group = self.together(searcher, fields, text, true);
-                self.put(clause.occur, group);
-                Ok(())
-            }
-            Match::Prefix(word) => {
-                let prefix = folded(searcher, word, clause)?;
-                self.expand(searcher, clause, fields, &Pattern::prefix_of(&prefix))
-            }
-            Match::Fuzzy(word, distance) => {
-                if !(1..=2).contains(distance) {
-                    let message = format!("a distance of {distance}; expected 1 or 2");
-                    return Err(Error::invalid(message).at(clause.offset));
-                }
-                let word = folded(searcher, word, clause)?;
-                self.expand(searcher, clause, fields, &Pattern::fuzzy(&word, *distance))
-            }
-        }
-    }
-
-    fn add_words(&mut self, searcher: &Searcher<'_>, clause: &Clause, fields: &[usize], text: &str) {
-        if clause.occur == Occur::MustNot {
-            let group = self.together(searcher, fields, text, searcher.fields.has_positions());
-            self.put(clause.occur, group);
-            return;
-        }
-        let mut words: Vec<(String, u32)> = Vec::new();
-        searcher.analyzer.each_token(text, |term, _, _| words.push((term.to_owned(), 1)));
-        words.sort_unstable();
-        words.dedup_by(|again, first| {
-            let is_same = again.0 == first.0;
-            first.1 += u32::from(is_same);
-            is_same
-        });
-        self.words = self.words.saturating_add(words.len().saturating_mul(fields.len()));
-        if self.words > MAX_WORDS {
-            return;
-        }
-        for (term, times) in words {
-            let group = fields.iter().filter_map(|&field| {
-                let weight = searcher.weight(field, searcher.df(field, term.as_bytes())?);
-                Some(Wanted::term(field, term.clone().into_bytes(), weight * f64::from(times)))
-            });
-            let group = group.collect();
-            self.put(clause.occur, group);
-        }
+        self.optional.iter().chain(self.required.iter().flatten()).map(Wanted::weight).sum()
     }
 
     fn put(&mut self, occur: Occur, group: Vec<Wanted>) {
+        self.asks = true;
         match occur {
             Occur::Must => self.required.push(group),
             Occur::MustNot => self.excluded.extend(group),
@@ -133,66 +87,210 @@ impl Plan {
 
     /// A term that is wanted twice weighs twice as much, and is looked up once.
     fn unite(&mut self) {
-        let of = |wanted: &Wanted| (wanted.field, wanted.in_order);
-        self.optional.sort_by(|a, b| (of(a), &a.terms).cmp(&(of(b), &b.terms)));
+        self.optional.sort_by(|a, b| a.key().cmp(&b.key()));
         self.optional.dedup_by(|again, first| {
-            let is_same = of(again) == of(first) && again.terms == first.terms;
-            first.weight += if is_same { again.weight } else { 0.0 };
+            let is_same = again.key().is_some() && again.key() == first.key();
+            if let (true, Wanted::Terms(first)) = (is_same, first) {
+                first.weight += again.weight();
+            }
             is_same
         });
     }
+}
 
-    /// The words of a text, wanted together in one field or another.
-    fn together(
-        &mut self,
-        searcher: &Searcher<'_>,
-        fields: &[usize],
-        text: &str,
-        in_order: bool,
-    ) -> Vec<Wanted> {
-        let mut terms: Vec<(Vec<u8>, u32)> = Vec::new();
-        searcher.analyzer.each_token(text, |term, _, position| {
-            if terms.len() <= MAX_WORDS
-                && (in_order || terms.iter().all(|(other, _)| other != term.as_bytes()))
-            {
-                terms.push((term.as_bytes().to_owned(), position));
+/// What a query was found to ask for.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// Of a prefix or a fuzzy word not all matches are looked for.
+    pub(super) is_cut: bool,
+}
+
+struct Planner<'s> {
+    searcher: &'s Searcher<'s>,
+    is_cut: bool,
+    words: usize,
+}
+
+/// A clause that is something to match.
+#[derive(Clone, Copy)]
+struct Single<'q> {
+    occur: Occur,
+    boost: f64,
+    fields: &'q [usize],
+    offset: usize,
+}
+
+pub(super) fn plan(searcher: &Searcher<'_>, query: &Query) -> Result<Planned> {
+    query::check(query)?;
+    let mut planner = Planner { searcher, is_cut: false, words: 0 };
+    let mut plan = Plan::default();
+    planner.add_all(&mut plan, query, 1.0)?;
+    plan.unite();
+    Ok(Planned { plan, is_cut: planner.is_cut })
+}
+
+impl Planner<'_> {
+    fn add_all(&mut self, plan: &mut Plan, query: &Query, boost: f64) -> Result<()> {
+        for clause in &query.clauses {
+            let boost = boost * f64::from(clause.boost);
+            match &clause.wanted {
+                query::Wanted::Group(group) => self.add_group(plan, group, clause, boost)?,
+                query::Wanted::Match(pattern, field) => {
+                    let fields = self.searcher.fields_of(field.as_deref(), clause.offset)?;
+                    let single =
+                        Single { occur: clause.occur, boost, fields: &fields, offset: clause.offset };
+                    self.add(plan, pattern, single)?;
+                }
             }
+            if self.words > MAX_WORDS {
+                let message =
+                    format!("a query of more than {MAX_WORDS} words, counted in each of their fields");
+                return Err(Error::new(ErrorKind::TooManyWords, message).at(clause.offset));
+            }
+        }
+        Ok(())
+    }
+
+    /// A group whose clauses may as well stand beside it is taken apart: flat disjunctions are the fastest.
+    fn add_group(&mut self, plan: &mut Plan, group: &Query, clause: &Clause, boost: f64) -> Result<()> {
+        let only =
+            |one: Occur, other: Occur| group.clauses.iter().all(|c| c.occur == one || c.occur == other);
+        let is_part = match clause.occur {
+            Occur::Should => only(Occur::Should, Occur::Should),
+            Occur::Must => only(Occur::Must, Occur::MustNot) || is_negative(group),
+            Occur::MustNot => false,
+        };
+        if is_part {
+            return self.add_all(plan, group, boost);
+        }
+        let mut inner = Plan::default();
+        self.add_all(&mut inner, group, boost)?;
+        inner.unite();
+        if !inner.asks {
+            return Ok(());
+        }
+        let wanted = match clause.occur {
+            Occur::Must if inner.required.is_empty() && inner.excluded.is_empty() => inner.optional,
+            _ => vec![Wanted::Group(inner)],
+        };
+        plan.put(clause.occur, wanted);
+        Ok(())
+    }
+
+    fn add(&mut self, plan: &mut Plan, pattern: &Match, clause: Single<'_>) -> Result<()> {
+        match pattern {
+            Match::Words(text) => {
+                self.add_words(plan, text, clause);
+                Ok(())
+            }
+            Match::Phrase(text) => self.add_phrase(plan, text, 0, clause),
+            Match::Near(text, distance) => self.add_phrase(plan, text, *distance, clause),
+            Match::Prefix(word) => {
+                let prefix = self.folded(word, clause.offset)?;
+                self.expand(plan, &Pattern::prefix_of(&prefix), clause)
+            }
+            Match::Fuzzy(word, distance) => {
+                let word = self.folded(word, clause.offset)?;
+                self.expand(plan, &Pattern::fuzzy(&word, *distance), clause)
+            }
+        }
+    }
+
+    fn add_words(&mut self, plan: &mut Plan, text: &str, clause: Single<'_>) {
+        if clause.occur == Occur::MustNot {
+            let has_positions = self.searcher.fields.has_positions();
+            let order = if has_positions { Order::Near(0) } else { Order::Anywhere };
+            return self.add_together(plan, text, order, clause);
+        }
+        let mut words: Vec<(Vec<Vec<u8>>, u32)> =
+            self.words_of(text).into_iter().map(|slot| (slot.terms, 1)).collect();
+        words.sort_unstable();
+        words.dedup_by(|again, first| {
+            let is_same = again.0 == first.0;
+            first.1 += u32::from(is_same);
+            is_same
         });
-        self.words = self.words.saturating_add(terms.len().saturating_mul(fields.len()));
+        self.words = self.words.saturating_add(words.len().saturating_mul(clause.fields.len()));
+        if self.words > MAX_WORDS {
+            return;
+        }
+        for (terms, times) in words {
+            let group = self.any_of(&terms, clause.boost * f64::from(times), clause.fields);
+            plan.put(clause.occur, group);
+        }
+    }
+
+    /// The terms of one word in each field. Several share the weight of the word.
+    fn any_of(&self, terms: &[Vec<u8>], boost: f64, fields: &[usize]) -> Vec<Wanted> {
+        let share = boost / f64::from(u32::try_from(terms.len()).unwrap_or(1));
         let mut group = Vec::new();
-        for &field in fields.iter().filter(|_| !terms.is_empty() && self.words <= MAX_WORDS) {
-            let dfs: Option<Vec<u64>> = terms.iter().map(|(term, _)| searcher.df(field, term)).collect();
-            if let Some(dfs) = dfs {
-                let weight = dfs.iter().map(|&df| searcher.weight(field, df)).sum();
-                group.push(Wanted {
-                    field,
-                    terms: terms.clone(),
-                    in_order: in_order && terms.len() > 1,
-                    weight,
-                });
-            }
+        for &field in fields {
+            group.extend(terms.iter().filter_map(|term| {
+                let weight = self.searcher.weight(field, self.searcher.df(field, term)?);
+                Some(Wanted::term(field, term.clone(), weight * share))
+            }));
         }
         group
     }
 
+    fn add_phrase(&mut self, plan: &mut Plan, text: &str, slop: u32, clause: Single<'_>) -> Result<()> {
+        if !self.searcher.fields.has_positions() && self.searcher.has_segments() {
+            let message = "a phrase was asked for, and this index was built without positions";
+            return Err(Error::new(ErrorKind::NoPositions, message).at(clause.offset));
+        }
+        self.add_together(plan, text, Order::Near(slop), clause);
+        Ok(())
+    }
+
+    /// The words of a text, wanted together in one field or another.
+    fn add_together(&mut self, plan: &mut Plan, text: &str, order: Order, clause: Single<'_>) {
+        let mut slots = self.words_of(text);
+        if order == Order::Anywhere {
+            slots.sort_unstable_by(|a, b| a.terms.cmp(&b.terms));
+            slots.dedup_by(|again, first| again.terms == first.terms);
+        }
+        self.words = self.words.saturating_add(slots.len().saturating_mul(clause.fields.len()));
+        if slots.is_empty() || self.words > MAX_WORDS {
+            return;
+        }
+        let mut group = Vec::new();
+        for &field in clause.fields {
+            let found: Option<Vec<(Slot, f64)>> =
+                slots.iter().map(|slot| self.searcher.found_in(field, slot)).collect();
+            let Some(found) = found else { continue };
+            let weight = clause.boost * found.iter().map(|(_, weight)| weight).sum::<f64>();
+            let slots: Vec<Slot> = found.into_iter().map(|(slot, _)| slot).collect();
+            group.push(Wanted::Terms(Terms { field, slots, order, weight }));
+        }
+        plan.put(clause.occur, group);
+    }
+
+    /// The words of a text.
+    fn words_of(&self, text: &str) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = Vec::new();
+        self.searcher.analyzer.each_token(text, |term, _, place| {
+            let term = term.as_bytes().to_owned();
+            match slots.last_mut().filter(|last| last.place == place) {
+                Some(last) => last.terms.push(term),
+                None => slots.push(Slot { terms: vec![term], place }),
+            }
+        });
+        slots
+    }
+
     /// The terms that a pattern matches: the nearest, among those the commonest. All weigh like one term that is in all
     /// of their records, divided by one more than the distance.
-    fn expand(
-        &mut self,
-        searcher: &Searcher<'_>,
-        clause: &Clause,
-        fields: &[usize],
-        pattern: &Pattern,
-    ) -> Result<()> {
+    fn expand(&mut self, plan: &mut Plan, pattern: &Pattern, clause: Single<'_>) -> Result<()> {
         let mut group = Vec::new();
-        for &field in fields {
-            let (found, is_complete) = searcher.matches(field, pattern, MAX_VISITED)?;
+        for &field in clause.fields {
+            let (found, is_complete) = self.searcher.matches(field, pattern, MAX_VISITED)?;
             let mut found: Vec<_> =
                 found.into_iter().map(|(term, (distance, df))| (distance, df, term)).collect();
             found.sort_unstable_by(|a, b| (a.0, b.1, &a.2).cmp(&(b.0, a.1, &b.2)));
             self.is_cut |= !is_complete || found.len() > MAX_EXPANSIONS;
             found.truncate(MAX_EXPANSIONS);
-            let weight = searcher.weight(field, found.iter().map(|&(_, df, _)| df).sum());
+            let df = found.iter().map(|&(_, df, _)| df).sum();
+            let weight = self.searcher.weight(field, df) * clause.boost;
             group.extend(
                 found
                     .into_iter()
@@ -200,8 +298,17 @@ impl Plan {
             );
         }
         self.words = self.words.saturating_add(group.len());
-        self.put(clause.occur, group);
+        plan.put(clause.occur, group);
         Ok(())
+    }
+
+    /// The one word of a prefix or a fuzzy word, in the form of terms.
+    fn folded(&self, text: &str, offset: usize) -> Result<String> {
+        let analyzer = self.searcher.analyzer;
+        analyzer.one_word(text).map(|word| analyzer.folded(word)).ok_or_else(|| {
+            let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
+            Error::query(message, offset)
+        })
     }
 }
 
@@ -217,28 +324,29 @@ impl Searcher<'_> {
         Some(df).filter(|&df| df > 0)
     }
 
-    fn fields_of(&self, clause: &Clause) -> Result<Vec<usize>> {
-        let Some(name) = &clause.field else { return Ok((0..self.fields.len()).collect()) };
+    /// A word with those of its terms that occur in a field, and what it adds at most; `None` if none occurs.
+    fn found_in(&self, field: usize, slot: &Slot) -> Option<(Slot, f64)> {
+        let mut df = 0;
+        let mut terms = Vec::with_capacity(slot.terms.len());
+        for term in &slot.terms {
+            if let Some(of_term) = self.df(field, term) {
+                df += of_term;
+                terms.push(term.clone());
+            }
+        }
+        (df > 0).then(|| (Slot { terms, place: slot.place }, self.weight(field, df)))
+    }
+
+    fn fields_of(&self, name: Option<&str>, offset: usize) -> Result<Vec<usize>> {
+        let Some(name) = name else { return Ok((0..self.fields.len()).collect()) };
         match self.fields.find(name) {
             Some(field) => Ok(vec![field]),
             None if !self.has_segments() => Ok(Vec::new()),
-            None => {
-                let names: Vec<&str> = self.fields.names().collect();
-                let message = format!("there is no field {name:?}; the fields are {}", names.join(", "));
-                Err(Error::new(ErrorKind::NoSuchField, message).at(clause.offset))
-            }
+            None => Err(query::no_such_field(name, &self.fields.names().collect::<Vec<_>>(), offset)),
         }
     }
 
     fn has_segments(&self) -> bool {
         !self.segments.is_empty()
     }
-}
-
-/// The one word of a prefix or a fuzzy word, in the form of terms.
-fn folded(searcher: &Searcher<'_>, text: &str, clause: &Clause) -> Result<String> {
-    one_word(text).map(|word| searcher.analyzer.folded(word)).ok_or_else(|| {
-        let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
-        Error::query(message, clause.offset)
-    })
 }

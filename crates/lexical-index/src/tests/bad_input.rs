@@ -173,7 +173,21 @@ fn wrong_arguments_are_typed_errors() {
     };
     assert_eq!(kind("x \"x x\""), (ErrorKind::NoPositions, Some(2)));
     assert_eq!(kind("x title:x"), (ErrorKind::NoSuchField, Some(2)));
-    assert_eq!(kind(" -x"), (ErrorKind::Query, Some(1)));
+    let negative = Query::default().with(Occur::MustNot, Match::Words("x".into()), None);
+    for query in [
+        negative.clone(),
+        Query::any("x").group(Occur::Should, negative.clone()),
+        Query::any("x").group(Occur::Must, Query::default()),
+        Query::any("x").boost(f32::NAN),
+        Query::any("x").boost(0.0),
+        Query::any("x").boost(-1.0),
+        Query::any("x").group(Occur::MustNot, Query::any("y").boost(2.0)),
+    ] {
+        assert_eq!(searcher().search(&query, 1, &[]).unwrap_err().kind(), ErrorKind::Query, "{query}");
+    }
+    assert_eq!(Query::any("x").check_fields(&["text"]).map_err(|e| e.kind()), Ok(()));
+    let nested = Query::parse("x (text:y -title:z)", Occur::Should).unwrap();
+    assert_eq!(nested.check_fields(&["text"]).unwrap_err().kind(), ErrorKind::NoSuchField);
     assert_eq!(kind("x a.-b*"), (ErrorKind::Query, Some(2)));
     let query = Query::any("x");
     assert_eq!(searcher().search(&query, 0, &[]).unwrap_err().kind(), ErrorKind::InvalidArgument);

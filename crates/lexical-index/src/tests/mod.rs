@@ -1,12 +1,14 @@
 //! What the whole crate promises. Each file is one claim.
 
 mod bad_input;
+mod boolean;
 mod docs;
 mod golden;
 mod merged;
 mod ranking;
 mod tantivy;
 mod verified;
+mod words;
 
 use std::sync::Arc;
 

@@ -162,8 +162,11 @@ fn every_form_of_a_query_finds_what_it_says() {
     assert_eq!(found("quiksilvr~1"), [0u32; 0]);
     assert_eq!(found("-fox-and fox")[..2], [0, 2], "not where both words stand one after the other");
     assert_eq!(found("nothing"), [0u32; 0]);
-    assert_eq!(found(""), [0u32; 0]);
-    assert_eq!(found("... &"), [0u32; 0]);
+    assert_eq!(found("(lazy OR days) AND NOT title:red"), [2]);
+    assert_eq!(found("\"dog lazy\"~2"), [0]);
+    assert_eq!(found("\"fox dog\"~3"), [1]);
+    assert_eq!(found("dog title:dog^100")[..1], [2]);
+    assert_eq!(found("lazy^100 dog")[..1], [0]);
     assert_eq!(found("+nothing fox"), [0u32; 0]);
 }
 

@@ -1,0 +1,156 @@
+//! One form for what is one word: case, compatibility forms, characters that nobody sees, diacritics.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Appends `word` in the form `NFKC_Casefold` of Unicode: one case, one form of characters that differ in looks only, nothing that
+/// is not seen.
+///
+/// Beyond the standard: all apostrophes are `'`, the tatweel is left out, decimal digits of all scripts are ASCII, and with `turkish`
+/// the lower case of `I` is `ı`.
+pub(super) fn fold_case(word: &str, turkish: bool, folded: &mut String) {
+    let cased = word.chars().nfkc().flat_map(|c| fold_char(c, turkish));
+    folded.extend(cased.filter_map(united).nfkc());
+}
+
+/// The full case folding of a character: the lower case of the upper case of the lower case. `ı` has no other case.
+fn fold_char(c: char, turkish: bool) -> impl Iterator<Item = char> {
+    let (kept, folded) = match c {
+        'I' if turkish => (Some('ı'), None),
+        'İ' if turkish => (Some('i'), None),
+        'ı' => (Some('ı'), None),
+        _ => (None, Some(c)),
+    };
+    let folded = folded.into_iter().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    kept.into_iter().chain(folded.flat_map(char::to_lowercase))
+}
+
+fn united(c: char) -> Option<char> {
+    const TATWEEL: char = '\u{640}';
+    match c {
+        TATWEEL => None,
+        _ if is_ignorable(c) => None,
+        _ if is_apostrophe(c) => Some('\''),
+        '\u{5F3}' => Some('\''),
+        '\u{5F4}' => Some('"'),
+        _ => Some(ascii_digit(c).unwrap_or(c)),
+    }
+}
+
+pub(super) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}' | '\u{2018}' | '\u{2BC}' | '\u{FF07}')
+}
+
+/// The ASCII digit of a decimal digit of the scripts that are written with their own.
+fn ascii_digit(c: char) -> Option<char> {
+    const ZEROS: [u32; 13] =
+        [0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50];
+    if c < '\u{660}' {
+        return None;
+    }
+    let digit = |zero: &u32| u32::from(c).checked_sub(*zero).filter(|&digit| digit < 10);
+    ZEROS.iter().find_map(digit).and_then(|digit| char::from_digit(digit, 10))
+}
+
+/// Characters with the property `Default_Ignorable_Code_Point`: soft hyphens, marks of direction, joiners, variation selectors.
+fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Appends a word of folded case without marks on letters, and with `ae` for `æ`, `o` for `ø` and the like.
+///
+/// `й`, `ї` and `ў` are letters, not marked ones; so is `ı` in Turkish.
+pub(super) fn fold_diacritics(word: &str, turkish: bool, folded: &mut String) {
+    let mut base = ' ';
+    let unmarked = word.chars().nfd().filter(move |&c| {
+        if !is_diacritic(c) {
+            base = c;
+            return true;
+        }
+        matches!((base, c), ('и' | 'у', '\u{306}') | ('і', '\u{308}'))
+    });
+    for c in unmarked.nfc() {
+        match plain_letters(c) {
+            _ if c == 'ı' && turkish => folded.push(c),
+            Some(letters) => folded.push_str(letters),
+            None => folded.push(c),
+        }
+    }
+}
+
+/// Letters that are not composed, and what people write who do not have them.
+fn plain_letters(c: char) -> Option<&'static str> {
+    Some(match c {
+        'æ' => "ae",
+        'œ' => "oe",
+        'þ' => "th",
+        'ø' => "o",
+        'đ' | 'ð' => "d",
+        'ħ' => "h",
+        'ı' => "i",
+        'ł' => "l",
+        'ŧ' => "t",
+        _ => return None,
+    })
+}
+
+/// Combining diacritical marks, Hebrew points, Arabic vowel signs and hamzas, the colours of skin of emoji. Marks of scripts that write
+/// vowels with them are not among them.
+fn is_diacritic(c: char) -> bool {
+    matches!(c,
+        '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}'
+        | '\u{FE20}'..='\u{FE2F}' | '\u{591}'..='\u{5BD}' | '\u{5BF}' | '\u{5C1}' | '\u{5C2}' | '\u{5C4}'
+        | '\u{5C5}' | '\u{5C7}' | '\u{64B}'..='\u{65F}' | '\u{670}' | '\u{6D6}'..='\u{6DC}'
+        | '\u{6DF}'..='\u{6E4}' | '\u{6E7}' | '\u{6E8}' | '\u{6EA}'..='\u{6ED}' | '\u{1F3FB}'..='\u{1F3FF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_folding_is_that_of_the_standard() {
+        let folded = |word: &str| {
+            let mut folded = String::new();
+            fold_case(word, false, &mut folded);
+            folded
+        };
+        // Lines of CaseFolding.txt and NormalizationTest.txt, one of each kind.
+        for (word, expected) in [
+            ("A", "a"),
+            ("ß", "ss"),
+            ("ẞ", "ss"),
+            ("Σ", "σ"),
+            ("ς", "σ"),
+            ("ſ", "s"),
+            ("K", "k"),
+            ("Å", "å"),
+            ("İ", "i\u{307}"),
+            ("ı", "ı"),
+            ("ŉ", "'n"),
+            ("ǰ", "ǰ"),
+            ("ﬁ", "fi"),
+            ("ﬀ", "ff"),
+            ("և", "եւ"),
+            ("ΐ", "ΐ"),
+            ("ᾳ", "αι"),
+            ("Ⅳ", "iv"),
+            ("ａＢ１", "ab1"),
+            ("ｶﾞ", "ガ"),
+            ("㍿", "株式会社"),
+            ("e\u{301}", "é"),
+            ("Ǆ", "dž"),
+            ("a\u{AD}b\u{200E}c\u{200D}", "abc"),
+            ("Ж", "ж"),
+            ("Ა", "ა"),
+            ("٤٢", "42"),
+            ("क्‍ष", "क्ष"),
+        ] {
+            assert_eq!(folded(word), expected, "{word}");
+            assert_eq!(folded(&folded(word)), expected, "{word} twice");
+        }
+    }
+}

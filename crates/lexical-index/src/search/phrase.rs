@@ -1,0 +1,183 @@
+//! Several words in one field of one segment: a phrase, words near each other, or just all of them.
+
+use super::plan::{Order, Slot};
+use crate::postings::{Cursor, NONE, Weigh};
+
+#[derive(Debug)]
+pub(super) struct Phrase<'a> {
+    /// In the order of their places. All have the weight of the phrase: so each alone is a bound.
+    words: Vec<Word<'a>>,
+    /// The number of the rarest.
+    rarest: usize,
+    /// Of each word the one before it, if any, that the same places could be of.
+    repeats: Vec<Option<usize>>,
+    weigh: Weigh<'a>,
+    order: Order,
+}
+
+/// A word of a phrase: any of its terms.
+#[derive(Debug)]
+pub(super) struct Word<'a> {
+    cursors: Vec<Cursor<'a>>,
+    place: i64,
+    /// Where it stands in the record at hand, ascending.
+    positions: Vec<i64>,
+    /// Which of them was chosen last.
+    chosen: i64,
+}
+
+impl<'a> Word<'a> {
+    /// `cursors` are not empty.
+    pub(super) fn new(cursors: Vec<Cursor<'a>>, place: u32) -> Self {
+        Self { cursors, place: i64::from(place), positions: Vec::new(), chosen: 0 }
+    }
+
+    fn cost(&self) -> u64 {
+        self.cursors.iter().map(|cursor| u64::from(cursor.df())).sum()
+    }
+
+    /// A bound from those of the terms: frequencies add up, but what they give does not grow faster. Each is rounded down by less than 1.
+    fn bound(&self, weight: u32, maxima: impl Iterator<Item = u32>) -> u32 {
+        let sum = maxima.fold(0, u32::saturating_add);
+        match (sum, self.cursors.len()) {
+            (0, _) | (_, 1) => sum,
+            (_, count) => sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)).min(weight),
+        }
+    }
+
+    fn next_row(&mut self, row: u32) -> u32 {
+        self.cursors.iter_mut().map(|cursor| cursor.next_row(row)).min().unwrap_or(NONE)
+    }
+
+    /// Whether a record has it; it may say no where all give at most `least`.
+    fn is_in(&mut self, row: u32, least: u32) -> bool {
+        match self.cursors.as_mut_slice() {
+            [only] => only.units_at(row, least) > 0,
+            several => several.iter_mut().fold(false, |found, cursor| cursor.units_at(row, 0) > 0 || found),
+        }
+    }
+
+    /// Reads where it stands in a record that has it.
+    fn read_positions(&mut self, row: u32) {
+        self.positions.clear();
+        for cursor in &mut self.cursors {
+            if cursor.seek(row) {
+                let mut places = cursor.positions();
+                self.positions.extend(std::iter::from_fn(|| places.next()).map(i64::from));
+            }
+        }
+        if self.cursors.len() > 1 {
+            self.positions.sort_unstable();
+            self.positions.dedup();
+        }
+    }
+
+    fn first_from(&self, low: i64) -> Option<i64> {
+        let at = self.positions.partition_point(|&position| position < low);
+        self.positions.get(at).copied()
+    }
+}
+
+impl<'a> Phrase<'a> {
+    /// `words` are not empty; they are those of `slots`.
+    pub(super) fn new(words: Vec<Word<'a>>, slots: &[Slot], weigh: Weigh<'a>, order: Order) -> Self {
+        let rarest = (0..words.len()).min_by_key(|&word| words[word].cost()).unwrap_or(0);
+        let shares = |a: &Slot, b: &Slot| a.terms.iter().any(|term| b.terms.contains(term));
+        let before = |at: usize| (0..at).rev().find(|&before| shares(&slots[before], &slots[at]));
+        let repeats = match order {
+            Order::Near(1..) => (0..slots.len()).map(before).collect(),
+            _ => Vec::new(),
+        };
+        Self { words, rarest, repeats, weigh, order }
+    }
+
+    pub(super) fn cost(&self) -> u64 {
+        self.words[self.rarest].cost()
+    }
+
+    pub(super) fn max(&self) -> u32 {
+        let max = |word: &Word<'_>| word.bound(self.weigh.weight, word.cursors.iter().map(Cursor::max));
+        self.words.iter().map(max).min().unwrap_or(0)
+    }
+
+    pub(super) fn max_within(&mut self, low: u32, high: u32) -> u32 {
+        let mut least = u32::MAX;
+        for word in &mut self.words {
+            let sum = word
+                .cursors
+                .iter_mut()
+                .map(|cursor| cursor.max_within(low, high))
+                .fold(0, u32::saturating_add);
+            least = least.min(word.bound(self.weigh.weight, std::iter::once(sum)));
+        }
+        least
+    }
+
+    pub(super) fn next_row(&mut self, row: u32) -> u32 {
+        self.words.iter_mut().map(|word| word.next_row(row)).max().unwrap_or(NONE)
+    }
+
+    pub(super) fn units_at(&mut self, row: u32, least: u32) -> u32 {
+        let rarest = self.rarest;
+        let has_all = self.words[rarest].is_in(row, least)
+            && self.words.iter_mut().enumerate().all(|(i, word)| i == rarest || word.is_in(row, least));
+        match if has_all { self.count(row) } else { 0 } {
+            0 => 0,
+            freq => self.weigh.units(row, freq),
+        }
+    }
+
+    pub(super) fn is_damaged(&self) -> bool {
+        self.words.iter().flat_map(|word| &word.cursors).any(Cursor::is_damaged)
+    }
+
+    /// How often it stands in a record that has all words: never more often than any of them.
+    fn count(&mut self, row: u32) -> u32 {
+        if self.order == Order::Anywhere {
+            return 1;
+        }
+        self.words.iter_mut().for_each(|word| word.read_positions(row));
+        let count = match self.order {
+            Order::Near(slop @ 1..) => self.count_near(i64::from(slop)),
+            _ => self.count_phrases(),
+        };
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    fn count_phrases(&self) -> usize {
+        let rarest = &self.words[self.rarest];
+        let stands = |&&start: &&i64| {
+            self.words
+                .iter()
+                .all(|word| word.positions.binary_search(&(start - rarest.place + word.place)).is_ok())
+        };
+        rarest.positions.iter().filter(stands).count()
+    }
+
+    /// The places of the first word that have all others near, but at most as many as any word has.
+    fn count_near(&mut self, slop: i64) -> usize {
+        let starts = std::mem::take(&mut self.words[0].positions);
+        let count =
+            starts.iter().filter(|&&start| (0..=slop).any(|shift| self.fits(start, shift, slop))).count();
+        self.words[0].positions = starts;
+        self.words.iter().map(|word| word.positions.len()).fold(count, usize::min)
+    }
+
+    /// Whether the others stand near a place of the first word, none of them more than `shift` places before where it stands in the phrase.
+    fn fits(&mut self, start: i64, shift: i64, slop: i64) -> bool {
+        let base = start - self.words[0].place - shift;
+        self.words[0].chosen = start;
+        for at in 1..self.words.len() {
+            let mut low = base + self.words[at].place;
+            let high = low + slop;
+            if let Some(before) = self.repeats[at] {
+                low = low.max(self.words[before].chosen + 1);
+            }
+            match self.words[at].first_from(low).filter(|&position| position <= high) {
+                Some(position) => self.words[at].chosen = position,
+                None => return false,
+            }
+        }
+        true
+    }
+}

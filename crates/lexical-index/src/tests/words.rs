@@ -1,0 +1,100 @@
+//! Words that are one word to people, and words that are not: the table `words.txt`.
+
+use std::sync::Arc;
+
+use crate::{Analyzer, Language, MemoryIndex, Query, Searcher, Segment};
+
+const TABLE: &str = include_str!("words.txt");
+
+/// The words of one line, and whether they must meet.
+struct Pair {
+    heading: String,
+    words: (String, String),
+    meet: bool,
+}
+
+fn pairs() -> Vec<Pair> {
+    let mut heading = String::new();
+    let mut pairs = Vec::new();
+    for line in TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.clone_into(&mut heading);
+            continue;
+        }
+        let (sign, meet) = if line.contains(" ≠ ") { (" ≠ ", false) } else { (" = ", true) };
+        let (one, other) = line.split_once(sign).unwrap_or_else(|| panic!("no sign in {line:?}"));
+        pairs.push(Pair { heading: heading.clone(), words: (unescaped(one), unescaped(other)), meet });
+    }
+    pairs
+}
+
+/// With the characters that `\u{…}` stands for.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u{");
+    let mut unescaped = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once('}').unwrap();
+        unescaped.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
+        unescaped.push_str(rest);
+    }
+    unescaped
+}
+
+fn analyzer(heading: &str) -> Analyzer {
+    let (language, marks) = heading.split_once(", ").unwrap();
+    let analyzer = Analyzer::new().fold_diacritics(marks == "folded");
+    if language == "none" {
+        return analyzer;
+    }
+    let known = Language::ALL.iter().find(|known| format!("{known:?}").to_lowercase() == language);
+    analyzer.stem(*known.unwrap_or_else(|| panic!("no language {language}"))).unwrap()
+}
+
+fn finds(analyzer: &Arc<Analyzer>, text: &str, query: &str) -> bool {
+    let mut index = MemoryIndex::new(Arc::clone(analyzer), &["text"], false).unwrap();
+    index.add(&[(0, text)]).unwrap();
+    let searcher = Searcher::new(analyzer, vec![Segment::memory(&index)]).unwrap();
+    !searcher.search(&Query::any(query), 1, &[]).unwrap().hits.is_empty()
+}
+
+#[test]
+fn words_that_are_one_to_people_meet_and_others_do_not() {
+    let pairs = pairs();
+    assert!(pairs.len() >= 200, "{} pairs", pairs.len());
+    let mut wrong = Vec::new();
+    for Pair { heading, words: (one, other), meet } in &pairs {
+        let analyzer = Arc::new(analyzer(heading));
+        for (text, query) in [(one, other), (other, one)] {
+            if finds(&analyzer, text, query) != *meet {
+                let terms = |text| analyzer.tokens(text).into_iter().map(|t| t.term).collect::<Vec<_>>();
+                wrong.push(format!("[{heading}] {query:?} {:?} in {text:?} {:?}", terms(query), terms(text)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_place_of_a_word_is_that_of_the_text_as_it_was() {
+    let analyzer = Analyzer::new().fold_diacritics(true).stem(Language::French).unwrap();
+    let text = "ＬＡ l’Ａvion\u{AD}s, mangée 🎉 ﬁn";
+    let words: Vec<_> =
+        analyzer.tokens(text).into_iter().map(|t| (t.position, text[t.range].to_owned())).collect();
+    let expected = ["ＬＡ", "l", "Ａvion\u{AD}s", "mangée", "mangée", "🎉", "ﬁn"];
+    let positions = [0, 1, 2, 3, 3, 4, 5];
+    assert_eq!(words, positions.into_iter().zip(expected.map(str::to_owned)).collect::<Vec<_>>());
+}
+
+/// Whoever changes what texts are cut into raises the version of the analyzer, and then this number.
+#[test]
+fn the_terms_of_version_2_stay() {
+    let mut all = String::new();
+    for Pair { heading, words: (one, other), .. } in pairs() {
+        let analyzer = analyzer(&heading);
+        assert_eq!(analyzer.identity()[0], 2);
+        for token in analyzer.tokens(&format!("{one} {other}")) {
+            all.push_str(&format!("{}:{} ", token.position, token.term));
+        }
+    }
+    assert_eq!(crc32fast::hash(all.as_bytes()), 3_121_749_018);
+}
