@@ -32,6 +32,8 @@ pub(crate) struct Output {
     to: BufWriter<StdoutLock<'static>>,
     colored: bool,
     json: bool,
+    /// Nothing more can be told, which was said already.
+    given_up: bool,
 }
 
 impl Output {
@@ -39,7 +41,7 @@ impl Output {
     pub(crate) fn new(json: bool) -> Self {
         let stdout = io::stdout();
         let colored = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        Self { to: BufWriter::new(stdout.lock()), colored, json }
+        Self { to: BufWriter::new(stdout.lock()), colored, json, given_up: false }
     }
 
     /// Whether JSON was asked for.
@@ -68,13 +70,14 @@ impl Output {
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
-        Ok(self.to.flush()?)
+        if self.given_up { Ok(()) } else { Ok(self.to.flush()?) }
     }
 
     /// Tells of what was done and cannot be undone: a failure of telling is no failure of the command, which nobody shall repeat.
     pub(crate) fn report(&mut self, tell: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         if let Err(failure) = tell(self).and_then(|()| self.flush()) {
             failure.warn("it was done all the same");
+            self.given_up = true;
         }
         Ok(())
     }
