@@ -23,6 +23,10 @@ pub struct CacheStats {
 /// A block by its file and offset: both are never used again for anything else.
 type Key = (FileId, u64);
 
+/// Room is made for so many blocks at the most before there are any.
+#[cfg(feature = "cache")]
+const MAX_EXPECTED: usize = 1 << 16;
+
 #[cfg(feature = "cache")]
 type Blocks = quick_cache::sync::Cache<Key, Arc<Block>, ByLen>;
 
@@ -53,7 +57,7 @@ impl BlockCache {
         Self {
             #[cfg(feature = "cache")]
             blocks: (bytes > 0).then(|| {
-                let items = bytes / block_len.max(1) as usize + 1;
+                let items = (bytes / block_len.max(1) as usize + 1).min(MAX_EXPECTED);
                 Blocks::with_weighter(items, bytes as u64, ByLen)
             }),
             hits: AtomicU64::new(0),

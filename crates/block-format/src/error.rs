@@ -60,6 +60,8 @@ pub enum ErrorKind {
     OtherProcess,
     /// The call comes from inside of another one that it would wait for: from a reader whose content is being added.
     Reentrant,
+    /// There is not enough memory for what was asked for as a whole.
+    OutOfMemory,
     /// Any other failure of the operating system; see [`std::error::Error::source`].
     Io,
 }
@@ -92,11 +94,20 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// A failed call of the operating system while doing `what`.
+    /// So many bytes of `what` do not fit into memory.
+    pub(crate) fn out_of_memory(what: &str, len: u64) -> Self {
+        let message = format!("there is no memory for {len} {what}");
+        Self::new(ErrorKind::OutOfMemory, message)
+    }
+
+    /// A failed call of the operating system while doing `what`, or an error of this crate that went through [`io::Write`].
     pub(crate) fn io(source: io::Error, what: &str, path: &Path) -> Self {
-        let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
-            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => ErrorKind::ReadOnly,
+        let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
+        let kind = match (inner, source.kind()) {
+            (Some(inner), _) => inner.kind(),
+            (_, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => ErrorKind::DiskFull,
+            (_, io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => ErrorKind::ReadOnly,
+            (_, io::ErrorKind::OutOfMemory) => ErrorKind::OutOfMemory,
             _ => ErrorKind::Io,
         };
         let next = match kind {
@@ -119,9 +130,9 @@ impl Error {
         self
     }
 
-    /// Whether a call of the operating system failed, rather than that bytes were read and do not hold.
+    /// Whether a call of the operating system failed, or there was no memory, rather than that bytes were read and do not hold.
     pub(crate) fn is_io(&self) -> bool {
-        self.0.source.is_some()
+        self.0.source.is_some() || self.0.kind == ErrorKind::OutOfMemory
     }
 
     /// The same of bytes that do not hold, for another who asks.
@@ -161,6 +172,7 @@ impl From<Error> for io::Error {
             ErrorKind::NotFound | ErrorKind::MissingFile => io::ErrorKind::NotFound,
             ErrorKind::DiskFull => io::ErrorKind::StorageFull,
             ErrorKind::Damaged | ErrorKind::Truncated => io::ErrorKind::InvalidData,
+            ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, error)

@@ -74,6 +74,10 @@ impl Source {
         }
     }
 
+    pub(crate) fn is_file_map(&self) -> bool {
+        matches!(&self.bytes, Bytes::Mapped(bytes) if bytes.is_file_map())
+    }
+
     /// The `len` bytes at `offset`; an error beyond the end, before anything is allocated.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>> {
         let cut_off = || {

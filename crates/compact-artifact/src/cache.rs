@@ -58,11 +58,13 @@ impl Counters {
 
 /// A ranking weighs about this much.
 const RANKING_BYTES: usize = 2048;
+/// Room is made for so many rankings at the most before there are any.
+const MAX_EXPECTED: usize = 1 << 16;
 
 impl Shared {
     pub(crate) fn new(result_cache_bytes: usize, workers: Arc<Workers>) -> Self {
         let rankings = (result_cache_bytes > 0).then(|| {
-            let items = (result_cache_bytes / RANKING_BYTES).max(1);
+            let items = (result_cache_bytes / RANKING_BYTES).clamp(1, MAX_EXPECTED);
             Cache::with_weighter(items, result_cache_bytes as u64, ByBytes)
         });
         Self {

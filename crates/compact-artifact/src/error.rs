@@ -77,6 +77,8 @@ pub enum ErrorKind {
     Reentrant,
     /// Something still uses what was to be closed: a [`BatchWriter`](crate::BatchWriter).
     InUse,
+    /// There is not enough memory for what was asked for as a whole.
+    OutOfMemory,
     /// Any other failure of the operating system; see [`std::error::Error::source`].
     Io,
 }
@@ -137,26 +139,51 @@ impl std::error::Error for Error {
 
 impl From<block_format::Error> for Error {
     fn from(error: block_format::Error) -> Self {
-        use block_format::ErrorKind as Kind;
-        let kind = match error.kind() {
-            Kind::NotFound => ErrorKind::NotFound,
-            Kind::AlreadyExists => ErrorKind::AlreadyExists,
-            Kind::NotAnArtifact => ErrorKind::NotAnArtifact,
-            Kind::NewerFormat => ErrorKind::NewerFormat,
-            Kind::Foreign => ErrorKind::Foreign,
-            Kind::Locked => ErrorKind::Locked,
-            Kind::ReadOnly => ErrorKind::ReadOnly,
-            Kind::Damaged | Kind::Truncated | Kind::MissingFile => ErrorKind::Damaged,
-            Kind::DiskFull => ErrorKind::DiskFull,
-            Kind::Poisoned => ErrorKind::Poisoned,
-            Kind::NoSuchRecord => ErrorKind::NoSuchRecord,
-            Kind::InvalidArgument => ErrorKind::InvalidArgument,
-            Kind::Unsupported => ErrorKind::Unsupported,
-            Kind::OtherProcess => ErrorKind::OtherProcess,
-            Kind::Reentrant => ErrorKind::Reentrant,
-            _ => ErrorKind::Io,
-        };
-        Self::caused(kind, error)
+        Self::caused(kind_of_store(&error), error)
+    }
+}
+
+fn kind_of_store(error: &block_format::Error) -> ErrorKind {
+    use block_format::ErrorKind as Kind;
+    match error.kind() {
+        Kind::NotFound => ErrorKind::NotFound,
+        Kind::AlreadyExists => ErrorKind::AlreadyExists,
+        Kind::NotAnArtifact => ErrorKind::NotAnArtifact,
+        Kind::NewerFormat => ErrorKind::NewerFormat,
+        Kind::Foreign => ErrorKind::Foreign,
+        Kind::Locked => ErrorKind::Locked,
+        Kind::ReadOnly => ErrorKind::ReadOnly,
+        Kind::Damaged | Kind::Truncated | Kind::MissingFile => ErrorKind::Damaged,
+        Kind::DiskFull => ErrorKind::DiskFull,
+        Kind::Poisoned => ErrorKind::Poisoned,
+        Kind::NoSuchRecord => ErrorKind::NoSuchRecord,
+        Kind::InvalidArgument => ErrorKind::InvalidArgument,
+        Kind::Unsupported => ErrorKind::Unsupported,
+        Kind::OutOfMemory => ErrorKind::OutOfMemory,
+        Kind::OtherProcess => ErrorKind::OtherProcess,
+        Kind::Reentrant => ErrorKind::Reentrant,
+        _ => std::error::Error::source(error).map_or(ErrorKind::Io, kind_of_cause),
+    }
+}
+
+/// The kind of a failure to write or read, by what lies at its bottom: errors of all crates go through each other's writers.
+fn kind_of_cause(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
+    use std::io::ErrorKind as Kind;
+    if let Some(ours) = error.downcast_ref::<Error>() {
+        return ours.kind();
+    }
+    if let Some(lower) = error.downcast_ref::<block_format::Error>() {
+        return kind_of_store(lower);
+    }
+    let Some(io) = error.downcast_ref::<std::io::Error>() else {
+        return error.source().map_or(ErrorKind::Io, kind_of_cause);
+    };
+    match (io.kind(), io.get_ref()) {
+        (Kind::StorageFull | Kind::QuotaExceeded, _) => ErrorKind::DiskFull,
+        (Kind::OutOfMemory, _) => ErrorKind::OutOfMemory,
+        (Kind::ReadOnlyFilesystem, _) => ErrorKind::ReadOnly,
+        (_, Some(inner)) => kind_of_cause(inner),
+        (_, None) => ErrorKind::Io,
     }
 }
 
@@ -171,7 +198,7 @@ impl From<vector_index::Error> for Error {
             Kind::NotAnIndex | Kind::Truncated | Kind::Damaged | Kind::NoSuchRow | Kind::Unaligned => {
                 ErrorKind::Damaged
             }
-            Kind::Io => ErrorKind::Io,
+            Kind::Io => kind_of_cause(&error),
             _ => ErrorKind::InvalidArgument,
         };
         Self::caused(kind, error)
@@ -187,7 +214,7 @@ impl From<lexical_index::Error> for Error {
             Kind::Query | Kind::NoSuchField | Kind::NoPositions => ErrorKind::InvalidQuery,
             Kind::TooManyWords => ErrorKind::TooLarge,
             Kind::Unsupported => ErrorKind::Unsupported,
-            Kind::Io => ErrorKind::Io,
+            Kind::Io => kind_of_cause(&error),
             _ => ErrorKind::InvalidArgument,
         };
         Self::caused(kind, error)
@@ -201,15 +228,7 @@ impl From<std::io::Error> for Error {
             Ok(ours) => ours,
             Err(error) => match error.downcast::<block_format::Error>() {
                 Ok(lower) => lower.into(),
-                Err(error) => {
-                    let kind = match error.kind() {
-                        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                            ErrorKind::DiskFull
-                        }
-                        _ => ErrorKind::Io,
-                    };
-                    Self::caused(kind, error)
-                }
+                Err(error) => Self::caused(kind_of_cause(&error), error),
             },
         }
     }
@@ -222,6 +241,7 @@ impl From<Error> for std::io::Error {
             ErrorKind::NotFound => std::io::ErrorKind::NotFound,
             ErrorKind::DiskFull => std::io::ErrorKind::StorageFull,
             ErrorKind::Damaged => std::io::ErrorKind::InvalidData,
+            ErrorKind::OutOfMemory => std::io::ErrorKind::OutOfMemory,
             _ => std::io::ErrorKind::Other,
         };
         Self::new(kind, error)

@@ -412,12 +412,6 @@ fn shards(views: &[View]) -> Vec<Arc<Shard>> {
     views.iter().map(|view| view.shard.clone()).collect()
 }
 
-/// Bytes of segments and parts.
-pub(crate) fn disk_bytes(state: &State) -> u64 {
-    let segments = state.records.segments().iter().map(|segment| segment.len).sum::<u64>();
-    segments + state.records.parts().iter().map(|part| part.len()).sum::<u64>()
-}
-
 impl Output {
     fn rows(&self) -> u64 {
         self.sources.iter().map(Source::live).sum()

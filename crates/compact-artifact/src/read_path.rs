@@ -120,6 +120,16 @@ impl Snapshot {
     /// numbers of candidates: for each the share found, over all sealed shards, weighted by their size.
     pub fn audit_recall(&self, space: &str, sample: usize, k: usize, efs: &[usize]) -> Result<Vec<f64>> {
         let (number, _) = self.state.settings.space(space)?;
+        let within = |what: &str, value: usize| match value {
+            1..=lexical_index::MAX_HITS => Ok(()),
+            _ => {
+                let most = lexical_index::MAX_HITS;
+                Err(Error::invalid(format!("an audit of recall with {what} = {value}; expected 1 to {most}")))
+            }
+        };
+        within("k", k)?;
+        within("sample", sample)?;
+        efs.iter().try_for_each(|&ef| within("ef", ef))?;
         let mut sums = vec![0.0; efs.len()];
         let mut weights = 0.0;
         for view in self.state.views.iter().filter(|view| view.shard.is_sealed()) {

@@ -4,7 +4,6 @@ use serde::Serialize;
 use std::sync::atomic::Ordering;
 
 use crate::artifact::CompactArtifact;
-use crate::maintenance::disk_bytes;
 use crate::settings::metric_name;
 use crate::state::State;
 
@@ -26,23 +25,28 @@ pub struct Stats {
     pub shards: usize,
     /// See `shards`.
     pub tail_shards: usize,
-    /// Bytes of segments and indexes on disk; the log is not among them.
+    /// Bytes of all files: of a packed artifact, its length.
     pub disk_bytes: u64,
     /// Bytes of segments.
     pub segment_bytes: u64,
+    /// Bytes of logs: records that are not sealed yet.
+    pub log_bytes: u64,
+    /// Bytes of files with sealed indexes, settings and lists of deleted records.
+    pub index_bytes: u64,
     /// Bytes of records in segments before compression.
     pub raw_bytes: u64,
     /// `raw_bytes` to `segment_bytes`.
     pub compression_ratio: f64,
-    /// Bytes of indexes of words.
+    /// Bytes of indexes of words, sealed or in memory.
     pub words_bytes: u64,
-    /// Bytes of indexes of metadata and keys.
+    /// Bytes of indexes of metadata and keys, sealed or in memory.
     pub filters_bytes: u64,
     /// The vector spaces.
     pub spaces: Vec<SpaceStats>,
-    /// Estimated share of `disk_bytes` that is alive.
+    /// `disk_bytes` without `dead_bytes`.
     pub live_bytes: u64,
-    /// What compacting would return.
+    /// Bytes of deleted and replaced records, in files of records and in indexes; of long files, estimated from a sample of their
+    /// blocks. [`compact`](CompactArtifact::compact) returns them where they are enough of a file to be worth it.
     pub dead_bytes: u64,
 }
 
@@ -58,7 +62,7 @@ pub struct SpaceStats {
     pub metric: &'static str,
     /// Vectors, those of deleted records included.
     pub vectors: u64,
-    /// Bytes of codes, links and originals.
+    /// Bytes of codes, links and originals, sealed or in memory.
     pub bytes: u64,
     /// Bytes of links.
     pub graph_bytes: u64,
@@ -72,11 +76,15 @@ pub struct SpaceStats {
 pub struct MemoryStats {
     /// Heap of indexes of the tail.
     pub tail_bytes: u64,
+    /// Heap of sealed indexes that were read into memory, because they could not be mapped or were not to be.
+    pub unmapped_bytes: u64,
+    /// Heap of what finds blocks of records in logs and in files that are not mapped, and of the numbers of deleted records.
+    pub tables_bytes: u64,
     /// Decoded blocks that are kept.
     pub block_cache_bytes: u64,
     /// Rankings that are kept.
     pub result_cache_bytes: u64,
-    /// Files that are mapped: the operating system keeps what is used of them in memory, for all processes together.
+    /// Length of the files that are mapped: the operating system keeps what is used of them in memory, for all processes together.
     pub mapped_bytes: u64,
     /// Searches so far.
     pub searches: u64,
@@ -98,9 +106,14 @@ fn ratio(of: u64, to: u64) -> f64 {
 }
 
 impl CompactArtifact {
-    /// What the artifact holds: read from tables, nothing is decoded.
+    /// What the artifact holds: read from tables. Of files with deleted records beside others some blocks are decoded.
     pub fn stats(&self) -> Stats {
-        of(&self.inner.state())
+        let mut stats = of(&self.inner.state());
+        if let Some(pack) = self.inner.store.as_pack() {
+            stats.disk_bytes = pack.pack_len();
+            stats.live_bytes = stats.disk_bytes.saturating_sub(stats.dead_bytes);
+        }
+        stats
     }
 
     /// Memory that the artifact takes, and what its searches did so far.
@@ -108,11 +121,18 @@ impl CompactArtifact {
         let state = self.inner.state();
         let blocks = self.inner.store.cache_stats();
         let counters = &self.inner.shared.counters;
+        let dead_rows = state.views.iter().map(|view| view.dead.heap_bytes());
+        let unmapped = state.views.iter().filter(|view| view.shard.is_sealed() && !view.shard.is_mapped());
         MemoryStats {
             tail_bytes: state.tail().map(|view| view.shard.byte_len).sum(),
+            unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum(),
+            tables_bytes: state.records.heap_bytes() + dead_rows.sum::<u64>(),
             block_cache_bytes: blocks.bytes,
             result_cache_bytes: self.inner.shared.ranking_bytes(),
-            mapped_bytes: disk_bytes(&state),
+            mapped_bytes: match self.inner.store.as_pack() {
+                Some(pack) => pack.mapped_bytes(),
+                None => state.records.mapped_bytes(),
+            },
             searches: counters.searches.load(Ordering::Relaxed),
             searches_from_cache: counters.rankings_from_cache.load(Ordering::Relaxed),
             block_cache_hits: blocks.hits,
@@ -125,22 +145,10 @@ impl CompactArtifact {
 
 fn of(state: &State) -> Stats {
     let segments = state.records.segments();
-    let segment_bytes: u64 = segments.iter().map(|segment| segment.len).sum();
-    let raw_bytes = segments.iter().map(|segment| segment.raw_len).sum();
-    let stored: u64 = segments.iter().map(|segment| segment.records).sum();
+    let usage = state.records.disk_usage();
+    let raw_bytes = segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.raw_len));
     let sealed = || state.views.iter().filter(|view| view.shard.is_sealed());
-    let deleted = state.records.deleted_ids().count() as u64;
-    let disk_bytes = disk_bytes(state);
-    let dead_rows: u64 = sealed().map(|view| view.dead.len()).sum();
-    let rows: u64 = sealed().map(|view| u64::from(view.shard.rows)).sum();
-    let part = |bytes: u64, dead: u64, of: u64| {
-        if of == 0 {
-            0
-        } else {
-            u64::try_from(u128::from(bytes) * u128::from(dead.min(of)) / u128::from(of)).unwrap_or(bytes)
-        }
-    };
-    let dead_bytes = part(segment_bytes, deleted, stored) + part(disk_bytes - segment_bytes, dead_rows, rows);
+    let dead_bytes = dead_bytes(state);
     let spaces = state.settings.spaces.iter().enumerate().map(|(number, space)| {
         let vectors: Vec<_> = state.views.iter().filter_map(|view| view.shard.vectors(number)).collect();
         let originals =
@@ -160,19 +168,33 @@ fn of(state: &State) -> Stats {
     Stats {
         records: state.len(),
         tail_records: state.tail().map(crate::state::View::live).sum(),
-        deleted,
+        deleted: state.records.deleted_ids().count() as u64,
         commit: state.records.seq().0,
         segments: segments.len(),
         shards: sealed().count(),
         tail_shards: state.tail().count(),
-        disk_bytes,
-        segment_bytes,
+        disk_bytes: usage.total(),
+        segment_bytes: usage.segments,
+        log_bytes: usage.logs,
+        index_bytes: usage.parts,
         raw_bytes,
-        compression_ratio: ratio(raw_bytes, segment_bytes),
+        compression_ratio: ratio(raw_bytes, usage.segments),
         words_bytes: state.views.iter().map(|view| view.shard.words.len_bytes() as u64).sum(),
         filters_bytes: state.views.iter().map(|view| view.shard.filters.len_bytes() as u64).sum(),
         spaces: spaces.collect(),
-        live_bytes: disk_bytes.saturating_sub(dead_bytes),
+        live_bytes: usage.total().saturating_sub(dead_bytes),
         dead_bytes,
     }
+}
+
+/// Bytes of deleted records, and the share of dead rows of each sealed index.
+fn dead_bytes(state: &State) -> u64 {
+    let files = state.records.segment_usage().into_iter().chain(state.records.log_usage());
+    let records = files.fold(0u64, |sum, usage| sum.saturating_add(usage.dead_len));
+    let of_shard = |view: &crate::state::View| {
+        let rows = u128::from(view.shard.rows.max(1));
+        let dead = u128::from(view.shard.byte_len) * u128::from(view.dead.len()).min(rows) / rows;
+        u64::try_from(dead).unwrap_or(view.shard.byte_len)
+    };
+    state.views.iter().filter(|view| view.shard.is_sealed()).map(of_shard).fold(records, u64::saturating_add)
 }

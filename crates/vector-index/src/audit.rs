@@ -41,6 +41,7 @@ struct Query {
     vector: Vec<f32>,
     /// The row that does not count, because it is the query.
     itself: Option<u32>,
+    /// Ascending.
     rows: Vec<u32>,
 }
 
@@ -133,7 +134,7 @@ impl<B: Bytes> Index<B> {
         let shares = options.workers().map(&truth.queries, |query| {
             scratch.with(|scratch: &mut Scratch| {
                 let found = self.rows_found(&query.vector, query.itself, &options, scratch)?;
-                let hit = query.rows.iter().filter(|row| found.contains(row)).count();
+                let hit = query.rows.iter().filter(|row| found.binary_search(row).is_ok()).count();
                 let share = if query.rows.is_empty() { 1.0 } else { hit as f64 / query.rows.len() as f64 };
                 Ok((share, scratch.statistics().distances))
             })
@@ -158,6 +159,8 @@ impl<B: Bytes> Index<B> {
         let more = options.with_k(options.k().saturating_add(itself.is_some().into()));
         let hits = self.search(vector, &more, scratch)?;
         let rows = hits.iter().map(|hit| hit.row).filter(|&row| Some(row) != itself);
-        Ok(rows.take(options.k()).collect())
+        let mut rows: Vec<u32> = rows.take(options.k()).collect();
+        rows.sort_unstable();
+        Ok(rows)
     }
 }

@@ -1,16 +1,27 @@
 //! What can go wrong, as a sentence: what, where, expected, found.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error with its [`kind`](Error::kind) and a sentence that says what was expected and what was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    /// Why the writer failed.
+    source: Option<Arc<std::io::Error>>,
 }
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.message) == (other.kind, &other.message)
+    }
+}
+
+impl Eq for Error {}
 
 /// What sort of thing went wrong: match on this, show the [`Error`] itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +51,7 @@ pub enum ErrorKind {
     Unaligned,
     /// The caller's progress callback said stop.
     Cancelled,
-    /// The writer that was handed in failed.
+    /// The writer that was handed in failed; see [`std::error::Error::source`].
     Io,
 }
 
@@ -52,7 +63,7 @@ impl Error {
     }
 
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), source: None }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -70,10 +81,15 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::new(ErrorKind::Io, format!("writing the index failed: {error}"))
+        let message = format!("writing the index failed: {error}");
+        Self { source: Some(Arc::new(error)), ..Self::new(ErrorKind::Io, message) }
     }
 }

@@ -131,6 +131,9 @@ impl Packer {
             self.push_body(id, BodyKind::Inline, content);
             return Ok(());
         }
+        let no_memory =
+            |_| Error::out_of_memory("bytes of a record; add it with a reader", content.len() as u64);
+        self.done.raw.try_reserve(content.len()).map_err(no_memory)?;
         for (number, frame) in content.chunks(self.cut.frame_len).enumerate() {
             self.push_frame(id, frame_number(number as u64)?, frame);
         }

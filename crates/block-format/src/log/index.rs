@@ -47,6 +47,12 @@ impl LogIndex {
         self.has_deletes.store(!deletes.is_empty(), Ordering::Release);
     }
 
+    /// Heap of the places and of the deleted ids.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        let deletes = self.deletes.read().capacity() * (size_of::<(u64, u64)>() + 1);
+        (self.places.read().capacity() * size_of::<Place>() + deletes) as u64
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.read().len()
     }

@@ -133,6 +133,16 @@ impl PackVfs {
         Ok(Self { pack: Arc::new(pack), files: Arc::new(files), len })
     }
 
+    /// Length of the pack in bytes.
+    pub fn pack_len(&self) -> u64 {
+        self.len
+    }
+
+    /// Length of the file that is mapped; 0 if none is.
+    pub fn mapped_bytes(&self) -> u64 {
+        if self.pack.bytes.is_file_map() { self.pack.bytes.len() } else { 0 }
+    }
+
     /// Where the pack is.
     pub(super) fn path(&self) -> &Path {
         self.pack.bytes.path()
@@ -322,7 +332,11 @@ impl AsRef<[u8]> for Slice {
     }
 }
 
-impl MappedBytes for Slice {}
+impl MappedBytes for Slice {
+    fn is_file_map(&self) -> bool {
+        self.pack.bytes.is_file_map()
+    }
+}
 
 impl Store {
     /// Opens a packed artifact for reading.

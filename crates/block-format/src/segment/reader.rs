@@ -44,6 +44,15 @@ impl Segment {
         &self.file.source
     }
 
+    /// Heap of the table, if it is in memory.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        match self.table.get() {
+            Some(Table::Stored { bytes: Some(bytes), .. }) => bytes.capacity() as u64,
+            Some(Table::Walked { places, .. }) => (places.capacity() * size_of::<Place>()) as u64,
+            _ => 0,
+        }
+    }
+
     /// Opens a segment in time that does not depend on its length: the header must be that of this very segment. The
     /// table is looked at when it is first needed.
     pub(crate) fn open(file: BlockFile, artifact: ArtifactId, entry: SegmentEntry) -> Result<Self> {

@@ -162,12 +162,17 @@ struct Frames {
 }
 
 impl Frames {
-    fn read(&self, number: u32) -> Result<Vec<u8>> {
-        let (count, number_back) = (self.large.frame_count(), self.large.frame_count() - number);
-        let index = self.end.checked_sub(number_back as usize).ok_or_else(|| {
+    /// The block of the first frame: there are as many blocks as the entry says, so its length can be believed.
+    fn check_count(&self) -> Result<usize> {
+        let count = self.large.frame_count();
+        self.end.checked_sub(count as usize).ok_or_else(|| {
             let message = format!("record {}: expected {count} frames before its entry", self.id);
             Error::damaged(message).at(self.run.file().path())
-        })?;
+        })
+    }
+
+    fn read(&self, number: u32) -> Result<Vec<u8>> {
+        let index = self.check_count()? + number as usize;
         let place = self.run.place(index)?;
         self.run.file().frame(place, self.id, number, self.large.frame_raw_len(number))
     }
@@ -236,8 +241,15 @@ impl Record {
                 Ok(Cow::Borrowed(&block.raw()[start..end]))
             }
             Content::Large(frames) => {
-                // Grows with what was decoded, not with what a damaged entry claims.
+                frames.check_count()?;
+                let too_long = |_| {
+                    let what = format!("bytes of record {}; read it with `reader`", self.id);
+                    Error::out_of_memory(&what, end - start)
+                };
                 let mut bytes = Vec::new();
+                bytes
+                    .try_reserve_exact(usize::try_from(end - start).unwrap_or(usize::MAX))
+                    .map_err(too_long)?;
                 let mut at = start;
                 while at < end {
                     let (number, within) = position(&frames.large, at);

@@ -101,6 +101,25 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Length of the files that are mapped.
+    pub fn mapped_bytes(&self) -> u64 {
+        let sealed = &self.state().sealed;
+        let sources = sealed.segments.iter().map(|segment| segment.source());
+        let sources = sources.chain(sealed.parts.iter().map(|part| part.source()));
+        sources.filter(|source| source.is_file_map()).fold(0, |sum, source| sum.saturating_add(source.len()))
+    }
+
+    /// Heap: where the blocks of logs are, tables of segments that are not mapped, deleted ids. Decoded blocks are in
+    /// [`cache_stats`](Self::cache_stats).
+    pub fn heap_bytes(&self) -> u64 {
+        let sealed = &self.state().sealed;
+        let tables: u64 = sealed.segments.iter().map(|segment| segment.heap_bytes()).sum();
+        let logs = sealed.frozen.iter().chain([&self.state().tail]);
+        tables + logs.map(|log| log.index.heap_bytes()).sum::<u64>() + sealed.deletes.serialized_size() as u64
+    }
+}
+
 /// Stored bytes of deleted records.
 fn dead_len(run: &dyn Run, deleted: &RoaringTreemap) -> Result<u64> {
     let (Some((first, last)), count) = (run.ids(), run.block_count()?) else { return Ok(0) };

@@ -20,7 +20,11 @@ impl AsRef<[u8]> for Map {
     }
 }
 
-impl MappedBytes for Map {}
+impl MappedBytes for Map {
+    fn is_file_map(&self) -> bool {
+        true
+    }
+}
 
 /// Maps the first `len` bytes of `file` for reading.
 pub(super) fn map(file: &File, len: u64) -> io::Result<Box<dyn MappedBytes>> {

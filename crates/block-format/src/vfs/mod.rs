@@ -99,7 +99,12 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
 }
 
 /// Bytes that stay readable, and stay the same, as long as the value lives.
-pub trait MappedBytes: AsRef<[u8]> + fmt::Debug + Send + Sync {}
+pub trait MappedBytes: AsRef<[u8]> + fmt::Debug + Send + Sync {
+    /// Whether they are a map of a file, rather than on the heap or in the program.
+    fn is_file_map(&self) -> bool {
+        false
+    }
+}
 
 impl dyn VfsFile {
     /// Fills `buf` from `offset`, or fails with [`io::ErrorKind::UnexpectedEof`].

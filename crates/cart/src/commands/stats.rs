@@ -42,6 +42,7 @@ pub(crate) fn show(stats: &Stats, memory: &MemoryStats, output: &mut Output) -> 
             stats.compression_ratio
         ),
     )?;
+    row("  log", bytes(stats.log_bytes))?;
     row(
         "  words",
         format!(
@@ -72,6 +73,7 @@ pub(crate) fn show(stats: &Stats, memory: &MemoryStats, output: &mut Output) -> 
             ),
         )?;
     }
-    let heap = memory.tail_bytes + memory.block_cache_bytes + memory.result_cache_bytes;
+    let indexes = memory.tail_bytes + memory.unmapped_bytes + memory.tables_bytes;
+    let heap = indexes + memory.block_cache_bytes + memory.result_cache_bytes;
     row("heap", format!("{} of indexes and caches, {} mapped", bytes(heap), bytes(memory.mapped_bytes)))
 }

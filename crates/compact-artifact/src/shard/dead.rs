@@ -34,6 +34,10 @@ impl Dead {
         self.rows.len()
     }
 
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        (size_of_val(self.set.words()) + self.rows.serialized_size()) as u64
+    }
+
     pub(crate) fn bitmap(&self) -> &RoaringBitmap {
         &self.rows
     }

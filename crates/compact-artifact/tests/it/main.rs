@@ -15,6 +15,8 @@ mod crash;
 mod damage;
 /// The examples do what they say.
 mod examples;
+/// What `stats` says, against the files, the maps and the allocator.
+mod figures;
 /// Flipped bits, and every question asked after each.
 mod flips;
 /// A file of this version of the format.
@@ -29,6 +31,8 @@ mod metadata;
 mod misuse;
 /// A plain model of an artifact, and any sequence of calls on both.
 mod model;
+/// Arguments of any size.
+mod numbers;
 /// Every option acts, or is refused.
 mod obeyed;
 /// One immutable file of an artifact.

@@ -374,3 +374,60 @@ fn nobody_elses_files_are_removed_with_an_artifact_or_are_in_its_directory() {
     assert_eq!(e.kind(), ErrorKind::AlreadyExists);
     assert!(e.to_string().contains("\"precious\""), "{e}");
 }
+
+#[test]
+fn a_disk_that_is_full_while_indexes_are_written_is_told_as_such() {
+    let path = Path::new("/a");
+    let manual =
+        || Options::new().maintenance(Maintenance::Manual).space("v", SpaceOptions::new(64, Metric::Cosine));
+    // Longer than what is written at once, in each section of an index.
+    let record = |i: u16| {
+        let words: String = (0..40).map(|n| format!("word{} ", u32::from(i) * 40 + n)).collect();
+        let vector: Vec<f32> = (0..64).map(|n| f32::from(i) + 1.0 / f32::from(n + 1u16)).collect();
+        Record::text(words)
+            .key(format!("k{i}"))
+            .metadata(json!({"i": i, "s": "x".repeat(200) + &i.to_string()}))
+            .embedding("v", vector)
+    };
+    let filled = || {
+        let faulty = FaultVfs::new(MemoryVfs::new());
+        let artifact = CompactArtifact::create_in(Arc::new(faulty.clone()), manual(), path).unwrap();
+        artifact.add_batch((0..500).map(record)).unwrap();
+        (faulty, artifact)
+    };
+    let is_full = |result: compact_artifact::Result<()>, what: &str| match result {
+        Ok(()) => false,
+        Err(e) => {
+            assert_eq!(e.kind(), ErrorKind::DiskFull, "{what}: {e}");
+            true
+        }
+    };
+    let (mut at, mut hits) = (0, 0);
+    loop {
+        let (faulty, artifact) = filled();
+        faulty.inject(faulty.call_count() + at, Fault::NoSpace, true);
+        let sealed = artifact.seal().map(drop);
+        if faulty.hits() == 0 {
+            break;
+        }
+        hits += u32::from(is_full(sealed, &format!("seal, call {at}")));
+        at += 3;
+    }
+    assert!(hits > 5, "{hits} failures in {at} calls");
+    let (mut at, mut hits) = (0, 0);
+    loop {
+        let (faulty, artifact) = filled();
+        artifact.seal().unwrap();
+        for i in 0..250 {
+            artifact.delete_key(&format!("k{i}")).unwrap();
+        }
+        faulty.inject(faulty.call_count() + at, Fault::NoSpace, true);
+        let compacted = artifact.compact(8 << 20).map(drop);
+        if faulty.hits() == 0 {
+            break;
+        }
+        hits += u32::from(is_full(compacted, &format!("compact, call {at}")));
+        at += 7;
+    }
+    assert!(hits > 5, "{hits} failures in {at} calls");
+}
