@@ -275,6 +275,15 @@ impl Prepared {
         self.ops.iter().any(|op| matches!(op, PreparedOp::DeleteWhere(_)))
     }
 
+    /// Bytes of its puts.
+    fn bytes(&self) -> usize {
+        let puts = self.ops.iter().filter_map(|op| match op {
+            PreparedOp::Put(put) => Some(put.bytes()),
+            _ => None,
+        });
+        puts.sum()
+    }
+
     fn keys(&self) -> impl Iterator<Item = &str> {
         self.ops.iter().filter_map(|op| match op {
             PreparedOp::Put(put) => put.record.key.as_deref(),
@@ -292,11 +301,25 @@ const RECORDS_PER_CARRIER: usize = 512;
 struct Plan {
     puts: Vec<Put>,
     deletes: RoaringTreemap,
-    late: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
+    late: BTreeMap<RecordId, Late>,
     keys: HashSet<String>,
+    /// Bytes of the puts.
+    bytes: usize,
     waiting: Vec<Waiting>,
     durability: Option<Durability>,
 }
+
+/// An earlier record that gets embeddings.
+#[derive(Debug)]
+struct Late {
+    /// The record as it will be.
+    doc: OwnedDoc,
+    embeddings: Vec<(usize, Embedding)>,
+}
+
+/// Batches of more bytes together are not made one commit: an index in memory takes so much, and one caller's texts must not be what another's do
+/// not fit beside.
+const MAX_PLAN_BYTES: usize = 128 << 20;
 
 /// A batch of the plan.
 #[derive(Debug)]
@@ -311,17 +334,20 @@ impl Plan {
     /// Whether a batch has to wait for the next commit, because its outcome may depend on this one.
     fn conflicts(&self, prepared: &Prepared) -> bool {
         !self.waiting.is_empty()
-            && (prepared.looks_around() || prepared.keys().any(|key| self.keys.contains(key)))
+            && (prepared.looks_around()
+                || prepared.keys().any(|key| self.keys.contains(key))
+                || self.bytes.saturating_add(prepared.bytes()) > MAX_PLAN_BYTES)
     }
 
     /// Adds a batch, or says why it cannot be; then nothing was changed.
     fn add(&mut self, prepared: Prepared, slot: &Arc<Slot>, state: &State) -> Result<()> {
+        let bytes = prepared.bytes();
         let mut puts: Vec<Option<Put>> = Vec::new();
         let mut places: Vec<usize> = Vec::new();
         let mut own_keys: HashMap<String, usize> = HashMap::new();
         let mut deletes = RoaringTreemap::new();
         let mut replaced = RoaringTreemap::new();
-        let mut late: Vec<(RecordId, usize, Embedding)> = Vec::new();
+        let mut late: BTreeMap<RecordId, Late> = BTreeMap::new();
         for op in prepared.ops {
             match op {
                 PreparedOp::Put(put) => {
@@ -364,12 +390,19 @@ impl Plan {
                     deletes.extend(state.ids_where(&filter)?.iter().map(|id| id.0));
                 }
                 PreparedOp::Embed { id, number, embedding } => {
-                    if state.locate(id).is_none() || deletes.contains(id.0) || self.deletes.contains(id.0) {
+                    let is_deleted = deletes.contains(id.0) || self.deletes.contains(id.0);
+                    // Read here, so that a record that cannot be read fails its own batch only.
+                    let known = match late.remove(&id) {
+                        None if !is_deleted => Late::of(state, id)?,
+                        known => known.filter(|_| !is_deleted),
+                    };
+                    let mut known = known.ok_or_else(|| {
                         let message =
                             format!("there is no record {id} to give an embedding to, or it was deleted");
-                        return Err(Error::new(ErrorKind::NoSuchRecord, message));
-                    }
-                    late.push((id, number, embedding));
+                        Error::new(ErrorKind::NoSuchRecord, message)
+                    })?;
+                    known.add(number, embedding);
+                    late.insert(id, known);
                 }
             }
         }
@@ -384,10 +417,9 @@ impl Plan {
         let deleted = (&deletes - &self.deletes).len();
         self.deletes |= deletes;
         self.deletes |= replaced;
-        for (id, number, embedding) in late.into_iter().filter(|(id, ..)| !self.deletes.contains(id.0)) {
-            let of_record = self.late.entry(id).or_default();
-            of_record.retain(|(of, _)| *of != number);
-            of_record.push((number, embedding));
+        self.bytes += bytes;
+        for (id, late) in late.into_iter().filter(|(id, _)| !self.deletes.contains(id.0)) {
+            self.late.entry(id).and_modify(|other| other.join(&late)).or_insert(late);
         }
         self.keys.extend(own_keys.into_keys());
         self.durability = Some(stronger(self.durability, prepared.durability));
@@ -396,16 +428,27 @@ impl Plan {
     }
 
     /// The records that get embeddings later than themselves, as they will be.
-    fn late_docs(&self, state: &State) -> Result<Vec<OwnedDoc>> {
-        let mut docs = Vec::with_capacity(self.late.len());
-        for (&id, embeddings) in self.late.iter().filter(|(id, _)| !self.deletes.contains(id.0)) {
-            let Some(mut doc) = OwnedDoc::stored(state, id)? else { continue };
-            for (number, embedding) in embeddings {
-                doc.embed(*number, embedding.clone());
-            }
-            docs.push(doc);
-        }
-        Ok(docs)
+    fn late_docs(&self) -> impl Iterator<Item = &OwnedDoc> {
+        let late = self.late.iter().filter(|(id, _)| !self.deletes.contains(id.0));
+        late.map(|(_, late)| &late.doc)
+    }
+}
+
+impl Late {
+    /// A record that is there, with what it has.
+    fn of(state: &State, id: RecordId) -> Result<Option<Self>> {
+        Ok(OwnedDoc::stored(state, id)?.map(|doc| Self { doc, embeddings: Vec::new() }))
+    }
+
+    fn add(&mut self, number: usize, embedding: Embedding) {
+        self.embeddings.retain(|(of, _)| *of != number);
+        self.doc.embed(number, embedding.clone());
+        self.embeddings.push((number, embedding));
+    }
+
+    /// Adds what another batch has for the same record.
+    fn join(&mut self, later: &Self) {
+        later.embeddings.iter().for_each(|(number, embedding)| self.add(*number, embedding.clone()));
     }
 }
 
@@ -563,12 +606,10 @@ impl Inner {
                 batch.put(&[&put.head, put.record.content()].concat())?;
             }
         }
-        let late = plan.late_docs(&state)?;
         for number in 0..state.settings.spaces.len() {
-            let of_space = plan
-                .late
-                .iter()
-                .flat_map(|(id, of)| of.iter().map(move |(of, embedding)| (*id, *of, embedding)));
+            let of_space = plan.late.iter().flat_map(|(id, late)| {
+                late.embeddings.iter().map(move |(of, embedding)| (*id, *of, embedding))
+            });
             let of_space: Vec<_> = of_space
                 .filter(|(_, of, _)| *of == number)
                 .map(|(id, _, embedding)| (id, embedding))
@@ -586,7 +627,7 @@ impl Inner {
             text: put.record.as_text(),
             embeddings: put.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
         });
-        let docs: Vec<Doc<'_>> = late.iter().map(OwnedDoc::as_doc).chain(puts).collect();
+        let docs: Vec<Doc<'_>> = plan.late_docs().map(OwnedDoc::as_doc).chain(puts).collect();
         let shard = if end > start {
             Some(build_divided(self.store.workers(), &state.settings, start..end, &docs, carriers)?)
         } else {
