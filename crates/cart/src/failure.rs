@@ -134,6 +134,7 @@ const PHRASES: &[(&str, &str)] = &[
     (": build with the feature `lz4` to read it", ", which this program is built without"),
     ("`memory_limit`, or open it for writing once", "limit of memory, or run `cart compact` once"),
     ("option memory_limit", "--memory-limit"),
+    ("or iterate with `ids_where` or `records`", "or take all of them with `cart export`"),
     ("`salvage`", "`cart salvage`"),
     ("`verify`", "`cart verify`"),
     ("`compact`", "`cart compact`"),
@@ -191,6 +192,9 @@ mod tests {
             for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
                 if path.is_dir() {
                     folders.push(path);
+                    continue;
+                }
+                if path.extension().is_none_or(|extension| extension != "rs") {
                     continue;
                 }
                 let text = std::fs::read_to_string(&path).unwrap();

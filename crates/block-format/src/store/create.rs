@@ -192,9 +192,15 @@ pub(crate) fn remove_artifact(
     let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
     let mut files: Vec<FileName> = names.iter().filter_map(|name| FileName::parse(name)).collect();
     files.retain(|name| !keep.contains(name));
-    // Manifests first: nothing that names a file may outlive it.
-    files.sort_unstable_by_key(|name| (!matches!(name, FileName::Manifest { .. }), *name));
-    files.iter().try_for_each(|name| unlink(vfs, &root.join(name.to_string())))?;
+    // Manifests first, and for good: nothing that names a file may outlive it, also when the power fails in between.
+    let (manifests, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|name| matches!(name, FileName::Manifest { .. }));
+    let remove = |name: &FileName| unlink(vfs, &root.join(name.to_string()));
+    manifests.iter().try_for_each(remove)?;
+    if !manifests.is_empty() {
+        vfs.sync_dir(root).map_err(|e| Error::io(e, "syncing the directory to disk", root))?;
+    }
+    others.iter().try_for_each(remove)?;
     creation.undo(vfs, root)
 }
 

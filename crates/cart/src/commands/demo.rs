@@ -72,10 +72,11 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         return output.line(format_args!("{}", LICENCE.trim_end()));
     }
     let path = &args.artifact;
-    if args.force && path.exists() {
-        remove(path)?;
+    let is_there = path.exists() && !args.force;
+    if path.exists() && args.force {
+        remove(path)?; // the folder itself stays
     }
-    let built = if path.exists() { None } else { Some(build(args, output)?) };
+    let built = if is_there { None } else { Some(build(args, output)?) };
     let artifact =
         if built.is_some() { CompactArtifact::open_read_only(path)? } else { reopen(args, output)? };
     let snapshot = artifact.snapshot();

@@ -114,6 +114,10 @@ fn searches_that_cannot_be_say_so() {
     assert_eq!(place.cart("search a nonsense --json").json()["hits"], json!([]));
     place.cart("search a --filter '{\"year\":{\"$near\":1}}'").fails(2, &["--filter", "$near"]);
     place.cart("search a --filter '{\"year\":'").fails(2, &["--filter"]);
+    place
+        .cart("search a --filter '{\"at\":{\"$gt\":{\"$date\":\"tomorrow\"}}}'")
+        .fails(2, &["tomorrow", "2026-01-31"]);
+    assert!(place.text("search --help").contains("$date"));
     place.cart("search a --filter '{\"year\":{\"$gt\":\"x\"}}'").fails(2, &["year"]);
     place.cart("search a").fails(2, &["nothing to search for"]);
     place.cart("search a moon --exact").fails(2, &["--exact", "--vector-file or --like"]);
@@ -156,6 +160,9 @@ fn deleting_is_all_or_nothing() {
     );
     assert_eq!(place.found("a moon web"), Vec::<String>::new());
     place.cart("delete a --filter '{\"lang\":\"fr\"}'").fails(3, &["no record matches"]);
+    let twice = "delete a --filter '{\"lang\":\"de\",\"lang\":{\"$exists\":true}}'";
+    place.cart(twice).fails(2, &["--filter", "\"lang\" stands twice"]);
+    assert_eq!(place.records("a"), 1, "a condition that is given twice deletes nothing");
     assert_eq!(place.json("delete a --filter '{\"lang\":\"de\"}'")["deleted"], 1);
     assert_eq!(place.records("a"), 0);
     assert_eq!(place.cart("delete a").code, 2);

@@ -86,13 +86,13 @@ fn disk_bytes_are_the_length_of_all_files_at_any_time() {
         artifact.upsert(text(i)).unwrap();
     }
     let stats = check_disk(&artifact, &path);
-    assert!(stats.dead_bytes > 1_000, "replaced and not sealed yet: {stats:?}");
+    assert!(stats.dead_bytes > 400, "replaced and not sealed yet: {stats:?}");
     artifact.seal().unwrap();
     for i in 200..300 {
         artifact.delete_key(&format!("k{i}")).unwrap();
     }
     let before = check_disk(&artifact, &path);
-    assert!(before.dead_bytes > 1_000, "{before:?}");
+    assert!(before.dead_bytes > 400, "{before:?}");
     let report = artifact.compact(8 << 20).unwrap();
     let after = check_disk(&artifact, &path);
     assert_eq!((report.bytes_before, report.bytes_after), (before.disk_bytes, after.disk_bytes));
@@ -192,7 +192,7 @@ fn the_heap_that_is_told_is_the_heap_that_is_held() {
     }
     let (held, told_now) = (HELD.get() - begun, told(&artifact) - before);
     assert!(
-        told_now > 300_000 && held >= told_now && held < told_now * 2 + (1 << 20),
+        told_now > 100_000 && held >= told_now && held < told_now * 2 + (1 << 20),
         "held {held}, told {told_now}"
     );
     artifact.seal().unwrap();

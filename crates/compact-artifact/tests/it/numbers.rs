@@ -120,8 +120,12 @@ fn options_with_any_numbers_are_obeyed_or_refused() {
                     }
                 }
                 Err(error) => {
-                    let kinds =
-                        [ErrorKind::InvalidArgument, ErrorKind::WrongDimension, ErrorKind::SpaceMismatch];
+                    let kinds = [
+                        ErrorKind::InvalidArgument,
+                        ErrorKind::WrongDimension,
+                        ErrorKind::SpaceMismatch,
+                        ErrorKind::SettingsMismatch,
+                    ];
                     assert!(kinds.contains(&error.kind()), "option {which} of {number}: {error}");
                 }
             }
