@@ -205,7 +205,7 @@ impl Analyzer {
         }
         match &self.stemmer {
             Some((_, stemmer)) => {
-                put_term(&mut scratch.terms, &mut scratch.count, &stemmer.stem(&scratch.cased))
+                put_term(&mut scratch.terms, &mut scratch.count, &stemmer.stem(&scratch.cased));
             }
             None => {
                 cased.truncate(MAX_TERM_LEN);
@@ -277,7 +277,7 @@ impl fmt::Debug for Analyzer {
             .field("fold_diacritics", &self.fold_diacritics)
             .field("stem", &self.language())
             .field("stop_words", &self.stop_words.as_ref().map(|(language, _)| language))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

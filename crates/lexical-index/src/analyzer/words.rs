@@ -68,7 +68,7 @@ fn split_elisions(
     while let Some((at, apostrophe)) = text[word.clone()].char_indices().find(|&(_, c)| is_apostrophe(c)) {
         let (before, after) = (word.start..word.start + at, word.start + at + apostrophe.len_utf8());
         let is_elided = |elision: &&str| elision.eq_ignore_ascii_case(&text[before.clone()]);
-        if after >= word.end || !elisions.iter().any(|elision| is_elided(elision)) {
+        if after >= word.end || !elisions.iter().any(is_elided) {
             break;
         }
         found(before);

@@ -112,7 +112,9 @@ fn or(rest: &mut Rest<'_>, field: Option<&str>) -> Result<Clause> {
         let message = "NOT beside OR would find nearly everything; expected something to look for";
         return Err(Error::query(message, negative.offset));
     }
-    any.iter_mut().for_each(|clause| clause.occur = Occur::Should);
+    for clause in &mut any {
+        clause.occur = Occur::Should;
+    }
     Ok(group(any, rest.default, offset))
 }
 

@@ -53,7 +53,13 @@ impl<'a> Word<'a> {
     fn is_in(&mut self, row: u32, least: u32) -> bool {
         match self.cursors.as_mut_slice() {
             [only] => only.units_at(row, least) > 0,
-            several => several.iter_mut().fold(false, |found, cursor| cursor.units_at(row, 0) > 0 || found),
+            several => {
+                let mut found = false;
+                for cursor in several {
+                    found |= cursor.units_at(row, 0) > 0; // each has to come to this row
+                }
+                found
+            }
         }
     }
 
