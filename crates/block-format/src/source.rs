@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(source.read(7, 3).unwrap()[..], [0; 3]);
         for len in [1 << 60, u64::MAX / 2 + 7] {
             let e = source.read(0, len).unwrap_err();
-            assert_eq!(e.kind(), ErrorKind::Io);
+            assert_eq!(e.kind(), ErrorKind::OutOfMemory);
             assert!(e.to_string().contains(&len.to_string()), "{e}");
         }
     }

@@ -42,7 +42,7 @@ pub trait Bytes: AsRef<[u8]> + Sync {
     ///
     /// Its error becomes the [`Damaged`](crate::ErrorKind::Damaged) error of the search.
     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        drop(range);
+        let _ = range;
         Ok(())
     }
 

@@ -375,12 +375,13 @@ mod tests {
 
     #[test]
     fn of_64_mib_of_one_word_the_beginning_is_the_term() {
-        for word in ["a", "é", "\u{1D400}"] {
+        // The last is a letter of mathematics, which is an "a" to whoever looks for it.
+        for (word, folded) in [("a", "a"), ("é", "é"), ("\u{1D400}", "a")] {
             let text = word.repeat((64 << 20) / word.len());
             let tokens = Analyzer::new().tokens(&text);
             assert_eq!(tokens.len(), 1);
             assert_eq!(tokens[0].range, 0..text.len());
-            assert_eq!(tokens[0].term, word.repeat(MAX_TERM_LEN / word.len()));
+            assert_eq!(tokens[0].term, folded.repeat(MAX_TERM_LEN / folded.len()));
         }
     }
 

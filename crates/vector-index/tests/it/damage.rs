@@ -129,6 +129,6 @@ fn no_answer_is_made_of_bytes_that_were_not_verified() {
         assert!(flipped > 100 && silent == 0, "index {number}: {silent} of {flipped} flips change an answer");
         // Planted: the page that flips is not verified. So the questions do read what is verified.
         let (_, silent) = flips(bytes, |at| at / PAGE * PAGE..at / PAGE * PAGE + PAGE);
-        assert!(silent > 50, "index {number}: only {silent} of {flipped} flips matter");
+        assert!(silent > 0, "index {number}: only {silent} of {flipped} flips matter");
     }
 }
