@@ -42,13 +42,14 @@ impl RawBlocks {
         // 64 Ki ids of at most 10 bytes stay well below the largest raw length.
         for ids in ids.chunks(1 << 16) {
             let start = self.raw.len();
-            let mut next = ids[0];
+            let (first, last) = (ids[0], ids[ids.len() - 1]);
+            let mut next = first;
             for &id in ids {
                 wire::put_varint(&mut self.raw, id - next);
-                next = id + 1;
+                next = id.saturating_add(1); // any id may be asked for; only the last one can be the largest
             }
             let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-            self.end(BlockKind::Deletes, (ids[0], next - 1), count, start);
+            self.end(BlockKind::Deletes, (first, last), count, start);
         }
     }
 

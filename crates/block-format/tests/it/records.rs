@@ -150,6 +150,24 @@ fn deleted_records_are_gone_for_later_snapshots_and_their_space_comes_back() {
 }
 
 #[test]
+fn deleting_what_was_never_added_is_an_error_for_any_id() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = Store::create(temp.path().join("a"), small()).unwrap();
+    let id = store.put(b"kept").unwrap();
+    for missing in [1, 1 << 32, u64::MAX - 1, u64::MAX] {
+        assert_eq!(store.delete(RecordId(missing)).unwrap_err().kind(), ErrorKind::NoSuchRecord, "{missing}");
+        let mut batch = store.batch();
+        batch.put(b"not added").unwrap();
+        batch.delete(id);
+        batch.delete(RecordId(missing));
+        let refused = store.commit(batch, Durability::Sync).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NoSuchRecord, "{missing}");
+    }
+    assert_eq!(store.snapshot().next_id().0, 1);
+    assert!(store.snapshot().get(id).unwrap().is_some());
+}
+
+#[test]
 fn large_content_streams_in_and_out_and_by_range() {
     let temp = tempfile::tempdir().unwrap();
     let store = Store::create(temp.path().join("a"), small()).unwrap();
