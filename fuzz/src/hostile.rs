@@ -8,7 +8,7 @@ use block_format::vfs::{MemoryVfs, Vfs};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::ROOT;
-use crate::wire::{ARTIFACT, HEADER, crc, file_header, put, varint, words};
+use crate::wire::{ARTIFACT, HEADER, crc, file_header, part_file, varint, words};
 
 /// A number near where something could overflow.
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -23,7 +23,7 @@ pub enum Number {
 }
 
 impl Number {
-    fn get(self) -> u64 {
+    pub(crate) fn get(self) -> u64 {
         match self {
             Self::Small(n) => n.into(),
             Self::Medium(n) => n.into(),
@@ -411,7 +411,7 @@ impl Segment {
 
 impl Part {
     fn encode(&self, number: u64) -> (Vec<u8>, Vec<u8>) {
-        let mut bytes = match &self.content {
+        let bytes = match &self.content {
             PartContent::Bytes(bytes) => bytes.clone(),
             PartContent::Ids(ids, changes) => {
                 let mut bytes = Vec::new();
@@ -425,25 +425,13 @@ impl Part {
             }
         };
         let kind = if self.deletes { 1u32 } else { 300 };
-        let content_len = bytes.len();
-        let sums: Vec<u8> = (bytes.chunks(4096).enumerate())
-            .flat_map(|(chunk, content)| crc(number, chunk * 4096, content).to_le_bytes())
-            .collect();
-        let table_crc = crc(number, content_len, &sums);
-        bytes.extend(sums);
-        let hash = xxh3_128(&bytes);
-        let mut footer = vec![0; 64];
-        put(&mut footer, 0, b"\x89CARP\r\n\x1a");
-        put(&mut footer, 8, &or(self.content_len, content_len as u64).to_le_bytes());
-        put(&mut footer, 16, &kind.to_le_bytes());
-        put(&mut footer, 20, &table_crc.to_le_bytes());
-        put(&mut footer, 44, &hash.to_le_bytes());
-        let sum = crc(number, bytes.len(), &footer[..60]);
-        put(&mut footer, 60, &sum.to_le_bytes());
-        bytes.extend(footer);
+        // The two lists of deletes have the tags 0 and 1.
+        let tag = number & 1;
+        let content_len = or(self.content_len, bytes.len() as u64);
+        let (bytes, hash) = part_file(&ARTIFACT, number, (kind, tag), &bytes, content_len);
         let mut entry = words([number, or(self.entry_len, bytes.len() as u64)]);
         entry.extend(hash.to_le_bytes());
-        entry.extend(words([kind.into(), 0]));
+        entry.extend(words([kind.into(), tag]));
         (bytes, entry)
     }
 }

@@ -64,7 +64,7 @@ impl Npy<BufReader<File>> {
 
 impl<R: Read> Npy<R> {
     /// Reads the header. Returns its length as well.
-    fn new(mut from: R) -> Result<(Self, u64), String> {
+    pub(crate) fn new(mut from: R) -> Result<(Self, u64), String> {
         let short = |_| "not a .npy file: too short".to_owned();
         let mut start = [0; 10];
         from.read_exact(&mut start).map_err(short)?;

@@ -1,0 +1,31 @@
+//! Proves that no artifact of the facade, whatever its manifest, settings, shards, tombstones, deletes and records say under right
+//! checksums, makes opening, any query, verifying, sealing, compacting, packing or salvaging panic, hang or take much memory.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use fuzz::damage::{Change, damaged};
+use fuzz::records::{Raw, with_records};
+use fuzz::sound::DIRECTORY;
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Debug, Arbitrary)]
+struct Input {
+    changes: Vec<Change>,
+    records: Vec<Raw>,
+    sealed: bool,
+    mapped: bool,
+    /// For reading, for writing, or, in one input of eight, what needs a disk.
+    by: u8,
+}
+
+fuzz_target!(|input: Input| {
+    let Input { changes, records, sealed, mapped, by } = input;
+    let files =
+        if records.is_empty() { DIRECTORY.clone() } else { with_records(&DIRECTORY, &records, sealed) };
+    let files = damaged(files, &changes);
+    match by {
+        ..112 => fuzz::exercise_reader(&files, mapped),
+        112..224 => fuzz::exercise_writer(&files, mapped),
+        224.. => fuzz::exercise_on_disk(&files),
+    }
+});
