@@ -86,6 +86,10 @@ impl Dots {
 /// A walk compares vectors of at most so many times 64 dimensions by their whole codes.
 const FEW_LINES: usize = 1;
 
+pub(crate) fn walks_by_whole_codes(dimension: usize) -> bool {
+    groups(dimension) <= FEW_LINES
+}
+
 impl Space<'_> {
     /// The distances of a query from some nodes as far as a walk needs them, in order, one call of `each` for each: those of the high
     /// plane alone, whose errors cancel out over many dimensions, or of both if there are few.

@@ -19,7 +19,7 @@ pub(crate) struct Links<'a> {
     ids: &'a [u32],
     room: usize,
     nodes: u32,
-    /// What verifies a list before it is used, if it is not known to be sound.
+    /// What verifies a list, and the codes of those in it, before they are used, if they are not known to be sound.
     checks: Option<&'a Checks<'a>>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Links<'a> {
         Self { ids, room, nodes: super::builder::node_id(ids.len() / room), checks: None }
     }
 
-    /// These lists, each verified before it is used.
+    /// These lists, each verified before it is used, and with it what a walk compares of the codes of its nodes.
     pub(crate) fn checked(self, checks: &'a Checks<'a>) -> Self {
         Self { checks: Some(checks), ..self }
     }
@@ -37,6 +37,11 @@ impl<'a> Links<'a> {
     /// How many nodes the layer has: the first so many of the graph.
     pub(crate) fn nodes(self) -> usize {
         self.nodes as usize
+    }
+
+    /// Vectors as a walk along these lists compares them: they verify the codes.
+    pub(crate) fn space(self, space: Space<'_>) -> Space<'_> {
+        if self.checks.is_some() { Space { checks: None, ..space } } else { space }
     }
 
     #[inline]
@@ -48,10 +53,11 @@ impl<'a> Links<'a> {
     /// list, or damage.
     #[inline]
     pub(crate) fn of(self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        let neighbours = self.list(node).iter().copied().take_while(move |&id| id < self.nodes);
         if let Some(checks) = self.checks {
-            checks.links(node);
+            checks.neighbours(node, neighbours.clone());
         }
-        self.list(node).iter().copied().take_while(move |&id| id < self.nodes)
+        neighbours
     }
 }
 
@@ -141,6 +147,7 @@ impl WalkScratch {
         ef: usize,
     ) {
         let Self { pool, visited, fresh, dots, hops, distances } = self;
+        let space = links.space(space);
         pool.start(ef);
         visited.start(links.nodes());
         visited.insert(from.0);

@@ -9,6 +9,7 @@ use super::layout::{Header, Sections};
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::planes::{Group, groups};
+use crate::space::walks_by_whole_codes;
 
 /// Bytes that may have to be verified.
 #[derive(Clone, Copy)]
@@ -51,13 +52,14 @@ impl NodeSet {
 pub(crate) struct VerifiedNodes {
     high: NodeSet,
     low: NodeSet,
-    links: NodeSet,
+    /// Of those in it, the list in the lowest layer holds, and what a walk compares of the codes of all in the list.
+    neighbours: NodeSet,
 }
 
 impl VerifiedNodes {
     pub(crate) fn none_of(nodes: usize) -> Self {
-        let [high, low, links] = [(); 3].map(|()| NodeSet::new(nodes));
-        Self { high, low, links }
+        let [high, low, neighbours] = [(); 3].map(|()| NodeSet::new(nodes));
+        Self { high, low, neighbours }
     }
 }
 
@@ -110,11 +112,28 @@ impl<'a> Checks<'a> {
         self.nodes(&self.verified.low, nodes, self.sections.low.start, self.row_len());
     }
 
-    /// Before the list of a node in the lowest layer is used.
+    /// Before the list of a node in the lowest layer is used, and what a walk compares of the codes of those in it. One question for
+    /// all of them, since a walk asks it at every step.
     #[inline]
-    pub(crate) fn links(&self, node: u32) {
+    pub(crate) fn neighbours(&self, node: u32, list: impl Iterator<Item = u32>) {
+        if self.verified.neighbours.has(node) == 0 {
+            self.verify_neighbours(node, list);
+        }
+    }
+
+    #[cold]
+    fn verify_neighbours(&self, node: u32, list: impl Iterator<Item = u32>) {
         let list_len = self.header.degree(0) * size_of::<u32>();
-        self.nodes(&self.verified.links, &[node], self.sections.links[0].start, list_len);
+        let at = self.sections.links[0].start + node as usize * list_len;
+        let mut holds = self.verify(at..at + list_len);
+        let list: Vec<u32> = list.collect();
+        holds &= self.verify_nodes(&self.verified.high, &list, self.sections.high.start, self.row_len());
+        if walks_by_whole_codes(self.header.dimension) {
+            holds &= self.verify_nodes(&self.verified.low, &list, self.sections.low.start, self.row_len());
+        }
+        if holds {
+            self.verified.neighbours.insert(node);
+        }
     }
 
     fn row_len(&self) -> usize {
@@ -128,14 +147,27 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Verifies those of the nodes that were not yet: `len` bytes of each, one after the other from `start` on.
+    /// Verifies those of the nodes that were not yet: `len` bytes of each, one after the other from `start` on. Whether all hold.
     #[cold]
-    fn verify_nodes(&self, verified: &NodeSet, nodes: &[u32], start: usize, len: usize) {
+    fn verify_nodes(&self, verified: &NodeSet, nodes: &[u32], start: usize, len: usize) -> bool {
+        let mut hold = true;
         for &node in nodes.iter().filter(|&&node| verified.has(node) == 0) {
             let at = start + node as usize * len;
-            match self.bytes.check(at..at + len) {
-                Ok(()) => verified.insert(node),
-                Err(e) => drop(self.fault.set(e)), // the first is enough
+            if self.verify(at..at + len) {
+                verified.insert(node);
+            } else {
+                hold = false;
+            }
+        }
+        hold
+    }
+
+    fn verify(&self, range: Range<usize>) -> bool {
+        match self.bytes.check(range) {
+            Ok(()) => true,
+            Err(e) => {
+                drop(self.fault.set(e)); // the first is enough
+                false
             }
         }
     }

@@ -507,6 +507,7 @@ impl Search<'_, '_> {
     fn filtered_beam(&mut self, entry: (u32, f32), ef: usize, matches: u64) -> bool {
         let Self { view, options, query, walk, found, frontier, .. } = self;
         let links = view.lowest();
+        let space = links.space(view.space);
         let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
         let budget = *distances + matches;
         found.start(ef);
@@ -528,7 +529,7 @@ impl Search<'_, '_> {
             fresh.extend(links.of(nearest.node()).filter(|&id| visited.insert(id)));
             *hops += 1;
             *distances += fresh.len() as u64;
-            view.space.rough_distances(*query, fresh, dots, |node, distance| {
+            space.rough_distances(*query, fresh, dots, |node, distance| {
                 let key = Key::new(distance, node);
                 if found.takes(key) {
                     frontier.push(Reverse(key));
