@@ -100,7 +100,9 @@ impl State {
     /// Marks the rows of records as dead, in every shard that has any.
     pub(crate) fn mark_dead(&mut self, ids: &RoaringTreemap) {
         if !ids.is_empty() {
-            self.views.iter_mut().for_each(|view| view.mark_dead(ids));
+            for view in &mut self.views {
+                view.mark_dead(ids);
+            }
         }
     }
 
@@ -116,7 +118,9 @@ impl State {
             let (older, rest) = self.views.split_at_mut(at);
             let reindexed = &rest[0].shard.reindexed;
             if !reindexed.is_empty() {
-                older.iter_mut().for_each(|view| view.mark_dead(reindexed));
+                for view in older {
+                    view.mark_dead(reindexed);
+                }
             }
         }
     }
@@ -215,9 +219,8 @@ impl State {
 
 /// Puts sealed shards in the order of the ids that they cover, so that neighbours can be merged, and the tail behind them as it is.
 pub(crate) fn sort_views(views: &mut [View]) {
-    views.sort_by_key(|view| match view.shard.is_sealed() {
-        true => (0, view.shard.covers.start, view.shard.number),
-        false => (1, 0, 0),
+    views.sort_by_key(|view| {
+        if view.shard.is_sealed() { (0, view.shard.covers.start, view.shard.number) } else { (1, 0, 0) }
     });
 }
 

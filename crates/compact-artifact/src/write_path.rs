@@ -145,9 +145,10 @@ impl Committer {
         let held = state.tail_bytes();
         // Also behind those that could not be opened: a number is used once.
         let shards = state.records.parts().iter().filter(|part| belongs_to_shard(part.kind()));
-        let numbers: Vec<u64> = match state.steps.take(Step::NumberOnce) {
-            true => shards.map(|part| part.tag()).collect(),
-            false => state.views.iter().map(|view| view.shard.number).collect(),
+        let numbers: Vec<u64> = if state.steps.take(Step::NumberOnce) {
+            shards.map(|part| part.tag()).collect()
+        } else {
+            state.views.iter().map(|view| view.shard.number).collect()
         };
         let next_shard = numbers.iter().max().unwrap_or(&0).saturating_add(1);
         Self { held, logged: held, next_shard, sealing: 0 }
@@ -204,6 +205,9 @@ enum PreparedOp {
     Embed { id: RecordId, number: usize, embedding: Embedding },
 }
 
+/// Embeddings of a record, each with the number of its space.
+type Embeddings = Vec<(usize, Embedding)>;
+
 /// A record with its first bytes and its codes.
 #[derive(Debug)]
 struct Put {
@@ -227,11 +231,7 @@ impl Put {
 }
 
 /// The first bytes of a record and its codes, by the number of the space. Fails for whatever is wrong with the record by itself.
-pub(crate) fn prepare(
-    record: &Record,
-    replace: bool,
-    settings: &Settings,
-) -> Result<(Vec<u8>, Vec<(usize, Embedding)>)> {
+pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Result<(Vec<u8>, Embeddings)> {
     let head = record.head()?;
     if replace && record.key.is_none() {
         return Err(Error::invalid("an upsert of a record without a key; use `add`"));
