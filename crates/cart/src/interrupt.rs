@@ -22,7 +22,7 @@ pub(crate) fn tell_what_is_kept() -> Result<()> {
             std::process::exit(Code::Interrupted as i32);
         }
         Err(TryLockError::WouldBlock) => {
-            warn("interrupted; ends when this is written, or when interrupted again")
+            warn("interrupted; ends when this is written, or when interrupted again");
         }
     });
     match watched {

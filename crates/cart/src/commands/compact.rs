@@ -45,5 +45,6 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             several(report.shards_rewritten, "index"),
             time(begun.elapsed())
         ))
-    })
+    });
+    Ok(())
 }

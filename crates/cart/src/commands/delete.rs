@@ -56,5 +56,6 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             count(deleted),
             args.at.path.display()
         ))
-    })
+    });
+    Ok(())
 }

@@ -103,8 +103,10 @@ fn remove(path: &Path) -> Result<()> {
                 || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
         };
         if !name.to_str().is_some_and(is_ours) {
-            let message =
-                format!("--force: the folder holds {name:?} as well; move it, or name another folder");
+            let message = format!(
+                "--force: the folder holds {} as well; move it, or name another folder",
+                name.display()
+            );
             return Err(Failure::failed(message).at(path.display()));
         }
     }

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             args.file.display(),
             bytes(report.bytes)
         ))
-    })
+    });
+    Ok(())
 }
 
 /// For writing if that can be: what is not sealed yet has to be.

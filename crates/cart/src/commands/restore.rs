@@ -32,5 +32,6 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         }
         let (files, len) = (several(report.files, "file"), bytes(report.bytes));
         output.line(format_args!("restored {files} into {}, {len}", args.folder.display()))
-    })
+    });
+    Ok(())
 }

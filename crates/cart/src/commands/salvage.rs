@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             output.line(format_args!("lost: {}", one_line(loss)))?;
         }
         output.line(format_args!("kept {} records in {}", count(report.records), args.to.display()))
-    })?;
+    });
     match report.losses.len() {
         0 => Ok(()),
         losses => {

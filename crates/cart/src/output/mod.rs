@@ -74,12 +74,11 @@ impl Output {
     }
 
     /// Tells of what was done and cannot be undone: a failure of telling is no failure of the command, which nobody shall repeat.
-    pub(crate) fn report(&mut self, tell: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    pub(crate) fn report(&mut self, tell: impl FnOnce(&mut Self) -> Result<()>) {
         if let Err(failure) = tell(self).and_then(|()| self.flush()) {
             failure.warn("it was done all the same");
             self.given_up = true;
         }
-        Ok(())
     }
 
     /// What was found, or what stands out.

@@ -141,7 +141,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             time(elapsed),
             count(rate(report.records, elapsed))
         ))
-    })
+    });
+    Ok(())
 }
 
 /// Refuses what would only be noticed on the way, or would have no effect.
