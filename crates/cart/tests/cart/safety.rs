@@ -54,14 +54,18 @@ fn an_add_that_fails_leaves_the_files_of_others_alone() {
     }
 }
 
+/// Words that do not compress.
+#[cfg(unix)]
+fn noise(seed: u32, words: u32) -> String {
+    let word = |n: u32| format!("{:x} ", (seed * words + n).wrapping_mul(2_654_435_761));
+    (0..words).fold(String::new(), |text, n| text + &word(n))
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_costs_no_file_of_others_and_leaves_no_half_artifact() {
     let place = Place::new();
-    let noise = |i: u32| {
-        (0..1500).map(|j| format!("{:x} ", (i * 1500 + j).wrapping_mul(2_654_435_761))).collect::<String>()
-    };
-    place.write("x.txt", (0..20).map(|i| noise(i) + "\n\n").collect::<String>());
+    place.write("x.txt", (0..20).map(|i| noise(i, 1500) + "\n\n").collect::<String>());
     fs::create_dir(place.path("empty")).unwrap();
     fs::create_dir(place.path("linked")).unwrap();
     std::os::unix::fs::symlink(place.path("linked"), place.path("link")).unwrap();
@@ -78,8 +82,7 @@ fn a_full_disk_costs_no_file_of_others_and_leaves_no_half_artifact() {
 fn an_add_says_it_failed_only_when_nothing_was_added() {
     let place = Place::new();
     let line = |i: u32| {
-        let words: String =
-            (0..40).map(|j| format!("{:x} ", (i * 40 + j).wrapping_mul(2_654_435_761))).collect();
+        let words = noise(i, 40);
         format!("{{\"key\":\"k{i}\",\"text\":\"{words}\"}}\n")
     };
     place.write("x.jsonl", (0..1500).map(line).collect::<String>());
@@ -142,7 +145,8 @@ fn an_interrupted_add_says_how_many_records_are_kept_and_leaves_nothing_without_
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();
         let mut to = child.stdin.take().unwrap();
-        let lines = (0..5).map(|i| format!("{{\"key\":\"k{i}\",\"text\":\"t\"}}\n")).collect::<String>();
+        let lines =
+            (0..5).fold(String::new(), |lines, i| lines + &format!("{{\"key\":\"k{i}\",\"text\":\"t\"}}\n"));
         to.write_all(lines.as_bytes()).unwrap();
         to.flush().unwrap();
         // Until it has come as far as it gets.
