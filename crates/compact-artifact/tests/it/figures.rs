@@ -21,13 +21,13 @@ fn count(bytes: i64) {
 // SAFETY: everything is handed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as i64);
+        count(layout.size().cast_signed() as i64);
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(-(layout.size() as i64));
+        count(-(layout.size().cast_signed() as i64));
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(at, layout) }
     }
@@ -182,7 +182,7 @@ fn the_heap_that_is_told_is_the_heap_that_is_held() {
     let told = |artifact: &CompactArtifact| {
         let memory = artifact.memory_stats();
         let all = memory.tail_bytes + memory.unmapped_bytes + memory.tables_bytes;
-        (all + memory.block_cache_bytes + memory.result_cache_bytes) as i64
+        (all + memory.block_cache_bytes + memory.result_cache_bytes).cast_signed()
     };
     let begun = HELD.get();
     let before = told(&artifact);

@@ -33,12 +33,12 @@ fn vector(i: u32, dimension: u32) -> Vec<f32> {
 fn record(i: u32) -> Record {
     let text = format!("number {i} of a {} house {}", ["red", "blue", "green"][i as usize % 3], i % 101);
     let metadata = json!({
-        "i": i, "half": f64::from(i) / 2.0, "even": i % 2 == 0, "name": format!("n{}", i % 50),
+        "i": i, "half": f64::from(i) / 2.0, "even": i.is_multiple_of(2), "name": format!("n{}", i % 50),
         "at": format!("2024-01-{:02}T00:00:00Z", i % 28 + 1), "tags": ["a", format!("t{}", i % 7)],
         "deep": {"er": i % 11},
     });
     let record = Record::text(text).key(format!("key{i}")).metadata(metadata).embedding("v", vector(i, 4));
-    if i % 90 == 0 { record.embedding("w", vector(i, 3)) } else { record }
+    if i.is_multiple_of(90) { record.embedding("w", vector(i, 3)) } else { record }
 }
 
 /// Two sealed shards, one with a graph, both with deleted records; embeddings that came late, sealed and not; a little in the log.

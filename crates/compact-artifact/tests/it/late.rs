@@ -320,17 +320,23 @@ fn between(
     ask(&artifact, model);
     let artifact = Arc::into_inner(artifact).unwrap();
     if is_closed {
-        artifact.close().unwrap()
+        artifact.close().unwrap();
     } else {
-        drop(artifact)
+        drop(artifact);
     }
     disk
 }
 
 #[test]
 fn an_embedding_that_comes_while_indexes_are_written_costs_nothing() {
-    let edits: [fn(&CompactArtifact); 2] =
-        [|artifact| drop(artifact.seal().unwrap()), |artifact| drop(artifact.compact(8 << 20).unwrap())];
+    let edits: [fn(&CompactArtifact); 2] = [
+        |artifact| {
+            artifact.seal().unwrap();
+        },
+        |artifact| {
+            artifact.compact(8 << 20).unwrap();
+        },
+    ];
     let meanwhile: [fn(&CompactArtifact, &mut Model); 3] = [
         |artifact, model| (0..20).for_each(|id| embed(artifact, model, id, 5.0)),
         |artifact, model| {

@@ -382,7 +382,8 @@ fn a_disk_that_is_full_while_indexes_are_written_is_told_as_such() {
         || Options::new().maintenance(Maintenance::Manual).space("v", SpaceOptions::new(64, Metric::Cosine));
     // Longer than what is written at once, in each section of an index.
     let record = |i: u16| {
-        let words: String = (0..40).map(|n| format!("word{} ", u32::from(i) * 40 + n)).collect();
+        let word = |n: u32| format!("word{} ", u32::from(i) * 40 + n);
+        let words = (0..40).fold(String::new(), |words, n| words + &word(n));
         let vector: Vec<f32> = (0..64).map(|n| f32::from(i) + 1.0 / f32::from(n + 1u16)).collect();
         Record::text(words)
             .key(format!("k{i}"))
