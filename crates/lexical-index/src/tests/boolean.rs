@@ -83,7 +83,7 @@ impl Plain {
                 for (occur, boost, tree) in clauses {
                     match (occur, self.found(tree, text)) {
                         (Occur::MustNot, Some(_)) | (Occur::Must, None) => return None,
-                        (Occur::MustNot, None) | (Occur::Should, None) => {}
+                        (Occur::MustNot | Occur::Should, None) => {}
                         (_, Some(score)) => {
                             has_any |= *occur == Occur::Should;
                             sum += f64::from(*boost) * score;
@@ -134,10 +134,7 @@ fn trees() -> impl Strategy<Value = Tree> {
         });
         prop::collection::vec(clause, 1..5).prop_map(Tree::Group)
     };
-    let tree = leaf.prop_recursive(3, 24, 4, {
-        let group = group.clone();
-        move |inner| group(inner.boxed())
-    });
+    let tree = leaf.prop_recursive(3, 24, 4, { move |inner| group(inner.boxed()) });
     group(tree.boxed())
 }
 

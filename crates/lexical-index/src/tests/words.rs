@@ -93,7 +93,7 @@ fn the_terms_of_version_2_stay() {
         let analyzer = analyzer(&heading);
         assert_eq!(analyzer.identity()[0], 2);
         for token in analyzer.tokens(&format!("{one} {other}")) {
-            all.push_str(&format!("{}:{} ", token.position, token.term));
+            all = all + &token.position.to_string() + ":" + &token.term + " ";
         }
     }
     assert_eq!(crc32fast::hash(all.as_bytes()), 3_121_749_018);
