@@ -134,7 +134,7 @@ fn trees() -> impl Strategy<Value = Tree> {
         });
         prop::collection::vec(clause, 1..5).prop_map(Tree::Group)
     };
-    let tree = leaf.prop_recursive(3, 24, 4, { move |inner| group(inner.boxed()) });
+    let tree = leaf.prop_recursive(3, 24, 4, move |inner| group(inner.boxed()));
     group(tree.boxed())
 }
 
