@@ -19,7 +19,7 @@ use crate::options::Maintenance;
 use crate::protocol::Step;
 use crate::record::{Content, Record};
 use crate::settings::Settings;
-use crate::shard::{Doc, build, build_divided};
+use crate::shard::{Doc, Shard, build, build_divided};
 use crate::state::{State, View};
 use crate::trace::event;
 
@@ -146,7 +146,7 @@ impl Committer {
         // Also behind those that could not be opened: a number is used once.
         let shards = state.records.parts().iter().filter(|part| belongs_to_shard(part.kind()));
         let numbers: Vec<u64> = if state.steps.take(Step::NumberOnce) {
-            shards.map(|part| part.tag()).collect()
+            shards.map(|part| part.tag()).filter(|number| Shard::NUMBERS.contains(number)).collect()
         } else {
             state.views.iter().map(|view| view.shard.number).collect()
         };

@@ -151,8 +151,14 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// The numbers of sealed shards. Writers begin with the first, and never come to the last.
+    pub(crate) const NUMBERS: std::ops::RangeInclusive<u64> = 1..=u64::MAX / 2;
+
     /// Opens the shard in a part of the store.
     pub(crate) fn open_part(part: &Arc<Part>, settings: &Settings) -> Result<Self> {
+        if !Self::NUMBERS.contains(&part.tag()) {
+            return Err(Error::damaged(format!("shard {}: a number that no writer gives", part.tag())));
+        }
         Self::open(Bytes::of_part(part)?, part.tag(), settings)
     }
 

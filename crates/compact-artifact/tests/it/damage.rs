@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use compact_artifact::{
@@ -183,4 +184,32 @@ fn salvage_keeps_records_with_their_ids_and_vectors_of_sound_indexes() {
     let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000).fetch(true)).unwrap();
     assert_eq!(near.hits.len() as u64, artifact.len());
     assert!(near.losses.is_empty());
+}
+
+#[test]
+fn a_shard_with_a_number_that_no_writer_gives_is_damage_and_goes() {
+    for number in [0, u64::MAX - 1, u64::MAX] {
+        refuses_shard(number);
+    }
+}
+
+fn refuses_shard(number: u64) {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    built(&path);
+    let (store, _) = block_format::Store::open(&path, block_format::Options::new()).unwrap();
+    let kind = block_format::PartKind(257);
+    store.edit(|edit| edit.write_part(kind, number, |out| out.write_all(b"forged"))).unwrap();
+    store.close().unwrap();
+    let artifact = options().open(&path).unwrap();
+    artifact.add(Record::text("one more")).unwrap();
+    assert_eq!(artifact.recovery().shards_rebuilt, 1);
+    artifact.seal().unwrap();
+    assert_eq!(artifact.len(), u64::from(RECORDS) + 1);
+    artifact.close().unwrap();
+    let artifact = options().open(&path).unwrap();
+    assert!(artifact.recovery().is_clean(), "{:?}", artifact.recovery());
+    assert_eq!(artifact.len(), u64::from(RECORDS) + 1);
+    let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000)).unwrap();
+    assert_eq!(near.hits.len(), usize::from(RECORDS));
 }
