@@ -427,7 +427,8 @@ impl Replacement {
 /// Drops what belongs to shards that could not be opened: they were made anew.
 fn drop_unknown_shards(edit: &mut Edit<'_>, state: &State) -> block_format::Result<()> {
     for part in state.records.parts() {
-        let is_known = state.views.iter().any(|view| view.shard.number == part.tag());
+        let is_shard = |view: &View| view.shard.is_sealed() && view.shard.number == part.tag();
+        let is_known = state.views.iter().any(is_shard);
         if belongs_to_shard(part.kind()) && !is_known {
             edit.drop_part(part.id())?;
         }

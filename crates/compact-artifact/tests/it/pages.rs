@@ -13,7 +13,7 @@ fn artifact(seed: u32, records: u32, originals: Originals) -> (tempfile::TempDir
     let space = SpaceOptions::new(4, Metric::Cosine).originals(originals);
     let artifact = Options::new().maintenance(Maintenance::Manual).space("v", space);
     let artifact = artifact.create(temp.path().join("a")).unwrap();
-    let number = |i: u32, of: u32| i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 7 & (of - 1);
+    let number = |i: u32, of: u32| i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 20 & (of - 1);
     let record = |i: u32| {
         let text = format!(
             "cat {} {}",
@@ -102,7 +102,7 @@ proptest! {
 /// Where vectors are found through a graph, and lists are long.
 #[test]
 fn pages_of_a_graph_are_slices_of_one_ranking() {
-    let (_temp, artifact) = artifact(7, 12_000, Originals::None);
+    let (_temp, artifact) = artifact(7, 8_000, Originals::None);
     let explain = artifact.search(&Query::vector("v", [1.0, 2.0, 3.0, 4.0]).explain(true)).unwrap().explain;
     assert!(explain.unwrap().lists[0].hops > 0);
     check(&artifact, 50, &["vector", "vector, few candidates", "hybrid"]);

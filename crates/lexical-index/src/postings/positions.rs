@@ -36,13 +36,43 @@ impl<'a> Sealed<'a> {
     }
 
     #[inline]
-    fn take(&mut self) -> Option<u32> {
+    fn verify_ahead(&mut self) {
         // The longest integer that is read has 10 bytes.
         if self.at.saturating_add(10) > self.verified {
             self.verified = self.at.saturating_add(AHEAD);
             self.bytes.verify(self.at..self.verified);
         }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<u32> {
+        self.verify_ahead();
         take_varint32(self.bytes.as_verified(), &mut self.at)
+    }
+
+    /// Passes over so many integers. Each ends with its first byte below 128, so they are counted and not decoded.
+    fn pass_over(&mut self, mut count: u64) {
+        const UPPER_BITS: u64 = 0x8080_8080_8080_8080;
+        while count > 0 && self.at < self.bytes.len() {
+            self.verify_ahead();
+            let piece = &self.bytes.as_verified()[self.at..self.bytes.len().min(self.verified)];
+            let mut passed = 0;
+            for eight in piece.as_chunks::<8>().0 {
+                let ends = u64::from((!u64::from_le_bytes(*eight) & UPPER_BITS).count_ones());
+                if ends >= count {
+                    break;
+                }
+                (count, passed) = (count - ends, passed + 8);
+            }
+            for &byte in &piece[passed..] {
+                passed += 1;
+                count -= u64::from(byte < 128);
+                if count == 0 {
+                    break;
+                }
+            }
+            self.at += passed;
+        }
     }
 }
 
@@ -53,10 +83,9 @@ impl<'a> Positions<'a> {
 
     /// Passes over so many of them.
     pub(crate) fn pass_over(&mut self, count: u64) {
-        for _ in 0..count {
-            if self.take().is_none() {
-                break;
-            }
+        match &mut self.bytes {
+            Bytes::Sealed(sealed) => sealed.pass_over(count),
+            Bytes::Memory(_) => (0..count).map_while(|_| self.take()).for_each(drop),
         }
     }
 
