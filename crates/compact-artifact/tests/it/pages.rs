@@ -102,7 +102,7 @@ proptest! {
 /// Where vectors are found through a graph, and lists are long.
 #[test]
 fn pages_of_a_graph_are_slices_of_one_ranking() {
-    let (_temp, artifact) = artifact(7, 8_000, Originals::None);
+    let (_temp, artifact) = artifact(7, 30_000, Originals::None);
     let explain = artifact.search(&Query::vector("v", [1.0, 2.0, 3.0, 4.0]).explain(true)).unwrap().explain;
     assert!(explain.unwrap().lists[0].hops > 0);
     check(&artifact, 50, &["vector", "vector, few candidates", "hybrid"]);
