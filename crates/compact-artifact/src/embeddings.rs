@@ -149,7 +149,7 @@ pub(crate) fn check(quantizer: &Int8Quantizer, embedding: &Embedding) -> Result<
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::cast_possible_truncation, reason = "tests")]
 mod tests {
     use super::*;
     use crate::settings::SpaceOptions;
