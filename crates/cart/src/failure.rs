@@ -136,6 +136,13 @@ const PHRASES: &[(&str, &str)] = &[
     ("`memory_limit`, or open it for writing once", "limit of memory, or run `cart compact` once"),
     ("option memory_limit", "--memory-limit"),
     ("or iterate with `ids_where` or `records`", "or take all of them with `cart export`"),
+    ("leave out `flush_interval`, and call `flush`", "end other programs"),
+    ("; call `finish` on it, or drop it, before `close`", ""),
+    ("open with another `Maintenance`", "end other programs"),
+    ("expected all of them in one `and_words` or `and_words_query`", "expected them once"),
+    ("; expected `weight` behind the words or the vector that it is of", ""),
+    ("; leave out `fetch(false)`", ""),
+    ("read it with `reader`", "--raw writes it"),
     ("`salvage`", "`cart salvage`"),
     ("`verify`", "`cart verify`"),
     ("`compact`", "`cart compact`"),
@@ -184,7 +191,7 @@ mod tests {
     #[test]
     fn no_message_of_the_library_names_its_calls_to_people() {
         let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let (mut folders, mut seen) = (Vec::new(), 0);
+        let (mut folders, mut seen, mut named) = (Vec::new(), 0, Vec::new());
         folders.extend(
             ["block-format", "compact-artifact", "lexical-index", "vector-index"]
                 .map(|n| crates.join(n).join("src")),
@@ -200,7 +207,11 @@ mod tests {
                 }
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-                if ["tests.rs", "docs.rs"].iter().any(|name| path.ends_with(name)) {
+                // What stands in backticks in the syntax of queries is that syntax.
+                if ["tests.rs", "docs.rs", "query/parse.rs", "query/mod.rs"]
+                    .iter()
+                    .any(|name| path.ends_with(name))
+                {
                     continue;
                 }
                 for line in code.lines().map(|line| line.split("// ").next().unwrap_or_default().trim()) {
@@ -208,12 +219,15 @@ mod tests {
                         !line.starts_with("//") && !line.starts_with("#[") && !line.contains("reason = ");
                     let said = if is_said { for_people(line) } else { String::new() };
                     for call in quoted(&said).iter().filter(|call| !NO_CALLS.contains(&call.as_str())) {
-                        assert!(call.starts_with("cart "), "{}: `{call}`: {line}", path.display());
+                        if !call.starts_with("cart ") {
+                            named.push(format!("{}: `{call}`: {line}", path.display()));
+                        }
                     }
                     seen += usize::from(is_said && line.contains('`'));
                 }
             }
         }
+        assert!(named.is_empty(), "{}", named.join("\n"));
         assert!(seen > 10, "{seen}");
     }
 }
