@@ -10,7 +10,7 @@
 //! use compact_artifact::json;
 //!
 //! let e = json::from_str(r#"{"year": {"$gte": 1960}, "year": {"$lt": 1970}}"#).unwrap_err();
-//! assert_eq!(e.to_string(), r#"JSON: the field "year" stands twice in one object (column 43)"#);
+//! assert_eq!(e.to_string(), r#"JSON: the field "year" stands twice in one object (column 31)"#);
 //! assert_eq!(json::from_str(r#"{"year": 1960}"#)?["year"], 1960);
 //! # Ok::<(), compact_artifact::Error>(())
 //! ```
