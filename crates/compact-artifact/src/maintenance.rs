@@ -65,7 +65,7 @@ impl CompactArtifact {
     /// One segment or index is rewritten at a time, verified, and only then are the old ones removed: until then both are on disk. Commits and
     /// searches go on meanwhile. Interrupted, it has done a part of it, and can be called again.
     ///
-    /// Nothing is copied that was not verified. An index to be rewritten that is damaged stays as it is, and when everything else is compacted,
+    /// Nothing is copied that was not verified. A segment or an index to be rewritten that is damaged stays as it is, and when everything else is compacted,
     /// this fails with [`Damaged`](ErrorKind::Damaged) and the name of its file; [`salvage`](crate::salvage) makes it anew.
     pub fn compact(&self, budget: usize) -> Result<CompactReport> {
         self.inner.check_writable()?;
@@ -258,8 +258,13 @@ impl Inner {
         while let Some(group) = self.alike_shards() {
             self.rewrite_shards(&group, self.options.build_bytes())?;
         }
-        while let Some(group) = self.alike_segments() {
-            self.rewrite_segments(&group)?;
+        // Segments with a damaged block stay as they are: what was sealed is sealed, and no reason to fail.
+        let mut damaged: Vec<Vec<FileId>> = Vec::new();
+        while let Some(group) = self.alike_segments(&damaged) {
+            match self.rewrite_segments(&group) {
+                Err(e) if e.kind() == ErrorKind::Damaged => damaged.push(group),
+                rewritten => drop(rewritten?),
+            }
         }
         Ok(())
     }
@@ -284,13 +289,14 @@ impl Inner {
             .map(|views| views.iter().map(|view| view.shard.number).collect())
     }
 
-    fn alike_segments(&self) -> Option<Vec<FileId>> {
+    /// Neighbouring segments that fit into one, but for groups in `damaged`.
+    fn alike_segments(&self, damaged: &[Vec<FileId>]) -> Option<Vec<FileId>> {
         let segments = self.store.snapshot().segments();
         let fits = |segments: &&[SegmentInfo]| {
             segments.iter().map(|segment| segment.len).sum::<u64>() <= self.options.segment_len
         };
-        let group = segments.windows(FAN_IN).find(fits)?;
-        Some(group.iter().map(|segment| segment.file).collect())
+        let files = |segments: &[SegmentInfo]| segments.iter().map(|segment| segment.file).collect();
+        segments.windows(FAN_IN).filter(fits).map(files).find(|group| !damaged.contains(group))
     }
 
     /// Writes neighbouring sealed shards anew, as few as the budget allows, without what is dead for good.
@@ -343,11 +349,17 @@ impl Inner {
         let mut report =
             CompactReport { bytes_before: before.records.disk_usage().total(), ..CompactReport::default() };
         self.seal_tail(build_bytes.min(self.options.build_bytes()))?;
-        for group in self.segments_worth_it() {
-            report.segments_rewritten += group.len() as u64;
-            report.records_dropped += self.rewrite_segments(&group)?;
-        }
         let mut damage = None;
+        for group in self.segments_worth_it() {
+            match self.rewrite_segments(&group) {
+                Ok(dropped) => {
+                    report.segments_rewritten += group.len() as u64;
+                    report.records_dropped += dropped;
+                }
+                Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
+                Err(e) => return Err(e),
+            }
+        }
         for number in self.shards_worth_rewriting() {
             match self.rewrite_shards(&[number], build_bytes) {
                 Ok(rewritten) => report.shards_rewritten += rewritten,

@@ -49,10 +49,7 @@ impl Snapshot {
 
     /// The record with this key.
     pub fn get_by_key(&self, key: &str) -> Result<Option<Entry>> {
-        match self.id_of_key(key)? {
-            Some(id) => self.get(id),
-            None => Ok(None),
-        }
+        self.state.entry_of_key(key)
     }
 
     /// The id of the record with this key.

@@ -131,31 +131,41 @@ impl State {
         self.views.iter().rev().find_map(|view| Some((view, row(view)?)))
     }
 
-    /// The record with a key. What the index says is compared with the record itself; where damage makes that impossible, it is believed,
-    /// so that what is damaged can be deleted or replaced.
-    pub(crate) fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
+    /// The id that the index of keys leads to, and the number of its shard.
+    fn indexed_key(&self, key: &str) -> Result<Option<(RecordId, u64)>> {
         for view in self.views.iter().rev() {
             let is_live = |row| !view.dead.contains(row);
             let Some(row) = view.shard.filters.row_of_key(key, is_live)? else { continue };
-            let mismatch = || {
-                let number = view.shard.number;
-                Error::damaged(format!(
-                    "shard {number}: its index of keys leads from {key:?} to another record"
-                ))
-            };
-            let id = view.shard.ids().id_of(row).ok_or_else(mismatch)?;
-            let found = self.records.get(id).map_err(Error::from).and_then(|record| match record {
-                Some(record) => Entry::new(record)?.key(),
-                None => Ok(None),
-            });
-            return match found {
-                Ok(Some(found)) if found == key => Ok(Some(id)),
-                Ok(_) => Err(mismatch()),
-                Err(e) if e.kind() == ErrorKind::Damaged => Ok(Some(id)),
-                Err(e) => Err(e),
-            };
+            let number = view.shard.number;
+            let id = view.shard.ids().id_of(row).ok_or_else(|| misled(number, key))?;
+            return Ok(Some((id, number)));
         }
         Ok(None)
+    }
+
+    /// The record with a key. What the index says is compared with the record itself.
+    pub(crate) fn entry_of_key(&self, key: &str) -> Result<Option<Entry>> {
+        let Some((id, number)) = self.indexed_key(key)? else { return Ok(None) };
+        match self.records.get(id)?.map(Entry::new).transpose()? {
+            Some(entry) if entry.key()?.as_deref() == Some(key) => Ok(Some(entry)),
+            _ => Err(misled(number, key)),
+        }
+    }
+
+    /// The id of the record with a key. Where damage makes it impossible to compare the record, the index is believed, so that what is
+    /// damaged can be deleted or replaced.
+    pub(crate) fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
+        let Some((id, number)) = self.indexed_key(key)? else { return Ok(None) };
+        let stored = self.records.get(id).map_err(Error::from).and_then(|record| match record {
+            Some(record) => Entry::new(record)?.key(),
+            None => Ok(None),
+        });
+        match stored {
+            Ok(Some(stored)) if stored == key => Ok(Some(id)),
+            Ok(_) => Err(misled(number, key)),
+            Err(e) if e.kind() == ErrorKind::Damaged => Ok(Some(id)),
+            Err(e) => Err(e),
+        }
     }
 
     /// The rows of each shard that a filter lets through and that are still there.
@@ -215,6 +225,10 @@ impl State {
     pub(crate) fn tail(&self) -> impl Iterator<Item = &View> {
         self.views.iter().filter(|view| !view.shard.is_sealed())
     }
+}
+
+fn misled(number: u64, key: &str) -> Error {
+    Error::damaged(format!("shard {number}: its index of keys leads from {key:?} to another record"))
 }
 
 /// Puts sealed shards in the order of the ids that they cover, so that neighbours can be merged, and the tail behind them as it is.

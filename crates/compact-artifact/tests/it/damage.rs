@@ -213,3 +213,42 @@ fn refuses_shard(number: u64) {
     let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000)).unwrap();
     assert_eq!(near.hits.len(), usize::from(RECORDS));
 }
+
+#[test]
+fn a_damaged_block_is_no_reason_not_to_seal_close_or_compact_the_rest() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    for i in 0..3u8 {
+        artifact.add(Record::text(text(i)).key(format!("k{i}"))).unwrap();
+        artifact.seal().unwrap();
+    }
+    artifact.close().unwrap();
+    flip(&files(&path, "segment")[1], 4096 + 50);
+    let artifact = options().open(&path).unwrap();
+    // The fourth segment makes a group of four, which cannot be merged.
+    artifact.add(Record::text(text(3)).key("k3")).unwrap();
+    artifact.seal().unwrap();
+    for i in 4..7u8 {
+        artifact.add(Record::text(text(i)).key(format!("k{i}"))).unwrap();
+        artifact.seal().unwrap();
+    }
+    let finds = |artifact: &CompactArtifact| {
+        for i in (0..7u8).filter(|&i| i != 1) {
+            assert_eq!(artifact.get_by_key(&format!("k{i}")).unwrap().unwrap().text().unwrap(), text(i));
+        }
+        assert!(artifact.get_by_key("k1").is_err());
+    };
+    finds(&artifact);
+    assert!(artifact.delete_key("k6").unwrap());
+    assert!(!artifact.verify(VerifyLevel::Decode).unwrap().is_sound(), "the damage is still named");
+    artifact.upsert(Record::text(text(6)).key("k6")).unwrap();
+    artifact.compact(8 << 20).unwrap();
+    artifact.close().unwrap();
+    let artifact = options().open(&path).unwrap();
+    finds(&artifact);
+    // What is damaged can be deleted: then compacting says that it cannot be read, and everything else is compacted.
+    assert!(artifact.delete_key("k1").unwrap());
+    assert!(artifact.get_by_key("k1").unwrap().is_none());
+    assert_eq!(artifact.len(), 6);
+}

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use compact_artifact::{CompactArtifact, Maintenance, Metric, Options, Query, Record, SpaceOptions};
 
@@ -64,7 +65,13 @@ fn child() {
             let temp = tempfile::tempdir().unwrap();
             let artifact = Options::new().threads(3).create(temp.path().join("a")).unwrap();
             artifact.add_batch((0..300).map(|i| Record::text(format!("text {i}")))).unwrap();
-            let own = threads().iter().filter(|name| name.starts_with("artifact-")).count();
+            // A thread that was started gives itself its name when its turn comes.
+            let own = || threads().iter().filter(|name| name.starts_with("artifact-")).count();
+            let begun = Instant::now();
+            while own() < 3 && begun.elapsed() < Duration::from_secs(30) {
+                std::thread::yield_now();
+            }
+            let own = own();
             assert_eq!((own, threads().len()), (3, before.len() + 3));
         }
         Ok("callers") => {
