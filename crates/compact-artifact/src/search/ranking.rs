@@ -59,7 +59,9 @@ pub(crate) struct List {
     pub(crate) explain: ListExplain,
     /// There is no more to be found than `hits` and `rest`.
     pub(super) is_whole: bool,
-    /// How often shards were searched for nearest vectors.
+    /// Shards were searched for nearest vectors, if only for the first few.
+    pub(super) is_begun: bool,
+    /// How many rounds of searching shards for nearest vectors are complete.
     pub(super) rounds: u32,
     /// What the last round found beside `hits`, the best last.
     pub(super) rest: Vec<Found>,
@@ -282,7 +284,7 @@ impl Search<'_> {
         match &clause.wanted {
             Wanted::Words(_) if list.is_whole || list.hits.len() >= len => Ok(()),
             Wanted::Words(words) => self.words(list, words, len.max(at_least)),
-            Wanted::Nearest { space, target } => self.nearest(list, space, target, len),
+            Wanted::Nearest { space, target } => self.nearest(list, space, target, len, at_least),
         }
     }
 
@@ -332,7 +334,14 @@ impl Search<'_> {
     }
 
     /// The nearest vectors, in rounds: each keeps twice as many candidates, and puts what it finds behind what was found before.
-    fn nearest(&mut self, list: &mut List, space: &str, target: &Target, len: usize) -> Result<()> {
+    fn nearest(
+        &mut self,
+        list: &mut List,
+        space: &str,
+        target: &Target,
+        len: usize,
+        at_least: usize,
+    ) -> Result<()> {
         if list.hits.len() >= len || (list.is_whole && list.rest.is_empty()) {
             return Ok(());
         }
@@ -348,19 +357,20 @@ impl Search<'_> {
         space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
         list.take(&state.views, excluded, len);
         while list.hits.len() < len && !list.is_whole && !self.is_late() {
-            self.nearest_round(list, number, &vector, excluded)?;
+            self.nearest_round(list, number, (&vector, excluded), len.max(at_least))?;
             list.take(&state.views, excluded, len);
         }
         list.explain.time += begun.elapsed();
         Ok(())
     }
 
+    /// A round; or, to begin with, only the first hits of the first round, if `len` are enough. They are the same hits, and few are had sooner.
     fn nearest_round(
         &mut self,
         list: &mut List,
         number: usize,
-        vector: &[f32],
-        excluded: Option<RecordId>,
+        (vector, excluded): (&[f32], Option<RecordId>),
+        len: usize,
     ) -> Result<()> {
         let snapshot = self.snapshot;
         let state = &*snapshot.state;
@@ -369,7 +379,11 @@ impl Search<'_> {
         let first = self.query.ef_search.unwrap_or(EF_SEARCH);
         // Originals are read for twice as many as are returned.
         let width = doubled(if space.originals() == Originals::None { first } else { first.min(CANDIDATES) });
-        let k = width + usize::from(excluded.is_some());
+        let whole = width + usize::from(excluded.is_some());
+        // One more than wanted, to see whether the last one wanted has equals.
+        let first_few = len.saturating_add(1 + usize::from(excluded.is_some()));
+        let k = if list.is_begun { whole } else { whole.min(first_few) };
+        list.is_begun = true;
         list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
         let before = (list.explain.hops, list.explain.distances);
         let mut found: Vec<Found> = Vec::new();
@@ -385,7 +399,7 @@ impl Search<'_> {
                 options = options.filter(filter);
             }
             if let Some(originals) = stored_originals(vectors, space) {
-                options = options.rescore(originals, 2 * k);
+                options = options.rescore(originals, 2 * whole);
                 if let Some(section) = &vectors.originals {
                     options = options.originals_in(section);
                 }
@@ -412,11 +426,18 @@ impl Search<'_> {
                 Err(e) => return Err(about(e, space)),
             }
         }
-        list.is_whole = found.len() < k || width == MAX_DEPTH;
+        list.is_whole = found.len() < k || (k == whole && width == MAX_DEPTH);
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
         found.truncate(k);
+        if k == whole {
+            list.rounds += 1;
+        } else if !list.is_whole {
+            // Those as near as the last one may be more than were found.
+            let last = found.last().copied();
+            found.retain(|found| last.is_some_and(|last| found.score.total_cmp(&last.score).is_ne()));
+        }
         found.reverse();
-        (list.rest, list.rounds) = (found, list.rounds + 1);
+        list.rest = found;
         let counters = &snapshot.shared.counters;
         Counters::add(&counters.hops, list.explain.hops - before.0);
         Counters::add(&counters.distances, list.explain.distances - before.1);
