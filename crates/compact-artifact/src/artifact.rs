@@ -1,30 +1,26 @@
-//! An artifact as a whole: who may write, what is visible.
+//! The handle of an artifact: every call, in the order in which a reader needs them. What they do is in [`crate::engine`].
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use block_format::{Callers, PartKind, Store};
-use parking_lot::{Mutex, RwLock};
+use block_format::{RecordId, RecoveryReport as StoreReport, Store, VerifyLevel};
 
-use crate::cache::Shared;
-use crate::error::{Error, ErrorKind, Result};
-use crate::maintenance::Worker;
-use crate::open::{Opening, SETTINGS_COPIES};
-use crate::options::{Maintenance, Options};
-use crate::protocol::{Step, Steps};
-use crate::read_path::Snapshot;
-use crate::settings::{Settings, Space, SpaceOptions};
-use crate::state::State;
-use crate::trace::event;
-use crate::write_path::{Committer, Queue};
-
-/// The settings of the artifact: JSON. Two parts with the same content; their tags are 0 and 1.
-pub(crate) const SETTINGS: PartKind = PartKind(256);
-/// A shard; its tag is its number.
-pub(crate) const SHARD: PartKind = PartKind(257);
-/// Rows of the shard with this tag whose records are gone from the store: a serialized `RoaringBitmap`.
-pub(crate) const DEAD: PartKind = PartKind(258);
+use crate::api::batch::{Batch, Receipt};
+use crate::api::entry::Entry;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::Options;
+use crate::api::query::Query;
+use crate::api::record::Record;
+use crate::api::reports::{
+    CompactReport, PackReport, RecoveryReport, SealReport, UnpackReport, VerifyReport,
+};
+use crate::api::results::SearchResults;
+use crate::api::space::{Space, SpaceOptions};
+use crate::api::stats::{MemoryStats, Stats};
+use crate::engine::{BatchOptions, BatchWriter, Engine, Mode, Worker, open_store_for_reading};
+use crate::filter::Filter;
+use crate::snapshot::Snapshot;
 
 /// An artifact, opened by its one writer or by any number of readers. See the [crate page](crate).
 ///
@@ -32,60 +28,13 @@ pub(crate) const DEAD: PartKind = PartKind(258);
 /// calls, take a [`Snapshot`].
 #[derive(Debug)]
 pub struct CompactArtifact {
-    pub(crate) inner: Arc<Inner>,
+    engine: Arc<Engine>,
     worker: Option<Worker>,
 }
 
-/// What is shared with threads of its own. Locks are taken in this order: `maintenance`, `committer`, `queue`, `published`. Readers take the
-/// last one only, which is held for the exchange of one pointer.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) options: Options,
-    pub(crate) read_only: bool,
-    pub(crate) recovery: RecoveryReport,
-    pub(crate) shared: Arc<Shared>,
-    /// Who may write.
-    pub(crate) callers: Callers,
-    /// One change of the set of shards at a time.
-    pub(crate) maintenance: Mutex<()>,
-    /// One commit at a time; who holds it commits for all in the queue.
-    pub(crate) committer: Mutex<Committer>,
-    pub(crate) queue: Mutex<Queue>,
-    published: RwLock<Arc<State>>,
-    versions: AtomicU64,
-    /// The set of shards on disk is newer than the one in memory, because showing it failed: nothing may be built on the old one.
-    is_behind: AtomicBool,
-}
-
-/// What opening found, beyond what a closed artifact has.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct RecoveryReport {
-    /// Commits that were not closed in: found in the log, and kept.
-    pub commits_recovered: u64,
-    /// Records in them.
-    pub records_recovered: u64,
-    /// Bytes of a commit that was never acknowledged, and was dropped.
-    pub dropped_len: u64,
-    /// Files of changes that never finished, and were removed.
-    pub removed_files: usize,
-    /// Records that no sealed index covers, and that were indexed in memory.
-    pub records_indexed: u64,
-    /// Indexes that were damaged or missing, and were made anew from records.
-    pub shards_rebuilt: u64,
-    /// Damage that was met, a sentence each. `verify` looks everywhere.
-    pub damage: Vec<String>,
-}
-
-impl RecoveryReport {
-    /// Whether the artifact was found as it was closed.
-    pub fn is_clean(&self) -> bool {
-        *self == Self { records_indexed: self.records_indexed, ..Self::default() }
-    }
-}
-
 impl CompactArtifact {
+    // Create and open.
+
     /// How to create or open an artifact otherwise than by default.
     pub fn options() -> Options {
         Options::new()
@@ -109,78 +58,9 @@ impl CompactArtifact {
         Options::new().open_read_only(path)
     }
 
-    pub(crate) fn create_with(options: Options, path: &Path) -> Result<Self> {
-        options.check()?;
-        let settings = options.settings()?;
-        let store = Store::create(path, options.store.clone())?;
-        Self::begin(store, options, settings)
-    }
-
-    /// [`create`](Options::create) in another file system, for tests.
-    #[cfg(feature = "testing")]
-    pub fn create_in(vfs: Arc<dyn block_format::vfs::Vfs>, options: Options, path: &Path) -> Result<Self> {
-        options.check()?;
-        let settings = options.settings()?;
-        let store = Store::create_in(vfs, path, options.store.clone())?;
-        Self::begin(store, options, settings)
-    }
-
-    /// [`open`](Options::open) in another file system, for tests.
-    #[cfg(feature = "testing")]
-    pub fn open_in(vfs: Arc<dyn block_format::vfs::Vfs>, options: Options, path: &Path) -> Result<Self> {
-        options.check()?;
-        let (store, report) = Store::open_in(vfs, path, options.store.clone())?;
-        Self::load(store, report, options, false, false)
-    }
-
-    /// [`open_read_only`](Options::open_read_only) in another file system, for tests.
-    #[cfg(feature = "testing")]
-    pub fn open_read_only_in(
-        vfs: Arc<dyn block_format::vfs::Vfs>,
-        options: Options,
-        path: &Path,
-    ) -> Result<Self> {
-        options.check()?;
-        let (store, report) = Store::open_read_only_in(vfs, path, options.store.clone())?;
-        Self::load(store, report, options, true, false)
-    }
-
-    fn begin(store: Store, options: Options, settings: Settings) -> Result<Self> {
-        if let Err(e) = write_settings(&store, &settings, options.steps) {
-            let _ = store.destroy(); // the error that is returned says why
-            return Err(e);
-        }
-        let state = State {
-            records: store.snapshot(),
-            settings: Arc::new(settings),
-            views: Vec::new(),
-            version: 0,
-            steps: options.steps,
-        };
-        Self::start(Inner::new(store, options, false, RecoveryReport::default(), state))
-    }
-
-    pub(crate) fn open_with(options: Options, path: &Path) -> Result<Self> {
-        options.check()?;
-        let (store, report) = Store::open(path, options.store.clone())?;
-        Self::load(store, report, options, false, false)
-    }
-
-    pub(crate) fn open_read_only_with(options: Options, path: &Path) -> Result<Self> {
-        options.check()?;
-        let (store, report) = if path.is_file() {
-            Store::open_packed(path, options.store.clone())?
-        } else {
-            Store::open_read_only(path, options.store.clone())?
-        };
-        Self::load(store, report, options, true, false)
-    }
-
     /// Opens a packed artifact that begins at `offset` in a larger file.
     pub fn open_packed_at(path: impl AsRef<Path>, offset: u64, options: Options) -> Result<Self> {
-        options.check()?;
-        let (store, report) = Store::open_packed_at(path, offset, options.store.clone())?;
-        Self::load(store, report, options, true, false)
+        options.open_packed_at(path, offset)
     }
 
     /// Opens a packed artifact in memory, for instance one that is embedded in the program: see
@@ -189,134 +69,250 @@ impl CompactArtifact {
         bytes: impl AsRef<[u8]> + Send + Sync + 'static,
         options: Options,
     ) -> Result<Self> {
-        options.check()?;
-        let (store, report) = Store::open_packed_bytes(bytes, options.store.clone())?;
-        Self::load(store, report, options, true, false)
-    }
-
-    /// Opens what [`salvage`](crate::salvage) copied: indexes are compared with the records that were kept.
-    pub(crate) fn open_salvaged(options: Options, path: &Path) -> Result<Self> {
-        options.check()?;
-        let (store, report) = Store::open(path, options.store.clone())?;
-        Self::load(store, report, options, false, true)
-    }
-
-    /// `thorough`: compares the indexes with all records, also when they look sound.
-    fn load(
-        store: Store,
-        report: block_format::RecoveryReport,
-        options: Options,
-        read_only: bool,
-        thorough: bool,
-    ) -> Result<Self> {
-        let recovery = RecoveryReport {
-            commits_recovered: report.commits_recovered,
-            records_recovered: report.records_recovered,
-            dropped_len: report.dropped_len,
-            removed_files: report.removed_files.len(),
-            damage: report.damage.iter().map(ToString::to_string).collect(),
-            ..RecoveryReport::default()
-        };
-        let stored = crate::open::settings(&store.snapshot(), &options)?;
-        options.check_against(&stored, store.artifact())?;
-        let settings = if read_only {
-            options.spaces.iter().try_for_each(|(name, _)| stored.space(name).map(drop))?;
-            stored.clone().with_spaces(&options.spaces)?
-        } else {
-            let settings = stored.clone().with_spaces(&options.spaces)?;
-            let is_new = settings.spaces.len() > stored.spaces.len();
-            if is_new || crate::open::settings_need_repair(&store.snapshot()) {
-                write_settings(&store, &settings, options.steps)?;
-            }
-            settings
-        };
-        let opening =
-            Opening::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, recovery)?;
-        let inner = if read_only {
-            let (state, recovery) = opening.index_within(options.reader_tail_limit())?;
-            Inner::new(store, options, true, recovery, state)
-        } else {
-            Inner::recovered(store, options, opening)?
-        };
-        event!(INFO, records = inner.state().len(), recovery = ?inner.recovery, "opened");
-        Self::start(inner)
-    }
-
-    fn start(inner: Inner) -> Result<Self> {
-        let background = inner.options.maintenance == Maintenance::Background && !inner.read_only;
-        let inner = Arc::new(inner);
-        let worker = background.then(|| Worker::start(&inner)).transpose()?;
-        Ok(Self { inner, worker })
+        options.open_packed_bytes(bytes)
     }
 
     /// What opening found.
     pub fn recovery(&self) -> &RecoveryReport {
-        &self.inner.recovery
-    }
-
-    /// From now on this process counts as one that was forked from the one that opened the artifact, for tests.
-    #[cfg(feature = "testing")]
-    pub fn fork(&self) {
-        self.inner.callers.fork();
-        self.inner.store.callers().fork();
+        &self.engine.recovery
     }
 
     /// Where the artifact is.
     pub fn path(&self) -> &Path {
-        self.inner.store.path()
+        self.engine.path()
     }
 
     /// Whether it was opened for reading.
     pub fn is_read_only(&self) -> bool {
-        self.inner.read_only
+        self.engine.read_only
     }
 
     /// The vector spaces of the artifact.
     pub fn spaces(&self) -> Vec<Space> {
-        self.inner.state().settings.spaces.clone()
+        self.engine.state().settings.spaces.clone()
     }
 
     /// Adds a vector space. One that is there already, set up the same, is no error.
     pub fn add_space(&self, name: &str, options: SpaceOptions) -> Result<()> {
-        self.inner.check_writable()?;
-        let _one_at_a_time = self.inner.maintenance.lock();
-        let state = self.inner.state();
-        let settings = (*state.settings).clone().with_spaces(&[(name.to_owned(), options)])?;
-        if settings.spaces.len() == state.settings.spaces.len() {
-            return Ok(());
-        }
-        write_settings(&self.inner.store, &settings, self.inner.options.steps)?;
-        let _no_commit_meanwhile = self.inner.committer.lock();
-        let state = (*self.inner.state()).clone();
-        self.inner.publish(State {
-            records: self.inner.store.snapshot(),
-            settings: Arc::new(settings),
-            ..state
-        });
-        Ok(())
+        self.engine.add_space(name, options)
     }
+
+    // Write.
+
+    /// Commits a batch. Returns when what its [`Durability`] says has happened; then it is also visible.
+    pub fn write(&self, batch: Batch) -> Result<Receipt> {
+        self.engine.write(batch)
+    }
+
+    /// Adds a text.
+    pub fn add_text(&self, text: &str) -> Result<RecordId> {
+        self.add(Record::text(text))
+    }
+
+    /// Adds any bytes.
+    pub fn add_blob(&self, bytes: &[u8]) -> Result<RecordId> {
+        self.add(Record::blob(bytes))
+    }
+
+    /// Adds a record. Its key, if it has one, must be new.
+    pub fn add(&self, record: Record) -> Result<RecordId> {
+        one_id(self.write(Batch::new().add(record))?)
+    }
+
+    /// Adds a record in the place of the one with its key, if there is one.
+    pub fn upsert(&self, record: Record) -> Result<RecordId> {
+        one_id(self.write(Batch::new().upsert(record))?)
+    }
+
+    /// Adds records: all of them, or none. They are in memory until they are committed; for any number of records there is
+    /// [`batch_writer`](Self::batch_writer).
+    pub fn add_batch(&self, records: impl IntoIterator<Item = Record>) -> Result<Vec<RecordId>> {
+        Ok(self.write(records.into_iter().collect())?.ids)
+    }
+
+    /// Gives a record that is there already an embedding, in the place of the one that it has in this space.
+    pub fn add_embedding(&self, id: RecordId, space: &str, vector: &[f32]) -> Result<()> {
+        self.write(Batch::new().add_embedding(id, space, vector)).map(drop)
+    }
+
+    /// Deletes a record. Returns whether it was there.
+    pub fn delete(&self, id: RecordId) -> Result<bool> {
+        Ok(self.write(Batch::new().delete(id))?.deleted > 0)
+    }
+
+    /// Deletes the record with this key. Returns whether it was there.
+    pub fn delete_key(&self, key: &str) -> Result<bool> {
+        Ok(self.write(Batch::new().delete_key(key))?.deleted > 0)
+    }
+
+    /// Deletes all records that the filter lets through, at once. Returns how many.
+    pub fn delete_where(&self, filter: &Filter) -> Result<u64> {
+        Ok(self.write(Batch::new().delete_where(filter.clone()))?.deleted)
+    }
+
+    /// Adds a blob of any length from a reader, in bounded memory, with the key and the metadata of `record`, whose own content must be
+    /// empty. Embeddings are given to it afterwards. Other commits wait meanwhile; an error of the reader adds nothing. The reader itself must not
+    /// write to the artifact, which is an error of kind [`Reentrant`](ErrorKind::Reentrant).
+    pub fn add_reader(&self, record: Record, content: impl Read) -> Result<RecordId> {
+        self.engine.add_reader(record, content)
+    }
+
+    /// Begins to collect records from any number of threads, which it commits in batches.
+    pub fn batch_writer(&self, options: BatchOptions) -> Result<BatchWriter> {
+        BatchWriter::start(&self.engine, options)
+    }
+
+    /// Makes every commit so far durable.
+    pub fn sync(&self) -> Result<()> {
+        self.engine.sync()
+    }
+
+    // Read: the calls of [`Snapshot`], on the newest commit.
 
     /// An immutable view of the newest commit. Takes no lock that a writer holds while it works.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.inner.state(), self.inner.shared.clone())
+        Snapshot::new(self.engine.state(), self.engine.resources.clone())
     }
 
     /// Sees what another process committed since this reader opened the artifact or called this; for a writer there is nothing to do.
     /// Returns whether anything changed.
     pub fn refresh(&self) -> Result<bool> {
-        if !self.inner.read_only {
-            return Ok(false);
-        }
-        let _one_at_a_time = self.inner.maintenance.lock();
-        let inner = &self.inner;
-        if !inner.store.refresh()? {
-            return Ok(false);
-        }
-        let settings = Arc::new(crate::open::settings(&inner.store.snapshot(), &inner.options)?);
-        let limit = inner.options.reader_tail_limit();
-        let state = crate::open::refreshed(inner.store.snapshot(), settings, &inner.state(), limit)?;
-        inner.publish(state);
-        Ok(true)
+        self.engine.refresh()
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> u64 {
+        self.snapshot().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.snapshot().is_empty()
+    }
+
+    /// See [`Snapshot::get`].
+    pub fn get(&self, id: RecordId) -> Result<Option<Entry>> {
+        self.snapshot().get(id)
+    }
+
+    /// See [`Snapshot::get_by_key`].
+    pub fn get_by_key(&self, key: &str) -> Result<Option<Entry>> {
+        self.snapshot().get_by_key(key)
+    }
+
+    /// See [`Snapshot::id_of_key`].
+    pub fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
+        self.snapshot().id_of_key(key)
+    }
+
+    /// See [`Snapshot::get_many`].
+    pub fn get_many(&self, ids: &[RecordId]) -> Vec<Result<Option<Entry>>> {
+        self.snapshot().get_many(ids)
+    }
+
+    /// See [`Snapshot::records`].
+    pub fn records(&self) -> impl Iterator<Item = Result<Entry>> + use<> {
+        self.snapshot().records()
+    }
+
+    /// See [`Snapshot::count`].
+    pub fn count(&self, filter: &Filter) -> Result<u64> {
+        self.snapshot().count(filter)
+    }
+
+    /// See [`Snapshot::ids_where`].
+    pub fn ids_where(&self, filter: &Filter) -> Result<Vec<RecordId>> {
+        self.snapshot().ids_where(filter)
+    }
+
+    /// See [`Snapshot::embedding`].
+    pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
+        self.snapshot().embedding(id, space)
+    }
+
+    /// See [`Snapshot::search`].
+    pub fn search(&self, query: &Query) -> Result<SearchResults> {
+        self.snapshot().search(query)
+    }
+
+    /// See [`Snapshot::search_batch`].
+    pub fn search_batch(&self, queries: &[Query]) -> Vec<Result<SearchResults>> {
+        self.snapshot().search_batch(queries)
+    }
+
+    /// See [`Snapshot::warm`].
+    pub fn warm(&self, ids: &[RecordId]) {
+        self.snapshot().warm(ids);
+    }
+
+    // Maintain.
+
+    /// Brings everything committed so far into its final form: records in segments, indexes with graphs. Commits go on meanwhile. With the
+    /// default [`Maintenance`](crate::Maintenance) this happens by itself when there is much of it, and when the artifact is closed.
+    pub fn seal(&self) -> Result<SealReport> {
+        self.engine.seal()
+    }
+
+    /// Returns the space of deleted records, with at most `budget` bytes of heap: then the files are no longer than 1.15 times what is alive.
+    /// One segment or index is rewritten at a time, verified, and only then are the old ones removed: until then both are on disk. Commits and
+    /// searches go on meanwhile. Interrupted, it has done a part of it, and can be called again.
+    ///
+    /// Nothing is copied that was not verified. A segment or an index to be rewritten that is damaged stays as it is, and when everything else is compacted,
+    /// this fails with [`Damaged`](ErrorKind::Damaged) and the name of its file; [`salvage`](crate::salvage) makes it anew.
+    pub fn compact(&self, budget: usize) -> Result<CompactReport> {
+        self.engine.compact(budget)
+    }
+
+    /// Writes the newest commit to one immutable file, which must not exist yet, and syncs it. An artifact that is opened for writing is sealed
+    /// first. The file opens with [`open_read_only`](Self::open_read_only), with [`open_packed_at`](Self::open_packed_at) inside a larger
+    /// file, or with [`open_packed_bytes`](Self::open_packed_bytes) from memory. The same artifact gives the same file.
+    ///
+    /// Fails with [`Damaged`](crate::ErrorKind::Damaged) and the name of the file if any is not what was written: a pack is of an artifact that is
+    /// sound.
+    pub fn pack(&self, path: impl AsRef<Path>) -> Result<PackReport> {
+        self.engine.pack(path)
+    }
+
+    /// Makes a directory artifact, which [`open`](Self::open) can write to, of this packed one, wherever it was opened from. `to` must be an
+    /// empty directory, or not exist while its parent does. Every byte is verified before and after it is copied, and durable on return.
+    ///
+    /// Records keep their ids, and the new artifact has the identity of the packed one. What an interruption leaves does not open; an error
+    /// leaves no files behind.
+    pub fn unpack(&self, to: impl AsRef<Path>) -> Result<UnpackReport> {
+        self.engine.unpack(to)
+    }
+
+    /// Reads the artifact that is open, wherever it lies, and compares every checksum: of files, as [`verify`] does, and of what indexes hold
+    /// against what they may.
+    pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        self.engine.verify(level)
+    }
+
+    /// What the artifact holds: read from tables. Of files with deleted records beside others some blocks are decoded.
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// Memory that the artifact takes, and what its searches did so far.
+    pub fn memory_stats(&self) -> MemoryStats {
+        self.engine.memory_stats()
+    }
+
+    /// Lets go of caches and of room that searches keep. Everything is found again as before, only slower at first.
+    pub fn release_memory(&self) {
+        self.engine.release_memory();
+    }
+
+    // End.
+
+    /// Makes everything durable, seals what was added if there is much of it, and records that the artifact was closed: opening it again
+    /// is quick then.
+    ///
+    /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers. So does what is left after an error
+    /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before.
+    pub fn close(mut self) -> Result<()> {
+        self.stop_worker();
+        Engine::close(self.engine)
     }
 
     /// Removes the artifact: the files that the format gives names to, and no others. The directory goes as well if [`create`](Self::create)
@@ -325,122 +321,122 @@ impl CompactArtifact {
     /// For undoing a creation after which something else failed. There may be no batch writer. A reader that has the artifact open can
     /// go on reading.
     pub fn destroy(mut self) -> Result<()> {
-        if let Some(worker) = self.worker.take() {
-            worker.stop();
-        }
-        self.inner.check_writable()?;
-        let in_use = |_| Error::invalid("a batch writer of this artifact is still there; drop it first");
-        Ok(Arc::try_unwrap(self.inner).map_err(in_use)?.store.destroy()?)
+        self.stop_worker();
+        Engine::destroy(self.engine)
     }
 
-    /// Makes everything durable, seals what was added if there is much of it, and records that the artifact was closed: opening it again
-    /// is quick then.
-    ///
-    /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers. So does what is left after an error
-    /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before.
-    pub fn close(mut self) -> Result<()> {
-        if let Some(worker) = self.worker.take() {
-            worker.stop();
-        }
-        if self.inner.read_only {
-            return Ok(());
-        }
-        self.inner.callers.check()?;
-        if self.inner.options.maintenance != Maintenance::Manual && self.inner.has_tail_to_seal_at_close() {
-            self.inner.seal()?;
-        }
-        match Arc::try_unwrap(self.inner) {
-            Ok(inner) => Ok(inner.store.close()?),
-            Err(inner) => {
-                inner.store.sync()?;
-                let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`. What was acknowledged is on disk";
-                Err(Error::new(ErrorKind::InUse, message))
-            }
-        }
+    fn created(
+        options: Options,
+        create: impl FnOnce(block_format::Options) -> block_format::Result<Store>,
+    ) -> Result<Self> {
+        Self::start(Engine::create(options, create)?)
+    }
+
+    fn opened(
+        options: Options,
+        mode: Mode,
+        open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, StoreReport)>,
+    ) -> Result<Self> {
+        Self::start(Engine::open(options, mode, open)?)
+    }
+
+    fn start(engine: Engine) -> Result<Self> {
+        let engine = Arc::new(engine);
+        let worker = Worker::start_if_wanted(&engine)?;
+        Ok(Self { engine, worker })
+    }
+
+    fn stop_worker(&mut self) {
+        drop(self.worker.take());
     }
 }
 
-/// Writes the settings in the place of those before, as often as is needed for one damaged file not to matter.
-pub(crate) fn write_settings(store: &Store, settings: &Settings, steps: Steps) -> Result<()> {
-    let bytes = settings.encode();
-    let copies = if steps.take(Step::WriteSettingsTwice) { SETTINGS_COPIES } else { 1 };
-    store.edit(|edit| {
-        for part in store.snapshot().parts().iter().filter(|part| part.kind() == SETTINGS) {
-            edit.drop_part(part.id())?;
+fn one_id(receipt: Receipt) -> Result<RecordId> {
+    receipt.ids.first().copied().ok_or_else(|| Error::invalid("a batch of one record that added none"))
+}
+
+/// How an artifact is created or opened with options.
+impl Options {
+    /// Creates an artifact in the directory `path`, whose parent exists.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        CompactArtifact::created(self, |options| Store::create(path, options))
+    }
+
+    /// Opens an artifact for writing, and recovers it if it was not closed.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        CompactArtifact::opened(self, Mode::Write, |options| Store::open(path, options))
+    }
+
+    /// Opens the artifact at `path` for writing, or creates it where there is none.
+    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        match self.clone().open(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => self.create(path),
+            opened => opened,
         }
-        (0..copies as u64).try_for_each(|copy| {
-            edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)
+    }
+
+    /// Opens an artifact for reading: a directory, beside its writer or on read-only media, or a packed file.
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
+        CompactArtifact::opened(self, Mode::ReadOnly, |options| {
+            open_store_for_reading(path.as_ref(), options)
         })
-    })?;
-    Ok(())
+    }
+
+    /// Opens a packed artifact that begins at `offset` in a larger file.
+    pub fn open_packed_at(self, path: impl AsRef<Path>, offset: u64) -> Result<CompactArtifact> {
+        CompactArtifact::opened(self, Mode::ReadOnly, |options| Store::open_packed_at(path, offset, options))
+    }
+
+    /// Opens a packed artifact in memory, for instance one that is embedded in the program: see
+    /// [`include_artifact!`](crate::include_artifact).
+    pub fn open_packed_bytes(
+        self,
+        bytes: impl AsRef<[u8]> + Send + Sync + 'static,
+    ) -> Result<CompactArtifact> {
+        CompactArtifact::opened(self, Mode::ReadOnly, |options| Store::open_packed_bytes(bytes, options))
+    }
 }
 
-impl Inner {
-    fn new(store: Store, options: Options, read_only: bool, recovery: RecoveryReport, state: State) -> Self {
-        Self {
-            shared: Arc::new(Shared::new(options.result_cache_bytes, store.workers().clone())),
-            store,
-            options,
-            read_only,
-            recovery,
-            callers: Callers::default(),
-            maintenance: Mutex::new(()),
-            committer: Mutex::new(Committer::new(&state)),
-            queue: Mutex::default(),
-            published: RwLock::new(Arc::new(state)),
-            versions: AtomicU64::new(1),
-            is_behind: AtomicBool::new(false),
-        }
+/// For tests: other file systems, and forks.
+#[cfg(feature = "testing")]
+impl CompactArtifact {
+    /// [`create`](Options::create) in another file system.
+    pub fn create_in(vfs: Arc<dyn block_format::vfs::Vfs>, options: Options, path: &Path) -> Result<Self> {
+        Self::created(options, |options| Store::create_in(vfs, path, options))
     }
 
-    /// Indexes what is not indexed. Where that takes more memory than it may, it is sealed in pieces.
-    fn recovered(store: Store, options: Options, mut opening: Opening) -> Result<Self> {
-        let limit = options.writer_tail_limit();
-        let mut is_done = opening.index(limit)?;
-        let recovery = RecoveryReport::default(); // set below, when all is known
-        let mut inner = Self::new(store, options, false, recovery, opening.state.clone());
-        while !is_done {
-            inner.seal_piece()?;
-            opening.state = (*inner.state()).clone();
-            is_done = opening.index(limit)?;
-            inner.publish(opening.state.clone());
-        }
-        inner.committer.get_mut().restart(&opening.state);
-        inner.recovery = opening.recovery;
-        Ok(inner)
+    /// [`open`](Options::open) in another file system.
+    pub fn open_in(vfs: Arc<dyn block_format::vfs::Vfs>, options: Options, path: &Path) -> Result<Self> {
+        Self::opened(options, Mode::Write, |options| Store::open_in(vfs, path, options))
     }
 
-    /// The newest commit.
-    pub(crate) fn state(&self) -> Arc<State> {
-        self.published.read().clone()
+    /// [`open_read_only`](Options::open_read_only) in another file system.
+    pub fn open_read_only_in(
+        vfs: Arc<dyn block_format::vfs::Vfs>,
+        options: Options,
+        path: &Path,
+    ) -> Result<Self> {
+        Self::opened(options, Mode::ReadOnly, |options| Store::open_read_only_in(vfs, path, options))
     }
 
-    /// Makes a state visible. Whoever calls this holds the committer, or is the only one who could.
-    pub(crate) fn publish(&self, state: State) {
-        let version = self.versions.fetch_add(1, Ordering::Relaxed);
-        *self.published.write() = Arc::new(State { version, ..state });
+    /// From now on this process counts as one that was forked from the one that opened the artifact.
+    pub fn fork(&self) {
+        self.engine.callers.fork();
+        self.engine.store.callers().fork();
     }
+}
 
-    /// Whether shards may be changed.
-    pub(crate) fn check_current(&self) -> Result<()> {
-        self.callers.check()?;
-        if self.is_behind.load(Ordering::Relaxed) {
-            let message = "an index that was just written could not be opened; reopen the artifact to go on. Nothing is lost";
-            return Err(Error::new(ErrorKind::Poisoned, message));
-        }
-        Ok(())
-    }
-
-    /// From now on [`check_current`](Self::check_current) fails.
-    pub(crate) fn fall_behind(&self) {
-        self.is_behind.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.read_only {
-            let message = format!("{}: the artifact was opened for reading", self.store.path().display());
-            return Err(Error::new(ErrorKind::ReadOnly, message));
-        }
-        Ok(self.callers.check()?)
-    }
+/// The bytes of a packed artifact, embedded in the program and aligned as searching them in place likes it.
+///
+/// ```ignore
+/// let artifact = CompactArtifact::open_packed_bytes(include_artifact!("../data/words.pack"), Options::new())?;
+/// ```
+#[macro_export]
+macro_rules! include_artifact {
+    ($path:expr) => {{
+        #[repr(C, align(64))]
+        struct Aligned<Bytes: ?Sized>(Bytes);
+        static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!($path));
+        &ALIGNED.0
+    }};
 }

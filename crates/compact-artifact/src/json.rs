@@ -20,7 +20,7 @@ use std::fmt;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 
 /// The most arrays and objects that may be nested in one another, the outermost included.
 pub const MAX_DEPTH: usize = 100;

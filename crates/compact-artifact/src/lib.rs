@@ -63,47 +63,38 @@
 //! crate. `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 
+mod api;
 mod artifact;
-mod batch_writer;
-mod cache;
-mod embeddings;
-mod error;
+mod engine;
 mod filter;
+mod format;
 pub mod json;
-mod maintenance;
-mod open;
-mod options;
-mod packed;
 mod protocol;
-mod read_path;
-mod record;
 mod search;
-mod settings;
 mod shard;
+mod snapshot;
 mod state;
-mod stats;
-mod tail;
 mod trace;
-mod verify;
-mod write_path;
 
-pub use artifact::{CompactArtifact, RecoveryReport};
-pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};
+pub use api::batch::{Batch, Receipt};
+pub use api::entry::{Entry, EntryReader};
+pub use api::error::{Error, ErrorKind, Result};
+pub use api::options::{Maintenance, Options};
+pub use api::query::{Fusion, Query};
+pub use api::record::{MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
+pub use api::reports::{
+    CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
+};
+pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet};
+pub use api::space::{Originals, Quantization, Space, SpaceOptions, metric_name, metric_of_name};
+pub use api::stats::{MemoryStats, SpaceStats, Stats};
+pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
-pub use error::{Error, ErrorKind, Result};
+pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
 pub use filter::{Field, Filter, Value, check_metadata};
 pub use lexical_index::{Language, Match, Occur, Query as WordQuery};
-pub use maintenance::{CompactReport, SealReport};
-pub use options::{Maintenance, Options};
-pub use packed::{PackReport, UnpackReport, unpack};
-pub use read_path::Snapshot;
-pub use record::{Entry, EntryReader, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
-pub use search::{Explain, Fusion, Hit, ListExplain, ListPlace, Query, SearchResults, Snippet};
-pub use settings::{Originals, Quantization, Space, SpaceOptions, metric_name, metric_of_name};
-pub use stats::{MemoryStats, SpaceStats, Stats};
+pub use snapshot::Snapshot;
 pub use vector_index::Metric;
-pub use verify::{SalvageReport, VerifyReport, salvage, verify};
-pub use write_path::{Batch, Receipt};
 
 /// The steps that tests leave out to see that they are missed.
 #[cfg(feature = "testing")]

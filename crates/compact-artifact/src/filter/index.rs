@@ -15,7 +15,7 @@ use super::strings::Comparison;
 use super::table::{Layout, Rows, Table, TableWriter};
 use super::value::{Type, Types, Value};
 use super::{Bound, Filter, Node, Test};
-use crate::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::json;
 
 /// The longest path of a field in bytes.

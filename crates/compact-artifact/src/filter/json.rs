@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::value::Scalar;
 use super::{Bound, Filter, MAX_DEPTH, Node, Test, Value, invalid};
-use crate::error::{Error, Result};
+use crate::api::error::{Error, Result};
 use crate::json;
 
 impl Filter {

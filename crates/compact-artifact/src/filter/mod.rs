@@ -9,7 +9,7 @@ mod table;
 mod tests;
 mod value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 
 pub use index::check_metadata;
 pub(crate) use index::{FilterBuilder, FilterIndex, merge};

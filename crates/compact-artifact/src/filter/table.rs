@@ -12,7 +12,7 @@ use std::ops::Range;
 use roaring::RoaringBitmap;
 use vector_index::Bytes;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 
 const MAGIC: [u8; 8] = *b"\x89CAFI\r\n\x1a";
 const VERSION: u32 = 1;

@@ -5,7 +5,7 @@ use std::ops::{BitAnd, BitOr};
 
 use super::date::{self, Date};
 use super::invalid;
-use crate::error::Result;
+use crate::api::error::Result;
 
 /// What a field is compared with.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use block_format::RecordId;
 
-use super::query::Fusion;
-use super::ranking::{List, ListHit, Ranked};
-use super::results::ListPlace;
+use super::lists::{List, ListHit, Ranked};
+use crate::api::query::Fusion;
+use crate::api::results::ListPlace;
 
 /// All records in the first `len` hits of the lists, the best first; of equals that with the smaller id.
 pub(crate) fn fuse(fusion: Fusion, lists: &[List], len: usize) -> Vec<Ranked> {

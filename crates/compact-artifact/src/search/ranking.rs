@@ -1,110 +1,45 @@
-//! Which records match a query, and how well.
+//! Which records match a query, and how well: the lists of its clauses, fused in rounds.
 
 use std::collections::HashSet;
 use std::time::Instant;
 
 use block_format::RecordId;
-use lexical_index::{Searcher, Segment};
 use roaring::RoaringBitmap;
-use vector_index::{Metric, Originals as Stored, SearchOptions, SearchPath, SearchStatistics};
 
 use super::fusion;
-use super::results::{Explain, Hit, ListExplain, ListPlace};
-use super::{Clause, MAX_DEPTH, Query, Target, Wanted};
-use crate::cache::Counters;
-use crate::error::{Error, ErrorKind, Result};
-use crate::read_path::Snapshot;
-use crate::settings::{Originals, Space};
-use crate::shard::{Vectors, row_set};
+use super::lists::{List, ListHit, Ranked, Ranking};
+use super::resources::SearchResources;
+use crate::api::error::Result;
+use crate::api::query::{Clause, MAX_DEPTH, Query, Wanted};
+use crate::api::results::{Explain, ListExplain};
 use crate::state::{State, View};
 
-/// The hits of a query, without their records.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ranking {
-    pub(crate) hits: Vec<Ranked>,
-    pub(crate) is_complete: bool,
-    pub(crate) losses: Vec<String>,
-    pub(crate) explain: Explain,
-}
-
-/// A hit.
-#[derive(Debug, Clone)]
-pub(crate) struct Ranked {
-    pub(crate) id: RecordId,
-    pub(crate) score: f32,
-    pub(crate) places: Vec<ListPlace>,
-}
-
-impl Ranked {
-    pub(crate) fn hit(&self) -> Hit {
-        Hit { id: self.id, score: self.score, record: None, snippet: None, explain: self.places.clone() }
-    }
-}
-
-impl Ranking {
-    /// Heap, about.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let places: usize = self.hits.iter().map(|hit| hit.places.len() * size_of::<ListPlace>()).sum();
-        size_of::<Self>() + self.hits.len() * size_of::<Ranked>() + places
-    }
-}
-
-/// The hits of one list, the best first. Asked for more, it begins as it did before.
-#[derive(Debug, Default)]
-pub(crate) struct List {
-    pub(crate) name: String,
-    pub(crate) weight: f32,
-    pub(crate) hits: Vec<ListHit>,
-    pub(crate) is_cut: bool,
-    pub(crate) explain: ListExplain,
-    /// There is no more to be found than `hits` and `rest`.
-    pub(super) is_whole: bool,
-    /// Shards were searched for nearest vectors, if only for the first few.
-    pub(super) is_begun: bool,
-    /// How many rounds of searching shards for nearest vectors are complete.
-    pub(super) rounds: u32,
-    /// What the last round found beside `hits`, the best last.
-    pub(super) rest: Vec<Found>,
-    /// The ids of `hits`, once there was more than one round.
-    pub(super) seen: HashSet<RecordId>,
-}
-
-/// A row of a shard that is near a vector.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
-    score: f32,
-    view: usize,
-    row: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ListHit {
-    pub(crate) id: RecordId,
-    pub(crate) score: f32,
-    pub(crate) in_tail: bool,
-}
-
 /// A search under way.
-struct Search<'a> {
-    snapshot: &'a Snapshot,
-    query: &'a Query,
+pub(super) struct Search<'a> {
+    pub(super) state: &'a State,
+    pub(super) resources: &'a SearchResources,
+    pub(super) query: &'a Query,
     /// Of each shard, if there is a filter.
-    filter: Option<Vec<RoaringBitmap>>,
+    pub(super) filter: Option<Vec<RoaringBitmap>>,
     begun: Instant,
-    is_complete: bool,
-    losses: Vec<String>,
+    pub(super) is_complete: bool,
+    pub(super) losses: Vec<String>,
     /// Shards whose words are damaged.
-    left_out: Vec<usize>,
+    pub(super) left_out: Vec<usize>,
 }
 
-pub(crate) fn rank(snapshot: &Snapshot, query: &Query, begun: Instant) -> Result<Ranking> {
-    let state = &*snapshot.state;
+pub(crate) fn rank(
+    state: &State,
+    resources: &SearchResources,
+    query: &Query,
+    begun: Instant,
+) -> Result<Ranking> {
     let filter = query.filter.as_ref().map(|filter| state.matches(filter)).transpose()?;
     let filter_time = begun.elapsed();
     let filter_matches = filter.as_ref().map(|rows| rows.iter().map(RoaringBitmap::len).sum());
     let (losses, left_out) = (Vec::new(), Vec::new());
-    let mut search = Search { snapshot, query, filter, begun, is_complete: true, losses, left_out };
-    let mut lists: Vec<List> = query.clauses.iter().map(List::of).collect();
+    let mut search = Search { state, resources, query, filter, begun, is_complete: true, losses, left_out };
+    let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();
     let ranked = match lists.as_mut_slice() {
         [] => search.listing(),
         [list] => search.single(list)?,
@@ -129,9 +64,7 @@ pub(crate) fn rank(snapshot: &Snapshot, query: &Query, begun: Instant) -> Result
 }
 
 /// How long lists are in the first round of fusion.
-const CANDIDATES: usize = 30;
-/// Candidates that a search through a graph keeps in its first round.
-const EF_SEARCH: usize = 64;
+pub(super) const CANDIDATES: usize = 30;
 
 /// The lengths of lists in the rounds of fusion. They do not depend on which page is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -171,43 +104,9 @@ impl Rounds {
     }
 }
 
-impl List {
-    fn of(clause: &Clause) -> Self {
-        let name = match &clause.wanted {
-            Wanted::Words(_) => "words",
-            Wanted::Nearest { space, .. } => space,
-        };
-        let mut list =
-            Self { name: name.to_owned(), weight: clause.weight.unwrap_or(1.0), ..Self::default() };
-        list.explain.list.clone_from(&list.name);
-        list
-    }
-
-    /// Moves what the last round found to the hits, until there are `len`; those of one score by their ids.
-    fn take(&mut self, views: &[View], excluded: Option<RecordId>, len: usize) {
-        while self.hits.len() < len
-            && let Some(best) = self.rest.last().copied()
-        {
-            let begin = self.hits.len();
-            while let Some(found) = self.rest.pop_if(|found| found.score.total_cmp(&best.score).is_eq()) {
-                let shard = &views[found.view].shard;
-                let Some(id) = shard.ids().id_of(found.row) else { continue };
-                if Some(id) != excluded && !self.seen.contains(&id) {
-                    self.hits.push(ListHit { id, score: found.score, in_tail: !shard.is_sealed() });
-                }
-            }
-            self.hits[begin..].sort_by_key(|hit| hit.id);
-        }
-    }
-}
-
 impl Search<'_> {
-    fn state(&self) -> &State {
-        &self.snapshot.state
-    }
-
     /// Whether the deadline passed.
-    fn is_late(&mut self) -> bool {
+    pub(super) fn is_late(&mut self) -> bool {
         let late = self.query.deadline.is_some_and(|deadline| self.begun.elapsed() >= deadline);
         self.is_complete &= !late;
         late
@@ -216,7 +115,7 @@ impl Search<'_> {
     /// What a filter alone lets through, or everything, in the order of ids.
     fn listing(&self) -> Vec<Ranked> {
         let mut ids = Vec::new();
-        for (at, view) in self.state().views.iter().enumerate() {
+        for (at, view) in self.state.views.iter().enumerate() {
             let table = view.shard.ids();
             match &self.filter {
                 Some(filter) => ids.extend(filter[at].iter().filter_map(|row| table.id_of(row))),
@@ -286,202 +185,5 @@ impl Search<'_> {
             Wanted::Words(words) => self.words(list, words, len.max(at_least)),
             Wanted::Nearest { space, target } => self.nearest(list, space, target, len, at_least),
         }
-    }
-
-    /// The best by words: records of equal score in the order of their ids.
-    fn words(&mut self, list: &mut List, words: &lexical_index::Query, len: usize) -> Result<()> {
-        let begun = Instant::now();
-        let snapshot = self.snapshot;
-        let state = &*snapshot.state;
-        list.hits.clear();
-        loop {
-            let views: Vec<(usize, &View)> =
-                state.views.iter().enumerate().filter(|(at, _)| !self.left_out.contains(at)).collect();
-            let segments = views
-                .iter()
-                .map(|&(_, view)| Segment::sealed(&view.shard.words).deleted(view.dead.bitmap()))
-                .collect();
-            let filters: Vec<Option<&RoaringBitmap>> = self
-                .filter
-                .iter()
-                .flat_map(|filter| views.iter().map(|(at, _)| Some(&filter[*at])))
-                .collect();
-            let searched = Searcher::new(&state.settings.analyzer, segments)
-                .and_then(|searcher| searcher.search(words, len, &filters));
-            match searched {
-                Ok(found) => {
-                    list.is_whole = found.hits.len() < len;
-                    list.is_cut = found.is_cut;
-                    for hit in found.hits {
-                        let (_, view) = views[hit.segment];
-                        let Some(id) = view.shard.ids().id_of(hit.row) else { continue };
-                        list.hits.push(ListHit { id, score: hit.score, in_tail: !view.shard.is_sealed() });
-                    }
-                    list.explain.time += begun.elapsed();
-                    return Ok(());
-                }
-                // A damaged index is left out, and the search goes on without.
-                Err(e) if e.kind() == lexical_index::ErrorKind::Damaged => {
-                    let damaged = views.iter().find(|(_, view)| view.shard.words.verify().is_err());
-                    let Some((at, view)) = damaged else { return Err(e.into()) };
-                    self.is_complete = false;
-                    self.losses.push(format!("the words of shard {}: {e}", view.shard.number));
-                    self.left_out.push(*at);
-                }
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-
-    /// The nearest vectors, in rounds: each keeps twice as many candidates, and puts what it finds behind what was found before.
-    fn nearest(
-        &mut self,
-        list: &mut List,
-        space: &str,
-        target: &Target,
-        len: usize,
-        at_least: usize,
-    ) -> Result<()> {
-        if list.hits.len() >= len || (list.is_whole && list.rest.is_empty()) {
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let snapshot = self.snapshot;
-        let state = &*snapshot.state;
-        let (number, space) = state.settings.space(space)?;
-        let (vector, excluded) = match target {
-            Target::Vector(vector) => (vector.clone(), None),
-            Target::Record(id) => (embedding_of(state, *id, number, space)?, Some(*id)),
-        };
-        // Also where no shard has vectors of this space yet.
-        space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
-        list.take(&state.views, excluded, len);
-        while list.hits.len() < len && !list.is_whole && !self.is_late() {
-            self.nearest_round(list, number, (&vector, excluded), len.max(at_least))?;
-            list.take(&state.views, excluded, len);
-        }
-        list.explain.time += begun.elapsed();
-        Ok(())
-    }
-
-    /// A round; or, to begin with, only the first hits of the first round, if `len` are enough. They are the same hits, and few are had sooner.
-    fn nearest_round(
-        &mut self,
-        list: &mut List,
-        number: usize,
-        (vector, excluded): (&[f32], Option<RecordId>),
-        len: usize,
-    ) -> Result<()> {
-        let snapshot = self.snapshot;
-        let state = &*snapshot.state;
-        let space = &state.settings.spaces[number];
-        let doubled = |first: usize| first.saturating_mul(1 << list.rounds).min(MAX_DEPTH);
-        let first = self.query.ef_search.unwrap_or(EF_SEARCH);
-        // Originals are read for twice as many as are returned.
-        let width = doubled(if space.originals() == Originals::None { first } else { first.min(CANDIDATES) });
-        let whole = width + usize::from(excluded.is_some());
-        // One more than wanted, to see whether the last one wanted has equals.
-        let first_few = len.saturating_add(1 + usize::from(excluded.is_some()));
-        let k = if list.is_begun { whole } else { whole.min(first_few) };
-        list.is_begun = true;
-        list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
-        let before = (list.explain.hops, list.explain.distances);
-        let mut found: Vec<Found> = Vec::new();
-        for (at, view) in state.views.iter().enumerate() {
-            let Some(vectors) = view.shard.vectors(number) else { continue };
-            if self.is_late() {
-                break;
-            }
-            let filter = self.filter.as_ref().map(|filter| row_set(&filter[at]));
-            let mut options = SearchOptions::new(k).exact(self.query.exact).ef_search(doubled(first));
-            options = options.deleted(view.dead.set());
-            if let Some(filter) = &filter {
-                options = options.filter(filter);
-            }
-            if let Some(originals) = stored_originals(vectors, space) {
-                options = options.rescore(originals, 2 * whole);
-                if let Some(section) = &vectors.originals {
-                    options = options.originals_in(section);
-                }
-            }
-            let searched = snapshot.shared.with_scratch(|scratch| {
-                let near = |hit: &vector_index::Hit| Found {
-                    score: score(space.metric(), hit.distance),
-                    view: at,
-                    row: hit.row,
-                };
-                let searched = vectors.index.search(vector, &options, scratch);
-                searched.map(|hits| found.extend(hits.iter().map(near))).map(|()| scratch.statistics())
-            });
-            match searched {
-                Ok(statistics) => count(&mut list.explain, statistics),
-                Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
-                    self.is_complete = false;
-                    let (name, number) = (space.name(), view.shard.number);
-                    let loss = format!("the vectors of space {name:?} in shard {number}: {e}");
-                    if !self.losses.contains(&loss) {
-                        self.losses.push(loss);
-                    }
-                }
-                Err(e) => return Err(about(e, space)),
-            }
-        }
-        list.is_whole = found.len() < k || (k == whole && width == MAX_DEPTH);
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
-        found.truncate(k);
-        if k == whole {
-            list.rounds += 1;
-        } else if !list.is_whole {
-            // Those as near as the last one may be more than were found.
-            let last = found.last().copied();
-            found.retain(|found| last.is_some_and(|last| found.score.total_cmp(&last.score).is_ne()));
-        }
-        found.reverse();
-        list.rest = found;
-        let counters = &snapshot.shared.counters;
-        Counters::add(&counters.hops, list.explain.hops - before.0);
-        Counters::add(&counters.distances, list.explain.distances - before.1);
-        Ok(())
-    }
-}
-
-fn about(error: vector_index::Error, space: &Space) -> Error {
-    Error::from(error).about(format_args!("vector space {:?}", space.name()))
-}
-
-fn count(explain: &mut ListExplain, statistics: SearchStatistics) {
-    explain.hops += statistics.hops;
-    explain.distances += statistics.distances;
-    match statistics.path {
-        SearchPath::Graph => explain.graphs += 1,
-        SearchPath::Nothing => {}
-        _ => explain.scans += 1,
-    }
-}
-
-/// The embedding of the record that others are to be like.
-fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Result<Vec<f32>> {
-    let embedding = state.embedding(id, number)?.ok_or_else(|| {
-        let message =
-            format!("record {id} is not there, or has no embedding in vector space {:?}", space.name());
-        Error::new(ErrorKind::NoSuchRecord, message)
-    })?;
-    Ok(embedding.decode(space))
-}
-
-fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a>> {
-    let bytes = vectors.originals.as_ref()?.as_ref();
-    match space.originals() {
-        Originals::None => None,
-        Originals::F16 => bytemuck::try_cast_slice(bytes).ok().map(Stored::F16),
-        Originals::F32 => bytemuck::try_cast_slice(bytes).ok().map(Stored::F32),
-    }
-}
-
-/// Larger is nearer.
-fn score(metric: Metric, distance: f32) -> f32 {
-    match metric {
-        Metric::Cosine => 1.0 - distance,
-        Metric::Dot | Metric::L2 => -distance,
     }
 }

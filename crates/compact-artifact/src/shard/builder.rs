@@ -10,15 +10,16 @@ use vector_index::{BuildOptions, Builder, Codes, IndexBytes};
 
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
-use super::{Shard, TEXT_FIELD};
-use crate::embeddings::{Embedding, original_len};
-use crate::error::Result;
+use super::reader::Shard;
+use crate::api::error::Result;
+use crate::api::query::TEXT_FIELD;
 use crate::filter::FilterBuilder;
-use crate::settings::Settings;
+use crate::format::embeddings::{Embedding, original_len};
+use crate::format::settings::Settings;
 
 /// What an index has to know of a record.
 #[derive(Debug)]
-pub(crate) struct Doc<'a> {
+pub(crate) struct Document<'a> {
     pub(crate) id: RecordId,
     pub(crate) key: Option<&'a str>,
     pub(crate) metadata: Option<&'a Map<String, Value>>,
@@ -28,16 +29,22 @@ pub(crate) struct Doc<'a> {
 }
 
 /// From so many records on, words and metadata are indexed side by side.
-const WORTH_THE_POOL: usize = 256;
+const MIN_RECORDS_TO_DIVIDE: usize = 256;
 
-/// Builds a shard of `docs` that covers the ids in `covers`; those below are indexed again. Vectors are scanned, not linked to a graph: the tail changes too fast.
+/// Builds a shard of `documents` that covers the ids in `covers`; those below are indexed again. Vectors are scanned, not linked to a graph: the tail changes too fast.
 pub(crate) fn build(
     settings: &Settings,
     covers: std::ops::Range<u64>,
-    docs: &[Doc<'_>],
-    carriers: RoaringTreemap,
+    documents: &[Document<'_>],
+    embedding_records: RoaringTreemap,
 ) -> Result<Shard> {
-    assemble(settings, covers, docs, carriers, (words_of(settings, docs), filters_of(docs)))
+    assemble(
+        settings,
+        covers,
+        documents,
+        embedding_records,
+        (words_of(settings, documents), filters_of(documents)),
+    )
 }
 
 /// [`build`], divided among threads if there are many records.
@@ -45,34 +52,34 @@ pub(crate) fn build_divided(
     workers: &Workers,
     settings: &Settings,
     covers: std::ops::Range<u64>,
-    docs: &[Doc<'_>],
-    carriers: RoaringTreemap,
+    documents: &[Document<'_>],
+    embedding_records: RoaringTreemap,
 ) -> Result<Shard> {
     // A few records do not wait for a pool that may be busy with sealing.
-    if docs.len() < WORTH_THE_POOL {
-        return build(settings, covers, docs, carriers);
+    if documents.len() < MIN_RECORDS_TO_DIVIDE {
+        return build(settings, covers, documents, embedding_records);
     }
     let parts = workers.run(|divided| {
         if divided {
-            rayon::join(|| words_of(settings, docs), || filters_of(docs))
+            rayon::join(|| words_of(settings, documents), || filters_of(documents))
         } else {
-            (words_of(settings, docs), filters_of(docs))
+            (words_of(settings, documents), filters_of(documents))
         }
     });
-    assemble(settings, covers, docs, carriers, parts)
+    assemble(settings, covers, documents, embedding_records, parts)
 }
 
 fn assemble(
     settings: &Settings,
     covers: std::ops::Range<u64>,
-    docs: &[Doc<'_>],
-    carriers: RoaringTreemap,
+    documents: &[Document<'_>],
+    embedding_records: RoaringTreemap,
     (words, filters): (Result<MemoryIndex>, FilterBuilder),
 ) -> Result<Shard> {
     let mut writer = ShardWriter::new(IndexBytes::default());
     let mut ids = IdsBuilder::default();
-    for doc in docs {
-        ids.push(doc.id);
+    for document in documents {
+        ids.push(document.id);
     }
     let words = words?;
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
@@ -80,9 +87,11 @@ fn assemble(
     writer.section(SectionKind::Filters, 0, |out| filters.write(out))?;
     for (number, space) in settings.spaces.iter().enumerate() {
         let mut codes = Codes::new(space.quantizer.clone());
-        let mut originals = vec![0; original_len(space) * docs.len()];
-        for (row, doc) in (0..).zip(docs) {
-            let Some((_, embedding)) = doc.embeddings.iter().find(|(of, _)| *of == number) else { continue };
+        let mut originals = vec![0; original_len(space) * documents.len()];
+        for (row, document) in (0..).zip(documents) {
+            let Some((_, embedding)) = document.embeddings.iter().find(|(of, _)| *of == number) else {
+                continue;
+            };
             codes.push_codes(row, &embedding.codes, embedding.scale)?;
             let (at, len) = (row as usize * original_len(space), embedding.original.len());
             originals[at..at + len].copy_from_slice(&embedding.original);
@@ -97,23 +106,23 @@ fn assemble(
         }
     }
     let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
-    let reindexed = docs.iter().map(|doc| doc.id.0).filter(|&id| id < covers.start).collect();
-    Shard::open_memory(bytes, carriers, reindexed, settings)
+    let reindexed = documents.iter().map(|document| document.id.0).filter(|&id| id < covers.start).collect();
+    Shard::open_memory(bytes, embedding_records, reindexed, settings)
 }
 
-fn words_of(settings: &Settings, docs: &[Doc<'_>]) -> Result<MemoryIndex> {
+fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryIndex> {
     let mut words = MemoryIndex::new(Arc::clone(&settings.analyzer), &[TEXT_FIELD], true)?;
-    for doc in docs {
-        let text = doc.text.map(|text| (0, text));
+    for document in documents {
+        let text = document.text.map(|text| (0, text));
         words.add(text.as_slice())?;
     }
     Ok(words)
 }
 
-fn filters_of(docs: &[Doc<'_>]) -> FilterBuilder {
+fn filters_of(documents: &[Document<'_>]) -> FilterBuilder {
     let (mut filters, none) = (FilterBuilder::new(), Map::new());
-    for (row, doc) in (0..).zip(docs) {
-        filters.add(row, doc.key, doc.metadata.unwrap_or(&none));
+    for (row, document) in (0..).zip(documents) {
+        filters.add(row, document.key, document.metadata.unwrap_or(&none));
     }
     filters
 }

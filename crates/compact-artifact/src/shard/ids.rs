@@ -8,7 +8,7 @@ use std::io::Write;
 
 use block_format::RecordId;
 
-use crate::error::{Error, Result};
+use crate::api::error::{Error, Result};
 
 /// Collects the ids of rows 0, 1, 2 and so on.
 #[derive(Debug, Default)]

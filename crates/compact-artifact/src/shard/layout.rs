@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CASH\r\n\x1a";
 pub(crate) const VERSION: u32 = 1;

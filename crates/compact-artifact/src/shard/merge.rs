@@ -8,14 +8,13 @@ use block_format::Workers;
 use roaring::RoaringBitmap;
 use vector_index::{BuildOptions, Builder};
 
-use super::Shard;
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
-use crate::embeddings::original_len;
-use crate::error::Result;
+use super::reader::Shard;
+use crate::api::error::Result;
 use crate::filter;
-use crate::settings::Settings;
-use crate::state::View;
+use crate::format::embeddings::original_len;
+use crate::format::settings::Settings;
 
 /// A shard, and the rows of it that are left out.
 #[derive(Debug, Clone)]
@@ -25,8 +24,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(view: &View, without: RoaringBitmap) -> Self {
-        Self { shard: view.shard.clone(), without }
+    pub(crate) fn new(shard: &Arc<Shard>, without: RoaringBitmap) -> Self {
+        Self { shard: shard.clone(), without }
     }
 
     /// Of the rows that are left, those in `range`, counted from 0.

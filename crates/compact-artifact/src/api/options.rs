@@ -1,14 +1,12 @@
 //! How an artifact is created and opened.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::artifact::CompactArtifact;
-use crate::error::{Error, Result};
+use crate::api::error::{Error, Result};
+use crate::api::space::SpaceOptions;
 use crate::protocol::Steps;
-use crate::settings::{Settings, SpaceOptions};
 use block_format::{Compression, Durability};
-use lexical_index::{Analyzer, Language};
+use lexical_index::Language;
 
 /// Who seals, and when: turns what was added since the last time into its final, indexed form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +17,7 @@ pub enum Maintenance {
     Inline,
     /// A thread of the artifact's own, which ends with it. Commits go on meanwhile.
     Background,
-    /// Whoever calls [`CompactArtifact::seal`] and [`CompactArtifact::compact`]. What was added is found before as well, only slower.
+    /// Whoever calls [`CompactArtifact::seal`](crate::CompactArtifact::seal) and [`CompactArtifact::compact`](crate::CompactArtifact::compact). What was added is found before as well, only slower.
     Manual,
 }
 
@@ -176,7 +174,7 @@ impl Options {
         self
     }
 
-    /// Threads of a pool of the artifact's own, which compress, build indexes and answer [`search_batch`](CompactArtifact::search_batch) side by
+    /// Threads of a pool of the artifact's own, which compress, build indexes and answer [`search_batch`](crate::CompactArtifact::search_batch) side by
     /// side, 1 to 1,024. They are started when there is enough to do for them, and end with the artifact. 1: the calling thread does all of it,
     /// and none is started. Where none can be had, and for a caller that is itself a thread of a rayon pool, it does so too. The global pool of
     /// rayon is never used. Default: as many as there are processors.
@@ -198,29 +196,6 @@ impl Options {
         self
     }
 
-    /// Creates an artifact in the directory `path`, whose parent exists.
-    pub fn create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
-        CompactArtifact::create_with(self, path.as_ref())
-    }
-
-    /// Opens an artifact for writing, and recovers it if it was not closed.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
-        CompactArtifact::open_with(self, path.as_ref())
-    }
-
-    /// Opens the artifact at `path` for writing, or creates it where there is none.
-    pub fn open_or_create(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
-        match self.clone().open(&path) {
-            Err(e) if e.kind() == crate::ErrorKind::NotFound => self.create(path),
-            opened => opened,
-        }
-    }
-
-    /// Opens an artifact for reading: a directory, beside its writer or on read-only media, or a packed file.
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
-        CompactArtifact::open_read_only_with(self, path.as_ref())
-    }
-
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(limit) = self.memory_limit.filter(|&limit| limit < 8 << 20) {
             return Err(Error::invalid(format!(
@@ -228,62 +203,5 @@ impl Options {
             )));
         }
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
-    }
-
-    /// What a new artifact is set up to.
-    pub(crate) fn settings(&self) -> Result<Settings> {
-        let mut analyzer = Analyzer::new().fold_diacritics(self.fold_diacritics.unwrap_or(true));
-        if let Some(language) = self.language {
-            analyzer = analyzer.stem(language)?;
-        }
-        Settings::new(analyzer).with_spaces(&self.spaces)
-    }
-
-    /// Whether an artifact is what these options would have made it.
-    pub(crate) fn check_against(&self, stored: &Settings, artifact: block_format::ArtifactId) -> Result<()> {
-        let differs = |option: &str| {
-            let message = format!(
-                "option {option}: the artifact was created with another; leave it out, or create a new artifact with it"
-            );
-            Err(Error::new(crate::ErrorKind::SettingsMismatch, message))
-        };
-        // Set once more, an option of the analyzer changes nothing.
-        let identity = stored.analyzer.identity();
-        let analyzer = || Analyzer::from_identity(identity);
-        if let Some(language) = self.language
-            && analyzer()?.stem(language)?.identity() != identity
-        {
-            return differs("language");
-        }
-        if let Some(fold) = self.fold_diacritics
-            && analyzer()?.fold_diacritics(fold).identity() != identity
-        {
-            return differs("fold_diacritics");
-        }
-        if self.store.artifact_of_seed().is_some_and(|seeded| seeded != artifact) {
-            return differs("seed");
-        }
-        Ok(())
-    }
-
-    /// Bytes of records and indexes in memory at which they are sealed.
-    pub(crate) fn seal_at(&self) -> u64 {
-        let limit = self.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 5);
-        self.segment_len.min(limit)
-    }
-
-    /// Bytes of indexes in memory at which opening for writing seals a piece of what it recovers.
-    pub(crate) fn writer_tail_limit(&self) -> u64 {
-        self.memory_limit.map_or(u64::MAX, |_| self.seal_at())
-    }
-
-    /// Bytes of indexes in memory of what is not sealed that a reader takes.
-    pub(crate) fn reader_tail_limit(&self) -> u64 {
-        self.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 2)
-    }
-
-    /// Heap that building an index may take.
-    pub(crate) fn build_bytes(&self) -> usize {
-        self.memory_limit.map_or(usize::MAX, |limit| limit / 2)
     }
 }

@@ -2,11 +2,11 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::query::{Clause, Fusion, Query, Target, Wanted};
+use crate::api::query::{Clause, Fusion, Query, Target, Wanted};
 
 /// 128 bits over the query and the state that it is asked of: two that differ have different ones, but for a chance of 2^-64 in
 /// billions of queries.
-pub(crate) fn of(query: &Query, version: u64) -> u128 {
+pub(crate) fn cache_key(query: &Query, version: u64) -> u128 {
     let mut hash = Xxh3::new();
     let mut number = |value: u64| hash.update(&value.to_le_bytes());
     number(version);

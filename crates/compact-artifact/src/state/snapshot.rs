@@ -1,15 +1,4 @@
-//! What readers see: one commit, and the shards that find its records.
-//!
-//! # Which rows are alive
-//!
-//! A record is found by exactly one row of one shard. The other rows that it may have are dead, for one of these reasons, each of which is
-//! written down somewhere instead of being guessed from the order of shards:
-//!
-//! - its record was deleted: the store has its id among the deleted ones;
-//! - a shard of the tail indexed it again, because an embedding came late: the shard lists it in [`Shard::reindexed`];
-//! - either of these, and the edit that made it final wrote the row into the tombstones of its sealed shard.
-//!
-//! Only tombstones and durable deletes allow a row to be dropped from the disk; see [`View::droppable`]. The tail may still be lost.
+//! One commit, and the shards that find its records.
 
 use std::sync::Arc;
 
@@ -17,62 +6,18 @@ use block_format::{RecordId, Snapshot as Records};
 use roaring::{RoaringBitmap, RoaringTreemap};
 use serde_json::{Map, Value};
 
-use crate::embeddings::Embedding;
-use crate::error::{Error, ErrorKind, Result};
+use super::dead::Dead;
+use super::document::OwnedDocument;
+use super::tail;
+use super::view::View;
+use crate::api::entry::Entry;
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::filter::{Filter, Types};
+use crate::format::embeddings::Embedding;
+use crate::format::record;
+use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
-use crate::record::Entry;
-use crate::settings::{Settings, Space};
-use crate::shard::{Dead, Shard, Vectors};
-use crate::tail;
-
-/// A shard, and which of its rows are no longer there.
-#[derive(Debug, Clone)]
-pub(crate) struct View {
-    pub(crate) shard: Arc<Shard>,
-    /// Rows that readers do not see, for whatever reason.
-    pub(crate) dead: Arc<Dead>,
-    /// Of a sealed shard: the rows that are known to be dead on disk. A subset of `dead`.
-    pub(crate) tombstones: Arc<RoaringBitmap>,
-}
-
-impl View {
-    pub(crate) fn new(shard: Arc<Shard>) -> Self {
-        Self { shard, dead: Arc::default(), tombstones: Arc::default() }
-    }
-
-    pub(crate) fn live(&self) -> u64 {
-        u64::from(self.shard.rows).saturating_sub(self.dead.len())
-    }
-
-    /// Marks the rows of some records as dead.
-    pub(crate) fn mark_dead(&mut self, ids: &RoaringTreemap) {
-        let table = self.shard.ids();
-        let rows = ids.iter().filter_map(|id| table.row_of(RecordId(id)));
-        let rows: Vec<u32> = rows.filter(|row| !self.dead.contains(*row)).collect();
-        if !rows.is_empty() {
-            self.dead = Arc::new(Dead::with(&self.dead, rows));
-        }
-    }
-
-    /// The rows of a sealed shard that a shard on disk in its place may leave out: those with tombstones, and those of `deleted`, which are
-    /// ids whose deletes are durable. Rows that only the tail has taken the place of are not among them: the tail is in memory, and to
-    /// recover it from the log takes what the older row says.
-    pub(crate) fn droppable(&self, deleted: &[RecordId], steps: Steps) -> RoaringBitmap {
-        if !steps.take(Step::KeepForTheTail) {
-            return self.dead.bitmap().clone();
-        }
-        self.dead_for_good(deleted)
-    }
-
-    /// The rows with tombstones, and those of `deleted`.
-    pub(crate) fn dead_for_good(&self, deleted: &[RecordId]) -> RoaringBitmap {
-        let table = self.shard.ids();
-        let mut rows = (*self.tombstones).clone();
-        rows.extend(deleted.iter().filter_map(|&id| table.row_of(id)));
-        rows
-    }
-}
+use crate::shard::Shard;
 
 /// One commit. Immutable.
 #[derive(Debug, Clone)]
@@ -146,7 +91,7 @@ impl State {
     /// The record with a key. What the index says is compared with the record itself.
     pub(crate) fn entry_of_key(&self, key: &str) -> Result<Option<Entry>> {
         let Some((id, number)) = self.indexed_key(key)? else { return Ok(None) };
-        match self.records.get(id)?.map(Entry::new).transpose()? {
+        match self.records.get(id)?.map(record::entry).transpose()? {
             Some(entry) if entry.key()?.as_deref() == Some(key) => Ok(Some(entry)),
             _ => Err(misled(number, key)),
         }
@@ -157,7 +102,7 @@ impl State {
     pub(crate) fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
         let Some((id, number)) = self.indexed_key(key)? else { return Ok(None) };
         let stored = self.records.get(id).map_err(Error::from).and_then(|record| match record {
-            Some(record) => Entry::new(record)?.key(),
+            Some(record) => record::entry(record)?.key(),
             None => Ok(None),
         });
         match stored {
@@ -185,7 +130,7 @@ impl State {
     /// The metadata of a row; none if its record is gone.
     fn metadata_of(&self, shard: &Shard, row: u32) -> Result<Map<String, Value>> {
         let record = shard.ids().id_of(row).map(|id| self.records.get(id)).transpose()?.flatten();
-        record.map_or_else(|| Ok(Map::new()), |record| Entry::new(record)?.metadata())
+        record.map_or_else(|| Ok(Map::new()), |record| record::entry(record)?.metadata())
     }
 
     /// The records that a filter lets through, in the order of their ids.
@@ -203,14 +148,25 @@ impl State {
         if self.locate(id).is_none() {
             return Ok(None);
         }
-        self.records.get(id)?.map(Entry::new).transpose()
+        self.records.get(id)?.map(record::entry).transpose()
     }
 
     /// The embedding of a record in a space, as it is stored.
     pub(crate) fn embedding(&self, id: RecordId, number: usize) -> Result<Option<Embedding>> {
         let Some((view, row)) = self.locate(id) else { return Ok(None) };
         let Some(vectors) = view.shard.vectors(number) else { return Ok(None) };
-        stored_embedding(vectors, row, &self.settings.spaces[number])
+        vectors.embedding(row, &self.settings.spaces[number])
+    }
+
+    /// A record with the embeddings that it has, as an index has to know it.
+    pub(crate) fn document(&self, id: RecordId) -> Result<Option<OwnedDocument>> {
+        let Some(entry) = self.entry(id)? else { return Ok(None) };
+        let mut document = OwnedDocument::read(&entry)?;
+        for number in 0..self.settings.spaces.len() {
+            let embedding = self.embedding(id, number)?;
+            document.embeddings.extend(embedding.map(|embedding| (number, embedding)));
+        }
+        Ok(Some(document))
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -229,24 +185,4 @@ impl State {
 
 fn misled(number: u64, key: &str) -> Error {
     Error::damaged(format!("shard {number}: its index of keys leads from {key:?} to another record"))
-}
-
-/// Puts sealed shards in the order of the ids that they cover, so that neighbours can be merged, and the tail behind them as it is.
-pub(crate) fn sort_views(views: &mut [View]) {
-    views.sort_by_key(|view| {
-        if view.shard.is_sealed() { (0, view.shard.covers.start, view.shard.number) } else { (1, 0, 0) }
-    });
-}
-
-/// The embedding of a row, if it has one.
-pub(crate) fn stored_embedding(vectors: &Vectors, row: u32, space: &Space) -> Result<Option<Embedding>> {
-    let Some((codes, scale)) = vectors.index.codes(row)? else { return Ok(None) };
-    let each = crate::embeddings::original_len(space);
-    let original = vectors.originals.as_ref().map_or(&[][..], |section| section.as_ref());
-    let at = row as usize * each;
-    if let Some(section) = vectors.originals.as_ref().filter(|_| each > 0) {
-        section.check(at..at + each)?;
-    }
-    let original = original.get(at..at + each).unwrap_or_default().to_vec();
-    Ok(Some(Embedding { codes, scale, original }))
 }

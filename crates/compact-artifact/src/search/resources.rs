@@ -1,15 +1,15 @@
-//! What searches share and keep: rankings of earlier queries, room to work in; and how a thread is woken.
+//! What searches share and keep: rankings of earlier queries, room to work in, counters.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use block_format::Workers;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use vector_index::Scratch;
 
-use crate::search::Ranking;
+use super::lists::Ranking;
 
 /// Rankings of queries, each of one state.
 type Rankings = Cache<u128, Arc<Ranking>, ByBytes>;
@@ -23,22 +23,13 @@ impl Weighter<u128, Arc<Ranking>> for ByBytes {
     }
 }
 
-/// Shared by an artifact and its snapshots.
+/// SearchResources by an artifact and its snapshots.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct SearchResources {
     rankings: Option<Rankings>,
     scratches: Mutex<Vec<Scratch>>,
-    signal: Mutex<Signal>,
-    signalled: Condvar,
     pub(crate) workers: Arc<Workers>,
     pub(crate) counters: Counters,
-}
-
-/// What a thread of the artifact is told.
-#[derive(Debug, Default)]
-struct Signal {
-    work: bool,
-    stop: bool,
 }
 
 /// How often things happened since the artifact was opened.
@@ -61,20 +52,13 @@ const RANKING_BYTES: usize = 2048;
 /// Room is made for so many rankings at the most before there are any.
 const MAX_EXPECTED: usize = 1 << 16;
 
-impl Shared {
+impl SearchResources {
     pub(crate) fn new(result_cache_bytes: usize, workers: Arc<Workers>) -> Self {
         let rankings = (result_cache_bytes > 0).then(|| {
             let items = (result_cache_bytes / RANKING_BYTES).clamp(1, MAX_EXPECTED);
             Cache::with_weighter(items, result_cache_bytes as u64, ByBytes)
         });
-        Self {
-            rankings,
-            scratches: Mutex::default(),
-            signal: Mutex::default(),
-            signalled: Condvar::new(),
-            workers,
-            counters: Counters::default(),
-        }
+        Self { rankings, scratches: Mutex::default(), workers, counters: Counters::default() }
     }
 
     pub(crate) fn ranking(&self, key: u128) -> Option<Arc<Ranking>> {
@@ -109,25 +93,5 @@ impl Shared {
         let found = search(&mut scratch);
         self.scratches.lock().push(scratch);
         found
-    }
-
-    pub(crate) fn wake(&self) {
-        self.signal.lock().work = true;
-        self.signalled.notify_all();
-    }
-
-    pub(crate) fn stop(&self) {
-        self.signal.lock().stop = true;
-        self.signalled.notify_all();
-    }
-
-    /// Waits for work. Returns whether there is any; if not, it is time to stop.
-    pub(crate) fn wait(&self) -> bool {
-        let mut signal = self.signal.lock();
-        while !signal.work && !signal.stop {
-            self.signalled.wait(&mut signal);
-        }
-        signal.work = false;
-        !signal.stop
     }
 }

@@ -1,12 +1,14 @@
-//! Embeddings on their way to an index: a record beside those they belong to, until sealing puts them in their place.
+//! Embeddings on their way to an index: a record of the store beside those they belong to, until sealing moves them into a shard.
 
 use block_format::RecordId;
 use half::f16;
 use vector_index::{Int8Quantizer, Metric};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Entry, encode_embeddings_head};
-use crate::settings::{Originals, Settings, Space};
+use crate::api::entry::Entry;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::space::{Originals, Space};
+use crate::format::record::encode_embeddings_head;
+use crate::format::settings::Settings;
 
 /// The embedding of a record in a space: its codes, and its original if that is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +86,7 @@ pub(crate) fn original_len(space: &Space) -> usize {
 }
 
 /// Bytes of embeddings that go into one record, about: it stays below what is cut into frames.
-const AT_ONCE: usize = 256 << 10;
+const RECORD_LEN: usize = 256 << 10;
 
 /// Records of the embeddings of a commit in one space: a space `u32`, a count `u32`, then for each its record's id `u64`, scale `f32`,
 /// codes, original.
@@ -108,7 +110,7 @@ pub(crate) fn encode(number: usize, of: &[(RecordId, &Embedding)]) -> Vec<Vec<u8
 /// How many embeddings like this one go into one record.
 fn per_record(first: Option<&Embedding>) -> usize {
     let each = first.map_or(12, |first| 12 + first.codes.len() + first.original.len());
-    (AT_ONCE / each).max(1)
+    (RECORD_LEN / each).max(1)
 }
 
 /// How many records [`encode`] makes of so many embeddings.
@@ -152,7 +154,7 @@ pub(crate) fn check(quantizer: &Int8Quantizer, embedding: &Embedding) -> Result<
 #[expect(clippy::cast_possible_truncation, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::settings::SpaceOptions;
+    use crate::api::space::SpaceOptions;
     use proptest::prelude::*;
     use vector_index::{BuildOptions, Builder, Codes, Index, Originals as Stored, Scratch, SearchOptions};
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::artifact::{CompactArtifact, Inner};
-use crate::error::{Error, Result};
-use crate::record::Record;
-use crate::write_path::{Batch, prepare};
+use super::commit::prepare::prepare;
+use super::core::Engine;
+use crate::api::batch::Batch;
+use crate::api::error::{Error, Result};
+use crate::api::record::Record;
 
 /// When a [`BatchWriter`] commits.
 #[derive(Debug, Clone)]
@@ -65,15 +66,15 @@ pub struct BatchWriter {
 
 #[derive(Debug)]
 struct Shared {
-    inner: Arc<Inner>,
+    engine: Arc<Engine>,
     options: BatchOptions,
-    waiting: Mutex<Waiting>,
+    buffer: Mutex<Buffer>,
     /// Something was committed, or the end has come.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Buffer {
     batch: Batch,
     /// Bytes of the batch.
     bytes: usize,
@@ -85,10 +86,9 @@ struct Waiting {
     ended: bool,
 }
 
-impl CompactArtifact {
-    /// Begins to collect records.
-    pub fn batch_writer(&self, options: BatchOptions) -> Result<BatchWriter> {
-        self.inner.check_writable()?;
+impl BatchWriter {
+    pub(crate) fn start(engine: &Arc<Engine>, options: BatchOptions) -> Result<Self> {
+        engine.check_writable()?;
         if options.batch_size == 0
             || options.max_memory == 0
             || options.flush_interval == Some(Duration::ZERO)
@@ -98,8 +98,8 @@ impl CompactArtifact {
             ));
         }
         let interval = options.flush_interval;
-        let (waiting, changed) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { inner: self.inner.clone(), options, waiting, changed });
+        let (buffer, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { engine: engine.clone(), options, buffer, changed });
         let timer = interval.map(|interval| {
             let theirs = shared.clone();
             std::thread::Builder::new()
@@ -107,11 +107,9 @@ impl CompactArtifact {
                 .spawn(move || theirs.flush_by_age(interval))
         });
         let failed = |e| Error::no_thread(e, "leave out `flush_interval`, and call `flush`");
-        Ok(BatchWriter { shared, timer: timer.transpose().map_err(failed)? })
+        Ok(Self { shared, timer: timer.transpose().map_err(failed)? })
     }
-}
 
-impl BatchWriter {
     /// Adds a record. Returns the error of an earlier batch that failed; from then on nothing more is taken.
     pub fn add(&self, record: Record) -> Result<()> {
         self.push(record, false)
@@ -124,7 +122,7 @@ impl BatchWriter {
 
     /// Commits what waits.
     pub fn flush(&self) -> Result<()> {
-        let taken = self.shared.waiting.lock().take();
+        let taken = self.shared.buffer.lock().take();
         self.shared.commit(taken)
     }
 
@@ -133,44 +131,44 @@ impl BatchWriter {
         let flushed = self.flush();
         self.end();
         flushed?;
-        let mut waiting = self.shared.waiting.lock();
-        while waiting.committing > 0 {
-            self.shared.changed.wait(&mut waiting);
+        let mut buffer = self.shared.buffer.lock();
+        while buffer.committing > 0 {
+            self.shared.changed.wait(&mut buffer);
         }
-        match waiting.failed.take() {
+        match buffer.failed.take() {
             Some(e) => Err(e),
-            None => Ok(waiting.report),
+            None => Ok(buffer.report),
         }
     }
 
     fn push(&self, record: Record, replace: bool) -> Result<()> {
-        let Shared { options, waiting, changed, inner } = &*self.shared;
+        let Shared { options, buffer, changed, engine } = &*self.shared;
         // A record that cannot be stored does not take its batch with it.
-        prepare(&record, replace, &inner.state().settings)?;
+        prepare(&record, replace, &engine.state().settings)?;
         let bytes = record.held_bytes();
-        let mut waiting = waiting.lock();
+        let mut buffer = buffer.lock();
         // A record that is larger than everything allowed goes alone.
-        while waiting.committing > 0 && waiting.bytes + waiting.committing + bytes > options.max_memory {
-            changed.wait(&mut waiting);
+        while buffer.committing > 0 && buffer.bytes + buffer.committing + bytes > options.max_memory {
+            changed.wait(&mut buffer);
         }
-        if let Some(e) = &waiting.failed {
+        if let Some(e) = &buffer.failed {
             return Err(e.share());
         }
-        waiting.since.get_or_insert_with(Instant::now);
-        let batch = std::mem::take(&mut waiting.batch);
-        waiting.batch = if replace { batch.upsert(record) } else { batch.add(record) };
-        waiting.bytes += bytes;
-        let is_full = waiting.batch.len() >= options.batch_size || waiting.bytes >= options.max_memory / 2;
-        let taken = if is_full { waiting.take() } else { None };
-        drop(waiting);
+        buffer.since.get_or_insert_with(Instant::now);
+        let batch = std::mem::take(&mut buffer.batch);
+        buffer.batch = if replace { batch.upsert(record) } else { batch.add(record) };
+        buffer.bytes += bytes;
+        let is_full = buffer.batch.len() >= options.batch_size || buffer.bytes >= options.max_memory / 2;
+        let taken = if is_full { buffer.take() } else { None };
+        drop(buffer);
         self.shared.commit(taken)
     }
 
     fn end(&mut self) {
-        if self.shared.inner.callers.check_process().is_err() {
+        if self.shared.engine.callers.check_process().is_err() {
             return; // a forked process has no such thread
         }
-        self.shared.waiting.lock().ended = true;
+        self.shared.buffer.lock().ended = true;
         self.shared.changed.notify_all();
         if let Some(timer) = self.timer.take() {
             drop(timer.join());
@@ -185,7 +183,7 @@ impl Drop for BatchWriter {
     }
 }
 
-impl Waiting {
+impl Buffer {
     /// Takes what waits, to be committed.
     fn take(&mut self) -> Option<(Batch, usize)> {
         if self.batch.is_empty() {
@@ -202,35 +200,35 @@ impl Shared {
     fn commit(&self, taken: Option<(Batch, usize)>) -> Result<()> {
         let Some((batch, bytes)) = taken else { return Ok(()) };
         let records = batch.len() as u64;
-        let result = self.inner.write(batch);
-        let mut waiting = self.waiting.lock();
-        waiting.committing -= bytes;
+        let result = self.engine.write(batch);
+        let mut buffer = self.buffer.lock();
+        buffer.committing -= bytes;
         self.changed.notify_all();
         match result {
             Ok(_) => {
-                waiting.report.records += records;
-                waiting.report.batches += 1;
+                buffer.report.records += records;
+                buffer.report.batches += 1;
                 Ok(())
             }
             Err(e) => {
-                waiting.failed.get_or_insert_with(|| e.share());
+                buffer.failed.get_or_insert_with(|| e.share());
                 Err(e)
             }
         }
     }
 
     fn flush_by_age(&self, interval: Duration) {
-        let mut waiting = self.waiting.lock();
-        while !waiting.ended {
-            let age = waiting.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let mut buffer = self.buffer.lock();
+        while !buffer.ended {
+            let age = buffer.since.map_or(Duration::ZERO, |since| since.elapsed());
             if age < interval {
-                self.changed.wait_for(&mut waiting, interval.saturating_sub(age));
+                self.changed.wait_for(&mut buffer, interval.saturating_sub(age));
                 continue;
             }
-            let taken = waiting.take();
-            drop(waiting);
+            let taken = buffer.take();
+            drop(buffer);
             drop(self.commit(taken)); // kept for `finish` if it failed
-            waiting = self.waiting.lock();
+            buffer = self.buffer.lock();
         }
     }
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use block_format::RecordId;
 use lexical_index::Occur;
 
-use crate::error::{Error, Result};
+use crate::api::error::{Error, Result};
 use crate::filter::Filter;
-use crate::shard::TEXT_FIELD;
 
 /// How lists of hits, of words and of vector spaces, become one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,6 +81,9 @@ pub(crate) enum Target {
     /// The embedding of this record, which is not among the hits.
     Record(RecordId),
 }
+
+/// The field of words that texts are in.
+pub(crate) const TEXT_FIELD: &str = "text";
 
 /// The deepest page ends here.
 pub(crate) const MAX_DEPTH: usize = lexical_index::MAX_HITS;

@@ -6,25 +6,26 @@ use block_format::{CommitSeq, RecordId};
 use rayon::prelude::*;
 use vector_index::{Sample, SearchOptions};
 
-use crate::artifact::CompactArtifact;
-use crate::cache::Shared;
-use crate::error::{Error, Result};
+use crate::api::entry::Entry;
+use crate::api::error::{Error, Result};
+use crate::api::query::Query;
+use crate::api::results::SearchResults;
 use crate::filter::Filter;
-use crate::record::{Entry, Kind};
-use crate::search::{Query, SearchResults};
+use crate::format::record::{self, Kind};
+use crate::search::{self, SearchResources};
 use crate::state::State;
 
 /// An immutable view of one commit: cheap to clone, `Send` and `Sync`, never in the writer's way. What it shows stays readable through it
 /// whatever is deleted or compacted meanwhile; so it also keeps files from being given back to the disk.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub(crate) state: Arc<State>,
-    pub(crate) shared: Arc<Shared>,
+    state: Arc<State>,
+    resources: Arc<SearchResources>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(state: Arc<State>, shared: Arc<Shared>) -> Self {
-        Self { state, shared }
+    pub(crate) fn new(state: Arc<State>, resources: Arc<SearchResources>) -> Self {
+        Self { state, resources }
     }
 
     /// The commit that this is a view of.
@@ -64,7 +65,7 @@ impl Snapshot {
         ids.iter()
             .zip(found)
             .map(|(&id, record)| match record? {
-                Some(record) if known(id) => Entry::new(record).map(Some),
+                Some(record) if known(id) => record::entry(record).map(Some),
                 _ => Ok(None),
             })
             .collect()
@@ -77,8 +78,13 @@ impl Snapshot {
 
     /// Like [`records`](Self::records), beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> impl Iterator<Item = Result<Entry>> + use<> {
-        let entries = self.state.records.records_from(id).map(|record| Entry::new(record?));
-        entries.filter(|entry| !matches!(entry, Ok(entry) if entry.kind() == Kind::Embeddings))
+        self.state.records.records_from(id).filter_map(|record| match record.map_err(Error::from) {
+            Ok(record) => match record::decode(record) {
+                Ok((Kind::Embeddings, _)) => None,
+                decoded => Some(decoded.map(|(_, entry)| entry)),
+            },
+            Err(e) => Some(Err(e)),
+        })
     }
 
     /// How many records a filter lets through.
@@ -99,12 +105,12 @@ impl Snapshot {
 
     /// Looks for records; see [`Query`].
     pub fn search(&self, query: &Query) -> Result<SearchResults> {
-        crate::search::search(self, query)
+        search::search(&self.state, &self.resources, query)
     }
 
     /// Many searches at once, divided among the [`threads`](crate::Options::threads) of the artifact.
     pub fn search_batch(&self, queries: &[Query]) -> Vec<Result<SearchResults>> {
-        self.shared.workers.run(|divided| {
+        self.resources.workers.run(|divided| {
             if divided {
                 queries.par_iter().map(|query| self.search(query)).collect()
             } else {
@@ -133,7 +139,7 @@ impl Snapshot {
             let Some(vectors) = view.shard.vectors(number) else { continue };
             #[expect(clippy::cast_precision_loss, reason = "a weight")]
             let weight = vectors.index.len() as f64;
-            let found = self.shared.workers.run(|divided| {
+            let found = self.resources.workers.run(|divided| {
                 let options = SearchOptions::new(k).deleted(view.dead.set()).parallel(divided);
                 vectors.index.audit_recall(Sample::Stored(sample), &options, efs)
             })?;
@@ -151,79 +157,5 @@ impl Snapshot {
     /// Reads the blocks of records, so that the cache has them.
     pub fn warm(&self, ids: &[RecordId]) {
         self.state.records.get_many(ids).into_iter().for_each(drop);
-    }
-}
-
-/// The calls of [`Snapshot`], on the newest commit.
-impl CompactArtifact {
-    /// How many records there are.
-    pub fn len(&self) -> u64 {
-        self.snapshot().len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.snapshot().is_empty()
-    }
-
-    /// See [`Snapshot::get`].
-    pub fn get(&self, id: RecordId) -> Result<Option<Entry>> {
-        self.snapshot().get(id)
-    }
-
-    /// See [`Snapshot::get_by_key`].
-    pub fn get_by_key(&self, key: &str) -> Result<Option<Entry>> {
-        self.snapshot().get_by_key(key)
-    }
-
-    /// See [`Snapshot::id_of_key`].
-    pub fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
-        self.snapshot().id_of_key(key)
-    }
-
-    /// See [`Snapshot::get_many`].
-    pub fn get_many(&self, ids: &[RecordId]) -> Vec<Result<Option<Entry>>> {
-        self.snapshot().get_many(ids)
-    }
-
-    /// See [`Snapshot::records`].
-    pub fn records(&self) -> impl Iterator<Item = Result<Entry>> + use<> {
-        self.snapshot().records()
-    }
-
-    /// See [`Snapshot::count`].
-    pub fn count(&self, filter: &Filter) -> Result<u64> {
-        self.snapshot().count(filter)
-    }
-
-    /// See [`Snapshot::ids_where`].
-    pub fn ids_where(&self, filter: &Filter) -> Result<Vec<RecordId>> {
-        self.snapshot().ids_where(filter)
-    }
-
-    /// See [`Snapshot::embedding`].
-    pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
-        self.snapshot().embedding(id, space)
-    }
-
-    /// See [`Snapshot::search`].
-    pub fn search(&self, query: &Query) -> Result<SearchResults> {
-        self.snapshot().search(query)
-    }
-
-    /// See [`Snapshot::search_batch`].
-    pub fn search_batch(&self, queries: &[Query]) -> Vec<Result<SearchResults>> {
-        self.snapshot().search_batch(queries)
-    }
-
-    /// See [`Snapshot::warm`].
-    pub fn warm(&self, ids: &[RecordId]) {
-        self.snapshot().warm(ids);
-    }
-
-    /// Lets go of caches and of room that searches keep. Everything is found again as before, only slower at first.
-    pub fn release_memory(&self) {
-        self.inner.shared.clear();
-        self.inner.store.clear_cache();
     }
 }

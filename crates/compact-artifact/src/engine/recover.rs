@@ -4,46 +4,20 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use block_format::{Part, PartKind, RecordId, Snapshot as Records};
-use roaring::{RoaringBitmap, RoaringTreemap};
-use serde_json::{Map, Value};
+use block_format::{RecordId, Snapshot as Records};
+use roaring::RoaringTreemap;
 
-use crate::artifact::{DEAD, RecoveryReport, SETTINGS, SHARD};
-use crate::embeddings::{self, Embedding};
-use crate::error::{Error, ErrorKind, Result};
-use crate::options::Options;
+use super::policy;
+use crate::api::entry::Entry;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::reports::RecoveryReport;
+use crate::format::embeddings::{self, Embedding};
+use crate::format::parts::{SHARD, read_tombstones};
+use crate::format::record::{self, Kind};
+use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
-use crate::record::{Entry, Kind};
-use crate::settings::Settings;
-use crate::shard::{Dead, Doc, Rescued, Shard, build};
-use crate::state::{State, View, sort_views, stored_embedding};
-
-/// The settings in the store; those of the options if it has none, because its creation was interrupted. There are two copies, either of
-/// which will do.
-pub(crate) fn settings(records: &Records, options: &Options) -> Result<Settings> {
-    let mut damage = None;
-    for part in records.parts().iter().rev().filter(|part| part.kind() == SETTINGS) {
-        match read_settings(part) {
-            Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
-            read => return read,
-        }
-    }
-    damage.map_or_else(|| options.settings(), Err)
-}
-
-fn read_settings(part: &Part) -> Result<Settings> {
-    part.verify()?;
-    Settings::decode(&part.content()?)
-}
-
-/// Whether a copy of the settings is missing or damaged, so that they should be written anew.
-pub(crate) fn settings_need_repair(records: &Records) -> bool {
-    let copies = records.parts().iter().filter(|part| part.kind() == SETTINGS);
-    copies.filter(|part| read_settings(part).is_ok()).count() != SETTINGS_COPIES
-}
-
-/// How often the settings are written: one damaged file must not take the vector spaces with it.
-pub(crate) const SETTINGS_COPIES: usize = 2;
+use crate::shard::{Document, Rescued, Shard, build};
+use crate::state::{Dead, OwnedDocument, State, View, sort_views};
 
 /// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
 #[derive(Debug)]
@@ -88,7 +62,7 @@ impl Opening {
         let mut is_sound = true;
         let records = self.state.records.clone();
         for part in records.parts().iter().filter(|part| part.kind() == SHARD) {
-            let tombstones = match tombstones(&records, part.tag()) {
+            let tombstones = match read_tombstones(&records, part.tag()) {
                 Err(e) if e.kind() == ErrorKind::Damaged => {
                     self.recovery.damage.push(format!("tombstones of shard {}: {e}", part.tag()));
                     None
@@ -129,10 +103,10 @@ impl Opening {
     fn compare_with_records(&mut self) -> Result<()> {
         let mut stored = RoaringTreemap::new();
         for record in self.state.records.records() {
-            match record.map_err(Error::from).and_then(Entry::new) {
-                Ok(entry) if entry.id().0 >= self.next => break,
-                Ok(entry) if entry.kind() == Kind::Embeddings => {}
-                Ok(entry) => drop(stored.insert(entry.id().0)),
+            match record.map_err(Error::from).and_then(record::decode) {
+                Ok((_, entry)) if entry.id().0 >= self.next => break,
+                Ok((Kind::Embeddings, _)) => {}
+                Ok((_, entry)) => drop(stored.insert(entry.id().0)),
                 Err(e) => remember_damage(&mut self.recovery, e)?,
             }
         }
@@ -193,12 +167,12 @@ impl Opening {
         }
         let mut group = Group::default();
         for record in self.state.records.clone().records_from(RecordId(self.next_missing)) {
-            let entry = match record.map_err(Error::from).and_then(Entry::new) {
-                Ok(entry) if entry.id().0 >= self.next => break,
-                Ok(entry) if self.missing.contains(entry.id().0) => entry,
+            let (kind, entry) = match record.map_err(Error::from).and_then(record::decode) {
+                Ok((_, entry)) if entry.id().0 >= self.next => break,
+                Ok(known) if self.missing.contains(known.1.id().0) => known,
                 _ => continue, // damage was met before
             };
-            if let Err(e) = group.add(&entry, &self.state, &self.rescued) {
+            if let Err(e) = group.add(kind, &entry, &self.state, &self.rescued) {
                 remember_damage(&mut self.recovery, e)?;
             }
             if group.is_full() {
@@ -228,8 +202,9 @@ impl Opening {
                 }
             };
             let behind = record.id().0 + 1;
-            if let Err(e) = Entry::new(record).and_then(|entry| group.add(&entry, &self.state, &self.rescued))
-            {
+            let added = record::decode(record)
+                .and_then(|(kind, entry)| group.add(kind, &entry, &self.state, &self.rescued));
+            if let Err(e) = added {
                 remember_damage(&mut self.recovery, e)?;
             }
             if group.is_full() {
@@ -249,22 +224,11 @@ impl Opening {
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
-        self.recovery.records_indexed += group.docs.len() as u64;
+        self.recovery.records_indexed += group.documents.len() as u64;
         let shard = group.build(&self.state, covers)?;
         self.state.push_tail(View::new(Arc::new(shard)), 0);
         Ok(())
     }
-}
-
-/// Rows of a sealed shard that are dead for good.
-pub(crate) fn tombstones(records: &Records, number: u64) -> Result<RoaringBitmap> {
-    let mut rows = RoaringBitmap::new();
-    for part in records.parts().iter().filter(|part| part.kind() == DEAD && part.tag() == number) {
-        part.verify()?;
-        let fault = |e| Error::damaged(format!("rows of shard {number} that are dead: {e}"));
-        rows |= RoaringBitmap::deserialize_from(&part.content()?[..]).map_err(fault)?;
-    }
-    Ok(rows)
 }
 
 /// What a reader sees that had `old` before: the shards that it has are kept, also those in memory that still fit.
@@ -292,10 +256,6 @@ impl Opening {
     }
 }
 
-/// Records that are indexed together, at the most, and the bytes of their content.
-const RECORDS_AT_ONCE: usize = 4096;
-const BYTES_AT_ONCE: usize = 4 << 20;
-
 /// Damage costs what is damaged. Any other failure may be over the next time, and is no reason to leave anything out.
 fn remember_damage(recovery: &mut RecoveryReport, e: Error) -> Result<()> {
     if e.kind() != ErrorKind::Damaged {
@@ -305,125 +265,77 @@ fn remember_damage(recovery: &mut RecoveryReport, e: Error) -> Result<()> {
     Ok(())
 }
 
-/// What an index has to know of a record that was read.
-#[derive(Debug)]
-pub(crate) struct OwnedDoc {
-    pub(crate) id: RecordId,
-    pub(crate) key: Option<String>,
-    pub(crate) metadata: Map<String, Value>,
-    pub(crate) text: Option<String>,
-    pub(crate) embeddings: Vec<(usize, Embedding)>,
-}
-
-impl OwnedDoc {
-    /// Without embeddings.
-    pub(crate) fn read(entry: &Entry) -> Result<Self> {
-        let text = if entry.is_text() { Some(entry.text()?.into_owned()) } else { None };
-        let (key, metadata) = (entry.key()?, entry.metadata()?);
-        Ok(Self { id: entry.id(), key, metadata, text, embeddings: Vec::new() })
-    }
-
-    pub(crate) fn as_doc(&self) -> Doc<'_> {
-        Doc {
-            id: self.id,
-            key: self.key.as_deref(),
-            metadata: Some(&self.metadata),
-            text: self.text.as_deref(),
-            embeddings: self.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
-        }
-    }
-
-    /// Puts an embedding in the place of what the space had.
-    pub(crate) fn embed(&mut self, number: usize, embedding: Embedding) {
-        self.embeddings.retain(|(of, _)| *of != number);
-        self.embeddings.push((number, embedding));
-    }
-
-    /// A record that is there already, with the embeddings that it has.
-    pub(crate) fn stored(state: &State, id: RecordId) -> Result<Option<Self>> {
-        let Some(entry) = state.entry(id)? else { return Ok(None) };
-        let mut doc = Self::read(&entry)?;
-        for number in 0..state.settings.spaces.len() {
-            let embedding = state.embedding(id, number)?;
-            doc.embeddings.extend(embedding.map(|embedding| (number, embedding)));
-        }
-        Ok(Some(doc))
-    }
-}
-
 /// Records on their way into one shard.
 #[derive(Debug, Default)]
 struct Group {
-    docs: Vec<OwnedDoc>,
+    documents: Vec<OwnedDocument>,
     /// Earlier records whose embeddings came in this group.
-    late: BTreeMap<RecordId, OwnedDoc>,
+    added: BTreeMap<RecordId, OwnedDocument>,
     /// Embeddings of records that are still to come: they stand before theirs.
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
-    carriers: RoaringTreemap,
+    embedding_records: RoaringTreemap,
     bytes: usize,
 }
 
 impl Group {
     fn is_full(&self) -> bool {
-        (self.docs.len() >= RECORDS_AT_ONCE || self.bytes >= BYTES_AT_ONCE) && self.pending.is_empty()
+        (self.documents.len() >= policy::RECOVERED_RECORDS_AT_ONCE
+            || self.bytes >= policy::RECOVERED_BYTES_AT_ONCE)
+            && self.pending.is_empty()
     }
 
-    fn add(&mut self, entry: &Entry, state: &State, rescued: &[Rescued]) -> Result<()> {
-        if entry.kind() == Kind::Embeddings {
+    fn add(&mut self, kind: Kind, entry: &Entry, state: &State, rescued: &[Rescued]) -> Result<()> {
+        if kind == Kind::Embeddings {
             return self.add_embeddings(entry, state);
         }
-        let mut doc = OwnedDoc::read(entry)?;
+        let mut document = OwnedDocument::read(entry)?;
         for (number, space) in state.settings.spaces.iter().enumerate() {
             for shard in rescued {
                 let vectors = shard.vectors.get(number).and_then(Option::as_ref);
                 let kept = vectors
-                    .zip(shard.live_row_of(doc.id))
-                    .map(|(vectors, row)| stored_embedding(vectors, row, space));
+                    .zip(shard.live_row_of(document.id))
+                    .map(|(vectors, row)| vectors.embedding(row, space));
                 if let Some(Ok(Some(embedding))) = kept {
-                    doc.embed(number, embedding);
+                    document.embed(number, embedding);
                 }
             }
         }
-        let pending = self.pending.remove(&doc.id).unwrap_or_default();
+        let pending = self.pending.remove(&document.id).unwrap_or_default();
         for (number, embedding) in pending {
-            doc.embed(number, embedding);
+            document.embed(number, embedding);
         }
-        self.bytes += doc.text.as_ref().map_or(0, String::len) + 64;
-        self.docs.push(doc);
+        self.bytes += document.text.as_ref().map_or(0, String::len) + 64;
+        self.documents.push(document);
         Ok(())
     }
 
     fn add_embeddings(&mut self, entry: &Entry, state: &State) -> Result<()> {
-        self.carriers.insert(entry.id().0);
+        self.embedding_records.insert(entry.id().0);
         let (number, found) = embeddings::decode(entry, &state.settings)?;
         for (id, embedding) in found {
             embeddings::check(&state.settings.spaces[number].quantizer, &embedding)?;
             self.bytes += embedding.codes.len() + embedding.original.len();
             if id > entry.id() {
                 self.pending.entry(id).or_default().push((number, embedding));
-            } else if let Ok(at) = self.docs.binary_search_by_key(&id, |doc| doc.id) {
-                self.docs[at].embed(number, embedding);
-            } else if let Some(doc) = self.late.get_mut(&id) {
-                doc.embed(number, embedding);
-            } else if let Some(mut doc) = OwnedDoc::stored(state, id)? {
-                doc.embed(number, embedding);
-                self.late.insert(id, doc);
+            } else if let Ok(at) = self.documents.binary_search_by_key(&id, |document| document.id) {
+                self.documents[at].embed(number, embedding);
+            } else if let Some(document) = self.added.get_mut(&id) {
+                document.embed(number, embedding);
+            } else if let Some(mut document) = state.document(id)? {
+                document.embed(number, embedding);
+                self.added.insert(id, document);
             }
         }
         Ok(())
     }
 
     fn is_empty(&self) -> bool {
-        self.docs.is_empty() && self.late.is_empty() && self.carriers.is_empty()
+        self.documents.is_empty() && self.added.is_empty() && self.embedding_records.is_empty()
     }
 
     fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
-        let docs: Vec<Doc<'_>> = self.late.values().chain(&self.docs).map(OwnedDoc::as_doc).collect();
-        build(&state.settings, covers, &docs, self.carriers)
+        let documents: Vec<Document<'_>> =
+            self.added.values().chain(&self.documents).map(OwnedDocument::as_document).collect();
+        build(&state.settings, covers, &documents, self.embedding_records)
     }
-}
-
-/// Kinds of parts that belong to the shard with their tag.
-pub(crate) fn belongs_to_shard(kind: PartKind) -> bool {
-    kind == SHARD || kind == DEAD
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use block_format::RecordId;
 use serde::Serialize;
 
-use crate::record::Entry;
+use crate::api::entry::Entry;
 
 /// What a search found.
 #[derive(Debug, Clone, Default)]

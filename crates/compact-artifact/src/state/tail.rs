@@ -5,10 +5,10 @@ use std::sync::Arc;
 use roaring::RoaringTreemap;
 use vector_index::IndexBytes;
 
-use crate::error::Result;
-use crate::settings::Settings;
+use super::view::View;
+use crate::api::error::Result;
+use crate::format::settings::Settings;
 use crate::shard::{Shard, Source, merge};
-use crate::state::View;
 
 /// So many shards of about one size become one.
 const FAN_IN: usize = 4;
@@ -42,10 +42,10 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) 
 /// One shard in memory of several that are neighbours, without their dead rows.
 fn merged(settings: &Settings, views: &[View]) -> Result<View> {
     let sources: Vec<Source> =
-        views.iter().map(|view| Source::new(view, view.dead.bitmap().clone())).collect();
+        views.iter().map(|view| Source::new(&view.shard, view.dead.bitmap().clone())).collect();
     let (bytes, _) = merge(settings, covered(views), &sources, IndexBytes::default())?;
     let reindexed = views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.reindexed);
-    Ok(View::new(Arc::new(Shard::open_memory(bytes, carriers(views), reindexed, settings)?)))
+    Ok(View::new(Arc::new(Shard::open_memory(bytes, embedding_records(views), reindexed, settings)?)))
 }
 
 /// The ids that neighbours cover together.
@@ -55,6 +55,6 @@ pub(crate) fn covered(views: &[View]) -> std::ops::Range<u64> {
 }
 
 /// Ids of the records that carried the embeddings which these shards have now; they are deleted when the shards are sealed.
-pub(crate) fn carriers(views: &[View]) -> RoaringTreemap {
-    views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.carriers)
+pub(crate) fn embedding_records(views: &[View]) -> RoaringTreemap {
+    views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.embedding_records)
 }

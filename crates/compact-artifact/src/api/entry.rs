@@ -1,0 +1,151 @@
+//! A stored record, as a caller gets it back.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use block_format::RecordId;
+use serde_json::{Map, Value};
+
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::filter::check_metadata;
+use crate::json;
+
+/// A stored record. Its block stays in memory as long as the value lives.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    record: block_format::Record,
+    places: Places,
+}
+
+/// Where the key, the metadata and the content of a record are among its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) is_text: bool,
+    pub(crate) key: Range<u64>,
+    pub(crate) metadata: Range<u64>,
+    /// Where the content begins; it reaches to the end.
+    pub(crate) content: u64,
+}
+
+impl Entry {
+    pub(crate) fn new(record: block_format::Record, places: Places) -> Self {
+        Self { record, places }
+    }
+
+    /// The id of the record.
+    pub fn id(&self) -> RecordId {
+        self.record.id()
+    }
+
+    /// Its key.
+    pub fn key(&self) -> Result<Option<String>> {
+        let bytes = self.record.range(self.places.key.clone())?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let key = std::str::from_utf8(&bytes).map_err(|_| self.fault("its key is not UTF-8"))?;
+        Ok(Some(key.to_owned()))
+    }
+
+    /// Its metadata; empty if it has none.
+    pub fn metadata(&self) -> Result<Map<String, Value>> {
+        let bytes = self.record.range(self.places.metadata.clone())?;
+        if bytes.is_empty() {
+            return Ok(Map::new());
+        }
+        let not_stored = |e: Error| self.fault(&format!("its metadata cannot have been stored: {e}"));
+        let Value::Object(metadata) = json::from_slice(&bytes).map_err(not_stored)? else {
+            return Err(self.fault("its metadata is not a JSON object"));
+        };
+        check_metadata(&metadata).map_err(not_stored)?;
+        Ok(metadata)
+    }
+
+    /// Whether it was stored as a text.
+    pub fn is_text(&self) -> bool {
+        self.places.is_text
+    }
+
+    /// Length of the content in bytes.
+    pub fn len(&self) -> u64 {
+        self.record.len() - self.places.content
+    }
+
+    /// Whether the content is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The content of a text.
+    pub fn text(&self) -> Result<Cow<'_, str>> {
+        if !self.is_text() {
+            let message = format!("record {} is a blob; read it with `bytes` or `reader`", self.id());
+            return Err(Error::new(ErrorKind::NotText, message));
+        }
+        let not_utf8 = || self.fault("its text is not UTF-8");
+        match self.bytes()? {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| not_utf8()),
+            Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|_| not_utf8()),
+        }
+    }
+
+    /// The whole content. For one that may not fit in memory there is [`Entry::reader`].
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
+        Ok(self.record.range(self.places.content..self.record.len())?)
+    }
+
+    /// Some bytes of the content; what lies behind its end is left out.
+    pub fn range(&self, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
+        let shifted = |at: u64| at.saturating_add(self.places.content);
+        Ok(self.record.range(shifted(range.start)..shifted(range.end))?)
+    }
+
+    /// Reads the content from front to back, or from anywhere, with one frame of 256 KiB in memory.
+    pub fn reader(&self) -> EntryReader {
+        EntryReader { inner: self.record.reader(), start: self.places.content, begun: false }
+    }
+
+    fn fault(&self, message: &str) -> Error {
+        Error::damaged(format!("record {}: {message}", self.id()))
+    }
+}
+
+/// The content of a record as [`Read`] and [`Seek`].
+#[derive(Debug)]
+pub struct EntryReader {
+    inner: block_format::ContentReader,
+    start: u64,
+    begun: bool,
+}
+
+impl Read for EntryReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if !self.begun {
+            self.inner.seek(SeekFrom::Start(self.start))?;
+            self.begun = true;
+        }
+        self.inner.read(buf)
+    }
+}
+
+impl Seek for EntryReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            SeekFrom::Start(at) => SeekFrom::Start(at.saturating_add(self.start)),
+            SeekFrom::Current(by) if !self.begun => {
+                let at = self.start.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
+                SeekFrom::Start(at)
+            }
+            other => other,
+        };
+        let before = self.inner.stream_position()?;
+        let at = self.inner.seek(to)?;
+        if at < self.start {
+            self.inner.seek(SeekFrom::Start(before))?;
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.begun = true;
+        Ok(at - self.start)
+    }
+}

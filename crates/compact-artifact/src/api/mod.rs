@@ -1,0 +1,12 @@
+//! What callers name: options, records, queries, results, reports, errors. Nothing in here knows how any of it is done.
+
+pub(crate) mod batch;
+pub(crate) mod entry;
+pub(crate) mod error;
+pub(crate) mod options;
+pub(crate) mod query;
+pub(crate) mod record;
+pub(crate) mod reports;
+pub(crate) mod results;
+pub(crate) mod space;
+pub(crate) mod stats;

@@ -1,0 +1,112 @@
+//! A record as a caller has it, and how long what it holds may be.
+
+use serde_json::{Map, Value};
+
+use crate::api::error::{Error, ErrorKind, Result};
+
+/// The longest key in bytes.
+pub const MAX_KEY_LEN: usize = 1024;
+/// The longest metadata of a record in bytes, as JSON.
+pub const MAX_METADATA_LEN: usize = 1 << 20;
+/// The longest text of a record in bytes; a longer one is a blob.
+pub const MAX_TEXT_LEN: usize = 64 << 20;
+
+/// A record to be stored: content, and what it is found by.
+///
+/// ```
+/// use compact_artifact::Record;
+/// use serde_json::json;
+///
+/// let record = Record::text("a cat on a mat").key("doc-1").metadata(json!({"year": 2026})).embedding("text", vec![0.1, 0.9]);
+/// # let _ = record;
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a record is stored by `add`"]
+pub struct Record {
+    pub(crate) content: Content,
+    pub(crate) key: Option<String>,
+    pub(crate) metadata: Value,
+    pub(crate) embeddings: Vec<(String, Vec<f32>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Content {
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Record {
+    /// A text, which is found by its words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::new(Content::Text(text.into()))
+    }
+
+    /// Any bytes.
+    pub fn blob(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(Content::Blob(bytes.into()))
+    }
+
+    fn new(content: Content) -> Self {
+        Self { content, key: None, metadata: Value::Null, embeddings: Vec::new() }
+    }
+
+    /// A name that no other record of the artifact has, up to [`MAX_KEY_LEN`] bytes.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// A JSON object that filters ask about, up to [`MAX_METADATA_LEN`] bytes, with arrays and objects nested at most
+    /// [`MAX_DEPTH`](crate::json::MAX_DEPTH) deep and paths of fields up to 1,024 bytes.
+    pub fn metadata(mut self, metadata: impl Into<Value>) -> Self {
+        self.metadata = metadata.into();
+        self
+    }
+
+    /// The embedding of the record in a vector space; one for each space at the most.
+    pub fn embedding(mut self, space: impl Into<String>, vector: impl Into<Vec<f32>>) -> Self {
+        self.embeddings.push((space.into(), vector.into()));
+        self
+    }
+
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            Content::Blob(_) => None,
+        }
+    }
+
+    pub(crate) fn content(&self) -> &[u8] {
+        match &self.content {
+            Content::Text(text) => text.as_bytes(),
+            Content::Blob(bytes) => bytes,
+        }
+    }
+
+    /// Bytes that it holds, about.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let embeddings: usize = self.embeddings.iter().map(|(_, vector)| 4 * vector.len()).sum();
+        self.content().len() + self.key.as_ref().map_or(0, String::len) + embeddings + 256
+    }
+
+    pub(crate) fn metadata_map(&self) -> Option<&Map<String, Value>> {
+        self.metadata.as_object()
+    }
+}
+
+/// Whether a record may be so long. The writer asks before it stores, the reader when it has read the lengths.
+pub(crate) fn check_lengths(is_text: bool, key: u64, metadata: u64, content: u64) -> Result<()> {
+    let content_limit = if is_text { MAX_TEXT_LEN as u64 } else { u64::MAX };
+
+    for (what, len, limit) in [
+        ("a key", key, MAX_KEY_LEN as u64),
+        ("metadata", metadata, MAX_METADATA_LEN as u64),
+        ("a text", content, content_limit),
+    ] {
+        if len > limit {
+            let message = format!("{what} of {len} bytes; expected at most {limit}");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! What opening, sealing, compacting, packing, verifying and salvaging did or found.
+
+use serde::Serialize;
+
+/// What opening found, beyond what a closed artifact has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Commits that were not closed in: found in the log, and kept.
+    pub commits_recovered: u64,
+    /// Records in them.
+    pub records_recovered: u64,
+    /// Bytes of a commit that was never acknowledged, and was dropped.
+    pub dropped_len: u64,
+    /// Files of changes that never finished, and were removed.
+    pub removed_files: usize,
+    /// Records that no sealed index covers, and that were indexed in memory.
+    pub records_indexed: u64,
+    /// Indexes that were damaged or missing, and were made anew from records.
+    pub shards_rebuilt: u64,
+    /// Damage that was met, a sentence each. `verify` looks everywhere.
+    pub damage: Vec<String>,
+}
+
+impl RecoveryReport {
+    /// Whether the artifact was found as it was closed.
+    pub fn is_clean(&self) -> bool {
+        *self == Self { records_indexed: self.records_indexed, ..Self::default() }
+    }
+}
+
+/// What sealing did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SealReport {
+    /// Records that are in sealed indexes now and were not before.
+    pub records: u64,
+    /// Indexes that were written.
+    pub shards: u64,
+}
+
+/// What compacting did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CompactReport {
+    /// Bytes of all files on disk before, the log included.
+    pub bytes_before: u64,
+    /// Bytes of all files on disk now.
+    pub bytes_after: u64,
+    /// Deleted records whose space was returned.
+    pub records_dropped: u64,
+    /// Segments that were rewritten.
+    pub segments_rewritten: u64,
+    /// Indexes that were rewritten.
+    pub shards_rewritten: u64,
+}
+
+/// What packing wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PackReport {
+    /// Length of the file.
+    pub bytes: u64,
+    /// Files that it holds.
+    pub files: u64,
+    /// The BLAKE3 hash of its content, in hexadecimal.
+    pub hash: String,
+}
+
+/// What unpacking wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UnpackReport {
+    /// Files of the new directory.
+    pub files: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+}
+
+/// What verifying found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Files that were looked at.
+    pub files: u64,
+    /// Blocks of records in them.
+    pub blocks: u64,
+    /// What a crash left, or a writer that is at work, a sentence each: no damage, nothing is lost. The next open for writing clears it.
+    pub left_by_crash: Vec<String>,
+    /// Damaged places, a sentence each: which file, where, what is lost.
+    pub damage: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Whether there is no damage.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// What salvaging kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Records that were kept, with their ids, keys and metadata.
+    pub records: u64,
+    /// What was lost, a sentence each.
+    pub losses: Vec<String>,
+}
+
+impl From<block_format::VerifyReport> for VerifyReport {
+    fn from(report: block_format::VerifyReport) -> Self {
+        let left_by_crash = report.left_by_crash.iter().map(ToString::to_string).collect();
+        let damage = report.damage.iter().map(ToString::to_string).collect();
+        Self { files: report.files, blocks: report.blocks, left_by_crash, damage }
+    }
+}

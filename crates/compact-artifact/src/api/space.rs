@@ -1,0 +1,122 @@
+//! Vector spaces: one dimension, one metric, and what is kept of each vector.
+
+use serde::{Deserialize, Serialize};
+use vector_index::{Int8Quantizer, Metric};
+
+use crate::api::error::{Error, Result};
+
+/// What is kept of the vectors of a space beside their codes, to order the best results by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Originals {
+    /// Nothing: a byte a dimension in all.
+    #[default]
+    None,
+    /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose
+    /// largest value is not in 2^-14 to 65,504 is refused; under cosine, where only its direction counts, it is kept multiplied by a power of two.
+    F16,
+    /// The vectors as they were: four bytes a dimension more.
+    F32,
+}
+
+/// How vectors are compared in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Quantization {
+    /// By codes of a byte a dimension, scaled by the largest value of each vector.
+    #[default]
+    Int8,
+}
+
+/// What a vector space is: one dimension, one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct SpaceOptions {
+    pub(crate) dimension: usize,
+    pub(crate) metric: Metric,
+    pub(crate) quantization: Quantization,
+    pub(crate) originals: Originals,
+}
+
+impl SpaceOptions {
+    /// Vectors of 1 to 65,536 dimensions.
+    pub fn new(dimension: usize, metric: Metric) -> Self {
+        Self { dimension, metric, quantization: Quantization::Int8, originals: Originals::None }
+    }
+
+    /// How vectors are compared in the index. Default, and for now the only one: `Int8`.
+    pub fn quantization(mut self, quantization: Quantization) -> Self {
+        self.quantization = quantization;
+        self
+    }
+
+    /// What is kept beside the codes. Default: nothing.
+    pub fn originals(mut self, originals: Originals) -> Self {
+        self.originals = originals;
+        self
+    }
+
+    pub(crate) fn check(&self, name: &str) -> Result<()> {
+        if name.is_empty() || name.len() > MAX_NAME {
+            let message =
+                format!("the name of a vector space: expected 1 to {MAX_NAME} bytes, found {}", name.len());
+            return Err(Error::invalid(message));
+        }
+        Int8Quantizer::new(self.metric, self.dimension)
+            .map(drop)
+            .map_err(|e| Error::from(e).about(format_args!("vector space {name:?}")))
+    }
+}
+
+/// A vector space of an artifact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Space {
+    pub(crate) name: String,
+    pub(crate) options: SpaceOptions,
+    pub(crate) quantizer: Int8Quantizer,
+}
+
+impl Space {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number of dimensions of its vectors.
+    pub fn dimension(&self) -> usize {
+        self.options.dimension
+    }
+
+    /// How its vectors are compared.
+    pub fn metric(&self) -> Metric {
+        self.options.metric
+    }
+
+    /// What is kept beside the codes.
+    pub fn originals(&self) -> Originals {
+        self.options.originals
+    }
+
+    pub(crate) fn new(name: &str, options: SpaceOptions) -> Result<Self> {
+        options.check(name)?;
+        let quantizer = Int8Quantizer::new(options.metric, options.dimension)?;
+        Ok(Self { name: name.to_owned(), options, quantizer })
+    }
+}
+
+/// The longest name of a vector space in bytes.
+const MAX_NAME: usize = 255;
+
+const METRICS: [(Metric, &str); 3] = [(Metric::Cosine, "cosine"), (Metric::Dot, "dot"), (Metric::L2, "l2")];
+
+/// The name of a metric, as it is written in settings and on command lines.
+pub fn metric_name(metric: Metric) -> &'static str {
+    METRICS.iter().find(|(known, _)| *known == metric).map_or("cosine", |(_, name)| name)
+}
+
+/// The metric of a name: `cosine`, `dot` or `l2`.
+pub fn metric_of_name(name: &str) -> Option<Metric> {
+    METRICS.iter().find(|(_, known)| *known == name).map(|(metric, _)| *metric)
+}

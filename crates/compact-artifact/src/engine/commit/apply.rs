@@ -1,0 +1,232 @@
+//! Plans are committed: indexed, written, published.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use block_format::{CommitSeq, RecordId};
+use roaring::RoaringTreemap;
+
+use super::plan::{Plan, PlannedBatch};
+use super::prepare::{Prepared, PreparedRecord};
+use super::queue::{CommitState, Queue, ReceiptSlot};
+use crate::api::batch::{Batch, Receipt};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::Maintenance;
+use crate::api::record::{Content, Record};
+use crate::engine::core::Engine;
+use crate::engine::policy;
+use crate::format::embeddings::{self, Embedding};
+use crate::format::record::encode_head;
+use crate::format::settings::Settings;
+use crate::shard::{Document, build, build_divided};
+use crate::state::{OwnedDocument, State, View};
+use crate::trace::event;
+
+impl Engine {
+    pub(crate) fn write(&self, batch: Batch) -> Result<Receipt> {
+        self.check_writable()?;
+        let prepared = Prepared::new(batch, &self.state().settings, self.options.durability)?;
+        let slot = Arc::new(ReceiptSlot::default());
+        self.queue.lock().push((prepared, slot.clone()));
+        let mut commits = self.commit_lock.lock();
+        if slot.is_empty() {
+            let queue = std::mem::take(&mut *self.queue.lock());
+            self.commit_all(&mut commits, queue);
+        }
+        let is_due = commits.is_due(policy::seal_at(&self.options));
+        drop(commits);
+        let result = slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed")));
+        if is_due && result.is_ok() {
+            self.maintain();
+        }
+        result
+    }
+
+    fn commit_all(&self, commits: &mut CommitState, queue: Queue) {
+        let mut plan = Plan::default();
+        for (prepared, slot) in queue {
+            if plan.conflicts(&prepared) {
+                self.commit(commits, std::mem::take(&mut plan));
+            }
+            let depends_on_others = prepared.depends_on_others();
+            if let Err(e) = plan.add(prepared, &slot, &self.state()) {
+                slot.fill(Err(e));
+            }
+            if depends_on_others {
+                self.commit(commits, std::mem::take(&mut plan));
+            }
+        }
+        self.commit(commits, plan);
+    }
+
+    /// Commits a plan, and tells all who wait for it.
+    fn commit(&self, commits: &mut CommitState, mut plan: Plan) {
+        let batches = std::mem::take(&mut plan.batches);
+        if batches.is_empty() {
+            return;
+        }
+        match self.try_commit(commits, &plan) {
+            Ok((seq, ids)) => {
+                for PlannedBatch { slot, places, deleted } in batches {
+                    let ids = places.into_iter().map(|place| ids[place]).collect();
+                    slot.fill(Ok(Receipt { seq, ids, deleted }));
+                }
+            }
+            Err(e) => batches.iter().for_each(|batches| batches.slot.fill(Err(e.share()))),
+        }
+    }
+
+    /// Indexes, commits, publishes. Returns the ids of the puts.
+    fn try_commit(&self, commits: &mut CommitState, plan: &Plan) -> Result<(CommitSeq, Vec<RecordId>)> {
+        let state = self.state();
+        let mut batch = self.store.batch();
+        plan.deletes.iter().for_each(|id| batch.delete(RecordId(id)));
+        let start = state.records.next_id().0;
+        let mut ids = Vec::with_capacity(plan.puts.len());
+        let mut embedding_records = RoaringTreemap::new();
+        for puts in plan.puts.chunks(policy::RECORDS_PER_EMBEDDINGS) {
+            let of_spaces = embeddings_of(puts, &state.settings);
+            let next = start + batch.record_count();
+            let first = next + of_spaces.iter().map(|of| of.record_count() as u64).sum::<u64>();
+            embedding_records.insert_range(next..first);
+            for of in &of_spaces {
+                of.encode(first).iter().try_for_each(|bytes| batch.put(bytes).map(drop))?;
+            }
+            for put in puts {
+                ids.push(RecordId(start + batch.record_count()));
+                batch.put(&[&put.head, put.record.content()].concat())?;
+            }
+        }
+        for number in 0..state.settings.spaces.len() {
+            let of_space = plan.added.iter().flat_map(|(id, added)| {
+                added.embeddings.iter().map(move |(of, embedding)| (*id, *of, embedding))
+            });
+            let of_space: Vec<_> = of_space
+                .filter(|(_, of, _)| *of == number)
+                .map(|(id, _, embedding)| (id, embedding))
+                .collect();
+            for bytes in embeddings::encode(number, &of_space) {
+                embedding_records.insert(start + batch.record_count());
+                batch.put(&bytes)?;
+            }
+        }
+        let end = start + batch.record_count();
+        let puts = plan.puts.iter().zip(&ids).map(|(put, &id)| Document {
+            id,
+            key: put.record.key.as_deref(),
+            metadata: put.record.metadata_map(),
+            text: put.record.as_text(),
+            embeddings: put.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
+        });
+        let documents: Vec<Document<'_>> =
+            plan.reindexed_documents().map(OwnedDocument::as_document).chain(puts).collect();
+        let shard = if end > start {
+            Some(build_divided(
+                self.store.workers(),
+                &state.settings,
+                start..end,
+                &documents,
+                embedding_records,
+            )?)
+        } else {
+            None
+        };
+
+        let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
+
+        let bytes = plan.puts.iter().map(PreparedRecord::bytes).sum::<usize>() as u64;
+        commits.log_bytes += bytes;
+        let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
+        next.mark_dead(&plan.deletes);
+        if let Some(shard) = shard {
+            next.push_tail(View::new(Arc::new(shard)), commits.sealed_below);
+        }
+        commits.tail_bytes = next.tail_bytes();
+        self.publish(next);
+        event!(
+            DEBUG,
+            seq = receipt.seq.0,
+            records = ids.len(),
+            deleted = plan.deletes.len(),
+            bytes,
+            "commit"
+        );
+        Ok((receipt.seq, ids))
+    }
+
+    pub(crate) fn add_reader(&self, record: Record, content: impl Read) -> Result<RecordId> {
+        self.check_writable()?;
+        if record.content != Content::Blob(Vec::new()) || !record.embeddings.is_empty() {
+            let message = "expected a record without content and embeddings, as `Record::blob([])` makes it";
+            return Err(Error::invalid(message));
+        }
+        let head = encode_head(&record)?;
+        let mut commits = self.commit_lock.lock();
+        let state = self.state();
+        if let Some(key) = &record.key
+            && state.id_of_key(key)?.is_some()
+        {
+            let message = format!("there is a record with the key {key:?}; delete it first");
+            return Err(Error::new(ErrorKind::AlreadyExists, message));
+        }
+        let id = state.records.next_id();
+        let (key, metadata) = (record.key.as_deref(), record.metadata_map());
+        let document = Document { id, key, metadata, text: None, embeddings: Vec::new() };
+        let shard = build(&state.settings, id.0..id.0 + 1, &[document], RoaringTreemap::new())?;
+        let inside = self.callers.enter();
+        self.store.put_reader(head.as_slice().chain(content), self.options.durability)?;
+        drop(inside);
+        // From here on the record is there, whatever fails.
+        let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
+        next.push_tail(View::new(Arc::new(shard)), commits.sealed_below);
+        // Its frames stay as they are when it is sealed; their length in the log counts.
+        commits.log_bytes += next.records.get(id).ok().flatten().map_or(0, |record| record.len());
+        commits.tail_bytes = next.tail_bytes();
+        self.publish(next);
+        let is_due = commits.is_due(policy::seal_at(&self.options));
+        drop(commits);
+        if is_due {
+            self.maintain();
+        }
+        Ok(id)
+    }
+
+    /// Seals if that is due, or has it done. A failure is tried again with the next commit, and by `seal` and `close`.
+    fn maintain(&self) {
+        match self.options.maintenance {
+            Maintenance::Inline => drop(self.seal_if_due()),
+            Maintenance::Background => self.signal.wake(),
+            Maintenance::Manual => {}
+        }
+    }
+}
+
+/// Embeddings of neighbouring puts in one space, by the place of the put.
+struct SpaceEmbeddings<'a> {
+    number: usize,
+    of: Vec<(u64, &'a Embedding)>,
+}
+
+impl SpaceEmbeddings<'_> {
+    fn record_count(&self) -> usize {
+        embeddings::records_of(self.of.len(), self.of.first().map(|(_, embedding)| *embedding))
+    }
+
+    fn encode(&self, first: u64) -> Vec<Vec<u8>> {
+        let of: Vec<_> =
+            self.of.iter().map(|(place, embedding)| (RecordId(first + place), *embedding)).collect();
+        embeddings::encode(self.number, &of)
+    }
+}
+
+fn embeddings_of<'a>(puts: &'a [PreparedRecord], settings: &Settings) -> Vec<SpaceEmbeddings<'a>> {
+    let of_space = |number: usize| {
+        let of = (0..).zip(puts).flat_map(|(place, put)| {
+            put.embeddings.iter().map(move |(of, embedding)| (place, *of, embedding))
+        });
+        let of =
+            of.filter(|(_, of, _)| *of == number).map(|(place, _, embedding)| (place, embedding)).collect();
+        SpaceEmbeddings { number, of }
+    };
+    (0..settings.spaces.len()).map(of_space).filter(|of_spaces| !of_spaces.of.is_empty()).collect()
+}

@@ -1,0 +1,175 @@
+//! Batches that become one commit: which records are put, replaced, deleted, or indexed again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use block_format::{Durability, RecordId};
+use roaring::RoaringTreemap;
+
+use super::prepare::{Prepared, PreparedChange, PreparedRecord};
+use super::queue::ReceiptSlot;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::engine::policy;
+use crate::format::embeddings::Embedding;
+use crate::state::{OwnedDocument, State};
+
+/// What becomes one commit.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) puts: Vec<PreparedRecord>,
+    pub(super) deletes: RoaringTreemap,
+    pub(super) added: BTreeMap<RecordId, AddedEmbeddings>,
+    keys: HashSet<String>,
+    /// Bytes of the puts.
+    bytes: usize,
+    pub(super) batches: Vec<PlannedBatch>,
+    pub(super) durability: Option<Durability>,
+}
+
+/// An earlier record that gets embeddings.
+#[derive(Debug)]
+pub(super) struct AddedEmbeddings {
+    /// The record as it will be.
+    document: OwnedDocument,
+    pub(super) embeddings: Vec<(usize, Embedding)>,
+}
+
+/// A batch of the plan.
+#[derive(Debug)]
+pub(super) struct PlannedBatch {
+    pub(super) slot: Arc<ReceiptSlot>,
+    /// The places of its records among the puts.
+    pub(super) places: Vec<usize>,
+    pub(super) deleted: u64,
+}
+
+impl Plan {
+    /// Whether a batch has to wait for the next commit, because its outcome may depend on this one.
+    pub(super) fn conflicts(&self, prepared: &Prepared) -> bool {
+        !self.batches.is_empty()
+            && (prepared.depends_on_others()
+                || prepared.keys().any(|key| self.keys.contains(key))
+                || self.bytes.saturating_add(prepared.bytes()) > policy::MAX_COMMIT_BYTES)
+    }
+
+    /// Adds a batch, or says why it cannot be; then nothing was changed.
+    pub(super) fn add(&mut self, prepared: Prepared, slot: &Arc<ReceiptSlot>, state: &State) -> Result<()> {
+        let bytes = prepared.bytes();
+        let mut puts: Vec<Option<PreparedRecord>> = Vec::new();
+        let mut places: Vec<usize> = Vec::new();
+        let mut own_keys: HashMap<String, usize> = HashMap::new();
+        let mut deletes = RoaringTreemap::new();
+        let mut replaced = RoaringTreemap::new();
+        let mut added: BTreeMap<RecordId, AddedEmbeddings> = BTreeMap::new();
+        for op in prepared.ops {
+            match op {
+                PreparedChange::Put(put) => {
+                    let place = puts.len();
+                    if let Some(key) = put.record.key.clone() {
+                        let earlier = own_keys.get(&key).copied();
+                        let stored = state.id_of_key(&key)?.filter(|id| !deletes.contains(id.0));
+                        if !put.replace
+                            && (earlier.is_some() || stored.is_some_and(|id| !replaced.contains(id.0)))
+                        {
+                            let message =
+                                format!("there is a record with the key {key:?}; use `upsert` to replace it");
+                            return Err(Error::new(ErrorKind::AlreadyExists, message));
+                        }
+                        replaced.extend(stored.map(|id| id.0));
+                        if let Some(earlier) = earlier {
+                            puts[earlier] = None;
+                            places.iter_mut().filter(|place| **place == earlier).for_each(|at| *at = place);
+                        }
+                        own_keys.insert(key, place);
+                    }
+                    places.push(place);
+                    puts.push(Some(put));
+                }
+                PreparedChange::Delete(id) => {
+                    if state.locate(id).is_some() {
+                        deletes.insert(id.0);
+                    }
+                }
+                PreparedChange::DeleteKey(key) => {
+                    if own_keys.contains_key(&key) {
+                        return Err(Error::invalid(format!(
+                            "a batch that adds the key {key:?} and deletes it"
+                        )));
+                    }
+                    deletes.extend(state.id_of_key(&key)?.map(|id| id.0));
+                    self.keys.insert(key);
+                }
+                PreparedChange::DeleteWhere(filter) => {
+                    deletes.extend(state.ids_where(&filter)?.iter().map(|id| id.0));
+                }
+                PreparedChange::Embed { id, number, embedding } => {
+                    let is_deleted = deletes.contains(id.0) || self.deletes.contains(id.0);
+                    // Read here, so that a record that cannot be read fails its own batch only.
+                    let known = match added.remove(&id) {
+                        None if !is_deleted => AddedEmbeddings::of(state, id)?,
+                        known => known.filter(|_| !is_deleted),
+                    };
+                    let mut known = known.ok_or_else(|| {
+                        let message =
+                            format!("there is no record {id} to give an embedding to, or it was deleted");
+                        Error::new(ErrorKind::NoSuchRecord, message)
+                    })?;
+                    known.add(number, embedding);
+                    added.insert(id, known);
+                }
+            }
+        }
+        // What is left is moved behind what other batches put.
+        let mut moved = vec![0; puts.len()];
+        for (place, put) in puts.into_iter().enumerate() {
+            let Some(put) = put else { continue };
+            moved[place] = self.puts.len();
+            self.puts.push(put);
+        }
+        let places = places.into_iter().map(|place| moved[place]).collect();
+        let deleted = (&deletes - &self.deletes).len();
+        self.deletes |= deletes;
+        self.deletes |= replaced;
+        self.bytes += bytes;
+        for (id, added) in added.into_iter().filter(|(id, _)| !self.deletes.contains(id.0)) {
+            self.added.entry(id).and_modify(|other| other.join(&added)).or_insert(added);
+        }
+        self.keys.extend(own_keys.into_keys());
+        self.durability = Some(stronger(self.durability, prepared.durability));
+        self.batches.push(PlannedBatch { slot: slot.clone(), places, deleted });
+        Ok(())
+    }
+
+    /// The records that get embeddings later than themselves, as they will be.
+    pub(super) fn reindexed_documents(&self) -> impl Iterator<Item = &OwnedDocument> {
+        let added = self.added.iter().filter(|(id, _)| !self.deletes.contains(id.0));
+        added.map(|(_, added)| &added.document)
+    }
+}
+
+impl AddedEmbeddings {
+    /// A record that is there, with what it has.
+    fn of(state: &State, id: RecordId) -> Result<Option<Self>> {
+        Ok(state.document(id)?.map(|document| Self { document, embeddings: Vec::new() }))
+    }
+
+    pub(super) fn add(&mut self, number: usize, embedding: Embedding) {
+        self.embeddings.retain(|(of, _)| *of != number);
+        self.document.embed(number, embedding.clone());
+        self.embeddings.push((number, embedding));
+    }
+
+    /// Adds what another batch has for the same record.
+    fn join(&mut self, later: &Self) {
+        later.embeddings.iter().for_each(|(number, embedding)| self.add(*number, embedding.clone()));
+    }
+}
+
+fn stronger(one: Option<Durability>, other: Durability) -> Durability {
+    match (one, other) {
+        (None | Some(Durability::Buffered), other) => other,
+        (Some(one), Durability::Buffered) => one,
+        (Some(Durability::Group(a)), Durability::Group(b)) => Durability::Group(a.min(b)),
+        _ => Durability::Sync,
+    }
+}

@@ -1,0 +1,117 @@
+//! A batch, checked as far as it can be without knowing what else is there: what is wrong with it fails its own caller only.
+
+use block_format::{Durability, RecordId};
+
+use crate::api::batch::{Batch, Op};
+use crate::api::error::{Error, Result};
+use crate::api::record::Record;
+use crate::filter::Filter;
+use crate::format::embeddings::Embedding;
+use crate::format::record::encode_head;
+use crate::format::settings::Settings;
+
+/// A batch that was checked as far as it can be without knowing what else is there.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(super) ops: Vec<PreparedChange>,
+    pub(super) durability: Durability,
+}
+
+#[derive(Debug)]
+pub(super) enum PreparedChange {
+    Put(PreparedRecord),
+    Delete(RecordId),
+    DeleteKey(String),
+    DeleteWhere(Filter),
+    Embed { id: RecordId, number: usize, embedding: Embedding },
+}
+
+/// Embeddings of a record, each with the number of its space.
+type Embeddings = Vec<(usize, Embedding)>;
+
+/// A record with its first bytes and its codes.
+#[derive(Debug)]
+pub(super) struct PreparedRecord {
+    pub(super) record: Record,
+    pub(super) head: Vec<u8>,
+    pub(super) embeddings: Embeddings,
+    pub(super) replace: bool,
+}
+
+impl PreparedRecord {
+    fn new(record: Record, replace: bool, settings: &Settings) -> Result<Self> {
+        let (head, embeddings) = prepare(&record, replace, settings)?;
+        Ok(Self { record, head, embeddings, replace })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let embeddings =
+            self.embeddings.iter().map(|(_, embedding)| embedding.codes.len() + embedding.original.len());
+        self.head.len() + self.record.content().len() + embeddings.sum::<usize>()
+    }
+}
+
+/// The first bytes of a record and its codes, by the number of the space. Fails for whatever is wrong with the record by itself.
+pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Result<(Vec<u8>, Embeddings)> {
+    let head = encode_head(record)?;
+    if replace && record.key.is_none() {
+        return Err(Error::invalid("an upsert of a record without a key; use `add`"));
+    }
+    let mut embeddings: Vec<(usize, Embedding)> = Vec::with_capacity(record.embeddings.len());
+    for (name, vector) in &record.embeddings {
+        let (number, space) = settings.space(name)?;
+        if embeddings.iter().any(|(of, _)| *of == number) {
+            return Err(Error::invalid(format!("two embeddings of one record in vector space {name:?}")));
+        }
+        embeddings.push((number, Embedding::new(space, vector)?));
+    }
+    Ok((head, embeddings))
+}
+
+impl Prepared {
+    pub(super) fn new(batch: Batch, settings: &Settings, durability: Durability) -> Result<Self> {
+        let prepare = |op: Op| {
+            Ok(match op {
+                Op::Put { record, replace } => {
+                    PreparedChange::Put(PreparedRecord::new(record, replace, settings)?)
+                }
+                Op::Delete(id) => PreparedChange::Delete(id),
+                Op::DeleteKey(key) => PreparedChange::DeleteKey(key),
+                Op::DeleteWhere(filter) => PreparedChange::DeleteWhere(filter),
+                Op::Embed { id, space, vector } => {
+                    let (number, space) = settings.space(&space)?;
+                    PreparedChange::Embed { id, number, embedding: Embedding::new(space, &vector)? }
+                }
+            })
+        };
+        let at = |(number, op)| {
+            prepare(op).map_err(|e: Error| {
+                if number == 0 { e } else { e.about(format_args!("change {} of the batch", number + 1)) }
+            })
+        };
+        let ops = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
+        Ok(Self { ops, durability: batch.durability.unwrap_or(durability) })
+    }
+
+    /// Whether it may depend on what others in the queue do.
+    pub(super) fn depends_on_others(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, PreparedChange::DeleteWhere(_)))
+    }
+
+    /// Bytes of its puts.
+    pub(super) fn bytes(&self) -> usize {
+        let puts = self.ops.iter().filter_map(|op| match op {
+            PreparedChange::Put(put) => Some(put.bytes()),
+            _ => None,
+        });
+        puts.sum()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.ops.iter().filter_map(|op| match op {
+            PreparedChange::Put(put) => put.record.key.as_deref(),
+            PreparedChange::DeleteKey(key) => Some(key),
+            _ => None,
+        })
+    }
+}

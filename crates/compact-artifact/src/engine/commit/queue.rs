@@ -1,0 +1,79 @@
+//! What waits for the next commit, and the state guarded by the commit lock.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::prepare::Prepared;
+use crate::api::batch::Receipt;
+use crate::api::error::Result;
+use crate::format::parts::belongs_to_shard;
+use crate::protocol::Step;
+use crate::shard::Shard;
+use crate::state::State;
+
+/// State guarded by the commit lock.
+#[derive(Debug)]
+pub(crate) struct CommitState {
+    /// Bytes of the indexes in memory.
+    pub(crate) tail_bytes: u64,
+    /// Bytes of records and embeddings since the last seal, before compression.
+    pub(crate) log_bytes: u64,
+    /// The number of the next shard.
+    next_shard: u64,
+    /// Shards that cover ids below this are being sealed, and are to stay as they are.
+    pub(crate) sealed_below: u64,
+}
+
+impl CommitState {
+    pub(crate) fn new(state: &State) -> Self {
+        let tail_bytes = state.tail_bytes();
+        // Also behind those that could not be opened: a number is used once.
+        let shards = state.records.parts().iter().filter(|part| belongs_to_shard(part.kind()));
+        let numbers: Vec<u64> = if state.steps.take(Step::NumberOnce) {
+            shards.map(|part| part.tag()).filter(|number| Shard::NUMBERS.contains(number)).collect()
+        } else {
+            state.views.iter().map(|view| view.shard.number).collect()
+        };
+        let next_shard = numbers.iter().max().unwrap_or(&0).saturating_add(1);
+        Self { tail_bytes, log_bytes: tail_bytes, next_shard, sealed_below: 0 }
+    }
+
+    /// The number of a new shard.
+    pub(crate) fn next_shard(&mut self) -> u64 {
+        self.next_shard += 1;
+        self.next_shard - 1
+    }
+
+    /// Counts anew what is held: nothing but the tail of `state`.
+    pub(crate) fn restart(&mut self, state: &State) {
+        self.tail_bytes = state.tail_bytes();
+        self.log_bytes = self.tail_bytes;
+    }
+
+    /// Whether there is so much that it is to be sealed. What is logged is about halved by compression.
+    pub(crate) fn is_due(&self, seal_at: u64) -> bool {
+        self.tail_bytes >= seal_at || self.log_bytes / 2 >= seal_at
+    }
+}
+
+/// Batches that wait for somebody to commit them.
+pub(crate) type Queue = Vec<(Prepared, Arc<ReceiptSlot>)>;
+
+/// Where the answer to a batch is put.
+#[derive(Debug, Default)]
+pub(crate) struct ReceiptSlot(Mutex<Option<Result<Receipt>>>);
+
+impl ReceiptSlot {
+    pub(super) fn fill(&self, result: Result<Receipt>) {
+        *self.0.lock() = Some(result);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().is_none()
+    }
+
+    pub(super) fn take(&self) -> Option<Result<Receipt>> {
+        self.0.lock().take()
+    }
+}

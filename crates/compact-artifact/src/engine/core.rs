@@ -1,0 +1,105 @@
+//! What all of the engine shares: the store, the locks, the newest state.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use block_format::{Callers, Store};
+use parking_lot::{Mutex, RwLock};
+
+use super::commit::{CommitState, Queue};
+use super::worker::Signal;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::Options;
+use crate::api::reports::RecoveryReport;
+use crate::search::SearchResources;
+use crate::state::State;
+
+/// What is shared with threads of its own. Locks are taken in this order: `maintenance_lock`, `commit_lock`, `queue`, `published`. Readers take the
+/// last one only, which is held for the exchange of one pointer.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) store: Store,
+    pub(crate) options: Options,
+    pub(crate) read_only: bool,
+    pub(crate) recovery: RecoveryReport,
+    pub(crate) resources: Arc<SearchResources>,
+    /// Wakes and stops the thread for maintenance.
+    pub(super) signal: Signal,
+    /// Who may write.
+    pub(crate) callers: Callers,
+    /// One change of the set of shards at a time.
+    pub(super) maintenance_lock: Mutex<()>,
+    /// One commit at a time; the thread that has the lock commits for all in the queue.
+    pub(super) commit_lock: Mutex<CommitState>,
+    pub(super) queue: Mutex<Queue>,
+    published: RwLock<Arc<State>>,
+    versions: AtomicU64,
+    /// The set of shards on disk is newer than the one in memory, because publishing it failed: nothing may be built on the old one.
+    must_reopen: AtomicBool,
+}
+
+impl Engine {
+    pub(super) fn new(
+        store: Store,
+        options: Options,
+        read_only: bool,
+        recovery: RecoveryReport,
+        state: State,
+    ) -> Self {
+        Self {
+            resources: Arc::new(SearchResources::new(options.result_cache_bytes, store.workers().clone())),
+            signal: Signal::default(),
+            store,
+            options,
+            read_only,
+            recovery,
+            callers: Callers::default(),
+            maintenance_lock: Mutex::new(()),
+            commit_lock: Mutex::new(CommitState::new(&state)),
+            queue: Mutex::default(),
+            published: RwLock::new(Arc::new(state)),
+            versions: AtomicU64::new(1),
+            must_reopen: AtomicBool::new(false),
+        }
+    }
+
+    /// The newest commit.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.published.read().clone()
+    }
+
+    /// Makes a state visible. The caller has the commit lock, or is the only one who could.
+    pub(crate) fn publish(&self, state: State) {
+        let version = self.versions.fetch_add(1, Ordering::Relaxed);
+        *self.published.write() = Arc::new(State { version, ..state });
+    }
+
+    /// Whether shards may be changed.
+    pub(crate) fn check_current(&self) -> Result<()> {
+        self.callers.check()?;
+        if self.must_reopen.load(Ordering::Relaxed) {
+            let message = "an index that was just written could not be opened; reopen the artifact to go on. Nothing is lost";
+            return Err(Error::new(ErrorKind::Poisoned, message));
+        }
+        Ok(())
+    }
+
+    /// From now on [`check_current`](Self::check_current) fails.
+    pub(crate) fn require_reopening(&self) {
+        self.must_reopen.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            let message = format!("{}: the artifact was opened for reading", self.store.path().display());
+            return Err(Error::new(ErrorKind::ReadOnly, message));
+        }
+        Ok(self.callers.check()?)
+    }
+
+    /// Lets go of caches and of room that searches keep.
+    pub(crate) fn release_memory(&self) {
+        self.resources.clear();
+        self.store.clear_cache();
+    }
+}

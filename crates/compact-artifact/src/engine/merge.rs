@@ -1,0 +1,203 @@
+//! Shards and segments → fewer.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use block_format::{Edit, FileId, RecordId, SegmentInfo};
+
+use super::core::Engine;
+use super::policy;
+use super::seal::write_tombstones;
+use crate::api::error::{ErrorKind, Result};
+use crate::format::parts::{SHARD, belongs_to_shard};
+use crate::format::settings::Settings;
+use crate::shard::{Shard, Source, build_bytes_of, merge_linked};
+use crate::state::{State, View, covered};
+
+/// What becomes one sealed shard.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) sources: Vec<Source>,
+    covers: Range<u64>,
+}
+
+/// A shard that was written, and the views that it takes the place of.
+#[derive(Debug)]
+pub(super) struct Replacement {
+    pub(super) old: Vec<Arc<Shard>>,
+    pub(super) new: Vec<u64>,
+}
+
+impl Engine {
+    /// Merges neighbours while there are [`FAN_IN`](policy::FAN_IN) of about one size: shards, and segments that fit into one.
+    pub(super) fn merge_alike(&self) -> Result<()> {
+        while let Some(group) = self.alike_shards() {
+            self.rewrite_shards(&group, policy::build_bytes(&self.options))?;
+        }
+        // Segments with a damaged block stay as they are: what was sealed is sealed, and no reason to fail.
+        let mut damaged: Vec<Vec<FileId>> = Vec::new();
+        while let Some(group) = self.alike_segments(&damaged) {
+            match self.rewrite_segments(&group) {
+                Err(e) if e.kind() == ErrorKind::Damaged => damaged.push(group),
+                rewritten => drop(rewritten?),
+            }
+        }
+        Ok(())
+    }
+
+    fn alike_shards(&self) -> Option<Vec<u64>> {
+        let state = self.state();
+        let class = |view: &View| view.live().max(1024).ilog2() / 2;
+        let fits = |views: &[View]| {
+            let rows = views.iter().map(View::live).sum();
+            rows <= policy::MAX_SHARD_ROWS
+                && build_bytes_of(&state.settings, rows) <= policy::build_bytes(&self.options)
+                // Last, because it reads all of them. What is damaged stays as it is; its neighbours merge without it.
+                && views.iter().all(|view| view.shard.check_all().is_ok())
+        };
+        let all_sealed = |views: &[View]| views.iter().all(|view| view.shard.is_sealed());
+        let alike =
+            |views: &[View]| views.windows(2).all(|pair| class(&pair[0]).abs_diff(class(&pair[1])) == 0);
+        state
+            .views
+            .windows(policy::FAN_IN)
+            .find(|views| all_sealed(views) && alike(views) && fits(views))
+            .map(|views| views.iter().map(|view| view.shard.number).collect())
+    }
+
+    /// Neighbouring segments that fit into one, but for groups in `damaged`.
+    fn alike_segments(&self, damaged: &[Vec<FileId>]) -> Option<Vec<FileId>> {
+        let segments = self.store.snapshot().segments();
+        let fits = |segments: &&[SegmentInfo]| {
+            segments.iter().map(|segment| segment.len).sum::<u64>() <= self.options.segment_len
+        };
+        let files = |segments: &[SegmentInfo]| segments.iter().map(|segment| segment.file).collect();
+        segments.windows(policy::FAN_IN).filter(fits).map(files).find(|group| !damaged.contains(group))
+    }
+
+    pub(super) fn write_shards(
+        &self,
+        edit: &mut Edit<'_>,
+        state: &State,
+        old: Vec<Arc<Shard>>,
+        outputs: &[Output],
+    ) -> block_format::Result<Replacement> {
+        let mut new = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            let number = self.commit_lock.lock().next_shard();
+            edit.write_part(SHARD, number, |out| {
+                merge_linked(
+                    self.store.workers(),
+                    &state.settings,
+                    output.covers.clone(),
+                    &output.sources,
+                    out,
+                )
+                .map(drop)
+                .map_err(Into::into)
+            })?;
+            new.push(number);
+        }
+        Ok(Replacement { old, new })
+    }
+
+    /// Writes neighbouring sealed shards anew, as few as the budget allows, without what is dead for good.
+    pub(super) fn rewrite_shards(&self, numbers: &[u64], build_bytes: usize) -> Result<u64> {
+        let state = self.durable_state()?;
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let is_meant = |view: &&View| numbers.contains(&view.shard.number);
+        let group: Vec<View> = state.views.iter().filter(is_meant).cloned().collect();
+        group.iter().try_for_each(|view| view.shard.check_all())?;
+        let sources = group
+            .iter()
+            .map(|view| Source::new(&view.shard, view.droppable(&deleted, state.steps)))
+            .collect();
+        let outputs = outputs(&state.settings, sources, covered(&group), build_bytes);
+        let replacement = self.store.edit(|edit| {
+            let replacement = self.write_shards(edit, &state, shards(&group), &outputs)?;
+            for part in self.store.snapshot().parts() {
+                if belongs_to_shard(part.kind()) && numbers.contains(&part.tag()) {
+                    edit.drop_part(part.id())?;
+                }
+            }
+            Ok(replacement)
+        })?;
+        self.publish_shards(&[replacement])?;
+        Ok(group.len() as u64)
+    }
+
+    /// Writes neighbouring segments anew, and returns how many records they have no more. The store then does not know any longer that those
+    /// were deleted, so each shard that has them gets tombstones.
+    pub(super) fn rewrite_segments(&self, files: &[FileId]) -> Result<u64> {
+        let state = self.durable_state()?;
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let records = |segments: &[SegmentInfo]| segments.iter().map(|segment| segment.records).sum::<u64>();
+        let mut before = self.store.snapshot().segments();
+        before.retain(|segment| files.contains(&segment.file));
+        let after = self.store.edit(|edit| {
+            let after = edit.rewrite(files)?;
+            for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
+                write_tombstones(edit, &state, view, &view.droppable(&deleted, state.steps))?;
+            }
+            Ok(after)
+        })?;
+        self.publish_shards(&[])?;
+        Ok(records(&before).saturating_sub(records(&after)))
+    }
+}
+
+pub(super) fn shards(views: &[View]) -> Vec<Arc<Shard>> {
+    views.iter().map(|view| view.shard.clone()).collect()
+}
+
+impl Output {
+    pub(super) fn rows(&self) -> u64 {
+        self.sources.iter().map(Source::live).sum()
+    }
+}
+
+impl Replacement {
+    pub(super) fn replaces(&self, view: &View) -> bool {
+        self.old.iter().any(|old| Arc::ptr_eq(old, &view.shard))
+    }
+}
+
+/// As few shards as `build_bytes` of heap allow of what is left of `sources`: each takes the next so many rows. What no shard but all
+/// of them together covers is said by the last.
+pub(super) fn outputs(
+    settings: &Settings,
+    sources: Vec<Source>,
+    covers: Range<u64>,
+    build_bytes: usize,
+) -> Vec<Output> {
+    let per_row = build_bytes_of(settings, 1).max(1);
+    let max_rows = ((build_bytes / per_row).max(policy::MIN_SHARD_ROWS) as u64).min(policy::MAX_SHARD_ROWS);
+    let total: u64 = sources.iter().map(Source::live).sum();
+    if total <= max_rows {
+        return vec![Output { sources, covers }];
+    }
+    let per_piece = total.div_ceil(total.div_ceil(max_rows));
+    let mut outputs = Vec::new();
+    for first in (0..total).step_by(usize::try_from(per_piece).unwrap_or(usize::MAX)) {
+        let last = first + per_piece >= total;
+        let end = if last { covers.end } else { covers.start };
+        outputs
+            .push(Output { sources: piece(&sources, first..first + per_piece), covers: covers.start..end });
+    }
+    outputs
+}
+
+/// Of the rows that are left of all sources, counted one after the other, those in `range`.
+fn piece(sources: &[Source], range: Range<u64>) -> Vec<Source> {
+    let mut begun = 0;
+    let mut taken = Vec::new();
+    for source in sources {
+        let ends = begun + source.live();
+        let (first, end) = (range.start.max(begun), range.end.min(ends));
+        if first < end {
+            taken.push(source.slice(first - begun..end - begun));
+        }
+        begun = ends;
+    }
+    taken
+}

@@ -1,0 +1,26 @@
+//! Everything that changes an artifact: opening and recovering, committing, sealing, compacting, packing, verifying.
+//!
+//! [`Engine`] is what the handle, batch writers and the thread for maintenance share. Each file adds to it what its name says; `policy` has every
+//! threshold.
+
+mod batch_writer;
+mod commit;
+mod compact;
+mod core;
+mod merge;
+mod open;
+mod pack;
+mod policy;
+mod recover;
+mod seal;
+mod settings;
+mod stats;
+mod verify;
+mod worker;
+
+pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};
+pub(crate) use core::Engine;
+pub(crate) use open::{Mode, open_store_for_reading};
+pub use pack::unpack;
+pub use verify::{salvage, verify};
+pub(crate) use worker::Worker;

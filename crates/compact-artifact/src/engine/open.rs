@@ -1,0 +1,188 @@
+//! Creating, opening, refreshing, closing an artifact.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use block_format::Store;
+
+use super::core::Engine;
+use super::policy;
+use super::recover::{Opening, refreshed};
+use super::settings::{check_against, read_settings_or, settings_of, write_settings};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::{Maintenance, Options};
+use crate::api::reports::RecoveryReport;
+use crate::api::space::SpaceOptions;
+use crate::format::settings::settings_need_repair;
+use crate::state::State;
+use crate::trace::event;
+
+impl Engine {
+    /// Creates an artifact by way of `create`, which makes its store.
+    pub(crate) fn create(
+        options: Options,
+        create: impl FnOnce(block_format::Options) -> block_format::Result<Store>,
+    ) -> Result<Self> {
+        options.check()?;
+        let settings = settings_of(&options)?;
+        let store = create(options.store.clone())?;
+        if let Err(e) = write_settings(&store, &settings, options.steps) {
+            let _ = store.destroy(); // the error that is returned says why
+            return Err(e);
+        }
+        let state = State {
+            records: store.snapshot(),
+            settings: Arc::new(settings),
+            views: Vec::new(),
+            version: 0,
+            steps: options.steps,
+        };
+        Ok(Self::new(store, options, false, RecoveryReport::default(), state))
+    }
+
+    /// Opens an artifact by way of `open`, which opens its store.
+    pub(crate) fn open(
+        options: Options,
+        mode: Mode,
+        open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, block_format::RecoveryReport)>,
+    ) -> Result<Self> {
+        options.check()?;
+        let (store, report) = open(options.store.clone())?;
+        let read_only = mode == Mode::ReadOnly;
+        let recovery = RecoveryReport {
+            commits_recovered: report.commits_recovered,
+            records_recovered: report.records_recovered,
+            dropped_len: report.dropped_len,
+            removed_files: report.removed_files.len(),
+            damage: report.damage.iter().map(ToString::to_string).collect(),
+            ..RecoveryReport::default()
+        };
+        let stored = read_settings_or(&store.snapshot(), &options)?;
+        check_against(&options, &stored, store.artifact())?;
+        let settings = if read_only {
+            options.spaces.iter().try_for_each(|(name, _)| stored.space(name).map(drop))?;
+            stored.clone().with_spaces(&options.spaces)?
+        } else {
+            let settings = stored.clone().with_spaces(&options.spaces)?;
+            let is_new = settings.spaces.len() > stored.spaces.len();
+            if is_new || settings_need_repair(&store.snapshot()) {
+                write_settings(&store, &settings, options.steps)?;
+            }
+            settings
+        };
+        let thorough = mode == Mode::Salvaged;
+        let opening =
+            Opening::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, recovery)?;
+        let engine = if read_only {
+            let (state, recovery) = opening.index_within(policy::reader_tail_limit(&options))?;
+            Self::new(store, options, true, recovery, state)
+        } else {
+            Self::recovered(store, options, opening)?
+        };
+        event!(INFO, records = engine.state().len(), recovery = ?engine.recovery, "opened");
+        Ok(engine)
+    }
+
+    /// Indexes what is not indexed. Where that takes more memory than it may, it is sealed in pieces.
+    fn recovered(store: Store, options: Options, mut opening: Opening) -> Result<Self> {
+        let limit = policy::writer_tail_limit(&options);
+        let mut is_done = opening.index(limit)?;
+        let recovery = RecoveryReport::default(); // set below, when all is known
+        let mut engine = Self::new(store, options, false, recovery, opening.state.clone());
+        while !is_done {
+            engine.seal_piece()?;
+            opening.state = (*engine.state()).clone();
+            is_done = opening.index(limit)?;
+            engine.publish(opening.state.clone());
+        }
+        engine.commit_lock.get_mut().restart(&opening.state);
+        engine.recovery = opening.recovery;
+        Ok(engine)
+    }
+
+    /// Sees what another process committed since; for a writer there is nothing to do. Returns whether anything changed.
+    pub(crate) fn refresh(&self) -> Result<bool> {
+        if !self.read_only {
+            return Ok(false);
+        }
+        let _one_at_a_time = self.maintenance_lock.lock();
+        if !self.store.refresh()? {
+            return Ok(false);
+        }
+        let settings = Arc::new(read_settings_or(&self.store.snapshot(), &self.options)?);
+        let limit = policy::reader_tail_limit(&self.options);
+        let state = refreshed(self.store.snapshot(), settings, &self.state(), limit)?;
+        self.publish(state);
+        Ok(true)
+    }
+
+    /// Adds a vector space. One that is there already, set up the same, is no error.
+    pub(crate) fn add_space(&self, name: &str, options: SpaceOptions) -> Result<()> {
+        self.check_writable()?;
+        let _one_at_a_time = self.maintenance_lock.lock();
+        let state = self.state();
+        let settings = (*state.settings).clone().with_spaces(&[(name.to_owned(), options)])?;
+        if settings.spaces.len() == state.settings.spaces.len() {
+            return Ok(());
+        }
+        write_settings(&self.store, &settings, self.options.steps)?;
+        let _no_commit_meanwhile = self.commit_lock.lock();
+        let state = (*self.state()).clone();
+        self.publish(State { records: self.store.snapshot(), settings: Arc::new(settings), ..state });
+        Ok(())
+    }
+
+    /// Makes every commit so far durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.check_writable()?;
+        Ok(self.store.sync()?)
+    }
+
+    /// Seals what is worth it, and closes the store. No thread for maintenance is at work any more.
+    pub(crate) fn close(this: Arc<Self>) -> Result<()> {
+        if this.read_only {
+            return Ok(());
+        }
+        this.callers.check()?;
+        if this.options.maintenance != Maintenance::Manual && this.has_tail_to_seal_at_close() {
+            this.seal()?;
+        }
+        match Arc::try_unwrap(this) {
+            Ok(engine) => Ok(engine.store.close()?),
+            Err(shared) => {
+                shared.store.sync()?;
+                let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`. What was acknowledged is on disk";
+                Err(Error::new(ErrorKind::InUse, message))
+            }
+        }
+    }
+
+    /// Removes the files of the artifact.
+    pub(crate) fn destroy(this: Arc<Self>) -> Result<()> {
+        this.check_writable()?;
+        let in_use = |_| Error::invalid("a batch writer of this artifact is still there; drop it first");
+        Ok(Arc::try_unwrap(this).map_err(in_use)?.store.destroy()?)
+    }
+
+    /// Where the artifact is.
+    pub(crate) fn path(&self) -> &Path {
+        self.store.path()
+    }
+}
+
+/// What an artifact is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    ReadOnly,
+    Write,
+    /// For writing, after salvaging: the indexes are compared with the records that were kept, also when they look sound.
+    Salvaged,
+}
+
+/// Opens a directory for reading, or a packed file.
+pub(crate) fn open_store_for_reading(
+    path: &Path,
+    options: block_format::Options,
+) -> block_format::Result<(Store, block_format::RecoveryReport)> {
+    if path.is_file() { Store::open_packed(path, options) } else { Store::open_read_only(path, options) }
+}

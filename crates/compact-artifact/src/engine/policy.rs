@@ -1,0 +1,55 @@
+//! Every threshold of the engine: when something is sealed, merged or rewritten, and how much of it at once.
+
+use crate::api::options::Options;
+
+/// Neighbouring shards, or segments, of about one size become one when there are so many. 4: each record is rewritten a logarithmic number of times, and a
+/// search visits a logarithmic number of shards.
+pub(super) const FAN_IN: usize = 4;
+/// What is rewritten by compacting has at least this share of deleted bytes, in percent: the files are then at most 1.15 times what is alive, the
+/// partly filled last blocks included.
+pub(super) const MIN_DEAD_PERCENT: u64 = 8;
+/// More rows than this are not put into one shard: building its graph takes minutes, and it is rewritten as a whole.
+pub(super) const MAX_SHARD_ROWS: u64 = 4 << 20;
+/// A smaller tail is left in the log when the artifact is closed: to index so much again takes milliseconds.
+pub(super) const SEAL_AT_CLOSE_ROWS: u32 = 256;
+/// So does a log of fewer bytes.
+pub(super) const SEAL_AT_CLOSE_BYTES: u64 = 256 << 10;
+/// The smallest budget of compacting: a segment is rewritten block by block, and a shard of the fewest rows fits.
+pub(super) const MIN_COMPACT_BUDGET: usize = 4 << 20;
+/// The fewest rows of a shard that a small budget leads to.
+pub(super) const MIN_SHARD_ROWS: usize = 4096;
+/// Batches of more bytes together are not made one commit: an index in memory takes so much, and one caller's texts must not be what another's do
+/// not fit beside.
+pub(super) const MAX_COMMIT_BYTES: usize = 128 << 20;
+/// Records that are written behind their embeddings together.
+pub(super) const RECORDS_PER_EMBEDDINGS: usize = 512;
+/// Records that recovery indexes together, at the most.
+pub(super) const RECOVERED_RECORDS_AT_ONCE: usize = 4096;
+/// The bytes of their content.
+pub(super) const RECOVERED_BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Whether `dead` is enough of `whole`, in bytes, to rewrite a file for it.
+pub(super) fn is_worth_rewriting(dead: u64, whole: u64) -> bool {
+    u128::from(dead) * 100 >= u128::from(whole) * u128::from(MIN_DEAD_PERCENT)
+}
+
+/// Bytes of records and indexes in memory at which they are sealed.
+pub(super) fn seal_at(options: &Options) -> u64 {
+    let limit = options.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 5);
+    options.segment_len.min(limit)
+}
+
+/// Bytes of indexes in memory at which opening for writing seals a piece of what it recovers.
+pub(super) fn writer_tail_limit(options: &Options) -> u64 {
+    options.memory_limit.map_or(u64::MAX, |_| seal_at(options))
+}
+
+/// Bytes of indexes in memory of what is not sealed that a reader takes.
+pub(super) fn reader_tail_limit(options: &Options) -> u64 {
+    options.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 2)
+}
+
+/// Heap that building an index may take.
+pub(super) fn build_bytes(options: &Options) -> usize {
+    options.memory_limit.map_or(usize::MAX, |limit| limit / 2)
+}

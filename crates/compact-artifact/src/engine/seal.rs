@@ -1,0 +1,186 @@
+//! The tail → sealed shards, the log → segments, in one edit of the store.
+
+use std::sync::Arc;
+
+use block_format::{Edit, Part, RecordId};
+use roaring::RoaringBitmap;
+
+use super::core::Engine;
+use super::merge::{Output, Replacement, outputs, shards};
+use super::policy;
+use crate::api::error::{Error, Result};
+use crate::api::reports::SealReport;
+use crate::format::parts::{self, SHARD, TOMBSTONES, belongs_to_shard, read_tombstones};
+use crate::protocol::Step;
+use crate::shard::{Shard, Source};
+use crate::state::{State, View, covered, embedding_records, sort_views};
+use crate::trace::event;
+
+impl Engine {
+    pub(crate) fn seal(&self) -> Result<SealReport> {
+        let _one_at_a_time = self.maintenance_lock.lock();
+        self.check_current()?;
+        let report = self.seal_tail(policy::build_bytes(&self.options))?;
+        self.merge_alike()?;
+        Ok(report)
+    }
+
+    pub(crate) fn seal_if_due(&self) -> Result<()> {
+        // Whoever is at it already does it for this one too.
+        let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(()) };
+        self.check_current()?;
+        if !self.commit_lock.lock().is_due(policy::seal_at(&self.options)) {
+            return Ok(());
+        }
+        self.seal_tail(policy::build_bytes(&self.options))?;
+        self.merge_alike()
+    }
+
+    pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {
+        let state = self.state();
+        let rows: u32 = state.tail().map(|view| view.shard.rows).sum();
+        rows > policy::SEAL_AT_CLOSE_ROWS || self.commit_lock.lock().log_bytes > policy::SEAL_AT_CLOSE_BYTES
+    }
+
+    /// Seals the shards in memory, and the log.
+    pub(super) fn seal_tail(&self, build_bytes: usize) -> Result<SealReport> {
+        let sealed = self.store.edit(|edit| {
+            let state = self.end_log(edit)?;
+            let sealed = self.write_tail(edit, &state, build_bytes)?;
+            drop_unknown_shards(edit, &state)?;
+            edit.seal_logs()?;
+            Ok(sealed)
+        });
+        let result = sealed.map_err(Error::from).and_then(|(report, replacements)| {
+            self.publish_shards(&replacements)?;
+            Ok(report)
+        });
+        let mut commits = self.commit_lock.lock();
+        commits.sealed_below = 0;
+        if result.is_ok() {
+            commits.log_bytes = commits.tail_bytes;
+        }
+        drop(commits);
+        event!(INFO, ?result, "sealed");
+        result
+    }
+
+    /// Seals the shards in memory, and leaves the log as it is: for opening, when the tail gets too large on the way.
+    pub(crate) fn seal_piece(&self) -> Result<()> {
+        let _one_at_a_time = self.maintenance_lock.lock();
+        let state = self.state();
+        let sealed =
+            self.store.edit(|edit| self.write_tail(edit, &state, policy::build_bytes(&self.options)));
+        self.publish_shards(&sealed?.1)
+    }
+
+    /// Ends the log, and returns what was committed up to there, all of which is durable now.
+    fn end_log(&self, edit: &mut Edit<'_>) -> block_format::Result<Arc<State>> {
+        let mut commits = self.commit_lock.lock();
+        edit.end_log()?;
+        let state = self.state();
+        commits.sealed_below = state.tail().map(|view| view.shard.covers.end).max().unwrap_or(0);
+        Ok(state)
+    }
+
+    /// The newest state. Everything in it is durable, so that what is dead in it may be dropped from the disk.
+    pub(super) fn durable_state(&self) -> Result<Arc<State>> {
+        let state = self.state();
+        if state.steps.take(Step::SyncBeforeDropping) {
+            self.store.sync()?;
+        }
+        Ok(state)
+    }
+
+    /// Writes the tail of a durable state as sealed shards, and what it makes dead in the shards before it as tombstones of those.
+    fn write_tail(
+        &self,
+        edit: &mut Edit<'_>,
+        state: &State,
+        build_bytes: usize,
+    ) -> block_format::Result<(SealReport, Vec<Replacement>)> {
+        let mut report = SealReport::default();
+        let mut replacements = Vec::new();
+        for group in state.views.chunk_by(|a, b| a.shard.is_sealed() == b.shard.is_sealed()) {
+            if group.first().is_none_or(|view| view.shard.is_sealed()) {
+                continue;
+            }
+            let sources =
+                group.iter().map(|view| Source::new(&view.shard, view.dead.bitmap().clone())).collect();
+            let outputs = outputs(&state.settings, sources, covered(group), build_bytes);
+            report.records += outputs.iter().map(Output::rows).sum::<u64>();
+            report.shards += outputs.len() as u64;
+            replacements.push(self.write_shards(edit, state, shards(group), &outputs)?);
+            edit.delete(embedding_records(group).iter().map(RecordId));
+        }
+        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
+            // Deleted records need none as long as the store knows them.
+            let reasoned = view.dead_for_good(&deleted);
+            let rows = &*view.tombstones | (view.dead.bitmap() - reasoned);
+            if state.steps.take(Step::WriteTombstones) {
+                write_tombstones(edit, state, view, &rows)?;
+            }
+        }
+        Ok((report, replacements))
+    }
+
+    /// Makes visible what an edit wrote: new shards in the place of old ones, and tombstones.
+    pub(super) fn publish_shards(&self, replacements: &[Replacement]) -> Result<()> {
+        self.try_publish_shards(replacements).inspect_err(|_| self.require_reopening())
+    }
+
+    fn try_publish_shards(&self, replacements: &[Replacement]) -> Result<()> {
+        let mut commits = self.commit_lock.lock();
+        let now = self.state();
+        let records = self.store.snapshot();
+        let is_replaced = |view: &&View| !replacements.iter().any(|replacement| replacement.replaces(view));
+        let mut views: Vec<View> = now.views.iter().filter(is_replaced).cloned().collect();
+        let new: Vec<u64> = replacements.iter().flat_map(|replacement| replacement.new.clone()).collect();
+        let is_new = |part: &&Arc<Part>| part.kind() == SHARD && new.contains(&part.tag());
+        for part in records.parts().iter().filter(is_new) {
+            views.push(View::new(Arc::new(Shard::open_part(part, &now.settings)?)));
+        }
+        for view in views.iter_mut().filter(|view| view.shard.is_sealed()) {
+            view.tombstones = Arc::new(read_tombstones(&records, view.shard.number)?);
+        }
+        sort_views(&mut views);
+        let mut next = State { records, views, ..(*now).clone() };
+        next.mark_all_dead();
+        commits.tail_bytes = next.tail_bytes();
+        self.publish(next);
+        Ok(())
+    }
+}
+
+/// Drops what belongs to shards that could not be opened: they were made anew.
+fn drop_unknown_shards(edit: &mut Edit<'_>, state: &State) -> block_format::Result<()> {
+    for part in state.records.parts() {
+        let is_shard = |view: &View| view.shard.is_sealed() && view.shard.number == part.tag();
+        let is_known = state.views.iter().any(is_shard);
+        if belongs_to_shard(part.kind()) && !is_known {
+            edit.drop_part(part.id())?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the rows of a sealed shard that are dead for good, in the place of those that were before, unless they are the same.
+pub(super) fn write_tombstones(
+    edit: &mut Edit<'_>,
+    state: &State,
+    view: &View,
+    rows: &RoaringBitmap,
+) -> block_format::Result<()> {
+    let number = view.shard.number;
+    let is_old = |part: &&Arc<Part>| part.kind() == TOMBSTONES && part.tag() == number;
+    let old: Vec<&Arc<Part>> = state.records.parts().iter().filter(is_old).collect();
+    if *rows == *view.tombstones && old.iter().all(|part| part.verify().is_ok()) {
+        return Ok(());
+    }
+    old.iter().try_for_each(|part| edit.drop_part(part.id()))?;
+    if !rows.is_empty() {
+        edit.write_part(TOMBSTONES, number, |out| parts::write_tombstones(rows, out))?;
+    }
+    Ok(())
+}

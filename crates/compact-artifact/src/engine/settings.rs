@@ -1,0 +1,70 @@
+//! The settings of an artifact: from options, compared with options, written.
+
+use block_format::{Snapshot as Records, Store};
+use lexical_index::Analyzer;
+
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::Options;
+use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
+use crate::format::settings::{Settings, read_settings};
+use crate::protocol::{Step, Steps};
+
+/// What a new artifact is set up to.
+pub(super) fn settings_of(options: &Options) -> Result<Settings> {
+    let mut analyzer = Analyzer::new().fold_diacritics(options.fold_diacritics.unwrap_or(true));
+    if let Some(language) = options.language {
+        analyzer = analyzer.stem(language)?;
+    }
+    Settings::new(analyzer).with_spaces(&options.spaces)
+}
+
+/// The settings in the store; those of the options if it has none, because its creation was interrupted.
+pub(super) fn read_settings_or(records: &Records, options: &Options) -> Result<Settings> {
+    read_settings(records)?.map_or_else(|| settings_of(options), Ok)
+}
+
+/// Whether an artifact is what these options would have made it.
+pub(super) fn check_against(
+    options: &Options,
+    stored: &Settings,
+    artifact: block_format::ArtifactId,
+) -> Result<()> {
+    let differs = |option: &str| {
+        let message = format!(
+            "option {option}: the artifact was created with another; leave it out, or create a new artifact with it"
+        );
+        Err(Error::new(ErrorKind::SettingsMismatch, message))
+    };
+    // Set once more, an option of the analyzer changes nothing.
+    let identity = stored.analyzer.identity();
+    let analyzer = || Analyzer::from_identity(identity);
+    if let Some(language) = options.language
+        && analyzer()?.stem(language)?.identity() != identity
+    {
+        return differs("language");
+    }
+    if let Some(fold) = options.fold_diacritics
+        && analyzer()?.fold_diacritics(fold).identity() != identity
+    {
+        return differs("fold_diacritics");
+    }
+    if options.store.artifact_of_seed().is_some_and(|seeded| seeded != artifact) {
+        return differs("seed");
+    }
+    Ok(())
+}
+
+/// Writes the settings in the place of those before, as often as is needed for one damaged file not to matter.
+pub(super) fn write_settings(store: &Store, settings: &Settings, steps: Steps) -> Result<()> {
+    let bytes = settings.encode();
+    let copies = if steps.take(Step::WriteSettingsTwice) { SETTINGS_COPIES } else { 1 };
+    store.edit(|edit| {
+        for part in store.snapshot().parts().iter().filter(|part| part.kind() == SETTINGS) {
+            edit.drop_part(part.id())?;
+        }
+        (0..copies as u64).try_for_each(|copy| {
+            edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)
+        })
+    })?;
+    Ok(())
+}

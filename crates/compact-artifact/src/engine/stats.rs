@@ -1,0 +1,107 @@
+//! What an artifact holds, counted.
+
+use std::sync::atomic::Ordering;
+
+use super::core::Engine;
+use crate::api::space::metric_name;
+use crate::api::stats::{MemoryStats, SpaceStats, Stats};
+use crate::shard::Vectors;
+use crate::state::{State, View};
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio to look at")]
+fn ratio(of: u64, to: u64) -> f64 {
+    if to == 0 { 0.0 } else { of as f64 / to as f64 }
+}
+
+impl Engine {
+    /// What the artifact holds: read from tables. Of files with deleted records beside others some blocks are decoded.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = stats_of(&self.state());
+        if let Some(pack) = self.store.as_pack() {
+            stats.disk_bytes = pack.pack_len();
+            stats.live_bytes = stats.disk_bytes.saturating_sub(stats.dead_bytes);
+        }
+        stats
+    }
+
+    /// Memory that the artifact takes, and what its searches did so far.
+    pub(crate) fn memory_stats(&self) -> MemoryStats {
+        let state = self.state();
+        let blocks = self.store.cache_stats();
+        let counters = &self.resources.counters;
+        let dead_rows = state.views.iter().map(|view| view.dead.heap_bytes());
+        let unmapped = state.views.iter().filter(|view| view.shard.is_sealed() && !view.shard.is_mapped());
+        MemoryStats {
+            tail_bytes: state.tail().map(|view| view.shard.byte_len).sum(),
+            unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum(),
+            tables_bytes: state.records.heap_bytes() + dead_rows.sum::<u64>(),
+            block_cache_bytes: blocks.bytes,
+            result_cache_bytes: self.resources.ranking_bytes(),
+            mapped_bytes: match self.store.as_pack() {
+                Some(pack) => pack.mapped_bytes(),
+                None => state.records.mapped_bytes(),
+            },
+            searches: counters.searches.load(Ordering::Relaxed),
+            searches_from_cache: counters.rankings_from_cache.load(Ordering::Relaxed),
+            block_cache_hits: blocks.hits,
+            block_cache_misses: blocks.misses,
+            hops: counters.hops.load(Ordering::Relaxed),
+            distances: counters.distances.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn stats_of(state: &State) -> Stats {
+    let segments = state.records.segments();
+    let usage = state.records.disk_usage();
+    let raw_bytes = segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.raw_len));
+    let sealed = || state.views.iter().filter(|view| view.shard.is_sealed());
+    let dead_bytes = dead_bytes(state);
+    let spaces = state.settings.spaces.iter().enumerate().map(|(number, space)| {
+        let vectors: Vec<_> = state.views.iter().filter_map(|view| view.shard.vectors(number)).collect();
+        let originals = |v: &&Vectors| v.originals.as_ref().map_or(0, |section| section.as_ref().len());
+        let count: u64 = vectors.iter().map(|v| v.index.len() as u64).sum();
+        let bytes: u64 = vectors.iter().map(|v| (v.index.byte_len() + originals(v)) as u64).sum();
+        SpaceStats {
+            name: space.name().to_owned(),
+            dimension: space.dimension(),
+            metric: metric_name(space.metric()),
+            vectors: count,
+            bytes,
+            graph_bytes: vectors.iter().map(|v| v.index.graph_byte_len() as u64).sum(),
+            quantization_ratio: ratio(count * 4 * space.dimension() as u64, bytes),
+        }
+    });
+    Stats {
+        records: state.len(),
+        tail_records: state.tail().map(View::live).sum(),
+        deleted: state.records.deleted_ids().count() as u64,
+        commit: state.records.seq().0,
+        segments: segments.len(),
+        shards: sealed().count(),
+        tail_shards: state.tail().count(),
+        disk_bytes: usage.total(),
+        segment_bytes: usage.segments,
+        log_bytes: usage.logs,
+        index_bytes: usage.parts,
+        raw_bytes,
+        compression_ratio: ratio(raw_bytes, usage.segments),
+        words_bytes: state.views.iter().map(|view| view.shard.words.len_bytes() as u64).sum(),
+        filters_bytes: state.views.iter().map(|view| view.shard.filters.len_bytes() as u64).sum(),
+        spaces: spaces.collect(),
+        live_bytes: usage.total().saturating_sub(dead_bytes),
+        dead_bytes,
+    }
+}
+
+/// Bytes of deleted records, and the share of dead rows of each sealed index.
+fn dead_bytes(state: &State) -> u64 {
+    let files = state.records.segment_usage().into_iter().chain(state.records.log_usage());
+    let records = files.fold(0u64, |sum, usage| sum.saturating_add(usage.dead_len));
+    let of_shard = |view: &View| {
+        let rows = u128::from(view.shard.rows.max(1));
+        let dead = u128::from(view.shard.byte_len) * u128::from(view.dead.len()).min(rows) / rows;
+        u64::try_from(dead).unwrap_or(view.shard.byte_len)
+    };
+    state.views.iter().filter(|view| view.shard.is_sealed()).map(of_shard).fold(records, u64::saturating_add)
+}

@@ -1,0 +1,62 @@
+//! Looking for damage everywhere, and keeping what is sound.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use block_format::{PackVfs, VerifyLevel};
+
+use super::core::Engine;
+use super::open::Mode;
+use crate::api::error::Result;
+use crate::api::options::Options;
+use crate::api::reports::{SalvageReport, VerifyReport};
+
+impl Engine {
+    /// Compares every checksum of what is open.
+    pub(crate) fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        let mut report: VerifyReport = self.store.verify(level)?.into();
+        for view in &self.state().views {
+            if let Err(e) = view.shard.verify() {
+                report.damage.push(format!("shard {}: {e}", view.shard.number));
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Reads the files of the artifact at `path`, a directory or a packed file, without opening it, and compares their checksums. A writer may be at
+/// work meanwhile.
+///
+/// An error means that there is nothing to go by, or that the medium fails; damage is in the report.
+pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
+    let path = path.as_ref();
+    if !path.is_file() {
+        return Ok(block_format::verify(path, level)?.into());
+    }
+    let options = block_format::Options::default();
+    let pack = PackVfs::open(path, 0, &options)?;
+    Ok(block_format::verify_in(Arc::new(pack), path, level, &options)?.into())
+}
+
+/// Copies everything that is sound from a damaged artifact, a directory or a packed file, into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
+/// from the records; embeddings whose codes are damaged are lost, and named.
+pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
+    let store = block_format::salvage(from, &to, options.store.clone())?;
+    let mut losses: Vec<String> = store.lost.iter().map(|id| format!("record {id}")).collect();
+    if store.damaged_blocks > 0 {
+        losses.push(format!("{} blocks, and what was in them", store.damaged_blocks));
+    }
+    if store.deletes_incomplete {
+        losses.push("a list of deleted records: some of them may be back".to_owned());
+    }
+    losses.extend(
+        store.lost_parts.iter().map(|(_, number)| format!("index {number}, with the embeddings in it")),
+    );
+    let to = to.as_ref();
+    let engine = Engine::open(options, Mode::Salvaged, |options| block_format::Store::open(to, options))?;
+    losses.extend(engine.recovery.damage.iter().cloned());
+    engine.seal()?;
+    let records = engine.state().len();
+    engine.store.close()?;
+    Ok(SalvageReport { records, losses })
+}

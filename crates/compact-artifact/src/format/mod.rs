@@ -1,0 +1,6 @@
+//! Bytes that the facade itself writes and reads: records, embeddings, settings, tombstones. `docs/FORMAT.md`, "Artifact", describes each.
+
+pub(crate) mod embeddings;
+pub(crate) mod parts;
+pub(crate) mod record;
+pub(crate) mod settings;

@@ -1,0 +1,40 @@
+//! The parts of the store that the facade writes: their kinds, and the bytes of tombstones.
+
+use std::io::{self, Write};
+
+use block_format::{PartKind, Snapshot as Records};
+use roaring::RoaringBitmap;
+
+use crate::api::error::{Error, Result};
+
+/// The settings of the artifact: JSON. Two parts with the same content; their tags are 0 and 1.
+pub(crate) const SETTINGS: PartKind = PartKind(256);
+/// A shard; its tag is its number.
+pub(crate) const SHARD: PartKind = PartKind(257);
+
+/// Rows of the shard with this tag whose records are gone from the store: a serialized `RoaringBitmap`.
+pub(crate) const TOMBSTONES: PartKind = PartKind(258);
+
+/// How often the settings are written: one damaged file must not take the vector spaces with it.
+pub(crate) const SETTINGS_COPIES: usize = 2;
+
+/// Kinds of parts that belong to the shard with their tag.
+pub(crate) fn belongs_to_shard(kind: PartKind) -> bool {
+    kind == SHARD || kind == TOMBSTONES
+}
+
+/// Writes the rows of a sealed shard that are dead for good.
+pub(crate) fn write_tombstones(rows: &RoaringBitmap, out: &mut dyn Write) -> io::Result<()> {
+    rows.serialize_into(out)
+}
+
+/// Rows of a sealed shard that are dead for good.
+pub(crate) fn read_tombstones(records: &Records, number: u64) -> Result<RoaringBitmap> {
+    let mut rows = RoaringBitmap::new();
+    for part in records.parts().iter().filter(|part| part.kind() == TOMBSTONES && part.tag() == number) {
+        part.verify()?;
+        let fault = |e| Error::damaged(format!("rows of shard {number} that are dead: {e}"));
+        rows |= RoaringBitmap::deserialize_from(&part.content()?[..]).map_err(fault)?;
+    }
+    Ok(rows)
+}

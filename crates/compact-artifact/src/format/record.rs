@@ -1,0 +1,90 @@
+//! The bytes of a record in the store: a head, and the content behind it.
+//!
+//! ```text
+//! kind u8 | length of the key u16 | length of the metadata u32 | key | metadata as JSON | content
+//! ```
+
+use serde_json::Value;
+
+use crate::api::entry::{Entry, Places};
+use crate::api::error::{Error, Result};
+use crate::api::record::{Content, Record, check_lengths};
+use crate::filter::check_metadata;
+
+/// What a record of the store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text = 1,
+    Blob = 2,
+    /// Not a record of the caller's but embeddings of some, on their way to an index: see [`super::embeddings`].
+    Embeddings = 3,
+}
+
+/// The fixed bytes at the beginning: the kind, and the lengths of key and metadata.
+const FIXED_LEN: usize = 7;
+
+/// What stands before the content of a record, checked.
+pub(crate) fn encode_head(record: &Record) -> Result<Vec<u8>> {
+    let (kind, is_text) = match &record.content {
+        Content::Text(_) => (Kind::Text, true),
+        Content::Blob(_) => (Kind::Blob, false),
+    };
+    let metadata = match &record.metadata {
+        Value::Null => Vec::new(),
+        Value::Object(map) if map.is_empty() => Vec::new(),
+        Value::Object(map) => {
+            check_metadata(map)?;
+            serde_json::to_vec(map).map_err(|e| Error::invalid(format!("metadata: {e}")))?
+        }
+        other => return Err(Error::invalid(format!("metadata: expected a JSON object, found {other}"))),
+    };
+    let key = record.key.as_deref().unwrap_or_default();
+    check_lengths(is_text, key.len() as u64, metadata.len() as u64, record.content().len() as u64)?;
+    if record.key.as_deref() == Some("") {
+        return Err(Error::invalid("a key: expected at least one byte"));
+    }
+    Ok(head(kind, key, &metadata))
+}
+
+/// The head of a record of embeddings.
+pub(crate) fn encode_embeddings_head() -> Vec<u8> {
+    head(Kind::Embeddings, "", &[])
+}
+
+fn head(kind: Kind, key: &str, metadata: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FIXED_LEN + key.len() + metadata.len());
+    bytes.push(kind as u8);
+    // Both were checked against their limits.
+    bytes.extend(u16::try_from(key.len()).unwrap_or(0).to_le_bytes());
+    bytes.extend(u32::try_from(metadata.len()).unwrap_or(0).to_le_bytes());
+    bytes.extend(key.as_bytes());
+    bytes.extend(metadata);
+    bytes
+}
+
+/// What a record of the store is, and where its pieces are.
+pub(crate) fn decode(record: block_format::Record) -> Result<(Kind, Entry)> {
+    let fault = |message: &str| Error::damaged(format!("record {}: {message}", record.id()));
+    let fixed = record.range(0..FIXED_LEN as u64)?;
+    let fixed: &[u8; FIXED_LEN] = fixed.first_chunk().ok_or_else(|| fault("too short to be one"))?;
+    let [kind, k0, k1, m0, m1, m2, m3] = *fixed;
+    let kind = [Kind::Text, Kind::Blob, Kind::Embeddings].into_iter().find(|&known| known as u8 == kind);
+    let kind =
+        kind.ok_or_else(|| fault("of an unknown kind; written by a newer version, or by another program"))?;
+    let key_end = FIXED_LEN as u64 + u64::from(u16::from_le_bytes([k0, k1]));
+    let content = key_end + u64::from(u32::from_le_bytes([m0, m1, m2, m3]));
+    if content > record.len() {
+        return Err(fault("its key and metadata are longer than itself"));
+    }
+    let (key, metadata) = (FIXED_LEN as u64..key_end, key_end..content);
+    let is_text = kind == Kind::Text;
+    check_lengths(is_text, key.end - key.start, metadata.end - metadata.start, record.len() - content)
+        .map_err(|e| fault(&e.to_string()))?;
+    let places = Places { is_text, key, metadata, content };
+    Ok((kind, Entry::new(record, places)))
+}
+
+/// A record of the caller's.
+pub(crate) fn entry(record: block_format::Record) -> Result<Entry> {
+    decode(record).map(|(_, entry)| entry)
+}

@@ -1,0 +1,106 @@
+//! A search from its query to its results: the ranking, kept from before or made, then records and snippets.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::cache_key::cache_key;
+use super::ranking;
+use super::resources::{Counters, SearchResources};
+use crate::api::entry::Entry;
+use crate::api::error::Result;
+use crate::api::query::Query;
+use crate::api::results::{SearchResults, Snippet};
+use crate::format::record;
+use crate::state::State;
+use crate::trace::event;
+
+pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) -> Result<SearchResults> {
+    query.check()?;
+    let begun = Instant::now();
+    let counters = &resources.counters;
+    Counters::add(&counters.searches, 1);
+    let blocks_before = state.records.cache_stats();
+    let kept_as = (resources.keeps_rankings() && query.deadline.is_none() && !query.explain)
+        .then(|| cache_key(query, state.version));
+    let ranking = match kept_as.and_then(|key| resources.ranking(key)) {
+        Some(ranking) => {
+            counters.rankings_from_cache.fetch_add(1, Ordering::Relaxed);
+            ranking
+        }
+        None => {
+            let ranking = Arc::new(ranking::rank(state, resources, query, begun)?);
+            if let Some(key) = kept_as.filter(|_| ranking.is_complete && ranking.losses.is_empty()) {
+                resources.keep_ranking(key, ranking.clone());
+            }
+            ranking
+        }
+    };
+    let fetching = Instant::now();
+    let mut results = SearchResults {
+        hits: ranking.hits.iter().map(super::lists::Ranked::hit).collect(),
+        is_complete: ranking.is_complete,
+        losses: ranking.losses.clone(),
+        explain: None,
+    };
+    if query.fetches() {
+        fetch(state, query, &mut results);
+    }
+    event!(
+        DEBUG,
+        hits = results.hits.len(),
+        is_complete = results.is_complete,
+        micros = begun.elapsed().as_micros(),
+        "search"
+    );
+    if query.explain {
+        let mut explain = ranking.explain.clone();
+        let blocks = state.records.cache_stats();
+        explain.fetch_time = fetching.elapsed();
+        explain.time = begun.elapsed();
+        explain.blocks_cached = blocks.hits - blocks_before.hits;
+        explain.blocks_decoded = blocks.misses - blocks_before.misses;
+        results.explain = Some(Arc::new(explain));
+    }
+    Ok(results)
+}
+
+/// Puts records and snippets to hits. What is damaged is named, and its hit stays.
+fn fetch(state: &State, query: &Query, results: &mut SearchResults) {
+    let ids: Vec<_> = results.hits.iter().map(|hit| hit.id).collect();
+    let records = state.records.get_many(&ids);
+    for (hit, record) in results.hits.iter_mut().zip(records) {
+        let entry = record.map_err(Into::into).and_then(|record| record.map(record::entry).transpose());
+        let fetched = entry.and_then(|entry| {
+            hit.record = entry;
+            let Some(len) = query.snippet else { return Ok(()) };
+            hit.snippet = hit
+                .record
+                .as_ref()
+                .filter(|entry| entry.is_text())
+                .map(|entry| snippet(state, query, entry, len))
+                .transpose()?;
+            Ok(())
+        });
+        if let Err(e) = fetched {
+            results.losses.push(format!("record {}: {e}", hit.id));
+        }
+    }
+}
+
+fn snippet(state: &State, query: &Query, entry: &Entry, len: usize) -> Result<Snippet> {
+    let text = entry.text()?;
+    let nothing = lexical_index::Query::default();
+    let words = query.words_wanted().unwrap_or(&nothing);
+    let found = lexical_index::snippet(&state.settings.analyzer, words, &text, len);
+    let start = found.range.start;
+    Ok(Snippet {
+        is_cut: (start > 0, found.range.end < text.len()),
+        text: text[found.range].to_owned(),
+        highlights: found
+            .highlights
+            .into_iter()
+            .map(|range| range.start - start..range.end - start)
+            .collect(),
+    })
+}

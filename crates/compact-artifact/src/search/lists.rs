@@ -1,0 +1,105 @@
+//! Lists of hits, and the ranking that they become.
+
+use std::collections::HashSet;
+
+use block_format::RecordId;
+
+use crate::api::query::{Clause, Wanted};
+use crate::api::results::{Explain, Hit, ListExplain, ListPlace};
+use crate::state::View;
+
+/// The hits of a query, without their records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ranking {
+    pub(crate) hits: Vec<Ranked>,
+    pub(crate) is_complete: bool,
+    pub(crate) losses: Vec<String>,
+    pub(crate) explain: Explain,
+}
+
+/// A hit.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranked {
+    pub(crate) id: RecordId,
+    pub(crate) score: f32,
+    pub(crate) places: Vec<ListPlace>,
+}
+
+impl Ranked {
+    pub(crate) fn hit(&self) -> Hit {
+        Hit { id: self.id, score: self.score, record: None, snippet: None, explain: self.places.clone() }
+    }
+}
+
+impl Ranking {
+    /// Heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let places: usize = self.hits.iter().map(|hit| hit.places.len() * size_of::<ListPlace>()).sum();
+        size_of::<Self>() + self.hits.len() * size_of::<Ranked>() + places
+    }
+}
+
+/// The hits of one list, the best first. Asked for more, it begins as it did before.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    pub(crate) name: String,
+    pub(crate) weight: f32,
+    pub(crate) hits: Vec<ListHit>,
+    pub(crate) is_cut: bool,
+    pub(crate) explain: ListExplain,
+    /// There is no more to be found than `hits` and `rest`.
+    pub(super) is_whole: bool,
+    /// Shards were searched for nearest vectors, if only for the first few.
+    pub(super) is_begun: bool,
+    /// How many rounds of searching shards for nearest vectors are complete.
+    pub(super) rounds: u32,
+    /// What the last round found beside `hits`, the best last.
+    pub(super) rest: Vec<Found>,
+    /// The ids of `hits`, once there was more than one round.
+    pub(super) seen: HashSet<RecordId>,
+}
+
+/// A row of a shard that is near a vector.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) score: f32,
+    pub(super) view: usize,
+    pub(super) row: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListHit {
+    pub(crate) id: RecordId,
+    pub(crate) score: f32,
+    pub(crate) in_tail: bool,
+}
+
+impl List {
+    pub(super) fn new(clause: &Clause) -> Self {
+        let name = match &clause.wanted {
+            Wanted::Words(_) => "words",
+            Wanted::Nearest { space, .. } => space,
+        };
+        let mut list =
+            Self { name: name.to_owned(), weight: clause.weight.unwrap_or(1.0), ..Self::default() };
+        list.explain.list.clone_from(&list.name);
+        list
+    }
+
+    /// Moves what the last round found to the hits, until there are `len`; those of one score by their ids.
+    pub(super) fn take(&mut self, views: &[View], excluded: Option<RecordId>, len: usize) {
+        while self.hits.len() < len
+            && let Some(best) = self.rest.last().copied()
+        {
+            let begin = self.hits.len();
+            while let Some(found) = self.rest.pop_if(|found| found.score.total_cmp(&best.score).is_eq()) {
+                let shard = &views[found.view].shard;
+                let Some(id) = shard.ids().id_of(found.row) else { continue };
+                if Some(id) != excluded && !self.seen.contains(&id) {
+                    self.hits.push(ListHit { id, score: found.score, in_tail: !shard.is_sealed() });
+                }
+            }
+            self.hits[begin..].sort_by_key(|hit| hit.id);
+        }
+    }
+}

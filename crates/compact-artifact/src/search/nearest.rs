@@ -1,0 +1,171 @@
+//! The list of the nearest by vectors.
+
+use std::time::Instant;
+
+use block_format::RecordId;
+use vector_index::{Metric, Originals as Stored, SearchOptions, SearchPath, SearchStatistics};
+
+use super::lists::{Found, List};
+use super::ranking::{CANDIDATES, Search};
+use super::resources::Counters;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::query::{MAX_DEPTH, Target};
+use crate::api::results::ListExplain;
+use crate::api::space::{Originals, Space};
+use crate::shard::Vectors;
+use crate::state::{State, row_set};
+
+/// Candidates that a search through a graph keeps in its first round.
+const EF_SEARCH: usize = 64;
+
+impl Search<'_> {
+    /// The nearest vectors, in rounds: each keeps twice as many candidates, and puts what it finds behind what was found before.
+    pub(super) fn nearest(
+        &mut self,
+        list: &mut List,
+        space: &str,
+        target: &Target,
+        len: usize,
+        at_least: usize,
+    ) -> Result<()> {
+        if list.hits.len() >= len || (list.is_whole && list.rest.is_empty()) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let state = self.state;
+        let (number, space) = state.settings.space(space)?;
+        let (vector, excluded) = match target {
+            Target::Vector(vector) => (vector.clone(), None),
+            Target::Record(id) => (embedding_of(state, *id, number, space)?, Some(*id)),
+        };
+        // Also where no shard has vectors of this space yet.
+        space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
+        list.take(&state.views, excluded, len);
+        while list.hits.len() < len && !list.is_whole && !self.is_late() {
+            self.nearest_round(list, number, (&vector, excluded), len.max(at_least))?;
+            list.take(&state.views, excluded, len);
+        }
+        list.explain.time += begun.elapsed();
+        Ok(())
+    }
+
+    /// A round; or, to begin with, only the first hits of the first round, if `len` are enough. They are the same hits, and few are had sooner.
+    fn nearest_round(
+        &mut self,
+        list: &mut List,
+        number: usize,
+        (vector, excluded): (&[f32], Option<RecordId>),
+        len: usize,
+    ) -> Result<()> {
+        let state = self.state;
+        let space = &state.settings.spaces[number];
+        let doubled = |first: usize| first.saturating_mul(1 << list.rounds).min(MAX_DEPTH);
+        let first = self.query.ef_search.unwrap_or(EF_SEARCH);
+        // Originals are read for twice as many as are returned.
+        let width = doubled(if space.originals() == Originals::None { first } else { first.min(CANDIDATES) });
+        let whole = width + usize::from(excluded.is_some());
+        // One more than wanted, to see whether the last one wanted has equals.
+        let first_few = len.saturating_add(1 + usize::from(excluded.is_some()));
+        let k = if list.is_begun { whole } else { whole.min(first_few) };
+        list.is_begun = true;
+        list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
+        let before = (list.explain.hops, list.explain.distances);
+        let mut found: Vec<Found> = Vec::new();
+        for (at, view) in state.views.iter().enumerate() {
+            let Some(vectors) = view.shard.vectors(number) else { continue };
+            if self.is_late() {
+                break;
+            }
+            let filter = self.filter.as_ref().map(|filter| row_set(&filter[at]));
+            let mut options = SearchOptions::new(k).exact(self.query.exact).ef_search(doubled(first));
+            options = options.deleted(view.dead.set());
+            if let Some(filter) = &filter {
+                options = options.filter(filter);
+            }
+            if let Some(originals) = stored_originals(vectors, space) {
+                options = options.rescore(originals, 2 * whole);
+                if let Some(section) = &vectors.originals {
+                    options = options.originals_in(section);
+                }
+            }
+            let searched = self.resources.with_scratch(|scratch| {
+                let near = |hit: &vector_index::Hit| Found {
+                    score: score(space.metric(), hit.distance),
+                    view: at,
+                    row: hit.row,
+                };
+                let searched = vectors.index.search(vector, &options, scratch);
+                searched.map(|hits| found.extend(hits.iter().map(near))).map(|()| scratch.statistics())
+            });
+            match searched {
+                Ok(statistics) => count(&mut list.explain, statistics),
+                Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
+                    self.is_complete = false;
+                    let (name, number) = (space.name(), view.shard.number);
+                    let loss = format!("the vectors of space {name:?} in shard {number}: {e}");
+                    if !self.losses.contains(&loss) {
+                        self.losses.push(loss);
+                    }
+                }
+                Err(e) => return Err(about(e, space)),
+            }
+        }
+        list.is_whole = found.len() < k || (k == whole && width == MAX_DEPTH);
+        found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
+        found.truncate(k);
+        if k == whole {
+            list.rounds += 1;
+        } else if !list.is_whole {
+            // Those as near as the last one may be more than were found.
+            let last = found.last().copied();
+            found.retain(|found| last.is_some_and(|last| found.score.total_cmp(&last.score).is_ne()));
+        }
+        found.reverse();
+        list.rest = found;
+        let counters = &self.resources.counters;
+        Counters::add(&counters.hops, list.explain.hops - before.0);
+        Counters::add(&counters.distances, list.explain.distances - before.1);
+        Ok(())
+    }
+}
+
+fn about(error: vector_index::Error, space: &Space) -> Error {
+    Error::from(error).about(format_args!("vector space {:?}", space.name()))
+}
+
+fn count(explain: &mut ListExplain, statistics: SearchStatistics) {
+    explain.hops += statistics.hops;
+    explain.distances += statistics.distances;
+    match statistics.path {
+        SearchPath::Graph => explain.graphs += 1,
+        SearchPath::Nothing => {}
+        _ => explain.scans += 1,
+    }
+}
+
+/// The embedding of the record that others are to be like.
+fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Result<Vec<f32>> {
+    let embedding = state.embedding(id, number)?.ok_or_else(|| {
+        let message =
+            format!("record {id} is not there, or has no embedding in vector space {:?}", space.name());
+        Error::new(ErrorKind::NoSuchRecord, message)
+    })?;
+    Ok(embedding.decode(space))
+}
+
+fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a>> {
+    let bytes = vectors.originals.as_ref()?.as_ref();
+    match space.originals() {
+        Originals::None => None,
+        Originals::F16 => bytemuck::try_cast_slice(bytes).ok().map(Stored::F16),
+        Originals::F32 => bytemuck::try_cast_slice(bytes).ok().map(Stored::F32),
+    }
+}
+
+/// Larger is nearer.
+fn score(metric: Metric, distance: f32) -> f32 {
+    match metric {
+        Metric::Cosine => 1.0 - distance,
+        Metric::Dot | Metric::L2 => -distance,
+    }
+}

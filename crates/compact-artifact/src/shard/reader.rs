@@ -1,0 +1,153 @@
+//! A shard that was opened.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use block_format::{Part, RecordId};
+use lexical_index::Part as Words;
+use roaring::{RoaringBitmap, RoaringTreemap};
+use vector_index::IndexBytes;
+
+use super::ids::Ids;
+use super::layout::{self, SectionKind};
+use super::section::{Bytes, Section, Vectors, open_vectors};
+use crate::api::error::{Error, Result};
+use crate::filter::FilterIndex;
+use crate::format::settings::Settings;
+
+/// An opened shard.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    /// The tag of its part; 0 in memory.
+    pub(crate) number: u64,
+    /// The ids of the log that it was made of. It has the records among them that are alive, and earlier ones that were indexed again.
+    pub(crate) covers: Range<u64>,
+    pub(crate) rows: u32,
+    pub(crate) byte_len: u64,
+    ids: Section,
+    pub(crate) words: Words<Section>,
+    pub(crate) filters: FilterIndex<Section>,
+    /// Of each space of the artifact that it has vectors of.
+    pub(crate) vectors: Vec<Option<Vectors>>,
+    /// In memory: ids of the records that carried the embeddings in here; they are deleted when the shard is sealed.
+    pub(crate) embedding_records: RoaringTreemap,
+    /// In memory: ids of earlier records that are indexed again in here, because an embedding came late. Their older rows are dead.
+    pub(crate) reindexed: RoaringTreemap,
+    /// Names of sections that cannot be read.
+    pub(crate) losses: Vec<String>,
+}
+
+impl Shard {
+    /// The numbers of sealed shards. Writers begin with the first, and never come to the last.
+    pub(crate) const NUMBERS: std::ops::RangeInclusive<u64> = 1..=u64::MAX / 2;
+
+    /// Opens the shard in a part of the store.
+    pub(crate) fn open_part(part: &Arc<Part>, settings: &Settings) -> Result<Self> {
+        if !Self::NUMBERS.contains(&part.tag()) {
+            return Err(Error::damaged(format!("shard {}: a number that no writer gives", part.tag())));
+        }
+        Self::open(Bytes::of_part(part)?, part.tag(), settings)
+    }
+
+    /// Opens a shard in memory.
+    pub(crate) fn open_memory(
+        bytes: IndexBytes,
+        embedding_records: RoaringTreemap,
+        reindexed: RoaringTreemap,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, settings)?;
+        Ok(Self { embedding_records, reindexed, ..shard })
+    }
+
+    fn open(bytes: Bytes, number: u64, settings: &Settings) -> Result<Self> {
+        let fault = |message: &str| Error::damaged(format!("shard {number}: {message}"));
+        let byte_len = bytes.all().len() as u64;
+        let (trailer, entries) = layout::decode(bytes.all())?;
+        let find = |kind: SectionKind| Section::find(&bytes, &entries, kind, 0);
+        let ids = find(SectionKind::Ids).ok_or_else(|| fault("has no ids"))?;
+        verified_ids(&ids, trailer.rows)?;
+        let words = Words::open(find(SectionKind::Words).ok_or_else(|| fault("has no words"))?)?;
+        if words.rows() != trailer.rows {
+            return Err(fault("has another number of rows than its words"));
+        }
+        let filters = FilterIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
+        let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
+        let covers = trailer.start..trailer.end;
+        let (embedding_records, reindexed) = Default::default();
+        Ok(Self {
+            number,
+            covers,
+            rows: trailer.rows,
+            byte_len,
+            ids,
+            words,
+            filters,
+            vectors,
+            embedding_records,
+            reindexed,
+            losses,
+        })
+    }
+
+    /// Whether it is a map of a file, rather than on the heap.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self.ids.bytes, Bytes::Mapped(_))
+    }
+
+    /// Whether it lies in a part of the store.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.number != 0
+    }
+
+    pub(crate) fn ids(&self) -> Ids<'_> {
+        Ids::open(self.ids.as_ref(), self.rows).unwrap_or_else(|_| Ids::none()) // was opened before
+    }
+
+    pub(crate) fn row_of(&self, id: RecordId) -> Option<u32> {
+        self.ids().row_of(id)
+    }
+
+    /// The vectors of a space, if the shard has any.
+    pub(crate) fn vectors(&self, space: usize) -> Option<&Vectors> {
+        self.vectors.get(space)?.as_ref()
+    }
+
+    /// Verifies all of its bytes, for whoever makes another file of them.
+    pub(crate) fn check_all(&self) -> Result<()> {
+        self.ids.bytes.check(0..self.byte_len)
+    }
+
+    /// About how many bytes belong to some rows: of the words by how many tokens they have, of the rest by their number.
+    pub(crate) fn len_of(&self, rows: &RoaringBitmap) -> Result<u64> {
+        let words = self.words.len_bytes() as u64;
+        let of_words = share(words, self.words.tokens_of(rows.iter())?, self.words.tokens());
+        Ok(of_words + share(self.byte_len.saturating_sub(words), rows.len(), self.rows.into()))
+    }
+
+    /// Reads everything and compares every checksum.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.ids().verify()?;
+        self.words.verify()?;
+        self.filters.verify(self.rows)?;
+        for vectors in self.vectors.iter().flatten() {
+            vectors.index.verify()?;
+        }
+        match self.losses.first() {
+            Some(loss) => Err(Error::damaged(loss.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// So much of `bytes` as `part` is of `whole`.
+fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+    let of = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole.max(1));
+    u64::try_from(of).unwrap_or(bytes)
+}
+
+/// Ids are few and everything rests on them: they are verified as a whole when a shard is opened.
+pub(super) fn verified_ids(section: &Section, rows: u32) -> Result<()> {
+    section.check_all()?;
+    Ids::open(section.as_ref(), rows)?.verify()
+}

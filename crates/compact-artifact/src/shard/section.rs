@@ -1,0 +1,163 @@
+//! The bytes of a shard, mapped or in memory, and the sections in them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use block_format::Part;
+use vector_index::{Index, IndexBytes};
+
+use super::layout::{SectionEntry, SectionKind};
+use crate::api::error::Result;
+use crate::api::space::Space;
+use crate::format::embeddings::{Embedding, original_len};
+use crate::format::settings::Settings;
+
+/// The bytes of a shard.
+#[derive(Debug, Clone)]
+pub(super) enum Bytes {
+    Mapped(Arc<Part>),
+    Memory(Arc<IndexBytes>),
+}
+
+impl Bytes {
+    pub(super) fn of_part(part: &Arc<Part>) -> Result<Self> {
+        Ok(match part.content()? {
+            Cow::Borrowed(_) => Self::Mapped(part.clone()),
+            Cow::Owned(bytes) => Self::Memory(Arc::new(bytes.as_slice().into())),
+        })
+    }
+
+    /// Verifies a range, before it is used. What lies in memory was verified when it was read, or never left it.
+    pub(super) fn check(&self, range: Range<u64>) -> Result<()> {
+        match self {
+            Self::Mapped(part) => Ok(part.check(range)?),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn all(&self) -> &[u8] {
+        match self {
+            Self::Mapped(part) => match part.content() {
+                Ok(Cow::Borrowed(bytes)) => bytes,
+                _ => &[], // was seen to be mapped when the shard was opened
+            },
+            Self::Memory(bytes) => (**bytes).as_ref(),
+        }
+    }
+}
+
+/// A section of a shard.
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    pub(super) bytes: Bytes,
+    pub(super) range: Range<usize>,
+}
+
+impl Section {
+    pub(super) fn find(
+        bytes: &Bytes,
+        entries: &[SectionEntry],
+        kind: SectionKind,
+        space: usize,
+    ) -> Option<Self> {
+        let at = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        let entry =
+            entries.iter().find(|entry| entry.kind == kind as u32 && entry.space as usize == space)?;
+        Some(Self { bytes: bytes.clone(), range: at(entry.offset)..at(entry.offset + entry.len) })
+    }
+}
+
+impl Section {
+    /// Verifies a range of it, before it is used.
+    pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {
+        let start = self.range.start as u64;
+        self.bytes.check(start + range.start as u64..start + range.end as u64)
+    }
+
+    pub(super) fn check_all(&self) -> Result<()> {
+        self.check(0..self.range.len())
+    }
+}
+
+impl AsRef<[u8]> for Section {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.all().get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl vector_index::Bytes for Section {
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self::check(self, range)?)
+    }
+
+    fn is_verified(&self) -> bool {
+        match &self.bytes {
+            Bytes::Mapped(part) => part.is_verified(),
+            Bytes::Memory(_) => true,
+        }
+    }
+}
+
+impl lexical_index::Bytes for Section {
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        vector_index::Bytes::check(self, range)
+    }
+
+    fn is_verified(&self) -> bool {
+        vector_index::Bytes::is_verified(self)
+    }
+}
+
+/// The vectors of a space.
+#[derive(Debug)]
+pub(crate) struct Vectors {
+    pub(crate) index: Index<Section>,
+    pub(crate) originals: Option<Section>,
+}
+
+impl Vectors {
+    /// The embedding of a row, if it has one.
+    pub(crate) fn embedding(&self, row: u32, space: &Space) -> Result<Option<Embedding>> {
+        let Some((codes, scale)) = self.index.codes(row)? else { return Ok(None) };
+        let each = original_len(space);
+        let original = self.originals.as_ref().map_or(&[][..], |section| section.as_ref());
+        let at = row as usize * each;
+        if let Some(section) = self.originals.as_ref().filter(|_| each > 0) {
+            section.check(at..at + each)?;
+        }
+        let original = original.get(at..at + each).unwrap_or_default().to_vec();
+        Ok(Some(Embedding { codes, scale, original }))
+    }
+}
+
+/// The vectors of each space, and what of them cannot be read.
+pub(super) fn open_vectors(
+    bytes: &Bytes,
+    entries: &[SectionEntry],
+    rows: u32,
+    number: u64,
+    settings: &Settings,
+) -> (Vec<Option<Vectors>>, Vec<String>) {
+    let mut losses = Vec::new();
+    let mut open = |of: usize, space: &Space| {
+        let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, of)?);
+        match index {
+            Ok(index) if *index.quantizer() == space.quantizer => {
+                let originals = Section::find(bytes, entries, SectionKind::Originals, of);
+                let fits = |section: &Section| {
+                    section.range.len() == original_len(space).saturating_mul(rows as usize)
+                };
+                return Some(Vectors { index, originals: originals.filter(fits) });
+            }
+            Ok(_) => losses.push(format!(
+                "the vectors of space {:?} in shard {number} are not of that space",
+                space.name
+            )),
+            Err(e) => losses.push(format!("the vectors of space {:?} in shard {number}: {e}", space.name)),
+        }
+        None
+    };
+    let vectors = settings.spaces.iter().enumerate().map(|(of, space)| open(of, space)).collect();
+    (vectors, losses)
+}

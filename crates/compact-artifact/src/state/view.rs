@@ -1,0 +1,65 @@
+//! A shard of a state, and which of its rows are dead.
+
+use std::sync::Arc;
+
+use block_format::RecordId;
+use roaring::{RoaringBitmap, RoaringTreemap};
+
+use super::dead::Dead;
+use crate::protocol::{Step, Steps};
+use crate::shard::Shard;
+
+/// A shard, and which of its rows are no longer there.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) shard: Arc<Shard>,
+    /// Rows that readers do not see, for whatever reason.
+    pub(crate) dead: Arc<Dead>,
+    /// Of a sealed shard: the rows that are known to be dead on disk. A subset of `dead`.
+    pub(crate) tombstones: Arc<RoaringBitmap>,
+}
+
+impl View {
+    pub(crate) fn new(shard: Arc<Shard>) -> Self {
+        Self { shard, dead: Arc::default(), tombstones: Arc::default() }
+    }
+
+    pub(crate) fn live(&self) -> u64 {
+        u64::from(self.shard.rows).saturating_sub(self.dead.len())
+    }
+
+    /// Marks the rows of some records as dead.
+    pub(crate) fn mark_dead(&mut self, ids: &RoaringTreemap) {
+        let table = self.shard.ids();
+        let rows = ids.iter().filter_map(|id| table.row_of(RecordId(id)));
+        let rows: Vec<u32> = rows.filter(|row| !self.dead.contains(*row)).collect();
+        if !rows.is_empty() {
+            self.dead = Arc::new(Dead::with(&self.dead, rows));
+        }
+    }
+
+    /// The rows of a sealed shard that a shard on disk in its place may leave out: those with tombstones, and those of `deleted`, which are
+    /// ids whose deletes are durable. Rows that only the tail has taken the place of are not among them: the tail is in memory, and to
+    /// recover it from the log takes what the older row says.
+    pub(crate) fn droppable(&self, deleted: &[RecordId], steps: Steps) -> RoaringBitmap {
+        if !steps.take(Step::KeepForTheTail) {
+            return self.dead.bitmap().clone();
+        }
+        self.dead_for_good(deleted)
+    }
+
+    /// The rows with tombstones, and those of `deleted`.
+    pub(crate) fn dead_for_good(&self, deleted: &[RecordId]) -> RoaringBitmap {
+        let table = self.shard.ids();
+        let mut rows = (*self.tombstones).clone();
+        rows.extend(deleted.iter().filter_map(|&id| table.row_of(id)));
+        rows
+    }
+}
+
+/// Puts sealed shards in the order of the ids that they cover, so that neighbours can be merged, and the tail behind them as it is.
+pub(crate) fn sort_views(views: &mut [View]) {
+    views.sort_by_key(|view| {
+        if view.shard.is_sealed() { (0, view.shard.covers.start, view.shard.number) } else { (1, 0, 0) }
+    });
+}
