@@ -7,7 +7,7 @@ use block_format::{Callers, Store};
 use parking_lot::{Mutex, RwLock};
 
 use super::commit::{CommitState, Queue};
-use super::worker::Signal;
+use super::signal::Signal;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::reports::RecoveryReport;

@@ -7,7 +7,7 @@ use block_format::{Edit, FileId, RecordId, SegmentInfo};
 
 use super::core::Engine;
 use super::policy;
-use super::seal::write_tombstones;
+use super::tombstones::write_tombstones;
 use crate::api::error::{ErrorKind, Result};
 use crate::format::parts::{SHARD, belongs_to_shard};
 use crate::format::settings::Settings;

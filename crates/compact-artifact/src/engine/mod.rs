@@ -14,7 +14,9 @@ mod policy;
 mod recover;
 mod seal;
 mod settings;
+mod signal;
 mod stats;
+mod tombstones;
 mod verify;
 mod worker;
 

@@ -1,48 +1,11 @@
-//! The thread that seals when it is woken, and how it is woken.
+//! The thread that seals when it is woken.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::core::Engine;
 use crate::api::error::{Error, Result};
 use crate::api::options::Maintenance;
-
-/// Wakes and stops a thread.
-#[derive(Debug, Default)]
-pub(crate) struct Signal {
-    orders: Mutex<Orders>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Orders {
-    work: bool,
-    stop: bool,
-}
-
-impl Signal {
-    pub(super) fn wake(&self) {
-        self.orders.lock().work = true;
-        self.changed.notify_all();
-    }
-
-    pub(super) fn stop(&self) {
-        self.orders.lock().stop = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for work. Returns whether there is any; if not, it is time to stop.
-    pub(super) fn wait(&self) -> bool {
-        let mut orders = self.orders.lock();
-        while !orders.work && !orders.stop {
-            self.changed.wait(&mut orders);
-        }
-        orders.work = false;
-        !orders.stop
-    }
-}
 
 /// A thread that seals when it is woken.
 #[derive(Debug)]

@@ -135,24 +135,6 @@ fn described(options: &SpaceOptions) -> String {
     )
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_with_an_analyzer_of_another_version_are_refused_and_told_what_to_do() {
-        let stored =
-            |version: u8| format!(r#"{{"version":1,"analyzer":[{version},1,0,0,0,0,0,0],"spaces":[]}}"#);
-        let identity = Analyzer::new().fold_diacritics(true).identity();
-        assert!(Settings::decode(stored(identity[0]).as_bytes()).is_ok());
-        let refused = |version| Settings::decode(stored(version).as_bytes()).err().unwrap();
-        let older = refused(identity[0] - 1);
-        assert_eq!(older.kind(), ErrorKind::Unsupported);
-        assert!(older.to_string().contains("export them with the release that wrote them"), "{older}");
-        assert_eq!(refused(identity[0] + 1).kind(), ErrorKind::NewerFormat);
-    }
-}
-
 /// The settings in the store, if it has any. There are two copies, either of which will do.
 pub(crate) fn read_settings(records: &Records) -> Result<Option<Settings>> {
     let mut damage = None;
@@ -174,4 +156,22 @@ fn read_copy(part: &Part) -> Result<Settings> {
 pub(crate) fn settings_need_repair(records: &Records) -> bool {
     let copies = records.parts().iter().filter(|part| part.kind() == SETTINGS);
     copies.filter(|part| read_copy(part).is_ok()).count() != SETTINGS_COPIES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_with_an_analyzer_of_another_version_are_refused_and_told_what_to_do() {
+        let stored =
+            |version: u8| format!(r#"{{"version":1,"analyzer":[{version},1,0,0,0,0,0,0],"spaces":[]}}"#);
+        let identity = Analyzer::new().fold_diacritics(true).identity();
+        assert!(Settings::decode(stored(identity[0]).as_bytes()).is_ok());
+        let refused = |version| Settings::decode(stored(version).as_bytes()).err().unwrap();
+        let older = refused(identity[0] - 1);
+        assert_eq!(older.kind(), ErrorKind::Unsupported);
+        assert!(older.to_string().contains("export them with the release that wrote them"), "{older}");
+        assert_eq!(refused(identity[0] + 1).kind(), ErrorKind::NewerFormat);
+    }
 }

@@ -23,7 +23,7 @@ impl Weighter<u128, Arc<Ranking>> for ByBytes {
     }
 }
 
-/// SearchResources by an artifact and its snapshots.
+/// Shared by an artifact and its snapshots.
 #[derive(Debug)]
 pub(crate) struct SearchResources {
     rankings: Option<Rankings>,

@@ -259,7 +259,7 @@ fn documented_defaults_are_those_of_the_code() {
         let text = source[begin..end].replace("\n    /// ", " ");
         text.rsplit("Default: ").next().unwrap().split(['.', '\n']).next().unwrap().to_owned()
     };
-    let (options, query) = (include_str!("../../src/options.rs"), include_str!("../../src/search/query.rs"));
+    let (options, query) = (include_str!("../../src/api/options.rs"), include_str!("../../src/api/query.rs"));
     let table = [
         (options, "pub fn compression(", "`Zstd(3)`", "compression: Zstd(3)"),
         (options, "pub fn block_len(", "48 KiB", "block_len: 49152"),
@@ -277,7 +277,7 @@ fn documented_defaults_are_those_of_the_code() {
     }
     let batch = BatchOptions::default();
     assert_eq!((batch.batch_size, batch.flush_interval, batch.max_memory), (1_000, None, 16 << 20));
-    let batches = include_str!("../../src/batch_writer.rs");
+    let batches = include_str!("../../src/engine/batch_writer.rs");
     assert_eq!(default_of(batches, "pub batch_size"), "1,000");
     assert_eq!(default_of(batches, "pub max_memory"), "16 MiB");
 }
