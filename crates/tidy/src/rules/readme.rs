@@ -1,0 +1,116 @@
+//! The README says what is so: its example is that of the crate's page, its commands are the two, the tests that it names are there.
+
+use std::collections::BTreeSet;
+
+use crate::{Fault, File};
+
+const DOCUMENT: &str = "README.md";
+
+/// The commands that a stranger needs.
+pub const COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo test --workspace"];
+
+/// Compares the example of the README with that of the crate's page.
+pub fn example(readme: &str, page: &File) -> Vec<Fault> {
+    let shown = block(readme.lines().map(str::to_owned), "```rust");
+    let docs = page
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned());
+    let hidden = |line: &String| line.starts_with("# ") || line == "#";
+    let mut on_page: Vec<String> = block(docs, "```").into_iter().filter(|line| !hidden(line)).collect();
+    on_page.extend((on_page.is_empty()).then(|| "(no example)".to_owned()));
+    match shown.iter().zip(&on_page).find(|(shown, on_page)| shown != on_page) {
+        Some((shown, on_page)) => vec![Fault::of_file(
+            DOCUMENT,
+            format!("the example has {shown:?}, the page of the crate {on_page:?}"),
+        )],
+        None if shown.len() != on_page.len() => {
+            vec![Fault::of_file(
+                DOCUMENT,
+                format!("the example has {} lines, that of the crate's page {}", shown.len(), on_page.len()),
+            )]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Compares the commands of the first block of a console with [`COMMANDS`].
+pub fn commands(readme: &str) -> Vec<Fault> {
+    let shown = block(readme.lines().map(str::to_owned), "```console");
+    let shown: Vec<&str> = shown
+        .iter()
+        .filter_map(|line| line.strip_prefix("$ "))
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .collect();
+    if shown == COMMANDS {
+        Vec::new()
+    } else {
+        vec![Fault::of_file(DOCUMENT, format!("the commands are {shown:?}"))]
+    }
+}
+
+/// Looks for the tests that the README names as `module::` or `module::test`.
+pub fn tests(readme: &str, files: &[File]) -> Vec<Fault> {
+    let in_tests = || files.iter().filter(|file| file.path.contains("/tests/"));
+    let modules: BTreeSet<String> = in_tests()
+        .map(|file| file.path.trim_end_matches("/mod.rs").trim_end_matches(".rs"))
+        .filter_map(|path| path.rsplit('/').next().map(str::to_owned))
+        .collect();
+    let functions: BTreeSet<&str> = in_tests()
+        .flat_map(|file| {
+            file.tokens.windows(2).filter(|pair| pair[0].is("fn")).map(|pair| pair[1].text.as_str())
+        })
+        .collect();
+    let mut faults = Vec::new();
+    for name in readme.split('`').skip(1).step_by(2) {
+        let Some((module, function)) = name.split_once("::") else { continue };
+        let is_name =
+            |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !is_name(module) || !is_name(function) {
+            continue;
+        }
+        if !modules.contains(module) || !(function.is_empty() || functions.contains(function)) {
+            faults.push(Fault::of_file(DOCUMENT, format!("there is no test `{name}`")));
+        }
+    }
+    faults
+}
+
+/// The lines of the first block that opens with `fence`.
+fn block(lines: impl Iterator<Item = String>, fence: &str) -> Vec<String> {
+    lines.skip_while(|line| line != fence).skip(1).take_while(|line| line != "```").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str = "# T\n\n```console\n$ cargo run --release -- demo    # stores\n$ cargo test --workspace\n```\n\n```rust\na();\nb();\n```\n";
+
+    #[test]
+    fn an_example_that_differs_is_found() {
+        let page = |code: &str| {
+            File::new("lib.rs", format!("//! Page.\n//!\n//! ```\n//! # hidden();\n{code}//! ```\n"))
+        };
+        assert_eq!(example(README, &page("//! a();\n//! b();\n//! # Ok(())\n")), []);
+        assert_eq!(example(README, &page("//! a();\n//! c();\n")).len(), 1);
+        assert_eq!(example(README, &page("//! a();\n")).len(), 1);
+        assert_eq!(example(README, &page("")).len(), 1);
+    }
+
+    #[test]
+    fn other_commands_are_found() {
+        assert_eq!(commands(README), []);
+        assert_eq!(commands(&README.replace("$ cargo test --workspace\n", "")).len(), 1);
+        assert_eq!(commands(&README.replace("-- demo", "-- other")).len(), 1);
+    }
+
+    #[test]
+    fn tests_that_are_not_there_are_found() {
+        let files = [File::new("crates/a/tests/it/crash.rs", "#[test] fn power_is_lost() {}")];
+        assert_eq!(tests("held by `crash::`, `crash::power_is_lost`, `Filter::new`", &files), []);
+        assert_eq!(tests("`kill::`", &files).len(), 1);
+        assert_eq!(tests("`crash::nothing_is_lost`", &files).len(), 1);
+    }
+}
