@@ -2,7 +2,7 @@
 """LanceDB and sqlite-vec on the data and the questions of `benches/src/bin/artifact.rs`: ingest until everything is indexed, disk, search.
 
     python3 -m venv VENV && VENV/bin/pip install lancedb pyarrow numpy zstandard sqlite-vec
-    VENV/bin/python benches/artifact_peers.py data/wordnet.jsonl.zst VECTORS.npy
+    VENV/bin/python benches/artifact_peers.py crates/cart/data/wordnet.jsonl.zst VECTORS.npy
 
 Each engine works in a process of its own (`--engine`), so that its memory is its own. One question a call.
 """

@@ -1,6 +1,6 @@
 //! What the measurements share: data, percentiles, and a line on the machine.
 //!
-//! The texts are those of `wordnet.jsonl.zst` in the folder `CA_DATA` (default `data`). The source text is one
+//! The texts are those of `wordnet.jsonl.zst` in the folder `CA_DATA` (default `crates/cart/data`). The source text is one
 //! file, the first argument of the programs that need it, made from Debian's `linux-source-6.1`:
 //!
 //! ```text
@@ -22,11 +22,16 @@ use block_format::{RecordId, Snapshot, Store};
 /// The error of a measurement: there is nobody to handle it.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// The JSON lines of the `WordNet` senses.
+pub fn wordnet() -> Result<String> {
+    let folder = std::env::var("CA_DATA").unwrap_or_else(|_| "crates/cart/data".to_owned());
+    let bytes = fs::read(Path::new(&folder).join("wordnet.jsonl.zst"))?;
+    Ok(String::from_utf8(zstd::decode_all(&bytes[..])?)?)
+}
+
 /// The texts of the `WordNet` senses.
 pub fn texts() -> Result<Vec<String>> {
-    let folder = std::env::var("CA_DATA").unwrap_or_else(|_| "data".to_owned());
-    let bytes = fs::read(Path::new(&folder).join("wordnet.jsonl.zst"))?;
-    let lines = String::from_utf8(zstd::decode_all(&bytes[..])?)?;
+    let lines = wordnet()?;
     let text = |line: &str| -> Result<String> {
         let value: serde_json::Value = serde_json::from_str(line)?;
         Ok(value["text"].as_str().ok_or("a line without a text")?.to_owned())

@@ -79,10 +79,8 @@ fn main() -> Result<()> {
 }
 
 fn load(path: &str) -> Result<Data> {
-    let folder = std::env::var("CA_DATA").unwrap_or_else(|_| "data".to_owned());
-    let texts = zstd::decode_all(&fs::read(Path::new(&folder).join("wordnet.jsonl.zst"))?[..])?;
     let lines: Vec<serde_json::Value> =
-        String::from_utf8(texts)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+        benches::wordnet()?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
     let bytes = fs::read(path)?;
     let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let vectors: Vec<f16> =

@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     }
     let temp = tempfile::tempdir()?;
     let path = temp.path().join("texts.artifact");
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/wordnet.jsonl.zst");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cart/data/wordnet.jsonl.zst");
     let bytes = fs::read(&data).map_err(|e| format!("{}: {e}", data.display()))?;
     let texts = zstd::decode_all(&bytes[..])?;
     let lines: Vec<&[u8]> = texts.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();

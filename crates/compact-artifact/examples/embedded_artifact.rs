@@ -3,7 +3,7 @@
 //! `cargo run --release -p compact-artifact --example embedded_artifact`
 //!
 //! `cargo run --release -p compact-artifact --example embedded_artifact -- make FILE` makes the pack anew, from the texts in the folder
-//! `data` of the repository. They are from `WordNet` 3.0, whose licence is beside the pack, in `data/words.LICENSE`.
+//! `crates/cart/data` of the repository. They are from `WordNet` 3.0, whose licence is beside the pack, in `data/words.LICENSE`.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
@@ -57,7 +57,7 @@ pub(crate) fn run() -> Result<Vec<String>> {
 /// Packs the birds among the repository's texts into a new file. The same texts give the same bytes.
 pub(crate) fn make(file: &Path) -> Result<()> {
     const TOPIC_ANIMALS: u64 = 5;
-    let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/wordnet.jsonl.zst");
+    let texts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cart/data/wordnet.jsonl.zst");
     let texts = zstd::decode_all(std::fs::File::open(texts)?)?;
     let mut records = Vec::new();
     for line in texts.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {

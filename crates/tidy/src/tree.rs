@@ -86,6 +86,11 @@ impl Tree {
         self.root.join(path).exists()
     }
 
+    /// The names in the root of the repository.
+    pub fn top_level(&self) -> Vec<String> {
+        sorted(&self.root).iter().map(|path| name_of(path)).collect()
+    }
+
     /// The crate in a folder.
     ///
     /// # Panics

@@ -262,6 +262,11 @@ fn documents_name_files_that_are_there() {
 }
 
 #[test]
+fn the_root_of_the_repository_holds_few_things() {
+    expect_none("top level", rules::top_level::check(tree()));
+}
+
+#[test]
 fn libraries_reach_files_through_the_vfs() {
     expect_none("file system", of_libraries(rules::file_system::check));
 }

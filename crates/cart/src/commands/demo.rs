@@ -17,11 +17,11 @@ use crate::input::npy::Npy;
 use crate::output::{Output, Progress, bytes, count, peak_memory, rate, time, warn};
 
 /// Every sense of `WordNet` 3.0, one JSON object a line.
-static TEXTS: &[u8] = include_bytes!("../../../../data/wordnet.jsonl.zst");
+static TEXTS: &[u8] = include_bytes!("../../data/wordnet.jsonl.zst");
 /// Their number, which only the progress bar goes by.
 const TEXTS_LEN: u64 = 117_659;
 /// The licence that has to stay with the texts.
-static LICENCE: &str = include_str!("../../../../data/wordnet.LICENSE");
+static LICENCE: &str = include_str!("../../data/wordnet.LICENSE");
 /// The key of the licence in the artifact.
 const LICENCE_KEY: &str = "wordnet.LICENSE";
 /// The vector space of `--vectors`.

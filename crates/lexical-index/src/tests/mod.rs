@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use crate::{Analyzer, MemoryIndex, Part};
 
-/// The texts of `data/wordnet.jsonl.zst`.
+/// The texts of `crates/cart/data/wordnet.jsonl.zst`.
 fn texts() -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/wordnet.jsonl.zst");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../cart/data/wordnet.jsonl.zst");
     let lines = String::from_utf8(zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()).unwrap();
     let text = |line: &str| {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();

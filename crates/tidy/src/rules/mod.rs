@@ -11,5 +11,6 @@ pub mod function_length;
 pub mod packages;
 pub mod paths;
 pub mod readme;
+pub mod top_level;
 pub mod unsafe_counts;
 pub mod words;
