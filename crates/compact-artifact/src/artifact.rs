@@ -162,6 +162,24 @@ impl CompactArtifact {
         BatchWriter::start(&self.engine, options)
     }
 
+    /// Adds a record for each point of an index of the crate `hnsw_rs`, with the vector of the point in a vector space: `record` makes it from the
+    /// origin id. Returns which record each origin id became, in the order of origin ids. The graph is built anew when the records are sealed.
+    ///
+    /// In commits of 1,000 records: an error leaves those before it. No thread may insert into the index meanwhile.
+    #[cfg(feature = "hnsw_rs")]
+    pub fn import_hnsw_rs<T, D>(
+        &self,
+        hnsw: &hnsw_rs::prelude::Hnsw<'_, T, D>,
+        space: &str,
+        record: impl FnMut(usize) -> Record,
+    ) -> Result<Vec<(usize, RecordId)>>
+    where
+        T: Copy + Send + Sync + Into<f32>,
+        D: hnsw_rs::prelude::Distance<T> + Send + Sync,
+    {
+        self.engine.import_hnsw_rs(hnsw, space, record)
+    }
+
     /// Makes every commit so far durable.
     pub fn sync(&self) -> Result<()> {
         self.engine.sync()

@@ -96,8 +96,8 @@ impl Options {
         self
     }
 
-    /// Length that files of records do not much exceed, 64 KiB to 1 GiB; also how much is added, at the most, before it is
-    /// sealed. Default: 64 MiB.
+    /// Length that files of records do not much exceed, 64 KiB to 1 GiB. What was added is sealed when its indexes take so much memory, or its
+    /// records twice as much before compression. Default: 64 MiB.
     pub fn segment_len(mut self, bytes: u64) -> Self {
         self.store = self.store.segment_len(bytes);
         self.segment_len = bytes;

@@ -7,6 +7,8 @@ mod batch_writer;
 mod commit;
 mod compact;
 mod core;
+#[cfg(feature = "hnsw_rs")]
+mod import;
 mod merge;
 mod open;
 mod pack;

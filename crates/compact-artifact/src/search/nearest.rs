@@ -62,8 +62,8 @@ impl Search<'_> {
         let doubled = |first: usize| first.saturating_mul(1 << list.rounds).min(MAX_DEPTH);
         let first = self.query.ef_search.unwrap_or(EF_SEARCH);
         // Originals are read for twice as many as are returned.
-        let width = doubled(if space.originals() == Originals::None { first } else { first.min(CANDIDATES) });
-        let whole = width + usize::from(excluded.is_some());
+        let hits = doubled(if space.originals() == Originals::None { first } else { first.min(CANDIDATES) });
+        let whole = hits + usize::from(excluded.is_some());
         // One more than wanted, to see whether the last one wanted has equals.
         let first_few = len.saturating_add(1 + usize::from(excluded.is_some()));
         let k = if list.is_begun { whole } else { whole.min(first_few) };
@@ -71,46 +71,14 @@ impl Search<'_> {
         list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
         let before = (list.explain.hops, list.explain.distances);
         let mut found: Vec<Found> = Vec::new();
-        for (at, view) in state.views.iter().enumerate() {
-            let Some(vectors) = view.shard.vectors(number) else { continue };
+        let width = Width { k, ef: doubled(first), rescored: 2 * whole };
+        for at in 0..self.state.views.len() {
             if self.is_late() {
                 break;
             }
-            let filter = self.filter.as_ref().map(|filter| row_set(&filter[at]));
-            let mut options = SearchOptions::new(k).exact(self.query.exact).ef_search(doubled(first));
-            options = options.deleted(view.dead.set());
-            if let Some(filter) = &filter {
-                options = options.filter(filter);
-            }
-            if let Some(originals) = stored_originals(vectors, space) {
-                options = options.rescore(originals, 2 * whole);
-                if let Some(section) = &vectors.originals {
-                    options = options.originals_in(section);
-                }
-            }
-            let searched = self.resources.with_scratch(|scratch| {
-                let near = |hit: &vector_index::Hit| Found {
-                    score: score(space.metric(), hit.distance),
-                    view: at,
-                    row: hit.row,
-                };
-                let searched = vectors.index.search(vector, &options, scratch);
-                searched.map(|hits| found.extend(hits.iter().map(near))).map(|()| scratch.statistics())
-            });
-            match searched {
-                Ok(statistics) => count(&mut list.explain, statistics),
-                Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
-                    self.is_complete = false;
-                    let (name, number) = (space.name(), view.shard.number);
-                    let loss = format!("the vectors of space {name:?} in shard {number}: {e}");
-                    if !self.losses.contains(&loss) {
-                        self.losses.push(loss);
-                    }
-                }
-                Err(e) => return Err(about(e, space)),
-            }
+            self.nearest_in_shard(list, (number, at), vector, width, &mut found)?;
         }
-        list.is_whole = found.len() < k || (k == whole && width == MAX_DEPTH);
+        list.is_whole = found.len() < k || (k == whole && hits == MAX_DEPTH);
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
         found.truncate(k);
         if k == whole {
@@ -127,6 +95,64 @@ impl Search<'_> {
         Counters::add(&counters.distances, list.explain.distances - before.1);
         Ok(())
     }
+
+    /// Adds the nearest vectors of one space in one shard to `found`.
+    fn nearest_in_shard(
+        &mut self,
+        list: &mut List,
+        (number, at): (usize, usize),
+        vector: &[f32],
+        width: Width,
+        found: &mut Vec<Found>,
+    ) -> Result<()> {
+        let state = self.state;
+        let (space, view) = (&state.settings.spaces[number], &state.views[at]);
+        let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
+        let filter = self.filter.as_ref().map(|filter| row_set(&filter[at]));
+        let mut options = SearchOptions::new(width.k).exact(self.query.exact).ef_search(width.ef);
+        options = options.deleted(view.dead.set());
+        if let Some(filter) = &filter {
+            options = options.filter(filter);
+        }
+        if let Some(originals) = stored_originals(vectors, space) {
+            options = options.rescore(originals, width.rescored);
+            if let Some(section) = &vectors.originals {
+                options = options.originals_in(section);
+            }
+        }
+        let searched = self.resources.with_scratch(|scratch| {
+            let near = |hit: &vector_index::Hit| Found {
+                score: score(space.metric(), hit.distance),
+                view: at,
+                row: hit.row,
+            };
+            let searched = vectors.index.search(vector, &options, scratch);
+            searched.map(|hits| found.extend(hits.iter().map(near))).map(|()| scratch.statistics())
+        });
+        match searched {
+            Ok(statistics) => count(&mut list.explain, statistics),
+            Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
+                self.is_complete = false;
+                let (name, number) = (space.name(), view.shard.number);
+                let loss = format!("the vectors of space {name:?} in shard {number}: {e}");
+                if !self.losses.contains(&loss) {
+                    self.losses.push(loss);
+                }
+            }
+            Err(e) => return Err(about(e, space)),
+        }
+        Ok(())
+    }
+}
+
+/// How much a search of one shard looks for.
+#[derive(Debug, Clone, Copy)]
+struct Width {
+    k: usize,
+    /// Candidates that a walk through a graph keeps.
+    ef: usize,
+    /// Candidates whose originals are read, where there are originals.
+    rescored: usize,
 }
 
 fn about(error: vector_index::Error, space: &Space) -> Error {

@@ -21,6 +21,8 @@ mod figures;
 mod flips;
 /// A file of this version of the format.
 mod golden;
+/// Indexes of another crate.
+mod hnsw_rs;
 /// Processes that are killed.
 mod kill;
 /// Embeddings that come after their records.

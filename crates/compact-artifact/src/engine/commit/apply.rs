@@ -9,15 +9,14 @@ use roaring::RoaringTreemap;
 use super::plan::{Plan, PlannedBatch};
 use super::prepare::{Prepared, PreparedRecord};
 use super::queue::{CommitState, Queue, ReceiptSlot};
+use super::written::Written;
 use crate::api::batch::{Batch, Receipt};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Maintenance;
 use crate::api::record::{Content, Record};
 use crate::engine::core::Engine;
 use crate::engine::policy;
-use crate::format::embeddings::{self, Embedding};
 use crate::format::record::encode_head;
-use crate::format::settings::Settings;
 use crate::shard::{Document, build, build_divided};
 use crate::state::{OwnedDocument, State, View};
 use crate::trace::event;
@@ -79,63 +78,19 @@ impl Engine {
     /// Indexes, commits, publishes. Returns the ids of the puts.
     fn try_commit(&self, commits: &mut CommitState, plan: &Plan) -> Result<(CommitSeq, Vec<RecordId>)> {
         let state = self.state();
-        let mut batch = self.store.batch();
-        plan.deletes.iter().for_each(|id| batch.delete(RecordId(id)));
-        let start = state.records.next_id().0;
-        let mut ids = Vec::with_capacity(plan.puts.len());
-        let mut embedding_records = RoaringTreemap::new();
-        for puts in plan.puts.chunks(policy::RECORDS_PER_EMBEDDINGS) {
-            let of_spaces = embeddings_of(puts, &state.settings);
-            let next = start + batch.record_count();
-            let first = next + of_spaces.iter().map(|of| of.record_count() as u64).sum::<u64>();
-            embedding_records.insert_range(next..first);
-            for of in &of_spaces {
-                of.encode(first).iter().try_for_each(|bytes| batch.put(bytes).map(drop))?;
-            }
-            for put in puts {
-                ids.push(RecordId(start + batch.record_count()));
-                batch.put(&[&put.head, put.record.content()].concat())?;
-            }
-        }
-        for number in 0..state.settings.spaces.len() {
-            let of_space = plan.added.iter().flat_map(|(id, added)| {
-                added.embeddings.iter().map(move |(of, embedding)| (*id, *of, embedding))
-            });
-            let of_space: Vec<_> = of_space
-                .filter(|(_, of, _)| *of == number)
-                .map(|(id, _, embedding)| (id, embedding))
-                .collect();
-            for bytes in embeddings::encode(number, &of_space) {
-                embedding_records.insert(start + batch.record_count());
-                batch.put(&bytes)?;
-            }
-        }
-        let end = start + batch.record_count();
-        let puts = plan.puts.iter().zip(&ids).map(|(put, &id)| Document {
-            id,
-            key: put.record.key.as_deref(),
-            metadata: put.record.metadata_map(),
-            text: put.record.as_text(),
-            embeddings: put.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
-        });
+        let written = Written::new(self.store.batch(), &state, plan)?;
+        let puts = plan.puts.iter().zip(&written.ids).map(|(put, &id)| put.document(id));
         let documents: Vec<Document<'_>> =
             plan.reindexed_documents().map(OwnedDocument::as_document).chain(puts).collect();
-        let shard = if end > start {
-            Some(build_divided(
-                self.store.workers(),
-                &state.settings,
-                start..end,
-                &documents,
-                embedding_records,
-            )?)
-        } else {
-            None
-        };
+        let Written { batch, ids, embedding_records, covers } = written;
+        let shard = (!covers.is_empty()).then(|| {
+            build_divided(self.store.workers(), &state.settings, covers, &documents, embedding_records)
+        });
+        let shard = shard.transpose()?;
 
         let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
 
-        let bytes = plan.puts.iter().map(PreparedRecord::bytes).sum::<usize>() as u64;
-        commits.log_bytes += bytes;
+        commits.log_bytes += plan.puts.iter().map(PreparedRecord::bytes).sum::<usize>() as u64;
         let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
         next.mark_dead(&plan.deletes);
         if let Some(shard) = shard {
@@ -143,14 +98,7 @@ impl Engine {
         }
         commits.tail_bytes = next.tail_bytes();
         self.publish(next);
-        event!(
-            DEBUG,
-            seq = receipt.seq.0,
-            records = ids.len(),
-            deleted = plan.deletes.len(),
-            bytes,
-            "commit"
-        );
+        event!(DEBUG, seq = receipt.seq.0, records = ids.len(), deleted = plan.deletes.len(), "commit");
         Ok((receipt.seq, ids))
     }
 
@@ -199,34 +147,4 @@ impl Engine {
             Maintenance::Manual => {}
         }
     }
-}
-
-/// Embeddings of neighbouring puts in one space, by the place of the put.
-struct SpaceEmbeddings<'a> {
-    number: usize,
-    of: Vec<(u64, &'a Embedding)>,
-}
-
-impl SpaceEmbeddings<'_> {
-    fn record_count(&self) -> usize {
-        embeddings::records_of(self.of.len(), self.of.first().map(|(_, embedding)| *embedding))
-    }
-
-    fn encode(&self, first: u64) -> Vec<Vec<u8>> {
-        let of: Vec<_> =
-            self.of.iter().map(|(place, embedding)| (RecordId(first + place), *embedding)).collect();
-        embeddings::encode(self.number, &of)
-    }
-}
-
-fn embeddings_of<'a>(puts: &'a [PreparedRecord], settings: &Settings) -> Vec<SpaceEmbeddings<'a>> {
-    let of_space = |number: usize| {
-        let of = (0..).zip(puts).flat_map(|(place, put)| {
-            put.embeddings.iter().map(move |(of, embedding)| (place, *of, embedding))
-        });
-        let of =
-            of.filter(|(_, of, _)| *of == number).map(|(place, _, embedding)| (place, embedding)).collect();
-        SpaceEmbeddings { number, of }
-    };
-    (0..settings.spaces.len()).map(of_space).filter(|of_spaces| !of_spaces.of.is_empty()).collect()
 }

@@ -55,70 +55,9 @@ impl Plan {
     /// Adds a batch, or says why it cannot be; then nothing was changed.
     pub(super) fn add(&mut self, prepared: Prepared, slot: &Arc<ReceiptSlot>, state: &State) -> Result<()> {
         let bytes = prepared.bytes();
-        let mut puts: Vec<Option<PreparedRecord>> = Vec::new();
-        let mut places: Vec<usize> = Vec::new();
-        let mut own_keys: HashMap<String, usize> = HashMap::new();
-        let mut deletes = RoaringTreemap::new();
-        let mut replaced = RoaringTreemap::new();
-        let mut added: BTreeMap<RecordId, AddedEmbeddings> = BTreeMap::new();
-        for op in prepared.ops {
-            match op {
-                PreparedChange::Put(put) => {
-                    let place = puts.len();
-                    if let Some(key) = put.record.key.clone() {
-                        let earlier = own_keys.get(&key).copied();
-                        let stored = state.id_of_key(&key)?.filter(|id| !deletes.contains(id.0));
-                        if !put.replace
-                            && (earlier.is_some() || stored.is_some_and(|id| !replaced.contains(id.0)))
-                        {
-                            let message =
-                                format!("there is a record with the key {key:?}; use `upsert` to replace it");
-                            return Err(Error::new(ErrorKind::AlreadyExists, message));
-                        }
-                        replaced.extend(stored.map(|id| id.0));
-                        if let Some(earlier) = earlier {
-                            puts[earlier] = None;
-                            places.iter_mut().filter(|place| **place == earlier).for_each(|at| *at = place);
-                        }
-                        own_keys.insert(key, place);
-                    }
-                    places.push(place);
-                    puts.push(Some(put));
-                }
-                PreparedChange::Delete(id) => {
-                    if state.locate(id).is_some() {
-                        deletes.insert(id.0);
-                    }
-                }
-                PreparedChange::DeleteKey(key) => {
-                    if own_keys.contains_key(&key) {
-                        return Err(Error::invalid(format!(
-                            "a batch that adds the key {key:?} and deletes it"
-                        )));
-                    }
-                    deletes.extend(state.id_of_key(&key)?.map(|id| id.0));
-                    self.keys.insert(key);
-                }
-                PreparedChange::DeleteWhere(filter) => {
-                    deletes.extend(state.ids_where(&filter)?.iter().map(|id| id.0));
-                }
-                PreparedChange::Embed { id, number, embedding } => {
-                    let is_deleted = deletes.contains(id.0) || self.deletes.contains(id.0);
-                    // Read here, so that a record that cannot be read fails its own batch only.
-                    let known = match added.remove(&id) {
-                        None if !is_deleted => AddedEmbeddings::of(state, id)?,
-                        known => known.filter(|_| !is_deleted),
-                    };
-                    let mut known = known.ok_or_else(|| {
-                        let message =
-                            format!("there is no record {id} to give an embedding to, or it was deleted");
-                        Error::new(ErrorKind::NoSuchRecord, message)
-                    })?;
-                    known.add(number, embedding);
-                    added.insert(id, known);
-                }
-            }
-        }
+        let mut draft = Draft::new(state, &self.deletes);
+        prepared.changes.into_iter().try_for_each(|change| draft.add(change))?;
+        let Draft { puts, places, keys, deletes, replaced, added, .. } = draft;
         // What is left is moved behind what other batches put.
         let mut moved = vec![0; puts.len()];
         for (place, put) in puts.into_iter().enumerate() {
@@ -134,7 +73,7 @@ impl Plan {
         for (id, added) in added.into_iter().filter(|(id, _)| !self.deletes.contains(id.0)) {
             self.added.entry(id).and_modify(|other| other.join(&added)).or_insert(added);
         }
-        self.keys.extend(own_keys.into_keys());
+        self.keys.extend(keys.into_keys());
         self.durability = Some(stronger(self.durability, prepared.durability));
         self.batches.push(PlannedBatch { slot: slot.clone(), places, deleted });
         Ok(())
@@ -147,9 +86,97 @@ impl Plan {
     }
 }
 
+/// A batch on its way into a plan, which changes only when all of the batch can be added.
+#[derive(Debug)]
+struct Draft<'a> {
+    state: &'a State,
+    /// What earlier batches of the plan delete.
+    planned: &'a RoaringTreemap,
+    /// `None` where a later record of the batch takes the place.
+    puts: Vec<Option<PreparedRecord>>,
+    /// Of each record of the batch: its place among `puts`, or that of the one which replaces it.
+    places: Vec<usize>,
+    /// The places of keys that the batch puts; those that it deletes have none.
+    keys: HashMap<String, Option<usize>>,
+    deletes: RoaringTreemap,
+    replaced: RoaringTreemap,
+    added: BTreeMap<RecordId, AddedEmbeddings>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(state: &'a State, planned: &'a RoaringTreemap) -> Self {
+        let (puts, places, keys) = Default::default();
+        let (deletes, replaced, added) = Default::default();
+        Self { state, planned, puts, places, keys, deletes, replaced, added }
+    }
+
+    fn add(&mut self, change: PreparedChange) -> Result<()> {
+        match change {
+            PreparedChange::Put(put) => self.put(put),
+            PreparedChange::Delete(id) => {
+                self.deletes.extend(self.state.locate(id).map(|_| id.0));
+                Ok(())
+            }
+            PreparedChange::DeleteKey(key) => self.delete_key(key),
+            PreparedChange::DeleteWhere(filter) => {
+                self.deletes.extend(self.state.ids_where(&filter)?.iter().map(|id| id.0));
+                Ok(())
+            }
+            PreparedChange::Embed { id, number, embedding } => self.embed(id, number, embedding),
+        }
+    }
+
+    fn put(&mut self, put: PreparedRecord) -> Result<()> {
+        let place = self.puts.len();
+        if let Some(key) = put.record.key.clone() {
+            let earlier = self.keys.get(&key).copied().flatten();
+            let stored = self.state.id_of_key(&key)?.filter(|id| !self.deletes.contains(id.0));
+            let is_taken = earlier.is_some() || stored.is_some_and(|id| !self.replaced.contains(id.0));
+            if !put.replace && is_taken {
+                let message = format!("there is a record with the key {key:?}; use `upsert` to replace it");
+                return Err(Error::new(ErrorKind::AlreadyExists, message));
+            }
+            self.replaced.extend(stored.map(|id| id.0));
+            if let Some(earlier) = earlier {
+                self.puts[earlier] = None;
+                self.places.iter_mut().filter(|place| **place == earlier).for_each(|at| *at = place);
+            }
+            self.keys.insert(key, Some(place));
+        }
+        self.places.push(place);
+        self.puts.push(Some(put));
+        Ok(())
+    }
+
+    fn delete_key(&mut self, key: String) -> Result<()> {
+        if self.keys.get(&key).is_some_and(Option::is_some) {
+            return Err(Error::invalid(format!("a batch that adds the key {key:?} and deletes it")));
+        }
+        self.deletes.extend(self.state.id_of_key(&key)?.map(|id| id.0));
+        self.keys.insert(key, None);
+        Ok(())
+    }
+
+    fn embed(&mut self, id: RecordId, number: usize, embedding: Embedding) -> Result<()> {
+        let is_deleted = self.deletes.contains(id.0) || self.planned.contains(id.0);
+        // Read here, so that a record that cannot be read fails its own batch only.
+        let known = match self.added.remove(&id) {
+            None if !is_deleted => AddedEmbeddings::stored(self.state, id)?,
+            known => known.filter(|_| !is_deleted),
+        };
+        let mut known = known.ok_or_else(|| {
+            let message = format!("there is no record {id} to give an embedding to, or it was deleted");
+            Error::new(ErrorKind::NoSuchRecord, message)
+        })?;
+        known.add(number, embedding);
+        self.added.insert(id, known);
+        Ok(())
+    }
+}
+
 impl AddedEmbeddings {
     /// A record that is there, with what it has.
-    fn of(state: &State, id: RecordId) -> Result<Option<Self>> {
+    fn stored(state: &State, id: RecordId) -> Result<Option<Self>> {
         Ok(state.document(id)?.map(|document| Self { document, embeddings: Vec::new() }))
     }
 

@@ -9,11 +9,12 @@ use crate::filter::Filter;
 use crate::format::embeddings::Embedding;
 use crate::format::record::encode_head;
 use crate::format::settings::Settings;
+use crate::shard::Document;
 
 /// A batch that was checked as far as it can be without knowing what else is there.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(super) ops: Vec<PreparedChange>,
+    pub(super) changes: Vec<PreparedChange>,
     pub(super) durability: Durability,
 }
 
@@ -42,6 +43,17 @@ impl PreparedRecord {
     fn new(record: Record, replace: bool, settings: &Settings) -> Result<Self> {
         let (head, embeddings) = prepare(&record, replace, settings)?;
         Ok(Self { record, head, embeddings, replace })
+    }
+
+    /// What an index has to know of it, under its id.
+    pub(super) fn document(&self, id: RecordId) -> Document<'_> {
+        Document {
+            id,
+            key: self.record.key.as_deref(),
+            metadata: self.record.metadata_map(),
+            text: self.record.as_text(),
+            embeddings: self.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -89,18 +101,18 @@ impl Prepared {
                 if number == 0 { e } else { e.about(format_args!("change {} of the batch", number + 1)) }
             })
         };
-        let ops = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
-        Ok(Self { ops, durability: batch.durability.unwrap_or(durability) })
+        let changes = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
+        Ok(Self { changes, durability: batch.durability.unwrap_or(durability) })
     }
 
     /// Whether it may depend on what others in the queue do.
     pub(super) fn depends_on_others(&self) -> bool {
-        self.ops.iter().any(|op| matches!(op, PreparedChange::DeleteWhere(_)))
+        self.changes.iter().any(|op| matches!(op, PreparedChange::DeleteWhere(_)))
     }
 
     /// Bytes of its puts.
     pub(super) fn bytes(&self) -> usize {
-        let puts = self.ops.iter().filter_map(|op| match op {
+        let puts = self.changes.iter().filter_map(|op| match op {
             PreparedChange::Put(put) => Some(put.bytes()),
             _ => None,
         });
@@ -108,7 +120,7 @@ impl Prepared {
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.ops.iter().filter_map(|op| match op {
+        self.changes.iter().filter_map(|op| match op {
             PreparedChange::Put(put) => put.record.key.as_deref(),
             PreparedChange::DeleteKey(key) => Some(key),
             _ => None,
