@@ -109,7 +109,7 @@ fn ingest(data: &Data, path: &Path, report: &mut String) -> Result<()> {
     let begun = Instant::now();
     let artifact = options().space(SPACE, SpaceOptions::new(data.dimension, Metric::Cosine)).create(path)?;
     let ((), peak) = peak_of(|| {
-        let writer = artifact.batch_writer(BatchOptions { batch_size: 5_000, ..BatchOptions::default() })?;
+        let writer = artifact.batch_writer(BatchOptions::new().batch_size(5_000))?;
         let rows: Vec<usize> = data.rows().collect();
         std::thread::scope(|threads| {
             let add = |rows: &[usize]| rows.iter().try_for_each(|&row| writer.add(data.record(row)));

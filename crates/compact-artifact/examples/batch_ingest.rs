@@ -27,11 +27,8 @@ pub(crate) fn run(folder: &Path, per_thread: u64) -> Result<BatchReport> {
         CompactArtifact::options().maintenance(Maintenance::Background).segment_len(4 << 20).create(&path)?;
 
     let begun = Instant::now();
-    let options = BatchOptions {
-        batch_size: 2_000,                                // records in a commit,
-        flush_interval: Some(Duration::from_millis(500)), // or what has waited so long;
-        max_memory: 8 << 20,                              // threads wait rather than hold more
-    };
+    let options =
+        BatchOptions::new().batch_size(2_000).flush_interval(Duration::from_millis(500)).max_memory(8 << 20);
     let writer = artifact.batch_writer(options)?;
     thread::scope(|scope| {
         for thread in 0..THREADS {

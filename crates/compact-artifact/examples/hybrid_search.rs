@@ -68,7 +68,7 @@ fn show(artifact: &CompactArtifact, title: &str, query: Query) -> Result<Vec<Str
         let Some(recipe) = &hit.record else { continue };
         let key = recipe.key()?.unwrap_or_default();
         println!("  {:6.3}  {key}: {}", hit.score, recipe.text()?);
-        for place in &hit.explain {
+        for place in &hit.places {
             println!("            number {} of {} with {:.3}", place.rank, place.list, place.score);
         }
         keys.push(key);

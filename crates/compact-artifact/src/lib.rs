@@ -77,10 +77,11 @@ mod state;
 mod trace;
 
 pub use api::batch::{Batch, Receipt};
+pub use api::damage::Damage;
 pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};
 pub use api::options::{Maintenance, Options};
-pub use api::query::{Fusion, Query};
+pub use api::query::{Clause, Fusion, Query};
 pub use api::record::{MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
 pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use compact_artifact::CompactArtifact;
+use serde_json::json;
 
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress, count, one_line, several};
+use crate::output::{Output, Progress, count, one_line, sentences, several};
 
 /// Copy what is sound in a damaged artifact into a new one
 ///
@@ -26,10 +27,10 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     };
     output.report(|output| {
         if output.is_json() {
-            return output.json(&report);
+            return output.json(&json!({"records": report.records, "losses": sentences(&report.losses)}));
         }
         for loss in &report.losses {
-            output.line(format_args!("lost: {}", one_line(loss)))?;
+            output.line(format_args!("lost: {}", one_line(&loss.message)))?;
         }
         output.line(format_args!("kept {} records in {}", count(report.records), args.to.display()))
     });

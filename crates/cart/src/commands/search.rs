@@ -10,7 +10,9 @@ use super::{At, find};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::input::vector;
-use crate::output::{Output, count, highlighted, metadata_line, one_line, several, shortened, time, warn};
+use crate::output::{
+    Output, count, highlighted, metadata_line, one_line, sentences, several, shortened, time, warn,
+};
 
 const LONG: &str = "\
 Find records by words, by meaning, by metadata, or by all at once.
@@ -89,7 +91,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let results = snapshot.search(&query).map_err(Failure::of_query)?;
     let took = begun.elapsed();
     for loss in &results.losses {
-        warn(loss);
+        warn(&loss.message);
     }
     if output.is_json() {
         output.json(&as_json(&results, args.offset, opened, took)?)?;
@@ -197,7 +199,7 @@ fn show_hit(rank: usize, hit: &Hit, output: &mut Output) -> Result<()> {
     let (name, id) = (output.name(name), output.faint(format_args!("#{}", hit.id.0)));
     output.line(format_args!("{rank:>3}  {:.3}  {name} {id} {}", hit.score, output.faint(metadata)))?;
     output.line(format_args!("     {text}"))?;
-    for place in &hit.explain {
+    for place in &hit.places {
         let tail = if place.in_tail { ", in the tail" } else { "" };
         let line = format!("     {}: rank {}, score {:.4}{tail}", place.list, place.rank, place.score);
         output.line(format_args!("{}", output.faint(line)))?;
@@ -253,7 +255,7 @@ fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Durat
         if results.explain.is_some()
             && let Some(object) = value.as_object_mut()
         {
-            object.insert("lists".to_owned(), serde_json::to_value(&hit.explain)?);
+            object.insert("lists".to_owned(), serde_json::to_value(&hit.places)?);
         }
         Ok(value)
     };
@@ -261,7 +263,7 @@ fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Durat
     let mut document = json!({
         "hits": hits,
         "is_complete": results.is_complete,
-        "losses": results.losses,
+        "losses": sentences(&results.losses),
         "open_seconds": opened.as_secs_f64(),
         "seconds": took.as_secs_f64(),
     });

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::At;
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress, one_line, several, time};
+use crate::output::{Output, Progress, one_line, sentences, several, time};
 
 /// Look for damage
 ///
@@ -48,12 +48,12 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             "files": report.files,
             "blocks": report.blocks,
             "left_by_crash": report.left_by_crash,
-            "damage": damage,
+            "damage": sentences(damage),
             "seconds": begun.elapsed().as_secs_f64(),
         }))?;
     } else {
         for place in damage {
-            output.line(format_args!("{}", one_line(place)))?;
+            output.line(format_args!("{}", one_line(&place.message)))?;
         }
         for left in &report.left_by_crash {
             output.line(format_args!(

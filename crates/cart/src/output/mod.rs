@@ -26,6 +26,11 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 /// All that are used.
 const STYLES: [Style; 3] = [BOLD, DIMMED, CYAN];
 
+/// Damage as the sentences that JSON has of it.
+pub(crate) fn sentences(damage: &[compact_artifact::Damage]) -> Vec<String> {
+    damage.iter().map(ToString::to_string).collect()
+}
+
 /// Stdout, for a person or for a program.
 #[derive(Debug)]
 pub(crate) struct Output {

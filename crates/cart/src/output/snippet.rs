@@ -20,9 +20,8 @@ pub(crate) fn highlighted(output: &Output, snippet: &Snippet) -> String {
         at = range.end;
     }
     pieces.push(spaced(snippet.text.get(at..).unwrap_or_default()));
-    let (before, behind) = snippet.is_cut;
     let ellipsis = |cut: bool| if cut { "…" } else { "" };
-    format!("{}{}{}", ellipsis(before), pieces.concat().trim(), ellipsis(behind))
+    format!("{}{}{}", ellipsis(snippet.is_cut_before), pieces.concat().trim(), ellipsis(snippet.is_cut_after))
 }
 
 /// Blanks of any kind as single spaces, also at both ends.
@@ -63,7 +62,9 @@ mod tests {
     #[test]
     fn what_was_found_stands_on_one_line() {
         let text = "the\n  cat\u{1b}[31m sat".to_owned();
-        let snippet = Snippet { text, highlights: std::iter::once(6..9).collect(), is_cut: (true, false) };
+        let mut snippet = Snippet::default();
+        (snippet.text, snippet.is_cut_before) = (text, true);
+        snippet.highlights.push(6..9);
         assert_eq!(highlighted(&Output::new(false), &snippet), "…the cat [31m sat");
     }
 

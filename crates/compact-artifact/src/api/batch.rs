@@ -100,6 +100,7 @@ impl FromIterator<Record> for Batch {
 
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The commit; other batches may share it.
     pub seq: CommitSeq,

@@ -1,8 +1,10 @@
 //! What callers name: options, records, queries, results, reports, errors. Nothing in here knows how any of it is done.
 
 pub(crate) mod batch;
+pub(crate) mod damage;
 pub(crate) mod entry;
 pub(crate) mod error;
+mod names;
 pub(crate) mod options;
 pub(crate) mod query;
 pub(crate) mod record;

@@ -1,8 +1,10 @@
 //! How an artifact is created and opened.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::api::error::{Error, Result};
+use crate::api::names::names;
 use crate::api::space::SpaceOptions;
 use crate::protocol::Steps;
 use block_format::{Compression, Durability};
@@ -19,6 +21,18 @@ pub enum Maintenance {
     Background,
     /// Whoever calls [`CompactArtifact::seal`](crate::CompactArtifact::seal) and [`CompactArtifact::compact`](crate::CompactArtifact::compact). What was added is found before as well, only slower.
     Manual,
+}
+
+names!(Maintenance, "maintenance", Inline => "inline", Background => "background", Manual => "manual");
+
+/// A call of the caller's for errors of maintenance.
+#[derive(Clone)]
+pub(crate) struct OnError(pub(crate) Arc<dyn Fn(&Error) + Send + Sync>);
+
+impl fmt::Debug for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnError")
+    }
 }
 
 /// How to create or open an artifact. What is not set has the default named with it.
@@ -44,6 +58,7 @@ pub struct Options {
     pub(crate) segment_len: u64,
     pub(crate) durability: Durability,
     pub(crate) maintenance: Maintenance,
+    pub(crate) on_maintenance_error: Option<OnError>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) result_cache_bytes: usize,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
@@ -59,6 +74,7 @@ impl Default for Options {
             segment_len: 64 << 20,
             durability: Durability::Sync,
             maintenance: Maintenance::Inline,
+            on_maintenance_error: None,
             memory_limit: None,
             result_cache_bytes: 1 << 20,
             spaces: Vec::new(),
@@ -127,6 +143,13 @@ impl Options {
     /// Who seals. Default: the thread whose commit makes it due.
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenance = maintenance;
+        self
+    }
+
+    /// Calls `call` with each error of sealing that happens by itself, from the thread that seals: nothing is lost by it, and the next commit tries again. The
+    /// newest one is also in [`Stats::maintenance_error`](crate::Stats::maintenance_error). `call` must not call the artifact. Default: none.
+    pub fn on_maintenance_error(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.on_maintenance_error = Some(OnError(Arc::new(call)));
         self
     }
 

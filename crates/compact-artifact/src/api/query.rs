@@ -61,12 +61,67 @@ pub struct Query {
     pub(crate) fault: Option<&'static str>,
 }
 
-/// What makes one list of hits, and how much that list counts.
+/// What makes one list of hits, words or a vector, and how much that list counts beside others.
+///
+/// ```
+/// use compact_artifact::{Clause, Query};
+///
+/// let query = Query::from(Clause::words("small domestic animal").weight(2.0)).and(Clause::vector("meaning", [0.8, 0.3, 0.0]));
+/// # let _ = query;
+/// ```
 #[derive(Debug, Clone)]
-pub(crate) struct Clause {
+#[must_use = "a clause is a part of a query"]
+pub struct Clause {
     pub(crate) wanted: Wanted,
     /// `None`: 1.
     pub(crate) weight: Option<f32>,
+}
+
+impl Clause {
+    /// Texts with any of the words of a plain text: see [`Query::words`].
+    pub fn words(text: &str) -> Self {
+        Self::word_query(lexical_index::Query::any(text))
+    }
+
+    /// Texts that match a query of words.
+    ///
+    /// ```
+    /// use compact_artifact::{Clause, Occur, WordQuery};
+    ///
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// let clause = Clause::word_query(WordQuery::parse("\"domestic animal\" OR pet*", Occur::Should)?);
+    /// # let _ = clause;
+    /// # Ok(()) }
+    /// ```
+    pub fn word_query(words: lexical_index::Query) -> Self {
+        Self { wanted: Wanted::Words(words), weight: None }
+    }
+
+    /// Records with embeddings near a vector: see [`Query::vector`].
+    pub fn vector(space: impl Into<String>, vector: impl Into<Vec<f32>>) -> Self {
+        Self::nearest(space.into(), Target::Vector(vector.into()))
+    }
+
+    /// Records with embeddings near that of a record: see [`Query::similar_to`].
+    pub fn similar_to(space: impl Into<String>, id: RecordId) -> Self {
+        Self::nearest(space.into(), Target::Record(id))
+    }
+
+    fn nearest(space: String, target: Target) -> Self {
+        Self { wanted: Wanted::Nearest { space, target }, weight: None }
+    }
+
+    /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1.
+    pub fn weight(mut self, weight: f32) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+}
+
+impl From<Clause> for Query {
+    fn from(clause: Clause) -> Self {
+        Self::new().and(clause)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -143,27 +198,28 @@ impl Query {
     }
 
     /// Looks for words as well, in all the ways that `lexical-index` knows. A query has words once: all of them go into one call.
-    pub fn and_words_query(mut self, words: lexical_index::Query) -> Self {
-        if self.words_wanted().is_some() {
-            self.fault = Some(
-                "words are asked for twice; expected all of them in one `and_words` or `and_words_query`",
-            );
-        }
-        self.with_clause(Wanted::Words(words))
+    pub fn and_words_query(self, words: lexical_index::Query) -> Self {
+        self.and(Clause::word_query(words))
     }
 
     /// Looks for what is near a vector as well.
     pub fn and_vector(self, space: impl Into<String>, vector: impl Into<Vec<f32>>) -> Self {
-        self.with_clause(Wanted::Nearest { space: space.into(), target: Target::Vector(vector.into()) })
+        self.and(Clause::vector(space, vector))
     }
 
     /// Looks for what is near a record as well.
     pub fn and_similar_to(self, space: impl Into<String>, id: RecordId) -> Self {
-        self.with_clause(Wanted::Nearest { space: space.into(), target: Target::Record(id) })
+        self.and(Clause::similar_to(space, id))
     }
 
-    fn with_clause(mut self, wanted: Wanted) -> Self {
-        self.clauses.push(Clause { wanted, weight: None });
+    /// Looks for what a clause asks for as well. A query has words once.
+    pub fn and(mut self, clause: Clause) -> Self {
+        if self.words_wanted().is_some() && matches!(clause.wanted, Wanted::Words(_)) {
+            self.fault = Some(
+                "words are asked for twice; expected all of them in one `and_words` or `and_words_query`",
+            );
+        }
+        self.clauses.push(clause);
         self
     }
 
@@ -221,8 +277,7 @@ impl Query {
         self
     }
 
-    /// How much the words or the vector named last count beside the others. An error before any is named, or where there is one only.
-    /// Default: 1.
+    /// [`Clause::weight`] of the words or the vector named last; an error before any is named.
     pub fn weight(mut self, weight: f32) -> Self {
         match self.clauses.last_mut() {
             Some(last) => last.weight = Some(weight),

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::api::damage::Damage;
+
 /// What opening found, beyond what a closed artifact has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -18,8 +20,8 @@ pub struct RecoveryReport {
     pub records_indexed: u64,
     /// Indexes that were damaged or missing, and were made anew from records.
     pub shards_rebuilt: u64,
-    /// Damage that was met, a sentence each. `verify` looks everywhere.
-    pub damage: Vec<String>,
+    /// Damage that was met. `verify` looks everywhere.
+    pub damage: Vec<Damage>,
 }
 
 impl RecoveryReport {
@@ -87,8 +89,8 @@ pub struct VerifyReport {
     pub blocks: u64,
     /// What a crash left, or a writer that is at work, a sentence each: no damage, nothing is lost. The next open for writing clears it.
     pub left_by_crash: Vec<String>,
-    /// Damaged places, a sentence each: which file, where, what is lost.
-    pub damage: Vec<String>,
+    /// Damaged places: which file, where, what is lost.
+    pub damage: Vec<Damage>,
 }
 
 impl VerifyReport {
@@ -104,14 +106,14 @@ impl VerifyReport {
 pub struct SalvageReport {
     /// Records that were kept, with their ids, keys and metadata.
     pub records: u64,
-    /// What was lost, a sentence each.
-    pub losses: Vec<String>,
+    /// What was lost.
+    pub losses: Vec<Damage>,
 }
 
 impl From<block_format::VerifyReport> for VerifyReport {
     fn from(report: block_format::VerifyReport) -> Self {
         let left_by_crash = report.left_by_crash.iter().map(ToString::to_string).collect();
-        let damage = report.damage.iter().map(ToString::to_string).collect();
+        let damage = report.damage.iter().map(Damage::from).collect();
         Self { files: report.files, blocks: report.blocks, left_by_crash, damage }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use block_format::RecordId;
 use serde::Serialize;
 
+use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 
 /// What a search found.
@@ -17,8 +18,8 @@ pub struct SearchResults {
     pub hits: Vec<Hit>,
     /// Whether everything was looked at. Otherwise the deadline passed, or a word with `*` or `~` stood for more terms than are looked for.
     pub is_complete: bool,
-    /// What could not be read because it is damaged, a sentence each: a hit without its record, an index that was left out.
-    pub losses: Vec<String>,
+    /// What could not be read because it is damaged: a hit without its record, an index that was left out.
+    pub losses: Vec<Damage>,
     /// How it went, if that was asked for.
     pub explain: Option<Arc<Explain>>,
 }
@@ -37,22 +38,26 @@ pub struct Hit {
     /// The place in its text that shows best why it was found, if that was asked for.
     pub snippet: Option<Snippet>,
     /// Why it was found, if that was asked for: its place in each list that has it.
-    pub explain: Vec<ListPlace>,
+    pub places: Vec<ListPlace>,
 }
 
 /// A piece of a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Snippet {
     /// The piece.
     pub text: String,
     /// What of it the query asked for, in bytes of the piece.
     pub highlights: Vec<Range<usize>>,
-    /// Whether the text goes on before and behind.
-    pub is_cut: (bool, bool),
+    /// Whether there is more of the text before the piece.
+    pub is_cut_before: bool,
+    /// Whether there is more of the text behind the piece.
+    pub is_cut_after: bool,
 }
 
 /// Where a hit stands in one list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ListPlace {
     /// `words`, or the name of a vector space.
     pub list: String,

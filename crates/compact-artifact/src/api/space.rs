@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use vector_index::{Int8Quantizer, Metric};
 
 use crate::api::error::{Error, Result};
+use crate::api::names::names;
 
 /// What is kept of the vectors of a space beside their codes, to order the best results by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub enum Quantization {
     #[default]
     Int8,
 }
+
+names!(Originals, "originals", None => "none", F16 => "f16", F32 => "f32");
+names!(Quantization, "quantization", Int8 => "int8");
 
 /// What a vector space is: one dimension, one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

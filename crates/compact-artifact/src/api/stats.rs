@@ -38,6 +38,8 @@ pub struct Stats {
     pub filters_bytes: u64,
     /// The vector spaces.
     pub spaces: Vec<SpaceStats>,
+    /// The newest error of sealing that happened by itself, unless it succeeded since. Nothing is lost by it; what was added stays in the log.
+    pub maintenance_error: Option<String>,
     /// `disk_bytes` without `dead_bytes`.
     pub live_bytes: u64,
     /// Bytes of deleted and replaced records, in files of records and in indexes; of long files, estimated from a sample of their

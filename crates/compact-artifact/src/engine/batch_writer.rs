@@ -14,13 +14,36 @@ use crate::api::record::Record;
 
 /// When a [`BatchWriter`] commits.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct BatchOptions {
-    /// When so many records wait. Default: 1,000.
-    pub batch_size: usize,
-    /// When one has waited so long; a thread of the writer's own looks after that. Default: `None`, however long.
-    pub flush_interval: Option<Duration>,
-    /// Content and embeddings of records that wait or are being committed, in bytes. Whoever would exceed it waits. Default: 16 MiB.
-    pub max_memory: usize,
+    batch_size: usize,
+    flush_interval: Option<Duration>,
+    max_memory: usize,
+}
+
+impl BatchOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Commits when so many records wait, at least 1. Default: 1,000.
+    pub fn batch_size(mut self, records: usize) -> Self {
+        self.batch_size = records;
+        self
+    }
+
+    /// Commits when a record has waited so long, which a thread of the writer's own looks after; longer than 0. Default: none, however long.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = Some(interval);
+        self
+    }
+
+    /// Content and embeddings of records that wait or are being committed, in bytes, at least 1: a thread that adds more waits. Default: 16 MiB.
+    pub fn max_memory(mut self, bytes: usize) -> Self {
+        self.max_memory = bytes;
+        self
+    }
 }
 
 impl Default for BatchOptions {
@@ -30,7 +53,7 @@ impl Default for BatchOptions {
 }
 
 /// What a batch writer did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct BatchReport {
     /// Records that were committed.

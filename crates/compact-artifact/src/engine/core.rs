@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     /// One commit at a time; the thread that has the lock commits for all in the queue.
     pub(super) commit_lock: Mutex<CommitState>,
     pub(super) queue: Mutex<Queue>,
+    /// Of the newest sealing that happened by itself.
+    pub(super) maintenance_error: Mutex<Option<Error>>,
     published: RwLock<Arc<State>>,
     versions: AtomicU64,
     /// The set of shards on disk is newer than the one in memory, because publishing it failed: nothing may be built on the old one.
@@ -57,6 +59,7 @@ impl Engine {
             maintenance_lock: Mutex::new(()),
             commit_lock: Mutex::new(CommitState::new(&state)),
             queue: Mutex::default(),
+            maintenance_error: Mutex::default(),
             published: RwLock::new(Arc::new(state)),
             versions: AtomicU64::new(1),
             must_reopen: AtomicBool::new(false),

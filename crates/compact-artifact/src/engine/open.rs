@@ -9,6 +9,7 @@ use super::core::Engine;
 use super::policy;
 use super::recover::{Opening, refreshed};
 use super::settings::{check_against, read_settings_or, settings_of, write_settings};
+use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{Maintenance, Options};
 use crate::api::reports::RecoveryReport;
@@ -54,7 +55,7 @@ impl Engine {
             records_recovered: report.records_recovered,
             dropped_len: report.dropped_len,
             removed_files: report.removed_files.len(),
-            damage: report.damage.iter().map(ToString::to_string).collect(),
+            damage: report.damage.iter().map(Damage::from).collect(),
             ..RecoveryReport::default()
         };
         let stored = read_settings_or(&store.snapshot(), &options)?;

@@ -8,6 +8,7 @@ use block_format::{RecordId, Snapshot as Records};
 use roaring::RoaringTreemap;
 
 use super::policy;
+use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
@@ -64,7 +65,8 @@ impl Opening {
         for part in records.parts().iter().filter(|part| part.kind() == SHARD) {
             let tombstones = match read_tombstones(&records, part.tag()) {
                 Err(e) if e.kind() == ErrorKind::Damaged => {
-                    self.recovery.damage.push(format!("tombstones of shard {}: {e}", part.tag()));
+                    let message = format!("tombstones of shard {}: {e}", part.tag());
+                    self.recovery.damage.push(Damage::new(message).in_shard(part.tag()));
                     None
                 }
                 read => Some(read?),
@@ -87,7 +89,7 @@ impl Opening {
                 Err(e) => {
                     is_sound = false;
                     let message = format!("shard {} is made anew from the records: {e}", part.tag());
-                    self.recovery.damage.push(message);
+                    self.recovery.damage.push(Damage::new(message).in_shard(part.tag()));
                     self.recovery.shards_rebuilt += 1;
                     // Without tombstones nobody knows which of its vectors are old.
                     self.rescued
@@ -261,7 +263,7 @@ fn remember_damage(recovery: &mut RecoveryReport, e: Error) -> Result<()> {
     if e.kind() != ErrorKind::Damaged {
         return Err(e);
     }
-    recovery.damage.push(e.to_string());
+    recovery.damage.push(Damage::new(e.to_string()));
     Ok(())
 }
 

@@ -25,7 +25,16 @@ impl Engine {
         Ok(report)
     }
 
-    pub(crate) fn seal_if_due(&self) -> Result<()> {
+    /// Seals if that is due, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
+    pub(crate) fn maintain(&self) {
+        let failed = self.seal_if_due().err();
+        if let (Some(e), Some(call)) = (&failed, &self.options.on_maintenance_error) {
+            call.0(e);
+        }
+        *self.maintenance_error.lock() = failed;
+    }
+
+    fn seal_if_due(&self) -> Result<()> {
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(()) };
         self.check_current()?;

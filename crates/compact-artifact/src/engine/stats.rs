@@ -17,6 +17,7 @@ impl Engine {
     /// What the artifact holds: read from tables. Of files with deleted records beside others some blocks are decoded.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = stats_of(&self.state());
+        stats.maintenance_error = self.maintenance_error.lock().as_ref().map(ToString::to_string);
         if let Some(pack) = self.store.as_pack() {
             stats.disk_bytes = pack.pack_len();
             stats.live_bytes = stats.disk_bytes.saturating_sub(stats.dead_bytes);
@@ -89,6 +90,7 @@ fn stats_of(state: &State) -> Stats {
         words_bytes: state.views.iter().map(|view| view.shard.words.len_bytes() as u64).sum(),
         filters_bytes: state.views.iter().map(|view| view.shard.filters.len_bytes() as u64).sum(),
         spaces: spaces.collect(),
+        maintenance_error: None,
         live_bytes: usage.total().saturating_sub(dead_bytes),
         dead_bytes,
     }

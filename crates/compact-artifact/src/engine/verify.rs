@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use block_format::{PackVfs, VerifyLevel};
+use block_format::{PackVfs, RecordId, VerifyLevel};
 
 use super::core::Engine;
 use super::open::Mode;
-use crate::api::error::Result;
+use crate::api::damage::Damage;
+use crate::api::error::{Error, Result};
 use crate::api::options::Options;
 use crate::api::reports::{SalvageReport, VerifyReport};
 
@@ -17,7 +18,8 @@ impl Engine {
         let mut report: VerifyReport = self.store.verify(level)?.into();
         for view in &self.state().views {
             if let Err(e) = view.shard.verify() {
-                report.damage.push(format!("shard {}: {e}", view.shard.number));
+                let number = view.shard.number;
+                report.damage.push(Damage::new(format!("shard {number}: {e}")).in_shard(number));
             }
         }
         Ok(report)
@@ -42,20 +44,26 @@ pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport
 /// from the records; embeddings whose codes are damaged are lost, and named.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     let store = block_format::salvage(from, &to, options.store.clone())?;
-    let mut losses: Vec<String> = store.lost.iter().map(|id| format!("record {id}")).collect();
+    let lost = |id: &RecordId| Damage {
+        records: Some(*id..RecordId(id.0.saturating_add(1))),
+        ..Damage::new(format!("record {id}"))
+    };
+    let mut losses: Vec<Damage> = store.lost.iter().map(lost).collect();
     if store.damaged_blocks > 0 {
-        losses.push(format!("{} blocks, and what was in them", store.damaged_blocks));
+        losses.push(Damage::new(format!("{} blocks, and what was in them", store.damaged_blocks)));
     }
     if store.deletes_incomplete {
-        losses.push("a list of deleted records: some of them may be back".to_owned());
+        losses.push(Damage::new("a list of deleted records: some of them may be back"));
     }
-    losses.extend(
-        store.lost_parts.iter().map(|(_, number)| format!("index {number}, with the embeddings in it")),
-    );
+    let of_part = |&(_, number): &(_, u64)| {
+        Damage::new(format!("index {number}, with the embeddings in it")).in_shard(number)
+    };
+    losses.extend(store.lost_parts.iter().map(of_part));
     let to = to.as_ref();
     let engine = Engine::open(options, Mode::Salvaged, |options| block_format::Store::open(to, options))?;
     losses.extend(engine.recovery.damage.iter().cloned());
-    engine.seal()?;
+    let copied = |e: Error| e.about(format_args!("everything sound is in {}, but not sealed", to.display()));
+    engine.seal().map_err(copied)?;
     let records = engine.state().len();
     engine.store.close()?;
     Ok(SalvageReport { records, losses })

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::cache_key::cache_key;
 use super::ranking;
 use super::resources::{Counters, SearchResources};
+use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::Result;
 use crate::api::query::Query;
@@ -83,7 +84,7 @@ fn fetch(state: &State, query: &Query, results: &mut SearchResults) {
             Ok(())
         });
         if let Err(e) = fetched {
-            results.losses.push(format!("record {}: {e}", hit.id));
+            results.losses.push(Damage::of_record(hit.id, &e));
         }
     }
 }
@@ -95,7 +96,8 @@ fn snippet(state: &State, query: &Query, entry: &Entry, len: usize) -> Result<Sn
     let found = lexical_index::snippet(&state.settings.analyzer, words, &text, len);
     let start = found.range.start;
     Ok(Snippet {
-        is_cut: (start > 0, found.range.end < text.len()),
+        is_cut_before: start > 0,
+        is_cut_after: found.range.end < text.len(),
         text: text[found.range].to_owned(),
         highlights: found
             .highlights

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use block_format::RecordId;
 
+use crate::api::damage::Damage;
 use crate::api::query::{Clause, Wanted};
 use crate::api::results::{Explain, Hit, ListExplain, ListPlace};
 use crate::state::View;
@@ -13,7 +14,7 @@ use crate::state::View;
 pub(crate) struct Ranking {
     pub(crate) hits: Vec<Ranked>,
     pub(crate) is_complete: bool,
-    pub(crate) losses: Vec<String>,
+    pub(crate) losses: Vec<Damage>,
     pub(crate) explain: Explain,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Ranked {
 
 impl Ranked {
     pub(crate) fn hit(&self) -> Hit {
-        Hit { id: self.id, score: self.score, record: None, snippet: None, explain: self.places.clone() }
+        Hit { id: self.id, score: self.score, record: None, snippet: None, places: self.places.clone() }
     }
 }
 

@@ -8,6 +8,7 @@ use vector_index::{Metric, Originals as Stored, SearchOptions, SearchPath, Searc
 use super::lists::{Found, List};
 use super::ranking::{CANDIDATES, Search};
 use super::resources::Counters;
+use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::{MAX_DEPTH, Target};
 use crate::api::results::ListExplain;
@@ -134,7 +135,8 @@ impl Search<'_> {
             Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
                 self.is_complete = false;
                 let (name, number) = (space.name(), view.shard.number);
-                let loss = format!("the vectors of space {name:?} in shard {number}: {e}");
+                let message = format!("the vectors of space {name:?} in shard {number}: {e}");
+                let loss = Damage::new(message).in_shard(number).in_space(name);
                 if !self.losses.contains(&loss) {
                     self.losses.push(loss);
                 }

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 use super::fusion;
 use super::lists::{List, ListHit, Ranked, Ranking};
 use super::resources::SearchResources;
+use crate::api::damage::Damage;
 use crate::api::error::Result;
 use crate::api::query::{Clause, MAX_DEPTH, Query, Wanted};
 use crate::api::results::{Explain, ListExplain};
@@ -23,7 +24,7 @@ pub(super) struct Search<'a> {
     pub(super) filter: Option<Vec<RoaringBitmap>>,
     begun: Instant,
     pub(super) is_complete: bool,
-    pub(super) losses: Vec<String>,
+    pub(super) losses: Vec<Damage>,
     /// Shards whose words are damaged.
     pub(super) left_out: Vec<usize>,
 }

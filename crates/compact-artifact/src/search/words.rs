@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 
 use super::lists::{List, ListHit};
 use super::ranking::Search;
+use crate::api::damage::Damage;
 use crate::api::error::Result;
 use crate::state::View;
 
@@ -47,7 +48,9 @@ impl Search<'_> {
                     let damaged = views.iter().find(|(_, view)| view.shard.words.verify().is_err());
                     let Some((at, view)) = damaged else { return Err(e.into()) };
                     self.is_complete = false;
-                    self.losses.push(format!("the words of shard {}: {e}", view.shard.number));
+                    let number = view.shard.number;
+                    let message = format!("the words of shard {number}: {e}");
+                    self.losses.push(Damage::new(message).in_shard(number));
                     self.left_out.push(*at);
                 }
                 Err(e) => return Err(e.into()),

@@ -11,6 +11,7 @@ use vector_index::IndexBytes;
 use super::ids::Ids;
 use super::layout::{self, SectionKind};
 use super::section::{Bytes, Section, Vectors, open_vectors};
+use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
 use crate::filter::FilterIndex;
 use crate::format::settings::Settings;
@@ -34,7 +35,7 @@ pub(crate) struct Shard {
     /// In memory: ids of earlier records that are indexed again in here, because an embedding came late. Their older rows are dead.
     pub(crate) reindexed: RoaringTreemap,
     /// Names of sections that cannot be read.
-    pub(crate) losses: Vec<String>,
+    pub(crate) losses: Vec<Damage>,
 }
 
 impl Shard {
@@ -134,7 +135,7 @@ impl Shard {
             vectors.index.verify()?;
         }
         match self.losses.first() {
-            Some(loss) => Err(Error::damaged(loss.clone())),
+            Some(loss) => Err(Error::damaged(loss.to_string())),
             None => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ use block_format::Part;
 use vector_index::{Index, IndexBytes};
 
 use super::layout::{SectionEntry, SectionKind};
+use crate::api::damage::Damage;
 use crate::api::error::Result;
 use crate::api::space::Space;
 use crate::format::embeddings::{Embedding, original_len};
@@ -138,11 +139,12 @@ pub(super) fn open_vectors(
     rows: u32,
     number: u64,
     settings: &Settings,
-) -> (Vec<Option<Vectors>>, Vec<String>) {
+) -> (Vec<Option<Vectors>>, Vec<Damage>) {
     let mut losses = Vec::new();
     let mut open = |of: usize, space: &Space| {
         let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, of)?);
-        match index {
+        let vectors = format!("the vectors of space {:?} in shard {number}", space.name);
+        let message = match index {
             Ok(index) if *index.quantizer() == space.quantizer => {
                 let originals = Section::find(bytes, entries, SectionKind::Originals, of);
                 let fits = |section: &Section| {
@@ -150,12 +152,10 @@ pub(super) fn open_vectors(
                 };
                 return Some(Vectors { index, originals: originals.filter(fits) });
             }
-            Ok(_) => losses.push(format!(
-                "the vectors of space {:?} in shard {number} are not of that space",
-                space.name
-            )),
-            Err(e) => losses.push(format!("the vectors of space {:?} in shard {number}: {e}", space.name)),
-        }
+            Ok(_) => format!("{vectors} are not of that space"),
+            Err(e) => format!("{vectors}: {e}"),
+        };
+        losses.push(Damage::new(message).in_shard(number).in_space(&space.name));
         None
     };
     let vectors = settings.spaces.iter().enumerate().map(|(of, space)| open(of, space)).collect();

@@ -48,7 +48,7 @@ fn an_artifact_of_format_1_opens_and_has_what_it_had() {
         assert!(artifact.recovery().is_clean());
         assert_eq!(
             artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap().damage,
-            Vec::<String>::new()
+            Vec::<compact_artifact::Damage>::new()
         );
         assert_eq!(artifact.len(), 60);
         let entry = artifact.get_by_key("key 9").unwrap().unwrap();

@@ -4,7 +4,7 @@ use ::hnsw_rs::prelude::{DistCosine, Hnsw};
 use compact_artifact::{ErrorKind, Metric, Options, Query, Record, SpaceOptions};
 
 fn vector(i: usize) -> Vec<f32> {
-    (0..8).map(|at| ((i * 7 + at * at * 3 + i * at) % 19) as f32 - 9.3).collect()
+    (0..8).map(|at| ((i * 7_919 + at * 104_729 + i * i * at) % 1_009) as f32 - 504.5).collect()
 }
 
 #[test]

@@ -280,7 +280,10 @@ fn small_files_that_are_damaged_cost_nothing() {
         ask(&artifact, &model);
         artifact.compact(8 << 20).unwrap();
         ask(&artifact, &model);
-        assert_eq!(artifact.verify(VerifyLevel::Decode).unwrap().damage, Vec::<String>::new());
+        assert_eq!(
+            artifact.verify(VerifyLevel::Decode).unwrap().damage,
+            Vec::<compact_artifact::Damage>::new()
+        );
         artifact.close().unwrap();
         std::fs::remove_dir_all(&copy).unwrap();
         std::fs::write(&part, bytes).unwrap();

@@ -10,6 +10,8 @@ use compact_artifact::{
 };
 use serde_json::{Value, json};
 
+use crate::between::Between;
+
 fn options() -> Options {
     Options::new()
         .space("v", SpaceOptions::new(3, Metric::Cosine))
@@ -204,7 +206,7 @@ fn spaces_and_options_that_do_not_fit_are_refused() {
     );
     let artifact = options().open(&path).unwrap();
     assert_eq!(artifact.compact(1).unwrap_err().kind(), ErrorKind::InvalidArgument);
-    assert!(artifact.batch_writer(BatchOptions { batch_size: 0, ..BatchOptions::default() }).is_err());
+    assert!(artifact.batch_writer(BatchOptions::new().batch_size(0)).is_err());
     assert_eq!(artifact.len(), 20);
 }
 
@@ -431,4 +433,41 @@ fn a_disk_that_is_full_while_indexes_are_written_is_told_as_such() {
         at += 7;
     }
     assert!(hits > 1, "{hits} failures in {at} calls");
+}
+
+#[test]
+fn an_error_of_sealing_by_itself_is_in_stats_and_told_to_the_callback_and_over_with_the_next_success() {
+    for maintenance in [Maintenance::Inline, Maintenance::Background] {
+        let faulty = FaultVfs::new(MemoryVfs::new());
+        let between = Between::new(Arc::new(faulty.clone()));
+        let (told, errors) = std::sync::mpsc::channel();
+        let options = Options::new()
+            .maintenance(maintenance)
+            .segment_len(64 << 10)
+            .on_maintenance_error(move |e| told.send(e.kind()).unwrap());
+        let artifact = CompactArtifact::create_in(between.clone(), options, Path::new("/a")).unwrap();
+        let add = |n: u32| {
+            let text = (0..4_000).fold(String::new(), |text, i| text + &format!("w{} ", i * n));
+            artifact.add_batch((0..8).map(|_| Record::text(text.clone()))).unwrap();
+        };
+        let full = faulty.clone();
+        between.before_the_next_part(move || full.inject(full.call_count(), Fault::NoSpace, true));
+        add(1);
+        assert_eq!(errors.recv_timeout(std::time::Duration::from_mins(1)).unwrap(), ErrorKind::DiskFull);
+        let known = || artifact.stats().maintenance_error;
+        let until = |what: &dyn Fn() -> bool| {
+            (0..6_000).any(|_| {
+                what() || {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    false
+                }
+            })
+        };
+        assert!(until(&|| known().is_some()), "{maintenance}");
+        faulty.heal();
+        add(2);
+        assert!(until(&|| known().is_none()), "{maintenance}: {:?}", known());
+        assert_eq!(artifact.len(), 16);
+        assert_eq!(artifact.search(&Query::words("w3998").k(20)).unwrap().hits.len(), 16);
+    }
 }

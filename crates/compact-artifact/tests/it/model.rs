@@ -209,7 +209,7 @@ fn run(
             artifact.compact(8 << 20).unwrap();
             assert_eq!(
                 artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap().damage,
-                Vec::<String>::new()
+                Vec::<compact_artifact::Damage>::new()
             );
         }
         Call::Close => {
@@ -221,7 +221,7 @@ fn run(
         Call::Drop => {
             drop(artifact);
             let artifact = setup.options().open(path).unwrap();
-            assert_eq!(artifact.recovery().damage, Vec::<String>::new());
+            assert_eq!(artifact.recovery().damage, Vec::<compact_artifact::Damage>::new());
             return artifact;
         }
         Call::PackAndUnpack => {

@@ -114,7 +114,7 @@ fn options_with_any_numbers_are_obeyed_or_refused() {
                         40
                     );
                     is_ok_or(artifact.compact(number), &[ErrorKind::InvalidArgument], "compact");
-                    let batch = BatchOptions { batch_size: number, max_memory: number, flush_interval: None };
+                    let batch = BatchOptions::new().batch_size(number).max_memory(number);
                     if let Ok(writer) = artifact.batch_writer(batch) {
                         writer.finish().unwrap();
                     }

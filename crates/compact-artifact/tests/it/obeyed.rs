@@ -4,8 +4,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use compact_artifact::{
-    BatchOptions, CompactArtifact, Compression, ErrorKind, Filter, Fusion, Language, Maintenance, Metric,
-    Options, Originals, Query, Record, SpaceOptions,
+    BatchOptions, Clause, CompactArtifact, Compression, ErrorKind, Filter, Fusion, Language, Maintenance,
+    Metric, Options, Originals, Query, Record, SpaceOptions,
 };
 use serde_json::json;
 
@@ -135,9 +135,9 @@ fn options_outside_their_limits_are_refused() {
     }
     let (_temp, artifact) = new(Options::new());
     let outside = [
-        BatchOptions { batch_size: 0, ..BatchOptions::default() },
-        BatchOptions { max_memory: 0, ..BatchOptions::default() },
-        BatchOptions { flush_interval: Some(Duration::ZERO), ..BatchOptions::default() },
+        BatchOptions::new().batch_size(0),
+        BatchOptions::new().max_memory(0),
+        BatchOptions::new().flush_interval(Duration::ZERO),
     ];
     for options in outside {
         assert_eq!(artifact.batch_writer(options).unwrap_err().kind(), ErrorKind::InvalidArgument);
@@ -152,13 +152,12 @@ fn every_option_of_a_batch_writer_acts() {
         (0..10).for_each(|i| writer.add(Record::text(format!("text {i}"))).unwrap());
         writer
     };
-    let by_count = add(BatchOptions { batch_size: 4, ..BatchOptions::default() });
+    let by_count = add(BatchOptions::new().batch_size(4));
     assert_eq!(artifact.len(), 68);
     assert_eq!(by_count.finish().unwrap().batches, 3);
-    let by_memory = add(BatchOptions { max_memory: 1, ..BatchOptions::default() });
+    let by_memory = add(BatchOptions::new().max_memory(1));
     assert_eq!(by_memory.finish().unwrap().batches, 10);
-    let by_age =
-        add(BatchOptions { flush_interval: Some(Duration::from_millis(5)), ..BatchOptions::default() });
+    let by_age = add(BatchOptions::new().flush_interval(Duration::from_millis(5)));
     let begun = std::time::Instant::now();
     while artifact.len() < 90 && begun.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(5));
@@ -275,9 +274,35 @@ fn documented_defaults_are_those_of_the_code() {
         assert_eq!(default_of(source, item), documented, "{item}");
         assert!(code.contains(value), "{value} in {code}");
     }
-    let batch = BatchOptions::default();
-    assert_eq!((batch.batch_size, batch.flush_interval, batch.max_memory), (1_000, None, 16 << 20));
+    let batch = format!("{:?}", BatchOptions::default());
+    for value in ["batch_size: 1000,", "flush_interval: None,", "max_memory: 16777216 "] {
+        assert!(batch.contains(value), "{value} in {batch}");
+    }
     let batches = include_str!("../../src/engine/batch_writer.rs");
-    assert_eq!(default_of(batches, "pub batch_size"), "1,000");
-    assert_eq!(default_of(batches, "pub max_memory"), "16 MiB");
+    assert_eq!(default_of(batches, "pub fn batch_size("), "1,000");
+    assert_eq!(default_of(batches, "pub fn max_memory("), "16 MiB");
+}
+
+#[test]
+fn the_weight_of_a_clause_is_that_of_its_list() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = Options::new()
+        .space("v", SpaceOptions::new(2, Metric::Cosine))
+        .create(temp.path().join("a"))
+        .unwrap();
+    let record = |i: u8| Record::text("cat ".repeat(i.into())).embedding("v", [1.0, f32::from(i)]);
+    artifact.add_batch((1..20).map(record)).unwrap();
+    let ids = |query: Query| -> Vec<_> {
+        artifact.search(&query.k(20)).unwrap().hits.iter().map(|hit| hit.id).collect()
+    };
+    let words = |weight| Clause::words("cat").weight(weight);
+    let vector = |weight| Clause::vector("v", [1.0, 9.0]).weight(weight);
+    let of_words = ids(Query::from(words(9.0)).and(vector(0.01)));
+    let of_vector = ids(Query::from(words(0.01)).and(vector(9.0)));
+    assert_ne!(of_words, of_vector);
+    assert_eq!(of_words, ids(Query::words("cat").weight(9.0).and_vector("v", [1.0, 9.0]).weight(0.01)));
+    let one = artifact.search(&Query::from(words(2.0))).unwrap_err();
+    assert_eq!(one.kind(), ErrorKind::InvalidArgument);
+    let twice = artifact.search(&Query::from(words(1.0)).and(words(1.0))).unwrap_err();
+    assert!(twice.to_string().contains("words are asked for twice"), "{twice}");
 }

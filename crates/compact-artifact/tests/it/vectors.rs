@@ -45,7 +45,7 @@ fn a_vector_that_cannot_be_indexed_fails_its_own_batch_and_nobody_elses() {
 fn a_batch_writer_goes_on_after_a_record_that_cannot_be_stored() {
     let dir = tempfile::tempdir().unwrap();
     let artifact = artifact(&dir, SpaceOptions::new(3, Metric::L2));
-    let writer = artifact.batch_writer(BatchOptions { batch_size: 10, ..BatchOptions::default() }).unwrap();
+    let writer = artifact.batch_writer(BatchOptions::new().batch_size(10)).unwrap();
     for i in 0..40u8 {
         writer.add(Record::text("good").embedding("v", [f32::from(i), 1.0, 0.0])).unwrap();
         let long = writer.add(Record::text("long").embedding("v", [1e20, 0.0, 0.0])).unwrap_err();

@@ -36,7 +36,7 @@ impl Engine {
         drop(commits);
         let result = slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed")));
         if is_due && result.is_ok() {
-            self.maintain();
+            self.order_maintenance();
         }
         result
     }
@@ -134,15 +134,15 @@ impl Engine {
         let is_due = commits.is_due(policy::seal_at(&self.options));
         drop(commits);
         if is_due {
-            self.maintain();
+            self.order_maintenance();
         }
         Ok(id)
     }
 
-    /// Seals if that is due, or has it done. A failure is tried again with the next commit, and by `seal` and `close`.
-    fn maintain(&self) {
+    /// Has what is due sealed, by whom the options say.
+    fn order_maintenance(&self) {
         match self.options.maintenance {
-            Maintenance::Inline => drop(self.seal_if_due()),
+            Maintenance::Inline => self.maintain(),
             Maintenance::Background => self.signal.wake(),
             Maintenance::Manual => {}
         }

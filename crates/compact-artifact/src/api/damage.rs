@@ -1,0 +1,70 @@
+//! Damage, and what is lost with it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use block_format::RecordId;
+use serde::{Serialize, Serializer};
+
+use crate::api::error::Error;
+
+/// Something that is not what was written there. Printed, it is a sentence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Damage {
+    /// The file, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// The bytes of the file that cannot be trusted, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Range<u64>>,
+    /// Ids of records of which some may be lost with it; `None`: none are.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "ids")]
+    pub records: Option<Range<RecordId>>,
+    /// The number of the shard that it is in: a part of the index, which is made anew from records where they hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u64>,
+    /// The vector space whose vectors are concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+    /// What does not hold, and where: a sentence for people.
+    pub message: String,
+}
+
+#[expect(clippy::ref_option, reason = "what serde calls it with")]
+fn ids<S: Serializer>(ids: &Option<Range<RecordId>>, serializer: S) -> Result<S::Ok, S::Error> {
+    ids.as_ref().map(|ids| ids.start.0..ids.end.0).serialize(serializer)
+}
+
+impl Damage {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    pub(crate) fn of_record(id: RecordId, e: &Error) -> Self {
+        Self { records: Some(id..RecordId(id.0.saturating_add(1))), ..Self::new(format!("record {id}: {e}")) }
+    }
+
+    pub(crate) fn in_shard(self, number: u64) -> Self {
+        Self { shard: Some(number), ..self }
+    }
+
+    pub(crate) fn in_space(self, name: &str) -> Self {
+        Self { space: Some(name.to_owned()), ..self }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<&block_format::Damage> for Damage {
+    fn from(damage: &block_format::Damage) -> Self {
+        let records = Some(damage.lost.clone()).filter(|ids| ids.start < ids.end);
+        let (file, bytes) = (Some(damage.path.clone()), Some(damage.range.clone()));
+        Self { file, bytes, records, ..Self::new(damage.to_string()) }
+    }
+}
