@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use compact_artifact::ErrorKind;
+use compact_artifact::{ErrorKind, MetadataError};
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -151,6 +151,12 @@ const PHRASES: &[(&str, &str)] = &[
 /// A message of the library in the terms of the command line.
 fn for_people(message: &str) -> String {
     PHRASES.iter().fold(message.to_owned(), |message, (from, to)| message.replace(from, to))
+}
+
+impl From<MetadataError> for Failure {
+    fn from(error: MetadataError) -> Self {
+        compact_artifact::Error::from(error).into()
+    }
 }
 
 /// A failure of stdout; other files are named where they fail. Who reads from us may stop when it has enough.

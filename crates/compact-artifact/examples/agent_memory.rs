@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use compact_artifact::{CompactArtifact, Filter, Metric, Query, Record, Result, SpaceOptions, Stats, Value};
+use compact_artifact::{
+    CompactArtifact, Filter, FilterValue, Metric, Query, Record, Result, SpaceOptions, Stats,
+};
 use serde_json::json;
 
 /// Vectors without a model, so that the example runs anywhere. A real model goes in its place.
@@ -54,7 +56,7 @@ pub(crate) fn run(folder: &Path) -> Result<[Stats; 2]> {
 
     // Forget what was seen before October; what is known stays.
     memory.seal()?;
-    let old = Filter::field("at").lt(Value::datetime("2026-10-01T00:00:00Z")?);
+    let old = Filter::field("at").lt(FilterValue::datetime("2026-10-01T00:00:00Z")?);
     let forgotten = memory.delete_where(&old.and(Filter::field("kind").eq("seen")))?;
     println!("forgot {forgotten} memories; they are not found from now on");
 

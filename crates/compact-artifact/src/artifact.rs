@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use block_format::{RecordId, RecoveryReport as StoreReport, Store, VerifyLevel};
+use metadata_index::Filter;
 
 use crate::api::batch::{Batch, Receipt};
 use crate::api::entry::Entry;
@@ -19,7 +20,6 @@ use crate::api::results::SearchResults;
 use crate::api::space::{Space, SpaceOptions};
 use crate::api::stats::{MemoryStats, Stats};
 use crate::engine::{BatchOptions, BatchWriter, Engine, Mode, Worker, open_store_for_reading};
-use crate::filter::Filter;
 use crate::snapshot::Snapshot;
 
 /// An artifact, opened by its one writer or by any number of readers. See the [crate page](crate).

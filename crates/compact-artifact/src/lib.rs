@@ -48,7 +48,7 @@
 //! - A [`Snapshot`] is one commit as readers see it. It never waits for the writer, and the writer never for it.
 //! - A [`Query`] asks for words, for nearness to vectors or to a record, with a [`Filter`]; several lists become one by [`Fusion`].
 //! - Metadata are JSON, and so are filters when they come as text; [`json`] reads both, strictly. A date is a string that is an RFC 3339 timestamp
-//!   or a day, and [`Value::datetime`], or `{"$date": "2026-04-12"}`, compares with it as a point in time: see [`Filter`].
+//!   or a day, and [`FilterValue::datetime`], or `{"$date": "2026-04-12"}`, compares with it as a point in time: see [`Filter`].
 //! - Deleted records are not found from their commit on; [`CompactArtifact::compact`] returns their space, in bounded memory.
 //! - [`CompactArtifact::pack`] makes one immutable file of an artifact, which opens from a path, from inside another file, or from memory.
 //!
@@ -66,9 +66,7 @@
 mod api;
 mod artifact;
 mod engine;
-mod filter;
 mod format;
-pub mod json;
 mod protocol;
 mod search;
 mod shard;
@@ -92,8 +90,10 @@ pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
-pub use filter::{Field, Filter, Value, check_metadata};
 pub use lexical_index::{Language, Match, Occur, Query as WordQuery};
+pub use metadata_index::{
+    Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue, check_metadata, json,
+};
 pub use snapshot::Snapshot;
 pub use vector_index::Metric;
 

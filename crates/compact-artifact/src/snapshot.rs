@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use block_format::{CommitSeq, RecordId};
+use metadata_index::Filter;
 use rayon::prelude::*;
 use vector_index::{Sample, SearchOptions};
 
@@ -10,7 +11,6 @@ use crate::api::entry::Entry;
 use crate::api::error::{Error, Result};
 use crate::api::query::Query;
 use crate::api::results::SearchResults;
-use crate::filter::Filter;
 use crate::format::record::{self, Kind};
 use crate::search::{self, SearchResources};
 use crate::state::State;

@@ -1,6 +1,6 @@
 //! Values of options.
 
-use compact_artifact::{Durability, Filter, Language, Metric, Originals, RecordId};
+use compact_artifact::{Durability, Filter, Language, MetadataError, Metric, Originals, RecordId};
 use std::time::Duration;
 
 use crate::failure::{Failure, Result};
@@ -83,7 +83,7 @@ pub(crate) fn language(text: &str) -> Result<Language, String> {
 
 /// A filter in its JSON form.
 pub(crate) fn filter(text: &str) -> Result<Filter> {
-    text.parse().map_err(|e: compact_artifact::Error| Failure::from(e).at("--filter"))
+    text.parse().map_err(|e: MetadataError| Failure::from(e).at("--filter"))
 }
 
 /// A record as it is named on a command line.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use compact_artifact::json;
+use compact_artifact::{MetadataError, json};
 
 use super::npy::Npy;
 use super::{cannot_read, open};
@@ -19,9 +19,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<f32>> {
         }
         Some("json") => {
             let text = std::io::read_to_string(open(path)?).map_err(|e| cannot_read(path, &e))?;
-            let wrong = |e: compact_artifact::Error| {
-                fault(format!("expected an array of numbers such as [0.1, 0.2]: {e}"))
-            };
+            let wrong =
+                |e: MetadataError| fault(format!("expected an array of numbers such as [0.1, 0.2]: {e}"));
             json::read(text.as_bytes()).map_err(wrong)?
         }
         _ => return Err(fault("expected a vector in a file named *.npy or *.json".to_owned())),

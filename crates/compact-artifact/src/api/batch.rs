@@ -1,9 +1,9 @@
 //! Changes that are made together.
 
 use block_format::{CommitSeq, Durability, RecordId};
+use metadata_index::Filter;
 
 use crate::api::record::Record;
-use crate::filter::Filter;
 
 /// Changes that are made together: all of them, or none.
 ///

@@ -5,11 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use block_format::RecordId;
+use metadata_index::check_metadata;
 use serde_json::{Map, Value};
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::filter::check_metadata;
-use crate::json;
+use metadata_index::json;
 
 /// A stored record. Its block stays in memory as long as the value lives.
 #[derive(Debug, Clone)]
@@ -54,7 +54,8 @@ impl Entry {
         if bytes.is_empty() {
             return Ok(Map::new());
         }
-        let not_stored = |e: Error| self.fault(&format!("its metadata cannot have been stored: {e}"));
+        let not_stored =
+            |e: metadata_index::Error| self.fault(&format!("its metadata cannot have been stored: {e}"));
         let Value::Object(metadata) = json::from_slice(&bytes).map_err(not_stored)? else {
             return Err(self.fault("its metadata is not a JSON object"));
         };

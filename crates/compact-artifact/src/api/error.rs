@@ -221,6 +221,23 @@ impl From<lexical_index::Error> for Error {
     }
 }
 
+impl From<metadata_index::Error> for Error {
+    fn from(error: metadata_index::Error) -> Self {
+        use metadata_index::ErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::InvalidJson => ErrorKind::InvalidJson,
+            Kind::InvalidFilter => ErrorKind::InvalidFilter,
+            Kind::TypeMismatch => ErrorKind::TypeMismatch,
+            Kind::TooLarge => ErrorKind::TooLarge,
+            Kind::NewerFormat => ErrorKind::NewerFormat,
+            Kind::Damaged => ErrorKind::Damaged,
+            Kind::Io => kind_of_cause(&error),
+            _ => ErrorKind::InvalidArgument,
+        };
+        Self::caused(kind, error)
+    }
+}
+
 /// A failure of what is written to, which may carry one of ours inside.
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {

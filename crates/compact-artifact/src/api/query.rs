@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use block_format::RecordId;
 use lexical_index::Occur;
+use metadata_index::Filter;
 
 use crate::api::error::{Error, Result};
-use crate::filter::Filter;
 
 /// How lists of hits, of words and of vector spaces, become one.
 #[derive(Debug, Clone, Copy, PartialEq)]

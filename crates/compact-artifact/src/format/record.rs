@@ -4,12 +4,12 @@
 //! kind u8 | length of the key u16 | length of the metadata u32 | key | metadata as JSON | content
 //! ```
 
+use metadata_index::check_metadata;
 use serde_json::Value;
 
 use crate::api::entry::{Entry, Places};
 use crate::api::error::{Error, Result};
 use crate::api::record::{Content, Record, check_lengths};
-use crate::filter::check_metadata;
 
 /// What a record of the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,16 @@
 //! What an artifact keeps about itself: vector spaces, and how texts become words. JSON, in two parts with the same content.
 
+use std::fmt;
 use std::sync::Arc;
 
 use block_format::{Part, Snapshot as Records};
 use lexical_index::Analyzer;
+use metadata_index::json;
 use serde::{Deserialize, Serialize};
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::space::{Originals, Quantization, Space, SpaceOptions, metric_name, metric_of_name};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
-use crate::json;
 
 /// The most vector spaces of an artifact.
 pub(crate) const MAX_SPACES: usize = 1024;
@@ -98,7 +99,9 @@ impl Settings {
         struct Version {
             version: u32,
         }
-        let fault = |e: Error| Error::damaged(format!("settings of the artifact: {e}"));
+        fn fault(e: impl fmt::Display) -> Error {
+            Error::damaged(format!("settings of the artifact: {e}"))
+        }
         let Version { version } = json::read(bytes).map_err(fault)?;
         if version > VERSION {
             let message = format!("settings of version {version}; this library reads up to {VERSION}");

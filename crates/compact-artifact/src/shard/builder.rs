@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use block_format::{RecordId, Workers};
 use lexical_index::MemoryIndex;
+use metadata_index::Builder as MetadataBuilder;
 use roaring::RoaringTreemap;
 use serde_json::{Map, Value};
 use vector_index::{BuildOptions, Builder, Codes, IndexBytes};
@@ -13,7 +14,6 @@ use super::layout::{SectionKind, ShardWriter};
 use super::reader::Shard;
 use crate::api::error::Result;
 use crate::api::query::TEXT_FIELD;
-use crate::filter::FilterBuilder;
 use crate::format::embeddings::{Embedding, original_len};
 use crate::format::settings::Settings;
 
@@ -74,7 +74,7 @@ fn assemble(
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
     embedding_records: RoaringTreemap,
-    (words, filters): (Result<MemoryIndex>, FilterBuilder),
+    (words, filters): (Result<MemoryIndex>, MetadataBuilder),
 ) -> Result<Shard> {
     let mut writer = ShardWriter::new(IndexBytes::default());
     let mut ids = IdsBuilder::default();
@@ -84,7 +84,7 @@ fn assemble(
     let words = words?;
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
     writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
-    writer.section(SectionKind::Filters, 0, |out| filters.write(out))?;
+    writer.section(SectionKind::Filters, 0, |out| Ok(filters.write(out)?))?;
     for (number, space) in settings.spaces.iter().enumerate() {
         let mut codes = Codes::new(space.quantizer.clone());
         let mut originals = vec![0; original_len(space) * documents.len()];
@@ -119,8 +119,8 @@ fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryInd
     Ok(words)
 }
 
-fn filters_of(documents: &[Document<'_>]) -> FilterBuilder {
-    let (mut filters, none) = (FilterBuilder::new(), Map::new());
+fn filters_of(documents: &[Document<'_>]) -> MetadataBuilder {
+    let (mut filters, none) = (MetadataBuilder::new(), Map::new());
     for (row, document) in (0..).zip(documents) {
         filters.add(row, document.key, document.metadata.unwrap_or(&none));
     }

@@ -21,7 +21,7 @@ pub(crate) enum SectionKind {
     Ids = 1,
     /// A part of `lexical-index`.
     Words = 2,
-    /// See [`crate::filter`].
+    /// See [`metadata_index`].
     Filters = 3,
     /// An index of `vector-index`.
     Vectors = 4,

@@ -11,8 +11,7 @@ use vector_index::{BuildOptions, Builder};
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
 use super::reader::Shard;
-use crate::api::error::Result;
-use crate::filter;
+use crate::api::error::{Error, Result};
 use crate::format::embeddings::original_len;
 use crate::format::settings::Settings;
 
@@ -129,7 +128,7 @@ fn merge_by<W: Write + Send>(
             .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
             .collect();
         let mut bytes = Vec::new();
-        filter::merge(&filters, &mut bytes).map(|()| bytes)
+        metadata_index::merge(&filters, &mut bytes).map(|()| bytes).map_err(Error::from)
     };
     // Where there are many, metadata wait in memory for the words.
     let filters = if divided {

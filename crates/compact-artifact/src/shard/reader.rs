@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use block_format::{Part, RecordId};
 use lexical_index::Part as Words;
+use metadata_index::Index as MetadataIndex;
 use roaring::{RoaringBitmap, RoaringTreemap};
 use vector_index::IndexBytes;
 
@@ -13,7 +14,6 @@ use super::layout::{self, SectionKind};
 use super::section::{Bytes, Section, Vectors, open_vectors};
 use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
-use crate::filter::FilterIndex;
 use crate::format::settings::Settings;
 
 /// An opened shard.
@@ -27,7 +27,7 @@ pub(crate) struct Shard {
     pub(crate) byte_len: u64,
     ids: Section,
     pub(crate) words: Words<Section>,
-    pub(crate) filters: FilterIndex<Section>,
+    pub(crate) filters: MetadataIndex<Section>,
     /// Of each space of the artifact that it has vectors of.
     pub(crate) vectors: Vec<Option<Vectors>>,
     /// In memory: ids of the records that carried the embeddings in here; they are deleted when the shard is sealed.
@@ -72,7 +72,8 @@ impl Shard {
         if words.rows() != trailer.rows {
             return Err(fault("has another number of rows than its words"));
         }
-        let filters = FilterIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
+        let filters =
+            MetadataIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
         let covers = trailer.start..trailer.end;
         let (embedding_records, reindexed) = Default::default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use block_format::{RecordId, Snapshot as Records};
+use metadata_index::{Filter, ResolvedFilter, Types};
 use roaring::{RoaringBitmap, RoaringTreemap};
 use serde_json::{Map, Value};
 
@@ -12,7 +13,6 @@ use super::tail;
 use super::view::View;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::filter::{Filter, Types};
 use crate::format::embeddings::Embedding;
 use crate::format::record;
 use crate::format::settings::Settings;
@@ -115,13 +115,13 @@ impl State {
 
     /// The rows of each shard that a filter lets through and that are still there.
     pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RoaringBitmap>> {
-        let filter = filter.resolve(|field| {
-            let types = self.views.iter().map(|view| view.shard.filters.types(field));
-            types.into_iter().try_fold(Types::default(), |all, types| Ok(all | types?))
+        let filter = ResolvedFilter::new(filter, |field| {
+            let mut types = self.views.iter().map(|view| view.shard.filters.types(field));
+            types.try_fold(Types::default(), |all, types| Ok(all | types?))
         })?;
         let matches = |view: &View| {
             let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
-            let rows = view.shard.filters.evaluate(&filter, view.shard.rows, &metadata_of)?;
+            let rows = view.shard.filters.search(&filter, view.shard.rows, metadata_of)?;
             Ok(rows - view.dead.bitmap())
         };
         self.views.iter().map(matches).collect()

@@ -1,11 +1,11 @@
 //! A batch, checked as far as it can be without knowing what else is there: what is wrong with it fails its own caller only.
 
 use block_format::{Durability, RecordId};
+use metadata_index::Filter;
 
 use crate::api::batch::{Batch, Op};
 use crate::api::error::{Error, Result};
 use crate::api::record::Record;
-use crate::filter::Filter;
 use crate::format::embeddings::Embedding;
 use crate::format::record::encode_head;
 use crate::format::settings::Settings;

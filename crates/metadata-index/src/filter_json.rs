@@ -7,10 +7,10 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-use super::value::Scalar;
-use super::{Bound, Filter, MAX_DEPTH, Node, Test, Value, invalid};
-use crate::api::error::{Error, Result};
+use crate::error::{Error, Result};
+use crate::filter::{Bound, Condition, Filter, MAX_DEPTH, Node};
 use crate::json;
+use crate::value::{FilterValue, Scalar};
 
 impl Filter {
     /// Reads a filter from JSON: an object of fields, each with a value or an object of operators, and of `$and`, `$or`, `$not`.
@@ -27,7 +27,7 @@ impl Filter {
     /// | `{"year": {"$not": {"$gt": 2020}}}`, `{"$not": {…}}` | not |
     /// | `{"$and": [{…}, {…}]}`, `{"$or": […]}` | all, any |
     pub fn from_json(json: &Json) -> Result<Self> {
-        let filter = object(json, 0)?;
+        let filter = object_filter(json, 0)?;
         filter.check()?;
         Ok(filter)
     }
@@ -36,36 +36,42 @@ impl Filter {
     pub fn to_json(&self) -> Result<Json> {
         self.check()?;
         match self.first_operator() {
-            Some(field) => Err(invalid(format!("the field {field:?} would be an operator in JSON"))),
-            None => Ok(self.written()),
+            Some(field) => {
+                Err(Error::invalid_filter(format_args!("the field {field:?} would be an operator in JSON")))
+            }
+            None => Ok(self.to_json_unchecked()),
         }
     }
 
-    /// A field that JSON takes for an operator.
+    /// A field whose name JSON would take for an operator.
     fn first_operator(&self) -> Option<&str> {
         match &self.0 {
             Node::And(filters) | Node::Or(filters) => filters.iter().find_map(Self::first_operator),
             Node::Not(filter) => filter.first_operator(),
-            Node::Leaf(field, _) => field.starts_with('$').then_some(field),
+            Node::Field(field, _) => field.starts_with('$').then_some(field),
         }
     }
 
-    fn written(&self) -> Json {
+    fn to_json_unchecked(&self) -> Json {
         match &self.0 {
-            Node::And(filters) => json!({"$and": filters.iter().map(Self::written).collect::<Vec<_>>()}),
-            Node::Or(filters) => json!({"$or": filters.iter().map(Self::written).collect::<Vec<_>>()}),
-            Node::Not(filter) => json!({"$not": filter.written()}),
-            Node::Leaf(field, test) => {
-                let (operator, operand) = match test {
-                    Test::Exists => ("$exists", Json::Bool(true)),
-                    Test::Eq(value) => ("$eq", value.to_json()),
-                    Test::In(values) => ("$in", values.iter().map(Value::to_json).collect()),
-                    Test::Contains(value) => ("$contains", value.to_json()),
-                    Test::Range(bound, value) => (name_of(*bound), value.to_json()),
-                    Test::Prefix(prefix) => ("$prefix", Json::String(prefix.clone())),
+            Node::And(filters) => {
+                json!({"$and": filters.iter().map(Self::to_json_unchecked).collect::<Vec<_>>()})
+            }
+            Node::Or(filters) => {
+                json!({"$or": filters.iter().map(Self::to_json_unchecked).collect::<Vec<_>>()})
+            }
+            Node::Not(filter) => json!({"$not": filter.to_json_unchecked()}),
+            Node::Field(field, condition) => {
+                let (operator, operand) = match condition {
+                    Condition::Exists => ("$exists", Json::Bool(true)),
+                    Condition::Eq(value) => ("$eq", value.to_json()),
+                    Condition::In(values) => ("$in", values.iter().map(FilterValue::to_json).collect()),
+                    Condition::Contains(value) => ("$contains", value.to_json()),
+                    Condition::Range(bound, value) => (bound_name(*bound), value.to_json()),
+                    Condition::Prefix(prefix) => ("$prefix", Json::String(prefix.clone())),
                 };
-                let test = Map::from_iter([(operator.to_owned(), operand)]);
-                Map::from_iter([(field.clone(), Json::Object(test))]).into()
+                let operators = Map::from_iter([(operator.to_owned(), operand)]);
+                Map::from_iter([(field.clone(), Json::Object(operators))]).into()
             }
         }
     }
@@ -74,11 +80,11 @@ impl Filter {
 const BOUNDS: [(Bound, &str); 4] =
     [(Bound::Lt, "$lt"), (Bound::Lte, "$lte"), (Bound::Gt, "$gt"), (Bound::Gte, "$gte")];
 
-fn name_of(bound: Bound) -> &'static str {
+fn bound_name(bound: Bound) -> &'static str {
     BOUNDS.iter().find(|(known, _)| *known == bound).map_or("$gte", |(_, name)| name)
 }
 
-impl Value {
+impl FilterValue {
     fn to_json(&self) -> Json {
         match &self.0 {
             Scalar::Bool(value) => (*value).into(),
@@ -94,21 +100,23 @@ impl Value {
     }
 }
 
-fn object(json: &Json, depth: usize) -> Result<Filter> {
+fn object_filter(json: &Json, depth: usize) -> Result<Filter> {
     if depth > MAX_DEPTH {
-        return Err(invalid(format!("nested deeper than {MAX_DEPTH}")));
+        return Err(Error::invalid_filter(format_args!("nested deeper than {MAX_DEPTH}")));
     }
     let Json::Object(map) = json else {
-        return Err(invalid(format!("expected an object like {{\"field\": value}}, found {json}")));
+        return Err(Error::invalid_filter(format_args!(
+            "expected an object like {{\"field\": value}}, found {json}"
+        )));
     };
     let mut filters = map.iter().map(|(name, value)| match name.as_str() {
         "$and" => Ok(Filter::all(list(name, value, depth)?)),
         "$or" => Ok(Filter::any(list(name, value, depth)?)),
-        "$not" => Ok(!object(value, depth + 1)?),
-        name if name.starts_with('$') => {
-            Err(invalid(format!("{name} where a field was expected; known here are $and, $or and $not")))
-        }
-        field => of_field(field, value, depth),
+        "$not" => Ok(!object_filter(value, depth + 1)?),
+        name if name.starts_with('$') => Err(Error::invalid_filter(format_args!(
+            "{name} where a field was expected; known here are $and, $or and $not"
+        ))),
+        field => field_filter(field, value, depth),
     });
     match (filters.next(), map.len()) {
         (Some(only), 1) => only,
@@ -118,15 +126,17 @@ fn object(json: &Json, depth: usize) -> Result<Filter> {
 
 fn list(name: &str, json: &Json, depth: usize) -> Result<Vec<Filter>> {
     let Json::Array(filters) = json else {
-        return Err(invalid(format!("{name}: expected an array of filters, found {json}")));
+        return Err(Error::invalid_filter(format_args!(
+            "{name}: expected an array of filters, found {json}"
+        )));
     };
-    filters.iter().map(|filter| object(filter, depth + 1)).collect()
+    filters.iter().map(|filter| object_filter(filter, depth + 1)).collect()
 }
 
-/// A field with a value, or with operators.
-fn of_field(field: &str, json: &Json, depth: usize) -> Result<Filter> {
+/// Reads what stands at a field: a value, or an object of operators.
+fn field_filter(field: &str, json: &Json, depth: usize) -> Result<Filter> {
     if depth > MAX_DEPTH {
-        return Err(invalid(format!("nested deeper than {MAX_DEPTH}")));
+        return Err(Error::invalid_filter(format_args!("nested deeper than {MAX_DEPTH}")));
     }
     let operators = match json {
         Json::Object(map) if !map.contains_key("$date") => map,
@@ -134,7 +144,7 @@ fn of_field(field: &str, json: &Json, depth: usize) -> Result<Filter> {
         _ => return Ok(Filter::field(field).eq(value(field, json)?)),
     };
     if operators.is_empty() {
-        return Err(invalid(format!(
+        return Err(Error::invalid_filter(format_args!(
             "the field {field:?} is asked for nothing: expected an operator such as $eq"
         )));
     }
@@ -146,34 +156,36 @@ fn of_field(field: &str, json: &Json, depth: usize) -> Result<Filter> {
 }
 
 fn operator(field: &str, name: &str, operand: &Json, depth: usize) -> Result<Filter> {
-    let of = || Filter::field(field);
+    let subject = || Filter::field(field);
     let wrong = |expected: &str| {
-        invalid(format!("the field {field:?}, {name}: expected {expected}, found {operand}"))
+        Error::invalid_filter(format_args!(
+            "the field {field:?}, {name}: expected {expected}, found {operand}"
+        ))
     };
     let values = || match operand {
         Json::Array(values) => values.iter().map(|json| value(field, json)).collect::<Result<Vec<_>>>(),
         _ => Err(wrong("an array of values")),
     };
     if let Some((bound, _)) = BOUNDS.iter().find(|(_, known)| *known == name) {
-        return Ok(of().with(Test::Range(*bound, value(field, operand)?)));
+        return Ok(subject().with(Condition::Range(*bound, value(field, operand)?)));
     }
     Ok(match name {
-        "$eq" if operand.is_null() => of().missing(),
-        "$ne" if operand.is_null() => of().exists(),
-        "$eq" => of().eq(value(field, operand)?),
-        "$ne" => of().ne(value(field, operand)?),
-        "$in" => of().is_in(values()?),
-        "$nin" => of().not_in(values()?),
-        "$contains" => of().contains(value(field, operand)?),
-        "$prefix" => of().prefix(operand.as_str().ok_or_else(|| wrong("a string"))?),
+        "$eq" if operand.is_null() => subject().missing(),
+        "$ne" if operand.is_null() => subject().exists(),
+        "$eq" => subject().eq(value(field, operand)?),
+        "$ne" => subject().ne(value(field, operand)?),
+        "$in" => subject().is_in(values()?),
+        "$nin" => subject().not_in(values()?),
+        "$contains" => subject().contains(value(field, operand)?),
+        "$prefix" => subject().prefix(operand.as_str().ok_or_else(|| wrong("a string"))?),
         "$exists" => match operand {
-            Json::Bool(true) => of().exists(),
-            Json::Bool(false) => of().missing(),
+            Json::Bool(true) => subject().exists(),
+            Json::Bool(false) => subject().missing(),
             _ => return Err(wrong("true or false")),
         },
-        "$not" => !of_field(field, operand, depth + 1)?,
+        "$not" => !field_filter(field, operand, depth + 1)?,
         _ => {
-            return Err(invalid(format!(
+            return Err(Error::invalid_filter(format_args!(
                 "the field {field:?}: {name} is not an operator; known are $eq, $ne, $lt, $lte, $gt, $gte, $in, $nin, $exists, $prefix, \
                  $contains and $not"
             )));
@@ -181,14 +193,14 @@ fn operator(field: &str, name: &str, operand: &Json, depth: usize) -> Result<Fil
     })
 }
 
-fn value(field: &str, json: &Json) -> Result<Value> {
+fn value(field: &str, json: &Json) -> Result<FilterValue> {
     if let Json::Object(map) = json
         && let (Some(Json::String(date)), 1) = (map.get("$date"), map.len())
     {
-        return Value::datetime(date);
+        return FilterValue::datetime(date);
     }
-    Value::of_json(json).ok_or_else(|| {
-        invalid(format!(
+    FilterValue::from_json(json).ok_or_else(|| {
+        Error::invalid_filter(format_args!(
             "the field {field:?} is compared with {json}; expected a bool, a number, a string or {{\"$date\": …}}"
         ))
     })
@@ -199,7 +211,7 @@ impl FromStr for Filter {
 
     /// Reads JSON as [`json`](crate::json) does: an operator or a field that stands twice in one object is an error.
     fn from_str(text: &str) -> Result<Self> {
-        Self::from_json(&json::from_str(text).map_err(invalid)?)
+        Self::from_json(&json::from_str(text).map_err(Error::invalid_filter)?)
     }
 }
 

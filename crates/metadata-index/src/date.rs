@@ -11,11 +11,22 @@ pub(crate) const MAX_LEN: usize = 256;
 
 const DAY: i64 = 24 * 60 * 60;
 
+/// A point in time. Equal points are the same time, and the order is that of time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Point {
+    /// Seconds since 1970 UTC; of a leap second those of the second before it.
+    pub(crate) seconds: i64,
+    /// Whether it lies in a leap second: after every fraction of the second before it.
+    pub(crate) is_leap: bool,
+    /// Decimal digits of the fraction, as ASCII, without zeros at the end.
+    pub(crate) fraction: Vec<u8>,
+}
+
 /// A point in time, with the text that it was given as.
 #[derive(Debug, Clone)]
 pub(crate) struct Date {
     text: String,
-    point: Vec<u8>,
+    point: Point,
 }
 
 impl Date {
@@ -23,9 +34,7 @@ impl Date {
         point(text).map(|point| Self { text: text.to_owned(), point })
     }
 
-    /// Bytes in the order of time, the same for the same point: seconds since 1970 as `i64`, big-endian with the highest bit flipped; for a leap
-    /// second that of the second before it, and a colon; the digits of the fraction without zeros at the end.
-    pub(crate) fn point(&self) -> &[u8] {
+    pub(crate) fn point(&self) -> &Point {
         &self.point
     }
 }
@@ -42,15 +51,15 @@ impl fmt::Display for Date {
     }
 }
 
-/// The point in time of a text that is a date: see [`Date::point`].
-pub(crate) fn point(text: &str) -> Option<Vec<u8>> {
+/// The point in time of a text that is a date; `None` for any other text.
+pub(crate) fn point(text: &str) -> Option<Point> {
     if text.len() > MAX_LEN {
         return None;
     }
     let (date, rest) = text.as_bytes().split_first_chunk::<10>()?;
     let midnight = days_since_1970(date)? * DAY;
     let rest = match rest {
-        [] => return Some(encode(midnight, false, &[])),
+        [] => return Some(Point { seconds: midnight, is_leap: false, fraction: Vec::new() }),
         [b'T' | b't' | b' ', rest @ ..] => rest,
         _ => return None,
     };
@@ -60,25 +69,15 @@ pub(crate) fn point(text: &str) -> Option<Vec<u8>> {
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let begun = midnight + hour * 3600 + minute * 60 - offset(rest)?;
+    let minute_start = midnight + hour * 3600 + minute * 60 - offset(rest)?;
     let is_leap = second == 60;
-    if is_leap && (begun + 60).rem_euclid(DAY) != 0 {
+    if is_leap && (minute_start + 60).rem_euclid(DAY) != 0 {
         return None;
     }
-    Some(encode(begun + second.min(59), is_leap, fraction))
+    Some(Point { seconds: minute_start + second.min(59), is_leap, fraction: fraction.to_vec() })
 }
 
-fn encode(seconds: i64, is_leap: bool, fraction: &[u8]) -> Vec<u8> {
-    let mut point = Vec::with_capacity(9 + fraction.len());
-    point.extend((seconds.cast_unsigned() ^ 1 << 63).to_le_bytes().iter().rev());
-    if is_leap {
-        point.push(b':'); // behind every digit
-    }
-    point.extend(fraction);
-    point
-}
-
-/// Digits behind a point, if there is one, without zeros at the end; and what follows.
+/// Splits `.250Z` into the digits of the fraction without zeros at the end, `25`, and the rest, `Z`.
 fn fraction(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let [b'.', text @ ..] = text else { return Some((&[], text)) };
     let (digits, rest) = text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count());
@@ -86,7 +85,7 @@ fn fraction(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (!digits.is_empty()).then_some((&digits[..significant], rest))
 }
 
-/// The seconds that local time is ahead of UTC.
+/// Seconds that local time is ahead of UTC: `+02:00` is 7200.
 fn offset(text: &[u8]) -> Option<i64> {
     let [sign, h0, h1, b':', m0, m1] = text else { return matches!(text, [b'Z' | b'z']).then_some(0) };
     let (hours, minutes) = (number(&[*h0, *h1])?, number(&[*m0, *m1])?);
@@ -209,7 +208,8 @@ mod tests {
                 Ok(theirs) => {
                     let digits = format!("{:09}", theirs.as_nanosecond().rem_euclid(1_000_000_000));
                     let seconds = i64::try_from(theirs.as_nanosecond().div_euclid(1_000_000_000)).unwrap();
-                    prop_assert_eq!(ours, Some(encode(seconds, false, digits.trim_end_matches('0').as_bytes())), "{}", text);
+                    let fraction = digits.trim_end_matches('0').as_bytes().to_vec();
+                    prop_assert_eq!(ours, Some(Point { seconds, is_leap: false, fraction }), "{}", text);
                 }
                 // jiff ends a day before the year 10000.
                 Err(_) => prop_assert!(ours.is_none() || text.starts_with("9999-12-3"), "{}", text),

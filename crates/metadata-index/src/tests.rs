@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-use super::date::Date;
-use super::value::{INDEXED_LEN, Scalar};
-use super::*;
+use crate::date::Date;
+use crate::filter::{Bound, Condition, MAX_DEPTH, Node};
+use crate::layout::INDEXED_LEN;
+use crate::value::Scalar;
+use crate::*;
 
 /// What a filter says of metadata, by the definition.
 fn lets_through(filter: &Filter, metadata: &Json) -> bool {
@@ -13,7 +15,7 @@ fn lets_through(filter: &Filter, metadata: &Json) -> bool {
         Node::And(filters) => filters.iter().all(|filter| lets_through(filter, metadata)),
         Node::Or(filters) => filters.iter().any(|filter| lets_through(filter, metadata)),
         Node::Not(filter) => !lets_through(filter, metadata),
-        Node::Leaf(path, test) => {
+        Node::Field(path, test) => {
             let mut found = Vec::new();
             reach(metadata, None, path, &mut found);
             found.iter().any(|(value, is_element)| passes(test, value, *is_element))
@@ -41,8 +43,8 @@ fn reach<'a>(json: &'a Json, at: Option<&str>, path: &str, found: &mut Vec<(&'a 
     }
 }
 
-fn compare(a: &Json, b: &Value) -> Option<std::cmp::Ordering> {
-    match (Value::of_json(a)?.0, &b.0) {
+fn compare(a: &Json, b: &FilterValue) -> Option<std::cmp::Ordering> {
+    match (FilterValue::from_json(a)?.0, &b.0) {
         (Scalar::Bool(a), Scalar::Bool(b)) => Some(a.cmp(b)),
         (Scalar::String(a), Scalar::String(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
         (Scalar::String(a), Scalar::DateTime(b)) => Some(Date::parse(&a)?.point().cmp(b.point())),
@@ -66,19 +68,19 @@ fn of_int_and_float(int: i128, float: f64) -> std::cmp::Ordering {
     })
 }
 
-fn passes(test: &Test, value: &Json, is_element: bool) -> bool {
+fn passes(test: &Condition, value: &Json, is_element: bool) -> bool {
     use std::cmp::Ordering::{Equal, Greater, Less};
-    let order = |with: &Value| compare(value, with);
+    let order = |with: &FilterValue| compare(value, with);
     match test {
-        Test::Exists => !is_element && !value.is_null(),
-        Test::Eq(with) => order(with) == Some(Equal),
-        Test::In(with) => with.iter().any(|with| order(with) == Some(Equal)),
-        Test::Contains(with) => is_element && order(with) == Some(Equal),
-        Test::Range(Bound::Lt, with) => order(with) == Some(Less),
-        Test::Range(Bound::Lte, with) => matches!(order(with), Some(Less | Equal)),
-        Test::Range(Bound::Gt, with) => order(with) == Some(Greater),
-        Test::Range(Bound::Gte, with) => matches!(order(with), Some(Greater | Equal)),
-        Test::Prefix(prefix) => value.as_str().is_some_and(|value| value.starts_with(prefix)),
+        Condition::Exists => !is_element && !value.is_null(),
+        Condition::Eq(with) => order(with) == Some(Equal),
+        Condition::In(with) => with.iter().any(|with| order(with) == Some(Equal)),
+        Condition::Contains(with) => is_element && order(with) == Some(Equal),
+        Condition::Range(Bound::Lt, with) => order(with) == Some(Less),
+        Condition::Range(Bound::Lte, with) => matches!(order(with), Some(Less | Equal)),
+        Condition::Range(Bound::Gt, with) => order(with) == Some(Greater),
+        Condition::Range(Bound::Gte, with) => matches!(order(with), Some(Greater | Equal)),
+        Condition::Prefix(prefix) => value.as_str().is_some_and(|value| value.starts_with(prefix)),
     }
 }
 
@@ -134,20 +136,21 @@ fn metadata() -> impl Strategy<Value = Json> {
 fn filter() -> impl Strategy<Value = Filter> {
     let value = || {
         prop_oneof![
-            6 => scalar().prop_map(|json| Value::of_json(&json).unwrap()),
-            2 => prop::sample::select(vec!["2025-12-31T23:00:00Z", "2026-01-01", "2025-12-31T23:59:60.5Z"]).prop_map(|date| Value::datetime(date).unwrap()),
+            6 => scalar().prop_map(|json| FilterValue::from_json(&json).unwrap()),
+            2 => prop::sample::select(vec!["2025-12-31T23:00:00Z", "2026-01-01", "2025-12-31T23:59:60.5Z"]).prop_map(|date| FilterValue::datetime(date).unwrap()),
         ]
     };
-    let ordered = move || value().prop_filter("bools have no order", |value| value.kind() != Type::Bool);
+    let ordered = move || value().prop_filter("bools have no order", |value| value.type_of() != Type::Bool);
     let test = prop_oneof![
-        Just(Test::Exists),
-        value().prop_map(Test::Eq),
-        prop::collection::vec(value(), 0..4).prop_map(Test::In),
-        value().prop_map(Test::Contains),
+        Just(Condition::Exists),
+        value().prop_map(Condition::Eq),
+        prop::collection::vec(value(), 0..4).prop_map(Condition::In),
+        value().prop_map(Condition::Contains),
         (prop::sample::select(vec![Bound::Lt, Bound::Lte, Bound::Gt, Bound::Gte]), ordered())
-            .prop_map(|(bound, value)| Test::Range(bound, value)),
-        prop::sample::select(vec!["", "a", "ab", "2026"]).prop_map(|prefix| Test::Prefix(prefix.to_owned())),
-        long_string().prop_map(Test::Prefix),
+            .prop_map(|(bound, value)| Condition::Range(bound, value)),
+        prop::sample::select(vec!["", "a", "ab", "2026"])
+            .prop_map(|prefix| Condition::Prefix(prefix.to_owned())),
+        long_string().prop_map(Condition::Prefix),
     ];
     let field =
         prop::sample::select(vec!["a", "b", "a.b", "a.n", "b.n", "a.deep.n", "none", "", ".n", "\u{1}key"]);
@@ -170,7 +173,7 @@ fn key(row: u32) -> String {
 }
 
 fn built_with_keys(rows: impl Iterator<Item = (String, Json)>) -> Vec<u8> {
-    let mut builder = FilterBuilder::new();
+    let mut builder = Builder::new();
     for (row, (key, metadata)) in (0..).zip(rows) {
         builder.add(row, Some(&key), metadata.as_object().unwrap());
     }
@@ -183,9 +186,14 @@ fn count(rows: &[Json]) -> u32 {
     u32::try_from(rows.len()).unwrap()
 }
 
-fn rows_of<B: vector_index::Bytes>(index: &FilterIndex<B>, filter: &Filter, rows: &[Json]) -> Vec<u32> {
-    let metadata_of = |row: u32| Ok(rows[row as usize].as_object().unwrap().clone());
-    index.evaluate(filter, count(rows), &metadata_of).unwrap().iter().collect()
+/// A filter as it is where its fields have no values yet: of whatever types.
+fn as_it_is(filter: &Filter) -> ResolvedFilter {
+    ResolvedFilter::new(filter, |_| Ok(Types::default())).unwrap()
+}
+
+fn rows_of<B: Bytes>(index: &Index<B>, filter: &ResolvedFilter, rows: &[Json]) -> Vec<u32> {
+    let metadata_of = |row: u32| -> Result<_> { Ok(rows[row as usize].as_object().unwrap().clone()) };
+    index.search(filter, count(rows), metadata_of).unwrap().iter().collect()
 }
 
 fn expected(filter: &Filter, rows: &[Json]) -> Vec<u32> {
@@ -195,10 +203,10 @@ fn expected(filter: &Filter, rows: &[Json]) -> Vec<u32> {
 proptest! {
     #[test]
     fn the_index_lets_through_what_the_definition_does(rows in prop::collection::vec(metadata(), 0..60), filters in prop::collection::vec(filter(), 1..12)) {
-        let index = FilterIndex::open(built(&rows)).unwrap();
+        let index = Index::open(built(&rows)).unwrap();
         index.verify(count(&rows)).unwrap();
         for filter in filters {
-            prop_assert_eq!(rows_of(&index, &filter, &rows), expected(&filter, &rows), "{:?}", filter);
+            prop_assert_eq!(rows_of(&index, &as_it_is(&filter), &rows), expected(&filter, &rows), "{:?}", filter);
         }
         for row in 0..count(&rows) {
             prop_assert_eq!(index.row_of_key(&key(row), |_| true).unwrap(), Some(row));
@@ -211,7 +219,7 @@ proptest! {
         let numbers: Vec<u32> = (0..u32::try_from(rows.len()).unwrap()).collect();
         let at = cut.min(rows.len());
         let parts = [&numbers[..at], &numbers[at..]]
-            .map(|part| FilterIndex::open(built_with_keys(part.iter().copied().map(keyed))).unwrap());
+            .map(|part| Index::open(built_with_keys(part.iter().copied().map(keyed))).unwrap());
         let (first, second) = rows.split_at(at);
         let mut next = 0;
         let maps: Vec<Vec<Option<u32>>> = [first, second].iter().map(|part| part.iter().map(|(_, kept)| kept.then(|| { next += 1; next - 1 })).collect()).collect();
@@ -239,9 +247,9 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] ^= by;
         }
-        if let Ok(index) = FilterIndex::open(&bytes) {
+        if let Ok(index) = Index::open(&bytes) {
             prop_assert!(index.verify(count(&rows)).is_err(), "a flipped byte is noticed");
-            let found = index.evaluate(&filter, count(&rows), &|row| Ok(rows[row as usize].as_object().unwrap().clone()));
+            let found = index.search(&as_it_is(&filter), count(&rows), |row| -> Result<_> { Ok(rows[row as usize].as_object().unwrap().clone()) });
             prop_assert!(found.is_err() || found.unwrap().max().is_none_or(|row| row < count(&rows)));
             drop(index.types("a"));
             let all = |row: u32| Some(row);
@@ -254,7 +262,7 @@ proptest! {
 fn every_truncation_is_an_error() {
     let bytes = built(&[json!({"a": [1, 2, "x"]}), json!({"a": "y", "b": {"c": true}})]);
     for len in 0..bytes.len() {
-        assert!(FilterIndex::open(&bytes[..len]).is_err(), "{len}");
+        assert!(Index::open(&bytes[..len]).is_err(), "{len}");
     }
 }
 
@@ -300,7 +308,7 @@ fn what_makes_no_sense_is_an_error_that_says_where() {
 
 #[test]
 fn a_filter_of_any_depth_that_is_accepted_is_read_back() {
-    let innermost = || Filter::field("at").is_in([Value::datetime("2026-01-31").unwrap()]);
+    let innermost = || Filter::field("at").is_in([FilterValue::datetime("2026-01-31").unwrap()]);
     for depth in 0..70 {
         let filter = (0..depth).fold(innermost(), |filter, _| Filter::all([filter]));
         assert_eq!(filter.check().is_ok(), depth <= MAX_DEPTH, "{depth}");
@@ -312,14 +320,14 @@ fn a_filter_of_any_depth_that_is_accepted_is_read_back() {
 
 #[test]
 fn a_type_that_no_value_has_is_an_error_and_a_field_that_is_nowhere_is_not() {
-    let index = FilterIndex::open(built(&[json!({"year": 2020, "at": "2026-01-01T00:00:00Z"})])).unwrap();
-    let check = |filter: Filter| filter.resolve(|field| index.types(field)).map(drop);
+    let index = Index::open(built(&[json!({"year": 2020, "at": "2026-01-01T00:00:00Z"})])).unwrap();
+    let check = |filter: Filter| ResolvedFilter::new(&filter, |field| index.types(field)).map(drop);
     assert_eq!(check(Filter::field("year").eq("2020")).unwrap_err().kind(), ErrorKind::TypeMismatch);
     let e = check(Filter::field("year").prefix("20")).unwrap_err();
     assert_eq!(e.to_string(), "the field \"year\" has values of type number, and is compared with string");
     check(Filter::field("year").gt(2019.5)).unwrap();
     check(Filter::field("nowhere").gt(3)).unwrap();
-    check(Filter::field("at").gt(Value::datetime("2025-01-01T00:00:00Z").unwrap())).unwrap();
+    check(Filter::field("at").gt(FilterValue::datetime("2025-01-01T00:00:00Z").unwrap())).unwrap();
     check(Filter::field("at").prefix("2026")).unwrap();
     check(Filter::field("at").eq("2026")).unwrap();
 }
@@ -331,25 +339,28 @@ fn a_plain_string_is_compared_with_dates_as_a_date_or_says_so() {
         json!({"at": "2026-04-12T07:30:00Z", "title": "Persuasion", "mixed": "unknown"}),
         json!({"at": "2026-04-12T07:00:00.0Z"}),
     ];
-    let index = FilterIndex::open(built(&rows)).unwrap();
+    let index = Index::open(built(&rows)).unwrap();
     let found = |filter: Filter| {
-        let filter = filter.resolve(|field| index.types(field))?;
+        let filter = ResolvedFilter::new(&filter, |field| index.types(field))?;
         Ok::<_, Error>(rows_of(&index, &filter, &rows))
     };
     let seven = "2026-04-12T07:00:00Z";
     assert_eq!(found(Filter::field("at").gt(seven)).unwrap(), [1]);
     assert_eq!(found(Filter::field("at").lte(seven)).unwrap(), [0, 2]);
     assert_eq!(found(Filter::field("at").gte("2026-04-12")).unwrap(), [0, 1, 2]);
-    assert_eq!(found(Filter::field("at").eq(Value::datetime(seven).unwrap())).unwrap(), [2]);
+    assert_eq!(found(Filter::field("at").eq(FilterValue::datetime(seven).unwrap())).unwrap(), [2]);
     assert_eq!(found(Filter::field("at").eq(seven)).unwrap(), [0; 0], "equal strings are the same text");
     assert_eq!(found(Filter::field("title").lt("F")).unwrap(), [0]);
     assert_eq!(found(Filter::field("title").gt("2026-04-12")).unwrap(), [0, 1], "there are no dates");
     assert_eq!(found(Filter::field("mixed").gt("2026-04")).unwrap(), [0, 1]);
-    assert_eq!(found(Filter::field("mixed").gt(Value::datetime("2025-01-01").unwrap())).unwrap(), [0]);
+    assert_eq!(found(Filter::field("mixed").gt(FilterValue::datetime("2025-01-01").unwrap())).unwrap(), [0]);
     for (filter, part) in [
         (Filter::field("at").gt("2026"), "{\"$date\": \"2026-01-31T12:00:00Z\"}"),
         (Filter::field("mixed").gt(seven), "{\"$date\": \"2026-04-12T07:00:00Z\"}"),
-        (Filter::field("title").gt(Value::datetime(seven).unwrap()), "string, and is compared with date"),
+        (
+            Filter::field("title").gt(FilterValue::datetime(seven).unwrap()),
+            "string, and is compared with date",
+        ),
     ] {
         let e = found(filter).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::TypeMismatch);
@@ -362,8 +373,8 @@ fn long_strings_are_compared_by_all_of_their_bytes() {
     let long = |end: &str| "x".repeat(5_000) + end;
     let rows =
         [json!({"s": long("a")}), json!({"s": [1, long("b")]}), json!({"s": long("c"), "t": long("b")})];
-    let index = FilterIndex::open(built(&rows)).unwrap();
-    let found = |filter: Filter| rows_of(&index, &filter, &rows);
+    let index = Index::open(built(&rows)).unwrap();
+    let found = |filter: Filter| rows_of(&index, &as_it_is(&filter), &rows);
     let s = || Filter::field("s");
     assert_eq!(found(s().eq(long("b"))), [1]);
     assert_eq!(found(s().lt(long("b"))), [0]);
@@ -381,7 +392,7 @@ fn long_strings_are_compared_by_all_of_their_bytes() {
 
 #[test]
 fn no_metadata_poses_as_the_key_of_a_record() {
-    let mut builder = FilterBuilder::new();
+    let mut builder = Builder::new();
     let names = ["\u{1}key", "", "key", "\u{6}", "\u{0}\u{0}\u{6}"];
     for (row, name) in (0..).zip(names) {
         builder.add(row, None, json!({name: "ghost", "n": {name: ["ghost"]}}).as_object().unwrap());
@@ -389,14 +400,14 @@ fn no_metadata_poses_as_the_key_of_a_record() {
     builder.add(5, Some("ghost"), &Map::new());
     let mut bytes = Vec::new();
     builder.write(&mut bytes).unwrap();
-    let index = FilterIndex::open(bytes).unwrap();
+    let index = Index::open(bytes).unwrap();
     assert_eq!(index.row_of_key("ghost", |_| true).unwrap(), Some(5));
     assert_eq!(index.row_of_key("ghost", |row| row < 5).unwrap(), None);
     for name in names {
-        assert!(index.types(name).unwrap().has(Type::Text), "of metadata");
+        assert!(index.types(name).unwrap().contains(Type::String), "of metadata");
     }
     let everything = Filter::field("").prefix("");
-    let found = index.evaluate(&everything, 6, &|_| Ok(Map::new())).unwrap();
+    let found = index.search(&as_it_is(&everything), 6, |_| -> Result<_> { Ok(Map::new()) }).unwrap();
     assert!(!found.contains(5), "a key is found by no filter");
 }
 

@@ -1,18 +1,18 @@
 //! Reads JSON strictly: what is read is what was written, or an error.
 //!
-//! Metadata and filters are read by this module, wherever they come from. Beyond what JSON asks for:
+//! Metadata and filters are read by this module, wherever they come from. It refuses what other readers let pass:
 //!
-//! - an object names a field once; a second time is an error, where other readers let one of the two win;
-//! - arrays and objects are nested at most [`MAX_DEPTH`] deep;
-//! - an integer fits into 64 bits; other readers make the nearest floating-point number of a longer one.
+//! - an object that names a field twice: others let one of the two win;
+//! - arrays and objects that are nested more than [`MAX_DEPTH`] deep;
+//! - an integer that does not fit into 64 bits: others round it to a floating-point number.
 //!
 //! ```
-//! use compact_artifact::json;
+//! use metadata_index::json;
 //!
 //! let e = json::from_str(r#"{"year": {"$gte": 1960}, "year": {"$lt": 1970}}"#).unwrap_err();
 //! assert_eq!(e.to_string(), r#"JSON: the field "year" stands twice in one object (column 31)"#);
 //! assert_eq!(json::from_str(r#"{"year": 1960}"#)?["year"], 1960);
-//! # Ok::<(), compact_artifact::Error>(())
+//! # Ok::<(), metadata_index::Error>(())
 //! ```
 
 use std::fmt;
@@ -20,7 +20,7 @@ use std::fmt;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::api::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The most arrays and objects that may be nested in one another, the outermost included.
 pub const MAX_DEPTH: usize = 100;
@@ -38,7 +38,7 @@ pub fn from_slice(text: &[u8]) -> Result<Value> {
 /// Reads any type from text in UTF-8. Types that hold JSON of any shape read it by [`object`] to be as strict as [`from_slice`].
 ///
 /// ```
-/// use compact_artifact::json;
+/// use metadata_index::json;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Line {
@@ -59,7 +59,7 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     Ok(value)
 }
 
-/// Reads an object as [`from_slice`] does: for `#[serde(deserialize_with = "compact_artifact::json::object")]`.
+/// Reads an object as [`from_slice`] does: for `#[serde(deserialize_with = "metadata_index::json::object")]`.
 pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
     match value(deserializer)? {
         Value::Object(map) => Ok(map),

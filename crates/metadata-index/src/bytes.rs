@@ -1,0 +1,66 @@
+//! The bytes that an index lies in, and how they are verified before they are used.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes that an index lies in: a `Vec`, a slice, a memory map.
+///
+/// Whoever maps a file and has checksums for pieces of it implements [`check`](Self::check): an index asks it about all bytes before
+/// it makes an answer of them, so that no more than what a search touches has to be verified. For bytes that need no verifying, or were
+/// verified before, the provided methods do nothing.
+///
+/// ```
+/// use std::ops::Range;
+///
+/// use metadata_index::Bytes;
+///
+/// struct Mapped {
+///     bytes: Vec<u8>,
+///     sound: fn(&[u8]) -> bool,
+/// }
+///
+/// impl AsRef<[u8]> for Mapped {
+///     fn as_ref(&self) -> &[u8] {
+///         &self.bytes
+///     }
+/// }
+///
+/// impl Bytes for Mapped {
+///     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///         if (self.sound)(&self.bytes[range]) { Ok(()) } else { Err("bytes 4096 to 8192 are damaged".into()) }
+///     }
+///
+///     fn is_verified(&self) -> bool {
+///         false
+///     }
+/// }
+/// ```
+pub trait Bytes: AsRef<[u8]> + Sync {
+    /// Verifies some of the bytes, which lie within them. Called again and again for the same ones, so it remembers those that hold.
+    ///
+    /// Its error becomes the [`Damaged`](crate::ErrorKind::Damaged) error of the search.
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let _ = range;
+        Ok(())
+    }
+
+    /// Whether all bytes are verified, so that [`check`](Self::check) need not be called.
+    fn is_verified(&self) -> bool {
+        true
+    }
+}
+
+impl Bytes for [u8] {}
+impl Bytes for Vec<u8> {}
+impl Bytes for Box<[u8]> {}
+impl Bytes for Arc<[u8]> {}
+
+impl<B: Bytes + ?Sized> Bytes for &B {
+    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        (**self).check(range)
+    }
+
+    fn is_verified(&self) -> bool {
+        (**self).is_verified()
+    }
+}

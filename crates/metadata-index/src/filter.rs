@@ -1,0 +1,210 @@
+//! Filters: conditions on the metadata of records, and how they are built.
+//!
+//! A [`Filter`] is a tree of `and`, `or` and `not` over conditions on fields. `filter_json` reads and writes it as JSON, `resolve` checks it
+//! against the types that the fields have, and `search` finds the rows.
+
+use crate::json;
+use crate::value::FilterValue;
+
+/// Which records: a condition on their metadata.
+///
+/// A **field** is a path into the JSON object, its steps joined by dots: `author.name`. Of an array each element counts. `null` counts as not
+/// there. Values are of four types: bool, number (integers and floating point are compared exactly with each other), string (compared by all
+/// of their bytes), and date. A **date** is a string that is an RFC 3339 timestamp, `2026-04-12T08:30:00+02:00`, or a day, `2026-04-12`, which
+/// is its midnight in UTC. [`FilterValue::datetime`], in JSON `{"$date": "2026-04-12"}`, compares dates as points in time.
+///
+/// - [`eq`](Field::eq), [`is_in`](Field::is_in): the value, or some element of an array, equals. [`ne`](Field::ne) and
+///   [`not_in`](Field::not_in) are their opposites, and so also let through records without the field.
+/// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or dates, each with their own type. A
+///   plain string and a field whose strings are all dates: if the string is a date as well, time is compared, otherwise it is an error. A
+///   plain string that is a date, and a field with dates and other strings: an error, which asks for a `$date`.
+/// - [`prefix`](Field::prefix): strings that begin so. [`contains`](Field::contains): arrays with such an element.
+/// - [`exists`](Field::exists), [`missing`](Field::missing); [`and`](Filter::and), [`or`](Filter::or), `!`.
+///
+/// A comparison with a type that none of the field's values in the artifact has is an error of kind
+/// [`TypeMismatch`](crate::ErrorKind::TypeMismatch), so that a slip does not look like an empty answer; a field that no record has is no error.
+///
+/// The same as JSON, with the names that `MongoDB` gave to them:
+///
+/// ```
+/// use metadata_index::Filter;
+///
+/// # fn main() -> metadata_index::Result<()> {
+/// let built = Filter::field("year").gte(2020).and(!Filter::field("tags").contains("draft"));
+/// let parsed: Filter = r#"{"$and": [{"year": {"$gte": 2020}}, {"$not": {"tags": {"$contains": "draft"}}}]}"#.parse()?;
+/// assert_eq!(built, parsed);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Filter(pub(crate) Node);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Node {
+    And(Vec<Filter>),
+    Or(Vec<Filter>),
+    Not(Box<Filter>),
+    Field(String, Condition),
+}
+
+/// What is asked of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition {
+    Exists,
+    Eq(FilterValue),
+    In(Vec<FilterValue>),
+    Contains(FilterValue),
+    Range(Bound, FilterValue),
+    Prefix(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Lt,
+    Lte,
+    Gt,
+    Gte,
+}
+
+/// A field by its path, from which its methods make a [`Filter`].
+///
+/// ```
+/// use metadata_index::Filter;
+///
+/// let nouns = Filter::field("pos").eq("noun");
+/// let by_known_authors = Filter::field("author.name").exists();
+/// # let _ = nouns.and(by_known_authors);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Field(String);
+
+/// How deep a filter may be nested. As JSON, a level is an object and an array, and at the innermost there are four more, as in
+/// `{"at": {"$in": [{"$date": "2026-01-31"}]}}`.
+pub(crate) const MAX_DEPTH: usize = (json::MAX_DEPTH - 4) / 2;
+/// How many comparisons a filter may make.
+pub(crate) const MAX_COMPARISONS: usize = 10_000;
+
+impl Filter {
+    /// A field, by its path.
+    pub fn field(path: impl Into<String>) -> Field {
+        Field(path.into())
+    }
+
+    /// Records that all of these let through; with none, every record.
+    pub fn all(filters: impl IntoIterator<Item = Self>) -> Self {
+        Self(Node::And(filters.into_iter().collect()))
+    }
+
+    /// Records that any of these lets through; with none, no record.
+    pub fn any(filters: impl IntoIterator<Item = Self>) -> Self {
+        Self(Node::Or(filters.into_iter().collect()))
+    }
+
+    /// Records that both let through.
+    pub fn and(self, other: Self) -> Self {
+        match self.0 {
+            Node::And(mut all) => {
+                all.push(other);
+                Self(Node::And(all))
+            }
+            node => Self::all([Self(node), other]),
+        }
+    }
+
+    /// Records that one of both lets through.
+    pub fn or(self, other: Self) -> Self {
+        match self.0 {
+            Node::Or(mut any) => {
+                any.push(other);
+                Self(Node::Or(any))
+            }
+            node => Self::any([Self(node), other]),
+        }
+    }
+}
+
+impl std::ops::Not for Filter {
+    type Output = Self;
+
+    /// Records that the filter does not let through.
+    fn not(self) -> Self {
+        Self(Node::Not(Box::new(self)))
+    }
+}
+
+impl Field {
+    pub(crate) fn with(self, condition: Condition) -> Filter {
+        Filter(Node::Field(self.0, condition))
+    }
+
+    /// The value, or an element of an array, is this one.
+    pub fn eq(self, value: impl Into<FilterValue>) -> Filter {
+        self.with(Condition::Eq(value.into()))
+    }
+
+    /// Not [`eq`](Self::eq).
+    pub fn ne(self, value: impl Into<FilterValue>) -> Filter {
+        !self.eq(value)
+    }
+
+    /// Less than.
+    pub fn lt(self, value: impl Into<FilterValue>) -> Filter {
+        self.with(Condition::Range(Bound::Lt, value.into()))
+    }
+
+    /// Less than, or equal.
+    pub fn lte(self, value: impl Into<FilterValue>) -> Filter {
+        self.with(Condition::Range(Bound::Lte, value.into()))
+    }
+
+    /// Greater than.
+    pub fn gt(self, value: impl Into<FilterValue>) -> Filter {
+        self.with(Condition::Range(Bound::Gt, value.into()))
+    }
+
+    /// Greater than, or equal.
+    pub fn gte(self, value: impl Into<FilterValue>) -> Filter {
+        self.with(Condition::Range(Bound::Gte, value.into()))
+    }
+
+    /// The value, or an element of an array, is one of these.
+    pub fn is_in<V: Into<FilterValue>>(self, values: impl IntoIterator<Item = V>) -> Filter {
+        self.with(Condition::In(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// Not [`is_in`](Self::is_in).
+    pub fn not_in<V: Into<FilterValue>>(self, values: impl IntoIterator<Item = V>) -> Filter {
+        !self.is_in(values)
+    }
+
+    /// There is a value.
+    pub fn exists(self) -> Filter {
+        self.with(Condition::Exists)
+    }
+
+    /// There is none.
+    pub fn missing(self) -> Filter {
+        !self.exists()
+    }
+
+    /// A string that begins so.
+    pub fn prefix(self, prefix: impl Into<String>) -> Filter {
+        self.with(Condition::Prefix(prefix.into()))
+    }
+
+    /// An array with this element.
+    pub fn contains(self, value: impl Into<FilterValue>) -> Filter {
+        self.with(Condition::Contains(value.into()))
+    }
+}
+
+impl Condition {
+    pub(crate) fn values(&self) -> &[FilterValue] {
+        match self {
+            Self::Eq(value) | Self::Contains(value) | Self::Range(_, value) => std::slice::from_ref(value),
+            Self::In(values) => values,
+            Self::Exists | Self::Prefix(_) => &[],
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The bytes of an index: blocks of entries, their offsets, the trailer, keys and values. `docs/FORMAT.md`, "Metadata index", says the same
+//! in words.
+
+use std::io;
+
+use roaring::RoaringBitmap;
+
+use crate::date::{self, Point};
+use crate::error::{Error, ErrorKind, Result};
+use crate::value::{FilterValue, Scalar, Type};
+
+/// Declares the fields of a structure: each offset is derived from the one before.
+macro_rules! layout {
+    ($len:literal, $($name:ident: $size:literal),+ $(,)?) => {
+        pub(crate) const LEN: usize = $len;
+        #[cfg(test)]
+        pub(crate) const FIELDS: &[(&str, usize, usize)] = &[$((stringify!($name), $name, $size)),+];
+        layout!(@offsets 0usize; $($name: $size,)+);
+    };
+    (@offsets $at:expr; $name:ident: $size:literal, $($rest:tt)*) => {
+        pub(crate) const $name: usize = $at;
+        layout!(@offsets $name + $size; $($rest)*);
+    };
+    (@offsets $at:expr;) => {
+        const _: () = assert!($at == LEN, "the fields fill the structure");
+    };
+}
+
+/// The trailer, after the offsets of the blocks.
+pub(crate) mod trailer {
+    layout!(48, MAGIC: 8, VERSION: 4, BODY_CRC: 4, BLOCKS_LEN: 8, BLOCKS: 8, ENTRIES: 8, RESERVED: 4, TRAILER_CRC: 4);
+}
+
+/// A number as it stands in a key.
+pub(crate) mod number {
+    layout!(10, NEAREST: 8, DIFFERENCE: 2);
+}
+
+/// A string of more than [`INDEXED_LEN`](super::INDEXED_LEN) bytes as it stands in a key.
+pub(crate) mod long_string {
+    layout!(288, HEAD: 256, HASH: 32);
+}
+
+pub(crate) const MAGIC: [u8; 8] = *b"\x89CAFI\r\n\x1a";
+const VERSION: u32 = 1;
+/// The most entries in a block.
+pub(crate) const BLOCK_ENTRIES: usize = 32;
+/// Length of the offset of a block.
+const OFFSET_LEN: usize = 4;
+/// The most bytes of blocks, so that their offsets fit.
+const BLOCKS_LEN_MAX: u64 = 1 << 32;
+/// The two varints before a key take no more bytes.
+pub(crate) const LENGTHS_LEN_MAX: usize = 2 * VARINT_LEN_MAX;
+/// Bits of a varint, seven in a byte.
+const VARINT_BITS: usize = 35;
+pub(crate) const VARINT_LEN_MAX: usize = VARINT_BITS / 7;
+
+/// So many bytes of a string are in a key. A longer one is there with these, and a hash of the whole that decides equality; where the order
+/// of two strings is decided after these bytes, a search reads the strings themselves.
+pub(crate) const INDEXED_LEN: usize = long_string::HASH;
+// The text of a date is always there as a whole.
+const _: () = assert!(date::MAX_LEN <= INDEXED_LEN);
+
+/// What the trailer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trailer {
+    /// CRC-32 of blocks and offsets.
+    pub(crate) body_crc: u32,
+    pub(crate) blocks_len: u64,
+    pub(crate) blocks: u64,
+    pub(crate) entries: u64,
+}
+
+impl Trailer {
+    pub(crate) fn encode(&self) -> [u8; trailer::LEN] {
+        let mut bytes = [0; trailer::LEN];
+        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
+        put(trailer::MAGIC, &MAGIC);
+        put(trailer::VERSION, &VERSION.to_le_bytes());
+        put(trailer::BODY_CRC, &self.body_crc.to_le_bytes());
+        put(trailer::BLOCKS_LEN, &self.blocks_len.to_le_bytes());
+        put(trailer::BLOCKS, &self.blocks.to_le_bytes());
+        put(trailer::ENTRIES, &self.entries.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..trailer::TRAILER_CRC]);
+        bytes[trailer::TRAILER_CRC..].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the trailer at the end of an index, and checks it against the length of the index.
+    pub(crate) fn decode(index: &[u8]) -> Result<Self> {
+        let (body, bytes) =
+            index.split_last_chunk::<{ trailer::LEN }>().ok_or_else(|| Error::damaged("too short"))?;
+        let u32_at = |at: usize| bytes[at..].first_chunk().map_or(0, |field| u32::from_le_bytes(*field));
+        let u64_at = |at: usize| bytes[at..].first_chunk().map_or(0, |field| u64::from_le_bytes(*field));
+        let crc = crc32fast::hash(&bytes[..trailer::TRAILER_CRC]);
+        if !bytes.starts_with(&MAGIC) || crc != u32_at(trailer::TRAILER_CRC) {
+            return Err(Error::damaged("its trailer does not hold"));
+        }
+        let version = u32_at(trailer::VERSION);
+        if version > VERSION {
+            let message =
+                format!("an index of metadata of version {version}; this library reads up to {VERSION}");
+            return Err(Error::new(ErrorKind::NewerFormat, message));
+        }
+        let (blocks_len, blocks) = (u64_at(trailer::BLOCKS_LEN), u64_at(trailer::BLOCKS));
+        let offsets_len = blocks.checked_mul(OFFSET_LEN as u64);
+        let len = offsets_len.and_then(|offsets_len| offsets_len.checked_add(blocks_len));
+        if len != Some(body.len() as u64) || blocks_len > BLOCKS_LEN_MAX {
+            return Err(Error::damaged("not as long as its trailer says"));
+        }
+        Ok(Self {
+            body_crc: u32_at(trailer::BODY_CRC),
+            blocks_len,
+            blocks,
+            entries: u64_at(trailer::ENTRIES),
+        })
+    }
+}
+
+/// The offset of a block that begins after so many bytes.
+pub(crate) fn encode_offset(at: u64) -> Result<[u8; OFFSET_LEN]> {
+    u32::try_from(at).map(u32::to_le_bytes).map_err(|_| {
+        Error::new(ErrorKind::TooLarge, "an index of metadata of more than 4 GiB; seal smaller batches")
+    })
+}
+
+pub(crate) fn decode_offset(offset: [u8; OFFSET_LEN]) -> usize {
+    u32::from_le_bytes(offset) as usize
+}
+
+/// Appends an entry: `shared` bytes of its key are those of the key before it, and `suffix` follows them.
+pub(crate) fn put_entry(out: &mut Vec<u8>, shared: usize, suffix: &[u8], rows: &RoaringBitmap) -> Result<()> {
+    put_varint(out, shared as u64);
+    put_varint(out, suffix.len() as u64);
+    out.extend(suffix);
+    match (rows.len(), rows.min()) {
+        (1, Some(row)) => put_varint(out, u64::from(row) << 1),
+        _ => {
+            let mut rows = rows.clone();
+            rows.optimize();
+            put_varint(out, (rows.serialized_size() as u64) << 1 | 1);
+            rows.serialize_into(out)?;
+        }
+    }
+    Ok(())
+}
+
+/// How the rows of an entry are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowsHead {
+    /// The one row.
+    One(u32),
+    /// A Roaring bitmap of so many bytes follows.
+    Bitmap(usize),
+}
+
+impl RowsHead {
+    #[inline]
+    pub(crate) fn decode(head: u64) -> Option<Self> {
+        let value = head >> 1;
+        if head & 1 == 0 {
+            u32::try_from(value).ok().map(Self::One)
+        } else {
+            usize::try_from(value).ok().map(Self::Bitmap)
+        }
+    }
+}
+
+pub(crate) fn decode_bitmap(bytes: &[u8]) -> io::Result<RoaringBitmap> {
+    RoaringBitmap::deserialize_from(bytes)
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Takes a varint from the beginning of `bytes`. `None`: cut off, or longer than any that is written.
+#[inline]
+pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..VARINT_BITS).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// What a key holds after the path of the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    /// Nothing: the field exists.
+    Exists = 0,
+    Bool = 1,
+    Number = 2,
+    /// A string that is not a date.
+    String = 3,
+    /// A string that is a date, as a point in time.
+    Date = 4,
+    /// A string that is a date, as text.
+    DateText = 5,
+    /// The key of a record, whose path is empty.
+    RecordKey = 6,
+}
+
+impl Tag {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Exists, Self::Bool, Self::Number, Self::String, Self::Date, Self::DateText, Self::RecordKey];
+
+    /// The tags of strings, in the bytes of their text.
+    pub(crate) const STRINGS: [Self; 2] = [Self::String, Self::DateText];
+
+    /// The tag of the one key of all values that equal this one.
+    pub(crate) fn of_equal(value: &FilterValue) -> Self {
+        match value.as_str() {
+            Some(string) if date::point(string).is_some() => Self::DateText,
+            _ => Self::from(value.type_of()),
+        }
+    }
+}
+
+impl From<Type> for Tag {
+    fn from(ty: Type) -> Self {
+        match ty {
+            Type::Bool => Self::Bool,
+            Type::Number => Self::Number,
+            Type::String => Self::String,
+            Type::Date => Self::Date,
+        }
+    }
+}
+
+/// Added to the tag of an element of an array.
+pub(crate) const IN_ARRAY: u8 = 0x10;
+
+/// The key of a value of a field; without the bytes of a value, what the keys of all values of the field with this tag begin with.
+pub(crate) fn field_key(path: &str, tag: Tag, in_array: bool, value: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(3 + path.len() + value.len());
+    let len = u16::try_from(path.len()).unwrap_or(u16::MAX);
+    key.extend(len.to_le_bytes().iter().rev());
+    key.extend(path.as_bytes());
+    key.push(tag as u8 | if in_array { IN_ARRAY } else { 0 });
+    key.extend(value);
+    key
+}
+
+/// The key of the index for the key of a record.
+pub(crate) fn record_key(key: &str) -> Vec<u8> {
+    field_key("", Tag::RecordKey, false, key.as_bytes())
+}
+
+/// The bytes of a value in a key: in the order of the values of its type, and equal only for equal values.
+pub(crate) fn encode_value(value: &FilterValue) -> Vec<u8> {
+    match &value.0 {
+        Scalar::Bool(value) => vec![u8::from(*value)],
+        Scalar::Int(value) => encode_number(nearest(*value), *value),
+        Scalar::Float(value) => encode_number(*value, exact(*value)),
+        Scalar::String(value) => encode_string(value),
+        Scalar::DateTime(date) => encode_point(date.point()),
+    }
+}
+
+/// The bytes of a string in a key.
+pub(crate) fn encode_string(value: &str) -> Vec<u8> {
+    let mut bytes = value.as_bytes().to_vec();
+    if bytes.len() > INDEXED_LEN {
+        bytes.truncate(INDEXED_LEN);
+        bytes.extend(blake3::hash(value.as_bytes()).as_bytes());
+    }
+    bytes
+}
+
+/// The bytes of a point in time in a key.
+pub(crate) fn encode_point(point: &Point) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(9 + point.fraction.len());
+    bytes.extend((point.seconds.cast_unsigned() ^ 1 << 63).to_le_bytes().iter().rev());
+    if point.is_leap {
+        bytes.push(b':'); // greater than every digit
+    }
+    bytes.extend(&point.fraction);
+    bytes
+}
+
+/// The bytes of a number in a key: the nearest float, ordered, then by how much an integer differs from it.
+fn encode_number(nearest: f64, value: i128) -> Vec<u8> {
+    // Both zeros are one.
+    let nearest = if nearest == 0.0 { 0.0 } else { nearest };
+    let bits = nearest.to_bits();
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    // Integers have up to 64 bits and floats 53: the difference is below 2^11.
+    let difference = i16::try_from(value - exact(nearest)).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(number::LEN);
+    bytes.extend(ordered.to_le_bytes().iter().rev());
+    bytes.extend((difference.cast_unsigned() ^ 1 << 15).to_le_bytes().iter().rev());
+    bytes
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is lost is kept beside it")]
+fn nearest(value: i128) -> f64 {
+    value as f64
+}
+
+/// The integer that a float is, if it is one of a size that integers of JSON have; otherwise 0 has to do.
+#[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
+fn exact(value: f64) -> i128 {
+    if value.abs() < 1e30 && value.fract() == 0.0 { value as i128 } else { 0 }
+}

@@ -1,0 +1,124 @@
+//! Filter and types of fields → a filter that is checked: what it compares is comparable, and strings that mean dates are dates.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::filter::{Condition, Filter, MAX_COMPARISONS, MAX_DEPTH, Node};
+use crate::value::{FilterValue, Scalar, Type, Types};
+
+/// A filter that was checked against the types of the fields that it names; what [`Index::search`](crate::Index::search) takes.
+///
+/// Strings that are compared with dates are dates in it. It is made once for a query, for all indexes that the query searches: a field may
+/// have numbers in one of them only.
+///
+/// ```
+/// use metadata_index::{Builder, ErrorKind, Filter, Index, ResolvedFilter};
+/// use serde_json::json;
+///
+/// # fn main() -> metadata_index::Result<()> {
+/// let mut builder = Builder::new();
+/// builder.add(0, None, json!({"year": 2026}).as_object().unwrap());
+/// let mut bytes = Vec::new();
+/// builder.write(&mut bytes)?;
+/// let index = Index::open(bytes)?;
+/// assert!(ResolvedFilter::new(&Filter::field("year").gte(2020), |field| index.types(field)).is_ok());
+/// let e = ResolvedFilter::new(&Filter::field("year").gte("2020"), |field| index.types(field)).unwrap_err();
+/// assert_eq!(e.kind(), ErrorKind::TypeMismatch);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedFilter(Filter);
+
+impl ResolvedFilter {
+    /// Checks a filter. `types` gives the types of all values of a field; for a field that no record has, none.
+    ///
+    /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter) as for [`Filter::check`], [`TypeMismatch`](ErrorKind::TypeMismatch) for a comparison
+    /// with a type that the field does not have, and those of `types`.
+    pub fn new(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
+        let mut comparisons = 0;
+        resolve(filter, 0, &mut comparisons, &mut types).map(Self)
+    }
+
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.0
+    }
+}
+
+impl Filter {
+    /// Checks what can be checked without an index: numbers are finite, bools are not asked for an order, and the filter is at most 48
+    /// levels deep and makes at most 10,000 comparisons.
+    ///
+    /// Its error has the kind [`InvalidFilter`](ErrorKind::InvalidFilter).
+    pub fn check(&self) -> Result<()> {
+        ResolvedFilter::new(self, |_| Ok(Types::default())).map(drop)
+    }
+}
+
+type TypesOf<'a> = &'a mut dyn FnMut(&str) -> Result<Types>;
+
+fn resolve(filter: &Filter, depth: usize, comparisons: &mut usize, types: TypesOf<'_>) -> Result<Filter> {
+    if depth > MAX_DEPTH {
+        return Err(Error::invalid_filter(format_args!("nested deeper than {MAX_DEPTH}")));
+    }
+    let mut resolve = |filter: &Filter| resolve(filter, depth + 1, comparisons, types);
+    Ok(Filter(match &filter.0 {
+        Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
+        Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
+        Node::Not(filter) => Node::Not(Box::new(resolve(filter)?)),
+        Node::Field(field, condition) => {
+            *comparisons += condition.values().len().max(1);
+            if *comparisons > MAX_COMPARISONS {
+                return Err(Error::invalid_filter(format_args!("more than {MAX_COMPARISONS} comparisons")));
+            }
+            check_condition(field, condition)?;
+            Node::Field(field.clone(), resolve_condition(field, condition, types(field)?)?)
+        }
+    }))
+}
+
+fn check_condition(field: &str, condition: &Condition) -> Result<()> {
+    if !condition.values().iter().all(FilterValue::is_finite) {
+        let message = format_args!("the field {field:?} is compared with what is not a finite number");
+        return Err(Error::invalid_filter(message));
+    }
+    match condition {
+        Condition::Range(_, value) if value.type_of() == Type::Bool => Err(Error::invalid_filter(
+            format_args!("the field {field:?} is asked for more or less than {value}; bools have no order"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The types that a condition compares with.
+fn compared_types(condition: &Condition) -> Types {
+    match condition {
+        Condition::Prefix(_) => Types::from(Type::String),
+        _ => condition.values().iter().fold(Types::default(), |all, value| all | value.type_of().into()),
+    }
+}
+
+/// Checks a condition against the types of its field, and makes dates of strings that are compared with dates: see [`Filter`].
+fn resolve_condition(field: &str, condition: &Condition, found: Types) -> Result<Condition> {
+    let asked = compared_types(condition);
+    // A date is a string as well.
+    let fits = !(asked & found).is_empty() || asked.contains(Type::String) && found.contains(Type::Date);
+    let mismatch = |message: String| Err(Error::new(ErrorKind::TypeMismatch, message));
+    if !(asked.is_empty() || found.is_empty() || fits) {
+        return mismatch(format!(
+            "the field {field:?} has values of type {found}, and is compared with {asked}"
+        ));
+    }
+    let Condition::Range(bound, FilterValue(Scalar::String(string))) = condition else {
+        return Ok(condition.clone());
+    };
+    match (found.contains(Type::Date), found.contains(Type::String), FilterValue::datetime(string)) {
+        (false, _, _) | (true, true, Err(_)) => Ok(condition.clone()),
+        (true, false, Ok(date)) => Ok(Condition::Range(*bound, date)),
+        (true, false, Err(_)) => mismatch(format!(
+            "the field {field:?} has dates, and is compared with the string {string:?}; expected a date, as in \
+             {{\"$date\": \"2026-01-31T12:00:00Z\"}}"
+        )),
+        (true, true, Ok(_)) => mismatch(format!(
+            "the field {field:?} has dates and other strings, and is compared with {string:?}, which may be both; compare dates with \
+             {{\"$date\": {string:?}}}"
+        )),
+    }
+}
