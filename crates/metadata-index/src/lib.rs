@@ -76,4 +76,6 @@ pub use resolve::ResolvedFilter;
 pub use value::{FilterValue, Type, Types};
 
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod tests;
