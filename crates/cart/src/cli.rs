@@ -1,6 +1,6 @@
 //! The commands, and what `--help` says of them.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     add, bench, compact, completions, delete, demo, export, get, pack, restore, salvage, search, stats,
@@ -78,7 +78,7 @@ impl Command {
             Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),
             Self::Bench(args) => bench::run(&args, output),
-            Self::Completions(args) => completions::run(&args, output),
+            Self::Completions(args) => completions::run(&args, Cli::command(), output),
         }
     }
 }
@@ -86,7 +86,6 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

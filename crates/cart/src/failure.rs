@@ -80,14 +80,14 @@ impl Failure {
     /// Tells the person, and the shell.
     pub(crate) fn report(self) -> ExitCode {
         let Some(code) = self.code else { return ExitCode::SUCCESS };
-        crate::output::warn(&self.message);
+        crate::stderr::warn(&self.message);
         ExitCode::from(code as u8)
     }
 
     /// Tells the person, and nobody else: the command goes on.
     pub(crate) fn warn(self, but: impl Display) {
         if self.code.is_some() {
-            crate::output::warn(&self.and(but).message);
+            crate::stderr::warn(&self.and(but).message);
         }
     }
 

@@ -1,6 +1,5 @@
 //! `cart completions`: for shells.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::failure::{Failure, Result};
@@ -15,12 +14,13 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+/// Of the whole command line, `cart`.
+pub(crate) fn run(args: &Args, mut cart: clap::Command, output: &mut Output) -> Result<()> {
     if output.is_json() {
         return Err(Failure::usage("--json: completions are not JSON"));
     }
     // Through memory: the generator does not return errors of what it writes to.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::cli::Cli::command(), "cart", &mut script);
+    clap_complete::generate(args.shell, &mut cart, "cart", &mut script);
     Ok(std::io::Write::write_all(output.raw(), &script)?)
 }

@@ -4,7 +4,7 @@ mod memory;
 mod numbers;
 mod progress;
 mod snippet;
-mod visible;
+pub(crate) mod visible;
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::failure::Result;
 
+pub(crate) use crate::stderr::warn;
 pub(crate) use memory::peak_memory;
 pub(crate) use numbers::{bytes, count, rate, several, time};
 pub(crate) use progress::Progress;
@@ -104,9 +105,4 @@ impl Output {
     fn styled(&self, style: Style, text: impl Display) -> String {
         if self.colored { format!("{style}{text}{style:#}") } else { text.to_string() }
     }
-}
-
-/// A sentence on stderr. What cannot be told is not told.
-pub(crate) fn warn(message: &str) {
-    let _ = writeln!(anstream::stderr(), "cart: {}", one_line(message));
 }

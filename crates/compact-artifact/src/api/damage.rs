@@ -9,7 +9,10 @@ use serde::{Serialize, Serializer};
 
 use crate::api::error::Error;
 
-/// Something that is not what was written there. Printed, it is a sentence.
+/// Something that is not what was written there. Printed, it is a sentence; its fields are what a program asks.
+///
+/// Damage costs what is damaged: everything else is read, searched and copied as before. [`verify`](crate::verify) looks for it everywhere,
+/// [`salvage`](crate::salvage) copies what is sound.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Damage {
@@ -38,18 +41,22 @@ fn ids<S: Serializer>(ids: &Option<Range<RecordId>>, serializer: S) -> Result<S:
 }
 
 impl Damage {
+    /// Damage of which only a sentence is known.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }
     }
 
+    /// A record that cannot be read.
     pub(crate) fn of_record(id: RecordId, e: &Error) -> Self {
         Self { records: Some(id..RecordId(id.0.saturating_add(1))), ..Self::new(format!("record {id}: {e}")) }
     }
 
+    /// The same, of this shard.
     pub(crate) fn in_shard(self, number: u64) -> Self {
         Self { shard: Some(number), ..self }
     }
 
+    /// The same, of this space.
     pub(crate) fn in_space(self, name: &str) -> Self {
         Self { space: Some(name.to_owned()), ..self }
     }

@@ -11,7 +11,23 @@ use serde_json::{Map, Value};
 use crate::api::error::{Error, ErrorKind, Result};
 use metadata_index::json;
 
-/// A stored record. Its block stays in memory as long as the value lives.
+/// A stored record: what [`get`](crate::CompactArtifact::get) and searches with [`fetch`](crate::Query::fetch) return. Its block stays in memory as long as
+/// the value lives, and it stays readable whatever is deleted or compacted meanwhile.
+///
+/// Reading a piece fails with [`Damaged`](ErrorKind::Damaged) if its bytes are not what was written.
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, Record};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+/// let id = artifact.add(Record::text("a cat").key("cat").metadata(serde_json::json!({"legs": 4})))?;
+/// let entry = artifact.get(id)?.expect("it was just added");
+/// assert_eq!(entry.text()?, "a cat");
+/// assert_eq!(entry.key()?.as_deref(), Some("cat"));
+/// assert_eq!(entry.metadata()?["legs"], 4);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Entry {
     record: block_format::Record,
@@ -38,7 +54,7 @@ impl Entry {
         self.record.id()
     }
 
-    /// Its key.
+    /// Its key; `None` if it has none.
     pub fn key(&self) -> Result<Option<String>> {
         let bytes = self.record.range(self.places.key.clone())?;
         if bytes.is_empty() {
@@ -78,7 +94,7 @@ impl Entry {
         self.len() == 0
     }
 
-    /// The content of a text.
+    /// The content of a text, borrowed from its block where it lies in one piece. Fails with [`NotText`](ErrorKind::NotText) for a blob.
     pub fn text(&self) -> Result<Cow<'_, str>> {
         if !self.is_text() {
             let message = format!("record {} is a blob; read it with `bytes` or `reader`", self.id());

@@ -6,6 +6,13 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error with its [`kind`](Error::kind), a sentence, and its cause.
+///
+/// ```
+/// use compact_artifact::{CompactArtifact, ErrorKind};
+///
+/// let error = CompactArtifact::open("no/such/artifact").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// ```
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 

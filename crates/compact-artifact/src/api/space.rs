@@ -35,6 +35,13 @@ names!(Originals, "originals", None => "none", F16 => "f16", F32 => "f32");
 names!(Quantization, "quantization", Int8 => "int8");
 
 /// What a vector space is: one dimension, one metric.
+///
+/// ```
+/// use compact_artifact::{Metric, Originals, SpaceOptions};
+///
+/// let space = SpaceOptions::new(384, Metric::Cosine).originals(Originals::F16);
+/// # let _ = space;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct SpaceOptions {

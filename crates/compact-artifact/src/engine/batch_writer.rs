@@ -33,7 +33,7 @@ impl BatchOptions {
         self
     }
 
-    /// Commits when a record has waited so long, which a thread of the writer's own looks after; longer than 0. Default: none, however long.
+    /// Commits when a record has waited so long, which a thread of the writer's own looks after; longer than 0. Without, it waits however long. Default: none.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = Some(interval);
         self

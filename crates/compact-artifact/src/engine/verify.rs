@@ -30,6 +30,16 @@ impl Engine {
 /// work meanwhile.
 ///
 /// An error means that there is nothing to go by, or that the medium fails; damage is in the report.
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, VerifyLevel};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let path = temp.path().join("a");
+/// # CompactArtifact::create(&path)?.close()?;
+/// assert!(compact_artifact::verify(&path, VerifyLevel::Decode)?.is_sound());
+/// # Ok(()) }
+/// ```
 pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
     let path = path.as_ref();
     if !path.is_file() {

@@ -13,7 +13,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::{MAX_DEPTH, Target};
 use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
-use crate::shard::Vectors;
+use crate::shard::{Vectors, layout};
 use crate::state::{State, row_set};
 
 /// Candidates that a search through a graph keeps in its first round.
@@ -185,8 +185,8 @@ fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a
     let bytes = vectors.originals.as_ref()?.as_ref();
     match space.originals() {
         Originals::None => None,
-        Originals::F16 => bytemuck::try_cast_slice(bytes).ok().map(Stored::F16),
-        Originals::F32 => bytemuck::try_cast_slice(bytes).ok().map(Stored::F32),
+        Originals::F16 => layout::f16_originals(bytes).map(Stored::F16),
+        Originals::F32 => layout::f32_originals(bytes).map(Stored::F32),
     }
 }
 

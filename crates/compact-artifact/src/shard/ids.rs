@@ -1,13 +1,10 @@
 //! Which record a row is, and which row a record has: runs of rows whose ids follow one another.
-//!
-//! ```text
-//! number of runs u64 | the first id of each u64 | the first row of each u32 | the runs in the order of their ids u32
-//! ```
 
 use std::io::Write;
 
 use block_format::RecordId;
 
+use super::layout;
 use crate::api::error::{Error, Result};
 
 /// Collects the ids of rows 0, 1, 2 and so on.
@@ -34,18 +31,10 @@ impl IdsBuilder {
     }
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<()> {
-        out.write_all(&(self.runs.len() as u64).to_le_bytes())?;
-        for (id, _) in &self.runs {
-            out.write_all(&id.to_le_bytes())?;
-        }
-        for (_, row) in &self.runs {
-            out.write_all(&row.to_le_bytes())?;
-        }
         let mut order: Vec<u32> = (0..).take(self.runs.len()).collect();
         order.sort_unstable_by_key(|&run| self.runs[run as usize].0);
         self.check_unique(&order)?;
-        order.iter().try_for_each(|run| out.write_all(&run.to_le_bytes()))?;
-        Ok(())
+        Ok(layout::write_ids(&self.runs, &order, out)?)
     }
 
     /// A shard in which a record had two rows would lose others: runs would overlap.
@@ -76,17 +65,7 @@ pub(crate) struct Ids<'a> {
 impl<'a> Ids<'a> {
     pub(crate) fn open(bytes: &'a [u8], row_count: u32) -> Result<Self> {
         let fault = |message: &str| Error::damaged(format!("ids of a shard: {message}"));
-        let (count, rest) = bytes.split_first_chunk().ok_or_else(|| fault("too short"))?;
-        let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
-        if count.checked_mul(16) != Some(rest.len()) {
-            return Err(fault("not as long as their number says"));
-        }
-        let (ids, rest) = rest.split_at(8 * count);
-        let (rows, order) = rest.split_at(4 * count);
-        let unaligned = |_| fault("not aligned in memory");
-        let ids = bytemuck::try_cast_slice(ids).map_err(unaligned)?;
-        let rows: &[u32] = bytemuck::try_cast_slice(rows).map_err(unaligned)?;
-        let order = bytemuck::try_cast_slice(order).map_err(unaligned)?;
+        let (starts, rows, order) = layout::read_ids(bytes).map_err(fault)?;
         // So that all runs together have no more rows than there are.
         let ascend = rows.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascend
@@ -95,7 +74,7 @@ impl<'a> Ids<'a> {
         {
             return Err(fault("rows are not in order"));
         }
-        Ok(Self { starts: ids, first_rows: rows, order, row_count })
+        Ok(Self { starts, first_rows: rows, order, row_count })
     }
 
     /// No rows.

@@ -6,6 +6,8 @@
 
 use std::io::{self, Write};
 
+use half::f16;
+
 use crate::api::error::{Error, ErrorKind, Result};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CASH\r\n\x1a";
@@ -188,4 +190,41 @@ impl<W: Write> Write for ShardWriter<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Writes the section of ids: runs of rows whose ids follow one another, as their first id and first row, and the runs in the order of their ids.
+///
+/// ```text
+/// number of runs u64 | the first id of each u64 | the first row of each u32 | the runs in the order of their ids u32
+/// ```
+pub(super) fn write_ids(runs: &[(u64, u32)], order: &[u32], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&(runs.len() as u64).to_le_bytes())?;
+    runs.iter().try_for_each(|(id, _)| out.write_all(&id.to_le_bytes()))?;
+    runs.iter().try_for_each(|(_, row)| out.write_all(&row.to_le_bytes()))?;
+    order.iter().try_for_each(|run| out.write_all(&run.to_le_bytes()))
+}
+
+/// The first id and the first row of each run, and the order of the runs; or what is wrong with the bytes.
+pub(super) fn read_ids(bytes: &[u8]) -> Result<(&[u64], &[u32], &[u32]), &'static str> {
+    let (count, rest) = bytes.split_first_chunk().ok_or("too short")?;
+    let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
+    if count.checked_mul(16) != Some(rest.len()) {
+        return Err("not as long as their number says");
+    }
+    let (ids, rest) = rest.split_at(8 * count);
+    let (rows, order) = rest.split_at(4 * count);
+    let unaligned = |_| "not aligned in memory";
+    let ids = bytemuck::try_cast_slice(ids).map_err(unaligned)?;
+    let rows = bytemuck::try_cast_slice(rows).map_err(unaligned)?;
+    Ok((ids, rows, bytemuck::try_cast_slice(order).map_err(unaligned)?))
+}
+
+/// Originals in 16-bit floating point, where they lie.
+pub(crate) fn f16_originals(bytes: &[u8]) -> Option<&[f16]> {
+    bytemuck::try_cast_slice(bytes).ok()
+}
+
+/// Originals in 32-bit floating point, where they lie.
+pub(crate) fn f32_originals(bytes: &[u8]) -> Option<&[f32]> {
+    bytemuck::try_cast_slice(bytes).ok()
 }
