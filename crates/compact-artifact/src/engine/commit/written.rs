@@ -47,12 +47,12 @@ impl Written {
 
     /// Embeddings come before the records that they belong to, so that a commit that is read from its beginning knows them by then.
     fn put(&mut self, puts: &[PreparedRecord], settings: &Settings) -> Result<()> {
-        let of_spaces = embeddings_of(puts, settings);
+        let by_space = embeddings_by_space(puts, settings);
         let next = self.next();
-        let first = next + of_spaces.iter().map(|of| of.record_count() as u64).sum::<u64>();
+        let first = next + by_space.iter().map(|space| space.record_count() as u64).sum::<u64>();
         self.embedding_records.insert_range(next..first);
-        for of in &of_spaces {
-            of.encode(first).iter().try_for_each(|bytes| self.batch.put(bytes).map(drop))?;
+        for space in &by_space {
+            space.encode(first).iter().try_for_each(|bytes| self.batch.put(bytes).map(drop))?;
         }
         for put in puts {
             self.ids.push(RecordId(self.next()));
@@ -61,14 +61,14 @@ impl Written {
         Ok(())
     }
 
-    /// Embeddings of earlier records in one space.
+    /// Embeddings of earlier records in the space with this number.
     fn add_embeddings(&mut self, number: usize, plan: &Plan) -> Result<()> {
         let all = plan.added.iter().flat_map(|(id, added)| {
-            added.embeddings.iter().map(move |(of, embedding)| (*id, *of, embedding))
+            added.embeddings.iter().map(move |(space, embedding)| (*id, *space, embedding))
         });
-        let of_space: Vec<_> =
-            all.filter(|(_, of, _)| *of == number).map(|(id, _, embedding)| (id, embedding)).collect();
-        for bytes in embeddings::encode(number, &of_space) {
+        let embeddings: Vec<_> =
+            all.filter(|(_, space, _)| *space == number).map(|(id, _, embedding)| (id, embedding)).collect();
+        for bytes in embeddings::encode(number, &embeddings) {
             self.embedding_records.insert(self.next());
             self.batch.put(&bytes)?;
         }
@@ -76,32 +76,35 @@ impl Written {
     }
 }
 
-/// Embeddings of neighbouring puts in one space, by the place of the put.
+/// Embeddings of neighbouring puts in one space.
 struct SpaceEmbeddings<'a> {
+    /// The number of the space.
     number: usize,
-    of: Vec<(u64, &'a Embedding)>,
+    /// By the place of the put.
+    embeddings: Vec<(u64, &'a Embedding)>,
 }
 
 impl SpaceEmbeddings<'_> {
     fn record_count(&self) -> usize {
-        embeddings::records_of(self.of.len(), self.of.first().map(|(_, embedding)| *embedding))
+        let first = self.embeddings.first().map(|(_, embedding)| *embedding);
+        embeddings::records_of(self.embeddings.len(), first)
     }
 
+    /// As records of the store, where the first put has the id `first`.
     fn encode(&self, first: u64) -> Vec<Vec<u8>> {
-        let of: Vec<_> =
-            self.of.iter().map(|(place, embedding)| (RecordId(first + place), *embedding)).collect();
-        embeddings::encode(self.number, &of)
+        let with_id = |&(place, embedding): &(u64, _)| (RecordId(first + place), embedding);
+        embeddings::encode(self.number, &self.embeddings.iter().map(with_id).collect::<Vec<_>>())
     }
 }
 
-fn embeddings_of<'a>(puts: &'a [PreparedRecord], settings: &Settings) -> Vec<SpaceEmbeddings<'a>> {
-    let of_space = |number: usize| {
-        let of = (0..).zip(puts).flat_map(|(place, put)| {
-            put.embeddings.iter().map(move |(of, embedding)| (place, *of, embedding))
+/// Of each space that the puts have embeddings in.
+fn embeddings_by_space<'a>(puts: &'a [PreparedRecord], settings: &Settings) -> Vec<SpaceEmbeddings<'a>> {
+    let in_space = |number: usize| {
+        let all = (0..).zip(puts).flat_map(|(place, put)| {
+            put.embeddings.iter().map(move |(space, embedding)| (place, *space, embedding))
         });
-        let of =
-            of.filter(|(_, of, _)| *of == number).map(|(place, _, embedding)| (place, embedding)).collect();
-        SpaceEmbeddings { number, of }
+        let here = all.filter(|(_, space, _)| *space == number);
+        SpaceEmbeddings { number, embeddings: here.map(|(place, _, embedding)| (place, embedding)).collect() }
     };
-    (0..settings.spaces.len()).map(of_space).filter(|of_spaces| !of_spaces.of.is_empty()).collect()
+    (0..settings.spaces.len()).map(in_space).filter(|space| !space.embeddings.is_empty()).collect()
 }
