@@ -45,7 +45,7 @@ impl Callers {
         if *self.inside.lock() != Some(std::thread::current().id()) {
             return Ok(());
         }
-        let message = "called from inside of a call that it would wait for, such as by the reader whose content is being added; write when that has returned";
+        let message = "called from inside of a call that it would wait for, such as by the reader whose content is being added or the closure of an edit; call again when that has returned";
         Err(Error::new(ErrorKind::Reentrant, message))
     }
 

@@ -24,6 +24,7 @@ struct Inner {
 
 /// What sort of thing went wrong: match on this, show the [`Error`] itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is no artifact at this path.
@@ -58,7 +59,7 @@ pub enum ErrorKind {
     Unsupported,
     /// The call comes from a process that was forked from the one that opened the artifact.
     OtherProcess,
-    /// The call comes from inside of another one that it would wait for: from a reader whose content is being added.
+    /// The call comes from inside of another one that it would wait for: from a reader whose content is being added, or from the closure of an edit.
     Reentrant,
     /// There is not enough memory for what was asked for as a whole.
     OutOfMemory,
@@ -135,8 +136,8 @@ impl Error {
         self.0.source.is_some() || self.0.kind == ErrorKind::OutOfMemory
     }
 
-    /// The same of bytes that do not hold, for another who asks.
-    pub(crate) fn again(&self) -> Self {
+    /// The same error for the next caller. Only for bytes that do not hold: the error of the operating system is left out.
+    pub(crate) fn duplicate(&self) -> Self {
         let Inner { kind, message, path, offset, source: _ } = &*self.0;
         let (kind, message, path, offset) = (*kind, message.clone(), path.clone(), *offset);
         Self(Box::new(Inner { kind, message, path, offset, source: None }))

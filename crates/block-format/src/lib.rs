@@ -57,6 +57,8 @@ mod block;
 mod cache;
 mod callers;
 mod checksum;
+mod damage;
+mod directory;
 #[cfg(test)]
 mod docs;
 mod error;
@@ -68,6 +70,7 @@ mod options;
 mod pack;
 mod part;
 mod protocol;
+mod report;
 mod run;
 mod salvage;
 mod segment;
@@ -75,24 +78,27 @@ mod source;
 mod store;
 mod verify;
 pub mod vfs;
+mod walk;
 mod wire;
 mod workers;
 
 pub use cache::CacheStats;
 pub use callers::{Callers, Inside};
+pub use damage::Damage;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ArtifactId, CommitSeq, FileId, RecordId};
-pub use options::{Compression, Durability, Options};
+pub use options::{Compression, Durability, Options, VerifyLevel};
 pub use pack::{PackReport, PackVfs, UnpackReport};
 pub use part::{Part, PartKind, PartWriter};
 #[cfg(feature = "testing")]
 pub use protocol::Step;
-pub use salvage::{SalvageReport, salvage, salvage_in};
+pub use report::{Leftover, LeftoverKind, RecoveryReport, SalvageReport, VerifyReport};
+pub use salvage::{salvage, salvage_in};
+pub use segment::SegmentInfo;
 pub use store::{
-    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, RecoveryReport,
-    SegmentInfo, Snapshot, Store,
+    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, Snapshot, Store,
 };
-pub use verify::{Damage, Leftover, LeftoverKind, VerifyLevel, VerifyReport, verify, verify_in};
+pub use verify::{verify, verify_in};
 pub use workers::Workers;
 
 #[cfg(test)]

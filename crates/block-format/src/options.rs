@@ -1,4 +1,4 @@
-//! How an artifact is created and opened, and how long a commit waits.
+//! How an artifact is created and opened, how long a commit waits, how thoroughly an artifact is verified.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,17 @@ pub enum Durability {
     Group(Duration),
     /// Handed to the operating system.
     Buffered,
+}
+
+/// How thoroughly [`verify`](crate::verify) reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VerifyLevel {
+    /// Manifests, file headers, tables, logs and the headers of all blocks.
+    Headers,
+    /// And every stored byte, against its checksum and its file's hash.
+    Checksums,
+    /// And every block decoded, every record found, every large record whole.
+    Decode,
 }
 
 /// How to create or open an artifact. What is not set has the default named with it.

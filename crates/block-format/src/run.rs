@@ -12,7 +12,9 @@ use crate::block::{Block, BlockKind, Body, Header};
 use crate::cache::BlockCache;
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
-use crate::id::FileId;
+use crate::file::layout::FILE_HEADER_LEN;
+use crate::file::{FileHeader, FileKind};
+use crate::id::{ArtifactId, FileId};
 use crate::protocol::Steps;
 use crate::source::Source;
 
@@ -39,6 +41,14 @@ pub(crate) struct BlockFile {
 impl BlockFile {
     pub(crate) fn path(&self) -> &Path {
         self.source.path()
+    }
+
+    /// Whether the file begins with the header of this very file.
+    pub(crate) fn check_header(&self, kind: FileKind, artifact: ArtifactId) -> Result<()> {
+        let bytes = self.source.read(0, FILE_HEADER_LEN as u64)?;
+        let header = FileHeader { kind, artifact, file: self.id };
+        let bytes = bytes.first_chunk().ok_or_else(|| Error::damaged("file header: cut off"))?;
+        header.check(bytes, self.steps).map_err(|e| e.at(self.path()))
     }
 
     /// The verified header of the block at `place`, and its stored payload, not verified.

@@ -9,39 +9,26 @@ use roaring::RoaringTreemap;
 
 use crate::block::reader::deleted_ids;
 use crate::block::{Block, BlockKind, Body};
+use crate::damage::Damage;
+use crate::directory::creation::refuse_inside_artifact;
+use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileName};
 use crate::id::{ArtifactId, FileId, RecordId};
 use crate::log::layout::{COMMIT_LEN, Commit};
-use crate::log::reader::next_sound;
+use crate::manifest::reader::read_manifests;
 use crate::manifest::{Manifest, PartEntry};
 use crate::options::Options;
 use crate::pack::PackVfs;
+use crate::part::layout::decode_deletes;
 use crate::part::{Part, PartKind};
+use crate::report::SalvageReport;
 use crate::run::{Place, Run};
 use crate::source::{Source, Window};
-use crate::store::{Bulk, Directory, Record, Store, read_manifests, refuse_inside_artifact};
-use crate::verify::Walked;
+use crate::store::{Bulk, Record, Store};
 use crate::vfs::{Access, DiskVfs, Vfs};
-
-/// What [`salvage`] kept and what it could not.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct SalvageReport {
-    /// Records in the new artifact, under the ids they had.
-    pub records: u64,
-    /// Large records of which a frame is damaged, and records whose block is: their ids where they are known.
-    pub lost: Vec<RecordId>,
-    /// Blocks that were recognised but do not hold.
-    pub damaged_blocks: u64,
-    /// A list of deleted records is damaged: some of them may be back.
-    pub deletes_incomplete: bool,
-    /// Parts of kinds from 256 on in the new artifact, with the kind and tag they had, and their bytes.
-    pub parts: u64,
-    /// Kind and tag of such parts that are missing, or of which a checksum does not hold.
-    pub lost_parts: Vec<(PartKind, u64)>,
-}
+use crate::walk::{WalkedBlocks, next_sound};
 
 /// Copies every sound record of the artifact at `from` into a new artifact at `to`, under its id, whatever is damaged or
 /// missing: the manifest, file headers, tables, blocks. `from` is only read; deleted records stay behind. Parts of
@@ -162,7 +149,7 @@ impl Salvage {
     fn open(&self, name: FileName) -> Result<Option<Source>> {
         let path = self.directory.path(name);
         let Ok(file) = self.directory.open(name, Access::Read) else { return Ok(None) };
-        let len = file.len().map_err(|e| Error::io(e, "asking for the length", &path))?;
+        let len = file_len(&*file, &path)?;
         Ok(Some(Source::file(&path, len, file)))
     }
 
@@ -208,7 +195,7 @@ impl Salvage {
         self.deletes.extend(deletes.into_iter().flat_map(|(_, ids)| ids));
         // A sound block in the wrong order would be one that somebody made.
         places.sort_by_key(|place| (place.first_id, place.offset));
-        self.files.push(Arc::new(Walked { file, places, next_id: u64::MAX }));
+        self.files.push(Arc::new(WalkedBlocks { file, places, next_id: u64::MAX }));
         Ok(())
     }
 
@@ -249,10 +236,7 @@ impl Salvage {
             }
             return Ok(());
         }
-        let ids = checked.and_then(|()| {
-            let content = part.content()?;
-            RoaringTreemap::deserialize_from(&content[..]).map_err(|e| Error::damaged(e.to_string()))
-        });
+        let ids = checked.and_then(|()| decode_deletes(&part.content()?));
         match ids {
             Ok(ids) => {
                 self.deletes |= ids;
@@ -316,8 +300,10 @@ impl Salvage {
             Ok(Some(block)) => Arc::new(block),
             Ok(None) => return Ok(()),
             Err(e) if e.is_io() => return Err(e),
-            Err(_) => {
-                self.report.damaged_blocks += 1;
+            Err(e) => {
+                let (bytes, ids) =
+                    (place.offset..place.offset + place.len, place.first_id..place.first_id + 1);
+                self.report.damage.push(Damage::new(run.file().path(), bytes, &e, ids));
                 self.report.lost.push(RecordId(place.first_id));
                 return Ok(());
             }

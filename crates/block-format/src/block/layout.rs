@@ -19,6 +19,8 @@ pub(crate) mod large {
 
 pub(crate) const HEADER_LEN: usize = header::LEN;
 pub(crate) const MAGIC: u16 = 0xB10C;
+/// The first bytes of a block.
+pub(crate) const MAGIC_BYTES: [u8; 2] = MAGIC.to_le_bytes();
 
 /// No block holds more raw bytes: 1 MiB of content and its directory fit well.
 pub(crate) const MAX_RAW_LEN: u32 = 2 << 20;
@@ -153,6 +155,15 @@ impl Header {
         }
         Ok(())
     }
+}
+
+/// Appends an id to an ascending list, as the distance from the smallest that can follow.
+pub(crate) fn put_id_gap(out: &mut Vec<u8>, gap: u64) {
+    wire::put_varint(out, gap);
+}
+
+pub(crate) fn take_id_gap(bytes: &mut &[u8]) -> Option<u64> {
+    wire::take_varint(bytes)
 }
 
 /// What the directory says of the body of a record.

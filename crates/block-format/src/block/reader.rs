@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::layout::{self, BlockKind, BodyKind, Header, Large};
 use crate::error::{Error, Result};
-use crate::wire;
 
 /// A decoded block of records. Its directory was checked once, when the value was made.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ impl Block {
         let mut rest = &raw[..];
         let mut next = Some(header.first_id);
         for _ in 0..header.count {
-            let gap = wire::take_varint(&mut rest).ok_or_else(|| fault("ids are cut off"))?;
+            let gap = layout::take_id_gap(&mut rest).ok_or_else(|| fault("ids are cut off"))?;
             next = next.and_then(|id| id.checked_add(gap)?.checked_add(1));
         }
         next.ok_or_else(|| fault("ids overflow"))?;
@@ -71,7 +70,7 @@ impl Block {
         let mut index = 0;
         // The directory was checked: no integer in it is cut off.
         while index < self.count {
-            current += wire::take_varint(&mut gaps)?;
+            current += layout::take_id_gap(&mut gaps)?;
             if current >= id {
                 break;
             }
@@ -104,7 +103,7 @@ impl Block {
         let (mut gaps, mut lens) = (&self.raw[..], &self.raw[self.lens_at..]);
         let (mut next, mut at) = (self.first_id, self.bodies_at);
         (0..self.count).map_while(move |_| {
-            let id = next + wire::take_varint(&mut gaps)?;
+            let id = next + layout::take_id_gap(&mut gaps)?;
             let (len, kind) = layout::take_body_len(&mut lens)?;
             let range = at..at + len;
             next = id + 1;
@@ -128,7 +127,7 @@ pub(crate) fn deleted_ids(header: &Header, raw: &[u8]) -> Result<Vec<u64>> {
     let mut ids = Vec::with_capacity((header.count as usize).min(raw.len()));
     let (mut rest, mut next) = (raw, header.first_id);
     for _ in 0..header.count {
-        let gap = wire::take_varint(&mut rest).ok_or_else(fault)?;
+        let gap = layout::take_id_gap(&mut rest).ok_or_else(fault)?;
         let id = next.checked_add(gap).ok_or_else(fault)?;
         next = id.checked_add(1).ok_or_else(fault)?;
         ids.push(id);
@@ -139,7 +138,7 @@ pub(crate) fn deleted_ids(header: &Header, raw: &[u8]) -> Result<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::super::codec::Codec;
-    use super::super::writer::{Cut, Packer, RawBlocks};
+    use super::super::writer::{BlockLimits, Packer, RawBlocks};
     use super::*;
     use crate::checksum::Binding;
     use crate::id::{ArtifactId, FileId};
@@ -147,7 +146,7 @@ mod tests {
     use crate::protocol::Steps;
     use proptest::prelude::*;
 
-    const CUT: Cut = Cut { block_len: 600, inline_max: 900, frame_len: 512 };
+    const LIMITS: BlockLimits = BlockLimits { block_len: 600, inline_max: 900, frame_len: 512 };
 
     fn header_of(block: &super::super::writer::EncodedBlock) -> Header {
         let binding = Binding::new(ArtifactId([0; 16]), FileId(0));
@@ -162,7 +161,7 @@ mod tests {
             records in prop::collection::vec((0u64..5, prop::collection::vec(any::<u8>(), 0..1500)), 0..30)
         ) {
             let codec = Codec::new(Compression::Zstd(3));
-            let mut packer = Packer::new(CUT);
+            let mut packer = Packer::new(LIMITS);
             let mut model = Vec::new();
             let mut id = 0;
             for (gap, content) in records {
@@ -177,7 +176,7 @@ mod tests {
                 let header = header_of(&block);
                 let raw = codec.decompress(block.codec, &block.stored, header.raw_len as usize).unwrap();
                 if header.kind == BlockKind::Frame {
-                    assert_eq!(header.count as usize, frames.len() / CUT.frame_len);
+                    assert_eq!(header.count as usize, frames.len() / LIMITS.frame_len);
                     frames.extend(raw);
                     continue;
                 }

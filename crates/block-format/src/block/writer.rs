@@ -8,7 +8,6 @@ use super::codec::Codec;
 use super::layout::{self, BlockKind, BodyKind, CodecId, HEADER_LEN, Header, Large};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
-use crate::wire;
 
 /// Blocks before compression, in one buffer. Ids are relative to where the records will begin, which is known only at
 /// the commit.
@@ -45,7 +44,7 @@ impl RawBlocks {
             let (first, last) = (ids[0], ids[ids.len() - 1]);
             let mut next = first;
             for &id in ids {
-                wire::put_varint(&mut self.raw, id - next);
+                layout::put_id_gap(&mut self.raw, id - next);
                 next = id.saturating_add(1); // any id may be asked for; only the last one can be the largest
             }
             let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
@@ -89,7 +88,7 @@ pub(crate) struct EncodedBlock {
 
 /// Lengths at which blocks are cut.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cut {
+pub(crate) struct BlockLimits {
     pub(crate) block_len: usize,
     pub(crate) inline_max: usize,
     pub(crate) frame_len: usize,
@@ -98,7 +97,7 @@ pub(crate) struct Cut {
 /// Packs records in the order of their ids into raw blocks.
 #[derive(Debug)]
 pub(crate) struct Packer {
-    cut: Cut,
+    limits: BlockLimits,
     first: u64,
     next: u64,
     count: u32,
@@ -109,9 +108,9 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new(cut: Cut) -> Self {
+    pub(crate) fn new(limits: BlockLimits) -> Self {
         Self {
-            cut,
+            limits,
             first: 0,
             next: 0,
             count: 0,
@@ -122,20 +121,20 @@ impl Packer {
         }
     }
 
-    pub(crate) fn cut(&self) -> Cut {
-        self.cut
+    pub(crate) fn limits(&self) -> BlockLimits {
+        self.limits
     }
 
     /// Adds record `id`, which is larger than those before it.
     pub(crate) fn push(&mut self, id: u64, content: &[u8]) -> Result<()> {
-        if content.len() <= self.cut.inline_max {
+        if content.len() <= self.limits.inline_max {
             self.push_body(id, BodyKind::Inline, content);
             return Ok(());
         }
         let no_memory =
             |_| Error::out_of_memory("bytes of a record; add it with a reader", content.len() as u64);
         self.done.raw.try_reserve(content.len()).map_err(no_memory)?;
-        for (number, frame) in content.chunks(self.cut.frame_len).enumerate() {
+        for (number, frame) in content.chunks(self.limits.frame_len).enumerate() {
             self.push_frame(id, frame_number(number as u64)?, frame);
         }
         self.push_large(id, content.len() as u64);
@@ -157,7 +156,7 @@ impl Packer {
 
     /// Adds the entry of a large record behind its frames: always the first of its block.
     pub(crate) fn push_large(&mut self, id: u64, content_len: u64) {
-        let frame_len = u32::try_from(self.cut.frame_len).unwrap_or(u32::MAX);
+        let frame_len = u32::try_from(self.limits.frame_len).unwrap_or(u32::MAX);
         self.push_large_as(id, Large { content_len, frame_len });
     }
 
@@ -168,20 +167,21 @@ impl Packer {
     }
 
     fn push_body(&mut self, id: u64, kind: BodyKind, body: &[u8]) {
-        if self.count > 0 && self.bodies.len() + body.len() > self.cut.block_len {
+        if self.count > 0 && self.bodies.len() + body.len() > self.limits.block_len {
             self.end_block();
         }
         if self.count == 0 {
             (self.first, self.next) = (id, id);
-            self.bodies.reserve(self.cut.block_len);
+            self.bodies.reserve(self.limits.block_len);
         }
-        wire::put_varint(&mut self.gaps, id - self.next);
+        layout::put_id_gap(&mut self.gaps, id - self.next);
         layout::put_body_len(&mut self.lens, body.len(), kind);
         self.bodies.extend_from_slice(body);
         self.next = id + 1;
         self.count += 1;
         // Empty records are free of bytes but not of directory entries.
-        if self.bodies.len() >= self.cut.block_len || self.lens.len() + self.gaps.len() >= self.cut.block_len
+        if self.bodies.len() >= self.limits.block_len
+            || self.lens.len() + self.gaps.len() >= self.limits.block_len
         {
             self.end_block();
         }

@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
+use crate::directory::Directory;
 use crate::error::Result;
+use crate::file::FileName;
 use crate::id::FileId;
+use crate::manifest::Checkpoint;
 use crate::run::{BlockFile, Place, Run};
+use crate::source::Source;
+use crate::vfs::VfsFile;
 
 /// The places of all blocks written to a log. A reader sees as many of them as its commit covers: see [`LogView`].
 #[derive(Debug)]
@@ -24,9 +29,20 @@ pub(crate) struct LogIndex {
 }
 
 impl LogIndex {
-    pub(crate) fn new(id: FileId, file: BlockFile, lost: Vec<Range<u64>>) -> Self {
+    fn new(id: FileId, file: BlockFile, lost: Vec<Range<u64>>) -> Self {
         let (places, deletes) = (RwLock::default(), RwLock::default());
         Self { id, file, places, deletes, has_deletes: AtomicBool::new(false), lost }
+    }
+
+    /// The index of a log that was just created or found, which is read by position as it grows.
+    pub(crate) fn open(
+        directory: &Directory,
+        id: FileId,
+        file: Arc<dyn VfsFile>,
+        lost: Vec<Range<u64>>,
+    ) -> Arc<Self> {
+        let source = Source::file(&directory.path(FileName::Log(id)), u64::MAX, file);
+        Arc::new(Self::new(id, directory.block_file(id, source), lost))
     }
 
     /// Adds blocks that a commit, not yet visible, covers.
@@ -88,6 +104,14 @@ impl LogView {
         let first = first.into_iter().chain(lost).min();
         let ids = first.map(|first| (first, next_id.saturating_sub(1)));
         Self { index, blocks, ids, len }
+    }
+}
+
+impl LogView {
+    /// All of a log that ends at `checkpoint`.
+    pub(crate) fn whole(index: Arc<LogIndex>, checkpoint: Checkpoint) -> Self {
+        let blocks = index.len();
+        Self::new(index, blocks, checkpoint.len, checkpoint.next_id)
     }
 }
 

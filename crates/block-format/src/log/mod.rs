@@ -9,7 +9,10 @@
 
 pub(crate) mod index;
 pub(crate) mod layout;
+pub(crate) mod orphans;
 pub(crate) mod reader;
+mod resume;
+pub(crate) mod scan;
 pub(crate) mod writer;
 
 pub(crate) use index::{LogIndex, LogView};

@@ -9,8 +9,12 @@ use crate::block::layout::{CodecId, HEADER_LEN};
 use crate::block::writer::EncodedBlock;
 use crate::block::{BlockKind, Header};
 use crate::checksum::{Binding, Hash128};
+use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::manifest::Checkpoint;
+use crate::file::layout::FILE_HEADER_LEN;
+use crate::file::{FileHeader, FileKind, FileName};
+use crate::manifest::{Checkpoint, LogEntry};
+use crate::protocol::Step;
 use crate::run::Place;
 use crate::vfs::VfsFile;
 
@@ -42,6 +46,22 @@ pub(crate) struct CommitMark {
 }
 
 impl LogWriter {
+    /// Creates an empty log whose first commit will follow commit `seq`, and syncs it.
+    pub(crate) fn create(directory: &Directory, seq: u64, next_id: u64) -> Result<(Self, LogEntry)> {
+        let id = directory.next_file()?;
+        let name = FileName::Log(id);
+        let (path, file) = (directory.path(name), directory.create(name)?);
+        let header = FileHeader { kind: FileKind::Log, artifact: directory.artifact, file: id };
+        file.write_all_at(&header.encode(), 0)
+            .map_err(|e| Error::io(e, "writing the header of a log", &path))?;
+        directory.sync_data(Step::SyncNewLog, &*file, &path)?;
+        let chain = Hash128::chain_start(directory.artifact, id);
+        let checkpoint = Checkpoint { len: FILE_HEADER_LEN as u64, seq, next_id, chain };
+        let index = LogIndex::open(directory, id, file.clone(), Vec::new());
+        let log = Self::new(&path, file, directory.binding(id), index, checkpoint);
+        Ok((log, LogEntry { file: id, checkpoint }))
+    }
+
     /// Goes on writing behind `committed`, which is where `file` ends.
     pub(crate) fn new(
         path: &Path,

@@ -5,6 +5,8 @@
 //! which it was durable: shorter or other bytes than that are damage, what lies beyond is found by scanning.
 
 pub(crate) mod layout;
+pub(crate) mod reader;
+mod writer;
 
 use crate::error::{Error, Result};
 use crate::file::FileName;

@@ -1,5 +1,6 @@
 //! A pack → a read-only file system with the files of one artifact.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -11,9 +12,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Manifest;
 use crate::manifest::layout::header as manifest_header;
 use crate::options::Options;
+use crate::report::RecoveryReport;
 use crate::source::Source;
-use crate::store::{RecoveryReport, Store};
-use crate::vfs::{Access, DiskVfs, MappedBytes, Vfs, VfsFile, VfsLock};
+use crate::store::Store;
+use crate::vfs::{Access, Container, DiskVfs, MappedBytes, Vfs, VfsFile, VfsLock};
 
 /// The files of a packed artifact, which lies in a file or in memory. Nothing can be written here.
 #[derive(Debug, Clone)]
@@ -148,11 +150,6 @@ impl PackVfs {
         self.pack.bytes.path()
     }
 
-    /// Length of the pack in bytes.
-    pub(crate) fn len(&self) -> u64 {
-        self.len
-    }
-
     pub(super) fn open_file(&self, name: &str, access: Access) -> io::Result<Arc<dyn VfsFile>> {
         if access == Access::Append {
             return read_only();
@@ -278,12 +275,22 @@ impl Vfs for PackVfs {
         read_only()
     }
 
-    fn as_pack(&self) -> Option<&PackVfs> {
+    fn container(&self) -> Option<&dyn Container> {
         Some(self)
     }
 
     fn lock(&self, _: &Path) -> io::Result<Box<dyn VfsLock>> {
         read_only()
+    }
+}
+
+impl Container for PackVfs {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn verify(&self) -> Result<()> {
+        PackVfs::verify(self)
     }
 }
 
@@ -339,6 +346,12 @@ impl MappedBytes for Slice {
 }
 
 impl Store {
+    /// The pack that this store was opened from, if it was.
+    pub fn as_pack(&self) -> Option<&PackVfs> {
+        let container: &dyn Any = self.directory.vfs.container()?;
+        container.downcast_ref()
+    }
+
     /// Opens a packed artifact for reading.
     pub fn open_packed(path: impl AsRef<Path>, options: Options) -> Result<(Self, RecoveryReport)> {
         Self::open_packed_at(path, 0, options)

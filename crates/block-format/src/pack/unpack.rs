@@ -4,17 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::PackVfs;
+use crate::directory::creation::{
+    make_directory, refuse_inside_artifact, remove_artifact, sync_parent, take_lock, undo,
+};
+use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{FileName, LOCK};
 use crate::manifest::Manifest;
-use crate::options::Options;
+use crate::manifest::reader::read_manifests;
+use crate::options::{Options, VerifyLevel};
 use crate::protocol::Step;
 use crate::source::{Source, Window};
-use crate::store::{
-    Directory, make_directory, read_manifests, refuse_inside_artifact, remove_artifact, sync_parent,
-    take_lock, undo,
-};
-use crate::verify::{VerifyLevel, verify_generation};
+use crate::verify::verify_generation;
 use crate::vfs::{Access, DiskVfs, Vfs};
 
 /// What unpacking wrote.
@@ -91,7 +92,7 @@ impl PackVfs {
         let missing =
             |_| Error::new(ErrorKind::MissingFile, "the pack lacks a file of its manifest").at(&from);
         let file = self.open_file(&name.to_string(), Access::Read).map_err(missing)?;
-        let len = file.len().map_err(|e| Error::io(e, "asking for the length", &from))?;
+        let len = file_len(&*file, &from)?;
         let source = Source::file(&from, len, file);
         let copy = target.create(name)?;
         let (mut window, mut at) = (Window::new(&source), 0);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::layout::{Entry, HASH_LEN, Header, place_all};
 use crate::checksum::Hash128;
+use crate::directory::creation::refuse_inside_artifact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileKind, FileName};
@@ -14,7 +15,7 @@ use crate::part;
 use crate::protocol::Step;
 use crate::segment;
 use crate::source::{Source, Window};
-use crate::store::{Snapshot, Store, refuse_inside_artifact};
+use crate::store::{Snapshot, Store};
 use crate::vfs::{DiskVfs, Vfs};
 
 /// What packing wrote.
@@ -152,7 +153,7 @@ impl Store {
             files.push((FileName::Segment(segment.entry.file), content));
         }
         for part in parts {
-            part.fault().map_or(Ok(()), |fault| Err(fault.again()))?;
+            part.fault().map_or(Ok(()), |fault| Err(fault.duplicate()))?;
             let (source, hash) = (part.source(), part.footer()?.hash);
             let content = Content::Sealed { source, footer_len: part::layout::FOOTER_LEN, hash };
             files.push((FileName::Part(part.entry.file), content));

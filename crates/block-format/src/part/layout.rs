@@ -1,4 +1,8 @@
-//! The bytes of a part's footer.
+//! The bytes of a part: the checksums of its chunks, its footer, and the content of the parts of kind [`DELETES`](super::PartKind::DELETES).
+
+use std::io;
+
+use roaring::RoaringTreemap;
 
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
@@ -15,6 +19,28 @@ pub(crate) const FOOTER_LEN: usize = footer::LEN;
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CARP\r\n\x1a";
 /// Content under one checksum: a page of memory, so that whoever reads a little of a map has little to verify.
 pub(crate) const CHUNK_LEN: usize = 4 << 10;
+
+/// The CRC-32 of one chunk in the table before the footer.
+pub(crate) const CHUNK_CRC_LEN: usize = 4;
+
+/// Appends the checksum of the next chunk to the table.
+pub(crate) fn put_chunk_crc(table: &mut Vec<u8>, crc: u32) {
+    table.extend(crc.to_le_bytes());
+}
+
+/// The checksum of chunk `number`; `None`: the table does not have it.
+pub(crate) fn chunk_crc(table: &[u8], number: usize) -> Option<u32> {
+    table.as_chunks().0.get(number).map(|&bytes| u32::from_le_bytes(bytes))
+}
+
+/// Writes a set of deleted ids: the portable form of a 64-bit Roaring bitmap.
+pub(crate) fn encode_deletes(ids: &RoaringTreemap, out: impl io::Write) -> io::Result<()> {
+    ids.serialize_into(out)
+}
+
+pub(crate) fn decode_deletes(content: &[u8]) -> Result<RoaringTreemap> {
+    RoaringTreemap::deserialize_from(content).map_err(|e| Error::damaged(format!("set of deleted ids: {e}")))
+}
 
 /// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +90,13 @@ impl Footer {
     }
 
     pub(crate) fn table_len(&self) -> u64 {
-        self.content_len.div_ceil(CHUNK_LEN as u64) * 4
+        table_len(self.content_len)
     }
+}
+
+/// Length in bytes of the checksums of the chunks of so much content.
+pub(crate) fn table_len(content_len: u64) -> u64 {
+    content_len.div_ceil(CHUNK_LEN as u64) * CHUNK_CRC_LEN as u64
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 
 use super::PartKind;
 use super::chunks::VerifiedChunks;
-use super::layout::{CHUNK_LEN, FOOTER_LEN, Footer};
+use super::layout::{CHUNK_CRC_LEN, CHUNK_LEN, FOOTER_LEN, Footer, chunk_crc, table_len};
 use crate::checksum::Binding;
+use crate::damage::Damage;
 use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::manifest::PartEntry;
@@ -45,6 +46,13 @@ impl Part {
     /// Why nothing of it can be read, if so.
     pub(crate) fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()
+    }
+
+    /// The damage for which nothing of it can be read, if so.
+    pub(crate) fn damage(&self) -> Option<Damage> {
+        let fault = self.fault()?;
+        let range = fault.offset().unwrap_or(0)..self.entry.len;
+        Some(Damage { is_derived: true, ..Damage::new(self.source.path(), range, fault, 0..0) })
     }
 
     /// The number of its file.
@@ -133,7 +141,7 @@ impl Part {
         }
         let table = self.table()?;
         let mut window = Window::new(&self.source);
-        for number in 0..table.len() / 4 {
+        for number in 0..table.len() / CHUNK_CRC_LEN {
             let offset = (number * CHUNK_LEN) as u64;
             let chunk = window.read(offset, self.chunk_len(offset))?;
             self.check_chunk(number, chunk, &table, Step::CheckPart)?;
@@ -142,7 +150,7 @@ impl Part {
     }
 
     fn check_fault(&self) -> Result<()> {
-        self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.again()))
+        self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.duplicate()))
     }
 
     fn fault_at(&self, message: &str, offset: u64) -> Error {
@@ -150,7 +158,7 @@ impl Part {
     }
 
     fn table_len(&self) -> u64 {
-        self.content_len.div_ceil(CHUNK_LEN as u64) * 4
+        table_len(self.content_len)
     }
 
     /// The length of the chunk at `offset`.
@@ -176,15 +184,14 @@ impl Part {
         if let Some(verified) = self.verified.get() {
             return Ok(verified);
         }
-        let chunks = self.table()?.len() / 4;
+        let chunks = self.table()?.len() / CHUNK_CRC_LEN;
         Ok(self.verified.get_or_init(|| VerifiedChunks::none_of(chunks)))
     }
 
     /// Compares the checksum of a chunk with the one in the table, unless a test leaves `step` out.
     fn check_chunk(&self, number: usize, chunk: &[u8], table: &[u8], step: Step) -> Result<()> {
         let offset = (number * CHUNK_LEN) as u64;
-        let expected = table.get(number * 4..number * 4 + 4);
-        let holds = expected == Some(&self.binding.crc(offset, chunk).to_le_bytes());
+        let holds = chunk_crc(table, number) == Some(self.binding.crc(offset, chunk));
         if !holds && self.steps.take(step) {
             let message = format!("part: the checksum of {} bytes does not hold", chunk.len());
             return Err(self.fault_at(&message, offset));

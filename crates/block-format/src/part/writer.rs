@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::PartKind;
-use super::layout::{CHUNK_LEN, Footer};
+use super::layout::{CHUNK_LEN, Footer, put_chunk_crc};
 use crate::checksum::{Binding, Hash128};
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::file::FileName;
 use crate::id::FileId;
 use crate::manifest::PartEntry;
 use crate::protocol::Step;
 use crate::source::Source;
-use crate::store::Directory;
 use crate::vfs::VfsFile;
 
 /// A multiple of the length of a chunk.
@@ -64,7 +64,7 @@ impl<'a> PartWriter<'a> {
 
     fn write_buf(&mut self) -> io::Result<()> {
         for (chunk, offset) in self.buf.chunks(CHUNK_LEN).zip((self.written..).step_by(CHUNK_LEN)) {
-            self.table.extend(self.binding.crc(offset, chunk).to_le_bytes());
+            put_chunk_crc(&mut self.table, self.binding.crc(offset, chunk));
         }
         self.hash.update(&self.buf);
         self.file.write_all_at(&self.buf, self.written)?;

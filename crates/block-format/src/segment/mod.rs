@@ -6,9 +6,11 @@
 //!
 //! The table is derived from the blocks: damaged, it is built again by walking them.
 
+mod info;
 pub(crate) mod layout;
 pub(crate) mod reader;
 pub(crate) mod writer;
 
+pub use info::SegmentInfo;
 pub(crate) use reader::Segment;
 pub(crate) use writer::{SealedFile, SegmentsWriter};

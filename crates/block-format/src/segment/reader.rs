@@ -8,14 +8,14 @@ use super::layout::{ENTRY_LEN, FOOTER_LEN, Footer, decode_entry};
 use crate::block::BlockKind;
 use crate::block::layout::HEADER_LEN;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::FileKind;
 use crate::file::layout::FILE_HEADER_LEN;
-use crate::file::{FileHeader, FileKind};
 use crate::id::ArtifactId;
-use crate::log::reader::next_sound;
 use crate::manifest::SegmentEntry;
 use crate::protocol::Step;
 use crate::run::{BlockFile, Place, Run};
 use crate::source::Window;
+use crate::walk::next_sound;
 
 /// A sealed segment that a manifest vouches for.
 #[derive(Debug)]
@@ -70,11 +70,7 @@ impl Segment {
     }
 
     pub(crate) fn check_header(&self, artifact: ArtifactId) -> Result<()> {
-        let bytes = self.file.source.read(0, FILE_HEADER_LEN as u64)?;
-        let header = FileHeader { kind: FileKind::Segment, artifact, file: self.entry.file };
-        let bytes: &[u8; FILE_HEADER_LEN] =
-            bytes.first_chunk().ok_or_else(|| Error::damaged("file header: cut off"))?;
-        header.check(bytes, self.file.steps).map_err(|e| e.at(self.file.path()))
+        self.file.check_header(FileKind::Segment, artifact)
     }
 
     pub(crate) fn footer(&self) -> Result<Footer> {

@@ -7,13 +7,13 @@ use super::layout::{FOOTER_LEN, Footer, encode_entry};
 use crate::block::BlockKind;
 use crate::block::writer::EncodedBlock;
 use crate::checksum::{Binding, Hash128};
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::file::{FileHeader, FileKind, FileName};
 use crate::id::FileId;
 use crate::manifest::SegmentEntry;
 use crate::protocol::Step;
 use crate::source::Source;
-use crate::store::Directory;
 use crate::vfs::VfsFile;
 
 /// A segment that is written and synced but not yet in a manifest.

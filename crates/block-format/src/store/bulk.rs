@@ -6,11 +6,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use parking_lot::MappedMutexGuard;
 
-use super::edit::Changes;
-use super::write_path::{read_head, stream_frames};
-use super::{Directory, Receipt, Store, Writer};
+use super::commit::Receipt;
+use super::frames::{read_head, stream_frames};
+use super::publish::Changes;
+use super::state::{Store, Writer};
 use crate::block::writer::{EncodedBlock, Packer, RawBlocks};
 use crate::callers::Inside;
+use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::id::{CommitSeq, RecordId};
 use crate::manifest::Checkpoint;
@@ -57,7 +59,7 @@ impl Store {
             writer,
             inside: self.callers.enter(),
             segments: SegmentsWriter::new(&self.directory, self.directory.options.segment_len),
-            packer: Packer::new(self.directory.cut()),
+            packer: Packer::new(self.directory.limits()),
             in_flight: VecDeque::new(),
             first_id: next_id,
             next_id,
@@ -71,19 +73,19 @@ impl Bulk<'_> {
     pub fn put(&mut self, content: &[u8]) -> Result<RecordId> {
         let id = self.next_id()?;
         let result = self.packer.push(id, content);
-        self.note(result)?;
+        self.void_on_error(result)?;
         if self.packer.done_len() >= AT_ONCE {
             let result = self.write_packed();
-            self.note(result)?;
+            self.void_on_error(result)?;
         }
         Ok(RecordId(id))
     }
 
     /// Adds a record of any length from a reader. After an error of the reader the whole bulk commit is void.
     pub fn put_reader(&mut self, mut reader: impl Read) -> Result<RecordId> {
-        let head = read_head(&mut reader, self.packer.cut().inline_max);
-        let head = self.note(head)?;
-        if head.len() <= self.packer.cut().inline_max {
+        let head = read_head(&mut reader, self.packer.limits().inline_max);
+        let head = self.void_on_error(head)?;
+        if head.len() <= self.packer.limits().inline_max {
             return self.put(&head);
         }
         let id = self.next_id()?;
@@ -94,7 +96,7 @@ impl Bulk<'_> {
         let result = pipeline
             .push(before)
             .and_then(|_| stream_frames(head, reader, packer, id, |blocks| pipeline.push(blocks)));
-        self.note(result)?;
+        self.void_on_error(result)?;
         Ok(RecordId(id))
     }
 
@@ -157,7 +159,8 @@ impl Bulk<'_> {
         Ok(id)
     }
 
-    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+    /// After an error the records that were given ids are incomplete: the whole bulk commit is void.
+    fn void_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
         self.failed |= result.is_err();
         result
     }

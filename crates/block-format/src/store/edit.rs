@@ -5,43 +5,18 @@ use std::sync::atomic::Ordering;
 
 use roaring::RoaringTreemap;
 
-use super::write_path::Written;
-use super::{Sealed, Snapshot, State, Store, Writer};
-use crate::block::writer::{EncodedBlock, Packer};
-use crate::block::{Block, BlockKind, Body, Header};
+use super::publish::Changes;
+use super::read::Snapshot;
+use super::rewrite::Rewriter;
+use super::state::{Sealed, Store};
 use crate::error::{Error, Result};
-use crate::file::layout::FILE_HEADER_LEN;
-use crate::file::{FileHeader, FileKind, FileName};
+use crate::file::FileName;
 use crate::id::{FileId, RecordId};
-use crate::log::{LogView, LogWriter};
-use crate::manifest::{Checkpoint, LogEntry, Manifest, SegmentEntry};
-use crate::part::{Part, PartKind, PartWriter, SealedPart};
+use crate::part::layout::encode_deletes;
+use crate::part::{PartKind, PartWriter};
 use crate::protocol::Step;
 use crate::run::Run;
-use crate::segment::{SealedFile, Segment, SegmentsWriter};
-use crate::source::Source;
-
-/// What a sealed segment holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentInfo {
-    /// The number of its file.
-    pub file: FileId,
-    /// Length of its file in bytes.
-    pub len: u64,
-    /// Raw bytes of its blocks.
-    pub raw_len: u64,
-    /// The smallest and the largest id in it.
-    pub ids: (RecordId, RecordId),
-    /// How many records it holds, deleted ones included.
-    pub records: u64,
-}
-
-impl From<&SegmentEntry> for SegmentInfo {
-    fn from(entry: &SegmentEntry) -> Self {
-        let SegmentEntry { file, len, raw_len, records, first_id, last_id, .. } = *entry;
-        Self { file, len, raw_len, records, ids: (RecordId(first_id), RecordId(last_id)) }
-    }
-}
+use crate::segment::SegmentInfo;
 
 /// Changes that become one generation when the closure given to [`Store::edit`] returns.
 #[derive(Debug)]
@@ -53,17 +28,6 @@ pub struct Edit<'a> {
     changes: Changes,
     /// [`Edit::end_log`] was called: what is to be sealed is known.
     has_ended_log: bool,
-}
-
-/// Files that come and go with a generation.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub(super) segments: Vec<SealedFile>,
-    pub(super) parts: Vec<SealedPart>,
-    pub(super) dropped: Vec<FileName>,
-    pub(super) deletes: Option<RoaringTreemap>,
-    /// The state of the artifact behind segments that did not come from the log.
-    pub(super) state: Option<Checkpoint>,
 }
 
 /// The list of deleted ids is written so many times: nothing else says which records are alive.
@@ -79,15 +43,17 @@ impl Sealed {
 }
 
 /// Logs that were ended but not sealed, at the most: each is scanned when the artifact is opened.
-const MAX_FROZEN: usize = 8;
+const MAX_FROZEN_LOGS: usize = 8;
 
 impl Store {
     /// Makes changes to the set of files, atomically: when `change` returns they are written and synced, then one new
     /// manifest names them, then what they replace is removed. An error changes nothing. Commits go on meanwhile;
-    /// another edit waits.
+    /// another edit waits, and one from inside of `change` is an error of kind [`Reentrant`](crate::ErrorKind::Reentrant).
     pub fn edit<T>(&self, change: impl FnOnce(&mut Edit<'_>) -> Result<T>) -> Result<T> {
         self.callers.check()?;
+        self.editors.check()?;
         let _one_at_a_time = self.maintenance.lock();
+        let _inside = self.editors.enter();
         drop(self.writer()?);
         let state = self.published.read().clone();
         let mut edit = Edit {
@@ -123,7 +89,7 @@ impl Store {
             (state.tail.len + frozen.iter().map(|log| log.len).sum::<u64>(), frozen.len())
         };
         let due_at = self.seal_due_at.load(Ordering::Relaxed);
-        if !options.auto_seal || (logs_len < due_at && frozen < MAX_FROZEN) {
+        if !options.auto_seal || (logs_len < due_at && frozen < MAX_FROZEN_LOGS) {
             return;
         }
         let next = if self.seal().is_ok() { options.segment_len } else { logs_len + options.segment_len };
@@ -132,7 +98,7 @@ impl Store {
 
     /// Seals the logs that interrupted seals have left, if they are many: each kill in the middle of one leaves another.
     pub(super) fn seal_interrupted(&self) -> Result<()> {
-        if self.published.read().sealed.frozen.len() <= MAX_FROZEN {
+        if self.published.read().sealed.frozen.len() <= MAX_FROZEN_LOGS {
             return Ok(());
         }
         self.edit(|edit| {
@@ -140,134 +106,6 @@ impl Store {
             edit.seal_logs().map(drop)
         })
     }
-
-    /// Ends the active log and begins a new one.
-    pub(super) fn rotate(&self, writer: &mut Writer) -> Result<()> {
-        let synced = self.directory.sync_data(Step::SyncCheckpoint, &**writer.log.file(), writer.log.path());
-        synced.map_err(|e| self.fail(writer, e))?;
-        let written = Written::of(writer);
-        self.publish(&written);
-        self.synced(written.committed.seq);
-        if written.is_empty() && !writer.log.has_uncommitted() {
-            return Ok(());
-        }
-        let old = FileName::Log(writer.log.index().id);
-        let (log, entry) = self.directory.create_log(written.committed.seq, written.committed.next_id)?;
-        self.directory.sync_names(Step::SyncNewNames)?;
-        let mut catalog = self.catalog.lock();
-        let mut manifest = catalog.clone();
-        if let Some(last) = manifest.logs.last_mut() {
-            last.checkpoint = written.committed;
-        }
-        if written.is_empty() {
-            manifest.logs.pop();
-        }
-        manifest.logs.push(entry);
-        self.directory.write_generation(&mut catalog, manifest).map_err(|e| self.fail(writer, e))?;
-        drop(catalog);
-        writer.log = log;
-        let tail = Written::of(writer).tail;
-        let mut published = self.published.write();
-        let State { seq, next_id, ref sealed, .. } = **published;
-        let mut frozen = sealed.frozen.clone();
-        if !written.is_empty() {
-            frozen.push(written.tail);
-        }
-        let sealed = Sealed {
-            segments: sealed.segments.clone(),
-            frozen,
-            parts: sealed.parts.clone(),
-            deletes: sealed.deletes.clone(),
-        };
-        *published = Arc::new(State { seq, next_id, sealed: Arc::new(sealed), tail });
-        drop(published);
-        if manifest_forgets(&self.catalog.lock(), old) {
-            self.directory.remove(old);
-        }
-        Ok(())
-    }
-
-    /// Writes a generation with `changes`, makes it visible, and removes what it replaces. With the writer's lock held,
-    /// `writer` is it; then the changes may bring a new state of the artifact.
-    pub(super) fn publish_changes(&self, changes: Changes, writer: Option<&mut Writer>) -> Result<()> {
-        self.directory.sync_names(Step::SyncNewNames)?;
-        let opened = self.open_changes(&changes)?;
-        let mut catalog = self.catalog.lock();
-        let mut manifest = catalog.clone();
-        manifest.segments.retain(|entry| !changes.dropped.contains(&FileName::Segment(entry.file)));
-        manifest.segments.extend(changes.segments.iter().map(|sealed| sealed.entry));
-        manifest.segments.sort_by_key(|entry| entry.first_id);
-        manifest.parts.retain(|entry| !changes.dropped.contains(&FileName::Part(entry.file)));
-        manifest.parts.extend(changes.parts.iter().map(|sealed| sealed.entry));
-        manifest.logs.retain(|entry| !changes.dropped.contains(&FileName::Log(entry.file)));
-        if let (Some(state), Some(last)) = (changes.state, manifest.logs.last_mut()) {
-            last.checkpoint = Checkpoint { len: last.checkpoint.len, chain: last.checkpoint.chain, ..state };
-        }
-        let active = manifest.logs.last().map(|entry| entry.checkpoint);
-        if let Err(e) = self.directory.write_generation(&mut catalog, manifest) {
-            drop(catalog);
-            return Err(match writer {
-                Some(writer) => self.fail(writer, e),
-                None => match self.writer.lock().as_mut() {
-                    Some(writer) => self.fail(writer, e),
-                    None => e,
-                },
-            });
-        }
-        if let (Some(writer), Some(_), Some(checkpoint)) = (writer, changes.state, active) {
-            writer.log.restart_at(checkpoint);
-            self.synced(checkpoint.seq);
-        }
-        self.show_changes(&changes, opened);
-        drop(catalog);
-        changes.dropped.iter().for_each(|&name| self.directory.remove(name));
-        Ok(())
-    }
-
-    fn open_changes(&self, changes: &Changes) -> Result<(Vec<Arc<Segment>>, Vec<Arc<Part>>)> {
-        let directory = &self.directory;
-        let map = directory.options.memory_mapping;
-        let segments = changes.segments.iter().map(|SealedFile { entry, file }| {
-            let source =
-                Source::sealed(&directory.path(FileName::Segment(entry.file)), entry.len, file.clone(), map);
-            Segment::open(directory.block_file(entry.file, source), directory.artifact, *entry).map(Arc::new)
-        });
-        let segments = segments.collect::<Result<_>>()?;
-        let parts = changes.parts.iter().map(|SealedPart { entry, file }| {
-            let source =
-                Source::sealed(&directory.path(FileName::Part(entry.file)), entry.len, file.clone(), map);
-            Part::open(source, directory.binding(entry.file), *entry, directory.options.steps).map(Arc::new)
-        });
-        Ok((segments, parts.collect::<Result<_>>()?))
-    }
-
-    fn show_changes(
-        &self,
-        changes: &Changes,
-        (new_segments, new_parts): (Vec<Arc<Segment>>, Vec<Arc<Part>>),
-    ) {
-        let mut published = self.published.write();
-        let old = &published.sealed;
-        let kept = |name: FileName| !changes.dropped.contains(&name);
-        let segments = old.segments.iter().filter(|segment| kept(FileName::Segment(segment.entry.file)));
-        let mut segments: Vec<_> = segments.cloned().chain(new_segments).collect();
-        segments.sort_by_key(|segment| segment.entry.first_id);
-        let parts = old.parts.iter().filter(|part| kept(FileName::Part(part.entry.file)));
-        let sealed = Sealed {
-            segments,
-            frozen: old.frozen.iter().filter(|log| kept(FileName::Log(log.index.id))).cloned().collect(),
-            parts: parts.cloned().chain(new_parts).collect(),
-            deletes: changes.deletes.clone().map_or_else(|| old.deletes.clone(), Arc::new),
-        };
-        let State { seq, next_id, ref tail, .. } = **published;
-        let (seq, next_id) = changes.state.map_or((seq, next_id), |state| (state.seq, state.next_id));
-        let tail = tail.clone();
-        *published = Arc::new(State { seq, next_id, sealed: Arc::new(sealed), tail });
-    }
-}
-
-fn manifest_forgets(manifest: &Manifest, name: FileName) -> bool {
-    manifest.logs.iter().all(|entry| FileName::Log(entry.file) != name)
 }
 
 impl Edit<'_> {
@@ -367,33 +205,12 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Copies live records into new segments: well-filled blocks as they are, the others packed anew. Where one of
-    /// `others`, the first ids of runs that stay, lies between two runs, a segment ends: segments do not overlap.
+    /// Copies the live records of `runs` into new segments; `others` are the first ids of runs that stay.
     fn write_segments(&mut self, runs: &[&dyn Run], others: &[u64]) -> Result<Vec<SegmentInfo>> {
-        let directory = &self.store.directory;
-        let deletes = self.deletes.clone();
-        let mut rewriter = Rewriter {
-            store: self.store,
-            out: SegmentsWriter::new(directory, directory.options.segment_len),
-            packer: Packer::new(directory.cut()),
-            deletes: &deletes,
-            reclaimed: RoaringTreemap::new(),
-            next_id: 0,
-        };
-        let mut last = None;
-        for run in runs {
-            let Some((first, end)) = run.ids() else { continue };
-            if last.is_some_and(|last| others.iter().any(|other| (last..first).contains(other))) {
-                rewriter.flush()?;
-                rewriter.out.end_segment()?;
-            }
-            last = Some(end);
-            (0..run.block_count()?).try_for_each(|index| rewriter.copy(*run, index))?;
-        }
-        rewriter.flush()?;
-        let Rewriter { out, reclaimed, .. } = rewriter;
+        let mut rewriter = Rewriter::new(&self.store.directory, &self.deletes);
+        rewriter.copy_runs(runs, others)?;
+        let (sealed, reclaimed) = rewriter.finish()?;
         self.deletes -= reclaimed;
-        let sealed = out.finish()?;
         let infos = sealed.iter().map(|sealed| (&sealed.entry).into()).collect();
         self.changes.segments.extend(sealed);
         Ok(infos)
@@ -410,8 +227,25 @@ impl Edit<'_> {
         self.store.publish_changes(changes, None)
     }
 
-    /// Writes the set of deleted ids whose records segments still hold.
+    /// Writes the set of deleted ids anew, in the place of its copies.
     fn replace_deletes(&mut self) -> Result<()> {
+        let kept = self.deletes_in_files();
+        let old = self.sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);
+        self.changes.dropped.extend(old.map(|part| FileName::Part(part.entry.file)));
+        let copies = match self.store.directory.options.steps.take(Step::WriteDeletesTwice) {
+            _ if kept.is_empty() => 0,
+            true => DELETES_COPIES,
+            false => 1,
+        };
+        for copy in 0..copies {
+            self.write_part_unchecked(PartKind::DELETES, copy, |writer| encode_deletes(&kept, writer))?;
+        }
+        self.changes.deletes = Some(kept);
+        Ok(())
+    }
+
+    /// The deleted ids whose records can be in a file of the next generation.
+    fn deletes_in_files(&self) -> RoaringTreemap {
         let staying = self.sealed.segments.iter().map(|segment| segment.entry);
         let staying = staying.filter(|entry| !self.changes.dropped.contains(&FileName::Segment(entry.file)));
         let segments = staying.chain(self.changes.segments.iter().map(|sealed| sealed.entry));
@@ -422,25 +256,14 @@ impl Edit<'_> {
         let segments = segments.map(|entry| (entry.first_id, entry.last_id));
         let mut spans: Vec<_> = segments.chain(logs.filter_map(|log| log.ids)).collect();
         spans.sort_unstable();
-        // What lies between segments is taken away: a set of all ids within them could be of any size.
-        let (mut kept, mut behind) = (self.deletes.clone(), 0);
+        // Ids between the spans are taken away: a set of all ids within the spans could be of any size.
+        let (mut kept, mut next) = (self.deletes.clone(), 0);
         for (first, last) in spans {
-            kept.remove_range(behind..first.max(behind));
-            behind = behind.max(last.saturating_add(1));
+            kept.remove_range(next..first.max(next));
+            next = next.max(last.saturating_add(1));
         }
-        kept.remove_range(behind..);
-        let old = self.sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);
-        self.changes.dropped.extend(old.map(|part| FileName::Part(part.entry.file)));
-        let copies = match self.store.directory.options.steps.take(Step::WriteDeletesTwice) {
-            _ if kept.is_empty() => 0,
-            true => DELETES_COPIES,
-            false => 1,
-        };
-        for copy in 0..copies {
-            self.write_part_unchecked(PartKind::DELETES, copy, |writer| kept.serialize_into(writer))?;
-        }
-        self.changes.deletes = Some(kept);
-        Ok(())
+        kept.remove_range(next..);
+        kept
     }
 }
 
@@ -451,150 +274,4 @@ impl Drop for Edit<'_> {
         let parts = self.changes.parts.iter().map(|sealed| FileName::Part(sealed.entry.file));
         segments.chain(parts).for_each(|name| self.store.directory.remove(name));
     }
-}
-
-/// Copies blocks from runs into segments.
-struct Rewriter<'a> {
-    store: &'a Store,
-    out: SegmentsWriter<'a>,
-    packer: Packer,
-    deletes: &'a RoaringTreemap,
-    reclaimed: RoaringTreemap,
-    /// One more than the last id that was read: ids ascend, or somebody made this file.
-    next_id: u64,
-}
-
-/// Raw bytes that are packed before they are compressed together.
-const REWRITE_AT_ONCE: usize = 2 << 20;
-
-impl Rewriter<'_> {
-    fn copy(&mut self, run: &dyn Run, index: usize) -> Result<()> {
-        let place = run.place(index)?;
-        let file = run.file();
-        let (header, stored) = file.open(place)?;
-        if header.first_id < self.next_id {
-            let message = format!("expected ids from {} on, found {}", self.next_id, header.first_id);
-            return Err(Error::damaged(message).at(file.path()).at_offset(place.offset));
-        }
-        match header.kind {
-            BlockKind::Records => {
-                let raw = file.decode(&header, &stored, place.offset)?;
-                let block =
-                    Block::new(&header, raw).map_err(|e| e.at(file.path()).at_offset(place.offset))?;
-                self.copy_records(&header, &stored, &block)
-            }
-            BlockKind::Frame => {
-                let checked = header.check_payload(&stored, &file.binding, place.offset, file.steps);
-                checked.map_err(|e| e.at(file.path()))?;
-                self.next_id = header.first_id;
-                if self.deletes.contains(header.first_id) {
-                    return Ok(());
-                }
-                self.flush()?;
-                self.out.append(&verbatim(&header, &stored, header.first_id))
-            }
-            BlockKind::Deletes | BlockKind::Commit => {
-                let message = format!("expected records or a frame, found {:?}", header.kind);
-                Err(Error::damaged(message).at(file.path()).at_offset(place.offset))
-            }
-        }
-    }
-
-    fn copy_records(&mut self, header: &Header, stored: &[u8], block: &Block) -> Result<()> {
-        let mut last = header.first_id;
-        let mut keep = header.raw_len as usize >= self.packer.cut().block_len / 2;
-        for (id, _) in block.records() {
-            last = id;
-            keep &= !self.deletes.contains(id);
-        }
-        self.next_id = last.saturating_add(1);
-        if keep {
-            self.flush()?;
-            return self.out.append(&verbatim(header, stored, last));
-        }
-        for (id, body) in block.records() {
-            if self.deletes.contains(id) {
-                self.reclaimed.insert(id);
-                continue;
-            }
-            match body {
-                Body::Inline(range) => self.packer.push_inline(id, &block.raw()[range]),
-                Body::Large(large) => self.packer.push_large_as(id, large),
-            }
-        }
-        if self.packer.done_len() >= REWRITE_AT_ONCE {
-            self.write_packed()?;
-        }
-        Ok(())
-    }
-
-    /// Writes what is packed, to its last record.
-    fn flush(&mut self) -> Result<()> {
-        self.packer.end_block();
-        self.write_packed()
-    }
-
-    fn write_packed(&mut self) -> Result<()> {
-        let blocks = self.packer.take();
-        let encoded = self.store.directory.encode(&blocks)?;
-        self.packer.recycle(blocks);
-        encoded.iter().try_for_each(|block| self.out.append(block))
-    }
-}
-
-/// A block as it is, for another place.
-pub(super) fn verbatim(header: &Header, stored: &[u8], last: u64) -> EncodedBlock {
-    EncodedBlock {
-        kind: header.kind,
-        codec: header.codec,
-        first: header.first_id,
-        last,
-        count: header.count,
-        raw_len: header.raw_len,
-        stored: stored.to_vec(),
-    }
-}
-
-impl super::Directory {
-    /// Creates an empty log whose first commit will follow commit `seq`, and syncs it.
-    pub(super) fn create_log(&self, seq: u64, next_id: u64) -> Result<(LogWriter, LogEntry)> {
-        let id = self.next_file()?;
-        let name = FileName::Log(id);
-        let (path, file) = (self.path(name), self.create(name)?);
-        let header = FileHeader { kind: FileKind::Log, artifact: self.artifact, file: id };
-        file.write_all_at(&header.encode(), 0)
-            .map_err(|e| Error::io(e, "writing the header of a log", &path))?;
-        self.sync_data(Step::SyncNewLog, &*file, &path)?;
-        let chain = crate::checksum::Hash128::chain_start(self.artifact, id);
-        let checkpoint = Checkpoint { len: FILE_HEADER_LEN as u64, seq, next_id, chain };
-        let index = self.log_index(id, file.clone(), Vec::new());
-        let log = LogWriter::new(&path, file, self.binding(id), index, checkpoint);
-        Ok((log, LogEntry { file: id, checkpoint }))
-    }
-
-    /// Writes `manifest` as the generation after `catalog`, twice, and removes the copies of the one before.
-    pub(crate) fn write_generation(&self, catalog: &mut Manifest, mut manifest: Manifest) -> Result<()> {
-        let last = || Error::damaged("the manifest has the last of all 2^64 generations").at(&self.root);
-        manifest.generation = catalog.generation.checked_add(1).ok_or_else(last)?;
-        manifest.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        let bytes = manifest.encode();
-        for copy in 0..2 {
-            let name = FileName::Manifest { generation: manifest.generation, copy };
-            let (path, file) = (self.path(name), self.create(name)?);
-            file.write_all_at(&bytes, 0).map_err(|e| Error::io(e, "writing the manifest", &path))?;
-            self.sync_data(Step::SyncManifest, &*file, &path)?;
-        }
-        self.sync_names(Step::SyncManifestNames)?;
-        let old = std::mem::replace(catalog, manifest).generation;
-        for copy in 0..2 {
-            self.remove(FileName::Manifest { generation: old, copy });
-        }
-        Ok(())
-    }
-}
-
-/// The view of a log that takes no more, up to its checkpoint.
-pub(super) fn frozen_view(index: Arc<crate::log::LogIndex>, checkpoint: Checkpoint) -> LogView {
-    let blocks = index.len();
-    LogView::new(index, blocks, checkpoint.len, checkpoint.next_id)
 }

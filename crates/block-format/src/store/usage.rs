@@ -2,7 +2,7 @@
 
 use roaring::RoaringTreemap;
 
-use super::read_path::Snapshot;
+use super::read::Snapshot;
 use crate::error::Result;
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::FileId;
@@ -164,7 +164,7 @@ fn frames_len(run: &dyn Run, block: usize, id: u64) -> Result<u64> {
     Ok(len)
 }
 
-/// The share of deleted records of blocks that may have others too.
+/// Bytes of deleted records in blocks that may have others too, estimated from a sample.
 fn dead_len_within(run: &dyn Run, blocks: &[Place], deleted: &RoaringTreemap) -> u64 {
     let (mut looked_at, mut dead) = (0u64, 0u64);
     for &place in blocks.iter().step_by(blocks.len().div_ceil(SAMPLE).max(1)) {
@@ -175,17 +175,17 @@ fn dead_len_within(run: &dyn Run, blocks: &[Place], deleted: &RoaringTreemap) ->
             all_bytes += len;
             dead_bytes += if deleted.contains(id) { len } else { 0 };
         }
-        dead = dead.saturating_add(share(place.len, dead_bytes, all_bytes));
+        dead = dead.saturating_add(proportion(place.len, dead_bytes, all_bytes));
     }
     let all = blocks.iter().fold(0u64, |sum, place| sum.saturating_add(place.len));
-    share(all, dead, looked_at)
+    proportion(all, dead, looked_at)
 }
 
-/// `part` of `whole`, of so many bytes.
-fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+/// `bytes * part / whole`, rounded down.
+fn proportion(bytes: u64, part: u64, whole: u64) -> u64 {
     if whole == 0 {
         return 0;
     }
-    let share = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole);
-    u64::try_from(share).unwrap_or(bytes)
+    let scaled = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole);
+    u64::try_from(scaled).unwrap_or(bytes)
 }

@@ -11,10 +11,13 @@ mod map;
 #[cfg(feature = "testing")]
 mod memory;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+use crate::error::Result;
 
 pub use disk::DiskVfs;
 #[cfg(feature = "testing")]
@@ -45,14 +48,24 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// The pack whose files these are, if they are those of one.
-    fn as_pack(&self) -> Option<&crate::PackVfs> {
+    /// The one file in which all of these files lie, if they do, such as a pack.
+    fn container(&self) -> Option<&dyn Container> {
         None
     }
 
     /// Takes the exclusive lock on a file, which is created where it does not exist and is removed with the artifact only.
     /// [`io::ErrorKind::WouldBlock`] means that somebody else holds it. Dropping the value lets go.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>>;
+}
+
+/// One file that holds all files of an artifact.
+#[expect(clippy::len_without_is_empty, reason = "a length in bytes, not a collection")]
+pub trait Container: fmt::Debug + Any {
+    /// Length of the file in bytes.
+    fn len(&self) -> u64;
+
+    /// Reads all of it, and compares the hash over it.
+    fn verify(&self) -> Result<()>;
 }
 
 /// An exclusive lock on a file. Dropping it lets go.

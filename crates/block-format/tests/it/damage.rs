@@ -258,7 +258,7 @@ pub(crate) fn truncations(left_out: Option<Step>, stride: usize) -> Result<u64, 
         let manifest = path.to_string_lossy().contains("manifest-");
         let opened = Store::open_read_only_in(Arc::new(changed), ROOT, options.clone());
         let says_so = |damage: &block_format::Damage| {
-            damage.is_derived && damage.path == *path && damage.error.kind() == ErrorKind::Truncated
+            damage.is_derived && damage.path == *path && damage.kind == ErrorKind::Truncated
         };
         match opened {
             Ok(_) if manifest => Ok(1),

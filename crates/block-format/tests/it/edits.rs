@@ -129,7 +129,7 @@ fn a_lost_part_keeps_nobody_from_the_records() {
         assert_eq!(alive(&reader), [0]);
         let (store, found) = open(&disk, &quiet()).unwrap();
         assert_eq!(found.damage.len(), 1);
-        assert_eq!((&found.damage[0].path, found.damage[0].error.kind()), (&path, kind));
+        assert_eq!((&found.damage[0].path, found.damage[0].kind), (&path, kind));
         let parts = store.snapshot().parts().to_vec();
         let lost = parts.iter().find(|listed| listed.id() == part).unwrap();
         assert_eq!((lost.kind(), lost.tag(), lost.len()), (PartKind(300), 1, 0));

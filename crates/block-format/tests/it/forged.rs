@@ -165,7 +165,7 @@ fn a_table_with_ids_that_its_segment_has_not_is_built_again() {
     store.close().unwrap();
     assert!(verify(&disk).damage.is_empty());
     let forged = forge(&disk, |_| vec![(SEGMENT + 32, LAST - 1), (SEGMENT + 40, LAST - 1)]);
-    assert!(verify(&forged).damage.iter().any(|damage| damage.error.to_string().contains("an id that")));
+    assert!(verify(&forged).damage.iter().any(|damage| damage.message.contains("an id that")));
     drop(read_only(&forged).0.snapshot().get(RecordId(LAST - 1)));
 }
 
@@ -189,7 +189,7 @@ fn a_commit_record_of_another_length_at_the_end_of_a_damaged_log_is_passed_over(
     let len = log.len() as u64;
     let forged = forge(&disk, |log| vec![(log + 8, len)]);
     forged.write_file(&path, log);
-    let kinds: Vec<_> = verify(&forged).damage.iter().map(|damage| damage.error.kind()).collect();
+    let kinds: Vec<_> = verify(&forged).damage.iter().map(|damage| damage.kind).collect();
     assert!(kinds.contains(&ErrorKind::Damaged) && !kinds.contains(&ErrorKind::Truncated), "{kinds:?}");
 }
 

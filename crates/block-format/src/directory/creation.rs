@@ -1,0 +1,141 @@
+//! A directory becomes that of an artifact, and stops being one: made, locked, and cleared again when something fails.
+
+use std::io;
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{FileName, LOCK};
+use crate::options::Options;
+use crate::protocol::Step;
+use crate::vfs::{Vfs, VfsLock};
+
+/// What [`Store::create`](crate::Store::create) made beside the files that have a [`FileName`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Creation {
+    pub(crate) directory: bool,
+    pub(crate) lock: bool,
+}
+
+impl Creation {
+    /// Removes what has no [`FileName`]. The lock is held, if there is one.
+    fn undo(self, vfs: &dyn Vfs, root: &Path) -> Result<()> {
+        if self.lock {
+            unlink(vfs, &root.join(LOCK))?;
+        }
+        if self.directory {
+            let _ = vfs.remove_dir(root); // stays if somebody has put a file of their own there
+        }
+        Ok(())
+    }
+}
+
+/// Removes what was made before anything was written, unless it is in the hands of another writer. Returns the error.
+pub(crate) fn undo(vfs: &dyn Vfs, root: &Path, creation: Creation, e: Error) -> Error {
+    if !matches!(e.kind(), ErrorKind::Locked | ErrorKind::AlreadyExists) {
+        let _ = creation.undo(vfs, root); // the error says why
+    }
+    e
+}
+
+/// Refuses to write anything else into the directory of an artifact: the next open removes what has a name of ours.
+pub(crate) fn refuse_inside_artifact(vfs: &dyn Vfs, destination: &Path) -> Result<()> {
+    let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    // Where there is no such directory, whoever writes there says so.
+    let names = vfs.list(parent).unwrap_or_default();
+    if names.iter().any(|name| matches!(FileName::parse(name), Some(FileName::Manifest { .. }))) {
+        let message = "expected a destination outside of the directory of an artifact; choose another folder";
+        return Err(Error::invalid(message).at(destination));
+    }
+    Ok(())
+}
+
+/// Makes the directory, or makes sure that nothing is in it but what an artifact is made of.
+pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
+    let names = match vfs.list(root) {
+        Ok(names) => names,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            vfs.create_dir(root).map_err(|e| no_directory(e, root))?;
+            return Ok(Creation { directory: true, lock: true });
+        }
+        Err(e) => return Err(no_directory(e, root)),
+    };
+    let mut others: Vec<&String> =
+        names.iter().filter(|name| *name != LOCK && FileName::parse(name).is_none()).collect();
+    others.sort_unstable();
+    if let Some(first) = others.first() {
+        let more = match others.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "the directory holds other files (found {first:?}{more}); an artifact needs a new or an empty directory"
+        );
+        return Err(Error::new(ErrorKind::AlreadyExists, message).at(root));
+    }
+    Ok(Creation { directory: false, lock: !names.iter().any(|name| name == LOCK) })
+}
+
+/// The files of an interrupted creation, if there are any; an error if there is an artifact.
+fn no_directory(e: io::Error, root: &Path) -> Error {
+    match e.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Error::new(ErrorKind::AlreadyExists, "there is a file here; an artifact is a directory").at(root)
+        }
+        _ => Error::io(e, "creating the directory", root),
+    }
+}
+
+/// Makes the directory of an artifact durable in its parent.
+pub(crate) fn sync_parent(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<()> {
+    let Some(parent) = root.parent().filter(|_| options.steps.take(Step::SyncParentDir)) else {
+        return Ok(());
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    vfs.sync_dir(parent).map_err(|e| Error::io(e, "syncing the directory to disk", parent))
+}
+
+pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn VfsLock>> {
+    let path = root.join(LOCK);
+    vfs.lock(&path).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock => {
+            let message = "another writer has the artifact open; wait for it, or use `open_read_only`";
+            Error::new(ErrorKind::Locked, message).at(root)
+        }
+        io::ErrorKind::InvalidInput => {
+            let message = "expected the lock, a regular file, found a link or something else; remove it";
+            Error::new(ErrorKind::NotAnArtifact, message).at(&path)
+        }
+        _ => Error::io(e, "locking", &path),
+    })
+}
+
+/// Removes the files of an artifact but those in `keep`, and what else its creation made. The lock is held, and is the
+/// last file that goes.
+pub(crate) fn remove_artifact(
+    vfs: &dyn Vfs,
+    root: &Path,
+    keep: &[FileName],
+    creation: Creation,
+) -> Result<()> {
+    let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
+    let mut files: Vec<FileName> = names.iter().filter_map(|name| FileName::parse(name)).collect();
+    files.retain(|name| !keep.contains(name));
+    // Manifests first, and for good if the disk lets us: nothing that names a file may outlive it, also when the power fails in between.
+    let (manifests, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|name| matches!(name, FileName::Manifest { .. }));
+    let remove = |name: &FileName| unlink(vfs, &root.join(name.to_string()));
+    manifests.iter().try_for_each(remove)?;
+    if !manifests.is_empty() {
+        let _ = vfs.sync_dir(root).or_else(|_| vfs.sync_dir(root));
+    }
+    others.iter().try_for_each(remove)?;
+    creation.undo(vfs, root)
+}
+
+fn unlink(vfs: &dyn Vfs, path: &Path) -> Result<()> {
+    match vfs.unlink(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(e, "removing the file", path)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,172 @@
+//! The directory of one artifact: how its files are named, created, opened, synced and removed.
+//!
+//! Everything that reads or writes a file of the artifact is handed a [`Directory`], which has what they all need: the file system, the
+//! options, the codec, the cache and the threads.
+
+pub(crate) mod creation;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::block::codec::Codec;
+use crate::block::writer::{BlockLimits, EncodedBlock, RawBlocks};
+use crate::cache::BlockCache;
+use crate::checksum::Binding;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::{FileName, LOCK};
+use crate::id::{ArtifactId, FileId};
+use crate::options::Options;
+use crate::protocol::Step;
+use crate::run::BlockFile;
+use crate::source::Source;
+use crate::vfs::{Access, Vfs, VfsFile, VfsLock};
+use crate::workers::Workers;
+
+/// The directory, and what every file in it needs to be read or written.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) root: PathBuf,
+    pub(crate) artifact: ArtifactId,
+    pub(crate) options: Options,
+    pub(crate) codec: Arc<Codec>,
+    pub(crate) cache: Arc<BlockCache>,
+    pub(crate) workers: Arc<Workers>,
+    /// Held as long as somebody may write here.
+    pub(crate) lock: Option<Box<dyn VfsLock>>,
+    pub(crate) next_file: AtomicU64,
+}
+
+impl Directory {
+    pub(crate) fn new(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        artifact: ArtifactId,
+        options: &Options,
+        next_file: u64,
+    ) -> Self {
+        Self {
+            vfs,
+            root: root.to_owned(),
+            artifact,
+            options: options.clone(),
+            codec: Arc::new(Codec::new(options.compression)),
+            cache: Arc::new(BlockCache::new(options.cache_bytes, options.block_len)),
+            workers: Arc::new(Workers::new(options.threads.clone())),
+            lock: None,
+            next_file: AtomicU64::new(next_file),
+        }
+    }
+
+    /// Refuses to write when the lock that is held is not the one at its path any more.
+    pub(crate) fn check_lock(&self) -> Result<()> {
+        let Some(lock) = self.lock.as_ref().filter(|_| self.options.steps.take(Step::CheckLock)) else {
+            return Ok(());
+        };
+        let path = self.root.join(LOCK);
+        if lock.is_held().map_err(|e| Error::io(e, "looking at the lock", &path))? {
+            return Ok(());
+        }
+        let message = "the lock was removed or replaced since it was taken, or this process was forked from the one that took it, so \
+                       that another writer may be at work; nothing was written: open the artifact again";
+        Err(Error::new(ErrorKind::Locked, message).at(&path))
+    }
+
+    pub(crate) fn path(&self, name: FileName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+
+    pub(crate) fn binding(&self, file: FileId) -> Binding {
+        Binding::new(self.artifact, file).at_any_place_unless(self.options.steps.take(Step::CheckPlace))
+    }
+
+    /// A number that no file has or had.
+    pub(crate) fn next_file(&self) -> Result<FileId> {
+        let given =
+            self.next_file.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_add(1));
+        let used = |_| Error::damaged("a file here has the last of all 2^64 numbers").at(&self.root);
+        given.map(FileId).map_err(used)
+    }
+
+    pub(crate) fn create(&self, name: FileName) -> Result<Arc<dyn VfsFile>> {
+        self.check_lock()?;
+        let path = self.path(name);
+        self.vfs.create_new(&path).map_err(|e| Error::io(e, "creating the file", &path))
+    }
+
+    pub(crate) fn open(&self, name: FileName, access: Access) -> Result<Arc<dyn VfsFile>> {
+        let path = self.path(name);
+        self.vfs.open(&path, access).map_err(|e| open_error(e, &path))
+    }
+
+    /// A file for reading, and its length.
+    pub(crate) fn open_with_len(&self, name: FileName) -> Result<(Arc<dyn VfsFile>, u64)> {
+        let file = self.open(name, Access::Read)?;
+        let len = file_len(&*file, &self.path(name))?;
+        Ok((file, len))
+    }
+
+    /// Removes a file that nothing refers to. That it stays, for now, does no harm: the next open tries again.
+    pub(crate) fn remove(&self, name: FileName) {
+        let _ = self.vfs.unlink(&self.path(name));
+    }
+
+    pub(crate) fn sync_data(&self, step: Step, file: &dyn VfsFile, path: &Path) -> Result<()> {
+        if !self.options.steps.take(step) {
+            return Ok(());
+        }
+        file.sync_data().map_err(|e| Error::io(e, "syncing the file to disk", path))
+    }
+
+    pub(crate) fn sync_names(&self, step: Step) -> Result<()> {
+        if !self.options.steps.take(step) {
+            return Ok(());
+        }
+        let failed = |e| Error::io(e, "syncing the directory to disk", &self.root);
+        self.vfs.sync_dir(&self.root).map_err(failed)
+    }
+
+    /// What is needed to read the blocks of a file.
+    pub(crate) fn block_file(&self, id: FileId, source: Source) -> BlockFile {
+        let (binding, codec, cache) = (self.binding(id), self.codec.clone(), self.cache.clone());
+        BlockFile { id, source, binding, codec, cache, steps: self.options.steps }
+    }
+
+    /// Compresses blocks, by several threads if there is enough for them.
+    pub(crate) fn encode(&self, blocks: &RawBlocks) -> Result<Vec<EncodedBlock>> {
+        if blocks.is_worth_dividing() {
+            return self.workers.run(|divided| blocks.encode(&self.codec, divided));
+        }
+        blocks.encode(&self.codec, false)
+    }
+
+    /// How records are cut into blocks.
+    pub(crate) fn limits(&self) -> BlockLimits {
+        let Options { block_len, inline_max, frame_len, .. } = self.options;
+        BlockLimits {
+            block_len: block_len as usize,
+            inline_max: inline_max as usize,
+            frame_len: frame_len as usize,
+        }
+    }
+}
+
+/// An open that failed, as a sentence.
+pub(crate) fn open_error(e: io::Error, path: &Path) -> Error {
+    match e.kind() {
+        io::ErrorKind::NotFound => {
+            let message = "a file of the artifact is missing; `salvage` keeps what the other files hold";
+            Error::new(ErrorKind::MissingFile, message).at(path)
+        }
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
+            Error::new(ErrorKind::NotAnArtifact, "expected a regular file").at(path)
+        }
+        _ => Error::io(e, "opening the file", path),
+    }
+}
+
+pub(crate) fn file_len(file: &dyn VfsFile, path: &Path) -> Result<u64> {
+    file.len().map_err(|e| Error::io(e, "asking for the length", path))
+}

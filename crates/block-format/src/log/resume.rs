@@ -1,0 +1,210 @@
+//! Behind damage: whether it was acknowledged, which ids may be lost, and where a scan can go on.
+
+use super::layout::{COMMIT_LEN, Commit};
+use super::scan::{COMMIT_BLOCK_LEN, Scanner};
+use crate::block::layout::HEADER_LEN;
+use crate::block::reader::deleted_ids;
+use crate::block::{BlockKind, Header};
+use crate::damage::Damage;
+use crate::error::{Error, Result};
+use crate::protocol::Step;
+use crate::run::Place;
+use crate::walk::next_sound;
+use crate::wire::array_at;
+
+impl Scanner<'_> {
+    /// At bytes that do not hold: a torn tail ends the scan (`false`); damage to what was acknowledged is recorded,
+    /// and the scan goes on at the next block that holds (`true`).
+    pub(super) fn resume(&mut self, error: Error) -> Result<bool> {
+        if self.checkpoint.is_none() {
+            return Ok(false);
+        }
+        let at = self.at;
+        let acknowledged = self.acknowledged_from(at)?;
+        let Some(end) = acknowledged else { return Ok(false) };
+        if let Some(commit) = self.unchained.take() {
+            self.accept_unchained(&commit, &error);
+            return Ok(true);
+        }
+        let next = self.next_sound(at + 1, end)?;
+        let low = self.last_id();
+        let (resume_at, high) = match &next {
+            Some((offset, header)) => {
+                let high = match header.kind {
+                    BlockKind::Records | BlockKind::Frame => header.first_id,
+                    BlockKind::Deletes | BlockKind::Commit => self.first_id_after(*offset, end)?,
+                };
+                (*offset, high)
+            }
+            None => (end, self.checkpoint.map_or(low, |at| at.next_id)),
+        };
+        self.record_gap(at..resume_at, &error, low..high.max(low));
+        self.at = resume_at;
+        // The chain is broken here; the next commit record is taken at its word, for it is sound itself.
+        match next {
+            Some((_, header)) if header.kind == BlockKind::Commit => self.take_unchained_commit(&header)?,
+            Some(_) => self.skip_to_commit(end)?,
+            None => {}
+        }
+        Ok(self.at < self.scan.file_len)
+    }
+
+    /// A sound commit over blocks that are not what it covers: names those that do not hold, and takes the others.
+    fn accept_unchained(&mut self, commit: &Commit, error: &Error) {
+        let places = &self.pending.places;
+        let next_ids = places.iter().skip(1).map(|place| place.first_id).chain([commit.next_id]);
+        let damaged = places.iter().zip(next_ids).filter_map(|(&place, next)| {
+            let (header, stored) = self.file.open(place).ok()?;
+            let held = header.check_payload(&stored, &self.file.binding, place.offset, self.file.steps);
+            let range = place.offset..place.offset + place.len;
+            let lost = place.first_id..next.max(place.first_id + 1);
+            Some(Damage::new(self.file.path(), range, &held.err()?, lost))
+        });
+        let mut damaged: Vec<Damage> = damaged.collect();
+        let end = self.at + COMMIT_BLOCK_LEN;
+        if damaged.is_empty() {
+            let range = self.scan.committed.len..end;
+            damaged.push(Damage::new(self.file.path(), range, error, 0..0));
+        }
+        self.scan.damage.extend(damaged);
+        self.at = end;
+        self.accept(commit);
+    }
+
+    /// Blocks behind damage, up to the commit that covers them.
+    fn skip_to_commit(&mut self, end: u64) -> Result<()> {
+        while self.at < end {
+            let Some((offset, header)) = self.next_sound(self.at, end)? else {
+                self.at = end;
+                return Ok(());
+            };
+            if offset != self.at {
+                let (low, at) = (self.last_id(), self.at);
+                let error = Error::damaged("no block begins here");
+                let high = match header.kind {
+                    BlockKind::Records | BlockKind::Frame => header.first_id,
+                    BlockKind::Deletes | BlockKind::Commit => self.first_id_after(offset, end)?,
+                };
+                self.record_gap(at..offset, &error, low..high.max(low));
+                self.at = offset;
+            }
+            match header.kind {
+                BlockKind::Commit => return self.take_unchained_commit(&header),
+                BlockKind::Deletes => {
+                    let bytes = self.window.read(offset, header.block_len())?.to_vec();
+                    let ids = self.file.decode(&header, &bytes[HEADER_LEN..], offset);
+                    match ids.and_then(|raw| deleted_ids(&header, &raw)) {
+                        Ok(ids) => self.pending.deletes.push((offset, ids)),
+                        Err(error) => {
+                            let range = offset..offset + header.block_len();
+                            self.record_gap(range, &error, 0..0);
+                        }
+                    }
+                }
+                BlockKind::Records | BlockKind::Frame => {
+                    let place = Place { first_id: header.first_id, offset, len: header.block_len() };
+                    self.pending.places.push(place);
+                }
+            }
+            self.at += header.block_len();
+        }
+        Ok(())
+    }
+
+    fn take_unchained_commit(&mut self, header: &Header) -> Result<()> {
+        let at = self.at;
+        self.at += header.block_len();
+        if let Some(commit) = self.commit_at(at, header)? {
+            self.accept(&commit);
+        } else {
+            let error = Error::damaged("commit record: checksum");
+            self.record_gap(at..self.at, &error, 0..0);
+        }
+        Ok(())
+    }
+
+    /// The commit record in the block at `at`, if it is one that holds.
+    fn commit_at(&mut self, at: u64, header: &Header) -> Result<Option<Commit>> {
+        if header.kind != BlockKind::Commit || header.stored_len as usize != COMMIT_LEN {
+            return Ok(None);
+        }
+        let payload: [u8; COMMIT_LEN] =
+            array_at(self.window.read(at + HEADER_LEN as u64, COMMIT_LEN as u64)?, 0);
+        let held = header.check_payload(&payload, &self.file.binding, at, self.file.steps);
+        Ok(held.is_ok().then(|| Commit::decode(&payload)))
+    }
+
+    /// The end of the newest commit behind `at` that was acknowledged, if what is at `at` was acknowledged too: a
+    /// checkpoint lies behind it, or a commit that was written when a commit in between was known to be synced.
+    fn acknowledged_from(&mut self, at: u64) -> Result<Option<u64>> {
+        let checkpoint = self.checkpoint.filter(|_| self.file.steps.take(Step::CheckCheckpoint));
+        let mut end = checkpoint.map(|checkpoint| checkpoint.len).filter(|&len| len > at);
+        if !self.file.steps.take(Step::CheckFloor) {
+            return Ok(end);
+        }
+        let last = self.scan.committed.seq;
+        let mut from = at;
+        while let Some((offset, commit)) = self.next_commit(from)? {
+            if commit.sync_floor > last {
+                end = Some(end.unwrap_or(0).max(offset + COMMIT_BLOCK_LEN));
+            }
+            from = offset + 1;
+        }
+        Ok(end)
+    }
+
+    /// The next sound commit record at or behind `from`.
+    fn next_commit(&mut self, mut from: u64) -> Result<Option<(u64, Commit)>> {
+        while let Some((at, header)) = self.next_sound(from, self.scan.file_len)? {
+            from = at + 1;
+            if let Some(commit) = self.commit_at(at, &header)? {
+                return Ok(Some((at, commit)));
+            }
+            if header.kind != BlockKind::Commit {
+                from = at + header.block_len();
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next place at or behind `from` where a block header holds and its block ends before `end`.
+    fn next_sound(&mut self, from: u64, end: u64) -> Result<Option<(u64, Header)>> {
+        next_sound(self.file, &mut self.window, from, end)
+    }
+
+    /// The first id in a block behind `offset`, or the next id of the commit that ends there.
+    fn first_id_after(&mut self, offset: u64, end: u64) -> Result<u64> {
+        let mut from = offset;
+        while let Some((at, header)) = self.next_sound(from, end)? {
+            match header.kind {
+                BlockKind::Records | BlockKind::Frame => return Ok(header.first_id),
+                BlockKind::Commit => {
+                    if let Some(commit) = self.commit_at(at, &header)? {
+                        return Ok(commit.next_id);
+                    }
+                }
+                BlockKind::Deletes => {}
+            }
+            from = at + header.block_len();
+        }
+        Ok(self.checkpoint.map_or(u64::MAX, |at| at.next_id))
+    }
+
+    /// The commits must reach the checkpoint.
+    pub(super) fn check_reached(&mut self) {
+        let Some(checkpoint) = self.checkpoint else { return };
+        if self.scan.committed.len >= checkpoint.len || !self.file.steps.take(Step::CheckCheckpoint) {
+            return;
+        }
+        let at = self.scan.committed.len;
+        if self.scan.damage.last().is_none_or(|damaged| damaged.range.end < checkpoint.len) {
+            let low = self.last_id();
+            let error = Error::damaged(format!("the log was durable up to byte {}", checkpoint.len));
+            self.record_gap(at..checkpoint.len, &error, low..checkpoint.next_id.max(low));
+        }
+        // What is sound behind the last commit was covered by one that is damaged.
+        self.scan.deletes_lost |= !self.pending.has_all_deletes(checkpoint.len, 0);
+        self.take_pending(checkpoint.seq);
+        self.scan.committed = checkpoint;
+    }
+}

@@ -1,0 +1,124 @@
+//! What a scan of a log knows so far: commits that hold, blocks since the last one, damage.
+
+use std::ops::Range;
+
+use super::layout::{COMMIT_LEN, Commit};
+use crate::block::layout::HEADER_LEN;
+use crate::checksum::Hash128;
+use crate::damage::Damage;
+use crate::error::Error;
+use crate::manifest::Checkpoint;
+use crate::run::{BlockFile, Place};
+use crate::source::Window;
+
+/// What a scan found.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// The last commit that holds.
+    pub(crate) committed: Checkpoint,
+    /// The blocks of records and frames that commits cover.
+    pub(crate) places: Vec<Place>,
+    /// Deleted ids with the commit that deleted them.
+    pub(crate) deletes: Vec<(u64, u64)>,
+    /// Stretches that are not what was written there, though a commit that was acknowledged covers them.
+    pub(crate) damage: Vec<Damage>,
+    /// Length of the log when the scan began.
+    pub(crate) file_len: u64,
+    /// Some of the damage may have been a list of deleted ids: nobody can say which records are alive.
+    pub(crate) deletes_lost: bool,
+    /// The commit that recovery copied from an earlier log, if the log begins with one.
+    pub(crate) adopted: Option<u64>,
+}
+
+impl Scan {
+    /// Bytes behind the last commit that holds: written, but never acknowledged.
+    pub(crate) fn torn_len(&self) -> u64 {
+        self.file_len.saturating_sub(self.committed.len)
+    }
+
+    /// Ranges of ids whose blocks are damaged beyond recognition.
+    pub(crate) fn lost(&self) -> Vec<Range<u64>> {
+        let ranges = self.damage.iter().map(|damage| damage.lost.start.0..damage.lost.end.0);
+        ranges.filter(|range| !range.is_empty()).collect()
+    }
+}
+
+/// A scan in progress.
+pub(super) struct Scanner<'a> {
+    pub(super) file: &'a BlockFile,
+    pub(super) window: Window<'a>,
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// Offset of the next block.
+    pub(super) at: u64,
+    pub(super) hash: Hash128,
+    pub(super) pending: Pending,
+    /// Whether the next commit is the first of a log that may begin at any commit.
+    pub(super) first: bool,
+    /// A sound commit record that does not follow from what is before it.
+    pub(super) unchained: Option<Commit>,
+    pub(super) scan: Scan,
+}
+
+/// What was read since the last commit.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) places: Vec<Place>,
+    /// The offsets of blocks of deleted ids, and the ids.
+    pub(super) deletes: Vec<(u64, Vec<u64>)>,
+    /// Stretches in which no block was recognised.
+    pub(super) gaps: Vec<Range<u64>>,
+}
+
+/// Header and payload of the block of a commit record.
+pub(super) const COMMIT_BLOCK_LEN: u64 = (HEADER_LEN + COMMIT_LEN) as u64;
+
+impl Pending {
+    /// Whether all deleted ids of the commit that covers the bytes from `start` on, and of those before it whose own
+    /// record is damaged, are here: `deletes` of them behind `start`; and before it nothing is damaged but a record.
+    pub(super) fn has_all_deletes(&self, start: u64, deletes: u64) -> bool {
+        let behind = self.deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
+        let only_commits = |gap: &Range<u64>| {
+            gap.start >= start || (gap.end == start && gap.end - gap.start == COMMIT_BLOCK_LEN)
+        };
+        behind.sum::<u64>() == deletes && self.gaps.iter().all(only_commits)
+    }
+}
+
+impl Scanner<'_> {
+    /// Takes a commit whose record ends at `at`, with the blocks since the one before.
+    pub(super) fn accept(&mut self, commit: &Commit) {
+        let start = (self.at - COMMIT_BLOCK_LEN).saturating_sub(commit.covered_len);
+        self.scan.deletes_lost |= !self.pending.has_all_deletes(start, commit.deletes);
+        self.take_pending(commit.seq);
+        self.scan.committed =
+            Checkpoint { len: self.at, seq: commit.seq, next_id: commit.next_id, chain: commit.chain };
+        self.hash = Hash128::chain(commit.chain);
+        self.first = false;
+    }
+
+    /// Makes the blocks since the last commit part of commit `seq`.
+    pub(super) fn take_pending(&mut self, seq: u64) {
+        let Pending { places, deletes, .. } = std::mem::take(&mut self.pending);
+        self.scan.places.extend(places);
+        let ids = deletes.into_iter().flat_map(|(_, ids)| ids);
+        self.scan.deletes.extend(ids.map(|id| (id, seq)));
+    }
+
+    /// Remembers a stretch in which no block was recognised.
+    pub(super) fn record_gap(&mut self, range: Range<u64>, error: &Error, lost: Range<u64>) {
+        self.pending.gaps.push(range.clone());
+        self.scan.damage.push(Damage::new(self.file.path(), range, error, lost));
+    }
+
+    /// One more than the last id that is known to be in a sound block: where lost ids can begin.
+    pub(super) fn last_id(&self) -> u64 {
+        match self.pending.places.last().or(self.scan.places.last()) {
+            None => self.scan.committed.next_id.min(self.checkpoint.map_or(u64::MAX, |at| at.next_id)),
+            Some(&place) => {
+                let block = self.file.records(place).ok();
+                let last = block.and_then(|block| block.records().last().map(|(id, _)| id + 1));
+                last.unwrap_or(place.first_id)
+            }
+        }
+    }
+}

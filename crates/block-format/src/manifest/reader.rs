@@ -1,0 +1,146 @@
+//! A directory → its manifests, and the newest one that holds.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use super::layout::MAX_LEN;
+use super::{Manifest, SegmentEntry};
+use crate::directory::{file_len, open_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::file::FileName;
+use crate::file::layout::FILE_HEADER_LEN;
+use crate::id::FileId;
+use crate::options::Options;
+use crate::source::Source;
+use crate::vfs::{Access, Vfs};
+
+/// The manifests found in a directory.
+#[derive(Debug)]
+pub(crate) struct Manifests {
+    /// The newest one that holds.
+    pub(crate) newest: Option<Manifest>,
+    /// Copies that do not hold, or that are missing beside their twin.
+    pub(crate) damaged: Vec<(FileName, Error)>,
+    /// The highest generation that any name mentions.
+    pub(crate) highest: u64,
+    pub(crate) names: Vec<FileName>,
+}
+
+/// Lists a directory and reads its manifests.
+pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<Manifests> {
+    let listed = vfs.list(root).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, "there is no artifact here; `create` makes one").at(root)
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+            let message = "expected the directory of an artifact, found a file";
+            Error::new(ErrorKind::NotAnArtifact, message).at(root)
+        }
+        _ => Error::io(e, "listing the directory", root),
+    })?;
+    let mut names: Vec<FileName> = listed.iter().filter_map(|name| FileName::parse(name)).collect();
+    names.sort_unstable();
+    let generation_of = |name: &FileName| match name {
+        FileName::Manifest { generation, .. } => Some(*generation),
+        _ => None,
+    };
+    let mut generations: Vec<u64> = names.iter().filter_map(generation_of).collect();
+    generations.dedup();
+    let highest = generations.last().copied().unwrap_or(0);
+    let mut found = Manifests { newest: None, damaged: Vec::new(), highest, names };
+    for &generation in generations.iter().rev() {
+        for copy in 0..2 {
+            let name = FileName::Manifest { generation, copy };
+            match read_manifest(vfs, &root.join(name.to_string()), generation, options) {
+                Ok(manifest) => found.newest = found.newest.or(Some(manifest)),
+                Err(e) if e.kind() == ErrorKind::NewerFormat || e.is_io() => return Err(e),
+                Err(e) => found.damaged.push((name, e)),
+            }
+        }
+        if found.newest.is_some() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn read_manifest(vfs: &dyn Vfs, path: &Path, generation: u64, options: &Options) -> Result<Manifest> {
+    let file = vfs.open(path, Access::Read).map_err(|e| open_error(e, path))?;
+    let len = file_len(&*file, path)?;
+    if len > MAX_LEN {
+        return Err(
+            Error::damaged(format!("manifest: expected at most {MAX_LEN} bytes, found {len}")).at(path)
+        );
+    }
+    let source = Source::file(path, len, file);
+    let manifest = Manifest::decode(&source.read(0, len)?, options.steps).map_err(|e| e.at(path))?;
+    let foreign = |message: String| Err(Error::new(ErrorKind::Foreign, message).at(path));
+    if manifest.generation != generation {
+        return foreign(format!("expected generation {generation}, found {}", manifest.generation));
+    }
+    check_consistency(&manifest).map_err(|e| e.at(path))?;
+    Ok(manifest)
+}
+
+/// A hash can be right over nonsense that somebody made: nothing behind this asks again.
+fn check_consistency(manifest: &Manifest) -> Result<()> {
+    let fault = |message: &str| Err(Error::damaged(format!("manifest: {message}")));
+    let Manifest { next_file, segments, parts, logs, .. } = manifest;
+    let files = segments.iter().map(|entry| entry.file).chain(parts.iter().map(|entry| entry.file));
+    let files: Vec<FileId> = files.chain(logs.iter().map(|entry| entry.file)).collect();
+    if files.iter().collect::<HashSet<_>>().len() != files.len() || files.iter().any(|file| file >= next_file)
+    {
+        return fault("a file number twice, or one that was not given out");
+    }
+    if logs.is_empty() || logs.iter().any(|entry| entry.checkpoint.len < FILE_HEADER_LEN as u64) {
+        return fault("no log, or one without a header");
+    }
+    let ordered = |entry: &SegmentEntry| entry.first_id <= entry.last_id && entry.last_id < u64::MAX;
+    if !segments.iter().all(ordered) || segments.windows(2).any(|pair| pair[0].last_id >= pair[1].first_id) {
+        return fault("segments overlap or repeat ids");
+    }
+    Ok(())
+}
+
+/// Whether what lies in a directory without a sound manifest is the beginning of a creation that never finished: then
+/// nothing was ever acknowledged here.
+pub(crate) fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Result<bool> {
+    // Manifests go first when a creation is undone: parts without any are what is left of that.
+    let has_manifest = found.names.iter().any(|name| matches!(name, FileName::Manifest { .. }));
+    for &name in &found.names {
+        match name {
+            FileName::Segment(_) => return Ok(false),
+            FileName::Part(_) if has_manifest => return Ok(false),
+            FileName::Part(_) | FileName::Manifest { .. } => {}
+            FileName::Log(_) => {
+                let path = root.join(name.to_string());
+                let file = vfs.open(&path, Access::Read).map_err(|e| open_error(e, &path))?;
+                let len = file_len(&*file, &path)?;
+                if len > FILE_HEADER_LEN as u64 {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The newest manifest, or why there is none.
+pub(crate) fn newest(
+    vfs: &dyn Vfs,
+    root: &Path,
+    mut found: Manifests,
+) -> Result<(Manifest, Vec<(FileName, Error)>)> {
+    if let Some(manifest) = found.newest.take() {
+        return Ok((manifest, found.damaged));
+    }
+    if is_interrupted_creation(vfs, root, &found)? {
+        let message = "there is no artifact here, or its creation never finished; `create` makes one";
+        return Err(Error::new(ErrorKind::NotFound, message).at(root));
+    }
+    let why = found.damaged.first().map_or(String::new(), |(_, e)| format!(" ({e})"));
+    let message =
+        format!("no copy of the manifest holds{why}; `salvage` copies what is sound into a new artifact");
+    Err(Error::damaged(message).at(root))
+}

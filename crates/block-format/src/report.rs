@@ -1,0 +1,143 @@
+//! What opening, verifying and salvaging an artifact found.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::damage::Damage;
+use crate::id::RecordId;
+use crate::part::PartKind;
+
+/// What opening found, beyond what a closed artifact has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct RecoveryReport {
+    /// Commits that were in the log behind the manifest's checkpoint: the artifact was not closed after them.
+    pub commits_recovered: u64,
+    /// Records in them.
+    pub records_recovered: u64,
+    /// Bytes behind the last commit: of one that was never acknowledged.
+    pub dropped_len: u64,
+    /// Files that no generation names and that were removed: of a commit or an edit that never finished.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "lossy_paths"))]
+    pub removed_files: Vec<PathBuf>,
+    /// Copies of the manifest that were missing or damaged and were written anew.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "lossy_paths"))]
+    pub manifests_rewritten: Vec<PathBuf>,
+    /// Damage that was met. Where it [is derived](Damage::is_derived), the artifact opens all the same; otherwise only
+    /// [`Store::open_read_only`](crate::Store::open_read_only) goes on in spite of it. `verify` looks everywhere.
+    pub damage: Vec<Damage>,
+}
+
+impl RecoveryReport {
+    /// Whether the artifact was found as it was closed.
+    pub fn is_clean(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What [`verify`](crate::verify) read and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Files looked at.
+    pub files: u64,
+    /// Blocks of records and frames in them.
+    pub blocks: u64,
+    /// Records in those blocks, deleted ones included; counted at [`VerifyLevel::Decode`](crate::VerifyLevel::Decode).
+    pub records: u64,
+    /// Bytes behind the last commit of an artifact that was not closed: no damage, the next open drops them.
+    pub torn_len: u64,
+    /// What a crash left, or a writer that is at work: no damage. The next open for writing clears it.
+    pub left_by_crash: Vec<Leftover>,
+    /// Every place that is not what was written there.
+    pub damage: Vec<Damage>,
+}
+
+impl VerifyReport {
+    /// Whether there is no damage.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.blocks += other.blocks;
+        self.records += other.records;
+        self.torn_len += other.torn_len;
+        self.left_by_crash.extend(other.left_by_crash);
+        self.damage.extend(other.damage);
+    }
+}
+
+/// What an interrupted change left behind. Nothing that was acknowledged is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Leftover {
+    /// The file.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "lossy_path"))]
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: LeftoverKind,
+}
+
+/// The sort of a [`Leftover`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum LeftoverKind {
+    /// A copy of the manifest that is missing or half written: its twin, or the generation before, is in force.
+    ManifestCopy,
+    /// A manifest of an earlier generation.
+    OldManifest,
+    /// A log, segment or part that the manifest does not name.
+    UnnamedFile,
+    /// So many bytes behind the last commit of a log.
+    TornTail(u64),
+}
+
+impl fmt::Display for Leftover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        match self.kind {
+            LeftoverKind::ManifestCopy => f.write_str("a copy of the manifest that was not finished"),
+            LeftoverKind::OldManifest => f.write_str("the manifest of an earlier generation"),
+            LeftoverKind::UnnamedFile => {
+                f.write_str("a file of a change that was not finished, or was replaced")
+            }
+            LeftoverKind::TornTail(len) => write!(f, "{len} bytes of a commit that was not finished"),
+        }
+    }
+}
+
+/// What [`salvage`](crate::salvage) kept and what it could not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Records in the new artifact, under the ids they had.
+    pub records: u64,
+    /// Large records of which a frame is damaged, and records whose block is: their ids where they are known.
+    pub lost: Vec<RecordId>,
+    /// Blocks that were recognised but do not hold. In [`Damage::lost`] is the first id of each: how many follow in the block is not known.
+    pub damage: Vec<Damage>,
+    /// A list of deleted records is damaged: some of them may be back.
+    pub deletes_incomplete: bool,
+    /// Parts of kinds from 256 on in the new artifact, with the kind and tag they had, and their bytes.
+    pub parts: u64,
+    /// Kind and tag of such parts that are missing, or of which a checksum does not hold.
+    pub lost_parts: Vec<(PartKind, u64)>,
+}
+
+/// A path as text; what is not UTF-8 has replacement characters.
+#[cfg(feature = "serde")]
+pub(crate) fn lossy_path<S: serde::Serializer>(path: &std::path::Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
+
+#[cfg(feature = "serde")]
+fn lossy_paths<S: serde::Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
+}

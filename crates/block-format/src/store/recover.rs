@@ -1,0 +1,111 @@
+//! An artifact that was not closed → one that can be written to.
+//!
+//! Recovery only ever adds files: what it found is copied into a new log and synced before it is served, because it may be in the page
+//! cache only, and a sync that failed once says nothing the second time.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::load::{ActiveLog, Loaded};
+use super::rewrite::verbatim;
+use super::state::Store;
+use crate::block::writer::{EncodedBlock, RawBlocks};
+use crate::directory::Directory;
+use crate::error::Result;
+use crate::file::FileName;
+use crate::log::scan::Scan;
+use crate::log::writer::CommitMark;
+use crate::log::{LogView, LogWriter};
+use crate::manifest::{LogEntry, Manifest};
+use crate::protocol::Step;
+use crate::report::RecoveryReport;
+use crate::vfs::{Access, VfsLock};
+
+impl Loaded {
+    /// Makes the store writable: goes on in the log if it was closed, otherwise copies it into a new one.
+    pub(super) fn into_writable(
+        self,
+        lock: Box<dyn VfsLock>,
+        names: &[FileName],
+    ) -> Result<(Store, RecoveryReport)> {
+        let Self { mut directory, mut manifest, sealed, active, manifests_to_rewrite, mut report } = self;
+        let ActiveLog { entry, file, scan, view } = active;
+        directory.lock = Some(lock);
+        let name = FileName::Log(entry.file);
+        let adopts = directory.options.steps.take(Step::AdoptByCopy);
+        let closed = scan.file_len == entry.checkpoint.len || !adopts;
+        let log = if closed {
+            drop(file);
+            let file = directory.open(name, Access::Append)?;
+            let binding = directory.binding(entry.file);
+            LogWriter::new(&directory.path(name), file, binding, view.index, scan.committed)
+        } else {
+            report.commits_recovered = scan.committed.seq - entry.checkpoint.seq;
+            report.records_recovered = scan.committed.next_id - entry.checkpoint.next_id;
+            report.dropped_len = scan.torn_len();
+            let log = copy_log(&directory, &view, &scan)?;
+            directory.sync_names(Step::SyncNewNames)?;
+            manifest.logs.pop();
+            manifest.logs.push(LogEntry { file: log.index().id, checkpoint: log.committed() });
+            log
+        };
+        let mut catalog = manifest.clone();
+        let superseded = names.iter().any(
+            |name| matches!(name, FileName::Manifest { generation, .. } if *generation != manifest.generation),
+        );
+        if !closed || !manifests_to_rewrite.is_empty() || superseded {
+            directory.write_generation(&mut catalog, manifest)?;
+            report.manifests_rewritten =
+                manifests_to_rewrite.into_iter().map(|name| directory.path(name)).collect();
+        }
+        report.removed_files = remove_others(&directory, names, &catalog);
+        report.removed_files.retain(|path| *path != directory.path(name));
+        Ok((Store::for_writing(directory, log, catalog, sealed), report))
+    }
+}
+
+/// Copies what commits cover into a new log, as one commit, and syncs it.
+fn copy_log(directory: &Directory, old: &LogView, scan: &Scan) -> Result<LogWriter> {
+    const AT_ONCE: u64 = 4 << 20;
+    let committed = scan.committed;
+    let (mut log, _) = LogWriter::create(directory, committed.seq, committed.next_id)?;
+    if scan.places.is_empty() && scan.deletes.is_empty() {
+        return Ok(log);
+    }
+    let mut deletes: Vec<u64> = scan.deletes.iter().map(|&(id, _)| id).collect();
+    deletes.sort_unstable();
+    deletes.dedup();
+    let mut lists = RawBlocks::default();
+    lists.push_deletes(&deletes);
+    let mut pending: Vec<EncodedBlock> = directory.encode(&lists)?;
+    let mut pending_len = 0;
+    for &place in &scan.places {
+        let (header, stored) = old.index.file.open(place)?;
+        pending.push(verbatim(&header, &stored, 0));
+        pending_len += place.len;
+        if pending_len >= AT_ONCE {
+            log.append(&std::mem::take(&mut pending), 0)?;
+            pending_len = 0;
+        }
+    }
+    let mark = CommitMark { seq: committed.seq, sync_floor: committed.seq, next_id: committed.next_id };
+    log.commit(&pending, 0, mark)?;
+    log.index().delete(deletes, committed.seq);
+    directory.sync_data(Step::SyncNewLog, &**log.file(), log.path())?;
+    Ok(log)
+}
+
+/// Removes files of ours that the manifest does not name, and returns those that were not manifests.
+pub(super) fn remove_others(directory: &Directory, names: &[FileName], manifest: &Manifest) -> Vec<PathBuf> {
+    let generation = manifest.generation;
+    let manifests = (0..2).map(|copy| FileName::Manifest { generation, copy });
+    let named: HashSet<FileName> = manifest.files().chain(manifests).collect();
+    let mut removed = Vec::new();
+    for &name in names.iter().filter(|name| !named.contains(name)) {
+        directory.remove(name);
+        if name.id().is_some() {
+            removed.push(directory.path(name));
+        }
+    }
+    removed
+}

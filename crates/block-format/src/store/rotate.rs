@@ -1,0 +1,63 @@
+//! The active log ends and a new one begins.
+
+use std::sync::Arc;
+
+use super::state::{Sealed, State, Store, Writer};
+use crate::error::Result;
+use crate::file::FileName;
+use crate::log::LogWriter;
+use crate::manifest::Manifest;
+use crate::protocol::Step;
+
+impl Store {
+    /// Ends the active log and begins a new one.
+    pub(super) fn rotate(&self, writer: &mut Writer) -> Result<()> {
+        let synced = self.directory.sync_data(Step::SyncCheckpoint, &**writer.log.file(), writer.log.path());
+        synced.map_err(|e| self.fail(writer, e))?;
+        let written = writer.written();
+        self.publish(&written);
+        self.synced(written.committed.seq);
+        if written.is_empty() && !writer.log.has_uncommitted() {
+            return Ok(());
+        }
+        let old = FileName::Log(writer.log.index().id);
+        let (log, entry) =
+            LogWriter::create(&self.directory, written.committed.seq, written.committed.next_id)?;
+        self.directory.sync_names(Step::SyncNewNames)?;
+        let mut catalog = self.catalog.lock();
+        let mut manifest = catalog.clone();
+        if let Some(last) = manifest.logs.last_mut() {
+            last.checkpoint = written.committed;
+        }
+        if written.is_empty() {
+            manifest.logs.pop();
+        }
+        manifest.logs.push(entry);
+        self.directory.write_generation(&mut catalog, manifest).map_err(|e| self.fail(writer, e))?;
+        drop(catalog);
+        writer.log = log;
+        let tail = writer.written().tail;
+        let mut published = self.published.write();
+        let State { seq, next_id, ref sealed, .. } = **published;
+        let mut frozen = sealed.frozen.clone();
+        if !written.is_empty() {
+            frozen.push(written.tail);
+        }
+        let sealed = Sealed {
+            segments: sealed.segments.clone(),
+            frozen,
+            parts: sealed.parts.clone(),
+            deletes: sealed.deletes.clone(),
+        };
+        *published = Arc::new(State { seq, next_id, sealed: Arc::new(sealed), tail });
+        drop(published);
+        if manifest_forgets(&self.catalog.lock(), old) {
+            self.directory.remove(old);
+        }
+        Ok(())
+    }
+}
+
+fn manifest_forgets(manifest: &Manifest, name: FileName) -> bool {
+    manifest.logs.iter().all(|entry| FileName::Log(entry.file) != name)
+}

@@ -1,0 +1,8 @@
+//! Read everything, believe nothing, name every place that is not what was written there.
+
+mod artifact;
+mod copies;
+mod generation;
+
+pub use artifact::{verify, verify_in};
+pub(crate) use generation::verify_generation;
