@@ -9,11 +9,9 @@ use crate::id::RecordId;
 
 /// A place that is not what was written there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Damage {
     /// The damaged file.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::report::lossy_path"))]
     pub path: PathBuf,
     /// The bytes of the file that cannot be trusted, as offsets.
     pub range: Range<u64>,

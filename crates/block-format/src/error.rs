@@ -24,7 +24,6 @@ struct Inner {
 
 /// What sort of thing went wrong: match on this, show the [`Error`] itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is no artifact at this path.

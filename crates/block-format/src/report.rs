@@ -9,7 +9,6 @@ use crate::part::PartKind;
 
 /// What opening found, beyond what a closed artifact has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RecoveryReport {
     /// Commits that were in the log behind the manifest's checkpoint: the artifact was not closed after them.
@@ -19,10 +18,8 @@ pub struct RecoveryReport {
     /// Bytes behind the last commit: of one that was never acknowledged.
     pub dropped_len: u64,
     /// Files that no generation names and that were removed: of a commit or an edit that never finished.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "lossy_paths"))]
     pub removed_files: Vec<PathBuf>,
     /// Copies of the manifest that were missing or damaged and were written anew.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "lossy_paths"))]
     pub manifests_rewritten: Vec<PathBuf>,
     /// Damage that was met. Where it [is derived](Damage::is_derived), the artifact opens all the same; otherwise only
     /// [`Store::open_read_only`](crate::Store::open_read_only) goes on in spite of it. `verify` looks everywhere.
@@ -38,7 +35,6 @@ impl RecoveryReport {
 
 /// What [`verify`](crate::verify) read and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// Files looked at.
@@ -73,11 +69,9 @@ impl VerifyReport {
 
 /// What an interrupted change left behind. Nothing that was acknowledged is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Leftover {
     /// The file.
-    #[cfg_attr(feature = "serde", serde(serialize_with = "lossy_path"))]
     pub path: PathBuf,
     /// What it is.
     pub kind: LeftoverKind,
@@ -85,7 +79,6 @@ pub struct Leftover {
 
 /// The sort of a [`Leftover`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum LeftoverKind {
     /// A copy of the manifest that is missing or half written: its twin, or the generation before, is in force.
@@ -114,7 +107,6 @@ impl fmt::Display for Leftover {
 
 /// What [`salvage`](crate::salvage) kept and what it could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SalvageReport {
     /// Records in the new artifact, under the ids they had.
@@ -129,15 +121,4 @@ pub struct SalvageReport {
     pub parts: u64,
     /// Kind and tag of such parts that are missing, or of which a checksum does not hold.
     pub lost_parts: Vec<(PartKind, u64)>,
-}
-
-/// A path as text; what is not UTF-8 has replacement characters.
-#[cfg(feature = "serde")]
-pub(crate) fn lossy_path<S: serde::Serializer>(path: &std::path::Path, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&path.display())
-}
-
-#[cfg(feature = "serde")]
-fn lossy_paths<S: serde::Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }

@@ -59,9 +59,7 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
         ..Damage::new(format!("record {id}"))
     };
     let mut losses: Vec<Damage> = store.lost.iter().map(lost).collect();
-    if store.damaged_blocks > 0 {
-        losses.push(Damage::new(format!("{} blocks, and what was in them", store.damaged_blocks)));
-    }
+    losses.extend(store.damage.iter().map(Damage::from));
     if store.deletes_incomplete {
         losses.push(Damage::new("a list of deleted records: some of them may be back"));
     }
