@@ -38,6 +38,11 @@ pub(crate) fn encode_deletes(ids: &RoaringTreemap, out: impl io::Write) -> io::R
     ids.serialize_into(out)
 }
 
+/// Length in bytes of what [`encode_deletes`] writes.
+pub(crate) fn encoded_deletes_len(ids: &RoaringTreemap) -> u64 {
+    ids.serialized_size() as u64
+}
+
 pub(crate) fn decode_deletes(content: &[u8]) -> Result<RoaringTreemap> {
     RoaringTreemap::deserialize_from(content).map_err(|e| Error::damaged(format!("set of deleted ids: {e}")))
 }

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::FileId;
 use crate::manifest::Manifest;
+use crate::part::layout::encoded_deletes_len;
 use crate::run::{Place, Run};
 use crate::segment::layout::{ENTRY_LEN, FOOTER_LEN};
 
@@ -116,7 +117,7 @@ impl Snapshot {
         let sealed = &self.state().sealed;
         let tables: u64 = sealed.segments.iter().map(|segment| segment.heap_bytes()).sum();
         let logs = sealed.frozen.iter().chain([&self.state().tail]);
-        tables + logs.map(|log| log.index.heap_bytes()).sum::<u64>() + sealed.deletes.serialized_size() as u64
+        tables + logs.map(|log| log.index.heap_bytes()).sum::<u64>() + encoded_deletes_len(&sealed.deletes)
     }
 }
 

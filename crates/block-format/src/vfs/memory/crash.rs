@@ -148,7 +148,7 @@ fn survive(
     if content == Persist::Garbage {
         let begin = bytes.len();
         bytes.resize(least.max(begin), 0);
-        bytes[begin..].iter_mut().for_each(|byte| *byte = random.next().to_le_bytes()[0]);
+        bytes[begin..].iter_mut().for_each(|byte| *byte = random.byte());
     }
     for (index, (offset, new)) in writes.iter().enumerate() {
         match content {
@@ -159,8 +159,8 @@ fn survive(
             Persist::Torn(unit) => {
                 let first = offset / unit;
                 let last = (offset + new.len()).div_ceil(unit);
-                let cut = (first + random.below(last - first + 1)) * unit;
-                let len = cut.saturating_sub(*offset).min(new.len());
+                let boundary = (first + random.below(last - first + 1)) * unit;
+                let len = boundary.saturating_sub(*offset).min(new.len());
                 if len > 0 {
                     write_at(bytes, *offset, &new[..len]);
                 }
@@ -196,6 +196,10 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    fn byte(&mut self) -> u8 {
+        u8::try_from(self.next() & 0xFF).unwrap_or(0)
     }
 
     fn coin(&mut self) -> bool {
