@@ -192,7 +192,9 @@ fn the_readme_shows_what_is_so() {
     let readme = tree().text("README.md");
     let mut faults = rules::readme::example(&readme, &tree().member("compact-artifact").files[0]);
     faults.extend(rules::readme::commands(&readme));
-    faults.extend(rules::readme::tests(&readme, &tree().rust));
+    for path in ["README.md", "docs/ARCHITECTURE.md"] {
+        faults.extend(rules::readme::tests(path, &tree().text(path), &tree().rust));
+    }
     expect_none("readme", faults);
 }
 
@@ -216,6 +218,15 @@ fn documents_name_files_that_are_there() {
 #[test]
 fn the_root_of_the_repository_holds_few_things() {
     expect_none("top level", rules::top_level::check(tree()));
+}
+
+#[test]
+fn architecture_md_maps_the_folders() {
+    let map = tree().text("docs/ARCHITECTURE.md");
+    let mut faults = of_libraries(|member| rules::map::folders(&map, member));
+    faults.extend(rules::map::crates(&map, tree().crates.iter().map(|member| member.name.as_str())));
+    faults.extend(of_all(rules::map::first_lines));
+    expect_none("map", faults);
 }
 
 #[test]

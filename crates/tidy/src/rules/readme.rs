@@ -50,8 +50,8 @@ pub fn commands(readme: &str) -> Vec<Fault> {
     }
 }
 
-/// Looks for the tests that the README names as `module::` or `module::test`.
-pub fn tests(readme: &str, files: &[File]) -> Vec<Fault> {
+/// Looks for the tests that a document names as `module::` or `module::test`.
+pub fn tests(path: &str, document: &str, files: &[File]) -> Vec<Fault> {
     let in_tests = || files.iter().filter(|file| file.path.contains("/tests/"));
     let modules: BTreeSet<String> = in_tests()
         .map(|file| file.path.trim_end_matches("/mod.rs").trim_end_matches(".rs"))
@@ -63,7 +63,7 @@ pub fn tests(readme: &str, files: &[File]) -> Vec<Fault> {
         })
         .collect();
     let mut faults = Vec::new();
-    for name in readme.split('`').skip(1).step_by(2) {
+    for name in document.split('`').skip(1).step_by(2) {
         let Some((module, function)) = name.split_once("::") else { continue };
         let is_name =
             |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
@@ -71,7 +71,7 @@ pub fn tests(readme: &str, files: &[File]) -> Vec<Fault> {
             continue;
         }
         if !modules.contains(module) || !(function.is_empty() || functions.contains(function)) {
-            faults.push(Fault::of_file(DOCUMENT, format!("there is no test `{name}`")));
+            faults.push(Fault::of_file(path, format!("there is no test `{name}`")));
         }
     }
     faults
@@ -109,8 +109,11 @@ mod tests {
     #[test]
     fn tests_that_are_not_there_are_found() {
         let files = [File::new("crates/a/tests/it/crash.rs", "#[test] fn power_is_lost() {}")];
-        assert_eq!(tests("held by `crash::`, `crash::power_is_lost`, `Filter::new`", &files), []);
-        assert_eq!(tests("`kill::`", &files).len(), 1);
-        assert_eq!(tests("`crash::nothing_is_lost`", &files).len(), 1);
+        assert_eq!(
+            tests("README.md", "held by `crash::`, `crash::power_is_lost`, `Filter::new`", &files),
+            []
+        );
+        assert_eq!(tests("README.md", "`kill::`", &files).len(), 1);
+        assert_eq!(tests("README.md", "`crash::nothing_is_lost`", &files).len(), 1);
     }
 }
