@@ -99,7 +99,7 @@ impl CompactArtifact {
 
     // Write.
 
-    /// Commits a batch. Returns when what its [`Durability`] says has happened; then it is also visible.
+    /// Commits a batch. Returns when what its [`Durability`](crate::Durability) says has happened; then it is also visible.
     pub fn write(&self, batch: Batch) -> Result<Receipt> {
         self.engine.write(batch)
     }
@@ -300,7 +300,7 @@ impl CompactArtifact {
         self.engine.unpack(to)
     }
 
-    /// Reads the artifact that is open, wherever it lies, and compares every checksum: of files, as [`verify`] does, and of what indexes hold
+    /// Reads the artifact that is open, wherever it lies, and compares every checksum: of files, as [`verify`](crate::verify) does, and of what indexes hold
     /// against what they may.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         self.engine.verify(level)

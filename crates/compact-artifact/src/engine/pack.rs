@@ -40,7 +40,7 @@ impl Engine {
     }
 }
 
-/// Makes a directory artifact, which can be written to, of the packed one in the file `from`: see [`CompactArtifact::unpack`].
+/// Makes a directory artifact, which can be written to, of the packed one in the file `from`: see [`CompactArtifact::unpack`](crate::CompactArtifact::unpack).
 pub fn unpack(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<UnpackReport> {
     let options = block_format::Options::default();
     unpack_from(&block_format::PackVfs::open(from, 0, &options)?, to)
