@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use half::f16;
+use row_set::RowSet;
 
 use super::checks::Unverified;
 use super::reader::{Index, View};
@@ -12,7 +13,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Nearest, Pool, Shortlist};
 use crate::graph::walk::WalkScratch;
 use crate::quantize::Int8Quantizer;
-use crate::rows::RowSet;
 use crate::scratch::Pooled;
 use crate::sketch::{Lookup, Sketch};
 use crate::space::{QueryRef, QueryRoom, TermsRef};
