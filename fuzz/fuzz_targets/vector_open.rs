@@ -41,7 +41,7 @@ fn hostile(input: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn use_all(bytes: &[u8]) -> Result<()> {
-    let index = Index::open(IndexBytes::from(bytes))?;
+    let index = Index::open(AlignedBytes::from(bytes))?;
     let _ = index.verify();
     let query: Vec<f32> = (0..index.quantizer().dimension()).map(|i| (i as f32).cos() + 0.01).collect();
     let filter: RowSet = (0..150).step_by(3).collect();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use benches::{Result, median};
 use half::f16;
 use vector_index::{
-    BuildOptions, Builder, Codes, Index, IndexBytes, Int8Quantizer, Metric, Originals, RowSet, Scratch,
+    AlignedBytes, BuildOptions, Builder, Codes, Index, Int8Quantizer, Metric, Originals, RowSet, Scratch,
     SearchOptions, SearchPath, Tail,
 };
 
@@ -86,7 +86,7 @@ fn adding(data: &Data, report: &mut String) -> Result<()> {
     Ok(())
 }
 
-fn built(data: &Data) -> Result<Index<IndexBytes>> {
+fn built(data: &Data) -> Result<Index<AlignedBytes>> {
     let mut codes = Codes::new(Int8Quantizer::new(Metric::Cosine, data.dimension)?);
     codes.push_all(0, &data.base)?;
     Ok(Index::open(Builder::new(BuildOptions::new()).build(codes)?.to_bytes()?)?)
@@ -94,7 +94,7 @@ fn built(data: &Data) -> Result<Index<IndexBytes>> {
 
 /// Median time of a search, and the rows found.
 fn timed(
-    index: &Index<IndexBytes>,
+    index: &Index<AlignedBytes>,
     queries: &[f32],
     options: &SearchOptions<'_>,
 ) -> Result<(Duration, Vec<Vec<u32>>, usize)> {
@@ -117,7 +117,7 @@ fn share_found(truth: &[Vec<u32>], found: &[Vec<u32>]) -> f64 {
     truth.iter().zip(found).map(hit).sum::<usize>() as f64 / all.max(1) as f64
 }
 
-fn rescoring(data: &Data, index: &Index<IndexBytes>, report: &mut String) -> Result<()> {
+fn rescoring(data: &Data, index: &Index<AlignedBytes>, report: &mut String) -> Result<()> {
     let halves: Vec<f16> = data.base.iter().map(|&value| f16::from_f32(value)).collect();
     let truth: Vec<Vec<u32>> =
         data.queries.chunks_exact(data.dimension).map(|query| nearest(data, query)).collect();
@@ -140,7 +140,7 @@ fn nearest(data: &Data, query: &[f32]) -> Vec<u32> {
     all[..K].iter().map(|&(_, row)| row).collect()
 }
 
-fn filters(data: &Data, index: &Index<IndexBytes>, report: &mut String) -> Result<()> {
+fn filters(data: &Data, index: &Index<AlignedBytes>, report: &mut String) -> Result<()> {
     writeln!(
         report,
         "| filter | matches | search p50 us | exact scan of the matches p50 us | ratio | recall | by a scan |"

@@ -131,7 +131,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("read it with `bytes` or `reader`", "--raw writes it"),
     ("; rebuild it instead of merging", "; `cart salvage` makes it anew"),
     ("as `Record::blob([])` makes it", "as for --blob"),
-    ("; copy them into `IndexBytes`", ""),
+    ("; copy them into `AlignedBytes`", ""),
     (": build with the feature `lz4` to read it", ", which this program is built without"),
     ("`memory_limit`, or open it for writing once", "limit of memory, or run `cart compact` once"),
     ("option memory_limit", "--memory-limit"),

@@ -1,112 +1,19 @@
-//! The bytes that a part lies in, and how they are verified before they are used.
+//! Bytes of a part that are verified before they are used.
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+
+use wire::{Bytes, VerifiedSet};
 
 use crate::error::{Error, Result};
-
-/// Bytes that a part lies in: a `Vec`, a slice, a memory map.
-///
-/// Whoever maps a file and has checksums for pieces of it implements [`check`](Self::check): a part asks it about all bytes before it
-/// makes an answer of them, so that no more than what a search touches has to be verified. For bytes that need no verifying, or were
-/// verified before, the provided methods do nothing.
-///
-/// ```
-/// use std::ops::Range;
-///
-/// use lexical_index::Bytes;
-///
-/// struct Mapped {
-///     bytes: Vec<u8>,
-///     sound: fn(&[u8]) -> bool,
-/// }
-///
-/// impl AsRef<[u8]> for Mapped {
-///     fn as_ref(&self) -> &[u8] {
-///         &self.bytes
-///     }
-/// }
-///
-/// impl Bytes for Mapped {
-///     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-///         if (self.sound)(&self.bytes[range]) { Ok(()) } else { Err("bytes 4096 to 8192 are damaged".into()) }
-///     }
-///
-///     fn is_verified(&self) -> bool {
-///         false
-///     }
-/// }
-/// ```
-pub trait Bytes: AsRef<[u8]> + Sync {
-    /// Verifies some of the bytes, which lie within them. A part remembers those that hold, and may ask again.
-    ///
-    /// Its error becomes the [`Damaged`](crate::ErrorKind::Damaged) error of the search.
-    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let _ = range;
-        Ok(())
-    }
-
-    /// Whether all bytes are verified, so that [`check`](Self::check) need not be called.
-    fn is_verified(&self) -> bool {
-        true
-    }
-}
-
-impl Bytes for [u8] {}
-impl Bytes for Vec<u8> {}
-impl Bytes for Box<[u8]> {}
-impl Bytes for Arc<[u8]> {}
-
-impl<B: Bytes + ?Sized> Bytes for &B {
-    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        (**self).check(range)
-    }
-
-    fn is_verified(&self) -> bool {
-        (**self).is_verified()
-    }
-}
 
 /// Bytes are verified by pieces of this length as a power of two: in tests by less, so that every place that forgets to ask is seen.
 const PIECE_SHIFT: u32 = if cfg!(test) { 4 } else { 12 };
 
-/// A bit for each piece that holds. What is set once stays: the bytes do not change.
-#[derive(Debug, Default)]
-pub(crate) struct Verified(Box<[AtomicU64]>);
-
-impl Verified {
-    pub(crate) fn none_of(len: usize) -> Self {
-        let words = (len >> PIECE_SHIFT) / 64 + 1;
-        Self((0..words).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    #[inline]
-    fn has(&self, piece: usize) -> bool {
-        self.0.get(piece / 64).is_some_and(|word| word.load(Ordering::Relaxed) >> (piece % 64) & 1 == 1)
-    }
-
-    fn has_all(&self, first: usize, last: usize) -> bool {
-        (first / 64..=last / 64).all(|at| {
-            let mut wanted = u64::MAX;
-            if at == first / 64 {
-                wanted &= u64::MAX << (first % 64);
-            }
-            if at == last / 64 {
-                wanted &= u64::MAX >> (63 - last % 64);
-            }
-            self.0.get(at).is_some_and(|word| word.load(Ordering::Relaxed) & wanted == wanted)
-        })
-    }
-
-    fn insert_all(&self, first: usize, last: usize) {
-        for piece in first..=last {
-            if let Some(word) = self.0.get(piece / 64) {
-                word.fetch_or(1 << (piece % 64), Ordering::Relaxed);
-            }
-        }
-    }
+/// No piece of so many bytes.
+pub(crate) fn nothing_verified(len: usize) -> VerifiedSet {
+    VerifiedSet::new((len >> PIECE_SHIFT) + 1)
 }
 
 /// What verifies bytes for one search.
@@ -116,7 +23,7 @@ impl Verified {
 #[derive(Clone)]
 pub(crate) struct Guard<'a> {
     bytes: &'a dyn Bytes,
-    verified: &'a Verified,
+    verified: &'a VerifiedSet,
     fault: OnceLock<String>,
 }
 
@@ -127,7 +34,7 @@ impl fmt::Debug for Guard<'_> {
 }
 
 impl<'a> Guard<'a> {
-    pub(crate) fn new(bytes: &'a dyn Bytes, verified: &'a Verified) -> Self {
+    pub(crate) fn new(bytes: &'a dyn Bytes, verified: &'a VerifiedSet) -> Self {
         Self { bytes, verified, fault: OnceLock::new() }
     }
 
@@ -139,7 +46,7 @@ impl<'a> Guard<'a> {
     #[inline]
     fn verify(&self, range: Range<usize>) {
         let (first, last) = (range.start >> PIECE_SHIFT, (range.end - 1) >> PIECE_SHIFT);
-        if last - first > 1 || !self.verified.has(first) || !self.verified.has(last) {
+        if last - first > 1 || !self.verified.contains(first) || !self.verified.contains(last) {
             self.verify_pieces(first, last);
         }
     }
@@ -147,12 +54,12 @@ impl<'a> Guard<'a> {
     #[cold]
     #[inline(never)]
     fn verify_pieces(&self, first: usize, last: usize) {
-        if self.verified.has_all(first, last) {
+        if self.verified.contains_all(first..=last) {
             return;
         }
         let end = ((last + 1) << PIECE_SHIFT).min(self.bytes.as_ref().len());
         match self.bytes.check(first << PIECE_SHIFT..end) {
-            Ok(()) => self.verified.insert_all(first, last),
+            Ok(()) => (first..=last).for_each(|piece| self.verified.insert(piece)),
             Err(error) => drop(self.fault.set(error.to_string())), // the first one is told
         }
     }
@@ -258,7 +165,7 @@ mod tests {
     #[test]
     fn a_piece_is_asked_for_until_it_holds() {
         let bytes = Noting(vec![0; 2000], Mutex::default());
-        let verified = Verified::none_of(2000);
+        let verified = nothing_verified(2000);
         let guard = Guard::new(&bytes, &verified);
         let all = Guarded::new(bytes.as_ref(), Some(&guard));
         let some = all.slice(8..1_990).unwrap();

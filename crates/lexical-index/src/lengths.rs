@@ -1,8 +1,9 @@
 //! How many tokens each text has, exactly: a byte a row, and the few lengths that do not fit one, by row.
 
+use wire::try_u32_at;
+
 use crate::bm25::LONG;
 use crate::bytes::Guarded;
-use crate::wire::u32_at;
 
 /// Bytes of a row and its length.
 pub(crate) const LONG_LEN: usize = 8;
@@ -76,8 +77,8 @@ fn find_long(bytes: &[u8], row: u32) -> Option<u32> {
     let (mut from, mut to) = (0, bytes.len() / LONG_LEN);
     while from < to {
         let middle = from.midpoint(to);
-        match u32_at(bytes, middle * LONG_LEN)?.cmp(&row) {
-            std::cmp::Ordering::Equal => return u32_at(bytes, middle * LONG_LEN + 4),
+        match try_u32_at(bytes, middle * LONG_LEN)?.cmp(&row) {
+            std::cmp::Ordering::Equal => return try_u32_at(bytes, middle * LONG_LEN + 4),
             std::cmp::Ordering::Less => from = middle + 1,
             std::cmp::Ordering::Greater => to = middle,
         }

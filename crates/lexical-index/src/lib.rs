@@ -63,11 +63,9 @@ mod postings;
 mod query;
 mod search;
 mod snippet;
-mod wire;
 
 pub use analyzer::{Analyzer, Language, Token};
 pub use bm25::{B, K1};
-pub use bytes::Bytes;
 pub use error::{Error, ErrorKind, Result};
 pub use memory::MemoryIndex;
 pub use merge::merge;
@@ -75,6 +73,7 @@ pub use part::Part;
 pub use query::{Match, Occur, Query};
 pub use search::{Hit, Hits, MAX_EXPANSIONS, MAX_HITS, MAX_WORDS, Searcher, Segment};
 pub use snippet::{Snippet, snippet};
+pub use wire::{Bytes, NotVerified};
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use roaring::RoaringBitmap;
+use wire::Bytes;
 
 use crate::bm25::Saturation;
-use crate::bytes::Bytes;
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{Columns, Part, PartRef, Terms, write_in_passes};

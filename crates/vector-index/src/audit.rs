@@ -1,7 +1,8 @@
 //! How much of the truth searches find, measured on the index itself.
 #![expect(clippy::cast_precision_loss, reason = "shares and means of counts")]
 
-use crate::bytes::Bytes;
+use wire::Bytes;
+
 use crate::error::{Error, Result};
 use crate::index::{Index, Scratch, SearchOptions};
 use crate::scratch::Pooled;

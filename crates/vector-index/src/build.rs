@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use crate::bytes::Bytes;
+use wire::AlignedBytes;
+use wire::Bytes;
+
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::builder::{self, Progress, SEEDS_ENOUGH, Seeds, node_id};
-use crate::index::{Index, IndexBytes, View};
+use crate::index::{Index, View};
 use crate::options::BuildOptions;
 use crate::planes::Planes;
 use crate::quantize::{Int8Quantizer, Terms};
@@ -92,7 +94,7 @@ impl Built {
     }
 
     /// The index in memory.
-    pub fn to_bytes(&self) -> Result<IndexBytes> {
+    pub fn to_bytes(&self) -> Result<AlignedBytes> {
         self.0.to_bytes()
     }
 }

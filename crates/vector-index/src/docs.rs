@@ -26,7 +26,7 @@ fn format_md_and_the_layout_constants_say_the_same() {
     assert_eq!(found, expected);
     let magic: Vec<String> = layout::MAGIC.iter().map(|byte| format!("{byte:02X}")).collect();
     assert!(section.contains(&magic.join(" ")));
-    for number in [layout::CHUNK_LEN, layout::header::LEN] {
+    for number in [wire::CHUNK_LEN, layout::header::LEN] {
         assert!(section.contains(&number.to_string()), "{number}");
     }
 }

@@ -55,7 +55,6 @@ compile_error!("indexes are read in place and are little-endian");
 
 mod audit;
 mod build;
-mod bytes;
 mod codes;
 #[cfg(test)]
 mod docs;
@@ -78,14 +77,14 @@ mod workers;
 
 pub use audit::{Recall, Sample};
 pub use build::{Builder, Built, Merge};
-pub use bytes::Bytes;
 pub use codes::Codes;
 pub use error::{Error, ErrorKind, Result};
 pub use graph::builder::Progress;
-pub use index::{Hit, Index, IndexBytes, Originals, Scratch, SearchOptions, SearchPath, SearchStatistics};
+pub use index::{Hit, Index, Originals, Scratch, SearchOptions, SearchPath, SearchStatistics};
 pub use kernel::Kernel;
 pub use metric::Metric;
 pub use options::BuildOptions;
 pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, QuantizationStatistics};
 pub use row_set::RowSet;
 pub use tail::Tail;
+pub use wire::{AlignedBytes, Bytes, NotVerified};

@@ -6,7 +6,7 @@
 //!
 //! In a row, every 32 bytes hold 64 dimensions: the lower half of byte `i` belongs to dimension `i` of them, the upper to `32 + i`.
 
-use bytemuck::Zeroable;
+use wire::AlignedBytes;
 
 use crate::kernel::{Kernel, Plane};
 
@@ -149,43 +149,6 @@ fn permute_rows(bytes: &mut [u8], row_len: usize, order: &[u32]) {
             to = from;
         }
         bytes[to * row_len..][..row_len].copy_from_slice(&kept);
-    }
-}
-
-/// Bytes on a boundary of 64, so that no row lies across more cache lines than it must.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct AlignedBytes {
-    lines: Vec<Aligned>,
-    len: usize,
-}
-
-impl AlignedBytes {
-    pub(crate) fn with_capacity(len: usize) -> Self {
-        Self { lines: Vec::with_capacity(len.div_ceil(size_of::<Line>())), len: 0 }
-    }
-
-    pub(crate) fn as_ref(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.lines)[..self.len]
-    }
-
-    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
-    }
-
-    /// Leaves out all but the first bytes.
-    pub(crate) fn truncate(&mut self, len: usize) {
-        self.as_mut()[len..].fill(0);
-        self.len = len;
-        self.lines.truncate(len.div_ceil(size_of::<Line>()));
-        self.lines.shrink_to_fit();
-    }
-
-    /// Appends zeros and returns them.
-    pub(crate) fn grow(&mut self, more: usize) -> &mut [u8] {
-        let start = self.len;
-        self.len += more;
-        self.lines.resize(self.len.div_ceil(size_of::<Line>()), Aligned::zeroed());
-        &mut self.as_mut()[start..]
     }
 }
 

@@ -8,9 +8,11 @@
 //! negative; a row of 64 bytes holds the same byte of all of them. So one instruction looks up four dimensions of up to 64 vectors in a
 //! table of 16 sums (André, Kermarrec and Le Scouarnec, "Cache locality is not enough", 2015).
 
+use wire::AlignedBytes;
+
 use crate::graph::builder::node_id;
 use crate::kernel::Kernel;
-use crate::planes::{AlignedBytes, groups};
+use crate::planes::groups;
 use crate::quantize::Terms;
 use crate::space::QueryRef;
 

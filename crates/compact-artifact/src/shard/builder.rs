@@ -7,7 +7,7 @@ use lexical_index::MemoryIndex;
 use metadata_index::Builder as MetadataBuilder;
 use roaring::RoaringTreemap;
 use serde_json::{Map, Value};
-use vector_index::{BuildOptions, Builder, Codes, IndexBytes};
+use vector_index::{AlignedBytes, BuildOptions, Builder, Codes};
 
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
@@ -76,7 +76,7 @@ fn assemble(
     embedding_records: RoaringTreemap,
     (words, filters): (Result<MemoryIndex>, MetadataBuilder),
 ) -> Result<Shard> {
-    let mut writer = ShardWriter::new(IndexBytes::default());
+    let mut writer = ShardWriter::new(AlignedBytes::default());
     let mut ids = IdsBuilder::default();
     for document in documents {
         ids.push(document.id);

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn aligned(bytes: &[u8]) -> vector_index::IndexBytes {
+    fn aligned(bytes: &[u8]) -> vector_index::AlignedBytes {
         bytes.into()
     }
 

@@ -7,7 +7,7 @@ use block_format::{Part, RecordId};
 use lexical_index::Part as Words;
 use metadata_index::Index as MetadataIndex;
 use roaring::{RoaringBitmap, RoaringTreemap};
-use vector_index::IndexBytes;
+use vector_index::AlignedBytes;
 
 use super::ids::Ids;
 use super::layout::{self, SectionKind};
@@ -52,7 +52,7 @@ impl Shard {
 
     /// Opens a shard in memory.
     pub(crate) fn open_memory(
-        bytes: IndexBytes,
+        bytes: AlignedBytes,
         embedding_records: RoaringTreemap,
         reindexed: RoaringTreemap,
         settings: &Settings,

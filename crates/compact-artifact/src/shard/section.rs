@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use block_format::Part;
-use vector_index::{Index, IndexBytes};
+use vector_index::{AlignedBytes, Index};
 
 use super::layout::{SectionEntry, SectionKind};
 use crate::api::damage::Damage;
@@ -18,7 +18,7 @@ use crate::format::settings::Settings;
 #[derive(Debug, Clone)]
 pub(super) enum Bytes {
     Mapped(Arc<Part>),
-    Memory(Arc<IndexBytes>),
+    Memory(Arc<AlignedBytes>),
 }
 
 impl Bytes {
@@ -101,16 +101,6 @@ impl vector_index::Bytes for Section {
 }
 
 impl metadata_index::Bytes for Section {
-    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        vector_index::Bytes::check(self, range)
-    }
-
-    fn is_verified(&self) -> bool {
-        vector_index::Bytes::is_verified(self)
-    }
-}
-
-impl lexical_index::Bytes for Section {
     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         vector_index::Bytes::check(self, range)
     }

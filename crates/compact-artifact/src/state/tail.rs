@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
-use vector_index::IndexBytes;
+use vector_index::AlignedBytes;
 
 use super::view::View;
 use crate::api::error::Result;
@@ -43,7 +43,7 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) 
 fn merged(settings: &Settings, views: &[View]) -> Result<View> {
     let sources: Vec<Source> =
         views.iter().map(|view| Source::new(&view.shard, view.dead.bitmap().clone())).collect();
-    let (bytes, _) = merge(settings, covered(views), &sources, IndexBytes::default())?;
+    let (bytes, _) = merge(settings, covered(views), &sources, AlignedBytes::default())?;
     let reindexed = views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.reindexed);
     Ok(View::new(Arc::new(Shard::open_memory(bytes, embedding_records(views), reindexed, settings)?)))
 }

@@ -3,9 +3,10 @@
 //! That crate's own reader takes for granted that the bytes are what its builder wrote; these may be anything. Every offset is
 //! checked here, addresses only fall, and whoever walks has a budget of steps.
 
+use wire::try_u64_at;
+
 use super::pattern::Pattern;
 use crate::bytes::Guarded;
-use crate::wire::u64_at;
 
 const VERSION: u64 = 3;
 /// Version and type before the nodes; number of keys, root and checksum after them.
@@ -56,8 +57,8 @@ struct Transition {
 impl<'a> Dictionary<'a> {
     pub(crate) fn new(bytes: Guarded<'a>) -> Option<Self> {
         let foot = bytes.len().checked_sub(FOOT_LEN).filter(|&foot| foot >= HEAD_LEN)?;
-        let root = usize::try_from(u64_at(bytes.get(foot..bytes.len())?, 8)?).ok()?;
-        (u64_at(bytes.first(HEAD_LEN), 0) == Some(VERSION) && root < foot).then_some(Self { bytes, root })
+        let root = usize::try_from(try_u64_at(bytes.get(foot..bytes.len())?, 8)?).ok()?;
+        (try_u64_at(bytes.first(HEAD_LEN), 0) == Some(VERSION) && root < foot).then_some(Self { bytes, root })
     }
 
     /// The number of a key.

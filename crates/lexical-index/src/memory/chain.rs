@@ -1,6 +1,6 @@
 //! Many growing byte strings in one buffer: each a chain of chunks, every chunk twice as long as the one before.
 
-use crate::wire::take_varint;
+use wire::varint_at;
 
 const FIRST_CHUNK: usize = 12;
 const LAST_DOUBLING: u8 = 8;
@@ -86,7 +86,7 @@ impl ChainReader<'_> {
     #[inline]
     pub(crate) fn varint(&mut self) -> Option<u64> {
         if self.at + 10 <= self.chunk_end && self.at + 10 <= self.pool.len() && self.at != self.end {
-            return take_varint(self.pool, &mut self.at);
+            return varint_at(self.pool, &mut self.at);
         }
         if let Some(one) = self.one.take() {
             return Some(one);

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use wire::{ALIGN, chunk_table_len, crc32, put, try_u16_at, try_u32_at, try_u64_at};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::lengths::LONG_LEN;
-use crate::wire::{put, u16_at, u32_at, u64_at};
 
 /// Part header.
 pub(crate) mod header {
-    crate::wire::layout!(128,
+    wire::layout!(128,
         MAGIC: 8, MAJOR: 2, MINOR: 2, INCOMPATIBLE: 4, FLAGS: 4, FIELD_COUNT: 4, ANALYZER: 8, ROWS: 4, RESERVED_A: 4, TERMS: 8,
         DICTIONARY_LEN: 8, POSTINGS_LEN: 8, POSITIONS_LEN: 8, RESERVED_B: 52, CRC: 4,
     );
@@ -16,7 +17,7 @@ pub(crate) mod header {
 
 /// Field entry.
 pub(crate) mod field {
-    crate::wire::layout!(64, TOKENS: 8, LONG: 4, NAME_LEN: 1, NAME: 51);
+    wire::layout!(64, TOKENS: 8, LONG: 4, NAME_LEN: 1, NAME: 51);
 }
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CARL\r\n\x1a";
@@ -24,10 +25,6 @@ const MAJOR: u16 = 1;
 const MINOR: u16 = 0;
 /// In `FLAGS`: positions are kept.
 const POSITIONS: u32 = 1;
-/// Sections begin at multiples of it.
-pub(crate) const ALIGN: usize = 64;
-/// Bytes under one checksum.
-pub(crate) const CHUNK_LEN: usize = 64 << 10;
 /// The longest name of a field, in bytes.
 pub(crate) const MAX_NAME_LEN: usize = field::LEN - field::NAME;
 /// The most fields.
@@ -118,7 +115,7 @@ impl Header {
 
     /// Length of the header that a part begins with.
     pub(crate) fn len_of(bytes: &[u8]) -> usize {
-        let fields = u32_at(bytes, header::FIELD_COUNT).unwrap_or(0) as usize;
+        let fields = try_u32_at(bytes, header::FIELD_COUNT).unwrap_or(0) as usize;
         header::LEN.saturating_add(fields.saturating_mul(field::LEN))
     }
 
@@ -144,7 +141,7 @@ impl Header {
             entry[field::NAME_LEN] = u8::try_from(name.len()).unwrap_or(u8::MAX);
             entry[field::NAME..field::NAME + name.len()].copy_from_slice(name.as_bytes());
         }
-        let crc = header_crc(head, entries);
+        let crc = crc32(&[&head[..header::CRC], entries]);
         put(&mut bytes, header::CRC, crc.to_le_bytes());
         bytes
     }
@@ -156,16 +153,16 @@ impl Header {
             return Err(Error::new(ErrorKind::NotAPart, "expected the magic of a lexical part").at(0));
         }
         let (head, rest) = bytes.split_at_checked(header::LEN).ok_or_else(cut)?;
-        let u32_of = |at| u32_at(head, at).unwrap_or(0);
-        let u64_of = |at| u64_at(head, at).unwrap_or(0);
+        let u32_of = |at| try_u32_at(head, at).unwrap_or(0);
+        let u64_of = |at| try_u64_at(head, at).unwrap_or(0);
         let fields = u32_of(header::FIELD_COUNT) as usize;
         let entries = fields.checked_mul(field::LEN).and_then(|len| rest.get(..len)).ok_or_else(cut)?;
-        if header_crc(head, entries) != u32_of(header::CRC) {
+        if crc32(&[&head[..header::CRC], entries]) != u32_of(header::CRC) {
             return Err(
                 Error::damaged("the checksum of the header of a lexical part does not hold").at(header::CRC)
             );
         }
-        if u16_at(head, header::MAJOR) != Some(MAJOR)
+        if try_u16_at(head, header::MAJOR) != Some(MAJOR)
             || u32_of(header::INCOMPATIBLE) != 0
             || u32_of(header::FLAGS) > POSITIONS
         {
@@ -207,7 +204,7 @@ impl Header {
         let postings = section(self.postings_len)?;
         let positions = section(self.positions_len)?;
         let start = section(0)?.start;
-        let checksums = section((start.div_ceil(CHUNK_LEN) as u64 + 1) * 4)?;
+        let checksums = section(chunk_table_len(start) as u64)?;
         Some(Sections { lengths, dictionary, postings, positions, checksums })
     }
 }
@@ -216,13 +213,6 @@ fn decode_field(entry: &[u8]) -> Result<(&str, FieldStats)> {
     let name = entry.get(field::NAME..).and_then(|name| name.get(..usize::from(entry[field::NAME_LEN])));
     let name = name.and_then(|name| std::str::from_utf8(name).ok());
     let name = name.ok_or_else(|| Error::damaged("the name of a field of a lexical part is not a text"))?;
-    let tokens = u64_at(entry, field::TOKENS).unwrap_or(0);
-    Ok((name, FieldStats { tokens, long: u32_at(entry, field::LONG).unwrap_or(0) }))
-}
-
-fn header_crc(head: &[u8], entries: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&head[..header::CRC]);
-    hasher.update(entries);
-    hasher.finalize()
+    let tokens = try_u64_at(entry, field::TOKENS).unwrap_or(0);
+    Ok((name, FieldStats { tokens, long: try_u32_at(entry, field::LONG).unwrap_or(0) }))
 }

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use super::layout::{CHUNK_LEN, Header, Sections};
-use crate::bytes::{Bytes, Guard, Guarded, Verified};
+use wire::{Bytes, ChunkMismatch, VerifiedSet, check_chunks};
+
+use super::layout::{Header, Sections};
+use crate::bytes::{Guard, Guarded, nothing_verified};
 use crate::dictionary::{Dictionary, Keys};
 use crate::error::{Error, Result};
 use crate::lengths::{Lengths, LongLengths};
 use crate::postings::layout::{List, Value};
-use crate::wire::u32_at;
 
 /// A part: the bytes of an index, checked as far as its header goes and otherwise read where they are.
 ///
@@ -20,7 +21,7 @@ pub struct Part<B> {
     bytes: B,
     header: Header,
     sections: Sections,
-    verified: Verified,
+    verified: VerifiedSet,
 }
 
 /// What a part says of one term.
@@ -67,7 +68,7 @@ impl<B: Bytes> Part<B> {
                 all.len()
             ))
         })?;
-        let verified = if bytes.is_verified() { Verified::default() } else { Verified::none_of(all.len()) };
+        let verified = if bytes.is_verified() { VerifiedSet::default() } else { nothing_verified(all.len()) };
         let part = Self { bytes, header, sections, verified };
         let opened = part.as_part_ref();
         let has_dictionary = opened.dictionary().is_some();
@@ -82,20 +83,15 @@ impl<B: Bytes> Part<B> {
 
     /// Compares every byte with the checksums; the error names the first place that does not hold.
     pub fn verify(&self) -> Result<()> {
-        let bytes = self.bytes.as_ref();
         let Range { start, end } = self.sections.checksums;
-        let (checksums, own) = bytes[start..end].split_at(end - start - 4);
-        if u32_at(own, 0) != Some(crc32fast::hash(checksums)) {
-            return Err(Error::damaged("the checksums of a lexical part do not hold themselves").at(start));
-        }
-        for (i, chunk) in bytes[..start].chunks(CHUNK_LEN).enumerate() {
-            if u32_at(checksums, i * 4) != Some(crc32fast::hash(chunk)) {
-                let message =
-                    format!("the checksum of {} bytes of a lexical part does not hold", chunk.len());
-                return Err(Error::damaged(message).at(i * CHUNK_LEN));
-            }
-        }
-        Ok(())
+        let (content, table) = self.bytes.as_ref()[..end].split_at(start);
+        check_chunks(content, table).map_err(|mismatch| {
+            let place = match mismatch {
+                ChunkMismatch::Chunk { offset, .. } => offset,
+                ChunkMismatch::Table => start,
+            };
+            Error::damaged(format!("a lexical part: {mismatch}")).at(place)
+        })
     }
 
     /// How many records it has; their rows count from 0.

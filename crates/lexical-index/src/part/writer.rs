@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use fst::MapBuilder;
+use wire::{CHUNK_LEN, ChunkWriter};
 
-use super::layout::{ALIGN, CHUNK_LEN, FieldStats, Fields, Header};
+use super::layout::{FieldStats, Fields, Header};
 use crate::bm25::LONG;
 use crate::error::{Error, Result};
 use crate::postings::{Encoder, Postings};
@@ -39,7 +40,8 @@ pub(crate) fn write_buffered(
         out.write_all(&section)?;
         out.pad()?;
     }
-    out.finish()
+    out.finish()?;
+    Ok(())
 }
 
 /// Writes a part in one pass over the terms for each of its sections, and one before to learn how long they are: of postings,
@@ -62,7 +64,8 @@ pub(crate) fn write_in_passes<T: Terms>(
         encode(&mut terms()?, io::sink(), io::sink(), Some(&mut out))?;
     }
     out.pad()?;
-    out.finish()
+    out.finish()?;
+    Ok(())
 }
 
 /// How many terms there are, and how long their sections.
@@ -107,7 +110,7 @@ fn begin<W: Write>(
     fields: &Fields,
     columns: &impl Columns,
     lens: Lens,
-) -> Result<Body<W>> {
+) -> Result<ChunkWriter<W>> {
     let mut stats = Vec::with_capacity(fields.len());
     for field in 0..fields.len() {
         let mut long = 0;
@@ -124,7 +127,7 @@ fn begin<W: Write>(
         postings_len: lens.postings,
         positions_len: lens.positions,
     };
-    let mut body = Body { out, len: 0, chunk: crc32fast::Hasher::new(), checksums: Vec::new() };
+    let mut body = ChunkWriter::new(out);
     body.write_all(&header.encode())?;
     body.pad()?;
     for field in 0..fields.len() {
@@ -133,7 +136,7 @@ fn begin<W: Write>(
     Ok(body)
 }
 
-fn write_lengths(body: &mut Body<impl Write>, columns: &impl Columns, field: usize) -> Result<()> {
+fn write_lengths(body: &mut ChunkWriter<impl Write>, columns: &impl Columns, field: usize) -> Result<()> {
     let mut bytes = Vec::with_capacity(CHUNK_LEN);
     let mut outcome = Ok(());
     let mut flush = |bytes: &mut Vec<u8>, at_least: usize| {
@@ -162,61 +165,6 @@ fn write_lengths(body: &mut Body<impl Write>, columns: &impl Columns, field: usi
     })?;
     outcome?;
     Ok(body.pad()?)
-}
-
-/// What goes through, counted and checksummed.
-struct Body<W> {
-    out: W,
-    len: usize,
-    chunk: crc32fast::Hasher,
-    checksums: Vec<u8>,
-}
-
-impl<W: Write> Body<W> {
-    /// Zeros to the next boundary.
-    fn pad(&mut self) -> io::Result<()> {
-        let len = self.len.next_multiple_of(ALIGN) - self.len;
-        self.write_all(&[0; ALIGN][..len])
-    }
-
-    fn end_chunk(&mut self) {
-        let crc = std::mem::take(&mut self.chunk).finalize();
-        self.checksums.extend_from_slice(&crc.to_le_bytes());
-    }
-
-    /// Writes the checksums, and theirs.
-    fn finish(mut self) -> Result<()> {
-        if !self.len.is_multiple_of(CHUNK_LEN) {
-            self.end_chunk();
-        }
-        let crc = crc32fast::hash(&self.checksums);
-        self.out.write_all(&self.checksums)?;
-        self.out.write_all(&crc.to_le_bytes())?;
-        Ok(self.out.flush()?)
-    }
-}
-
-impl<W: Write> Write for Body<W> {
-    /// Takes all: the crate `fst` counts what was not taken twice in its own checksum.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write_all(bytes)?;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = CHUNK_LEN - self.len % CHUNK_LEN;
-            let (now, later) = rest.split_at(rest.len().min(room));
-            self.chunk.update(now);
-            self.len += now.len();
-            if now.len() == room {
-                self.end_chunk();
-            }
-            rest = later;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }
 
 struct Counting<W> {

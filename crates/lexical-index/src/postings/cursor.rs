@@ -499,7 +499,7 @@ mod tests {
     use super::super::pack::pack;
     use super::*;
     use crate::lengths::LongLengths;
-    use crate::wire::put_varint;
+    use wire::put_varint;
 
     const ROWS: u32 = 300;
 

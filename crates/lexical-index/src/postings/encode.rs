@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use wire::put_varint;
+
 use super::layout::{Impacts, Skip, Value, is_short, put_posting};
 use super::{BLOCK_LEN, pack};
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::put_varint;
 
 /// All postings of one term, in the order of their rows.
 #[derive(Debug, Default)]

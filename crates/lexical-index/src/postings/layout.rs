@@ -3,18 +3,17 @@
 //! The number of postings, then where their positions begin (if positions are kept), both varints. Fewer than
 //! 128 postings follow as varints; more as skip entries and blocks.
 
+use wire::{MAX_VARINT_LEN, put, put_varint, try_u16_at, try_u32_at, varint_at, varint32_at};
+
 use super::BLOCK_LEN;
 use crate::bm25::{LONG, MANY, Saturation};
 use crate::bytes::Guarded;
-use crate::wire::{put, put_varint, take_varint, take_varint32, u16_at, u32_at};
 
 /// Skip entry: one for each block. Without positions the last field is left out.
 pub(crate) mod skip {
-    crate::wire::layout!(16, LAST_ROW: 4, END: 4, IMPACTS: 4, POSITIONS: 4);
+    wire::layout!(16, LAST_ROW: 4, END: 4, IMPACTS: 4, POSITIONS: 4);
 }
 
-/// The longest integer of seven bits a byte.
-const MAX_VARINT_LEN: usize = 10;
 /// The longest posting as integers of seven bits a byte.
 const MAX_POSTING_LEN: usize = 2 * MAX_VARINT_LEN;
 
@@ -120,8 +119,8 @@ impl<'a> List<'a> {
     pub(crate) fn new(bytes: Guarded<'a>, has_positions: bool, rows: u32) -> Option<Self> {
         let mut at = 0;
         let head = bytes.first(2 * MAX_VARINT_LEN);
-        let df = take_varint32(head, &mut at).filter(|&df| df > 0 && df <= rows)?;
-        let positions = if has_positions { take_varint(head, &mut at)? } else { 0 };
+        let df = varint32_at(head, &mut at).filter(|&df| df > 0 && df <= rows)?;
+        let positions = if has_positions { varint_at(head, &mut at)? } else { 0 };
         let blocks = if is_short(df) { 0 } else { (df as usize).div_ceil(BLOCK_LEN) };
         let data_at = at.checked_add(blocks * skip_len(has_positions))?;
         let (skips, data) = (bytes.slice(at..data_at)?, bytes.slice_from(data_at)?);
@@ -153,26 +152,27 @@ impl<'a> List<'a> {
 
     #[inline]
     pub(crate) fn last_row(&self, block: usize) -> u32 {
-        u32_at(self.skips.as_verified(), block * skip_len(self.has_positions) + skip::LAST_ROW).unwrap_or(0)
+        try_u32_at(self.skips.as_verified(), block * skip_len(self.has_positions) + skip::LAST_ROW)
+            .unwrap_or(0)
     }
 
     pub(crate) fn impacts(&self, block: usize) -> Impacts {
         let at = block * skip_len(self.has_positions) + skip::IMPACTS;
-        Impacts(u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX).to_le_bytes())
+        Impacts(try_u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX).to_le_bytes())
     }
 
     /// Where the positions of a block begin.
     pub(crate) fn positions_of(&self, block: usize) -> u64 {
         let at = block * skip_len(true) + skip::POSITIONS;
         let relative =
-            if self.is_short() { 0 } else { u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX) };
+            if self.is_short() { 0 } else { try_u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX) };
         self.positions.saturating_add(u64::from(relative))
     }
 
     /// The bytes of a block.
     pub(crate) fn block(&self, block: usize) -> Option<&'a [u8]> {
         let skips = self.skips.as_verified();
-        let end = |block: usize| u32_at(skips, block * skip_len(self.has_positions) + skip::END);
+        let end = |block: usize| try_u32_at(skips, block * skip_len(self.has_positions) + skip::END);
         let start = if block == 0 { 0 } else { end(block - 1)? };
         self.data.get(start as usize..end(block)? as usize)
     }
@@ -184,7 +184,7 @@ pub(crate) fn is_short(df: u32) -> bool {
 
 /// The widths of a full block: of its gaps, of its frequencies.
 pub(crate) fn widths(block: &[u8]) -> Option<(u8, u8)> {
-    u16_at(block, 0).map(|both| (both.to_le_bytes()[0], both.to_le_bytes()[1]))
+    try_u16_at(block, 0).map(|both| (both.to_le_bytes()[0], both.to_le_bytes()[1]))
 }
 
 /// Bytes before the packed integers of a full block.
@@ -202,8 +202,8 @@ pub(crate) fn put_posting(out: &mut Vec<u8>, before: u32, row: u32, freq: u32) {
 /// Reads what [`put_posting`] wrote, if the row is at most `last`.
 #[inline]
 pub(crate) fn take_posting(bytes: &[u8], at: &mut usize, before: u32, last: u32) -> Option<(u32, u32)> {
-    let word = take_varint(bytes, at)?;
+    let word = varint_at(bytes, at)?;
     let row = u64::from(before.wrapping_add(1)) + (word >> 1);
-    let freq = if word & 1 == 0 { 1 } else { take_varint32(bytes, at)?.checked_add(2)? };
+    let freq = if word & 1 == 0 { 1 } else { varint32_at(bytes, at)?.checked_add(2)? };
     Some((u32::try_from(row).ok().filter(|&row| row <= last)?, freq))
 }

@@ -1,8 +1,9 @@
 //! Where in a text a term occurs.
 
+use wire::varint32_at;
+
 use crate::bytes::Guarded;
 use crate::memory::ChainReader;
-use crate::wire::take_varint32;
 
 /// Positions of one posting after the other.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +48,7 @@ impl<'a> Sealed<'a> {
     #[inline]
     fn take(&mut self) -> Option<u32> {
         self.verify_ahead();
-        take_varint32(self.bytes.as_verified(), &mut self.at)
+        varint32_at(self.bytes.as_verified(), &mut self.at)
     }
 
     /// Passes over so many integers. Each ends with its first byte below 128, so they are counted and not decoded.

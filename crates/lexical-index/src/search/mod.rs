@@ -10,6 +10,7 @@ mod walk;
 use std::collections::HashMap;
 
 use roaring::RoaringBitmap;
+use wire::Bytes;
 
 use self::group::Group;
 use self::leaf::Leaf;
@@ -19,7 +20,6 @@ use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
 use crate::bm25::Saturation;
-use crate::bytes::Bytes;
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lengths::Lengths;

@@ -35,7 +35,7 @@ fn format_md_and_the_layout_constants_of_a_lexical_part_say_the_same() {
     let section = document.split("\n# Lexical part\n").nth(1).unwrap();
     let magic: Vec<String> = layout::MAGIC.iter().map(|byte| format!("{byte:02X}")).collect();
     assert!(section.contains(&magic.join(" ")), "the magic {}", magic.join(" "));
-    for number in [layout::ALIGN, layout::CHUNK_LEN, layout::MAX_FIELDS, BLOCK_LEN] {
+    for number in [wire::ALIGN, wire::CHUNK_LEN, layout::MAX_FIELDS, BLOCK_LEN] {
         assert!(section.contains(&number.to_string()), "{number}");
     }
     let inputs = std::str::from_utf8(COMMON_INPUTS).unwrap();

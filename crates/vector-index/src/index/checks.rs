@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::{Bytes, VerifiedSet};
 
 use super::layout::{Header, Sections};
-use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::planes::{Group, groups};
 use crate::space::walks_by_whole_codes;
@@ -27,38 +27,18 @@ impl Unverified<'_> {
     }
 }
 
-/// A set of nodes that only grows.
-#[derive(Debug)]
-struct NodeSet(Box<[AtomicU64]>);
-
-impl NodeSet {
-    fn new(nodes: usize) -> Self {
-        Self((0..nodes.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    /// 1 if the node is in the set, otherwise 0.
-    #[inline]
-    fn has(&self, node: u32) -> u64 {
-        self.0[node as usize / 64].load(Ordering::Relaxed) >> (node % 64) & 1
-    }
-
-    fn insert(&self, node: u32) {
-        self.0[node as usize / 64].fetch_or(1 << (node % 64), Ordering::Relaxed);
-    }
-}
-
 /// The nodes of which something was verified, so that the next search asks for a bit and not for bytes.
 #[derive(Debug)]
 pub(crate) struct VerifiedNodes {
-    high: NodeSet,
-    low: NodeSet,
+    high: VerifiedSet,
+    low: VerifiedSet,
     /// Of those in it, the list in the lowest layer holds, and what a walk compares of the codes of all in the list.
-    neighbours: NodeSet,
+    neighbours: VerifiedSet,
 }
 
 impl VerifiedNodes {
     pub(crate) fn none_of(nodes: usize) -> Self {
-        let [high, low, neighbours] = [(); 3].map(|()| NodeSet::new(nodes));
+        let [high, low, neighbours] = [(); 3].map(|()| VerifiedSet::new(nodes));
         Self { high, low, neighbours }
     }
 }
@@ -116,7 +96,7 @@ impl<'a> Checks<'a> {
     /// all of them, since a walk asks it at every step.
     #[inline]
     pub(crate) fn neighbours(&self, node: u32, list: impl Iterator<Item = u32>) {
-        if self.verified.neighbours.has(node) == 0 {
+        if !self.verified.neighbours.contains(node as usize) {
             self.verify_neighbours(node, list);
         }
     }
@@ -132,7 +112,7 @@ impl<'a> Checks<'a> {
             holds &= self.verify_nodes(&self.verified.low, &list, self.sections.low.start, self.row_len());
         }
         if holds {
-            self.verified.neighbours.insert(node);
+            self.verified.neighbours.insert(node as usize);
         }
     }
 
@@ -141,20 +121,20 @@ impl<'a> Checks<'a> {
     }
 
     #[inline]
-    fn nodes(&self, verified: &NodeSet, nodes: &[u32], start: usize, len: usize) {
-        if nodes.iter().fold(1, |all, &node| all & verified.has(node)) == 0 {
+    fn nodes(&self, verified: &VerifiedSet, nodes: &[u32], start: usize, len: usize) {
+        if !nodes.iter().fold(true, |all, &node| all & verified.contains(node as usize)) {
             self.verify_nodes(verified, nodes, start, len);
         }
     }
 
     /// Verifies those of the nodes that were not yet: `len` bytes of each, one after the other from `start` on. Whether all hold.
     #[cold]
-    fn verify_nodes(&self, verified: &NodeSet, nodes: &[u32], start: usize, len: usize) -> bool {
+    fn verify_nodes(&self, verified: &VerifiedSet, nodes: &[u32], start: usize, len: usize) -> bool {
         let mut hold = true;
-        for &node in nodes.iter().filter(|&&node| verified.has(node) == 0) {
+        for &node in nodes.iter().filter(|&&node| !verified.contains(node as usize)) {
             let at = start + node as usize * len;
             if self.verify(at..at + len) {
-                verified.insert(node);
+                verified.insert(node as usize);
             } else {
                 hold = false;
             }

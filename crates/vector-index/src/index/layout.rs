@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use wire::{ALIGN, chunk_table_len, crc32, put, u16_at, u32_at, u64_at};
+
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::Metric;
-use crate::planes::{Group, Line, groups};
+use crate::planes::{Group, groups};
 use crate::quantize::MAX_DIMENSION;
 use crate::repeats::Repeat;
 use crate::sketch::{BLOCK, sign_rows};
@@ -13,33 +15,12 @@ use crate::sketch::{BLOCK, sign_rows};
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;
 pub(crate) const MINOR: u16 = 0;
-/// What every section begins at a multiple of, in bytes.
-pub(crate) const ALIGN: usize = size_of::<Line>();
-/// What one checksum covers, in bytes.
-pub(crate) const CHUNK_LEN: usize = 64 << 10;
 /// Layers with links at most: 32^7 nodes are more than an index may have.
 pub(crate) const LAYERS_MAX: usize = 7;
 
-/// Declares the fields of the header: each offset is derived from the one before.
-macro_rules! layout {
-    ($len:literal, $($name:ident: $size:literal),+ $(,)?) => {
-        pub(crate) const LEN: usize = $len;
-        #[cfg(test)]
-        pub(crate) const FIELDS: &[(&str, usize, usize)] = &[$((stringify!($name), $name, $size)),+];
-        layout!(@offsets 0usize; $($name: $size,)+);
-    };
-    (@offsets $at:expr; $name:ident: $size:literal, $($rest:tt)*) => {
-        pub(crate) const $name: usize = $at;
-        layout!(@offsets $name + $size; $($rest)*);
-    };
-    (@offsets $at:expr;) => {
-        const _: () = assert!($at == LEN, "the fields fill the structure");
-    };
-}
-
 /// Offsets in the header.
 pub(crate) mod header {
-    layout! {
+    wire::layout! {
         128,
         MAGIC: 8,
         MAJOR: 2,
@@ -107,7 +88,7 @@ impl Header {
         for (layer, nodes) in self.layer_nodes.iter().enumerate() {
             put(&mut bytes, at::LAYER_NODES + layer * 4, nodes.to_le_bytes());
         }
-        let crc = crc32fast::hash(&bytes[..at::CRC]);
+        let crc = crc32(&[&bytes[..at::CRC]]);
         put(&mut bytes, at::CRC, crc.to_le_bytes());
         bytes
     }
@@ -126,38 +107,38 @@ impl Header {
             );
             return Err(Error::new(ErrorKind::Truncated, message));
         };
-        let [major, minor] = [at::MAJOR, at::MINOR].map(|at| u16::from_le_bytes(array(head, at)));
+        let [major, minor] = [at::MAJOR, at::MINOR].map(|at| u16_at(head, at));
         if major != MAJOR {
             let message =
                 format!("format {major}.{minor} of a vector index; this library reads {MAJOR}.{MINOR}");
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
-        let (expected, found) = (u32::from_le_bytes(array(head, at::CRC)), crc32fast::hash(&head[..at::CRC]));
+        let (expected, found) = (u32_at(head, at::CRC), crc32(&[&head[..at::CRC]]));
         if expected != found {
             return Err(Error::damaged(format!("the header's checksum is {found:08x}, not {expected:08x}")));
         }
-        let incompatible = u32::from_le_bytes(array(head, at::INCOMPATIBLE));
+        let incompatible = u32_at(head, at::INCOMPATIBLE);
         if incompatible != 0 {
             let message =
                 format!("the vector index uses features {incompatible:#x}, which this library does not know");
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
-        let u32_at = |at| u32::from_le_bytes(array(head, at));
+        let count = |at| u32_at(head, at) as usize;
         let header = Self {
             metric: Metric::from_code(head[at::METRIC]).ok_or_else(|| inconsistent("metric"))?,
-            dimension: u32_at(at::DIMENSION) as usize,
-            nodes: u32_at(at::NODES) as usize,
-            rows: u32_at(at::ROWS) as usize,
-            hidden: u32_at(at::HIDDEN) as usize,
+            dimension: count(at::DIMENSION),
+            nodes: count(at::NODES),
+            rows: count(at::ROWS),
+            hidden: count(at::HIDDEN),
             calibrated: flag(head[at::CALIBRATED])?,
             dense: flag(head[at::DENSE])?,
-            top: u32_at(at::TOP) as usize,
-            m: u16::from_le_bytes(array(head, at::M)).into(),
+            top: count(at::TOP),
+            m: u16_at(head, at::M).into(),
             layers: head[at::LAYERS].into(),
-            layer_nodes: std::array::from_fn(|layer| u32_at(at::LAYER_NODES + layer * 4)),
+            layer_nodes: std::array::from_fn(|layer| u32_at(head, at::LAYER_NODES + layer * 4)),
         };
         header.check()?;
-        let total = u64::from_le_bytes(array(head, at::TOTAL_LEN));
+        let total = u64_at(head, at::TOTAL_LEN);
         if total != header.sections().total as u64 {
             return Err(inconsistent("length"));
         }
@@ -215,8 +196,7 @@ impl Header {
         let signs = take(blocks * sign_rows(groups(self.dimension)) * BLOCK);
         let factors = take(blocks * BLOCK * 4);
         let checksums = end.next_multiple_of(ALIGN);
-        // One for each chunk, and one for the checksums themselves.
-        let total = checksums + checksums.div_ceil(CHUNK_LEN) * 4 + 4;
+        let total = checksums + chunk_table_len(checksums);
         Sections {
             calibration,
             terms,
@@ -294,16 +274,6 @@ fn flag(byte: u8) -> Result<bool> {
         1 => Ok(true),
         _ => Err(inconsistent("flags")),
     }
-}
-
-fn array<const N: usize>(bytes: &[u8; header::LEN], at: usize) -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(&bytes[at..at + N]);
-    array
-}
-
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    bytes[at..at + N].copy_from_slice(&value);
 }
 
 fn low_u8(value: usize) -> u8 {

@@ -10,4 +10,3 @@ pub use reader::Index;
 pub(crate) use reader::View;
 pub(crate) use search::search_view;
 pub use search::{Hit, Originals, Scratch, SearchOptions, SearchPath, SearchStatistics};
-pub use writer::IndexBytes;

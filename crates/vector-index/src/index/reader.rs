@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use wire::{Bytes, check_chunks};
+
 use super::checks::{Checks, Unverified, VerifiedNodes};
-use super::layout::{CHUNK_LEN, Header, LAYERS_MAX, Sections};
-use crate::bytes::Bytes;
+use super::layout::{Header, LAYERS_MAX, Sections};
 use crate::codes::Codes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::builder::node_id;
@@ -153,26 +154,8 @@ impl<B: Bytes> Index<B> {
     /// Compares all checksums, which reads everything once. Fails with [`Damaged`](ErrorKind::Damaged) and the offset of the first
     /// bad 64 KiB.
     pub fn verify(&self) -> Result<()> {
-        let bytes = self.bytes();
-        let (checksums, own) = bytes[self.sections.checksums.clone()]
-            .as_chunks::<4>()
-            .0
-            .split_at(self.sections.checksums.start.div_ceil(CHUNK_LEN));
-        if own.first().map(|own| u32::from_le_bytes(*own)) != Some(crc32fast::hash(checksums.as_flattened()))
-        {
-            return Err(Error::damaged("the checksums of the vector index do not match their own"));
-        }
-        let chunks = bytes[..self.sections.checksums.start].chunks(CHUNK_LEN);
-        for (at, (chunk, checksum)) in chunks.zip(checksums).enumerate() {
-            if crc32fast::hash(chunk) != u32::from_le_bytes(*checksum) {
-                let message = format!(
-                    "the {CHUNK_LEN} bytes of the vector index from {} on do not match their checksum",
-                    at * CHUNK_LEN
-                );
-                return Err(Error::damaged(message));
-            }
-        }
-        Ok(())
+        let (content, table) = self.bytes().split_at(self.sections.checksums.start);
+        check_chunks(content, table).map_err(|e| Error::damaged(format!("the vector index: {e}")))
     }
 
     /// Has all bytes verified, for whoever copies them.
@@ -305,7 +288,7 @@ impl<'a> View<'a> {
 
 fn cast<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<&[T]> {
     bytemuck::try_cast_slice(bytes).map_err(|_| {
-        let message = "the bytes of a vector index must lie on a multiple of 4 in memory, better of 64; copy them into `IndexBytes`";
+        let message = "the bytes of a vector index must lie on a multiple of 4 in memory, better of 64; copy them into `AlignedBytes`";
         Error::new(ErrorKind::Unaligned, message)
     })
 }

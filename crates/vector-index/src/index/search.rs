@@ -5,10 +5,10 @@ use std::collections::BinaryHeap;
 
 use half::f16;
 use row_set::RowSet;
+use wire::Bytes;
 
 use super::checks::Unverified;
 use super::reader::{Index, View};
-use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Nearest, Pool, Shortlist};
 use crate::graph::walk::WalkScratch;

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use super::layout::{ALIGN, CHUNK_LEN, Header, LAYERS_MAX, Sections};
+use wire::{AlignedBytes, ChunkWriter};
+
+use super::layout::{Header, LAYERS_MAX, Sections};
 use crate::error::{Error, Result};
 use crate::graph::builder::{Built, node_id};
 use crate::graph::walk::NONE;
 use crate::metric::Metric;
-use crate::planes::AlignedBytes;
 use crate::sketch::OwnedSketch;
 
 impl Built {
@@ -43,7 +44,7 @@ impl Built {
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<usize> {
         let header = self.header();
         let sections = header.sections();
-        let mut out = Checked { out, written: 0, hasher: crc32fast::Hasher::new(), checksums: Vec::new() };
+        let mut out = Output(ChunkWriter::new(out));
         out.write(&header.encode())?;
         if let Some(calibration) = self.nodes.quantizer().calibration() {
             out.pad_to(sections.calibration.start)?;
@@ -76,11 +77,11 @@ impl Built {
         out.write(low)?;
         self.write_sketch(&sections, &mut out)?;
         out.pad_to(sections.checksums.start)?;
-        out.finish()?;
+        out.0.finish()?;
         Ok(sections.total)
     }
 
-    fn write_sketch(&self, sections: &Sections, out: &mut Checked<'_>) -> Result<()> {
+    fn write_sketch(&self, sections: &Sections, out: &mut Output<'_>) -> Result<()> {
         let mut sketch = OwnedSketch::default();
         if !sections.signs.is_empty() {
             let mut codes = vec![0; self.nodes.quantizer().dimension()];
@@ -95,14 +96,14 @@ impl Built {
         out.write(bytemuck::cast_slice(sketch.factors()))
     }
 
-    fn write_terms(&self, metric: Metric, out: &mut Checked<'_>) -> Result<()> {
+    fn write_terms(&self, metric: Metric, out: &mut Output<'_>) -> Result<()> {
         if metric == Metric::L2 {
             return out.write(bytemuck::cast_slice(self.nodes.terms()));
         }
         self.nodes.terms().iter().try_for_each(|terms| out.write(&terms.b.to_le_bytes()))
     }
 
-    fn write_rows(&self, header: &Header, out: &mut Checked<'_>) -> Result<()> {
+    fn write_rows(&self, header: &Header, out: &mut Output<'_>) -> Result<()> {
         let firsts = (0..).zip(self.nodes.rows()).map(|(node, &row)| (row, node));
         let mut rows: Vec<(u32, u32)> =
             firsts.chain(self.repeats.iter().map(|repeat| (repeat.row, repeat.node))).collect();
@@ -115,90 +116,28 @@ impl Built {
         rows.iter().try_for_each(|(_, node)| out.write(&node.to_le_bytes()))
     }
 
-    pub(crate) fn to_bytes(&self) -> Result<IndexBytes> {
-        let mut bytes = IndexBytes(AlignedBytes::with_capacity(self.header().sections().total));
+    pub(crate) fn to_bytes(&self) -> Result<AlignedBytes> {
+        let mut bytes = AlignedBytes::with_capacity(self.header().sections().total);
         self.write(&mut bytes)?;
         Ok(bytes)
     }
 }
 
-/// Counts and checksums what is written.
-struct Checked<'a> {
-    out: &'a mut dyn Write,
-    written: usize,
-    hasher: crc32fast::Hasher,
-    checksums: Vec<u32>,
-}
+/// Where the index is written to.
+struct Output<'a>(ChunkWriter<&'a mut dyn Write>);
 
-impl Checked<'_> {
-    fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes)?;
-        while !bytes.is_empty() {
-            let room = CHUNK_LEN - self.written % CHUNK_LEN;
-            let (chunk, rest) = bytes.split_at(room.min(bytes.len()));
-            self.hasher.update(chunk);
-            self.written += chunk.len();
-            if chunk.len() == room {
-                self.end_chunk();
-            }
-            bytes = rest;
-        }
-        Ok(())
+impl Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.0.write_all(bytes)?)
     }
 
-    fn end_chunk(&mut self) {
-        self.checksums.push(std::mem::take(&mut self.hasher).finalize());
-    }
-
+    /// Goes on to the section that begins at `offset`.
     fn pad_to(&mut self, offset: usize) -> Result<()> {
-        let zeros = [0; ALIGN];
-        let missing = offset.checked_sub(self.written).filter(|&missing| missing <= ALIGN);
-        let Some(missing) = missing else {
-            return Err(Error::damaged(format!(
-                "{} bytes written, where the layout says {offset}",
-                self.written
-            )));
-        };
-        self.write(&zeros[..missing])
-    }
-
-    fn finish(mut self) -> Result<()> {
-        if !self.written.is_multiple_of(CHUNK_LEN) {
-            self.end_chunk();
+        self.0.pad()?;
+        if self.0.position() == offset as u64 {
+            return Ok(());
         }
-        let checksums: Vec<u8> = self.checksums.iter().flat_map(|checksum| checksum.to_le_bytes()).collect();
-        self.out.write_all(&checksums)?;
-        self.out.write_all(&crc32fast::hash(&checksums).to_le_bytes())?;
-        Ok(())
-    }
-}
-
-/// The bytes of an index in memory, on a boundary of 64, as searching them in place likes it.
-#[derive(Debug, Clone, Default)]
-pub struct IndexBytes(AlignedBytes);
-
-impl AsRef<[u8]> for IndexBytes {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_ref()
-    }
-}
-
-impl From<&[u8]> for IndexBytes {
-    /// Copies bytes that lie anywhere.
-    fn from(bytes: &[u8]) -> Self {
-        let mut aligned = AlignedBytes::with_capacity(bytes.len());
-        aligned.grow(bytes.len()).copy_from_slice(bytes);
-        Self(aligned)
-    }
-}
-
-impl Write for IndexBytes {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.grow(bytes.len()).copy_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        let message = format!("{} bytes written, where the layout says {offset}", self.0.position());
+        Err(Error::damaged(message))
     }
 }

@@ -9,7 +9,7 @@ use crate::data::{Noise, codes, vectors};
 
 /// Bytes that know what they should be.
 struct Stored {
-    found: IndexBytes,
+    found: AlignedBytes,
     written: Arc<[u8]>,
     /// A planted bug: bytes that are never verified.
     left_out: Range<usize>,
@@ -79,7 +79,7 @@ fn ask<B: Bytes>(index: &Index<B>, queries: &[f32]) -> Vec<Answer> {
 
 /// Flips bits all over an index; returns how many, and how many changed an answer in silence. `left_out` says which bytes are not
 /// verified, if it is this one that flips.
-fn flips(bytes: &IndexBytes, left_out: impl Fn(usize) -> Range<usize>) -> (usize, usize) {
+fn flips(bytes: &AlignedBytes, left_out: impl Fn(usize) -> Range<usize>) -> (usize, usize) {
     let written: Arc<[u8]> = bytes.as_ref().into();
     let queries = vectors(8, 3, DIMENSION);
     let expected = ask(&Index::open(bytes.clone()).unwrap(), &queries);
@@ -88,7 +88,7 @@ fn flips(bytes: &IndexBytes, left_out: impl Fn(usize) -> Range<usize>) -> (usize
         let at = (at + noise.below(written.len() / 150)).min(written.len() - 1);
         let mut changed = written.to_vec();
         changed[at] ^= 1 << noise.below(8);
-        let found = IndexBytes::from(&changed[..]);
+        let found = AlignedBytes::from(&changed[..]);
         let stored = Stored { found, written: written.clone(), left_out: left_out(at) };
         let Ok(index) = Index::open(stored) else { continue };
         flipped += 1;
@@ -102,7 +102,7 @@ fn flips(bytes: &IndexBytes, left_out: impl Fn(usize) -> Range<usize>) -> (usize
     (flipped, silent)
 }
 
-fn indexes() -> Vec<IndexBytes> {
+fn indexes() -> Vec<AlignedBytes> {
     let all = vectors(4, 900, DIMENSION);
     let calibrated = Int8Quantizer::calibrated(Metric::Cosine, DIMENSION, &all).unwrap();
     let mut with_calibration = Codes::new(calibrated);

@@ -56,11 +56,11 @@ pub(crate) fn codes(metric: Metric, dimension: usize, vectors: &[f32]) -> Codes 
     codes
 }
 
-pub(crate) fn built(codes: Codes) -> Index<IndexBytes> {
+pub(crate) fn built(codes: Codes) -> Index<AlignedBytes> {
     built_with(codes, BuildOptions::new())
 }
 
-pub(crate) fn built_with(codes: Codes, options: BuildOptions) -> Index<IndexBytes> {
+pub(crate) fn built_with(codes: Codes, options: BuildOptions) -> Index<AlignedBytes> {
     let bytes = Builder::new(options.graph_from(0)).build(codes).unwrap().to_bytes().unwrap();
     let index = Index::open(bytes).unwrap();
     index.verify().unwrap();
@@ -98,7 +98,7 @@ pub(crate) fn recall(truth: &[u32], found: &[u32]) -> f64 {
 }
 
 /// The share of stored vectors that find themselves, or another at the same distance, as the very nearest.
-pub(crate) fn self_recall(index: &Index<IndexBytes>, deleted: Option<&RowSet>, ef: usize) -> f64 {
+pub(crate) fn self_recall(index: &Index<AlignedBytes>, deleted: Option<&RowSet>, ef: usize) -> f64 {
     let mut scratch = Scratch::new();
     let all = index.rows().unwrap();
     let live: Vec<u32> =

@@ -4,7 +4,7 @@ use crate::data::*;
 
 const DIMENSION: usize = 48;
 
-fn check(index: &Index<IndexBytes>, all: &[f32], filter: &RowSet, name: &str) -> f64 {
+fn check(index: &Index<AlignedBytes>, all: &[f32], filter: &RowSet, name: &str) -> f64 {
     let queries = vectors(77, 60, DIMENSION);
     let mut scratch = Scratch::new();
     let mut sum = 0.0;

@@ -5,7 +5,7 @@ use crate::data::*;
 
 const DIMENSION: usize = 32;
 
-fn recall_of(index: &Index<IndexBytes>, all: &[f32], queries: &[f32]) -> f64 {
+fn recall_of(index: &Index<AlignedBytes>, all: &[f32], queries: &[f32]) -> f64 {
     let mut scratch = Scratch::new();
     let recalls = queries.chunks_exact(DIMENSION).map(|query| {
         let truth = truth(index.quantizer().metric(), DIMENSION, all, query, 10, |_| true);

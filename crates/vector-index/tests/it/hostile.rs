@@ -13,7 +13,7 @@ fn small(metric: Metric) -> Vec<u8> {
 
 /// Everything a program could do with bytes; errors are as good as answers.
 fn use_all(bytes: &[u8]) -> Result<()> {
-    let index = Index::open(IndexBytes::from(bytes))?;
+    let index = Index::open(AlignedBytes::from(bytes))?;
     let _ = index.verify();
     let dimension = index.quantizer().dimension();
     let query: Vec<f32> = (0..dimension).map(|i| (i as f32).sin() + 0.01).collect();
@@ -40,10 +40,10 @@ fn use_all(bytes: &[u8]) -> Result<()> {
 fn every_truncation_is_an_error() {
     let bytes = small(Metric::Cosine);
     for len in 0..bytes.len() {
-        let error = Index::open(IndexBytes::from(&bytes[..len])).unwrap_err();
+        let error = Index::open(AlignedBytes::from(&bytes[..len])).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::NotAnIndex), "{len}: {error}");
     }
-    Index::open(IndexBytes::from(&bytes[..])).unwrap();
+    Index::open(AlignedBytes::from(&bytes[..])).unwrap();
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn every_flipped_bit_is_noticed_by_verify_and_harmless_to_a_search() {
         for bit in [0, 3, 7] {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1 << bit;
-            let noticed = Index::open(IndexBytes::from(&damaged[..])).and_then(|index| index.verify());
+            let noticed = Index::open(AlignedBytes::from(&damaged[..])).and_then(|index| index.verify());
             assert!(noticed.is_err(), "byte {at} bit {bit}");
             if bit == 7 {
                 let _ = use_all(&damaged);
@@ -93,7 +93,7 @@ fn a_header_with_a_right_checksum_and_wrong_counts_is_an_error_before_anything_i
 
 #[test]
 fn bytes_of_something_else_or_a_newer_version_say_so() {
-    let open = |bytes: &[u8]| Index::open(IndexBytes::from(bytes)).unwrap_err().kind();
+    let open = |bytes: &[u8]| Index::open(AlignedBytes::from(bytes)).unwrap_err().kind();
     assert_eq!(open(b""), ErrorKind::NotAnIndex);
     assert_eq!(open(&[0; 4_096]), ErrorKind::NotAnIndex);
     assert_eq!(open(b"SQLite format 3\0"), ErrorKind::NotAnIndex);
@@ -110,10 +110,10 @@ fn bytes_of_something_else_or_a_newer_version_say_so() {
 #[test]
 fn unaligned_bytes_are_an_error_that_says_what_to_do() {
     let bytes = small(Metric::Cosine);
-    let room = IndexBytes::from(&[&[0], &bytes[..]].concat()[..]);
+    let room = AlignedBytes::from(&[&[0], &bytes[..]].concat()[..]);
     let error = Index::open(&room.as_ref()[1..]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unaligned);
-    assert!(error.to_string().contains("IndexBytes"));
+    assert!(error.to_string().contains("AlignedBytes"));
 }
 
 #[test]
@@ -121,5 +121,5 @@ fn an_index_may_be_followed_by_other_bytes() {
     let mut bytes = small(Metric::Cosine);
     bytes.extend([1; 1_000]);
     use_all(&bytes).unwrap();
-    Index::open(IndexBytes::from(&bytes[..])).unwrap().verify().unwrap();
+    Index::open(AlignedBytes::from(&bytes[..])).unwrap().verify().unwrap();
 }

@@ -10,13 +10,13 @@ fn part(from: u32, vectors: &[f32]) -> Codes {
     codes
 }
 
-fn opened(built: Built) -> Index<IndexBytes> {
+fn opened(built: Built) -> Index<AlignedBytes> {
     let index = Index::open(built.to_bytes().unwrap()).unwrap();
     index.verify().unwrap();
     index
 }
 
-fn mean_recall(index: &Index<IndexBytes>, all: &[f32], allowed: impl Fn(u32) -> bool) -> f64 {
+fn mean_recall(index: &Index<AlignedBytes>, all: &[f32], allowed: impl Fn(u32) -> bool) -> f64 {
     let queries = vectors(90, 100, DIMENSION);
     let mut scratch = Scratch::new();
     let recalls = queries.chunks_exact(DIMENSION).map(|query| {

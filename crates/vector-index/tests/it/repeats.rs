@@ -70,7 +70,7 @@ fn all_kinds(dimension: usize) -> Vec<(&'static str, Vec<Vec<i8>>)> {
 }
 
 /// The rows, of those asked for, that do not find themselves, or one at least as near.
-fn lost(index: &Index<IndexBytes>, live: impl Iterator<Item = u32>, deleted: &RowSet) -> Vec<u32> {
+fn lost(index: &Index<AlignedBytes>, live: impl Iterator<Item = u32>, deleted: &RowSet) -> Vec<u32> {
     let mut scratch = Scratch::new();
     let options = SearchOptions::new(1).deleted(deleted);
     live.filter(|&row| {

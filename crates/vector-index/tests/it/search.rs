@@ -3,7 +3,12 @@ use vector_index::*;
 
 use crate::data::*;
 
-fn mean_recall(index: &Index<IndexBytes>, all: &[f32], queries: &[f32], options: &SearchOptions<'_>) -> f64 {
+fn mean_recall(
+    index: &Index<AlignedBytes>,
+    all: &[f32],
+    queries: &[f32],
+    options: &SearchOptions<'_>,
+) -> f64 {
     let (metric, dimension) = (index.quantizer().metric(), index.quantizer().dimension());
     let mut scratch = Scratch::new();
     let recalls: Vec<f64> = queries

@@ -1,7 +1,7 @@
 //! Ours: int8 codes and a graph, searched in the bytes of the index.
 
 use benches::Result;
-use vector_index::{Builder, Codes, Index as Opened, IndexBytes, Int8Quantizer, Scratch, SearchOptions};
+use vector_index::{Builder, Codes, Index as Opened, AlignedBytes, Int8Quantizer, Scratch, SearchOptions};
 
 use super::{BuildOptions, Index};
 use crate::data::Vectors;
@@ -44,7 +44,7 @@ fn built(base: &Vectors, options: BuildOptions, way: Way) -> Result<Ours> {
 }
 
 struct Ours {
-    index: Opened<IndexBytes>,
+    index: Opened<AlignedBytes>,
     effort: usize,
     way: Way,
     scratch: Scratch,

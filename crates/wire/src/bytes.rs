@@ -1,20 +1,23 @@
-//! The bytes that an index lies in, and how they are verified before they are used.
+//! Bytes that lie anywhere, and are verified before they are used.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::index::IndexBytes;
+use crate::aligned::AlignedBytes;
+
+/// Why bytes could not be verified.
+pub type NotVerified = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bytes that an index lies in: a `Vec`, a slice, a memory map.
 ///
-/// Whoever maps a file and has checksums for pieces of it implements [`check`](Self::check): an index asks it about all bytes before
-/// it makes an answer of them, so that no more than what a search touches has to be verified. For bytes that need no verifying, or were
+/// Whoever maps a file and has checksums for pieces of it implements [`check`](Self::check): an index asks it about all bytes before it
+/// makes an answer of them, so that no more than what a search touches has to be verified. For bytes that need no verifying, or were
 /// verified before, the provided methods do nothing.
 ///
 /// ```
 /// use std::ops::Range;
 ///
-/// use vector_index::Bytes;
+/// use wire::{Bytes, NotVerified};
 ///
 /// struct Mapped {
 ///     bytes: Vec<u8>,
@@ -28,7 +31,7 @@ use crate::index::IndexBytes;
 /// }
 ///
 /// impl Bytes for Mapped {
-///     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///     fn check(&self, range: Range<usize>) -> Result<(), NotVerified> {
 ///         if (self.sound)(&self.bytes[range]) { Ok(()) } else { Err("bytes 4096 to 8192 are damaged".into()) }
 ///     }
 ///
@@ -40,8 +43,8 @@ use crate::index::IndexBytes;
 pub trait Bytes: AsRef<[u8]> + Sync {
     /// Verifies some of the bytes, which lie within them. Called again and again for the same ones, so it remembers those that hold.
     ///
-    /// Its error becomes the [`Damaged`](crate::ErrorKind::Damaged) error of the search.
-    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// Its error becomes that of the search.
+    fn check(&self, range: Range<usize>) -> Result<(), NotVerified> {
         let _ = range;
         Ok(())
     }
@@ -56,10 +59,10 @@ impl Bytes for [u8] {}
 impl Bytes for Vec<u8> {}
 impl Bytes for Box<[u8]> {}
 impl Bytes for Arc<[u8]> {}
-impl Bytes for IndexBytes {}
+impl Bytes for AlignedBytes {}
 
 impl<B: Bytes + ?Sized> Bytes for &B {
-    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn check(&self, range: Range<usize>) -> Result<(), NotVerified> {
         (**self).check(range)
     }
 

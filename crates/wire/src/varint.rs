@@ -1,0 +1,86 @@
+//! Integers of seven bits a byte, the lowest first; the high bit of a byte says that another one follows.
+
+/// The longest varint, in bytes.
+pub const MAX_VARINT_LEN: usize = 10;
+
+/// Appends an integer as a varint of 1 to 10 bytes.
+#[inline]
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Reads the varint at `at`, and moves `at` behind it. `None`: cut off, or more than 64 bits.
+#[inline]
+pub fn varint_at(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let &byte = bytes.get(*at)?;
+        *at += 1;
+        let low = u64::from(byte & 0x7F);
+        if shift == 63 && low > 1 {
+            return None;
+        }
+        value |= low << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Reads as [`varint_at`] does. `None` also for more than 32 bits.
+#[inline]
+pub fn varint32_at(bytes: &[u8], at: &mut usize) -> Option<u32> {
+    u32::try_from(varint_at(bytes, at)?).ok()
+}
+
+/// Reads the varint that `bytes` begin with, and moves them behind it. `None`: cut off, or more than 64 bits.
+#[inline]
+pub fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut at = 0;
+    let value = varint_at(bytes, &mut at);
+    *bytes = &bytes[at..];
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn varints_come_back_and_those_cut_off_are_refused(value in (any::<u64>(), 0..64u32).prop_map(|(value, by)| value >> by)) {
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            prop_assert!(out.len() <= MAX_VARINT_LEN);
+            let (mut at, mut rest) = (0, &out[..]);
+            prop_assert_eq!((varint_at(&out, &mut at), at), (Some(value), out.len()));
+            prop_assert_eq!((take_varint(&mut rest), rest.len()), (Some(value), 0));
+            prop_assert_eq!(varint32_at(&out, &mut 0), u32::try_from(value).ok());
+            prop_assert_eq!(varint_at(&out[..out.len() - 1], &mut 0), None);
+            prop_assert_eq!(take_varint(&mut &out[..out.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn the_golden_bytes_stay_and_too_many_bits_are_refused() {
+        let mut out = Vec::new();
+        for value in [0, 127, 128, 300] {
+            put_varint(&mut out, value);
+        }
+        assert_eq!(out, [0, 127, 0x80, 1, 0xAC, 2]);
+        assert_eq!(varint_at(&[0xFF; 12], &mut 0), None, "never ends");
+        assert_eq!(
+            take_varint(&mut &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02][..]),
+            None,
+            "65 bits"
+        );
+        assert_eq!(varint32_at(&[0xFF, 0xFF, 0xFF, 0xFF, 0x1F], &mut 0), None, "33 bits");
+    }
+}
