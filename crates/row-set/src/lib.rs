@@ -22,7 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod bitmap;
-mod roaring_format;
+mod layout;
 
 pub use bitmap::{Iter, RowSet};
-pub use roaring_format::NotARoaringBitmap;
+pub use layout::NotARoaringBitmap;
