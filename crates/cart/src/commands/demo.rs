@@ -291,7 +291,7 @@ fn ask(question: Question, snapshot: &Snapshot, output: &mut Output) -> Result<V
     if !output.is_json() {
         let (title, command) = (output.strong(question.title), output.faint(&question.command));
         output.line(format_args!("{title}  {command}"))?;
-        search::show(&results, 0, took, output)?;
+        search::print(&results, 0, took, output)?;
         output.line(format_args!(""))?;
     }
     let keys = results.hits.iter().map(|hit| match &hit.record {
@@ -332,7 +332,7 @@ fn tell(
         let (jsonl, text) = (bytes(built.jsonl_len), bytes(built.text_len));
         output.line(format_args!("raw        {jsonl} of JSON lines, of which {text} are text{vectors}"))?;
     }
-    super::stats::show(&stats, &memory, output)?;
+    super::stats::print(&stats, &memory, output)?;
     if let Some(built) = built {
         let (records, took) = (count(built.records), time(built.took));
         let rate = count(rate(built.records, built.took));

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     for name in &args.names {
         match find(&snapshot, name)? {
             Some(entry) if args.raw => write(&entry, output)?,
-            Some(entry) => show(&entry, output)?,
+            Some(entry) => print(&entry, output)?,
             None => missing.push(name.to_string()),
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         .at(args.at.path.display()))
 }
 
-fn show(entry: &Entry, output: &mut Output) -> Result<()> {
+fn print(entry: &Entry, output: &mut Output) -> Result<()> {
     if output.is_json() {
         let line = crate::input::jsonl::line(entry, Vec::new())?;
         return output.json(&Numbered { id: entry.id().0, line });

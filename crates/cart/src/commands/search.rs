@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if output.is_json() {
         output.json(&as_json(&results, args.offset, opened, took)?)?;
     } else {
-        show(&results, args.offset, took, output)?;
+        print(&results, args.offset, took, output)?;
     }
     if results.hits.is_empty() {
         return Err(Failure::not_there("nothing found").at(args.at.path.display()));
@@ -166,7 +166,7 @@ fn space(args: &Args, artifact: &CompactArtifact) -> Result<String> {
 }
 
 /// Hits as a person reads them.
-pub(crate) fn show(
+pub(crate) fn print(
     results: &SearchResults,
     offset: usize,
     took: Duration,

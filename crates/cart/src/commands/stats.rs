@@ -20,11 +20,11 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if output.is_json() {
         return output.json(&json!({ "stats": stats, "memory": memory, "recovery": artifact.recovery() }));
     }
-    show(&stats, &memory, output)
+    print(&stats, &memory, output)
 }
 
 /// A line for each component.
-pub(crate) fn show(stats: &Stats, memory: &MemoryStats, output: &mut Output) -> Result<()> {
+pub(crate) fn print(stats: &Stats, memory: &MemoryStats, output: &mut Output) -> Result<()> {
     let mut row = |name: &str, value: String| output.line(format_args!("{name:<10} {value}"));
     let tail = match stats.tail_records {
         0 => String::new(),

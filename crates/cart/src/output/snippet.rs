@@ -20,7 +20,7 @@ pub(crate) fn highlighted(output: &Output, snippet: &Snippet) -> String {
         at = range.end;
     }
     pieces.push(spaced(snippet.text.get(at..).unwrap_or_default()));
-    let ellipsis = |cut: bool| if cut { "…" } else { "" };
+    let ellipsis = |truncated: bool| if truncated { "…" } else { "" };
     format!("{}{}{}", ellipsis(snippet.is_cut_before), pieces.concat().trim(), ellipsis(snippet.is_cut_after))
 }
 

@@ -25,7 +25,7 @@ pub(super) fn page(report: &Report) -> String {
     );
     page.push_str("<table>");
     for figure in &report.figures {
-        let (name, value) = (escaped(&figure.name), figure.unit.show(figure.value));
+        let (name, value) = (escaped(&figure.name), figure.unit.display(figure.value));
         put(&mut page, format_args!("<tr><td>{name}</td><td>{value}</td></tr>"));
     }
     page.push_str("</table><h2>Times of a call</h2>");
@@ -53,7 +53,7 @@ fn latency_table(page: &mut String, latencies: &[Latency]) {
     for Latency { name, p50, p90, p95, p99, calls } in latencies {
         put(page, format_args!("<tr><td>{}</td>", escaped(name)));
         for &value in [p50, p90, p95, p99] {
-            put(page, format_args!("<td>{}</td>", Unit::Seconds.show(value)));
+            put(page, format_args!("<td>{}</td>", Unit::Seconds.display(value)));
         }
         put(page, format_args!("<td>{calls}</td></tr>"));
     }
@@ -78,7 +78,7 @@ fn latency_plot(page: &mut String, latencies: &[Latency]) {
     );
     let mut decade = low;
     while decade <= high {
-        let (at, label) = (x(10f64.powf(decade)), Unit::Seconds.show(10f64.powf(decade)));
+        let (at, label) = (x(10f64.powf(decade)), Unit::Seconds.display(10f64.powf(decade)));
         put(
             page,
             format_args!("<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"0\" y2=\"{height:.0}\"/>"),
@@ -127,7 +127,7 @@ fn series_plot(page: &mut String, series: &Series) {
     }
     page.push_str("\"/>");
     for (at, &(setting, value)) in series.points.iter().enumerate() {
-        let (x, y, value) = (x(at), y(value), series.unit.show(value));
+        let (x, y, value) = (x(at), y(value), series.unit.display(value));
         put(page, format_args!("<circle class=\"bar\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"));
         put(
             page,

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         let written = std::fs::write(path, html::page(&report));
         written.map_err(|e| Failure::failed(format_args!("cannot be written: {e}")).at(path.display()))?;
     }
-    if output.is_json() { output.json(&report) } else { report.show(output) }
+    if output.is_json() { output.json(&report) } else { report.print(output) }
 }
 
 fn measure(args: &Args, data: &Data, scratch: &Path) -> Result<Report> {

@@ -96,24 +96,24 @@ impl Report {
     }
 
     /// For a person.
-    pub(super) fn show(&self, output: &mut Output) -> Result<()> {
+    pub(super) fn print(&self, output: &mut Output) -> Result<()> {
         output.line(format_args!("{}\n", self.setting.describe()))?;
         for figure in &self.figures {
-            output.line(format_args!("{:<44} {}", figure.name, figure.unit.show(figure.value)))?;
+            output.line(format_args!("{:<44} {}", figure.name, figure.unit.display(figure.value)))?;
         }
         output.line(format_args!(
             "\n{:<44} {:>9} {:>9} {:>9} {:>9}",
             "times of a call", "p50", "p90", "p95", "p99"
         ))?;
         for Latency { name, p50, p90, p95, p99, .. } in &self.latencies {
-            let [p50, p90, p95, p99] = [p50, p90, p95, p99].map(|&p| Unit::Seconds.show(p));
+            let [p50, p90, p95, p99] = [p50, p90, p95, p99].map(|&p| Unit::Seconds.display(p));
             output.line(format_args!("{name:<44} {p50:>9} {p90:>9} {p95:>9} {p99:>9}"))?;
         }
         for series in &self.series {
             output.line(format_args!("\n{}", series.name))?;
             for &(at, value) in &series.points {
                 let setting = format!("  {} {at}", series.setting);
-                output.line(format_args!("{setting:<44} {}", series.unit.show(value)))?;
+                output.line(format_args!("{setting:<44} {}", series.unit.display(value)))?;
             }
         }
         Ok(())
@@ -144,7 +144,7 @@ impl Setting {
 }
 
 impl Unit {
-    pub(super) fn show(self, value: f64) -> String {
+    pub(super) fn display(self, value: f64) -> String {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
