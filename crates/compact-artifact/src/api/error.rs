@@ -116,7 +116,7 @@ impl Error {
     }
 
     /// The same failure, for another one who waits for it.
-    pub(crate) fn share(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self::new(self.kind(), self.0.message.clone())
     }
 

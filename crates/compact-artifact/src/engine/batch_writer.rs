@@ -175,7 +175,7 @@ impl BatchWriter {
             changed.wait(&mut buffer);
         }
         if let Some(e) = &buffer.failed {
-            return Err(e.share());
+            return Err(e.duplicate());
         }
         buffer.since.get_or_insert_with(Instant::now);
         let batch = std::mem::take(&mut buffer.batch);
@@ -234,7 +234,7 @@ impl Shared {
                 Ok(())
             }
             Err(e) => {
-                buffer.failed.get_or_insert_with(|| e.share());
+                buffer.failed.get_or_insert_with(|| e.duplicate());
                 Err(e)
             }
         }

@@ -7,7 +7,7 @@ use block_format::Store;
 
 use super::core::Engine;
 use super::policy;
-use super::recover::{Opening, refreshed};
+use super::recover::{Recovery, refreshed};
 use super::settings::{check_against, read_settings_or, settings_of, write_settings};
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -50,7 +50,7 @@ impl Engine {
         options.check()?;
         let (store, report) = open(options.store.clone())?;
         let read_only = mode == Mode::ReadOnly;
-        let recovery = RecoveryReport {
+        let report = RecoveryReport {
             commits_recovered: report.commits_recovered,
             records_recovered: report.records_recovered,
             dropped_len: report.dropped_len,
@@ -72,32 +72,32 @@ impl Engine {
             settings
         };
         let thorough = mode == Mode::Salvaged;
-        let opening =
-            Opening::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, recovery)?;
+        let recovery =
+            Recovery::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, report)?;
         let engine = if read_only {
-            let (state, recovery) = opening.index_within(policy::reader_tail_limit(&options))?;
-            Self::new(store, options, true, recovery, state)
+            let (state, report) = recovery.index_within(policy::reader_tail_limit(&options))?;
+            Self::new(store, options, true, report, state)
         } else {
-            Self::recovered(store, options, opening)?
+            Self::recovered(store, options, recovery)?
         };
         event!(INFO, records = engine.state().len(), recovery = ?engine.recovery, "opened");
         Ok(engine)
     }
 
     /// Indexes what is not indexed. Where that takes more memory than it may, it is sealed in pieces.
-    fn recovered(store: Store, options: Options, mut opening: Opening) -> Result<Self> {
+    fn recovered(store: Store, options: Options, mut recovery: Recovery) -> Result<Self> {
         let limit = policy::writer_tail_limit(&options);
-        let mut is_done = opening.index(limit)?;
-        let recovery = RecoveryReport::default(); // set below, when all is known
-        let mut engine = Self::new(store, options, false, recovery, opening.state.clone());
+        let mut is_done = recovery.index(limit)?;
+        let report = RecoveryReport::default(); // set below, when all is known
+        let mut engine = Self::new(store, options, false, report, recovery.state.clone());
         while !is_done {
             engine.seal_piece()?;
-            opening.state = (*engine.state()).clone();
-            is_done = opening.index(limit)?;
-            engine.publish(opening.state.clone());
+            recovery.state = (*engine.state()).clone();
+            is_done = recovery.index(limit)?;
+            engine.publish(recovery.state.clone());
         }
-        engine.commit_lock.get_mut().restart(&opening.state);
-        engine.recovery = opening.recovery;
+        engine.commit_lock.get_mut().restart(&recovery.state);
+        engine.recovery = recovery.report;
         Ok(engine)
     }
 

@@ -22,9 +22,9 @@ use crate::state::{Dead, OwnedDocument, State, View, sort_views};
 
 /// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(crate) struct Recovery {
     pub(crate) state: State,
-    pub(crate) recovery: RecoveryReport,
+    pub(crate) report: RecoveryReport,
     /// Of shards that cannot be opened: the vectors.
     rescued: Vec<Rescued>,
     /// Records that the sealed shards should have and that none of them has.
@@ -35,7 +35,7 @@ pub(crate) struct Opening {
     next_missing: u64,
 }
 
-impl Opening {
+impl Recovery {
     /// Opens the sealed shards of a store. With `thorough`, or when one of them is damaged, all of them are compared with the records: each
     /// record that is alive is found by one row.
     pub(crate) fn new(
@@ -43,19 +43,19 @@ impl Opening {
         steps: Steps,
         known: &[View],
         thorough: bool,
-        recovery: RecoveryReport,
+        report: RecoveryReport,
     ) -> Result<Self> {
         let state = State { records, settings, views: Vec::new(), version: 0, steps };
         let (rescued, missing) = Default::default();
-        let mut opening = Self { state, recovery, rescued, missing, next: 0, next_missing: 0 };
-        let is_sound = opening.open_shards(known)?;
-        sort_views(&mut opening.state.views);
-        opening.next = opening.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
-        opening.state.mark_all_dead();
+        let mut recovery = Self { state, report, rescued, missing, next: 0, next_missing: 0 };
+        let is_sound = recovery.open_shards(known)?;
+        sort_views(&mut recovery.state.views);
+        recovery.next = recovery.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
+        recovery.state.mark_all_dead();
         if (thorough || !is_sound) && steps.take(Step::CompareWithRecords) {
-            opening.compare_with_records()?;
+            recovery.compare_with_records()?;
         }
-        Ok(opening)
+        Ok(recovery)
     }
 
     /// Opens every sealed shard; `known` ones are taken as they are. Returns whether nothing is missing.
@@ -66,7 +66,7 @@ impl Opening {
             let tombstones = match read_tombstones(&records, part.tag()) {
                 Err(e) if e.kind() == ErrorKind::Damaged => {
                     let message = format!("tombstones of shard {}: {e}", part.tag());
-                    self.recovery.damage.push(Damage::new(message).in_shard(part.tag()));
+                    self.report.damage.push(Damage::new(message).in_shard(part.tag()));
                     None
                 }
                 read => Some(read?),
@@ -80,7 +80,7 @@ impl Opening {
             match opened {
                 Ok(shard) => {
                     if known.is_none() {
-                        self.recovery.damage.extend(shard.losses.iter().cloned());
+                        self.report.damage.extend(shard.losses.iter().cloned());
                     }
                     let tombstones = Arc::new(tombstones.unwrap_or_default());
                     self.state.views.push(View { tombstones, ..View::new(shard) });
@@ -89,8 +89,8 @@ impl Opening {
                 Err(e) => {
                     is_sound = false;
                     let message = format!("shard {} is made anew from the records: {e}", part.tag());
-                    self.recovery.damage.push(Damage::new(message).in_shard(part.tag()));
-                    self.recovery.shards_rebuilt += 1;
+                    self.report.damage.push(Damage::new(message).in_shard(part.tag()));
+                    self.report.shards_rebuilt += 1;
                     // Without tombstones nobody knows which of its vectors are old.
                     self.rescued
                         .extend(tombstones.and_then(|dead| Rescued::open(part, dead, &self.state.settings)));
@@ -109,7 +109,7 @@ impl Opening {
                 Ok((_, entry)) if entry.id().0 >= self.next => break,
                 Ok((Kind::Embeddings, _)) => {}
                 Ok((_, entry)) => drop(stored.insert(entry.id().0)),
-                Err(e) => remember_damage(&mut self.recovery, e)?,
+                Err(e) => remember_damage(&mut self.report, e)?,
             }
         }
         let mut found = RoaringTreemap::new();
@@ -175,7 +175,7 @@ impl Opening {
                 _ => continue, // damage was met before
             };
             if let Err(e) = group.add(kind, &entry, &self.state, &self.rescued) {
-                remember_damage(&mut self.recovery, e)?;
+                remember_damage(&mut self.report, e)?;
             }
             if group.is_full() {
                 self.next_missing = entry.id().0 + 1;
@@ -199,7 +199,7 @@ impl Opening {
                 Ok(record) if record.id().0 >= end => break,
                 Ok(record) => record,
                 Err(e) => {
-                    remember_damage(&mut self.recovery, e)?;
+                    remember_damage(&mut self.report, e)?;
                     continue;
                 }
             };
@@ -207,7 +207,7 @@ impl Opening {
             let added = record::decode(record)
                 .and_then(|(kind, entry)| group.add(kind, &entry, &self.state, &self.rescued));
             if let Err(e) = added {
-                remember_damage(&mut self.recovery, e)?;
+                remember_damage(&mut self.report, e)?;
             }
             if group.is_full() {
                 self.flush(std::mem::take(&mut group), self.next..behind)?;
@@ -226,7 +226,7 @@ impl Opening {
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
-        self.recovery.records_indexed += group.documents.len() as u64;
+        self.report.records_indexed += group.documents.len() as u64;
         let shard = group.build(&self.state, covers)?;
         self.state.push_tail(View::new(Arc::new(shard)), 0);
         Ok(())
@@ -237,18 +237,19 @@ impl Opening {
 pub(crate) fn refreshed(records: Records, settings: Arc<Settings>, old: &State, limit: u64) -> Result<State> {
     let same_spaces = settings.spaces.len() == old.settings.spaces.len();
     let known = if same_spaces { &old.views[..] } else { &[] };
-    let mut opening = Opening::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
-    if same_spaces && opening.missing.is_empty() {
-        opening.keep_tail(old)?;
+    let mut recovery =
+        Recovery::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
+    if same_spaces && recovery.missing.is_empty() {
+        recovery.keep_tail(old)?;
     }
-    Ok(opening.index_within(limit)?.0)
+    Ok(recovery.index_within(limit)?.0)
 }
 
-impl Opening {
+impl Recovery {
     /// Indexes everything, or fails if that takes more memory than it may. For readers, who cannot seal.
     pub(crate) fn index_within(mut self, limit: u64) -> Result<(State, RecoveryReport)> {
         if self.index(limit)? {
-            return Ok((self.state, self.recovery));
+            return Ok((self.state, self.report));
         }
         let message = format!(
             "records that are not sealed take more than {limit} bytes of memory to index; open the artifact with a larger \
@@ -259,11 +260,11 @@ impl Opening {
 }
 
 /// Damage costs what is damaged. Any other failure may be over the next time, and is no reason to leave anything out.
-fn remember_damage(recovery: &mut RecoveryReport, e: Error) -> Result<()> {
+fn remember_damage(report: &mut RecoveryReport, e: Error) -> Result<()> {
     if e.kind() != ErrorKind::Damaged {
         return Err(e);
     }
-    recovery.damage.push(Damage::new(e.to_string()));
+    report.damage.push(Damage::new(e.to_string()));
     Ok(())
 }
 

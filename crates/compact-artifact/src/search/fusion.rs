@@ -27,7 +27,7 @@ pub(crate) fn fuse(fusion: Fusion, lists: &[List], len: usize) -> Vec<Ranked> {
             }
             Fusion::Normalized => {
                 let hits = first(list, len);
-                let standard = Standard::of(hits);
+                let standard = Standard::from_hits(hits);
                 let own: HashMap<RecordId, f32> =
                     hits.iter().map(|hit| (hit.id, standard.score(hit.score))).collect();
                 let lowest = hits.last().map_or(0.0, |hit| standard.score(hit.score));
@@ -51,7 +51,7 @@ struct Standard {
 
 impl Standard {
     #[expect(clippy::cast_precision_loss, reason = "lists are short")]
-    fn of(hits: &[ListHit]) -> Self {
+    fn from_hits(hits: &[ListHit]) -> Self {
         let count = hits.len().max(1) as f32;
         let mean = hits.iter().map(|hit| hit.score).sum::<f32>() / count;
         let variance = hits.iter().map(|hit| (hit.score - mean).powi(2)).sum::<f32>() / count;

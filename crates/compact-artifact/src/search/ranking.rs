@@ -76,7 +76,7 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn of(query: &Query) -> Self {
+    fn from_query(query: &Query) -> Self {
         match query.candidates {
             Some(candidates) => Self { len: candidates, spare: 1 },
             None => Self { len: CANDIDATES, spare: 2 },
@@ -147,7 +147,7 @@ impl Search<'_> {
     /// ranking begins as every longer one does.
     fn fused(&mut self, lists: &mut [List]) -> Result<Vec<Ranked>> {
         let depth = self.query.depth();
-        let mut round = Rounds::of(self.query);
+        let mut round = Rounds::from_query(self.query);
         let at_least = round.len_for(depth);
         let mut ranked: Vec<Ranked> = Vec::new();
         let mut taken: HashSet<RecordId> = HashSet::new();

@@ -204,8 +204,11 @@ pub(super) fn write_ids(runs: &[(u64, u32)], order: &[u32], out: &mut dyn Write)
     order.iter().try_for_each(|run| out.write_all(&run.to_le_bytes()))
 }
 
-/// The first id and the first row of each run, and the order of the runs; or what is wrong with the bytes.
-pub(super) fn read_ids(bytes: &[u8]) -> Result<(&[u64], &[u32], &[u32]), &'static str> {
+/// The first id and the first row of each run, and the order of the runs.
+pub(super) type IdRuns<'a> = (&'a [u64], &'a [u32], &'a [u32]);
+
+/// The runs in a section of ids, or what is wrong with its bytes.
+pub(super) fn read_ids(bytes: &[u8]) -> Result<IdRuns<'_>, &'static str> {
     let (count, rest) = bytes.split_first_chunk().ok_or("too short")?;
     let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
     if count.checked_mul(16) != Some(rest.len()) {

@@ -123,8 +123,8 @@ impl Shard {
     /// About how many bytes belong to some rows: of the words by how many tokens they have, of the rest by their number.
     pub(crate) fn len_of(&self, rows: &RoaringBitmap) -> Result<u64> {
         let words = self.words.len_bytes() as u64;
-        let of_words = share(words, self.words.tokens_of(rows.iter())?, self.words.tokens());
-        Ok(of_words + share(self.byte_len.saturating_sub(words), rows.len(), self.rows.into()))
+        let of_words = proportion(words, self.words.tokens_of(rows.iter())?, self.words.tokens());
+        Ok(of_words + proportion(self.byte_len.saturating_sub(words), rows.len(), self.rows.into()))
     }
 
     /// Reads everything and compares every checksum.
@@ -143,7 +143,7 @@ impl Shard {
 }
 
 /// So much of `bytes` as `part` is of `whole`.
-fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+fn proportion(bytes: u64, part: u64, whole: u64) -> u64 {
     let of = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole.max(1));
     u64::try_from(of).unwrap_or(bytes)
 }

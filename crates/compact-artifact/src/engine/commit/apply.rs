@@ -9,7 +9,7 @@ use roaring::RoaringTreemap;
 use super::plan::{Plan, PlannedBatch};
 use super::prepare::{Prepared, PreparedRecord};
 use super::queue::{CommitState, Queue, ReceiptSlot};
-use super::written::Written;
+use super::store_batch::StoreBatch;
 use crate::api::batch::{Batch, Receipt};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Maintenance;
@@ -71,18 +71,18 @@ impl Engine {
                     slot.fill(Ok(Receipt { seq, ids, deleted }));
                 }
             }
-            Err(e) => batches.iter().for_each(|batches| batches.slot.fill(Err(e.share()))),
+            Err(e) => batches.iter().for_each(|batches| batches.slot.fill(Err(e.duplicate()))),
         }
     }
 
     /// Indexes, commits, publishes. Returns the ids of the puts.
     fn try_commit(&self, commits: &mut CommitState, plan: &Plan) -> Result<(CommitSeq, Vec<RecordId>)> {
         let state = self.state();
-        let written = Written::new(self.store.batch(), &state, plan)?;
+        let written = StoreBatch::new(self.store.batch(), &state, plan)?;
         let puts = plan.puts.iter().zip(&written.ids).map(|(put, &id)| put.document(id));
         let documents: Vec<Document<'_>> =
             plan.reindexed_documents().map(OwnedDocument::as_document).chain(puts).collect();
-        let Written { batch, ids, embedding_records, covers } = written;
+        let StoreBatch { batch, ids, embedding_records, covers } = written;
         let shard = (!covers.is_empty()).then(|| {
             build_divided(self.store.workers(), &state.settings, covers, &documents, embedding_records)
         });

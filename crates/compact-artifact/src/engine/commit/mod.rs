@@ -1,12 +1,12 @@
 //! A batch → checked and quantized → one commit with all that wait → a shard of the tail → visible.
 //!
 //! Callers prepare their batches side by side ([`prepare`]) and put them into the queue ([`queue`]). Then the thread that gets the commit lock makes a plan of
-//! all in the queue ([`plan`]), makes records of the store of it ([`written`]), and commits ([`apply`]): one write, one sync.
+//! all in the queue ([`plan`]), makes records of the store of it ([`store_batch`]), and commits ([`apply`]): one write, one sync.
 
 mod apply;
 mod plan;
 pub(super) mod prepare;
 mod queue;
-mod written;
+mod store_batch;
 
 pub(super) use queue::{CommitState, Queue};

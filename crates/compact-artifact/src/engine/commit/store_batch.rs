@@ -14,7 +14,7 @@ use crate::format::settings::Settings;
 use crate::state::State;
 
 /// A plan as a batch of the store.
-pub(super) struct Written {
+pub(super) struct StoreBatch {
     pub(super) batch: Batch,
     /// Of the puts of the plan.
     pub(super) ids: Vec<RecordId>,
@@ -24,7 +24,7 @@ pub(super) struct Written {
     pub(super) covers: Range<u64>,
 }
 
-impl Written {
+impl StoreBatch {
     pub(super) fn new(batch: Batch, state: &State, plan: &Plan) -> Result<Self> {
         let start = state.records.next_id().0;
         let (ids, embedding_records) = (Vec::with_capacity(plan.puts.len()), RoaringTreemap::new());
