@@ -17,7 +17,7 @@ mod failure;
 #[expect(dead_code, reason = "of a program, and not all of it is used here")]
 #[path = "../../crates/cart/src/input/mod.rs"]
 mod input;
-mod output {
+mod stderr {
     pub(crate) fn warn(_: &str) {}
 }
 
