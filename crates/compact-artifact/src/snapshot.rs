@@ -15,7 +15,22 @@ use crate::format::record::{self, Kind};
 use crate::search::{self, SearchResources};
 use crate::state::State;
 
-/// An immutable view of one commit: cheap to clone, `Send` and `Sync`, never in the writer's way. What it shows stays readable through it
+/// An immutable view of one commit: cheap to clone, `Send` and `Sync`, never in the writer's way. All calls answer from the same commit, however much
+/// is written meanwhile; those of [`CompactArtifact`](crate::CompactArtifact) take the newest one each.
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, Query, Record};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+/// let id = artifact.add(Record::text("a cat").key("cat"))?;
+/// let snapshot = artifact.snapshot();
+/// artifact.delete(id)?;
+/// assert_eq!(artifact.len(), 0);
+/// assert_eq!(snapshot.search(&Query::words("cat"))?.hits[0].id, id);
+/// # Ok(()) }
+/// ```
+/// What it shows stays readable through it
 /// whatever is deleted or compacted meanwhile; so it also keeps files from being given back to the disk.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -48,7 +63,7 @@ impl Snapshot {
         self.state.entry(id)
     }
 
-    /// The record with this key.
+    /// The record with this key; `None` if there is none. An error of kind [`Damaged`](crate::ErrorKind::Damaged): the index of keys, or the record, is.
     pub fn get_by_key(&self, key: &str) -> Result<Option<Entry>> {
         self.state.entry_of_key(key)
     }
@@ -103,7 +118,10 @@ impl Snapshot {
         Ok(self.state.embedding(id, number)?.map(|embedding| embedding.decode(space)))
     }
 
-    /// Looks for records; see [`Query`].
+    /// Looks for records; see [`Query`]. Fails with [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a query that cannot be, and with
+    /// [`NoSuchSpace`](crate::ErrorKind::NoSuchSpace), [`WrongDimension`](crate::ErrorKind::WrongDimension) or
+    /// [`TypeMismatch`](crate::ErrorKind::TypeMismatch) for one that does not fit the artifact. What is damaged is left out and told in the
+    /// [`losses`](SearchResults::losses).
     pub fn search(&self, query: &Query) -> Result<SearchResults> {
         search::search(&self.state, &self.resources, query)
     }

@@ -13,6 +13,13 @@ use super::{Access, MappedBytes, Vfs, VfsFile, VfsLock, map};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskVfs;
 
+impl DiskVfs {
+    /// Whether there is a file at `path`, as a packed artifact is one, rather than a directory or nothing.
+    pub fn is_file(path: impl AsRef<Path>) -> bool {
+        path.as_ref().is_file()
+    }
+}
+
 impl Vfs for DiskVfs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         match fs::create_dir(path) {

@@ -91,19 +91,22 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// The sort of failure.
+    /// The sort of failure: what a program decides by. Messages may change from one release to the next, kinds do not.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
+    /// An error without a cause.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), source: None }))
     }
 
+    /// An argument outside its limits.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
+    /// Stored bytes that are not what was written.
     pub(crate) fn damaged(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Damaged, message)
     }
@@ -126,6 +129,7 @@ impl Error {
         self
     }
 
+    /// An error that says what its cause says.
     fn caused(kind: ErrorKind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self(Box::new(Inner { kind, message: source.to_string(), source: Some(Box::new(source)) }))
     }
@@ -144,6 +148,7 @@ impl std::error::Error for Error {
     }
 }
 
+/// Errors of the store keep their sentence, and their kind by what is at the bottom.
 impl From<block_format::Error> for Error {
     fn from(error: block_format::Error) -> Self {
         Self::caused(kind_of_store(&error), error)
@@ -194,6 +199,7 @@ fn kind_of_cause(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
     }
 }
 
+/// Errors of vectors: what is wrong with an index is damage, what is wrong with a vector is the caller's.
 impl From<vector_index::Error> for Error {
     fn from(error: vector_index::Error) -> Self {
         use vector_index::ErrorKind as Kind;
@@ -212,6 +218,7 @@ impl From<vector_index::Error> for Error {
     }
 }
 
+/// Errors of words: what is wrong with an index is damage, what is wrong with a query is the caller's.
 impl From<lexical_index::Error> for Error {
     fn from(error: lexical_index::Error) -> Self {
         use lexical_index::ErrorKind as Kind;

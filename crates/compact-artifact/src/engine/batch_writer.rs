@@ -89,6 +89,7 @@ pub struct BatchWriter {
 
 #[derive(Debug)]
 struct Shared {
+    /// What batches are committed by.
     engine: Arc<Engine>,
     options: BatchOptions,
     buffer: Mutex<Buffer>,
@@ -96,20 +97,26 @@ struct Shared {
     changed: Condvar,
 }
 
+/// What is shared by the threads that add, and guarded by one lock.
 #[derive(Debug, Default)]
 struct Buffer {
+    /// Records that wait.
     batch: Batch,
     /// Bytes of the batch.
     bytes: usize,
     /// Bytes of the batches that are being committed.
     committing: usize,
+    /// Since when the oldest record waits.
     since: Option<Instant>,
     report: BatchReport,
+    /// The error of the first batch that failed.
     failed: Option<Error>,
+    /// No more records will come.
     ended: bool,
 }
 
 impl BatchWriter {
+    /// Starts the thread that looks after the interval, if there is one.
     pub(crate) fn start(engine: &Arc<Engine>, options: BatchOptions) -> Result<Self> {
         engine.check_writable()?;
         if options.batch_size == 0
@@ -133,17 +140,19 @@ impl BatchWriter {
         Ok(Self { shared, timer: timer.transpose().map_err(failed)? })
     }
 
-    /// Adds a record. Returns the error of an earlier batch that failed; from then on nothing more is taken.
+    /// Adds a record, and waits where [`max_memory`](BatchOptions::max_memory) says so. A record that cannot be stored is refused by itself, and the
+    /// writer goes on. Returns the error of an earlier batch that failed; from then on nothing more is taken.
     pub fn add(&self, record: Record) -> Result<()> {
         self.push(record, false)
     }
 
-    /// Adds a record in the place of the one with its key.
+    /// Adds a record in the place of the one with its key; see [`add`](Self::add).
     pub fn upsert(&self, record: Record) -> Result<()> {
         self.push(record, true)
     }
 
-    /// Commits what waits.
+    /// Commits what waits, in the calling thread. When this returns, it is as durable as [`Options::durability`](crate::Options::durability)
+    /// says.
     pub fn flush(&self) -> Result<()> {
         let taken = self.shared.buffer.lock().take();
         self.shared.commit(taken)
@@ -164,6 +173,7 @@ impl BatchWriter {
         }
     }
 
+    /// Adds a record to the batch, and commits the batch if it is full.
     fn push(&self, record: Record, replace: bool) -> Result<()> {
         let Shared { options, buffer, changed, engine } = &*self.shared;
         // A record that cannot be stored does not take its batch with it.
@@ -187,6 +197,7 @@ impl BatchWriter {
         self.shared.commit(taken)
     }
 
+    /// Ends the thread that looks after the interval.
     fn end(&mut self) {
         if self.shared.engine.callers.check_process().is_err() {
             return; // a forked process has no such thread
@@ -220,6 +231,7 @@ impl Buffer {
 }
 
 impl Shared {
+    /// Commits a batch that was taken, and tells those who wait for memory.
     fn commit(&self, taken: Option<(Batch, usize)>) -> Result<()> {
         let Some((batch, bytes)) = taken else { return Ok(()) };
         let records = batch.len() as u64;
@@ -240,6 +252,7 @@ impl Shared {
         }
     }
 
+    /// Commits what has waited for `interval`, until the writer ends.
     fn flush_by_age(&self, interval: Duration) {
         let mut buffer = self.buffer.lock();
         while !buffer.ended {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use block_format::Store;
+use block_format::vfs::DiskVfs;
 
 use super::core::Engine;
 use super::policy;
@@ -185,5 +186,9 @@ pub(crate) fn open_store_for_reading(
     path: &Path,
     options: block_format::Options,
 ) -> block_format::Result<(Store, block_format::RecoveryReport)> {
-    if path.is_file() { Store::open_packed(path, options) } else { Store::open_read_only(path, options) }
+    if DiskVfs::is_file(path) {
+        Store::open_packed(path, options)
+    } else {
+        Store::open_read_only(path, options)
+    }
 }

@@ -41,6 +41,19 @@ impl Engine {
 }
 
 /// Makes a directory artifact, which can be written to, of the packed one in the file `from`: see [`CompactArtifact::unpack`](crate::CompactArtifact::unpack).
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, Record};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let path = |name: &str| temp.path().join(name);
+/// let artifact = CompactArtifact::create(path("notes.artifact"))?;
+/// artifact.add(Record::text("a cat"))?;
+/// artifact.pack(path("notes.cart"))?;
+/// compact_artifact::unpack(path("notes.cart"), path("restored.artifact"))?;
+/// assert_eq!(CompactArtifact::open(path("restored.artifact"))?.len(), 1);
+/// # Ok(()) }
+/// ```
 pub fn unpack(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<UnpackReport> {
     let options = block_format::Options::default();
     unpack_from(&block_format::PackVfs::open(from, 0, &options)?, to)

@@ -9,8 +9,8 @@ use crate::shard::Vectors;
 use crate::state::{State, View};
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio to look at")]
-fn ratio(of: u64, to: u64) -> f64 {
-    if to == 0 { 0.0 } else { of as f64 / to as f64 }
+fn ratio(part: u64, to: u64) -> f64 {
+    if to == 0 { 0.0 } else { part as f64 / to as f64 }
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use block_format::vfs::DiskVfs;
 use block_format::{PackVfs, RecordId, VerifyLevel};
 
 use super::core::Engine;
@@ -42,7 +43,7 @@ impl Engine {
 /// ```
 pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport> {
     let path = path.as_ref();
-    if !path.is_file() {
+    if !DiskVfs::is_file(path) {
         return Ok(block_format::verify(path, level)?.into());
     }
     let options = block_format::Options::default();

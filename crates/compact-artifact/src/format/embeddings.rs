@@ -90,8 +90,8 @@ const RECORD_LEN: usize = 256 << 10;
 
 /// Records of the embeddings of a commit in one space: a space `u32`, a count `u32`, then for each its record's id `u64`, scale `f32`,
 /// codes, original.
-pub(crate) fn encode(number: usize, of: &[(RecordId, &Embedding)]) -> Vec<Vec<u8>> {
-    let first = of.first().map(|(_, embedding)| *embedding);
+pub(crate) fn encode(number: usize, embeddings: &[(RecordId, &Embedding)]) -> Vec<Vec<u8>> {
+    let first = embeddings.first().map(|(_, embedding)| *embedding);
     let group = |group: &[(RecordId, &Embedding)]| {
         let mut bytes = encode_embeddings_head();
         bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
@@ -104,7 +104,7 @@ pub(crate) fn encode(number: usize, of: &[(RecordId, &Embedding)]) -> Vec<Vec<u8
         }
         bytes
     };
-    of.chunks(per_record(first)).map(group).collect()
+    embeddings.chunks(per_record(first)).map(group).collect()
 }
 
 /// How many embeddings like this one go into one record.

@@ -89,7 +89,7 @@ fn assemble(
         let mut codes = Codes::new(space.quantizer.clone());
         let mut originals = vec![0; original_len(space) * documents.len()];
         for (row, document) in (0..).zip(documents) {
-            let Some((_, embedding)) = document.embeddings.iter().find(|(of, _)| *of == number) else {
+            let Some((_, embedding)) = document.embeddings.iter().find(|(space, _)| *space == number) else {
                 continue;
             };
             codes.push_codes(row, &embedding.codes, embedding.scale)?;

@@ -11,7 +11,7 @@ use vector_index::{BuildOptions, Builder};
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
 use super::reader::Shard;
-use crate::api::error::{Error, Result};
+use crate::api::error::Result;
 use crate::format::embeddings::original_len;
 use crate::format::settings::Settings;
 
@@ -67,9 +67,8 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(vectors + 24)
 }
 
-/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. All of their
-/// bytes are verified before. Vectors are linked to graphs where
-/// there are enough of them.
+/// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. All of their bytes are verified before. Vectors
+/// are linked to graphs where there are enough of them.
 pub(crate) fn merge_linked<W: Write + Send>(
     workers: &Workers,
     settings: &Settings,
@@ -77,7 +76,7 @@ pub(crate) fn merge_linked<W: Write + Send>(
     sources: &[Source],
     out: W,
 ) -> Result<(W, u32)> {
-    workers.run(|divided| merge_by(settings, covers, sources, Merging { graphs: true, divided }, out))
+    workers.run(|divided| Merge::new(settings, sources, true, divided)?.write(covers, out))
 }
 
 /// [`merge_linked`] without graphs, by the calling thread.
@@ -87,99 +86,125 @@ pub(crate) fn merge<W: Write + Send>(
     sources: &[Source],
     out: W,
 ) -> Result<(W, u32)> {
-    merge_by(settings, covers, sources, Merging { graphs: false, divided: false }, out)
+    Merge::new(settings, sources, false, false)?.write(covers, out)
 }
 
-/// How shards are merged.
-#[derive(Debug, Clone, Copy)]
-struct Merging {
+/// Shards that are being merged.
+struct Merge<'a> {
+    settings: &'a Settings,
+    sources: &'a [Source],
+    /// What each row of each source becomes.
+    renumbered: Vec<Vec<Option<u32>>>,
+    /// Whether vectors are linked.
     graphs: bool,
-    /// Among the threads of the current rayon pool.
+    /// Whether the work is divided among the threads of the current rayon pool.
     divided: bool,
 }
 
-fn merge_by<W: Write + Send>(
-    settings: &Settings,
-    covers: Range<u64>,
-    sources: &[Source],
-    Merging { graphs, divided }: Merging,
-    out: W,
-) -> Result<(W, u32)> {
-    sources.iter().try_for_each(|source| source.shard.check_all())?;
-    let mut next = 0;
-    let renumbered: Vec<Vec<Option<u32>>> =
-        sources.iter().map(|source| source.renumbered(&mut next)).collect();
-    let mut writer = ShardWriter::new(out);
-    let mut ids = IdsBuilder::default();
-    for (source, rows) in sources.iter().zip(&renumbered) {
-        let live = source.shard.ids().iter().zip(rows).filter(|(_, row)| row.is_some());
-        live.for_each(|(id, _)| {
-            ids.push(id);
-        });
+impl<'a> Merge<'a> {
+    fn new(settings: &'a Settings, sources: &'a [Source], graphs: bool, divided: bool) -> Result<Self> {
+        sources.iter().try_for_each(|source| source.shard.check_all())?;
+        let mut next = 0;
+        let renumbered = sources.iter().map(|source| source.renumbered(&mut next)).collect();
+        Ok(Self { settings, sources, renumbered, graphs, divided })
     }
-    writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
-    let words: Vec<_> = sources.iter().map(|source| (&source.shard.words, Some(&source.without))).collect();
-    let row_of = |rows: &Vec<Option<u32>>, row: u32| rows.get(row as usize).copied().flatten();
-    let merge_filters = || {
-        let maps: Vec<_> = renumbered.iter().map(|rows| move |row: u32| row_of(rows, row)).collect();
-        let filters: Vec<_> = sources
+
+    fn write<W: Write + Send>(&self, covers: Range<u64>, out: W) -> Result<(W, u32)> {
+        let mut writer = ShardWriter::new(out);
+        let ids = self.ids();
+        writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
+        self.write_words_and_filters(&mut writer)?;
+        for number in 0..self.settings.spaces.len() {
+            self.write_vectors(number, &mut writer)?;
+        }
+        Ok((writer.finish(ids.rows(), covers.start, covers.end)?, ids.rows()))
+    }
+
+    fn ids(&self) -> IdsBuilder {
+        let mut ids = IdsBuilder::default();
+        for (source, rows) in self.sources.iter().zip(&self.renumbered) {
+            for (id, _) in source.shard.ids().iter().zip(rows).filter(|(_, row)| row.is_some()) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    fn write_words_and_filters<W: Write + Send>(&self, writer: &mut ShardWriter<W>) -> Result<()> {
+        let words: Vec<_> =
+            self.sources.iter().map(|source| (&source.shard.words, Some(&source.without))).collect();
+        let mut write_words =
+            || writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?));
+        // Where there are many, metadata wait in memory for the words.
+        let filters = if self.divided {
+            let (written, filters) = rayon::join(write_words, || self.filters());
+            written.and(filters)?
+        } else {
+            write_words()?;
+            self.filters()?
+        };
+        writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(&filters)?))
+    }
+
+    /// The merged index of metadata.
+    fn filters(&self) -> Result<Vec<u8>> {
+        let maps: Vec<_> = self.renumbered.iter().map(|rows| move |row: u32| new_row(rows, row)).collect();
+        let filters: Vec<_> = self
+            .sources
             .iter()
             .zip(&maps)
             .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
             .collect();
         let mut bytes = Vec::new();
-        metadata_index::merge(&filters, &mut bytes).map(|()| bytes).map_err(Error::from)
-    };
-    // Where there are many, metadata wait in memory for the words.
-    let filters = if divided {
-        let write_words =
-            || writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?));
-        let (written, filters) = rayon::join(write_words, merge_filters);
-        written.and(filters)?
-    } else {
-        writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?))?;
-        merge_filters()?
-    };
-    writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(&filters)?))?;
-    drop(filters);
-    for (number, space) in settings.spaces.iter().enumerate() {
-        let mut options = BuildOptions::new().parallel(divided);
-        if !graphs {
+        metadata_index::merge(&filters, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The vectors of one space, if a row that is left has any.
+    fn write_vectors<W: Write>(&self, number: usize, writer: &mut ShardWriter<W>) -> Result<()> {
+        let mut options = BuildOptions::new().parallel(self.divided);
+        if !self.graphs {
             options = options.graph_from(usize::MAX);
         }
         let builder = Builder::new(options);
         let mut merge = builder.merge();
         let mut any = false;
-        for (source, rows) in sources.iter().zip(&renumbered) {
+        for (source, rows) in self.sources.iter().zip(&self.renumbered) {
             let Some(vectors) = source.shard.vectors(number).filter(|_| source.live() > 0) else { continue };
             merge.add_index(&vectors.index, |row| {
-                let new = row_of(rows, row);
+                let new = new_row(rows, row);
                 any |= new.is_some();
                 new
             })?;
         }
         if !any {
-            continue;
+            return Ok(());
         }
         let built = merge.build()?;
         writer.section(SectionKind::Vectors, number, |out| Ok(built.write(out).map(drop)?))?;
         drop(built);
-        let each = original_len(space);
-        if each > 0 {
-            writer.section(SectionKind::Originals, number, |out| {
-                let zeros = vec![0; each];
-                for (source, rows) in sources.iter().zip(&renumbered) {
-                    let originals =
-                        source.shard.vectors(number).and_then(|vectors| vectors.originals.as_ref());
-                    let originals = originals.map_or(&[][..], |section| section.as_ref());
-                    for (row, _) in rows.iter().enumerate().filter(|(_, new)| new.is_some()) {
-                        out.write_all(originals.get(row * each..(row + 1) * each).unwrap_or(&zeros))?;
-                    }
-                }
-                Ok(())
-            })?;
+        let each = original_len(&self.settings.spaces[number]);
+        if each == 0 {
+            return Ok(());
         }
+        writer.section(SectionKind::Originals, number, |out| self.write_originals(number, each, out))
     }
-    let rows = ids.rows();
-    Ok((writer.finish(rows, covers.start, covers.end)?, rows))
+
+    /// The originals of one space, of `each` bytes: zeros where a row has none.
+    fn write_originals(&self, number: usize, each: usize, out: &mut dyn Write) -> Result<()> {
+        let zeros = vec![0; each];
+        for (source, rows) in self.sources.iter().zip(&self.renumbered) {
+            let originals = source.shard.vectors(number).and_then(|vectors| vectors.originals.as_ref());
+            let originals = originals.map_or(&[][..], |section| section.as_ref());
+            for (row, _) in rows.iter().enumerate().filter(|(_, new)| new.is_some()) {
+                out.write_all(originals.get(row * each..(row + 1) * each).unwrap_or(&zeros))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a row becomes; `None` if it is left out.
+fn new_row(rows: &[Option<u32>], row: u32) -> Option<u32> {
+    rows.get(row as usize).copied().flatten()
 }

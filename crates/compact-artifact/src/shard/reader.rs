@@ -144,8 +144,8 @@ impl Shard {
 
 /// So much of `bytes` as `part` is of `whole`.
 fn proportion(bytes: u64, part: u64, whole: u64) -> u64 {
-    let of = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole.max(1));
-    u64::try_from(of).unwrap_or(bytes)
+    let bytes_of_part = u128::from(bytes) * u128::from(part.min(whole)) / u128::from(whole.max(1));
+    u64::try_from(bytes_of_part).unwrap_or(bytes)
 }
 
 /// Ids are few and everything rests on them: they are verified as a whole when a shard is opened.

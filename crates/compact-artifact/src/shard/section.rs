@@ -141,12 +141,12 @@ pub(super) fn open_vectors(
     settings: &Settings,
 ) -> (Vec<Option<Vectors>>, Vec<Damage>) {
     let mut losses = Vec::new();
-    let mut open = |of: usize, space: &Space| {
-        let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, of)?);
+    let mut open = |at: usize, space: &Space| {
+        let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, at)?);
         let vectors = format!("the vectors of space {:?} in shard {number}", space.name);
         let message = match index {
             Ok(index) if *index.quantizer() == space.quantizer => {
-                let originals = Section::find(bytes, entries, SectionKind::Originals, of);
+                let originals = Section::find(bytes, entries, SectionKind::Originals, at);
                 let fits = |section: &Section| {
                     section.range.len() == original_len(space).saturating_mul(rows as usize)
                 };
@@ -158,6 +158,6 @@ pub(super) fn open_vectors(
         losses.push(Damage::new(message).in_shard(number).in_space(&space.name));
         None
     };
-    let vectors = settings.spaces.iter().enumerate().map(|(of, space)| open(of, space)).collect();
+    let vectors = settings.spaces.iter().enumerate().map(|(at, space)| open(at, space)).collect();
     (vectors, losses)
 }

@@ -38,7 +38,7 @@ impl OwnedDocument {
 
     /// Puts an embedding in the place of what the space had.
     pub(crate) fn embed(&mut self, number: usize, embedding: Embedding) {
-        self.embeddings.retain(|(of, _)| *of != number);
+        self.embeddings.retain(|(space, _)| *space != number);
         self.embeddings.push((number, embedding));
     }
 }

@@ -181,7 +181,7 @@ impl AddedEmbeddings {
     }
 
     pub(super) fn add(&mut self, number: usize, embedding: Embedding) {
-        self.embeddings.retain(|(of, _)| *of != number);
+        self.embeddings.retain(|(space, _)| *space != number);
         self.document.embed(number, embedding.clone());
         self.embeddings.push((number, embedding));
     }

@@ -72,7 +72,7 @@ pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Re
     let mut embeddings: Vec<(usize, Embedding)> = Vec::with_capacity(record.embeddings.len());
     for (name, vector) in &record.embeddings {
         let (number, space) = settings.space(name)?;
-        if embeddings.iter().any(|(of, _)| *of == number) {
+        if embeddings.iter().any(|(known, _)| *known == number) {
             return Err(Error::invalid(format!("two embeddings of one record in vector space {name:?}")));
         }
         embeddings.push((number, Embedding::new(space, vector)?));
