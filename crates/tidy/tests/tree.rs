@@ -38,7 +38,6 @@ const TO_BE_MENDED: &[(&str, &str)] = &[
     ("file length", "crates/block-format/tests/it/damage.rs"),
     ("file length", "crates/lexical-index/src/postings/cursor.rs"),
     ("file length", "crates/vector-index/src/index/search.rs"),
-    ("format tables", "docs/FORMAT.md"),
     ("words", "crates/block-format/src/pack/reader.rs"),
     ("words", "crates/block-format/src/vfs/fault.rs"),
     ("words", "crates/lexical-index/src/analyzer/mod.rs"),

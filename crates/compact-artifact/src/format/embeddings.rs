@@ -4,6 +4,7 @@ use block_format::RecordId;
 use half::f16;
 use vector_index::{Int8Quantizer, Metric};
 
+use super::layout::{self, embedding};
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::space::{Originals, Space};
@@ -29,7 +30,7 @@ impl Embedding {
         let original = match space.options.originals {
             Originals::None => Vec::new(),
             Originals::F16 => halves(space, vector)?,
-            Originals::F32 => vector.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Originals::F32 => layout::encode_original(vector.iter().map(|value| value.to_le_bytes())),
         };
         Ok(Self { codes, scale, original })
     }
@@ -38,10 +39,10 @@ impl Embedding {
     pub(crate) fn decode(&self, space: &Space) -> Vec<f32> {
         match space.options.originals {
             Originals::F16 if !self.original.is_empty() => {
-                self.original.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect()
+                layout::decode_original(&self.original, |bytes| f16::from_le_bytes(bytes).to_f32())
             }
             Originals::F32 if !self.original.is_empty() => {
-                self.original.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+                layout::decode_original(&self.original, f32::from_le_bytes)
             }
             _ => space.quantizer.decode(&self.codes, self.scale),
         }
@@ -73,7 +74,8 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
         // The exponent of the largest alone.
         factor = 1.0 / f64::from_bits(f64::from(max).to_bits() & f64::INFINITY.to_bits());
     }
-    Ok(vector.iter().flat_map(|&value| f16::from_f64(f64::from(value) * factor).to_le_bytes()).collect())
+    let halves = vector.iter().map(|&value| f16::from_f64(f64::from(value) * factor).to_le_bytes());
+    Ok(layout::encode_original(halves))
 }
 
 /// Bytes of an original.
@@ -88,17 +90,15 @@ pub(crate) fn original_len(space: &Space) -> usize {
 /// Bytes of embeddings that go into one record, about: it stays below what is cut into frames.
 const RECORD_LEN: usize = 256 << 10;
 
-/// Records of the embeddings of a commit in one space: a space `u32`, a count `u32`, then for each its record's id `u64`, scale `f32`,
-/// codes, original.
+/// Records of the embeddings of a commit in one space: the number of the space and a count, then for each the id of its record, the scale, codes and original.
 pub(crate) fn encode(number: usize, embeddings: &[(RecordId, &Embedding)]) -> Vec<Vec<u8>> {
     let first = embeddings.first().map(|(_, embedding)| *embedding);
     let group = |group: &[(RecordId, &Embedding)]| {
         let mut bytes = encode_embeddings_head();
-        bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend(u32::try_from(group.len()).unwrap_or(u32::MAX).to_le_bytes());
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        bytes.extend(layout::encode_embeddings(number, u32::try_from(group.len()).unwrap_or(u32::MAX)));
         for (id, embedding) in group {
-            bytes.extend(id.0.to_le_bytes());
-            bytes.extend(embedding.scale.to_le_bytes());
+            bytes.extend(layout::encode_embedding(id.0, embedding.scale));
             bytes.extend(embedding.codes.iter().map(|code| code.cast_unsigned()));
             bytes.extend(&embedding.original);
         }
@@ -109,7 +109,8 @@ pub(crate) fn encode(number: usize, embeddings: &[(RecordId, &Embedding)]) -> Ve
 
 /// How many embeddings like this one go into one record.
 fn per_record(first: Option<&Embedding>) -> usize {
-    let each = first.map_or(12, |first| 12 + first.codes.len() + first.original.len());
+    let each =
+        first.map_or(embedding::LEN, |first| embedding::LEN + first.codes.len() + first.original.len());
     (RECORD_LEN / each).max(1)
 }
 
@@ -122,23 +123,22 @@ pub(crate) fn records_of(count: usize, first: Option<&Embedding>) -> usize {
 pub(crate) fn decode(entry: &Entry, settings: &Settings) -> Result<(usize, Vec<(RecordId, Embedding)>)> {
     let fault = |message: &str| Error::damaged(format!("embeddings in record {}: {message}", entry.id()));
     let bytes = entry.bytes()?;
-    let (head, rest) = bytes.split_first_chunk::<8>().ok_or_else(|| fault("too short"))?;
-    let [s0, s1, s2, s3, c0, c1, c2, c3] = *head;
-    let number = u32::from_le_bytes([s0, s1, s2, s3]) as usize;
-    let count = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
+    let (head, rest) = bytes.split_first_chunk().ok_or_else(|| fault("too short"))?;
+    let (number, count) = layout::decode_embeddings(*head);
+    let (number, count) = (number as usize, count as usize);
     let space = settings.spaces.get(number).ok_or_else(|| fault("of a vector space that is not there"))?;
     let dimension = space.options.dimension;
-    let each = 12 + dimension + original_len(space);
+    let each = embedding::LEN + dimension + original_len(space);
     if rest.len() != count.saturating_mul(each) {
         return Err(fault("not as long as its vector space says"));
     }
     let one = |bytes: &[u8]| -> Option<(RecordId, Embedding)> {
-        let (id, bytes) = bytes.split_first_chunk()?;
-        let (scale, bytes) = bytes.split_first_chunk()?;
+        let (head, bytes) = bytes.split_first_chunk()?;
+        let (id, scale) = layout::decode_embedding(head);
         let (codes, original) = bytes.split_at(dimension);
         let codes = codes.iter().map(|code| code.cast_signed()).collect();
-        let embedding = Embedding { codes, scale: f32::from_le_bytes(*scale), original: original.to_vec() };
-        Some((RecordId(u64::from_le_bytes(*id)), embedding))
+        let embedding = Embedding { codes, scale, original: original.to_vec() };
+        Some((RecordId(id), embedding))
     };
     Ok((number, rest.chunks_exact(each).filter_map(one).collect()))
 }

@@ -1,6 +1,7 @@
 //! Bytes that the facade itself writes and reads: records, embeddings, settings, tombstones. `docs/FORMAT.md`, "Artifact", describes each.
 
 pub(crate) mod embeddings;
+pub(crate) mod layout;
 pub(crate) mod parts;
 pub(crate) mod record;
 pub(crate) mod settings;

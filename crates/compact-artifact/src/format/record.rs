@@ -1,12 +1,9 @@
-//! The bytes of a record in the store: a head, and the content behind it.
-//!
-//! ```text
-//! kind u8 | length of the key u16 | length of the metadata u32 | key | metadata as JSON | content
-//! ```
+//! The bytes of a record in the store: a head, the key, the metadata as JSON, and the content behind them.
 
 use metadata_index::check_metadata;
 use serde_json::Value;
 
+use super::layout::{self, head};
 use crate::api::entry::{Entry, Places};
 use crate::api::error::{Error, Result};
 use crate::api::record::{Content, Record, check_lengths};
@@ -19,9 +16,6 @@ pub(crate) enum Kind {
     /// Not a record of the caller's but embeddings of some, on their way to an index: see [`super::embeddings`].
     Embeddings = 3,
 }
-
-/// The fixed bytes at the beginning: the kind, and the lengths of key and metadata.
-const FIXED_LEN: usize = 7;
 
 /// What stands before the content of a record, checked.
 pub(crate) fn encode_head(record: &Record) -> Result<Vec<u8>> {
@@ -52,31 +46,27 @@ pub(crate) fn encode_embeddings_head() -> Vec<u8> {
 }
 
 fn head(kind: Kind, key: &str, metadata: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(FIXED_LEN + key.len() + metadata.len());
-    bytes.push(kind as u8);
     // Both were checked against their limits.
-    bytes.extend(u16::try_from(key.len()).unwrap_or(0).to_le_bytes());
-    bytes.extend(u32::try_from(metadata.len()).unwrap_or(0).to_le_bytes());
-    bytes.extend(key.as_bytes());
-    bytes.extend(metadata);
-    bytes
+    let (key_len, metadata_len) =
+        (u16::try_from(key.len()).unwrap_or(0), u32::try_from(metadata.len()).unwrap_or(0));
+    [&layout::encode_head(kind as u8, key_len, metadata_len), key.as_bytes(), metadata].concat()
 }
 
 /// What a record of the store is, and where its pieces are.
 pub(crate) fn decode(record: block_format::Record) -> Result<(Kind, Entry)> {
     let fault = |message: &str| Error::damaged(format!("record {}: {message}", record.id()));
-    let fixed = record.range(0..FIXED_LEN as u64)?;
-    let fixed: &[u8; FIXED_LEN] = fixed.first_chunk().ok_or_else(|| fault("too short to be one"))?;
-    let [kind, k0, k1, m0, m1, m2, m3] = *fixed;
+    let fixed = record.range(0..head::LEN as u64)?;
+    let (kind, key_len, metadata_len) =
+        layout::decode_head(*fixed.first_chunk().ok_or_else(|| fault("too short to be one"))?);
     let kind = [Kind::Text, Kind::Blob, Kind::Embeddings].into_iter().find(|&known| known as u8 == kind);
     let kind =
         kind.ok_or_else(|| fault("of an unknown kind; written by a newer version, or by another program"))?;
-    let key_end = FIXED_LEN as u64 + u64::from(u16::from_le_bytes([k0, k1]));
-    let content = key_end + u64::from(u32::from_le_bytes([m0, m1, m2, m3]));
+    let key_end = head::LEN as u64 + u64::from(key_len);
+    let content = key_end + u64::from(metadata_len);
     if content > record.len() {
         return Err(fault("its key and metadata are longer than itself"));
     }
-    let (key, metadata) = (FIXED_LEN as u64..key_end, key_end..content);
+    let (key, metadata) = (head::LEN as u64..key_end, key_end..content);
     let is_text = kind == Kind::Text;
     check_lengths(is_text, key.end - key.start, metadata.end - metadata.start, record.len() - content)
         .map_err(|e| fault(&e.to_string()))?;

@@ -1,20 +1,39 @@
 //! The bytes of a shard: sections, a table of them, a trailer.
 //!
 //! ```text
-//! sections, each from a multiple of 64 on | table: 24 bytes for each | trailer 64 bytes
+//! sections, each from a multiple of 64 on | table | trailer
 //! ```
 
 use std::io::{self, Write};
 
 use half::f16;
+use wire::{ALIGN, crc32, put, u32_at, u64_at};
 
 use crate::api::error::{Error, ErrorKind, Result};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CASH\r\n\x1a";
 pub(crate) const VERSION: u32 = 1;
-pub(crate) const ALIGN: usize = 64;
-pub(crate) const ENTRY_LEN: usize = 24;
-pub(crate) const TRAILER_LEN: usize = 64;
+
+/// A section in the table.
+pub(crate) mod entry {
+    wire::layout!(24, KIND: 4, SPACE: 4, OFFSET: 8, SECTION_LEN: 8);
+}
+
+/// What stands at the end.
+pub(crate) mod trailer {
+    wire::layout! {
+        64,
+        MAGIC: 8,
+        VERSION: 4,
+        SECTIONS: 4,
+        START: 8,
+        END: 8,
+        ROWS: 4,
+        TABLE_CRC: 4,
+        RESERVED: 20,
+        CRC: 4,
+    }
+}
 
 /// What a section is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,38 +73,60 @@ pub(crate) struct Trailer {
 }
 
 impl SectionEntry {
-    fn encode(&self) -> [u8; ENTRY_LEN] {
-        let mut bytes = [0; ENTRY_LEN];
-        bytes[..4].copy_from_slice(&self.kind.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.space.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.offset.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.len.to_le_bytes());
+    fn encode(&self) -> [u8; entry::LEN] {
+        let mut bytes = [0; entry::LEN];
+        put(&mut bytes, entry::KIND, self.kind.to_le_bytes());
+        put(&mut bytes, entry::SPACE, self.space.to_le_bytes());
+        put(&mut bytes, entry::OFFSET, self.offset.to_le_bytes());
+        put(&mut bytes, entry::SECTION_LEN, self.len.to_le_bytes());
         bytes
     }
 
-    fn decode(bytes: &[u8; ENTRY_LEN]) -> Self {
+    fn decode(bytes: &[u8; entry::LEN]) -> Self {
         Self {
-            kind: u32_at(bytes, 0),
-            space: u32_at(bytes, 4),
-            offset: u64_at(bytes, 8),
-            len: u64_at(bytes, 16),
+            kind: u32_at(bytes, entry::KIND),
+            space: u32_at(bytes, entry::SPACE),
+            offset: u64_at(bytes, entry::OFFSET),
+            len: u64_at(bytes, entry::SECTION_LEN),
         }
     }
 }
 
 impl Trailer {
-    fn encode(&self) -> [u8; TRAILER_LEN] {
-        let mut bytes = [0; TRAILER_LEN];
-        bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.sections.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.start.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.end.to_le_bytes());
-        bytes[32..36].copy_from_slice(&self.rows.to_le_bytes());
-        bytes[36..40].copy_from_slice(&self.table_crc.to_le_bytes());
-        let crc = crc32fast::hash(&bytes[..60]);
-        bytes[60..].copy_from_slice(&crc.to_le_bytes());
+    fn encode(&self) -> [u8; trailer::LEN] {
+        let mut bytes = [0; trailer::LEN];
+        put(&mut bytes, trailer::MAGIC, MAGIC);
+        put(&mut bytes, trailer::VERSION, VERSION.to_le_bytes());
+        put(&mut bytes, trailer::SECTIONS, self.sections.to_le_bytes());
+        put(&mut bytes, trailer::START, self.start.to_le_bytes());
+        put(&mut bytes, trailer::END, self.end.to_le_bytes());
+        put(&mut bytes, trailer::ROWS, self.rows.to_le_bytes());
+        put(&mut bytes, trailer::TABLE_CRC, self.table_crc.to_le_bytes());
+        let crc = crc32(&[&bytes[..trailer::CRC]]);
+        put(&mut bytes, trailer::CRC, crc.to_le_bytes());
         bytes
+    }
+
+    fn decode(bytes: &[u8; trailer::LEN]) -> Result<Self> {
+        let fault = |message: &str| Error::damaged(format!("shard: {message}"));
+        if !bytes.starts_with(&MAGIC) {
+            return Err(fault("expected its magic"));
+        }
+        if crc32(&[&bytes[..trailer::CRC]]) != u32_at(bytes, trailer::CRC) {
+            return Err(fault("the checksum of its trailer does not hold"));
+        }
+        let version = u32_at(bytes, trailer::VERSION);
+        if version > VERSION {
+            let message = format!("a shard of version {version}; this library reads up to {VERSION}");
+            return Err(Error::new(ErrorKind::NewerFormat, message));
+        }
+        Ok(Self {
+            sections: u32_at(bytes, trailer::SECTIONS),
+            start: u64_at(bytes, trailer::START),
+            end: u64_at(bytes, trailer::END),
+            rows: u32_at(bytes, trailer::ROWS),
+            table_crc: u32_at(bytes, trailer::TABLE_CRC),
+        })
     }
 }
 
@@ -93,33 +134,16 @@ impl Trailer {
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Trailer, Vec<SectionEntry>)> {
     let fault = |message: &str| Error::damaged(format!("shard: {message}"));
     let (body, trailer) =
-        bytes.split_last_chunk::<TRAILER_LEN>().ok_or_else(|| fault("shorter than its trailer"))?;
-    if trailer[..8] != MAGIC {
-        return Err(fault("expected its magic"));
-    }
-    if crc32fast::hash(&trailer[..60]) != u32_at(trailer, 60) {
-        return Err(fault("the checksum of its trailer does not hold"));
-    }
-    if u32_at(trailer, 8) > VERSION {
-        let message =
-            format!("a shard of version {}; this library reads up to {VERSION}", u32_at(trailer, 8));
-        return Err(Error::new(ErrorKind::NewerFormat, message));
-    }
-    let trailer = Trailer {
-        sections: u32_at(trailer, 12),
-        start: u64_at(trailer, 16),
-        end: u64_at(trailer, 24),
-        rows: u32_at(trailer, 32),
-        table_crc: u32_at(trailer, 36),
-    };
+        bytes.split_last_chunk::<{ trailer::LEN }>().ok_or_else(|| fault("shorter than its trailer"))?;
+    let trailer = Trailer::decode(trailer)?;
     let table_at =
-        (trailer.sections as usize).checked_mul(ENTRY_LEN).and_then(|len| body.len().checked_sub(len));
+        (trailer.sections as usize).checked_mul(entry::LEN).and_then(|len| body.len().checked_sub(len));
     let (sections, table) = body.split_at(table_at.ok_or_else(|| fault("shorter than its table"))?);
-    if crc32fast::hash(table) != trailer.table_crc {
+    if crc32(&[table]) != trailer.table_crc {
         return Err(fault("the checksum of its table does not hold"));
     }
     let entries: Vec<SectionEntry> =
-        table.as_chunks::<ENTRY_LEN>().0.iter().map(SectionEntry::decode).collect();
+        table.as_chunks::<{ entry::LEN }>().0.iter().map(SectionEntry::decode).collect();
     for entry in &entries {
         let end = entry.offset.checked_add(entry.len);
         if end.is_none_or(|end| end > sections.len() as u64) || !entry.offset.is_multiple_of(ALIGN as u64) {
@@ -130,14 +154,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Trailer, Vec<SectionEntry>)> {
         return Err(fault("its ids end before they begin"));
     }
     Ok((trailer, entries))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// Writes a shard, section after section.
@@ -173,7 +189,7 @@ impl<W: Write> ShardWriter<W> {
     pub(crate) fn finish(mut self, rows: u32, start: u64, end: u64) -> Result<W> {
         let table: Vec<u8> = self.entries.iter().flat_map(SectionEntry::encode).collect();
         let sections = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        let trailer = Trailer { sections, rows, start, end, table_crc: crc32fast::hash(&table) };
+        let trailer = Trailer { sections, rows, start, end, table_crc: crc32(&[&table]) };
         self.write_all(&table)?;
         self.write_all(&trailer.encode())?;
         Ok(self.out)

@@ -1,0 +1,65 @@
+//! The fixed bytes of records and of embeddings; `docs/FORMAT.md`, "Artifact", says the same in words.
+
+use wire::{array_at, put, u16_at, u32_at, u64_at};
+
+/// What a record begins with.
+pub(crate) mod head {
+    wire::layout!(7, KIND: 1, KEY_LEN: 2, METADATA_LEN: 4);
+}
+
+/// What the content of a record of embeddings begins with.
+pub(crate) mod embeddings {
+    wire::layout!(8, SPACE: 4, COUNT: 4);
+}
+
+/// What each embedding begins with.
+pub(crate) mod embedding {
+    wire::layout!(12, ID: 8, SCALE: 4);
+}
+
+/// The head of a record: its kind, and the lengths of key and metadata.
+pub(super) fn encode_head(kind: u8, key_len: u16, metadata_len: u32) -> [u8; head::LEN] {
+    let mut bytes = [0; head::LEN];
+    put(&mut bytes, head::KIND, [kind]);
+    put(&mut bytes, head::KEY_LEN, key_len.to_le_bytes());
+    put(&mut bytes, head::METADATA_LEN, metadata_len.to_le_bytes());
+    bytes
+}
+
+pub(super) fn decode_head(bytes: [u8; head::LEN]) -> (u8, u16, u32) {
+    (bytes[head::KIND], u16_at(&bytes, head::KEY_LEN), u32_at(&bytes, head::METADATA_LEN))
+}
+
+/// The number of a space, and of embeddings.
+pub(super) fn encode_embeddings(space: u32, count: u32) -> [u8; embeddings::LEN] {
+    let mut bytes = [0; embeddings::LEN];
+    put(&mut bytes, embeddings::SPACE, space.to_le_bytes());
+    put(&mut bytes, embeddings::COUNT, count.to_le_bytes());
+    bytes
+}
+
+pub(super) fn decode_embeddings(bytes: [u8; embeddings::LEN]) -> (u32, u32) {
+    (u32_at(&bytes, embeddings::SPACE), u32_at(&bytes, embeddings::COUNT))
+}
+
+/// The id of a record, and the scale of the codes that follow.
+pub(super) fn encode_embedding(id: u64, scale: f32) -> [u8; embedding::LEN] {
+    let mut bytes = [0; embedding::LEN];
+    put(&mut bytes, embedding::ID, id.to_le_bytes());
+    put(&mut bytes, embedding::SCALE, scale.to_le_bytes());
+    bytes
+}
+
+pub(super) fn decode_embedding(bytes: &[u8; embedding::LEN]) -> (u64, f32) {
+    (u64_at(bytes, embedding::ID), f32::from_le_bytes(array_at(bytes, embedding::SCALE)))
+}
+
+/// An original as it is stored.
+pub(super) fn encode_original<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
+    values.flatten().collect()
+}
+
+/// The values of an original.
+pub(super) fn decode_original<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&bytes| value(bytes)).collect()
+}
