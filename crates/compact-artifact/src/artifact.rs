@@ -347,7 +347,14 @@ impl CompactArtifact {
         options: Options,
         create: impl FnOnce(block_format::Options) -> block_format::Result<Store>,
     ) -> Result<Self> {
-        Self::start(Engine::create(options, create)?)
+        let engine = Arc::new(Engine::create(options, create)?);
+        match Worker::start_if_wanted(&engine) {
+            Ok(worker) => Ok(Self { engine, worker }),
+            Err(e) => {
+                let _ = Engine::destroy(engine); // the error that is returned says why
+                Err(e)
+            }
+        }
     }
 
     fn opened(
@@ -355,11 +362,7 @@ impl CompactArtifact {
         mode: Mode,
         open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, StoreReport)>,
     ) -> Result<Self> {
-        Self::start(Engine::open(options, mode, open)?)
-    }
-
-    fn start(engine: Engine) -> Result<Self> {
-        let engine = Arc::new(engine);
+        let engine = Arc::new(Engine::open(options, mode, open)?);
         let worker = Worker::start_if_wanted(&engine)?;
         Ok(Self { engine, worker })
     }

@@ -99,13 +99,24 @@ impl FromIterator<Record> for Batch {
 }
 
 /// What a commit did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
     /// The commit; other batches may share it.
+    #[serde(serialize_with = "seq")]
     pub seq: CommitSeq,
     /// The ids of the records that were added or upserted, in the order of the batch.
+    #[serde(serialize_with = "ids")]
     pub ids: Vec<RecordId>,
     /// How many records were deleted; one that an upsert replaced does not count.
     pub deleted: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn seq<S: serde::Serializer>(seq: &CommitSeq, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(seq.0)
+}
+
+fn ids<S: serde::Serializer>(ids: &[RecordId], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().map(|id| id.0))
 }

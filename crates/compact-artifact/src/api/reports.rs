@@ -39,6 +39,8 @@ pub struct SealReport {
     pub records: u64,
     /// Indexes that were written.
     pub shards: u64,
+    /// Indexes and files of records that would have been merged with their neighbours, and are damaged: they stay as they are.
+    pub damage: Vec<Damage>,
 }
 
 /// What compacting did.

@@ -8,6 +8,7 @@ use block_format::{Edit, FileId, RecordId, SegmentInfo};
 use super::core::Engine;
 use super::policy;
 use super::tombstones::write_tombstones;
+use crate::api::damage::Damage;
 use crate::api::error::{ErrorKind, Result};
 use crate::format::parts::{SHARD, belongs_to_shard};
 use crate::format::settings::Settings;
@@ -29,40 +30,48 @@ pub(super) struct Replacement {
 }
 
 impl Engine {
-    /// Merges neighbours while there are [`FAN_IN`](policy::FAN_IN) of about one size: shards, and segments that fit into one.
-    pub(super) fn merge_alike(&self) -> Result<()> {
-        while let Some(group) = self.alike_shards() {
+    /// Merges neighbours while there are [`FAN_IN`](policy::FAN_IN) of about one size: shards, and segments that fit into one. Returns what is damaged and
+    /// was left as it is: what was sealed is sealed, and no reason to fail.
+    pub(super) fn merge_alike(&self) -> Result<Vec<Damage>> {
+        let mut damage = Vec::new();
+        while let Some(group) = self.alike_shards(&mut damage) {
             self.rewrite_shards(&group, policy::build_bytes(&self.options))?;
         }
-        // Segments with a damaged block stay as they are: what was sealed is sealed, and no reason to fail.
-        let mut damaged: Vec<Vec<FileId>> = Vec::new();
-        while let Some(group) = self.alike_segments(&damaged) {
+        let mut damaged_groups: Vec<Vec<FileId>> = Vec::new();
+        while let Some(group) = self.alike_segments(&damaged_groups) {
             match self.rewrite_segments(&group) {
-                Err(e) if e.kind() == ErrorKind::Damaged => damaged.push(group),
+                Err(e) if e.kind() == ErrorKind::Damaged => {
+                    damage.push(Damage::new(e.to_string()));
+                    damaged_groups.push(group);
+                }
                 rewritten => drop(rewritten?),
             }
         }
-        Ok(())
+        Ok(damage)
     }
 
-    fn alike_shards(&self) -> Option<Vec<u64>> {
+    /// Neighbouring sealed shards that become one. Those that are damaged are told, and their neighbours merge without them.
+    fn alike_shards(&self, damage: &mut Vec<Damage>) -> Option<Vec<u64>> {
         let state = self.state();
         let class = |view: &View| view.live().max(1024).ilog2() / 2;
-        let fits = |views: &[View]| {
+        let fits = |views: &&[View]| {
             let rows = views.iter().map(View::live).sum();
-            rows <= policy::MAX_SHARD_ROWS
+            views.iter().all(|view| view.shard.is_sealed() && class(view) == class(&views[0]))
+                && rows <= policy::MAX_SHARD_ROWS
                 && build_bytes_of(&state.settings, rows) <= policy::build_bytes(&self.options)
-                // Last, because it reads all of them. What is damaged stays as it is; its neighbours merge without it.
-                && views.iter().all(|view| view.shard.check_all().is_ok())
         };
-        let all_sealed = |views: &[View]| views.iter().all(|view| view.shard.is_sealed());
-        let alike =
-            |views: &[View]| views.windows(2).all(|pair| class(&pair[0]).abs_diff(class(&pair[1])) == 0);
-        state
-            .views
-            .windows(policy::FAN_IN)
-            .find(|views| all_sealed(views) && alike(views) && fits(views))
-            .map(|views| views.iter().map(|view| view.shard.number).collect())
+        let mut holds = |view: &View| {
+            let number = view.shard.number;
+            let Err(e) = view.shard.check_all() else { return true };
+            if damage.iter().all(|known| known.shard != Some(number)) {
+                damage.push(Damage::new(format!("shard {number}: {e}")).in_shard(number));
+            }
+            false
+        };
+        // Whether they hold is asked last, because it reads all of them.
+        let mut groups = state.views.windows(policy::FAN_IN).filter(fits);
+        let group = groups.find(|views| views.iter().all(&mut holds))?;
+        Some(group.iter().map(|view| view.shard.number).collect())
     }
 
     /// Neighbouring segments that fit into one, but for groups in `damaged`.

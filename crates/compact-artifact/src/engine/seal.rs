@@ -21,8 +21,7 @@ impl Engine {
         let _one_at_a_time = self.maintenance_lock.lock();
         self.check_current()?;
         let report = self.seal_tail(policy::build_bytes(&self.options))?;
-        self.merge_alike()?;
-        Ok(report)
+        Ok(SealReport { damage: self.merge_alike()?, ..report })
     }
 
     /// Seals if that is due, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
@@ -42,7 +41,7 @@ impl Engine {
             return Ok(());
         }
         self.seal_tail(policy::build_bytes(&self.options))?;
-        self.merge_alike()
+        self.merge_alike().map(drop)
     }
 
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {

@@ -228,7 +228,10 @@ fn a_damaged_block_is_no_reason_not_to_seal_close_or_compact_the_rest() {
     let artifact = options().open(&path).unwrap();
     // The fourth segment makes a group of four, which cannot be merged.
     artifact.add(Record::text(text(3)).key("k3")).unwrap();
-    artifact.seal().unwrap();
+    let report = artifact.seal().unwrap();
+    assert_eq!(report.damage.len(), 1, "what stays unmerged is told: {report:?}");
+    let name = files(&path, "segment")[1].file_name().unwrap().to_owned();
+    assert!(report.damage[0].to_string().contains(name.to_str().unwrap()), "{report:?}");
     for i in 4..7u8 {
         artifact.add(Record::text(text(i)).key(format!("k{i}"))).unwrap();
         artifact.seal().unwrap();

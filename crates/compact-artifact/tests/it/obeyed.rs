@@ -306,3 +306,21 @@ fn the_weight_of_a_clause_is_that_of_its_list() {
     let twice = artifact.search(&Query::from(words(1.0)).and(words(1.0))).unwrap_err();
     assert!(twice.to_string().contains("words are asked for twice"), "{twice}");
 }
+
+#[test]
+fn reports_are_written_as_json() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = Options::new().seed(1).create(temp.path().join("a")).unwrap();
+    let receipt = artifact.write([Record::text("cat"), Record::text("dog")].into_iter().collect()).unwrap();
+    let ids: Vec<u64> = receipt.ids.iter().map(|id| id.0).collect();
+    let written = serde_json::to_value(&receipt).unwrap();
+    assert_eq!(written, json!({"seq": receipt.seq.0, "ids": ids, "deleted": 0}));
+    let sealed = serde_json::to_value(artifact.seal().unwrap()).unwrap();
+    assert_eq!(sealed, json!({"records": 2, "shards": 1, "damage": []}));
+    let verified = artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap();
+    assert_eq!(serde_json::to_value(verified).unwrap()["damage"], json!([]));
+    let writer = artifact.batch_writer(BatchOptions::new()).unwrap();
+    writer.add(Record::text("bird")).unwrap();
+    assert_eq!(serde_json::to_value(writer.finish().unwrap()).unwrap(), json!({"records": 1, "batches": 1}));
+    assert_eq!(serde_json::to_value(artifact.stats()).unwrap()["maintenance_error"], json!(null));
+}

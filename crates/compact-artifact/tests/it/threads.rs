@@ -89,6 +89,7 @@ fn child() {
             let background = Options::new().maintenance(Maintenance::Background);
             let error = background.create(temp.path().join("a")).unwrap_err();
             assert!(error.to_string().contains("thread"), "{error}");
+            assert!(!temp.path().join("a").exists(), "what fails leaves nothing behind");
         }
         Ok("inside") => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
