@@ -179,7 +179,9 @@ fn documents_name_files_that_are_there() {
         "crates/cart/README.md",
     ];
     let of_document = |path: &&str| rules::paths::check(path, &tree().text(path), tree());
-    expect_none("paths", documents.iter().flat_map(of_document).collect());
+    let links = |path: &&str| rules::paths::links(path, &tree().text(path), tree());
+    let faults = documents.iter().flat_map(of_document).chain(documents.iter().flat_map(links));
+    expect_none("paths", faults.collect());
 }
 
 #[test]

@@ -42,6 +42,34 @@ pub fn check(path: &str, document: &str, tree: &Tree) -> Vec<Fault> {
     missing.map(|(line, name)| Fault::at(path, line, format!("there is no `{name}`"))).collect()
 }
 
+/// One fault for each link that leads to no heading of the document, or to no file.
+pub fn links(path: &str, document: &str, tree: &Tree) -> Vec<Fault> {
+    let beside = path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let anchors: Vec<String> = document.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+    let leads = |target: &str| match target.split_once('#') {
+        Some(("", name)) => anchors.iter().any(|anchor| anchor == name),
+        _ => {
+            target.contains("://")
+                || tree.has(&format!("{beside}{}", target.split('#').next().unwrap_or_default()))
+        }
+    };
+    let mut faults = Vec::new();
+    for (at, line) in document.lines().enumerate() {
+        for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !leads(target) {
+                faults.push(Fault::at(path, at + 1, format!("the link to {target} leads nowhere")));
+            }
+        }
+    }
+    faults
+}
+
+/// What a link calls a heading: its letters and digits in lower case, with `-` for spaces.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|char| char.is_alphanumeric() || "-_".contains(*char)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +79,14 @@ mod tests {
         let text = "`crates/a/src/b.rs`, `docs/FORMAT.md`, `a/b`, `store/open.rs`, `a::b`, `x / y`, `benches`\n```\n`crates/no.rs`\n```\n`fuzz/run.sh`";
         let names: Vec<String> = named(text).into_iter().map(|(_, name)| name).collect();
         assert_eq!(names, ["crates/a/src/b.rs", "docs/FORMAT.md", "store/open.rs", "fuzz/run.sh"]);
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_found() {
+        let tree = Tree::read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+        let text = "# What's a `Pack`?\n[a](#whats-a-pack), [b](https://example.org), [c](FORMAT.md#pack)\n";
+        assert_eq!(links("docs/a.md", text, &tree), []);
+        assert_eq!(links("docs/a.md", "[a](#none) and [b](NONE.md)", &tree).len(), 2);
     }
 
     #[test]
