@@ -1,15 +1,21 @@
-//! An index where it lies: opened, verified, asked for types and for the keys of records. `search` asks it for the rows of a filter.
+//! An index where it lies: opened, verified, asked for types, for rows and for the keys of records.
+
+use roaring::RoaringBitmap;
+use serde_json::{Map, Value as Json};
 
 use crate::bytes::Bytes;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fields::MAX_PATH_LEN;
 use crate::layout::{Tag, Trailer, field_key, record_key};
 use crate::reader::Table;
+use crate::resolve::ResolvedFilter;
+use crate::search::Search;
 use crate::value::{Type, Types};
 
 /// An index of metadata, searched in the bytes that it lies in.
 ///
-/// Opening it reads the trailer; everything else reads what it needs.
+/// Opening it reads the trailer; everything else reads the blocks that it needs, and has them verified first: see [`Bytes`]. A field that no
+/// record has is found out by one look-up.
 #[derive(Debug)]
 pub struct Index<B> {
     bytes: B,
@@ -64,5 +70,20 @@ impl<B: Bytes> Index<B> {
     pub fn row_of_key(&self, key: &str, is_live: impl Fn(u32) -> bool) -> Result<Option<u32>> {
         let rows = self.table().rows_of(&record_key(key))?;
         Ok(rows.into_iter().find(|&row| is_live(row)))
+    }
+
+    /// The rows below `rows` that match a filter.
+    ///
+    /// `metadata_of` reads the metadata of a row. It is called where long strings are told apart only by what is not in the index: where both
+    /// the string that is asked for and that of the row have more than 256 bytes, and the first 256 are the same.
+    ///
+    /// Errors: [`Damaged`](crate::ErrorKind::Damaged), and those of `metadata_of`, whose type is the caller's.
+    pub fn search<E: From<Error>>(
+        &self,
+        filter: &ResolvedFilter,
+        rows: u32,
+        metadata_of: impl Fn(u32) -> Result<Map<String, Json>, E>,
+    ) -> Result<RoaringBitmap, E> {
+        Search { table: self.table(), rows, metadata_of: &metadata_of }.matches(filter.filter())
     }
 }

@@ -26,6 +26,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub const MAX_DEPTH: usize = 100;
 
 /// Reads a value from text.
+///
+/// Its error has the kind [`InvalidJson`](ErrorKind::InvalidJson) and says the line and the column.
 pub fn from_str(text: &str) -> Result<Value> {
     from_slice(text.as_bytes())
 }
@@ -35,7 +37,7 @@ pub fn from_slice(text: &[u8]) -> Result<Value> {
     read::<Strict>(text).map(|Strict(value)| value)
 }
 
-/// Reads any type from text in UTF-8. Types that hold JSON of any shape read it by [`object`] to be as strict as [`from_slice`].
+/// Reads any type from text in UTF-8. A field that holds JSON of any shape is read by [`object`], to be as strict as [`from_slice`].
 ///
 /// ```
 /// use metadata_index::json;

@@ -59,6 +59,7 @@ pub mod json;
 mod layout;
 mod long_strings;
 mod merge;
+mod operators;
 mod reader;
 mod resolve;
 mod search;

@@ -3,43 +3,25 @@
 use roaring::RoaringBitmap;
 use serde_json::{Map, Value as Json};
 
-use crate::bytes::Bytes;
 use crate::error::Error;
 use crate::fields::{self, Found, MAX_PATH_LEN};
 use crate::filter::{Bound, Condition, Filter, Node};
-use crate::index::Index;
 use crate::layout::{self, Tag, field_key};
 use crate::long_strings::Comparison;
 use crate::reader::{Rows, Table};
-use crate::resolve::ResolvedFilter;
 use crate::value::FilterValue;
 
-impl<B: Bytes> Index<B> {
-    /// The rows below `rows` that match a filter.
-    ///
-    /// `metadata_of` reads the metadata of a row. It is called where long strings are told apart only by what is not in the index: where both
-    /// the string that is asked for and that of the row have more than 256 bytes, and the first 256 are the same.
-    ///
-    /// Errors: [`Damaged`](crate::ErrorKind::Damaged), and those of `metadata_of`, whose type is the caller's.
-    pub fn search<E: From<Error>>(
-        &self,
-        filter: &ResolvedFilter,
-        rows: u32,
-        metadata_of: impl Fn(u32) -> Result<Map<String, Json>, E>,
-    ) -> Result<RoaringBitmap, E> {
-        Search { table: self.table(), rows, metadata_of: &metadata_of }.matches(filter.filter())
-    }
-}
-
 /// One search of an index.
-struct Search<'a, E> {
-    table: Table<'a>,
-    rows: u32,
-    metadata_of: &'a dyn Fn(u32) -> Result<Map<String, Json>, E>,
+pub(crate) struct Search<'a, E> {
+    pub(crate) table: Table<'a>,
+    /// Rows of the index: those that a filter matches are below.
+    pub(crate) rows: u32,
+    pub(crate) metadata_of: &'a dyn Fn(u32) -> Result<Map<String, Json>, E>,
 }
 
 impl<E: From<Error>> Search<'_, E> {
-    fn matches(&self, filter: &Filter) -> Result<RoaringBitmap, E> {
+    /// The rows that match a filter.
+    pub(crate) fn matches(&self, filter: &Filter) -> Result<RoaringBitmap, E> {
         let mut found = match &filter.0 {
             Node::And(filters) => self.all_match(filters)?,
             Node::Or(filters) => filters

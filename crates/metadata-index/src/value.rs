@@ -34,7 +34,15 @@ pub(crate) enum Scalar {
 
 /// A type of values that are comparable with each other.
 ///
-/// Prints and reads as `bool`, `number`, `string` or `date`.
+/// Prints and reads as `bool`, `number`, `string` or `date`:
+///
+/// ```
+/// use metadata_index::Type;
+///
+/// assert_eq!("number".parse::<Type>()?, Type::Number);
+/// assert_eq!(Type::Number.to_string(), "number");
+/// # Ok::<(), metadata_index::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Type {
