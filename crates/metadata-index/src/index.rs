@@ -2,8 +2,8 @@
 
 use roaring::RoaringBitmap;
 use serde_json::{Map, Value as Json};
+use wire::Bytes;
 
-use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::fields::MAX_PATH_LEN;
 use crate::layout::{Tag, Trailer, field_key, record_key};

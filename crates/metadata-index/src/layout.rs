@@ -4,41 +4,25 @@
 use std::io;
 
 use roaring::RoaringBitmap;
+use wire::{put, put_varint, u32_at, u64_at};
 
 use crate::date::{self, Point};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::{FilterValue, Scalar, Type};
 
-/// Declares the fields of a structure: each offset is derived from the one before.
-macro_rules! layout {
-    ($len:literal, $($name:ident: $size:literal),+ $(,)?) => {
-        pub(crate) const LEN: usize = $len;
-        #[cfg(test)]
-        pub(crate) const FIELDS: &[(&str, usize, usize)] = &[$((stringify!($name), $name, $size)),+];
-        layout!(@offsets 0usize; $($name: $size,)+);
-    };
-    (@offsets $at:expr; $name:ident: $size:literal, $($rest:tt)*) => {
-        pub(crate) const $name: usize = $at;
-        layout!(@offsets $name + $size; $($rest)*);
-    };
-    (@offsets $at:expr;) => {
-        const _: () = assert!($at == LEN, "the fields fill the structure");
-    };
-}
-
 /// The trailer, after the offsets of the blocks.
 pub(crate) mod trailer {
-    layout!(48, MAGIC: 8, VERSION: 4, BODY_CRC: 4, BLOCKS_LEN: 8, BLOCKS: 8, ENTRIES: 8, RESERVED: 4, TRAILER_CRC: 4);
+    wire::layout!(48, MAGIC: 8, VERSION: 4, BODY_CRC: 4, BLOCKS_LEN: 8, BLOCKS: 8, ENTRIES: 8, RESERVED: 4, TRAILER_CRC: 4);
 }
 
 /// A number as it stands in a key.
 pub(crate) mod number {
-    layout!(10, NEAREST: 8, DIFFERENCE: 2);
+    wire::layout!(10, NEAREST: 8, DIFFERENCE: 2);
 }
 
 /// A string of more than [`INDEXED_LEN`](super::INDEXED_LEN) bytes as it stands in a key.
 pub(crate) mod long_string {
-    layout!(288, HEAD: 256, HASH: 32);
+    wire::layout!(288, HEAD: 256, HASH: 32);
 }
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAFI\r\n\x1a";
@@ -51,9 +35,8 @@ const OFFSET_LEN: usize = 4;
 const BLOCKS_LEN_MAX: u64 = 1 << 32;
 /// The two varints before a key take no more bytes.
 pub(crate) const LENGTHS_LEN_MAX: usize = 2 * VARINT_LEN_MAX;
-/// Bits of a varint, seven in a byte.
-const VARINT_BITS: usize = 35;
-pub(crate) const VARINT_LEN_MAX: usize = VARINT_BITS / 7;
+/// The longest varint, in bytes.
+pub(crate) const VARINT_LEN_MAX: usize = 5;
 
 /// So many bytes of a string are in a key. A longer one is there with these, and a hash of the whole that decides equality; where the order
 /// of two strings is decided after these bytes, a search reads the strings themselves.
@@ -74,15 +57,14 @@ pub(crate) struct Trailer {
 impl Trailer {
     pub(crate) fn encode(&self) -> [u8; trailer::LEN] {
         let mut bytes = [0; trailer::LEN];
-        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-        put(trailer::MAGIC, &MAGIC);
-        put(trailer::VERSION, &VERSION.to_le_bytes());
-        put(trailer::BODY_CRC, &self.body_crc.to_le_bytes());
-        put(trailer::BLOCKS_LEN, &self.blocks_len.to_le_bytes());
-        put(trailer::BLOCKS, &self.blocks.to_le_bytes());
-        put(trailer::ENTRIES, &self.entries.to_le_bytes());
+        put(&mut bytes, trailer::MAGIC, MAGIC);
+        put(&mut bytes, trailer::VERSION, VERSION.to_le_bytes());
+        put(&mut bytes, trailer::BODY_CRC, self.body_crc.to_le_bytes());
+        put(&mut bytes, trailer::BLOCKS_LEN, self.blocks_len.to_le_bytes());
+        put(&mut bytes, trailer::BLOCKS, self.blocks.to_le_bytes());
+        put(&mut bytes, trailer::ENTRIES, self.entries.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..trailer::TRAILER_CRC]);
-        bytes[trailer::TRAILER_CRC..].copy_from_slice(&crc.to_le_bytes());
+        put(&mut bytes, trailer::TRAILER_CRC, crc.to_le_bytes());
         bytes
     }
 
@@ -90,29 +72,27 @@ impl Trailer {
     pub(crate) fn decode(index: &[u8]) -> Result<Self> {
         let (body, bytes) =
             index.split_last_chunk::<{ trailer::LEN }>().ok_or_else(|| Error::damaged("too short"))?;
-        let u32_at = |at: usize| bytes[at..].first_chunk().map_or(0, |field| u32::from_le_bytes(*field));
-        let u64_at = |at: usize| bytes[at..].first_chunk().map_or(0, |field| u64::from_le_bytes(*field));
         let crc = crc32fast::hash(&bytes[..trailer::TRAILER_CRC]);
-        if !bytes.starts_with(&MAGIC) || crc != u32_at(trailer::TRAILER_CRC) {
+        if !bytes.starts_with(&MAGIC) || crc != u32_at(bytes, trailer::TRAILER_CRC) {
             return Err(Error::damaged("its trailer does not hold"));
         }
-        let version = u32_at(trailer::VERSION);
+        let version = u32_at(bytes, trailer::VERSION);
         if version > VERSION {
             let message =
                 format!("an index of metadata of version {version}; this library reads up to {VERSION}");
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
-        let (blocks_len, blocks) = (u64_at(trailer::BLOCKS_LEN), u64_at(trailer::BLOCKS));
+        let (blocks_len, blocks) = (u64_at(bytes, trailer::BLOCKS_LEN), u64_at(bytes, trailer::BLOCKS));
         let offsets_len = blocks.checked_mul(OFFSET_LEN as u64);
         let len = offsets_len.and_then(|offsets_len| offsets_len.checked_add(blocks_len));
         if len != Some(body.len() as u64) || blocks_len > BLOCKS_LEN_MAX {
             return Err(Error::damaged("not as long as its trailer says"));
         }
         Ok(Self {
-            body_crc: u32_at(trailer::BODY_CRC),
+            body_crc: u32_at(bytes, trailer::BODY_CRC),
             blocks_len,
             blocks,
-            entries: u64_at(trailer::ENTRIES),
+            entries: u64_at(bytes, trailer::ENTRIES),
         })
     }
 }
@@ -170,27 +150,13 @@ pub(crate) fn decode_bitmap(bytes: &[u8]) -> io::Result<RoaringBitmap> {
     RoaringBitmap::deserialize_from(bytes)
 }
 
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    out.push(value.to_le_bytes()[0]);
-}
-
 /// Takes a varint from the beginning of `bytes`. `None`: cut off, or longer than any that is written.
 #[inline]
 pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..VARINT_BITS).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
+    let mut at = 0;
+    let value = wire::varint_at(&bytes[..bytes.len().min(VARINT_LEN_MAX)], &mut at);
+    *bytes = &bytes[at..];
+    value
 }
 
 /// What a key holds after the path of the field.

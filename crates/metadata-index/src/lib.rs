@@ -48,7 +48,6 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-mod bytes;
 mod date;
 mod error;
 mod fields;
@@ -67,7 +66,6 @@ mod value;
 mod writer;
 
 pub use builder::Builder;
-pub use bytes::Bytes;
 pub use error::{Error, ErrorKind, Result};
 pub use fields::check_metadata;
 pub use filter::{Field, Filter};
@@ -75,6 +73,7 @@ pub use index::Index;
 pub use merge::{RowMap, merge};
 pub use resolve::ResolvedFilter;
 pub use value::{FilterValue, Type, Types};
+pub use wire::Bytes;
 
 #[cfg(test)]
 mod docs;

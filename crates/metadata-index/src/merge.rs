@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use roaring::RoaringBitmap;
+use wire::Bytes;
 
-use crate::bytes::Bytes;
 use crate::error::Result;
 use crate::index::Index;
 use crate::reader::{Entries, Rows};

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
+use wire::Bytes;
 
-use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::layout::{
     self, BLOCK_ENTRIES, LENGTHS_LEN_MAX, RowsHead, Trailer, VARINT_LEN_MAX, decode_offset, take_varint,
