@@ -60,7 +60,7 @@ impl Builder {
     /// Errors: [`TooLarge`](crate::ErrorKind::TooLarge) above 4 GiB, and [`Io`](crate::ErrorKind::Io) if `out` fails.
     pub fn write(self, out: impl Write) -> Result<()> {
         let mut writer = Writer::new(out);
-        self.rows_of.iter().try_for_each(|(key, rows)| writer.push(key, rows))?;
+        self.rows_of.into_iter().try_for_each(|(key, rows)| writer.push(&key, rows))?;
         writer.finish()
     }
 }

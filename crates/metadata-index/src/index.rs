@@ -1,13 +1,13 @@
 //! An index where it lies: opened, verified, asked for types, for rows and for the keys of records.
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 use serde_json::{Map, Value as Json};
 use wire::Bytes;
 
 use crate::error::{Error, Result};
 use crate::fields::MAX_PATH_LEN;
 use crate::layout::{Tag, Trailer, field_key, record_key};
-use crate::reader::Table;
+use crate::reader::{Rows, Table};
 use crate::resolve::ResolvedFilter;
 use crate::search::Search;
 use crate::value::{Type, Types};
@@ -68,8 +68,11 @@ impl<B: Bytes> Index<B> {
 
     /// The first row whose record has this key and that `is_live` accepts.
     pub fn row_of_key(&self, key: &str, is_live: impl Fn(u32) -> bool) -> Result<Option<u32>> {
-        let rows = self.table().rows_of(&record_key(key))?;
-        Ok(rows.into_iter().find(|&row| is_live(row)))
+        match self.table().rows_of(&record_key(key))? {
+            Some(Rows::One(row)) => Ok(Some(row).filter(|&row| is_live(row))),
+            Some(many) => Ok(many.decode()?.into_iter().find(|&row| is_live(row))),
+            None => Ok(None),
+        }
     }
 
     /// The rows below `rows` that match a filter.
@@ -83,7 +86,7 @@ impl<B: Bytes> Index<B> {
         filter: &ResolvedFilter,
         rows: u32,
         metadata_of: impl Fn(u32) -> Result<Map<String, Json>, E>,
-    ) -> Result<RoaringBitmap, E> {
+    ) -> Result<RowSet, E> {
         Search { table: self.table(), rows, metadata_of: &metadata_of }.matches(filter.filter())
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn decode_offset(offset: [u8; OFFSET_LEN]) -> usize {
     u32::from_le_bytes(offset) as usize
 }
 
-/// Appends an entry: `shared` bytes of its key are those of the key before it, and `suffix` follows them.
+/// Appends an entry: `shared` bytes of its key are those of the key before it, and `suffix` follows them. `rows` are optimized.
 pub(crate) fn put_entry(out: &mut Vec<u8>, shared: usize, suffix: &[u8], rows: &RoaringBitmap) -> Result<()> {
     put_varint(out, shared as u64);
     put_varint(out, suffix.len() as u64);
@@ -116,8 +116,6 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, shared: usize, suffix: &[u8], rows: &
     match (rows.len(), rows.min()) {
         (1, Some(row)) => put_varint(out, u64::from(row) << 1),
         _ => {
-            let mut rows = rows.clone();
-            rows.optimize();
             put_varint(out, (rows.serialized_size() as u64) << 1 | 1);
             rows.serialize_into(out)?;
         }

@@ -72,6 +72,7 @@ pub use filter::{Field, Filter};
 pub use index::Index;
 pub use merge::{RowMap, merge};
 pub use resolve::ResolvedFilter;
+pub use row_set::RowSet;
 pub use value::{FilterValue, Type, Types};
 pub use wire::Bytes;
 

@@ -41,10 +41,11 @@ pub fn merge<B: Bytes>(indexes: &[(&Index<B>, RowMap<'_>)], out: impl Write) -> 
     let mut writer = Writer::new(out);
     let inputs = indexes.iter().map(|(index, row_map)| Ok((index.table().entries()?, *row_map)));
     let mut inputs = inputs.collect::<Result<Vec<_>>>()?;
-    while let Some(key) = least_key(&mut inputs)? {
+    let mut key = Vec::new();
+    while find_least_key(&mut inputs, &mut key)? {
         let rows = take_rows(&mut inputs, &key)?;
         if !rows.is_empty() {
-            writer.push(&key, &rows)?;
+            writer.push(&key, rows)?;
         }
     }
     writer.finish()
@@ -52,18 +53,20 @@ pub fn merge<B: Bytes>(indexes: &[(&Index<B>, RowMap<'_>)], out: impl Write) -> 
 
 type Input<'a> = (Entries<'a>, RowMap<'a>);
 
-/// The least key that comes next in any input; `None` at the end of all.
-fn least_key(inputs: &mut [Input<'_>]) -> Result<Option<Vec<u8>>> {
-    let mut least: Option<Vec<u8>> = None;
+/// Copies the least key that comes next in any input to `least`. `false` at the end of all.
+fn find_least_key(inputs: &mut [Input<'_>], least: &mut Vec<u8>) -> Result<bool> {
+    let mut found = false;
     for (entries, _) in inputs {
         if let Some(key) = entries.peek_key() {
             let key = key?;
-            if least.as_deref().is_none_or(|least| key < least) {
-                least = Some(key.to_vec());
+            if !found || key < least.as_slice() {
+                least.clear();
+                least.extend(key);
+                found = true;
             }
         }
     }
-    Ok(least)
+    Ok(found)
 }
 
 /// Takes the entries with a key that comes next: their rows by their new numbers.

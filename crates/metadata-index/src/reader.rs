@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
+use row_set::RowSet;
 use wire::Bytes;
 
 use crate::error::{Error, Result};
@@ -112,15 +113,12 @@ impl<'a> Table<'a> {
         Ok(Entries { table: *self, at, verified_to, key, rows, in_block: 0, peeked: false, failed: false })
     }
 
-    /// The rows of a key.
-    pub(crate) fn rows_of(&self, key: &[u8]) -> Result<RoaringBitmap> {
-        match self.entries_from(key)?.next_entry() {
-            Some(entry) => {
-                let (found, rows) = entry?;
-                if found == key { rows.decode() } else { Ok(RoaringBitmap::new()) }
-            }
-            None => Ok(RoaringBitmap::new()),
-        }
+    /// The rows of a key; `None` if the table does not have it.
+    pub(crate) fn rows_of(&self, key: &[u8]) -> Result<Option<Rows<'a>>> {
+        let mut entries = self.entries_from(key)?;
+        let Some(entry) = entries.next_entry() else { return Ok(None) };
+        let (found, rows) = entry?;
+        Ok((found == key).then_some(rows))
     }
 
     /// Compares the checksum, the order of the keys, and the rows, which are below `rows`.
@@ -151,6 +149,10 @@ pub(crate) enum Rows<'a> {
     Many(Bitmap<'a>),
 }
 
+fn broken_rows(why: impl fmt::Display) -> Error {
+    Error::damaged(format_args!("a list of rows: {why}"))
+}
+
 /// A Roaring bitmap in the bytes of a table. It is verified when it is decoded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bitmap<'a> {
@@ -163,8 +165,23 @@ impl Rows<'_> {
     pub(crate) fn decode(self) -> Result<RoaringBitmap> {
         match self {
             Self::One(row) => Ok(RoaringBitmap::from_iter([row])),
-            Self::Many(Bitmap { table, at, len }) => layout::decode_bitmap(table.verified(at, len)?)
-                .map_err(|e| Error::damaged(format_args!("a list of rows: {e}"))),
+            Self::Many(Bitmap { table, at, len }) => {
+                layout::decode_bitmap(table.verified(at, len)?).map_err(broken_rows)
+            }
+        }
+    }
+
+    /// Adds the rows to a set. They are below `limit`.
+    pub(crate) fn add_to(self, set: &mut RowSet, limit: u32) -> Result<()> {
+        match self {
+            Self::One(row) if row < limit => {
+                set.insert(row);
+                Ok(())
+            }
+            Self::One(row) => Err(broken_rows(format_args!("row {row} of {limit}"))),
+            Self::Many(Bitmap { table, at, len }) => {
+                set.insert_roaring(table.verified(at, len)?, limit).map_err(broken_rows)
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A filter → the rows that match it.
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
@@ -8,7 +8,7 @@ use crate::fields::{self, Found, MAX_PATH_LEN};
 use crate::filter::{Bound, Condition, Filter, Node};
 use crate::layout::{self, Tag, field_key};
 use crate::long_strings::Comparison;
-use crate::reader::{Rows, Table};
+use crate::reader::Table;
 use crate::value::FilterValue;
 
 /// One search of an index.
@@ -21,64 +21,75 @@ pub(crate) struct Search<'a, E> {
 
 impl<E: From<Error>> Search<'_, E> {
     /// The rows that match a filter.
-    pub(crate) fn matches(&self, filter: &Filter) -> Result<RoaringBitmap, E> {
-        let mut found = match &filter.0 {
-            Node::And(filters) => self.all_match(filters)?,
-            Node::Or(filters) => filters
-                .iter()
-                .try_fold(RoaringBitmap::new(), |any, filter| Ok::<_, E>(any | self.matches(filter)?))?,
-            Node::Not(filter) => self.every_row() - self.matches(filter)?,
-            Node::Field(path, _) if path.len() > MAX_PATH_LEN => RoaringBitmap::new(),
-            Node::Field(path, condition) => self.fulfil(path, condition)?,
-        };
-        found.remove_range(self.rows..);
-        Ok(found)
+    pub(crate) fn matches(&self, filter: &Filter) -> Result<RowSet, E> {
+        match &filter.0 {
+            Node::And(filters) => self.match_all(filters),
+            Node::Or(filters) => {
+                let mut any = RowSet::new();
+                for filter in filters {
+                    any |= &self.matches(filter)?;
+                }
+                Ok(any)
+            }
+            Node::Not(filter) => {
+                let mut others = RowSet::all_below(self.rows);
+                others -= &self.matches(filter)?;
+                Ok(others)
+            }
+            Node::Field(path, _) if path.len() > MAX_PATH_LEN => Ok(RowSet::new()),
+            Node::Field(path, condition) => {
+                let mut found = RowSet::new();
+                self.add_matches(path, condition, &mut found)?;
+                Ok(found)
+            }
+        }
     }
 
-    fn every_row(&self) -> RoaringBitmap {
-        (0..self.rows).collect()
-    }
-
-    fn all_match(&self, filters: &[Filter]) -> Result<RoaringBitmap, E> {
-        let Some((first, rest)) = filters.split_first() else { return Ok(self.every_row()) };
+    fn match_all(&self, filters: &[Filter]) -> Result<RowSet, E> {
+        let Some((first, rest)) = filters.split_first() else { return Ok(RowSet::all_below(self.rows)) };
         let mut all = self.matches(first)?;
         for filter in rest {
             if all.is_empty() {
                 break;
             }
-            all &= self.matches(filter)?;
+            all &= &self.matches(filter)?;
         }
         Ok(all)
     }
 
-    /// The rows whose field at `path` fulfils a condition.
-    fn fulfil(&self, path: &str, condition: &Condition) -> Result<RoaringBitmap, E> {
-        let either = |value: &FilterValue| {
-            Ok::<_, Error>(self.equal(path, value, false)? | self.equal(path, value, true)?)
-        };
-        Ok(match condition {
-            Condition::Exists => self.table.rows_of(&field_key(path, Tag::Exists, false, &[]))?,
-            Condition::Eq(value) => either(value)?,
-            Condition::Contains(value) => self.equal(path, value, true)?,
-            Condition::In(values) => values
-                .iter()
-                .try_fold(RoaringBitmap::new(), |any, value| Ok::<_, Error>(any | either(value)?))?,
-            Condition::Prefix(prefix) => self.strings(path, &Comparison::prefix(prefix))?,
+    /// Adds the rows whose field at `path` fulfils a condition.
+    fn add_matches(&self, path: &str, condition: &Condition, found: &mut RowSet) -> Result<(), E> {
+        match condition {
+            Condition::Exists => self.add_key(&field_key(path, Tag::Exists, false, &[]), found)?,
+            Condition::Eq(value) => self.add_equal(path, value, found)?,
+            Condition::Contains(value) => self.add_key(&value_key(path, value, true), found)?,
+            Condition::In(values) => {
+                values.iter().try_for_each(|value| self.add_equal(path, value, found))?
+            }
+            Condition::Prefix(prefix) => self.add_strings(path, &Comparison::prefix(prefix), found)?,
             Condition::Range(bound, value) => match value.as_str() {
-                Some(string) => self.strings(path, &Comparison::range(*bound, string))?,
-                None => self.range(path, *bound, value, false)? | self.range(path, *bound, value, true)?,
+                Some(string) => self.add_strings(path, &Comparison::range(*bound, string), found)?,
+                None => [false, true]
+                    .into_iter()
+                    .try_for_each(|in_array| self.add_range(path, *bound, value, in_array, found))?,
             },
-        })
+        }
+        Ok(())
     }
 
-    fn equal(&self, path: &str, value: &FilterValue, in_array: bool) -> Result<RoaringBitmap, Error> {
-        let key = field_key(path, Tag::of_equal(value), in_array, &layout::encode_value(value));
-        self.table.rows_of(&key)
+    /// Adds the rows of one key.
+    fn add_key(&self, key: &[u8], found: &mut RowSet) -> Result<(), Error> {
+        self.table.rows_of(key)?.map_or(Ok(()), |rows| rows.add_to(found, self.rows))
     }
 
-    /// The rows with a string at `path` that a comparison matches.
-    fn strings(&self, path: &str, comparison: &Comparison<'_>) -> Result<RoaringBitmap, E> {
-        let (mut found, mut undecided) = (RoaringBitmap::new(), RoaringBitmap::new());
+    fn add_equal(&self, path: &str, value: &FilterValue, found: &mut RowSet) -> Result<(), Error> {
+        self.add_key(&value_key(path, value, false), found)?;
+        self.add_key(&value_key(path, value, true), found)
+    }
+
+    /// Adds the rows with a string at `path` that a comparison matches.
+    fn add_strings(&self, path: &str, comparison: &Comparison<'_>, found: &mut RowSet) -> Result<(), E> {
+        let mut undecided = RowSet::new();
         for (tag, in_array) in Tag::STRINGS.into_iter().flat_map(|tag| [(tag, false), (tag, true)]) {
             let prefix = field_key(path, tag, in_array, &[]);
             let start = field_key(path, tag, in_array, comparison.start());
@@ -87,24 +98,20 @@ impl<E: From<Error>> Search<'_, E> {
                 let (key, rows) = entry?;
                 let Some(string) = key.strip_prefix(prefix.as_slice()) else { break };
                 if comparison.is_undecided(string) {
-                    undecided |= rows.decode()?;
+                    rows.add_to(&mut undecided, self.rows)?;
                 } else if comparison.matches(string) {
-                    match rows {
-                        Rows::One(row) => drop(found.insert(row)),
-                        many @ Rows::Many(_) => found |= many.decode()?,
-                    }
+                    rows.add_to(found, self.rows)?;
                 } else if comparison.is_past(string) {
                     break;
                 }
             }
         }
-        undecided.remove_range(self.rows..);
-        for row in undecided - &found {
-            if self.has_string(row, path, comparison)? {
+        for row in &undecided {
+            if !found.contains(row) && self.has_string(row, path, comparison)? {
                 found.insert(row);
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether the metadata of a row have a string at `path` that a comparison matches.
@@ -121,43 +128,48 @@ impl<E: From<Error>> Search<'_, E> {
         Ok(has)
     }
 
-    /// The rows with a number or a date at `path` below or above a value.
-    fn range(
+    /// Adds the rows with a number or a date at `path` below or above a value.
+    fn add_range(
         &self,
         path: &str,
         bound: Bound,
         value: &FilterValue,
         in_array: bool,
-    ) -> Result<RoaringBitmap, Error> {
-        let tag = Tag::from(value.type_of());
-        let prefix = field_key(path, tag, in_array, &[]);
-        let limit = field_key(path, tag, in_array, &layout::encode_value(value));
+        found: &mut RowSet,
+    ) -> Result<(), Error> {
+        let prefix = field_key(path, Tag::from(value.type_of()), in_array, &[]);
+        let limit = value_key(path, value, in_array);
         match bound {
-            Bound::Lt => self.rows_while(&prefix, |key| key < limit.as_slice()),
-            Bound::Lte => self.rows_while(&prefix, |key| key <= limit.as_slice()),
-            Bound::Gte => self.rows_while(&limit, |key| key.starts_with(&prefix)),
+            Bound::Lt => self.add_while(&prefix, |key| key < limit.as_slice(), found),
+            Bound::Lte => self.add_while(&prefix, |key| key <= limit.as_slice(), found),
+            Bound::Gte => self.add_while(&limit, |key| key.starts_with(&prefix), found),
             Bound::Gt => {
                 let least_greater = [limit.as_slice(), &[0]].concat();
-                self.rows_while(&least_greater, |key| key.starts_with(&prefix))
+                self.add_while(&least_greater, |key| key.starts_with(&prefix), found)
             }
         }
     }
 
-    /// The rows of all keys from `start` on, up to the first key that does not belong to them.
-    fn rows_while(&self, start: &[u8], belongs: impl Fn(&[u8]) -> bool) -> Result<RoaringBitmap, Error> {
+    /// Adds the rows of all keys from `start` on, up to the first key that does not belong to them.
+    fn add_while(
+        &self,
+        start: &[u8],
+        belongs: impl Fn(&[u8]) -> bool,
+        found: &mut RowSet,
+    ) -> Result<(), Error> {
         let mut entries = self.table.entries_from(start)?;
-        let (mut single, mut found) = (Vec::new(), RoaringBitmap::new());
         while let Some(entry) = entries.next_entry() {
             let (key, rows) = entry?;
             if !belongs(key) {
                 break;
             }
-            match rows {
-                Rows::One(row) => single.push(row),
-                many @ Rows::Many(_) => found |= many.decode()?,
-            }
+            rows.add_to(found, self.rows)?;
         }
-        found.extend(single);
-        Ok(found)
+        Ok(())
     }
+}
+
+/// The key of all values that equal this one.
+fn value_key(path: &str, value: &FilterValue, in_array: bool) -> Vec<u8> {
+    field_key(path, Tag::of_equal(value), in_array, &layout::encode_value(value))
 }

@@ -27,16 +27,17 @@ impl<W: Write> Writer<W> {
     }
 
     /// Adds a key, greater than all before, with its rows, of which there is at least one.
-    pub(crate) fn push(&mut self, key: &[u8], rows: &RoaringBitmap) -> Result<()> {
+    pub(crate) fn push(&mut self, key: &[u8], mut rows: RoaringBitmap) -> Result<()> {
         let shared = if self.entries.is_multiple_of(BLOCK_ENTRIES as u64) {
             self.offsets.extend(encode_offset(self.written)?);
             0
         } else {
             key.iter().zip(&self.last_key).take_while(|(a, b)| a == b).count()
         };
+        rows.optimize();
         let mut entry = std::mem::take(&mut self.buffer);
         entry.clear();
-        layout::put_entry(&mut entry, shared, &key[shared..], rows)?;
+        layout::put_entry(&mut entry, shared, &key[shared..], &rows)?;
         self.write(&entry)?;
         self.buffer = entry;
         self.last_key.clear();

@@ -1,6 +1,6 @@
 //! The bitmap, and a second one of its words that are not zero.
 
-use std::ops::Range;
+use std::ops::{BitAndAssign, BitOrAssign, Range, SubAssign};
 
 /// Rows in a word.
 const WORD: usize = u64::BITS as usize;
@@ -22,6 +22,15 @@ impl RowSet {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The set with all rows below `end`.
+    #[must_use]
+    pub fn all_below(end: u32) -> Self {
+        let (full, rest) = place(end);
+        let mut words = vec![u64::MAX; full];
+        words.extend((rest > 1).then(|| rest - 1));
+        words.into()
     }
 
     /// Adds a row; whether it was new. Takes memory for all rows up to it, one bit each.
@@ -91,6 +100,17 @@ impl RowSet {
         size_of_val(&*self.words) + size_of_val(&*self.occupied)
     }
 
+    /// Replaces each word by what `f` makes of it and of the word of `other`.
+    fn combine(&mut self, other: &Self, f: impl Fn(u64, u64) -> u64) {
+        let others = other.words.iter().copied().chain(std::iter::repeat(0));
+        for (word, other) in self.words.iter_mut().zip(others) {
+            *word = f(*word, other);
+        }
+        let kept = self.words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
+        self.words.truncate(kept);
+        *self = std::mem::take(&mut self.words).into();
+    }
+
     #[cold]
     fn grow(&mut self, words: usize) {
         self.words.resize(words, 0);
@@ -106,6 +126,30 @@ impl RowSet {
             occupied = *self.occupied.get(at)?;
         }
         Some(at * WORD + occupied.trailing_zeros() as usize)
+    }
+}
+
+/// Keeps the rows that are in the other set as well.
+impl BitAndAssign<&RowSet> for RowSet {
+    fn bitand_assign(&mut self, other: &RowSet) {
+        self.combine(other, |word, other| word & other);
+    }
+}
+
+/// Adds the rows of the other set.
+impl BitOrAssign<&RowSet> for RowSet {
+    fn bitor_assign(&mut self, other: &RowSet) {
+        if other.words.len() > self.words.len() {
+            self.grow(other.words.len());
+        }
+        self.combine(other, |word, other| word | other);
+    }
+}
+
+/// Removes the rows of the other set.
+impl SubAssign<&RowSet> for RowSet {
+    fn sub_assign(&mut self, other: &RowSet) {
+        self.combine(other, |word, other| word & !other);
     }
 }
 
@@ -204,6 +248,25 @@ mod tests {
             let range = range.0.min(range.1)..range.0.max(range.1);
             prop_assert_eq!(set.range(range.clone()).collect::<Vec<_>>(), model.range(range).copied().collect::<Vec<_>>());
             prop_assert_eq!(RowSet::from(set.words().to_vec()), set);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sets_are_combined_row_by_row(
+            a in prop::collection::btree_set(prop_oneof![0..200u32, 0..20_000u32], 0..200),
+            b in prop::collection::btree_set(prop_oneof![0..200u32, 0..20_000u32], 0..200),
+            end in 0..300u32,
+        ) {
+            let set = |rows: &BTreeSet<u32>| rows.iter().copied().collect::<RowSet>();
+            let (mut and, mut or, mut sub) = (set(&a), set(&a), set(&a));
+            and &= &set(&b);
+            or |= &set(&b);
+            sub -= &set(&b);
+            prop_assert_eq!((and.len(), and), ((&a & &b).len(), set(&(&a & &b))));
+            prop_assert_eq!((or.len(), or), ((&a | &b).len(), set(&(&a | &b))));
+            prop_assert_eq!((sub.len(), sub), ((&a - &b).len(), set(&(&a - &b))));
+            prop_assert_eq!(RowSet::all_below(end), (0..end).collect());
         }
     }
 

@@ -50,11 +50,18 @@ impl RowSet {
     /// # Ok(()) }
     /// ```
     pub fn from_roaring(bytes: &[u8], limit: u32) -> Result<Self, NotARoaringBitmap> {
-        read(bytes, limit).ok_or(NotARoaringBitmap)
+        let mut set = Self::new();
+        set.insert_roaring(bytes, limit)?;
+        Ok(set)
+    }
+
+    /// Adds the rows of a serialized Roaring bitmap; see [`from_roaring`](Self::from_roaring). If it fails, some of them may have been added.
+    pub fn insert_roaring(&mut self, bytes: &[u8], limit: u32) -> Result<(), NotARoaringBitmap> {
+        read(bytes, limit, self).ok_or(NotARoaringBitmap)
     }
 }
 
-fn read(bytes: &[u8], limit: u32) -> Option<RowSet> {
+fn read(bytes: &[u8], limit: u32, set: &mut RowSet) -> Option<()> {
     let mut rest = Rest(bytes);
     let cookie = rest.u32()?;
     let (count, runs) = if cookie == COOKIE_NO_RUNS {
@@ -69,7 +76,6 @@ fn read(bytes: &[u8], limit: u32) -> Option<RowSet> {
     if runs.is_none() || count >= OFFSETS_FROM {
         rest.take(count * 4)?;
     }
-    let mut set = RowSet::new();
     let mut next_key = 0;
     for (at, &[k0, k1, c0, c1]) in containers.iter().enumerate() {
         let (key, len) =
@@ -95,7 +101,7 @@ fn read(bytes: &[u8], limit: u32) -> Option<RowSet> {
             set.copy_words(first, rest.take(BITMAP_LEN)?, limit)?;
         }
     }
-    Some(set)
+    Some(())
 }
 
 impl RowSet {
@@ -184,6 +190,10 @@ mod tests {
                 prop_assert_eq!(RowSet::from_roaring(&bytes, limit - 1), Err(NotARoaringBitmap));
             }
             bytes.extend([1, 2, 3]);
+            let mut more: RowSet = [5, 500_000].into_iter().collect();
+            prop_assert_eq!(more.insert_roaring(&bytes, limit), Ok(()));
+            let all: RowSet = expected.iter().chain([5, 500_000]).collect();
+            prop_assert_eq!((more.len(), more), (all.len(), all));
             prop_assert_eq!(RowSet::from_roaring(&bytes, limit), Ok(expected));
         }
 
