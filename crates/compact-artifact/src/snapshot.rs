@@ -104,7 +104,7 @@ impl Snapshot {
 
     /// How many records a filter lets through.
     pub fn count(&self, filter: &Filter) -> Result<u64> {
-        Ok(self.state.matches(filter)?.iter().map(roaring::RoaringBitmap::len).sum())
+        Ok(self.state.matches(filter)?.iter().map(|rows| rows.len() as u64).sum())
     }
 
     /// The records that a filter lets through, in the order of their ids.

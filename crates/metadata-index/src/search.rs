@@ -64,14 +64,18 @@ impl<E: From<Error>> Search<'_, E> {
             Condition::Eq(value) => self.add_equal(path, value, found)?,
             Condition::Contains(value) => self.add_key(&value_key(path, value, true), found)?,
             Condition::In(values) => {
-                values.iter().try_for_each(|value| self.add_equal(path, value, found))?
+                for value in values {
+                    self.add_equal(path, value, found)?;
+                }
             }
             Condition::Prefix(prefix) => self.add_strings(path, &Comparison::prefix(prefix), found)?,
             Condition::Range(bound, value) => match value.as_str() {
                 Some(string) => self.add_strings(path, &Comparison::range(*bound, string), found)?,
-                None => [false, true]
-                    .into_iter()
-                    .try_for_each(|in_array| self.add_range(path, *bound, value, in_array, found))?,
+                None => {
+                    for in_array in [false, true] {
+                        self.add_range(path, *bound, value, in_array, found)?;
+                    }
+                }
             },
         }
         Ok(())

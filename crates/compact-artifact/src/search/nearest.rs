@@ -14,7 +14,7 @@ use crate::api::query::{MAX_DEPTH, Target};
 use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
 use crate::shard::{Vectors, layout};
-use crate::state::{State, row_set};
+use crate::state::State;
 
 /// Candidates that a search through a graph keeps in its first round.
 const EF_SEARCH: usize = 64;
@@ -109,10 +109,10 @@ impl Search<'_> {
         let state = self.state;
         let (space, view) = (&state.settings.spaces[number], &state.views[at]);
         let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let filter = self.filter.as_ref().map(|filter| row_set(&filter[at]));
+        let filter = self.filter.as_ref().map(|filter| &filter[at]);
         let mut options = SearchOptions::new(width.k).exact(self.query.exact).ef_search(width.ef);
         options = options.deleted(view.dead.set());
-        if let Some(filter) = &filter {
+        if let Some(filter) = filter {
             options = options.filter(filter);
         }
         if let Some(originals) = stored_originals(vectors, space) {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use block_format::RecordId;
-use roaring::RoaringBitmap;
+use metadata_index::RowSet;
 
 use super::fusion;
 use super::lists::{List, ListHit, Ranked, Ranking};
@@ -21,7 +21,7 @@ pub(super) struct Search<'a> {
     pub(super) resources: &'a SearchResources,
     pub(super) query: &'a Query,
     /// Of each shard, if there is a filter.
-    pub(super) filter: Option<Vec<RoaringBitmap>>,
+    pub(super) filter: Option<Vec<RowSet>>,
     begun: Instant,
     pub(super) is_complete: bool,
     pub(super) losses: Vec<Damage>,
@@ -37,7 +37,7 @@ pub(crate) fn rank(
 ) -> Result<Ranking> {
     let filter = query.filter.as_ref().map(|filter| state.matches(filter)).transpose()?;
     let filter_time = begun.elapsed();
-    let filter_matches = filter.as_ref().map(|rows| rows.iter().map(RoaringBitmap::len).sum());
+    let filter_matches = filter.as_ref().map(|rows| rows.iter().map(|rows| rows.len() as u64).sum());
     let (losses, left_out) = (Vec::new(), Vec::new());
     let mut search = Search { state, resources, query, filter, begun, is_complete: true, losses, left_out };
     let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();

@@ -24,11 +24,12 @@ impl Search<'_> {
                 .iter()
                 .map(|&(_, view)| Segment::sealed(&view.shard.words).deleted(view.dead.bitmap()))
                 .collect();
-            let filters: Vec<Option<&RoaringBitmap>> = self
+            let filters: Vec<RoaringBitmap> = self
                 .filter
                 .iter()
-                .flat_map(|filter| views.iter().map(|(at, _)| Some(&filter[*at])))
+                .flat_map(|filter| views.iter().map(|(at, _)| filter[*at].iter().collect()))
                 .collect();
+            let filters: Vec<Option<&RoaringBitmap>> = filters.iter().map(Some).collect();
             let searched = Searcher::new(&state.settings.analyzer, segments)
                 .and_then(|searcher| searcher.search(words, len, &filters));
             match searched {

@@ -100,16 +100,6 @@ impl vector_index::Bytes for Section {
     }
 }
 
-impl metadata_index::Bytes for Section {
-    fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        vector_index::Bytes::check(self, range)
-    }
-
-    fn is_verified(&self) -> bool {
-        vector_index::Bytes::is_verified(self)
-    }
-}
-
 /// The vectors of a space.
 #[derive(Debug)]
 pub(crate) struct Vectors {

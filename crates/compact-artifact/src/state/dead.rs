@@ -48,7 +48,7 @@ impl Dead {
 }
 
 /// The rows of a bitmap, as vector indexes want them.
-pub(crate) fn row_set(rows: &RoaringBitmap) -> RowSet {
+fn row_set(rows: &RoaringBitmap) -> RowSet {
     let Some(last) = rows.max() else { return RowSet::new() };
     let mut words = vec![0u64; last as usize / 64 + 1];
     for row in rows {

@@ -17,7 +17,7 @@ mod snapshot;
 mod tail;
 mod view;
 
-pub(crate) use dead::{Dead, row_set};
+pub(crate) use dead::Dead;
 pub(crate) use document::OwnedDocument;
 pub(crate) use snapshot::State;
 pub(crate) use tail::{covered, embedding_records};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use block_format::{RecordId, Snapshot as Records};
-use metadata_index::{Filter, ResolvedFilter, Types};
-use roaring::{RoaringBitmap, RoaringTreemap};
+use metadata_index::{Filter, ResolvedFilter, RowSet, Types};
+use roaring::RoaringTreemap;
 use serde_json::{Map, Value};
 
 use super::dead::Dead;
@@ -114,15 +114,16 @@ impl State {
     }
 
     /// The rows of each shard that a filter lets through and that are still there.
-    pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RoaringBitmap>> {
+    pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RowSet>> {
         let filter = ResolvedFilter::new(filter, |field| {
             let mut types = self.views.iter().map(|view| view.shard.filters.types(field));
             types.try_fold(Types::default(), |all, types| Ok(all | types?))
         })?;
         let matches = |view: &View| {
             let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
-            let rows = view.shard.filters.search(&filter, view.shard.rows, metadata_of)?;
-            Ok(rows - view.dead.bitmap())
+            let mut rows = view.shard.filters.search(&filter, view.shard.rows, metadata_of)?;
+            rows -= view.dead.set();
+            Ok(rows)
         };
         self.views.iter().map(matches).collect()
     }
