@@ -6,25 +6,25 @@
 use crate::json;
 use crate::value::FilterValue;
 
-/// Which records: a condition on their metadata.
+/// A condition on the metadata of records.
 ///
-/// A **field** is a path into the JSON object, its steps joined by dots: `author.name`. Of an array each element counts. `null` counts as not
-/// there. Values are of four types: bool, number (integers and floating point are compared exactly with each other), string (compared by all
+/// A **field** is a path into the JSON object, the names on it joined by dots: `author.name`. Of an array, each element counts. A field that is
+/// `null` does not exist. Values are of four types: bool, number (integers and floating point are compared exactly with each other), string (compared by all
 /// of their bytes), and date. A **date** is a string that is an RFC 3339 timestamp, `2026-04-12T08:30:00+02:00`, or a day, `2026-04-12`, which
 /// is its midnight in UTC. [`FilterValue::datetime`], in JSON `{"$date": "2026-04-12"}`, compares dates as points in time.
 ///
 /// - [`eq`](Field::eq), [`is_in`](Field::is_in): the value, or some element of an array, equals. [`ne`](Field::ne) and
-///   [`not_in`](Field::not_in) are their opposites, and so also let through records without the field.
-/// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or dates, each with their own type. A
-///   plain string and a field whose strings are all dates: if the string is a date as well, time is compared, otherwise it is an error. A
-///   plain string that is a date, and a field with dates and other strings: an error, which asks for a `$date`.
-/// - [`prefix`](Field::prefix): strings that begin so. [`contains`](Field::contains): arrays with such an element.
+///   [`not_in`](Field::not_in) are their opposites, and so also match records without the field.
+/// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or dates, each with their own type. Where
+///   all strings of a field are dates, a plain string that is a date is compared as a point in time, and any other string is an error.
+///   Where a field has dates and other strings, a plain string that is a date is an error, which asks for a `$date`.
+/// - [`prefix`](Field::prefix): strings that begin with a prefix. [`contains`](Field::contains): arrays with an element that equals.
 /// - [`exists`](Field::exists), [`missing`](Field::missing); [`and`](Filter::and), [`or`](Filter::or), `!`.
 ///
-/// A comparison with a type that none of the field's values in the artifact has is an error of kind
-/// [`TypeMismatch`](crate::ErrorKind::TypeMismatch), so that a slip does not look like an empty answer; a field that no record has is no error.
+/// A comparison with a type that no value of the field has is an error of kind [`TypeMismatch`](crate::ErrorKind::TypeMismatch), so that a slip
+/// does not look like an empty answer. A field that no record has is no error.
 ///
-/// The same as JSON, with the names that `MongoDB` gave to them:
+/// The same as JSON, with the names of `MongoDB`'s operators:
 ///
 /// ```
 /// use metadata_index::Filter;
@@ -91,17 +91,17 @@ impl Filter {
         Field(path.into())
     }
 
-    /// Records that all of these let through; with none, every record.
+    /// Records that match all of these filters; without any filter, every record.
     pub fn all(filters: impl IntoIterator<Item = Self>) -> Self {
         Self(Node::And(filters.into_iter().collect()))
     }
 
-    /// Records that any of these lets through; with none, no record.
+    /// Records that match any of these filters; without any filter, no record.
     pub fn any(filters: impl IntoIterator<Item = Self>) -> Self {
         Self(Node::Or(filters.into_iter().collect()))
     }
 
-    /// Records that both let through.
+    /// Records that match both filters.
     pub fn and(self, other: Self) -> Self {
         match self.0 {
             Node::And(mut all) => {
@@ -112,7 +112,7 @@ impl Filter {
         }
     }
 
-    /// Records that one of both lets through.
+    /// Records that match at least one of both filters.
     pub fn or(self, other: Self) -> Self {
         match self.0 {
             Node::Or(mut any) => {
@@ -127,7 +127,7 @@ impl Filter {
 impl std::ops::Not for Filter {
     type Output = Self;
 
-    /// Records that the filter does not let through.
+    /// Records that do not match the filter.
     fn not(self) -> Self {
         Self(Node::Not(Box::new(self)))
     }
@@ -178,22 +178,22 @@ impl Field {
         !self.is_in(values)
     }
 
-    /// There is a value.
+    /// The field exists: it is there, and not `null`.
     pub fn exists(self) -> Filter {
         self.with(Condition::Exists)
     }
 
-    /// There is none.
+    /// Not [`exists`](Self::exists).
     pub fn missing(self) -> Filter {
         !self.exists()
     }
 
-    /// A string that begins so.
+    /// A string that begins with `prefix`.
     pub fn prefix(self, prefix: impl Into<String>) -> Filter {
         self.with(Condition::Prefix(prefix.into()))
     }
 
-    /// An array with this element.
+    /// An array with an element that equals this value.
     pub fn contains(self, value: impl Into<FilterValue>) -> Filter {
         self.with(Condition::Contains(value.into()))
     }

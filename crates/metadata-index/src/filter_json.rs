@@ -17,14 +17,14 @@ impl Filter {
     ///
     /// | JSON | records that match |
     /// |---|---|
-    /// | `{"pos": "noun"}`, `{"pos": {"$eq": "noun"}}`, `$ne` | equal, or not |
-    /// | `{"year": {"$gte": 2020, "$lt": 2024}}`, `$gt`, `$lte` | more, less |
-    /// | `{"topic": {"$in": [1, 2]}}`, `$nin` | one of these, or none |
+    /// | `{"pos": "noun"}`, `{"pos": {"$eq": "noun"}}`, `{"pos": {"$ne": "noun"}}` | the value equals, or not |
+    /// | `{"year": {"$gte": 2020, "$lt": 2024}}`, `$gt`, `$lte` | greater, less |
+    /// | `{"topic": {"$in": [1, 2]}}`, `$nin` | one of these values, or none of them |
     /// | `{"at": {"$gt": {"$date": "2026-01-01T00:00:00Z"}}}` | dates, as points in time |
-    /// | `{"name": {"$prefix": "Mc"}}` | begins so |
+    /// | `{"name": {"$prefix": "Mc"}}` | a string with this prefix |
     /// | `{"tags": {"$contains": "new"}}` | an array with this element |
-    /// | `{"key": {"$exists": true}}`, `{"key": null}` | there, not there |
-    /// | `{"year": {"$not": {"$gt": 2020}}}`, `{"$not": {…}}` | not |
+    /// | `{"key": {"$exists": true}}`, `{"key": null}` | the field exists, or not |
+    /// | `{"year": {"$not": {"$gt": 2020}}}`, `{"$not": {…}}` | the opposite |
     /// | `{"$and": [{…}, {…}]}`, `{"$or": […]}` | all, any |
     ///
     /// [`str::parse`] reads the same from text, and serde reads and writes it.

@@ -23,6 +23,8 @@ use serde_json::{Map, Number, Value};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most arrays and objects that may be nested in one another, the outermost included.
+///
+/// It is below the 128 levels at which `serde_json` stops reading, and so what is written is read back.
 pub const MAX_DEPTH: usize = 100;
 
 /// Reads a value from text.

@@ -425,3 +425,76 @@ fn metadata_that_is_too_deep_is_an_error() {
     assert!(check_metadata(long.as_object().unwrap()).unwrap_err().to_string().contains("1025 bytes"));
     check_metadata(&Map::new()).unwrap();
 }
+
+/// Bytes of which one does not hold.
+struct Flipped {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl AsRef<[u8]> for Flipped {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Bytes for Flipped {
+    fn check(
+        &self,
+        range: std::ops::Range<usize>,
+    ) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        if range.contains(&self.at) { Err("damaged".into()) } else { Ok(()) }
+    }
+
+    fn is_verified(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn no_answer_is_made_of_a_byte_that_does_not_hold() {
+    let row =
+        |i: u32| json!({"n": i, "even": i % 2 == 0, "s": format!("word {}", i % 7), "tags": ["a", i % 3]});
+    let rows: Vec<Json> = (0..60).map(row).collect();
+    let bytes = built(&rows);
+    let filters = [
+        r#"{"n": {"$gte": 20}}"#,
+        r#"{"n": 17, "even": false}"#,
+        r#"{"s": {"$prefix": "word 3"}}"#,
+        r#"{"$not": {"tags": {"$contains": 2}}}"#,
+        r#"{"tags": {"$exists": true}}"#,
+    ];
+    let filters = filters.map(|text| as_it_is(&text.parse().unwrap()));
+    let sound = Index::open(&bytes).unwrap();
+    let expected = filters.each_ref().map(|filter| rows_of(&sound, filter, &rows));
+    let body_len = bytes.len() - crate::layout::trailer::LEN;
+    let (mut answers, mut refusals) = (0, 0);
+    for at in 0..body_len {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 0xff;
+        let index = Index::open(Flipped { bytes, at }).unwrap();
+        for (filter, expected) in filters.iter().zip(&expected) {
+            match index.search(filter, 60, |_| -> Result<_> { unreachable!("no string is long") }) {
+                Ok(found) => {
+                    assert_eq!(found.iter().collect::<Vec<_>>(), *expected, "byte {at}");
+                    answers += 1;
+                }
+                Err(e) => {
+                    assert_eq!(e.kind(), ErrorKind::Damaged);
+                    refusals += 1;
+                }
+            }
+        }
+    }
+    assert!(answers > 0 && refusals > 0, "{answers} answers, {refusals} refusals");
+}
+
+#[test]
+fn the_names_of_types_are_read_back() {
+    for ty in [Type::Bool, Type::Number, Type::String, Type::Date] {
+        assert_eq!(ty.to_string().parse::<Type>().unwrap(), ty);
+    }
+    let e = "integer".parse::<Type>().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::InvalidArgument);
+    assert_eq!((Types::from(Type::Bool) | Type::Date.into()).to_string(), "bool or date");
+}
