@@ -16,6 +16,8 @@ limits=(-rss_limit_mb=512 -malloc_limit_mb=256 -timeout=10)
 logs=$(mktemp -d)
 status=0
 summary=()
+# All at once, so that no processor waits for another.
+cargo +nightly fuzz build >"$logs/build" 2>&1 || { grep -aE -A9 '^error' "$logs/build"; exit 1; }
 for target in "${targets[@]}"; do
   regressions=fuzz/regressions/$target
   mkdir -p "fuzz/corpus/$target" "$regressions"
