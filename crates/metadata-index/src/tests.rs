@@ -453,8 +453,7 @@ impl Bytes for Flipped {
 
 #[test]
 fn no_answer_is_made_of_a_byte_that_does_not_hold() {
-    let row =
-        |i: u32| json!({"n": i, "even": i % 2 == 0, "s": format!("word {}", i % 7), "tags": ["a", i % 3]});
+    let row = |i: u32| json!({"n": i, "even": i.is_multiple_of(2), "s": format!("word {}", i % 7), "tags": ["a", i % 3]});
     let rows: Vec<Json> = (0..60).map(row).collect();
     let bytes = built(&rows);
     let filters = [
