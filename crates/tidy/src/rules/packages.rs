@@ -1,6 +1,6 @@
 //! The packages of the lock file: their licences, which of them are there in several versions, and the Rust that they need.
 //!
-//! `cargo deny` checks the first two as well, but takes three minutes to build. Advisories are not checked: their list has to be fetched.
+//! `cargo deny` checks the first two as well, but takes some three minutes to build (an estimate). Advisories are not checked: their list has to be fetched.
 
 use std::collections::BTreeMap;
 
