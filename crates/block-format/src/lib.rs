@@ -75,6 +75,7 @@ mod run;
 mod salvage;
 mod segment;
 mod source;
+mod sparse;
 mod store;
 mod verify;
 pub mod vfs;

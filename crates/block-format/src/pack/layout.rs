@@ -27,7 +27,7 @@ pub(crate) const HASH_LEN: usize = 32;
 /// No manifest lists more files.
 const MAX_FILES: u32 = 1 << 18;
 
-/// What a pack is.
+/// The header of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) artifact: ArtifactId,

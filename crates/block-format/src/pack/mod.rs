@@ -7,10 +7,13 @@
 //! The files are those of a directory with everything sealed: a manifest, segments, parts, and an empty log.
 
 pub(crate) mod layout;
+mod memory;
+mod open;
 mod reader;
 mod unpack;
+mod vfs;
 mod writer;
 
-pub use reader::PackVfs;
 pub use unpack::UnpackReport;
+pub use vfs::PackVfs;
 pub use writer::PackReport;

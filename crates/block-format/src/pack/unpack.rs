@@ -18,7 +18,7 @@ use crate::source::{Source, Window};
 use crate::verify::verify_generation;
 use crate::vfs::{Access, DiskVfs, Vfs};
 
-/// What unpacking wrote.
+/// The size of what unpacking wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnpackReport {

@@ -15,10 +15,11 @@ use crate::part;
 use crate::protocol::Step;
 use crate::segment;
 use crate::source::{Source, Window};
+use crate::sparse;
 use crate::store::{Snapshot, Store};
-use crate::vfs::{DiskVfs, Vfs};
+use crate::vfs::{Access, DiskVfs, Vfs};
 
-/// What packing wrote.
+/// The size and the hash of a pack that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PackReport {
@@ -102,12 +103,13 @@ impl Store {
         let mut out = Hashed { out, hash: blake3::Hasher::new(), written: 0 };
         out.write_all(&header.encode()).map_err(failed)?;
         out.write_all(&table).map_err(failed)?;
-        for ((_, content), entry) in files.iter().zip(&entries) {
+        for ((name, content), entry) in files.iter().zip(&entries) {
             let padding = usize::try_from(entry.offset - out.written).unwrap_or(0);
             out.write_all(&vec![0; padding]).map_err(failed)?;
             match content {
                 Content::Bytes(bytes) => out.write_all(bytes).map_err(failed)?,
                 Content::Sealed { source, footer_len, hash } => {
+                    self.check_allocated(*name, source.len())?;
                     let found = copy(source, *footer_len, &mut out).map_err(failed)?;
                     if found != *hash && self.steps().take(Step::CheckPacked) {
                         let message = format!("expected file hash {hash:032x}, found {found:032x}");
@@ -119,6 +121,15 @@ impl Store {
         let hash = *out.hash.finalize().as_bytes();
         out.out.write_all(&hash).and_then(|()| out.out.flush()).map_err(failed)?;
         Ok(PackReport { len: header.pack_len, files: count, hash })
+    }
+
+    /// Refuses a sealed file that is mostly hole. One that is gone from the directory is read through the snapshot, which has it open.
+    fn check_allocated(&self, name: FileName, len: u64) -> Result<()> {
+        match self.directory.open(name, Access::Read) {
+            Ok(file) => sparse::check_allocated(&*file, &self.directory.path(name), 0..len),
+            Err(e) if e.kind() == ErrorKind::MissingFile => Ok(()),
+            Err(e) => Err(e),
+        }
     }
 
     /// The files of a generation in which the snapshot is all there is.

@@ -16,6 +16,9 @@ use crate::manifest::PartEntry;
 use crate::protocol::{Step, Steps};
 use crate::source::{Source, Window};
 
+/// Checksums of chunks that are compared at a time, in bytes.
+const TABLE_AT_ONCE: u64 = 64 << 10;
+
 /// A part of a snapshot: see [`Snapshot::parts`](crate::Snapshot::parts).
 #[derive(Debug)]
 pub struct Part {
@@ -60,7 +63,7 @@ impl Part {
         self.entry.file
     }
 
-    /// What it is for.
+    /// The kind that its writer gave it.
     pub fn kind(&self) -> PartKind {
         PartKind(self.entry.kind)
     }
@@ -78,8 +81,8 @@ impl Part {
 
     /// The content, mapped if the artifact is (then borrowed, and aligned to 4 KiB), otherwise read.
     ///
-    /// What is borrowed is not verified here, so that opening a part takes no time: call [`check`](Self::check) for the bytes that are
-    /// about to be used. What is read is verified as a whole.
+    /// Borrowed content is not verified here, so that opening a part takes no time: call [`check`](Self::check) for the bytes that are
+    /// about to be used. Content that is read is verified as a whole.
     ///
     /// The error of a part whose file is missing, cut off, or has a damaged footer says so every time.
     pub fn content(&self) -> Result<Cow<'_, [u8]>> {
@@ -172,11 +175,28 @@ impl Part {
         if (footer.kind, footer.tag) != (self.entry.kind, self.entry.tag) {
             return Err(self.fault_at("part footer: not the kind and tag in the manifest", self.content_len));
         }
-        let table = self.source.read(self.content_len, self.table_len())?;
-        if self.binding.crc(self.content_len, &table) != footer.table_crc {
+        if self.table_crc()? != footer.table_crc {
             return Err(self.fault_at("part: the checksums of its chunks are damaged", self.content_len));
         }
-        Ok(table)
+        self.source.read(self.content_len, self.table_len())
+    }
+
+    /// The checksum of the checksums. A piece of them that is all zeros is a hole of a sparse file, and ends the reading.
+    fn table_crc(&self) -> Result<u32> {
+        let mut crc = self.binding.begin(self.content_len);
+        let (mut window, mut at, end) = (Window::new(&self.source), 0, self.table_len());
+        while at < end {
+            let len = (end - at).min(TABLE_AT_ONCE);
+            let piece = window.read(self.content_len + at, len)?;
+            if len == TABLE_AT_ONCE && piece.iter().all(|&byte| byte == 0) {
+                return Err(
+                    self.fault_at("part: the checksums of its chunks are a hole", self.content_len + at)
+                );
+            }
+            crc.update(piece);
+            at += len;
+        }
+        Ok(crc.finalize())
     }
 
     /// The chunks that hold; begins with none, once the checksums themselves hold.

@@ -21,6 +21,7 @@ use crate::run::{BlockFile, Place, Run};
 use crate::segment::Segment;
 use crate::segment::layout::FOOTER_LEN;
 use crate::source::Source;
+use crate::sparse;
 use crate::walk::WalkedBlocks;
 
 /// Verifies the files that a manifest names.
@@ -37,9 +38,9 @@ pub(crate) fn verify_generation(
 pub(super) struct Verifier<'a> {
     directory: &'a Directory,
     level: VerifyLevel,
-    /// Of the file that is being read.
+    /// The findings in the file that is being read.
     report: VerifyReport,
-    /// Of the files before it.
+    /// The findings in the files before it.
     pub(super) total: VerifyReport,
     /// Sealed files without damage.
     pub(super) sound: HashMap<FileName, VerifyReport>,
@@ -137,6 +138,7 @@ impl<'a> Verifier<'a> {
             let error = Error::damaged(format!("expected {len} bytes, found {found}"));
             self.report.damage.push(Damage::new(&path, len..found, &error, 0..0));
         }
+        sparse::check_allocated(&*file, &path, 0..len)?;
         Ok(Source::sealed(&path, len, file, self.directory.options.memory_mapping))
     }
 
@@ -144,9 +146,12 @@ impl<'a> Verifier<'a> {
         if self.level < VerifyLevel::Checksums || !self.directory.options.steps.take(Step::CheckFileHash) {
             return Ok(());
         }
+        // Damage that a checksum inside the file names is not named again.
+        if self.report.damage.iter().any(|damage| damage.path == source.path()) {
+            return Ok(());
+        }
         let found = source.hash(hashed)?;
-        // What a checksum inside already names is not named again.
-        if found != expected && !self.report.damage.iter().any(|damage| damage.path == source.path()) {
+        if found != expected {
             let message = format!("expected file hash {expected:032x}, found {found:032x}");
             self.report.damage.push(Damage::new(source.path(), 0..hashed, &Error::damaged(message), 0..0));
         }

@@ -296,3 +296,64 @@ fn salvage_keeps_what_is_sound_in_a_damaged_pack() {
     assert_eq!(kept("beginning", &beginning), 59);
     assert!((10..59).contains(&kept("most", most)), "what is not cut off");
 }
+
+/// Writes `bytes` over the beginning of a file.
+#[cfg(unix)]
+fn overwrite(path: &Path, bytes: &[u8]) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, bytes, 0).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn forged_lengths_over_a_sparse_file_are_refused_before_all_of_it_is_hashed() {
+    const LEN: u64 = 1 << 40;
+    let temp = tempfile::tempdir().unwrap();
+    let (artifact, pack) = (temp.path().join("artifact"), temp.path().join("pack"));
+    let store = Store::create(&artifact, Options::new()).unwrap();
+    (0..50).for_each(|salt| assert!(store.put(&content(500, salt)).is_ok()));
+    store.seal().unwrap();
+    store.pack_to(&store.snapshot(), &pack).unwrap();
+    store.close().unwrap();
+    let names: Vec<_> = std::fs::read_dir(&artifact).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let of_kind = |kind: &'static str| names.iter().filter(move |path| path.to_string_lossy().contains(kind));
+    if !sparse(of_kind("segment-").next().unwrap()) || !sparse(&pack) {
+        return; // this file system has no files of that length
+    }
+    let begun = Instant::now();
+
+    // The length of the only segment, in both manifests.
+    for path in of_kind("manifest-") {
+        let mut bytes = std::fs::read(path).unwrap();
+        let hashed = bytes.len() - 16;
+        bytes[72..80].copy_from_slice(&LEN.to_le_bytes());
+        let hash = xxhash_rust::xxh3::xxh3_128(&bytes[..hashed]);
+        bytes[hashed..].copy_from_slice(&hash.to_le_bytes());
+        overwrite(path, &bytes);
+    }
+    let report = verify(&artifact, VerifyLevel::Decode).unwrap();
+    let holes: Vec<_> = report.damage.iter().filter(|damage| damage.message.contains("holes")).collect();
+    assert!(holes.len() == 1 && holes[0].kind == ErrorKind::Damaged, "{:?}", report.damage);
+    let saved = salvage(&artifact, temp.path().join("saved"), Options::new()).unwrap();
+    assert_eq!(saved.records, 50);
+
+    // The length of the pack, in its header.
+    let mut header = [0; 64];
+    std::os::unix::fs::FileExt::read_exact_at(&std::fs::File::open(&pack).unwrap(), &mut header, 0).unwrap();
+    header[32..40].copy_from_slice(&LEN.to_le_bytes());
+    let crc = crc32fast::hash(&header[..60]);
+    header[60..].copy_from_slice(&crc.to_le_bytes());
+    overwrite(&pack, &header);
+    for memory_mapping in [true, false] {
+        let opened = PackVfs::open(&pack, 0, &Options::new().memory_mapping(memory_mapping)).unwrap();
+        assert_eq!(opened.verify().unwrap_err().kind(), ErrorKind::Damaged);
+        let unpacked = opened.unpack(temp.path().join("unpacked"), &Options::new());
+        assert_eq!(unpacked.unwrap_err().kind(), ErrorKind::Damaged);
+    }
+    let (store, _) = Store::open_packed(&pack, Options::new()).unwrap();
+    assert_eq!(store.snapshot().records().count(), 50);
+    assert!(!store.verify(VerifyLevel::Checksums).unwrap().is_sound());
+    let saved = salvage(&pack, temp.path().join("saved-pack"), Options::new()).unwrap();
+    assert_eq!(saved.records, 50);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
