@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::block::Block;
 use crate::id::FileId;
 
-/// What a cache of decoded blocks holds, and how often it helped.
+/// Size and hits of a cache of decoded blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStats {

@@ -20,8 +20,8 @@ impl Binding {
         Self { identity: hasher, place: true }
     }
 
-    /// For the test that leaves `Step::CheckPlace` out: every offset counts as 0.
-    pub(crate) fn at_any_place_unless(mut self, place: bool) -> Self {
+    /// Without `place`, for the test that leaves `Step::CheckPlace` out, every offset counts as 0.
+    pub(crate) fn with_place(mut self, place: bool) -> Self {
         self.place = place;
         self
     }
@@ -33,7 +33,7 @@ impl Binding {
         hasher.finalize()
     }
 
-    /// The same for bytes that come in pieces.
+    /// A hasher for [`crc`](Self::crc) of bytes that come in pieces.
     pub(crate) fn begin(&self, offset: u64) -> crc32fast::Hasher {
         let mut hasher = self.identity.clone();
         let offset = if self.place { offset } else { 0 };

@@ -15,9 +15,9 @@ pub struct Damage {
     pub path: PathBuf,
     /// The bytes of the file that cannot be trusted, as offsets.
     pub range: Range<u64>,
-    /// What sort of damage it is.
+    /// The sort of damage.
     pub kind: ErrorKind,
-    /// What was expected and what was found.
+    /// A sentence: what was expected, what was found.
     pub message: String,
     /// Ids of which some may be lost with these bytes; empty where none are.
     pub lost: Range<RecordId>,

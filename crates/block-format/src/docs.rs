@@ -131,9 +131,30 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
             docs.into_iter().rev().map(|l| l.trim().trim_start_matches('/').trim()).collect();
         docs.join(" ").split("Default: ").nth(1).unwrap().to_owned()
     };
-    assert_eq!(default_of("block_len"), format!("{} KiB.", options.block_len >> 10));
-    assert_eq!(default_of("segment_len"), format!("{} MiB.", options.segment_len >> 20));
-    assert_eq!(default_of("inline_max"), format!("{} MiB.", options.inline_max >> 20));
-    assert_eq!(default_of("frame_len"), format!("{} KiB.", options.frame_len >> 10));
-    assert_eq!(default_of("compression"), format!("`{:?}`.", options.compression));
+    let defaults = [
+        ("compression", format!("`{:?}`.", options.compression)),
+        ("block_len", format!("{} KiB.", options.block_len >> 10)),
+        ("segment_len", format!("{} MiB.", options.segment_len >> 20)),
+        ("inline_max", format!("{} MiB.", options.inline_max >> 20)),
+        ("frame_len", format!("{} KiB.", options.frame_len >> 10)),
+        ("memory_mapping", format!("{}.", options.memory_mapping)),
+        ("auto_seal", format!("{}.", options.auto_seal)),
+        ("cache_bytes", format!("{}, none.", options.cache_bytes)),
+        ("seed", options.seed.map_or("random.".to_owned(), |seed| format!("{seed}."))),
+        (
+            "threads",
+            match options.threads {
+                crate::workers::Threads::Processors => "as many as there are processors.".to_owned(),
+                ref other => format!("{other:?}."),
+            },
+        ),
+    ];
+    for (method, default) in &defaults {
+        assert_eq!(default_of(method), *default, "{method}");
+    }
+    assert_eq!(
+        source.matches("Default: ").count(),
+        defaults.len(),
+        "every default in the document is compared"
+    );
 }

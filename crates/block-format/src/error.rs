@@ -1,4 +1,4 @@
-//! What can go wrong, as a sentence for the person who gets it: what, where, expected, found, what next.
+//! Errors, each as a sentence for the person who gets it: what, where, expected, found, what next.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ struct Inner {
     source: Option<io::Error>,
 }
 
-/// What sort of thing went wrong: match on this, show the [`Error`] itself.
+/// The sort of failure: match on this, show the [`Error`] itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -94,7 +94,7 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// So many bytes of `what` do not fit into memory.
+    /// There is no memory for `len` bytes of `what`.
     pub(crate) fn out_of_memory(what: &str, len: u64) -> Self {
         let message = format!("there is no memory for {len} {what}");
         Self::new(ErrorKind::OutOfMemory, message)

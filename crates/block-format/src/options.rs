@@ -22,7 +22,7 @@ pub enum Compression {
     Lz4,
 }
 
-/// What has happened when a commit returns.
+/// How durable a commit is when it returns.
 ///
 /// | | survives a kill of the process | survives a loss of power |
 /// |---|---|---|
@@ -114,14 +114,15 @@ impl Options {
         self
     }
 
-    /// Raw bytes of records that are packed into one block, 512 to 1 MiB. Default: 48 KiB.
+    /// Raw bytes of records that are packed into one block, 512 to 1 MiB: smaller ones are decoded faster, larger ones shrink more.
+    /// Default: 48 KiB.
     pub fn block_len(mut self, bytes: u32) -> Self {
         self.block_len = bytes;
         self
     }
 
-    /// Length at which the log is sealed, and which sealed segments do not much exceed, 64 KiB to 1 GiB.
-    /// Default: 64 MiB.
+    /// Length in bytes at which the log is sealed, and at which a sealed segment ends, 64 KiB to 1 GiB. A segment is longer by the block that
+    /// reaches it; the frames of a large record stay in one segment, however long they are. Default: 64 MiB.
     pub fn segment_len(mut self, bytes: u64) -> Self {
         self.segment_len = bytes;
         self
@@ -139,15 +140,15 @@ impl Options {
         self
     }
 
-    /// Whether sealed files are read through memory maps (default) or with positioned reads: slower, but a file that
-    /// another program shortens, or a medium that fails, is then an error and not a signal.
+    /// Whether sealed files are read through memory maps, or else with positioned reads: slower, but a file that
+    /// another program shortens, or a medium that fails, is then an error and not a signal. Default: true.
     pub fn memory_mapping(mut self, on: bool) -> Self {
         self.memory_mapping = on;
         self
     }
 
     /// Whether a commit that brings the log to `segment_len`, and [`Store::close`](crate::Store::close), seal by
-    /// themselves (default). Otherwise that is up to [`Store::seal`](crate::Store::seal).
+    /// themselves. Otherwise that is up to [`Store::seal`](crate::Store::seal). Default: true.
     pub fn auto_seal(mut self, on: bool) -> Self {
         self.auto_seal = on;
         self

@@ -1,8 +1,8 @@
 //! Every step that the crash contract rests on, by name.
 //!
-//! A step is a sync that orders what reaches the disk, or a check that tells sound bytes from others. The code runs each
-//! one through [`Steps::then`] or [`Steps::checks`]; with the feature `testing` a test can plant a bug by leaving one
-//! out, and the campaigns must notice every one. Without the feature nothing of this is left in the program.
+//! A step is a sync that orders what reaches the disk, or a check that tells sound bytes from others. The code asks
+//! [`Steps::take`] before each one; with the feature `testing` a test can plant a bug by leaving one out
+//! (`Options::leave_out`), and the campaigns must notice every one. Without the feature nothing of this is left in the program.
 
 /// A sync or a check of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Step {
     SyncManifestNames,
     /// The log is durable up to the checkpoint that a manifest is about to vouch for.
     SyncCheckpoint,
-    /// What recovery found is copied into a new log and synced before it is served: it may be in the page cache only.
+    /// The log that recovery found is copied into a new one and synced before it is served: it may be in the page cache only.
     AdoptByCopy,
     /// The checksum of a block header, before its lengths are believed.
     CheckHeader,
@@ -62,7 +62,7 @@ pub enum Step {
     CheckOrphans,
     /// A sealed segment is read back before its sources are removed.
     CheckReadBack,
-    /// What was copied out of a pack is read back and verified before the manifest names it.
+    /// A file that was copied out of a pack is read back and verified before the manifest names it.
     CheckUnpacked,
     /// The list of deleted ids is written twice, since nothing else says which records are alive.
     WriteDeletesTwice,

@@ -1,4 +1,4 @@
-//! What opening, verifying and salvaging an artifact found.
+//! The reports of opening, verifying and salvaging an artifact.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use crate::damage::Damage;
 use crate::id::RecordId;
 use crate::part::PartKind;
 
-/// What opening found, beyond what a closed artifact has.
+/// The report of opening: empty for an artifact that was closed, and is as it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryReport {
@@ -33,7 +33,7 @@ impl RecoveryReport {
     }
 }
 
-/// What [`verify`](crate::verify) read and found.
+/// The report of [`verify`](crate::verify).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
@@ -45,7 +45,7 @@ pub struct VerifyReport {
     pub records: u64,
     /// Bytes behind the last commit of an artifact that was not closed: no damage, the next open drops them.
     pub torn_len: u64,
-    /// What a crash left, or a writer that is at work: no damage. The next open for writing clears it.
+    /// Files and bytes that a crash left, or that a writer at work has not finished: no damage. The next open for writing clears them.
     pub left_by_crash: Vec<Leftover>,
     /// Every place that is not what was written there.
     pub damage: Vec<Damage>,
@@ -67,13 +67,13 @@ impl VerifyReport {
     }
 }
 
-/// What an interrupted change left behind. Nothing that was acknowledged is in it.
+/// A file, or the end of one, that an interrupted change left behind. Nothing that was acknowledged is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leftover {
     /// The file.
     pub path: PathBuf,
-    /// What it is.
+    /// Its sort.
     pub kind: LeftoverKind,
 }
 
@@ -87,7 +87,7 @@ pub enum LeftoverKind {
     OldManifest,
     /// A log, segment or part that the manifest does not name.
     UnnamedFile,
-    /// So many bytes behind the last commit of a log.
+    /// This many bytes behind the last commit of a log.
     TornTail(u64),
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for Leftover {
     }
 }
 
-/// What [`salvage`](crate::salvage) kept and what it could not.
+/// The report of [`salvage`](crate::salvage): how much was kept, and what is lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SalvageReport {

@@ -27,7 +27,7 @@ pub(crate) struct Place {
     pub(crate) len: u64,
 }
 
-/// What is needed to read the blocks of one file.
+/// The means to read the blocks of one file.
 #[derive(Debug)]
 pub(crate) struct BlockFile {
     pub(crate) id: FileId,

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Who does work that can be divided, as the options say.
+/// The choice of threads for work that can be divided.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Threads {
     /// A pool of as many threads as the machine has processors.

@@ -25,7 +25,7 @@ pub(crate) const MAGIC_BYTES: [u8; 2] = MAGIC.to_le_bytes();
 /// No block holds more raw bytes: 1 MiB of content and its directory fit well.
 pub(crate) const MAX_RAW_LEN: u32 = 2 << 20;
 
-/// What a block holds.
+/// The content of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlockKind {
     /// A directory and the bodies of `count` records, the first of which is `first_id`.
@@ -166,7 +166,7 @@ pub(crate) fn take_id_gap(bytes: &mut &[u8]) -> Option<u64> {
     wire::take_varint(bytes)
 }
 
-/// What the directory says of the body of a record.
+/// How the content of a record is stored, as the directory of its block has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     /// The content itself.

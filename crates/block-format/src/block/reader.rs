@@ -151,7 +151,7 @@ mod tests {
     fn header_of(block: &super::super::writer::EncodedBlock) -> Header {
         let binding = Binding::new(ArtifactId([0; 16]), FileId(0));
         let mut bytes = Vec::new();
-        block.frame(0, &binding, 64, &mut bytes);
+        block.append_to(0, &binding, 64, &mut bytes);
         Header::decode(bytes[..32].try_into().unwrap(), &binding, 64, Steps::default()).unwrap()
     }
 

@@ -233,7 +233,7 @@ pub(crate) fn frame_number(number: u64) -> Result<u32> {
 
 impl EncodedBlock {
     /// Appends header and payload to `out` for their place at `offset`, with ids counted from `base`.
-    pub(crate) fn frame(&self, base: u64, binding: &Binding, offset: u64, out: &mut Vec<u8>) -> Header {
+    pub(crate) fn append_to(&self, base: u64, binding: &Binding, offset: u64, out: &mut Vec<u8>) -> Header {
         let first_id = if self.kind == BlockKind::Deletes { self.first } else { base + self.first };
         let header = Header {
             kind: self.kind,

@@ -9,7 +9,7 @@ use crate::options::Options;
 use crate::protocol::Step;
 use crate::vfs::{Vfs, VfsLock};
 
-/// What [`Store::create`](crate::Store::create) made beside the files that have a [`FileName`].
+/// The things that [`Store::create`](crate::Store::create) made beside files with a [`FileName`]: whether the directory, whether the lock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Creation {
     pub(crate) directory: bool,

@@ -79,7 +79,7 @@ impl Directory {
     }
 
     pub(crate) fn binding(&self, file: FileId) -> Binding {
-        Binding::new(self.artifact, file).at_any_place_unless(self.options.steps.take(Step::CheckPlace))
+        Binding::new(self.artifact, file).with_place(self.options.steps.take(Step::CheckPlace))
     }
 
     /// A number that no file has or had.
@@ -128,7 +128,7 @@ impl Directory {
         self.vfs.sync_dir(&self.root).map_err(failed)
     }
 
-    /// What is needed to read the blocks of a file.
+    /// The means to read the blocks of a file.
     pub(crate) fn block_file(&self, id: FileId, source: Source) -> BlockFile {
         let (binding, codec, cache) = (self.binding(id), self.codec.clone(), self.cache.clone());
         BlockFile { id, source, binding, codec, cache, steps: self.options.steps }

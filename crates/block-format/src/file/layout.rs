@@ -24,7 +24,7 @@ pub(crate) const MINOR: u16 = 0;
 /// Feature bits that a reader must know: none yet.
 pub(crate) const KNOWN_INCOMPATIBLE: u32 = 0;
 
-/// What kind of file begins with the header.
+/// The kind of file that begins with this header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Log = 1,

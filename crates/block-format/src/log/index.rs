@@ -108,7 +108,7 @@ impl LogView {
 }
 
 impl LogView {
-    /// All of a log that ends at `checkpoint`.
+    /// The view of a whole log that ends at `checkpoint`.
     pub(crate) fn whole(index: Arc<LogIndex>, checkpoint: Checkpoint) -> Self {
         let blocks = index.len();
         Self::new(index, blocks, checkpoint.len, checkpoint.next_id)

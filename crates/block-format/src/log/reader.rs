@@ -64,7 +64,7 @@ impl Scanner<'_> {
         while self.at < self.scan.file_len {
             match self.step() {
                 Ok(()) => {}
-                // What only a newer version, or a build with more features, can read is no torn tail.
+                // Bytes that only a newer version, or a build with more features, can read are no torn tail.
                 Err(e)
                     if e.is_io() || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Unsupported) =>
                 {

@@ -1,4 +1,8 @@
-//! Behind damage: whether it was acknowledged, which ids may be lost, and where a scan can go on.
+//! A scan that met bytes which are not a block: were they acknowledged, which ids may be lost, where does it go on?
+//!
+//! A write that was interrupted by a crash leaves the same bytes as damage does. What tells them apart is a later witness: a checkpoint in
+//! the manifest, or a commit record that names an earlier commit as synced. With one, the bytes are damage, and the scan goes on at the next
+//! block that holds; without, they are the torn tail of a commit that nobody was told of.
 
 use super::layout::{COMMIT_LEN, Commit};
 use super::scan::{COMMIT_BLOCK_LEN, Scanner};
@@ -202,7 +206,7 @@ impl Scanner<'_> {
             let error = Error::damaged(format!("the log was durable up to byte {}", checkpoint.len));
             self.record_gap(at..checkpoint.len, &error, low..checkpoint.next_id.max(low));
         }
-        // What is sound behind the last commit was covered by one that is damaged.
+        // Sound blocks behind the last commit were covered by a commit that is damaged.
         self.scan.deletes_lost |= !self.pending.has_all_deletes(checkpoint.len, 0);
         self.take_pending(checkpoint.seq);
         self.scan.committed = checkpoint;

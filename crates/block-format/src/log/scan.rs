@@ -1,4 +1,4 @@
-//! What a scan of a log knows so far: commits that hold, blocks since the last one, damage.
+//! The state of a scan of a log: commits that hold, blocks since the last one, damage.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::manifest::Checkpoint;
 use crate::run::{BlockFile, Place};
 use crate::source::Window;
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Debug)]
 pub(crate) struct Scan {
     /// The last commit that holds.
@@ -59,7 +59,7 @@ pub(super) struct Scanner<'a> {
     pub(super) scan: Scan,
 }
 
-/// What was read since the last commit.
+/// Blocks since the last commit.
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) places: Vec<Place>,

@@ -37,7 +37,7 @@ pub(crate) struct LogWriter {
     deletes: u64,
 }
 
-/// What a commit record says besides its place and hash.
+/// The numbers that a commit record carries besides its place and hash.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommitMark {
     pub(crate) seq: u64,
@@ -111,13 +111,13 @@ impl LogWriter {
 
     /// Writes blocks ahead of their commit, so that a large one needs no more memory than a small one.
     pub(crate) fn append(&mut self, blocks: &[EncodedBlock], base: u64) -> Result<()> {
-        let bytes = self.frame(blocks, base);
+        let bytes = self.place_blocks(blocks, base);
         self.write(&bytes)
     }
 
     /// Writes blocks and the commit record that covers them and what was appended before, in one call.
     pub(crate) fn commit(&mut self, blocks: &[EncodedBlock], base: u64, mark: CommitMark) -> Result<()> {
-        let mut bytes = self.frame(blocks, base);
+        let mut bytes = self.place_blocks(blocks, base);
         let end = self.tail + bytes.len() as u64;
         let mut commit = Commit {
             seq: mark.seq,
@@ -166,13 +166,13 @@ impl LogWriter {
     }
 
     /// Gives blocks their places behind the tail.
-    fn frame(&mut self, blocks: &[EncodedBlock], base: u64) -> Vec<u8> {
+    fn place_blocks(&mut self, blocks: &[EncodedBlock], base: u64) -> Vec<u8> {
         let total = blocks.iter().map(EncodedBlock::block_len).sum::<u64>();
         let mut bytes = Vec::with_capacity(usize::try_from(total).unwrap_or(0) + HEADER_LEN + COMMIT_LEN);
         let mut places = Vec::with_capacity(blocks.len());
         for block in blocks {
             let offset = self.tail + bytes.len() as u64;
-            let header = block.frame(base, &self.binding, offset, &mut bytes);
+            let header = block.append_to(base, &self.binding, offset, &mut bytes);
             let place = Place { first_id: header.first_id, offset, len: header.block_len() };
             match header.kind {
                 BlockKind::Records => self.records += u64::from(header.count),

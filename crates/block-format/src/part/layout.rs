@@ -47,7 +47,7 @@ pub(crate) fn decode_deletes(content: &[u8]) -> Result<RoaringTreemap> {
     RoaringTreemap::deserialize_from(content).map_err(|e| Error::damaged(format!("set of deleted ids: {e}")))
 }
 
-/// What a part is.
+/// The footer of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Footer {
     pub(crate) content_len: u64,

@@ -15,7 +15,7 @@ pub use reader::Part;
 pub use writer::PartWriter;
 pub(crate) use writer::SealedPart;
 
-/// What a part is for. Kinds below 256 belong to this crate.
+/// The kind of a part, by which its owner knows it. Kinds below 256 belong to this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartKind(pub u32);
 

@@ -1,9 +1,9 @@
-//! What a sealed segment holds, for callers.
+//! A sealed segment, as callers see it.
 
 use crate::id::{FileId, RecordId};
 use crate::manifest::SegmentEntry;
 
-/// What a sealed segment holds.
+/// The size and ids of a sealed segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// The number of its file.

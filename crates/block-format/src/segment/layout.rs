@@ -33,7 +33,7 @@ pub(crate) fn decode_entry(bytes: &[u8]) -> (u64, u32) {
     (u64_at(bytes, entry::OFFSET), u32_at(bytes, entry::ID))
 }
 
-/// What a segment holds, and where its table is.
+/// The footer of a segment: its ids, and where its table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Footer {
     pub(crate) table_offset: u64,

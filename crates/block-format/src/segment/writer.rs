@@ -134,7 +134,7 @@ impl SegmentWriter {
 
     fn append(&mut self, block: &EncodedBlock) -> Result<()> {
         let offset = self.offset();
-        let header = block.frame(0, &self.binding, offset, &mut self.buf);
+        let header = block.append_to(0, &self.binding, offset, &mut self.buf);
         let id = header.first_id.checked_sub(self.first_id).and_then(|id| u32::try_from(id).ok());
         let id = id.ok_or_else(|| Error::damaged("blocks to seal are not in the order of their ids"))?;
         self.table.extend(encode_entry(offset, id));

@@ -47,7 +47,7 @@ impl Batch {
     }
 }
 
-/// What a commit did.
+/// The number of a commit, and the ids that it gave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
     /// The commit.

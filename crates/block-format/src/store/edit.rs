@@ -131,7 +131,7 @@ impl Edit<'_> {
         self.deletes.extend(ids.into_iter().map(|id| id.0).filter(|&id| id < next_id));
     }
 
-    /// What the store held when the edit began, or at [`end_log`](Self::end_log) if that came since.
+    /// The commit that the store was at when the edit began, or at [`end_log`](Self::end_log) if that came since.
     pub fn snapshot(&self) -> Snapshot {
         self.snapshot.clone()
     }

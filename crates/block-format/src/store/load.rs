@@ -28,7 +28,7 @@ use crate::segment::Segment;
 use crate::source::Source;
 use crate::vfs::{Vfs, VfsFile};
 
-/// What a directory holds, before anything is changed.
+/// An artifact as it was found, before anything is changed.
 pub(super) struct Loaded {
     pub(super) directory: Directory,
     pub(super) manifest: Manifest,

@@ -107,7 +107,7 @@ impl Snapshot {
         found
     }
 
-    /// What the cache of decoded blocks holds, and how often it helped.
+    /// Size and hits of the cache of decoded blocks.
     pub fn cache_stats(&self) -> CacheStats {
         self.runs.first().map(|run| run.file().cache.stats()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What an open store holds in memory, and which lock guards what.
+//! The state of an open store in memory, and the lock that guards each piece of it.
 //!
 //! Locks are taken in this order: `maintenance` (one edit at a time), `writer` (the end of the log), `catalog` (the
 //! manifest), `sync_gate` (the commits that wait for a sync), `published` (held for the swap of one pointer). Readers take the last
@@ -30,11 +30,11 @@ use crate::workers::Workers;
 #[derive(Debug)]
 pub struct Store {
     pub(crate) directory: Directory,
-    /// What `create` made; `None` in a store that was opened.
+    /// The directory and lock that `create` made; `None` in a store that was opened.
     pub(super) creation: Option<Creation>,
-    /// Who may call: no thread from inside of a call that holds `writer`.
+    /// Refuses a thread that calls from inside of a call that holds `writer`.
     pub(super) callers: Callers,
-    /// Who may begin an edit: no thread from inside of another one.
+    /// Refuses a thread that begins an edit from inside of another one.
     pub(super) editors: Callers,
     pub(super) maintenance: Mutex<()>,
     /// `None` in a store opened for reading.
@@ -67,7 +67,7 @@ pub(super) struct SyncGate {
     pub(super) failed: Option<String>,
 }
 
-/// What readers see: one commit.
+/// One commit, as readers see it.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) seq: u64,
@@ -152,7 +152,7 @@ impl Store {
         }
     }
 
-    /// What the cache of decoded blocks holds, and how often it helped.
+    /// Size and hits of the cache of decoded blocks.
     pub fn cache_stats(&self) -> CacheStats {
         self.directory.cache.stats()
     }
@@ -162,7 +162,7 @@ impl Store {
         self.directory.cache.clear();
     }
 
-    /// Who may call this store.
+    /// The check of who may call this store.
     pub fn callers(&self) -> &Callers {
         &self.callers
     }

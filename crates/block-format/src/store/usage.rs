@@ -24,7 +24,7 @@ pub struct FileUsage {
 }
 
 impl FileUsage {
-    /// What is left of `len`.
+    /// Bytes of `len` that records which are not deleted take, with headers and tables.
     pub fn live_len(&self) -> u64 {
         self.len - self.dead_len
     }
@@ -45,13 +45,13 @@ pub struct DiskUsage {
 }
 
 impl DiskUsage {
-    /// All of them together.
+    /// The sum over all kinds.
     pub fn total(&self) -> u64 {
         [self.segments, self.parts, self.logs, self.manifests].into_iter().fold(0, u64::saturating_add)
     }
 }
 
-/// So many blocks of a file with deleted records beside others are decoded; of more, a sample of so many.
+/// The most blocks of a file, among those with both deleted records and others, that are decoded to count their bytes: a sample of all.
 const SAMPLE: usize = 64;
 
 impl Snapshot {

@@ -37,7 +37,7 @@ struct Plan {
     struck: bool,
 }
 
-/// What a call is, as far as faults care.
+/// The sort of a call, as far as faults care.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Call {
     Read,
@@ -95,11 +95,11 @@ impl FaultVfs {
             return None;
         }
         plan.hits += 1;
-        let again = std::mem::replace(&mut plan.struck, true);
+        let was_struck = std::mem::replace(&mut plan.struck, true);
         if !persistent {
             plan.fault = None;
         }
-        Some(if again && fault == Fault::ShortWrite { Fault::NoSpace } else { fault })
+        Some(if was_struck && fault == Fault::ShortWrite { Fault::NoSpace } else { fault })
     }
 
     fn check(&self, call: Call) -> io::Result<()> {

@@ -217,3 +217,22 @@ fn blocks_are_kept_up_to_the_bytes_given_and_the_answers_stay_the_same() {
     store.clear_cache();
     assert_eq!((store.cache_stats().bytes, store.cache_stats().entries), (0, 0));
 }
+
+#[test]
+fn an_edit_inside_of_an_edit_is_a_typed_error_and_commits_go_on() {
+    let disk = MemoryVfs::new();
+    let options = options(None).segment_len(64 << 10);
+    let store = Store::create_in(Arc::new(disk.clone()), ROOT, options).unwrap();
+    store.put(&content(100, 1)).unwrap();
+    store
+        .edit(|_| {
+            assert_eq!(store.edit(|_| Ok(())).unwrap_err().kind(), ErrorKind::Reentrant);
+            assert_eq!(store.seal().unwrap_err().kind(), ErrorKind::Reentrant);
+            // Commits that bring the log to its length want to seal it: they do so after the edit.
+            (0..3).try_for_each(|salt| store.put(&content(60 << 10, salt)).map(drop))
+        })
+        .unwrap();
+    assert!(store.snapshot().segments().is_empty());
+    assert_eq!(store.seal().unwrap().iter().map(|s| s.records).sum::<u64>(), 4);
+    assert_eq!(alive(&store), [0, 1, 2, 3]);
+}

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use block_format::vfs::MemoryVfs;
-use block_format::{ErrorKind, Options, RecordId, Store, VerifyLevel, VerifyReport, verify_in};
+use block_format::{
+    Compression, ErrorKind, Options, RecordId, Step, Store, VerifyLevel, VerifyReport, verify_in,
+};
 
 use crate::campaign::{ROOT, open};
+use crate::damage;
 
 const LAST: u64 = u64::MAX;
 /// Where the manifest has the only segment's numbers, when there is one.
@@ -224,4 +227,39 @@ fn any_number_in_a_manifest_is_an_error_or_an_answer_and_never_an_overflow() {
             }
         }
     }
+}
+
+/// Changes that no CRC-32 sees, since the difference is a multiple of its polynomial.
+pub(crate) fn forged_checksums(left_out: Option<Step>) -> Result<u64, String> {
+    let options = damage::options(left_out).compression(Compression::None);
+    let (disk, _) = damage::sample(&options, true);
+    let mut forged = 0;
+    for path in disk.files() {
+        let name = path.to_string_lossy().into_owned();
+        if !["segment-", "log-"].iter().any(|kind| name.contains(kind)) {
+            continue;
+        }
+        let bytes = disk.read_file(&path).unwrap_or_default();
+        // Inside the content of the first block of some length.
+        let at = 4096 + 32 + 200;
+        let mut changed = bytes.clone();
+        // x^32 + the polynomial, lowest bit of each byte first, is 33 bits.
+        let polynomial = 0x1_DB71_0641_u64;
+        for (byte, pattern) in changed[at..].iter_mut().zip(polynomial.to_le_bytes()) {
+            *byte ^= pattern;
+        }
+        let vfs = disk.fork();
+        vfs.write_file(&path, changed);
+        let report = damage::verified(&vfs, &options).map_err(|e| e.to_string())?;
+        if !report.damage.iter().any(|damage| damage.path == path) {
+            return Err(format!("{name}: verify does not see what the CRC does not see"));
+        }
+        forged += 1;
+    }
+    Ok(forged)
+}
+
+#[test]
+fn the_file_hash_sees_what_a_crc_cannot() {
+    damage::passes("files with a forged checksum", forged_checksums(None), 3);
 }

@@ -17,9 +17,10 @@ mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index
 mod forged; // right checksums over wrong numbers: typed errors, no overflow
 mod hostile; // locks removed, links, sparse files, files in the wrong place
+mod lying; // a medium that does not keep what is written
 mod packs; // one file with everything in it
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
 mod second_decoder; // benches/decode.py reads what this crate writes
-mod usage;
-mod verify; // damage told from what a crash leaves, and from what a writer is doing // bytes of files, and of deleted records in them
+mod usage; // bytes of files, and of deleted records in them
+mod verify; // damage told from what a crash leaves, and from what a writer is doing

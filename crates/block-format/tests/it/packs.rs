@@ -7,7 +7,7 @@ use block_format::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
 use block_format::{ErrorKind, Options, PackVfs, PartKind, RecordId, Step, Store, VerifyLevel, verify_in};
 
 use crate::campaign::{Model, ROOT, content, open, options};
-use crate::damage::LyingVfs;
+use crate::lying::LyingVfs;
 
 /// A pack with segments, a set of deleted ids and a part.
 fn packed() -> (Vec<u8>, Model) {

@@ -5,20 +5,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use block_format::Step;
 
-use crate::{crash, damage, faults, hostile, packs};
+use crate::{crash, damage, faults, forged, hostile, lying, packs};
 
 type Campaign = (&'static str, fn(Option<Step>) -> Result<u64, String>);
 
 /// Small doses, the quick ones first.
 const CAMPAIGNS: [Campaign; 15] = [
     ("lost manifest", damage::lost_manifest),
-    ("lying medium", damage::lying_medium),
+    ("lying medium", lying::lying_medium),
     ("one copy of the deletes", hostile::one_copy_of_the_deletes),
     ("removed lock", hostile::removed_lock),
     ("crashes while unpacking", packs::crashes_while_unpacking),
     ("unpacking onto a lying medium", packs::unpacking_onto_a_lying_medium),
     ("packs of damaged files", |left_out| packs::packs_of_damaged_files(left_out, 1009)),
-    ("forged checksums", damage::forged_checksums),
+    ("forged checksums", forged::forged_checksums),
     ("flips before a later commit", |left_out| damage::flips_before_a_later_commit(left_out, 11)),
     ("flips in a part", |left_out| damage::flips_in_a_part(left_out, 1009)),
     ("misdirections", |left_out| damage::misdirections(left_out, 97)),

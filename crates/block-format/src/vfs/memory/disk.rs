@@ -1,4 +1,4 @@
-//! What is on the disk: directories, names and files as a process sees them, and the events that brought them there.
+//! The content of the disk: directories, names and files as a process sees them, and the events that brought them there.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -21,7 +21,7 @@ pub enum Event {
 
 #[derive(Default)]
 pub(super) struct Disk {
-    /// What was there, durably, before the first event.
+    /// The durable state before the first event.
     pub(super) base: State,
     pub(super) live: State,
     pub(super) events: Vec<Event>,

@@ -1,13 +1,13 @@
 //! The ways in which a loss of power can leave a file system.
 
-/// What survives of the writes to a file since its last sync.
+/// The part of the writes to a file since its last sync that survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persist {
     /// Nothing.
     None,
     /// Everything.
     All,
-    /// Of each write the part before a boundary of so many bytes in the file, chosen at random.
+    /// The part of each write before a multiple of this many bytes in the file, chosen at random.
     Torn(usize),
     /// The bytes of all writes in order, up to one chosen at random.
     BytePrefix,
