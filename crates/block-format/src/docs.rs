@@ -131,14 +131,15 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
             docs.into_iter().rev().map(|l| l.trim().trim_start_matches('/').trim()).collect();
         docs.join(" ").split("Default: ").nth(1).unwrap().to_owned()
     };
+    let yes = |on: bool| if on { "yes." } else { "no." }.to_owned();
     let defaults = [
         ("compression", format!("`{:?}`.", options.compression)),
         ("block_len", format!("{} KiB.", options.block_len >> 10)),
         ("segment_len", format!("{} MiB.", options.segment_len >> 20)),
         ("inline_max", format!("{} MiB.", options.inline_max >> 20)),
         ("frame_len", format!("{} KiB.", options.frame_len >> 10)),
-        ("memory_mapping", format!("{}.", options.memory_mapping)),
-        ("auto_seal", format!("{}.", options.auto_seal)),
+        ("memory_mapping", yes(options.memory_mapping)),
+        ("auto_seal", yes(options.auto_seal)),
         ("cache_bytes", format!("{}, none.", options.cache_bytes)),
         ("seed", options.seed.map_or("random.".to_owned(), |seed| format!("{seed}."))),
         (

@@ -80,7 +80,6 @@ mod store;
 mod verify;
 pub mod vfs;
 mod walk;
-mod wire;
 mod workers;
 
 pub use cache::CacheStats;

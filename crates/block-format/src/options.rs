@@ -141,14 +141,14 @@ impl Options {
     }
 
     /// Whether sealed files are read through memory maps, or else with positioned reads: slower, but a file that
-    /// another program shortens, or a medium that fails, is then an error and not a signal. Default: true.
+    /// another program shortens, or a medium that fails, is then an error and not a signal. Default: yes.
     pub fn memory_mapping(mut self, on: bool) -> Self {
         self.memory_mapping = on;
         self
     }
 
     /// Whether a commit that brings the log to `segment_len`, and [`Store::close`](crate::Store::close), seal by
-    /// themselves. Otherwise that is up to [`Store::seal`](crate::Store::seal). Default: true.
+    /// themselves. Otherwise that is up to [`Store::seal`](crate::Store::seal). Default: yes.
     pub fn auto_seal(mut self, on: bool) -> Self {
         self.auto_seal = on;
         self

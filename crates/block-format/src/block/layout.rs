@@ -1,20 +1,21 @@
 //! The bytes of a block header, of a record directory and of a large record's description, both directions face to face.
 
+use wire::{put, u16_at, u32_at, u64_at};
+
 use crate::checksum::Binding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::protocol::{Step, Steps};
-use crate::wire::{self, put, u16_at, u32_at, u64_at};
 
 /// Block header.
 pub(crate) mod header {
-    crate::wire::layout!(32,
+    wire::layout!(32,
         MAGIC: 2, KIND: 1, CODEC: 1, STORED_LEN: 4, RAW_LEN: 4, COUNT: 4, FIRST_ID: 8, PAYLOAD_CRC: 4, HEADER_CRC: 4,
     );
 }
 
 /// Description of a large record: the body of its entry in a block of records.
 pub(crate) mod large {
-    crate::wire::layout!(16, CONTENT_LEN: 8, FRAME_LEN: 4, RESERVED: 4);
+    wire::layout!(16, CONTENT_LEN: 8, FRAME_LEN: 4, RESERVED: 4);
 }
 
 pub(crate) const HEADER_LEN: usize = header::LEN;

@@ -1,14 +1,15 @@
 //! The bytes of the header of logs and segments.
 
+use wire::{array_at, put, u16_at, u32_at, u64_at};
+
 use crate::checksum::Binding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ArtifactId, FileId};
 use crate::protocol::{Step, Steps};
-use crate::wire::{array_at, put, u16_at, u32_at, u64_at};
 
 /// File header of a log or a segment.
 pub(crate) mod header {
-    crate::wire::layout!(4096,
+    wire::layout!(4096,
         MAGIC: 8, KIND: 4, MAJOR: 2, MINOR: 2, ARTIFACT: 16, FILE_ID: 8, INCOMPATIBLE: 4, COMPATIBLE: 4,
         RESERVED: 4044, CRC: 4,
     );

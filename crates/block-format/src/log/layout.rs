@@ -1,10 +1,10 @@
 //! The bytes of a commit record: the payload of a block of kind `Commit`, stored raw.
 
-use crate::wire::{put, u64_at, u128_at};
+use wire::{put, u64_at, u128_at};
 
 /// Commit record.
 pub(crate) mod commit {
-    crate::wire::layout!(64,
+    wire::layout!(64,
         SEQ: 8, COVERED_LEN: 8, SYNC_FLOOR: 8, NEXT_ID: 8, RECORDS: 8, DELETES: 8, CHAIN: 16,
     );
 }

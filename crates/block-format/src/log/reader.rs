@@ -1,5 +1,7 @@
 //! A log, possibly torn or damaged → the commits that hold.
 
+use wire::array_at;
+
 use super::layout::{CHAINED_LEN, Commit};
 use super::scan::{COMMIT_BLOCK_LEN, Pending, Scan, Scanner};
 use crate::block::layout::HEADER_LEN;
@@ -13,7 +15,6 @@ use crate::manifest::Checkpoint;
 use crate::protocol::Step;
 use crate::run::{BlockFile, Place};
 use crate::source::Window;
-use crate::wire::array_at;
 
 /// Reads the log from its beginning, whose state was `start`.
 ///

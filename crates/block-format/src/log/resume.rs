@@ -4,6 +4,8 @@
 //! the manifest, or a commit record that names an earlier commit as synced. With one, the bytes are damage, and the scan goes on at the next
 //! block that holds; without, they are the torn tail of a commit that nobody was told of.
 
+use wire::array_at;
+
 use super::layout::{COMMIT_LEN, Commit};
 use super::scan::{COMMIT_BLOCK_LEN, Scanner};
 use crate::block::layout::HEADER_LEN;
@@ -14,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::protocol::Step;
 use crate::run::Place;
 use crate::walk::next_sound;
-use crate::wire::array_at;
 
 impl Scanner<'_> {
     /// At bytes that do not hold: a torn tail ends the scan (`false`); damage to what was acknowledged is recorded,

@@ -1,16 +1,17 @@
 //! The bytes of a manifest.
 
+use wire::{array_at, put, u16_at, u32_at, u64_at, u128_at};
+
 use super::{Checkpoint, LogEntry, Manifest, PartEntry, SegmentEntry};
 use crate::checksum::Hash128;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::{KNOWN_INCOMPATIBLE, MAJOR, MINOR, check_version};
 use crate::id::{ArtifactId, FileId};
 use crate::protocol::{Step, Steps};
-use crate::wire::{array_at, put, u16_at, u32_at, u64_at, u128_at};
 
 /// Manifest header; then the entries of segments, parts and logs; then a 128-bit hash over all of it.
 pub(crate) mod header {
-    crate::wire::layout!(64,
+    wire::layout!(64,
         MAGIC: 8, MAJOR: 2, MINOR: 2, INCOMPATIBLE: 4, ARTIFACT: 16, GENERATION: 8, NEXT_FILE: 8,
         SEGMENTS: 4, PARTS: 4, LOGS: 4, RESERVED: 4,
     );
@@ -18,17 +19,17 @@ pub(crate) mod header {
 
 /// Manifest entry of a segment.
 pub(crate) mod segment {
-    crate::wire::layout!(64, FILE_ID: 8, LEN_BYTES: 8, HASH: 16, FIRST_ID: 8, LAST_ID: 8, RECORDS: 8, RAW_LEN: 8);
+    wire::layout!(64, FILE_ID: 8, LEN_BYTES: 8, HASH: 16, FIRST_ID: 8, LAST_ID: 8, RECORDS: 8, RAW_LEN: 8);
 }
 
 /// Manifest entry of a part.
 pub(crate) mod part {
-    crate::wire::layout!(48, FILE_ID: 8, LEN_BYTES: 8, HASH: 16, KIND: 4, RESERVED: 4, TAG: 8);
+    wire::layout!(48, FILE_ID: 8, LEN_BYTES: 8, HASH: 16, KIND: 4, RESERVED: 4, TAG: 8);
 }
 
 /// Manifest entry of a log.
 pub(crate) mod log {
-    crate::wire::layout!(48, FILE_ID: 8, CHECKPOINT_LEN: 8, CHAIN: 16, SEQ: 8, NEXT_ID: 8);
+    wire::layout!(48, FILE_ID: 8, CHECKPOINT_LEN: 8, CHAIN: 16, SEQ: 8, NEXT_ID: 8);
 }
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CARM\r\n\x1a";

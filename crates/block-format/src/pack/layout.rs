@@ -1,22 +1,23 @@
 //! The bytes of a pack around its files.
 
+use wire::{array_at, put, u16_at, u32_at, u64_at};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::FileName;
 use crate::file::layout::{KNOWN_INCOMPATIBLE, MAJOR, MINOR, check_version};
 use crate::id::ArtifactId;
 use crate::manifest::Manifest;
-use crate::wire::{array_at, put, u16_at, u32_at, u64_at};
 
 /// Pack header; the table of its files follows.
 pub(crate) mod header {
-    crate::wire::layout!(64,
+    wire::layout!(64,
         MAGIC: 8, MAJOR: 2, MINOR: 2, INCOMPATIBLE: 4, ARTIFACT: 16, PACK_LEN: 8, FILES: 4, TABLE_CRC: 4, RESERVED: 12, CRC: 4,
     );
 }
 
 /// Pack table entry.
 pub(crate) mod entry {
-    crate::wire::layout!(48, NAME: 32, OFFSET: 8, LEN_BYTES: 8);
+    wire::layout!(48, NAME: 32, OFFSET: 8, LEN_BYTES: 8);
 }
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CARK\r\n\x1a";

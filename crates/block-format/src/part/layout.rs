@@ -3,14 +3,14 @@
 use std::io;
 
 use roaring::RoaringTreemap;
+use wire::{array_at, put, u32_at, u64_at, u128_at};
 
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
-use crate::wire::{array_at, put, u32_at, u64_at, u128_at};
 
 /// Part footer: the last bytes of the file, behind the checksums of the chunks (4 bytes each).
 pub(crate) mod footer {
-    crate::wire::layout!(64,
+    wire::layout!(64,
         MAGIC: 8, CONTENT_LEN: 8, KIND: 4, TABLE_CRC: 4, TAG: 8, RESERVED: 12, HASH: 16, CRC: 4,
     );
 }

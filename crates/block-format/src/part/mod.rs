@@ -6,7 +6,6 @@
 //!
 //! The content begins at offset 0, so that it is aligned like the map itself.
 
-mod chunks;
 pub(crate) mod layout;
 mod reader;
 mod writer;

@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use wire::VerifiedSet;
+
 use super::PartKind;
-use super::chunks::VerifiedChunks;
 use super::layout::{CHUNK_CRC_LEN, CHUNK_LEN, FOOTER_LEN, Footer, chunk_crc, table_len};
 use crate::checksum::Binding;
 use crate::damage::Damage;
@@ -29,7 +30,7 @@ pub struct Part {
     content_len: u64,
     /// Why nothing of it can be read.
     fault: Option<Error>,
-    verified: OnceLock<VerifiedChunks>,
+    verified: OnceLock<VerifiedSet>,
 }
 
 impl Part {
@@ -114,7 +115,7 @@ impl Part {
         let chunk_of = |offset: u64| usize::try_from(offset / CHUNK_LEN as u64).unwrap_or(usize::MAX);
         let (first, last) = (chunk_of(range.start), chunk_of(range.end - 1));
         let verified = self.verified_chunks()?;
-        let mut missing = verified.missing(first, last).peekable();
+        let mut missing = verified.missing(first..=last).peekable();
         if missing.peek().is_none() {
             return Ok(());
         }
@@ -129,7 +130,7 @@ impl Part {
 
     /// Whether every byte of the content was verified by this process.
     pub fn is_verified(&self) -> bool {
-        self.verified.get().is_some_and(VerifiedChunks::is_complete)
+        self.verified.get().is_some_and(VerifiedSet::is_complete)
     }
 
     /// Reads the whole part and compares every checksum, also those that held before.
@@ -200,12 +201,12 @@ impl Part {
     }
 
     /// The chunks that hold; begins with none, once the checksums themselves hold.
-    fn verified_chunks(&self) -> Result<&VerifiedChunks> {
+    fn verified_chunks(&self) -> Result<&VerifiedSet> {
         if let Some(verified) = self.verified.get() {
             return Ok(verified);
         }
         let chunks = self.table()?.len() / CHUNK_CRC_LEN;
-        Ok(self.verified.get_or_init(|| VerifiedChunks::none_of(chunks)))
+        Ok(self.verified.get_or_init(|| VerifiedSet::new(chunks)))
     }
 
     /// Compares the checksum of a chunk with the one in the table, unless a test leaves `step` out.

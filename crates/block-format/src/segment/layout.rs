@@ -1,17 +1,18 @@
 //! The bytes of a segment's table and footer.
 
+use wire::{array_at, put, u32_at, u64_at, u128_at};
+
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
-use crate::wire::{array_at, put, u32_at, u64_at, u128_at};
 
 /// Table entry: one a block, in order.
 pub(crate) mod entry {
-    crate::wire::layout!(12, OFFSET: 8, ID: 4);
+    wire::layout!(12, OFFSET: 8, ID: 4);
 }
 
 /// Segment footer: the last bytes of the file.
 pub(crate) mod footer {
-    crate::wire::layout!(96,
+    wire::layout!(96,
         MAGIC: 8, TABLE_OFFSET: 8, BLOCKS: 4, TABLE_CRC: 4, FIRST_ID: 8, LAST_ID: 8, RECORDS: 8, RAW_LEN: 8,
         RESERVED: 20, HASH: 16, CRC: 4,
     );
