@@ -5,9 +5,9 @@
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::Arbitrary;
-use lexical_index::{Analyzer, MemoryIndex, Occur, Part, Query, Searcher, Segment, merge};
+use lexical_index::{Analyzer, MemoryIndex, Occur, Part, Query, RowSet, Searcher, Segment, merge};
 use libfuzzer_sys::fuzz_target;
-use roaring::RoaringBitmap;
+
 
 /// From docs/FORMAT.md: the header, its checksum, and one field entry.
 const HEADER_LEN: usize = 128;
@@ -70,8 +70,8 @@ fuzz_target!(|input: Input| {
     let Ok(part) = Part::open(&bytes) else { return };
     let _ = part.verify();
     let analyzer = Analyzer::new();
-    let deleted: RoaringBitmap = (10..20).collect();
-    if let Ok(searcher) = Searcher::new(&analyzer, vec![Segment::sealed(&part).deleted(&deleted)]) {
+    let deleted: RowSet = (10..20).collect();
+    if let Ok(searcher) = Searcher::new(&analyzer, vec![Segment::new(&part).deleted(&deleted)]) {
         for query in [
             "all",
             "odd x7 rare",

@@ -46,16 +46,10 @@ fuzz_target!(|input: Input| {
     index.write(&mut bytes).expect("memory");
     let part = Part::open(&bytes).expect("a part");
     part.verify().expect("sound");
-    let sealed = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).expect("one analyzer");
-    let memory = Searcher::new(&analyzer, vec![Segment::memory(&index)]).expect("one analyzer");
-    match (sealed.search(&query, 3, &[]), memory.search(&query, 3, &[])) {
-        (Ok(sealed_hits), Ok(memory_hits)) => {
-            assert_eq!(sealed_hits, memory_hits);
-            let all = sealed.search(&query, MAX_HITS, &[]).expect("as before");
-            assert_eq!(sealed_hits.hits[..], all.hits[..all.hits.len().min(3)]);
-        }
-        (Err(one), Err(other)) => assert_eq!(one.kind(), other.kind()),
-        (one, other) => panic!("{one:?} and {other:?}"),
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).expect("one analyzer");
+    if let Ok(few) = searcher.search(&query, 3, &[]) {
+        let all = searcher.search(&query, MAX_HITS, &[]).expect("as before");
+        assert_eq!(few.hits[..], all.hits[..all.hits.len().min(3)]);
     }
     for (_, text) in &input.texts {
         let snippet = snippet(&analyzer, &query, text, 40);

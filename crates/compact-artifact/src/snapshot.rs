@@ -158,7 +158,7 @@ impl Snapshot {
             #[expect(clippy::cast_precision_loss, reason = "a weight")]
             let weight = vectors.index.len() as f64;
             let found = self.resources.workers.run(|divided| {
-                let options = SearchOptions::new(k).deleted(view.dead.set()).parallel(divided);
+                let options = SearchOptions::new(k).deleted(view.dead.rows()).parallel(divided);
                 vectors.index.audit_recall(Sample::Stored(sample), &options, efs)
             })?;
             sums.iter_mut().zip(&found).for_each(|(sum, recall)| *sum += weight * recall.mean);

@@ -8,18 +8,12 @@ use crate::bytes::Guarded;
 /// Bytes of a row and its length.
 pub(crate) const LONG_LEN: usize = 8;
 
-/// The lengths of one field. Those of sealed rows are verified by whoever makes a cursor, before any is asked for.
+/// The lengths of one field, verified by whoever makes a cursor before any is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lengths<'a> {
     pub(crate) bytes: Guarded<'a>,
-    pub(crate) long: LongLengths<'a>,
-}
-
-/// Rows whose byte is [`LONG`], ascending, with their lengths.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum LongLengths<'a> {
-    Sealed(Guarded<'a>),
-    Memory(&'a [(u32, u32)]),
+    /// Rows whose byte is [`LONG`], ascending, with their lengths.
+    pub(crate) long: Guarded<'a>,
 }
 
 impl Lengths<'_> {
@@ -31,13 +25,7 @@ impl Lengths<'_> {
 
     #[cold]
     pub(crate) fn of_long(&self, row: u32) -> u32 {
-        match self.long {
-            LongLengths::Memory(long) => {
-                long.binary_search_by_key(&row, |&(row, _)| row).ok().map(|i| long[i].1)
-            }
-            LongLengths::Sealed(bytes) => find_long(bytes.as_verified(), row),
-        }
-        .unwrap_or(u32::from(LONG))
+        find_long(self.long.as_verified(), row).unwrap_or(u32::from(LONG))
     }
 
     /// Verifies all lengths.
@@ -60,9 +48,7 @@ impl Lengths<'_> {
     }
 
     fn verify_long(&self) {
-        if let LongLengths::Sealed(bytes) = self.long {
-            bytes.verify(0..bytes.len());
-        }
+        self.long.verify(0..self.long.len());
     }
 
     pub(crate) fn of(&self, row: u32) -> u32 {

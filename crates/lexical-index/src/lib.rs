@@ -14,12 +14,14 @@
 //! let mut bytes = Vec::new();
 //! index.write(&mut bytes)?; // a part: immutable, and searched as it lies
 //!
-//! let part = Part::open(&bytes)?;
-//! let mut tail = MemoryIndex::new(analyzer.clone(), &["title", "text"], true)?;
-//! tail.add(&[(0, "Tea house"), (1, "where people drink tea")])?;
+//! let mut index = MemoryIndex::new(analyzer.clone(), &["title", "text"], true)?;
+//! index.add(&[(0, "Tea house"), (1, "where people drink tea")])?;
+//! let mut newer = Vec::new();
+//! index.write(&mut newer)?;
 //!
 //! // Both together, with statistics over both.
-//! let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part), Segment::memory(&tail)])?;
+//! let (part, newer) = (Part::open(&bytes)?, Part::open(&newer)?);
+//! let searcher = Searcher::new(&analyzer, vec![Segment::new(&part), Segment::new(&newer)])?;
 //! let query = Query::parse("cafe \"drink tea\" -title:pub", Occur::Should)?;
 //! let found = searcher.search(&query, 10, &[])?;
 //! assert_eq!(found.hits.iter().map(|hit| (hit.segment, hit.row)).collect::<Vec<_>>(), [(1, 0), (0, 0)]);
@@ -30,12 +32,11 @@
 //!
 //! - An [`Analyzer`] cuts a text into **terms**: words by Unicode's rules in one case and form, on request without diacritics, stems
 //!   instead of words, and without stop words. Its identity is in every part, and checked.
-//! - A [`MemoryIndex`] takes records, which get **rows** from 0 on, and can be searched at once.
-//! - [`MemoryIndex::write`] makes a **part** of it, [`merge`] makes one part of several with memory for the postings of one term.
+//! - A [`MemoryIndex`] takes records, which get **rows** from 0 on. [`MemoryIndex::write`] makes a **part** of it, [`merge`] makes one part of several with memory for the postings of one term.
 //! - A [`Part`] opens without work for each term. It has a dictionary (a transducer as the crate `fst` writes it), **postings** in packed blocks of
 //!   128 with the best frequency and length of each, exact lengths of all texts, and on request positions.
 //! - A [`Query`] is a tree of clauses, built by calls or read as people write it.
-//! - A [`Searcher`] ranks over any number of parts and memory indexes as if they were one. It leaves out whatever cannot be among the
+//! - A [`Searcher`] ranks over any number of parts as if they were one, with a [`RowSet`] for each of them as a filter and as what was deleted. It leaves out whatever cannot be among the
 //!   best (`MaxScore` over block maxima), and finds exactly what scoring everything would find, ties in the order of rows included.
 //! - [`snippet`] shows where a text matches.
 //!
@@ -71,6 +72,7 @@ pub use memory::MemoryIndex;
 pub use merge::merge;
 pub use part::Part;
 pub use query::{Match, Occur, Query};
+pub use row_set::RowSet;
 pub use search::{Hit, Hits, MAX_EXPANSIONS, MAX_HITS, MAX_WORDS, Searcher, Segment};
 pub use snippet::{Snippet, snippet};
 pub use wire::{Bytes, NotVerified};

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 use wire::Bytes;
 
 use crate::bm25::Saturation;
@@ -16,7 +16,7 @@ use crate::postings::{Cursor, NONE, Postings, Weigh};
 /// The parts must have the same fields, analyzer and positions. All their bytes are verified by [`Bytes::check`] before any is used; then
 /// they are read once for each section of the new part; in
 /// memory are a bit for each row, and the postings of one term at a time.
-pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RoaringBitmap>)], out: impl Write) -> Result<()> {
+pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RowSet>)], out: impl Write) -> Result<()> {
     let Some((first, _)) = parts.first() else { return Err(Error::invalid("a merge of no parts")) };
     let first = first.as_part_ref().header();
     let mut inputs = Vec::with_capacity(parts.len());
@@ -53,7 +53,7 @@ struct Live {
 }
 
 impl Live {
-    fn new(rows: u32, deleted: Option<&RoaringBitmap>) -> Self {
+    fn new(rows: u32, deleted: Option<&RowSet>) -> Self {
         let mut words = vec![u64::MAX; (rows as usize).div_ceil(64)];
         if let Some(last) = words.last_mut().filter(|_| !rows.is_multiple_of(64)) {
             *last = (1 << (rows % 64)) - 1;
@@ -149,7 +149,7 @@ impl<'a> MergedTerms<'a> {
         }
         let lengths = input.part.lengths(field);
         let weigh = Weigh { weight: 1, saturation: &self.saturation, lengths };
-        let mut cursor = Cursor::sealed(input.part.entry(number)?, header.rows, weigh);
+        let mut cursor = Cursor::new(input.part.entry(number)?, header.rows, weigh);
         let mut row = 0;
         loop {
             row = cursor.next_row(row);

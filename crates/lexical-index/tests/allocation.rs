@@ -75,7 +75,7 @@ fn a_text_of_different_words_takes_a_small_multiple_of_its_length() {
     let part = Part::open(part).unwrap();
     part.verify().unwrap();
     let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     let query = Query::parse("\"baaaaaaa caaaaaaa\"", lexical_index::Occur::Should).unwrap();
     assert_eq!(searcher.search(&query, 10, &[]).unwrap().hits.len(), 1);
     println!(

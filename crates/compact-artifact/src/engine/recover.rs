@@ -117,14 +117,14 @@ impl Recovery {
         newest_first.sort_by_key(|&at| std::cmp::Reverse(self.state.views[at].shard.number));
         for at in newest_first {
             let view = &self.state.views[at];
-            let mut dead = view.dead.bitmap().clone();
+            let mut dead = view.dead.to_bitmap();
             for (row, id) in (0..).zip(view.shard.ids().iter()).filter(|(row, _)| !view.dead.contains(*row)) {
                 let is_alive = stored.contains(id.0) || self.is_unreadable(id)?;
                 if !is_alive || !found.insert(id.0) {
                     dead.insert(row);
                 }
             }
-            self.state.views[at].dead = Arc::new(Dead::new(dead));
+            self.state.views[at].dead = Arc::new(Dead::new(&dead));
         }
         self.missing = stored - found;
         Ok(())

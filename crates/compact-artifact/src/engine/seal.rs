@@ -113,8 +113,7 @@ impl Engine {
             if group.first().is_none_or(|view| view.shard.is_sealed()) {
                 continue;
             }
-            let sources =
-                group.iter().map(|view| Source::new(&view.shard, view.dead.bitmap().clone())).collect();
+            let sources = group.iter().map(|view| Source::new(&view.shard, view.dead.to_bitmap())).collect();
             let outputs = outputs(&state.settings, sources, covered(group), build_bytes);
             report.records += outputs.iter().map(Output::rows).sum::<u64>();
             report.shards += outputs.len() as u64;
@@ -125,7 +124,7 @@ impl Engine {
         for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
             // Deleted records need none as long as the store knows them.
             let reasoned = view.dead_for_good(&deleted);
-            let rows = &*view.tombstones | (view.dead.bitmap() - reasoned);
+            let rows = &*view.tombstones | (view.dead.to_bitmap() - reasoned);
             if state.steps.take(Step::WriteTombstones) {
                 write_tombstones(edit, state, view, &rows)?;
             }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use block_format::{PartKind, Snapshot as Records};
 use roaring::RoaringBitmap;
+use vector_index::RowSet;
 
 use crate::api::error::{Error, Result};
 
@@ -21,6 +22,14 @@ pub(crate) const SETTINGS_COPIES: usize = 2;
 /// Kinds of parts that belong to the shard with their tag.
 pub(crate) fn belongs_to_shard(kind: PartKind) -> bool {
     kind == SHARD || kind == TOMBSTONES
+}
+
+/// The rows of a bitmap as the indexes take them. A dense bitmap is copied word by word, by way of its serialized form.
+pub(crate) fn row_set(rows: &RoaringBitmap) -> RowSet {
+    let mut bytes = Vec::with_capacity(rows.serialized_size());
+    let copied =
+        rows.serialize_into(&mut bytes).ok().and_then(|()| RowSet::from_roaring(&bytes, u32::MAX).ok());
+    copied.unwrap_or_else(|| rows.iter().collect())
 }
 
 /// Writes the rows of a sealed shard that are dead for good.

@@ -109,11 +109,10 @@ impl Search<'_> {
         let state = self.state;
         let (space, view) = (&state.settings.spaces[number], &state.views[at]);
         let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let filter = self.filter.as_ref().map(|filter| &filter[at]);
         let mut options = SearchOptions::new(width.k).exact(self.query.exact).ef_search(width.ef);
-        options = options.deleted(view.dead.set());
-        if let Some(filter) = filter {
-            options = options.filter(filter);
+        options = options.deleted(view.dead.rows());
+        if let Some(filter) = &self.filter {
+            options = options.filter(&filter[at]);
         }
         if let Some(originals) = stored_originals(vectors, space) {
             options = options.rescore(originals, width.rescored);

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use lexical_index::{Searcher, Segment};
-use roaring::RoaringBitmap;
+use lexical_index::{RowSet, Searcher, Segment};
 
 use super::lists::{List, ListHit};
 use super::ranking::Search;
@@ -22,14 +21,13 @@ impl Search<'_> {
                 state.views.iter().enumerate().filter(|(at, _)| !self.left_out.contains(at)).collect();
             let segments = views
                 .iter()
-                .map(|&(_, view)| Segment::sealed(&view.shard.words).deleted(view.dead.bitmap()))
+                .map(|&(_, view)| Segment::new(&view.shard.words).deleted(view.dead.rows()))
                 .collect();
-            let filters: Vec<RoaringBitmap> = self
+            let filters: Vec<Option<&RowSet>> = self
                 .filter
                 .iter()
-                .flat_map(|filter| views.iter().map(|(at, _)| filter[*at].iter().collect()))
+                .flat_map(|filter| views.iter().map(|(at, _)| Some(&filter[*at])))
                 .collect();
-            let filters: Vec<Option<&RoaringBitmap>> = filters.iter().map(Some).collect();
             let searched = Searcher::new(&state.settings.analyzer, segments)
                 .and_then(|searcher| searcher.search(words, len, &filters));
             match searched {

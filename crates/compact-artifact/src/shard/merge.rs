@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use block_format::Workers;
 use roaring::RoaringBitmap;
-use vector_index::{BuildOptions, Builder};
+use vector_index::{BuildOptions, Builder, RowSet};
 
 use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
 use super::reader::Shard;
 use crate::api::error::Result;
 use crate::format::embeddings::original_len;
+use crate::format::parts::row_set;
 use crate::format::settings::Settings;
 
 /// A shard, and the rows of it that are left out.
@@ -131,8 +132,13 @@ impl<'a> Merge<'a> {
     }
 
     fn write_words_and_filters<W: Write + Send>(&self, writer: &mut ShardWriter<W>) -> Result<()> {
-        let words: Vec<_> =
-            self.sources.iter().map(|source| (&source.shard.words, Some(&source.without))).collect();
+        let without: Vec<RowSet> = self.sources.iter().map(|source| row_set(&source.without)).collect();
+        let words: Vec<_> = self
+            .sources
+            .iter()
+            .zip(&without)
+            .map(|(source, rows)| (&source.shard.words, Some(rows)))
+            .collect();
         let mut write_words =
             || writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?));
         // Where there are many, metadata wait in memory for the words.

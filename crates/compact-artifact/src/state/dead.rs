@@ -3,56 +3,43 @@
 use roaring::RoaringBitmap;
 use vector_index::RowSet;
 
-/// A set of rows, in the two forms that indexes ask for.
+use crate::format::parts::row_set;
+
+/// The dead rows of one shard.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Dead {
-    rows: RoaringBitmap,
-    set: RowSet,
-}
+pub(crate) struct Dead(RowSet);
 
 impl Dead {
-    pub(crate) fn new(rows: RoaringBitmap) -> Self {
-        let set = row_set(&rows);
-        Self { rows, set }
+    pub(crate) fn new(rows: &RoaringBitmap) -> Self {
+        Self(row_set(rows))
     }
 
     /// This set with more rows.
     pub(crate) fn with(&self, rows: impl IntoIterator<Item = u32>) -> Self {
         let mut more = self.clone();
-        for row in rows {
-            more.rows.insert(row);
-            more.set.insert(row);
-        }
+        more.0.extend(rows);
         more
     }
 
     pub(crate) fn contains(&self, row: u32) -> bool {
-        self.set.contains(row)
+        self.0.contains(row)
     }
 
     pub(crate) fn len(&self) -> u64 {
-        self.rows.len()
+        self.0.len() as u64
     }
 
     pub(crate) fn heap_bytes(&self) -> u64 {
-        (size_of_val(self.set.words()) + self.rows.serialized_size()) as u64
+        self.0.heap_bytes() as u64
     }
 
-    pub(crate) fn bitmap(&self) -> &RoaringBitmap {
-        &self.rows
+    /// The rows as the indexes take them.
+    pub(crate) fn rows(&self) -> &RowSet {
+        &self.0
     }
 
-    pub(crate) fn set(&self) -> &RowSet {
-        &self.set
+    /// The rows as tombstones and merges take them.
+    pub(crate) fn to_bitmap(&self) -> RoaringBitmap {
+        self.0.iter().collect()
     }
-}
-
-/// The rows of a bitmap, as vector indexes want them.
-fn row_set(rows: &RoaringBitmap) -> RowSet {
-    let Some(last) = rows.max() else { return RowSet::new() };
-    let mut words = vec![0u64; last as usize / 64 + 1];
-    for row in rows {
-        words[row as usize / 64] |= 1 << (row % 64);
-    }
-    words.into()
 }

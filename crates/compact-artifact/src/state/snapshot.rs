@@ -57,7 +57,7 @@ impl State {
         for view in &mut self.views {
             let mut rows = view.dead_for_good(&deleted);
             rows.remove_range(view.shard.rows..);
-            view.dead = Arc::new(Dead::new(rows));
+            view.dead = Arc::new(Dead::new(&rows));
         }
         for at in 0..self.views.len() {
             let (older, rest) = self.views.split_at_mut(at);
@@ -122,7 +122,7 @@ impl State {
         let matches = |view: &View| {
             let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
             let mut rows = view.shard.filters.search(&filter, view.shard.rows, metadata_of)?;
-            rows -= view.dead.set();
+            rows -= view.dead.rows();
             Ok(rows)
         };
         self.views.iter().map(matches).collect()

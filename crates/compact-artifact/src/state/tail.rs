@@ -42,7 +42,7 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) 
 /// One shard in memory of several that are neighbours, without their dead rows.
 fn merged(settings: &Settings, views: &[View]) -> Result<View> {
     let sources: Vec<Source> =
-        views.iter().map(|view| Source::new(&view.shard, view.dead.bitmap().clone())).collect();
+        views.iter().map(|view| Source::new(&view.shard, view.dead.to_bitmap())).collect();
     let (bytes, _) = merge(settings, covered(views), &sources, AlignedBytes::default())?;
     let reindexed = views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.reindexed);
     Ok(View::new(Arc::new(Shard::open_memory(bytes, embedding_records(views), reindexed, settings)?)))

@@ -43,7 +43,7 @@ impl View {
     /// recover it from the log takes what the older row says.
     pub(crate) fn droppable(&self, deleted: &[RecordId], steps: Steps) -> RoaringBitmap {
         if !steps.take(Step::KeepForTheTail) {
-            return self.dead.bitmap().clone();
+            return self.dead.to_bitmap();
         }
         self.dead_for_good(deleted)
     }

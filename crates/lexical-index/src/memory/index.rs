@@ -1,4 +1,4 @@
-//! Adding records, and the lists of their terms.
+//! Adding records, and writing them as a part.
 
 use std::hash::BuildHasher;
 use std::io::Write;
@@ -10,9 +10,7 @@ use super::chain::ChainReader;
 use super::term::{List, Occurrences, Term};
 use crate::analyzer::Analyzer;
 use crate::bm25::LONG;
-use crate::bytes::Guarded;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lengths::{Lengths, LongLengths};
 use crate::part::{self, Fields};
 use crate::postings::Postings;
 
@@ -24,7 +22,7 @@ const IN_PASSES: usize = 64 << 20;
 /// The longest record in bytes.
 const MAX_TEXT: usize = 64 << 20;
 
-/// An index in memory: records are added, and found at once; [`write`](Self::write) makes a part of it.
+/// An index in memory: records are added, and [`write`](Self::write) makes a part of them, which can be searched.
 ///
 /// Its rows count from 0 in the order of adding. Above 1 GiB it is full ([`ErrorKind::Full`]); a record has at most
 /// 64 MiB of text.
@@ -132,44 +130,9 @@ impl MemoryIndex {
         &self.analyzer
     }
 
-    pub(crate) fn fields(&self) -> &Fields {
-        &self.fields
-    }
-
-    pub(crate) fn tokens(&self, field: usize) -> u64 {
-        self.columns[field].tokens
-    }
-
-    pub(crate) fn lengths(&self, field: usize) -> Lengths<'_> {
-        let column = &self.columns[field];
-        Lengths { bytes: Guarded::plain(&column.bytes), long: LongLengths::Memory(&column.long) }
-    }
-
-    /// The list of a term.
-    pub(crate) fn find(&self, field: usize, term: &[u8]) -> Option<MemoryList<'_>> {
-        let field = u8::try_from(field).ok()?;
-        let hash = self.hasher.hash_one((field, term));
-        let &place = self.table.find(hash, |&place| self.is(place, field, term))?;
-        Some(self.list(place))
-    }
-
-    /// All terms of a field, in no order.
-    pub(crate) fn terms(&self, field: usize) -> impl Iterator<Item = MemoryList<'_>> {
-        let of_field = self.terms.iter().filter(move |term| usize::from(term.field) == field);
-        of_field.map(|term| self.list_of(term))
-    }
-
     fn list(&self, place: u32) -> MemoryList<'_> {
-        self.list_of(&self.terms[place as usize])
-    }
-
-    fn list_of(&self, term: &Term) -> MemoryList<'_> {
-        MemoryList { index: self, term: *term, occurrences: term.occurrences(&self.lists) }
-    }
-
-    fn is(&self, place: u32, field: u8, key: &[u8]) -> bool {
-        let term = &self.terms[place as usize];
-        term.field == field && term.key(&self.keys) == key
+        let term = self.terms[place as usize];
+        MemoryList { index: self, term, occurrences: term.occurrences(&self.lists) }
     }
 
     fn check_room(&self, texts: &[(usize, &str)]) -> Result<()> {
@@ -242,12 +205,7 @@ impl MemoryIndex {
     #[cfg(test)]
     pub(crate) fn map_lengths(&mut self, map: impl Fn(u32) -> u32) {
         for column in &mut self.columns {
-            let all: Vec<u32> = (0..self.rows)
-                .map(|row| {
-                    let long = LongLengths::Memory(&column.long);
-                    Lengths { bytes: Guarded::plain(&column.bytes), long }.of(row)
-                })
-                .collect();
+            let all: Vec<u32> = (0..self.rows).map(|row| column.len(row)).collect();
             let tokens = column.tokens;
             (column.bytes, column.long) = (vec![0; all.len()], Vec::new());
             for (row, len) in (0..).zip(all) {
@@ -262,11 +220,18 @@ impl Column {
     /// Adds tokens to the newest row.
     fn add(&mut self, row: u32, tokens: u32) {
         self.tokens += u64::from(tokens);
-        let before = match self.long.last() {
-            Some(&(long, len)) if long == row => len,
-            _ => u32::from(self.bytes[row as usize]),
-        };
-        self.set(row, before.saturating_add(tokens));
+        self.set(row, self.len(row).saturating_add(tokens));
+    }
+
+    /// How many tokens the text of a row has.
+    fn len(&self, row: u32) -> u32 {
+        match self.bytes[row as usize] {
+            LONG => {
+                let found = self.long.binary_search_by_key(&row, |&(long, _)| long);
+                found.map_or(u32::from(LONG), |at| self.long[at].1)
+            }
+            byte => u32::from(byte),
+        }
     }
 
     fn set(&mut self, row: u32, len: u32) {
@@ -281,34 +246,26 @@ impl Column {
 
 /// The list of one term in memory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MemoryList<'a> {
+struct MemoryList<'a> {
     index: &'a MemoryIndex,
     term: Term,
     occurrences: Occurrences,
 }
 
 impl<'a> MemoryList<'a> {
-    pub(crate) fn df(&self) -> u32 {
-        self.occurrences.df()
-    }
-
-    pub(crate) fn key(&self) -> &'a [u8] {
-        self.term.key(&self.index.keys)
-    }
-
-    pub(crate) fn reader(&self) -> MemoryReader<'a> {
+    fn reader(&self) -> MemoryReader<'a> {
         let (chain, newest) = self.occurrences.postings(&self.index.pool);
         MemoryReader { chain, newest: Some(newest), before: u32::MAX }
     }
 
-    pub(crate) fn positions(&self) -> ChainReader<'a> {
+    fn positions(&self) -> ChainReader<'a> {
         self.occurrences.positions(&self.index.pool)
     }
 }
 
 /// Its postings, in the order of their rows.
 #[derive(Debug, Clone)]
-pub(crate) struct MemoryReader<'a> {
+struct MemoryReader<'a> {
     chain: ChainReader<'a>,
     newest: Option<(u32, u32)>,
     before: u32,
@@ -342,9 +299,9 @@ impl part::Terms for Sorted<'_> {
         key.push(list.term.field);
         key.extend_from_slice(list.term.key(&self.index.keys));
         postings.clear();
-        let lengths = self.index.lengths(usize::from(list.term.field));
+        let column = &self.index.columns[usize::from(list.term.field)];
         for (row, freq) in list.reader() {
-            postings.push(row, freq, lengths.byte(row));
+            postings.push(row, freq, column.bytes[row as usize]);
         }
         if self.index.fields.has_positions() {
             let mut positions = list.positions();
@@ -367,9 +324,8 @@ impl part::Columns for MemoryIndex {
     }
 
     fn each_length(&self, field: usize, found: &mut dyn FnMut(u32)) -> Result<()> {
-        let lengths = self.lengths(field);
         for row in 0..self.rows {
-            found(lengths.of(row));
+            found(self.columns[field].len(row));
         }
         Ok(())
     }

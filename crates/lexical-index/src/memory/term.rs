@@ -114,13 +114,6 @@ impl List {
 }
 
 impl Occurrences {
-    pub(super) fn df(&self) -> u32 {
-        match self {
-            Self::Once { .. } => 1,
-            Self::Listed(list) => list.df,
-        }
-    }
-
     /// The postings before the newest one, and that.
     pub(super) fn postings<'a>(&self, pool: &'a [u8]) -> (ChainReader<'a>, (u32, u32)) {
         match self {

@@ -8,7 +8,7 @@ use super::layout::{Header, Sections};
 use crate::bytes::{Guard, Guarded, nothing_verified};
 use crate::dictionary::{Dictionary, Keys};
 use crate::error::{Error, Result};
-use crate::lengths::{Lengths, LongLengths};
+use crate::lengths::Lengths;
 use crate::postings::layout::{List, Value};
 
 /// A part: the bytes of an index, checked as far as its header goes and otherwise read where they are.
@@ -168,7 +168,7 @@ impl<'a> PartRef<'a> {
 
     pub(crate) fn lengths(&self, field: usize) -> Lengths<'_> {
         let (bytes, long) = &self.sections.lengths[field];
-        Lengths { bytes: self.slice(bytes), long: LongLengths::Sealed(self.slice(long)) }
+        Lengths { bytes: self.slice(bytes), long: self.slice(long) }
     }
 
     pub(crate) fn dictionary(&self) -> Option<Dictionary<'_>> {

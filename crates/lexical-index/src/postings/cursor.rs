@@ -1,13 +1,12 @@
-//! Going forward through the postings of one term, of whatever index they are.
+//! Going forward through the postings of one term.
 
 use super::BLOCK_LEN;
 use super::layout::{List, WIDTHS_LEN, take_posting, widths};
 use super::pack::{BYTES_PER_BIT, unpack};
-use super::positions::{Bytes, Positions, Sealed};
+use super::positions::Positions;
 use crate::bm25::{LONG, Saturation, units};
 use crate::bytes::Guarded;
 use crate::lengths::Lengths;
-use crate::memory::{MemoryList, MemoryReader};
 use crate::part::Entry;
 
 /// No row: behind the last one.
@@ -75,28 +74,21 @@ enum Source<'a> {
         places: Guarded<'a>,
         row_count: u32,
     },
-    /// Loaded block by block, without knowing the next one.
-    Memory {
-        reader: MemoryReader<'a>,
-        next_places: Positions<'a>,
-        places: Positions<'a>,
-        keep_places: bool,
-    },
 }
 
 impl<'a> Cursor<'a> {
     /// At the beginning of a list of a part with so many rows.
-    pub(crate) fn sealed(entry: Entry<'a>, row_count: u32, weigh: Weigh<'a>) -> Self {
+    pub(crate) fn new(entry: Entry<'a>, row_count: u32, weigh: Weigh<'a>) -> Self {
         match entry {
             Entry::Single(row) => {
-                let mut cursor = Self::new(Source::Short { places: None }, 1, weigh);
+                let mut cursor = Self::with_source(Source::Short { places: None }, 1, weigh);
                 (cursor.rows[0], cursor.freqs[0], cursor.count) = (row, 1, 1);
                 cursor.set_short();
                 cursor
             }
             Entry::List(list, places) if list.is_short() => {
                 let places = list.has_positions.then(|| place_of(places, list.positions));
-                let mut cursor = Self::new(Source::Short { places }, list.df, weigh);
+                let mut cursor = Self::with_source(Source::Short { places }, list.df, weigh);
                 cursor.count = list.count(0);
                 cursor.load_varints(list.postings(), row_count.saturating_sub(1));
                 cursor.set_short();
@@ -105,7 +97,8 @@ impl<'a> Cursor<'a> {
             Entry::List(list, places) => {
                 list.verify_skips();
                 weigh.lengths.verify_all();
-                let mut cursor = Self::new(Source::Blocks { list, places, row_count }, list.df, weigh);
+                let mut cursor =
+                    Self::with_source(Source::Blocks { list, places, row_count }, list.df, weigh);
                 let bounds = (0..list.blocks()).map(|block| list.impacts(block).bound(weigh.saturation));
                 cursor.max = units(weigh.weight, bounds.max().unwrap_or(u32::MAX));
                 cursor.enter_block(0, 0);
@@ -114,19 +107,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// At the beginning of a list in memory. Its positions can be asked for only if they are kept.
-    pub(crate) fn memory(list: MemoryList<'a>, keep_places: bool, weigh: Weigh<'a>) -> Self {
-        let places = Positions::new(Bytes::Memory(list.positions()));
-        let reader = list.reader();
-        let mut cursor =
-            Self::new(Source::Memory { reader, next_places: places, places, keep_places }, list.df(), weigh);
-        cursor.max = weigh.weight.max(1);
-        cursor.block_max = cursor.max;
-        cursor.next_block();
-        cursor
-    }
-
-    fn new(source: Source<'a>, df: u32, weigh: Weigh<'a>) -> Self {
+    fn with_source(source: Source<'a>, df: u32, weigh: Weigh<'a>) -> Self {
         Self {
             weigh,
             source,
@@ -181,7 +162,6 @@ impl<'a> Cursor<'a> {
                     .map(|impacts| units(self.weigh.weight, impacts.reached(self.weigh.saturation)))
                     .collect()
             }
-            Source::Memory { .. } => Vec::new(),
         };
         match units.len().checked_sub(k) {
             Some(at) => *units.select_nth_unstable(at).1,
@@ -239,33 +219,13 @@ impl<'a> Cursor<'a> {
     }
 
     fn next_block(&mut self) {
-        match &mut self.source {
+        match &self.source {
             Source::Short { .. } => {
                 (self.first, self.last, self.count, self.at) = (NONE, NONE, 0, 0);
             }
             Source::Blocks { .. } => {
                 let first = self.last.saturating_add(1).max(self.first);
                 self.enter_block(self.block + 1, first);
-            }
-            Source::Memory { reader, next_places, places, keep_places } => {
-                if *keep_places {
-                    *places = *next_places;
-                }
-                self.count = 0;
-                let mut freq_sum = 0;
-                for ((row, freq), (to_row, to_freq)) in
-                    reader.by_ref().take(BLOCK_LEN).zip(self.rows.iter_mut().zip(&mut self.freqs))
-                {
-                    (*to_row, *to_freq) = (row, freq);
-                    freq_sum += u64::from(freq);
-                    self.count += 1;
-                }
-                if *keep_places {
-                    next_places.pass_over(freq_sum);
-                }
-                (self.at, self.loaded, self.freqs_loaded) = (0, true, true);
-                self.last = if self.count == 0 { NONE } else { self.rows[self.count - 1] };
-                self.first = if self.count == 0 { NONE } else { self.rows[0] };
             }
         }
     }
@@ -481,7 +441,6 @@ impl<'a> Cursor<'a> {
                 Some(place_of(*places, list.positions_of(self.block)))
             }
             Source::Blocks { .. } => None,
-            Source::Memory { places, keep_places, .. } => keep_places.then_some(*places),
         };
         let Some(mut places) = places else { return place_of(Guarded::plain(&[]), 0) };
         places.pass_over(before);
@@ -490,7 +449,7 @@ impl<'a> Cursor<'a> {
 }
 
 fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
-    Positions::new(Bytes::Sealed(Sealed::new(bytes, usize::try_from(at).unwrap_or(usize::MAX))))
+    Positions::new(bytes, usize::try_from(at).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -498,7 +457,6 @@ mod tests {
     use super::super::layout::{Impacts, Skip};
     use super::super::pack::pack;
     use super::*;
-    use crate::lengths::LongLengths;
     use wire::put_varint;
 
     const ROWS: u32 = 300;
@@ -512,10 +470,10 @@ mod tests {
         bytes.extend([32, 0]);
         pack(gaps, 32, &mut bytes);
         let saturation = Saturation::new(1, 1);
-        let lengths = Lengths { bytes: Guarded::plain(&[1; ROWS as usize]), long: LongLengths::Memory(&[]) };
+        let lengths = Lengths { bytes: Guarded::plain(&[1; ROWS as usize]), long: Guarded::plain(&[]) };
         let weigh = Weigh { weight: 1 << 20, saturation: &saturation, lengths };
         let list = List::new(Guarded::plain(&bytes), false, ROWS).unwrap();
-        let mut cursor = Cursor::sealed(Entry::List(list, Guarded::plain(&[])), ROWS, weigh);
+        let mut cursor = Cursor::new(Entry::List(list, Guarded::plain(&[])), ROWS, weigh);
         let mut rows = Vec::new();
         cursor.scan(0, ROWS, 0, |row, _| rows.push(row));
         (rows, cursor.is_damaged())

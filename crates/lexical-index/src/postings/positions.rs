@@ -1,45 +1,31 @@
 //! Where in a text a term occurs.
 
-use wire::varint32_at;
+use wire::{MAX_VARINT_LEN, varint32_at};
 
 use crate::bytes::Guarded;
-use crate::memory::ChainReader;
 
-/// Positions of one posting after the other.
+/// Positions of one posting after the other, verified some way ahead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Positions<'a> {
-    bytes: Bytes<'a>,
-    left: u32,
-    last: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Bytes<'a> {
-    Sealed(Sealed<'a>),
-    Memory(ChainReader<'a>),
-}
-
-/// Positions of a part, verified some way ahead.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sealed<'a> {
     bytes: Guarded<'a>,
     at: usize,
     verified: usize,
+    left: u32,
+    last: u32,
 }
 
 /// Bytes that are verified ahead.
 const AHEAD: usize = 256;
 
-impl<'a> Sealed<'a> {
+impl<'a> Positions<'a> {
     /// From a place in these bytes on.
     pub(crate) fn new(bytes: Guarded<'a>, at: usize) -> Self {
-        Self { bytes, at, verified: if bytes.is_guarded() { at } else { usize::MAX } }
+        Self { bytes, at, verified: if bytes.is_guarded() { at } else { usize::MAX }, left: 0, last: 0 }
     }
 
     #[inline]
     fn verify_ahead(&mut self) {
-        // The longest integer that is read has 10 bytes.
-        if self.at.saturating_add(10) > self.verified {
+        if self.at.saturating_add(MAX_VARINT_LEN) > self.verified {
             self.verified = self.at.saturating_add(AHEAD);
             self.bytes.verify(self.at..self.verified);
         }
@@ -51,8 +37,8 @@ impl<'a> Sealed<'a> {
         varint32_at(self.bytes.as_verified(), &mut self.at)
     }
 
-    /// Passes over so many integers. Each ends with its first byte below 128, so they are counted and not decoded.
-    fn pass_over(&mut self, mut count: u64) {
+    /// Passes over so many of them. Each ends with its first byte below 128, so they are counted and not decoded.
+    pub(crate) fn pass_over(&mut self, mut count: u64) {
         const UPPER_BITS: u64 = 0x8080_8080_8080_8080;
         while count > 0 && self.at < self.bytes.len() {
             self.verify_ahead();
@@ -75,33 +61,12 @@ impl<'a> Sealed<'a> {
             self.at += passed;
         }
     }
-}
-
-impl<'a> Positions<'a> {
-    pub(crate) fn new(bytes: Bytes<'a>) -> Self {
-        Self { bytes, left: 0, last: 0 }
-    }
-
-    /// Passes over so many of them.
-    pub(crate) fn pass_over(&mut self, count: u64) {
-        match &mut self.bytes {
-            Bytes::Sealed(sealed) => sealed.pass_over(count),
-            Bytes::Memory(_) => (0..count).map_while(|_| self.take()).for_each(drop),
-        }
-    }
 
     /// The next so many of them belong together.
     pub(crate) fn begin(mut self, count: u32) -> Self {
         self.left = count;
         self.last = 0;
         self
-    }
-
-    fn take(&mut self) -> Option<u32> {
-        match &mut self.bytes {
-            Bytes::Sealed(sealed) => sealed.take(),
-            Bytes::Memory(chain) => chain.varint().and_then(|value| u32::try_from(value).ok()),
-        }
     }
 
     /// The next position of the posting.

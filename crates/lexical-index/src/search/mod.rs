@@ -9,21 +9,19 @@ mod walk;
 
 use std::collections::HashMap;
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 use wire::Bytes;
 
 use self::group::Group;
 use self::leaf::Leaf;
 use self::phrase::{Phrase, Word};
-use self::plan::{Order, Plan, Planned, Terms, Wanted};
+use self::plan::{Plan, Planned, Terms, Wanted};
 use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
 use crate::bm25::Saturation;
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lengths::Lengths;
-use crate::memory::MemoryIndex;
 use crate::part::{Fields, Part, PartRef};
 use crate::postings::{Cursor, Weigh};
 use crate::query::Query;
@@ -41,17 +39,11 @@ const MAX_STEPS: usize = 1 << 21;
 /// All weights of a query together, as units of its scores, are between this and half of it.
 const ALL_UNITS: f64 = (1u32 << 30) as f64;
 
-/// One index of those that are searched together, and which of its records are deleted.
+/// One part of those that are searched together, and which of its records are deleted.
 #[derive(Debug, Clone)]
 pub struct Segment<'a> {
-    index: Index<'a>,
-    deleted: Option<&'a RoaringBitmap>,
-}
-
-#[derive(Debug, Clone)]
-enum Index<'a> {
-    Sealed(PartRef<'a>),
-    Memory(&'a MemoryIndex),
+    part: PartRef<'a>,
+    deleted: Option<&'a RowSet>,
 }
 
 /// A search over a snapshot: the statistics of all its segments, gathered once.
@@ -94,89 +86,34 @@ pub struct Hits {
 type Matches = HashMap<Vec<u8>, (u8, u64)>;
 
 impl<'a> Segment<'a> {
-    /// A part.
-    pub fn sealed<B: Bytes>(part: &'a Part<B>) -> Self {
-        Self { index: Index::Sealed(part.as_part_ref()), deleted: None }
-    }
-
-    /// An index in memory.
-    pub fn memory(index: &'a MemoryIndex) -> Self {
-        Self { index: Index::Memory(index), deleted: None }
+    /// All records of a part.
+    pub fn new<B: Bytes>(part: &'a Part<B>) -> Self {
+        Self { part: part.as_part_ref(), deleted: None }
     }
 
     /// Leaves out these rows.
     #[must_use]
-    pub fn deleted(mut self, rows: &'a RoaringBitmap) -> Self {
+    pub fn deleted(mut self, rows: &'a RowSet) -> Self {
         self.deleted = Some(rows);
         self
     }
 
     fn rows(&self) -> u32 {
-        match &self.index {
-            Index::Sealed(part) => part.header().rows,
-            Index::Memory(memory) => memory.rows(),
-        }
+        self.part.header().rows
     }
 
     fn fields(&self) -> &'a Fields {
-        match &self.index {
-            Index::Sealed(part) => &part.header().fields,
-            Index::Memory(memory) => memory.fields(),
-        }
-    }
-
-    fn analyzer(&self) -> [u8; 8] {
-        match &self.index {
-            Index::Sealed(part) => part.header().analyzer,
-            Index::Memory(memory) => memory.analyzer().identity(),
-        }
-    }
-
-    fn tokens(&self, field: usize) -> u64 {
-        match &self.index {
-            Index::Sealed(part) => part.header().stats[field].tokens,
-            Index::Memory(memory) => memory.tokens(field),
-        }
-    }
-
-    fn lengths(&self, field: usize) -> Lengths<'_> {
-        match &self.index {
-            Index::Sealed(part) => part.lengths(field),
-            Index::Memory(memory) => memory.lengths(field),
-        }
+        &self.part.header().fields
     }
 
     /// In how many records a term occurs. Damage shows when the term is read.
     fn df(&self, field: usize, term: &[u8]) -> u32 {
-        match &self.index {
-            Index::Sealed(part) => {
-                part.find(field, term).map_or(1, |entry| entry.map_or(0, |entry| entry.df()))
-            }
-            Index::Memory(memory) => memory.find(field, term).map_or(0, |list| list.df()),
-        }
+        self.part.find(field, term).map_or(1, |entry| entry.map_or(0, |entry| entry.df()))
     }
 
-    fn cursor<'s>(
-        &'s self,
-        field: usize,
-        term: &[u8],
-        places: bool,
-        weigh: Weigh<'s>,
-    ) -> Result<Option<Cursor<'s>>> {
-        Ok(match &self.index {
-            Index::Sealed(part) => {
-                part.find(field, term)?.map(|entry| Cursor::sealed(entry, self.rows(), weigh))
-            }
-            Index::Memory(memory) => memory.find(field, term).map(|list| Cursor::memory(list, places, weigh)),
-        })
-    }
-
-    /// Fails if bytes were met that do not hold.
-    fn finish(&self) -> Result<()> {
-        match &self.index {
-            Index::Sealed(part) => part.finish(),
-            Index::Memory(_) => Ok(()),
-        }
+    fn cursor<'s>(&'s self, field: usize, term: &[u8], weigh: Weigh<'s>) -> Result<Option<Cursor<'s>>> {
+        let entry = self.part.find(field, term)?;
+        Ok(entry.map(|entry| Cursor::new(entry, self.rows(), weigh)))
     }
 }
 
@@ -185,10 +122,11 @@ impl<'a> Searcher<'a> {
     pub fn new(analyzer: &'a Analyzer, segments: Vec<Segment<'a>>) -> Result<Self> {
         let fields = segments.first().map_or(Fields::none(), |segment| segment.fields().clone());
         for (i, segment) in segments.iter().enumerate() {
-            if segment.analyzer() != analyzer.identity() {
+            let made_with = segment.part.header().analyzer;
+            if made_with != analyzer.identity() {
                 let message = format!(
                     "segment {i} was made with the analyzer {:?}, and is searched with {:?}; rebuild it",
-                    segment.analyzer(),
+                    made_with,
                     analyzer.identity()
                 );
                 return Err(Error::new(ErrorKind::Mismatch, message));
@@ -200,8 +138,10 @@ impl<'a> Searcher<'a> {
             }
         }
         let rows = segments.iter().map(|segment| u64::from(segment.rows())).sum();
-        let tokens =
-            |field| segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.tokens(field)));
+        let tokens = |field: usize| {
+            let of_each = segments.iter().map(|segment| segment.part.header().stats[field].tokens);
+            of_each.fold(0, u64::saturating_add)
+        };
         let saturations = (0..fields.len()).map(|field| Saturation::new(tokens(field), rows)).collect();
         Ok(Self { analyzer, weights: vec![1.0; fields.len()], saturations, rows, segments, fields })
     }
@@ -220,16 +160,16 @@ impl<'a> Searcher<'a> {
     }
 
     /// The `k` best records, at least 1 and at most [`MAX_HITS`]. With filters, one for each segment: of the rows
-    /// that its bitmap holds; `None` allows all.
+    /// in its set; `None` allows all.
     ///
     /// Fails with [`Damaged`](ErrorKind::Damaged) if bytes that it needs do not hold, and from then on.
-    pub fn search(&self, query: &Query, k: usize, filters: &[Option<&RoaringBitmap>]) -> Result<Hits> {
+    pub fn search(&self, query: &Query, k: usize, filters: &[Option<&RowSet>]) -> Result<Hits> {
         let found = self.find(query, k, filters);
-        self.segments.iter().try_for_each(Segment::finish)?;
+        self.segments.iter().try_for_each(|segment| segment.part.finish())?;
         found
     }
 
-    fn find(&self, query: &Query, k: usize, filters: &[Option<&RoaringBitmap>]) -> Result<Hits> {
+    fn find(&self, query: &Query, k: usize, filters: &[Option<&RowSet>]) -> Result<Hits> {
         if k == 0 || k > MAX_HITS {
             return Err(Error::invalid(format!("{k} hits were asked for; expected 1 to {MAX_HITS}")));
         }
@@ -311,20 +251,19 @@ impl<'a> Searcher<'a> {
         let weigh = Weigh {
             weight,
             saturation: &self.saturations[wanted.field],
-            lengths: segment.lengths(wanted.field),
+            lengths: segment.part.lengths(wanted.field),
         };
         if let [slot] = &wanted.slots[..]
             && let [term] = &slot.terms[..]
         {
-            let cursor = segment.cursor(wanted.field, term, false, weigh)?;
+            let cursor = segment.cursor(wanted.field, term, weigh)?;
             return Ok(cursor.map(|cursor| Leaf::Term(Box::new(cursor))));
         }
-        let places = wanted.order != Order::Anywhere;
         let mut words = Vec::with_capacity(wanted.slots.len());
         for slot in &wanted.slots {
             let mut cursors = Vec::with_capacity(slot.terms.len());
             for term in &slot.terms {
-                cursors.extend(segment.cursor(wanted.field, term, places, weigh)?);
+                cursors.extend(segment.cursor(wanted.field, term, weigh)?);
             }
             if cursors.is_empty() {
                 return Ok(None);
@@ -348,29 +287,19 @@ impl<'a> Searcher<'a> {
                 matches.entry(term.to_owned()).or_insert((distance, 0)).1 += df;
                 true
             };
-            match &segment.index {
-                Index::Memory(memory) => {
-                    for list in memory.terms(field) {
-                        if let Some(distance) = pattern.distance(list.key()) {
-                            is_complete &= put(list.key(), distance, u64::from(list.df()));
+            let Some((dictionary, field)) = segment.part.dictionary().zip(u8::try_from(field).ok()) else {
+                continue;
+            };
+            is_complete &=
+                dictionary.search(field, pattern, MAX_STEPS, |term, distance, number| {
+                    match segment.part.entry(number) {
+                        Ok(entry) => put(term, distance, u64::from(entry.df())),
+                        Err(error) => {
+                            damage = Some(error);
+                            false
                         }
                     }
-                }
-                Index::Sealed(part) => {
-                    let Some((dictionary, field)) = part.dictionary().zip(u8::try_from(field).ok()) else {
-                        continue;
-                    };
-                    is_complete &= dictionary.search(field, pattern, MAX_STEPS, |term, distance, number| {
-                        match part.entry(number) {
-                            Ok(entry) => put(term, distance, u64::from(entry.df())),
-                            Err(error) => {
-                                damage = Some(error);
-                                false
-                            }
-                        }
-                    });
-                }
-            }
+                });
         }
         match damage {
             Some(error) => Err(error),

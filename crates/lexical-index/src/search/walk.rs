@@ -5,7 +5,7 @@
 //! cannot lift a record over the threshold are only looked up for records that the other terms bring. Those are
 //! added up term by term in an array.
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 
 use super::leaf::Leaf;
 use super::top::Top;
@@ -33,8 +33,8 @@ pub(super) struct Walk<'a> {
     pub(super) required: Vec<Vec<Leaf<'a>>>,
     /// None may be found.
     pub(super) excluded: Vec<Leaf<'a>>,
-    pub(super) filter: Option<&'a RoaringBitmap>,
-    deleted: Option<&'a RoaringBitmap>,
+    pub(super) filter: Option<&'a RowSet>,
+    deleted: Option<&'a RowSet>,
     scratch: Scratch,
 }
 
@@ -58,11 +58,11 @@ struct Scratch {
 enum Lead<'a> {
     Essential,
     Group(usize),
-    Rows(&'a RoaringBitmap),
+    Rows(&'a RowSet),
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(rows: u32, deleted: Option<&'a RoaringBitmap>) -> Self {
+    pub(super) fn new(rows: u32, deleted: Option<&'a RowSet>) -> Self {
         Self { rows, deleted, ..Self::default() }
     }
 
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         match (0..self.required.len()).min_by_key(|&group| cost(&self.required[group])) {
             Some(group) => Lead::Group(group),
             None => match self.filter {
-                Some(rows) if rows.len() * SELECTIVE < u64::from(self.rows) => Lead::Rows(rows),
+                Some(rows) if rows.len() as u64 * SELECTIVE < u64::from(self.rows) => Lead::Rows(rows),
                 _ => Lead::Essential,
             },
         }
@@ -100,8 +100,7 @@ impl<'a> Walk<'a> {
     /// The rarest terms alone tell how good the best records are at least: of so many more than are wanted as are deleted, enough
     /// are left.
     fn expect(&self, lead: Lead<'a>, top: &mut Top) {
-        let deleted = self.deleted.map_or(0, RoaringBitmap::len);
-        let enough = usize::try_from(deleted).unwrap_or(usize::MAX).saturating_add(top.k());
+        let enough = self.deleted.map_or(0, RowSet::len).saturating_add(top.k());
         if matches!(lead, Lead::Essential) && self.excluded.is_empty() && self.filter.is_none() {
             for leaf in self.optional.iter().rev().take(EXPECTED) {
                 top.expect(leaf.reached_by(enough));
@@ -120,7 +119,7 @@ impl<'a> Walk<'a> {
         match lead {
             Lead::Group(group) => self.required[group].iter_mut().for_each(bring),
             Lead::Rows(rows) => {
-                (next, cost, count) = (rows.range(low..).next().unwrap_or(NONE), rows.len(), 1);
+                (next, cost, count) = (rows.range(low..NONE).next().unwrap_or(NONE), rows.len() as u64, 1);
             }
             Lead::Essential => {
                 let mut sum = 0;

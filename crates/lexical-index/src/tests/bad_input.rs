@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 
 use super::{index_of, part_of};
 use crate::postings::layout::Value;
@@ -29,8 +29,8 @@ fn exercise(bytes: &[u8]) {
     let Ok(part) = Part::open(bytes) else { return };
     let _ = part.verify();
     let analyzer = Analyzer::new();
-    let deleted: RoaringBitmap = (0..10).collect();
-    if let Ok(searcher) = Searcher::new(&analyzer, vec![Segment::sealed(&part).deleted(&deleted)]) {
+    let deleted: RowSet = (0..10).collect();
+    if let Ok(searcher) = Searcher::new(&analyzer, vec![Segment::new(&part).deleted(&deleted)]) {
         for query in ["all some", "even x2 rare", "+all +odd -x9", "\"even even\" rare", "x1*", "oddd~2"] {
             let _ = searcher.search(&Query::parse(query, Occur::Should).unwrap(), 3, &[]);
             let _ = searcher.search(&Query::parse(query, Occur::Must).unwrap(), 3, &[Some(&deleted)]);
@@ -117,9 +117,9 @@ fn a_newer_or_foreign_part_is_told_from_a_damaged_one() {
 
 #[test]
 fn a_query_of_ten_thousand_words_is_refused_and_one_of_many_repeated_words_is_not() {
-    let index = index_of(&["w1 w2 w3"], true);
+    let part = part_of(&index_of(&["w1 w2 w3"], true));
     let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, vec![Segment::memory(&index)]).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     let words = |count: usize| (0..count).map(|i| format!("w{i}")).collect::<Vec<_>>().join(" ");
     let text = words(10_000);
     for query in [
@@ -145,7 +145,7 @@ fn odd_texts_are_indexed_and_found() {
     let index = index_of(&texts, true);
     let part = part_of(&index);
     let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     for (query, row) in [("עולם", 2), ("party", 3), (&one_word[..600], 4)] {
         assert_eq!(searcher.search(&Query::any(query), 10, &[]).unwrap().hits[0].row, row);
     }
@@ -164,8 +164,8 @@ fn wrong_arguments_are_typed_errors() {
     assert_eq!(index.add(&[(1, "x")]).unwrap_err().kind(), ErrorKind::NoSuchField);
     assert_eq!(index.rows(), 0);
     index.add(&[(0, "x")]).unwrap();
-    let analyzer = Analyzer::new();
-    let searcher = || Searcher::new(&analyzer, vec![Segment::memory(&index)]).unwrap();
+    let (part, analyzer) = (part_of(&index), Analyzer::new());
+    let searcher = || Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     let kind = |query: &str| {
         let query = Query::parse(query, Occur::Should).unwrap();
         let error = searcher().search(&query, 1, &[]).unwrap_err();

@@ -1,7 +1,7 @@
 //! A merge is an index built anew from what is left.
 
 use proptest::prelude::*;
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 
 use super::{index_of, part_of, texts};
 use crate::{Analyzer, ErrorKind, MemoryIndex, merge};
@@ -21,7 +21,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(texts.len())).chain([0, texts.len()]).collect();
         cuts.sort_unstable();
         let parts: Vec<_> = cuts.windows(2).map(|cut| part_of(&index_of(&texts[cut[0]..cut[1]], positions))).collect();
-        let deletes: Vec<RoaringBitmap> = cuts
+        let deletes: Vec<RowSet> = cuts
             .windows(2)
             .map(|cut| deleted.iter().filter_map(|&row| row.checked_sub(u32::try_from(cut[0]).unwrap())).collect())
             .collect();

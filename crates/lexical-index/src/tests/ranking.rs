@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 
 use super::{Random, index_of, part_of, texts};
 use crate::bm25::{B, K1};
@@ -40,7 +40,7 @@ fn words_of(letters: &'static str) -> impl Strategy<Value = Vec<String>> {
 }
 
 /// Everything that matches, in order: with room for all, nothing can be left out.
-fn exhaustive(searcher: &Searcher<'_>, query: &Query, filters: &[Option<&RoaringBitmap>]) -> Vec<Hit> {
+fn exhaustive(searcher: &Searcher<'_>, query: &Query, filters: &[Option<&RowSet>]) -> Vec<Hit> {
     searcher.search(query, 10_000, filters).unwrap().hits
 }
 
@@ -51,7 +51,7 @@ proptest! {
     fn scores_are_those_of_the_textbook(texts in words_of("[a-e]"), words in prop::sample::subsequence(vec!["a", "b", "c", "f"], 1..4)) {
         let part = part_of(&index_of(&texts, false));
         let analyzer = Analyzer::new();
-        let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+        let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
         let expected = plain_scores(&texts, &words);
         let hits = exhaustive(&searcher, &Query::any(&words.join(" ")), &[]);
         prop_assert_eq!(hits.len(), expected.len());
@@ -70,13 +70,12 @@ proptest! {
     ) {
         let Ok(query) = Query::parse(&query, Occur::Should) else { return Ok(()) };
         let (first, second) = (cuts.0.min(cuts.1).min(texts.len()), cuts.0.max(cuts.1).min(texts.len()));
-        let parts = [part_of(&index_of(&texts[..first], true)), part_of(&index_of(&texts[first..second], true))];
-        let tail = index_of(&texts[second..], true);
+        let parts = [part_of(&index_of(&texts[..first], true)), part_of(&index_of(&texts[first..second], true)), part_of(&index_of(&texts[second..], true))];
         let analyzer = Analyzer::new();
-        let deleted: RoaringBitmap = deleted.into_iter().collect();
-        let allowed: Option<RoaringBitmap> = allowed.map(|rows| rows.into_iter().collect());
+        let deleted: RowSet = deleted.into_iter().collect();
+        let allowed: Option<RowSet> = allowed.map(|rows| rows.into_iter().collect());
         let filters = [None, allowed.as_ref(), allowed.as_ref()];
-        let segments = vec![Segment::sealed(&parts[0]).deleted(&deleted), Segment::sealed(&parts[1]), Segment::memory(&tail)];
+        let segments = vec![Segment::new(&parts[0]).deleted(&deleted), Segment::new(&parts[1]), Segment::new(&parts[2])];
         let searcher = Searcher::new(&analyzer, segments).unwrap();
         let Ok(some) = searcher.search(&query, k, &filters) else { return Ok(()) };
         let all = exhaustive(&searcher, &query, &filters);
@@ -86,7 +85,7 @@ proptest! {
         prop_assert!(all.iter().all(|hit| hit.segment != 0 || !deleted.contains(hit.row)));
         // The same records in one part, nothing forbidden: the same scores.
         let whole = part_of(&index_of(&texts, true));
-        let whole = Searcher::new(&analyzer, vec![Segment::sealed(&whole)]).unwrap();
+        let whole = Searcher::new(&analyzer, vec![Segment::new(&whole)]).unwrap();
         let scores: HashMap<u32, f32> = exhaustive(&whole, &query, &[]).into_iter().map(|hit| (hit.row, hit.score)).collect();
         for hit in all {
             let base = [0, first, second][hit.segment];
@@ -101,7 +100,7 @@ fn pruning_finds_over_all_texts_what_scoring_everything_finds() {
     let index = index_of(&texts, false);
     let part = part_of(&index);
     let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     let mut random = Random(9);
     for i in 0..60 {
         let words: Vec<String> = analyzer
@@ -111,7 +110,7 @@ fn pruning_finds_over_all_texts_what_scoring_everything_finds() {
             .map(|t| t.term)
             .collect();
         let query = Query::any(&words.join(" "));
-        let rare: RoaringBitmap = (0..part.rows()).step_by(1 + random.below(100)).collect();
+        let rare: RowSet = (0..part.rows()).step_by(1 + random.below(100)).collect();
         for filter in [&[][..], &[Some(&rare)]] {
             let all = searcher.search(&query, crate::MAX_HITS, filter).unwrap().hits;
             if all.len() < crate::MAX_HITS {
@@ -131,14 +130,8 @@ fn found(query: &str) -> Vec<u32> {
     let part = part_of(&index);
     let analyzer = Analyzer::new();
     let query = Query::parse(query, Occur::Should).unwrap();
-    let of = |segment: Segment<'_>| -> Vec<u32> {
-        let searcher = Searcher::new(&analyzer, vec![segment]).unwrap();
-        let hits = searcher.search(&query, 10, &[]).unwrap().hits;
-        hits.into_iter().map(|hit| hit.row).collect()
-    };
-    let rows = of(Segment::sealed(&part));
-    assert_eq!(rows, of(Segment::memory(&index)), "in memory");
-    rows
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    searcher.search(&query, 10, &[]).unwrap().hits.into_iter().map(|hit| hit.row).collect()
 }
 
 #[test]
@@ -175,9 +168,9 @@ fn a_weighty_field_counts_more() {
     let mut index = MemoryIndex::new(Arc::new(Analyzer::new()), &["title", "text"], false).unwrap();
     index.add(&[(0, "other"), (1, "fox")]).unwrap();
     index.add(&[(0, "fox"), (1, "other")]).unwrap();
-    let analyzer = Analyzer::new();
+    let (part, analyzer) = (part_of(&index), Analyzer::new());
     for (title, first) in [(2.0, 1), (0.5, 0), (1.0, 0)] {
-        let searcher = Searcher::new(&analyzer, vec![Segment::memory(&index)]).unwrap();
+        let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
         let searcher = searcher.field_weight("title", title).unwrap();
         assert_eq!(searcher.search(&Query::any("fox"), 1, &[]).unwrap().hits[0].row, first);
     }
@@ -188,7 +181,7 @@ fn a_prefix_of_more_terms_than_are_looked_for_says_so() {
     let texts: Vec<String> = (0..=crate::MAX_EXPANSIONS).map(|i| format!("a{i}")).collect();
     let part = part_of(&index_of(&texts, false));
     let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     let search = |prefix: &str| {
         let query = Query::default().with(Occur::Should, Match::Prefix(prefix.to_owned()), None);
         searcher.search(&query, 10, &[]).unwrap()
@@ -199,21 +192,15 @@ fn a_prefix_of_more_terms_than_are_looked_for_says_so() {
 
 #[test]
 fn segments_of_other_analyzers_or_fields_are_refused() {
-    let plain = index_of(&["x"], false);
+    let plain = part_of(&index_of(&["x"], false));
     let analyzer = Analyzer::new();
     let folding = Analyzer::new().fold_diacritics(true);
     let refused = |analyzer, segments| Searcher::new(analyzer, segments).unwrap_err().kind();
-    assert_eq!(refused(&folding, vec![Segment::memory(&plain)]), ErrorKind::Mismatch);
-    let other = MemoryIndex::new(Arc::new(Analyzer::new()), &["title"], false).unwrap();
-    assert_eq!(
-        refused(&analyzer, vec![Segment::memory(&plain), Segment::memory(&other)]),
-        ErrorKind::Mismatch
-    );
-    let positions = index_of(&["x"], true);
-    assert_eq!(
-        refused(&analyzer, vec![Segment::memory(&plain), Segment::memory(&positions)]),
-        ErrorKind::Mismatch
-    );
+    assert_eq!(refused(&folding, vec![Segment::new(&plain)]), ErrorKind::Mismatch);
+    let other = part_of(&MemoryIndex::new(Arc::new(Analyzer::new()), &["title"], false).unwrap());
+    assert_eq!(refused(&analyzer, vec![Segment::new(&plain), Segment::new(&other)]), ErrorKind::Mismatch);
+    let positions = part_of(&index_of(&["x"], true));
+    assert_eq!(refused(&analyzer, vec![Segment::new(&plain), Segment::new(&positions)]), ErrorKind::Mismatch);
     let none = Searcher::new(&analyzer, Vec::new()).unwrap();
     assert_eq!(
         none.search(&Query::parse("a field:b \"c d\"", Occur::Must).unwrap(), 1, &[]).unwrap().hits,

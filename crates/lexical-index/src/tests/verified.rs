@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use roaring::RoaringBitmap;
+use row_set::RowSet;
 
 use super::bad_input::small_part;
 use crate::{Analyzer, Bytes, Error, ErrorKind, Hits, Occur, Part, Query, Searcher, Segment, merge};
@@ -83,15 +83,15 @@ enum Answer {
 fn answer<B: Bytes>(bytes: B, number: usize) -> Result<Answer, Error> {
     let part = Part::open(bytes)?;
     let analyzer = Analyzer::new();
-    let rows: RoaringBitmap = (0..10).collect();
+    let rows: RowSet = (0..10).collect();
     let Some(query) = QUERIES.get(number / 2) else {
         let mut merged = Vec::new();
         merge(&[(&part, Some(&rows))], &mut merged)?;
         return Ok(Answer::Merged(merged));
     };
     let (occur, segment) = match number % 2 {
-        0 => (Occur::Should, Segment::sealed(&part)),
-        _ => (Occur::Must, Segment::sealed(&part).deleted(&rows)),
+        0 => (Occur::Should, Segment::new(&part)),
+        _ => (Occur::Must, Segment::new(&part).deleted(&rows)),
     };
     let query = if query.contains(['+', '"']) || occur == Occur::Should {
         Query::parse(query, Occur::Should)?
@@ -157,7 +157,7 @@ fn a_search_asks_for_a_small_share_of_the_bytes() {
     let noting = Noting { bytes: &written, asked: Mutex::default() };
     let part = Part::open(&noting).unwrap();
     let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, vec![Segment::sealed(&part)]).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
     assert_eq!(searcher.search(&Query::any("word2000"), 10, &[]).unwrap().hits.len(), 1);
     let asked: usize = noting.asked.lock().unwrap().drain(..).map(|range| range.len()).sum();
     assert!(asked * 20 < written.len(), "{asked} of {} bytes", written.len());

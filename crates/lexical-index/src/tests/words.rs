@@ -53,7 +53,8 @@ fn analyzer(heading: &str) -> Analyzer {
 fn finds(analyzer: &Arc<Analyzer>, text: &str, query: &str) -> bool {
     let mut index = MemoryIndex::new(Arc::clone(analyzer), &["text"], false).unwrap();
     index.add(&[(0, text)]).unwrap();
-    let searcher = Searcher::new(analyzer, vec![Segment::memory(&index)]).unwrap();
+    let part = super::part_of(&index);
+    let searcher = Searcher::new(analyzer, vec![Segment::new(&part)]).unwrap();
     !searcher.search(&Query::any(query), 1, &[]).unwrap().hits.is_empty()
 }
 
