@@ -196,6 +196,24 @@ fn upsert_replaces_all_of_a_text_also_when_it_has_become_shorter() {
 }
 
 #[test]
+fn upsert_of_a_text_deletes_no_record_that_is_not_a_paragraph_of_it() {
+    let place = Place::new();
+    place.write("n.txt", "one\n\ntwo\n");
+    place.cart("add a n.txt").succeeds();
+    place.write(
+        "own.jsonl",
+        "{\"key\":\"mine\",\"text\":\"kept\",\"metadata\":{\"path\":\"n.txt\",\"paragraph\":9}}\n\
+         {\"text\":\"kept too\",\"metadata\":{\"path\":\"n.txt\",\"paragraph\":2}}\n",
+    );
+    place.cart("add a own.jsonl").succeeds();
+    place.write("n.txt", "uno\n");
+    place.cart("add a n.txt --upsert").succeeds();
+    let texts: Vec<Value> = place.cart("export a").succeeds().json_lines();
+    let texts: Vec<&str> = texts.iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["kept", "kept too", "uno"]);
+}
+
+#[test]
 fn files_that_are_not_text_are_named_and_stored_only_as_blobs() {
     let place = Place::new();
     let noise: Vec<u8> = (0..(9u32 << 20)).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();

@@ -18,7 +18,7 @@ use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
 use crate::input::sources::{As, Format, Source, sources};
 use crate::input::{Content, Document, open, values};
 use crate::output::{Output, Progress, bytes, count, rate, time};
-use sink::Sink;
+use sink::{Sink, paragraph_key};
 
 const LONG: &str = "\
 Add texts, records with metadata and vectors, or any files; creates the artifact if there is none.
@@ -216,7 +216,7 @@ fn add_paragraphs(args: &Args, source: &Source, sink: &mut Sink<'_>, bar: &Progr
         let metadata: [(&str, Value); 3] =
             [("path", source.name.clone().into()), ("paragraph", number.into()), ("line", line.into())];
         let metadata = metadata.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-        let key = format!("{}#{number}", source.name);
+        let key = paragraph_key(&source.name, number);
         let place = format!("{}:{line}", place(source));
         sink.add(document(key, Content::Text(text), metadata), place.clone()).map_err(|e| e.at(place))?;
     }

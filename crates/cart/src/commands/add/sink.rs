@@ -7,7 +7,7 @@ use compact_artifact::{
     Batch, CompactArtifact, Compression, ErrorKind, Filter, Metric, Options, Originals, RecordId,
     SpaceOptions, metric_name,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Args;
 use crate::failure::{Failure, Result};
@@ -324,14 +324,31 @@ fn options(args: &Args) -> Result<Options> {
     Ok(options)
 }
 
+/// Other records may have such metadata too: only the key says that one is a paragraph of this text.
 fn paragraphs_beyond(artifact: &CompactArtifact, path: &str, beyond: u64) -> Result<Vec<RecordId>> {
     let filter = Filter::from_json(&json!({ "path": path, "paragraph": { "$gt": beyond } }))?;
-    match artifact.ids_where(&filter) {
-        Ok(ids) => Ok(ids),
+    let snapshot = artifact.snapshot();
+    let ids = match snapshot.ids_where(&filter) {
+        Ok(ids) => ids,
         // No record has such a field: no text was added by paragraph yet.
-        Err(e) if e.kind() == ErrorKind::TypeMismatch => Ok(Vec::new()),
-        Err(e) => Err(e.into()),
+        Err(e) if e.kind() == ErrorKind::TypeMismatch => Vec::new(),
+        Err(e) => return Err(e.into()),
+    };
+    let mut paragraphs = Vec::new();
+    for id in ids {
+        let Some(entry) = snapshot.get(id)? else { continue };
+        let number = entry.metadata()?.get("paragraph").and_then(Value::as_u64);
+        let key = number.map(|number| paragraph_key(path, number));
+        if key.is_some() && entry.key()? == key {
+            paragraphs.push(id);
+        }
     }
+    Ok(paragraphs)
+}
+
+/// The key of a paragraph of a text, counted from 1.
+pub(super) fn paragraph_key(path: &str, number: u64) -> String {
+    format!("{path}#{number}")
 }
 
 /// Counts what is read through it.
