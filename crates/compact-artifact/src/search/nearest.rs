@@ -72,7 +72,8 @@ impl Search<'_> {
         list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
         let before = (list.explain.hops, list.explain.distances);
         let mut found: Vec<Found> = Vec::new();
-        let width = Width { k, ef: doubled(first), rescored: 2 * whole };
+        // Not less than the round returns: otherwise a search for few would be narrower than one for all of it.
+        let width = Width { k, ef: doubled(first).max(whole), rescored: 2 * whole };
         for at in 0..self.state.views.len() {
             if self.is_late() {
                 break;

@@ -118,6 +118,25 @@ fn pages_of_a_graph_are_slices_of_one_ranking() {
 }
 
 #[test]
+fn what_is_like_a_record_does_not_depend_on_how_much_is_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let space = SpaceOptions::new(32, Metric::Cosine);
+    let options = Options::new().maintenance(Maintenance::Manual).space("v", space);
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let value = |n: u32| (mixed(n, 3) >> 8) as f32 / (1 << 23) as f32 - 1.0;
+    let vector = |i: u32| (0..32).map(|n| value(i * 32 + n)).collect::<Vec<_>>();
+    let ids = artifact.add_batch((0..12_000).map(|i| Record::blob([]).embedding("v", vector(i)))).unwrap();
+    artifact.seal().unwrap();
+    for &id in ids.iter().step_by(23) {
+        let first = |k| found(&artifact.search(&Query::similar_to("v", id).k(k)).unwrap().hits);
+        let all = first(100);
+        for k in [1, 30, 62] {
+            assert_eq!(first(k), all[..k], "the first {k} of what is like {id}");
+        }
+    }
+}
+
+#[test]
 fn hybrid_pages_of_ten_have_every_record_once() {
     let (_temp, artifact) = artifact(1, 400, Originals::None);
     let query = Query::words("cat").and_vector("v", [3.5, -1.5, 0.5, 2.0]);
