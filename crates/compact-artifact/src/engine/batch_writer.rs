@@ -1,5 +1,6 @@
 //! Records from many threads → batches, committed by count, bytes or age.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -104,8 +105,13 @@ struct Buffer {
     batch: Batch,
     /// Bytes of the batch.
     bytes: usize,
-    /// Bytes of the batches that are being committed.
-    committing: usize,
+    /// How many batches were taken.
+    taken: u64,
+    /// How many of those wait for their commit in the queue of the engine, or have left it: all before this one, since a record that was added
+    /// later takes the place of one with the same key that was added before.
+    queued: u64,
+    /// The batches that are being committed, by their number: their bytes.
+    committing: BTreeMap<u64, usize>,
     /// Since when the oldest record waits.
     since: Option<Instant>,
     report: BatchReport,
@@ -151,11 +157,20 @@ impl BatchWriter {
         self.push(record, true)
     }
 
-    /// Commits what waits, in the calling thread. When this returns, it is as durable as [`Options::durability`](crate::Options::durability)
-    /// says.
+    /// Commits what waits, in the calling thread, and waits for what others are committing. When this returns, all that was added before is as
+    /// durable as [`Options::durability`](crate::Options::durability) says. Returns the error of the first batch that failed.
     pub fn flush(&self) -> Result<()> {
-        let taken = self.shared.buffer.lock().take();
-        self.shared.commit(taken)
+        self.shared.engine.check_writable()?;
+        let mut buffer = self.shared.buffer.lock();
+        let taken = buffer.take();
+        let next = buffer.taken;
+        drop(buffer);
+        self.shared.commit(taken)?;
+        let mut buffer = self.shared.buffer.lock();
+        while buffer.committing.range(..next).next().is_some() {
+            self.shared.changed.wait(&mut buffer);
+        }
+        buffer.failed.as_ref().map_or(Ok(()), |e| Err(e.duplicate()))
     }
 
     /// Commits what waits, and says what was done; or returns the error of the first batch that failed.
@@ -164,7 +179,7 @@ impl BatchWriter {
         self.end();
         flushed?;
         let mut buffer = self.shared.buffer.lock();
-        while buffer.committing > 0 {
+        while !buffer.committing.is_empty() {
             self.shared.changed.wait(&mut buffer);
         }
         match buffer.failed.take() {
@@ -181,7 +196,7 @@ impl BatchWriter {
         let bytes = record.held_bytes();
         let mut buffer = buffer.lock();
         // A record that is larger than everything allowed goes alone.
-        while buffer.committing > 0 && buffer.bytes + buffer.committing + bytes > options.max_memory {
+        while !buffer.committing.is_empty() && buffer.held() + bytes > options.max_memory {
             changed.wait(&mut buffer);
         }
         if let Some(e) = &buffer.failed {
@@ -219,25 +234,41 @@ impl Drop for BatchWriter {
 
 impl Buffer {
     /// Takes what waits, to be committed.
-    fn take(&mut self) -> Option<(Batch, usize)> {
+    fn take(&mut self) -> Option<(u64, Batch)> {
         if self.batch.is_empty() {
             return None;
         }
-        let bytes = std::mem::take(&mut self.bytes);
-        self.committing += bytes;
+        let number = self.taken;
+        self.taken += 1;
+        self.committing.insert(number, std::mem::take(&mut self.bytes));
         self.since = None;
-        Some((std::mem::take(&mut self.batch), bytes))
+        Some((number, std::mem::take(&mut self.batch)))
+    }
+
+    /// Bytes of the records that wait or are being committed.
+    fn held(&self) -> usize {
+        self.bytes + self.committing.values().sum::<usize>()
     }
 }
 
 impl Shared {
     /// Commits a batch that was taken, and tells those who wait for memory.
-    fn commit(&self, taken: Option<(Batch, usize)>) -> Result<()> {
-        let Some((batch, bytes)) = taken else { return Ok(()) };
+    fn commit(&self, taken: Option<(u64, Batch)>) -> Result<()> {
+        let Some((number, batch)) = taken else { return Ok(()) };
         let records = batch.len() as u64;
-        let result = self.engine.write(batch);
+        self.engine.callers.check_process()?; // a forked process has no others to wait for
+        let prepared = self.engine.prepare(batch);
         let mut buffer = self.buffer.lock();
-        buffer.committing -= bytes;
+        while buffer.queued < number {
+            self.changed.wait(&mut buffer);
+        }
+        let slot = prepared.map(|prepared| self.engine.enqueue(prepared));
+        buffer.queued += 1;
+        self.changed.notify_all();
+        drop(buffer);
+        let result = slot.and_then(|slot| self.engine.commit_queued(&slot));
+        let mut buffer = self.buffer.lock();
+        buffer.committing.remove(&number);
         self.changed.notify_all();
         match result {
             Ok(_) => {

@@ -1,11 +1,12 @@
 //! Every option is obeyed or refused, never ignored: a table of them.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use compact_artifact::{
-    BatchOptions, Clause, CompactArtifact, Compression, ErrorKind, Filter, Fusion, Language, Maintenance,
-    Metric, Options, Originals, Query, Record, SpaceOptions,
+    BatchOptions, Clause, CompactArtifact, Compression, Durability, ErrorKind, Filter, Fusion, Language,
+    Maintenance, Metric, Options, Originals, Query, Record, SpaceOptions,
 };
 use serde_json::json;
 
@@ -164,6 +165,47 @@ fn every_option_of_a_batch_writer_acts() {
     }
     assert_eq!(artifact.len(), 90);
     by_age.finish().unwrap();
+}
+
+#[test]
+fn when_flush_returns_all_that_was_added_before_is_there_whoever_commits_it() {
+    let (_temp, artifact) = new(Options::new().durability(Durability::Buffered));
+    let often = BatchOptions::new().flush_interval(Duration::from_micros(300));
+    let writer = artifact.batch_writer(often).unwrap();
+    for i in 0..400u64 {
+        writer.add(Record::text(format!("text {i}"))).unwrap();
+        std::thread::sleep(Duration::from_micros(i % 40 * 20));
+        writer.flush().unwrap();
+        assert_eq!(artifact.len(), 61 + i);
+    }
+    assert_eq!(writer.finish().unwrap().records, 400);
+}
+
+#[test]
+fn a_batch_writer_commits_what_was_added_later_later() {
+    let (_temp, artifact) = new(Options::new().durability(Durability::Buffered));
+    artifact.add_space("w", SpaceOptions::new(512, Metric::L2)).unwrap();
+    let writer = artifact.batch_writer(BatchOptions::new().batch_size(100)).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        // Their batches take long to prepare, and have a record of the other thread in them.
+        for _ in 0..2 {
+            threads.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    writer.add(Record::text("other").embedding("w", [0.5; 512])).unwrap();
+                }
+            });
+        }
+        for i in 1..=100 {
+            writer.upsert(Record::text(format!("{i}")).key("key")).unwrap();
+            std::thread::sleep(Duration::from_micros(i % 3 * 300));
+            writer.flush().unwrap();
+            let newest = artifact.get_by_key("key").unwrap().unwrap();
+            assert_eq!(newest.text().unwrap(), format!("{i}"));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    writer.finish().unwrap();
 }
 
 #[test]

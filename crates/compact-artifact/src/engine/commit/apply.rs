@@ -23,10 +23,26 @@ use crate::trace::event;
 
 impl Engine {
     pub(crate) fn write(&self, batch: Batch) -> Result<Receipt> {
+        let prepared = self.prepare(batch)?;
+        self.commit_queued(&self.enqueue(prepared))
+    }
+
+    /// Checks a batch and quantizes its embeddings.
+    pub(crate) fn prepare(&self, batch: Batch) -> Result<Prepared> {
         self.check_writable()?;
-        let prepared = Prepared::new(batch, &self.state().settings, self.options.durability)?;
+        Prepared::new(batch, &self.state().settings, self.options.durability)
+    }
+
+    /// Puts a batch behind all others that wait. They are committed in this order; whoever did this calls
+    /// [`commit_queued`](Self::commit_queued) next.
+    pub(crate) fn enqueue(&self, prepared: Prepared) -> Arc<ReceiptSlot> {
         let slot = Arc::new(ReceiptSlot::default());
         self.queue.lock().push((prepared, slot.clone()));
+        slot
+    }
+
+    /// Commits all that wait, unless somebody else has committed the batch of this slot meanwhile.
+    pub(crate) fn commit_queued(&self, slot: &ReceiptSlot) -> Result<Receipt> {
         let mut commits = self.commit_lock.lock();
         if slot.is_empty() {
             let queue = std::mem::take(&mut *self.queue.lock());
