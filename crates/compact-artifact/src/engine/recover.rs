@@ -288,6 +288,11 @@ impl Group {
     }
 
     fn add(&mut self, kind: Kind, entry: &Entry, state: &State, rescued: &[Rescued]) -> Result<()> {
+        // Records come in the order of their ids: those of earlier embeddings were deleted, or are damaged.
+        while let Some(earliest) = self.pending.first_entry().filter(|earliest| *earliest.key() < entry.id())
+        {
+            earliest.remove();
+        }
         if kind == Kind::Embeddings {
             return self.add_embeddings(entry, state);
         }

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use compact_artifact::vfs::{CrashVariant, MemoryVfs, Vfs};
 use compact_artifact::{
-    Batch, CompactArtifact, Durability, Filter, Maintenance, Metric, Options, Query, Record, RecordId,
-    SpaceOptions, Step, VerifyLevel, salvage,
+    Batch, CompactArtifact, Durability, ErrorKind, Filter, Maintenance, Metric, Options, Query, Record,
+    RecordId, SpaceOptions, Step, VerifyLevel, salvage,
 };
 use serde_json::json;
 
@@ -135,6 +135,31 @@ fn embeddings_that_came_late_are_recovered_with_their_records() {
         artifact.close().unwrap();
         limited = options();
     }
+}
+
+/// Texts of long words, more than half of 8 MiB to index.
+fn heavy(artifact: &CompactArtifact) {
+    let word =
+        |n: u64| format!("{:032x} ", u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+    let text = |n: u64| (n * 15..n * 15 + 15).map(word).collect::<String>();
+    artifact.add_batch((1..=9_000).map(|n| Record::text(text(n)))).unwrap();
+    artifact.sync().unwrap();
+}
+
+#[test]
+fn embeddings_of_deleted_records_do_not_keep_recovery_from_its_limit() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    let deleted = artifact.add(record("deleted").embedding("v", [1.0, 1.0, 0.0])).unwrap();
+    assert!(artifact.delete(deleted).unwrap());
+    heavy(&artifact);
+    drop(artifact);
+    let e = options().memory_limit(8 << 20).open_read_only(&path).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::TooLarge, "{e}");
+    let artifact = options().memory_limit(8 << 20).open(&path).unwrap();
+    assert!(artifact.stats().shards > 1, "sealed in pieces: {:?}", artifact.stats());
+    assert_eq!((artifact.len(), artifact.get(deleted).unwrap().is_none()), (9_000, true));
 }
 
 #[test]
