@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     versions: AtomicU64,
     /// The set of shards on disk is newer than the one in memory, because publishing it failed: nothing may be built on the old one.
     must_reopen: AtomicBool,
+    /// Of a reader: the store has seen a commit that is not published, because indexing it failed.
+    pub(super) is_behind: AtomicBool,
 }
 
 impl Engine {
@@ -63,6 +65,7 @@ impl Engine {
             published: RwLock::new(Arc::new(state)),
             versions: AtomicU64::new(1),
             must_reopen: AtomicBool::new(false),
+            is_behind: AtomicBool::new(false),
         }
     }
 

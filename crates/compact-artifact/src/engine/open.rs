@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use block_format::Store;
 use block_format::vfs::DiskVfs;
@@ -108,13 +109,15 @@ impl Engine {
             return Ok(false);
         }
         let _one_at_a_time = self.maintenance_lock.lock();
-        if !self.store.refresh()? {
+        let has_changed = self.store.refresh()?;
+        if !self.is_behind.fetch_or(has_changed, Ordering::Relaxed) && !has_changed {
             return Ok(false);
         }
         let settings = Arc::new(read_settings_or(&self.store.snapshot(), &self.options)?);
         let limit = policy::reader_tail_limit(&self.options);
         let state = refreshed(self.store.snapshot(), settings, &self.state(), limit)?;
         self.publish(state);
+        self.is_behind.store(false, Ordering::Relaxed);
         Ok(true)
     }
 

@@ -163,6 +163,23 @@ fn embeddings_of_deleted_records_do_not_keep_recovery_from_its_limit() {
 }
 
 #[test]
+fn a_reader_that_could_not_follow_says_so_until_it_can() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    let reader = options().memory_limit(8 << 20).open_read_only(&path).unwrap();
+    heavy(&artifact);
+    for _ in 0..2 {
+        assert_eq!(reader.refresh().map_err(|e| e.kind()), Err(ErrorKind::TooLarge));
+        assert_eq!(reader.len(), 0);
+    }
+    artifact.seal().unwrap();
+    assert!(reader.refresh().unwrap());
+    assert_eq!(reader.len(), 9_000);
+    assert!(!reader.refresh().unwrap());
+}
+
+#[test]
 fn pieces_that_memory_makes_necessary_have_every_record_between_them() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
