@@ -180,6 +180,16 @@ fn a_reader_that_could_not_follow_says_so_until_it_can() {
 }
 
 #[test]
+fn an_embedding_for_what_the_batch_replaces_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = options().create(temp.path().join("a")).unwrap();
+    let old = artifact.add(record("k")).unwrap();
+    let batch = Batch::new().upsert(record("k")).add_embedding(old, "v", [1.0, 1.0, 0.0]);
+    assert_eq!(artifact.write(batch).unwrap_err().kind(), ErrorKind::NoSuchRecord);
+    assert_eq!(artifact.id_of_key("k").unwrap(), Some(old));
+}
+
+#[test]
 fn pieces_that_memory_makes_necessary_have_every_record_between_them() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");

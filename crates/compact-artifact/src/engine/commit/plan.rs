@@ -158,14 +158,15 @@ impl<'a> Draft<'a> {
     }
 
     fn embed(&mut self, id: RecordId, number: usize, embedding: Embedding) -> Result<()> {
-        let is_deleted = self.deletes.contains(id.0) || self.planned.contains(id.0);
+        let is_deleted = [&self.deletes, &self.replaced, self.planned].iter().any(|ids| ids.contains(id.0));
         // Read here, so that a record that cannot be read fails its own batch only.
         let known = match self.added.remove(&id) {
             None if !is_deleted => AddedEmbeddings::stored(self.state, id)?,
             known => known.filter(|_| !is_deleted),
         };
         let mut known = known.ok_or_else(|| {
-            let message = format!("there is no record {id} to give an embedding to, or it was deleted");
+            let message =
+                format!("there is no record {id} to give an embedding to, or it was deleted or replaced");
             Error::new(ErrorKind::NoSuchRecord, message)
         })?;
         known.add(number, embedding);
