@@ -85,6 +85,7 @@ pub struct BatchReport {
 #[must_use = "records that wait are committed by `finish`"]
 pub struct BatchWriter {
     shared: Arc<Shared>,
+    /// Commits what has waited for `flush_interval`, if there is one.
     timer: Option<JoinHandle<()>>,
 }
 
@@ -93,6 +94,7 @@ struct Shared {
     /// What batches are committed by.
     engine: Arc<Engine>,
     options: BatchOptions,
+    /// What the threads that add have in common.
     buffer: Mutex<Buffer>,
     /// Something was committed, or the end has come.
     changed: Condvar,
@@ -114,6 +116,7 @@ struct Buffer {
     committing: BTreeMap<u64, usize>,
     /// Since when the oldest record waits.
     since: Option<Instant>,
+    /// What was committed so far.
     report: BatchReport,
     /// The error of the first batch that failed.
     failed: Option<Error>,

@@ -1,5 +1,6 @@
 //! Embeddings that come after their records: at any position, again and again, beside readers, sealing, compacting, recovery and damage. Every
 //! index is asked after each step, and a record is found by exactly one row.
+//! One file because every test asks the same questions of the same kind of artifact.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
