@@ -85,7 +85,7 @@ pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
 };
 pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet};
-pub use api::space::{Originals, Quantization, Space, SpaceOptions, metric_name, metric_of_name};
+pub use api::space::{Originals, Quantization, Space, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};

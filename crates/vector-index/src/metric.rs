@@ -1,7 +1,13 @@
 //! What "near" means.
 
-/// How the distance of two vectors is measured. Smaller is nearer, for every metric.
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// How the distance of two vectors is measured. Smaller is nearer, for every metric. Printed and read back as `cosine`, `dot` or `l2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Metric {
     /// One minus the cosine of the angle: 0 for the same direction, 2 for the opposite one. Lengths do not matter, and
     /// vectors of zeros are refused.
@@ -42,6 +48,26 @@ impl Metric {
     }
 }
 
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Cosine => "cosine",
+            Self::Dot => "dot",
+            Self::L2 => "l2",
+        })
+    }
+}
+
+/// From the name that it prints as; any other is an error of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument).
+impl FromStr for Metric {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let named = Self::ALL.into_iter().find(|metric| metric.to_string() == name);
+        named.ok_or_else(|| Error::invalid(format!("expected cosine, dot or l2, found {name:?}")))
+    }
+}
+
 /// Squared lengths whose square roots, and products with others, are exact enough in 32 bits.
 const PLAIN: std::ops::Range<f32> = 1e-24..1e36;
 
@@ -76,6 +102,15 @@ fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_is_what_its_name_says() {
+        for metric in Metric::ALL {
+            assert_eq!(metric.to_string().parse::<Metric>().unwrap(), metric);
+        }
+        let error = "Cosine".parse::<Metric>().unwrap_err();
+        assert_eq!(error.to_string(), "expected cosine, dot or l2, found \"Cosine\"");
+    }
 
     #[test]
     #[expect(clippy::float_cmp, reason = "small integers are exact")]

@@ -54,7 +54,7 @@ pub(crate) fn print(stats: &Stats, memory: &MemoryStats, output: &mut Output) ->
     row("  metadata", bytes(stats.filters_bytes))?;
     for space in &stats.spaces {
         let (name, dimension, metric) =
-            (crate::output::shortened(&space.name, 40), space.dimension, space.metric);
+            (crate::output::shortened(&space.name, 40), space.dimension, &space.metric);
         let (vectors, len, links) = (count(space.vectors), bytes(space.bytes), bytes(space.graph_bytes));
         row(
             "  vectors",

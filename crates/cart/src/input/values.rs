@@ -1,6 +1,8 @@
 //! Values of options.
 
 use compact_artifact::{Durability, Filter, Language, MetadataError, Metric, Originals, RecordId};
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::failure::{Failure, Result};
@@ -38,47 +40,21 @@ pub(crate) fn durability(text: &str) -> Result<Durability, String> {
     }
 }
 
+/// A value that is read from its name.
+fn named<T: FromStr<Err: Display>>(name: &str) -> Result<T, String> {
+    name.parse().map_err(|e: T::Err| e.to_string())
+}
+
 pub(crate) fn metric(text: &str) -> Result<Metric, String> {
-    compact_artifact::metric_of_name(text)
-        .ok_or_else(|| format!("expected cosine, dot or l2, found {text:?}"))
+    named(text)
 }
 
 pub(crate) fn originals(text: &str) -> Result<Originals, String> {
-    match text {
-        "none" => Ok(Originals::None),
-        "f16" => Ok(Originals::F16),
-        "f32" => Ok(Originals::F32),
-        _ => Err(format!("expected none, f16 or f32, found {text:?}")),
-    }
+    text.parse().map_err(|_| format!("expected none, f16 or f32, found {text:?}"))
 }
 
-const LANGUAGES: [(&str, Language); 18] = [
-    ("arabic", Language::Arabic),
-    ("danish", Language::Danish),
-    ("dutch", Language::Dutch),
-    ("english", Language::English),
-    ("finnish", Language::Finnish),
-    ("french", Language::French),
-    ("german", Language::German),
-    ("greek", Language::Greek),
-    ("hungarian", Language::Hungarian),
-    ("italian", Language::Italian),
-    ("norwegian", Language::Norwegian),
-    ("portuguese", Language::Portuguese),
-    ("romanian", Language::Romanian),
-    ("russian", Language::Russian),
-    ("spanish", Language::Spanish),
-    ("swedish", Language::Swedish),
-    ("tamil", Language::Tamil),
-    ("turkish", Language::Turkish),
-];
-
 pub(crate) fn language(text: &str) -> Result<Language, String> {
-    let found = LANGUAGES.iter().find(|(name, _)| *name == text).map(|(_, language)| *language);
-    found.ok_or_else(|| {
-        let names: Vec<&str> = LANGUAGES.iter().map(|(name, _)| *name).collect();
-        format!("expected one of {}, found {text:?}", names.join(", "))
-    })
+    named(text)
 }
 
 /// A filter in its JSON form.

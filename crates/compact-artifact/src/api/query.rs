@@ -245,7 +245,7 @@ impl Query {
         self
     }
 
-    /// Only hits with at least this [`score`](crate::Hit::score).
+    /// Only hits with at least this [`score`](crate::Hit::score): the ranking ends at the first one below it.
     pub fn min_score(mut self, score: f32) -> Self {
         self.min_score = Some(score);
         self

@@ -14,7 +14,11 @@ use crate::api::entry::Entry;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SearchResults {
-    /// The best first; of equals that with the smaller id.
+    /// The best first; equals in the order of their ids. Two things to know:
+    ///
+    /// - By a vector alone, what comes behind the first 64 hits, or [`ef_search`](crate::Query::ef_search), is found by a wider search, and follows what was
+    ///   found before even where it is nearer, so that pages fit together. With `ef_search` at least as large as `k` and `offset` together, all are in order.
+    /// - By words, a record whose embedding came after it was added may stand behind its equals.
     pub hits: Vec<Hit>,
     /// Whether everything was looked at. Otherwise the deadline passed, or a word with `*` or `~` stood for more terms than are looked for.
     pub is_complete: bool,

@@ -119,15 +119,3 @@ impl Space {
 
 /// The longest name of a vector space in bytes.
 const MAX_NAME: usize = 255;
-
-const METRICS: [(Metric, &str); 3] = [(Metric::Cosine, "cosine"), (Metric::Dot, "dot"), (Metric::L2, "l2")];
-
-/// The name of a metric, as it is written in settings and on command lines.
-pub fn metric_name(metric: Metric) -> &'static str {
-    METRICS.iter().find(|(known, _)| *known == metric).map_or("cosine", |(_, name)| name)
-}
-
-/// The metric of a name: `cosine`, `dot` or `l2`.
-pub fn metric_of_name(name: &str) -> Option<Metric> {
-    METRICS.iter().find(|(_, known)| *known == name).map(|(metric, _)| *metric)
-}

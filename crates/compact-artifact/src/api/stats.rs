@@ -56,7 +56,7 @@ pub struct SpaceStats {
     /// Dimensions.
     pub dimension: usize,
     /// `cosine`, `dot` or `l2`.
-    pub metric: &'static str,
+    pub metric: String,
     /// Vectors, those of deleted records included.
     pub vectors: u64,
     /// Bytes of codes, links and originals, sealed or in memory.

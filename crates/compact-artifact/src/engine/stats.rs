@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use super::core::Engine;
-use crate::api::space::metric_name;
 use crate::api::stats::{MemoryStats, SpaceStats, Stats};
 use crate::shard::Vectors;
 use crate::state::{State, View};
@@ -66,7 +65,7 @@ fn stats_of(state: &State) -> Stats {
         SpaceStats {
             name: space.name().to_owned(),
             dimension: space.dimension(),
-            metric: metric_name(space.metric()),
+            metric: space.metric().to_string(),
             vectors: count,
             bytes,
             graph_bytes: vectors.iter().map(|v| v.index.graph_byte_len() as u64).sum(),

@@ -9,7 +9,7 @@ use metadata_index::json;
 use serde::{Deserialize, Serialize};
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::space::{Originals, Quantization, Space, SpaceOptions, metric_name, metric_of_name};
+use crate::api::space::{Originals, Quantization, Space, SpaceOptions};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
 /// The most vector spaces of an artifact.
@@ -84,7 +84,7 @@ impl Settings {
         let spaces = self.spaces.iter().map(|space| StoredSpace {
             name: space.name.clone(),
             dimension: space.options.dimension,
-            metric: metric_name(space.options.metric).to_owned(),
+            metric: space.options.metric.to_string(),
             quantization: space.options.quantization,
             originals: space.options.originals,
         });
@@ -110,7 +110,7 @@ impl Settings {
         let stored: Stored = json::read(bytes).map_err(fault)?;
         let mut spaces: Vec<(String, SpaceOptions)> = Vec::new();
         for space in stored.spaces {
-            let metric = metric_of_name(&space.metric).ok_or_else(|| {
+            let metric = space.metric.parse().map_err(|_| {
                 let message = format!("the metric {:?} of a vector space is not known", space.metric);
                 Error::new(ErrorKind::Unsupported, message)
             })?;
@@ -130,12 +130,7 @@ impl Settings {
 }
 
 fn described(options: &SpaceOptions) -> String {
-    format!(
-        "{} dimensions, {}, originals {:?}",
-        options.dimension,
-        metric_name(options.metric),
-        options.originals
-    )
+    format!("{} dimensions, {}, originals {:?}", options.dimension, options.metric, options.originals)
 }
 
 /// The settings in the store, if it has any. There are two copies, either of which will do.

@@ -194,6 +194,6 @@ fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a
 fn score(metric: Metric, distance: f32) -> f32 {
     match metric {
         Metric::Cosine => 1.0 - distance,
-        Metric::Dot | Metric::L2 => -distance,
+        _ => -distance,
     }
 }

@@ -11,7 +11,7 @@ use crate::api::error::Result;
 use crate::state::View;
 
 impl Search<'_> {
-    /// The best by words: records of equal score in the order of their ids.
+    /// The best by words: records of equal score in the order of their shards and rows, which is that of their ids but for those indexed again.
     pub(super) fn words(&mut self, list: &mut List, words: &lexical_index::Query, len: usize) -> Result<()> {
         let begun = Instant::now();
         let state = self.state;

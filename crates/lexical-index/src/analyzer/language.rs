@@ -1,12 +1,14 @@
 //! What depends on the language: stems and stop words.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
 macro_rules! languages {
     ($($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)?) => {
-        /// A language, for stems and stop words.
+        /// A language, for stems and stop words. Printed and read back by its English name in lower case: `english`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
         #[non_exhaustive]
@@ -15,8 +17,14 @@ macro_rules! languages {
         }
 
         impl Language {
-            #[cfg(test)]
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
+            /// All languages, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            fn name(self) -> String {
+                match self {
+                    $(Self::$name => stringify!($name).to_ascii_lowercase()),+
+                }
+            }
 
             /// Its number in the identity of an analyzer, which is never 0.
             pub(crate) fn code(self) -> u8 {
@@ -40,6 +48,26 @@ macro_rules! languages {
             }
         }
     };
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name())
+    }
+}
+
+/// From the name that it prints as; any other is an error of kind [`Unsupported`](ErrorKind::Unsupported) that lists them.
+impl FromStr for Language {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let named = Self::ALL.iter().copied().find(|language| language.name() == name);
+        named.ok_or_else(|| {
+            let names: Vec<String> = Self::ALL.iter().map(|language| language.name()).collect();
+            let message = format!("expected one of {}, found {name:?}", names.join(", "));
+            Error::new(ErrorKind::Unsupported, message)
+        })
+    }
 }
 
 languages! {
@@ -211,5 +239,22 @@ impl Stemmer {
     #[cfg(not(feature = "stemmers"))]
     pub(crate) fn stem<'a>(&self, _word: &'a str) -> Cow<'a, str> {
         match self.inner {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_what_its_name_says() {
+        for &language in Language::ALL {
+            assert_eq!(language.to_string().parse::<Language>().unwrap(), language);
+        }
+        let error = "Klingon".parse::<Language>().unwrap_err().to_string();
+        assert!(
+            error.contains("expected one of arabic, ") && error.ends_with("found \"Klingon\""),
+            "{error}"
+        );
     }
 }

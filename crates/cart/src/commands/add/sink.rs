@@ -5,7 +5,7 @@ use std::io::Read;
 
 use compact_artifact::{
     Batch, CompactArtifact, Compression, ErrorKind, Filter, Metric, Options, Originals, RecordId,
-    SpaceOptions, metric_name,
+    SpaceOptions,
 };
 use serde_json::{Value, json};
 
@@ -112,8 +112,7 @@ impl<'a> Sink<'a> {
         }
         if !is_new && self.args.metric.is_some_and(|asked| asked != metric) {
             return Err(Failure::usage(format_args!(
-                "--metric: the space {space:?} is there already, with {}",
-                metric_name(metric)
+                "--metric: the space {space:?} is there already, with {metric}"
             )));
         }
         if !is_new && self.args.originals.is_some_and(|asked| asked != originals) {
