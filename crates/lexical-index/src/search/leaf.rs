@@ -1,8 +1,7 @@
-//! What adds to scores: a term or a phrase in one field of one segment, or a group of them.
+//! What adds to scores: a term or a phrase in one field of one segment, or a group of them, which is a query inside a query.
 
-use super::group::Group;
 use super::phrase::Phrase;
-use crate::postings::Cursor;
+use crate::postings::{Cursor, NONE};
 
 #[derive(Debug)]
 pub(super) enum Leaf<'a> {
@@ -92,5 +91,68 @@ impl Leaf<'_> {
             }
             row = self.next_row(row + 1);
         }
+    }
+}
+
+/// Adds the sum of what it finds to a record that has one of each required group, or one of the optional ones where there is no such group,
+/// and none of the excluded ones.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) optional: Vec<Leaf<'a>>,
+    pub(super) required: Vec<Vec<Leaf<'a>>>,
+    pub(super) excluded: Vec<Leaf<'a>>,
+}
+
+impl Group<'_> {
+    pub(super) fn cost(&self) -> u64 {
+        let total = |leaves: &[Leaf<'_>]| leaves.iter().map(Leaf::cost).sum::<u64>();
+        self.required.iter().map(|group| total(group)).min().unwrap_or_else(|| total(&self.optional))
+    }
+
+    pub(super) fn max(&self) -> u32 {
+        let all = self.optional.iter().chain(self.required.iter().flatten());
+        all.fold(0, |sum, leaf| sum.saturating_add(leaf.max()))
+    }
+
+    pub(super) fn max_within(&mut self, low: u32, high: u32) -> u32 {
+        let total = |leaves: &mut Vec<Leaf<'_>>| {
+            leaves.iter_mut().fold(0u32, |sum, leaf| sum.saturating_add(leaf.max_within(low, high)))
+        };
+        let mut sum = total(&mut self.optional);
+        for group in &mut self.required {
+            match total(group) {
+                0 => return 0,
+                max => sum = sum.saturating_add(max),
+            }
+        }
+        sum
+    }
+
+    pub(super) fn next_row(&mut self, row: u32) -> u32 {
+        let total = |leaves: &mut Vec<Leaf<'_>>| {
+            leaves.iter_mut().map(|leaf| leaf.next_row(row)).min().unwrap_or(NONE)
+        };
+        self.required.iter_mut().map(total).max().unwrap_or_else(|| total(&mut self.optional))
+    }
+
+    pub(super) fn units_at(&mut self, row: u32, least: u32) -> u32 {
+        let total = |leaves: &mut Vec<Leaf<'_>>| {
+            leaves.iter_mut().fold(0u32, |sum, leaf| sum.saturating_add(leaf.units_at(row, 0)))
+        };
+        let mut sum = 0u32;
+        for group in &mut self.required {
+            match total(group) {
+                0 => return 0,
+                units => sum = sum.saturating_add(units),
+            }
+        }
+        sum = sum.saturating_add(total(&mut self.optional));
+        let is_enough = sum > least && self.excluded.iter_mut().all(|leaf| leaf.units_at(row, 0) == 0);
+        if is_enough { sum } else { 0 }
+    }
+
+    pub(super) fn is_damaged(&self) -> bool {
+        let all = self.optional.iter().chain(self.required.iter().flatten()).chain(&self.excluded);
+        all.into_iter().any(Leaf::is_damaged)
     }
 }

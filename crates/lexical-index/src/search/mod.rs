@@ -1,6 +1,5 @@
 //! Ranked search over any number of segments, as if they were one.
 
-mod group;
 mod leaf;
 mod phrase;
 mod plan;
@@ -12,8 +11,7 @@ use std::collections::HashMap;
 use row_set::RowSet;
 use wire::Bytes;
 
-use self::group::Group;
-use self::leaf::Leaf;
+use self::leaf::{Group, Leaf};
 use self::phrase::{Phrase, Word};
 use self::plan::{Plan, Planned, Terms, Wanted};
 use self::top::Top;
