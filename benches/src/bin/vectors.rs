@@ -20,7 +20,7 @@ use benches::{Result, median};
 use half::f16;
 use vector_index::{
     AlignedBytes, BuildOptions, Builder, Codes, Index, Int8Quantizer, Metric, Originals, RowSet, Scratch,
-    SearchOptions, SearchPath, Tail,
+    SearchOptions, SearchPath,
 };
 
 /// Rows whose number is a multiple are queries.
@@ -73,16 +73,12 @@ fn load(bytes: &[u8]) -> Result<Data> {
 fn adding(data: &Data, report: &mut String) -> Result<()> {
     let count = data.base.len() / data.dimension;
     let begun = Instant::now();
-    let mut tail = Tail::new(Int8Quantizer::new(Metric::Cosine, data.dimension)?);
+    let mut codes = Codes::new(Int8Quantizer::new(Metric::Cosine, data.dimension)?);
     for (row, vector) in (0..).zip(data.base.chunks_exact(data.dimension)) {
-        tail.push(row, vector)?;
+        codes.push(row, vector)?;
     }
     let rate = count as f64 / begun.elapsed().as_secs_f64();
-    writeln!(
-        report,
-        "Adding {count} vectors of {} to a tail, one thread: {rate:.0} a second.\n",
-        data.dimension
-    )?;
+    writeln!(report, "Quantizing {count} vectors of {}, one thread: {rate:.0} a second.\n", data.dimension)?;
     Ok(())
 }
 

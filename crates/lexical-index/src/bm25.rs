@@ -42,18 +42,18 @@ impl Saturation {
         let average = if tokens == 0 { 1.0 } else { float(tokens) / float(rows.max(1)) };
         let mut saturation = Self { average, table: Vec::with_capacity(TABLE_FREQS) };
         for freq in (1u32..).take(TABLE_FREQS) {
-            let mut of_freq = [0; 256];
-            for (of_len, len) in of_freq.iter_mut().zip(0u32..) {
-                *of_len = saturation.of(freq, len);
+            let mut by_len = [0; 256];
+            for (slot, len) in by_len.iter_mut().zip(0u32..) {
+                *slot = saturation.compute(freq, len);
             }
-            saturation.table.push(of_freq);
+            saturation.table.push(by_len);
         }
         saturation
     }
 
     /// As a fraction of 2^32. Every operation is monotonic in both arguments.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^32 - 1")]
-    pub(crate) fn of(&self, freq: u32, len: u32) -> u32 {
+    pub(crate) fn compute(&self, freq: u32, len: u32) -> u32 {
         let norm = K1 * (1.0 - B + B * (f64::from(len) / self.average));
         (1.0 / (1.0 + norm / f64::from(freq.max(1))) * f64::from(u32::MAX)) as u32
     }
@@ -62,9 +62,9 @@ impl Saturation {
     #[inline]
     pub(crate) fn get(&self, freq: u32, len: u8, exact_len: impl FnOnce() -> u32) -> u32 {
         match self.table.get((freq as usize).wrapping_sub(1)) {
-            Some(of_freq) if len != LONG => of_freq[usize::from(len)],
-            _ if len != LONG => self.of(freq, u32::from(len)),
-            _ => self.of(freq, exact_len()),
+            Some(by_len) if len != LONG => by_len[usize::from(len)],
+            _ if len != LONG => self.compute(freq, u32::from(len)),
+            _ => self.compute(freq, exact_len()),
         }
     }
 

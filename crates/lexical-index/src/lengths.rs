@@ -1,12 +1,8 @@
 //! How many tokens each text has, exactly: a byte a row, and the few lengths that do not fit one, by row.
 
-use wire::try_u32_at;
-
 use crate::bm25::LONG;
 use crate::bytes::Guarded;
-
-/// Bytes of a row and its length.
-pub(crate) const LONG_LEN: usize = 8;
+use crate::part::layout::find_long;
 
 /// The lengths of one field, verified by whoever makes a cursor before any is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +20,7 @@ impl Lengths<'_> {
     }
 
     #[cold]
-    pub(crate) fn of_long(&self, row: u32) -> u32 {
+    pub(crate) fn long_length(&self, row: u32) -> u32 {
         find_long(self.long.as_verified(), row).unwrap_or(u32::from(LONG))
     }
 
@@ -51,23 +47,10 @@ impl Lengths<'_> {
         self.long.verify(0..self.long.len());
     }
 
-    pub(crate) fn of(&self, row: u32) -> u32 {
+    pub(crate) fn get(&self, row: u32) -> u32 {
         match self.byte(row) {
-            LONG => self.of_long(row),
+            LONG => self.long_length(row),
             byte => u32::from(byte),
         }
     }
-}
-
-fn find_long(bytes: &[u8], row: u32) -> Option<u32> {
-    let (mut from, mut to) = (0, bytes.len() / LONG_LEN);
-    while from < to {
-        let middle = from.midpoint(to);
-        match try_u32_at(bytes, middle * LONG_LEN)?.cmp(&row) {
-            std::cmp::Ordering::Equal => return try_u32_at(bytes, middle * LONG_LEN + 4),
-            std::cmp::Ordering::Less => from = middle + 1,
-            std::cmp::Ordering::Greater => to = middle,
-        }
-    }
-    None
 }

@@ -109,7 +109,7 @@ impl Columns for MergedColumns<'_> {
         for input in self.inputs {
             let lengths = input.part.lengths(field);
             let rows = 0..input.part.header().rows;
-            rows.filter(|&row| input.live.rank(row).is_some()).for_each(|row| found(lengths.of(row)));
+            rows.filter(|&row| input.live.rank(row).is_some()).for_each(|row| found(lengths.get(row)));
         }
         Ok(())
     }

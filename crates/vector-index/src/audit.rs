@@ -1,5 +1,5 @@
 //! How much of the truth searches find, measured on the index itself.
-#![expect(clippy::cast_precision_loss, reason = "shares and means of counts")]
+#![expect(clippy::cast_precision_loss, reason = "fractions and means of counts")]
 
 use wire::Bytes;
 
@@ -21,9 +21,9 @@ pub enum Sample<'a> {
 pub struct Recall {
     /// The width.
     pub ef_search: usize,
-    /// The mean share of the true `k` nearest, by an exact scan of the codes, that were found.
+    /// The mean fraction of the true `k` nearest, by an exact scan of the codes, that were found.
     pub mean: f64,
-    /// The share for the worst query.
+    /// The fraction for the worst query.
     pub worst: f64,
     /// Distances computed for a query, on average.
     pub distances: f64,
@@ -62,7 +62,7 @@ impl<B: Bytes> Index<B> {
         efs.iter().map(|&ef| self.recall(&truth, options, ef)).collect()
     }
 
-    /// The smallest width of search, to within an eighth, that finds at least the share `target` of the truth on average; `None` if
+    /// The smallest width of search, to within an eighth, that finds at least the fraction `target` of the truth on average; `None` if
     /// none up to 16,384 does. Otherwise like [`audit_recall`](Self::audit_recall).
     pub fn ef_for_recall(
         &self,
@@ -132,21 +132,21 @@ impl<B: Bytes> Index<B> {
     fn recall(&self, truth: &Truth, options: &SearchOptions<'_>, ef: usize) -> Result<Recall> {
         let scratch = Pooled::new();
         let options = options.with_k(truth.k).exact(false).ef_search(ef);
-        let shares = options.workers().map(&truth.queries, |query| {
+        let fractions = options.workers().map(&truth.queries, |query| {
             scratch.with(|scratch: &mut Scratch| {
                 let found = self.rows_found(&query.vector, query.itself, &options, scratch)?;
                 let hit = query.rows.iter().filter(|row| found.binary_search(row).is_ok()).count();
-                let share = if query.rows.is_empty() { 1.0 } else { hit as f64 / query.rows.len() as f64 };
-                Ok((share, scratch.statistics().distances))
+                let fraction = if query.rows.is_empty() { 1.0 } else { hit as f64 / query.rows.len() as f64 };
+                Ok((fraction, scratch.statistics().distances))
             })
         });
-        let shares: Vec<(f64, u64)> = shares.into_iter().collect::<Result<_>>()?;
-        let count = shares.len() as f64;
+        let fractions: Vec<(f64, u64)> = fractions.into_iter().collect::<Result<_>>()?;
+        let count = fractions.len() as f64;
         Ok(Recall {
             ef_search: ef,
-            mean: shares.iter().map(|(share, _)| share).sum::<f64>() / count,
-            worst: shares.iter().map(|&(share, _)| share).fold(1.0, f64::min),
-            distances: shares.iter().map(|&(_, distances)| distances as f64).sum::<f64>() / count,
+            mean: fractions.iter().map(|(fraction, _)| fraction).sum::<f64>() / count,
+            worst: fractions.iter().map(|&(fraction, _)| fraction).fold(1.0, f64::min),
+            distances: fractions.iter().map(|&(_, distances)| distances as f64).sum::<f64>() / count,
         })
     }
 

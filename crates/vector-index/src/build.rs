@@ -3,16 +3,17 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use wire::AlignedBytes;
-use wire::Bytes;
+use wire::{AlignedBytes, Bytes};
 
 use crate::codes::Codes;
+use crate::codes::planes::Planes;
+use crate::codes::query::Terms;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::builder::{self, Progress, SEEDS_ENOUGH, Seeds, node_id};
+use crate::graph::builder::{self, Progress, SEEDS_ENOUGH, Seeds};
 use crate::index::{Index, View};
+use crate::node::node_id;
 use crate::options::BuildOptions;
-use crate::planes::Planes;
-use crate::quantize::{Int8Quantizer, Terms};
+use crate::quantize::Int8Quantizer;
 
 /// Builds indexes, in the rayon pool that it is called from, or [without one](BuildOptions::parallel).
 ///
@@ -236,12 +237,12 @@ impl<'a> Merge<'a> {
 fn list_past_deleted(view: &View<'_>, node: u32, position_of: &[Option<u32>]) -> Vec<u32> {
     let links = view.lowest();
     let position = |node: u32| position_of[node as usize];
-    let mut list: Vec<u32> = links.of(node).filter_map(position).collect();
-    for gone in links.of(node).filter(|&neighbour| position(neighbour).is_none()) {
+    let mut list: Vec<u32> = links.neighbours(node).filter_map(position).collect();
+    for gone in links.neighbours(node).filter(|&neighbour| position(neighbour).is_none()) {
         if list.len() >= SEEDS_ENOUGH {
             break;
         }
-        list.extend(links.of(gone).filter(|&other| other != node).filter_map(position));
+        list.extend(links.neighbours(gone).filter(|&other| other != node).filter_map(position));
     }
     list.sort_unstable();
     list.dedup();

@@ -36,7 +36,7 @@
 //!   then found by a search for itself. [`Builder::merge`] makes an index of others, and of new vectors, without those deleted.
 //! - An [`Index`] is those bytes. Opening reads a header. A [`search`](Index::search) walks the graph, or scans, whichever costs
 //!   less for the [filter](SearchOptions::filter) at hand; what it needs lies in a [`Scratch`] that it never outgrows.
-//! - Where there is no graph, because vectors are few or a [`Tail`] that still grows, a search passes over their signs, a bit a
+//! - Where there is no graph, because vectors are few, a search passes over their signs, a bit a
 //!   dimension, and compares the best by their codes.
 //! - [`Index::audit_recall`] tells how much of the truth is found, and [`Index::ef_for_recall`] what it takes.
 //!
@@ -56,6 +56,7 @@ compile_error!("indexes are read in place and are little-endian");
 mod audit;
 mod build;
 mod codes;
+mod distinct;
 #[cfg(test)]
 mod docs;
 mod error;
@@ -65,14 +66,13 @@ pub mod hnsw_rs;
 mod index;
 mod kernel;
 mod metric;
+mod node;
 mod options;
-mod planes;
 mod quantize;
 mod repeats;
 mod scratch;
 mod sketch;
 mod space;
-mod tail;
 mod workers;
 
 pub use audit::{Recall, Sample};
@@ -86,5 +86,4 @@ pub use metric::Metric;
 pub use options::BuildOptions;
 pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, QuantizationStatistics};
 pub use row_set::RowSet;
-pub use tail::Tail;
 pub use wire::{AlignedBytes, Bytes, NotVerified};

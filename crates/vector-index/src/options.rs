@@ -55,8 +55,9 @@ impl BuildOptions {
         self
     }
 
-    /// From how many vectors on there is a graph. Fewer take no time to build, and every search passes over all of them: over the high
-    /// plane of their codes, then over the whole codes of the best [`ef_search`](crate::SearchOptions::ef_search).
+    /// From how many vectors on there is a graph. Fewer take no time to build, and every search passes over all of them: over the signs of
+    /// their codes, or over the high plane of calibrated ones, then over the whole codes of the best: twice
+    /// [`ef_search`](crate::SearchOptions::ef_search) of them, or as many.
     /// Default: 2,000.
     pub fn graph_from(mut self, vectors: usize) -> Self {
         self.graph_from = vectors;

@@ -4,10 +4,9 @@
     reason = "shares of counts, and one rounding of exact integers, the same on every machine"
 )]
 
+use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
-use crate::planes::QueryCodes;
-use crate::space::{QueryRef, QueryRoom};
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -48,36 +47,6 @@ pub struct QuantizationStatistics {
     pub mean_cosine_error: f64,
     /// The largest of them.
     pub worst_cosine_error: f64,
-}
-
-/// What is known of a stored vector beside its codes: its distance from a query is
-/// `query.base + a + b * (query.offset + query.scale * dot)`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C)]
-pub(crate) struct Terms {
-    /// The squared norm under L2, otherwise 0.
-    pub(crate) a: f32,
-    /// The scale of the codes; under cosine divided by the norm.
-    pub(crate) b: f32,
-}
-
-/// The factors of a query; see [`Terms`]. Its codes lie beside it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct QueryTerms {
-    pub(crate) base: f32,
-    pub(crate) offset: f32,
-    pub(crate) scale: f32,
-}
-
-impl QueryTerms {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "one rounding of an exact integer, the same on every machine"
-    )]
-    #[inline]
-    pub(crate) fn distance(self, dot: i32, terms: Terms) -> f32 {
-        self.base + terms.a + terms.b * (self.offset + self.scale * dot as f32)
-    }
 }
 
 impl Int8Quantizer {
@@ -182,7 +151,7 @@ impl Int8Quantizer {
             let error = error.filter(|error| error.is_finite()).unwrap_or(0.0);
             (sum, worst, vectors) = (sum + error, worst.max(error), vectors + 1);
         }
-        let mean = |total: f64, of: usize| if of == 0 { 0.0 } else { total / of as f64 };
+        let mean = |total: f64, count: usize| if count == 0 { 0.0 } else { total / count as f64 };
         Ok(QuantizationStatistics {
             vectors,
             saturated: mean(saturated as f64, vectors * self.dimension),
@@ -392,7 +361,9 @@ fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8])
 /// of the mantissa counts ones, and the lowest byte is the result. Compilers turn this into vector instructions everywhere.
 fn round_to_i8(value: f32) -> i8 {
     const ONES: f32 = 12_582_912.0; // 1.5 * 2^23
-    (value + ONES).to_bits().to_le_bytes()[0].cast_signed()
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest byte")]
+    let byte = (value + ONES).to_bits() as u8;
+    byte.cast_signed()
 }
 fn squared_norm(codes: &[i8]) -> f32 {
     codes.iter().map(|&code| i32::from(code) * i32::from(code)).sum::<i32>() as f32

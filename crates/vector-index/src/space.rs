@@ -4,11 +4,13 @@ use rayon::prelude::*;
 
 use bytemuck::Zeroable;
 
-use crate::graph::builder::node_id;
+use crate::codes::layout::{self, Aligned, codes_mut, groups, walks_by_whole_codes};
+use crate::codes::planes::{OwnedPlanes, Planes};
+use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::index::checks::Checks;
 use crate::kernel::Kernel;
-use crate::planes::{Aligned, Line, OwnedPlanes, Planes, QueryCodes, groups};
-use crate::quantize::{Int8Quantizer, QueryTerms, Terms};
+use crate::node::node_id;
+use crate::quantize::Int8Quantizer;
 use crate::workers::Workers;
 
 /// Stored vectors, and how distances from them are computed.
@@ -40,32 +42,6 @@ impl TermsRef<'_> {
     }
 }
 
-/// A query as codes and factors.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct QueryRef<'a> {
-    pub(crate) codes: QueryCodes<'a>,
-    pub(crate) terms: QueryTerms,
-}
-
-/// Where the codes of a query are written.
-#[derive(Debug, Default)]
-pub(crate) struct QueryRoom(Vec<Aligned>);
-
-impl QueryRoom {
-    /// Room for so many codes, with zeros behind them.
-    pub(crate) fn codes(&mut self, dimension: usize) -> &mut [i8] {
-        self.0.resize(groups(dimension), Aligned::zeroed());
-        if let Some(last) = self.0.last_mut() {
-            *last = Aligned::zeroed();
-        }
-        &mut bytemuck::cast_slice_mut(&mut self.0)[..dimension]
-    }
-
-    pub(crate) fn lines(&self) -> &[Line] {
-        bytemuck::cast_slice(&self.0)
-    }
-}
-
 /// Room for dot products.
 #[derive(Debug, Default)]
 pub(crate) struct Dots {
@@ -74,20 +50,13 @@ pub(crate) struct Dots {
 }
 
 impl Dots {
-    fn of(&mut self, len: usize) -> (&mut [i32], &mut [i32]) {
+    fn room(&mut self, len: usize) -> (&mut [i32], &mut [i32]) {
         if self.sums.len() < len {
             self.sums.resize(len, 0);
             self.low.resize(len, 0);
         }
         (&mut self.sums[..len], &mut self.low[..len])
     }
-}
-
-/// A walk compares vectors of at most so many times 64 dimensions by their whole codes.
-const FEW_LINES: usize = 1;
-
-pub(crate) fn walks_by_whole_codes(dimension: usize) -> bool {
-    groups(dimension) <= FEW_LINES
 }
 
 impl Space<'_> {
@@ -101,13 +70,13 @@ impl Space<'_> {
         dots: &mut Dots,
         mut each: impl FnMut(u32, f32),
     ) {
-        if query.codes.lines.len() <= FEW_LINES {
+        if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {
             return self.distances(query, nodes, dots, each);
         }
         if let Some(checks) = self.checks {
             checks.high(nodes);
         }
-        let (sums, _) = dots.of(nodes.len());
+        let (sums, _) = dots.room(nodes.len());
         self.planes.rough_dots(self.kernel, query.codes, nodes, sums);
         for (&node, &dot) in nodes.iter().zip(&*sums) {
             each(node, query.terms.distance(dot, self.terms.get(node)));
@@ -127,7 +96,7 @@ impl Space<'_> {
             checks.high(nodes);
             checks.low(nodes);
         }
-        let (sums, low) = dots.of(nodes.len());
+        let (sums, low) = dots.room(nodes.len());
         self.planes.dots(self.kernel, query.codes, nodes, sums, low);
         for (&node, &dot) in nodes.iter().zip(&*sums) {
             each(node, query.terms.distance(dot, self.terms.get(node)));
@@ -178,7 +147,7 @@ impl Nodes {
         let mut lines = vec![Aligned::zeroed(); self.len() * stride];
         let as_query = |(node, lines): (usize, &mut [Aligned])| {
             let node = u32::try_from(node).unwrap_or(u32::MAX);
-            let codes = &mut bytemuck::cast_slice_mut(lines)[..dimension];
+            let codes = &mut codes_mut(lines)[..dimension];
             self.planes.as_ref().unpack(node, codes);
             let vector = self.quantizer.decode(codes, 1.0);
             self.quantizer.encode_query(&vector, codes)
@@ -219,7 +188,7 @@ impl Nodes {
         let at = node as usize;
         if let Some((lines, terms)) = &self.queries {
             let stride = groups(self.quantizer.dimension());
-            let codes = QueryCodes::new(bytemuck::cast_slice(&lines[at * stride..][..stride]));
+            let codes = QueryCodes::new(layout::lines(&lines[at * stride..][..stride]));
             return QueryRef { codes, terms: terms[at] };
         }
         self.planes.as_ref().unpack(node, room.codes(self.quantizer.dimension()));

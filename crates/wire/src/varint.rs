@@ -58,6 +58,31 @@ pub fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Passes over up to `count` varints, without decoding them. Returns how many bytes and how many varints it passed: fewer than `count` if
+/// `bytes` end before, perhaps within a varint.
+///
+/// Each varint ends with its first byte below 128, so they are counted eight bytes at a time.
+#[must_use]
+pub fn skip_varints(bytes: &[u8], count: u64) -> (usize, u64) {
+    const UPPER_BITS: u64 = 0x8080_8080_8080_8080;
+    let (mut passed, mut left) = (0, count);
+    for eight in bytes.as_chunks::<8>().0 {
+        let ends = u64::from((!u64::from_le_bytes(*eight) & UPPER_BITS).count_ones());
+        if ends >= left {
+            break;
+        }
+        (left, passed) = (left - ends, passed + 8);
+    }
+    for &byte in &bytes[passed..] {
+        if left == 0 {
+            break;
+        }
+        passed += 1;
+        left -= u64::from(byte < 128);
+    }
+    (passed, count - left)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -76,6 +101,19 @@ mod tests {
             prop_assert_eq!(varint32_at(&out, &mut 0), u32::try_from(value).ok());
             prop_assert_eq!(varint_at(&out[..out.len() - 1], &mut 0), None);
             prop_assert_eq!(take_varint(&mut &out[..out.len() - 1]), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn varints_are_passed_over_as_if_each_was_read(values in prop::collection::vec((any::<u64>(), 0..64u32), 0..60), count in 0..70u64) {
+            let mut out = Vec::new();
+            for (value, by) in &values {
+                put_varint(&mut out, value >> by);
+            }
+            let mut at = 0;
+            let read = (0..count).take_while(|_| varint_at(&out, &mut at).is_some()).count() as u64;
+            prop_assert_eq!(skip_varints(&out, count), (at, read));
         }
     }
 

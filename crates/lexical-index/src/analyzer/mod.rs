@@ -158,7 +158,7 @@ impl Analyzer {
         let mut scratch = Scratch::default();
         let mut position = 0u32;
         words::words(text, language::elisions(self.language()), |range| {
-            self.analyze(cut(&text[range.clone()], MAX_WORD_LEN), &mut scratch);
+            self.analyze(truncate(&text[range.clone()], MAX_WORD_LEN), &mut scratch);
             for term in &scratch.terms[..scratch.count] {
                 found(term, range.clone(), position);
             }
@@ -169,8 +169,8 @@ impl Analyzer {
     /// A word in the form of terms but not stemmed, for words whose ends are not known.
     pub(crate) fn folded(&self, word: &str) -> String {
         let (mut cased, mut plain) = (String::new(), String::new());
-        self.fold(cut(word, MAX_WORD_LEN), &mut cased, &mut plain);
-        plain.truncate(cut(&plain, MAX_TERM_LEN).len());
+        self.fold(truncate(word, MAX_WORD_LEN), &mut cased, &mut plain);
+        plain.truncate(truncate(&plain, MAX_TERM_LEN).len());
         plain
     }
 
@@ -290,7 +290,7 @@ pub(crate) fn has_words(text: &str) -> bool {
 
 /// Adds a term that the word does not have yet.
 fn put_term(terms: &mut [String; MAX_FORMS], count: &mut usize, term: &str) {
-    let term = cut(term, MAX_TERM_LEN);
+    let term = truncate(term, MAX_TERM_LEN);
     let (known, free) = terms.split_at_mut(*count);
     if let Some(next) =
         free.first_mut().filter(|_| !term.is_empty() && known.iter().all(|other| other != term))
@@ -320,13 +320,13 @@ fn check_version(version: u8) -> Result<()> {
         _ => (ErrorKind::NewerFormat, "use the release that wrote them, or a later one"),
     };
     let message = format!(
-        "words were cut by version {version} of the analyzer, and this library has version {VERSION}; {what_next}"
+        "words were split by version {version} of the analyzer, and this library has version {VERSION}; {what_next}"
     );
     Err(Error::new(kind, message))
 }
 
 /// The beginning of `text` up to `len` bytes, ending with a whole character.
-fn cut(text: &str, len: usize) -> &str {
+fn truncate(text: &str, len: usize) -> &str {
     &text[..text.floor_char_boundary(len)]
 }
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use wire::{ALIGN, chunk_table_len, crc32, put, try_u16_at, try_u32_at, try_u64_at};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::lengths::LONG_LEN;
 
 /// Part header.
 pub(crate) mod header {
@@ -148,15 +147,16 @@ impl Header {
 
     /// The header of a part, if its checksum holds.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let cut = || Error::damaged(format!("a part of {} bytes is shorter than its header", bytes.len()));
+        let truncated =
+            || Error::damaged(format!("a part of {} bytes is shorter than its header", bytes.len()));
         if !bytes.starts_with(&MAGIC) {
             return Err(Error::new(ErrorKind::NotAPart, "expected the magic of a lexical part").at(0));
         }
-        let (head, rest) = bytes.split_at_checked(header::LEN).ok_or_else(cut)?;
+        let (head, rest) = bytes.split_at_checked(header::LEN).ok_or_else(truncated)?;
         let u32_of = |at| try_u32_at(head, at).unwrap_or(0);
         let u64_of = |at| try_u64_at(head, at).unwrap_or(0);
         let fields = u32_of(header::FIELD_COUNT) as usize;
-        let entries = fields.checked_mul(field::LEN).and_then(|len| rest.get(..len)).ok_or_else(cut)?;
+        let entries = fields.checked_mul(field::LEN).and_then(|len| rest.get(..len)).ok_or_else(truncated)?;
         if crc32(&[&head[..header::CRC], entries]) != u32_of(header::CRC) {
             return Err(
                 Error::damaged("the checksum of the header of a lexical part does not hold").at(header::CRC)
@@ -215,4 +215,28 @@ fn decode_field(entry: &[u8]) -> Result<(&str, FieldStats)> {
     let name = name.ok_or_else(|| Error::damaged("the name of a field of a lexical part is not a text"))?;
     let tokens = try_u64_at(entry, field::TOKENS).unwrap_or(0);
     Ok((name, FieldStats { tokens, long: try_u32_at(entry, field::LONG).unwrap_or(0) }))
+}
+
+/// Bytes of a row and its length, where that does not fit a byte.
+pub(crate) const LONG_LEN: usize = 8;
+
+pub(crate) fn encode_long(row: u32, len: u32) -> [u8; LONG_LEN] {
+    let mut entry = [0; LONG_LEN];
+    put(&mut entry, 0, row.to_le_bytes());
+    put(&mut entry, 4, len.to_le_bytes());
+    entry
+}
+
+/// The length of a row, among entries that ascend by row.
+pub(crate) fn find_long(bytes: &[u8], row: u32) -> Option<u32> {
+    let (mut from, mut to) = (0, bytes.len() / LONG_LEN);
+    while from < to {
+        let middle = from.midpoint(to);
+        match try_u32_at(bytes, middle * LONG_LEN)?.cmp(&row) {
+            std::cmp::Ordering::Equal => return try_u32_at(bytes, middle * LONG_LEN + 4),
+            std::cmp::Ordering::Less => from = middle + 1,
+            std::cmp::Ordering::Greater => to = middle,
+        }
+    }
+    None
 }

@@ -127,7 +127,7 @@ impl<B: Bytes> Part<B> {
         for field in 0..self.header.stats.len() {
             let lengths = part.lengths(field);
             for row in rows.clone().filter(|&row| row < self.header.rows) {
-                tokens = tokens.saturating_add(lengths.of(row).into());
+                tokens = tokens.saturating_add(lengths.get(row).into());
             }
         }
         part.finish()?;

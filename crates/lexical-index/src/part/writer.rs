@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use fst::MapBuilder;
 use wire::{CHUNK_LEN, ChunkWriter};
 
-use super::layout::{FieldStats, Fields, Header};
+use super::layout::{FieldStats, Fields, Header, encode_long};
 use crate::bm25::LONG;
 use crate::error::{Error, Result};
 use crate::postings::{Encoder, Postings};
@@ -156,10 +156,7 @@ fn write_lengths(body: &mut ChunkWriter<impl Write>, columns: &impl Columns, fie
     let mut outcome = Ok(());
     columns.each_length(field, &mut |len| {
         if len >= u32::from(LONG) && outcome.is_ok() {
-            let mut entry = [0; crate::lengths::LONG_LEN];
-            entry[..4].copy_from_slice(&row.to_le_bytes());
-            entry[4..].copy_from_slice(&len.to_le_bytes());
-            outcome = body.write_all(&entry);
+            outcome = body.write_all(&encode_long(row, len));
         }
         row = row.wrapping_add(1);
     })?;

@@ -1,8 +1,7 @@
 //! Going forward through the postings of one term.
 
 use super::BLOCK_LEN;
-use super::layout::{List, WIDTHS_LEN, take_posting, widths};
-use super::pack::{BYTES_PER_BIT, unpack};
+use super::layout::{BYTES_PER_BIT, List, WIDTHS_LEN, take_posting, unpack, widths};
 use super::positions::Positions;
 use crate::bm25::{LONG, Saturation, units};
 use crate::bytes::Guarded;
@@ -23,7 +22,7 @@ pub(crate) struct Weigh<'a> {
 impl Weigh<'_> {
     #[inline]
     pub(crate) fn units(&self, row: u32, freq: u32) -> u32 {
-        let saturation = self.saturation.get(freq, self.lengths.byte(row), || self.lengths.of_long(row));
+        let saturation = self.saturation.get(freq, self.lengths.byte(row), || self.lengths.long_length(row));
         units(self.weight, saturation)
     }
 
@@ -454,8 +453,7 @@ fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{Impacts, Skip};
-    use super::super::pack::pack;
+    use super::super::layout::{Impacts, Skip, pack};
     use super::*;
     use wire::put_varint;
 

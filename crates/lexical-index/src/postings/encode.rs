@@ -4,8 +4,8 @@ use std::io::Write;
 
 use wire::put_varint;
 
-use super::layout::{Impacts, Skip, Value, is_short, put_posting};
-use super::{BLOCK_LEN, pack};
+use super::BLOCK_LEN;
+use super::layout::{Impacts, Skip, Value, is_short, pack, put_posting, width};
 use crate::error::{Error, ErrorKind, Result};
 
 /// All postings of one term, in the order of their rows.
@@ -123,7 +123,7 @@ impl<L: Write, P: Write> Encoder<L, P> {
             let skip = Skip {
                 last_row: before,
                 end: full(self.blocks.len())?,
-                impacts: Impacts::of(freqs, &postings.lens[start..end]),
+                impacts: Impacts::new(freqs, &postings.lens[start..end]),
                 positions: place,
             };
             skip.encode(has_positions, &mut self.skips);
@@ -145,10 +145,10 @@ fn put_block(out: &mut Vec<u8>, mut before: u32, rows: &[u32], freqs: &[u32]) {
         extra[i] = freq - 1;
         before = row;
     }
-    let (gap_width, freq_width) = (pack::width(&gaps), pack::width(&extra));
+    let (gap_width, freq_width) = (width(&gaps), width(&extra));
     out.extend_from_slice(&[gap_width, freq_width]);
-    pack::pack(&gaps, gap_width, out);
-    pack::pack(&extra, freq_width, out);
+    pack(&gaps, gap_width, out);
+    pack(&extra, freq_width, out);
 }
 
 fn put_short(out: &mut Vec<u8>, mut before: u32, rows: &[u32], freqs: &[u32]) {

@@ -3,7 +3,6 @@
 mod cursor;
 mod encode;
 pub(crate) mod layout;
-mod pack;
 mod positions;
 
 pub(crate) use self::cursor::{Cursor, NONE, Weigh};

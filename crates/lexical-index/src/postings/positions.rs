@@ -1,6 +1,6 @@
 //! Where in a text a term occurs.
 
-use wire::{MAX_VARINT_LEN, varint32_at};
+use wire::{MAX_VARINT_LEN, skip_varints, varint32_at};
 
 use crate::bytes::Guarded;
 
@@ -37,28 +37,13 @@ impl<'a> Positions<'a> {
         varint32_at(self.bytes.as_verified(), &mut self.at)
     }
 
-    /// Passes over so many of them. Each ends with its first byte below 128, so they are counted and not decoded.
+    /// Passes over so many of them.
     pub(crate) fn pass_over(&mut self, mut count: u64) {
-        const UPPER_BITS: u64 = 0x8080_8080_8080_8080;
         while count > 0 && self.at < self.bytes.len() {
             self.verify_ahead();
-            let piece = &self.bytes.as_verified()[self.at..self.bytes.len().min(self.verified)];
-            let mut passed = 0;
-            for eight in piece.as_chunks::<8>().0 {
-                let ends = u64::from((!u64::from_le_bytes(*eight) & UPPER_BITS).count_ones());
-                if ends >= count {
-                    break;
-                }
-                (count, passed) = (count - ends, passed + 8);
-            }
-            for &byte in &piece[passed..] {
-                passed += 1;
-                count -= u64::from(byte < 128);
-                if count == 0 {
-                    break;
-                }
-            }
-            self.at += passed;
+            let verified = &self.bytes.as_verified()[self.at..self.bytes.len().min(self.verified)];
+            let (passed, positions) = skip_varints(verified, count);
+            (self.at, count) = (self.at + passed, count - positions);
         }
     }
 

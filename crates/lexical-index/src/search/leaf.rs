@@ -1,4 +1,4 @@
-//! What adds to scores: a term or a phrase in one field of one segment, or a group of them, which is a query inside a query.
+//! What adds to scores: a term or a phrase in one field of one segment, or a group of them.
 
 use super::phrase::Phrase;
 use crate::postings::{Cursor, NONE};
@@ -20,7 +20,7 @@ impl Leaf<'_> {
         }
     }
 
-    /// At least `k` records get so much or more, or it is 0.
+    /// Lower bound of the `k`-th best score; 0 while unknown.
     pub(super) fn reached_by(&self, k: usize) -> u32 {
         match self {
             Self::Term(cursor) => cursor.reached_by(k),
@@ -28,7 +28,7 @@ impl Leaf<'_> {
         }
     }
 
-    /// No record gets more.
+    /// Upper bound of the score of every record.
     pub(super) fn max(&self) -> u32 {
         match self {
             Self::Term(cursor) => cursor.max(),
@@ -37,7 +37,7 @@ impl Leaf<'_> {
         }
     }
 
-    /// No record from `low` to before `high` gets more; 0 if none gets anything.
+    /// Upper bound of the scores in rows from `low` to before `high`; 0 if none has a score.
     pub(super) fn max_within(&mut self, low: u32, high: u32) -> u32 {
         match self {
             Self::Term(cursor) => cursor.max_within(low, high),
@@ -46,7 +46,7 @@ impl Leaf<'_> {
         }
     }
 
-    /// No record from `row` to before this gets anything.
+    /// Lower bound of the first row from `row` on that has a score.
     pub(super) fn next_row(&mut self, row: u32) -> u32 {
         match self {
             Self::Term(cursor) => cursor.next_row(row),
@@ -105,8 +105,8 @@ pub(super) struct Group<'a> {
 
 impl Group<'_> {
     pub(super) fn cost(&self) -> u64 {
-        let total = |leaves: &[Leaf<'_>]| leaves.iter().map(Leaf::cost).sum::<u64>();
-        self.required.iter().map(|group| total(group)).min().unwrap_or_else(|| total(&self.optional))
+        let cost = |leaves: &[Leaf<'_>]| leaves.iter().map(Leaf::cost).sum::<u64>();
+        self.required.iter().map(|group| cost(group)).min().unwrap_or_else(|| cost(&self.optional))
     }
 
     pub(super) fn max(&self) -> u32 {
@@ -115,12 +115,12 @@ impl Group<'_> {
     }
 
     pub(super) fn max_within(&mut self, low: u32, high: u32) -> u32 {
-        let total = |leaves: &mut Vec<Leaf<'_>>| {
+        let max_of = |leaves: &mut Vec<Leaf<'_>>| {
             leaves.iter_mut().fold(0u32, |sum, leaf| sum.saturating_add(leaf.max_within(low, high)))
         };
-        let mut sum = total(&mut self.optional);
+        let mut sum = max_of(&mut self.optional);
         for group in &mut self.required {
-            match total(group) {
+            match max_of(group) {
                 0 => return 0,
                 max => sum = sum.saturating_add(max),
             }
@@ -129,24 +129,24 @@ impl Group<'_> {
     }
 
     pub(super) fn next_row(&mut self, row: u32) -> u32 {
-        let total = |leaves: &mut Vec<Leaf<'_>>| {
+        let next_of = |leaves: &mut Vec<Leaf<'_>>| {
             leaves.iter_mut().map(|leaf| leaf.next_row(row)).min().unwrap_or(NONE)
         };
-        self.required.iter_mut().map(total).max().unwrap_or_else(|| total(&mut self.optional))
+        self.required.iter_mut().map(next_of).max().unwrap_or_else(|| next_of(&mut self.optional))
     }
 
     pub(super) fn units_at(&mut self, row: u32, least: u32) -> u32 {
-        let total = |leaves: &mut Vec<Leaf<'_>>| {
+        let units_of = |leaves: &mut Vec<Leaf<'_>>| {
             leaves.iter_mut().fold(0u32, |sum, leaf| sum.saturating_add(leaf.units_at(row, 0)))
         };
         let mut sum = 0u32;
         for group in &mut self.required {
-            match total(group) {
+            match units_of(group) {
                 0 => return 0,
                 units => sum = sum.saturating_add(units),
             }
         }
-        sum = sum.saturating_add(total(&mut self.optional));
+        sum = sum.saturating_add(units_of(&mut self.optional));
         let is_enough = sum > least && self.excluded.iter_mut().all(|leaf| leaf.units_at(row, 0) == 0);
         if is_enough { sum } else { 0 }
     }

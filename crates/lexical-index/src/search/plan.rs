@@ -88,10 +88,10 @@ impl Plan {
     /// A term that is wanted twice weighs twice as much, and is looked up once.
     fn unite(&mut self) {
         self.optional.sort_by(|a, b| a.key().cmp(&b.key()));
-        self.optional.dedup_by(|again, first| {
-            let is_same = again.key().is_some() && again.key() == first.key();
+        self.optional.dedup_by(|later, first| {
+            let is_same = later.key().is_some() && later.key() == first.key();
             if let (true, Wanted::Terms(first)) = (is_same, first) {
-                first.weight += again.weight();
+                first.weight += later.weight();
             }
             is_same
         });
@@ -205,8 +205,8 @@ impl Planner<'_> {
         let mut words: Vec<(Vec<Vec<u8>>, u32)> =
             self.words_of(text).into_iter().map(|slot| (slot.terms, 1)).collect();
         words.sort_unstable();
-        words.dedup_by(|again, first| {
-            let is_same = again.0 == first.0;
+        words.dedup_by(|later, first| {
+            let is_same = later.0 == first.0;
             first.1 += u32::from(is_same);
             is_same
         });
@@ -220,14 +220,14 @@ impl Planner<'_> {
         }
     }
 
-    /// The terms of one word in each field. Several share the weight of the word.
+    /// The terms of one word in each field. Several divide the weight of the word among them.
     fn any_of(&self, terms: &[Vec<u8>], boost: f64, fields: &[usize]) -> Vec<Wanted> {
-        let share = boost / f64::from(u32::try_from(terms.len()).unwrap_or(1));
+        let portion = boost / f64::from(u32::try_from(terms.len()).unwrap_or(1));
         let mut group = Vec::new();
         for &field in fields {
             group.extend(terms.iter().filter_map(|term| {
                 let weight = self.searcher.weight(field, self.searcher.df(field, term)?);
-                Some(Wanted::term(field, term.clone(), weight * share))
+                Some(Wanted::term(field, term.clone(), weight * portion))
             }));
         }
         group
@@ -247,7 +247,7 @@ impl Planner<'_> {
         let mut slots = self.words_of(text);
         if order == Order::Anywhere {
             slots.sort_unstable_by(|a, b| a.terms.cmp(&b.terms));
-            slots.dedup_by(|again, first| again.terms == first.terms);
+            slots.dedup_by(|later, first| later.terms == first.terms);
         }
         self.words = self.words.saturating_add(slots.len().saturating_mul(clause.fields.len()));
         if slots.is_empty() || self.words > MAX_WORDS {

@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 
 use super::hierarchy::Hierarchy;
-use super::layer::{InsertScratch, Layer, LayerOptions, Waiting};
+use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
 use super::repair;
 use crate::codes::Codes;
+use crate::distinct::Distinct;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Kernel;
+use crate::node::node_id;
 use crate::options::BuildOptions;
-use crate::repeats::{Distinct, Repeat};
+use crate::repeats::Repeat;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
 
@@ -71,7 +73,7 @@ pub(crate) fn build(
     if !has_graph(&codes) {
         return Ok(Built::without_graph(codes, Vec::new(), options));
     }
-    let Distinct { codes, repeats, place_of } = Distinct::of(codes, options.workers);
+    let Distinct { codes, repeats, place_of } = Distinct::new(codes, options.workers);
     if !has_graph(&codes) {
         return Ok(Built::without_graph(codes, repeats, options));
     }
@@ -182,7 +184,7 @@ impl Builder<'_, '_> {
     /// Brings the order to `size` nodes: those that join come behind those of the layers above, in the order of the nearest of
     /// those, so that nodes that are near each other lie near each other. Returns the new nodes in the order in which they are to be
     /// inserted.
-    fn join(&mut self, codes: &Codes, size: usize) -> Vec<Waiting> {
+    fn join(&mut self, codes: &Codes, size: usize) -> Vec<Pending> {
         let known = self.order.len();
         let above = codes.picked(&self.order, self.options.workers);
         let space = above.space(self.kernel);
@@ -203,14 +205,14 @@ impl Builder<'_, '_> {
             node_of[i as usize] = node;
         }
         self.order.extend(by_entry.iter().map(|&i| joining[i as usize]));
-        node_of.into_iter().zip(entries).map(|(node, entry)| Waiting { node, entry: Some(entry) }).collect()
+        node_of.into_iter().zip(entries).map(|(node, entry)| Pending { node, entry: Some(entry) }).collect()
     }
 
     /// Links the nodes of a layer. `joined` are those that the layers above do not have.
     fn layer(
         &mut self,
         nodes: &Nodes,
-        joined: &[Waiting],
+        joined: &[Pending],
         seeds: &Seeds,
         degree: usize,
         lowest: bool,
@@ -249,15 +251,15 @@ impl Builder<'_, '_> {
         layer: &mut Layer,
         nodes: &Nodes,
         space: Space<'_>,
-        joined: &[Waiting],
+        joined: &[Pending],
         seeds: &Seeds,
-    ) -> Vec<Waiting> {
+    ) -> Vec<Pending> {
         let known = 0..node_id(nodes.len() - joined.len());
         if !seeds.is_empty() {
             return self.start_seeded(layer, nodes, space, joined, seeds);
         }
         let Some(above) = self.layers.last() else {
-            return known.map(|node| Waiting { node, entry: None }).chain(joined.iter().copied()).collect();
+            return known.map(|node| Pending { node, entry: None }).chain(joined.iter().copied()).collect();
         };
         layer.seed(nodes, space, &known.collect::<Vec<_>>(), |node| above.list(node).to_vec(), &self.scratch);
         joined.to_vec()
@@ -268,9 +270,9 @@ impl Builder<'_, '_> {
         layer: &mut Layer,
         nodes: &Nodes,
         space: Space<'_>,
-        joined: &[Waiting],
+        joined: &[Pending],
         seeds: &Seeds,
-    ) -> Vec<Waiting> {
+    ) -> Vec<Pending> {
         let order = &self.order;
         let seed_of = |node: u32| seeds[order[node as usize] as usize].as_ref();
         let (seeded, bare): (Vec<u32>, Vec<u32>) =
@@ -285,8 +287,8 @@ impl Builder<'_, '_> {
         // New nodes of the layers above come first, led by any node that is there; then the others, led by them.
         let known = nodes.len() - joined.len();
         let new = bare.iter().filter(|&&node| (node as usize) < known);
-        let new = new.map(|&node| Waiting { node, entry: seeded.first().copied() });
-        new.chain(joined.iter().filter(|waiting| seed_of(waiting.node).is_none()).copied()).collect()
+        let new = new.map(|&node| Pending { node, entry: seeded.first().copied() });
+        new.chain(joined.iter().filter(|pending| seed_of(pending.node).is_none()).copied()).collect()
     }
 }
 
@@ -312,9 +314,4 @@ fn mix(seed: u64, row: u32) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
-}
-
-/// A count of nodes, which [`Codes::MAX_LEN`] bounds, as the id behind the last.
-pub(crate) fn node_id(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

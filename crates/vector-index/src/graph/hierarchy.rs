@@ -1,7 +1,8 @@
 //! The way from the top of a graph down to its lowest layer.
 
 use super::walk::{Links, WalkScratch};
-use crate::space::{QueryRef, Space};
+use crate::codes::query::QueryRef;
+use crate::space::Space;
 
 /// The upper layers: the first `top` nodes, all looked at, then layers of links, the highest first.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 use super::pool::Key;
 use super::select::Selector;
 use super::walk::{Links, NONE, WalkScratch};
+use crate::codes::query::QueryRoom;
 use crate::scratch::Pooled;
-use crate::space::{Nodes, QueryRoom, Space};
+use crate::space::{Nodes, Space};
 use crate::workers::Workers;
 
 /// How a layer is built.
@@ -39,7 +40,7 @@ pub(crate) struct Layer {
 /// A node that waits to be inserted, and where the search for its neighbours begins: a node that was inserted in an earlier
 /// batch. Only the nodes of the very first batch have no such.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waiting {
+pub(crate) struct Pending {
     pub(crate) node: u32,
     pub(crate) entry: Option<u32>,
 }
@@ -70,13 +71,13 @@ impl Layer {
         nodes: &Nodes,
         space: Space<'_>,
         done: usize,
-        batch: &[Waiting],
+        batch: &[Pending],
         scratch: &Pooled<InsertScratch>,
     ) {
-        let ids: Vec<u32> = batch.iter().map(|waiting| waiting.node).collect();
+        let ids: Vec<u32> = batch.iter().map(|pending| pending.node).collect();
         let peers = if done < FEW { &ids[..] } else { &[] };
         let choose =
-            |waiting: &Waiting| scratch.with(|scratch| self.choose(nodes, space, waiting, peers, scratch));
+            |pending: &Pending| scratch.with(|scratch| self.choose(nodes, space, pending, peers, scratch));
         let chosen: Vec<Vec<Key>> = self.options.workers.map(batch, choose);
         let mut reverse: Vec<NewLink> = Vec::with_capacity(chosen.iter().map(Vec::len).sum());
         for (&node, chosen) in ids.iter().zip(&chosen) {
@@ -91,7 +92,7 @@ impl Layer {
         &self,
         nodes: &Nodes,
         space: Space<'_>,
-        &Waiting { node, entry }: &Waiting,
+        &Pending { node, entry }: &Pending,
         peers: &[u32],
         scratch: &mut InsertScratch,
     ) -> Vec<Key> {

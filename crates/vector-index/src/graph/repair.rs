@@ -2,18 +2,19 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::builder::node_id;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
 use super::pool::Key;
 use super::walk::{Links, NONE, WalkScratch};
+use crate::codes::query::QueryRoom;
+use crate::node::node_id;
 use crate::scratch::Pooled;
-use crate::space::{Nodes, QueryRoom, Space};
+use crate::space::{Nodes, Space};
 
 /// How wide the beam is that looks for a neighbour with room for one more link.
 const WIDTH: usize = 64;
 /// Every vector is found by a search of this width for itself, ...
-const FINDABLE: usize = 16;
+const SELF_SEARCH_WIDTH: usize = 16;
 /// ... after so many rounds of linking it to what is found instead. What is not found then is *hidden*.
 const ROUNDS: usize = 16;
 
@@ -59,7 +60,7 @@ impl Connected<'_> {
         for round in 0..ROUNDS {
             let missed = self.missed(nodes, space, &hierarchy, scratch, &unsure);
             for (node, found) in &missed {
-                replaced |= self.show(found, *node, round);
+                replaced |= self.link_from(found, *node, round);
             }
             unsure = missed.into_iter().map(|(node, _)| node).collect();
             if unsure.is_empty() {
@@ -86,7 +87,7 @@ impl Connected<'_> {
             scratch.with(|InsertScratch { walk, query, .. }| {
                 let query = nodes.query(node, query);
                 let from = hierarchy.clone().entry(space, query, walk);
-                walk.beam(space, self.layer.links(), query, from, FINDABLE);
+                walk.beam(space, self.layer.links(), query, from, SELF_SEARCH_WIDTH);
                 let found = walk.pool.keys().iter().any(|key| key.node() == node)
                     || walk.finds_as_near(space, query, node);
                 (!found).then(|| (node, walk.pool.keys().iter().map(|key| key.unexpanded()).collect()))
@@ -97,7 +98,7 @@ impl Connected<'_> {
 
     /// Links to a node from the nearest of some that has room; if all are full, from any, not always the same,
     /// in the place of a link that is not needed. Returns whether that was so.
-    fn show(&mut self, near: &[Key], node: u32, round: usize) -> bool {
+    fn link_from(&mut self, near: &[Key], node: u32, round: usize) -> bool {
         let roomy = near.iter().position(|key| self.layer.list(key.node()).len() < self.layer.degree());
         let first = roomy.unwrap_or((node as usize + round) % near.len().max(1));
         let spare = (0..near.len())
@@ -155,12 +156,12 @@ impl Connected<'_> {
 
     /// Marks what can be reached from a node.
     fn reach_on(&mut self, node: u32) {
-        let mut waiting = vec![node];
-        while let Some(node) = waiting.pop() {
+        let mut pending = vec![node];
+        while let Some(node) = pending.pop() {
             for &next in self.layer.list(node) {
                 if !self.is_reached(next) {
                     self.from[next as usize] = node;
-                    waiting.push(next);
+                    pending.push(next);
                 }
             }
         }
@@ -168,7 +169,7 @@ impl Connected<'_> {
 
     /// Links from every node that cannot reach the first, or from one that it reaches, to the nearest that can.
     fn lead_back_all(&mut self, nodes: &Nodes, space: Space<'_>, scratch: &mut WalkScratch) {
-        let reverse = Reverse::of(self.layer);
+        let reverse = Reverse::new(self.layer);
         self.lead_back_to(0, &reverse);
         for node in 0..node_id(self.layer.nodes()) {
             while !self.leads_back(node) {
@@ -186,24 +187,24 @@ impl Connected<'_> {
     /// A spare slot of the first list that has one, of a node and those that can be reached from it.
     fn spare_slot_beyond(&self, node: u32) -> Option<(u32, usize)> {
         let mut seen = HashSet::from([node]);
-        let mut waiting = VecDeque::from([node]);
-        while let Some(node) = waiting.pop_front() {
+        let mut pending = VecDeque::from([node]);
+        while let Some(node) = pending.pop_front() {
             if let Some(slot) = self.spare_slot(node) {
                 return Some((node, slot));
             }
-            waiting.extend(self.layer.list(node).iter().filter(|&&next| seen.insert(next)));
+            pending.extend(self.layer.list(node).iter().filter(|&&next| seen.insert(next)));
         }
         None
     }
 
     /// Marks what leads to a node that leads back.
     fn lead_back_to(&mut self, node: u32, reverse: &Reverse) {
-        let mut waiting = vec![node];
-        while let Some(node) = waiting.pop() {
+        let mut pending = vec![node];
+        while let Some(node) = pending.pop() {
             for before in reverse.of_node(node) {
                 if !self.leads_back(before) {
                     self.onward[before as usize] = node;
-                    waiting.push(before);
+                    pending.push(before);
                 }
             }
         }
@@ -226,7 +227,7 @@ struct Reverse {
 }
 
 impl Reverse {
-    fn of(layer: &Layer) -> Self {
+    fn new(layer: &Layer) -> Self {
         let nodes = node_id(layer.nodes());
         let mut ends = vec![0; layer.nodes() + 1];
         for target in (0..nodes).flat_map(|node| layer.list(node)) {

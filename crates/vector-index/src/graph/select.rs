@@ -4,8 +4,9 @@
 //! candidate is left out if a nearer one that was kept is nearer to it than the node itself, by a factor of `alpha`.
 
 use super::pool::Key;
+use crate::codes::query::QueryRoom;
 use crate::metric::Metric;
-use crate::space::{Dots, Nodes, QueryRoom, Space};
+use crate::space::{Dots, Nodes, Space};
 
 /// Selects neighbours; keeps its scratch.
 #[derive(Debug, Default)]

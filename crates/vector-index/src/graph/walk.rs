@@ -6,9 +6,11 @@
 
 use super::pool::Pool;
 use super::visited::Visited;
+use crate::codes::query::QueryRef;
 use crate::index::checks::Checks;
 use crate::kernel::prefetch;
-use crate::space::{Dots, QueryRef, Space};
+use crate::node::node_id;
+use crate::space::{Dots, Space};
 
 /// Ends a list that is shorter than its room.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -26,7 +28,7 @@ pub(crate) struct Links<'a> {
 impl<'a> Links<'a> {
     /// Lists of `room` each, which is at least 1.
     pub(crate) fn new(ids: &'a [u32], room: usize) -> Self {
-        Self { ids, room, nodes: super::builder::node_id(ids.len() / room), checks: None }
+        Self { ids, room, nodes: node_id(ids.len() / room), checks: None }
     }
 
     /// These lists, each verified before it is used, and with it what a walk compares of the codes of its nodes.
@@ -52,7 +54,7 @@ impl<'a> Links<'a> {
     /// The neighbours of a node. What follows the first id that is no node of the layer does not count: it is the end of the
     /// list, or damage.
     #[inline]
-    pub(crate) fn of(self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+    pub(crate) fn neighbours(self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
         let neighbours = self.list(node).iter().copied().take_while(move |&id| id < self.nodes);
         if let Some(checks) = self.checks {
             checks.neighbours(node, neighbours.clone());
@@ -123,7 +125,7 @@ impl WalkScratch {
         loop {
             let from = best.0;
             self.fresh.clear();
-            self.fresh.extend(links.of(from));
+            self.fresh.extend(links.neighbours(from));
             self.hops += 1;
             self.distances += self.fresh.len() as u64;
             space.rough_distances(query, &self.fresh, &mut self.dots, |node, distance| {
@@ -154,11 +156,11 @@ impl WalkScratch {
         pool.insert(from.1, from.0);
         while let Some(node) = pool.expand() {
             fresh.clear();
-            fresh.extend(links.of(node).filter(|&id| visited.insert(id)));
+            fresh.extend(links.neighbours(node).filter(|&id| visited.insert(id)));
             *hops += 1;
             *distances += fresh.len() as u64;
             if let Some(next) = pool.next() {
-                prefetch(bytemuck::cast_slice(links.list(next)));
+                prefetch(links.list(next));
             }
             space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
         }

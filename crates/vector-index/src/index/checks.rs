@@ -7,9 +7,8 @@ use std::sync::OnceLock;
 use wire::{Bytes, VerifiedSet};
 
 use super::layout::{Header, Sections};
+use crate::codes::layout::{Group, groups, walks_by_whole_codes};
 use crate::error::{Error, Result};
-use crate::planes::{Group, groups};
-use crate::space::walks_by_whole_codes;
 
 /// Bytes that may have to be verified.
 #[derive(Clone, Copy)]

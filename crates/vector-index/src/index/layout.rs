@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use wire::{ALIGN, chunk_table_len, crc32, put, u16_at, u32_at, u64_at};
 
-use crate::codes::Codes;
+use crate::codes::layout::{Group, groups};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::Metric;
-use crate::planes::{Group, groups};
+use crate::node::MAX_NODES;
 use crate::quantize::MAX_DIMENSION;
 use crate::repeats::Repeat;
-use crate::sketch::{BLOCK, sign_rows};
+use crate::sketch::layout::{BLOCK, sign_rows};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;
@@ -158,7 +158,7 @@ impl Header {
             None => self.top == 0,
             Some(&last) => (1..=last as usize).contains(&self.top) && layers[0] as usize == self.nodes,
         };
-        let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.rows <= Codes::MAX_LEN;
+        let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.rows <= MAX_NODES;
         let rows = self.hidden <= self.nodes && self.nodes <= self.rows && (self.nodes > 0 || self.rows == 0);
         if bounds && rows && shrinking && top && (2..=256).contains(&self.m) {
             Ok(())
@@ -274,6 +274,19 @@ fn flag(byte: u8) -> Result<bool> {
         1 => Ok(true),
         _ => Err(inconsistent("flags")),
     }
+}
+
+/// The bytes of a section as its values.
+pub(crate) fn values<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<&[T]> {
+    bytemuck::try_cast_slice(bytes).map_err(|_| {
+        let message = "the bytes of a vector index must lie on a multiple of 4 in memory, better of 64; copy them into `AlignedBytes`";
+        Error::new(ErrorKind::Unaligned, message)
+    })
+}
+
+/// The values of a section as its bytes.
+pub(crate) fn section_bytes<T: bytemuck::NoUninit>(values: &[T]) -> &[u8] {
+    bytemuck::cast_slice(values)
 }
 
 fn low_u8(value: usize) -> u8 {

@@ -2,11 +2,12 @@
 
 pub(crate) mod checks;
 pub(crate) mod layout;
+mod options;
 mod reader;
 mod search;
 mod writer;
 
+pub use options::{Originals, SearchOptions};
 pub use reader::Index;
 pub(crate) use reader::View;
-pub(crate) use search::search_view;
-pub use search::{Hit, Originals, Scratch, SearchOptions, SearchPath, SearchStatistics};
+pub use search::{Hit, Scratch, SearchPath, SearchStatistics};

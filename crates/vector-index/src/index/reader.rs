@@ -5,15 +5,15 @@ use std::sync::{Arc, OnceLock};
 use wire::{Bytes, check_chunks};
 
 use super::checks::{Checks, Unverified, VerifiedNodes};
-use super::layout::{Header, LAYERS_MAX, Sections};
-use crate::codes::Codes;
+use super::layout::{Header, LAYERS_MAX, Sections, values};
+use crate::codes::layout::{Plane, groups};
+use crate::codes::planes::Planes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::builder::node_id;
 use crate::graph::hierarchy::Hierarchy;
 use crate::graph::walk::Links;
-use crate::kernel::{Kernel, Plane};
+use crate::kernel::Kernel;
 use crate::metric::Metric;
-use crate::planes::{Planes, groups};
+use crate::node::node_id;
 use crate::quantize::{Calibration, Int8Quantizer};
 use crate::repeats::{self, Repeat};
 use crate::sketch::Sketch;
@@ -47,13 +47,11 @@ pub(crate) struct View<'a> {
     pub(crate) hidden: &'a [u32],
     /// Ascending; `None` if they are 0, 1, 2 and so on.
     rows: Option<&'a [u32]>,
-    /// `None` if nodes are in the order of rows.
-    node_of_row: Option<&'a [u32]>,
+    /// The node of each of those.
+    node_of_row: &'a [u32],
     pub(crate) layers: [Links<'a>; LAYERS_MAX],
     pub(crate) layer_count: usize,
     pub(crate) top: u32,
-    /// Whether squared norms are among the terms.
-    pub(crate) has_norms: bool,
     /// If there is no graph, unless the codes are calibrated.
     pub(crate) sketch: Option<Sketch<'a>>,
 }
@@ -70,7 +68,7 @@ impl<B: Bytes> Index<B> {
         let mut quantizer = Int8Quantizer::new(header.metric, header.dimension)?;
         if header.calibrated {
             Unverified(&bytes).check(sections.calibration.clone())?;
-            let values: &[f32] = cast(&bytes.as_ref()[sections.calibration.clone()])?;
+            let values: &[f32] = values(&bytes.as_ref()[sections.calibration.clone()])?;
             let (centre, step) = values.split_at(header.dimension);
             quantizer =
                 quantizer.with_calibration(Some(Calibration { centre: centre.into(), step: step.into() }));
@@ -186,8 +184,8 @@ impl<B: Bytes> Index<B> {
         let section = |range: &std::ops::Range<usize>| &bytes[range.clone()];
         let terms = section(&sections.terms);
         let terms = match header.metric {
-            Metric::L2 => TermsRef::Pairs(cast(terms)?),
-            _ => TermsRef::Plain(cast(terms)?),
+            Metric::L2 => TermsRef::Pairs(values(terms)?),
+            _ => TermsRef::Plain(values(terms)?),
         };
         let plane = |range| Plane::new(section(range), groups(header.dimension));
         let signs = section(&sections.signs);
@@ -195,11 +193,11 @@ impl<B: Bytes> Index<B> {
             None
         } else {
             let len = node_id(header.nodes);
-            Some(Sketch::new(signs, cast(section(&sections.factors))?, groups(header.dimension), len))
+            Some(Sketch::new(signs, values(section(&sections.factors))?, groups(header.dimension), len))
         };
         let mut layers = [Links::new(&[], 1); LAYERS_MAX];
         for (at, layer) in layers.iter_mut().enumerate().take(header.layers) {
-            *layer = Links::new(cast(section(&sections.links[at]))?, header.degree(at));
+            *layer = Links::new(values(section(&sections.links[at]))?, header.degree(at));
         }
         Ok(View {
             space: Space {
@@ -208,43 +206,20 @@ impl<B: Bytes> Index<B> {
                 terms,
                 checks: None,
             },
-            row_of_node: cast(section(&sections.row_of_node))?,
-            repeats: cast(section(&sections.repeats))?,
-            hidden: cast(section(&sections.hidden))?,
-            rows: if header.dense { None } else { Some(cast(section(&sections.rows))?) },
-            node_of_row: Some(cast(section(&sections.node_of_row))?),
+            row_of_node: values(section(&sections.row_of_node))?,
+            repeats: values(section(&sections.repeats))?,
+            hidden: values(section(&sections.hidden))?,
+            rows: if header.dense { None } else { Some(values(section(&sections.rows))?) },
+            node_of_row: values(section(&sections.node_of_row))?,
             layers,
             layer_count: header.layers,
             top: node_id(header.top),
-            has_norms: header.metric == Metric::L2,
             sketch,
         })
     }
 }
 
 impl<'a> View<'a> {
-    /// Vectors without a graph, in the order of their rows.
-    pub(crate) fn of_tail(codes: &'a Codes, sketch: Option<Sketch<'a>>) -> Self {
-        Self {
-            space: Space {
-                kernel: Kernel::detect(),
-                planes: codes.planes(),
-                terms: TermsRef::Pairs(codes.terms()),
-                checks: None,
-            },
-            row_of_node: codes.rows(),
-            repeats: &[],
-            hidden: &[],
-            rows: Some(codes.rows()),
-            node_of_row: None,
-            layers: [Links::new(&[], 1); LAYERS_MAX],
-            layer_count: 0,
-            top: 0,
-            has_norms: codes.quantizer().metric() == Metric::L2,
-            sketch,
-        }
-    }
-
     /// This view, of which everything is verified before it is used, but what [`Checks::begin`] verifies.
     pub(crate) fn checked(mut self, checks: &'a Checks<'a>) -> Self {
         self.space.checks = Some(checks);
@@ -262,11 +237,7 @@ impl<'a> View<'a> {
             None => row as usize,
             Some(rows) => rows.binary_search(&row).ok()?,
         };
-        let node = match self.node_of_row {
-            None => u32::try_from(at).ok(),
-            Some(nodes) => nodes.get(at).copied(),
-        };
-        node.filter(|&node| (node as usize) < self.nodes())
+        self.node_of_row.get(at).copied().filter(|&node| (node as usize) < self.nodes())
     }
 
     /// The rows of a node, ascending.
@@ -284,11 +255,4 @@ impl<'a> View<'a> {
     pub(crate) fn lowest(&self) -> Links<'a> {
         self.layers[0]
     }
-}
-
-fn cast<T: bytemuck::AnyBitPattern>(bytes: &[u8]) -> Result<&[T]> {
-    bytemuck::try_cast_slice(bytes).map_err(|_| {
-        let message = "the bytes of a vector index must lie on a multiple of 4 in memory, better of 64; copy them into `AlignedBytes`";
-        Error::new(ErrorKind::Unaligned, message)
-    })
 }

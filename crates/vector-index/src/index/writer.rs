@@ -4,11 +4,12 @@ use std::io::Write;
 
 use wire::{AlignedBytes, ChunkWriter};
 
-use super::layout::{Header, LAYERS_MAX, Sections};
+use super::layout::{Header, LAYERS_MAX, Sections, section_bytes};
 use crate::error::{Error, Result};
-use crate::graph::builder::{Built, node_id};
+use crate::graph::builder::Built;
 use crate::graph::walk::NONE;
 use crate::metric::Metric;
+use crate::node::node_id;
 use crate::sketch::OwnedSketch;
 
 impl Built {
@@ -48,18 +49,18 @@ impl Built {
         out.write(&header.encode())?;
         if let Some(calibration) = self.nodes.quantizer().calibration() {
             out.pad_to(sections.calibration.start)?;
-            out.write(bytemuck::cast_slice(&calibration.centre))?;
-            out.write(bytemuck::cast_slice(&calibration.step))?;
+            out.write(section_bytes(&calibration.centre))?;
+            out.write(section_bytes(&calibration.step))?;
         }
         out.pad_to(sections.terms.start)?;
         self.write_terms(header.metric, &mut out)?;
         out.pad_to(sections.row_of_node.start)?;
-        out.write(bytemuck::cast_slice(self.nodes.rows()))?;
+        out.write(section_bytes(self.nodes.rows()))?;
         self.write_rows(&header, &mut out)?;
         out.pad_to(sections.repeats.start)?;
-        out.write(bytemuck::cast_slice(&self.repeats))?;
+        out.write(section_bytes(&self.repeats))?;
         out.pad_to(sections.hidden.start)?;
-        out.write(bytemuck::cast_slice(&self.hidden))?;
+        out.write(section_bytes(&self.hidden))?;
         for (layer, section) in self.layers.iter().zip(&sections.links) {
             out.pad_to(section.start)?;
             let mut list = vec![NONE; layer.degree()];
@@ -67,7 +68,7 @@ impl Built {
                 let links = layer.list(node);
                 list[..links.len()].copy_from_slice(links);
                 list[links.len()..].fill(NONE);
-                out.write(bytemuck::cast_slice(&list))?;
+                out.write(section_bytes(&list))?;
             }
         }
         let [high, low] = self.nodes.planes().bytes();
@@ -93,14 +94,14 @@ impl Built {
         out.pad_to(sections.signs.start)?;
         out.write(sketch.signs())?;
         out.pad_to(sections.factors.start)?;
-        out.write(bytemuck::cast_slice(sketch.factors()))
+        out.write(section_bytes(sketch.factors()))
     }
 
     fn write_terms(&self, metric: Metric, out: &mut Output<'_>) -> Result<()> {
         if metric == Metric::L2 {
-            return out.write(bytemuck::cast_slice(self.nodes.terms()));
+            return out.write(section_bytes(self.nodes.terms()));
         }
-        self.nodes.terms().iter().try_for_each(|terms| out.write(&terms.b.to_le_bytes()))
+        self.nodes.terms().iter().try_for_each(|terms| out.write(section_bytes(&[terms.b])))
     }
 
     fn write_rows(&self, header: &Header, out: &mut Output<'_>) -> Result<()> {
@@ -110,10 +111,10 @@ impl Built {
         rows.sort_unstable();
         if !header.dense {
             out.pad_to(header.sections().rows.start)?;
-            rows.iter().try_for_each(|(row, _)| out.write(&row.to_le_bytes()))?;
+            rows.iter().try_for_each(|&(row, _)| out.write(section_bytes(&[row])))?;
         }
         out.pad_to(header.sections().node_of_row.start)?;
-        rows.iter().try_for_each(|(_, node)| out.write(&node.to_le_bytes()))
+        rows.iter().try_for_each(|&(_, node)| out.write(section_bytes(&[node])))
     }
 
     pub(crate) fn to_bytes(&self) -> Result<AlignedBytes> {

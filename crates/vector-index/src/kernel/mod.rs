@@ -11,8 +11,8 @@ mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::planes::{Group, Line};
-use crate::sketch::{BLOCK, SignRow, Sums, Tables, estimate};
+use crate::codes::layout::{Line, Plane};
+use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 /// A way to compute dot products that this processor has: a value of this type is the proof.
 ///
@@ -36,26 +36,6 @@ enum Kind {
     Neon,
     #[cfg(target_arch = "aarch64")]
     NeonDotprod,
-}
-
-/// Rows of nibbles, one after the other; see [`planes`](crate::planes).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plane<'a> {
-    groups: &'a [Group],
-    /// Groups in a row.
-    stride: usize,
-}
-
-impl<'a> Plane<'a> {
-    /// Rows of `stride` groups each.
-    pub(crate) fn new(bytes: &'a [u8], stride: usize) -> Self {
-        Self { groups: bytes.as_chunks().0, stride }
-    }
-
-    #[inline]
-    pub(crate) fn row(self, at: u32) -> &'a [Group] {
-        &self.groups[at as usize * self.stride..][..self.stride]
-    }
 }
 
 impl Kernel {
@@ -119,7 +99,7 @@ impl Kernel {
         }
     }
 
-    /// [`sketch::estimate`](crate::sketch::estimate), compiled for this processor.
+    /// The estimates of a block, and the lowest.
     #[inline]
     pub(crate) fn estimate(
         self,
@@ -133,7 +113,7 @@ impl Kernel {
             Kind::Avx2 | Kind::AvxVnni => x86::estimate_avx2(sums, factors, terms, out),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => x86::estimate_avx512(sums, factors, terms, out),
-            _ => estimate(sums, factors, terms, out),
+            _ => scalar::estimate(sums, factors, terms, out),
         }
     }
 
@@ -156,13 +136,13 @@ impl Kernel {
     }
 }
 
-/// Asks for the cache lines of some bytes, where there is an instruction for it.
+/// Asks for the cache lines of some values, where there is an instruction for it.
 #[inline]
-pub(crate) fn prefetch(bytes: &[u8]) {
+pub(crate) fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    x86::prefetch(bytes);
+    x86::prefetch(values);
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = bytes;
+    let _ = values;
 }
 
 impl std::fmt::Display for Kernel {
@@ -176,7 +156,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    use crate::planes::{OwnedPlanes, Planes, QueryCodes, groups, pack};
+    use crate::codes::layout::{groups, pack};
+    use crate::codes::planes::{OwnedPlanes, Planes};
+    use crate::codes::query::QueryCodes;
 
     /// The definition, in 64 bits.
     fn by_hand(a: &[i8], b: &[i8]) -> i64 {

@@ -11,9 +11,8 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::Plane;
-use crate::planes::Line;
-use crate::sketch::{SignRow, Sums, Tables};
+use crate::codes::layout::{Line, Plane};
+use crate::sketch::layout::{SignRow, Sums, Tables};
 
 pub(super) fn plain(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {

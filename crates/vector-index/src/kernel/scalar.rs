@@ -1,8 +1,7 @@
 //! The plain version, which defines the right answer. Compilers vectorise it as far as they may.
 
-use super::Plane;
-use crate::planes::Line;
-use crate::sketch::{SignRow, Sums, Tables};
+use crate::codes::layout::{Line, Plane};
+use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {
@@ -29,4 +28,25 @@ pub(super) fn sums(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
             *odd += looked_up(pair[1]);
         }
     }
+}
+
+/// The estimates of a block, and the lowest.
+#[expect(clippy::inline_always, reason = "so that it is compiled with the instructions of its callers")]
+#[inline(always)]
+pub(super) fn estimate(
+    sums: &Sums,
+    factors: &[f32; BLOCK],
+    [per_sum, least, base]: [f32; 3],
+    out: &mut [f32; BLOCK],
+) -> f32 {
+    let mut lowest = [f32::INFINITY; 16];
+    for ((sums, factors), out) in
+        sums.as_chunks::<16>().0.iter().zip(factors.as_chunks::<16>().0).zip(out.as_chunks_mut::<16>().0)
+    {
+        for i in 0..16 {
+            out[i] = base + factors[i] * (per_sum * f32::from(sums[i]) + least);
+            lowest[i] = if out[i] < lowest[i] { out[i] } else { lowest[i] };
+        }
+    }
+    lowest.into_iter().fold(f32::INFINITY, f32::min)
 }

@@ -7,9 +7,9 @@
 
 use std::arch::x86_64::*;
 
-use super::Plane;
-use crate::planes::{Group, Line};
-use crate::sketch::{BLOCK, SignRow, Sums, Tables, estimate};
+use super::scalar::estimate;
+use crate::codes::layout::{Group, Line, Plane};
+use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 /// How many rows ahead of the one that is multiplied are asked for.
 const AHEAD: usize = 8;
@@ -72,8 +72,8 @@ pub(super) fn estimate_avx512(
 
 /// Asks for the cache lines of some bytes.
 #[inline]
-pub(super) fn prefetch(bytes: &[u8]) {
-    for line in bytes.chunks(size_of::<Line>()) {
+pub(super) fn prefetch<T>(values: &[T]) {
+    for line in values.chunks(size_of::<Line>() / size_of::<T>()) {
         // SAFETY: a prefetch reads nothing that a program could see, and the address is that of a reference. SSE is part
         // of x86-64.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }

@@ -1,13 +1,20 @@
 //! Vectors as codes, in memory: what an index is built from.
 
+pub(crate) mod layout;
+pub(crate) mod planes;
+pub(crate) mod query;
+
 use std::hash::Hash;
 
 use rayon::prelude::*;
 
+use self::layout::{groups, pack};
+use self::planes::{OwnedPlanes, Planes};
+use self::query::{QueryCodes, QueryRef, QueryRoom, Terms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::planes::{OwnedPlanes, Planes, QueryCodes, groups, pack};
-use crate::quantize::{Int8Quantizer, Terms};
-use crate::space::{Nodes, QueryRef, QueryRoom};
+use crate::node::MAX_NODES;
+use crate::quantize::Int8Quantizer;
+use crate::space::Nodes;
 use crate::workers::Workers;
 
 /// Vectors of one dimension and metric as int8 codes, each with the row that it belongs to: what an index is built from.
@@ -24,7 +31,7 @@ pub struct Codes {
 
 impl Codes {
     /// The largest number of vectors in one index.
-    pub const MAX_LEN: usize = (1 << 31) - 1;
+    pub const MAX_LEN: usize = MAX_NODES;
 
     /// No vectors yet.
     #[must_use]

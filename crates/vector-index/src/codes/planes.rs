@@ -1,30 +1,10 @@
-//! int8 codes as two planes of nibbles.
-//!
-//! A code `u` in [-127, 127] is `16 * (high - 8) + low`, with `high` and `low` in 0..=15. All high nibbles lie in one plane, all low
-//! ones in another, each row of a plane in half a byte a dimension. The high plane alone is a code of 4 bits: a walk through a graph,
-//! which waits for memory most of the time, reads only that, half the bytes. Both together are the int8 code, exactly.
-//!
-//! In a row, every 32 bytes hold 64 dimensions: the lower half of byte `i` belongs to dimension `i` of them, the upper to `32 + i`.
+//! The codes of many vectors as two planes of nibbles: in memory, or where an index lies.
 
 use wire::AlignedBytes;
 
-use crate::kernel::{Kernel, Plane};
-
-/// 64 codes: a row of codes is padded with zeros to a multiple.
-pub(crate) type Line = [i8; 64];
-
-/// The nibbles of 64 codes in a plane.
-pub(crate) type Group = [u8; 32];
-
-/// Codes on a boundary of 64 bytes.
-#[derive(Debug, Clone, Copy, bytemuck::Zeroable, bytemuck::Pod)]
-#[repr(C, align(64))]
-pub(crate) struct Aligned(pub(crate) Line);
-
-/// How many groups of 64 codes a row has.
-pub(crate) const fn groups(dimension: usize) -> usize {
-    dimension.div_ceil(size_of::<Line>())
-}
+use super::layout::{Group, Line, Plane, unpack_group};
+use super::query::QueryCodes;
+use crate::kernel::Kernel;
 
 /// The rows of both planes, where they lie.
 #[derive(Debug, Clone, Copy)]
@@ -42,16 +22,6 @@ impl Planes<'_> {
             codes.copy_from_slice(&line[..codes.len()]);
         }
     }
-}
-
-fn unpack_group(high: &Group, low: &Group) -> Line {
-    let mut line = [0; size_of::<Line>()];
-    let (first, second) = line.split_at_mut(size_of::<Group>());
-    for (((first, second), &high), &low) in first.iter_mut().zip(second).zip(high).zip(low) {
-        *first = ((high << 4 | low & 15) ^ 128).cast_signed();
-        *second = ((high & 0xF0 | low >> 4) ^ 128).cast_signed();
-    }
-    line
 }
 
 /// Both planes in memory.
@@ -113,22 +83,6 @@ impl OwnedPlanes {
     }
 }
 
-/// Writes codes as nibbles into a row of each plane. What is missing to a whole group counts as zeros.
-pub(crate) fn pack(codes: &[i8], [high, low]: [&mut [u8]; 2]) {
-    let rows = high.as_chunks_mut::<32>().0.iter_mut().zip(low.as_chunks_mut::<32>().0);
-    let mut codes = codes.chunks(size_of::<Line>());
-    for (high, low) in rows {
-        let mut line = [0; size_of::<Line>()];
-        let some = codes.next().unwrap_or_default();
-        line[..some.len()].copy_from_slice(some);
-        for i in 0..32 {
-            let [a, b] = [line[i], line[32 + i]].map(|code| code.cast_unsigned().wrapping_add(128));
-            high[i] = a >> 4 | b & 0xF0;
-            low[i] = a & 15 | b << 4;
-        }
-    }
-}
-
 /// Permutes rows in place, cycle by cycle.
 fn permute_rows(bytes: &mut [u8], row_len: usize, order: &[u32]) {
     let mut done = vec![false; order.len()];
@@ -149,20 +103,6 @@ fn permute_rows(bytes: &mut [u8], row_len: usize, order: &[u32]) {
             to = from;
         }
         bytes[to * row_len..][..row_len].copy_from_slice(&kept);
-    }
-}
-
-/// A query's codes, and what distances from it are computed with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct QueryCodes<'a> {
-    pub(crate) lines: &'a [Line],
-    /// The sum of the codes.
-    pub(crate) sum: i32,
-}
-
-impl<'a> QueryCodes<'a> {
-    pub(crate) fn new(lines: &'a [Line]) -> Self {
-        Self { lines, sum: lines.as_flattened().iter().map(|&code| i32::from(code)).sum() }
     }
 }
 

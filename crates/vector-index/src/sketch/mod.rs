@@ -3,39 +3,18 @@
 //! A dot product is estimated from the signs of one side alone: `sum(q[i] * sign(u[i])) * |u|^2 / sum(|u[i]|)`, which is right for
 //! `u` itself and has an error of about `0.75 |q| |u| / sqrt(dimension)` for what is unlike it (Gao and Long, "`RaBitQ`", 2024; there after
 //! a random rotation, which changed nothing on embeddings). The best of the estimates are compared by their whole codes.
-//!
-//! Sixty-four vectors are a block. Of each, every eight dimensions are a byte, the first in the lowest bit, set where the code is not
-//! negative; a row of 64 bytes holds the same byte of all of them. So one instruction looks up four dimensions of up to 64 vectors in a
-//! table of 16 sums (André, Kermarrec and Le Scouarnec, "Cache locality is not enough", 2015).
+
+pub(crate) mod layout;
 
 use wire::AlignedBytes;
 
-use crate::graph::builder::node_id;
+use self::layout::{BLOCK, SignRow, Tables, column, sign_byte, sign_rows};
+use crate::codes::layout::groups;
+use crate::codes::query::{QueryRef, Terms};
 use crate::kernel::Kernel;
-use crate::planes::groups;
-use crate::quantize::Terms;
-use crate::space::QueryRef;
-
-/// Vectors in a block.
-pub(crate) const BLOCK: usize = 64;
-
-/// The same byte of all vectors of a block: those of vectors 0 to 31 in the even places, those of 32 to 63 in the odd ones, because
-/// sums of 16 bits are made of the even and the odd bytes.
-pub(crate) type SignRow = [u8; BLOCK];
-
-/// Sums of looked up values, by vector.
-pub(crate) type Sums = [u16; BLOCK];
-
-/// What the four dimensions of each nibble add, by their signs: for the lower nibbles of a row, and for the upper ones.
-pub(crate) type Tables = [[u8; 16]; 2];
 
 /// A value in a table at most, so that four of them are at most a byte.
 const VALUE_MAX: u16 = 63;
-
-/// The rows of signs of a vector of so many groups of 64 dimensions.
-pub(crate) const fn sign_rows(groups: usize) -> usize {
-    groups * 8
-}
 
 /// Signs and factors of vectors, where they lie.
 #[derive(Debug, Clone, Copy)]
@@ -65,18 +44,12 @@ impl OwnedSketch {
             self.factors.resize(self.factors.len() + BLOCK, 0.0);
         }
         let rows = self.signs.as_mut()[block * block_len..].as_chunks_mut::<BLOCK>().0;
-        let mut bytes = codes
-            .chunks(8)
-            .map(|eight| eight.iter().rev().fold(0, |byte, &code| byte << 1 | u8::from(code >= 0)));
+        let mut bytes = codes.chunks(8).map(sign_byte);
         for row in rows {
             row[column(place)] = bytes.next().unwrap_or_default();
         }
         self.factors[self.len] = scale * spread(codes);
         self.len += 1;
-    }
-
-    pub(crate) fn as_ref(&self, dimension: usize) -> Sketch<'_> {
-        Sketch::new(self.signs.as_ref(), &self.factors, groups(dimension), node_id(self.len))
     }
 
     pub(crate) fn signs(&self) -> &[u8] {
@@ -86,11 +59,6 @@ impl OwnedSketch {
     pub(crate) fn factors(&self) -> &[f32] {
         &self.factors
     }
-}
-
-/// The place of a vector's byte in a row.
-fn column(place: usize) -> usize {
-    place % 32 * 2 + place / 32
 }
 
 /// `|u|^2 / sum(|u[i]|)`.
@@ -182,37 +150,21 @@ impl<'a> Sketch<'a> {
     }
 }
 
-/// The estimates of a block, and the lowest.
-#[expect(clippy::inline_always, reason = "so that it is compiled with the instructions of its callers")]
-#[inline(always)]
-pub(crate) fn estimate(
-    sums: &Sums,
-    factors: &[f32; BLOCK],
-    [per_sum, least, base]: [f32; 3],
-    out: &mut [f32; BLOCK],
-) -> f32 {
-    let mut lowest = [f32::INFINITY; 16];
-    for ((sums, factors), out) in
-        sums.as_chunks::<16>().0.iter().zip(factors.as_chunks::<16>().0).zip(out.as_chunks_mut::<16>().0)
-    {
-        for i in 0..16 {
-            out[i] = base + factors[i] * (per_sum * f32::from(sums[i]) + least);
-            lowest[i] = if out[i] < lowest[i] { out[i] } else { lowest[i] };
-        }
-    }
-    lowest.into_iter().fold(f32::INFINITY, f32::min)
-}
-
 #[cfg(test)]
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use super::*;
-    use crate::planes::{Line, QueryCodes};
-    use crate::quantize::QueryTerms;
+    use crate::codes::layout::Line;
+    use crate::codes::query::{QueryCodes, QueryTerms};
+    use crate::node::node_id;
     use proptest::prelude::*;
 
     fn lines(codes: &[i8]) -> Vec<Line> {
         codes.chunks(64).map(|chunk| std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0))).collect()
+    }
+
+    fn in_place(sketch: &OwnedSketch, dimension: usize) -> Sketch<'_> {
+        Sketch::new(sketch.signs(), sketch.factors(), groups(dimension), node_id(sketch.len))
     }
 
     fn estimates(kernel: Kernel, query: &[i8], vectors: &[Vec<i8>]) -> Vec<f32> {
@@ -225,7 +177,7 @@ mod tests {
         let terms = QueryTerms { base: 0.0, offset: 0.0, scale: 1.0 };
         let query = QueryRef { codes: QueryCodes::new(&lines), terms };
         let mut found = Vec::new();
-        sketch.as_ref(dimension).scan(kernel, query, None, &mut Lookup::default(), |node, estimate| {
+        in_place(&sketch, dimension).scan(kernel, query, None, &mut Lookup::default(), |node, estimate| {
             assert_eq!(node as usize, found.len());
             found.push(estimate);
             f32::INFINITY

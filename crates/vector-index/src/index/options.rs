@@ -1,0 +1,145 @@
+//! What is searched for, and how.
+
+use half::f16;
+use row_set::RowSet;
+use wire::Bytes;
+
+use super::checks::Unverified;
+use super::reader::View;
+use crate::error::{Error, Result};
+use crate::workers::Workers;
+
+/// What is searched for, and how.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub struct SearchOptions<'a> {
+    pub(super) k: usize,
+    pub(super) ef_search: usize,
+    pub(super) filter: Option<&'a RowSet>,
+    pub(super) deleted: Option<&'a RowSet>,
+    pub(super) exact: bool,
+    pub(super) rescore: Option<(Originals<'a>, usize)>,
+    /// Where the originals lie.
+    pub(super) originals: Option<Unverified<'a>>,
+    pub(super) workers: Workers,
+}
+
+/// The vectors as they were before quantization: those of rows 0, 1, 2 and so on, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub enum Originals<'a> {
+    /// In 32-bit floating point.
+    F32(&'a [f32]),
+    /// In 16-bit floating point.
+    F16(&'a [f16]),
+}
+
+impl Originals<'_> {
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+        }
+    }
+
+    /// Bytes of a value.
+    pub(super) fn value_len(&self) -> usize {
+        match self {
+            Self::F32(_) => size_of::<f32>(),
+            Self::F16(_) => size_of::<f16>(),
+        }
+    }
+}
+
+impl<'a> SearchOptions<'a> {
+    /// The `k` nearest vectors.
+    pub fn new(k: usize) -> Self {
+        let workers = Workers::Pool;
+        let (filter, deleted, rescore, originals) = (None, None, None, None);
+        Self { k, ef_search: 64, filter, deleted, exact: false, rescore, originals, workers }
+    }
+
+    /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
+    /// counts as `k`. Default: 64.
+    pub fn ef_search(mut self, ef_search: usize) -> Self {
+        self.ef_search = ef_search;
+        self
+    }
+
+    /// Only vectors of these rows. Rows that the index does not have match nothing.
+    pub fn filter(mut self, filter: &'a RowSet) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// No vectors of these rows.
+    pub fn deleted(mut self, deleted: &'a RowSet) -> Self {
+        self.deleted = Some(deleted);
+        self
+    }
+
+    /// Compares the query with every vector that may be a hit: the nearest by their codes, without fail.
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
+    /// Whether many searches at once, in a batch or an audit, are divided among the threads of the rayon pool that they are called from.
+    /// Otherwise the calling thread does all of them, and no pool is looked for. Default: yes.
+    pub fn parallel(mut self, parallel: bool) -> Self {
+        self.workers = if parallel { Workers::Pool } else { Workers::Caller };
+        self
+    }
+
+    pub(crate) fn workers(&self) -> Workers {
+        self.workers
+    }
+
+    /// Orders the best `candidates` (at least `k`) by the distance of their originals, and returns that. 1.5 to 3 times `k` is
+    /// usual.
+    pub fn rescore(mut self, originals: Originals<'a>, candidates: usize) -> Self {
+        self.rescore = Some((originals, candidates));
+        self
+    }
+
+    /// Has each original verified by the bytes that they all lie in, from the first to the last, before it is used. Otherwise they count
+    /// as sound.
+    pub fn originals_in(mut self, bytes: &'a dyn Bytes) -> Self {
+        self.originals = Some(Unverified(bytes)).filter(|bytes| !bytes.0.is_verified());
+        self
+    }
+
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    pub(crate) fn with_k(self, k: usize) -> Self {
+        Self { k, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.k == 0 {
+            return Err(Error::invalid("k = 0: a search returns at least one vector"));
+        }
+        Ok(())
+    }
+
+    /// How many candidates the paths are to bring.
+    pub(super) fn wanted(&self) -> usize {
+        self.rescore.map_or(self.k, |(_, candidates)| candidates.max(self.k))
+    }
+
+    pub(super) fn allows(&self, row: u32) -> bool {
+        self.filter.is_none_or(|filter| filter.contains(row))
+            && !self.deleted.is_some_and(|deleted| deleted.contains(row))
+    }
+
+    /// Whether some row of a node is allowed.
+    pub(super) fn allows_node(&self, view: &View<'_>, node: u32) -> bool {
+        view.rows_of(node).any(|row| self.allows(row))
+    }
+
+    pub(super) fn restricts(&self) -> bool {
+        self.filter.is_some() || self.deleted.is_some_and(|deleted| !deleted.is_empty())
+    }
+}
