@@ -8,7 +8,6 @@ use arbitrary::Arbitrary;
 use lexical_index::{Analyzer, MemoryIndex, Occur, Part, Query, RowSet, Searcher, Segment, merge};
 use libfuzzer_sys::fuzz_target;
 
-
 /// From docs/FORMAT.md: the header, its checksum, and one field entry.
 const HEADER_LEN: usize = 128;
 const CRC: usize = 124;

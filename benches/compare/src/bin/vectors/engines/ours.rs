@@ -1,7 +1,7 @@
 //! Ours: int8 codes and a graph, searched in the bytes of the index.
 
 use benches::Result;
-use vector_index::{Builder, Codes, Index as Opened, AlignedBytes, Int8Quantizer, Scratch, SearchOptions};
+use vector_index::{AlignedBytes, Builder, Codes, Index as Opened, Int8Quantizer, Scratch, SearchOptions};
 
 use super::{BuildOptions, Index};
 use crate::data::Vectors;
