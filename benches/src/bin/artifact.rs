@@ -14,8 +14,8 @@ use benches::{Random, Result, percentile};
 use compact_artifact::{
     BatchOptions, CompactArtifact, Durability, Filter, Metric, Options, Query, Record, RecordId, SpaceOptions,
 };
-use half::f16;
 use peak_alloc::PeakAlloc;
+use vector_index::F16;
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -30,7 +30,7 @@ const QUERIES_EVERY: usize = 59;
 
 struct Data {
     lines: Vec<serde_json::Value>,
-    vectors: Vec<f16>,
+    vectors: Vec<F16>,
     dimension: usize,
 }
 
@@ -83,8 +83,8 @@ fn load(path: &str) -> Result<Data> {
         benches::wordnet()?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
     let bytes = fs::read(path)?;
     let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let vectors: Vec<f16> =
-        bytes[10 + header_len..].as_chunks().0.iter().map(|&pair| f16::from_le_bytes(pair)).collect();
+    let vectors: Vec<F16> =
+        bytes[10 + header_len..].as_chunks().0.iter().map(|&pair| F16::from_le_bytes(pair)).collect();
     let dimension = vectors.len() / lines.len();
     Ok(Data { lines, vectors, dimension })
 }

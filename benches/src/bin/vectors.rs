@@ -17,10 +17,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::{Result, median};
-use half::f16;
 use vector_index::{
-    AlignedBytes, BuildOptions, Builder, Codes, Index, Int8Quantizer, Metric, Originals, RowSet, Scratch,
-    SearchOptions, SearchPath,
+    AlignedBytes, BuildOptions, Builder, Codes, F16, Index, Int8Quantizer, Metric, Originals, RowSet,
+    Scratch, SearchOptions, SearchPath,
 };
 
 /// Rows whose number is a multiple are queries.
@@ -60,7 +59,7 @@ fn load(bytes: &[u8]) -> Result<Data> {
     let dimension = shape.split(',').nth(1).ok_or("one dimension")?.trim().parse()?;
     let (mut base, mut queries) = (Vec::new(), Vec::new());
     let values =
-        bytes[10 + header_len..].chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32());
+        bytes[10 + header_len..].chunks_exact(2).map(|pair| F16::from_le_bytes([pair[0], pair[1]]).to_f32());
     let values: Vec<f32> = values.collect();
     for (row, vector) in values.chunks_exact(dimension).enumerate() {
         let part = if row % QUERIES_EVERY == 0 { &mut queries } else { &mut base };
@@ -114,7 +113,7 @@ fn share_found(truth: &[Vec<u32>], found: &[Vec<u32>]) -> f64 {
 }
 
 fn rescoring(data: &Data, index: &Index<AlignedBytes>, report: &mut String) -> Result<()> {
-    let halves: Vec<f16> = data.base.iter().map(|&value| f16::from_f32(value)).collect();
+    let halves: Vec<F16> = data.base.iter().map(|&value| F16::from_f32(value)).collect();
     let truth: Vec<Vec<u32>> =
         data.queries.chunks_exact(data.dimension).map(|query| nearest(data, query)).collect();
     let exact = SearchOptions::new(K).exact(true);

@@ -54,6 +54,7 @@
 //! `cache` (on by default): decoded blocks are kept, see [`Options::cache_bytes`]. `lz4`: that codec. `testing`: the file systems that crash and fail, for the tests of crates built on this one.
 
 mod block;
+mod bounded_cache;
 mod cache;
 mod callers;
 mod checksum;
@@ -82,6 +83,7 @@ pub mod vfs;
 mod walk;
 mod workers;
 
+pub use bounded_cache::BoundedCache;
 pub use cache::CacheStats;
 pub use callers::{Callers, Inside};
 pub use damage::Damage;

@@ -59,7 +59,7 @@
 //!
 //! # Features
 //!
-//! `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
+//! `cache` (default): blocks and results of queries are kept. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
 //! crate. `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 

@@ -32,6 +32,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 const PHRASES: &[(&str, &str)] = &[
     ("`None`, however long", "None"),
     ("30 for the first 15 hits, 60 for the first 30, and so on", "None"),
+    ("16 MiB, or 0 without the feature `cache`", "kept(16<<20)"),
+    ("1 MiB, or 0 without the feature `cache`", "kept(1<<20)"),
     ("as many as there are processors", "Threads::Processors"),
     ("as the artifact was opened", "None"),
     ("by ranks", "None"),

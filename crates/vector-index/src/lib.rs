@@ -86,4 +86,4 @@ pub use metric::Metric;
 pub use options::BuildOptions;
 pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, QuantizationStatistics};
 pub use row_set::RowSet;
-pub use wire::{AlignedBytes, Bytes, NotVerified};
+pub use wire::{AlignedBytes, Bytes, F16, NotVerified};

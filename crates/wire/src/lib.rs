@@ -37,6 +37,7 @@
 //! |---|---|
 //! | a structure of fixed fields | [`layout!`], [`put`], [`u32_at`] and its like; [`try_u32_at`] and its like where the length is not checked |
 //! | small numbers | [`put_varint`], [`take_varint`], [`varint_at`], [`skip_varints`] |
+//! | numbers of 16 bits in floating point | [`F16`] |
 //! | a header's own checksum | [`crc32`] |
 //! | checksums of a whole file, by 64 KiB | [`ChunkWriter`], [`check_chunks`], [`chunk_table_len`] |
 //! | bytes that lie anywhere and are verified when first used | the trait [`Bytes`] |
@@ -49,6 +50,7 @@ mod aligned;
 mod bytes;
 mod chunks;
 mod fields;
+mod half_float;
 mod varint;
 mod verified;
 
@@ -56,5 +58,6 @@ pub use aligned::{ALIGN, AlignedBytes};
 pub use bytes::{Bytes, NotVerified};
 pub use chunks::{CHUNK_LEN, ChunkMismatch, ChunkWriter, check_chunks, chunk_table_len, crc32};
 pub use fields::{array_at, put, try_u16_at, try_u32_at, try_u64_at, u16_at, u32_at, u64_at, u128_at};
+pub use half_float::F16;
 pub use varint::{MAX_VARINT_LEN, put_varint, skip_varints, take_varint, varint_at, varint32_at};
 pub use verified::VerifiedSet;

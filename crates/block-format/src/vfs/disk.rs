@@ -4,6 +4,8 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -160,14 +162,19 @@ impl VfsFile for DiskFile {
     }
 
     #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+    #[expect(unsafe_code, reason = "std has no call for holes in files")]
     fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
-        use rustix::io::Errno;
-        // The position of the file, which this moves, is used by nobody.
-        match rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Data(offset)) {
-            Ok(at) => Ok(Some(at.max(offset))),
-            Err(Errno::NXIO) => Ok(None),
-            Err(Errno::INVAL | Errno::NOTSUP) => Ok(Some(offset)), // a file system that does not say
-            Err(e) => Err(e.into()),
+        let Ok(from) = libc::off_t::try_from(offset) else { return Ok(None) };
+        // SAFETY: the descriptor is open as long as `self` is, and no memory is passed. The position of the file, which this moves, is used by nobody.
+        let at = unsafe { libc::lseek(self.0.as_raw_fd(), from, libc::SEEK_DATA) };
+        if let Ok(at) = u64::try_from(at) {
+            return Ok(Some(at.max(offset)));
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::ENXIO) => Ok(None),
+            Some(libc::EINVAL | libc::ENOTSUP) => Ok(Some(offset)), // a file system that does not say
+            _ => Err(error),
         }
     }
 

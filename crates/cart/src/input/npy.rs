@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use half::f16;
+use wire::F16;
 
 use super::{cannot_read, open};
 use crate::failure::{Failure, Result};
@@ -114,7 +114,7 @@ impl<R: Read> Npy<R> {
         let bytes = &self.buffer[..];
         Ok(Some(match self.number {
             Number::F32 => bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect(),
-            Number::F16 => bytes.as_chunks().0.iter().map(|&two| f16::from_le_bytes(two).to_f32()).collect(),
+            Number::F16 => bytes.as_chunks().0.iter().map(|&two| F16::from_le_bytes(two).to_f32()).collect(),
             Number::I8 => bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
         }))
     }
@@ -256,7 +256,7 @@ mod tests {
         let f4: Vec<u8> = [1.0f32, -2.5, 0.0, 3.0].iter().flat_map(|x| x.to_le_bytes()).collect();
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n";
         assert_eq!(rows(&npy(header, &f4)).unwrap(), [[1.0, -2.5], [0.0, 3.0]]);
-        let f2: Vec<u8> = [1.0f32, -2.5].iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect();
+        let f2: Vec<u8> = [1.0f32, -2.5].iter().flat_map(|&x| F16::from_f32(x).to_le_bytes()).collect();
         let header = "{'shape':(1,2),'fortran_order':False,'descr':'<f2'}";
         assert_eq!(rows(&npy(header, &f2)).unwrap(), [[1.0, -2.5]]);
         let header = "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 3)}";

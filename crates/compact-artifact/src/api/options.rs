@@ -67,16 +67,21 @@ pub struct Options {
     pub(crate) steps: Steps,
 }
 
+/// The default size of a cache: none in a build without caches.
+fn kept(bytes: usize) -> usize {
+    if cfg!(feature = "cache") { bytes } else { 0 }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
-            store: block_format::Options::new().auto_seal(false).cache_bytes(16 << 20),
+            store: block_format::Options::new().auto_seal(false).cache_bytes(kept(16 << 20)),
             segment_len: 64 << 20,
             durability: Durability::Sync,
             maintenance: Maintenance::Inline,
             on_maintenance_error: None,
             memory_limit: None,
-            result_cache_bytes: 1 << 20,
+            result_cache_bytes: kept(1 << 20),
             spaces: Vec::new(),
             language: None,
             fold_diacritics: None,
@@ -96,8 +101,8 @@ impl Options {
         Self::default()
             .segment_len(8 << 20)
             .memory_limit(64 << 20)
-            .cache_bytes(2 << 20)
-            .result_cache_bytes(64 << 10)
+            .cache_bytes(kept(2 << 20))
+            .result_cache_bytes(kept(64 << 10))
     }
 
     /// Compression of new blocks. Default: `Zstd(3)`.
@@ -160,13 +165,14 @@ impl Options {
         self
     }
 
-    /// Bytes of decoded blocks that are kept. Default: 16 MiB. 0: none.
+    /// Bytes of decoded blocks that are kept. Default: 16 MiB, or 0 without the feature `cache`. 0: none. More is an error without that feature.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.store = self.store.cache_bytes(bytes);
         self
     }
 
-    /// Bytes of results of queries that are kept, each until the next commit. Default: 1 MiB. 0: none.
+    /// Bytes of results of queries that are kept, each until the next commit. Default: 1 MiB, or 0 without the feature `cache`. 0: none. More is an error
+    /// without that feature.
     pub fn result_cache_bytes(mut self, bytes: usize) -> Self {
         self.result_cache_bytes = bytes;
         self
@@ -224,6 +230,11 @@ impl Options {
             return Err(Error::invalid(format!(
                 "option memory_limit: expected at least 8 MiB, found {limit} bytes"
             )));
+        }
+        if self.result_cache_bytes > 0 && cfg!(not(feature = "cache")) {
+            return Err(Error::invalid(
+                "option result_cache_bytes: this build leaves out the feature `cache`",
+            ));
         }
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }

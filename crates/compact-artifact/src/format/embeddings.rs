@@ -1,8 +1,7 @@
 //! Embeddings on their way to an index: a record of the store beside those they belong to, until sealing moves them into a shard.
 
 use block_format::RecordId;
-use half::f16;
-use vector_index::{Int8Quantizer, Metric};
+use vector_index::{F16, Int8Quantizer, Metric};
 
 use super::layout::{self, embedding};
 use crate::api::entry::Entry;
@@ -39,7 +38,7 @@ impl Embedding {
     pub(crate) fn decode(&self, space: &Space) -> Vec<f32> {
         match space.options.originals {
             Originals::F16 if !self.original.is_empty() => {
-                layout::decode_original(&self.original, |bytes| f16::from_le_bytes(bytes).to_f32())
+                layout::decode_original(&self.original, |bytes| F16::from_le_bytes(bytes).to_f32())
             }
             Originals::F32 if !self.original.is_empty() => {
                 layout::decode_original(&self.original, f32::from_le_bytes)
@@ -61,20 +60,23 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
         .enumerate()
         .fold((0, 0.0), |largest, (at, value)| if value > largest.1 { (at, value) } else { largest });
     let mut factor = 1.0;
-    if max != 0.0 && (max < HALF_MIN || f16::from_f32(max).is_infinite()) {
+    if max != 0.0 && (max < HALF_MIN || F16::from_f32(max).is_infinite()) {
         if space.options.metric != Metric::Cosine {
             let message = format!(
                 "vector space {:?}: value {at} of the vector, the largest, is {}; for originals in 16-bit floating point, expected {HALF_MIN:e} to {}; keep them in f32, or none",
                 space.name,
                 vector[at],
-                f16::MAX
+                F16::MAX
             );
             return Err(Error::new(ErrorKind::NotFinite, message));
         }
         // The exponent of the largest alone.
         factor = 1.0 / f64::from_bits(f64::from(max).to_bits() & f64::INFINITY.to_bits());
     }
-    let halves = vector.iter().map(|&value| f16::from_f64(f64::from(value) * factor).to_le_bytes());
+    // Multiplied by a power of two, in 64 bits since in 32 the factor may be too large; the product fits again, or is nothing in 16 either.
+    #[expect(clippy::cast_possible_truncation, reason = "see above")]
+    let scaled = |value: f32| (f64::from(value) * factor) as f32;
+    let halves = vector.iter().map(|&value| F16::from_f32(scaled(value)).to_le_bytes());
     Ok(layout::encode_original(halves))
 }
 
@@ -215,8 +217,8 @@ mod tests {
                 }
             }
             let index = Index::open(Builder::new(BuildOptions::new()).build(codes).unwrap().to_bytes().unwrap()).unwrap();
-            let halves: Vec<f16> = stored.iter().flat_map(|embedding| {
-                embedding.original.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes)).collect::<Vec<_>>()
+            let halves: Vec<F16> = stored.iter().flat_map(|embedding| {
+                embedding.original.as_chunks().0.iter().map(|&bytes| F16::from_le_bytes(bytes)).collect::<Vec<_>>()
             }).collect();
             for (row, vector) in (0..).zip(&vectors) {
                 let options = SearchOptions::new(8).rescore(Stored::F16(&halves), 8);

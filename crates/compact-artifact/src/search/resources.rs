@@ -3,30 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use block_format::Workers;
+use block_format::{BoundedCache, Workers};
 use parking_lot::Mutex;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use vector_index::Scratch;
 
 use super::lists::Ranking;
 
 /// Rankings of queries, each of one state.
-type Rankings = Cache<u128, Arc<Ranking>, ByBytes>;
-
-#[derive(Debug, Clone)]
-struct ByBytes;
-
-impl Weighter<u128, Arc<Ranking>> for ByBytes {
-    fn weight(&self, _: &u128, ranking: &Arc<Ranking>) -> u64 {
-        ranking.heap_bytes() as u64
-    }
-}
+type Rankings = BoundedCache<u128, Arc<Ranking>>;
 
 /// Shared by an artifact and its snapshots.
 #[derive(Debug)]
 pub(crate) struct SearchResources {
-    rankings: Option<Rankings>,
+    rankings: Rankings,
     scratches: Mutex<Vec<Scratch>>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) counters: Counters,
@@ -49,41 +38,32 @@ impl Counters {
 
 /// A ranking weighs about this much.
 const RANKING_BYTES: usize = 2048;
-/// Room is made for so many rankings at the most before there are any.
-const MAX_EXPECTED: usize = 1 << 16;
-
 impl SearchResources {
     pub(crate) fn new(result_cache_bytes: usize, workers: Arc<Workers>) -> Self {
-        let rankings = (result_cache_bytes > 0).then(|| {
-            let items = (result_cache_bytes / RANKING_BYTES).clamp(1, MAX_EXPECTED);
-            Cache::with_weighter(items, result_cache_bytes as u64, ByBytes)
-        });
+        let len = |ranking: &Arc<Ranking>| ranking.heap_bytes();
+        let rankings = BoundedCache::new(result_cache_bytes, RANKING_BYTES, len);
         Self { rankings, scratches: Mutex::default(), workers, counters: Counters::default() }
     }
 
     pub(crate) fn ranking(&self, key: u128) -> Option<Arc<Ranking>> {
-        self.rankings.as_ref()?.get(&key)
+        self.rankings.get(&key)
     }
 
     pub(crate) fn keep_ranking(&self, key: u128, ranking: Arc<Ranking>) {
-        if let Some(rankings) = &self.rankings {
-            rankings.insert(key, ranking);
-        }
+        self.rankings.insert(key, ranking);
     }
 
     pub(crate) fn keeps_rankings(&self) -> bool {
-        self.rankings.is_some()
+        self.rankings.is_on()
     }
 
     pub(crate) fn ranking_bytes(&self) -> u64 {
-        self.rankings.as_ref().map_or(0, Cache::weight)
+        self.rankings.bytes()
     }
 
     /// Lets go of everything that can be had again.
     pub(crate) fn clear(&self) {
-        if let Some(rankings) = &self.rankings {
-            rankings.clear();
-        }
+        self.rankings.clear();
         self.scratches.lock().clear();
     }
 

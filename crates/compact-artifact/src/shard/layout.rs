@@ -6,8 +6,7 @@
 
 use std::io::{self, Write};
 
-use half::f16;
-use wire::{ALIGN, crc32, put, u32_at, u64_at};
+use wire::{ALIGN, F16, crc32, put, u32_at, u64_at};
 
 use crate::api::error::{Error, ErrorKind, Result};
 
@@ -239,7 +238,7 @@ pub(super) fn read_ids(bytes: &[u8]) -> Result<IdRuns<'_>, &'static str> {
 }
 
 /// Originals in 16-bit floating point, where they lie.
-pub(crate) fn f16_originals(bytes: &[u8]) -> Option<&[f16]> {
+pub(crate) fn f16_originals(bytes: &[u8]) -> Option<&[F16]> {
     bytemuck::try_cast_slice(bytes).ok()
 }
 

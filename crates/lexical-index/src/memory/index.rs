@@ -1,12 +1,13 @@
 //! Adding records, and writing them as a part.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::sync::Arc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::chain::ChainReader;
+use super::places::PlaceTable;
 use super::term::{List, Occurrences, Term};
 use crate::analyzer::Analyzer;
 use crate::bm25::LONG;
@@ -27,7 +28,7 @@ const MAX_TEXT: usize = 64 << 20;
 /// Its rows count from 0 in the order of adding. Above 1 GiB it is full ([`ErrorKind::Full`]); a record has at most
 /// 64 MiB of text.
 ///
-/// A term takes about 35 bytes of heap and its own length, one that occurs again 52 more and its postings, and [`write`](Self::write)
+/// A term takes about 40 bytes of heap and its own length, one that occurs again 52 more and its postings, and [`write`](Self::write)
 /// 16: of texts in which no word of eight letters occurs twice, seven times their length.
 #[derive(Debug)]
 pub struct MemoryIndex {
@@ -35,9 +36,10 @@ pub struct MemoryIndex {
     fields: Fields,
     columns: Vec<Column>,
     rows: u32,
-    hasher: DefaultHashBuilder,
+    /// So that nobody can choose words of one hash.
+    hash_seed: u64,
     /// Places in `terms`.
-    table: HashTable<u32>,
+    table: PlaceTable,
     terms: Vec<Term>,
     /// Those of terms that occur more than once.
     lists: Vec<List>,
@@ -66,8 +68,8 @@ impl MemoryIndex {
             fields,
             columns,
             rows: 0,
-            hasher: DefaultHashBuilder::default(),
-            table: HashTable::new(),
+            hash_seed: RandomState::new().hash_one(0),
+            table: PlaceTable::default(),
             terms: Vec::new(),
             lists: Vec::new(),
             keys: Vec::new(),
@@ -117,7 +119,7 @@ impl MemoryIndex {
     /// Heap in bytes.
     pub fn memory_bytes(&self) -> usize {
         let columns = |c: &Column| c.bytes.capacity() + c.long.capacity() * size_of::<(u32, u32)>();
-        self.table.allocation_size()
+        self.table.memory_bytes()
             + self.terms.capacity() * size_of::<Term>()
             + self.lists.capacity() * size_of::<List>()
             + self.keys.capacity()
@@ -158,28 +160,24 @@ impl MemoryIndex {
     #[inline]
     fn count(&mut self, field: usize, key: &[u8], row: u32, position: u32) {
         let Ok(field) = u8::try_from(field) else { return };
-        let hash = self.hasher.hash_one((field, key));
-        let found = self.table.find(hash, |&place| {
+        #[expect(clippy::cast_possible_truncation, reason = "32 bits of it are enough")]
+        let hash = xxh3_64_with_seed(key, self.hash_seed ^ u64::from(field)) as u32;
+        let found = self.table.find(hash, |place| {
             let term = &self.terms[place as usize];
             term.field == field && term.key(&self.keys) == key
         });
-        let Some(&place) = found else { return self.insert(hash, field, key, (row, position)) };
+        let Some(place) = found else { return self.insert(hash, field, key, (row, position)) };
         let (keep, Self { terms, lists, pool, .. }) = (self.fields.has_positions(), self);
         terms[place as usize].count(row, position, keep, lists, pool);
     }
 
-    fn insert(&mut self, hash: u64, field: u8, key: &[u8], (row, position): (u32, u32)) {
+    fn insert(&mut self, hash: u32, field: u8, key: &[u8], (row, position): (u32, u32)) {
         let place = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
         let start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         self.keys.extend_from_slice(key);
         let len = u8::try_from(key.len()).unwrap_or(u8::MAX);
         self.terms.push(Term::new(start, len, field, row, position));
-        let Self { table, terms, keys, hasher, .. } = self;
-        let hash_of = |&place: &u32| {
-            let term = &terms[place as usize];
-            hasher.hash_one((term.field, term.key(keys)))
-        };
-        table.insert_unique(hash, place, hash_of);
+        self.table.insert(hash, place);
     }
 
     /// The places of all terms in the order of the dictionary.

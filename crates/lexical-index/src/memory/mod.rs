@@ -2,6 +2,7 @@
 
 mod chain;
 mod index;
+mod places;
 mod term;
 
 pub use self::index::MemoryIndex;

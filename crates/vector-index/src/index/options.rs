@@ -1,8 +1,7 @@
 //! What is searched for, and how.
 
-use half::f16;
 use row_set::RowSet;
-use wire::Bytes;
+use wire::{Bytes, F16};
 
 use super::checks::Unverified;
 use super::reader::View;
@@ -30,7 +29,7 @@ pub enum Originals<'a> {
     /// In 32-bit floating point.
     F32(&'a [f32]),
     /// In 16-bit floating point.
-    F16(&'a [f16]),
+    F16(&'a [F16]),
 }
 
 impl Originals<'_> {
@@ -46,7 +45,7 @@ impl Originals<'_> {
     pub(super) fn value_len(&self) -> usize {
         match self {
             Self::F32(_) => size_of::<f32>(),
-            Self::F16(_) => size_of::<f16>(),
+            Self::F16(_) => size_of::<F16>(),
         }
     }
 }

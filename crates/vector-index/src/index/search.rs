@@ -13,6 +13,7 @@ use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Nearest, Pool, Shortlist};
 use crate::graph::walk::WalkScratch;
+use crate::kernel::Kernel;
 use crate::quantize::Int8Quantizer;
 use crate::scratch::Pooled;
 use crate::sketch::{Lookup, Sketch};
@@ -157,7 +158,7 @@ pub(crate) fn search_view<'s>(
     hits.clear();
     hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
     if let Some((originals, _)) = options.rescore {
-        rescore(quantizer, query, (originals, options.originals), hits, original)?;
+        rescore(view.space.kernel, quantizer, query, (originals, options.originals), hits, original)?;
     }
     hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);
@@ -165,6 +166,7 @@ pub(crate) fn search_view<'s>(
 }
 
 fn rescore(
+    kernel: Kernel,
     quantizer: &Int8Quantizer,
     query: &[f32],
     (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
@@ -191,8 +193,7 @@ fn rescore(
                 metric.distance(query, all.get(start..start + dimension).ok_or_else(missing)?)
             }
             Originals::F16(all) => {
-                use half::slice::HalfFloatSliceExt;
-                all.get(start..start + dimension).ok_or_else(missing)?.convert_to_f32_slice(room);
+                kernel.widen(all.get(start..start + dimension).ok_or_else(missing)?, room);
                 metric.distance(query, room)
             }
         };

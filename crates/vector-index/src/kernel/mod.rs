@@ -11,6 +11,8 @@ mod neon;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use wire::F16;
+
 use crate::codes::layout::{Line, Plane};
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
@@ -51,10 +53,12 @@ impl Kernel {
         let mut kinds = vec![Kind::Scalar];
         #[cfg(target_arch = "x86_64")]
         {
-            kinds.extend(is_x86_feature_detected!("avx2").then_some(Kind::Avx2));
-            kinds.extend(is_x86_feature_detected!("avxvnni").then_some(Kind::AvxVnni));
+            // Every processor with AVX2 has F16C; that is asked all the same.
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c");
+            kinds.extend(avx2.then_some(Kind::Avx2));
+            kinds.extend((avx2 && is_x86_feature_detected!("avxvnni")).then_some(Kind::AvxVnni));
             let avx512 = is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512bw");
-            kinds.extend(avx512.then_some(Kind::Avx512Vnni));
+            kinds.extend((avx2 && avx512).then_some(Kind::Avx512Vnni));
         }
         #[cfg(target_arch = "aarch64")]
         {
@@ -117,6 +121,16 @@ impl Kernel {
         }
     }
 
+    /// Numbers of 16 bits → numbers of 32 bits, exactly. As many as both slices have.
+    #[inline]
+    pub(crate) fn widen(self, halves: &[F16], out: &mut [f32]) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::widen(halves, out),
+            _ => scalar::widen(halves, out),
+        }
+    }
+
     /// The name of the instruction set, as `/proc/cpuinfo` spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -159,6 +173,24 @@ mod tests {
     use crate::codes::layout::{groups, pack};
     use crate::codes::planes::{OwnedPlanes, Planes};
     use crate::codes::query::QueryCodes;
+
+    #[test]
+    fn every_kernel_widens_every_number_of_16_bits_alike() {
+        let all: Vec<F16> = (0..=u16::MAX).map(|bits| F16::from_le_bytes(bits.to_le_bytes())).collect();
+        for kernel in Kernel::available() {
+            for begin in [0, 3] {
+                let mut wide = vec![0.0; all.len() - begin];
+                kernel.widen(&all[begin..], &mut wide);
+                for (half, wide) in all[begin..].iter().zip(&wide) {
+                    let exact = half.to_f32();
+                    assert!(
+                        wide.to_bits() == exact.to_bits() || (wide.is_nan() && exact.is_nan()),
+                        "{kernel} {half:?}"
+                    );
+                }
+            }
+        }
+    }
 
     /// The definition, in 64 bits.
     fn by_hand(a: &[i8], b: &[i8]) -> i64 {

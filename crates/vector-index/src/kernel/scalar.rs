@@ -1,5 +1,7 @@
 //! The plain version, which defines the right answer. Compilers vectorise it as far as they may.
 
+use wire::F16;
+
 use crate::codes::layout::{Line, Plane};
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
@@ -49,4 +51,10 @@ pub(super) fn estimate(
         }
     }
     lowest.into_iter().fold(f32::INFINITY, f32::min)
+}
+
+pub(super) fn widen(halves: &[F16], out: &mut [f32]) {
+    for (half, out) in halves.iter().zip(out) {
+        *out = half.to_f32();
+    }
 }

@@ -7,7 +7,9 @@
 
 use std::arch::x86_64::*;
 
-use super::scalar::estimate;
+use wire::F16;
+
+use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
@@ -68,6 +70,21 @@ pub(super) fn estimate_avx512(
     }
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { compiled(sums, factors, terms, out) }
+}
+
+pub(super) fn widen(halves: &[F16], out: &mut [f32]) {
+    #[target_feature(enable = "avx2,f16c")]
+    fn compiled(halves: &[F16], out: &mut [f32]) {
+        let (eights, rest) = halves.as_chunks::<8>();
+        let (out_eights, out_rest) = out.as_chunks_mut::<8>();
+        for (eight, out) in eights.iter().zip(out_eights) {
+            *out = bytemuck::cast(_mm256_cvtph_ps(bytemuck::cast(*eight)));
+        }
+        scalar::widen(rest, out_rest);
+    }
+    let len = halves.len().min(out.len());
+    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2 and F16C.
+    unsafe { compiled(&halves[..len], &mut out[..len]) }
 }
 
 /// Asks for the cache lines of some bytes.

@@ -1,4 +1,3 @@
-use half::f16;
 use vector_index::*;
 
 use crate::data::*;
@@ -92,7 +91,7 @@ fn every_kernel_finds_the_same_hits() {
 fn rescoring_with_originals_gives_their_distances_and_more_of_the_truth() {
     let (all, queries) = (vectors(6, 5_000, 64), vectors(7, 100, 64));
     let index = built(codes(Metric::Cosine, 64, &all));
-    let halves: Vec<f16> = all.iter().map(|&value| f16::from_f32(value)).collect();
+    let halves: Vec<F16> = all.iter().map(|&value| F16::from_f32(value)).collect();
     let options = SearchOptions::new(10).ef_search(200);
     let plain = mean_recall(&index, &all, &queries, &options);
     let f32s = mean_recall(&index, &all, &queries, &options.rescore(Originals::F32(&all), 30));

@@ -1,6 +1,6 @@
 //! The smallest program that searches an artifact: what `benches/weight.sh` weighs.
 //!
-//! `cargo run --example minimal_searcher -- ARTIFACT WORDS…`
+//! `cargo run -p minimal-searcher -- ARTIFACT WORDS…`
 
 #![expect(clippy::print_stdout, reason = "a program that prints what it finds")]
 

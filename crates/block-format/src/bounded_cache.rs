@@ -1,0 +1,155 @@
+//! A cache bounded in bytes: of decoded blocks, and of whatever crates above this one can have again.
+
+use std::fmt;
+use std::hash::Hash;
+
+/// Room is made for so many values at the most before there are any.
+#[cfg(feature = "cache")]
+const MAX_EXPECTED: usize = 1 << 16;
+
+#[cfg(feature = "cache")]
+type Kept<K, V> = quick_cache::sync::Cache<K, V, ByLen<V>>;
+
+/// The length of a value in bytes.
+#[cfg(feature = "cache")]
+struct ByLen<V>(fn(&V) -> usize);
+
+#[cfg(feature = "cache")]
+impl<V> Clone for ByLen<V> {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+#[cfg(feature = "cache")]
+impl<K, V> quick_cache::Weighter<K, V> for ByLen<V> {
+    fn weight(&self, _: &K, value: &V) -> u64 {
+        (self.0)(value) as u64
+    }
+}
+
+/// Values that are kept up to a number of bytes, for many threads: those that are used stay longer. Without the feature `cache` it keeps nothing.
+pub struct BoundedCache<K, V> {
+    #[cfg(feature = "cache")]
+    kept: Option<Kept<K, V>>,
+    #[cfg(not(feature = "cache"))]
+    kept: std::marker::PhantomData<(K, V)>,
+}
+
+impl<K, V> fmt::Debug for BoundedCache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoundedCache")
+    }
+}
+
+#[cfg(feature = "cache")]
+impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
+    /// A cache of so many bytes, 0 for none, of values that are mostly about `expected_len` bytes long; `len` says how long one is.
+    pub fn new(bytes: usize, expected_len: usize, len: fn(&V) -> usize) -> Self {
+        let room = || {
+            let values = (bytes / expected_len.max(1) + 1).min(MAX_EXPECTED);
+            Kept::with_weighter(values, bytes as u64, ByLen(len))
+        };
+        Self { kept: (bytes > 0).then(room) }
+    }
+
+    /// Whether it keeps anything.
+    pub fn is_on(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// A value that is kept.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.kept.as_ref()?.get(key)
+    }
+
+    /// Keeps a value, unless it is longer than there is room.
+    pub fn insert(&self, key: K, value: V) {
+        if let Some(kept) = &self.kept {
+            kept.insert(key, value);
+        }
+    }
+
+    /// Lets go of all values.
+    pub fn clear(&self) {
+        if let Some(kept) = &self.kept {
+            kept.clear();
+        }
+    }
+
+    /// Bytes of the values that are kept.
+    pub fn bytes(&self) -> u64 {
+        self.kept.as_ref().map_or(0, Kept::weight)
+    }
+
+    /// How many values are kept.
+    pub fn len(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| kept.len() as u64)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(not(feature = "cache"))]
+#[expect(clippy::unused_self, reason = "without the feature nothing is kept")]
+impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
+    /// A cache that keeps nothing.
+    pub fn new(_bytes: usize, _expected_len: usize, _len: fn(&V) -> usize) -> Self {
+        Self { kept: std::marker::PhantomData }
+    }
+
+    /// Whether it keeps anything: no.
+    pub fn is_on(&self) -> bool {
+        false
+    }
+
+    /// A value that is kept: none is.
+    pub fn get(&self, _key: &K) -> Option<V> {
+        None
+    }
+
+    /// Keeps nothing.
+    pub fn insert(&self, _key: K, _value: V) {}
+
+    /// Has nothing to let go of.
+    pub fn clear(&self) {}
+
+    /// Bytes of the values that are kept: none.
+    pub fn bytes(&self) -> u64 {
+        0
+    }
+
+    /// How many values are kept: none.
+    pub fn len(&self) -> u64 {
+        0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(all(test, feature = "cache"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_cache_keeps_no_more_bytes_than_it_was_given() {
+        let cache: BoundedCache<u32, Vec<u8>> = BoundedCache::new(10_000, 100, Vec::len);
+        for key in 0..1000 {
+            cache.insert(key, vec![7; 100]);
+            assert!(cache.bytes() <= 10_000);
+        }
+        assert!(cache.len() > 50, "{}", cache.len());
+        assert_eq!(cache.get(&999).map(|value| value.len()), Some(100));
+        cache.clear();
+        assert!(cache.is_empty());
+        let none: BoundedCache<u32, Vec<u8>> = BoundedCache::new(0, 100, Vec::len);
+        none.insert(1, vec![1]);
+        assert!(!none.is_on() && none.get(&1).is_none());
+    }
+}
