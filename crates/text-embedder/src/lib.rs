@@ -31,8 +31,11 @@
 //! 1 to 65,536 dimensions, up to 1,048,575 tokens. WordPiece only: a model with another tokenizer is an error that says so. Damaged or hostile
 //! bytes give errors or other vectors, in bounded time and memory: [`StaticEmbedder::verify`] tells them apart.
 
+#[cfg(test)]
+mod docs;
 mod embedder;
 mod error;
+mod kernel;
 mod model;
 mod model2vec;
 mod pooling;

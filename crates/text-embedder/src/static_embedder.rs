@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::embedder::{Embedder, Embeddings, ModelHash};
 use crate::error::Result;
+use crate::kernel::{Kernel, Row};
 use crate::model::{Model, ModelBytes, View};
 use crate::model2vec::pack_folder;
-use crate::pooling::{Row, add_rows, finish};
+use crate::pooling::finish;
 use crate::vfs;
 use crate::wordpiece::{Normalizer, PieceBuffer, WordBuffer};
 
@@ -32,6 +33,7 @@ const ROWS: usize = 256;
 pub struct StaticEmbedder {
     model: Model,
     normalizer: Normalizer,
+    kernel: Kernel,
 }
 
 impl StaticEmbedder {
@@ -45,7 +47,8 @@ impl StaticEmbedder {
         if vfs::is_folder(path)? {
             return Self::from_bytes(pack_folder(path)?);
         }
-        Self::new(ModelBytes::Map(vfs::map(path)?)).map_err(|error| error.in_file(&path.display().to_string()))
+        Self::new(ModelBytes::Map(vfs::map(path)?))
+            .map_err(|error| error.in_file(&path.display().to_string()))
     }
 
     /// Uses the bytes of a file that [`pack`](crate::pack()) made: a `Vec`, or a slice that is a part of the program. They may lie anywhere.
@@ -63,7 +66,7 @@ impl StaticEmbedder {
     fn new(bytes: ModelBytes) -> Result<Self> {
         let model = Model::open(bytes)?;
         let normalizer = Normalizer::new(model.header().normalizer, model.header().word_chars);
-        Ok(Self { model, normalizer })
+        Ok(Self { model, normalizer, kernel: Kernel::detect() })
     }
 
     /// Reads the whole model and compares its checksums and its hash; opening it checks the header only. A model that is damaged elsewhere gives other
@@ -100,7 +103,13 @@ impl StaticEmbedder {
     }
 
     /// Writes the vector of a text to zeros. False: it has none.
-    fn embed<'a>(&self, view: &View<'a>, text: &str, scratch: &mut Scratch<'a>, sum: &mut [f32]) -> Result<bool> {
+    fn embed<'a>(
+        &self,
+        view: &View<'a>,
+        text: &str,
+        scratch: &mut Scratch<'a>,
+        sum: &mut [f32],
+    ) -> Result<bool> {
         let Scratch { word, pieces, rows } = scratch;
         rows.clear();
         let (mut counted, max_counted) = (0, self.max_tokens());
@@ -110,7 +119,7 @@ impl StaticEmbedder {
                 rows.push(row);
                 counted += 1;
                 if rows.len() == ROWS {
-                    add_rows(rows, sum);
+                    self.kernel.add_rows(rows, sum);
                     rows.clear();
                 }
                 if counted < max_counted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -119,7 +128,7 @@ impl StaticEmbedder {
         if counted == 0 {
             return Ok(false);
         }
-        add_rows(rows, sum);
+        self.kernel.add_rows(rows, sum);
         finish(sum, counted, self.model.tanh())
     }
 }

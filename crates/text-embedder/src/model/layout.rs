@@ -7,6 +7,7 @@ use wire::{ALIGN, array_at, chunk_table_len, crc32, put, try_u32_at, u16_at, u32
 use crate::embedder::ModelHash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wordpiece::NormalizerOptions;
+use crate::wordpiece::layout::{CONTINUES, TOKEN_BITS};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAEM\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;
@@ -23,12 +24,6 @@ pub(crate) const MAX_WORD_CHARS: usize = 1_000;
 pub(crate) const MAX_PROBES: u32 = 256;
 /// The values of a table that every dimension has in the last step: alpha, beta, gamma, bias.
 const TANH_VALUES: usize = 4;
-
-const TOKEN_BITS: u32 = 20;
-/// The slot of no token.
-const EMPTY: u32 = u32::MAX;
-/// Set in the offset of a token that continues a word.
-const CONTINUES: u32 = 1 << 31;
 
 /// Offsets in the header.
 pub(crate) mod header {
@@ -231,7 +226,8 @@ fn head(bytes: &[u8]) -> Result<&[u8; header::LEN]> {
         return Err(Error::new(ErrorKind::NotAModel, "these bytes are not those of an embedding model"));
     }
     let Some(head) = bytes.first_chunk::<{ header::LEN }>() else {
-        let message = format!("the header of a model is {} bytes, of which {} are here", header::LEN, bytes.len());
+        let message =
+            format!("the header of a model is {} bytes, of which {} are here", header::LEN, bytes.len());
         return Err(Error::new(ErrorKind::Truncated, message));
     };
     let [major, minor] = [at::MAJOR, at::MINOR].map(|at| u16_at(head, at));
@@ -282,131 +278,6 @@ pub(crate) fn model_hash(bytes: &[u8], sections: &Sections) -> ModelHash {
     ModelHash::from_pieces(&[&head[..header::CRC], &bytes[header::LEN..sections.checksums.start]])
 }
 
-/// The hash table of the tokens: a slot has a token and 12 bits of its hash, or nothing. A token is in the first free slot from the one
-/// that its hash says, the first following the last.
-pub(crate) struct SlotWriter {
-    slots: Vec<u32>,
-    /// The most slots that finding a token takes.
-    probes: u32,
-}
-
-impl SlotWriter {
-    pub(crate) fn new(slots: usize) -> Self {
-        Self { slots: vec![EMPTY; slots], probes: 1 }
-    }
-
-    pub(crate) fn insert(&mut self, hash: u64, token: u32) {
-        let mut slot = home(hash, self.slots.len());
-        let mut probes = 1;
-        while self.slots[slot] != EMPTY {
-            slot = if slot + 1 == self.slots.len() { 0 } else { slot + 1 };
-            probes += 1;
-        }
-        self.slots[slot] = tag(hash) | token;
-        self.probes = self.probes.max(probes);
-    }
-
-    pub(crate) fn probes(&self) -> u32 {
-        self.probes
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        u32s_to_bytes(self.slots.iter().copied())
-    }
-}
-
-/// The same table, read where it lies.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Slots<'a> {
-    bytes: &'a [u8],
-    probes: u32,
-}
-
-impl<'a> Slots<'a> {
-    pub(crate) fn new(bytes: &'a [u8], probes: u32) -> Self {
-        Self { bytes, probes }
-    }
-
-    /// The token with a hash that `is_token` says yes to.
-    #[inline]
-    pub(crate) fn find(self, hash: u64, mut is_token: impl FnMut(u32) -> bool) -> Option<u32> {
-        let slots = self.bytes.as_chunks::<4>().0;
-        let mut slot = home(hash, slots.len());
-        for _ in 0..self.probes {
-            let entry = u32::from_le_bytes(*slots.get(slot)?);
-            if entry == EMPTY {
-                return None;
-            }
-            let token = entry & ((1 << TOKEN_BITS) - 1);
-            if entry & !((1 << TOKEN_BITS) - 1) == tag(hash) && is_token(token) {
-                return Some(token);
-            }
-            slot = if slot + 1 == slots.len() { 0 } else { slot + 1 };
-        }
-        None
-    }
-}
-
-/// The slot at which the search for a hash begins: the lower 32 bits, brought to the number of slots.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "less than the number of slots, which is a `usize`")]
-fn home(hash: u64, slots: usize) -> usize {
-    ((u64::from(hash as u32) * slots as u64) >> 32) as usize
-}
-
-/// The upper 12 bits of a hash, in the upper 12 bits of a slot.
-#[inline]
-fn tag(hash: u64) -> u32 {
-    let upper = (hash >> 32) as u32;
-    upper & !((1 << TOKEN_BITS) - 1)
-}
-
-/// The hash of a token: of its bytes, eight at a time, and of whether it continues a word.
-#[inline]
-pub(crate) fn token_hash(text: &[u8], continues: bool) -> u64 {
-    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut hash = (text.len() as u64) << 1 | u64::from(continues);
-    let mut add = |word: u64| {
-        hash = (hash ^ word).wrapping_mul(FACTOR);
-        hash ^= hash >> 32;
-    };
-    let (words, rest) = text.as_chunks::<8>();
-    words.iter().for_each(|word| add(u64::from_le_bytes(*word)));
-    if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        add(u64::from_le_bytes(last));
-    }
-    hash
-}
-
-/// The texts of the tokens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TokenTexts<'a> {
-    pub(crate) offsets: &'a [u8],
-    pub(crate) text: &'a [u8],
-}
-
-impl<'a> TokenTexts<'a> {
-    /// The text of a token, and whether it continues a word; `None` if there is no such token.
-    #[inline]
-    pub(crate) fn get(self, token: u32) -> Option<(&'a [u8], bool)> {
-        let offsets = self.offsets.as_chunks::<4>().0.get(token as usize..)?;
-        let [start, end] = [offsets.first()?, offsets.get(1)?].map(|offset| u32::from_le_bytes(*offset));
-        let text = self.text.get((start & !CONTINUES) as usize..(end & !CONTINUES) as usize)?;
-        Some((text, start & CONTINUES != 0))
-    }
-}
-
-/// An entry of the table of offsets.
-pub(crate) fn offset_entry(offset: usize, continues: bool) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX) & !CONTINUES | if continues { CONTINUES } else { 0 }
-}
-
 /// The value at a place of a table of 32-bit integers; `None` behind its end.
 #[inline]
 pub(crate) fn u32_value(table: &[u8], place: usize) -> Option<u32> {
@@ -417,10 +288,6 @@ pub(crate) fn u32_value(table: &[u8], place: usize) -> Option<u32> {
 #[inline]
 pub(crate) fn f32_value(table: &[u8], place: usize) -> Option<f32> {
     try_u32_at(table, place * 4).map(f32::from_bits)
-}
-
-pub(crate) fn u32s_to_bytes(values: impl Iterator<Item = u32>) -> Vec<u8> {
-    values.flat_map(u32::to_le_bytes).collect()
 }
 
 pub(crate) fn f32s_to_bytes(values: &[f32]) -> Vec<u8> {

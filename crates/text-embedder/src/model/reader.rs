@@ -5,11 +5,12 @@ use std::fmt;
 
 use wire::check_chunks;
 
-use super::layout::{Header, Sections, Slots, TokenTexts, f32_value, f32s, model_hash, u32_value};
+use super::layout::{Header, Sections, f32_value, f32s, model_hash, u32_value};
 use crate::error::{Error, Result};
 use crate::pooling::Tanh;
 use crate::vfs::Map;
 use crate::wordpiece::Vocabulary;
+use crate::wordpiece::layout::{Slots, TokenTexts};
 
 /// Where the bytes of a model lie.
 #[derive(Debug)]
@@ -80,7 +81,8 @@ impl Model {
     pub(crate) fn verify(&self) -> Result<()> {
         let (bytes, sections) = (self.bytes(), &self.sections);
         let (content, table) = (&bytes[..sections.checksums.start], &bytes[sections.checksums.clone()]);
-        check_chunks(content, table).map_err(|mismatch| Error::damaged(format!("the model is damaged: {mismatch}")))?;
+        check_chunks(content, table)
+            .map_err(|mismatch| Error::damaged(format!("the model is damaged: {mismatch}")))?;
         let found = model_hash(bytes, sections);
         if found == self.header.hash {
             return Ok(());

@@ -5,12 +5,13 @@ use std::io::Write;
 use wire::ChunkWriter;
 
 use super::layout::{
-    Header, MAX_DIMENSION, MAX_ID_LEN, MAX_PROBES, MAX_TOKENS, MAX_WORD_CHARS, SlotWriter, f32s_to_bytes,
-    header, model_hash, offset_entry, token_hash, u32s_to_bytes,
+    Header, MAX_DIMENSION, MAX_ID_LEN, MAX_PROBES, MAX_TOKENS, MAX_WORD_CHARS, f32s_to_bytes, header,
+    model_hash,
 };
 use crate::embedder::ModelHash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wordpiece::NormalizerOptions;
+use crate::wordpiece::layout::{SlotWriter, offset_entry, token_hash, u32s_to_bytes};
 
 /// Rows of int8 codes, each with the scale that its codes are multiplied by.
 #[derive(Debug)]
@@ -117,7 +118,8 @@ pub(crate) fn write(parts: &Parts) -> Result<Vec<u8>> {
 }
 
 fn assemble(header: &Header, sections: &[Vec<u8>], codes: &[u8]) -> Result<Vec<u8>> {
-    let in_memory = |error| Error::new(ErrorKind::TooLarge, format!("the model does not fit into memory: {error}"));
+    let in_memory =
+        |error| Error::new(ErrorKind::TooLarge, format!("the model does not fit into memory: {error}"));
     let mut out = ChunkWriter::new(Vec::new());
     let mut write = || {
         out.write_all(&header.encode())?;
@@ -138,16 +140,26 @@ fn check(parts: &Parts) -> Result<()> {
         ("tokens", parts.tokens.len(), MAX_TOKENS),
         ("characters of a word that is looked up", parts.word_chars, MAX_WORD_CHARS),
         ("tokens of a text that count", parts.max_counted, u32::MAX as usize),
-        ("bytes of its longest token", parts.tokens.iter().map(|(text, _)| text.len()).max().unwrap_or(0), u16::MAX.into()),
+        (
+            "bytes of its longest token",
+            parts.tokens.iter().map(|(text, _)| text.len()).max().unwrap_or(0),
+            u16::MAX.into(),
+        ),
     ];
     for (what, found, limit) in limits {
         if !(1..=limit).contains(&found) {
-            return Err(Error::new(ErrorKind::TooLarge, format!("the model has {found} {what}; 1 to {limit} are possible")));
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("the model has {found} {what}; 1 to {limit} are possible"),
+            ));
         }
     }
     let text_len: usize = parts.tokens.iter().map(|(text, _)| text.len()).sum();
     if text_len >= 1 << 31 {
-        return Err(Error::new(ErrorKind::TooLarge, format!("the tokens have {text_len} bytes, 2^31 or more")));
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("the tokens have {text_len} bytes, 2^31 or more"),
+        ));
     }
     Ok(())
 }
@@ -185,7 +197,11 @@ fn factors(parts: &Parts, weights: &[f32]) -> Result<Vec<f32>> {
     let factor = |(token, weight): (usize, &f32)| {
         let row = parts.row_of_token.as_ref().map_or(token, |rows| rows[token] as usize);
         let factor = weight * parts.rows.scales[row];
-        if factor.is_finite() { Ok(factor) } else { Err(Error::invalid(format!("the weight of token {token} is not finite"))) }
+        if factor.is_finite() {
+            Ok(factor)
+        } else {
+            Err(Error::invalid(format!("the weight of token {token} is not finite")))
+        }
     };
     weights.iter().enumerate().map(factor).collect()
 }

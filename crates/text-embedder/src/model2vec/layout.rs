@@ -72,7 +72,10 @@ mod tests {
     fn every_16_bit_number_has_the_value_that_the_crate_half_gives() {
         for bits in 0..=u16::MAX {
             let (found, expected) = (f16_value(bits), half::f16::from_bits(bits).to_f32());
-            assert!(found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(), "{bits:04x}");
+            assert!(
+                found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+                "{bits:04x}"
+            );
         }
     }
 }

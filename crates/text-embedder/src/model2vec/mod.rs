@@ -62,10 +62,8 @@ pub fn pack(model: &Model2Vec<'_>) -> Result<Vec<u8>> {
 /// Packs the three files of a folder as [`pack`] does.
 pub fn pack_folder(folder: impl AsRef<Path>) -> Result<Vec<u8>> {
     let folder = folder.as_ref();
-    let missing: Vec<&str> = [CONFIG, TOKENIZER, TENSORS]
-        .into_iter()
-        .filter(|name| vfs::is_missing(&folder.join(name)))
-        .collect();
+    let missing: Vec<&str> =
+        [CONFIG, TOKENIZER, TENSORS].into_iter().filter(|name| vfs::is_missing(&folder.join(name))).collect();
     if !missing.is_empty() {
         let kind = if missing.len() == 3 { ErrorKind::NotFound } else { ErrorKind::Incomplete };
         let message = format!(
@@ -86,10 +84,15 @@ pub fn pack_folder(folder: impl AsRef<Path>) -> Result<Vec<u8>> {
 fn parts(id: String, max_counted: usize, tokenizer: Tokenizer, tensors: &Tensors<'_>) -> Result<Parts> {
     let embeddings = tensors.require("embeddings")?;
     let &[row_count, dimension] = embeddings.shape() else {
-        return Err(Error::invalid(format!("embeddings has the shape {:?}, not [rows, dimension]", embeddings.shape())));
+        return Err(Error::invalid(format!(
+            "embeddings has the shape {:?}, not [rows, dimension]",
+            embeddings.shape()
+        )));
     };
     if row_count == 0 || dimension == 0 {
-        return Err(Error::invalid(format!("embeddings has the shape [{row_count}, {dimension}], which is empty")));
+        return Err(Error::invalid(format!(
+            "embeddings has the shape [{row_count}, {dimension}], which is empty"
+        )));
     }
     let mapping = tensors.get("mapping");
     let count = match &mapping {
@@ -152,7 +155,9 @@ fn length(tensor: &Tensor<'_>, name: &str) -> Result<usize> {
 fn row_of_token(mapping: &Tensor<'_>, rows: usize) -> Result<Vec<u32>> {
     let row = |(token, row): (usize, i64)| {
         let row = u32::try_from(row).ok().filter(|&row| (row as usize) < rows);
-        row.ok_or_else(|| Error::invalid(format!("mapping gives token {token} a row that is none of the {rows}")))
+        row.ok_or_else(|| {
+            Error::invalid(format!("mapping gives token {token} a row that is none of the {rows}"))
+        })
     };
     mapping.integers("mapping")?.enumerate().map(row).collect()
 }
@@ -181,7 +186,9 @@ fn tanh(tensors: &Tensors<'_>, dimension: usize) -> Result<Option<Vec<f32>>> {
         values.extend(tensor.floats(name, &[Dtype::F32])?);
     }
     if values.iter().any(|value| !value.is_finite()) {
-        return Err(Error::invalid("post.alpha, post.beta, post.gamma or post.bias has a value that is not finite"));
+        return Err(Error::invalid(
+            "post.alpha, post.beta, post.gamma or post.bias has a value that is not finite",
+        ));
     }
     Ok(Some(values))
 }

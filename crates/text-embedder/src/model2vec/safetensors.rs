@@ -133,8 +133,12 @@ fn place<'a>(name: &str, entry: &Entry, data: &'a [u8], begin: usize) -> Result<
     };
     let size = entry.shape.iter().try_fold(entry.dtype.size(), |size, &len| size.checked_mul(len));
     if size != Some(bytes.len()) {
-        let message =
-            format!("{name:?} has {} bytes, which {:?} of {:?} do not have", bytes.len(), entry.shape, entry.dtype);
+        let message = format!(
+            "{name:?} has {} bytes, which {:?} of {:?} do not have",
+            bytes.len(),
+            entry.shape,
+            entry.dtype
+        );
         return Err(Error::invalid(message));
     }
     Ok(bytes)
@@ -174,6 +178,9 @@ impl<'a> Tensor<'a> {
     }
 
     fn wrong_type(&self, name: &str, types: &[Dtype]) -> Error {
-        Error::unsupported(format!("{name} has values of the type {:?}; this library reads {types:?}", self.dtype))
+        Error::unsupported(format!(
+            "{name} has values of the type {:?}; this library reads {types:?}",
+            self.dtype
+        ))
     }
 }

@@ -111,7 +111,9 @@ impl Tokenizer {
             vocabulary(entries, &prefix, json.model.unk_token.as_deref().unwrap_or("[UNK]"))?;
         for AddedToken { id, content, special: is_special } in json.added_tokens {
             if !is_special {
-                return Err(Error::unsupported(format!("the added token {content:?} is not special, and such tokens are not looked for")));
+                return Err(Error::unsupported(format!(
+                    "the added token {content:?} is not special, and such tokens are not looked for"
+                )));
             }
             if (id as usize) < tokens.len() {
                 special.push(id);
@@ -167,7 +169,10 @@ fn vocabulary(
 ) -> Result<(Vec<(String, bool)>, Vec<u32>, u32)> {
     let count = entries.iter().map(|(_, id)| *id as usize + 1).max().unwrap_or(0);
     if count > MAX_TOKENS {
-        return Err(Error::new(ErrorKind::TooLarge, format!("a token has the number {}; {MAX_TOKENS} tokens are possible", count - 1)));
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("a token has the number {}; {MAX_TOKENS} tokens are possible", count - 1),
+        ));
     }
     let mut tokens = vec![None; count];
     let mut unknown = None;

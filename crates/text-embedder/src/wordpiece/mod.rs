@@ -4,6 +4,7 @@
 //! splitting at punctuation are those of BERT (Devlin et al., arXiv 1810.04805), with the tables of the `tokenizers` package.
 
 mod characters;
+pub(crate) mod layout;
 mod normalizer;
 mod pieces;
 mod tables;

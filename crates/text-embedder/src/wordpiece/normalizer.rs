@@ -238,7 +238,10 @@ mod tests {
 
     #[test]
     fn a_text_is_split_at_spaces_punctuation_and_characters_of_chinese() {
-        assert_eq!(words(ALL, " Héllo,\tWORLD!\u{200B}s 中文x"), ["hello", ",", "world", "!", "s", "中", "文", "x"]);
+        assert_eq!(
+            words(ALL, " Héllo,\tWORLD!\u{200B}s 中文x"),
+            ["hello", ",", "world", "!", "s", "中", "文", "x"]
+        );
         assert_eq!(words(ALL, "a$b «c» İ\u{7F}Σ"), ["a", "$", "b", "«", "c", "»", "iσ"]);
         assert_eq!(words(ALL, ""), [""; 0]);
     }

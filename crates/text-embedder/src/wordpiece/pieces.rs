@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::model::layout::{Slots, TokenTexts, token_hash};
+use super::layout::{Slots, TokenTexts, token_hash};
 
 /// The tokens of a model, read where they lie.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,8 @@ impl Vocabulary<'_> {
         if text.len() > self.piece_len {
             return None;
         }
-        let is_token = |token: u32| {
-            (token as usize) < self.tokens && self.texts.get(token) == Some((text, continues))
-        };
+        let is_token =
+            |token: u32| (token as usize) < self.tokens && self.texts.get(token) == Some((text, continues));
         self.slots.find(token_hash(text, continues), is_token)
     }
 
@@ -58,7 +57,8 @@ impl Vocabulary<'_> {
         while start < word.len() {
             let longest = word.len().min(start + self.piece_len);
             let ends = (start + 1..=longest).rev().filter(|&end| is_boundary(word, end));
-            let found = ends.into_iter().find_map(|end| Some((self.find(&word[start..end], start > 0)?, end)));
+            let found =
+                ends.into_iter().find_map(|end| Some((self.find(&word[start..end], start > 0)?, end)));
             let Some((token, end)) = found else { return false };
             pieces.push(token);
             start = end;
