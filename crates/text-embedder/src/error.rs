@@ -76,10 +76,7 @@ impl Error {
     }
 
     pub(crate) fn io(source: std::io::Error, path: &Path) -> Self {
-        let kind = match source.kind() {
-            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            _ => ErrorKind::Io,
-        };
+        let kind = if is_absence(&source) { ErrorKind::NotFound } else { ErrorKind::Io };
         let message = format!("reading {} failed: {source}", path.display());
         Self { source: Some(Arc::new(source)), ..Self::new(kind, message) }
     }
@@ -88,6 +85,11 @@ impl Error {
     pub(crate) fn in_file(self, name: &str) -> Self {
         Self { message: format!("{name}: {}", self.message), ..self }
     }
+}
+
+/// Whether a call failed because there is nothing at a path.
+pub(crate) fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 impl fmt::Display for Error {

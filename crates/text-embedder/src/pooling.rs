@@ -29,7 +29,9 @@ pub(crate) fn finish(sum: &mut [f32], rows: usize, tanh: Option<&Tanh>) -> Resul
         return Ok(false);
     }
     let factor = 1.0 / length;
-    sum.iter_mut().for_each(|value| *value *= factor);
+    for value in sum {
+        *value *= factor;
+    }
     Ok(true)
 }
 
@@ -112,8 +114,8 @@ mod tests {
 
     #[test]
     fn tanh_is_right_to_a_millionth() {
-        for step in -400_000..=400_000 {
-            let x = step as f32 / 20_000.0;
+        for step in -30_000..=30_000i16 {
+            let x = f32::from(step) / 1_500.0;
             let error = (f64::from(tanh(x)) - f64::from(x).tanh()).abs();
             assert!(error < 1e-6, "{x}: {error}");
         }

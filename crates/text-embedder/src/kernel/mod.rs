@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn every_kernel_adds_rows_in_order_whatever_the_dimension() {
         for dimension in [1, 63, 64, 65, 256, 300] {
-            let code = |row: usize, i: usize| ((i * 37 + row * 91) % 256) as u8;
+            let code = |row: usize, i: usize| u8::try_from((i * 37 + row * 91) % 256).unwrap();
             let codes: Vec<Vec<u8>> =
                 (0..5).map(|row| (0..dimension).map(|i| code(row, i)).collect()).collect();
             let factors = [0.1, -2.5, 3.0, 1e-3, 7.0];

@@ -24,7 +24,8 @@ pub(super) enum Dtype {
     U32,
     U16,
     U8,
-    BOOL,
+    #[serde(rename = "BOOL")]
+    Bool,
 }
 
 impl Dtype {
@@ -34,7 +35,7 @@ impl Dtype {
             Self::F64 | Self::I64 | Self::U64 => 8,
             Self::F32 | Self::I32 | Self::U32 => 4,
             Self::F16 | Self::BF16 | Self::I16 | Self::U16 => 2,
-            Self::I8 | Self::U8 | Self::BOOL => 1,
+            Self::I8 | Self::U8 | Self::Bool => 1,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, is_absence};
 
 pub(crate) use map::Map;
 
@@ -18,7 +18,7 @@ pub(crate) fn is_folder(path: &Path) -> Result<bool> {
 
 /// Whether there is nothing at a path.
 pub(crate) fn is_missing(path: &Path) -> bool {
-    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    std::fs::metadata(path).is_err_and(|error| is_absence(&error))
 }
 
 /// Maps a file for reading.

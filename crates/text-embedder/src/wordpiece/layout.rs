@@ -100,7 +100,9 @@ pub(crate) fn token_hash(text: &[u8], continues: bool) -> u64 {
         hash ^= hash >> 32;
     };
     let (words, rest) = text.as_chunks::<8>();
-    words.iter().for_each(|word| add(u64::from_le_bytes(*word)));
+    for word in words {
+        add(u64::from_le_bytes(*word));
+    }
     if !rest.is_empty() {
         add(last_word(rest));
     }
