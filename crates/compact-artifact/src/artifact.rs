@@ -92,6 +92,13 @@ impl CompactArtifact {
         self.engine.state().settings.spaces.clone()
     }
 
+    /// The vectors of texts as the [`embedder`](Options::embedder) gives them for texts that are stored; `None` for a text in which the model knows
+    /// nothing. An error of kind [`NoModel`](ErrorKind::NoModel) without an embedder.
+    #[cfg(feature = "embedder")]
+    pub fn embed(&self, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
+        self.engine.resources.meaning.embed(texts)
+    }
+
     /// Adds a vector space. One that is there already, set up the same, is no error.
     pub fn add_space(&self, name: &str, options: SpaceOptions) -> Result<()> {
         self.engine.add_space(name, options)

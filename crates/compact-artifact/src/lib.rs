@@ -59,7 +59,8 @@
 //!
 //! # Features
 //!
-//! `cache` (default): blocks and results of queries are kept. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
+//! `cache` (default): blocks, results of queries and embeddings of texts are kept. `embedder` (default): texts are embedded by a model, see
+//! [`Options::embedder`]. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
 //! crate. `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 
@@ -67,6 +68,7 @@ mod api;
 mod artifact;
 mod engine;
 mod format;
+mod meaning;
 mod protocol;
 mod search;
 mod shard;
@@ -85,7 +87,7 @@ pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
 };
 pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet};
-pub use api::space::{Originals, Quantization, Space, SpaceOptions};
+pub use api::space::{Originals, Quantization, Space, SpaceModel, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
@@ -95,6 +97,8 @@ pub use metadata_index::{
     Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue, check_metadata, json,
 };
 pub use snapshot::Snapshot;
+#[cfg(feature = "embedder")]
+pub use text_embedder::{Embedder, Embeddings, Error as EmbedderError, ModelHash, StaticEmbedder};
 pub use vector_index::Metric;
 
 /// The steps that tests leave out to see that they are missed.

@@ -61,6 +61,12 @@ pub enum ErrorKind {
     NotFinite,
     /// A vector of zeros under the cosine metric, where it has no direction.
     ZeroVector,
+    /// Texts are to be embedded or searched by meaning, and there is no model for it.
+    NoModel,
+    /// The model that was given is not the one that the texts of the artifact are embedded by.
+    ModelMismatch,
+    /// An embedder failed, or gave what is no embedding; or a model cannot be opened.
+    Embedder,
     /// Content that is not what was asked for: a blob as text.
     NotText,
     /// Something larger than its limit: a key, metadata, a query.
@@ -145,6 +151,13 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // The message of the cause is already ours: what lies behind it is what is left to say.
         self.0.source.as_ref().and_then(|source| source.source())
+    }
+}
+
+#[cfg(feature = "embedder")]
+impl From<text_embedder::Error> for Error {
+    fn from(error: text_embedder::Error) -> Self {
+        Self::caused(ErrorKind::Embedder, error)
     }
 }
 

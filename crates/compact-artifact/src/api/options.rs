@@ -61,6 +61,9 @@ pub struct Options {
     pub(crate) on_maintenance_error: Option<OnError>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) result_cache_bytes: usize,
+    pub(crate) embedding_cache_bytes: usize,
+    #[cfg(feature = "embedder")]
+    pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
     pub(crate) language: Option<Language>,
     pub(crate) fold_diacritics: Option<bool>,
@@ -82,6 +85,9 @@ impl Default for Options {
             on_maintenance_error: None,
             memory_limit: None,
             result_cache_bytes: kept(1 << 20),
+            embedding_cache_bytes: kept(1 << 20),
+            #[cfg(feature = "embedder")]
+            embedder: None,
             spaces: Vec::new(),
             language: None,
             fold_diacritics: None,
@@ -103,6 +109,7 @@ impl Options {
             .memory_limit(64 << 20)
             .cache_bytes(kept(2 << 20))
             .result_cache_bytes(kept(64 << 10))
+            .embedding_cache_bytes(kept(64 << 10))
     }
 
     /// Compression of new blocks. Default: `Zstd(3)`.
@@ -178,6 +185,23 @@ impl Options {
         self
     }
 
+    /// Bytes of embeddings of texts that are kept, so that a text that comes again is not embedded again. Default: 1 MiB, or 0 without the feature `cache`.
+    /// 0: none. More is an error without that feature.
+    pub fn embedding_cache_bytes(mut self, bytes: usize) -> Self {
+        self.embedding_cache_bytes = bytes;
+        self
+    }
+
+    /// Embeds texts as they are added, in a vector space called `meaning` (cosine, 8-bit codes), and the texts of queries: [`Query::text`](crate::Query::text).
+    /// Name and hash of the model are kept in the artifact: with another one it does not open, and without one it opens, words and given vectors
+    /// work, and texts that are added have no embedding. A text in which the model knows nothing has none either; a record that is given one in that space
+    /// keeps it. Default: none.
+    #[cfg(feature = "embedder")]
+    pub fn embedder(mut self, embedder: Arc<dyn text_embedder::Embedder>) -> Self {
+        self.embedder = Some(embedder);
+        self
+    }
+
     /// A vector space, which is created unless the artifact has it. One that it has with another dimension or metric is an error.
     pub fn space(mut self, name: impl Into<String>, options: SpaceOptions) -> Self {
         self.spaces.push((name.into(), options));
@@ -234,6 +258,11 @@ impl Options {
         if self.result_cache_bytes > 0 && cfg!(not(feature = "cache")) {
             return Err(Error::invalid(
                 "option result_cache_bytes: this build leaves out the feature `cache`",
+            ));
+        }
+        if self.embedding_cache_bytes > 0 && cfg!(not(feature = "cache")) {
+            return Err(Error::invalid(
+                "option embedding_cache_bytes: this build leaves out the feature `cache`",
             ));
         }
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))

@@ -107,6 +107,11 @@ impl Clause {
         Self::nearest(space.into(), Target::Record(id))
     }
 
+    /// Records whose texts mean what a text does: see [`Query::meaning`].
+    pub fn meaning(text: impl Into<String>) -> Self {
+        Self { wanted: Wanted::Meaning(text.into()), weight: None }
+    }
+
     fn nearest(space: String, target: Target) -> Self {
         Self { wanted: Wanted::Nearest { space, target }, weight: None }
     }
@@ -127,7 +132,12 @@ impl From<Clause> for Query {
 #[derive(Debug, Clone)]
 pub(crate) enum Wanted {
     Words(lexical_index::Query),
-    Nearest { space: String, target: Target },
+    Nearest {
+        space: String,
+        target: Target,
+    },
+    /// Records near the embedding of a text.
+    Meaning(String),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +180,18 @@ impl Query {
         Self::default()
     }
 
+    /// Texts that are about what a text says, by its words and by its meaning: [`Query::words`] and [`Query::meaning`] at once. An error of kind
+    /// [`NoModel`](crate::ErrorKind::NoModel) where texts are not embedded, or their model is not at hand.
+    pub fn text(text: &str) -> Self {
+        Self::words(text).and_meaning(text)
+    }
+
+    /// Texts that mean what a text does, the nearest first, whether or not they share a word with it: by the embeddings that the
+    /// [`embedder`](crate::Options::embedder) of the artifact gives. A text in which the model knows nothing is near to none.
+    pub fn meaning(text: impl Into<String>) -> Self {
+        Self::new().and_meaning(text)
+    }
+
     /// Texts with any of the words of a plain text, in which nothing has a special meaning, the best first.
     pub fn words(text: &str) -> Self {
         Self::new().and_words(text)
@@ -210,6 +232,11 @@ impl Query {
     /// Looks for what is near a record as well.
     pub fn and_similar_to(self, space: impl Into<String>, id: RecordId) -> Self {
         self.and(Clause::similar_to(space, id))
+    }
+
+    /// Looks for what means the same as a text as well.
+    pub fn and_meaning(self, text: impl Into<String>) -> Self {
+        self.and(Clause::meaning(text))
     }
 
     /// Looks for what a clause asks for as well. A query has words once.
@@ -319,7 +346,7 @@ impl Query {
     pub(crate) fn words_wanted(&self) -> Option<&lexical_index::Query> {
         self.clauses.iter().find_map(|clause| match &clause.wanted {
             Wanted::Words(words) => Some(words),
-            Wanted::Nearest { .. } => None,
+            Wanted::Nearest { .. } | Wanted::Meaning(_) => None,
         })
     }
 
@@ -378,7 +405,7 @@ impl Query {
 
     /// What would have no effect is refused.
     fn check_combinations(&self) -> Result<()> {
-        let has_vector = self.clauses.iter().any(|clause| matches!(clause.wanted, Wanted::Nearest { .. }));
+        let has_vector = self.clauses.iter().any(|clause| !matches!(clause.wanted, Wanted::Words(_)));
         let one_list = self.clauses.len() < 2;
         let without_effect = [
             ("exact", self.exact && !has_vector, "a query with a vector"),

@@ -1,5 +1,7 @@
 //! Vector spaces: one dimension, one metric, and what is kept of each vector.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use vector_index::{Int8Quantizer, Metric};
 
@@ -81,12 +83,56 @@ impl SpaceOptions {
     }
 }
 
+/// The space that texts are embedded in.
+pub(crate) const MEANING: &str = "meaning";
+
 /// A vector space of an artifact.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space {
     pub(crate) name: String,
     pub(crate) options: SpaceOptions,
     pub(crate) quantizer: Int8Quantizer,
+    /// What texts are embedded by, if the artifact does that.
+    pub(crate) model: Option<SpaceModel>,
+}
+
+/// The model that the vectors of a space are made by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceModel {
+    pub(crate) id: String,
+    pub(crate) hash: [u8; 16],
+}
+
+impl SpaceModel {
+    /// Its name, as the model gives it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A hash of everything that decides what vectors it gives.
+    pub fn hash(&self) -> [u8; 16] {
+        self.hash
+    }
+
+    #[cfg(feature = "embedder")]
+    pub(crate) fn of(embedder: &dyn text_embedder::Embedder) -> Self {
+        Self { id: embedder.id().to_owned(), hash: embedder.hash().0 }
+    }
+
+    /// Whether it is the model of an embedder.
+    #[cfg(feature = "embedder")]
+    pub(crate) fn is_of(&self, embedder: &dyn text_embedder::Embedder) -> bool {
+        self.hash == embedder.hash().0 && self.id == embedder.id()
+    }
+}
+
+impl fmt::Display for SpaceModel {
+    /// The name, and the beginning of the hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} (", self.id)?;
+        self.hash[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…)")
+    }
 }
 
 impl Space {
@@ -110,10 +156,15 @@ impl Space {
         self.options.originals
     }
 
+    /// The model that texts are embedded by in it; `None` in a space whose vectors are given.
+    pub fn model(&self) -> Option<&SpaceModel> {
+        self.model.as_ref()
+    }
+
     pub(crate) fn new(name: &str, options: SpaceOptions) -> Result<Self> {
         options.check(name)?;
         let quantizer = Int8Quantizer::new(options.metric, options.dimension)?;
-        Ok(Self { name: name.to_owned(), options, quantizer })
+        Ok(Self { name: name.to_owned(), options, quantizer, model: None })
     }
 }
 

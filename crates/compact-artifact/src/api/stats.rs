@@ -81,6 +81,8 @@ pub struct MemoryStats {
     pub block_cache_bytes: u64,
     /// Rankings that are kept.
     pub result_cache_bytes: u64,
+    /// Embeddings of texts that are kept.
+    pub embedding_cache_bytes: u64,
     /// Length of the files that are mapped: the operating system keeps what is used of them in memory, for all processes together.
     pub mapped_bytes: u64,
     /// Searches so far.

@@ -51,7 +51,7 @@ impl Engine {
         state: State,
     ) -> Self {
         Self {
-            resources: Arc::new(SearchResources::new(options.result_cache_bytes, store.workers().clone())),
+            resources: Arc::new(SearchResources::new(&options, store.workers().clone())),
             signal: Signal::default(),
             store,
             options,

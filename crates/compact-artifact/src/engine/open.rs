@@ -10,7 +10,9 @@ use block_format::vfs::DiskVfs;
 use super::core::Engine;
 use super::policy;
 use super::recover::{Recovery, refreshed};
-use super::settings::{check_against, read_settings_or, settings_of, write_settings};
+use super::settings::{
+    check_against, extended, extended_for_reading, read_settings_or, settings_of, write_settings,
+};
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{Maintenance, Options};
@@ -63,10 +65,9 @@ impl Engine {
         let stored = read_settings_or(&store.snapshot(), &options)?;
         check_against(&options, &stored, store.artifact())?;
         let settings = if read_only {
-            options.spaces.iter().try_for_each(|(name, _)| stored.space(name).map(drop))?;
-            stored.clone().with_spaces(&options.spaces)?
+            extended_for_reading(stored.clone(), &options)?
         } else {
-            let settings = stored.clone().with_spaces(&options.spaces)?;
+            let settings = extended(stored.clone(), &options)?;
             let is_new = settings.spaces.len() > stored.spaces.len();
             if is_new || settings_need_repair(&store.snapshot()) {
                 write_settings(&store, &settings, options.steps)?;

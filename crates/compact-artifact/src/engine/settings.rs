@@ -5,6 +5,8 @@ use lexical_index::Analyzer;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
+#[cfg(feature = "embedder")]
+use crate::api::space::SpaceModel;
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 use crate::format::settings::{Settings, read_settings};
 use crate::protocol::{Step, Steps};
@@ -15,7 +17,28 @@ pub(super) fn settings_of(options: &Options) -> Result<Settings> {
     if let Some(language) = options.language {
         analyzer = analyzer.stem(language)?;
     }
-    Settings::new(analyzer).with_spaces(&options.spaces)
+    extended(Settings::new(analyzer), options)
+}
+
+/// Settings with the vector spaces of options, and with the model of their embedder.
+pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings> {
+    let settings = settings.with_spaces(&options.spaces)?;
+    #[cfg(feature = "embedder")]
+    if let Some(embedder) = options.embedder.as_deref() {
+        return settings.with_model(SpaceModel::of(embedder), embedder.dimension());
+    }
+    Ok(settings)
+}
+
+/// Settings for reading: what they do not have cannot be added.
+pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Result<Settings> {
+    options.spaces.iter().try_for_each(|(name, _)| settings.space(name).map(drop))?;
+    #[cfg(feature = "embedder")]
+    if options.embedder.is_some() && settings.meaning().is_none() {
+        let message = "texts of this artifact are not embedded; open it for writing with this embedder, and call `reembed`";
+        return Err(Error::new(ErrorKind::NoModel, message));
+    }
+    extended(settings, options)
 }
 
 /// The settings in the store; those of the options if it has none, because its creation was interrupted.

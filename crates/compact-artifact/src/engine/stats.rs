@@ -37,6 +37,7 @@ impl Engine {
             tables_bytes: state.records.heap_bytes() + dead_rows.sum::<u64>(),
             block_cache_bytes: blocks.bytes,
             result_cache_bytes: self.resources.ranking_bytes(),
+            embedding_cache_bytes: self.resources.meaning.cache_bytes(),
             mapped_bytes: match self.store.as_pack() {
                 Some(pack) => pack.mapped_bytes(),
                 None => state.records.mapped_bytes(),

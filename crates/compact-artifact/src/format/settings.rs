@@ -7,9 +7,10 @@ use block_format::{Part, Snapshot as Records};
 use lexical_index::Analyzer;
 use metadata_index::json;
 use serde::{Deserialize, Serialize};
+use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::space::{Originals, Quantization, Space, SpaceOptions};
+use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
 /// The most vector spaces of an artifact.
@@ -37,6 +38,15 @@ struct StoredSpace {
     metric: String,
     quantization: Quantization,
     originals: Originals,
+    /// Of a space that texts are embedded in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<StoredModel>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredModel {
+    id: String,
+    hash: [u8; 16],
 }
 
 const VERSION: u32 = 1;
@@ -80,6 +90,36 @@ impl Settings {
         })
     }
 
+    /// The space that texts are embedded in, and its number.
+    pub(crate) fn meaning(&self) -> Option<(usize, &Space)> {
+        self.spaces.iter().enumerate().find(|(_, space)| space.model.is_some())
+    }
+
+    /// These settings, and a space that texts are embedded in by a model, unless there is one.
+    pub(crate) fn with_model(mut self, model: SpaceModel, dimension: usize) -> Result<Self> {
+        if let Some((_, space)) = self.meaning() {
+            let known = space.model.as_ref().filter(|known| **known != model);
+            let differs = |known| {
+                let message = format!(
+                    "texts of this artifact are embedded by the model {known}, and the one given is {model}; open it with the former, or without one"
+                );
+                Error::new(ErrorKind::ModelMismatch, message)
+            };
+            return known.map_or(Ok(()), |known| Err(differs(known))).map(|()| self);
+        }
+        if self.spaces.iter().any(|space| space.name == MEANING) {
+            let message = format!(
+                "the vector space {MEANING:?} holds vectors that were given; texts cannot be embedded in it, too"
+            );
+            return Err(Error::new(ErrorKind::SpaceMismatch, message));
+        }
+        self = self.with_spaces(&[(MEANING.to_owned(), SpaceOptions::new(dimension, Metric::Cosine))])?;
+        if let Some(space) = self.spaces.last_mut() {
+            space.model = Some(model);
+        }
+        Ok(self)
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let spaces = self.spaces.iter().map(|space| StoredSpace {
             name: space.name.clone(),
@@ -87,6 +127,7 @@ impl Settings {
             metric: space.options.metric.to_string(),
             quantization: space.options.quantization,
             originals: space.options.originals,
+            model: space.model.as_ref().map(|model| StoredModel { id: model.id.clone(), hash: model.hash }),
         });
         let stored =
             Stored { version: VERSION, analyzer: self.analyzer.identity(), spaces: spaces.collect() };
@@ -109,6 +150,7 @@ impl Settings {
         }
         let stored: Stored = json::read(bytes).map_err(fault)?;
         let mut spaces: Vec<(String, SpaceOptions)> = Vec::new();
+        let mut models: Vec<Option<SpaceModel>> = Vec::new();
         for space in stored.spaces {
             let metric = space.metric.parse().map_err(|_| {
                 let message = format!("the metric {:?} of a vector space is not known", space.metric);
@@ -122,10 +164,17 @@ impl Settings {
             if spaces.iter().any(|(name, _)| *name == space.name) {
                 return Err(fault(Error::invalid(format!("the vector space {:?} stands twice", space.name))));
             }
+            models.push(space.model.map(|model| SpaceModel { id: model.id, hash: model.hash }));
             spaces.push((space.name, options));
         }
         // Checked as when they were set up.
-        Self::new(Analyzer::from_identity(stored.analyzer)?).with_spaces(&spaces).map_err(fault)
+        let mut settings =
+            Self::new(Analyzer::from_identity(stored.analyzer)?).with_spaces(&spaces).map_err(fault)?;
+        settings.spaces.iter_mut().zip(models).for_each(|(space, model)| space.model = model);
+        if settings.spaces.iter().filter(|space| space.model.is_some()).count() > 1 {
+            return Err(fault("two vector spaces that texts are embedded in"));
+        }
+        Ok(settings)
     }
 }
 

@@ -42,6 +42,7 @@ fn hash_clause(hash: &mut Xxh3, clause: &Clause) {
     };
     match &clause.wanted {
         Wanted::Words(words) => text(0, &format!("{words:?}")),
+        Wanted::Meaning(meant) => text(3, meant),
         Wanted::Nearest { space, target: Target::Record(id) } => {
             text(1, space);
             hash.update(&id.0.to_le_bytes());

@@ -7,6 +7,7 @@ use block_format::RecordId;
 use crate::api::damage::Damage;
 use crate::api::query::{Clause, Wanted};
 use crate::api::results::{Explain, Hit, ListExplain, ListPlace};
+use crate::api::space::MEANING;
 use crate::state::View;
 
 /// The hits of a query, without their records.
@@ -50,6 +51,8 @@ pub(crate) struct List {
     pub(crate) explain: ListExplain,
     /// There is no more to be found than `hits` and `rest`.
     pub(super) is_whole: bool,
+    /// Of a list of the nearest: to what.
+    pub(super) near: Option<NearTo>,
     /// Shards were searched for nearest vectors, if only for the first few.
     pub(super) is_begun: bool,
     /// How many rounds of searching shards for nearest vectors are complete.
@@ -58,6 +61,16 @@ pub(crate) struct List {
     pub(super) rest: Vec<Found>,
     /// The ids of `hits`, once there was more than one round.
     pub(super) seen: HashSet<RecordId>,
+}
+
+/// What records are to be near to.
+#[derive(Debug)]
+pub(super) struct NearTo {
+    /// The number of the space.
+    pub(super) number: usize,
+    pub(super) vector: Vec<f32>,
+    /// A record that is not among the hits.
+    pub(super) excluded: Option<RecordId>,
 }
 
 /// A row of a shard that is near a vector.
@@ -80,6 +93,7 @@ impl List {
         let name = match &clause.wanted {
             Wanted::Words(_) => "words",
             Wanted::Nearest { space, .. } => space,
+            Wanted::Meaning(_) => MEANING,
         };
         let mut list =
             Self { name: name.to_owned(), weight: clause.weight.unwrap_or(1.0), ..Self::default() };

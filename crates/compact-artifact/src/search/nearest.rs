@@ -5,12 +5,12 @@ use std::time::Instant;
 use block_format::RecordId;
 use vector_index::{Metric, Originals as Stored, SearchOptions, SearchPath, SearchStatistics};
 
-use super::lists::{Found, List};
+use super::lists::{Found, List, NearTo};
 use super::ranking::{CANDIDATES, Search};
 use super::resources::Counters;
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::query::{MAX_DEPTH, Target};
+use crate::api::query::{MAX_DEPTH, Target, Wanted};
 use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
 use crate::shard::{Vectors, layout};
@@ -24,8 +24,7 @@ impl Search<'_> {
     pub(super) fn nearest(
         &mut self,
         list: &mut List,
-        space: &str,
-        target: &Target,
+        wanted: &Wanted,
         len: usize,
         at_least: usize,
     ) -> Result<()> {
@@ -33,32 +32,57 @@ impl Search<'_> {
             return Ok(());
         }
         let begun = Instant::now();
-        let state = self.state;
-        let (number, space) = state.settings.space(space)?;
-        let (vector, excluded) = match target {
-            Target::Vector(vector) => (vector.clone(), None),
-            Target::Record(id) => (embedding_of(state, *id, number, space)?, Some(*id)),
+        let near = match list.near.take() {
+            Some(near) => Some(near),
+            None => self.near_to(wanted)?,
         };
-        // Also where no shard has vectors of this space yet.
-        space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
-        list.take(&state.views, excluded, len);
+        let Some(near) = near else {
+            list.is_whole = true;
+            return Ok(());
+        };
+        let views = &self.state.views;
+        list.take(views, near.excluded, len);
         while list.hits.len() < len && !list.is_whole && !self.is_late() {
-            self.nearest_round(list, number, (&vector, excluded), len.max(at_least))?;
-            list.take(&state.views, excluded, len);
+            self.nearest_round(list, &near, len.max(at_least))?;
+            list.take(views, near.excluded, len);
         }
+        list.near = Some(near);
         list.explain.time += begun.elapsed();
         Ok(())
     }
 
+    /// What a clause asks to be near to; `None`: nothing is.
+    fn near_to(&self, wanted: &Wanted) -> Result<Option<NearTo>> {
+        let settings = &self.state.settings;
+        let (number, space, vector, excluded) = match wanted {
+            Wanted::Words(_) => return Ok(None),
+            Wanted::Nearest { space, target } => {
+                let (number, space) = settings.space(space)?;
+                match target {
+                    Target::Vector(vector) => (number, space, vector.clone(), None),
+                    Target::Record(id) => {
+                        (number, space, embedding_of(self.state, *id, number, space)?, Some(*id))
+                    }
+                }
+            }
+            Wanted::Meaning(text) => {
+                let (number, space) = settings.meaning().ok_or_else(|| {
+                    let message = "texts of this artifact are not embedded, and cannot be searched by meaning; give a model in `options().embedder(…)`, or search by words";
+                    Error::new(ErrorKind::NoModel, message)
+                })?;
+                let Some(vector) = self.resources.meaning.embed_query(space, text)? else { return Ok(None) };
+                (number, space, vector, None)
+            }
+        };
+        // Also where no shard has vectors of this space yet.
+        space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
+        Ok(Some(NearTo { number, vector, excluded }))
+    }
+
     /// A round; or, to begin with, only the first hits of the first round, if `len` are enough. They are the same hits, and few are had sooner.
-    fn nearest_round(
-        &mut self,
-        list: &mut List,
-        number: usize,
-        (vector, excluded): (&[f32], Option<RecordId>),
-        len: usize,
-    ) -> Result<()> {
+    fn nearest_round(&mut self, list: &mut List, near: &NearTo, len: usize) -> Result<()> {
         let state = self.state;
+        let NearTo { number, ref vector, excluded } = *near;
         let space = &state.settings.spaces[number];
         let doubled = |first: usize| first.saturating_mul(1 << list.rounds).min(MAX_DEPTH);
         let first = self.query.ef_search.unwrap_or(EF_SEARCH);

@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 use vector_index::Scratch;
 
 use super::lists::Ranking;
+use crate::api::options::Options;
+use crate::meaning::Meaning;
 
 /// Rankings of queries, each of one state.
 type Rankings = BoundedCache<u128, Arc<Ranking>>;
@@ -19,6 +21,8 @@ pub(crate) struct SearchResources {
     scratches: Mutex<Vec<Scratch>>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) counters: Counters,
+    /// Turns the texts of queries and of records into vectors.
+    pub(crate) meaning: Meaning,
 }
 
 /// How often things happened since the artifact was opened.
@@ -39,10 +43,11 @@ impl Counters {
 /// A ranking weighs about this much.
 const RANKING_BYTES: usize = 2048;
 impl SearchResources {
-    pub(crate) fn new(result_cache_bytes: usize, workers: Arc<Workers>) -> Self {
+    pub(crate) fn new(options: &Options, workers: Arc<Workers>) -> Self {
         let len = |ranking: &Arc<Ranking>| ranking.heap_bytes();
-        let rankings = BoundedCache::new(result_cache_bytes, RANKING_BYTES, len);
-        Self { rankings, scratches: Mutex::default(), workers, counters: Counters::default() }
+        let rankings = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, len);
+        let (scratches, counters) = Default::default();
+        Self { rankings, scratches, workers, counters, meaning: Meaning::new(options) }
     }
 
     pub(crate) fn ranking(&self, key: u128) -> Option<Arc<Ranking>> {
@@ -64,6 +69,7 @@ impl SearchResources {
     /// Lets go of everything that can be had again.
     pub(crate) fn clear(&self) {
         self.rankings.clear();
+        self.meaning.clear();
         self.scratches.lock().clear();
     }
 

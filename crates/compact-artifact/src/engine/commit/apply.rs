@@ -27,10 +27,13 @@ impl Engine {
         self.commit_queued(&self.enqueue(prepared))
     }
 
-    /// Checks a batch and quantizes its embeddings.
+    /// Checks a batch, quantizes its embeddings, and embeds its texts.
     pub(crate) fn prepare(&self, batch: Batch) -> Result<Prepared> {
         self.check_writable()?;
-        Prepared::new(batch, &self.state().settings, self.options.durability)
+        let state = self.state();
+        let mut prepared = Prepared::new(batch, &state.settings, self.options.durability)?;
+        prepared.embed_texts(&state.settings, &self.resources.meaning, self.store.workers())?;
+        Ok(prepared)
     }
 
     /// Puts a batch behind all others that wait. They are committed in this order; whoever did this calls

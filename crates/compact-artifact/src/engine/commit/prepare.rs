@@ -1,14 +1,16 @@
 //! A batch, checked as far as it can be without knowing what else is there: what is wrong with it fails its own caller only.
 
-use block_format::{Durability, RecordId};
+use block_format::{Durability, RecordId, Workers};
 use metadata_index::Filter;
 
 use crate::api::batch::{Batch, Op};
 use crate::api::error::{Error, Result};
 use crate::api::record::Record;
+use crate::api::space::Space;
 use crate::format::embeddings::Embedding;
 use crate::format::record::encode_head;
 use crate::format::settings::Settings;
+use crate::meaning::Meaning;
 use crate::shard::Document;
 
 /// A batch that was checked as far as it can be without knowing what else is there.
@@ -103,6 +105,41 @@ impl Prepared {
         };
         let changes = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
         Ok(Self { changes, durability: batch.durability.unwrap_or(durability) })
+    }
+
+    /// Gives the texts that have no embedding in the space for it one, if an embedder is at hand.
+    fn embed_texts_in(
+        &mut self,
+        (number, space): (usize, &Space),
+        meaning: &Meaning,
+        workers: &Workers,
+    ) -> Result<()> {
+        let lacks = |put: &&mut PreparedRecord| {
+            put.record.as_text().is_some() && put.embeddings.iter().all(|(known, _)| *known != number)
+        };
+        let puts = self.changes.iter_mut().filter_map(|change| match change {
+            PreparedChange::Put(put) => Some(put),
+            _ => None,
+        });
+        let mut puts: Vec<&mut PreparedRecord> = puts.filter(lacks).collect();
+        let texts: Vec<&str> = puts.iter().filter_map(|put| put.record.as_text()).collect();
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let Some(embeddings) = meaning.embed_documents(space, &texts, workers)? else { return Ok(()) };
+        for (put, embedding) in puts.iter_mut().zip(embeddings) {
+            put.embeddings.extend(embedding.map(|embedding| (number, embedding)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn embed_texts(
+        &mut self,
+        settings: &Settings,
+        meaning: &Meaning,
+        workers: &Workers,
+    ) -> Result<()> {
+        settings.meaning().map_or(Ok(()), |space| self.embed_texts_in(space, meaning, workers))
     }
 
     /// Whether it may depend on what others in the queue do.

@@ -1,0 +1,190 @@
+//! The embedders at hand, each for the spaces that have its model.
+
+use std::sync::Arc;
+
+use block_format::{BoundedCache, Workers};
+use parking_lot::RwLock;
+use rayon::prelude::*;
+use text_embedder::Embedder;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::Options;
+use crate::api::space::{Space, SpaceModel};
+use crate::format::embeddings::Embedding;
+
+/// Embedders, and what they gave lately.
+#[derive(Debug)]
+pub(crate) struct Meaning {
+    embedders: RwLock<Vec<Arc<dyn Embedder>>>,
+    kept: BoundedCache<u128, Kept>,
+}
+
+/// What is kept of a text.
+#[derive(Debug, Clone)]
+enum Kept {
+    /// As it is stored.
+    Document(Arc<Embedding>),
+    Query(Arc<[f32]>),
+}
+
+impl Kept {
+    fn byte_len(&self) -> usize {
+        let content = match self {
+            Self::Document(embedding) => embedding.codes.len() + embedding.original.len(),
+            Self::Query(vector) => size_of_val::<[f32]>(vector),
+        };
+        content + KEPT_OVERHEAD
+    }
+}
+
+/// Bytes of a key and of what surrounds its value, about.
+const KEPT_OVERHEAD: usize = 96;
+/// Texts that one thread embeds at a time.
+const TEXTS_OF_A_THREAD: usize = 64;
+
+impl Meaning {
+    pub(crate) fn new(options: &Options) -> Self {
+        let embedders = RwLock::new(options.embedder.iter().cloned().collect());
+        Self { embedders, kept: BoundedCache::new(options.embedding_cache_bytes, 512, Kept::byte_len) }
+    }
+
+    /// From now on this embedder is at hand, too.
+    pub(crate) fn add(&self, embedder: Arc<dyn Embedder>) {
+        let mut embedders = self.embedders.write();
+        embedders.retain(|known| known.hash() != embedder.hash());
+        embedders.push(embedder);
+    }
+
+    /// The embedder of the model that a space has, if it is at hand.
+    fn of(&self, space: &Space) -> Option<Arc<dyn Embedder>> {
+        let model = space.model.as_ref()?;
+        self.embedders.read().iter().find(|embedder| model.is_of(embedder.as_ref())).cloned()
+    }
+
+    /// The embeddings of texts that are stored in a space, in their order; `None` for a text in which the model knows nothing. `None` in all: the space
+    /// has no model, or no embedder of it is at hand.
+    pub(crate) fn embed_documents(
+        &self,
+        space: &Space,
+        texts: &[&str],
+        workers: &Workers,
+    ) -> Result<Option<Vec<Option<Embedding>>>> {
+        let Some(embedder) = self.of(space) else { return Ok(None) };
+        let embed = |texts: &[&str]| self.embed_some(embedder.as_ref(), space, texts);
+        if texts.len() <= TEXTS_OF_A_THREAD {
+            return embed(texts).map(Some);
+        }
+        let parts: Vec<Vec<Option<Embedding>>> = workers.run(|divided| {
+            if divided {
+                texts.par_chunks(TEXTS_OF_A_THREAD).map(embed).collect::<Result<_>>()
+            } else {
+                texts.chunks(TEXTS_OF_A_THREAD).map(embed).collect()
+            }
+        })?;
+        Ok(Some(parts.into_iter().flatten().collect()))
+    }
+
+    fn embed_some(
+        &self,
+        embedder: &dyn Embedder,
+        space: &Space,
+        texts: &[&str],
+    ) -> Result<Vec<Option<Embedding>>> {
+        let keys: Vec<u128> = texts.iter().map(|text| key(embedder, space, 0, text)).collect();
+        let mut embeddings: Vec<Option<Embedding>> = keys
+            .iter()
+            .map(|key| match self.kept.get(key) {
+                Some(Kept::Document(embedding)) => Some((*embedding).clone()),
+                _ => None,
+            })
+            .collect();
+        let missing: Vec<usize> = (0..texts.len()).filter(|&at| embeddings[at].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(embeddings);
+        }
+        let asked: Vec<&str> = missing.iter().map(|&at| texts[at]).collect();
+        let vectors = embedder.embed_documents(&asked)?;
+        if vectors.len() != asked.len() {
+            return Err(fault(embedder, format!("{} vectors for {} texts", vectors.len(), asked.len())));
+        }
+        for (at, vector) in missing.into_iter().zip(vectors.iter()) {
+            let Some(vector) = vector else { continue };
+            let embedding = Embedding::new(space, vector).map_err(|e| fault(embedder, e.to_string()))?;
+            if self.kept.is_on() {
+                self.kept.insert(keys[at], Kept::Document(Arc::new(embedding.clone())));
+            }
+            embeddings[at] = Some(embedding);
+        }
+        Ok(embeddings)
+    }
+
+    /// The vector of a text that others of a space are to be like; `None` if the model knows nothing in it.
+    pub(crate) fn embed_query(&self, space: &Space, text: &str) -> Result<Option<Vec<f32>>> {
+        let embedder = self.of(space).ok_or_else(|| self.missing(space))?;
+        let key = key(embedder.as_ref(), space, 1, text);
+        if let Some(Kept::Query(vector)) = self.kept.get(&key) {
+            return Ok(Some(vector.to_vec()));
+        }
+        let vector = embedder.embed_query(text)?;
+        if let Some(vector) = &vector {
+            self.kept.insert(key, Kept::Query(vector.as_slice().into()));
+        }
+        Ok(vector)
+    }
+
+    /// The vectors of texts as documents, from the embedder that the caller gave.
+    pub(crate) fn embed(&self, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
+        let embedder = self.embedders.read().last().cloned().ok_or_else(|| {
+            let message = "there is no model to embed with; give one in `options().embedder(…)`";
+            Error::new(ErrorKind::NoModel, message)
+        })?;
+        let vectors = embedder.embed_documents(texts)?;
+        Ok(vectors.iter().map(|vector| vector.map(<[f32]>::to_vec)).collect())
+    }
+
+    /// Bytes of what is kept.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.kept.bytes()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.kept.clear();
+    }
+
+    /// Says which model a space needs and which ones are at hand.
+    fn missing(&self, space: &Space) -> Error {
+        let embedders = self.embedders.read();
+        let needed = space.model.as_ref().map(ToString::to_string).unwrap_or_default();
+        match embedders.last() {
+            None => {
+                let message = format!(
+                    "texts of this artifact are embedded by the model {needed}, which is not at hand; give it in `options().embedder(…)`, or search by words"
+                );
+                Error::new(ErrorKind::NoModel, message)
+            }
+            Some(given) => {
+                let given = SpaceModel::of(given.as_ref());
+                let message = format!(
+                    "texts of this artifact are embedded by the model {needed}, and the one given is {given}"
+                );
+                Error::new(ErrorKind::ModelMismatch, message)
+            }
+        }
+    }
+}
+
+/// An embedder that gives what it should not.
+fn fault(embedder: &dyn Embedder, what: String) -> Error {
+    Error::new(ErrorKind::Embedder, format!("the embedder {:?} gave {what}", embedder.id()))
+}
+
+/// 128 bits over a text, what it is embedded by and for: two that differ have different ones, but for a chance of 2^-64 in billions of texts.
+fn key(embedder: &dyn Embedder, space: &Space, purpose: u8, text: &str) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(&embedder.hash().0);
+    hash.update(space.name.as_bytes());
+    hash.update(&[purpose]);
+    hash.update(text.as_bytes());
+    hash.digest128()
+}
