@@ -13,6 +13,8 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::query::Query;
 use crate::api::record::Record;
+#[cfg(feature = "embedder")]
+use crate::api::reports::ReembedReport;
 use crate::api::reports::{
     CompactReport, PackReport, RecoveryReport, SealReport, UnpackReport, VerifyReport,
 };
@@ -89,7 +91,7 @@ impl CompactArtifact {
 
     /// The vector spaces of the artifact.
     pub fn spaces(&self) -> Vec<Space> {
-        self.engine.state().settings.spaces.clone()
+        self.engine.state().settings.current_spaces().map(|(_, space)| space.clone()).collect()
     }
 
     /// The vectors of texts as the [`embedder`](Options::embedder) gives them for texts that are stored; `None` for a text in which the model knows
@@ -185,6 +187,17 @@ impl CompactArtifact {
         D: hnsw_rs::prelude::Distance<T> + Send + Sync,
     {
         self.engine.import_hnsw_rs(hnsw, space, record)
+    }
+
+    /// Moves to another model, and gives texts that have no embedding one: those that were added without a model at hand. All texts are embedded in a
+    /// new space in commits of some each, beside readers and writers; when all are, it takes the place of the old one, whose vectors
+    /// [`compact`](Self::compact) leaves out. What is added meanwhile is embedded by both.
+    ///
+    /// After an error or a crash, searches go on with the old model, and calling this again with the same model goes on where it was. To open an
+    /// artifact from then on, give the new one in [`Options::embedder`].
+    #[cfg(feature = "embedder")]
+    pub fn reembed(&self, embedder: Arc<dyn text_embedder::Embedder>) -> Result<ReembedReport> {
+        self.engine.reembed(embedder)
     }
 
     /// Makes every commit so far durable.

@@ -83,6 +83,8 @@ pub use api::error::{Error, ErrorKind, Result};
 pub use api::options::{Maintenance, Options};
 pub use api::query::{Clause, Fusion, Query};
 pub use api::record::{MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
+#[cfg(feature = "embedder")]
+pub use api::reports::ReembedReport;
 pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
 };

@@ -119,3 +119,16 @@ impl From<block_format::VerifyReport> for VerifyReport {
         Self { files: report.files, blocks: report.blocks, left_by_crash, damage }
     }
 }
+
+/// What [`reembed`](crate::CompactArtifact::reembed) did.
+#[cfg(feature = "embedder")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReembedReport {
+    /// Texts that got an embedding.
+    pub embedded: u64,
+    /// Texts in which the model knows nothing.
+    pub without: u64,
+    /// Places in the store that cannot be read, because their bytes are damaged.
+    pub damaged: u64,
+}

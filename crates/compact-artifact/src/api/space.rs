@@ -94,6 +94,20 @@ pub struct Space {
     pub(crate) quantizer: Int8Quantizer,
     /// What texts are embedded by, if the artifact does that.
     pub(crate) model: Option<SpaceModel>,
+    pub(crate) stage: Stage,
+}
+
+/// Where a space is on the way from one model to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stage {
+    /// Searched.
+    #[default]
+    Current,
+    /// Its vectors are being made. It takes the place of the current one when it has them.
+    Filling,
+    /// Its vectors are left out when indexes are written anew.
+    Dropped,
 }
 
 /// The model that the vectors of a space are made by.
@@ -164,7 +178,7 @@ impl Space {
     pub(crate) fn new(name: &str, options: SpaceOptions) -> Result<Self> {
         options.check(name)?;
         let quantizer = Int8Quantizer::new(options.metric, options.dimension)?;
-        Ok(Self { name: name.to_owned(), options, quantizer, model: None })
+        Ok(Self { name: name.to_owned(), options, quantizer, model: None, stage: Stage::Current })
     }
 }
 

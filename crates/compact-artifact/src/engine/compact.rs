@@ -62,7 +62,8 @@ impl Engine {
         let is_worth_it = |view: &&View| {
             let droppable = view.droppable(&deleted, state.steps);
             // Of an index that is damaged nothing can be copied.
-            let len = if droppable.is_empty() { 0 } else { view.shard.len_of(&droppable).unwrap_or(0) };
+            let rows = if droppable.is_empty() { 0 } else { view.shard.len_of(&droppable).unwrap_or(0) };
+            let len = rows + view.shard.dropped_len(&state.settings);
             len > 0 && policy::is_worth_rewriting(len, view.shard.byte_len)
         };
         let sealed = state.views.iter().filter(|view| view.shard.is_sealed());

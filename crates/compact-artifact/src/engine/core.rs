@@ -29,6 +29,9 @@ pub(crate) struct Engine {
     pub(crate) callers: Callers,
     /// One change of the set of shards at a time.
     pub(super) maintenance_lock: Mutex<()>,
+    /// One move to another model at a time; taken before all others.
+    #[cfg(feature = "embedder")]
+    pub(super) reembed_lock: Mutex<()>,
     /// One commit at a time; the thread that has the lock commits for all in the queue.
     pub(super) commit_lock: Mutex<CommitState>,
     pub(super) queue: Mutex<Queue>,
@@ -59,6 +62,8 @@ impl Engine {
             recovery,
             callers: Callers::default(),
             maintenance_lock: Mutex::new(()),
+            #[cfg(feature = "embedder")]
+            reembed_lock: Mutex::new(()),
             commit_lock: Mutex::new(CommitState::new(&state)),
             queue: Mutex::default(),
             maintenance_error: Mutex::default(),

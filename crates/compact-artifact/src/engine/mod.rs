@@ -14,6 +14,8 @@ mod open;
 mod pack;
 mod policy;
 mod recover;
+#[cfg(feature = "embedder")]
+mod reembed;
 mod seal;
 mod settings;
 mod signal;

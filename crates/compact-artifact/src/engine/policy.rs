@@ -53,3 +53,10 @@ pub(super) fn reader_tail_limit(options: &Options) -> u64 {
 pub(super) fn build_bytes(options: &Options) -> usize {
     options.memory_limit.map_or(usize::MAX, |limit| limit / 2)
 }
+
+/// Texts, and bytes of texts, that get embeddings in one commit when an artifact moves to another model: enough for a commit to cost little beside
+/// them, and few beside the memory of a small device.
+#[cfg(feature = "embedder")]
+pub(super) const REEMBED_TEXTS: usize = 1_000;
+#[cfg(feature = "embedder")]
+pub(super) const REEMBED_BYTES: usize = 1 << 20;

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use super::core::Engine;
 use crate::api::stats::{MemoryStats, SpaceStats, Stats};
-use crate::shard::Vectors;
 use crate::state::{State, View};
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio to look at")]
@@ -58,11 +57,10 @@ fn stats_of(state: &State) -> Stats {
     let raw_bytes = segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.raw_len));
     let sealed = || state.views.iter().filter(|view| view.shard.is_sealed());
     let dead_bytes = dead_bytes(state);
-    let spaces = state.settings.spaces.iter().enumerate().map(|(number, space)| {
+    let spaces = state.settings.current_spaces().map(|(number, space)| {
         let vectors: Vec<_> = state.views.iter().filter_map(|view| view.shard.vectors(number)).collect();
-        let originals = |v: &&Vectors| v.originals.as_ref().map_or(0, |section| section.as_ref().len());
         let count: u64 = vectors.iter().map(|v| v.index.len() as u64).sum();
-        let bytes: u64 = vectors.iter().map(|v| (v.index.byte_len() + originals(v)) as u64).sum();
+        let bytes: u64 = vectors.iter().map(|v| v.byte_len()).sum();
         SpaceStats {
             name: space.name().to_owned(),
             dimension: space.dimension(),

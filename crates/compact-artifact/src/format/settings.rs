@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
+use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
 /// The most vector spaces of an artifact.
@@ -41,6 +41,13 @@ struct StoredSpace {
     /// Of a space that texts are embedded in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<StoredModel>,
+    #[serde(default, skip_serializing_if = "is_current")]
+    stage: Stage,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_current(stage: &Stage) -> bool {
+    *stage == Stage::Current
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,8 +66,8 @@ impl Settings {
     /// These settings, and the spaces that they do not have yet.
     pub(crate) fn with_spaces(mut self, spaces: &[(String, SpaceOptions)]) -> Result<Self> {
         for (name, options) in spaces {
-            let known = self.spaces.iter().find(|space| space.name == *name);
-            match known {
+            let known = self.current_spaces().find(|(_, space)| space.name == *name);
+            match known.map(|(_, space)| space) {
                 Some(known) if known.options == *options => {}
                 Some(known) => {
                     let message = format!(
@@ -70,10 +77,10 @@ impl Settings {
                     );
                     return Err(Error::new(ErrorKind::SpaceMismatch, message));
                 }
-                None if self.spaces.len() == MAX_SPACES => {
-                    return Err(Error::invalid(format!("expected at most {MAX_SPACES} vector spaces")));
+                None => {
+                    self.check_room()?;
+                    self.spaces.push(Space::new(name, *options)?);
                 }
-                None => self.spaces.push(Space::new(name, *options)?),
             }
         }
         Ok(self)
@@ -81,8 +88,8 @@ impl Settings {
 
     /// The number and the description of a space.
     pub(crate) fn space(&self, name: &str) -> Result<(usize, &Space)> {
-        self.spaces.iter().enumerate().find(|(_, space)| space.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.spaces.iter().map(Space::name).collect();
+        self.current_spaces().find(|(_, space)| space.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.current_spaces().map(|(_, space)| space.name()).collect();
             let message = format!(
                 "there is no vector space {name:?}; the artifact has {names:?}. Name it in `options().space(…)`"
             );
@@ -90,12 +97,69 @@ impl Settings {
         })
     }
 
-    /// The space that texts are embedded in, and its number.
+    /// The space that texts are searched in by meaning, and its number.
     pub(crate) fn meaning(&self) -> Option<(usize, &Space)> {
-        self.spaces.iter().enumerate().find(|(_, space)| space.model.is_some())
+        self.spaces_of_texts().find(|(_, space)| space.stage == Stage::Current)
+    }
+
+    /// The spaces that texts are embedded in when they are added, and their numbers.
+    pub(crate) fn spaces_of_texts(&self) -> impl Iterator<Item = (usize, &Space)> {
+        self.kept_spaces().filter(|(_, space)| space.model.is_some())
+    }
+
+    /// The spaces whose vectors are kept, and their numbers.
+    pub(crate) fn kept_spaces(&self) -> impl Iterator<Item = (usize, &Space)> {
+        self.spaces.iter().enumerate().filter(|(_, space)| space.stage != Stage::Dropped)
+    }
+
+    /// The spaces that callers know, and their numbers.
+    pub(crate) fn current_spaces(&self) -> impl Iterator<Item = (usize, &Space)> {
+        self.kept_spaces().filter(|(_, space)| space.stage == Stage::Current)
+    }
+
+    /// These settings, with a space that is filled with embeddings by a model, and its number: the current one if it has that model, the one
+    /// of an earlier beginning, or a new one, which is current at once if there is no other.
+    #[cfg(feature = "embedder")]
+    pub(crate) fn filling(mut self, model: SpaceModel, dimension: usize) -> Result<(Self, usize)> {
+        let has_model = |(_, space): &(usize, &Space)| space.model.as_ref() == Some(&model);
+        let known = self.spaces_of_texts().find(has_model).map(|(number, _)| number);
+        if let Some(number) = known {
+            return Ok((self, number));
+        }
+        if self.meaning().is_none() {
+            let number = self.spaces.len();
+            return Ok((self.with_model(model, dimension)?, number));
+        }
+        for space in self.spaces.iter_mut().filter(|space| space.stage == Stage::Filling) {
+            space.stage = Stage::Dropped;
+        }
+        self.check_room()?;
+        let space = Space::new(MEANING, SpaceOptions::new(dimension, Metric::Cosine))?;
+        self.spaces.push(Space { model: Some(model), stage: Stage::Filling, ..space });
+        let number = self.spaces.len() - 1;
+        Ok((self, number))
+    }
+
+    /// These settings, where the space with this number is the one that texts are searched in.
+    #[cfg(feature = "embedder")]
+    pub(crate) fn filled(mut self, number: usize) -> Self {
+        for (other, space) in self.spaces.iter_mut().enumerate().filter(|(_, space)| space.model.is_some()) {
+            space.stage = if other == number { Stage::Current } else { Stage::Dropped };
+        }
+        self
+    }
+
+    fn check_room(&self) -> Result<()> {
+        if self.spaces.len() == MAX_SPACES {
+            return Err(Error::invalid(format!(
+                "expected at most {MAX_SPACES} vector spaces, those of earlier models included"
+            )));
+        }
+        Ok(())
     }
 
     /// These settings, and a space that texts are embedded in by a model, unless there is one.
+    #[cfg(feature = "embedder")]
     pub(crate) fn with_model(mut self, model: SpaceModel, dimension: usize) -> Result<Self> {
         if let Some((_, space)) = self.meaning() {
             let known = space.model.as_ref().filter(|known| **known != model);
@@ -107,7 +171,7 @@ impl Settings {
             };
             return known.map_or(Ok(()), |known| Err(differs(known))).map(|()| self);
         }
-        if self.spaces.iter().any(|space| space.name == MEANING) {
+        if self.current_spaces().any(|(_, space)| space.name == MEANING) {
             let message = format!(
                 "the vector space {MEANING:?} holds vectors that were given; texts cannot be embedded in it, too"
             );
@@ -128,6 +192,7 @@ impl Settings {
             quantization: space.options.quantization,
             originals: space.options.originals,
             model: space.model.as_ref().map(|model| StoredModel { id: model.id.clone(), hash: model.hash }),
+            stage: space.stage,
         });
         let stored =
             Stored { version: VERSION, analyzer: self.analyzer.identity(), spaces: spaces.collect() };
@@ -149,8 +214,7 @@ impl Settings {
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
         let stored: Stored = json::read(bytes).map_err(fault)?;
-        let mut spaces: Vec<(String, SpaceOptions)> = Vec::new();
-        let mut models: Vec<Option<SpaceModel>> = Vec::new();
+        let mut spaces: Vec<Space> = Vec::new();
         for space in stored.spaces {
             let metric = space.metric.parse().map_err(|_| {
                 let message = format!("the metric {:?} of a vector space is not known", space.metric);
@@ -161,20 +225,28 @@ impl Settings {
                 quantization: space.quantization,
                 ..SpaceOptions::new(space.dimension, metric)
             };
-            if spaces.iter().any(|(name, _)| *name == space.name) {
+            if space.stage == Stage::Current
+                && spaces.iter().any(|other| other.stage == Stage::Current && other.name == space.name)
+            {
                 return Err(fault(Error::invalid(format!("the vector space {:?} stands twice", space.name))));
             }
-            models.push(space.model.map(|model| SpaceModel { id: model.id, hash: model.hash }));
-            spaces.push((space.name, options));
+            let model = space.model.map(|model| SpaceModel { id: model.id, hash: model.hash });
+            // Checked as when it was set up.
+            spaces.push(Space {
+                model,
+                stage: space.stage,
+                ..Space::new(&space.name, options).map_err(fault)?
+            });
         }
-        // Checked as when they were set up.
-        let mut settings =
-            Self::new(Analyzer::from_identity(stored.analyzer)?).with_spaces(&spaces).map_err(fault)?;
-        settings.spaces.iter_mut().zip(models).for_each(|(space, model)| space.model = model);
-        if settings.spaces.iter().filter(|space| space.model.is_some()).count() > 1 {
-            return Err(fault("two vector spaces that texts are embedded in"));
+        if spaces.len() > MAX_SPACES {
+            return Err(fault(format!("{} vector spaces; expected at most {MAX_SPACES}", spaces.len())));
         }
-        Ok(settings)
+        for stage in [Stage::Current, Stage::Filling] {
+            if spaces.iter().filter(|space| space.model.is_some() && space.stage == stage).count() > 1 {
+                return Err(fault("two vector spaces that texts are embedded in"));
+            }
+        }
+        Ok(Self { spaces, ..Self::new(Analyzer::from_identity(stored.analyzer)?) })
     }
 }
 

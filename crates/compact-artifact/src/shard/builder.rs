@@ -85,7 +85,7 @@ fn assemble(
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
     writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
     writer.section(SectionKind::Filters, 0, |out| Ok(filters.write(out)?))?;
-    for (number, space) in settings.spaces.iter().enumerate() {
+    for (number, space) in settings.kept_spaces() {
         let mut codes = Codes::new(space.quantizer.clone());
         let mut originals = vec![0; original_len(space) * documents.len()];
         for (row, document) in (0..).zip(documents) {

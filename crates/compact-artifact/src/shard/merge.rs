@@ -115,7 +115,7 @@ impl<'a> Merge<'a> {
         let ids = self.ids();
         writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
         self.write_words_and_filters(&mut writer)?;
-        for number in 0..self.settings.spaces.len() {
+        for (number, _) in self.settings.kept_spaces() {
             self.write_vectors(number, &mut writer)?;
         }
         Ok((writer.finish(ids.rows(), covers.start, covers.end)?, ids.rows()))

@@ -14,6 +14,7 @@ use super::layout::{self, SectionKind};
 use super::section::{Bytes, Section, Vectors, open_vectors};
 use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
+use crate::api::space::Stage;
 use crate::format::settings::Settings;
 
 /// An opened shard.
@@ -125,6 +126,12 @@ impl Shard {
         let words = self.words.len_bytes() as u64;
         let of_words = proportion(words, self.words.tokens_of(rows.iter())?, self.words.tokens());
         Ok(of_words + proportion(self.byte_len.saturating_sub(words), rows.len(), self.rows.into()))
+    }
+
+    /// Bytes of vectors whose space is dropped.
+    pub(crate) fn dropped_len(&self, settings: &Settings) -> u64 {
+        let dropped = settings.spaces.iter().enumerate().filter(|(_, space)| space.stage == Stage::Dropped);
+        dropped.filter_map(|(number, _)| self.vectors(number)).map(Vectors::byte_len).sum()
     }
 
     /// Reads everything and compares every checksum.

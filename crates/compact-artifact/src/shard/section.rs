@@ -10,7 +10,7 @@ use vector_index::{AlignedBytes, Index};
 use super::layout::{SectionEntry, SectionKind};
 use crate::api::damage::Damage;
 use crate::api::error::Result;
-use crate::api::space::Space;
+use crate::api::space::{Space, Stage};
 use crate::format::embeddings::{Embedding, original_len};
 use crate::format::settings::Settings;
 
@@ -120,6 +120,12 @@ impl Vectors {
         let original = original.get(at..at + each).unwrap_or_default().to_vec();
         Ok(Some(Embedding { codes, scale, original }))
     }
+
+    /// Bytes of the index and of the originals.
+    pub(crate) fn byte_len(&self) -> u64 {
+        let originals = self.originals.as_ref().map_or(0, |section| section.as_ref().len());
+        (self.index.byte_len() + originals) as u64
+    }
 }
 
 /// The vectors of each space, and what of them cannot be read.
@@ -145,7 +151,9 @@ pub(super) fn open_vectors(
             Ok(_) => format!("{vectors} are not of that space"),
             Err(e) => format!("{vectors}: {e}"),
         };
-        losses.push(Damage::new(message).in_shard(number).in_space(&space.name));
+        if space.stage != Stage::Dropped {
+            losses.push(Damage::new(message).in_shard(number).in_space(&space.name));
+        }
         None
     };
     let vectors = settings.spaces.iter().enumerate().map(|(at, space)| open(at, space)).collect();

@@ -163,7 +163,7 @@ impl State {
     pub(crate) fn document(&self, id: RecordId) -> Result<Option<OwnedDocument>> {
         let Some(entry) = self.entry(id)? else { return Ok(None) };
         let mut document = OwnedDocument::read(&entry)?;
-        for number in 0..self.settings.spaces.len() {
+        for (number, _) in self.settings.kept_spaces() {
             let embedding = self.embedding(id, number)?;
             document.embeddings.extend(embedding.map(|embedding| (number, embedding)));
         }

@@ -27,6 +27,7 @@ mod hnsw_rs;
 mod kill;
 /// Embeddings that come after their records.
 mod late;
+mod meaning;
 /// What is accepted is read back: limits, numbers, strings, names.
 mod metadata;
 /// Bad input, two writers, media that are full or read-only: errors that say what to do, and nothing changed.

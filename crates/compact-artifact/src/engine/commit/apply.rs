@@ -30,9 +30,9 @@ impl Engine {
     /// Checks a batch, quantizes its embeddings, and embeds its texts.
     pub(crate) fn prepare(&self, batch: Batch) -> Result<Prepared> {
         self.check_writable()?;
-        let state = self.state();
-        let mut prepared = Prepared::new(batch, &state.settings, self.options.durability)?;
-        prepared.embed_texts(&state.settings, &self.resources.meaning, self.store.workers())?;
+        let settings = self.state().settings.clone();
+        let mut prepared = Prepared::new(batch, settings, self.options.durability)?;
+        prepared.embed_texts(&self.resources.meaning, self.store.workers())?;
         Ok(prepared)
     }
 
@@ -62,7 +62,12 @@ impl Engine {
 
     fn commit_all(&self, commits: &mut CommitState, queue: Queue) {
         let mut plan = Plan::default();
-        for (prepared, slot) in queue {
+        let settings = self.state().settings.clone();
+        for (mut prepared, slot) in queue {
+            if let Err(e) = prepared.catch_up(&settings, &self.resources.meaning, self.store.workers()) {
+                slot.fill(Err(e));
+                continue;
+            }
             if plan.conflicts(&prepared) {
                 self.commit(commits, std::mem::take(&mut plan));
             }

@@ -9,4 +9,6 @@ pub(super) mod prepare;
 mod queue;
 mod store_batch;
 
+#[cfg(feature = "embedder")]
+pub(super) use prepare::{Prepared, embeddings_of_texts};
 pub(super) use queue::{CommitState, Queue};

@@ -122,8 +122,19 @@ impl<'a> Draft<'a> {
                 self.deletes.extend(self.state.ids_where(&filter)?.iter().map(|id| id.0));
                 Ok(())
             }
-            PreparedChange::Embed { id, number, embedding } => self.embed(id, number, embedding),
+            PreparedChange::Embed { id, number, embedding, must_exist } => {
+                if must_exist || self.lacks_embedding(id, number)? {
+                    self.embed(id, number, embedding)?;
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// Whether a record is there, and has no embedding in this space.
+    fn lacks_embedding(&self, id: RecordId, number: usize) -> Result<bool> {
+        let is_deleted = [&self.deletes, &self.replaced, self.planned].iter().any(|ids| ids.contains(id.0));
+        Ok(!is_deleted && self.state.locate(id).is_some() && self.state.embedding(id, number)?.is_none())
     }
 
     fn put(&mut self, put: PreparedRecord) -> Result<()> {

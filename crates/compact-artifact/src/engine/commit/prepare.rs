@@ -1,11 +1,14 @@
 //! A batch, checked as far as it can be without knowing what else is there: what is wrong with it fails its own caller only.
 
+use std::sync::Arc;
+
 use block_format::{Durability, RecordId, Workers};
 use metadata_index::Filter;
 
 use crate::api::batch::{Batch, Op};
 use crate::api::error::{Error, Result};
 use crate::api::record::Record;
+#[cfg(feature = "embedder")]
 use crate::api::space::Space;
 use crate::format::embeddings::Embedding;
 use crate::format::record::encode_head;
@@ -18,6 +21,8 @@ use crate::shard::Document;
 pub(crate) struct Prepared {
     pub(super) changes: Vec<PreparedChange>,
     pub(super) durability: Durability,
+    /// By which its texts were embedded.
+    settings: Arc<Settings>,
 }
 
 #[derive(Debug)]
@@ -26,7 +31,7 @@ pub(super) enum PreparedChange {
     Delete(RecordId),
     DeleteKey(String),
     DeleteWhere(Filter),
-    Embed { id: RecordId, number: usize, embedding: Embedding },
+    Embed { id: RecordId, number: usize, embedding: Embedding, must_exist: bool },
 }
 
 /// Embeddings of a record, each with the number of its space.
@@ -83,18 +88,19 @@ pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Re
 }
 
 impl Prepared {
-    pub(super) fn new(batch: Batch, settings: &Settings, durability: Durability) -> Result<Self> {
+    pub(super) fn new(batch: Batch, settings: Arc<Settings>, durability: Durability) -> Result<Self> {
         let prepare = |op: Op| {
             Ok(match op {
                 Op::Put { record, replace } => {
-                    PreparedChange::Put(PreparedRecord::new(record, replace, settings)?)
+                    PreparedChange::Put(PreparedRecord::new(record, replace, &settings)?)
                 }
                 Op::Delete(id) => PreparedChange::Delete(id),
                 Op::DeleteKey(key) => PreparedChange::DeleteKey(key),
                 Op::DeleteWhere(filter) => PreparedChange::DeleteWhere(filter),
                 Op::Embed { id, space, vector } => {
                     let (number, space) = settings.space(&space)?;
-                    PreparedChange::Embed { id, number, embedding: Embedding::new(space, &vector)? }
+                    let embedding = Embedding::new(space, &vector)?;
+                    PreparedChange::Embed { id, number, embedding, must_exist: true }
                 }
             })
         };
@@ -104,42 +110,57 @@ impl Prepared {
             })
         };
         let changes = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
-        Ok(Self { changes, durability: batch.durability.unwrap_or(durability) })
+        Ok(Self { changes, durability: batch.durability.unwrap_or(durability), settings })
     }
 
-    /// Gives the texts that have no embedding in the space for it one, if an embedder is at hand.
-    fn embed_texts_in(
+    /// Embeddings of earlier records, in the space with this number: of those that are still there and have none meanwhile.
+    #[cfg(feature = "embedder")]
+    pub(in crate::engine) fn late_embeddings(
+        number: usize,
+        embeddings: Vec<(RecordId, Embedding)>,
+        settings: Arc<Settings>,
+        durability: Durability,
+    ) -> Self {
+        let embed = |(id, embedding)| PreparedChange::Embed { id, number, embedding, must_exist: false };
+        Self { changes: embeddings.into_iter().map(embed).collect(), durability, settings }
+    }
+
+    /// Gives texts that have no embedding in the spaces for it one, where an embedder is at hand.
+    pub(super) fn embed_texts(&mut self, meaning: &Meaning, workers: &Workers) -> Result<()> {
+        let settings = Arc::clone(&self.settings);
+        settings.spaces_of_texts().try_for_each(|(number, space)| {
+            let lacks = |put: &&mut PreparedRecord| {
+                put.record.as_text().is_some() && put.embeddings.iter().all(|(known, _)| *known != number)
+            };
+            let puts = self.changes.iter_mut().filter_map(|change| match change {
+                PreparedChange::Put(put) => Some(put),
+                _ => None,
+            });
+            let mut puts: Vec<&mut PreparedRecord> = puts.filter(lacks).collect();
+            let texts: Vec<&str> = puts.iter().filter_map(|put| put.record.as_text()).collect();
+            let embeddings = match texts.as_slice() {
+                [] => None,
+                texts => meaning.embed_documents(space, texts, workers)?,
+            };
+            for (put, embedding) in puts.iter_mut().zip(embeddings.into_iter().flatten()) {
+                put.embeddings.extend(embedding.map(|embedding| (number, embedding)));
+            }
+            Ok(())
+        })
+    }
+
+    /// Embeds once more what was embedded by other settings than the newest.
+    pub(super) fn catch_up(
         &mut self,
-        (number, space): (usize, &Space),
+        newest: &Arc<Settings>,
         meaning: &Meaning,
         workers: &Workers,
     ) -> Result<()> {
-        let lacks = |put: &&mut PreparedRecord| {
-            put.record.as_text().is_some() && put.embeddings.iter().all(|(known, _)| *known != number)
-        };
-        let puts = self.changes.iter_mut().filter_map(|change| match change {
-            PreparedChange::Put(put) => Some(put),
-            _ => None,
-        });
-        let mut puts: Vec<&mut PreparedRecord> = puts.filter(lacks).collect();
-        let texts: Vec<&str> = puts.iter().filter_map(|put| put.record.as_text()).collect();
-        if texts.is_empty() {
+        if Arc::ptr_eq(&self.settings, newest) {
             return Ok(());
         }
-        let Some(embeddings) = meaning.embed_documents(space, &texts, workers)? else { return Ok(()) };
-        for (put, embedding) in puts.iter_mut().zip(embeddings) {
-            put.embeddings.extend(embedding.map(|embedding| (number, embedding)));
-        }
-        Ok(())
-    }
-
-    pub(super) fn embed_texts(
-        &mut self,
-        settings: &Settings,
-        meaning: &Meaning,
-        workers: &Workers,
-    ) -> Result<()> {
-        settings.meaning().map_or(Ok(()), |space| self.embed_texts_in(space, meaning, workers))
+        self.settings = Arc::clone(newest);
+        self.embed_texts(meaning, workers)
     }
 
     /// Whether it may depend on what others in the queue do.
@@ -163,4 +184,18 @@ impl Prepared {
             _ => None,
         })
     }
+}
+
+/// The embeddings of texts in the space with this number, of those that have one.
+#[cfg(feature = "embedder")]
+pub(in crate::engine) fn embeddings_of_texts(
+    space: &Space,
+    texts: &[(RecordId, String)],
+    meaning: &Meaning,
+    workers: &Workers,
+) -> Result<Vec<(RecordId, Embedding)>> {
+    let plain: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+    let embeddings = meaning.embed_documents(space, &plain, workers)?.unwrap_or_default();
+    let known = texts.iter().zip(embeddings).filter_map(|((id, _), embedding)| Some((*id, embedding?)));
+    Ok(known.collect())
 }

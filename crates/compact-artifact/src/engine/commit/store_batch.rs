@@ -33,7 +33,7 @@ impl StoreBatch {
         for puts in plan.puts.chunks(policy::RECORDS_PER_EMBEDDINGS) {
             written.put(puts, &state.settings)?;
         }
-        for number in 0..state.settings.spaces.len() {
+        for (number, _) in state.settings.kept_spaces() {
             written.add_embeddings(number, plan)?;
         }
         written.covers.end = written.next();
@@ -106,5 +106,9 @@ fn embeddings_by_space<'a>(puts: &'a [PreparedRecord], settings: &Settings) -> V
         let here = all.filter(|(_, space, _)| *space == number);
         SpaceEmbeddings { number, embeddings: here.map(|(place, _, embedding)| (place, embedding)).collect() }
     };
-    (0..settings.spaces.len()).map(in_space).filter(|space| !space.embeddings.is_empty()).collect()
+    settings
+        .kept_spaces()
+        .map(|(number, _)| in_space(number))
+        .filter(|space| !space.embeddings.is_empty())
+        .collect()
 }

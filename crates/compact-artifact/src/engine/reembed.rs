@@ -1,0 +1,102 @@
+//! An artifact moves to another model: its texts get embeddings in a new space, which takes the place of the old one when all have them.
+
+use std::sync::Arc;
+
+use block_format::RecordId;
+use text_embedder::Embedder;
+
+use super::commit::{Prepared, embeddings_of_texts};
+use super::core::Engine;
+use super::policy;
+use super::settings::write_settings;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::reports::ReembedReport;
+use crate::api::space::SpaceModel;
+use crate::format::record::{self, Kind};
+use crate::format::settings::Settings;
+use crate::state::State;
+use crate::trace::event;
+
+impl Engine {
+    /// See [`CompactArtifact::reembed`](crate::CompactArtifact::reembed).
+    pub(crate) fn reembed(&self, embedder: Arc<dyn Embedder>) -> Result<ReembedReport> {
+        self.check_writable()?;
+        let _one_at_a_time = self.reembed_lock.lock();
+        let model = SpaceModel::of(embedder.as_ref());
+        let dimension = embedder.dimension();
+        self.resources.meaning.add(embedder);
+        let number = self.change_settings(|settings| settings.filling(model, dimension))?;
+        // What is committed from now on is embedded by both models; what was committed before is in this state.
+        let report = self.embed_what_lacks(number, &self.state())?;
+        self.change_settings(|settings| Ok((settings.filled(number), ())))?;
+        event!(INFO, ?report, "reembedded");
+        Ok(report)
+    }
+
+    /// Writes and publishes changed settings, unless they are as before. No commit is under way meanwhile.
+    fn change_settings<T>(&self, change: impl FnOnce(Settings) -> Result<(Settings, T)>) -> Result<T> {
+        let _one_at_a_time = self.maintenance_lock.lock();
+        let _no_commit_meanwhile = self.commit_lock.lock();
+        let state = self.state();
+        let (settings, result) = change((*state.settings).clone())?;
+        if settings.spaces != state.settings.spaces {
+            write_settings(&self.store, &settings, self.options.steps)?;
+            let settings = Arc::new(settings);
+            self.publish(State { records: self.store.snapshot(), settings, ..(*state).clone() });
+        }
+        Ok(result)
+    }
+
+    /// Gives the texts of a state that have no embedding in a space one, in commits of some texts each.
+    fn embed_what_lacks(&self, number: usize, state: &State) -> Result<ReembedReport> {
+        let mut report = ReembedReport::default();
+        let (mut texts, mut bytes): (Vec<(RecordId, String)>, usize) = (Vec::new(), 0);
+        for stored in state.records.records_from(RecordId(0)) {
+            let decoded = stored.map_err(Error::from).and_then(record::decode);
+            let entry = match decoded {
+                Ok((Kind::Embeddings, _)) => continue,
+                Ok((_, entry)) => entry,
+                Err(e) if e.kind() == ErrorKind::Damaged => {
+                    report.damaged += 1;
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let id = entry.id();
+            if !entry.is_text() || state.locate(id).is_none() || state.embedding(id, number)?.is_some() {
+                continue;
+            }
+            let text = entry.text()?.into_owned();
+            bytes += text.len();
+            texts.push((id, text));
+            if texts.len() >= policy::REEMBED_TEXTS || bytes >= policy::REEMBED_BYTES {
+                self.embed_some(number, &std::mem::take(&mut texts), &mut report)?;
+                bytes = 0;
+            }
+        }
+        self.embed_some(number, &texts, &mut report)?;
+        Ok(report)
+    }
+
+    fn embed_some(
+        &self,
+        number: usize,
+        texts: &[(RecordId, String)],
+        report: &mut ReembedReport,
+    ) -> Result<()> {
+        let settings = self.state().settings.clone();
+        let embeddings = embeddings_of_texts(
+            &settings.spaces[number],
+            texts,
+            &self.resources.meaning,
+            self.store.workers(),
+        )?;
+        report.embedded += embeddings.len() as u64;
+        report.without += (texts.len() - embeddings.len()) as u64;
+        if embeddings.is_empty() {
+            return Ok(());
+        }
+        let prepared = Prepared::late_embeddings(number, embeddings, settings, self.options.durability);
+        self.commit_queued(&self.enqueue(prepared)).map(drop)
+    }
+}

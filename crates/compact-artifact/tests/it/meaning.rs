@@ -1,0 +1,330 @@
+//! Texts that are embedded as they are added, and searched by meaning.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use compact_artifact::*;
+use serde_json::json;
+
+/// Words of one group mean the same; others are not known.
+const GROUPS: [&[&str]; 6] = [
+    &["fear", "dread", "phobia"],
+    &["small", "narrow", "tiny"],
+    &["room", "chamber", "space"],
+    &["cat", "feline"],
+    &["king", "ruler"],
+    &["sea", "ocean"],
+];
+
+/// An embedder that knows a few words: a value for each group, and one that is how many there are.
+#[derive(Debug)]
+struct Toy {
+    id: String,
+    dimension: usize,
+    calls: AtomicUsize,
+    texts: AtomicUsize,
+    fails: AtomicBool,
+}
+
+impl Toy {
+    fn new(id: &str) -> Arc<Self> {
+        Self::of_dimension(id, GROUPS.len())
+    }
+
+    fn of_dimension(id: &str, dimension: usize) -> Arc<Self> {
+        let (calls, texts, fails) = Default::default();
+        Arc::new(Self { id: id.to_owned(), dimension, calls, texts, fails })
+    }
+
+    fn vector(&self, text: &str) -> Option<Vec<f32>> {
+        let mut vector = vec![0.0; self.dimension];
+        for word in text.split(|c: char| !c.is_alphanumeric()) {
+            for (at, _) in GROUPS.iter().enumerate().filter(|(_, group)| group.contains(&word)) {
+                vector[at % self.dimension] += 1.0;
+            }
+        }
+        vector.iter().any(|&value| value != 0.0).then_some(vector)
+    }
+}
+
+impl Embedder for Toy {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn hash(&self) -> ModelHash {
+        ModelHash::from_content(format!("{} {}", self.id, self.dimension).as_bytes())
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings, EmbedderError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.texts.fetch_add(texts.len(), Ordering::Relaxed);
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(EmbedderError::other("out of order"));
+        }
+        let mut embeddings = Embeddings::with_capacity(self.dimension, texts.len())?;
+        for text in texts {
+            embeddings.push(self.vector(text).as_deref())?;
+        }
+        Ok(embeddings)
+    }
+}
+
+fn keys(artifact: &CompactArtifact, query: &Query) -> Vec<String> {
+    let hits = artifact.search(&query.clone().fetch(true)).unwrap().hits;
+    hits.iter().map(|hit| hit.record.as_ref().unwrap().key().unwrap().unwrap()).collect()
+}
+
+fn filled(path: &std::path::Path, embedder: Arc<Toy>) -> CompactArtifact {
+    let artifact = CompactArtifact::options().embedder(embedder).create(path).unwrap();
+    artifact
+        .add_batch([
+            Record::text("claustrophobic dread of a narrow chamber").key("dread"),
+            Record::text("a feline").key("feline"),
+            Record::text("the ruler of an ocean").key("ruler"),
+            Record::text("nothing of this is known, and 17").key("unknown"),
+            Record::blob([1, 2, 3]).key("blob"),
+        ])
+        .unwrap();
+    artifact
+}
+
+#[test]
+fn what_means_the_same_is_found_without_a_word_in_common_in_every_state_of_an_artifact() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = filled(&path, Toy::new("toy"));
+    let ask = |artifact: &CompactArtifact, when: &str| {
+        let fear = Query::meaning("fear of small rooms: a small room").k(1);
+        assert_eq!(keys(artifact, &fear), ["dread"], "{when}");
+        assert_eq!(keys(artifact, &Query::meaning("the king of the sea").k(1)), ["ruler"], "{when}");
+        assert_eq!(keys(artifact, &Query::text("cat").k(1)), ["feline"], "{when}");
+        // Of two that are alike by meaning alone, words decide as well.
+        assert_eq!(keys(artifact, &Query::text("feline").k(1)), ["feline"], "{when}");
+        assert_eq!(keys(artifact, &Query::words("fear small room")), [""; 0], "{when}");
+        // In what the model does not know, only words are found.
+        assert_eq!(keys(artifact, &Query::text("known 17")), ["unknown"], "{when}");
+        assert_eq!(keys(artifact, &Query::meaning("known 17")), [""; 0], "{when}");
+        assert_eq!(keys(artifact, &Query::meaning("")), [""; 0], "{when}");
+    };
+    ask(&artifact, "in the tail");
+    artifact.seal().unwrap();
+    ask(&artifact, "sealed");
+    artifact.upsert(Record::text("a tiny cat").key("feline")).unwrap();
+    assert_eq!(keys(&artifact, &Query::meaning("narrow").k(2)), ["feline", "dread"]);
+    artifact.upsert(Record::text("a cat").key("feline")).unwrap();
+    ask(&artifact, "after upserts");
+    drop(artifact);
+    let open = || CompactArtifact::options().embedder(Toy::new("toy"));
+    let artifact = open().open(&path).unwrap();
+    ask(&artifact, "recovered");
+    artifact.compact(64 << 20).unwrap();
+    ask(&artifact, "compacted");
+    let pack = temp.path().join("a.pack");
+    artifact.pack(&pack).unwrap();
+    artifact.close().unwrap();
+    ask(&open().open_read_only(&path).unwrap(), "read only");
+    ask(&open().open_read_only(&pack).unwrap(), "packed");
+}
+
+#[test]
+fn a_batch_writer_embeds_what_it_commits() {
+    let temp = tempfile::tempdir().unwrap();
+    let toy = Toy::new("toy");
+    let artifact = CompactArtifact::options().embedder(toy.clone()).create(temp.path().join("a")).unwrap();
+    let writer = artifact.batch_writer(BatchOptions::new().batch_size(300)).unwrap();
+    let texts = ["a cat", "the king", "the sea", "a small room", "unknown"];
+    for (i, text) in (0..1_000).zip(texts.iter().cycle()) {
+        writer.upsert(Record::text(format!("{text} {i}")).key(format!("{}", i % 700))).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(artifact.len(), 700);
+    let spaces = artifact.stats().spaces;
+    assert_eq!((spaces.len(), spaces[0].name.as_str()), (1, "meaning"));
+    let live = artifact.search(&Query::meaning("feline").k(140)).unwrap().hits;
+    assert!(live.len() == 140 && live.iter().all(|hit| hit.score > 0.99), "{live:?}");
+    // Four threads' worth at a time, not one call for each text.
+    assert!(toy.calls.load(Ordering::Relaxed) <= 1_000 / 32, "{toy:?}");
+}
+
+#[test]
+fn another_model_is_an_error_that_names_both_and_without_one_words_and_vectors_still_work() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    filled(&path, Toy::new("first")).close().unwrap();
+    for open in [Options::open, Options::open_read_only] {
+        let error = open(CompactArtifact::options().embedder(Toy::new("second")), &path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ModelMismatch);
+        assert!(
+            error.to_string().contains("\"first\"") && error.to_string().contains("\"second\""),
+            "{error}"
+        );
+    }
+    let same_name =
+        CompactArtifact::options().embedder(Toy::of_dimension("first", 5)).open(&path).unwrap_err();
+    assert_eq!(same_name.kind(), ErrorKind::ModelMismatch);
+
+    let artifact = CompactArtifact::open(&path).unwrap();
+    assert_eq!(keys(&artifact, &Query::words("feline")), ["feline"]);
+    let given = Query::vector("meaning", [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]).k(1);
+    assert_eq!(keys(&artifact, &given), ["feline"]);
+    let error = artifact.search(&Query::text("feline")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoModel);
+    assert!(error.to_string().contains("\"first\"") && error.to_string().contains("embedder"), "{error}");
+    assert_eq!(artifact.embed(&["cat"]).unwrap_err().kind(), ErrorKind::NoModel);
+    // What is added meanwhile has no embedding until somebody gives it one.
+    let id = artifact.add(Record::text("a small cat").key("late")).unwrap();
+    assert_eq!(artifact.snapshot().embedding(id, "meaning").unwrap(), None);
+    artifact.close().unwrap();
+    let artifact = CompactArtifact::options().embedder(Toy::new("first")).open(&path).unwrap();
+    let report = artifact.reembed(Toy::new("first")).unwrap();
+    assert_eq!((report.embedded, report.without), (1, 1));
+    assert_eq!(keys(&artifact, &Query::meaning("tiny cat").k(1)), ["late"]);
+
+    let plain = CompactArtifact::create(temp.path().join("plain")).unwrap();
+    plain.add_text("a cat").unwrap();
+    let error = plain.search(&Query::text("cat")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoModel);
+    plain.close().unwrap();
+    let reader = CompactArtifact::options().embedder(Toy::new("first"));
+    assert_eq!(reader.open_read_only(temp.path().join("plain")).unwrap_err().kind(), ErrorKind::NoModel);
+}
+
+#[test]
+fn an_embedder_that_fails_fails_its_own_batch_and_nothing_of_it_is_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let toy = Toy::new("toy");
+    let artifact = filled(&temp.path().join("a"), toy.clone());
+    toy.fails.store(true, Ordering::Relaxed);
+    let error = artifact.add_batch([Record::blob([1]), Record::text("a new cat")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Embedder);
+    assert!(error.to_string().contains("out of order"), "{error}");
+    assert_eq!(artifact.len(), 5);
+    assert_eq!(artifact.search(&Query::meaning("a new sea")).unwrap_err().kind(), ErrorKind::Embedder);
+    // A blob has no text to embed, and what is kept needs no embedder.
+    artifact.add_blob(&[2]).unwrap();
+    artifact.upsert(Record::text("a feline").key("feline")).unwrap();
+    toy.fails.store(false, Ordering::Relaxed);
+    assert_eq!(keys(&artifact, &Query::meaning("cat").k(1)), ["feline"]);
+}
+
+#[test]
+fn a_text_that_comes_again_is_not_embedded_again_and_the_cache_keeps_to_its_bytes() {
+    let temp = tempfile::tempdir().unwrap();
+    let toy = Toy::new("toy");
+    let options = CompactArtifact::options().embedder(toy.clone()).embedding_cache_bytes(20_000);
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    for _ in 0..3 {
+        artifact.add_text("a cat by the sea").unwrap();
+        artifact.search(&Query::meaning("a cat by the sea").k(1)).unwrap();
+    }
+    // Once as a document, once as a query.
+    assert_eq!(toy.texts.load(Ordering::Relaxed), 2);
+    for i in 0..2_000 {
+        artifact.add_text(&format!("cat {i}")).unwrap();
+        assert!(artifact.memory_stats().embedding_cache_bytes <= 20_000);
+    }
+    assert!(artifact.memory_stats().embedding_cache_bytes > 5_000);
+    artifact.release_memory();
+    assert_eq!(artifact.memory_stats().embedding_cache_bytes, 0);
+    assert_eq!(artifact.embed(&["cat", "?"]).unwrap(), [Some(vec![0.0, 0.0, 0.0, 1.0, 0.0, 0.0]), None]);
+}
+
+#[test]
+fn a_record_that_is_given_an_embedding_keeps_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact =
+        CompactArtifact::options().embedder(Toy::new("toy")).create(temp.path().join("a")).unwrap();
+    let sea = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    artifact.add(Record::text("a cat").key("given").embedding("meaning", sea)).unwrap();
+    artifact.add(Record::text("a cat").key("made").metadata(json!({"year": 1}))).unwrap();
+    assert_eq!(keys(&artifact, &Query::meaning("ocean").k(1)), ["given"]);
+    assert_eq!(keys(&artifact, &Query::meaning("cat").k(1)), ["made"]);
+    let taken = CompactArtifact::options()
+        .space("meaning", SpaceOptions::new(3, Metric::Cosine))
+        .embedder(Toy::new("toy"))
+        .create(temp.path().join("b"));
+    assert_eq!(taken.unwrap_err().kind(), ErrorKind::SpaceMismatch);
+    assert!(!temp.path().join("b").exists());
+}
+
+#[test]
+fn an_artifact_moves_to_another_model_beside_writers_and_goes_on_after_an_error() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let (old, new) = (Toy::of_dimension("old", 2), Toy::new("new"));
+    let artifact = CompactArtifact::options().embedder(old).create(&path).unwrap();
+    let word = |i: usize| GROUPS[i % GROUPS.len()][0];
+    artifact
+        .add_batch((0..3_000).map(|i| Record::text(format!("{} {i}", word(i))).key(i.to_string())))
+        .unwrap();
+    artifact.seal().unwrap();
+    artifact
+        .add_batch((3_000..3_100).map(|i| Record::text(format!("{} {i}", word(i))).key(i.to_string())))
+        .unwrap();
+    let before = artifact.snapshot();
+
+    new.fails.store(true, Ordering::Relaxed);
+    assert_eq!(artifact.reembed(new.clone()).unwrap_err().kind(), ErrorKind::Embedder);
+    let searched = artifact.search(&Query::meaning("cat").k(3)).unwrap();
+    assert_eq!(searched.hits.len(), 3, "with the old model");
+    assert!(artifact.add_text("cat").is_err(), "the new model has to embed it, too");
+    new.fails.store(false, Ordering::Relaxed);
+
+    let report = std::thread::scope(|threads| {
+        let writer = threads.spawn(|| {
+            for i in 3_100..3_300 {
+                artifact.upsert(Record::text(format!("{} {i}", word(i))).key(i.to_string())).unwrap();
+                if i % 3 == 0 {
+                    artifact
+                        .upsert(Record::text(format!("{} {i}", word(i))).key((i - 3_000).to_string()))
+                        .unwrap();
+                }
+                if i % 5 == 0 {
+                    artifact.delete_key(&(i - 2_000).to_string()).unwrap();
+                }
+            }
+        });
+        let report = artifact.reembed(new.clone()).unwrap();
+        writer.join().unwrap();
+        report
+    });
+    assert!(report.embedded >= 2_900 && report.without == 0, "{report:?}");
+    let check = |artifact: &CompactArtifact, when: &str| {
+        for group in GROUPS {
+            let all = artifact.search(&Query::words(group[0]).k(4_000)).unwrap().hits;
+            let query = Query::meaning(group[1]).k(all.len()).exact(true);
+            let mut near = artifact.search(&query).unwrap().hits;
+            assert!(near.iter().all(|hit| hit.score > 0.99), "{when}");
+            near.sort_by_key(|hit| hit.id);
+            let mut ids: Vec<_> = all.iter().map(|hit| hit.id).collect();
+            ids.sort();
+            assert_eq!(near.iter().map(|hit| hit.id).collect::<Vec<_>>(), ids, "{when} {}", group[0]);
+        }
+        let spaces = artifact.spaces();
+        assert_eq!((spaces.len(), spaces[0].model().unwrap().id()), (1, "new"));
+    };
+    check(&artifact, "moved");
+    assert_eq!(
+        before.embedding(RecordId(1), "meaning").unwrap().unwrap().len(),
+        2,
+        "a snapshot is what it was"
+    );
+    drop(before);
+    artifact.seal().unwrap();
+    let bytes = artifact.stats().disk_bytes;
+    artifact.compact(64 << 20).unwrap();
+    assert!(artifact.stats().disk_bytes < bytes);
+    check(&artifact, "compacted");
+    drop(artifact);
+    let old = CompactArtifact::options().embedder(Toy::of_dimension("old", 2)).open(&path).unwrap_err();
+    assert_eq!(old.kind(), ErrorKind::ModelMismatch);
+    let artifact = CompactArtifact::options().embedder(Toy::new("new")).open(&path).unwrap();
+    check(&artifact, "opened again");
+    assert_eq!(artifact.reembed(Toy::new("new")).unwrap(), ReembedReport::default());
+    assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound());
+}
