@@ -8,7 +8,7 @@ shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] ||
   targets=(block_decode segment_open log_recover operations vector_open vector_kernel lexical_open lexical_query
-    artifact_open pack_open filter_text query_text input_text)
+    artifact_open pack_open filter_text query_text input_text embedder_open wordpiece)
 command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
 # What was freed and is kept for the sanitizer counts as memory: by default 256 MiB, half of the limit.
 export ASAN_OPTIONS="quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}"

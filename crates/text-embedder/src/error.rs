@@ -81,6 +81,17 @@ impl Error {
         Self { source: Some(Arc::new(source)), ..Self::new(kind, message) }
     }
 
+    /// An error with its cause, whose sentence ends with that of the cause.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn caused(
+        kind: ErrorKind,
+        what: &str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        let message = format!("{what}: {source}");
+        Self { source: Some(Arc::new(source)), ..Self::new(kind, message) }
+    }
+
     /// The same error, whose sentence begins with the file that it is about.
     pub(crate) fn in_file(self, name: &str) -> Self {
         Self { message: format!("{name}: {}", self.message), ..self }

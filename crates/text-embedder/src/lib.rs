@@ -26,6 +26,10 @@
 //! - A model is **one file**, used where it lies: opening reads its header. [`pack`] makes it from the files of model2vec, which
 //!   [`StaticEmbedder::open`] also takes as they are.
 //!
+//! # Features
+//!
+//! `onnx` (off by default): `OnnxEmbedder`, transformers in the folders of sentence-transformers, through the crate `rten`, which brings 20 crates.
+//!
 //! # Limits
 //!
 //! 1 to 65,536 dimensions, up to 1,048,575 tokens. WordPiece only: a model with another tokenizer is an error that says so. Damaged or hostile
@@ -38,12 +42,17 @@ mod error;
 mod kernel;
 mod model;
 mod model2vec;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod pooling;
 mod static_embedder;
+mod tokenizer_json;
 mod vfs;
 mod wordpiece;
 
 pub use embedder::{Embedder, Embeddings, ModelHash};
 pub use error::{Error, ErrorKind, Result};
 pub use model2vec::{Model2Vec, pack, pack_folder};
+#[cfg(feature = "onnx")]
+pub use onnx::OnnxEmbedder;
 pub use static_embedder::StaticEmbedder;

@@ -7,7 +7,7 @@ use wire::{ALIGN, array_at, chunk_table_len, crc32, put, try_u32_at, u16_at, u32
 use crate::embedder::ModelHash;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wordpiece::NormalizerOptions;
-use crate::wordpiece::layout::{CONTINUES, TOKEN_BITS};
+use crate::wordpiece::layout::{CONTINUES, MAX_PROBES, TOKEN_BITS};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAEM\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;
@@ -20,8 +20,6 @@ pub(crate) const MAX_TOKENS: usize = (1 << TOKEN_BITS) - 1;
 pub(crate) const MAX_ID_LEN: usize = 128;
 /// The most characters of a word that a model may look up.
 pub(crate) const MAX_WORD_CHARS: usize = 1_000;
-/// The most slots that looking up one piece of a word reads.
-pub(crate) const MAX_PROBES: u32 = 256;
 /// The values of a table that every dimension has in the last step: alpha, beta, gamma, bias.
 const TANH_VALUES: usize = 4;
 

@@ -5,13 +5,12 @@ use std::io::Write;
 use wire::ChunkWriter;
 
 use super::layout::{
-    Header, MAX_DIMENSION, MAX_ID_LEN, MAX_PROBES, MAX_TOKENS, MAX_WORD_CHARS, f32s_to_bytes, header,
-    model_hash,
+    Header, MAX_DIMENSION, MAX_ID_LEN, MAX_TOKENS, MAX_WORD_CHARS, f32s_to_bytes, header, model_hash,
 };
 use crate::embedder::ModelHash;
 use crate::error::{Error, ErrorKind, Result};
-use crate::wordpiece::NormalizerOptions;
-use crate::wordpiece::layout::{SlotWriter, offset_entry, token_hash, u32s_to_bytes};
+use crate::wordpiece::layout::u32s_to_bytes;
+use crate::wordpiece::{NormalizerOptions, VocabularyBytes};
 
 /// Rows of int8 codes, each with the scale that its codes are multiplied by.
 #[derive(Debug)]
@@ -79,8 +78,7 @@ pub(crate) struct Parts {
 /// The bytes of a model.
 pub(crate) fn write(parts: &Parts) -> Result<Vec<u8>> {
     check(parts)?;
-    let slots = slots(parts)?;
-    let (offsets, text) = texts(parts);
+    let vocabulary = VocabularyBytes::new(&parts.tokens)?;
     let mut header = Header {
         hash: ModelHash([0; 16]),
         id: parts.id.clone(),
@@ -88,21 +86,21 @@ pub(crate) fn write(parts: &Parts) -> Result<Vec<u8>> {
         rows: parts.rows.scales.len(),
         tokens: parts.tokens.len(),
         unknown: parts.unknown,
-        text_len: text.len(),
-        slots: slots.len(),
-        probes: slots.probes(),
+        text_len: vocabulary.text.len(),
+        slots: vocabulary.slots.len() / 4,
+        probes: vocabulary.probes,
         max_counted: parts.max_counted,
         word_chars: parts.word_chars,
-        piece_len: parts.tokens.iter().map(|(text, _)| text.len()).max().unwrap_or(0),
+        piece_len: vocabulary.piece_len,
         normalizer: parts.normalizer,
         is_mapped: parts.row_of_token.is_some(),
         has_query_factors: parts.query_weights.is_some(),
         has_tanh: parts.tanh.is_some(),
     };
     let sections = [
-        slots.to_bytes(),
-        u32s_to_bytes(offsets.into_iter()),
-        text,
+        vocabulary.slots,
+        vocabulary.offsets,
+        vocabulary.text,
         u32s_to_bytes(parts.row_of_token.iter().flatten().copied()),
         f32s_to_bytes(&factors(parts, &parts.weights)?),
         match &parts.query_weights {
@@ -162,34 +160,6 @@ fn check(parts: &Parts) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// The hash table of all tokens: three slots for each two tokens, or more until no token takes too many steps to find.
-fn slots(parts: &Parts) -> Result<SlotWriter> {
-    let tokens = parts.tokens.len();
-    for portion in [2, 3, 4, 8] {
-        let mut slots = SlotWriter::new(tokens + tokens * portion / 4 + 1);
-        for (token, (text, continues)) in (0..).zip(&parts.tokens) {
-            if !text.is_empty() {
-                slots.insert(token_hash(text.as_bytes(), *continues), token);
-            }
-        }
-        if slots.probes() <= MAX_PROBES {
-            return Ok(slots);
-        }
-    }
-    Err(Error::unsupported("too many tokens have the same hash, which no vocabulary has by chance"))
-}
-
-/// Where each token begins, and all tokens, one after the other.
-fn texts(parts: &Parts) -> (Vec<u32>, Vec<u8>) {
-    let (mut offsets, mut text) = (Vec::with_capacity(parts.tokens.len() + 1), Vec::new());
-    for (token, continues) in &parts.tokens {
-        offsets.push(offset_entry(text.len(), *continues));
-        text.extend_from_slice(token.as_bytes());
-    }
-    offsets.push(offset_entry(text.len(), false));
-    (offsets, text)
 }
 
 /// The weight of each token times the scale of its row.

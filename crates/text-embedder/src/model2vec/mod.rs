@@ -3,26 +3,25 @@
 mod config;
 mod layout;
 mod safetensors;
-mod tokenizer;
 
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Parts, Rows, write};
+use crate::tokenizer_json::Tokenizer;
 use crate::vfs;
 
 use config::Config;
 use safetensors::{Dtype, Tensor, Tensors};
-use tokenizer::Tokenizer;
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 const TENSORS: &str = "model.safetensors";
 
 /// The longest `config.json`, in bytes.
-const CONFIG_LIMIT: u64 = 1 << 20;
+pub(crate) const CONFIG_LIMIT: u64 = 1 << 20;
 /// The longest `tokenizer.json`, in bytes.
-const TOKENIZER_LIMIT: u64 = 64 << 20;
+pub(crate) const TOKENIZER_LIMIT: u64 = 64 << 20;
 
 /// The contents of the three files of a model2vec model.
 #[derive(Debug, Clone, Copy)]

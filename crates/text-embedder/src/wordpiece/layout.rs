@@ -1,5 +1,7 @@
 //! The bytes of a vocabulary: its hash table, and the texts of its tokens; `docs/FORMAT.md`, "Model sections", says the same in words.
 
+/// The most slots that looking up one piece of a word reads.
+pub(crate) const MAX_PROBES: u32 = 256;
 /// Bits of the number of a token; all ones are none.
 pub(crate) const TOKEN_BITS: u32 = 20;
 /// The slot of no token.
@@ -33,10 +35,6 @@ impl SlotWriter {
 
     pub(crate) fn probes(&self) -> u32 {
         self.probes
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {

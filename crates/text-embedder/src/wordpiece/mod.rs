@@ -8,6 +8,8 @@ pub(crate) mod layout;
 mod normalizer;
 mod pieces;
 mod tables;
+mod writer;
 
 pub(crate) use normalizer::{Normalizer, NormalizerOptions, WordBuffer};
 pub(crate) use pieces::{PieceBuffer, Vocabulary};
+pub(crate) use writer::VocabularyBytes;

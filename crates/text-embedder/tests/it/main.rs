@@ -12,6 +12,8 @@ mod bad_input;
 mod damage;
 mod embed;
 mod models;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod oracle;
 mod tensors;
 mod tokens;

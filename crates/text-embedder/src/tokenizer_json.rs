@@ -10,14 +10,14 @@ use crate::model::layout::MAX_TOKENS;
 use crate::wordpiece::NormalizerOptions;
 
 /// A vocabulary, and how texts are normalized.
-pub(super) struct Tokenizer {
+pub(crate) struct Tokenizer {
     /// The text of each token, without the sign that it continues a word, and whether it does. Numbers without a token have an empty text.
-    pub(super) tokens: Vec<(String, bool)>,
-    pub(super) unknown: u32,
+    pub(crate) tokens: Vec<(String, bool)>,
+    pub(crate) unknown: u32,
     /// Tokens that stand for no text, and the unknown one.
-    pub(super) special: Vec<u32>,
-    pub(super) normalizer: NormalizerOptions,
-    pub(super) word_chars: usize,
+    pub(crate) special: Vec<u32>,
+    pub(crate) normalizer: NormalizerOptions,
+    pub(crate) word_chars: usize,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Entries {
 }
 
 impl Tokenizer {
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         check_kind(bytes)?;
         let json: Json = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
         match json.pre_tokenizer {
