@@ -28,7 +28,7 @@
 //!
 //! # Features
 //!
-//! `onnx` (off by default): `OnnxEmbedder`, transformers in the folders of sentence-transformers, through the crate `rten`, which brings 20 crates.
+//! `onnx` (off by default): `OnnxEmbedder`, transformers in the folders of sentence-transformers, through the crate `rten`, which brings 19 crates.
 //!
 //! # Limits
 //!
