@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, export, get, pack, restore, salvage, search, stats,
-    verify,
+    add, bench, compact, completions, delete, demo, embed, export, get, pack, restore, salvage, search,
+    similar, stats, verify,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -28,7 +28,7 @@ words, by meaning, by metadata, or by all at once.
   cart demo                                        117,659 real texts, and what can be asked of them
   cart add notes.artifact notes/                   a folder of texts, by paragraph
   cart add facts.artifact facts.jsonl              records with keys, metadata and vectors
-  cart search notes.artifact winter garden         the ten best, with snippets
+  cart search notes.artifact fear of small rooms   the ten best by words and meaning, with snippets
   cart search facts.artifact war --filter '{\"year\": {\"$gte\": 1900}}'
   cart export facts.artifact | cart add copy.artifact --jsonl -";
 
@@ -49,12 +49,14 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Add(add::Args),
     Search(search::Args),
+    Similar(similar::Args),
     Get(get::Args),
     Delete(delete::Args),
     Export(export::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Compact(compact::Args),
+    Embed(embed::Args),
     Pack(pack::Args),
     Restore(restore::Args),
     Salvage(salvage::Args),
@@ -68,12 +70,14 @@ impl Command {
             Self::Demo(args) => demo::run(&args, output),
             Self::Add(args) => add::run(&args, output),
             Self::Search(args) => search::run(&args, output),
+            Self::Similar(args) => similar::run(args, output),
             Self::Get(args) => get::run(&args, output),
             Self::Delete(args) => delete::run(&args, output),
             Self::Export(args) => export::run(&args, output),
             Self::Stats(args) => stats::run(&args, output),
             Self::Verify(args) => verify::run(&args, output),
             Self::Compact(args) => compact::run(&args, output),
+            Self::Embed(args) => embed::run(&args, output),
             Self::Pack(args) => pack::run(&args, output),
             Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),

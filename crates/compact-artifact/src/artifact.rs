@@ -94,6 +94,12 @@ impl CompactArtifact {
         self.engine.state().settings.current_spaces().map(|(_, space)| space.clone()).collect()
     }
 
+    /// Whether texts can be searched by meaning: they are embedded, and the model is at hand that they are embedded by.
+    pub fn is_model_at_hand(&self) -> bool {
+        let state = self.engine.state();
+        state.settings.meaning().is_some_and(|(_, space)| self.engine.resources.meaning.is_at_hand(space))
+    }
+
     /// The vectors of texts as the [`embedder`](Options::embedder) gives them for texts that are stored; `None` for a text in which the model knows
     /// nothing. An error of kind [`NoModel`](ErrorKind::NoModel) without an embedder.
     #[cfg(feature = "embedder")]

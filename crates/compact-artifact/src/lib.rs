@@ -59,7 +59,8 @@
 //!
 //! # Features
 //!
-//! `cache` (default): blocks, results of queries and embeddings of texts are kept. `embedder` (default): texts are embedded by a model, see
+//! `cache` (default): blocks, results of queries and embeddings of texts are kept. `built-in-model` (default): a model that is a part of the library,
+//! [`StaticEmbedder::built_in`]. `embedder` (default, a part of that one): texts are embedded by a model, see
 //! [`Options::embedder`]. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
 //! crate. `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
@@ -89,7 +90,7 @@ pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
 };
 pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet};
-pub use api::space::{Originals, Quantization, Space, SpaceModel, SpaceOptions};
+pub use api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};

@@ -13,6 +13,10 @@ use crate::pooling::finish;
 use crate::vfs;
 use crate::wordpiece::{Normalizer, PieceBuffer, WordBuffer};
 
+/// See [`StaticEmbedder::built_in`].
+#[cfg(feature = "built-in-model")]
+static BUILT_IN: &[u8] = include_bytes!("../model/english-256.model");
+
 /// Rows that are added up at a time.
 const ROWS: usize = 256;
 
@@ -61,6 +65,13 @@ impl StaticEmbedder {
     /// ```
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self> {
         Self::new(ModelBytes::Memory(bytes.into()))
+    }
+
+    /// The model that is a part of the library: English, 256 values, some 8 MB, of which only what is asked for is read from the disk. What it was
+    /// trained on, and how good it is, is said in `crates/text-embedder/model`.
+    #[cfg(feature = "built-in-model")]
+    pub fn built_in() -> Result<Self> {
+        Self::from_bytes(BUILT_IN)
     }
 
     fn new(bytes: ModelBytes) -> Result<Self> {

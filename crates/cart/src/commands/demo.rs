@@ -2,10 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compact_artifact::{
-    Batch, CompactArtifact, Filter, Metric, Query, Record, SearchResults, Snapshot, SpaceOptions,
+    Batch, CompactArtifact, Filter, MEANING, Metric, Query, Record, SearchResults, Snapshot, SpaceOptions,
 };
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::input::jsonl::Lines;
 use crate::input::npy::Npy;
+use crate::model;
 use crate::output::{Output, Progress, bytes, count, peak_memory, rate, time, warn};
 
 /// Every sense of `WordNet` 3.0, one JSON object a line.
@@ -33,7 +35,8 @@ const LONG: &str = "\
 Store 117,659 real texts, and ask a handful of questions.
 
 The texts are the senses of WordNet 3.0, a dictionary of English; they are part of this program. What is built stays, for `cart \
-search` and the other commands; run again, only the questions are asked. The licence of the texts is stored with them, as the blob \
+search` and the other commands; run again, only the questions are asked. Texts are embedded by the model of this program as they are stored, so \
+that they are found by meaning as well as by words. The licence of the texts is stored with them, as the blob \
 wordnet.LICENSE, and shown by --licence.";
 
 /// Store 117,659 real texts, and ask a handful of questions
@@ -43,7 +46,7 @@ pub(crate) struct Args {
     /// The artifact
     #[arg(default_value = "demo.artifact")]
     artifact: PathBuf,
-    /// Embeddings of the texts, a row for each: a .npy file; questions of meaning are asked as well
+    /// Embeddings of the texts, a row for each, in the place of those that the model of this program gives: a .npy file
     #[arg(long, value_name = "NPY")]
     vectors: Option<PathBuf>,
     /// Build it anew if it is there
@@ -62,6 +65,8 @@ struct Built {
     text_len: u64,
     vectors_len: u64,
     took: Duration,
+    /// Of which embedding, on all threads together.
+    embedding: Duration,
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
@@ -168,14 +173,23 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
     let bar = Progress::steps(TEXTS_LEN, "storing");
     let begun = Instant::now();
     let mut options = CompactArtifact::options();
-    if let Some(vectors) = &vectors {
-        options = options.space(SPACE, SpaceOptions::new(vectors.dimension(), Metric::Cosine));
-    }
+    let model = Arc::new(model::Timed::new(model::open_or_built_in(None)?));
+    options = match &vectors {
+        Some(vectors) => options.space(SPACE, SpaceOptions::new(vectors.dimension(), Metric::Cosine)),
+        None => options.embedder(model.clone()),
+    };
     let artifact = options.create(path)?;
     // First, so that what was interrupted is still known as ours.
     artifact
         .add(Record::blob(LICENCE.as_bytes()).key(LICENCE_KEY).metadata(json!({"licence": "WordNet 3.0"})))?;
-    let mut built = Built { records: 0, jsonl_len: 0, text_len: 0, vectors_len: 0, took: Duration::ZERO };
+    let mut built = Built {
+        records: 0,
+        jsonl_len: 0,
+        text_len: 0,
+        vectors_len: 0,
+        took: Duration::ZERO,
+        embedding: Duration::ZERO,
+    };
     let mut lines = texts()?;
     let mut batch = Batch::new();
     let mut held = 0;
@@ -200,6 +214,7 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
         Failure::from(e).warn("all texts are stored, and the next command that writes goes on from there");
     }
     built.took = begun.elapsed();
+    built.embedding = model.took();
     Ok(built)
 }
 
@@ -260,6 +275,23 @@ fn questions(artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<Ques
         },
     ];
     let dog = "n02084071";
+    if artifact.is_model_at_hand() {
+        for (title, text) in [
+            ("Words and meaning, where no word need be the same", "fear of small rooms"),
+            ("", "a machine that flies"),
+            ("", "study of the stars"),
+        ] {
+            asked.push(Question { title, command: text.to_owned(), query: Query::text(text) });
+        }
+        if let Some(id) = snapshot.id_of_key(dog)? {
+            asked.push(Question {
+                title: "What means something like \"dog\"",
+                command: format!("--like {dog}"),
+                query: Query::similar_to(MEANING, id),
+            });
+        }
+        return Ok(asked);
+    }
     if artifact.spaces().iter().any(|space| space.name() == SPACE)
         && let Some(id) = snapshot.id_of_key(dog)?
     {
@@ -317,6 +349,7 @@ fn tell(
             json!({
                 "records": built.records, "jsonl_bytes": built.jsonl_len, "text_bytes": built.text_len,
                 "vectors_bytes": built.vectors_len, "seconds": built.took.as_secs_f64(),
+                "embedding_seconds": built.embedding.as_secs_f64(),
             })
         });
         return output.json(&json!({
@@ -339,6 +372,13 @@ fn tell(
         output.line(format_args!(
             "stored     {records} records in {took}: {rate} a second, on disk, everything indexed"
         ))?;
+        if built.embedding > Duration::ZERO {
+            let (embedding, texts) =
+                (time(built.embedding), count(crate::output::rate(built.records, built.embedding)));
+            output.line(format_args!(
+                "embedded   in {embedding} of it, {texts} texts a second on one thread"
+            ))?;
+        }
     }
     if let Some(peak) = peak_memory() {
         output.line(format_args!("memory     {} at the most, mapped files included", bytes(peak)))?;

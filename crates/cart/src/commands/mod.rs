@@ -6,12 +6,14 @@ pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod embed;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod pack;
 pub(crate) mod restore;
 pub(crate) mod salvage;
 pub(crate) mod search;
+pub(crate) mod similar;
 pub(crate) mod stats;
 pub(crate) mod verify;
 
@@ -34,7 +36,16 @@ pub(crate) struct At {
 impl At {
     /// For reading, beside a writer or not.
     pub(crate) fn read(&self) -> Result<CompactArtifact> {
-        let artifact = CompactArtifact::open_read_only(&self.path)?;
+        self.read_with(None)
+    }
+
+    /// For reading, with a model for the texts of queries; without, that of this program serves where it fits.
+    pub(crate) fn read_with(&self, model: Option<&Path>) -> Result<CompactArtifact> {
+        let mut options = CompactArtifact::options();
+        if let Some(path) = model {
+            options = options.embedder(crate::model::open(path)?);
+        }
+        let artifact = options.open_read_only(&self.path)?;
         tell_recovery(&self.path, artifact.recovery());
         Ok(artifact)
     }

@@ -17,7 +17,8 @@ use crate::output::{
 const LONG: &str = "\
 Find records by words, by meaning, by metadata, or by all at once.
 
-Words find texts with any of them, the best first (BM25). With --syntax they are a query:
+A text finds texts by its words and by its meaning at once, the best first; --words and --meaning ask for one of them. Texts have a \
+meaning where they were embedded when they were added, which `cart add` does unless it is told not to. With --syntax the words are a query:
 
   word \"a phrase\" begin* roughly~ +must -not
   this AND that, this OR that, NOT that, (groups), counts^2 so much, \"words near\"~3 each other, \\( for the sign itself
@@ -35,13 +36,24 @@ With nothing found the exit code is 3.";
 /// Find records by words, by meaning, by metadata, or by all at once
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Args {
     #[command(flatten)]
     at: At,
-    /// What texts are searched for
-    words: Vec<String>,
+    /// What is looked for, in words
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+    /// Only by words
+    #[arg(long, requires = "text", conflicts_with = "meaning")]
+    words: bool,
+    /// Only by meaning, whether or not a word is the same
+    #[arg(long, requires = "text", conflicts_with = "syntax")]
+    meaning: bool,
+    /// The model that the texts are embedded by, where it is not that of this program: a file, or a folder of model2vec
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
     /// Read the words as a query: "a phrase", begin*, roughly~, +must, -not, AND, OR, NOT, (…), "near"~3, counts^2
-    #[arg(long, requires = "words")]
+    #[arg(long, requires = "text")]
     syntax: bool,
     /// A vector to search with: a JSON array (.json), or the first row of a .npy file
     #[arg(long, value_name = "FILE")]
@@ -81,9 +93,37 @@ pub(crate) struct Args {
 /// The longest snippet in bytes.
 const SNIPPET: usize = 160;
 
+impl Args {
+    /// A search for what is near a record.
+    pub(crate) fn like(at: At, like: Name, space: String, filter: Option<String>, k: usize) -> Self {
+        let (text, vector_file, model, min_score, ef, deadline) = Default::default();
+        let (words, meaning, syntax, exact, explain) = Default::default();
+        let (like, space, offset) = (Some(like), Some(space), 0);
+        Self {
+            at,
+            text,
+            words,
+            meaning,
+            model,
+            syntax,
+            vector_file,
+            like,
+            space,
+            filter,
+            k,
+            offset,
+            min_score,
+            exact,
+            ef,
+            explain,
+            deadline,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let begun = Instant::now();
-    let artifact = args.at.read()?;
+    let artifact = args.at.read_with(args.model.as_deref())?;
     let snapshot = artifact.snapshot();
     let query = query(args, &artifact, &snapshot)?;
     let opened = begun.elapsed();
@@ -105,12 +145,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 }
 
 fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Query> {
-    let words = args.words.join(" ");
-    let mut query = match args.syntax {
-        true => Query::parse(&words)?,
-        false if !words.is_empty() => Query::words(&words),
-        false => Query::new(),
-    };
+    let (mut query, has_meaning) = text_query(args, artifact)?;
     if args.vector_file.is_some() || args.like.is_some() {
         let space = space(args, artifact)?;
         if let Some(path) = &args.vector_file {
@@ -121,17 +156,20 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
                 || Failure::not_there(format_args!("there is no record {name}")).at(args.at.path.display());
             query = query.and_similar_to(&space, find(snapshot, name)?.ok_or_else(none)?.id());
         }
-    } else if let Some((option, _)) =
-        [("--space", args.space.is_some()), ("--exact", args.exact), ("--ef", args.ef.is_some())]
-            .into_iter()
-            .find(|(_, given)| *given)
+    } else if let Some((option, _)) = [
+        ("--space", args.space.is_some()),
+        ("--exact", args.exact && !has_meaning),
+        ("--ef", args.ef.is_some() && !has_meaning),
+    ]
+    .into_iter()
+    .find(|(_, given)| *given)
     {
         return Err(Failure::usage(format_args!(
-            "{option}: is for vectors; expected --vector-file or --like beside it"
+            "{option}: is for vectors; expected --vector-file or --like beside it, or a search by meaning"
         )));
-    } else if words.is_empty() && args.filter.is_none() {
+    } else if args.text.is_empty() && args.filter.is_none() {
         return Err(Failure::usage(
-            "there is nothing to search for; expected words, --vector-file, --like or --filter",
+            "there is nothing to search for; expected a text, --vector-file, --like or --filter",
         ));
     }
     if let Some(filter) = &args.filter {
@@ -147,6 +185,32 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
         query = query.deadline(Duration::from_millis(deadline));
     }
     Ok(query.k(args.k).offset(args.offset).exact(args.exact).explain(args.explain).snippet(SNIPPET))
+}
+
+/// By words, by meaning, or by both, as far as the artifact has them; and whether by meaning.
+fn text_query(args: &Args, artifact: &CompactArtifact) -> Result<(Query, bool)> {
+    let text = args.text.join(" ");
+    // Beside a vector that is given, a text is its words.
+    let by_words = args.words || args.vector_file.is_some() || args.like.is_some();
+    if text.is_empty() {
+        return Ok((Query::new(), false));
+    }
+    if args.syntax {
+        return Ok((Query::parse(&text)?, false));
+    }
+    if args.meaning {
+        return Ok((Query::meaning(text), true));
+    }
+    if by_words || artifact.spaces().iter().all(|space| space.model().is_none()) {
+        return Ok((Query::words(&text), false));
+    }
+    if artifact.is_model_at_hand() {
+        return Ok((Query::text(&text), true));
+    }
+    warn(
+        "searched by words only: the model that the texts are embedded by is not that of this program; --model names it, --words says so",
+    );
+    Ok((Query::words(&text), false))
 }
 
 /// The space that is named, or the only one.

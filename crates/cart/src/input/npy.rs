@@ -234,6 +234,20 @@ fn tuple<'a>(text: &'a str, rest: &mut &'a str) -> Result<Vec<u64>, String> {
     if sizes.len() == 1 && !has_comma { Err(wrong()) } else { Ok(sizes) }
 }
 
+/// The length of a header that is written.
+const HEADER_LEN: usize = 128;
+
+/// The header of an array of float32 with so many rows, as long for any number of them.
+pub(crate) fn header(rows: u64, dimension: usize) -> Vec<u8> {
+    let fields = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimension}), }}");
+    let mut header = b"\x93NUMPY\x01\x00".to_vec();
+    header.extend(118u16.to_le_bytes()); // what follows
+    header.extend(fields.as_bytes());
+    header.resize(HEADER_LEN - 1, b' ');
+    header.push(b'\n');
+    header
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -83,8 +83,8 @@ impl SpaceOptions {
     }
 }
 
-/// The space that texts are embedded in.
-pub(crate) const MEANING: &str = "meaning";
+/// The name of the vector space that texts are embedded in: see [`Options::embedder`](crate::Options::embedder).
+pub const MEANING: &str = "meaning";
 
 /// A vector space of an artifact.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,6 +18,8 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{Maintenance, Options};
 use crate::api::reports::RecoveryReport;
 use crate::api::space::SpaceOptions;
+#[cfg(feature = "built-in-model")]
+use crate::format::settings::Settings;
 use crate::format::settings::settings_need_repair;
 use crate::state::State;
 use crate::trace::event;
@@ -64,6 +66,8 @@ impl Engine {
         };
         let stored = read_settings_or(&store.snapshot(), &options)?;
         check_against(&options, &stored, store.artifact())?;
+        #[cfg(feature = "built-in-model")]
+        let options = with_built_in_model(options, &stored)?;
         let settings = if read_only {
             extended_for_reading(stored.clone(), &options)?
         } else {
@@ -174,6 +178,18 @@ impl Engine {
     pub(crate) fn path(&self) -> &Path {
         self.store.path()
     }
+}
+
+/// Options with the built-in model, if texts are embedded by that and no embedder is given.
+#[cfg(feature = "built-in-model")]
+fn with_built_in_model(mut options: Options, stored: &Settings) -> Result<Options> {
+    if options.embedder.is_none()
+        && let Some(model) = stored.meaning().and_then(|(_, space)| space.model.as_ref())
+    {
+        let built_in = text_embedder::StaticEmbedder::built_in()?;
+        options.embedder = model.is_of(&built_in).then(|| Arc::new(built_in) as Arc<_>);
+    }
+    Ok(options)
 }
 
 /// What an artifact is opened for.

@@ -143,6 +143,11 @@ impl Meaning {
         Ok(vectors.iter().map(|vector| vector.map(<[f32]>::to_vec)).collect())
     }
 
+    /// Whether texts of queries can be embedded for a space.
+    pub(crate) fn is_at_hand(&self, space: &Space) -> bool {
+        self.of(space).is_some()
+    }
+
     /// Bytes of what is kept.
     pub(crate) fn cache_bytes(&self) -> u64 {
         self.kept.bytes()

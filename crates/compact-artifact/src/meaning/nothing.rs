@@ -31,6 +31,10 @@ impl Meaning {
         Err(Error::new(ErrorKind::NoModel, message))
     }
 
+    pub(crate) fn is_at_hand(&self, _space: &Space) -> bool {
+        false
+    }
+
     pub(crate) fn cache_bytes(&self) -> u64 {
         0
     }

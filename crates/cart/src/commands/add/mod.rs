@@ -24,7 +24,7 @@ const LONG: &str = "\
 Add texts, records with metadata and vectors, or any files; creates the artifact if there is none.
 
 Folders stand for the files in them, sorted by name; hidden files are left out, links to folders are not followed. `-` is stdin.
-Texts are added by paragraph: the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
+Texts are embedded as they are added, so that they are found by meaning as well as by words. They are added by paragraph: the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
 key is the path.
 A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
 
@@ -78,6 +78,12 @@ pub(crate) struct Args {
     /// Search texts of a new artifact by the stems of words in this language, english for instance
     #[arg(long, value_parser = values::language)]
     language: Option<Language>,
+    /// The model to embed the texts of a new artifact by, where it is not to be that of this program: a file, or a folder of model2vec
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// Do not embed the texts of a new artifact: they are found by words only
+    #[arg(long, conflicts_with = "model")]
+    no_meaning: bool,
     /// Memory that adding and indexing may take, at least 8MiB
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     memory_limit: Option<u64>,

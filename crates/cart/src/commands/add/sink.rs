@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::sync::Arc;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Compression, ErrorKind, Filter, Metric, Options, Originals, RecordId,
+    Batch, CompactArtifact, Compression, Embedder, ErrorKind, Filter, Metric, Options, Originals, RecordId,
     SpaceOptions,
 };
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::Args;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::interrupt;
+use crate::model;
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
@@ -33,6 +35,8 @@ pub(crate) struct Sink<'a> {
     args: &'a Args,
     /// None until the first commit, if it has to be created: so that nothing is left behind by a command that fails before.
     artifact: Option<CompactArtifact>,
+    /// What the texts of an artifact that is created are embedded by.
+    embedder: Option<Arc<dyn Embedder>>,
     /// The spaces that are there, and those that will be.
     spaces: BTreeMap<String, Space>,
     held: Vec<Op>,
@@ -69,7 +73,11 @@ impl<'a> Sink<'a> {
                 "a packed artifact cannot be added to; `cart restore` makes a folder of it that can";
             return Err(Failure::failed(message).at(args.artifact.display()));
         }
-        let artifact = match options(args)?.open(&args.artifact) {
+        let mut opening = options(args)?;
+        if let Some(path) = &args.model {
+            opening = opening.embedder(model::open(path)?);
+        }
+        let artifact = match opening.open(&args.artifact) {
             Ok(artifact) => Some(artifact),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => return Err(e.into()),
@@ -79,16 +87,31 @@ impl<'a> Sink<'a> {
                 "--language: the artifact is there already, and keeps the language it was created with",
             ));
         }
+        if artifact.is_some() && args.no_meaning {
+            return Err(Failure::usage(
+                "--no-meaning: the artifact is there already, and embeds texts or does not as it was created",
+            ));
+        }
+        let embedder = match artifact {
+            None if !args.no_meaning => Some(model::open_or_built_in(args.model.as_deref())?),
+            _ => None,
+        };
         let spaces = artifact.iter().flat_map(CompactArtifact::spaces).map(|space| {
             let (dimension, metric, originals) = (space.dimension(), space.metric(), space.originals());
             (space.name().to_owned(), Space { dimension, metric, originals, is_new: false, is_used: false })
         });
-        let spaces = spaces.collect();
+        let mut spaces: BTreeMap<String, Space> = spaces.collect();
+        if let Some(embedder) = &embedder {
+            let (metric, originals) = (Metric::Cosine, Originals::None);
+            let space =
+                Space { dimension: embedder.dimension(), metric, originals, is_new: false, is_used: false };
+            spaces.insert(compact_artifact::MEANING.to_owned(), space);
+        }
         if let Some(artifact) = &artifact {
             crate::commands::tell_recovery(&args.artifact, artifact.recovery());
         }
         let (held, keys) = (Vec::new(), HashMap::new());
-        Ok(Self { args, artifact, spaces, held, held_len: 0, keys, report: Report::default() })
+        Ok(Self { args, artifact, embedder, spaces, held, held_len: 0, keys, report: Report::default() })
     }
 
     /// Bytes that are held at the most.
@@ -254,6 +277,10 @@ impl<'a> Sink<'a> {
                 let options = new
                     .into_iter()
                     .fold(options(self.args)?, |options, (name, space)| options.space(name.as_str(), space));
+                let options = match self.embedder.clone() {
+                    Some(embedder) => options.embedder(embedder),
+                    None => options,
+                };
                 let artifact = options.create(&self.args.artifact)?;
                 self.report.created = true;
                 artifact
