@@ -1,15 +1,29 @@
 //! The ranking function: BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009) with
-//! k1 = 1.2, b = 0.75 and the idf that is never negative.
+//! the idf that is never negative.
 //!
 //! A term adds `weight × 1 / (1 + norm / freq)` to the score of a text, where `weight = idf × (k1 + 1)` and `norm = k1 × (1 - b + b
 //! × length / average length)`. The second factor, the *saturation*, is a fraction of 2^32 here, and scores are sums
 //! of integers: so they do not depend on the order of adding, and a bound made of the same operations is never below
 //! what it bounds.
 
-/// Term frequency saturation.
-pub const K1: f64 = 1.2;
-/// How much the length of a text counts.
-pub const B: f64 = 0.75;
+/// How many times as much a word counts at most that stands in a text often, beside one that stands there once, less 1: the default of
+/// [`Searcher::bm25`](crate::Searcher::bm25).
+pub const K1: f64 = 1.4;
+/// How much the length of a text counts, 0 to 1: the default of [`Searcher::bm25`](crate::Searcher::bm25).
+pub const B: f64 = 0.6;
+
+/// The constants of the ranking function.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Constants {
+    pub(crate) k1: f64,
+    pub(crate) b: f64,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { k1: K1, b: B }
+    }
+}
 
 /// Frequencies whose saturations are in the table.
 const TABLE_FREQS: usize = 4;
@@ -32,15 +46,16 @@ pub(crate) fn float(count: u64) -> f64 {
 /// Saturations of one field, whose average length is known.
 #[derive(Debug)]
 pub(crate) struct Saturation {
+    constants: Constants,
     average: f64,
     table: Vec<[u32; 256]>,
 }
 
 impl Saturation {
     /// Of a field with so many tokens in so many texts.
-    pub(crate) fn new(tokens: u64, rows: u64) -> Self {
+    pub(crate) fn new(constants: Constants, tokens: u64, rows: u64) -> Self {
         let average = if tokens == 0 { 1.0 } else { float(tokens) / float(rows.max(1)) };
-        let mut saturation = Self { average, table: Vec::with_capacity(TABLE_FREQS) };
+        let mut saturation = Self { constants, average, table: Vec::with_capacity(TABLE_FREQS) };
         for freq in (1u32..).take(TABLE_FREQS) {
             let mut by_len = [0; 256];
             for (slot, len) in by_len.iter_mut().zip(0u32..) {
@@ -54,7 +69,8 @@ impl Saturation {
     /// As a fraction of 2^32. Every operation is monotonic in both arguments.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^32 - 1")]
     pub(crate) fn compute(&self, freq: u32, len: u32) -> u32 {
-        let norm = K1 * (1.0 - B + B * (f64::from(len) / self.average));
+        let Constants { k1, b } = self.constants;
+        let norm = k1 * (1.0 - b + b * (f64::from(len) / self.average));
         (1.0 / (1.0 + norm / f64::from(freq.max(1))) * f64::from(u32::MAX)) as u32
     }
 

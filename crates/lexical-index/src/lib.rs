@@ -71,7 +71,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use memory::MemoryIndex;
 pub use merge::merge;
 pub use part::Part;
-pub use query::{Match, Occur, Query};
+pub use query::{Match, Occur, Query, StopWords};
 pub use row_set::RowSet;
 pub use search::{Hit, Hits, MAX_EXPANSIONS, MAX_HITS, MAX_WORDS, Searcher, Segment};
 pub use snippet::{Snippet, snippet};

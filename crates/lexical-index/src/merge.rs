@@ -5,7 +5,7 @@ use std::io::Write;
 use row_set::RowSet;
 use wire::Bytes;
 
-use crate::bm25::Saturation;
+use crate::bm25::{Constants, Saturation};
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{Columns, Part, PartRef, Terms, write_in_passes};
@@ -137,7 +137,7 @@ impl<'a> MergedTerms<'a> {
             heads.push((keys, number));
             budget = budget.saturating_add(input.part.header().terms);
         }
-        Ok(Self { inputs, heads, budget, saturation: Saturation::new(0, 0) })
+        Ok(Self { inputs, heads, budget, saturation: Saturation::new(Constants::default(), 0, 0) })
     }
 
     /// Adds what one input has of the key it is at, and moves it on.

@@ -51,7 +51,8 @@ pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, max_len: usize) -
 struct Wanted {
     terms: HashMap<String, usize>,
     words: usize,
-    patterns: Vec<Pattern>,
+    /// Of each word that is not named outright.
+    patterns: Vec<Vec<Pattern>>,
 }
 
 impl Wanted {
@@ -79,9 +80,10 @@ impl Wanted {
                     self.terms.entry(term.to_owned()).or_insert(self.words);
                 });
             }
-            Match::Prefix(word) => self.patterns.push(Pattern::prefix_of(&analyzer.folded(word))),
+            Match::Prefix(word) => self.patterns.push(vec![Pattern::prefix_of(&analyzer.folded(word))]),
             Match::Fuzzy(word, distance) => {
-                self.patterns.push(Pattern::fuzzy(&analyzer.folded(word), *distance));
+                let forms = analyzer.folded_and_stems(word);
+                self.patterns.push(forms.iter().map(|form| Pattern::fuzzy(form, *distance)).collect());
             }
         }
     }
@@ -97,7 +99,10 @@ impl Wanted {
         let matches = |pattern: &Pattern| {
             pattern.distance(term.as_bytes()).is_some() || pattern.distance(folded.as_bytes()).is_some()
         };
-        self.patterns.iter().position(matches).map(|number| self.words + 1 + number)
+        self.patterns
+            .iter()
+            .position(|of_word| of_word.iter().any(matches))
+            .map(|number| self.words + 1 + number)
     }
 }
 

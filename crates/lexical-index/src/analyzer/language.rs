@@ -134,11 +134,13 @@ pub(super) enum Apostrophe {
     DropSuffix,
 }
 
-pub(super) fn elisions(language: Option<Language>) -> &'static [&'static str] {
+/// Those of the language of the stems; `common`: where that has none, those of all languages.
+pub(super) fn elisions(language: Option<Language>, common: bool) -> &'static [&'static str] {
     match language {
         None => COMMON_ELISIONS,
         Some(Language::French) => FRENCH_ELISIONS,
         Some(Language::Italian) => ITALIAN_ELISIONS,
+        Some(_) if common => COMMON_ELISIONS,
         Some(_) => &[],
     }
 }
@@ -161,6 +163,20 @@ pub(super) fn spelled_out(language: Language, c: char) -> Option<&'static str> {
         (Danish | Norwegian | Swedish, 'å') => "aa",
         _ => return None,
     })
+}
+
+/// Endings of words that a stemmer takes off or changes, for words of which only the beginning is known. Of a language whose endings are not
+/// listed: none.
+pub(super) fn endings(language: Language) -> &'static [&'static str] {
+    match language {
+        Language::English => &[
+            "", "s", "es", "ed", "er", "ing", "ings", "ly", "ion", "ions", "ation", "ations", "ator", "ness",
+            "ment", "ments", "able", "ible", "ance", "ence", "al", "ally", "ic", "ical", "ive", "ity",
+            "ities", "ous", "ful", "less", "ize", "izes", "ized", "izing", "ization", "ism", "ist", "y",
+            "ies", "ied",
+        ],
+        _ => &[""],
+    }
 }
 
 impl Language {

@@ -1,5 +1,6 @@
 //! From a text to terms: words, folded, stemmed, without stop words.
 
+mod common_words;
 mod fold;
 mod language;
 mod words;
@@ -19,6 +20,7 @@ const MAX_WORD_LEN: usize = 4 * MAX_TERM_LEN;
 /// Raised when the same options begin to give other terms.
 const VERSION: u8 = 2;
 const FOLD_DIACRITICS: u8 = 1;
+const COMMON_ELISIONS: u8 = 2;
 
 /// What a text and a query are cut into: words by Unicode Standard Annex #29, in the form `NFKC_Casefold`.
 ///
@@ -38,6 +40,7 @@ const FOLD_DIACRITICS: u8 = 1;
 /// A term is at most 255 bytes long: of a longer word it is the beginning.
 pub struct Analyzer {
     fold_diacritics: bool,
+    common_elisions: bool,
     stemmer: Option<(Language, Stemmer)>,
     stop_words: Option<(Language, HashSet<String>)>,
 }
@@ -76,7 +79,7 @@ impl Default for Analyzer {
 impl Analyzer {
     /// Words in one case, nothing else: `É` is not `E`, and nothing is left out.
     pub fn new() -> Self {
-        Self { fold_diacritics: false, stemmer: None, stop_words: None }
+        Self { fold_diacritics: false, common_elisions: false, stemmer: None, stop_words: None }
     }
 
     /// Takes marks off letters: `é` is found by `e`, and pointed Hebrew and Arabic by unpointed; `æ`, `œ`, `ø`, `đ`, `ł` and the like
@@ -88,6 +91,14 @@ impl Analyzer {
     pub fn fold_diacritics(mut self, fold: bool) -> Self {
         self.fold_diacritics = fold;
         self.refold_stop_words()
+    }
+
+    /// Splits the elisions of French, Italian and Catalan off also where the stems are of another language, for texts of several: `l'avion` is
+    /// `l` and `avion`. Without stems they always are. Default: no.
+    #[must_use]
+    pub fn common_elisions(mut self, split: bool) -> Self {
+        self.common_elisions = split;
+        self
     }
 
     /// Reduces words to their stems (Snowball), and treats apostrophes as the language does. Needs the feature `stemmers`.
@@ -118,7 +129,9 @@ impl Analyzer {
     pub fn identity(&self) -> [u8; 8] {
         let stem = self.language().map_or(0, Language::code);
         let stop = self.stop_words.as_ref().map_or(0, |(language, _)| language.code());
-        [VERSION, u8::from(self.fold_diacritics) * FOLD_DIACRITICS, stem, stop, 0, 0, 0, 0]
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        let flags = flag(self.fold_diacritics, FOLD_DIACRITICS) | flag(self.common_elisions, COMMON_ELISIONS);
+        [VERSION, flags, stem, stop, 0, 0, 0, 0]
     }
 
     /// The analyzer of an [`identity`](Self::identity), if this library and its features have it. Rules of an earlier version are not
@@ -130,10 +143,12 @@ impl Analyzer {
         };
         check_version(identity[0])?;
         let [_, flags, stem, stop, 0, 0, 0, 0] = identity else { return Err(unknown()) };
-        if flags & !FOLD_DIACRITICS != 0 {
+        if flags & !(FOLD_DIACRITICS | COMMON_ELISIONS) != 0 {
             return Err(unknown());
         }
-        let mut analyzer = Self::new().fold_diacritics(flags & FOLD_DIACRITICS != 0);
+        let mut analyzer = Self::new()
+            .fold_diacritics(flags & FOLD_DIACRITICS != 0)
+            .common_elisions(flags & COMMON_ELISIONS != 0);
         if stem != 0 {
             analyzer = analyzer.stem(Language::from_code(stem).ok_or_else(unknown)?)?;
         }
@@ -157,7 +172,7 @@ impl Analyzer {
     pub(crate) fn each_token(&self, text: &str, mut found: impl FnMut(&str, Range<usize>, u32)) {
         let mut scratch = Scratch::default();
         let mut position = 0u32;
-        words::words(text, language::elisions(self.language()), |range| {
+        words::words(text, self.elisions(), |range| {
             self.analyze(truncate(&text[range.clone()], MAX_WORD_LEN), &mut scratch);
             for term in &scratch.terms[..scratch.count] {
                 found(term, range.clone(), position);
@@ -174,17 +189,60 @@ impl Analyzer {
         plain
     }
 
+    /// The forms in which an index may have a word that is misspelled: folded, and as stems.
+    pub(crate) fn folded_and_stems(&self, word: &str) -> Vec<String> {
+        let mut forms = vec![self.folded(word)];
+        if self.stemmer.is_some() {
+            let mut scratch = Scratch::default();
+            self.analyze(truncate(word, MAX_WORD_LEN), &mut scratch);
+            forms.extend_from_slice(&scratch.terms[..scratch.count]);
+            forms.sort_unstable();
+            forms.dedup();
+        }
+        forms
+    }
+
+    /// Stems of words that begin with `beginning` which do not begin so themselves: `connecti` is of `connection`, whose stem is `connect`.
+    /// Known are the words that common endings make of it.
+    pub(crate) fn stems_of(&self, beginning: &str) -> Vec<String> {
+        let Some(language) = self.language() else { return Vec::new() };
+        let beginning = truncate(beginning, MAX_WORD_LEN);
+        let folded = self.folded(beginning);
+        let (mut stems, mut scratch) = (Vec::new(), Scratch::default());
+        for ending in language::endings(language) {
+            let is_begun = |&len: &usize| folded.ends_with(&ending[..len]);
+            for begun in (0..ending.len().max(1)).filter(is_begun) {
+                self.analyze(&format!("{beginning}{}", &ending[begun..]), &mut scratch);
+                let of_word = scratch.terms[..scratch.count].iter();
+                stems.extend(of_word.filter(|stem| !stem.starts_with(&folded)).cloned());
+            }
+        }
+        stems.sort_unstable();
+        stems.dedup();
+        stems
+    }
+
     /// The text, if it is one word.
     pub(crate) fn one_word<'t>(&self, text: &'t str) -> Option<&'t str> {
         let (mut first, mut count) = (0..0, 0);
-        words::words(text, language::elisions(self.language()), |range| {
+        words::words(text, self.elisions(), |range| {
             first = range;
             count += 1;
         });
         (count == 1).then(|| &text[first])
     }
 
-    fn language(&self) -> Option<Language> {
+    /// Calls `found` with the place of every word of a text, in order.
+    pub(crate) fn each_word(&self, text: &str, found: impl FnMut(Range<usize>)) {
+        words::words(text, self.elisions(), found);
+    }
+
+    fn elisions(&self) -> &'static [&'static str] {
+        language::elisions(self.language(), self.common_elisions)
+    }
+
+    /// The language of its stems.
+    pub fn language(&self) -> Option<Language> {
         self.stemmer.as_ref().map(|(language, _)| *language)
     }
 
@@ -252,8 +310,8 @@ impl Analyzer {
         self.stop_words.as_ref().is_some_and(|(_, list)| list.contains(plain))
     }
 
-    /// The word in one case, and as the options want it.
-    fn fold(&self, word: &str, cased: &mut String, plain: &mut String) {
+    /// The word in one case, and in `plain` as the options want it.
+    pub(crate) fn fold(&self, word: &str, cased: &mut String, plain: &mut String) {
         cased.clear();
         plain.clear();
         let turkish = self.language() == Some(Language::Turkish);
@@ -275,6 +333,7 @@ impl fmt::Debug for Analyzer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Analyzer")
             .field("fold_diacritics", &self.fold_diacritics)
+            .field("common_elisions", &self.common_elisions)
             .field("stem", &self.language())
             .field("stop_words", &self.stop_words.as_ref().map(|(language, _)| language))
             .finish_non_exhaustive()
@@ -390,7 +449,7 @@ mod tests {
         let analyzer = Analyzer::new().fold_diacritics(true).stop_words(Language::German).unwrap();
         assert_eq!(analyzer.identity(), [2, 1, 0, 7, 0, 0, 0, 0]);
         assert_eq!(Analyzer::from_identity(analyzer.identity()).unwrap().identity(), analyzer.identity());
-        for identity in [[2, 2, 0, 0, 0, 0, 0, 0], [2, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
+        for identity in [[2, 4, 0, 0, 0, 0, 0, 0], [2, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
             assert_eq!(Analyzer::from_identity(identity).unwrap_err().kind(), ErrorKind::Unsupported);
         }
     }

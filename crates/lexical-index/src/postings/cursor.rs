@@ -455,6 +455,7 @@ fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
 mod tests {
     use super::super::layout::{Impacts, Skip, pack};
     use super::*;
+    use crate::bm25::Constants;
     use wire::put_varint;
 
     const ROWS: u32 = 300;
@@ -467,7 +468,7 @@ mod tests {
         skip.encode(false, &mut bytes);
         bytes.extend([32, 0]);
         pack(gaps, 32, &mut bytes);
-        let saturation = Saturation::new(1, 1);
+        let saturation = Saturation::new(Constants::default(), 1, 1);
         let lengths = Lengths { bytes: Guarded::plain(&[1; ROWS as usize]), long: Guarded::plain(&[]) };
         let weigh = Weigh { weight: 1 << 20, saturation: &saturation, lengths };
         let list = List::new(Guarded::plain(&bytes), false, ROWS).unwrap();

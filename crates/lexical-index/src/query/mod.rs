@@ -3,8 +3,11 @@
 mod check;
 mod parse;
 mod print;
+mod stop_words;
 
 use crate::error::{Error, ErrorKind, Result};
+
+pub use self::stop_words::StopWords;
 
 pub(crate) use self::check::{check, is_negative};
 
@@ -89,10 +92,11 @@ pub enum Match {
     /// more or fewer. So they may stand in another order; only a word that comes twice needs two places, in order. Between two texts of one
     /// field are as many places as the first has bytes. The index must keep positions.
     Near(String, u32),
-    /// A word that begins so. It is not stemmed.
+    /// A word that begins so. In an index of stems also a word of the same stem as one that begins so: `connecti` finds `connected`, as `connection`
+    /// does. Such stems are known for English; in other languages a beginning finds stems that begin so.
     Prefix(String),
-    /// A word that insertions, deletions and replacements of characters make of this one, at most 1 or 2 of them. It
-    /// is not stemmed.
+    /// A word that insertions, deletions and replacements of characters make of this one, at most 1 or 2 of them; in an index of stems, a word whose
+    /// stem they make of it or of its stem.
     Fuzzy(String, u8),
 }
 

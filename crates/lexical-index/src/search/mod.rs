@@ -17,7 +17,7 @@ use self::plan::{Plan, Planned, Terms, Wanted};
 use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
-use crate::bm25::Saturation;
+use crate::bm25::{Constants, Saturation};
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{Fields, Part, PartRef};
@@ -30,6 +30,8 @@ pub const MAX_WORDS: usize = 1024;
 pub const MAX_EXPANSIONS: usize = 128;
 /// The largest number of hits that can be asked for.
 pub const MAX_HITS: usize = 65_536;
+/// The largest `k1` of [`Searcher::bm25`].
+const MAX_K1: f64 = 100.0;
 /// The most terms that are considered for an expansion, over all segments.
 const MAX_VISITED: usize = 16_384;
 /// The most steps through a dictionary for an expansion in one segment.
@@ -57,6 +59,7 @@ pub struct Searcher<'a> {
     /// Of each field.
     saturations: Vec<Saturation>,
     rows: u64,
+    constants: Constants,
 }
 
 /// A record that was found.
@@ -136,12 +139,31 @@ impl<'a> Searcher<'a> {
             }
         }
         let rows = segments.iter().map(|segment| u64::from(segment.rows())).sum();
+        let (weights, constants) = (vec![1.0; fields.len()], Constants::default());
+        let searcher = Self { analyzer, weights, saturations: Vec::new(), rows, segments, fields, constants };
+        Ok(searcher.with_constants(constants))
+    }
+
+    /// The constants of BM25: `k1`, 0 to 100, by which a word that stands in a text often counts up to `k1 + 1` times as much as
+    /// one that stands there once, and `b`, 0 to 1, by which long texts count less. Without this they are [`K1`](crate::K1) and [`B`](crate::B).
+    pub fn bm25(self, k1: f64, b: f64) -> Result<Self> {
+        if !((0.0..=MAX_K1).contains(&k1) && (0.0..=1.0).contains(&b)) {
+            let message = format!("BM25 with k1 = {k1} and b = {b}; expected 0 to {MAX_K1} and 0 to 1");
+            return Err(Error::invalid(message));
+        }
+        let constants = Constants { k1, b };
+        Ok(if constants == self.constants { self } else { self.with_constants(constants) })
+    }
+
+    fn with_constants(mut self, constants: Constants) -> Self {
         let tokens = |field: usize| {
-            let of_each = segments.iter().map(|segment| segment.part.header().stats[field].tokens);
+            let of_each = self.segments.iter().map(|segment| segment.part.header().stats[field].tokens);
             of_each.fold(0, u64::saturating_add)
         };
-        let saturations = (0..fields.len()).map(|field| Saturation::new(tokens(field), rows)).collect();
-        Ok(Self { analyzer, weights: vec![1.0; fields.len()], saturations, rows, segments, fields })
+        let saturation = |field| Saturation::new(constants, tokens(field), self.rows);
+        self.saturations = (0..self.fields.len()).map(saturation).collect();
+        self.constants = constants;
+        self
     }
 
     /// Multiplies what is found in a field: 1 by default.

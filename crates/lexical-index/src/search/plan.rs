@@ -1,7 +1,7 @@
 //! From a query to the terms that are looked up, with their weights.
 
 use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Searcher};
-use crate::bm25::{K1, idf};
+use crate::bm25::idf;
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::{self, Clause, Match, Occur, Query, is_negative};
@@ -186,12 +186,15 @@ impl Planner<'_> {
             Match::Phrase(text) => self.add_phrase(plan, text, 0, clause),
             Match::Near(text, distance) => self.add_phrase(plan, text, *distance, clause),
             Match::Prefix(word) => {
-                let prefix = self.folded(word, clause.offset)?;
-                self.expand(plan, &Pattern::prefix_of(&prefix), clause)
+                let (word, analyzer) = (self.one_word(word, clause.offset)?, self.searcher.analyzer);
+                let pattern = Pattern::prefix_of(&analyzer.folded(word));
+                self.expand(plan, &[pattern], &analyzer.stems_of(word), clause)
             }
             Match::Fuzzy(word, distance) => {
-                let word = self.folded(word, clause.offset)?;
-                self.expand(plan, &Pattern::fuzzy(&word, *distance), clause)
+                let word = self.one_word(word, clause.offset)?;
+                let forms = self.searcher.analyzer.folded_and_stems(word);
+                let patterns: Vec<_> = forms.iter().map(|form| Pattern::fuzzy(form, *distance)).collect();
+                self.expand(plan, &patterns, &[], clause)
             }
         }
     }
@@ -278,14 +281,30 @@ impl Planner<'_> {
         slots
     }
 
-    /// The terms that a pattern matches: the nearest, among those the commonest. All weigh like one term that is in all
+    /// The terms that any of the patterns matches, and those named: the nearest, among those the commonest. All weigh like one term that is in all
     /// of their records, divided by one more than the distance.
-    fn expand(&mut self, plan: &mut Plan, pattern: &Pattern, clause: Single<'_>) -> Result<()> {
+    fn expand(
+        &mut self,
+        plan: &mut Plan,
+        patterns: &[Pattern],
+        named: &[String],
+        clause: Single<'_>,
+    ) -> Result<()> {
         let mut group = Vec::new();
         for &field in clause.fields {
-            let (found, is_complete) = self.searcher.matches(field, pattern, MAX_VISITED)?;
-            let mut found: Vec<_> =
-                found.into_iter().map(|(term, (distance, df))| (distance, df, term)).collect();
+            let mut is_complete = true;
+            let mut found: Vec<(u8, u64, Vec<u8>)> = Vec::new();
+            for pattern in patterns {
+                let (matches, are_all) = self.searcher.matches(field, pattern, MAX_VISITED)?;
+                is_complete &= are_all;
+                found.extend(matches.into_iter().map(|(term, (distance, df))| (distance, df, term)));
+            }
+            let named = named.iter().map(|term| term.as_bytes().to_owned());
+            found.extend(named.filter_map(|term| Some((0, self.searcher.df(field, &term)?, term))));
+            if patterns.len() > 1 {
+                found.sort_unstable_by(|a, b| (&a.2, a.0).cmp(&(&b.2, b.0)));
+                found.dedup_by(|later, first| later.2 == first.2);
+            }
             found.sort_unstable_by(|a, b| (a.0, b.1, &a.2).cmp(&(b.0, a.1, &b.2)));
             self.is_cut |= !is_complete || found.len() > MAX_EXPANSIONS;
             found.truncate(MAX_EXPANSIONS);
@@ -302,10 +321,9 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The one word of a prefix or a fuzzy word, in the form of terms.
-    fn folded(&self, text: &str, offset: usize) -> Result<String> {
-        let analyzer = self.searcher.analyzer;
-        analyzer.one_word(text).map(|word| analyzer.folded(word)).ok_or_else(|| {
+    /// The one word of a prefix or a fuzzy word.
+    fn one_word<'t>(&self, text: &'t str, offset: usize) -> Result<&'t str> {
+        self.searcher.analyzer.one_word(text).ok_or_else(|| {
             let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
             Error::query(message, offset)
         })
@@ -315,7 +333,7 @@ impl Planner<'_> {
 impl Searcher<'_> {
     /// What a term in so many records, or a phrase, adds at most.
     fn weight(&self, field: usize, df: u64) -> f64 {
-        idf(df, self.rows) * (K1 + 1.0) * f64::from(self.weights[field])
+        idf(df, self.rows) * (self.constants.k1 + 1.0) * f64::from(self.weights[field])
     }
 
     /// In how many records of all segments a term occurs; `None` if in none.

@@ -6,6 +6,7 @@ mod docs;
 mod golden;
 mod merged;
 mod ranking;
+mod stems;
 mod tantivy;
 mod verified;
 mod words;

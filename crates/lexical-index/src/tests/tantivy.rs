@@ -14,7 +14,7 @@ use ::tantivy::tokenizer::{PreTokenizedString, Token};
 use ::tantivy::{Index, IndexWriter, ReloadPolicy, Searcher as TheirSearcher, TantivyDocument, Term};
 
 use super::{Random, index_of, part_of, texts};
-use crate::{Analyzer, Hits, Match, Occur, Query, Searcher, Segment};
+use crate::{Analyzer, Hits, Match, Occur, Part, Query, Searcher, Segment};
 
 const QUERIES: usize = 2_000;
 const TOLERANCE: f32 = 1e-4;
@@ -87,6 +87,11 @@ fn assert_same(ours: &Hits, theirs: &[(u32, f32)], k: usize, what: &str) {
     }
 }
 
+/// With the constants of tantivy, which cannot be changed there.
+fn searcher<'a>(analyzer: &'a Analyzer, part: &'a Part<Vec<u8>>) -> Searcher<'a> {
+    Searcher::new(analyzer, vec![Segment::new(part)]).unwrap().bm25(1.2, 0.75).unwrap()
+}
+
 #[test]
 fn the_top_10_of_2000_queries_over_all_texts_and_their_scores_are_those_of_tantivy() {
     let texts = texts();
@@ -95,7 +100,7 @@ fn the_top_10_of_2000_queries_over_all_texts_and_their_scores_are_those_of_tanti
     rounded.map_lengths(|len| FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(len)));
     let part = part_of(&rounded);
     let analyzer = Analyzer::new();
-    let sealed = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    let sealed = searcher(&analyzer, &part);
     let mut random = Random(4);
     for i in 0..QUERIES {
         let words = drawn(&texts, &mut random);
@@ -124,7 +129,7 @@ fn with_exact_lengths_the_scores_differ_only_where_tantivy_rounds() {
     let (field, their_searcher) = theirs(&texts);
     let part = part_of(&index_of(&texts, false));
     let analyzer = Analyzer::new();
-    let ours = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    let ours = searcher(&analyzer, &part);
     let is_exact = |row: u32| analyzer.tokens(&texts[row as usize]).len() <= 40;
     let mut random = Random(5);
     let (mut equal, mut rounded) = (0, 0);
