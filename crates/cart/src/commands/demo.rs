@@ -301,7 +301,7 @@ fn questions(artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<Ques
             query: Query::similar_to(SPACE, id),
         });
         asked.push(Question {
-            title: "The same, and words: fused by rank",
+            title: "The same, and words: fused",
             command: format!("guard the house --like {dog}"),
             query: Query::words("guard the house").and_similar_to(SPACE, id),
         });

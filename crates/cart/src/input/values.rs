@@ -53,8 +53,18 @@ pub(crate) fn originals(text: &str) -> Result<Originals, String> {
     text.parse().map_err(|_| format!("expected none, f16 or f32, found {text:?}"))
 }
 
-pub(crate) fn language(text: &str) -> Result<Language, String> {
-    named(text)
+/// How texts are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextLanguage {
+    /// By words as they are.
+    None,
+    /// By stems.
+    Stems(Language),
+}
+
+/// `none`, or the name of a language.
+pub(crate) fn language(text: &str) -> Result<TextLanguage, String> {
+    if text == "none" { Ok(TextLanguage::None) } else { named(text).map(TextLanguage::Stems) }
 }
 
 /// A filter in its JSON form.

@@ -35,6 +35,14 @@ impl fmt::Debug for OnError {
     }
 }
 
+/// What was said of the language of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LanguageOption {
+    Unset,
+    NoStems,
+    Stems(Language),
+}
+
 /// How to create or open an artifact. What is not set has the default named with it.
 ///
 /// Vector spaces, the language of texts and the identity that a seed gives are kept in the artifact: opened with others, it is an error. Everything
@@ -65,7 +73,10 @@ pub struct Options {
     #[cfg(feature = "embedder")]
     pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
-    pub(crate) language: Option<Language>,
+    pub(crate) language: LanguageOption,
+    pub(crate) stop_words: bool,
+    /// `k1` and `b`.
+    pub(crate) bm25: (f64, f64),
     pub(crate) fold_diacritics: Option<bool>,
     pub(crate) steps: Steps,
 }
@@ -89,7 +100,9 @@ impl Default for Options {
             #[cfg(feature = "embedder")]
             embedder: None,
             spaces: Vec::new(),
-            language: None,
+            language: LanguageOption::Unset,
+            stop_words: true,
+            bm25: (lexical_index::K1, lexical_index::B),
             fold_diacritics: None,
             steps: Steps::default(),
         }
@@ -208,10 +221,31 @@ impl Options {
         self
     }
 
-    /// Texts of a new artifact are searched by the stems of words in this language, and apostrophes and case treated as it does
-    /// (`l'avion` is found by `avion` in French, `IŞIK` is `ışık` in Turkish). Needs the feature `stemmers`. Default: by words.
+    /// Texts of a new artifact are searched by the stems of words in this language (`connection` finds `connected`), and apostrophes and case treated as it
+    /// does (`IŞIK` is `ışık` in Turkish). Texts in other languages are found by their own words all the same. Needs the feature `stemmers`.
+    /// Default: English; without that feature as [`no_language`](Self::no_language) says.
     pub fn language(mut self, language: Language) -> Self {
-        self.language = Some(language);
+        self.language = LanguageOption::Stems(language);
+        self
+    }
+
+    /// Texts of a new artifact are searched by their words as they are: no stems, no stop words.
+    pub fn no_language(mut self) -> Self {
+        self.language = LanguageOption::NoStems;
+        self
+    }
+
+    /// Whether queries leave out the commonest words of the artifact's [`language`](Self::language), `the` and `of` for instance, where they only add to
+    /// the score. They are in the index: phrases, words that must or must not match, and queries of nothing else find them. Default: yes.
+    pub fn stop_words(mut self, left_out: bool) -> Self {
+        self.stop_words = left_out;
+        self
+    }
+
+    /// The constants of BM25, by which words rank texts: a word that stands in a text often counts up to `k1 + 1` times as much as one that stands
+    /// there once, `k1` being 0 to 100; texts longer than others count less, not at all with a `b` of 0, most with 1. Default: 1.4 and 0.6.
+    pub fn bm25(mut self, k1: f64, b: f64) -> Self {
+        self.bm25 = (k1, b);
         self
     }
 
@@ -264,6 +298,12 @@ impl Options {
             return Err(Error::invalid(
                 "option embedding_cache_bytes: this build leaves out the feature `cache`",
             ));
+        }
+        let (k1, b) = self.bm25;
+        if !((0.0..=100.0).contains(&k1) && (0.0..=1.0).contains(&b)) {
+            return Err(Error::invalid(format!(
+                "option bm25: expected k1 from 0 to 100 and b from 0 to 1, found {k1} and {b}"
+            )));
         }
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }

@@ -9,7 +9,7 @@ use metadata_index::Filter;
 use crate::api::error::{Error, Result};
 
 /// How lists of hits, of words and of vector spaces, become one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Fusion {
     /// By ranks: the sum over the lists of `weight / (k + rank)`, ranks from 1 on. Reciprocal rank fusion (Cormack, Clarke and
@@ -18,15 +18,11 @@ pub enum Fusion {
         /// How little the first ranks stand out.
         k: f32,
     },
-    /// By scores: the sum over the lists of `weight` times how many standard deviations a score is above the mean of its list; a
-    /// record that a list does not have counts as the list's lowest.
+    /// By scores: the sum over the lists of `weight` times how many standard deviations a score is above the mean of its list, at most 5; a
+    /// record that a list does not have counts as the list's lowest. Of words, a list shorter than the others may be is filled up with scores of
+    /// 0 first, which is what texts without the words have.
+    #[default]
     Normalized,
-}
-
-impl Default for Fusion {
-    fn default() -> Self {
-        Self::ReciprocalRank { k: 60.0 }
-    }
 }
 
 /// A search: by words, by vectors, by likeness to a record, or by several of them at once; among the records that a filter lets
@@ -285,20 +281,20 @@ impl Query {
     }
 
     /// How many candidates a search through a graph keeps for the first as many hits: more finds more of the true neighbours in more time. For
-    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact). Default: 64.
+    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact). Default: 64; for several lists that become one, as many as [`candidates`](Query::candidates).
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
         self
     }
 
     /// How long each list is before several become one, for the first as many hits; for hits behind those it is twice as long, and so on. At
-    /// least [`k`](Query::k); an error with fewer than two lists. Default: 30 for the first 15 hits, 60 for the first 30, and so on.
+    /// least [`k`](Query::k); an error with fewer than two lists. Default: 200 for the first 100 hits, 400 for the first 200, and so on.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
         self
     }
 
-    /// How several lists become one. An error with fewer than two. Default: by ranks.
+    /// How several lists become one. An error with fewer than two. Default: [`Fusion::Normalized`].
     pub fn fusion(mut self, fusion: Fusion) -> Self {
         self.fusion = Some(fusion);
         self

@@ -53,8 +53,9 @@ impl Engine {
         recovery: RecoveryReport,
         state: State,
     ) -> Self {
+        let analyzer = &state.settings.analyzer;
         Self {
-            resources: Arc::new(SearchResources::new(&options, store.workers().clone())),
+            resources: Arc::new(SearchResources::new(&options, analyzer, store.workers().clone())),
             signal: Signal::default(),
             store,
             options,

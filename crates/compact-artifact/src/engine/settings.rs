@@ -1,21 +1,30 @@
 //! The settings of an artifact: from options, compared with options, written.
 
 use block_format::{Snapshot as Records, Store};
-use lexical_index::Analyzer;
+use lexical_index::{Analyzer, Language};
 
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::options::Options;
+use crate::api::options::{LanguageOption, Options};
 #[cfg(feature = "embedder")]
 use crate::api::space::SpaceModel;
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 use crate::format::settings::{Settings, read_settings};
 use crate::protocol::{Step, Steps};
 
+/// The language of texts where none is said.
+const DEFAULT_LANGUAGE: Option<Language> =
+    if cfg!(feature = "stemmers") { Some(Language::English) } else { None };
+
 /// What a new artifact is set up to.
 pub(super) fn settings_of(options: &Options) -> Result<Settings> {
+    let language = match options.language {
+        LanguageOption::Unset => DEFAULT_LANGUAGE,
+        LanguageOption::NoStems => None,
+        LanguageOption::Stems(language) => Some(language),
+    };
     let mut analyzer = Analyzer::new().fold_diacritics(options.fold_diacritics.unwrap_or(true));
-    if let Some(language) = options.language {
-        analyzer = analyzer.stem(language)?;
+    if let Some(language) = language {
+        analyzer = analyzer.stem(language)?.common_elisions(language == Language::English);
     }
     extended(Settings::new(analyzer), options)
 }
@@ -61,9 +70,12 @@ pub(super) fn check_against(
     // Set once more, an option of the analyzer changes nothing.
     let identity = stored.analyzer.identity();
     let analyzer = || Analyzer::from_identity(identity);
-    if let Some(language) = options.language
-        && analyzer()?.stem(language)?.identity() != identity
-    {
+    let has_its_language = match options.language {
+        LanguageOption::Unset => true,
+        LanguageOption::NoStems => stored.analyzer.language().is_none(),
+        LanguageOption::Stems(language) => stored.analyzer.language() == Some(language),
+    };
+    if !has_its_language {
         return differs("language");
     }
     if let Some(fold) = options.fold_diacritics

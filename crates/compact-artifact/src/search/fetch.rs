@@ -45,7 +45,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         explain: None,
     };
     if query.fetches() {
-        fetch(state, query, &mut results);
+        fetch(state, resources, query, &mut results);
     }
     event!(
         DEBUG,
@@ -67,7 +67,8 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
 }
 
 /// Puts records and snippets to hits. What is damaged is named, and its hit stays.
-fn fetch(state: &State, query: &Query, results: &mut SearchResults) {
+fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mut SearchResults) {
+    let words = query.words_wanted().map(|words| resources.words.asked(words)).unwrap_or_default();
     let ids: Vec<_> = results.hits.iter().map(|hit| hit.id).collect();
     let records = state.records.get_many(&ids);
     for (hit, record) in results.hits.iter_mut().zip(records) {
@@ -79,7 +80,7 @@ fn fetch(state: &State, query: &Query, results: &mut SearchResults) {
                 .record
                 .as_ref()
                 .filter(|entry| entry.is_text())
-                .map(|entry| snippet(state, query, entry, len))
+                .map(|entry| snippet(state, &words, entry, len))
                 .transpose()?;
             Ok(())
         });
@@ -89,10 +90,8 @@ fn fetch(state: &State, query: &Query, results: &mut SearchResults) {
     }
 }
 
-fn snippet(state: &State, query: &Query, entry: &Entry, len: usize) -> Result<Snippet> {
+fn snippet(state: &State, words: &lexical_index::Query, entry: &Entry, len: usize) -> Result<Snippet> {
     let text = entry.text()?;
-    let nothing = lexical_index::Query::default();
-    let words = query.words_wanted().unwrap_or(&nothing);
     let found = lexical_index::snippet(&state.settings.analyzer, words, &text, len);
     let start = found.range.start;
     Ok(Snippet {

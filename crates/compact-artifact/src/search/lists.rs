@@ -48,6 +48,8 @@ pub(crate) struct List {
     pub(crate) weight: f32,
     pub(crate) hits: Vec<ListHit>,
     pub(crate) is_cut: bool,
+    /// The score of a record that is not in the list, where that is known: words are worth nothing where none is.
+    pub(crate) absent: Option<f32>,
     pub(crate) explain: ListExplain,
     /// There is no more to be found than `hits` and `rest`.
     pub(super) is_whole: bool,
@@ -95,8 +97,9 @@ impl List {
             Wanted::Nearest { space, .. } => space,
             Wanted::Meaning(_) => MEANING,
         };
-        let mut list =
-            Self { name: name.to_owned(), weight: clause.weight.unwrap_or(1.0), ..Self::default() };
+        let absent = matches!(clause.wanted, Wanted::Words(_)).then_some(0.0);
+        let weight = clause.weight.unwrap_or(1.0);
+        let mut list = Self { name: name.to_owned(), weight, absent, ..Self::default() };
         list.explain.list.clone_from(&list.name);
         list
     }

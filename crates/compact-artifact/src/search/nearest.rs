@@ -6,7 +6,7 @@ use block_format::RecordId;
 use vector_index::{Metric, Originals as Stored, SearchOptions, SearchPath, SearchStatistics};
 
 use super::lists::{Found, List, NearTo};
-use super::ranking::{CANDIDATES, Search};
+use super::ranking::{Rounds, Search};
 use super::resources::Counters;
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -18,6 +18,8 @@ use crate::state::State;
 
 /// Candidates that a search through a graph keeps in its first round.
 const EF_SEARCH: usize = 64;
+/// Hits of the first round of a search for vectors alone that are compared by their originals.
+const RESCORED: usize = 30;
 
 impl Search<'_> {
     /// The nearest vectors, in rounds: each keeps twice as many candidates, and puts what it finds behind what was found before.
@@ -85,9 +87,15 @@ impl Search<'_> {
         let NearTo { number, ref vector, excluded } = *near;
         let space = &state.settings.spaces[number];
         let doubled = |first: usize| first.saturating_mul(1 << list.rounds).min(MAX_DEPTH);
-        let first = self.query.ef_search.unwrap_or(EF_SEARCH);
+        // A list that is to be fused is made in one round.
+        let fused = (self.query.clauses.len() > 1).then(|| Rounds::from_query(self.query).len);
+        let mut first = self.query.ef_search.unwrap_or(EF_SEARCH);
+        if self.query.ef_search.is_none() {
+            first = first.max(fused.unwrap_or(0));
+        }
         // Originals are read for twice as many as are returned.
-        let hits = doubled(if space.originals() == Originals::None { first } else { first.min(CANDIDATES) });
+        let has_originals = space.originals() != Originals::None;
+        let hits = doubled(if has_originals && fused.is_none() { first.min(RESCORED) } else { first });
         let whole = hits + usize::from(excluded.is_some());
         // One more than wanted, to see whether the last one wanted has equals.
         let first_few = len.saturating_add(1 + usize::from(excluded.is_some()));

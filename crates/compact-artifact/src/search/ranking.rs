@@ -65,18 +65,18 @@ pub(crate) fn rank(
 }
 
 /// How long lists are in the first round of fusion.
-pub(super) const CANDIDATES: usize = 30;
+const CANDIDATES: usize = 200;
 
 /// The lengths of lists in the rounds of fusion. They do not depend on which page is asked for.
 #[derive(Debug, Clone, Copy)]
-struct Rounds {
-    len: usize,
+pub(super) struct Rounds {
+    pub(super) len: usize,
     /// How many times as long as the ranking after a round its lists are.
     spare: usize,
 }
 
 impl Rounds {
-    fn from_query(query: &Query) -> Self {
+    pub(super) fn from_query(query: &Query) -> Self {
         match query.candidates {
             Some(candidates) => Self { len: candidates, spare: 1 },
             None => Self { len: CANDIDATES, spare: 2 },

@@ -1,9 +1,11 @@
 //! What searches share and keep: rankings of earlier queries, room to work in, counters.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use block_format::{BoundedCache, Workers};
+use lexical_index::{Analyzer, StopWords};
 use parking_lot::Mutex;
 use vector_index::Scratch;
 
@@ -23,6 +25,29 @@ pub(crate) struct SearchResources {
     pub(crate) counters: Counters,
     /// Turns the texts of queries and of records into vectors.
     pub(crate) meaning: Meaning,
+    pub(super) words: WordOptions,
+}
+
+/// How words of queries rank texts.
+#[derive(Debug)]
+pub(super) struct WordOptions {
+    /// What queries leave out.
+    stop_words: Option<StopWords>,
+    /// `k1` and `b`.
+    pub(super) bm25: (f64, f64),
+}
+
+impl WordOptions {
+    fn new(options: &Options, analyzer: &Arc<Analyzer>) -> Self {
+        let language = analyzer.language().filter(|_| options.stop_words);
+        let stop_words = language.map(|language| StopWords::new(analyzer, language));
+        Self { stop_words, bm25: options.bm25 }
+    }
+
+    /// A query without its stop words.
+    pub(super) fn asked<'q>(&self, words: &'q lexical_index::Query) -> Cow<'q, lexical_index::Query> {
+        self.stop_words.as_ref().map_or(Cow::Borrowed(words), |stop_words| stop_words.leave_out(words))
+    }
 }
 
 /// How often things happened since the artifact was opened.
@@ -43,11 +68,12 @@ impl Counters {
 /// A ranking weighs about this much.
 const RANKING_BYTES: usize = 2048;
 impl SearchResources {
-    pub(crate) fn new(options: &Options, workers: Arc<Workers>) -> Self {
+    pub(crate) fn new(options: &Options, analyzer: &Arc<Analyzer>, workers: Arc<Workers>) -> Self {
         let len = |ranking: &Arc<Ranking>| ranking.heap_bytes();
         let rankings = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, len);
         let (scratches, counters) = Default::default();
-        Self { rankings, scratches, workers, counters, meaning: Meaning::new(options) }
+        let words = WordOptions::new(options, analyzer);
+        Self { rankings, scratches, workers, counters, meaning: Meaning::new(options), words }
     }
 
     pub(crate) fn ranking(&self, key: u128) -> Option<Arc<Ranking>> {

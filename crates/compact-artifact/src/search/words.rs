@@ -15,6 +15,8 @@ impl Search<'_> {
     pub(super) fn words(&mut self, list: &mut List, words: &lexical_index::Query, len: usize) -> Result<()> {
         let begun = Instant::now();
         let state = self.state;
+        let words = &*self.resources.words.asked(words);
+        let (k1, b) = self.resources.words.bm25;
         list.hits.clear();
         loop {
             let views: Vec<(usize, &View)> =
@@ -29,7 +31,7 @@ impl Search<'_> {
                 .flat_map(|filter| views.iter().map(|(at, _)| Some(&filter[*at])))
                 .collect();
             let searched = Searcher::new(&state.settings.analyzer, segments)
-                .and_then(|searcher| searcher.search(words, len, &filters));
+                .and_then(|searcher| searcher.bm25(k1, b)?.search(words, len, &filters));
             match searched {
                 Ok(found) => {
                     list.is_whole = found.hits.len() < len;

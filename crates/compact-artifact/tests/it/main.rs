@@ -25,6 +25,8 @@ mod golden;
 mod hnsw_rs;
 /// Processes that are killed.
 mod kill;
+/// Stems, stop words, and texts of several languages.
+mod language;
 /// Embeddings that come after their records.
 mod late;
 mod meaning;

@@ -61,15 +61,16 @@ fn every_option_of_a_query_acts() {
     let hybrid = || Query::words("dog").and_vector("v", [30.0, 1.0]);
     let odd = || Filter::field("odd").eq(1);
     let plain = ids(&artifact, &hybrid());
+    let fifth = artifact.search(&hybrid()).unwrap().hits[4].score;
     assert_eq!(ids(&artifact, &hybrid().k(3)), plain[..3]);
     assert_eq!(ids(&artifact, &hybrid().k(3).offset(2)), plain[2..5]);
     let differs = [
         ("weight of the vector", hybrid().weight(0.0)),
         ("weight of the words", Query::words("dog").weight(0.0).and_vector("v", [30.0, 1.0])),
         ("candidates", hybrid().candidates(10)),
-        ("fusion", hybrid().fusion(Fusion::Normalized)),
+        ("fusion", hybrid().fusion(Fusion::ReciprocalRank { k: 60.0 })),
         ("filter", hybrid().filter(odd())),
-        ("min_score", hybrid().min_score(0.03)),
+        ("min_score", hybrid().min_score(fifth)),
     ];
     for (name, query) in differs {
         assert_ne!(ids(&artifact, &query), plain, "{name}");
@@ -94,6 +95,7 @@ fn what_an_artifact_was_not_created_with_is_refused() {
     created().create(&path).unwrap().close().unwrap();
     let other = [
         ("language", Options::new().language(Language::German)),
+        ("no language", Options::new().no_language()),
         ("fold_diacritics", Options::new().fold_diacritics(false)),
         ("seed", Options::new().seed(8)),
         ("dimension", Options::new().space("v", SpaceOptions::new(3, Metric::L2))),
@@ -127,6 +129,9 @@ fn options_outside_their_limits_are_refused() {
         ("segment_len", Options::new().segment_len(1)),
         ("memory_limit", Options::new().memory_limit(1)),
         ("threads", Options::new().threads(0)),
+        ("bm25", Options::new().bm25(-0.1, 0.5)),
+        ("bm25", Options::new().bm25(1.4, 1.1)),
+        ("bm25", Options::new().bm25(f64::NAN, 0.5)),
         ("space", Options::new().space("", SpaceOptions::new(2, Metric::L2))),
         ("dimension", Options::new().space("v", SpaceOptions::new(0, Metric::L2))),
     ];

@@ -48,6 +48,7 @@ fn queries(artifact: &CompactArtifact) -> Vec<(&'static str, Query)> {
     let filter = || Filter::field("n").lt(5);
     let like = (0..1_000).map(RecordId).find(|id| artifact.embedding(*id, "v").unwrap().is_some()).unwrap();
     let hybrid = || Query::words("river stone").and_vector("v", vector);
+    let by_ranks = Fusion::ReciprocalRank { k: 60.0 };
     vec![
         ("words", Query::words("river cat")),
         ("words and a filter", Query::words("stone").filter(filter())),
@@ -56,9 +57,11 @@ fn queries(artifact: &CompactArtifact) -> Vec<(&'static str, Query)> {
         ("vector, exact, and a filter", Query::vector("v", vector).exact(true).filter(filter())),
         ("similar", Query::similar_to("v", like)),
         ("hybrid", hybrid()),
+        ("hybrid, by ranks", hybrid().fusion(by_ranks)),
         ("hybrid, normalized", hybrid().weight(0.3).fusion(Fusion::Normalized).filter(filter())),
         ("hybrid, candidates", hybrid().candidates(50)),
-        ("hybrid, a least score", hybrid().min_score(0.012)),
+        ("hybrid, a least score", hybrid().min_score(0.25)),
+        ("hybrid, by ranks, a least score", hybrid().fusion(by_ranks).min_score(0.012)),
         ("two vectors", Query::similar_to("v", like).and_vector("v", vector)),
         ("filter", Query::new().filter(filter())),
         ("everything", Query::new()),

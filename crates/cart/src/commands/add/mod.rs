@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
-use compact_artifact::{Durability, Language, Metric, Originals};
+use compact_artifact::{Durability, Metric, Originals};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Result};
@@ -16,6 +16,7 @@ use crate::input::jsonl::Lines;
 use crate::input::npy::Npy;
 use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
 use crate::input::sources::{As, Format, Source, sources};
+use crate::input::values::TextLanguage;
 use crate::input::{Content, Document, open, values};
 use crate::output::{Output, Progress, bytes, count, rate, time};
 use sink::{Sink, paragraph_key};
@@ -75,9 +76,9 @@ pub(crate) struct Args {
     /// Compression level of zstd, 1 to 22 [default: 3]
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..=22))]
     level: Option<i32>,
-    /// Search texts of a new artifact by the stems of words in this language, english for instance
+    /// Search texts of a new artifact by the stems of words in this language; none: by words as they are [default: english]
     #[arg(long, value_parser = values::language)]
-    language: Option<Language>,
+    language: Option<TextLanguage>,
     /// The model to embed the texts of a new artifact by, where it is not to be that of this program: a file, or a folder of model2vec
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Args;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
+use crate::input::values::TextLanguage;
 use crate::interrupt;
 use crate::model;
 
@@ -339,8 +340,10 @@ fn options(args: &Args) -> Result<Options> {
     if let Some(level) = args.level {
         options = options.compression(Compression::Zstd(level));
     }
-    if let Some(language) = args.language {
-        options = options.language(language);
+    match args.language {
+        Some(TextLanguage::Stems(language)) => options = options.language(language),
+        Some(TextLanguage::None) => options = options.no_language(),
+        None => {}
     }
     if let Some(limit) = args.memory_limit {
         let limit = usize::try_from(limit)
