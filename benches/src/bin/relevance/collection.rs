@@ -11,8 +11,8 @@ use std::fs;
 use std::path::Path;
 
 use benches::Result;
-use half::f16;
 use serde_json::Value;
+use vector_index::F16;
 
 pub(crate) struct Collection {
     pub(crate) name: String,
@@ -91,6 +91,6 @@ fn read_npy(path: &Path) -> Result<(usize, Vec<f32>)> {
     let shape = header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next());
     let dimension = shape.and_then(|shape| shape.split(',').nth(1)).ok_or("expected two dimensions")?;
     let values = bytes[10 + header_len..].chunks_exact(2);
-    let values = values.map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect();
+    let values = values.map(|pair| F16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect();
     Ok((dimension.trim().parse()?, values))
 }
