@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -37,6 +37,9 @@ struct Kind {
 
 #[derive(Deserialize)]
 struct ModelJson {
+    /// Old files do not say it.
+    #[serde(rename = "type")]
+    kind: Option<String>,
     unk_token: Option<String>,
     continuing_subword_prefix: Option<String>,
     max_input_chars_per_word: Option<usize>,
@@ -68,8 +71,12 @@ fn yes() -> bool {
     true
 }
 
-/// The entries of a JSON object of numbers, or of one of another kind of model, which is an array.
-struct Entries(Vec<(String, u32)>);
+/// The number of each token.
+enum Entries {
+    Numbers(Vec<(String, u32)>),
+    /// What other kinds of models have.
+    List,
+}
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -86,25 +93,35 @@ impl<'de> Deserialize<'de> for Entries {
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Entries(entries))
+                Ok(Entries::Numbers(entries))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Entries, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Entries::List)
             }
         }
-        deserializer.deserialize_map(EntriesVisitor)
+        deserializer.deserialize_any(EntriesVisitor)
     }
 }
 
 impl Tokenizer {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
-        check_kind(bytes)?;
         let json: Json = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
+        match &json.model.kind {
+            Some(kind) if kind != "WordPiece" => return Err(unsupported("model", kind, "WordPiece")),
+            _ => {}
+        }
         match json.pre_tokenizer {
             Some(Kind { kind }) if kind == "BertPreTokenizer" => {}
             Some(Kind { kind }) => return Err(unsupported("pre-tokenizer", &kind, "BertPreTokenizer")),
             None => return Err(unsupported("pre-tokenizer", "none", "BertPreTokenizer")),
         }
         let normalizer = normalizer(json.normalizer)?;
-        let Some(Entries(entries)) = json.model.vocab else {
-            return Err(Error::new(ErrorKind::Incomplete, "the model has no vocabulary"));
+        let entries = match json.model.vocab {
+            Some(Entries::Numbers(entries)) => entries,
+            Some(Entries::List) => return Err(Error::invalid("the vocabulary is a list, not an object")),
+            None => return Err(Error::new(ErrorKind::Incomplete, "the model has no vocabulary")),
         };
         let prefix = json.model.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
         let (tokens, mut special, unknown) =
@@ -121,25 +138,6 @@ impl Tokenizer {
         }
         let word_chars = json.model.max_input_chars_per_word.unwrap_or(100);
         Ok(Self { tokens, unknown, special, normalizer, word_chars })
-    }
-}
-
-/// Refuses kinds of models whose vocabulary is written otherwise, before it is read.
-fn check_kind(bytes: &[u8]) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Outer {
-        model: Inner,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        /// Old files do not say it.
-        #[serde(rename = "type")]
-        kind: Option<String>,
-    }
-    let outer: Outer = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
-    match outer.model.kind {
-        Some(kind) if kind != "WordPiece" => Err(unsupported("model", &kind, "WordPiece")),
-        _ => Ok(()),
     }
 }
 

@@ -96,6 +96,16 @@ fn a_tokenizer_that_works_otherwise_is_unsupported_and_one_that_contradicts_itse
 }
 
 #[test]
+fn a_list_of_tokens_with_scores_is_a_tokenizer_of_another_kind() {
+    let mut files = small();
+    files.tokenizer["model"] =
+        json!({"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["a", -3.5]]});
+    let error = error(&files);
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("the model of the tokenizer is Unigram"), "{error}");
+}
+
+#[test]
 fn hostile_json_is_an_error() {
     let files = small();
     let tensors = files.safetensors();
