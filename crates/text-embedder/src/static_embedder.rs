@@ -26,8 +26,8 @@ const ROWS: usize = 256;
 /// file that is mapped, in memory, or in the program: opening reads a header, and what is never asked for is never read.
 ///
 /// - **Tokens.** WordPiece, as BERT splits texts. Special tokens that are written out in a text, such as `[CLS]`, are text.
-/// - **What counts.** Words that are not made of known tokens do not count, nor do tokens of weight 0. A text in which nothing counts has no vector:
-///   an empty one, or one in a script that the model does not know.
+/// - **What counts.** Words that are not made of known tokens do not count. Special tokens, and those of weight 0, count in the mean and add
+///   nothing to it. A text that has no other tokens has no vector: an empty one, or one in a script that the model does not know.
 /// - **Long texts.** The first [`max_tokens`](Self::max_tokens) that count are added up, and the rest of the text is not read. Memory does not depend on
 ///   how long a text is.
 ///
@@ -98,7 +98,7 @@ impl StaticEmbedder {
         self.model.header().tokens
     }
 
-    /// The tokens of a text, in order, those included that do not count, without special ones around them: what the `tokenizers` package
+    /// The tokens of a text, in order, the unknown one included, without special ones around them: what the `tokenizers` package
     /// gives for the model's `tokenizer.json`. There is one for each 4 bytes of English text or so.
     #[must_use]
     pub fn tokens(&self, text: &str) -> Vec<u32> {
@@ -124,11 +124,17 @@ impl StaticEmbedder {
         let Scratch { word, pieces, rows } = scratch;
         rows.clear();
         let (mut counted, max_counted) = (0, self.max_tokens());
+        let mut is_known = false;
         self.normalizer.each_word(text, word, |word| {
             view.vocabulary.each_token(word, pieces, |token| {
-                let Some(row) = view.row(token) else { return ControlFlow::Continue(()) };
-                rows.push(row);
+                if token == view.vocabulary.unknown {
+                    return ControlFlow::Continue(());
+                }
                 counted += 1;
+                if let Some(row) = view.row(token) {
+                    is_known = true;
+                    rows.push(row);
+                }
                 if rows.len() == ROWS {
                     self.kernel.add_rows(rows, sum);
                     rows.clear();
@@ -136,7 +142,7 @@ impl StaticEmbedder {
                 if counted < max_counted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })
         });
-        if counted == 0 {
+        if !is_known {
             return Ok(false);
         }
         self.kernel.add_rows(rows, sum);

@@ -118,7 +118,7 @@ impl<'a> View<'a> {
         Self { factors: self.query_factors, ..self }
     }
 
-    /// The codes of a token, and what they are multiplied by; `None` if the token does not count.
+    /// The codes of a token, and what they are multiplied by; `None` if the token adds nothing.
     #[inline]
     pub(crate) fn row(&self, token: u32) -> Option<(&'a [u8], f32)> {
         let factor = f32_value(self.factors, token as usize).filter(|factor| *factor != 0.0)?;

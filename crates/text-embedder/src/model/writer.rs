@@ -67,7 +67,7 @@ pub(crate) struct Parts {
     pub(crate) rows: Rows,
     /// The row of each token; `None`: its own.
     pub(crate) row_of_token: Option<Vec<u32>>,
-    /// What each token counts; 0: it does not.
+    /// What the row of each token is multiplied by in the mean.
     pub(crate) weights: Vec<f32>,
     /// The same for queries, if it differs.
     pub(crate) query_weights: Option<Vec<f32>>,

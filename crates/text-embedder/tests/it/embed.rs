@@ -73,6 +73,24 @@ fn weights_a_mapping_and_a_last_step_are_applied() {
 }
 
 #[test]
+fn tokens_of_weight_0_count_in_the_mean_and_unknown_ones_do_not() {
+    let mut weights = [1.0; VOCABULARY.len()];
+    weights[4] = 0.0;
+    let mut files = small().tensor("weights", "F32", &[VOCABULARY.len()], f32_bytes(&weights));
+    for (name, value) in [("post.alpha", 2.0), ("post.beta", 0.1), ("post.gamma", 1.0), ("post.bias", 0.3)] {
+        files = files.tensor(name, "F32", &[6], f32_bytes(&[value; 6]));
+    }
+    let embedder = files.embedder();
+    let halves: Vec<Vec<f32>> =
+        rows(6).iter().map(|row| row.iter().map(|value| value / 2.0).collect()).collect();
+    let parameters = [2.0, 0.1, 1.0, 0.3].map(|value: f32| vec![value; 6]);
+    let expected = oracle::vector(&[10], &halves, &[1.0; VOCABULARY.len()], Some(&parameters));
+    expect_near(embedder.embed_query("cat dog").unwrap().as_deref(), expected.clone(), 1e-3);
+    expect_near(embedder.embed_query("cat zzz dog zzz").unwrap().as_deref(), expected, 1e-3);
+    assert_eq!(embedder.embed_query("cat").unwrap(), None, "nothing else is in it");
+}
+
+#[test]
 fn codes_of_8_bits_stay_as_they_are_and_other_types_give_the_same_rows() {
     let codes: Vec<i8> = (0..VOCABULARY.len() * 6).map(|i| ((i * 37) % 255) as i8).collect();
     let bytes: Vec<u8> = codes.iter().map(|&code| code as u8).collect();
