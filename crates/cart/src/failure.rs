@@ -127,6 +127,11 @@ const PHRASES: &[(&str, &str)] = &[
     ("; use `upsert` to replace it", "; --upsert replaces it"),
     ("an upsert of a record without a key; use `add`", "--upsert: a record without a key"),
     (". Name it in `options().space(…)`", ""),
+    ("give one in `options().embedder(…)`", "--model names one"),
+    ("give it in `options().embedder(…)`, or search by words", "--model names it, --words searches without"),
+    ("give a model in `options().embedder(…)`, or search by words", "--words searches without"),
+    ("open it for writing with this embedder, and call `reembed`", "leave out --model"),
+    ("; open it with the former, or without one", "; --model names the former"),
     ("; the writer's `seal` does that", "; `cart compact` does that"),
     ("read it with `bytes` or `reader`", "--raw writes it"),
     ("; rebuild it instead of merging", "; `cart salvage` makes it anew"),
@@ -180,7 +185,7 @@ mod tests {
     use super::*;
 
     /// Words in backticks that are no calls: syntax of queries, and features of a build.
-    const NO_CALLS: [&str; 5] = ["*", "~", "\\\\:", "stemmers", "cache"];
+    const NO_CALLS: [&str; 6] = ["*", "~", "\\\\:", "stemmers", "cache", "embedder"];
 
     /// Every `…` in a line of Rust that is code.
     fn quoted(line: &str) -> Vec<String> {

@@ -124,7 +124,7 @@ fn reopen(args: &Args, output: &mut Output) -> Result<CompactArtifact> {
     let begun = Instant::now();
     let artifact = CompactArtifact::open_read_only(&args.artifact)?;
     let opened = begun.elapsed();
-    if args.vectors.is_some() && artifact.spaces().is_empty() {
+    if args.vectors.is_some() && artifact.spaces().iter().all(|space| space.name() != SPACE) {
         let message = "--vectors: the artifact is there already, without vectors; --force builds it anew";
         return Err(Failure::usage(message).at(path));
     }

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Only records that it lets through, as JSON: '{"year": {"$lt": 1900}}', '{"at": {"$lt": {"$date": "2026-04-12"}}}'
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
-    /// With embeddings
+    /// With embeddings, but for those that a model makes of texts
     #[arg(long)]
     vectors: bool,
 }
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let filter = args.filter.as_deref().map(values::filter).transpose()?;
     let artifact = args.at.read()?;
     let spaces = if args.vectors { artifact.spaces() } else { Vec::new() };
-    let spaces: Vec<String> = spaces.iter().map(|space| space.name().to_owned()).collect();
+    // Those that a model makes are made again from the texts.
+    let given = spaces.iter().filter(|space| space.model().is_none());
+    let spaces: Vec<String> = given.map(|space| space.name().to_owned()).collect();
     let snapshot = artifact.snapshot();
     let mut written = 0u64;
     let mut lost = 0u64;

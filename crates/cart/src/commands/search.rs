@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// Records like this one, by its vector: a key, or # and a number
     #[arg(long, value_name = "KEY|#ID", value_parser = values::name)]
     like: Option<Name>,
-    /// The vector space; needed if there are several
+    /// The vector space; needed if there are several, beside that of texts
     #[arg(long, value_name = "NAME")]
     space: Option<String>,
     /// Only records that it lets through, as JSON: '{"year": {"$gte": 1900}}', '{"at": {"$gte": {"$date": "2026-04-12"}}}'
@@ -213,17 +213,19 @@ fn text_query(args: &Args, artifact: &CompactArtifact) -> Result<(Query, bool)> 
     Ok((Query::words(&text), false))
 }
 
-/// The space that is named, or the only one.
+/// The space that is named, or the only one with vectors that were given; or that of the texts.
 fn space(args: &Args, artifact: &CompactArtifact) -> Result<String> {
     if let Some(space) = &args.space {
         return Ok(space.clone());
     }
     let spaces = artifact.spaces();
-    match &spaces[..] {
+    let (made, given): (Vec<&Space>, Vec<&Space>) = spaces.iter().partition(|space| space.model().is_some());
+    let candidates = if given.is_empty() { made } else { given };
+    match &candidates[..] {
         [only] => Ok(only.name().to_owned()),
         [] => Err(Failure::usage("the artifact has no vectors").at(args.at.path.display())),
         several => {
-            let names: Vec<&str> = several.iter().map(Space::name).collect();
+            let names: Vec<&str> = several.iter().map(|space| space.name()).collect();
             Err(Failure::usage(format_args!("--space: expected one of {}", names.join(", "))))
         }
     }

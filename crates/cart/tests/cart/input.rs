@@ -273,9 +273,9 @@ fn settings_for_adding_are_settings_of_the_artifact_or_of_the_process() {
     place.write("x.txt", "the cats were running\n");
     let options = "--language english --level 19 --edge --durability buffered --memory-limit 16MiB";
     place.cart(&format!("add a x.txt {options}")).succeeds();
-    assert_eq!(place.found("a run"), ["x.txt#1"], "stems");
+    assert_eq!(place.found("a run --words"), ["x.txt#1"], "stems");
     place.cart("add b x.txt").succeeds();
-    assert_eq!(place.found("b run"), ["x.txt#1"], "stems are the default");
+    assert_eq!(place.found("b run --words"), ["x.txt#1"], "stems are the default");
     place.cart("add c x.txt --language none").succeeds();
-    assert_eq!(place.found("c run"), Vec::<String>::new());
+    assert_eq!(place.found("c run --words"), Vec::<String>::new());
 }

@@ -3,5 +3,6 @@
 
 mod commands;
 mod input;
+mod meaning;
 mod safety;
 mod support;

@@ -1,0 +1,109 @@
+//! Texts that are found by what they mean.
+
+use std::fmt::Write as _;
+
+use crate::support::Place;
+
+const ANIMALS: &str = r#"{"key":"cat","text":"a small feline that purrs"}
+{"key":"ship","text":"a large vessel that crosses the ocean"}
+{"key":"doctor","text":"a physician who treats patients in a hospital"}
+{"key":"king","text":"the monarch of a country"}
+{"key":"snow","text":"frozen water that falls from the sky in winter"}
+"#;
+
+/// A model of model2vec with four words, two of which mean the same.
+fn write_model(place: &Place, folder: &str, id: &str) {
+    let words = ["[UNK]", "cat", "feline", "ship", "vessel"];
+    let rows: [[f32; 2]; 5] = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]];
+    let vocabulary = words.iter().enumerate().fold(String::new(), |mut json, (at, word)| {
+        write!(json, "{}\"{word}\":{at}", if at == 0 { "" } else { "," }).unwrap();
+        json
+    });
+    let tokenizer = format!(
+        r###"{{"version":"1.0","added_tokens":[],"normalizer":{{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}},"pre_tokenizer":{{"type":"BertPreTokenizer"}},"model":{{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":{{{vocabulary}}}}}}}"###
+    );
+    place.write(&format!("{folder}/tokenizer.json"), tokenizer);
+    place.write(
+        &format!("{folder}/config.json"),
+        format!(r#"{{"model_id":"{id}","hidden_dim":2,"normalize":true}}"#),
+    );
+    let header = r#"{"embeddings":{"dtype":"F32","shape":[5,2],"data_offsets":[0,40]}}"#;
+    let mut tensors = (header.len() as u64).to_le_bytes().to_vec();
+    tensors.extend(header.as_bytes());
+    tensors.extend(rows.iter().flatten().flat_map(|value| value.to_le_bytes()));
+    place.write(&format!("{folder}/model.safetensors"), tensors);
+}
+
+#[test]
+fn a_text_is_found_by_what_it_means_and_by_its_words() {
+    let place = Place::new();
+    place.write("x.jsonl", ANIMALS);
+    place.cart("add a x.jsonl").succeeds();
+    for (asked, key) in
+        [("a cat", "cat"), ("boat at sea", "ship"), ("medicine", "doctor"), ("royal ruler", "king")]
+    {
+        assert_eq!(place.found(&format!("a {asked} -k 1")), [key], "{asked}");
+        assert_eq!(place.found(&format!("a {asked} --meaning -k 1")), [key], "{asked}");
+        assert_eq!(place.found(&format!("a {asked} --words")), Vec::<String>::new(), "{asked}");
+    }
+    assert_eq!(place.found("a purrs --words"), ["cat"]);
+    // What the model does not know is still a word.
+    place
+        .cart_with("add a --jsonl -", "{\"key\":\"odd\",\"text\":\"\u{10480}\u{10481}\"}".as_bytes())
+        .succeeds();
+    assert_eq!(place.found("a \u{10480}\u{10481} -k 1"), ["odd"]);
+    let similar = place.json("similar a cat -k 2");
+    assert_eq!(similar["hits"].as_array().unwrap().len(), 2);
+    place.cart("similar a nobody").fails(3, &["there is no record"]);
+    let stats = place.json("stats a");
+    assert_eq!(stats["stats"]["spaces"][0]["name"], "meaning");
+
+    place.cart("add b x.jsonl --no-meaning").succeeds();
+    assert_eq!(place.found("b a cat purrs"), ["cat"], "by words alone");
+    place.cart("search b cat --meaning").fails(1, &["not embedded", "--words"]);
+    place.cart("add b x.jsonl --upsert --no-meaning").fails(2, &["--no-meaning"]);
+    place.cart("search b cat --meaning --words").fails(2, &["--meaning"]);
+}
+
+#[test]
+fn another_model_serves_where_it_is_named_and_only_for_what_it_embedded() {
+    let place = Place::new();
+    place.write("x.jsonl", ANIMALS);
+    write_model(&place, "tiny", "tiny-1");
+    write_model(&place, "other", "tiny-2");
+    place.cart("add a x.jsonl --model tiny").succeeds();
+    assert_eq!(place.found("a cat --model tiny -k 1"), ["cat"]);
+    assert_eq!(place.found("a cat --model tiny --meaning -k 1"), ["cat"]);
+    let warned = place.cart("search a feline");
+    assert!(warned.code == 0 && warned.stderr.contains("by words only"), "{warned:?}");
+    place.cart("search a feline --words").succeeds();
+    place.cart("search a feline --meaning").fails(1, &["tiny-1", "--model"]);
+    place.cart("search a feline --model other").fails(1, &["tiny-1", "tiny-2"]);
+    place.cart("search a feline --model none").fails(1, &["--model none"]);
+    place.cart("search a feline --model x.jsonl").fails(1, &["--model x.jsonl"]);
+    place.cart("add b x.jsonl --model other/config.json").fails(1, &["--model"]);
+    assert!(!place.path("b").exists());
+}
+
+#[test]
+fn lines_become_vectors_that_can_be_added() {
+    let place = Place::new();
+    write_model(&place, "tiny", "tiny-1");
+    place.write("lines.txt", "a cat\n\nnothing known\nvessel\r\n");
+    let rows = place.cart("embed lines.txt --model tiny").succeeds().json_lines();
+    assert_eq!(rows[0], serde_json::json!([1.0, 0.0]));
+    assert!(rows[1].is_null() && rows[2].is_null() && rows[3][1].as_f64().unwrap() > 0.99, "{rows:?}");
+    assert_eq!(rows.len(), 4);
+    let built_in = place.cart_with("embed", b"cat\nfeline\n").succeeds().json_lines();
+    assert_eq!(built_in[0].as_array().unwrap().len(), 256);
+
+    place.write("two.txt", "cat\nship\n");
+    place.cart("embed two.txt --model tiny --out two.npy").succeeds();
+    place.write("two.jsonl", "{\"key\":\"cat\",\"text\":\"x\"}\n{\"key\":\"ship\",\"text\":\"y\"}\n");
+    place.cart("add c two.jsonl --vectors two.npy --space v --no-meaning").succeeds();
+    assert_eq!(place.found("c --like cat"), ["ship"]);
+    place.write("q.json", "[1, 0]");
+    assert_eq!(place.found("c --vector-file q.json -k 1"), ["cat"]);
+    place.cart("embed none.txt").fails(3, &["none.txt"]);
+    place.cart_with("embed", b"\xff\n").fails(1, &["stdin:1"]);
+}
