@@ -54,6 +54,10 @@ impl Embedder for Timed {
         self.inner.dimension()
     }
 
+    fn weight(&self) -> f32 {
+        self.inner.weight()
+    }
+
     fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings, EmbedderError> {
         let begun = Instant::now();
         let embeddings = self.inner.embed_documents(texts);

@@ -56,6 +56,13 @@ pub trait Embedder: fmt::Debug + Send + Sync {
     /// Values of a vector, at least 1.
     fn dimension(&self) -> usize;
 
+    /// How much what it finds counts beside what words find, whose weight is 1; 0 or more.
+    ///
+    /// Provided: 1, which is right for transformers. A model that knows less than the words say has less.
+    fn weight(&self) -> f32 {
+        1.0
+    }
+
     /// The vectors of texts that are stored and found: one row for each text, in their order. A text in which the model knows nothing,
     /// such as an empty one, has no vector.
     fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings>;

@@ -171,6 +171,11 @@ impl Embedder for StaticEmbedder {
         self.model.header().dimension
     }
 
+    /// A half: the mean of rows knows nothing of the order of words. By measurement on judged collections, see `docs/BENCHMARKS.md`.
+    fn weight(&self) -> f32 {
+        0.5
+    }
+
     fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings> {
         let (view, mut scratch) = (self.model.view(), Scratch::default());
         let mut embeddings = Embeddings::with_capacity(self.dimension(), texts.len())?;

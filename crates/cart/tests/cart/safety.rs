@@ -301,7 +301,7 @@ fn errors_are_one_line_with_the_promised_code_and_without_calls_of_the_library()
             &[
                 "get a nobody",
                 "delete a nobody",
-                "search a zebra",
+                "search a zebra --words",
                 "verify none",
                 "stats none",
                 "add a none.txt",

@@ -112,7 +112,8 @@ impl Clause {
         Self { wanted: Wanted::Nearest { space, target }, weight: None }
     }
 
-    /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1.
+    /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1, of a text by meaning that of the
+    /// embedder: a half for [`StaticEmbedder`](crate::StaticEmbedder), 1 for others.
     pub fn weight(mut self, weight: f32) -> Self {
         self.weight = Some(weight);
         self

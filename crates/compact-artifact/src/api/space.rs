@@ -129,7 +129,7 @@ impl SpaceModel {
     }
 
     #[cfg(feature = "embedder")]
-    pub(crate) fn of(embedder: &dyn text_embedder::Embedder) -> Self {
+    pub(crate) fn from_embedder(embedder: &dyn text_embedder::Embedder) -> Self {
         Self { id: embedder.id().to_owned(), hash: embedder.hash().0 }
     }
 

@@ -22,7 +22,7 @@ impl Engine {
     pub(crate) fn reembed(&self, embedder: Arc<dyn Embedder>) -> Result<ReembedReport> {
         self.check_writable()?;
         let _one_at_a_time = self.reembed_lock.lock();
-        let model = SpaceModel::of(embedder.as_ref());
+        let model = SpaceModel::from_embedder(embedder.as_ref());
         let dimension = embedder.dimension();
         self.resources.meaning.add(embedder);
         let number = self.change_settings(|settings| settings.filling(model, dimension))?;

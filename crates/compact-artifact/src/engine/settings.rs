@@ -34,7 +34,7 @@ pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings
     let settings = settings.with_spaces(&options.spaces)?;
     #[cfg(feature = "embedder")]
     if let Some(embedder) = options.embedder.as_deref() {
-        return settings.with_model(SpaceModel::of(embedder), embedder.dimension());
+        return settings.with_model(SpaceModel::from_embedder(embedder), embedder.dimension());
     }
     Ok(settings)
 }

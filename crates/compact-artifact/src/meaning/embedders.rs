@@ -57,7 +57,7 @@ impl Meaning {
     }
 
     /// The embedder of the model that a space has, if it is at hand.
-    fn of(&self, space: &Space) -> Option<Arc<dyn Embedder>> {
+    fn embedder_for(&self, space: &Space) -> Option<Arc<dyn Embedder>> {
         let model = space.model.as_ref()?;
         self.embedders.read().iter().find(|embedder| model.is_of(embedder.as_ref())).cloned()
     }
@@ -70,7 +70,7 @@ impl Meaning {
         texts: &[&str],
         workers: &Workers,
     ) -> Result<Option<Vec<Option<Embedding>>>> {
-        let Some(embedder) = self.of(space) else { return Ok(None) };
+        let Some(embedder) = self.embedder_for(space) else { return Ok(None) };
         let embed = |texts: &[&str]| self.embed_some(embedder.as_ref(), space, texts);
         if texts.len() <= TEXTS_OF_A_THREAD {
             return embed(texts).map(Some);
@@ -121,7 +121,7 @@ impl Meaning {
 
     /// The vector of a text that others of a space are to be like; `None` if the model knows nothing in it.
     pub(crate) fn embed_query(&self, space: &Space, text: &str) -> Result<Option<Vec<f32>>> {
-        let embedder = self.of(space).ok_or_else(|| self.missing(space))?;
+        let embedder = self.embedder_for(space).ok_or_else(|| self.missing(space))?;
         let key = key(embedder.as_ref(), space, 1, text);
         if let Some(Kept::Query(vector)) = self.kept.get(&key) {
             return Ok(Some(vector.to_vec()));
@@ -143,9 +143,14 @@ impl Meaning {
         Ok(vectors.iter().map(|vector| vector.map(<[f32]>::to_vec)).collect())
     }
 
+    /// How much what the model of a space finds counts beside words.
+    pub(crate) fn weight(&self, space: &Space) -> f32 {
+        self.embedder_for(space).map_or(1.0, |embedder| embedder.weight())
+    }
+
     /// Whether texts of queries can be embedded for a space.
     pub(crate) fn is_at_hand(&self, space: &Space) -> bool {
-        self.of(space).is_some()
+        self.embedder_for(space).is_some()
     }
 
     /// Bytes of what is kept.
@@ -169,7 +174,7 @@ impl Meaning {
                 Error::new(ErrorKind::NoModel, message)
             }
             Some(given) => {
-                let given = SpaceModel::of(given.as_ref());
+                let given = SpaceModel::from_embedder(given.as_ref());
                 let message = format!(
                     "texts of this artifact are embedded by the model {needed}, and the one given is {given}"
                 );

@@ -31,6 +31,10 @@ impl Meaning {
         Err(Error::new(ErrorKind::NoModel, message))
     }
 
+    pub(crate) fn weight(&self, _space: &Space) -> f32 {
+        1.0
+    }
+
     pub(crate) fn is_at_hand(&self, _space: &Space) -> bool {
         false
     }

@@ -10,7 +10,7 @@ use super::ranking::{Rounds, Search};
 use super::resources::Counters;
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::query::{MAX_DEPTH, Target, Wanted};
+use crate::api::query::{Clause, MAX_DEPTH, Target, Wanted};
 use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
 use crate::shard::{Vectors, layout};
@@ -26,7 +26,7 @@ impl Search<'_> {
     pub(super) fn nearest(
         &mut self,
         list: &mut List,
-        wanted: &Wanted,
+        clause: &Clause,
         len: usize,
         at_least: usize,
     ) -> Result<()> {
@@ -36,12 +36,15 @@ impl Search<'_> {
         let begun = Instant::now();
         let near = match list.near.take() {
             Some(near) => Some(near),
-            None => self.near_to(wanted)?,
+            None => self.near_to(&clause.wanted)?,
         };
         let Some(near) = near else {
             list.is_whole = true;
             return Ok(());
         };
+        if clause.weight.is_none() && matches!(clause.wanted, Wanted::Meaning(_)) {
+            list.weight = self.resources.meaning.weight(&self.state.settings.spaces[near.number]);
+        }
         let views = &self.state.views;
         list.take(views, near.excluded, len);
         while list.hits.len() < len && !list.is_whole && !self.is_late() {

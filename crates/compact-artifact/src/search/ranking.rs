@@ -184,7 +184,7 @@ impl Search<'_> {
         match &clause.wanted {
             Wanted::Words(_) if list.is_whole || list.hits.len() >= len => Ok(()),
             Wanted::Words(words) => self.words(list, words, len.max(at_least)),
-            wanted => self.nearest(list, wanted, len, at_least),
+            _ => self.nearest(list, clause, len, at_least),
         }
     }
 }

@@ -311,8 +311,19 @@ fn documented_defaults_are_those_of_the_code() {
         (options, "pub fn block_len(", "48 KiB", "block_len: 49152"),
         (options, "pub fn segment_len(", "64 MiB", "segment_len: 67108864"),
         (options, "pub fn memory_limit(", "none", "memory_limit: None"),
-        (options, "pub fn cache_bytes(", "16 MiB", "cache_bytes: 16777216"),
-        (options, "pub fn result_cache_bytes(", "1 MiB", "result_cache_bytes: 1048576"),
+        (options, "pub fn cache_bytes(", "16 MiB, or 0 without the feature `cache`", "cache_bytes: 16777216"),
+        (
+            options,
+            "pub fn result_cache_bytes(",
+            "1 MiB, or 0 without the feature `cache`",
+            "result_cache_bytes: 1048576",
+        ),
+        (
+            options,
+            "pub fn embedding_cache_bytes(",
+            "1 MiB, or 0 without the feature `cache`",
+            "embedding_cache_bytes: 1048576",
+        ),
         (query, "pub fn k(", "10", "k: 10"),
         (query, "pub fn offset(", "0", "offset: 0"),
     ];

@@ -74,11 +74,11 @@ impl<'a> Sink<'a> {
                 "a packed artifact cannot be added to; `cart restore` makes a folder of it that can";
             return Err(Failure::failed(message).at(args.artifact.display()));
         }
-        let mut opening = options(args)?;
+        let mut to_open = options(args)?;
         if let Some(path) = &args.model {
-            opening = opening.embedder(model::open(path)?);
+            to_open = to_open.embedder(model::open(path)?);
         }
-        let artifact = match opening.open(&args.artifact) {
+        let artifact = match to_open.open(&args.artifact) {
             Ok(artifact) => Some(artifact),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => return Err(e.into()),
