@@ -107,6 +107,7 @@ impl From<compact_artifact::Error> for Failure {
             | ErrorKind::InvalidArgument
             | ErrorKind::TypeMismatch
             | ErrorKind::NoSuchSpace
+            | ErrorKind::NoSuchField
             | ErrorKind::SpaceMismatch
             | ErrorKind::SettingsMismatch
             | ErrorKind::WrongDimension

@@ -39,7 +39,7 @@
 //!
 //! # The ideas, in the order of the data
 //!
-//! - A [`Record`] is content (a text or a blob), and what it is found by: a key, metadata, embeddings in **vector spaces**. Its [`RecordId`]
+//! - A [`Record`] is content (a text or a blob), and what it is found by: a key, fields of text, metadata, embeddings in **vector spaces**. Its [`RecordId`]
 //!   is given out in ascending order and never reused.
 //! - A [`Batch`] is committed as a whole or not at all; batches that many threads write at the same time share one sync. What a commit
 //!   promises is its [`Durability`].
@@ -47,6 +47,8 @@
 //!   segments of compressed blocks and a **shard**: postings of words, rows of metadata, a graph of vectors. It happens by itself.
 //! - A [`Snapshot`] is one commit as readers see it. It never waits for the writer, and the writer never for it.
 //! - A [`Query`] asks for words, for nearness to vectors or to a record, with a [`Filter`]; several lists become one by [`Fusion`].
+//! - Words are those of the text and of its [fields](Record::field), `title` for one. They are compared by their English stems, and rank texts without the commonest of them,
+//!   unless [another language](Options::language) or [none](Options::no_language) was named when the artifact was created.
 //! - Metadata are JSON, and so are filters when they come as text; [`json`] reads both, strictly. A date is a string that is an RFC 3339 timestamp
 //!   or a day, and [`FilterValue::datetime`], or `{"$date": "2026-04-12"}`, compares with it as a point in time: see [`Filter`].
 //! - Deleted records are not found from their commit on; [`CompactArtifact::compact`] returns their space, in bounded memory.
@@ -83,7 +85,7 @@ pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};
 pub use api::options::{Maintenance, Options};
 pub use api::query::{Clause, Fusion, Query};
-pub use api::record::{MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
+pub use api::record::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
 #[cfg(feature = "embedder")]
 pub use api::reports::ReembedReport;
 pub use api::reports::{

@@ -13,18 +13,19 @@ use crate::postings::{Cursor, NONE, Postings, Weigh};
 
 /// Writes a part of all records of `parts` that are not deleted, in their order: rows are counted on from part to part.
 ///
-/// The parts must have the same fields, analyzer and positions. All their bytes are verified by [`Bytes::check`] before any is used; then
+/// The parts must have the same analyzer and positions, and the same fields, or some only the first of those that others have. All their bytes are verified by [`Bytes::check`] before any is used; then
 /// they are read once for each section of the new part; in
 /// memory are a bit for each row, and the postings of one term at a time.
 pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RowSet>)], out: impl Write) -> Result<()> {
-    let Some((first, _)) = parts.first() else { return Err(Error::invalid("a merge of no parts")) };
-    let first = first.as_part_ref().header();
+    let header = |part: &Part<B>| part.as_part_ref().header().clone();
+    let most_fields = parts.iter().map(|(part, _)| header(part)).max_by_key(|header| header.fields.len());
+    let Some(first) = most_fields else { return Err(Error::invalid("a merge of no parts")) };
     let mut inputs = Vec::with_capacity(parts.len());
     let mut base = 0u32;
     for (part, deleted) in parts {
         let part = part.as_part_ref();
         part.verify_all()?;
-        if part.header().fields != first.fields || part.header().analyzer != first.analyzer {
+        if !part.header().fields.begin(&first.fields) || part.header().analyzer != first.analyzer {
             let message = "parts to be merged differ in their fields, their analyzer or their positions";
             return Err(Error::new(ErrorKind::Mismatch, message));
         }
@@ -107,6 +108,10 @@ impl Columns for MergedColumns<'_> {
 
     fn each_length(&self, field: usize, found: &mut dyn FnMut(u32)) -> Result<()> {
         for input in self.inputs {
+            if field >= input.part.header().fields.len() {
+                (0..input.live.count).for_each(|_| found(0));
+                continue;
+            }
             let lengths = input.part.lengths(field);
             let rows = 0..input.part.header().rows;
             rows.filter(|&row| input.live.rank(row).is_some()).for_each(|row| found(lengths.get(row)));

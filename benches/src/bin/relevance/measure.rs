@@ -51,9 +51,11 @@ impl Setup {
 }
 
 fn record(doc: &Doc, values: &SetupValues) -> Record {
-    let mut text = format!("{}\n", doc.title).repeat(values.title);
-    text.push_str(&doc.text);
-    Record::text(text).embedding(SPACE, doc.embedding.clone())
+    let before = values.title.map_or(String::new(), |times| format!("{}\n", doc.title).repeat(times));
+    let record = Record::text(before + &doc.text);
+    let has_field = values.title.is_none() && !doc.title.is_empty();
+    let record = if has_field { record.field("title", &doc.title) } else { record };
+    record.embedding(SPACE, doc.embedding.clone())
 }
 
 fn options(values: &SetupValues) -> Result<Options> {

@@ -44,7 +44,7 @@ impl Report {
             ("stop-words", stop_words),
             ("k1", setup.k1.map(|k1| k1.to_string())),
             ("b", setup.b.map(|b| b.to_string())),
-            ("title", (setup.title != 1).then(|| setup.title.to_string())),
+            ("title", setup.title.map(|times| times.to_string())),
             ("fusion", fusion),
             ("candidates", asked.candidates.map(|candidates| candidates.to_string())),
             ("exact", asked.exact.then(|| "on".to_owned())),

@@ -6,7 +6,7 @@
 //! | `--language` | a language, or `none` | that of the library |
 //! | `--stop-words` | `on`: queries leave them out, or `off` | that of the library |
 //! | `--k1`, `--b` | constants of BM25 | those of the library |
-//! | `--title` | how often the title stands before the text | 1 |
+//! | `--title` | `field`: as the library has titles; a number: how often it stands before the text | `field` |
 //! | `--fusion` | `ranks` or `normalized`, for `both` | that of the library |
 //! | `--candidates` | length of the lists that are fused | that of the library |
 //! | `--exact` | `on`: vectors are compared with all others, or `off` | off |
@@ -24,7 +24,7 @@ pub(crate) struct Switches {
     stop_words: Vec<Option<bool>>,
     k1: Vec<Option<f64>>,
     b: Vec<Option<f64>>,
-    titles: Vec<usize>,
+    titles: Vec<Option<usize>>,
     fusions: Vec<Option<Fusion>>,
     candidates: Vec<Option<usize>>,
     meaning_weights: Vec<Option<f32>>,
@@ -52,7 +52,8 @@ pub(crate) struct SetupValues {
     pub(crate) stop_words: Option<bool>,
     pub(crate) k1: Option<f64>,
     pub(crate) b: Option<f64>,
-    pub(crate) title: usize,
+    /// `None`: a field of its own.
+    pub(crate) title: Option<usize>,
     pub(crate) originals: Option<Originals>,
 }
 
@@ -75,7 +76,7 @@ impl Switches {
             stop_words: vec![None],
             k1: vec![None],
             b: vec![None],
-            titles: vec![1],
+            titles: vec![None],
             fusions: vec![None],
             candidates: vec![None],
             meaning_weights: vec![None],
@@ -103,7 +104,7 @@ impl Switches {
             "--stop-words" => self.stop_words = each(value, on_or_off)?,
             "--k1" => self.k1 = each(value, |k1| Ok(Some(k1.parse()?)))?,
             "--b" => self.b = each(value, |b| Ok(Some(b.parse()?)))?,
-            "--title" => self.titles = each(value, |times| Ok(times.parse()?))?,
+            "--title" => self.titles = each(value, title)?,
             "--fusion" => self.fusions = each(value, fusion)?,
             "--candidates" => self.candidates = each(value, |len| Ok(Some(len.parse()?)))?,
             "--meaning-weight" => self.meaning_weights = each(value, |weight| Ok(Some(weight.parse()?)))?,
@@ -118,7 +119,7 @@ impl Switches {
     /// All combinations of what an artifact depends on.
     pub(crate) fn setups(&self) -> Vec<SetupValues> {
         let first =
-            SetupValues { language: None, stop_words: None, k1: None, b: None, title: 1, originals: None };
+            SetupValues { language: None, stop_words: None, k1: None, b: None, title: None, originals: None };
         let all = vec![first];
         let all = times(&all, &self.languages, |setup, language| setup.language.clone_from(language));
         let all = times(&all, &self.titles, |setup, &title| setup.title = title);
@@ -204,4 +205,8 @@ fn originals(value: &str) -> Result<Option<Originals>> {
         "f32" => Ok(Some(Originals::F32)),
         _ => Err(format!("--originals: expected none or f32, found {value}").into()),
     }
+}
+
+fn title(value: &str) -> Result<Option<usize>> {
+    if value == "field" { Ok(None) } else { Ok(Some(value.parse()?)) }
 }

@@ -18,13 +18,14 @@ const LONG: &str = "\
 Find records by words, by meaning, by metadata, or by all at once.
 
 A text finds texts by its words and by its meaning at once, the best first; --words and --meaning ask for one of them. Texts have a \
-meaning where they were embedded when they were added, which `cart add` does unless it is told not to. With --syntax the words are a query:
+meaning where they were embedded when they were added, which `cart add` does unless it is told not to. Words such as `the` and `of` do not \
+count, unless the artifact has no language. With --syntax the words are a query:
 
-  word \"a phrase\" begin* roughly~ +must -not
+  word \"a phrase\" begin* roughly~ +must -not title:word
   this AND that, this OR that, NOT that, (groups), counts^2 so much, \"words near\"~3 each other, \\( for the sign itself
 
 A vector (--vector-file), or the record that others shall resemble (--like), finds what is near it in a vector space. Words and a \
-vector together are fused by rank. A filter lets records through by their metadata; alone it lists them:
+vector together are fused by score. A filter lets records through by their metadata; alone it lists them:
 
   {\"year\": 1969}  {\"year\": {\"$gte\": 1900, \"$lt\": 2000}}  {\"$or\": [{\"lang\": {\"$in\": [\"en\", \"de\"]}}, {\"lang\": {\"$exists\": false}}]}
   operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not

@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 use super::{Content, Document};
 use crate::failure::{Failure, Result};
 
+/// The field that a line may have beside the content.
+const TITLE: &str = "title";
 /// The longest line in bytes.
 const MAX_LINE: usize = 256 << 20;
 
@@ -21,6 +23,8 @@ const MAX_LINE: usize = 256 << 20;
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +91,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
         (None, None) => return Err("neither `text` nor `blob`; expected one of them".to_owned()),
         (Some(_), Some(_)) => return Err("both `text` and `blob`; expected one of them".to_owned()),
     };
-    let document = Document { key: line.key, content, metadata: line.metadata, vectors: line.vectors.0 };
+    let fields = line.title.map(|title| (TITLE.to_owned(), title)).into_iter().collect();
+    let (metadata, vectors) = (line.metadata, line.vectors.0);
+    let document = Document { key: line.key, content, metadata, vectors, fields };
     document.check()?;
     Ok(document)
 }
@@ -100,7 +106,8 @@ pub(crate) fn line(entry: &Entry, vectors: Vec<(String, Vec<f32>)>) -> Result<im
     } else {
         blob = Some(BASE64_STANDARD.encode(entry.bytes()?));
     }
-    Ok(Line { key: entry.key()?, text, blob, metadata: entry.metadata()?, vectors: Vectors(vectors) })
+    let (key, title, metadata) = (entry.key()?, entry.field(TITLE)?, entry.metadata()?);
+    Ok(Line { key, title, text, blob, metadata, vectors: Vectors(vectors) })
 }
 
 /// The lines of a file, with their numbers from 1 on; blank ones are left out.
@@ -210,8 +217,14 @@ mod tests {
             json!({"v": 0.907_303_832_202_868_9, "least": i64::MIN, "most": u64::MAX, "zero": -0.0});
         let Value::Object(metadata) = metadata else { unreachable!() };
         let vectors = Vectors(vec![("v".to_owned(), vector.clone())]);
-        let line =
-            Line { key: None, text: Some(String::new()), blob: None, metadata: metadata.clone(), vectors };
+        let line = Line {
+            key: None,
+            title: None,
+            text: Some(String::new()),
+            blob: None,
+            metadata: metadata.clone(),
+            vectors,
+        };
         let read = parse(&serde_json::to_vec(&line).unwrap()).unwrap();
         assert_eq!(read.metadata, metadata);
         let bits = |vector: &[f32]| vector.iter().map(|value| value.to_bits()).collect::<Vec<_>>();

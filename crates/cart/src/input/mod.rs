@@ -10,7 +10,7 @@ pub(crate) mod vector;
 use std::fs::File;
 use std::path::Path;
 
-use compact_artifact::{MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
+use compact_artifact::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Result};
@@ -22,6 +22,8 @@ pub(crate) struct Document {
     pub(crate) content: Content,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) vectors: Vec<(String, Vec<f32>)>,
+    /// Texts beside the content, by the names of their fields.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +47,8 @@ impl Document {
         if let Content::Text(text) = &self.content {
             too_long("a text", text.len(), MAX_TEXT_LEN)?;
         }
+        let fields: usize = self.fields.iter().map(|(name, text)| name.len() + text.len()).sum();
+        too_long("a title", fields, MAX_FIELDS_LEN)?;
         compact_artifact::check_metadata(&self.metadata).map_err(|e| e.to_string())?;
         // Written out, it is at most six times as long: what is far below the limit is not written out to be measured.
         if self.metadata_len() > MAX_METADATA_LEN / 6 {
@@ -68,7 +72,9 @@ impl Document {
         };
         let vectors: usize =
             self.vectors.iter().map(|(space, vector)| space.len() + 4 * vector.len() + 48).sum();
-        (content + vectors + self.metadata_len() + self.key.as_ref().map_or(0, String::len) + 200) as u64
+        let fields: usize = self.fields.iter().map(|(name, text)| name.len() + text.len() + 48).sum();
+        (content + fields + vectors + self.metadata_len() + self.key.as_ref().map_or(0, String::len) + 200)
+            as u64
     }
 
     fn metadata_len(&self) -> usize {
@@ -90,6 +96,7 @@ impl Document {
         let record = if self.metadata.is_empty() { record } else { record.metadata(self.metadata) };
         let record =
             self.vectors.into_iter().fold(record, |record, (space, vector)| record.embedding(space, vector));
+        let record = self.fields.into_iter().fold(record, |record, (name, text)| record.field(name, text));
         match self.key {
             Some(key) => record.key(key),
             None => record,

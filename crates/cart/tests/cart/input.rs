@@ -279,3 +279,15 @@ fn settings_for_adding_are_settings_of_the_artifact_or_of_the_process() {
     place.cart("add c x.txt --language none").succeeds();
     assert_eq!(place.found("c run --words"), Vec::<String>::new());
 }
+
+#[test]
+fn a_title_is_found_together_and_alone_and_comes_out_as_it_went_in() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"key\":\"k\",\"title\":\"A whale\",\"text\":\"of the sea\"}\n");
+    place.cart("add a x.jsonl").succeeds();
+    assert_eq!(place.found("a whale"), ["k"]);
+    assert_eq!(place.found("a --syntax title:whales"), ["k"]);
+    assert_eq!(place.found("a --syntax title:sea"), Vec::<String>::new());
+    let exported = place.cart("export a").succeeds().text();
+    assert!(exported.contains("\"title\":\"A whale\""), "{exported}");
+}

@@ -9,6 +9,7 @@ use metadata_index::check_metadata;
 use serde_json::{Map, Value};
 
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::format::layout::decode_fields;
 use metadata_index::json;
 
 /// A stored record: what [`get`](crate::CompactArtifact::get) and searches with [`fetch`](crate::Query::fetch) return. Its block stays in memory as long as
@@ -40,6 +41,8 @@ pub(crate) struct Places {
     pub(crate) is_text: bool,
     pub(crate) key: Range<u64>,
     pub(crate) metadata: Range<u64>,
+    /// Its fields, without their length; empty if there are none.
+    pub(crate) fields: Range<u64>,
     /// Where the content begins; it reaches to the end.
     pub(crate) content: u64,
 }
@@ -77,6 +80,17 @@ impl Entry {
         };
         check_metadata(&metadata).map_err(not_stored)?;
         Ok(metadata)
+    }
+
+    /// Its fields, each with its text, in the order in which they were given.
+    pub fn fields(&self) -> Result<Vec<(String, String)>> {
+        let bytes = self.record.range(self.places.fields.clone())?;
+        decode_fields(&bytes).ok_or_else(|| self.fault("its fields cannot have been stored"))
+    }
+
+    /// The text of a field; `None` if it has none.
+    pub fn field(&self, name: &str) -> Result<Option<String>> {
+        Ok(self.fields()?.into_iter().find(|(known, _)| known == name).map(|(_, text)| text))
     }
 
     /// Whether it was stored as a text.

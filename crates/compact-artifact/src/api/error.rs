@@ -51,6 +51,8 @@ pub enum ErrorKind {
     NoSuchRecord,
     /// A vector space that the artifact does not have.
     NoSuchSpace,
+    /// A record has a text in a field that the artifact does not have.
+    NoSuchField,
     /// A vector space that was set up otherwise.
     SpaceMismatch,
     /// An option of the texts or the identity of an artifact that was created with another.

@@ -45,7 +45,7 @@ pub(crate) enum LanguageOption {
 
 /// How to create or open an artifact. What is not set has the default named with it.
 ///
-/// Vector spaces, the language of texts and the identity that a seed gives are kept in the artifact: opened with others, it is an error. Everything
+/// Vector spaces, fields, the language of texts and the identity that a seed gives are kept in the artifact: opened with others, it is an error. Everything
 /// else is of this process only; what is about writing has no meaning for one that only reads.
 ///
 /// ```
@@ -73,6 +73,8 @@ pub struct Options {
     #[cfg(feature = "embedder")]
     pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
+    /// Names, and how often the words count.
+    pub(crate) fields: Vec<(String, u32)>,
     pub(crate) language: LanguageOption,
     pub(crate) stop_words: bool,
     /// `k1` and `b`.
@@ -100,6 +102,7 @@ impl Default for Options {
             #[cfg(feature = "embedder")]
             embedder: None,
             spaces: Vec::new(),
+            fields: Vec::new(),
             language: LanguageOption::Unset,
             stop_words: true,
             bm25: (lexical_index::K1, lexical_index::B),
@@ -218,6 +221,14 @@ impl Options {
     /// A vector space, which is created unless the artifact has it. One that it has with another dimension or metric is an error.
     pub fn space(mut self, name: impl Into<String>, options: SpaceOptions) -> Self {
         self.spaces.push((name.into(), options));
+        self
+    }
+
+    /// A field of texts beside the content, for [`Record::field`](crate::Record::field), which is created unless the artifact has it. Where words are looked
+    /// for in all of a record, those in the field count `weight` times, 1 to 10. One that the artifact has with another weight is an error; every
+    /// artifact has `title`, which counts twice unless this says otherwise when it is created. At most 64 fields, with names of 1 to 51 bytes.
+    pub fn field(mut self, name: impl Into<String>, weight: u32) -> Self {
+        self.fields.push((name.into(), weight));
         self
     }
 

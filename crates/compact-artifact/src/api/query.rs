@@ -90,7 +90,7 @@ impl Clause {
     /// # Ok(()) }
     /// ```
     pub fn word_query(words: lexical_index::Query) -> Self {
-        Self { wanted: Wanted::Words(words), weight: None }
+        Self { wanted: Wanted::Words(words.with_default_field(TEXT_FIELD)), weight: None }
     }
 
     /// Records with embeddings near a vector: see [`Query::vector`].
@@ -144,7 +144,7 @@ pub(crate) enum Target {
     Record(RecordId),
 }
 
-/// The field of words that texts are in.
+/// The field of words that contents are in, together with the texts of all fields.
 pub(crate) const TEXT_FIELD: &str = "text";
 
 /// The deepest page ends here.
@@ -195,8 +195,8 @@ impl Query {
     }
 
     /// Texts that match a query as people write it: `word "a phrase" begin* roughly~ +must -not (this OR that) AND more^2`. The
-    /// syntax is that of [`WordQuery::parse`](lexical_index::Query::parse), with any of what stands side by side; the one field is `text`.
-    /// What cannot be read is an error that names the place.
+    /// syntax is that of [`WordQuery::parse`](lexical_index::Query::parse), with any of what stands side by side. `title:word` is looked for in
+    /// that [field](crate::Record::field) only, any other word in the content and all fields. What cannot be read is an error that names the place.
     pub fn parse(text: &str) -> Result<Self> {
         Ok(Self::new().and_words_query(lexical_index::Query::parse(text, Occur::Should)?))
     }
@@ -359,9 +359,6 @@ impl Query {
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(fault) = self.fault {
             return Err(Error::invalid(fault));
-        }
-        if let Some(words) = self.words_wanted() {
-            words.check_fields(&[TEXT_FIELD])?;
         }
         self.check_numbers()?;
         self.check_scores()?;

@@ -8,8 +8,10 @@ use crate::api::error::{Error, ErrorKind, Result};
 pub const MAX_KEY_LEN: usize = 1024;
 /// The longest metadata of a record in bytes, as JSON.
 pub const MAX_METADATA_LEN: usize = 1 << 20;
-/// The longest text of a record in bytes; a longer one is a blob.
+/// The longest text of a record in bytes; a longer one is a blob. What is indexed of a record, its fields as often as they count included, is no longer.
 pub const MAX_TEXT_LEN: usize = 64 << 20;
+/// The most bytes of all fields of a record, with their names.
+pub const MAX_FIELDS_LEN: usize = 1 << 20;
 
 /// A record to be stored: content, and what it is found by.
 ///
@@ -27,6 +29,7 @@ pub struct Record {
     pub(crate) key: Option<String>,
     pub(crate) metadata: Value,
     pub(crate) embeddings: Vec<(String, Vec<f32>)>,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +50,7 @@ impl Record {
     }
 
     fn new(content: Content) -> Self {
-        Self { content, key: None, metadata: Value::Null, embeddings: Vec::new() }
+        Self { content, key: None, metadata: Value::Null, embeddings: Vec::new(), fields: Vec::new() }
     }
 
     /// A name that no other record of the artifact has, up to [`MAX_KEY_LEN`] bytes.
@@ -69,6 +72,14 @@ impl Record {
         self
     }
 
+    /// A text beside the content, in a field of the artifact: `title`, which every artifact has, or one that [`Options::field`](crate::Options::field)
+    /// names. Its words are found together with those of the content, and count as often as the field says; and alone, by `title:word`. At most one text a
+    /// field, of at most [`MAX_FIELDS_LEN`] bytes in all.
+    pub fn field(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.fields.push((name.into(), text.into()));
+        self
+    }
+
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
@@ -86,7 +97,8 @@ impl Record {
     /// Bytes that it holds, about.
     pub(crate) fn held_bytes(&self) -> usize {
         let embeddings: usize = self.embeddings.iter().map(|(_, vector)| 4 * vector.len()).sum();
-        self.content().len() + self.key.as_ref().map_or(0, String::len) + embeddings + 256
+        let fields: usize = self.fields.iter().map(|(name, text)| name.len() + text.len()).sum();
+        fields + self.content().len() + self.key.as_ref().map_or(0, String::len) + embeddings + 256
     }
 
     pub(crate) fn metadata_map(&self) -> Option<&Map<String, Value>> {

@@ -49,6 +49,8 @@ pub struct Hit {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Snippet {
+    /// The field that it is of; `None`: the content.
+    pub field: Option<String>,
     /// The piece.
     pub text: String,
     /// What of it the query asked for, in bytes of the piece.

@@ -72,7 +72,8 @@ impl Engine {
             extended_for_reading(stored.clone(), &options)?
         } else {
             let settings = extended(stored.clone(), &options)?;
-            let is_new = settings.spaces.len() > stored.spaces.len();
+            let is_new =
+                settings.spaces.len() > stored.spaces.len() || settings.fields.len() > stored.fields.len();
             if is_new || settings_need_repair(&store.snapshot()) {
                 write_settings(&store, &settings, options.steps)?;
             }

@@ -312,7 +312,8 @@ impl Group {
         for (number, embedding) in pending {
             document.embed(number, embedding);
         }
-        self.bytes += document.text.as_ref().map_or(0, String::len) + 64;
+        let fields: usize = document.fields.iter().map(|(_, text)| text.len()).sum();
+        self.bytes += document.text.as_ref().map_or(0, String::len) + fields + 64;
         self.documents.push(document);
         Ok(())
     }

@@ -26,12 +26,12 @@ pub(super) fn settings_of(options: &Options) -> Result<Settings> {
     if let Some(language) = language {
         analyzer = analyzer.stem(language)?.common_elisions(language == Language::English);
     }
-    extended(Settings::new(analyzer), options)
+    extended(Settings::new(analyzer).with_fields(&options.fields, true)?, options)
 }
 
-/// Settings with the vector spaces of options, and with the model of their embedder.
+/// Settings with the vector spaces and the fields of options, and with the model of their embedder.
 pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings> {
-    let settings = settings.with_spaces(&options.spaces)?;
+    let settings = settings.with_spaces(&options.spaces)?.with_fields(&options.fields, false)?;
     #[cfg(feature = "embedder")]
     if let Some(embedder) = options.embedder.as_deref() {
         return settings.with_model(SpaceModel::from_embedder(embedder), embedder.dimension());
@@ -42,6 +42,7 @@ pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings
 /// Settings for reading: what they do not have cannot be added.
 pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Result<Settings> {
     options.spaces.iter().try_for_each(|(name, _)| settings.space(name).map(drop))?;
+    options.fields.iter().try_for_each(|(name, _)| settings.field(name).map(drop))?;
     #[cfg(feature = "embedder")]
     if options.embedder.is_some() && settings.meaning().is_none() {
         let message = "texts of this artifact are not embedded; open it for writing with this embedder, and call `reembed`";

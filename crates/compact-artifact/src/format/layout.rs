@@ -7,6 +7,16 @@ pub(crate) mod head {
     wire::layout!(7, KIND: 1, KEY_LEN: 2, METADATA_LEN: 4);
 }
 
+/// What the fields of a record that has some begin with.
+pub(crate) mod fields {
+    wire::layout!(4, LEN_BYTES: 4);
+}
+
+/// What each field of a record begins with.
+pub(crate) mod field {
+    wire::layout!(5, NAME_LEN: 1, TEXT_LEN: 4);
+}
+
 /// What the content of a record of embeddings begins with.
 pub(crate) mod embeddings {
     wire::layout!(8, SPACE: 4, COUNT: 4);
@@ -28,6 +38,42 @@ pub(super) fn encode_head(kind: u8, key_len: u16, metadata_len: u32) -> [u8; hea
 
 pub(super) fn decode_head(bytes: [u8; head::LEN]) -> (u8, u16, u32) {
     (bytes[head::KIND], u16_at(&bytes, head::KEY_LEN), u32_at(&bytes, head::METADATA_LEN))
+}
+
+/// The fields of a record, each with its name and text, behind their length.
+pub(super) fn encode_fields(fields: &[(String, String)]) -> Vec<u8> {
+    let mut bytes = vec![0; fields::LEN];
+    for (name, text) in fields {
+        let mut head = [0; field::LEN];
+        // Both were checked against their limits.
+        put(&mut head, field::NAME_LEN, [u8::try_from(name.len()).unwrap_or(0)]);
+        put(&mut head, field::TEXT_LEN, u32::try_from(text.len()).unwrap_or(0).to_le_bytes());
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    let len = u32::try_from(bytes.len() - fields::LEN).unwrap_or(0);
+    put(&mut bytes, fields::LEN_BYTES, len.to_le_bytes());
+    bytes
+}
+
+/// Length of the fields that follow.
+pub(super) fn decode_fields_len(bytes: [u8; fields::LEN]) -> u32 {
+    u32_at(&bytes, fields::LEN_BYTES)
+}
+
+/// Names and texts of the fields in these bytes; `None` if they are none.
+pub(crate) fn decode_fields(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let text = |bytes: &[u8]| Some(std::str::from_utf8(bytes).ok()?.to_owned());
+    while !bytes.is_empty() {
+        let (head, rest) = bytes.split_first_chunk::<{ field::LEN }>()?;
+        let (name, rest) = rest.split_at_checked(usize::from(head[field::NAME_LEN]))?;
+        let (content, rest) = rest.split_at_checked(u32_at(head, field::TEXT_LEN) as usize)?;
+        found.push((text(name)?, text(content)?));
+        bytes = rest;
+    }
+    Some(found)
 }
 
 /// The number of a space, and of embeddings.

@@ -3,10 +3,13 @@
 use metadata_index::check_metadata;
 use serde_json::Value;
 
-use super::layout::{self, head};
+use super::layout::{self, field, fields, head};
 use crate::api::entry::{Entry, Places};
-use crate::api::error::{Error, Result};
-use crate::api::record::{Content, Record, check_lengths};
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::record::{Content, MAX_FIELDS_LEN, Record, check_lengths};
+
+/// The most bytes of the fields of a record as they are stored: each of at least a byte of name.
+const MAX_ENCODED_FIELDS_LEN: u64 = (MAX_FIELDS_LEN * (1 + field::LEN)) as u64;
 
 /// What a record of the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +18,17 @@ pub(crate) enum Kind {
     Blob = 2,
     /// Not a record of the caller's but embeddings of some, on their way to an index: see [`super::embeddings`].
     Embeddings = 3,
+    TextWithFields = 4,
+    BlobWithFields = 5,
 }
 
 /// What stands before the content of a record, checked.
 pub(crate) fn encode_head(record: &Record) -> Result<Vec<u8>> {
-    let (kind, is_text) = match &record.content {
-        Content::Text(_) => (Kind::Text, true),
-        Content::Blob(_) => (Kind::Blob, false),
+    let (kind, is_text) = match (&record.content, record.fields.is_empty()) {
+        (Content::Text(_), true) => (Kind::Text, true),
+        (Content::Blob(_), true) => (Kind::Blob, false),
+        (Content::Text(_), false) => (Kind::TextWithFields, true),
+        (Content::Blob(_), false) => (Kind::BlobWithFields, false),
     };
     let metadata = match &record.metadata {
         Value::Null => Vec::new(),
@@ -37,7 +44,27 @@ pub(crate) fn encode_head(record: &Record) -> Result<Vec<u8>> {
     if record.key.as_deref() == Some("") {
         return Err(Error::invalid("a key: expected at least one byte"));
     }
-    Ok(head(kind, key, &metadata))
+    let mut head = head(kind, key, &metadata);
+    if !record.fields.is_empty() {
+        check_fields(&record.fields)?;
+        head.extend(layout::encode_fields(&record.fields));
+    }
+    Ok(head)
+}
+
+/// Names that are none, fields that stand twice, and more text than fields may have.
+fn check_fields(fields: &[(String, String)]) -> Result<()> {
+    for (at, (name, _)) in fields.iter().enumerate() {
+        if fields[..at].iter().any(|(other, _)| other == name) {
+            return Err(Error::invalid(format!("two texts of one record in the field {name:?}")));
+        }
+    }
+    let len: usize = fields.iter().map(|(name, text)| name.len() + text.len()).sum();
+    if len > MAX_FIELDS_LEN {
+        let message = format!("fields of {len} bytes; expected at most {MAX_FIELDS_LEN}");
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    Ok(())
 }
 
 /// The head of a record of embeddings.
@@ -58,19 +85,31 @@ pub(crate) fn decode(record: block_format::Record) -> Result<(Kind, Entry)> {
     let fixed = record.range(0..head::LEN as u64)?;
     let (kind, key_len, metadata_len) =
         layout::decode_head(*fixed.first_chunk().ok_or_else(|| fault("too short to be one"))?);
-    let kind = [Kind::Text, Kind::Blob, Kind::Embeddings].into_iter().find(|&known| known as u8 == kind);
+    let known = [Kind::Text, Kind::Blob, Kind::Embeddings, Kind::TextWithFields, Kind::BlobWithFields];
+    let kind = known.into_iter().find(|&known| known as u8 == kind);
     let kind =
         kind.ok_or_else(|| fault("of an unknown kind; written by a newer version, or by another program"))?;
     let key_end = head::LEN as u64 + u64::from(key_len);
-    let content = key_end + u64::from(metadata_len);
-    if content > record.len() {
-        return Err(fault("its key and metadata are longer than itself"));
+    let metadata_end = key_end + u64::from(metadata_len);
+    let mut fields = metadata_end..metadata_end;
+    if matches!(kind, Kind::TextWithFields | Kind::BlobWithFields) {
+        let begin = metadata_end + fields::LEN as u64;
+        let len = record.range(metadata_end..begin)?;
+        let len = len.first_chunk().ok_or_else(|| fault("it ends before its fields"))?;
+        fields = begin..begin + u64::from(layout::decode_fields_len(*len));
+        if fields.end - fields.start > MAX_ENCODED_FIELDS_LEN {
+            return Err(fault("its fields are longer than fields may be"));
+        }
     }
-    let (key, metadata) = (head::LEN as u64..key_end, key_end..content);
-    let is_text = kind == Kind::Text;
+    let content = fields.end;
+    if content > record.len() {
+        return Err(fault("its key, metadata and fields are longer than itself"));
+    }
+    let (key, metadata) = (head::LEN as u64..key_end, key_end..metadata_end);
+    let is_text = matches!(kind, Kind::Text | Kind::TextWithFields);
     check_lengths(is_text, key.end - key.start, metadata.end - metadata.start, record.len() - content)
         .map_err(|e| fault(&e.to_string()))?;
-    let places = Places { is_text, key, metadata, content };
+    let places = Places { is_text, key, metadata, fields, content };
     Ok((kind, Entry::new(record, places)))
 }
 

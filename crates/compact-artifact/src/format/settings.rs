@@ -10,17 +10,42 @@ use serde::{Deserialize, Serialize};
 use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::query::TEXT_FIELD;
 use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
 /// The most vector spaces of an artifact.
 pub(crate) const MAX_SPACES: usize = 1024;
+/// The most fields of an artifact beside the content.
+pub(crate) const MAX_FIELDS: usize = 64;
+/// The longest name of a field in bytes.
+pub(crate) const MAX_FIELD_NAME_LEN: usize = 51;
+/// How often the words of a field may count.
+pub(crate) const FIELD_WEIGHTS: std::ops::RangeInclusive<u32> = 1..=10;
 
 /// Everything that is kept.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) spaces: Vec<Space>,
     pub(crate) analyzer: Arc<Analyzer>,
+    pub(crate) fields: Vec<TextField>,
+}
+
+/// A field of texts beside the content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TextField {
+    pub(crate) name: String,
+    /// How often its words count where they are looked for together with those of the content.
+    pub(crate) weight: u32,
+}
+
+/// The field that every artifact has.
+fn title() -> TextField {
+    TextField { name: "title".to_owned(), weight: 2 }
+}
+
+fn fields_of_every_artifact() -> Vec<TextField> {
+    vec![title()]
 }
 
 /// As JSON, so that a later version can add to it.
@@ -29,6 +54,8 @@ struct Stored {
     version: u32,
     analyzer: [u8; 8],
     spaces: Vec<StoredSpace>,
+    #[serde(default = "fields_of_every_artifact")]
+    fields: Vec<TextField>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,7 +87,46 @@ const VERSION: u32 = 1;
 
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
-        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer) }
+        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer), fields: fields_of_every_artifact() }
+    }
+
+    /// These settings, and the fields that they do not have yet. In a `new` artifact the title may count otherwise than by default.
+    pub(crate) fn with_fields(mut self, fields: &[(String, u32)], new: bool) -> Result<Self> {
+        for (name, weight) in fields {
+            check_field(name, *weight)?;
+            let field = TextField { name: name.clone(), weight: *weight };
+            let is_full = self.fields.len() == MAX_FIELDS;
+            match self.fields.iter_mut().find(|known| known.name == *name) {
+                Some(known) if *known == field => {}
+                Some(known) if new => *known = field,
+                Some(known) => {
+                    let message = format!(
+                        "field {name:?} was set up to count {} times, and is opened to count {weight} times",
+                        known.weight
+                    );
+                    return Err(Error::new(ErrorKind::SettingsMismatch, message));
+                }
+                None if is_full => {
+                    return Err(Error::invalid(format!("expected at most {MAX_FIELDS} fields")));
+                }
+                None => self.fields.push(field),
+            }
+        }
+        Ok(self)
+    }
+
+    /// The names of the content and of all fields, by their numbers in indexes of words.
+    pub(crate) fn word_fields(&self) -> Vec<&str> {
+        [TEXT_FIELD].into_iter().chain(self.fields.iter().map(|field| field.name.as_str())).collect()
+    }
+
+    /// A field and its number among the fields.
+    pub(crate) fn field(&self, name: &str) -> Result<(usize, &TextField)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+            let message = format!("there is no field {name:?}; the artifact has {names:?}");
+            Error::new(ErrorKind::NoSuchField, message)
+        })
     }
 
     /// These settings, and the spaces that they do not have yet.
@@ -194,8 +260,12 @@ impl Settings {
             model: space.model.as_ref().map(|model| StoredModel { id: model.id.clone(), hash: model.hash }),
             stage: space.stage,
         });
-        let stored =
-            Stored { version: VERSION, analyzer: self.analyzer.identity(), spaces: spaces.collect() };
+        let stored = Stored {
+            version: VERSION,
+            analyzer: self.analyzer.identity(),
+            spaces: spaces.collect(),
+            fields: self.fields.clone(),
+        };
         // Strings and integers of 64 bits: nothing that JSON could refuse.
         serde_json::to_vec(&stored).unwrap_or_default()
     }
@@ -246,8 +316,24 @@ impl Settings {
                 return Err(fault("two vector spaces that texts are embedded in"));
             }
         }
-        Ok(Self { spaces, ..Self::new(Analyzer::from_identity(stored.analyzer)?) })
+        let fields: Vec<_> = stored.fields.into_iter().map(|field| (field.name, field.weight)).collect();
+        let settings =
+            Self { spaces, fields: Vec::new(), ..Self::new(Analyzer::from_identity(stored.analyzer)?) };
+        // Checked as when they were set up.
+        settings.with_fields(&fields, false).map_err(fault)
     }
+}
+
+fn check_field(name: &str, weight: u32) -> Result<()> {
+    if name.is_empty() || name.len() > MAX_FIELD_NAME_LEN || name == TEXT_FIELD {
+        return Err(Error::invalid(format!(
+            "a field {name:?}; expected a name of 1 to {MAX_FIELD_NAME_LEN} bytes other than {TEXT_FIELD:?}, which is the content"
+        )));
+    }
+    if !FIELD_WEIGHTS.contains(&weight) {
+        return Err(Error::invalid(format!("field {name:?} counts {weight} times; expected 1 to 10")));
+    }
+    Ok(())
 }
 
 fn described(options: &SpaceOptions) -> String {

@@ -18,6 +18,8 @@ use crate::trace::event;
 
 pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) -> Result<SearchResults> {
     query.check()?;
+    let fields = state.settings.word_fields();
+    query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
     let counters = &resources.counters;
     Counters::add(&counters.searches, 1);
@@ -76,12 +78,9 @@ fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mu
         let fetched = entry.and_then(|entry| {
             hit.record = entry;
             let Some(len) = query.snippet else { return Ok(()) };
-            hit.snippet = hit
-                .record
-                .as_ref()
-                .filter(|entry| entry.is_text())
-                .map(|entry| snippet(state, &words, entry, len))
-                .transpose()?;
+            if let Some(entry) = &hit.record {
+                hit.snippet = snippet(state, &words, entry, len)?;
+            }
             Ok(())
         });
         if let Err(e) = fetched {
@@ -90,11 +89,38 @@ fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mu
     }
 }
 
-fn snippet(state: &State, words: &lexical_index::Query, entry: &Entry, len: usize) -> Result<Snippet> {
-    let text = entry.text()?;
-    let found = lexical_index::snippet(&state.settings.analyzer, words, &text, len);
+/// Of the content, or of the first field with something to show where the content has nothing.
+fn snippet(
+    state: &State,
+    words: &lexical_index::Query,
+    entry: &Entry,
+    len: usize,
+) -> Result<Option<Snippet>> {
+    let piece = |text: &str, field: Option<String>| piece_of(state, words, text, len, field);
+    let of_content = if entry.is_text() { Some(piece(&entry.text()?, None)) } else { None };
+    if of_content.as_ref().is_some_and(|snippet| !snippet.highlights.is_empty()) {
+        return Ok(of_content);
+    }
+    for (name, text) in entry.fields()? {
+        let of_field = piece(&text, Some(name));
+        if !of_field.highlights.is_empty() {
+            return Ok(Some(of_field));
+        }
+    }
+    Ok(of_content)
+}
+
+fn piece_of(
+    state: &State,
+    words: &lexical_index::Query,
+    text: &str,
+    len: usize,
+    field: Option<String>,
+) -> Snippet {
+    let found = lexical_index::snippet(&state.settings.analyzer, words, text, len);
     let start = found.range.start;
-    Ok(Snippet {
+    Snippet {
+        field,
         is_cut_before: start > 0,
         is_cut_after: found.range.end < text.len(),
         text: text[found.range].to_owned(),
@@ -103,5 +129,5 @@ fn snippet(state: &State, words: &lexical_index::Query, entry: &Entry, len: usiz
             .into_iter()
             .map(|range| range.start - start..range.end - start)
             .collect(),
-    })
+    }
 }

@@ -139,7 +139,7 @@ mod tests {
         let near: Vec<(u64, f32)> = (0..200u16).map(|i| (i.into(), 1.0 - f32::from(i) / 200.0)).collect();
         let words = List { absent: Some(0.0), ..list(1.0, &[(777, 9.0)]) };
         let order = order(Fusion::Normalized, &[words, list(1.0, &near)]);
-        assert_eq!((order[0], order.len()), (777, 201));
+        assert_eq!((order[0], order.len()), (777, 101));
     }
 
     #[test]

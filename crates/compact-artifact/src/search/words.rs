@@ -16,6 +16,7 @@ impl Search<'_> {
         let begun = Instant::now();
         let state = self.state;
         let words = &*self.resources.words.asked(words);
+        let fields = state.settings.word_fields();
         let (k1, b) = self.resources.words.bm25;
         list.hits.clear();
         loop {
@@ -31,7 +32,7 @@ impl Search<'_> {
                 .flat_map(|filter| views.iter().map(|(at, _)| Some(&filter[*at])))
                 .collect();
             let searched = Searcher::new(&state.settings.analyzer, segments)
-                .and_then(|searcher| searcher.bm25(k1, b)?.search(words, len, &filters));
+                .and_then(|searcher| searcher.fields(&fields)?.bm25(k1, b)?.search(words, len, &filters));
             match searched {
                 Ok(found) => {
                     list.is_whole = found.hits.len() < len;

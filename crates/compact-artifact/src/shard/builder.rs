@@ -13,7 +13,6 @@ use super::ids::IdsBuilder;
 use super::layout::{SectionKind, ShardWriter};
 use super::reader::Shard;
 use crate::api::error::Result;
-use crate::api::query::TEXT_FIELD;
 use crate::format::embeddings::{Embedding, original_len};
 use crate::format::settings::Settings;
 
@@ -24,6 +23,8 @@ pub(crate) struct Document<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) metadata: Option<&'a Map<String, Value>>,
     pub(crate) text: Option<&'a str>,
+    /// Names and texts of its fields.
+    pub(crate) fields: Vec<(&'a str, &'a str)>,
     /// By the number of the space.
     pub(crate) embeddings: Vec<(usize, &'a Embedding)>,
 }
@@ -111,10 +112,27 @@ fn assemble(
 }
 
 fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryIndex> {
-    let mut words = MemoryIndex::new(Arc::clone(&settings.analyzer), &[TEXT_FIELD], true)?;
+    // Fields that no document has, and that stand behind all that one has, take no room.
+    let numbers = |document: &Document<'_>| -> Result<usize> {
+        let numbers = document.fields.iter().map(|(name, _)| Ok(settings.field(name)?.0 + 1));
+        numbers.collect::<Result<Vec<usize>>>().map(|numbers| numbers.into_iter().max().unwrap_or(0))
+    };
+    let mut used = 0;
+    for document in documents.iter().filter(|document| !document.fields.is_empty()) {
+        used = used.max(numbers(document)?);
+    }
+    let names = settings.word_fields();
+    let mut words = MemoryIndex::new(Arc::clone(&settings.analyzer), &names[..=used], true)?;
+    let mut texts = Vec::new();
     for document in documents {
-        let text = document.text.map(|text| (0, text));
-        words.add(text.as_slice())?;
+        texts.clear();
+        for (name, text) in &document.fields {
+            let (number, field) = settings.field(name)?;
+            texts.extend((0..field.weight).map(|_| (0, *text)));
+            texts.push((number + 1, *text));
+        }
+        texts.extend(document.text.map(|text| (0, text)));
+        words.add(&texts)?;
     }
     Ok(words)
 }

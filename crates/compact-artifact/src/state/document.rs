@@ -15,6 +15,7 @@ pub(crate) struct OwnedDocument {
     pub(crate) key: Option<String>,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) text: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
     pub(crate) embeddings: Vec<(usize, Embedding)>,
 }
 
@@ -22,8 +23,8 @@ impl OwnedDocument {
     /// Without embeddings.
     pub(crate) fn read(entry: &Entry) -> Result<Self> {
         let text = if entry.is_text() { Some(entry.text()?.into_owned()) } else { None };
-        let (key, metadata) = (entry.key()?, entry.metadata()?);
-        Ok(Self { id: entry.id(), key, metadata, text, embeddings: Vec::new() })
+        let (key, metadata, fields) = (entry.key()?, entry.metadata()?, entry.fields()?);
+        Ok(Self { id: entry.id(), key, metadata, text, fields, embeddings: Vec::new() })
     }
 
     pub(crate) fn as_document(&self) -> Document<'_> {
@@ -32,6 +33,7 @@ impl OwnedDocument {
             key: self.key.as_deref(),
             metadata: Some(&self.metadata),
             text: self.text.as_deref(),
+            fields: self.fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
             embeddings: self.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
         }
     }

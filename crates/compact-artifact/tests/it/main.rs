@@ -15,6 +15,8 @@ mod crash;
 mod damage;
 /// The examples do what they say.
 mod examples;
+/// Texts in fields beside the content.
+mod fields;
 /// What `stats` says, against the files, the maps and the allocator.
 mod figures;
 /// Flipped bits, and every question asked after each.

@@ -133,9 +133,9 @@ fn wrong_queries_are_refused() {
         assert_eq!(e.kind(), ErrorKind::InvalidQuery, "{text}");
         assert!(e.to_string().starts_with("at byte "), "{e}");
     }
-    let e = artifact.search(&Query::parse("a title:b").unwrap()).unwrap_err();
+    let e = artifact.search(&Query::parse("a subject:b").unwrap()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::InvalidQuery);
-    assert!(e.to_string().contains("at byte 2: there is no field \"title\""), "{e}");
+    assert!(e.to_string().contains("at byte 2: there is no field \"subject\""), "{e}");
     let e = compact_artifact::Error::from("{\"i\": {\"$like\": 3}}".parse::<Filter>().unwrap_err());
     assert_eq!(e.kind(), ErrorKind::InvalidFilter);
     assert_eq!(

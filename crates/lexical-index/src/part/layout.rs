@@ -52,6 +52,18 @@ impl Fields {
         }
     }
 
+    /// Whether these are the first of the other ones, and positions are kept in both or in neither.
+    pub(crate) fn begin(&self, other: &Self) -> bool {
+        self.positions == other.positions && other.names.starts_with(&self.names)
+    }
+
+    /// These, and further ones.
+    pub(crate) fn extended(&self, names: &[&str]) -> Result<Self> {
+        let known = self.names.iter().map(String::as_str);
+        let all: Vec<&str> = known.chain(names.iter().copied().skip(self.len())).collect();
+        Self::new(&all, self.positions)
+    }
+
     /// Of no index at all.
     pub(crate) fn none() -> Self {
         Self { names: Vec::new(), positions: false }

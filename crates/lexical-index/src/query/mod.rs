@@ -176,6 +176,19 @@ impl Query {
         Ok(query)
     }
 
+    /// This query, where what names no field is looked for in this one, not in all.
+    #[must_use]
+    pub fn with_default_field(mut self, name: &str) -> Self {
+        for clause in &mut self.clauses {
+            match &mut clause.wanted {
+                Wanted::Match(_, field @ None) => *field = Some(name.to_owned()),
+                Wanted::Match(..) => {}
+                Wanted::Group(group) => *group = std::mem::take(group).with_default_field(name),
+            }
+        }
+        self
+    }
+
     /// Refuses a query that names another field than these.
     pub fn check_fields(&self, known: &[&str]) -> Result<()> {
         for clause in &self.clauses {

@@ -112,6 +112,11 @@ impl<'a> Segment<'a> {
         self.part.find(field, term).map_or(1, |entry| entry.map_or(0, |entry| entry.df()))
     }
 
+    /// Whether it has a field; otherwise no text of it has.
+    fn has_field(&self, field: usize) -> bool {
+        field < self.fields().len()
+    }
+
     fn cursor<'s>(&'s self, field: usize, term: &[u8], weigh: Weigh<'s>) -> Result<Option<Cursor<'s>>> {
         let entry = self.part.find(field, term)?;
         Ok(entry.map(|entry| Cursor::new(entry, self.rows(), weigh)))
@@ -119,9 +124,11 @@ impl<'a> Segment<'a> {
 }
 
 impl<'a> Searcher<'a> {
-    /// Segments that were made with this analyzer and have the same fields.
+    /// Segments that were made with this analyzer. They have the same fields, or some have only the first of those that others have, because no
+    /// text of theirs is in the others.
     pub fn new(analyzer: &'a Analyzer, segments: Vec<Segment<'a>>) -> Result<Self> {
-        let fields = segments.first().map_or(Fields::none(), |segment| segment.fields().clone());
+        let longest = segments.iter().map(Segment::fields).max_by_key(|fields| fields.len());
+        let fields = longest.map_or(Fields::none(), Fields::clone);
         for (i, segment) in segments.iter().enumerate() {
             let made_with = segment.part.header().analyzer;
             if made_with != analyzer.identity() {
@@ -132,9 +139,9 @@ impl<'a> Searcher<'a> {
                 );
                 return Err(Error::new(ErrorKind::Mismatch, message));
             }
-            if *segment.fields() != fields {
+            if !segment.fields().begin(&fields) {
                 let message =
-                    format!("segment {i} has other fields than the first, or differs in keeping positions");
+                    format!("segment {i} has other fields than another one, or differs in keeping positions");
                 return Err(Error::new(ErrorKind::Mismatch, message));
             }
         }
@@ -157,13 +164,24 @@ impl<'a> Searcher<'a> {
 
     fn with_constants(mut self, constants: Constants) -> Self {
         let tokens = |field: usize| {
-            let of_each = self.segments.iter().map(|segment| segment.part.header().stats[field].tokens);
-            of_each.fold(0, u64::saturating_add)
+            let of_each = self.segments.iter().filter_map(|segment| segment.part.header().stats.get(field));
+            of_each.fold(0, |sum: u64, stats| sum.saturating_add(stats.tokens))
         };
         let saturation = |field| Saturation::new(constants, tokens(field), self.rows);
         self.saturations = (0..self.fields.len()).map(saturation).collect();
         self.constants = constants;
         self
+    }
+
+    /// The names of all fields, of which the segments may have only the first: a query of one that no segment has finds nothing.
+    pub fn fields(mut self, names: &[&str]) -> Result<Self> {
+        if !self.segments.is_empty() && names.len() > self.fields.len() {
+            self.fields = self.fields.extended(names)?;
+            self.weights.resize(self.fields.len(), 1.0);
+            let constants = self.constants;
+            self = self.with_constants(constants);
+        }
+        Ok(self)
     }
 
     /// Multiplies what is found in a field: 1 by default.
@@ -266,6 +284,9 @@ impl<'a> Searcher<'a> {
     }
 
     fn leaf<'s>(&'s self, segment: &'s Segment<'_>, wanted: &Terms, scale: f64) -> Result<Option<Leaf<'s>>> {
+        if !segment.has_field(wanted.field) {
+            return Ok(None);
+        }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below ALL_UNITS")]
         let weight = ((wanted.weight * scale) as u32).max(1);
         let weigh = Weigh {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use row_set::RowSet;
 
 use super::{index_of, part_of, texts};
-use crate::{Analyzer, ErrorKind, MemoryIndex, merge};
+use crate::{Analyzer, ErrorKind, MemoryIndex, Occur, Part, Query, Searcher, Segment, merge};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
@@ -44,6 +44,54 @@ fn all_texts_in_three_parts_merge_into_the_bytes_of_one() {
     let mut built = Vec::new();
     index_of(&texts, true).write(&mut built).unwrap();
     assert!(merged == built);
+}
+
+#[test]
+fn parts_that_have_only_the_first_fields_are_searched_and_merged_with_those_that_have_more() {
+    let analyzer = std::sync::Arc::new(Analyzer::new());
+    let index = |fields: &[&str], texts: &[&[(usize, &str)]]| {
+        let mut index = MemoryIndex::new(std::sync::Arc::clone(&analyzer), fields, true).unwrap();
+        for texts in texts {
+            index.add(texts).unwrap();
+        }
+        index
+    };
+    let (few, many) = (&["text"][..], &["text", "title"][..]);
+    let first = part_of(&index(few, &[&[(0, "cat dog")], &[(0, "mouse")]]));
+    let second = part_of(&index(many, &[&[(0, "cat"), (1, "dog house")]]));
+    let built = part_of(&index(many, &[&[(0, "cat dog")], &[(0, "mouse")], &[(0, "cat"), (1, "dog house")]]));
+    let mut merged = Vec::new();
+    merge(&[(&first, None), (&second, None)], &mut merged).unwrap();
+    let merged = Part::open(merged).unwrap();
+    let found = |parts: &[&Part<Vec<u8>>], query: &str| -> Vec<(usize, u32, u32)> {
+        let segments = parts.iter().map(|part| Segment::new(part)).collect();
+        let searcher =
+            Searcher::new(&analyzer, segments).unwrap().fields(&["text", "title", "more"]).unwrap();
+        let hits = searcher.search(&Query::parse(query, Occur::Should).unwrap(), 10, &[]).unwrap().hits;
+        hits.iter().map(|hit| (hit.segment, hit.row, hit.score.to_bits())).collect()
+    };
+    for query in [
+        "dog",
+        "title:dog",
+        "text:dog cat",
+        "title:\"dog house\"",
+        "-title:house cat",
+        "more:dog",
+        "ho*",
+        "hose~",
+    ] {
+        let apart = found(&[&first, &second], query);
+        let apart: Vec<_> =
+            apart.iter().map(|&(part, row, score)| (0, row + 2 * part as u32, score)).collect();
+        assert_eq!(apart, found(&[&built], query), "{query}");
+        assert_eq!(apart, found(&[&merged], query), "{query}");
+    }
+    assert_eq!(found(&[&first], "title:dog"), []);
+    let other = part_of(&index(&["title"], &[]));
+    assert_eq!(
+        merge(&[(&first, None), (&other, None)], std::io::sink()).unwrap_err().kind(),
+        ErrorKind::Mismatch
+    );
 }
 
 #[test]

@@ -29,7 +29,7 @@ Texts are embedded as they are added, so that they are found by meaning as well 
 key is the path.
 A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
 
-  {\"key\": \"k1\", \"text\": \"...\", \"metadata\": {\"year\": 1969}, \"vectors\": {\"text\": [0.1, 0.2]}}
+  {\"key\": \"k1\", \"title\": \"...\", \"text\": \"...\", \"metadata\": {\"year\": 1969}, \"vectors\": {\"text\": [0.1, 0.2]}}
 
 All but `text` may be left out; `blob` (base64) may stand in its place; other fields are errors.
 
@@ -276,7 +276,7 @@ fn add_blob(args: &Args, source: &Source, sink: &mut Sink<'_>, bar: &Progress) -
 }
 
 fn document(key: String, content: Content, metadata: Map<String, Value>) -> Document {
-    Document { key: Some(key), content, metadata, vectors: Vec::new() }
+    Document { key: Some(key), content, metadata, vectors: Vec::new(), fields: Vec::new() }
 }
 
 /// What errors name.

@@ -59,7 +59,13 @@ impl Data {
             for (space, _) in &spaces {
                 vectors.extend(snapshot.embedding(entry.id(), space)?.map(|vector| (space.clone(), vector)));
             }
-            documents.push(Document { key: entry.key()?, content, metadata: entry.metadata()?, vectors });
+            documents.push(Document {
+                key: entry.key()?,
+                content,
+                metadata: entry.metadata()?,
+                vectors,
+                fields: entry.fields()?,
+            });
         }
         Ok(Self { name: path.display().to_string(), documents, spaces })
     }

@@ -143,7 +143,9 @@ impl Engine {
         }
         let id = state.records.next_id();
         let (key, metadata) = (record.key.as_deref(), record.metadata_map());
-        let document = Document { id, key, metadata, text: None, embeddings: Vec::new() };
+        record.fields.iter().try_for_each(|(name, _)| state.settings.field(name).map(drop))?;
+        let fields = record.fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let document = Document { id, key, metadata, text: None, fields, embeddings: Vec::new() };
         let shard = build(&state.settings, id.0..id.0 + 1, &[document], RoaringTreemap::new())?;
         let inside = self.callers.enter();
         self.store.put_reader(head.as_slice().chain(content), self.options.durability)?;

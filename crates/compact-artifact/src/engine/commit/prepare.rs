@@ -6,8 +6,8 @@ use block_format::{Durability, RecordId, Workers};
 use metadata_index::Filter;
 
 use crate::api::batch::{Batch, Op};
-use crate::api::error::{Error, Result};
-use crate::api::record::Record;
+use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::record::{MAX_TEXT_LEN, Record};
 #[cfg(feature = "embedder")]
 use crate::api::space::Space;
 use crate::format::embeddings::Embedding;
@@ -59,6 +59,7 @@ impl PreparedRecord {
             key: self.record.key.as_deref(),
             metadata: self.record.metadata_map(),
             text: self.record.as_text(),
+            fields: self.record.fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
             embeddings: self.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
         }
     }
@@ -76,6 +77,7 @@ pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Re
     if replace && record.key.is_none() {
         return Err(Error::invalid("an upsert of a record without a key; use `add`"));
     }
+    check_indexed_len(record, settings)?;
     let mut embeddings: Vec<(usize, Embedding)> = Vec::with_capacity(record.embeddings.len());
     for (name, vector) in &record.embeddings {
         let (number, space) = settings.space(name)?;
@@ -85,6 +87,22 @@ pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Re
         embeddings.push((number, Embedding::new(space, vector)?));
     }
     Ok((head, embeddings))
+}
+
+/// Refuses a field that the artifact does not have, and more text than an index takes of one record.
+fn check_indexed_len(record: &Record, settings: &Settings) -> Result<()> {
+    let mut len = record.as_text().map_or(0, str::len);
+    for (name, text) in &record.fields {
+        let times = settings.field(name)?.1.weight as usize + 1;
+        len = len.saturating_add(text.len().saturating_mul(times));
+    }
+    if len > MAX_TEXT_LEN {
+        let message = format!(
+            "a text of {len} bytes with its fields as often as they count; expected at most {MAX_TEXT_LEN}"
+        );
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    Ok(())
 }
 
 impl Prepared {

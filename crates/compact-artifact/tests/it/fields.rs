@@ -1,0 +1,120 @@
+//! Texts in fields beside the content: found together with it and alone, kept through everything.
+
+use compact_artifact::{
+    CompactArtifact, ErrorKind, MAX_FIELDS_LEN, MAX_TEXT_LEN, Options, Query, Record, RecordId,
+};
+
+fn found(artifact: &CompactArtifact, query: &str) -> Vec<u64> {
+    let query = Query::parse(query).unwrap().k(100);
+    artifact.search(&query).unwrap().hits.iter().map(|hit| hit.id.0).collect()
+}
+
+fn records() -> Vec<Record> {
+    vec![
+        Record::text("a story of two cats").field("title", "The Dogs of War"),
+        Record::text("a dog in a text on cats and mice"),
+        Record::blob([0xff, 0, 1]).field("title", "Picture of a whale"),
+        Record::text("nothing here").field("title", "Other").field("author", "Dog, John"),
+    ]
+}
+
+fn check(artifact: &CompactArtifact) {
+    assert_eq!(found(artifact, "title:dog"), [0]);
+    assert_eq!(found(artifact, "author:john"), [3]);
+    assert_eq!(found(artifact, "whale"), [2], "a blob is found by its title");
+    assert_eq!(found(artifact, "title:\"dogs of war\""), [0]);
+    assert_eq!(found(artifact, "\"war story\""), [0; 0], "no phrase spans title and content");
+    assert_eq!(found(artifact, "title:(whale OR war) -picture"), [0]);
+    assert_eq!(found(artifact, "+cat -title:dog"), [1]);
+    let mut all = found(artifact, "dog");
+    assert_eq!(all[0], 0, "a word of the title counts twice");
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 3]);
+    let entry = artifact.get(RecordId(3)).unwrap().unwrap();
+    assert_eq!(entry.text().unwrap(), "nothing here");
+    assert_eq!(entry.field("author").unwrap().as_deref(), Some("Dog, John"));
+    assert_eq!(entry.fields().unwrap().len(), 2);
+    assert_eq!(artifact.get(RecordId(1)).unwrap().unwrap().field("title").unwrap(), None);
+    assert_eq!(artifact.get(RecordId(2)).unwrap().unwrap().bytes().unwrap()[..], [0xff, 0, 1]);
+    let shown = artifact.search(&Query::words("war").snippet(40)).unwrap();
+    let snippet = shown.hits[0].snippet.as_ref().unwrap();
+    assert_eq!((snippet.field.as_deref(), snippet.text.as_str()), (Some("title"), "The Dogs of War"));
+    let shown = artifact.search(&Query::words("cats").snippet(40)).unwrap();
+    assert!(shown.hits.iter().all(|hit| hit.snippet.as_ref().unwrap().field.is_none()));
+}
+
+#[test]
+fn fields_are_found_together_and_alone_in_the_log_sealed_reopened_merged_and_packed() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = Options::new().field("author", 1).create(&path).unwrap();
+    artifact.add_batch(records()).unwrap();
+    check(&artifact);
+    drop(artifact); // not closed: recovery indexes the log
+    let artifact = CompactArtifact::open(&path).unwrap();
+    check(&artifact);
+    artifact.seal().unwrap();
+    check(&artifact);
+    artifact.add_text("a plain one without any field").unwrap();
+    artifact.seal().unwrap();
+    check(&artifact);
+    artifact.compact(usize::MAX).unwrap();
+    check(&artifact);
+    artifact.pack(temp.path().join("a.pack")).unwrap();
+    check(&CompactArtifact::open_read_only(temp.path().join("a.pack")).unwrap());
+    artifact.close().unwrap();
+    check(&CompactArtifact::open_read_only(&path).unwrap());
+}
+
+#[test]
+fn an_artifact_without_texts_in_fields_takes_a_query_of_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    assert_eq!(found(&artifact, "title:dog dog"), [0; 0]);
+    artifact.add_text("a dog").unwrap();
+    assert_eq!(found(&artifact, "title:dog"), [0; 0]);
+    assert_eq!(found(&artifact, "title:cat dog text:dog"), [0]);
+    let unknown = artifact.search(&Query::parse("subject:dog").unwrap()).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::InvalidQuery);
+    assert!(unknown.to_string().contains("the fields are text, title"), "{unknown}");
+}
+
+#[test]
+fn fields_that_cannot_be_are_refused_and_nothing_is_added() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    let refused = [
+        (Record::text("x").field("subject", "y"), ErrorKind::NoSuchField),
+        (Record::text("x").field("text", "y"), ErrorKind::NoSuchField),
+        (Record::text("x").field("title", "y").field("title", "z"), ErrorKind::InvalidArgument),
+        (Record::text("x").field("title", "y".repeat(MAX_FIELDS_LEN)), ErrorKind::TooLarge),
+        (Record::text("x".repeat(MAX_TEXT_LEN)).field("title", "y"), ErrorKind::TooLarge),
+    ];
+    for (record, kind) in refused {
+        assert_eq!(artifact.add(record).unwrap_err().kind(), kind);
+    }
+    assert_eq!(artifact.len(), 0);
+    artifact.add(Record::text("").field("title", "")).unwrap();
+}
+
+#[test]
+fn the_weight_of_a_field_is_kept_and_another_one_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    for weight in [0, 11] {
+        let refused = Options::new().field("title", weight).create(&path).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    }
+    let heavy = Options::new().field("title", 10).create(&path).unwrap();
+    let often = format!("{} {}", "cat ".repeat(4), "dog ".repeat(40));
+    heavy.add_batch([Record::text(often), Record::text("dog ".repeat(40)).field("title", "cat")]).unwrap();
+    assert_eq!(found(&heavy, "cat"), [1, 0]);
+    heavy.close().unwrap();
+    let refused = Options::new().field("title", 2).open(&path).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::SettingsMismatch);
+    let reopened = Options::new().field("title", 10).field("author", 3).open(&path).unwrap();
+    reopened.add(Record::text("x").field("author", "cat")).unwrap();
+    assert_eq!(found(&reopened, "author:cat"), [2]);
+    reopened.close().unwrap();
+    assert_eq!(found(&CompactArtifact::open_read_only(&path).unwrap(), "author:cat"), [2]);
+}
