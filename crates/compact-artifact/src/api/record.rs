@@ -1,5 +1,7 @@
 //! A record as a caller has it, and how long what it holds may be.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -80,6 +82,11 @@ impl Record {
         self
     }
 
+    /// What is embedded of a text: its fields in their order and the content, as sentences.
+    pub(crate) fn meant(&self) -> Option<Cow<'_, str>> {
+        self.as_text().map(|text| meant(&self.fields, text))
+    }
+
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Text(text) => Some(text),
@@ -104,6 +111,15 @@ impl Record {
     pub(crate) fn metadata_map(&self) -> Option<&Map<String, Value>> {
         self.metadata.as_object()
     }
+}
+
+/// What is embedded of a text with fields.
+pub(crate) fn meant<'t>(fields: &[(String, String)], text: &'t str) -> Cow<'t, str> {
+    if fields.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let sentences: Vec<&str> = fields.iter().map(|(_, text)| text.as_str()).chain([text]).collect();
+    Cow::Owned(sentences.join(". "))
 }
 
 /// Whether a record may be so long. The writer asks before it stores, the reader when it has read the lengths.

@@ -10,6 +10,7 @@ use super::core::Engine;
 use super::policy;
 use super::settings::write_settings;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::record::meant;
 use crate::api::reports::ReembedReport;
 use crate::api::space::SpaceModel;
 use crate::format::record::{self, Kind};
@@ -66,7 +67,7 @@ impl Engine {
             if !entry.is_text() || state.locate(id).is_none() || state.embedding(id, number)?.is_some() {
                 continue;
             }
-            let text = entry.text()?.into_owned();
+            let text = meant(&entry.fields()?, &entry.text()?).into_owned();
             bytes += text.len();
             texts.push((id, text));
             if texts.len() >= policy::REEMBED_TEXTS || bytes >= policy::REEMBED_BYTES {

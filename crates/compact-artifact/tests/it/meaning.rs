@@ -253,6 +253,18 @@ fn a_record_that_is_given_an_embedding_keeps_it() {
 }
 
 #[test]
+fn a_title_is_a_part_of_what_a_text_means() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = CompactArtifact::create(&path).unwrap();
+    artifact.add(Record::text("about 17").field("title", "a cat").key("titled")).unwrap();
+    artifact.reembed(Toy::new("toy")).unwrap();
+    assert_eq!(keys(&artifact, &Query::meaning("feline")), ["titled"]);
+    artifact.add(Record::text("about 18").field("title", "the sea").key("later")).unwrap();
+    assert_eq!(keys(&artifact, &Query::meaning("ocean").k(1)), ["later"]);
+}
+
+#[test]
 fn an_artifact_moves_to_another_model_beside_writers_and_goes_on_after_an_error() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");

@@ -1,5 +1,6 @@
 //! A batch, checked as far as it can be without knowing what else is there: what is wrong with it fails its own caller only.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use block_format::{Durability, RecordId, Workers};
@@ -155,7 +156,8 @@ impl Prepared {
                 _ => None,
             });
             let mut puts: Vec<&mut PreparedRecord> = puts.filter(lacks).collect();
-            let texts: Vec<&str> = puts.iter().filter_map(|put| put.record.as_text()).collect();
+            let texts: Vec<Cow<'_, str>> = puts.iter().filter_map(|put| put.record.meant()).collect();
+            let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
             let embeddings = match texts.as_slice() {
                 [] => None,
                 texts => meaning.embed_documents(space, texts, workers)?,
