@@ -250,7 +250,7 @@ fn questions(artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<Ques
     let mut asked = vec![
         Question {
             title: "Words",
-            command: "small domestic animal".to_owned(),
+            command: "small domestic animal --words".to_owned(),
             query: Query::words("small domestic animal"),
         },
         Question {
@@ -270,19 +270,19 @@ fn questions(artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<Ques
         },
         Question {
             title: "Words among verbs",
-            command: "move quickly --filter '{\"pos\": \"verb\"}'".to_owned(),
+            command: "move quickly --words --filter '{\"pos\": \"verb\"}'".to_owned(),
             query: Query::words("move quickly").filter(verbs()),
         },
     ];
     let dog = "n02084071";
     if artifact.is_model_at_hand() {
-        for (title, text) in [
-            ("Words and meaning, where no word need be the same", "fear of small rooms"),
-            ("", "a machine that flies"),
-            ("", "study of the stars"),
-        ] {
-            asked.push(Question { title, command: text.to_owned(), query: Query::text(text) });
+        for text in ["fear of small rooms", "someone who studies the stars", "doctor for animals"] {
+            let title = "By meaning, whether or not a word is the same";
+            asked.push(Question { title, command: format!("{text} --meaning"), query: Query::meaning(text) });
         }
+        let text = "large ship for war";
+        let title = "By words and meaning at once, as a search is without options";
+        asked.push(Question { title, command: text.to_owned(), query: Query::text(text) });
         if let Some(id) = snapshot.id_of_key(dog)? {
             asked.push(Question {
                 title: "What means something like \"dog\"",
