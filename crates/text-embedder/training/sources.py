@@ -191,7 +191,7 @@ def read_story(pattern, quote):
 
     def read(archive):
         for _, text in members(archive, pattern):
-            said = (re.sub(r"\s+", " ", re.sub(r"<[^>]*>|\\n|\\", " ", words)) for words in re.findall(quote, text, re.S))
+            said = (re.sub(r"\s+", " ", re.sub(r"<[^>]*>|\\n", " ", words)) for words in re.findall(quote, text, re.S))
             for words in said:
                 yield "", [words]
 
@@ -230,21 +230,21 @@ HTML = read_markup(r"\.html?$")
 ENGLISH = read_markup(r"(/en-US/|/en/|/C/).*\.(html|page|docbook|xml)$|^[^.]*\.en\.html$")
 WESNOTH = read_story(r"\.cfg$", r'_ *"([^"]{60,})"')
 
-# name of the package: (reader, licence, most pairs taken)
+# name of the package: (reader, licence of most of it (the whole is in its file `copyright`), most pairs taken)
 DEBIAN = {
     "apt": (read_synopses, "various free licences, as Debian's main archive", 45000),
-    "wordnet-base": (read_wordnet, "WordNet 3.0 licence (permissive)", 120000),
-    "mythes-en-us": (read_thesaurus, "WordNet licence and BSD", 15000),
-    "dict-gcide": (read_dictionary, "GPL-3+; Webster 1913 public domain", 60000),
+    "wordnet-base": (read_wordnet, "WordNet 3.0 licence", 120000),
+    "mythes-en-us": (read_thesaurus, "WordNet 3.0 licence and others", 15000),
+    "dict-gcide": (read_dictionary, "GPL; the dictionary of 1913 is in the public domain", 60000),
     "dict-foldoc": (read_dictionary, "GFDL-1.1+", 15000),
     "dict-jargon": (read_dictionary, "public domain", 3000),
     "dict-devil": (read_dictionary, "public domain", 1000),
     "fortunes": (read_fortunes, "BSD and public domain", 12000),
     "fortunes-min": (read_fortunes, "BSD and public domain", 1000),
-    "anarchism": (HTML, "GPL-2+ or GFDL", 8000),
+    "anarchism": (HTML, "GPL-2", 8000),
     "debian-handbook": (ENGLISH, "GPL-2+ or CC-BY-SA-3.0", 3000),
     "debian-reference-en": (read_markup(r"\.en\.html$"), "GPL-2+", 2000),
-    "debian-faq": (HTML, "GPL-2+", 1000),
+    "debian-faq": (HTML, "permissive, as the Linux documentation project", 1000),
     "developers-reference": (HTML, "GPL-2+", 1000),
     "harden-doc": (ENGLISH, "GPL-2+", 1500),
     "maint-guide": (read_markup(r"\.en\.html$"), "GPL-2+", 500),
@@ -260,7 +260,7 @@ DEBIAN = {
     "postgresql-doc-15": (HTML, "PostgreSQL licence", 4000),
     "git-doc": (HTML, "GPL-2", 2000),
     "apache2-doc": (read_markup(r"(\.html\.en|/en/.*\.html|\.html)$"), "Apache-2.0", 3000),
-    "sqlite3-doc": (HTML, "public domain", 4000),
+    "sqlite3-doc": (HTML, "public domain and GPL-2+", 4000),
     "r-doc-html": (HTML, "GPL-2+", 1500),
     "octave-doc": (HTML, "GPL-3+", 2000),
     "linux-doc-6.1": (HTML, "GPL-2", 8000),
@@ -270,8 +270,8 @@ DEBIAN = {
     "python-astropy-doc": (HTML, "BSD-3-Clause", 3000),
     "python-skimage-doc": (HTML, "BSD-3-Clause", 1500),
     "grass-doc": (HTML, "GPL-2+", 3000),
-    "weka-doc": (HTML, "GPL-3+", 3000),
-    "racket-doc": (HTML, "LGPL-3+", 4000),
+    "weka-doc": (HTML, "GPL-2+", 3000),
+    "racket-doc": (HTML, "LGPL-2.1+ and others", 4000),
     "endless-sky-data": (read_story(r"/data/.*\.txt$", r"`([^`]{60,})`"), "GPL-3+ and CC-BY-SA-4.0", 15000),
     **{f"wesnoth-1.16-{name}": (WESNOTH, "GPL-2+ and CC-BY-SA-4.0", 3000) for name in ("did", "ei", "httt", "nr", "utbs")},
     "freeciv-data": (read_story(r"\.ruleset$|helpdata\.txt$", r'_\("([^"]{60,})"\)'), "GPL-2+", 3000),

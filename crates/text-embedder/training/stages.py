@@ -115,41 +115,30 @@ def batch_gradient(queries, documents, aims, teacher_scores, settings):
     return loss, grads
 
 
-def batches(rng, group, topics, size, together):
-    """One pass over all pairs in batches of `size`, without the rest. `together` pairs of one topic come side by side,
-    so that some of a batch are hard to tell apart. A query that occurs twice in a batch is dropped the second time."""
+def batches(rng, group, size):
+    """One pass over all pairs in batches of `size`, without the rest. A query that occurs twice in a batch is dropped
+    the second time."""
     shuffled = rng.permutation(len(group))
-    by_topic = shuffled[np.argsort(topics[shuffled], kind="stable")]
-    runs = by_topic[: len(by_topic) // together * together].reshape(-1, together)
-    order = runs[rng.permutation(len(runs))].ravel()
-    for at in range(0, len(order) - size + 1, size):
-        chosen = order[at : at + size]
+    for at in range(0, len(shuffled) - size + 1, size):
+        chosen = shuffled[at : at + size]
         yield chosen[np.unique(group[chosen], return_index=True)[1]]
 
 
-def topics_of(vectors, count, seed):
-    """The nearest of `count` vectors drawn at random, for each vector."""
-    drawn = np.random.default_rng(seed).choice(len(vectors), count, replace=False)
-    centres = vectors[drawn].astype(np.float32).T
-    parts = range(0, len(vectors), 8192)
-    return np.concatenate([(vectors[at : at + 8192].astype(np.float32) @ centres).argmax(1) for at in parts])
-
-
 def contrast(student, pairs, teacher, axes, settings, report):
-    """Stages 3 and 4: in-batch negatives with a curve after pooling, by Adam.
+    """Stages 3 and 4: in-batch negatives, and a curve after pooling if the student has one, by Adam.
 
     `pairs` has the matrices `queries` and `documents` and, for each pair, a number that equal queries have in common,
-    `group`, and that of a topic, `topics`; `teacher` has the teacher's vectors of both, float16, which `axes` bring to the values of the model. `report(step, loss)` may end it early.
+    `group`; `teacher` has the teacher's vectors of both, float16, which `axes` bring to the values of the model. `report(step, loss)` may end it early.
     """
     rng = np.random.default_rng(settings["seed"])
-    rows, start = student.rows, student.rows.copy()
+    rows = student.rows
     adam = Adam(rows.shape)
     curve_adam = Adam((4, rows.shape[1])) if student.curve is not None else None
     size, count = settings["batch"], len(pairs["group"])
     total = settings["epochs"] * (count // size)
     step, began = 0, time.time()
     while step < total:
-        for chosen in batches(rng, pairs["group"], pairs["topics"], size, settings["together"]):
+        for chosen in batches(rng, pairs["group"], size):
             sides = [pairs[side][chosen] for side in ("queries", "documents")]
             pooled = [matrix @ rows for matrix in sides]
             taught = [teacher[side][chosen].astype(np.float32) for side in ("queries", "documents")]
@@ -158,10 +147,9 @@ def contrast(student, pairs, teacher, axes, settings, report):
             rate = settings["rate"] * min(1, step / 50) * (1 - step / total)
             if curve_adam:
                 grads, curve_grad = curve_gradient(student.curve, pooled, grads)
-                curve_adam.update(student.curve, np.arange(4), curve_grad, rate * settings["curve_rate"])
+                curve_adam.update(student.curve, np.arange(4), curve_grad, rate)
             used = np.unique(np.concatenate([matrix.indices for matrix in sides]))
             gradient = sum((matrix.T.tocsr() @ grad for matrix, grad in zip(sides, grads)), 0)[used]
-            gradient += settings["anchor"] * (rows[used] - start[used])
             adam.update(rows, used, gradient, rate)
             step += 1
             if report(step, total, loss, time.time() - began):

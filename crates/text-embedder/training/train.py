@@ -20,21 +20,18 @@ NAME = "compact-artifact-en-256-v1"
 VALUES = 256
 PCA_TEXTS = 100_000
 HELD_OUT_EVERY = 500  # of the pairs of every source, one in so many is held out
-TOPICS = 2000
 REGRESSION = {"ridge": 0.3, "steps": 25, "every": 3}
 CONTRAST = {
     "seed": 1,
-    "batch": 2048,
-    "together": 1,
-    "epochs": 8,
-    "rate": 0.06,
-    "curve_rate": 1.0,
-    "anchor": 0.0,
+    "batch": 1024,
+    "epochs": 4,
+    "rate": 0.12,
+    "curve": False,
     "temperature": 0.05,
     "margin": 0.1,
     "own": 1.0,
     "order": 1.0,
-    "aim": 10.0,
+    "aim": 30.0,
     "teacher_temperature": 0.05,
     "order_temperature": 0.05,
     "lengths": {256: 1.0, 128: 0.5, 64: 0.25},
@@ -126,21 +123,19 @@ def train(data, log, settings=CONTRAST):
     return contrast(data, log, rows, axes, settings)
 
 
-def contrast(data, log, rows, axes, settings, curve=True):
-    """Stages 3 and 4, from given rows."""
+def contrast(data, log, rows, axes, settings):
+    """Stage 3, and 4 if there is a curve, from given rows. `log` may be None."""
     rows = (rows / np.sqrt((rows * rows).mean())).astype(np.float32)
     student = Student(data.tokenizer, rows)
-    if curve:
+    if settings["curve"]:
         student.curve = stages.flat_curve(data.matrix[:5000] @ rows)
 
     def look(step, total, loss, seconds):
-        if step % max(1, total // 4) == 0:
-            log.add(f"3+4 contrast, step {step} of {total}, loss {loss:.3f}", student)
+        if log and step % max(1, total // 8) == 0:
+            log.add(f"3 contrast, step {step} of {total}, loss {loss:.3f}", student)
 
     pairs = {"queries": Picked(data.matrix, data.queries), "documents": Picked(data.matrix, data.documents)}
-    pairs |= {"group": data.group, "topics": np.zeros(len(data.group), int)}
-    if settings["together"] > 1:
-        pairs["topics"] = stages.topics_of(data.vectors[data.documents], TOPICS, settings["seed"])
+    pairs["group"] = data.group
     teacher = {"queries": Picked(data.vectors, data.queries), "documents": Picked(data.vectors, data.documents)}
     stages.contrast(student, pairs, teacher, axes, settings, look)
     return student
