@@ -11,6 +11,7 @@
 mod bad_input;
 mod damage;
 mod embed;
+mod english;
 mod models;
 #[cfg(feature = "onnx")]
 mod onnx;
