@@ -58,9 +58,9 @@ pub trait Embedder: fmt::Debug + Send + Sync {
 
     /// How much what it finds counts beside what words find, whose weight is 1; 0 or more.
     ///
-    /// Provided: 1, which is right for transformers. A model that knows less than the words say has less.
+    /// Provided: 0.8, which is right for transformers. A model that knows less has less.
     fn weight(&self) -> f32 {
-        1.0
+        0.8
     }
 
     /// The vectors of texts that are stored and found: one row for each text, in their order. A text in which the model knows nothing,

@@ -69,7 +69,7 @@ pub struct Query {
 #[must_use = "a clause is a part of a query"]
 pub struct Clause {
     pub(crate) wanted: Wanted,
-    /// `None`: 1.
+    /// `None`: by default.
     pub(crate) weight: Option<f32>,
 }
 
@@ -112,11 +112,23 @@ impl Clause {
         Self { wanted: Wanted::Nearest { space, target }, weight: None }
     }
 
-    /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1, of a text by meaning that of the
-    /// embedder: a half for [`StaticEmbedder`](crate::StaticEmbedder), 1 for others.
+    /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1 for words, 0.8 for vectors; for the
+    /// meaning of a text what its embedder says: 0.5 for [`StaticEmbedder`](crate::StaticEmbedder), 0.8 for others.
     pub fn weight(mut self, weight: f32) -> Self {
         self.weight = Some(weight);
         self
+    }
+}
+
+impl Clause {
+    /// Its weight, by default that of its kind.
+    pub(crate) fn list_weight(&self) -> f32 {
+        match (self.weight, &self.wanted) {
+            (Some(weight), _) => weight,
+            (None, Wanted::Words(_)) => 1.0,
+            // Of a text by meaning: unless its embedder says otherwise.
+            (None, Wanted::Nearest { .. } | Wanted::Meaning(_)) => 0.8,
+        }
     }
 }
 
@@ -289,7 +301,7 @@ impl Query {
     }
 
     /// How long each list is before several become one, for the first as many hits; for hits behind those it is twice as long, and so on. At
-    /// least [`k`](Query::k); an error with fewer than two lists. Default: 200 for the first 100 hits, 400 for the first 200, and so on.
+    /// least [`k`](Query::k); an error with fewer than two lists. Default: 100 for the first 50 hits, 200 for the first 100, and so on.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);
         self

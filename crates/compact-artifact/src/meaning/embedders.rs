@@ -145,7 +145,7 @@ impl Meaning {
 
     /// How much what the model of a space finds counts beside words.
     pub(crate) fn weight(&self, space: &Space) -> f32 {
-        self.embedder_for(space).map_or(1.0, |embedder| embedder.weight())
+        self.embedder_for(space).map_or(0.8, |embedder| embedder.weight())
     }
 
     /// Whether texts of queries can be embedded for a space.

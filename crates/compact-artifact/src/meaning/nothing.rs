@@ -32,7 +32,7 @@ impl Meaning {
     }
 
     pub(crate) fn weight(&self, _space: &Space) -> f32 {
-        1.0
+        0.8
     }
 
     pub(crate) fn is_at_hand(&self, _space: &Space) -> bool {

@@ -34,7 +34,8 @@ pub(crate) fn cache_key(query: &Query, version: u64) -> u128 {
 }
 
 fn hash_clause(hash: &mut Xxh3, clause: &Clause) {
-    hash.update(&clause.weight.unwrap_or(1.0).to_bits().to_le_bytes());
+    // Weights are not negative, so that no weight is one of its own.
+    hash.update(&clause.weight.unwrap_or(-1.0).to_bits().to_le_bytes());
     let mut text = |kind: u8, text: &str| {
         hash.update(&[kind]);
         hash.update(&(text.len() as u64).to_le_bytes());

@@ -98,7 +98,7 @@ impl List {
             Wanted::Meaning(_) => MEANING,
         };
         let absent = matches!(clause.wanted, Wanted::Words(_)).then_some(0.0);
-        let weight = clause.weight.unwrap_or(1.0);
+        let weight = clause.list_weight();
         let mut list = Self { name: name.to_owned(), weight, absent, ..Self::default() };
         list.explain.list.clone_from(&list.name);
         list

@@ -65,7 +65,7 @@ pub(crate) fn rank(
 }
 
 /// How long lists are in the first round of fusion.
-const CANDIDATES: usize = 200;
+const CANDIDATES: usize = 100;
 
 /// The lengths of lists in the rounds of fusion. They do not depend on which page is asked for.
 #[derive(Debug, Clone, Copy)]
