@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     }
     println!("{}", report.table(&switches)?);
     if let Some(file) = &switches.json {
-        std::fs::write(file, report.json()?)?;
+        std::fs::write(file, report.json(&switches)?)?;
     }
     Ok(())
 }

@@ -58,9 +58,7 @@ impl Report {
 
     /// nDCG@10 of each collection, then the means of the figures over the collections.
     pub(crate) fn table(&self, switches: &Switches) -> Result<String> {
-        let machine = machine()?;
-        let machine = machine.split("; `").next().unwrap_or_default();
-        let mut table = format!("{machine}; `relevance FOLDER{}`\n\n| asked | setting |", switches.given);
+        let mut table = format!("{}\n\n| asked | setting |", begun(switches)?);
         for name in &self.collections {
             write!(table, " {name} |")?;
         }
@@ -80,7 +78,7 @@ impl Report {
         Ok(table)
     }
 
-    pub(crate) fn json(&self) -> Result<String> {
+    pub(crate) fn json(&self, switches: &Switches) -> Result<String> {
         let of_figures =
             |f: &Figures| json!({"ndcg_at_10": f.ndcg, "recall_at_100": f.recall, "mrr_at_10": f.mrr});
         let rows: Vec<Value> = self
@@ -98,9 +96,16 @@ impl Report {
                 json!({"asked": row.asked, "setting": setting, "mean": of_figures(&row.mean()), "collections": each})
             })
             .collect();
-        let all = json!({"machine": machine()?, "rows": rows});
+        let all = json!({"machine": begun(switches)?, "rows": rows});
         Ok(serde_json::to_string_pretty(&all)? + "\n")
     }
+}
+
+/// Machine, date and command, wherever the folder is.
+fn begun(switches: &Switches) -> Result<String> {
+    let machine = machine()?;
+    let machine = machine.split("; `").next().unwrap_or_default();
+    Ok(format!("{machine}; `relevance FOLDER{}`", switches.given))
 }
 
 impl Row {

@@ -81,8 +81,10 @@ fn parts_that_have_only_the_first_fields_are_searched_and_merged_with_those_that
         "hose~",
     ] {
         let apart = found(&[&first, &second], query);
-        let apart: Vec<_> =
-            apart.iter().map(|&(part, row, score)| (0, row + 2 * part as u32, score)).collect();
+        let apart: Vec<_> = apart
+            .iter()
+            .map(|&(part, row, score)| (0, if part == 0 { row } else { row + 2 }, score))
+            .collect();
         assert_eq!(apart, found(&[&built], query), "{query}");
         assert_eq!(apart, found(&[&merged], query), "{query}");
     }
