@@ -171,9 +171,9 @@ impl Embedder for StaticEmbedder {
         self.model.header().dimension
     }
 
-    /// A half: the mean of rows knows nothing of the order of words. By measurement on judged collections, see `docs/BENCHMARKS.md`.
+    /// The mean of rows knows nothing of the order of words. By measurement on judged collections, see `docs/BENCHMARKS.md`.
     fn weight(&self) -> f32 {
-        0.5
+        0.4
     }
 
     fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings> {

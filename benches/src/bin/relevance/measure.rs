@@ -3,9 +3,12 @@
 #![expect(clippy::cast_precision_loss, reason = "counts of hits")]
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use benches::Result;
-use compact_artifact::{Clause, CompactArtifact, Metric, Options, Query, Record, RecordId, SpaceOptions};
+use compact_artifact::{
+    Clause, CompactArtifact, Metric, Options, Query, Record, RecordId, SpaceOptions, StaticEmbedder,
+};
 use tempfile::TempDir;
 
 use crate::collection::{Collection, Doc, Judged};
@@ -42,7 +45,11 @@ impl Setup {
         if let Some(originals) = values.originals {
             space = space.originals(originals);
         }
-        let artifact = options(values)?.space(SPACE, space).create(folder.path().join("a"))?;
+        let options = match values.built_in {
+            true => options(values)?.embedder(Arc::new(StaticEmbedder::built_in()?)),
+            false => options(values)?.space(SPACE, space),
+        };
+        let artifact = options.create(folder.path().join("a"))?;
         let records = collection.docs.iter().map(|doc| record(doc, values));
         let ids = artifact.add_batch(records)?;
         artifact.seal()?;
@@ -55,7 +62,7 @@ fn record(doc: &Doc, values: &SetupValues) -> Record {
     let record = Record::text(before + &doc.text);
     let has_field = values.title.is_none() && !doc.title.is_empty();
     let record = if has_field { record.field("title", &doc.title) } else { record };
-    record.embedding(SPACE, doc.embedding.clone())
+    if values.built_in { record } else { record.embedding(SPACE, doc.embedding.clone()) }
 }
 
 fn options(values: &SetupValues) -> Result<Options> {
@@ -91,7 +98,7 @@ pub(crate) fn measure(built: &Setup, collection: &Collection, asked: &QueryValue
 /// The first hits, and more of them. With lists of a length that is not the default, both are asked for.
 fn ranked(built: &Setup, judged: &Judged, asked: &QueryValues) -> Result<(Vec<RecordId>, Vec<RecordId>)> {
     let search = |k: usize, candidates: Option<usize>| -> Result<Vec<RecordId>> {
-        let mut query = query(judged, asked).k(k).exact(asked.exact);
+        let mut query = query(judged, asked, built.artifact.is_model_at_hand()).k(k).exact(asked.exact);
         if let Some(ef_search) = asked.ef_search {
             query = query.ef_search(ef_search);
         }
@@ -107,9 +114,12 @@ fn ranked(built: &Setup, judged: &Judged, asked: &QueryValues) -> Result<(Vec<Re
     Ok((search(FIRST, Some(candidates))?, search(DEEP, Some(candidates.max(DEEP)))?))
 }
 
-fn query(judged: &Judged, asked: &QueryValues) -> Query {
+fn query(judged: &Judged, asked: &QueryValues, embeds: bool) -> Query {
     let words = || Query::words(&judged.text);
-    let meaning = || Clause::vector(SPACE, judged.embedding.clone());
+    let meaning = || match embeds {
+        true => Clause::meaning(&judged.text),
+        false => Clause::vector(SPACE, judged.embedding.clone()),
+    };
     match asked.ask {
         Ask::Words => words(),
         Ask::Meaning => meaning().into(),

@@ -50,6 +50,7 @@ impl Report {
             ("exact", asked.exact.then(|| "on".to_owned())),
             ("ef-search", asked.ef_search.map(|ef| ef.to_string())),
             ("originals", setup.originals.map(|kind| format!("{kind:?}").to_lowercase())),
+            ("model", setup.built_in.then(|| "built-in".to_owned())),
             ("meaning-weight", asked.meaning_weight.map(|weight| weight.to_string())),
         ];
         let setting = setting.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();

@@ -12,7 +12,8 @@
 //! | `--exact` | `on`: vectors are compared with all others, or `off` | off |
 //! | `--ef-search` | candidates that a search through a graph keeps | that of the library |
 //! | `--originals` | `f32`: vectors are kept beside their codes, and the best compared by them; or `none` | none |
-//! | `--meaning-weight` | weight of the list of vectors, where that of words is 1 | 1 |
+//! | `--model` | `given`: the vectors of the collections, or `built-in`: texts are embedded by the model of the library | `given` |
+//! | `--meaning-weight` | weight of the list of vectors, where that of words is 1 | that of the library |
 
 use benches::Result;
 use compact_artifact::{Fusion, Originals};
@@ -31,6 +32,7 @@ pub(crate) struct Switches {
     exact: Vec<bool>,
     ef_search: Vec<Option<usize>>,
     originals: Vec<Option<Originals>>,
+    built_in: Vec<bool>,
     /// Where to write JSON.
     pub(crate) json: Option<String>,
     /// The switches as they were given.
@@ -55,6 +57,7 @@ pub(crate) struct SetupValues {
     /// `None`: a field of its own.
     pub(crate) title: Option<usize>,
     pub(crate) originals: Option<Originals>,
+    pub(crate) built_in: bool,
 }
 
 /// How a query is asked.
@@ -83,6 +86,7 @@ impl Switches {
             exact: vec![false],
             ef_search: vec![None],
             originals: vec![None],
+            built_in: vec![false],
             json: None,
             given: String::new(),
         };
@@ -110,6 +114,7 @@ impl Switches {
             "--meaning-weight" => self.meaning_weights = each(value, |weight| Ok(Some(weight.parse()?)))?,
             "--exact" => self.exact = each(value, |on| Ok(on_or_off(on)? == Some(true)))?,
             "--ef-search" => self.ef_search = each(value, |ef| Ok(Some(ef.parse()?)))?,
+            "--model" => self.built_in = each(value, is_built_in)?,
             "--originals" => self.originals = each(value, originals)?,
             _ => return Err(format!("there is no switch {name}").into()),
         }
@@ -118,12 +123,20 @@ impl Switches {
 
     /// All combinations of what an artifact depends on.
     pub(crate) fn setups(&self) -> Vec<SetupValues> {
-        let first =
-            SetupValues { language: None, stop_words: None, k1: None, b: None, title: None, originals: None };
+        let first = SetupValues {
+            language: None,
+            stop_words: None,
+            k1: None,
+            b: None,
+            title: None,
+            originals: None,
+            built_in: false,
+        };
         let all = vec![first];
         let all = times(&all, &self.languages, |setup, language| setup.language.clone_from(language));
         let all = times(&all, &self.titles, |setup, &title| setup.title = title);
         let all = times(&all, &self.originals, |setup, &originals| setup.originals = originals);
+        let all = times(&all, &self.built_in, |setup, &built_in| setup.built_in = built_in);
         let all = times(&all, &self.stop_words, |setup, &stop_words| setup.stop_words = stop_words);
         let all = times(&all, &self.k1, |setup, &k1| setup.k1 = k1);
         times(&all, &self.b, |setup, &b| setup.b = b)
@@ -196,6 +209,14 @@ fn fusion(value: &str) -> Result<Option<Fusion>> {
         "ranks" => Ok(Some(Fusion::ReciprocalRank { k: 60.0 })),
         "normalized" => Ok(Some(Fusion::Normalized)),
         _ => Err(format!("--fusion: expected ranks or normalized, found {value}").into()),
+    }
+}
+
+fn is_built_in(value: &str) -> Result<bool> {
+    match value {
+        "built-in" => Ok(true),
+        "given" => Ok(false),
+        _ => Err(format!("--model: expected given or built-in, found {value}").into()),
     }
 }
 

@@ -113,7 +113,7 @@ impl Clause {
     }
 
     /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1 for words, 0.8 for vectors; for the
-    /// meaning of a text what its embedder says: 0.5 for [`StaticEmbedder`](crate::StaticEmbedder), 0.8 for others.
+    /// meaning of a text what its embedder says: 0.4 for [`StaticEmbedder`](crate::StaticEmbedder), 0.8 for others.
     pub fn weight(mut self, weight: f32) -> Self {
         self.weight = Some(weight);
         self
