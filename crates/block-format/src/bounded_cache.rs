@@ -94,7 +94,6 @@ impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
 }
 
 #[cfg(not(feature = "cache"))]
-#[expect(clippy::unused_self, reason = "without the feature nothing is kept")]
 impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
     /// A cache that keeps nothing.
     pub fn new(_bytes: usize, _expected_len: usize, _len: fn(&V) -> usize) -> Self {

@@ -4,27 +4,26 @@
 //! finds, it finds in indexes that are searched where they lie on disk.
 //!
 //! ```
-//! use compact_artifact::{CompactArtifact, Filter, Metric, Query, Record, SpaceOptions};
+//! use std::sync::Arc;
+//!
+//! use compact_artifact::{CompactArtifact, Filter, Query, Record, StaticEmbedder};
 //! use serde_json::json;
 //!
 //! # fn main() -> compact_artifact::Result<()> {
 //! # let temp = tempfile::tempdir()?;
 //! # let path = temp.path().join("notes.artifact");
-//! let artifact = CompactArtifact::options().space("meaning", SpaceOptions::new(3, Metric::Cosine)).create(&path)?;
+//! // Texts are embedded by the model of the library; vectors of other models are as welcome.
+//! let artifact = CompactArtifact::options().embedder(Arc::new(StaticEmbedder::built_in()?)).create(&path)?;
 //!
 //! // One commit: all of it, or nothing. It is on disk when the call returns.
 //! artifact.add_batch([
-//!     Record::text("a cat sat on the mat").key("cat").metadata(json!({"year": 2024})).embedding("meaning", [0.9, 0.1, 0.0]),
-//!     Record::text("dogs chase cats").key("dog").metadata(json!({"year": 2026})).embedding("meaning", [0.7, 0.7, 0.0]),
-//!     Record::text("the stock market fell").key("market").metadata(json!({"year": 2026})).embedding("meaning", [0.0, 0.1, 0.9]),
+//!     Record::text("a cat sat on the mat").key("cat").metadata(json!({"year": 2024})),
+//!     Record::text("dogs chase cats").key("dog").metadata(json!({"year": 2026})),
+//!     Record::text("the stock market fell").key("market").metadata(json!({"year": 2026})),
 //! ])?;
 //!
-//! // Words, meaning and a filter in one query.
-//! let query = Query::words("cats")
-//!     .and_vector("meaning", [0.8, 0.3, 0.0])
-//!     .filter(Filter::field("year").gte(2025))
-//!     .k(1)
-//!     .snippet(80);
+//! // Words, meaning and a filter in one query: no word need be the same.
+//! let query = Query::text("pets and animals").filter(Filter::field("year").gte(2025)).k(1).snippet(80);
 //! let found = artifact.search(&query)?;
 //! assert_eq!(found.hits[0].snippet.as_ref().map(|snippet| snippet.text.as_str()), Some("dogs chase cats"));
 //!
@@ -49,6 +48,8 @@
 //! - A [`Query`] asks for words, for nearness to vectors or to a record, with a [`Filter`]; several lists become one by [`Fusion`].
 //! - Words are those of the text and of its [fields](Record::field), `title` for one. They are compared by their English stems, and rank texts without the commonest of them,
 //!   unless [another language](Options::language) or [none](Options::no_language) was named when the artifact was created.
+//! - An **embedder**, given in the options, embeds texts as they are added and the texts of queries: [`Query::text`] asks by words and by meaning. A model of English is
+//!   a part of the library; its name and hash are kept in the artifact, which can move to another one (`reembed`).
 //! - Metadata are JSON, and so are filters when they come as text; [`json`] reads both, strictly. A date is a string that is an RFC 3339 timestamp
 //!   or a day, and [`FilterValue::datetime`], or `{"$date": "2026-04-12"}`, compares with it as a point in time: see [`Filter`].
 //! - Deleted records are not found from their commit on; [`CompactArtifact::compact`] returns their space, in bounded memory.
@@ -62,8 +63,8 @@
 //! # Features
 //!
 //! `cache` (default): blocks, results of queries and embeddings of texts are kept. `built-in-model` (default): a model that is a part of the library,
-//! [`StaticEmbedder::built_in`]. `embedder` (default, a part of that one): texts are embedded by a model, see
-//! [`Options::embedder`]. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
+//! `StaticEmbedder::built_in`. `embedder` (default, a part of that one): texts are embedded by a model, see
+//! `Options::embedder`. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
 //! crate. `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 

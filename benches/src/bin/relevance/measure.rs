@@ -45,9 +45,10 @@ impl Setup {
         if let Some(originals) = values.originals {
             space = space.originals(originals);
         }
-        let options = match values.built_in {
-            true => options(values)?.embedder(Arc::new(StaticEmbedder::built_in()?)),
-            false => options(values)?.space(SPACE, space),
+        let options = if values.built_in {
+            options(values)?.embedder(Arc::new(StaticEmbedder::built_in()?))
+        } else {
+            options(values)?.space(SPACE, space)
         };
         let artifact = options.create(folder.path().join("a"))?;
         let records = collection.docs.iter().map(|doc| record(doc, values));
@@ -116,9 +117,8 @@ fn ranked(built: &Setup, judged: &Judged, asked: &QueryValues) -> Result<(Vec<Re
 
 fn query(judged: &Judged, asked: &QueryValues, embeds: bool) -> Query {
     let words = || Query::words(&judged.text);
-    let meaning = || match embeds {
-        true => Clause::meaning(&judged.text),
-        false => Clause::vector(SPACE, judged.embedding.clone()),
+    let meaning = || {
+        if embeds { Clause::meaning(&judged.text) } else { Clause::vector(SPACE, judged.embedding.clone()) }
     };
     match asked.ask {
         Ask::Words => words(),

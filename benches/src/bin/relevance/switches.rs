@@ -93,7 +93,7 @@ impl Switches {
         while let Some(name) = args.next() {
             let value = args.next().ok_or_else(|| format!("{name} without a value"))?;
             if name != "--json" {
-                switches.given += &format!(" {name} {value}");
+                switches.given.extend([" ", &name, " ", &value]);
             }
             switches.set(&name, &value)?;
         }

@@ -113,7 +113,7 @@ impl Clause {
     }
 
     /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1 for words, 0.8 for vectors; for the
-    /// meaning of a text what its embedder says: 0.4 for [`StaticEmbedder`](crate::StaticEmbedder), 0.8 for others.
+    /// meaning of a text what its embedder says: 0.4 for `StaticEmbedder`, 0.8 for others.
     pub fn weight(mut self, weight: f32) -> Self {
         self.weight = Some(weight);
         self
@@ -196,7 +196,7 @@ impl Query {
     }
 
     /// Texts that mean what a text does, the nearest first, whether or not they share a word with it: by the embeddings that the
-    /// [`embedder`](crate::Options::embedder) of the artifact gives. A text in which the model knows nothing is near to none.
+    /// `embedder` of the artifact gives. A text in which the model knows nothing is near to none.
     pub fn meaning(text: impl Into<String>) -> Self {
         Self::new().and_meaning(text)
     }

@@ -120,7 +120,7 @@ impl From<block_format::VerifyReport> for VerifyReport {
     }
 }
 
-/// What [`reembed`](crate::CompactArtifact::reembed) did.
+/// What `reembed` did.
 #[cfg(feature = "embedder")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

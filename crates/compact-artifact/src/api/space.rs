@@ -83,7 +83,7 @@ impl SpaceOptions {
     }
 }
 
-/// The name of the vector space that texts are embedded in: see [`Options::embedder`](crate::Options::embedder).
+/// The name of the vector space that texts are embedded in: see `Options::embedder`.
 pub const MEANING: &str = "meaning";
 
 /// A vector space of an artifact.

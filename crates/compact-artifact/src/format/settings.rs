@@ -7,11 +7,14 @@ use block_format::{Part, Snapshot as Records};
 use lexical_index::Analyzer;
 use metadata_index::json;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "embedder")]
 use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::TEXT_FIELD;
-use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
+#[cfg(feature = "embedder")]
+use crate::api::space::MEANING;
+use crate::api::space::{Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
 /// The most vector spaces of an artifact.
