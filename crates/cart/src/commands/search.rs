@@ -168,7 +168,7 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
         return Err(Failure::usage(format_args!(
             "{option}: is for vectors; expected --vector-file or --like beside it, or a search by meaning"
         )));
-    } else if args.text.is_empty() && args.filter.is_none() {
+    } else if args.text.join(" ").trim().is_empty() && args.filter.is_none() {
         return Err(Failure::usage(
             "there is nothing to search for; expected a text, --vector-file, --like or --filter",
         ));
@@ -193,7 +193,7 @@ fn text_query(args: &Args, artifact: &CompactArtifact) -> Result<(Query, bool)> 
     let text = args.text.join(" ");
     // Beside a vector that is given, a text is its words.
     let by_words = args.words || args.vector_file.is_some() || args.like.is_some();
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Ok((Query::new(), false));
     }
     if args.syntax {

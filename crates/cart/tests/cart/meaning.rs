@@ -62,6 +62,7 @@ fn a_text_is_found_by_what_it_means_and_by_its_words() {
     assert_eq!(place.found("b a cat purrs"), ["cat"], "by words alone");
     place.cart("search b cat --meaning").fails(1, &["not embedded", "--words"]);
     place.cart("add b x.jsonl --upsert --no-meaning").fails(2, &["--no-meaning"]);
+    place.cart("search b ' '").fails(2, &["nothing to search for"]);
     place.cart("search b cat --meaning --words").fails(2, &["--meaning"]);
 }
 

@@ -18,7 +18,7 @@ use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
 use crate::input::sources::{As, Format, Source, sources};
 use crate::input::values::TextLanguage;
 use crate::input::{Content, Document, open, values};
-use crate::output::{Output, Progress, bytes, count, rate, time};
+use crate::output::{Output, Progress, bytes, count, one_line, rate, several, time};
 use sink::{Sink, paragraph_key};
 
 const LONG: &str = "\
@@ -129,6 +129,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     let elapsed = begun.elapsed();
     let path = args.artifact.display();
+    let shown = one_line(&path.to_string());
     output.report(|output| {
         if output.is_json() {
             return output.json(&json!({
@@ -142,8 +143,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             }));
         }
         output.line(format_args!(
-            "added {} records ({}) to {path} in {}, {} a second",
-            count(report.records),
+            "added {} ({}) to {shown} in {}, {} a second",
+            several(report.records, "record"),
             bytes(report.bytes),
             time(elapsed),
             count(rate(report.records, elapsed))
