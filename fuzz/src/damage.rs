@@ -4,8 +4,8 @@
 
 use arbitrary::Arbitrary;
 
+use crate::Files;
 use crate::hostile::Number;
-use crate::sound::Files;
 use crate::wire::{part_file, put, words};
 
 const MANIFEST_HEADER: usize = 64;

@@ -11,8 +11,9 @@ use compact_artifact::{
 };
 use serde_json::json;
 
+use crate::Files;
 use crate::ROOT;
-use crate::sound::{Files, disk, options};
+use crate::sound::{disk, options};
 
 /// Opened for reading, with a map or without.
 pub fn exercise_reader(files: &Files, mapped: bool) {

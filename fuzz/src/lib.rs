@@ -19,5 +19,8 @@ mod wire;
 pub use exercise::{exercise, open, records};
 pub use facade::{exercise_on_disk, exercise_pack, exercise_reader, exercise_writer, look_facade};
 
+/// Content of files by name.
+pub type Files = std::collections::BTreeMap<String, Vec<u8>>;
+
 /// Where every artifact of a target lies.
 pub const ROOT: &str = "/a";

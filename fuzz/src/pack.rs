@@ -2,8 +2,8 @@
 
 use arbitrary::Arbitrary;
 
+use crate::Files;
 use crate::hostile::Number;
-use crate::sound::Files;
 use crate::wire::{put, words};
 
 const HEADER_LEN: usize = 64;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arbitrary::Arbitrary;
 use block_format::{Options, Store};
 
+use crate::Files;
 use crate::ROOT;
 use crate::hostile::Number;
-use crate::sound::{Files, disk, files};
+use crate::sound::{disk, files};
 
 /// What the store is given as a record.
 #[derive(Debug, Arbitrary)]

@@ -1,6 +1,5 @@
 //! Small sound artifacts, to be damaged: the files of a directory, and those in a pack.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -10,10 +9,7 @@ use compact_artifact::{
 };
 use serde_json::json;
 
-use crate::ROOT;
-
-/// Content of files by name.
-pub type Files = BTreeMap<String, Vec<u8>>;
+use crate::{Files, ROOT};
 
 /// Two shards, tombstones, deletes, two copies of the settings, and a log with records of every kind.
 pub static DIRECTORY: LazyLock<Files> = LazyLock::new(|| {

@@ -210,7 +210,8 @@ impl Options {
 
     /// Embeds texts as they are added, in a vector space called `meaning` (cosine, 8-bit codes), and the texts of queries: [`Query::text`](crate::Query::text).
     /// Name and hash of the model are kept in the artifact: with another one it does not open, and without one it opens, words and given vectors
-    /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. A text in which the model knows nothing has none either; a record that is given one in that space
+    /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. Given for an artifact that did not embed its texts, those that are
+    /// added from then on are embedded, and [`reembed`](crate::CompactArtifact::reembed) embeds those before. A text in which the model knows nothing has none either; a record that is given one in that space
     /// keeps it. Default: none.
     #[cfg(feature = "embedder")]
     pub fn embedder(mut self, embedder: Arc<dyn text_embedder::Embedder>) -> Self {
