@@ -1,7 +1,7 @@
 //! Texts that are embedded as they are added, and searched by meaning.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use compact_artifact::*;
 use serde_json::json;
@@ -24,6 +24,8 @@ struct Toy {
     calls: AtomicUsize,
     texts: AtomicUsize,
     fails: AtomicBool,
+    /// Held by a test, it keeps texts with the word `slow` waiting.
+    gate: Mutex<()>,
 }
 
 impl Toy {
@@ -32,8 +34,8 @@ impl Toy {
     }
 
     fn of_dimension(id: &str, dimension: usize) -> Arc<Self> {
-        let (calls, texts, fails) = Default::default();
-        Arc::new(Self { id: id.to_owned(), dimension, calls, texts, fails })
+        let (calls, texts, fails, gate) = Default::default();
+        Arc::new(Self { id: id.to_owned(), dimension, calls, texts, fails, gate })
     }
 
     fn vector(&self, text: &str) -> Option<Vec<f32>> {
@@ -63,6 +65,9 @@ impl Embedder for Toy {
     fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings, EmbedderError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.texts.fetch_add(texts.len(), Ordering::Relaxed);
+        if texts.iter().any(|text| text.contains("slow")) {
+            drop(self.gate.lock().unwrap());
+        }
         if self.fails.load(Ordering::Relaxed) {
             return Err(EmbedderError::other("out of order"));
         }
@@ -262,6 +267,26 @@ fn a_title_is_a_part_of_what_a_text_means() {
     assert_eq!(keys(&artifact, &Query::meaning("feline")), ["titled"]);
     artifact.add(Record::text("about 18").field("title", "the sea").key("later")).unwrap();
     assert_eq!(keys(&artifact, &Query::meaning("ocean").k(1)), ["later"]);
+}
+
+#[test]
+fn what_was_embedded_by_the_old_model_and_is_committed_after_the_move_is_embedded_by_the_new_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let (old, new) = (Toy::of_dimension("old", 2), Toy::new("new"));
+    let artifact = CompactArtifact::options().embedder(old.clone()).create(temp.path().join("a")).unwrap();
+    artifact.add(Record::text("a king").key("king")).unwrap();
+    let calls = old.calls.load(Ordering::Relaxed);
+    std::thread::scope(|threads| {
+        let closed = old.gate.lock().unwrap();
+        threads.spawn(|| artifact.add(Record::text("a slow cat").key("slow")).unwrap());
+        while old.calls.load(Ordering::Relaxed) == calls {
+            std::thread::yield_now();
+        }
+        artifact.reembed(new.clone()).unwrap();
+        drop(closed);
+    });
+    assert_eq!(keys(&artifact, &Query::meaning("feline").k(1)), ["slow"]);
+    assert_eq!(artifact.search(&Query::meaning("feline").k(5)).unwrap().hits.len(), 2);
 }
 
 #[test]
