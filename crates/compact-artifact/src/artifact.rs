@@ -10,6 +10,7 @@ use metadata_index::Filter;
 use crate::api::batch::{Batch, Receipt};
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::facet::FacetCount;
 use crate::api::options::Options;
 use crate::api::query::Query;
 use crate::api::record::Record;
@@ -267,6 +268,21 @@ impl CompactArtifact {
     /// See [`Snapshot::ids_where`].
     pub fn ids_where(&self, filter: &Filter) -> Result<Vec<RecordId>> {
         self.snapshot().ids_where(filter)
+    }
+
+    /// See [`Snapshot::records_where`].
+    pub fn records_where(&self, filter: &Filter) -> Result<impl Iterator<Item = Result<Entry>> + use<>> {
+        self.snapshot().records_where(filter)
+    }
+
+    /// See [`Snapshot::keys`].
+    pub fn keys(&self, prefix: &str) -> Result<Vec<(String, RecordId)>> {
+        self.snapshot().keys(prefix)
+    }
+
+    /// See [`Snapshot::values`].
+    pub fn values(&self, field: &str, filter: Option<&Filter>) -> Result<Vec<FacetCount>> {
+        self.snapshot().values(field, filter)
     }
 
     /// See [`Snapshot::embedding`].

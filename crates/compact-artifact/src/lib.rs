@@ -84,6 +84,7 @@ pub use api::batch::{Batch, Receipt};
 pub use api::damage::Damage;
 pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};
+pub use api::facet::{Facet, FacetCount, FacetCounts, Order, Total};
 pub use api::options::{Maintenance, Options};
 pub use api::query::{Clause, Fusion, Query};
 pub use api::record::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
@@ -100,7 +101,8 @@ pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
 pub use lexical_index::{Language, Match, Occur, Query as WordQuery};
 pub use metadata_index::{
-    Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue, check_metadata, json,
+    DateUnit, Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue,
+    check_metadata, json,
 };
 pub use snapshot::Snapshot;
 #[cfg(feature = "embedder")]

@@ -9,6 +9,7 @@ use vector_index::{Sample, SearchOptions};
 
 use crate::api::entry::Entry;
 use crate::api::error::{Error, Result};
+use crate::api::facet::FacetCount;
 use crate::api::query::Query;
 use crate::api::results::SearchResults;
 use crate::format::record::{self, Kind};
@@ -110,6 +111,51 @@ impl Snapshot {
     /// The records that a filter lets through, in the order of their ids.
     pub fn ids_where(&self, filter: &Filter) -> Result<Vec<RecordId>> {
         self.state.ids_where(filter)
+    }
+
+    /// The records that a filter lets through, in the order of their ids; some hundred at a time are in memory. An error stands for the records of one
+    /// damaged block; the iteration goes on behind it.
+    pub fn records_where(&self, filter: &Filter) -> Result<impl Iterator<Item = Result<Entry>> + use<>> {
+        const AT_ONCE: usize = 256;
+        let ids = self.state.ids_where(filter)?;
+        let (this, pieces) = (self.clone(), ids.len().div_ceil(AT_ONCE));
+        Ok((0..pieces).flat_map(move |piece| {
+            let ids = ids.chunks(AT_ONCE).nth(piece).unwrap_or_default();
+            this.get_many(ids).into_iter().filter_map(Result::transpose)
+        }))
+    }
+
+    /// The keys that begin with `prefix`, in their order, with the ids of their records: all keys for an empty one. From the index, without reading records.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// for key in ["notes/b", "notes/a", "letters/a"] {
+    ///     artifact.add(Record::text("…").key(key))?;
+    /// }
+    /// let notes: Vec<String> = artifact.keys("notes/")?.into_iter().map(|(key, _)| key).collect();
+    /// assert_eq!(notes, ["notes/a", "notes/b"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn keys(&self, prefix: &str) -> Result<Vec<(String, RecordId)>> {
+        let mut keys = Vec::new();
+        for view in &self.state.views {
+            let ids = view.shard.ids();
+            view.shard.filters.each_key(prefix, |row| !view.dead.contains(row), &mut |key, row| {
+                keys.extend(ids.id_of(row).map(|id| (key.to_owned(), id)));
+                true
+            })?;
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// The values of a field among all records, or those that a filter lets through, in their order, each with how many records have it. From the
+    /// index, without reading records. For the most frequent of them there is [`Facet::values`](crate::Facet::values).
+    pub fn values(&self, field: &str, filter: Option<&Filter>) -> Result<Vec<FacetCount>> {
+        search::values(&self.state, field, filter)
     }
 
     /// The embedding of a record in a space, as near as it is stored: the original, if the space keeps originals, or what its codes stand for.

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::field_value::DateUnit;
+
 /// The longest text of a date in bytes.
 pub(crate) const MAX_LEN: usize = 256;
 
@@ -123,6 +125,49 @@ fn days_since_1970(text: &[u8; 10]) -> Option<i64> {
     Some(year * 365 + leap_days + in_year - 719_528)
 }
 
+impl Point {
+    /// As text of RFC 3339 in UTC.
+    pub(crate) fn text(&self) -> String {
+        let (year, month, day) = civil(self.seconds.div_euclid(DAY));
+        let of_day = self.seconds.rem_euclid(DAY);
+        let second = of_day % 60 + i64::from(self.is_leap);
+        let mut text =
+            format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{second:02}", of_day / 3600, of_day / 60 % 60);
+        if !self.fraction.is_empty() {
+            text.push('.');
+            text.push_str(&String::from_utf8_lossy(&self.fraction));
+        }
+        text.push('Z');
+        text
+    }
+}
+
+/// The year, month, day or hour that a second lies in, as text.
+pub(crate) fn period(seconds: i64, unit: DateUnit) -> String {
+    let (year, month, day) = civil(seconds.div_euclid(DAY));
+    match unit {
+        DateUnit::Year => format!("{year:04}"),
+        DateUnit::Month => format!("{year:04}-{month:02}"),
+        DateUnit::Day => format!("{year:04}-{month:02}-{day:02}"),
+        DateUnit::Hour => {
+            format!("{year:04}-{month:02}-{day:02}T{:02}:00:00Z", seconds.rem_euclid(DAY) / 3600)
+        }
+    }
+}
+
+/// Year, month and day of the Gregorian calendar of a day counted from 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    // 400 years have 146,097 days; counted from a first of March, the leap day is the last day of a year.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +254,12 @@ mod tests {
                     let digits = format!("{:09}", theirs.as_nanosecond().rem_euclid(1_000_000_000));
                     let seconds = i64::try_from(theirs.as_nanosecond().div_euclid(1_000_000_000)).unwrap();
                     let fraction = digits.trim_end_matches('0').as_bytes().to_vec();
-                    prop_assert_eq!(ours, Some(Point { seconds, is_leap: false, fraction }), "{}", text);
+                    prop_assert_eq!(&ours, &Some(Point { seconds, is_leap: false, fraction }), "{}", text);
+                    let back = ours.unwrap().text();
+                    prop_assert_eq!(back.parse::<jiff::Timestamp>().unwrap(), theirs, "{}", back);
+                    for (unit, len) in [(DateUnit::Year, 4), (DateUnit::Month, 7), (DateUnit::Day, 10), (DateUnit::Hour, 13)] {
+                        prop_assert_eq!(&period(seconds, unit)[..len], &back[..len]);
+                    }
                 }
                 // jiff ends a day before the year 10000.
                 Err(_) => prop_assert!(ours.is_none() || text.starts_with("9999-12-3"), "{}", text),

@@ -158,7 +158,7 @@ pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// What a key holds after the path of the field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Tag {
     /// Nothing: the field exists.
     Exists = 0,
@@ -253,6 +253,14 @@ pub(crate) fn encode_point(point: &Point) -> Vec<u8> {
     bytes
 }
 
+/// The point in time of the bytes that [`encode_point`] made.
+pub(crate) fn decode_point(bytes: &[u8]) -> Option<Point> {
+    let (seconds, rest) = bytes.split_first_chunk::<8>()?;
+    let seconds = (reversed(*seconds) ^ 1 << 63).cast_signed();
+    let (is_leap, fraction) = rest.strip_prefix(b":").map_or((false, rest), |fraction| (true, fraction));
+    Some(Point { seconds, is_leap, fraction: fraction.to_vec() })
+}
+
 /// The bytes of a number in a key: the nearest float, ordered, then by how much an integer differs from it.
 fn encode_number(nearest: f64, value: i128) -> Vec<u8> {
     // Both zeros are one.
@@ -265,6 +273,23 @@ fn encode_number(nearest: f64, value: i128) -> Vec<u8> {
     bytes.extend(ordered.to_le_bytes().iter().rev());
     bytes.extend((difference.cast_unsigned() ^ 1 << 15).to_le_bytes().iter().rev());
     bytes
+}
+
+/// The float nearest to the number whose bytes [`encode_number`] made, and the number itself if it is whole and not beyond those of JSON.
+pub(crate) fn decode_number(bytes: &[u8]) -> Option<(f64, Option<i128>)> {
+    let (ordered, difference) = bytes.split_first_chunk::<8>()?;
+    let ordered = reversed(*ordered);
+    let nearest = f64::from_bits(if ordered >> 63 == 0 { !ordered } else { ordered ^ 1 << 63 });
+    let [high, low] = *difference.first_chunk::<2>()?;
+    let difference = (u16::from_le_bytes([low, high]) ^ 1 << 15).cast_signed();
+    let is_whole = nearest.fract() == 0.0 && nearest.abs() < 2.0f64.powi(65);
+    Some((nearest, is_whole.then(|| exact(nearest) + i128::from(difference))))
+}
+
+/// The number whose highest byte comes first.
+fn reversed(mut bytes: [u8; 8]) -> u64 {
+    bytes.reverse();
+    u64::from_le_bytes(bytes)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is lost is kept beside it")]

@@ -38,6 +38,7 @@
 //!   do not decide read the metadata, through a function of the caller's.
 //! - A [`Filter`] is built by calls, or read from JSON; [`ResolvedFilter`] is checked against the types that its fields have, so that a
 //!   slip is an error and not an empty answer. [`Index::search`] gives the rows.
+//! - [`Index::count_values`] counts the values of a field among a set of rows, and a [`Column`] has of each row the place of its value, to sort by.
 //! - [`json`] reads JSON strictly: metadata and filters are what was written, or an error.
 //! - The index also finds records by a key, which no metadata can pose as: [`Index::row_of_key`].
 //!
@@ -48,8 +49,10 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod column;
 mod date;
 mod error;
+mod field_value;
 mod fields;
 mod filter;
 mod filter_json;
@@ -63,10 +66,13 @@ mod reader;
 mod resolve;
 mod search;
 mod value;
+mod values;
 mod writer;
 
 pub use builder::Builder;
+pub use column::Column;
 pub use error::{Error, ErrorKind, Result};
+pub use field_value::{DateUnit, FieldValue};
 pub use fields::check_metadata;
 pub use filter::{Field, Filter};
 pub use index::Index;

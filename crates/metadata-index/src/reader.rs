@@ -171,6 +171,15 @@ impl Rows<'_> {
         }
     }
 
+    /// Calls `found` with every row.
+    pub(crate) fn each(self, found: &mut dyn FnMut(u32)) -> Result<()> {
+        match self {
+            Self::One(row) => found(row),
+            Self::Many(_) => self.decode()?.iter().for_each(found),
+        }
+        Ok(())
+    }
+
     /// Adds the rows to a set. They are below `limit`.
     pub(crate) fn add_to(self, set: &mut RowSet, limit: u32) -> Result<()> {
         match self {

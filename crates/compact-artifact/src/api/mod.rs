@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod damage;
 pub(crate) mod entry;
 pub(crate) mod error;
+pub(crate) mod facet;
 mod names;
 pub(crate) mod options;
 pub(crate) mod query;

@@ -7,6 +7,10 @@ use lexical_index::Occur;
 use metadata_index::Filter;
 
 use crate::api::error::{Error, Result};
+use crate::api::facet::{Facet, FacetKind, Order};
+
+/// How many of the best near a vector are sorted by a field, unless the query says otherwise.
+pub(crate) const SORTED: usize = 100;
 
 /// How lists of hits, of words and of vector spaces, become one.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -52,6 +56,9 @@ pub struct Query {
     pub(crate) fetch: Option<bool>,
     pub(crate) snippet: Option<usize>,
     pub(crate) explain: bool,
+    pub(crate) order: Vec<(String, Order)>,
+    pub(crate) total: bool,
+    pub(crate) facets: Vec<Facet>,
     pub(crate) deadline: Option<Duration>,
     /// What the query was told that cannot be.
     pub(crate) fault: Option<&'static str>,
@@ -177,6 +184,9 @@ impl Default for Query {
             fetch: None,
             snippet: None,
             explain: false,
+            order: Vec::new(),
+            total: false,
+            facets: Vec::new(),
             deadline: None,
             fault: None,
         }
@@ -344,6 +354,37 @@ impl Query {
         self
     }
 
+    /// Sorts hits by a field instead of by score, which is 0 then; called again, by a second field those with equal values in the first, and so on. Of several
+    /// values that a record has in an array the first in this order counts. Records without the field come last, equals in the order of their ids. Bools come
+    /// before numbers, numbers before strings, strings before dates; strings are compared by their first 256 bytes.
+    ///
+    /// Without a vector all records that match are sorted. Near a vector every record is, to some degree: then the best [`candidates`](Query::candidates), 100 by
+    /// default, are sorted, and `k` and `offset` together are at most as many.
+    ///
+    /// ```
+    /// use compact_artifact::{Filter, Order, Query};
+    ///
+    /// let newest = Query::words("whale").filter(Filter::field("lang").eq("en")).order_by("published", Order::Descending);
+    /// # let _ = newest;
+    /// ```
+    pub fn order_by(mut self, field: impl Into<String>, order: Order) -> Self {
+        self.order.push((field.into(), order));
+        self
+    }
+
+    /// Counts all records that match, whatever `k`, `offset` and [`min_score`](Query::min_score) are. Of words: those that have them; of a vector: those that have
+    /// an embedding in its space; of several lists: those that any of them has. Default: they are not counted, which takes time where words are common.
+    pub fn total(mut self, total: bool) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// Counts values of a field among all records that match, as for [`total`](Query::total).
+    pub fn facet(mut self, facet: Facet) -> Self {
+        self.facets.push(facet);
+        self
+    }
+
     /// After this time the search returns what it has, and says so. Looked at between steps: indexes of one list are not left in the
     /// middle.
     pub fn deadline(mut self, time: Duration) -> Self {
@@ -368,6 +409,20 @@ impl Query {
         self.fetch.unwrap_or(self.snippet.is_some())
     }
 
+    /// Whether all records that match are looked at, and not the best alone.
+    pub(crate) fn needs_all(&self) -> bool {
+        self.total || !self.facets.is_empty() || self.sorts_all()
+    }
+
+    /// Whether all records that match are sorted by a field.
+    pub(crate) fn sorts_all(&self) -> bool {
+        !self.order.is_empty() && !self.has_vector()
+    }
+
+    pub(crate) fn has_vector(&self) -> bool {
+        self.clauses.iter().any(|clause| !matches!(clause.wanted, Wanted::Words(_)))
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(fault) = self.fault {
             return Err(Error::invalid(fault));
@@ -388,6 +443,26 @@ impl Query {
         within("k", self.k, 1, next)?;
         within("k and offset together", self.k.saturating_add(self.offset), 1, next)?;
         within("candidates", self.candidates.unwrap_or(self.k), self.k, ", where k is the least")?;
+        if !self.order.is_empty() && self.has_vector() {
+            let most = self.candidates.unwrap_or(SORTED);
+            if self.depth() > most {
+                let found = self.depth();
+                let message = format!(
+                    "k and offset together: expected at most {most}, found {found}; near a vector, the best {most} are sorted: ask for more \
+                     `candidates`"
+                );
+                return Err(Error::invalid(message));
+            }
+        }
+        for facet in &self.facets {
+            if let FacetKind::Histogram(width) = facet.kind
+                && !(width.is_finite() && width > 0.0)
+            {
+                return Err(Error::invalid(format!(
+                    "a histogram of intervals {width} wide; expected more than 0"
+                )));
+            }
+        }
         within("ef_search", self.ef_search.unwrap_or(1), 1, "")?;
         within("snippet", self.snippet.map_or(1, |bytes| bytes.min(MAX_DEPTH)), 1, "")
     }
@@ -411,13 +486,23 @@ impl Query {
 
     /// What would have no effect is refused.
     fn check_combinations(&self) -> Result<()> {
-        let has_vector = self.clauses.iter().any(|clause| !matches!(clause.wanted, Wanted::Words(_)));
+        let has_vector = self.has_vector();
         let one_list = self.clauses.len() < 2;
+        let sorts = !self.order.is_empty();
         let without_effect = [
             ("exact", self.exact && !has_vector, "a query with a vector"),
             ("ef_search", self.ef_search.is_some() && !has_vector, "a query with a vector"),
             ("ef_search", self.ef_search.is_some() && self.exact, "a search that is not exact"),
-            ("candidates", self.candidates.is_some() && one_list, "several lists that become one"),
+            (
+                "candidates",
+                self.candidates.is_some() && one_list && !(sorts && has_vector),
+                "several lists that become one",
+            ),
+            (
+                "min_score",
+                self.min_score.is_some() && self.sorts_all(),
+                "hits that have scores, which those in the order of a field have not",
+            ),
             ("fusion", self.fusion.is_some() && one_list, "several lists that become one"),
             (
                 "weight",

@@ -112,6 +112,7 @@ impl Engine {
     /// Lets go of caches and of room that searches keep.
     pub(crate) fn release_memory(&self) {
         self.resources.clear();
+        self.state().views.iter().for_each(|view| view.shard.clear_columns());
         self.store.clear_cache();
     }
 }

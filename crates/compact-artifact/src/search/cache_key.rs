@@ -21,12 +21,18 @@ pub(crate) fn cache_key(query: &Query, version: u64) -> u128 {
         Fusion::Normalized => number(2 << 32),
     }
     number(query.clauses.len() as u64);
+    number(query.total.into());
     let mut text = |text: &str| {
         hash.update(&(text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     };
     // What these print tells all that is in them.
     text(&query.filter.as_ref().map_or(String::new(), |filter| format!("{filter:?}")));
+    text(&if query.order.is_empty() && query.facets.is_empty() {
+        String::new()
+    } else {
+        format!("{:?}{:?}", query.order, query.facets)
+    });
     for clause in &query.clauses {
         hash_clause(&mut hash, clause);
     }

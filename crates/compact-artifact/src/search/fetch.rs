@@ -44,6 +44,8 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         hits: ranking.hits.iter().map(super::lists::Ranked::hit).collect(),
         is_complete: ranking.is_complete,
         losses: ranking.losses.clone(),
+        total: ranking.total,
+        facets: ranking.facets.clone(),
         explain: None,
     };
     if query.fetches() {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use block_format::RecordId;
 
 use crate::api::damage::Damage;
+use crate::api::facet::{FacetCounts, Total};
 use crate::api::query::{Clause, Wanted};
 use crate::api::results::{Explain, Hit, ListExplain, ListPlace};
 use crate::api::space::MEANING;
@@ -17,6 +18,8 @@ pub(crate) struct Ranking {
     pub(crate) is_complete: bool,
     pub(crate) losses: Vec<Damage>,
     pub(crate) explain: Explain,
+    pub(crate) total: Option<Total>,
+    pub(crate) facets: Vec<FacetCounts>,
 }
 
 /// A hit.
@@ -28,6 +31,11 @@ pub(crate) struct Ranked {
 }
 
 impl Ranked {
+    /// A hit of a search that scores none.
+    pub(crate) fn unscored(id: RecordId) -> Self {
+        Self { id, score: 0.0, places: Vec::new() }
+    }
+
     pub(crate) fn hit(&self) -> Hit {
         Hit { id: self.id, score: self.score, record: None, snippet: None, places: self.places.clone() }
     }
@@ -37,7 +45,8 @@ impl Ranking {
     /// Heap, about.
     pub(crate) fn heap_bytes(&self) -> usize {
         let places: usize = self.hits.iter().map(|hit| hit.places.len() * size_of::<ListPlace>()).sum();
-        size_of::<Self>() + self.hits.len() * size_of::<Ranked>() + places
+        let facets: usize = self.facets.iter().map(|facet| facet.counts.len() * 64).sum();
+        size_of::<Self>() + facets + self.hits.len() * size_of::<Ranked>() + places
     }
 }
 

@@ -1,13 +1,17 @@
 //! A query → a list for its words and for each of its vectors → one ranking → records and snippets.
 
 mod cache_key;
+mod facets;
 mod fetch;
 mod fusion;
 mod lists;
+mod matched;
 mod nearest;
+mod order;
 mod ranking;
 mod resources;
 mod words;
 
+pub(crate) use facets::values;
 pub(crate) use fetch::search;
 pub(crate) use resources::SearchResources;

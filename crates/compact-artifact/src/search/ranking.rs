@@ -1,17 +1,18 @@
 //! Which records match a query, and how well: the lists of its clauses, fused in rounds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use block_format::RecordId;
 use metadata_index::RowSet;
 
-use super::fusion;
 use super::lists::{List, ListHit, Ranked, Ranking};
 use super::resources::SearchResources;
+use super::{facets, fusion, order};
 use crate::api::damage::Damage;
 use crate::api::error::Result;
-use crate::api::query::{Clause, MAX_DEPTH, Query, Wanted};
+use crate::api::facet::Total;
+use crate::api::query::{Clause, MAX_DEPTH, Query, SORTED, Wanted};
 use crate::api::results::{Explain, ListExplain};
 use crate::state::{State, View};
 
@@ -35,16 +36,24 @@ pub(crate) fn rank(
     query: &Query,
     begun: Instant,
 ) -> Result<Ranking> {
+    if !query.order.is_empty() && query.has_vector() {
+        return sorted(state, resources, query, begun);
+    }
     let filter = query.filter.as_ref().map(|filter| state.matches(filter)).transpose()?;
     let filter_time = begun.elapsed();
     let filter_matches = filter.as_ref().map(|rows| rows.iter().map(|rows| rows.len() as u64).sum());
     let (losses, left_out) = (Vec::new(), Vec::new());
     let mut search = Search { state, resources, query, filter, begun, is_complete: true, losses, left_out };
+    let all = if query.needs_all() { Some(search.matched()?) } else { None };
     let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();
-    let ranked = match lists.as_mut_slice() {
-        [] => search.listing(),
-        [list] => search.single(list)?,
-        lists => search.fused(lists)?,
+    let ranked = match (&all, lists.as_mut_slice()) {
+        (Some(all), _) if query.sorts_all() => order::first(state, &all.rows, &query.order, query.depth())?
+            .into_iter()
+            .map(Ranked::unscored)
+            .collect(),
+        (_, []) => search.listing(),
+        (_, [list]) => search.single(list)?,
+        (_, lists) => search.fused(lists)?,
     };
     let explain = Explain {
         records: state.len(),
@@ -60,8 +69,29 @@ pub(crate) fn rank(
     };
     let kept = ranked.into_iter().take_while(|hit| query.min_score.is_none_or(|least| hit.score >= least));
     let hits = kept.skip(query.offset).take(query.k).collect();
-    let is_complete = search.is_complete && !lists.iter().any(|list| list.is_cut);
-    Ok(Ranking { hits, is_complete, losses: search.losses, explain })
+    let (mut total, mut facets) = (None, Vec::new());
+    let mut is_complete = search.is_complete && !lists.iter().any(|list| list.is_cut);
+    if let Some(all) = all {
+        is_complete &= all.is_whole || !query.sorts_all();
+        facets =
+            query.facets.iter().map(|facet| facets::count(state, &all.rows, facet)).collect::<Result<_>>()?;
+        let records = all.rows.iter().map(|rows| rows.len() as u64).sum();
+        total = query.total.then_some(Total { records, is_exact: all.is_whole });
+    }
+    Ok(Ranking { hits, is_complete, losses: search.losses, explain, total, facets })
+}
+
+/// The best, sorted by fields.
+fn sorted(state: &State, resources: &SearchResources, query: &Query, begun: Instant) -> Result<Ranking> {
+    let best = Query { order: Vec::new(), offset: 0, k: query.candidates.unwrap_or(SORTED), ..query.clone() };
+    let best = if query.clauses.len() < 2 { Query { candidates: None, ..best } } else { best };
+    let mut ranking = rank(state, resources, &best, begun)?;
+    let mut ids: Vec<RecordId> = ranking.hits.iter().map(|hit| hit.id).collect();
+    order::sort(state, &mut ids, &query.order)?;
+    let mut hits: HashMap<RecordId, Ranked> = ranking.hits.drain(..).map(|hit| (hit.id, hit)).collect();
+    let page = ids.iter().skip(query.offset).take(query.k);
+    ranking.hits = page.filter_map(|id| hits.remove(id)).collect();
+    Ok(ranking)
 }
 
 /// How long lists are in the first round of fusion.
@@ -127,7 +157,7 @@ impl Search<'_> {
             }
         }
         ids.sort_unstable();
-        ids.into_iter().map(|id| Ranked { id, score: 0.0, places: Vec::new() }).collect()
+        ids.into_iter().map(Ranked::unscored).collect()
     }
 
     /// One list, which is the ranking.

@@ -2,6 +2,7 @@
 //! store it is sealed; the bytes are the same.
 
 mod builder;
+mod columns;
 mod ids;
 pub(crate) mod layout;
 mod merge;

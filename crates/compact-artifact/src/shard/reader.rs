@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use block_format::{Part, RecordId};
 use lexical_index::Part as Words;
-use metadata_index::Index as MetadataIndex;
+use metadata_index::{Column, Index as MetadataIndex};
 use roaring::{RoaringBitmap, RoaringTreemap};
 use vector_index::AlignedBytes;
 
+use super::columns::Columns;
 use super::ids::Ids;
 use super::layout::{self, SectionKind};
 use super::section::{Bytes, Section, Vectors, open_vectors};
@@ -37,6 +38,7 @@ pub(crate) struct Shard {
     pub(crate) reindexed: RoaringTreemap,
     /// Names of sections that cannot be read.
     pub(crate) losses: Vec<Damage>,
+    columns: Columns,
 }
 
 impl Shard {
@@ -77,7 +79,7 @@ impl Shard {
             MetadataIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
         let covers = trailer.start..trailer.end;
-        let (embedding_records, reindexed) = Default::default();
+        let (embedding_records, reindexed, columns) = Default::default();
         Ok(Self {
             number,
             covers,
@@ -90,6 +92,7 @@ impl Shard {
             embedding_records,
             reindexed,
             losses,
+            columns,
         })
     }
 
@@ -114,6 +117,21 @@ impl Shard {
     /// The vectors of a space, if the shard has any.
     pub(crate) fn vectors(&self, space: usize) -> Option<&Vectors> {
         self.vectors.get(space)?.as_ref()
+    }
+
+    /// A field as a column; of several values of a row the greatest counts, or the least.
+    pub(crate) fn column(&self, field: &str, greatest: bool) -> Result<Arc<Column>> {
+        let read = || self.filters.column(field, self.rows, greatest);
+        Ok(self.columns.get_or_read(field, greatest, read)?)
+    }
+
+    /// Heap of the columns that are kept.
+    pub(crate) fn column_bytes(&self) -> u64 {
+        self.columns.heap_bytes()
+    }
+
+    pub(crate) fn clear_columns(&self) {
+        self.columns.clear();
     }
 
     /// Verifies all of its bytes, for whoever makes another file of them.

@@ -129,7 +129,7 @@ impl State {
     }
 
     /// The metadata of a row; none if its record is gone.
-    fn metadata_of(&self, shard: &Shard, row: u32) -> Result<Map<String, Value>> {
+    pub(crate) fn metadata_of(&self, shard: &Shard, row: u32) -> Result<Map<String, Value>> {
         let record = shard.ids().id_of(row).map(|id| self.records.get(id)).transpose()?.flatten();
         record.map_or_else(|| Ok(Map::new()), |record| record::entry(record)?.metadata())
     }

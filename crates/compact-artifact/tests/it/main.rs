@@ -42,6 +42,8 @@ mod model;
 mod numbers;
 /// Every option acts, or is refused.
 mod obeyed;
+/// Hits in the order of fields, totals, and values that are counted, beside a plain scan of all records.
+mod order;
 /// One immutable file of an artifact.
 mod packed;
 /// Pages of a query are pieces of one ranking.

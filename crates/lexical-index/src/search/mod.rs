@@ -83,6 +83,21 @@ pub struct Hits {
     pub is_cut: bool,
 }
 
+/// All that a query matches.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matching {
+    /// The rows of each segment.
+    pub rows: Vec<RowSet>,
+    /// As in [`Hits`].
+    pub is_cut: bool,
+}
+
+/// What was offered: scores are units divided by `scale`.
+struct Offered {
+    scale: f64,
+    is_cut: bool,
+}
+
 /// Terms, each with its distance and the number of records it is in.
 type Matches = HashMap<Vec<u8>, (u8, u64)>;
 
@@ -207,10 +222,35 @@ impl<'a> Searcher<'a> {
         found
     }
 
+    /// All rows of each segment that match, in no order. Filters and errors as for [`search`](Self::search).
+    pub fn search_all(&self, query: &Query, filters: &[Option<&RowSet>]) -> Result<Matching> {
+        let mut matching = Matching { rows: vec![RowSet::new(); self.segments.len()], is_cut: false };
+        let mut top = Top::new(usize::MAX);
+        let found = self.offer(query, filters, &mut top);
+        self.segments.iter().try_for_each(|segment| segment.part.finish())?;
+        matching.is_cut = found?.is_cut;
+        for (segment, row, _) in top.into_unsorted() {
+            matching.rows[segment as usize].insert(row);
+        }
+        Ok(matching)
+    }
+
     fn find(&self, query: &Query, k: usize, filters: &[Option<&RowSet>]) -> Result<Hits> {
         if k == 0 || k > MAX_HITS {
             return Err(Error::invalid(format!("{k} hits were asked for; expected 1 to {MAX_HITS}")));
         }
+        let mut top = Top::new(k);
+        let Offered { scale, is_cut } = self.offer(query, filters, &mut top)?;
+        #[expect(clippy::cast_possible_truncation, reason = "a score needs no more digits")]
+        let score = |units: u32| (f64::from(units) / scale) as f32;
+        let hits = top.into_sorted();
+        let hits =
+            hits.map(|(segment, row, units)| Hit { segment: segment as usize, row, score: score(units) });
+        Ok(Hits { hits: hits.collect(), is_cut })
+    }
+
+    /// Offers what matches and may be among the best to `top`.
+    fn offer(&self, query: &Query, filters: &[Option<&RowSet>], top: &mut Top) -> Result<Offered> {
         if !filters.is_empty() && filters.len() != self.segments.len() {
             let message = format!("{} filters for {} segments", filters.len(), self.segments.len());
             return Err(Error::invalid(message));
@@ -218,28 +258,22 @@ impl<'a> Searcher<'a> {
         let Planned { plan, is_cut } = plan::plan(self, query)?;
         let weight = plan.weight();
         if weight <= 0.0 {
-            return Ok(Hits { hits: Vec::new(), is_cut });
+            return Ok(Offered { scale: 1.0, is_cut });
         }
         // A power of two, so that nothing is lost on the way back.
         let scale = (ALL_UNITS / weight).log2().floor().exp2();
-        let mut top = Top::new(k);
         for (i, segment) in self.segments.iter().enumerate() {
             let filter = filters.get(i).copied().flatten();
             let walk = self.walk(segment, &plan, scale)?;
             if let Some(mut walk) = walk {
                 (walk.segment, walk.filter) = (u32::try_from(i).unwrap_or(u32::MAX), filter);
-                if !walk.run(&mut top) {
+                if !walk.run(top) {
                     let message = format!("postings of segment {i} do not hold; rebuild the part");
                     return Err(Error::damaged(message));
                 }
             }
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a score needs no more digits")]
-        let score = |units: u32| (f64::from(units) / scale) as f32;
-        let hits = top.into_sorted();
-        let hits =
-            hits.map(|(segment, row, units)| Hit { segment: segment as usize, row, score: score(units) });
-        Ok(Hits { hits: hits.collect(), is_cut })
+        Ok(Offered { scale, is_cut })
     }
 
     /// What is to be looked for in one segment; `None` if nothing can be found there.

@@ -50,6 +50,11 @@ impl Top {
         }
     }
 
+    /// Segment, row and units, in no order.
+    pub(super) fn into_unsorted(self) -> impl Iterator<Item = (u32, u32, u32)> {
+        self.heap.into_iter().map(|Reverse((units, Reverse((segment, row))))| (segment, row, units))
+    }
+
     /// Segment, row and units, the best first.
     pub(super) fn into_sorted(self) -> impl Iterator<Item = (u32, u32, u32)> {
         let sorted = self.heap.into_sorted_vec();

@@ -1,0 +1,150 @@
+//! The values of a field, in their order, each with the rows that have it.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use row_set::RowSet;
+
+use crate::error::Result;
+use crate::field_value::FieldValue;
+use crate::fields::MAX_PATH_LEN;
+use crate::layout::{Tag, field_key};
+use crate::reader::{Entries, Rows, Table};
+
+/// Which of the two forms of a date are values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dates {
+    /// Points in time: what dates are sorted by.
+    Points,
+    /// Texts: what tells them apart.
+    Texts,
+}
+
+impl Dates {
+    fn tags(self) -> [Tag; 4] {
+        match self {
+            Self::Points => [Tag::Bool, Tag::Number, Tag::String, Tag::Date],
+            Self::Texts => [Tag::Bool, Tag::Number, Tag::String, Tag::DateText],
+        }
+    }
+}
+
+/// A value with its rows: those that have it alone, and those that have it in an array.
+#[derive(Debug)]
+pub(crate) struct ValueRows<'k, 'a> {
+    pub(crate) tag: Tag,
+    pub(crate) bytes: &'k [u8],
+    pub(crate) rows: [Option<Rows<'a>>; 2],
+}
+
+impl ValueRows<'_, '_> {
+    pub(crate) fn to_value(&self) -> FieldValue {
+        FieldValue { tag: self.tag, bytes: self.bytes.to_vec() }
+    }
+
+    /// How many rows of a set have the value.
+    pub(crate) fn count_in(&self, set: &RowSet) -> Result<u64> {
+        if let [Some(alone), Some(in_array)] = self.rows {
+            // Below an array of objects a row may have it in both ways.
+            let rows = alone.decode()? | in_array.decode()?;
+            return Ok(rows.iter().filter(|&row| set.contains(row)).count() as u64);
+        }
+        let mut count = 0;
+        for rows in self.rows.into_iter().flatten() {
+            rows.each(&mut |row| count += u64::from(set.contains(row)))?;
+        }
+        Ok(count)
+    }
+}
+
+/// Calls `found` with every value of a field, in order, from `from` on, until it breaks.
+pub(crate) fn visit<'a>(
+    table: Table<'a>,
+    path: &str,
+    dates: Dates,
+    from: Option<&FieldValue>,
+    found: &mut dyn FnMut(ValueRows<'_, 'a>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    if path.len() > MAX_PATH_LEN {
+        return Ok(());
+    }
+    for tag in dates.tags() {
+        let start: &[u8] = match from {
+            Some(from) if from.tag > tag => continue,
+            Some(from) if from.tag == tag => &from.bytes,
+            _ => &[],
+        };
+        if visit_tag(table, path, tag, start, found)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The values of one type: those that stand alone and those in arrays, merged.
+fn visit_tag<'a>(
+    table: Table<'a>,
+    path: &str,
+    tag: Tag,
+    start: &[u8],
+    found: &mut dyn FnMut(ValueRows<'_, 'a>) -> Result<ControlFlow<()>>,
+) -> Result<ControlFlow<()>> {
+    let prefix_len = field_key(path, tag, false, &[]).len();
+    let mut runs = [false, true].map(|in_array| {
+        let entries = table.entries_from(&field_key(path, tag, in_array, start));
+        entries.map(|entries| Run { entries, prefix: field_key(path, tag, in_array, &[]), is_over: false })
+    });
+    let [Ok(alone), Ok(in_array)] = &mut runs else {
+        let [alone, in_array] = runs;
+        return alone.and(in_array).map(|_| ControlFlow::Continue(()));
+    };
+    let mut bytes = Vec::new();
+    loop {
+        let next = match (alone.peek()?, in_array.peek()?) {
+            (None, None) => return Ok(ControlFlow::Continue(())),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => a.cmp(b),
+        };
+        let mut rows = [None, None];
+        if next.is_le() {
+            rows[0] = alone.take(prefix_len, &mut bytes)?;
+        }
+        if next.is_ge() {
+            rows[1] = in_array.take(prefix_len, &mut bytes)?;
+        }
+        if found(ValueRows { tag, bytes: &bytes, rows })?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+}
+
+/// The keys that begin with a prefix.
+struct Run<'a> {
+    entries: Entries<'a>,
+    prefix: Vec<u8>,
+    is_over: bool,
+}
+
+impl<'a> Run<'a> {
+    /// The value of the next key.
+    fn peek(&mut self) -> Result<Option<&[u8]>> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let value = match self.entries.peek_key() {
+            Some(key) => key?.strip_prefix(self.prefix.as_slice()),
+            None => None,
+        };
+        self.is_over = value.is_none();
+        Ok(value)
+    }
+
+    fn take(&mut self, prefix_len: usize, bytes: &mut Vec<u8>) -> Result<Option<Rows<'a>>> {
+        let Some(entry) = self.entries.next_entry() else { return Ok(None) };
+        let (key, rows) = entry?;
+        bytes.clear();
+        bytes.extend(&key[prefix_len.min(key.len())..]);
+        Ok(Some(rows))
+    }
+}
