@@ -35,6 +35,9 @@ impl fmt::Debug for OnError {
     }
 }
 
+/// The most neighbours of a record that are stored.
+const MAX_SIMILAR: usize = 1000;
+
 /// What was said of the language of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LanguageOption {
@@ -70,6 +73,8 @@ pub struct Options {
     pub(crate) memory_limit: Option<usize>,
     pub(crate) result_cache_bytes: usize,
     pub(crate) embedding_cache_bytes: usize,
+    /// `None`: as the artifact has it.
+    pub(crate) precompute_similar: Option<usize>,
     #[cfg(feature = "embedder")]
     pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
@@ -99,6 +104,7 @@ impl Default for Options {
             memory_limit: None,
             result_cache_bytes: kept(1 << 20),
             embedding_cache_bytes: kept(1 << 20),
+            precompute_similar: None,
             #[cfg(feature = "embedder")]
             embedder: None,
             spaces: Vec::new(),
@@ -208,6 +214,16 @@ impl Options {
         self
     }
 
+    /// Stores for each record, when it is sealed, which `k` others are nearest to it in each vector space, at most 1,000, so that
+    /// [`Query::similar_to`](crate::Query::similar_to) need not search for the first `k` hits, unless it stands beside other clauses, a filter, `exact` or
+    /// `ef_search`. They take 4 bytes each, and one more for each record; sealing searches once for each record. Kept in the artifact; given for one that is there
+    /// already, it counts from the next sealing on, which then finds all neighbours anew, or removes them if it is 0; not given, it stays as it is. Needs the
+    /// feature `similar`. Default: none.
+    pub fn precompute_similar(mut self, k: usize) -> Self {
+        self.precompute_similar = Some(k);
+        self
+    }
+
     /// Embeds texts as they are added, in a vector space called `meaning` (cosine, 8-bit codes), and the texts of queries: [`Query::text`](crate::Query::text).
     /// Name and hash of the model are kept in the artifact: with another one it does not open, and without one it opens, words and given vectors
     /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. Given for an artifact that did not embed its texts, those that are
@@ -310,6 +326,20 @@ impl Options {
             return Err(Error::invalid(
                 "option embedding_cache_bytes: this build leaves out the feature `cache`",
             ));
+        }
+        match self.precompute_similar.unwrap_or(0) {
+            0 => {}
+            1..=MAX_SIMILAR if cfg!(feature = "similar") => {}
+            1..=MAX_SIMILAR => {
+                return Err(Error::invalid(
+                    "option precompute_similar: this build leaves out the feature `similar`",
+                ));
+            }
+            more => {
+                return Err(Error::invalid(format!(
+                    "option precompute_similar: expected 0 to {MAX_SIMILAR}, found {more}"
+                )));
+            }
         }
         let (k1, b) = self.bm25;
         if !((0.0..=100.0).contains(&k1) && (0.0..=1.0).contains(&b)) {

@@ -122,6 +122,8 @@ pub struct ListExplain {
     pub graphs: usize,
     /// See `graphs`.
     pub scans: usize,
+    /// In how many shards the neighbours of a record were stored: see `Options::precompute_similar`.
+    pub stored: usize,
     /// Time it took.
     pub time: Duration,
 }

@@ -63,6 +63,8 @@ pub struct SpaceStats {
     pub bytes: u64,
     /// Bytes of links.
     pub graph_bytes: u64,
+    /// Bytes that say which records are near each other: see [`Options::precompute_similar`](crate::Options::precompute_similar).
+    pub similar_bytes: u64,
     /// Bytes of the vectors in 32-bit floating point to `bytes`.
     pub quantization_ratio: f64,
 }

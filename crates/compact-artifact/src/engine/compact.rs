@@ -44,6 +44,7 @@ impl Engine {
                 Err(e) => return Err(e),
             }
         }
+        self.precompute_similar(&mut Vec::new())?;
         report.bytes_after = self.state().records.disk_usage().total();
         event!(
             INFO,

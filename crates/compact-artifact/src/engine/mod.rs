@@ -19,6 +19,7 @@ mod reembed;
 mod seal;
 mod settings;
 mod signal;
+mod similar;
 mod stats;
 mod tombstones;
 mod verify;

@@ -72,8 +72,9 @@ impl Engine {
             extended_for_reading(stored.clone(), &options)?
         } else {
             let settings = extended(stored.clone(), &options)?;
-            let is_new =
-                settings.spaces.len() > stored.spaces.len() || settings.fields.len() > stored.fields.len();
+            let is_new = settings.spaces.len() > stored.spaces.len()
+                || settings.fields.len() > stored.fields.len()
+                || settings.similar != stored.similar;
             if is_new || settings_need_repair(&store.snapshot()) {
                 write_settings(&store, &settings, options.steps)?;
             }

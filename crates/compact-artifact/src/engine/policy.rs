@@ -28,6 +28,9 @@ pub(super) const RECOVERED_RECORDS_AT_ONCE: usize = 4096;
 /// The bytes of their content.
 pub(super) const RECOVERED_BYTES_AT_ONCE: usize = 4 << 20;
 
+/// Rows of a shard whose neighbours are found before they are written.
+pub(super) const ROWS_OF_NEIGHBOURS: usize = 1024;
+
 /// Whether `dead` is enough of `whole`, in bytes, to rewrite a file for it.
 pub(super) fn is_worth_rewriting(dead: u64, whole: u64) -> bool {
     u128::from(dead) * 100 >= u128::from(whole) * u128::from(MIN_DEAD_PERCENT)

@@ -83,7 +83,14 @@ impl Recovery {
                         self.report.damage.extend(shard.losses.iter().cloned());
                     }
                     let tombstones = Arc::new(tombstones.unwrap_or_default());
-                    self.state.views.push(View { tombstones, ..View::new(shard) });
+                    let neighbours = known.and_then(|view| view.neighbours.clone());
+                    let mut view = View { tombstones, neighbours, ..View::new(shard) };
+                    // Without them nothing is lost but time.
+                    if let Err(e) = view.open_neighbours(&records) {
+                        let e = e.about(format_args!("searches do without the neighbours of a shard"));
+                        remember_damage(&mut self.report, e)?;
+                    }
+                    self.state.views.push(view);
                 }
                 Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
                 Err(e) => {

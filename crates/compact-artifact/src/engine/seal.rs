@@ -8,7 +8,7 @@ use super::core::Engine;
 use super::merge::{Output, Replacement, outputs, shards};
 use super::policy;
 use super::tombstones::{drop_unknown_shards, write_tombstones};
-use crate::api::error::{Error, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::SealReport;
 use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
@@ -21,7 +21,9 @@ impl Engine {
         let _one_at_a_time = self.maintenance_lock.lock();
         self.check_current()?;
         let report = self.seal_tail(policy::build_bytes(&self.options))?;
-        Ok(SealReport { damage: self.merge_alike()?, ..report })
+        let mut damage = self.merge_alike()?;
+        self.precompute_similar(&mut damage)?;
+        Ok(SealReport { damage, ..report })
     }
 
     /// Seals if that is due, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
@@ -41,7 +43,8 @@ impl Engine {
             return Ok(());
         }
         self.seal_tail(policy::build_bytes(&self.options))?;
-        self.merge_alike().map(drop)
+        let mut damage = self.merge_alike()?;
+        self.precompute_similar(&mut damage)
     }
 
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {
@@ -150,6 +153,11 @@ impl Engine {
         }
         for view in views.iter_mut().filter(|view| view.shard.is_sealed()) {
             view.tombstones = Arc::new(read_tombstones(&records, view.shard.number)?);
+            match view.open_neighbours(&records) {
+                // Searches do without, and the next sealing writes them anew.
+                Err(e) if e.kind() == ErrorKind::Damaged => {}
+                opened => opened?,
+            }
         }
         sort_views(&mut views);
         let mut next = State { records, views, ..(*now).clone() };

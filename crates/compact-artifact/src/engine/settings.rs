@@ -31,7 +31,10 @@ pub(super) fn settings_of(options: &Options) -> Result<Settings> {
 
 /// Settings with the vector spaces and the fields of options, and with the model of their embedder.
 pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings> {
-    let settings = settings.with_spaces(&options.spaces)?.with_fields(&options.fields, false)?;
+    let mut settings = settings.with_spaces(&options.spaces)?.with_fields(&options.fields, false)?;
+    if let Some(similar) = options.precompute_similar {
+        settings.similar = u32::try_from(similar).unwrap_or(0); // was checked
+    }
     #[cfg(feature = "embedder")]
     if let Some(embedder) = options.embedder.as_deref() {
         return settings.with_model(SpaceModel::from_embedder(embedder), embedder.dimension());

@@ -30,9 +30,10 @@ impl Engine {
         let counters = &self.resources.counters;
         let dead_rows = state.views.iter().map(|view| view.dead.heap_bytes());
         let unmapped = state.views.iter().filter(|view| view.shard.is_sealed() && !view.shard.is_mapped());
+        let neighbours = state.views.iter().filter_map(|view| Some(view.neighbours.as_ref()?.heap_bytes()));
         MemoryStats {
             tail_bytes: state.tail().map(|view| view.shard.byte_len).sum(),
-            unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum(),
+            unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum::<u64>() + neighbours.sum::<u64>(),
             tables_bytes: state.records.heap_bytes() + dead_rows.sum::<u64>(),
             block_cache_bytes: blocks.bytes,
             result_cache_bytes: self.resources.ranking_bytes(),
@@ -62,6 +63,7 @@ fn stats_of(state: &State) -> Stats {
         let vectors: Vec<_> = state.views.iter().filter_map(|view| view.shard.vectors(number)).collect();
         let count: u64 = vectors.iter().map(|v| v.index.len() as u64).sum();
         let bytes: u64 = vectors.iter().map(|v| v.byte_len()).sum();
+        let similar = state.views.iter().filter_map(|view| view.neighbours.as_ref());
         SpaceStats {
             name: space.name().to_owned(),
             dimension: space.dimension(),
@@ -69,6 +71,7 @@ fn stats_of(state: &State) -> Stats {
             vectors: count,
             bytes,
             graph_bytes: vectors.iter().map(|v| v.index.graph_byte_len() as u64).sum(),
+            similar_bytes: similar.map(|neighbours| neighbours.space_len(number)).sum(),
             quantization_ratio: ratio(count * 4 * space.dimension() as u64, bytes),
         }
     });

@@ -12,13 +12,15 @@ use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
 use crate::api::options::Options;
 use crate::api::reports::{SalvageReport, VerifyReport};
+use crate::format::parts::NEIGHBOURS;
 
 impl Engine {
     /// Compares every checksum of what is open.
     pub(crate) fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         let mut report: VerifyReport = self.store.verify(level)?.into();
         for view in &self.state().views {
-            if let Err(e) = view.shard.verify() {
+            let neighbours = view.neighbours.as_ref().map_or(Ok(()), |neighbours| neighbours.verify());
+            if let Err(e) = view.shard.verify().and(neighbours) {
                 let number = view.shard.number;
                 report.damage.push(Damage::new(format!("shard {number}: {e}")).in_shard(number));
             }
@@ -64,7 +66,10 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
     if store.deletes_incomplete {
         losses.push(Damage::new("a list of deleted records: some of them may be back"));
     }
-    let of_part = |&(_, number): &(_, u64)| {
+    let of_part = |&(kind, number): &(block_format::PartKind, u64)| {
+        if kind == NEIGHBOURS {
+            return Damage::new(format!("the stored neighbours of index {number}")).in_shard(number);
+        }
         Damage::new(format!("index {number}, with the embeddings in it")).in_shard(number)
     };
     losses.extend(store.lost_parts.iter().map(of_part));

@@ -16,12 +16,15 @@ pub(crate) const SHARD: PartKind = PartKind(257);
 /// Rows of the shard with this tag whose records are gone from the store: a serialized `RoaringBitmap`.
 pub(crate) const TOMBSTONES: PartKind = PartKind(258);
 
+/// The nearest other rows of each row of the shard with this tag.
+pub(crate) const NEIGHBOURS: PartKind = PartKind(259);
+
 /// How often the settings are written: one damaged file must not take the vector spaces with it.
 pub(crate) const SETTINGS_COPIES: usize = 2;
 
 /// Kinds of parts that belong to the shard with their tag.
 pub(crate) fn belongs_to_shard(kind: PartKind) -> bool {
-    kind == SHARD || kind == TOMBSTONES
+    [SHARD, TOMBSTONES, NEIGHBOURS].contains(&kind)
 }
 
 /// The rows of a bitmap as the indexes take them. A dense bitmap is copied word by word, by way of its serialized form.

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) spaces: Vec<Space>,
     pub(crate) analyzer: Arc<Analyzer>,
     pub(crate) fields: Vec<TextField>,
+    /// How many nearest others of each record are stored when it is sealed.
+    pub(crate) similar: u32,
 }
 
 /// A field of texts beside the content.
@@ -59,6 +61,13 @@ struct Stored {
     spaces: Vec<StoredSpace>,
     #[serde(default = "fields_of_every_artifact")]
     fields: Vec<TextField>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    similar: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,7 +99,8 @@ const VERSION: u32 = 1;
 
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
-        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer), fields: fields_of_every_artifact() }
+        let fields = fields_of_every_artifact();
+        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer), fields, similar: 0 }
     }
 
     /// These settings, and the fields that they do not have yet. In a `new` artifact the title may count otherwise than by default.
@@ -268,6 +278,7 @@ impl Settings {
             analyzer: self.analyzer.identity(),
             spaces: spaces.collect(),
             fields: self.fields.clone(),
+            similar: self.similar,
         };
         // Strings and integers of 64 bits: nothing that JSON could refuse.
         serde_json::to_vec(&stored).unwrap_or_default()
@@ -320,8 +331,9 @@ impl Settings {
             }
         }
         let fields: Vec<_> = stored.fields.into_iter().map(|field| (field.name, field.weight)).collect();
-        let settings =
-            Self { spaces, fields: Vec::new(), ..Self::new(Analyzer::from_identity(stored.analyzer)?) };
+        let similar = stored.similar;
+        let new = Self::new(Analyzer::from_identity(stored.analyzer)?);
+        let settings = Self { spaces, fields: Vec::new(), similar, ..new };
         // Checked as when they were set up.
         settings.with_fields(&fields, false).map_err(fault)
     }

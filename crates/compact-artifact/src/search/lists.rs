@@ -113,6 +113,19 @@ impl List {
         list
     }
 
+    /// Keeps what a round found, the best first.
+    pub(super) fn keep(&mut self, mut found: Vec<Found>) {
+        found.reverse();
+        self.rest = found;
+    }
+
+    /// The same, without those as near as the last one, which may be more than were found.
+    pub(super) fn keep_without_equals_of_last(&mut self, mut found: Vec<Found>) {
+        let last = found.last().copied();
+        found.retain(|found| last.is_some_and(|last| found.score.total_cmp(&last.score).is_ne()));
+        self.keep(found);
+    }
+
     /// Moves what the last round found to the hits, until there are `len`; those of one score by their ids.
     pub(super) fn take(&mut self, views: &[View], excluded: Option<RecordId>, len: usize) {
         while self.hits.len() < len

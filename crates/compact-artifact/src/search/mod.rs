@@ -10,8 +10,10 @@ mod nearest;
 mod order;
 mod ranking;
 mod resources;
+mod similar;
 mod words;
 
 pub(crate) use facets::values;
 pub(crate) use fetch::search;
 pub(crate) use resources::SearchResources;
+pub(crate) use similar::nearest_others;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use block_format::RecordId;
-use vector_index::{Metric, Originals as Stored, SearchOptions, SearchPath, SearchStatistics};
+use vector_index::{Metric, Originals as Stored, RowSet, SearchOptions, SearchPath, SearchStatistics};
 
 use super::lists::{Found, List, NearTo};
 use super::ranking::{Rounds, Search};
@@ -14,7 +14,7 @@ use crate::api::query::{Clause, MAX_DEPTH, Target, Wanted};
 use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
 use crate::shard::{Vectors, layout};
-use crate::state::State;
+use crate::state::{State, View};
 
 /// Candidates that a search through a graph keeps in its first round.
 const EF_SEARCH: usize = 64;
@@ -46,6 +46,9 @@ impl Search<'_> {
             list.weight = self.resources.meaning.weight(&self.state.settings.spaces[near.number]);
         }
         let views = &self.state.views;
+        if !list.is_begun {
+            self.stored_round(list, &near)?;
+        }
         list.take(views, near.excluded, len);
         while list.hits.len() < len && !list.is_whole && !self.is_late() {
             self.nearest_round(list, &near, len.max(at_least))?;
@@ -94,6 +97,59 @@ impl Search<'_> {
         Ok(Some(NearTo { number, vector, excluded }))
     }
 
+    /// Begins a list of what is near a record with the neighbours that are stored of it, if any are; all other shards are searched. Rounds of searching put
+    /// behind them what they find, so that a list begins the same however long it is to be.
+    fn stored_round(&mut self, list: &mut List, near: &NearTo) -> Result<()> {
+        if !cfg!(feature = "similar") {
+            return Ok(());
+        }
+        let query = self.query;
+        let is_plain = query.clauses.len() == 1 && self.filter.is_none() && !query.exact;
+        let Some(id) = near.excluded.filter(|_| is_plain && query.ef_search.is_none()) else { return Ok(()) };
+        let Some((at, rows)) = self.stored_neighbours(id, near.number) else { return Ok(()) };
+        let mut found: Vec<Found> = Vec::new();
+        let scan = Scan { exact: true, filter: Some(&rows) };
+        let whole = |k: usize| Width { k, ef: EF_SEARCH.max(k), rescored: 2 * k };
+        self.nearest_in_shard(list, (near.number, at), &near.vector, whole(rows.len()), scan, &mut found)?;
+        let k = found.len();
+        if k == 0 {
+            return Ok(());
+        }
+        list.explain.stored += 1;
+        for other in (0..self.state.views.len()).filter(|&other| other != at) {
+            if self.is_late() {
+                return Ok(());
+            }
+            self.nearest_in_shard(list, (near.number, other), &near.vector, whole(k), Scan::ALL, &mut found)?;
+        }
+        sort(&mut found);
+        found.truncate(k);
+        list.is_begun = true;
+        list.keep_without_equals_of_last(found);
+        Ok(())
+    }
+
+    /// The shard in which a record is, and the rows near it that are stored and alive. Damage is a loss, and the graph serves instead.
+    fn stored_neighbours(&mut self, id: RecordId, space: usize) -> Option<(usize, RowSet)> {
+        let state = self.state;
+        let live_row = |view: &View| view.shard.row_of(id).filter(|&row| !view.dead.contains(row));
+        let (at, row) = state.views.iter().enumerate().find_map(|(at, view)| Some((at, live_row(view)?)))?;
+        let view = &state.views[at];
+        match view.neighbours.as_ref()?.near(space, row) {
+            Ok(rows) => {
+                let live: RowSet = rows.into_iter().filter(|&row| !view.dead.contains(row)).collect();
+                (!live.is_empty()).then_some((at, live))
+            }
+            Err(e) => {
+                let number = view.shard.number;
+                let message = format!("neighbours of shard {number}, which are searched for instead: {e}");
+                let name = state.settings.spaces[space].name();
+                self.losses.push(Damage::new(message).in_shard(number).in_space(name));
+                None
+            }
+        }
+    }
+
     /// A round; or, to begin with, only the first hits of the first round, if `len` are enough. They are the same hits, and few are had sooner.
     fn nearest_round(&mut self, list: &mut List, near: &NearTo, len: usize) -> Result<()> {
         let state = self.state;
@@ -123,20 +179,20 @@ impl Search<'_> {
             if self.is_late() {
                 break;
             }
-            self.nearest_in_shard(list, (number, at), vector, width, &mut found)?;
+            let scan = Scan { exact: self.query.exact, ..Scan::ALL };
+            self.nearest_in_shard(list, (number, at), vector, width, scan, &mut found)?;
         }
         list.is_whole = found.len() < k || (k == whole && hits == MAX_DEPTH);
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
+        sort(&mut found);
         found.truncate(k);
         if k == whole {
             list.rounds += 1;
-        } else if !list.is_whole {
-            // Those as near as the last one may be more than were found.
-            let last = found.last().copied();
-            found.retain(|found| last.is_some_and(|last| found.score.total_cmp(&last.score).is_ne()));
         }
-        found.reverse();
-        list.rest = found;
+        if k == whole || list.is_whole {
+            list.keep(found);
+        } else {
+            list.keep_without_equals_of_last(found);
+        }
         let counters = &self.resources.counters;
         Counters::add(&counters.hops, list.explain.hops - before.0);
         Counters::add(&counters.distances, list.explain.distances - before.1);
@@ -150,15 +206,16 @@ impl Search<'_> {
         (number, at): (usize, usize),
         vector: &[f32],
         width: Width,
+        scan: Scan<'_>,
         found: &mut Vec<Found>,
     ) -> Result<()> {
         let state = self.state;
         let (space, view) = (&state.settings.spaces[number], &state.views[at]);
         let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let mut options = SearchOptions::new(width.k).exact(self.query.exact).ef_search(width.ef);
+        let mut options = SearchOptions::new(width.k).exact(scan.exact).ef_search(width.ef);
         options = options.deleted(view.dead.rows());
-        if let Some(filter) = &self.filter {
-            options = options.filter(&filter[at]);
+        if let Some(filter) = scan.filter.or(self.filter.as_ref().map(|filter| &filter[at])) {
+            options = options.filter(filter);
         }
         if let Some(originals) = stored_originals(vectors, space) {
             options = options.rescore(originals, width.rescored);
@@ -192,6 +249,25 @@ impl Search<'_> {
     }
 }
 
+/// Which rows of a shard are compared.
+#[derive(Debug, Clone, Copy)]
+struct Scan<'a> {
+    /// Each of them.
+    exact: bool,
+    /// Instead of those that the filter of the query lets through.
+    filter: Option<&'a RowSet>,
+}
+
+impl Scan<'_> {
+    /// Those that the graph leads to.
+    const ALL: Self = Self { exact: false, filter: None };
+}
+
+/// The best first.
+fn sort(found: &mut [Found]) {
+    found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
+}
+
 /// How much a search of one shard looks for.
 #[derive(Debug, Clone, Copy)]
 struct Width {
@@ -202,7 +278,7 @@ struct Width {
     rescored: usize,
 }
 
-fn about(error: vector_index::Error, space: &Space) -> Error {
+pub(super) fn about(error: vector_index::Error, space: &Space) -> Error {
     Error::from(error).about(format_args!("vector space {:?}", space.name()))
 }
 
@@ -226,7 +302,7 @@ fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Re
     Ok(embedding.decode(space))
 }
 
-fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a>> {
+pub(super) fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a>> {
     let bytes = vectors.originals.as_ref()?.as_ref();
     match space.originals() {
         Originals::None => None,

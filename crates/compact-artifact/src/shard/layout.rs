@@ -34,6 +34,20 @@ pub(crate) mod trailer {
     }
 }
 
+/// What the neighbours of a shard, a part of their own, begin with.
+pub(crate) mod neighbours {
+    wire::layout!(16, VERSION: 4, ROWS: 4, TABLES: 4, RESERVED: 4);
+}
+
+/// What is said of each of their tables.
+pub(crate) mod neighbour_table {
+    wire::layout!(8, SPACE: 4, PER_ROW: 4);
+}
+
+pub(crate) const NEIGHBOURS_VERSION: u32 = 1;
+/// Stands where a row has no more neighbours.
+const NO_ROW: u32 = u32::MAX;
+
 /// What a section is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SectionKind {
@@ -235,6 +249,49 @@ pub(super) fn read_ids(bytes: &[u8]) -> Result<IdRuns<'_>, &'static str> {
     let ids = bytemuck::try_cast_slice(ids).map_err(unaligned)?;
     let rows = bytemuck::try_cast_slice(rows).map_err(unaligned)?;
     Ok((ids, rows, bytemuck::try_cast_slice(order).map_err(unaligned)?))
+}
+
+/// Begins the neighbours of a shard with so many rows: the number of each space, and how many neighbours a row has in it.
+pub(crate) fn write_neighbours_head(
+    rows: u32,
+    tables: &[(usize, usize)],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let small = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+    let mut head = [0; neighbours::LEN];
+    put(&mut head, neighbours::VERSION, NEIGHBOURS_VERSION.to_le_bytes());
+    put(&mut head, neighbours::ROWS, rows.to_le_bytes());
+    put(&mut head, neighbours::TABLES, small(tables.len()));
+    out.write_all(&head)?;
+    tables.iter().try_for_each(|&(space, per_row)| {
+        let mut table = [0; neighbour_table::LEN];
+        put(&mut table, neighbour_table::SPACE, small(space));
+        put(&mut table, neighbour_table::PER_ROW, small(per_row));
+        out.write_all(&table)
+    })
+}
+
+/// The rows that are near one row, the nearest first, filled up to `per_row`.
+pub(crate) fn put_neighbours(rows: impl Iterator<Item = u32>, per_row: usize, out: &mut Vec<u8>) {
+    let filled = rows.chain(std::iter::repeat(NO_ROW)).take(per_row);
+    filled.for_each(|row| out.extend(row.to_le_bytes()));
+}
+
+/// The rows in the neighbours of one row.
+pub(super) fn read_neighbours(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    bytes.as_chunks().0.iter().map(|&row| u32::from_le_bytes(row)).take_while(|&row| row != NO_ROW)
+}
+
+/// The version and the number of rows, and how many tables are described behind.
+pub(super) fn read_neighbours_head(head: &[u8; neighbours::LEN]) -> (u32, u32, u32) {
+    let at = |field| u32_at(head, field);
+    (at(neighbours::VERSION), at(neighbours::ROWS), at(neighbours::TABLES))
+}
+
+/// The number of the space of each table, and how many neighbours a row has in it.
+pub(super) fn read_neighbour_tables(bytes: &[u8]) -> impl Iterator<Item = (u32, u32)> {
+    let tables = bytes.as_chunks::<{ neighbour_table::LEN }>().0.iter();
+    tables.map(|table| (u32_at(table, neighbour_table::SPACE), u32_at(table, neighbour_table::PER_ROW)))
 }
 
 /// Originals in 16-bit floating point, where they lie.

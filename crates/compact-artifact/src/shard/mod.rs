@@ -6,12 +6,14 @@ mod columns;
 mod ids;
 pub(crate) mod layout;
 mod merge;
+mod neighbours;
 mod reader;
 mod rescued;
 mod section;
 
 pub(crate) use builder::{Document, build, build_divided};
 pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked};
+pub(crate) use neighbours::Neighbours;
 pub(crate) use reader::Shard;
 pub(crate) use rescued::Rescued;
 pub(crate) use section::Vectors;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use block_format::RecordId;
+use block_format::{RecordId, Snapshot as Records};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::dead::Dead;
+use crate::api::error::Result;
+use crate::format::parts::NEIGHBOURS;
 use crate::protocol::{Step, Steps};
-use crate::shard::Shard;
+use crate::shard::{Neighbours, Shard};
 
 /// A shard, and which of its rows are no longer there.
 #[derive(Debug, Clone)]
@@ -17,11 +19,30 @@ pub(crate) struct View {
     pub(crate) dead: Arc<Dead>,
     /// Of a sealed shard: the rows that are known to be dead on disk. A subset of `dead`.
     pub(crate) tombstones: Arc<RoaringBitmap>,
+    /// Of a sealed shard: what is stored of which rows are near each other.
+    pub(crate) neighbours: Option<Arc<Neighbours>>,
 }
 
 impl View {
     pub(crate) fn new(shard: Arc<Shard>) -> Self {
-        Self { shard, dead: Arc::default(), tombstones: Arc::default() }
+        Self { shard, dead: Arc::default(), tombstones: Arc::default(), neighbours: None }
+    }
+
+    /// Opens the neighbours that are stored of its rows, unless it has them.
+    pub(crate) fn open_neighbours(&mut self, records: &Records) -> Result<()> {
+        if !cfg!(feature = "similar") {
+            return Ok(());
+        }
+        let number = self.shard.number;
+        let mut parts = records.parts().iter();
+        let part = parts.find(|part| part.kind() == NEIGHBOURS && part.tag() == number);
+        let before = self.neighbours.take();
+        let Some(part) = part else { return Ok(()) };
+        self.neighbours = Some(match before.filter(|before| before.part == part.id()) {
+            Some(same) => same,
+            None => Arc::new(Neighbours::open(part, self.shard.rows)?),
+        });
+        Ok(())
     }
 
     pub(crate) fn live(&self) -> u64 {

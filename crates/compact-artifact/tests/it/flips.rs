@@ -21,6 +21,7 @@ fn options() -> Options {
         .block_len(8 << 10)
         .maintenance(Maintenance::Manual)
         .seed(3)
+        .precompute_similar(5)
         .space("v", SpaceOptions::new(4, Metric::Cosine).originals(Originals::F16))
         .space("w", SpaceOptions::new(3, Metric::L2))
 }
@@ -105,6 +106,8 @@ fn queries() -> Vec<Query> {
         Query::vector("v", near(78)).filter(Filter::field("tags").contains("t3")).k(9),
         Query::vector("w", vector(180, 3)).k(30),
         Query::similar_to("v", RecordId(1_000)).k(7),
+        Query::similar_to("v", RecordId(1_001)).k(5),
+        Query::similar_to("v", RecordId(u64::from(RECORDS) + 1)).k(3),
         Query::words("house 14").and_vector("v", near(300)).k(10),
         Query::new().filter(Filter::field("name").eq("n7")).k(50),
     ]

@@ -48,6 +48,8 @@ mod order;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Neighbours of records that are stored.
+mod similar;
 /// Deleted space comes back.
 mod space;
 /// No thread that an option did not ask for.

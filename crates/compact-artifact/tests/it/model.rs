@@ -52,11 +52,12 @@ struct Setup {
     originals: Originals,
     maintenance: Maintenance,
     memory_limit: Option<usize>,
+    similar: usize,
 }
 
 impl Setup {
     const PLAIN: Self =
-        Self { originals: Originals::None, maintenance: Maintenance::Manual, memory_limit: None };
+        Self { originals: Originals::None, maintenance: Maintenance::Manual, memory_limit: None, similar: 3 };
 
     fn options(self) -> Options {
         let options = match self.memory_limit {
@@ -67,6 +68,7 @@ impl Setup {
             .segment_len(64 << 10)
             .block_len(1024)
             .maintenance(self.maintenance)
+            .precompute_similar(self.similar)
             .space("v", SpaceOptions::new(DIMENSION, Metric::Cosine).originals(self.originals))
     }
 }
@@ -75,8 +77,10 @@ fn setup() -> impl Strategy<Value = Setup> {
     let originals = prop_oneof![Just(Originals::None), Just(Originals::F16), Just(Originals::F32)];
     let maintenance =
         prop_oneof![Just(Maintenance::Manual), Just(Maintenance::Background), Just(Maintenance::Inline)];
-    (originals, maintenance, prop::option::of(Just(8 << 20)))
-        .prop_map(|(originals, maintenance, memory_limit)| Setup { originals, maintenance, memory_limit })
+    let limit = prop::option::of(Just(8 << 20));
+    (originals, maintenance, limit, 0..6usize).prop_map(|(originals, maintenance, memory_limit, similar)| {
+        Setup { originals, maintenance, memory_limit, similar }
+    })
 }
 
 /// What a commit promises, in turn.
@@ -352,6 +356,11 @@ fn compare_more(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>) {
         let mut found = ids_of(&Query::similar_to("v", RecordId(id)).k(10_000));
         found.sort_unstable();
         assert_eq!(found, others, "all that are similar to a record");
+        let near = |exact: bool| {
+            let hits = snapshot.search(&Query::similar_to("v", RecordId(id)).k(4).exact(exact)).unwrap().hits;
+            hits.iter().map(|hit| (hit.id, hit.score.to_bits())).collect::<Vec<_>>()
+        };
+        assert_eq!(near(false), near(true), "the nearest");
     }
 }
 
