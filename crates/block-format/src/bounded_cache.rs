@@ -70,6 +70,14 @@ impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
         }
     }
 
+    /// All values that are kept, with their keys, in no order.
+    pub fn entries(&self) -> Vec<(K, V)>
+    where
+        K: Clone,
+    {
+        self.kept.as_ref().map_or_else(Vec::new, |kept| kept.iter().collect())
+    }
+
     /// Lets go of all values.
     pub fn clear(&self) {
         if let Some(kept) = &self.kept {
@@ -113,6 +121,11 @@ impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
     /// Keeps nothing.
     pub fn insert(&self, _key: K, _value: V) {}
 
+    /// All values that are kept: none.
+    pub fn entries(&self) -> Vec<(K, V)> {
+        Vec::new()
+    }
+
     /// Has nothing to let go of.
     pub fn clear(&self) {}
 
@@ -145,6 +158,8 @@ mod tests {
         }
         assert!(cache.len() > 50, "{}", cache.len());
         assert_eq!(cache.get(&999).map(|value| value.len()), Some(100));
+        let entries = cache.entries();
+        assert!(entries.len() as u64 == cache.len() && entries.iter().any(|(key, _)| *key == 999));
         cache.clear();
         assert!(cache.is_empty());
         let none: BoundedCache<u32, Vec<u8>> = BoundedCache::new(0, 100, Vec::len);

@@ -73,6 +73,8 @@ pub struct Options {
     pub(crate) memory_limit: Option<usize>,
     pub(crate) result_cache_bytes: usize,
     pub(crate) embedding_cache_bytes: usize,
+    #[cfg(feature = "embedder")]
+    pub(crate) keep_embedding_cache: bool,
     /// `None`: as the artifact has it.
     pub(crate) precompute_similar: Option<usize>,
     #[cfg(feature = "embedder")]
@@ -104,6 +106,8 @@ impl Default for Options {
             memory_limit: None,
             result_cache_bytes: kept(1 << 20),
             embedding_cache_bytes: kept(1 << 20),
+            #[cfg(feature = "embedder")]
+            keep_embedding_cache: false,
             precompute_similar: None,
             #[cfg(feature = "embedder")]
             embedder: None,
@@ -211,6 +215,16 @@ impl Options {
     /// 0: none. More is an error without that feature.
     pub fn embedding_cache_bytes(mut self, bytes: usize) -> Self {
         self.embedding_cache_bytes = bytes;
+        self
+    }
+
+    /// Whether what [`embedding_cache_bytes`](Self::embedding_cache_bytes) keeps of texts that were added is written to the artifact, by
+    /// [`seal`](crate::CompactArtifact::seal) and [`close`](crate::CompactArtifact::close), and read when it is opened for writing with this option: the same texts
+    /// then need no model. It belongs to one model, and is of no use for another; after a crash that of an earlier close is there, or none. Where it is damaged it is
+    /// left out, which [`recovery`](crate::CompactArtifact::recovery) says. An error with an `embedding_cache_bytes` of 0. Default: no.
+    #[cfg(feature = "embedder")]
+    pub fn keep_embedding_cache(mut self, keep: bool) -> Self {
+        self.keep_embedding_cache = keep;
         self
     }
 
@@ -325,6 +339,12 @@ impl Options {
         if self.embedding_cache_bytes > 0 && cfg!(not(feature = "cache")) {
             return Err(Error::invalid(
                 "option embedding_cache_bytes: this build leaves out the feature `cache`",
+            ));
+        }
+        #[cfg(feature = "embedder")]
+        if self.keep_embedding_cache && self.embedding_cache_bytes == 0 {
+            return Err(Error::invalid(
+                "option keep_embedding_cache would have no effect; expected an embedding_cache_bytes above 0",
             ));
         }
         match self.precompute_similar.unwrap_or(0) {

@@ -9,6 +9,8 @@ mod compact;
 mod core;
 #[cfg(feature = "hnsw_rs")]
 mod import;
+#[cfg(feature = "embedder")]
+mod kept_embeddings;
 mod merge;
 mod open;
 mod pack;

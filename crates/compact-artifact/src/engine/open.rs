@@ -107,6 +107,8 @@ impl Engine {
         }
         engine.commit_lock.get_mut().restart(&recovery.state);
         engine.recovery = recovery.report;
+        #[cfg(feature = "embedder")]
+        engine.read_kept_embeddings()?;
         Ok(engine)
     }
 
@@ -160,7 +162,11 @@ impl Engine {
             this.seal()?;
         }
         match Arc::try_unwrap(this) {
-            Ok(engine) => Ok(engine.store.close()?),
+            Ok(engine) => {
+                #[cfg(feature = "embedder")]
+                engine.write_kept_embeddings_at_close()?;
+                Ok(engine.store.close()?)
+            }
             Err(shared) => {
                 shared.store.sync()?;
                 let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`. What was acknowledged is on disk";

@@ -23,6 +23,8 @@ impl Engine {
         let report = self.seal_tail(policy::build_bytes(&self.options))?;
         let mut damage = self.merge_alike()?;
         self.precompute_similar(&mut damage)?;
+        #[cfg(feature = "embedder")]
+        self.write_kept_embeddings()?;
         Ok(SealReport { damage, ..report })
     }
 

@@ -12,6 +12,8 @@ use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
 use crate::api::options::Options;
 use crate::api::reports::{SalvageReport, VerifyReport};
+#[cfg(feature = "embedder")]
+use crate::format::parts::KEPT_EMBEDDINGS;
 use crate::format::parts::NEIGHBOURS;
 
 impl Engine {
@@ -69,6 +71,10 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
     let of_part = |&(kind, number): &(block_format::PartKind, u64)| {
         if kind == NEIGHBOURS {
             return Damage::new(format!("the stored neighbours of index {number}")).in_shard(number);
+        }
+        #[cfg(feature = "embedder")]
+        if kind == KEPT_EMBEDDINGS {
+            return Damage::new("the kept embeddings of texts");
         }
         Damage::new(format!("index {number}, with the embeddings in it")).in_shard(number)
     };

@@ -1,5 +1,7 @@
 //! The fixed bytes of records and of embeddings; `docs/FORMAT.md`, "Artifact", says the same in words.
 
+#[cfg(feature = "embedder")]
+use wire::u128_at;
 use wire::{array_at, put, u16_at, u32_at, u64_at};
 
 /// What a record begins with.
@@ -25,6 +27,18 @@ pub(crate) mod embeddings {
 /// What each embedding begins with.
 pub(crate) mod embedding {
     wire::layout!(12, ID: 8, SCALE: 4);
+}
+
+/// What embeddings that are kept for texts that come again begin with.
+#[cfg(feature = "embedder")]
+pub(crate) mod kept {
+    wire::layout!(32, VERSION: 4, DIMENSION: 4, COUNT: 4, RESERVED: 4, MODEL: 16);
+}
+
+/// What each of them begins with.
+#[cfg(feature = "embedder")]
+pub(crate) mod kept_embedding {
+    wire::layout!(20, TEXT: 16, SCALE: 4);
 }
 
 /// The head of a record: its kind, and the lengths of key and metadata.
@@ -98,6 +112,38 @@ pub(super) fn encode_embedding(id: u64, scale: f32) -> [u8; embedding::LEN] {
 
 pub(super) fn decode_embedding(bytes: &[u8; embedding::LEN]) -> (u64, f32) {
     (u64_at(bytes, embedding::ID), f32::from_le_bytes(array_at(bytes, embedding::SCALE)))
+}
+
+/// The head of embeddings that are kept: their version, dimensions and number, and the hash of their model.
+#[cfg(feature = "embedder")]
+pub(super) fn encode_kept(version: u32, dimension: u32, count: u32, model: [u8; 16]) -> [u8; kept::LEN] {
+    let mut bytes = [0; kept::LEN];
+    put(&mut bytes, kept::VERSION, version.to_le_bytes());
+    put(&mut bytes, kept::DIMENSION, dimension.to_le_bytes());
+    put(&mut bytes, kept::COUNT, count.to_le_bytes());
+    put(&mut bytes, kept::MODEL, model);
+    bytes
+}
+
+#[cfg(feature = "embedder")]
+pub(super) fn decode_kept(bytes: &[u8; kept::LEN]) -> (u32, u32, u32, [u8; 16]) {
+    let at = |field| u32_at(bytes, field);
+    (at(kept::VERSION), at(kept::DIMENSION), at(kept::COUNT), array_at(bytes, kept::MODEL))
+}
+
+/// The hash of a text, and the scale of the codes that follow.
+#[cfg(feature = "embedder")]
+pub(super) fn encode_kept_embedding(text: u128, scale: f32) -> [u8; kept_embedding::LEN] {
+    let mut bytes = [0; kept_embedding::LEN];
+    put(&mut bytes, kept_embedding::TEXT, text.to_le_bytes());
+    put(&mut bytes, kept_embedding::SCALE, scale.to_le_bytes());
+    bytes
+}
+
+#[cfg(feature = "embedder")]
+pub(super) fn decode_kept_embedding(bytes: &[u8; kept_embedding::LEN]) -> (u128, f32) {
+    let scale = f32::from_le_bytes(array_at(bytes, kept_embedding::SCALE));
+    (u128_at(bytes, kept_embedding::TEXT), scale)
 }
 
 /// An original as it is stored.

@@ -18,6 +18,9 @@ pub(crate) const TOMBSTONES: PartKind = PartKind(258);
 
 /// The nearest other rows of each row of the shard with this tag.
 pub(crate) const NEIGHBOURS: PartKind = PartKind(259);
+/// Embeddings of texts by the model of the artifact, so that those texts need not be embedded again: see [`super::kept_embeddings`]. Its tag is 0.
+#[cfg(feature = "embedder")]
+pub(crate) const KEPT_EMBEDDINGS: PartKind = PartKind(260);
 
 /// How often the settings are written: one damaged file must not take the vector spaces with it.
 pub(crate) const SETTINGS_COPIES: usize = 2;

@@ -1,37 +1,41 @@
 //! The embedders at hand, each for the spaces that have its model.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use block_format::{BoundedCache, Workers};
 use parking_lot::RwLock;
 use rayon::prelude::*;
-use text_embedder::Embedder;
+use text_embedder::{Embedder, ModelHash};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::space::{Space, SpaceModel};
 use crate::format::embeddings::Embedding;
+use crate::format::kept_embeddings::KeptEmbeddings;
 
 /// Embedders, and what they gave lately.
 #[derive(Debug)]
 pub(crate) struct Meaning {
     embedders: RwLock<Vec<Arc<dyn Embedder>>>,
     kept: BoundedCache<u128, Kept>,
+    /// Something is kept that was not when [`Meaning::kept_documents`] was called last.
+    has_new: AtomicBool,
 }
 
 /// What is kept of a text.
 #[derive(Debug, Clone)]
 enum Kept {
-    /// As it is stored.
-    Document(Arc<Embedding>),
+    /// As it is stored, by the model with this hash.
+    Document(ModelHash, Arc<Embedding>),
     Query(Arc<[f32]>),
 }
 
 impl Kept {
     fn byte_len(&self) -> usize {
         let content = match self {
-            Self::Document(embedding) => embedding.codes.len() + embedding.original.len(),
+            Self::Document(_, embedding) => embedding.codes.len() + embedding.original.len(),
             Self::Query(vector) => size_of_val::<[f32]>(vector),
         };
         content + KEPT_OVERHEAD
@@ -46,7 +50,8 @@ const TEXTS_OF_A_THREAD: usize = 64;
 impl Meaning {
     pub(crate) fn new(options: &Options) -> Self {
         let embedders = RwLock::new(options.embedder.iter().cloned().collect());
-        Self { embedders, kept: BoundedCache::new(options.embedding_cache_bytes, 512, Kept::byte_len) }
+        let kept = BoundedCache::new(options.embedding_cache_bytes, 512, Kept::byte_len);
+        Self { embedders, kept, has_new: AtomicBool::new(false) }
     }
 
     /// From now on this embedder is at hand, too.
@@ -95,7 +100,7 @@ impl Meaning {
         let mut embeddings: Vec<Option<Embedding>> = keys
             .iter()
             .map(|key| match self.kept.get(key) {
-                Some(Kept::Document(embedding)) => Some((*embedding).clone()),
+                Some(Kept::Document(_, embedding)) => Some((*embedding).clone()),
                 _ => None,
             })
             .collect();
@@ -112,7 +117,9 @@ impl Meaning {
             let Some(vector) = vector else { continue };
             let embedding = Embedding::new(space, vector).map_err(|e| fault(embedder, e.to_string()))?;
             if self.kept.is_on() {
-                self.kept.insert(keys[at], Kept::Document(Arc::new(embedding.clone())));
+                let kept = Kept::Document(embedder.hash(), Arc::new(embedding.clone()));
+                self.kept.insert(keys[at], kept);
+                self.has_new.store(true, Ordering::Relaxed);
             }
             embeddings[at] = Some(embedding);
         }
@@ -151,6 +158,29 @@ impl Meaning {
     /// Whether texts of queries can be embedded for a space.
     pub(crate) fn is_at_hand(&self, space: &Space) -> bool {
         self.embedder_for(space).is_some()
+    }
+
+    /// What is kept of texts by the model of a space, by the hashes of the texts; `None` if nothing is that was not before.
+    pub(crate) fn kept_documents(&self, space: &Space) -> Option<KeptEmbeddings> {
+        let model = space.model.as_ref()?;
+        if !self.has_new.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        let documents = self.kept.entries().into_iter().filter_map(|(text, kept)| match kept {
+            Kept::Document(by, embedding) if by.0 == model.hash => Some((text, (*embedding).clone())),
+            _ => None,
+        });
+        let mut documents: KeptEmbeddings = documents.collect();
+        // So that the same embeddings are the same bytes.
+        documents.sort_unstable_by_key(|(text, _)| *text);
+        Some(documents).filter(|documents| !documents.is_empty())
+    }
+
+    /// Keeps what was kept before, of texts by a model.
+    pub(crate) fn keep_documents(&self, model: &SpaceModel, documents: KeptEmbeddings) {
+        for (text, embedding) in documents {
+            self.kept.insert(text, Kept::Document(ModelHash(model.hash), Arc::new(embedding)));
+        }
     }
 
     /// Bytes of what is kept.

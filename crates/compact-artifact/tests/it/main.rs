@@ -25,6 +25,8 @@ mod flips;
 mod golden;
 /// Indexes of another crate.
 mod hnsw_rs;
+/// The cache of embeddings, kept in the artifact.
+mod kept;
 /// Processes that are killed.
 mod kill;
 /// Stems, stop words, and texts of several languages.
@@ -54,5 +56,6 @@ mod similar;
 mod space;
 /// No thread that an option did not ask for.
 mod threads;
+mod toy;
 /// Vectors of any size.
 mod vectors;

@@ -1,83 +1,12 @@
 //! Texts that are embedded as they are added, and searched by meaning.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use compact_artifact::*;
 use serde_json::json;
 
-/// Words of one group mean the same; others are not known.
-const GROUPS: [&[&str]; 6] = [
-    &["fear", "dread", "phobia"],
-    &["small", "narrow", "tiny"],
-    &["room", "chamber", "space"],
-    &["cat", "feline"],
-    &["king", "ruler"],
-    &["sea", "ocean"],
-];
-
-/// An embedder that knows a few words: a value for each group, and one that is how many there are.
-#[derive(Debug)]
-struct Toy {
-    id: String,
-    dimension: usize,
-    calls: AtomicUsize,
-    texts: AtomicUsize,
-    fails: AtomicBool,
-    /// Held by a test, it keeps texts with the word `slow` waiting.
-    gate: Mutex<()>,
-}
-
-impl Toy {
-    fn new(id: &str) -> Arc<Self> {
-        Self::of_dimension(id, GROUPS.len())
-    }
-
-    fn of_dimension(id: &str, dimension: usize) -> Arc<Self> {
-        let (calls, texts, fails, gate) = Default::default();
-        Arc::new(Self { id: id.to_owned(), dimension, calls, texts, fails, gate })
-    }
-
-    fn vector(&self, text: &str) -> Option<Vec<f32>> {
-        let mut vector = vec![0.0; self.dimension];
-        for word in text.split(|c: char| !c.is_alphanumeric()) {
-            for (at, _) in GROUPS.iter().enumerate().filter(|(_, group)| group.contains(&word)) {
-                vector[at % self.dimension] += 1.0;
-            }
-        }
-        vector.iter().any(|&value| value != 0.0).then_some(vector)
-    }
-}
-
-impl Embedder for Toy {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn hash(&self) -> ModelHash {
-        ModelHash::from_content(format!("{} {}", self.id, self.dimension).as_bytes())
-    }
-
-    fn dimension(&self) -> usize {
-        self.dimension
-    }
-
-    fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings, EmbedderError> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.texts.fetch_add(texts.len(), Ordering::Relaxed);
-        if texts.iter().any(|text| text.contains("slow")) {
-            drop(self.gate.lock().unwrap());
-        }
-        if self.fails.load(Ordering::Relaxed) {
-            return Err(EmbedderError::other("out of order"));
-        }
-        let mut embeddings = Embeddings::with_capacity(self.dimension, texts.len())?;
-        for text in texts {
-            embeddings.push(self.vector(text).as_deref())?;
-        }
-        Ok(embeddings)
-    }
-}
+use crate::toy::{GROUPS, Toy};
 
 fn keys(artifact: &CompactArtifact, query: &Query) -> Vec<String> {
     let hits = artifact.search(&query.clone().fetch(true)).unwrap().hits;
