@@ -1,6 +1,9 @@
 //! The handle of an artifact: every call, in the order in which a reader needs them. What they do is in [`crate::engine`].
+//! One file because it is the list of all calls, one line each, read from top to bottom.
 
 use std::io::Read;
+#[cfg(feature = "embedder")]
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -113,6 +116,17 @@ impl CompactArtifact {
         self.engine.add_space(name, options)
     }
 
+    /// The fields of texts beside the content, and how often their words count: see [`Options::field`].
+    pub fn fields(&self) -> Vec<(String, u32)> {
+        let state = self.engine.state();
+        state.settings.fields.iter().map(|field| (field.name.clone(), field.weight)).collect()
+    }
+
+    /// Adds a field of texts, whose words count `weight` times: see [`Options::field`]. One that is there already with that weight is no error.
+    pub fn add_field(&self, name: &str, weight: u32) -> Result<()> {
+        self.engine.add_field(name, weight)
+    }
+
     // Write.
 
     /// Commits a batch. Returns when what its [`Durability`](crate::Durability) says has happened; then it is also visible.
@@ -204,7 +218,18 @@ impl CompactArtifact {
     /// artifact from then on, give the new one in [`Options::embedder`].
     #[cfg(feature = "embedder")]
     pub fn reembed(&self, embedder: Arc<dyn text_embedder::Embedder>) -> Result<ReembedReport> {
-        self.engine.reembed(embedder)
+        self.engine.reembed(embedder, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// [`reembed`](Self::reembed), which calls `progress` with what was done so far, first with nothing and then after each commit, until that says to break: then it
+    /// returns how much is left, and calling it again with the same model goes on.
+    #[cfg(feature = "embedder")]
+    pub fn reembed_with(
+        &self,
+        embedder: Arc<dyn text_embedder::Embedder>,
+        mut progress: impl FnMut(&ReembedReport) -> ControlFlow<()>,
+    ) -> Result<ReembedReport> {
+        self.engine.reembed(embedder, &mut progress)
     }
 
     /// Makes every commit so far durable.

@@ -131,4 +131,6 @@ pub struct ReembedReport {
     pub without: u64,
     /// Places in the store that cannot be read, because their bytes are damaged.
     pub damaged: u64,
+    /// Texts that are still to get one: 0 when all is done.
+    pub left: u64,
 }

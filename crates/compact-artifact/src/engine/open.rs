@@ -18,9 +18,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{Maintenance, Options};
 use crate::api::reports::RecoveryReport;
 use crate::api::space::SpaceOptions;
-#[cfg(feature = "built-in-model")]
-use crate::format::settings::Settings;
-use crate::format::settings::settings_need_repair;
+use crate::format::settings::{Settings, settings_need_repair};
 use crate::state::State;
 use crate::trace::event;
 
@@ -132,11 +130,22 @@ impl Engine {
 
     /// Adds a vector space. One that is there already, set up the same, is no error.
     pub(crate) fn add_space(&self, name: &str, options: SpaceOptions) -> Result<()> {
+        self.extend(|settings| settings.with_spaces(&[(name.to_owned(), options)]))
+    }
+
+    /// Adds a field of texts. One that is there already with that weight is no error.
+    pub(crate) fn add_field(&self, name: &str, weight: u32) -> Result<()> {
+        self.extend(|settings| settings.with_fields(&[(name.to_owned(), weight)], false))
+    }
+
+    /// Adds to the settings what they do not have yet.
+    fn extend(&self, extend: impl FnOnce(Settings) -> Result<Settings>) -> Result<()> {
         self.check_writable()?;
         let _one_at_a_time = self.maintenance_lock.lock();
         let state = self.state();
-        let settings = (*state.settings).clone().with_spaces(&[(name.to_owned(), options)])?;
-        if settings.spaces.len() == state.settings.spaces.len() {
+        let settings = extend((*state.settings).clone())?;
+        let len = |settings: &Settings| (settings.spaces.len(), settings.fields.len());
+        if len(&settings) == len(&state.settings) {
             return Ok(());
         }
         write_settings(&self.store, &settings, self.options.steps)?;

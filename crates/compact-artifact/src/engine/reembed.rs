@@ -1,14 +1,17 @@
 //! An artifact moves to another model: its texts get embeddings in a new space, which takes the place of the old one when all have them.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use block_format::RecordId;
+use roaring::RoaringTreemap;
 use text_embedder::Embedder;
 
 use super::commit::{Prepared, embeddings_of_texts};
 use super::core::Engine;
 use super::policy;
 use super::settings::write_settings;
+use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::record::meant;
 use crate::api::reports::ReembedReport;
@@ -19,8 +22,12 @@ use crate::state::State;
 use crate::trace::event;
 
 impl Engine {
-    /// See [`CompactArtifact::reembed`](crate::CompactArtifact::reembed).
-    pub(crate) fn reembed(&self, embedder: Arc<dyn Embedder>) -> Result<ReembedReport> {
+    /// See [`CompactArtifact::reembed_with`](crate::CompactArtifact::reembed_with).
+    pub(crate) fn reembed(
+        &self,
+        embedder: Arc<dyn Embedder>,
+        progress: &mut dyn FnMut(&ReembedReport) -> ControlFlow<()>,
+    ) -> Result<ReembedReport> {
         self.check_writable()?;
         let _one_at_a_time = self.reembed_lock.lock();
         let model = SpaceModel::from_embedder(embedder.as_ref());
@@ -28,8 +35,10 @@ impl Engine {
         self.resources.meaning.add(embedder);
         let number = self.change_settings(|settings| settings.filling(model, dimension))?;
         // What is committed from now on is embedded by both models; what was committed before is in this state.
-        let report = self.embed_what_lacks(number, &self.state())?;
-        self.change_settings(|settings| Ok((settings.filled(number), ())))?;
+        let report = self.embed_what_lacks(number, &self.state(), progress)?;
+        if report.left == 0 {
+            self.change_settings(|settings| Ok((settings.filled(number), ())))?;
+        }
         event!(INFO, ?report, "reembedded");
         Ok(report)
     }
@@ -48,34 +57,49 @@ impl Engine {
         Ok(result)
     }
 
-    /// Gives the texts of a state that have no embedding in a space one, in commits of some texts each.
-    fn embed_what_lacks(&self, number: usize, state: &State) -> Result<ReembedReport> {
+    /// Gives the texts of a state that have no embedding in a space one, in commits of some texts each, until `progress` says to break.
+    fn embed_what_lacks(
+        &self,
+        number: usize,
+        state: &State,
+        progress: &mut dyn FnMut(&ReembedReport) -> ControlFlow<()>,
+    ) -> Result<ReembedReport> {
         let mut report = ReembedReport::default();
+        let mut lacking = RoaringTreemap::new();
+        for stored in state.records.records_from(RecordId(0)) {
+            match stored.map_err(Error::from).and_then(|stored| lacks(state, number, stored)) {
+                Ok(Some(entry)) => drop(lacking.insert(entry.id().0)),
+                Ok(None) => {}
+                Err(e) if e.kind() == ErrorKind::Damaged => report.damaged += 1,
+                Err(e) => return Err(e),
+            }
+        }
+        report.left = lacking.len();
+        if report.left > 0 && progress(&report).is_break() {
+            return Ok(report);
+        }
         let (mut texts, mut bytes): (Vec<(RecordId, String)>, usize) = (Vec::new(), 0);
         for stored in state.records.records_from(RecordId(0)) {
-            let decoded = stored.map_err(Error::from).and_then(record::decode);
-            let entry = match decoded {
-                Ok((Kind::Embeddings, _)) => continue,
-                Ok((_, entry)) => entry,
-                Err(e) if e.kind() == ErrorKind::Damaged => {
-                    report.damaged += 1;
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            let id = entry.id();
-            if !entry.is_text() || state.locate(id).is_none() || state.embedding(id, number)?.is_some() {
+            // What is damaged was counted.
+            let Ok(stored) = stored else { continue };
+            let id = stored.id();
+            if !lacking.contains(id.0) {
                 continue;
             }
+            let entry = record::entry(stored)?;
             let text = meant(&entry.fields()?, &entry.text()?).into_owned();
             bytes += text.len();
             texts.push((id, text));
             if texts.len() >= policy::REEMBED_TEXTS || bytes >= policy::REEMBED_BYTES {
                 self.embed_some(number, &std::mem::take(&mut texts), &mut report)?;
                 bytes = 0;
+                if report.left > 0 && progress(&report).is_break() {
+                    return Ok(report);
+                }
             }
         }
         self.embed_some(number, &texts, &mut report)?;
+        report.left = 0;
         Ok(report)
     }
 
@@ -94,10 +118,20 @@ impl Engine {
         )?;
         report.embedded += embeddings.len() as u64;
         report.without += (texts.len() - embeddings.len()) as u64;
+        report.left = report.left.saturating_sub(texts.len() as u64);
         if embeddings.is_empty() {
             return Ok(());
         }
         let prepared = Prepared::late_embeddings(number, embeddings, settings, self.options.durability);
         self.commit_queued(&self.enqueue(prepared)).map(drop)
     }
+}
+
+/// A text of a state that has no embedding in a space.
+fn lacks(state: &State, number: usize, stored: block_format::Record) -> Result<Option<Entry>> {
+    let (kind, entry) = record::decode(stored)?;
+    if kind == Kind::Embeddings || !entry.is_text() || state.locate(entry.id()).is_none() {
+        return Ok(None);
+    }
+    Ok(if state.embedding(entry.id(), number)?.is_none() { Some(entry) } else { None })
 }

@@ -44,6 +44,29 @@ fn check(artifact: &CompactArtifact) {
 }
 
 #[test]
+fn a_field_can_be_added_to_an_artifact_that_is_open() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = CompactArtifact::create(&path).unwrap();
+    artifact.add_batch(records().into_iter().take(3)).unwrap();
+    artifact.seal().unwrap();
+    assert_eq!(artifact.fields(), [("title".to_owned(), 2)]);
+    for _ in 0..2 {
+        artifact.add_field("author", 1).unwrap();
+    }
+    artifact.add_batch(records().into_iter().skip(3)).unwrap();
+    check(&artifact);
+    let error = artifact.add_field("author", 2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SettingsMismatch);
+    assert_eq!(artifact.add_field("", 1).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    artifact.close().unwrap();
+    let reader = CompactArtifact::open_read_only(&path).unwrap();
+    check(&reader);
+    assert_eq!(reader.fields(), [("title".to_owned(), 2), ("author".to_owned(), 1)]);
+    assert_eq!(reader.add_field("more", 1).unwrap_err().kind(), ErrorKind::ReadOnly);
+}
+
+#[test]
 fn fields_are_found_together_and_alone_in_the_log_sealed_reopened_merged_and_packed() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
