@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, embed, export, get, pack, restore, salvage, search,
-    similar, stats, verify,
+    add, bench, compact, completions, delete, demo, embed, export, get, pack, reembed, restore, salvage,
+    search, similar, stats, verify,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -16,7 +16,7 @@ Exit codes:
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
   4  damage found (verify, salvage, restore, export)
-  130  interrupted (add); what is kept is said
+  130  interrupted (add, reembed); what is kept is said
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
 Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";
@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Compact(compact::Args),
     Embed(embed::Args),
+    Reembed(reembed::Args),
     Pack(pack::Args),
     Restore(restore::Args),
     Salvage(salvage::Args),
@@ -78,6 +79,7 @@ impl Command {
             Self::Verify(args) => verify::run(&args, output),
             Self::Compact(args) => compact::run(&args, output),
             Self::Embed(args) => embed::run(&args, output),
+            Self::Reembed(args) => reembed::run(&args, output),
             Self::Pack(args) => pack::run(&args, output),
             Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),

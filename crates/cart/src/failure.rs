@@ -141,6 +141,7 @@ const PHRASES: &[(&str, &str)] = &[
     (": build with the feature `lz4` to read it", ", which this program is built without"),
     ("`memory_limit`, or open it for writing once", "limit of memory, or run `cart compact` once"),
     ("option memory_limit", "--memory-limit"),
+    ("option precompute_similar", "--precompute-similar"),
     ("or iterate with `ids_where` or `records`", "or take all of them with `cart export`"),
     ("leave out `flush_interval`, and call `flush`", "end other programs"),
     ("; call `finish` on it, or drop it, before `close`", ""),
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
 
     /// Words in backticks that are no calls: syntax of queries, and features of a build.
-    const NO_CALLS: [&str; 6] = ["*", "~", "\\\\:", "stemmers", "cache", "embedder"];
+    const NO_CALLS: [&str; 7] = ["*", "~", "\\\\:", "stemmers", "cache", "embedder", "similar"];
 
     /// Every `…` in a line of Rust that is code.
     fn quoted(line: &str) -> Vec<String> {

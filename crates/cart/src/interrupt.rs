@@ -14,7 +14,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// From now on the command ends with a sentence: at once while nothing is written, otherwise behind the commit. A second time it ends there
 /// and then; a commit is whole or not there at all.
 pub(crate) fn tell_what_is_kept() -> Result<()> {
-    let watched = ctrlc::try_set_handler(|| match KEPT.try_lock() {
+    watch(|| match KEPT.try_lock() {
         Ok(kept) => end(*kept),
         Err(TryLockError::Poisoned(kept)) => end(*kept.into_inner()),
         Err(TryLockError::WouldBlock) if INTERRUPTED.swap(true, Ordering::Relaxed) => {
@@ -24,8 +24,26 @@ pub(crate) fn tell_what_is_kept() -> Result<()> {
         Err(TryLockError::WouldBlock) => {
             warn("interrupted; ends when this is written, or when interrupted again");
         }
-    });
-    match watched {
+    })
+}
+
+/// From now on the command is only asked to end: see [`is_asked`]. Asked a second time, it ends there and then.
+pub(crate) fn end_when_asked() -> Result<()> {
+    watch(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            warn("interrupted; what was embedded is kept, and the same command goes on from there");
+            std::process::exit(Code::Interrupted as i32);
+        }
+    })
+}
+
+/// Whether the command is to end.
+pub(crate) fn is_asked() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+fn watch(call: impl FnMut() + Send + 'static) -> Result<()> {
+    match ctrlc::try_set_handler(call) {
         // Without a thread to wait with, or where somebody has set these signals to be ignored (nohup), they stay as they are: an end without a
         // word loses no more than one with a word.
         Err(ctrlc::Error::System(_) | ctrlc::Error::MultipleHandlers) | Ok(()) => Ok(()),

@@ -9,7 +9,7 @@ use crate::output::Output;
 
 /// Write records as JSONL that `cart add` reads back
 ///
-/// One record a line, in the order in which they were added: key, text or blob (base64), metadata, and with --vectors the embeddings as
+/// One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as
 /// the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

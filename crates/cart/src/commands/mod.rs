@@ -10,6 +10,7 @@ pub(crate) mod embed;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod pack;
+pub(crate) mod reembed;
 pub(crate) mod restore;
 pub(crate) mod salvage;
 pub(crate) mod search;

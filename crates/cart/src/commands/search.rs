@@ -258,7 +258,10 @@ fn show_hit(rank: usize, hit: &Hit, output: &mut Output) -> Result<()> {
         name = shortened(&entry.key()?.unwrap_or_default(), 60);
         metadata = metadata_line(&entry.metadata()?, 100);
         text = match &hit.snippet {
-            Some(snippet) => highlighted(output, snippet),
+            Some(snippet) => {
+                let field = snippet.field.as_ref().map(|field| output.faint(format_args!("{field}: ")));
+                field.unwrap_or_default() + &highlighted(output, snippet)
+            }
             None if entry.is_text() => shortened(&entry.text()?, SNIPPET),
             None => format!("({} that are not text)", crate::output::bytes(entry.len())),
         };
@@ -295,6 +298,7 @@ fn show_explain(explain: &Explain, output: &mut Output) -> Result<()> {
         let hits = several(list.hits as u64, "hit");
         let how = match (list.graphs, list.scans) {
             (0, 0) => String::new(),
+            _ if list.stored > 0 && list.graphs == 0 => ", from stored neighbours".to_owned(),
             (graphs, scans) => format!(
                 ", {} walked with {}, {} scanned, {}",
                 several(graphs as u64, "graph"),

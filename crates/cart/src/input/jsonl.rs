@@ -1,6 +1,7 @@
 //! Records as lines of JSON, in both directions.
 
 use std::io::{BufRead, Read};
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{Content, Document};
 use crate::failure::{Failure, Result};
 
-/// The field that a line may have beside the content.
+/// The field that a line may have beside the content, other than in `fields`.
 const TITLE: &str = "title";
 /// The longest line in bytes.
 const MAX_LINE: usize = 256 << 20;
@@ -31,48 +32,75 @@ struct Line {
     blob: Option<String>,
     #[serde(default, skip_serializing_if = "Map::is_empty", deserialize_with = "json::object")]
     metadata: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    fields: Fields,
     #[serde(default, skip_serializing_if = "Vectors::is_empty")]
     vectors: Vectors,
 }
 
-/// Vectors by the names of their spaces, in the order in which they stand.
-#[derive(Debug, Default)]
-struct Vectors(Vec<(String, Vec<f32>)>);
+/// Values by name, in the order in which they stand.
+#[derive(Debug)]
+struct Named<T>(Vec<(String, T)>);
 
-impl Vectors {
+type Vectors = Named<Vec<f32>>;
+type Fields = Named<String>;
+
+/// What errors say of values by name.
+trait ByName {
+    const EXPECTED: &'static str;
+    const TWO: &'static str;
+}
+
+impl ByName for Vec<f32> {
+    const EXPECTED: &'static str = "an object of vectors by space, as in {\"text\": [0.1, 0.2]}";
+    const TWO: &'static str = "two vectors in the space";
+}
+
+impl ByName for String {
+    const EXPECTED: &'static str = "an object of texts by field, as in {\"abstract\": \"...\"}";
+    const TWO: &'static str = "two texts in the field";
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Named<T> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-impl Serialize for Vectors {
+impl<T: Serialize> Serialize for Named<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(space, vector)| (space, vector)))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-impl<'de> Deserialize<'de> for Vectors {
+impl<'de, T: Deserialize<'de> + ByName> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Spaces;
-        impl<'de> Visitor<'de> for Spaces {
-            type Value = Vectors;
+        struct Names<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de> + ByName> Visitor<'de> for Names<T> {
+            type Value = Named<T>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of vectors by space, as in {\"text\": [0.1, 0.2]}")
+                f.write_str(T::EXPECTED)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vectors, A::Error> {
-                let mut vectors: Vec<(String, Vec<f32>)> = Vec::new();
-                while let Some((space, vector)) = map.next_entry::<String, Vec<f32>>()? {
-                    if vectors.iter().any(|(known, _)| *known == space) {
-                        return Err(de::Error::custom(format_args!("two vectors in the space {space:?}")));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+                let mut values: Vec<(String, T)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, T>()? {
+                    if values.iter().any(|(known, _)| *known == name) {
+                        return Err(de::Error::custom(format_args!("{} {name:?}", T::TWO)));
                     }
-                    vectors.push((space, vector));
+                    values.push((name, value));
                 }
-                Ok(Vectors(vectors))
+                Ok(Named(values))
             }
         }
-        deserializer.deserialize_map(Spaces)
+        deserializer.deserialize_map(Names(PhantomData))
     }
 }
 
@@ -91,7 +119,12 @@ pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
         (None, None) => return Err("neither `text` nor `blob`; expected one of them".to_owned()),
         (Some(_), Some(_)) => return Err("both `text` and `blob`; expected one of them".to_owned()),
     };
-    let fields = line.title.map(|title| (TITLE.to_owned(), title)).into_iter().collect();
+    let mut fields: Vec<(String, String)> =
+        line.title.map(|title| (TITLE.to_owned(), title)).into_iter().collect();
+    if !fields.is_empty() && line.fields.0.iter().any(|(name, _)| name == TITLE) {
+        return Err("both `title` and a field of that name; expected one of them".to_owned());
+    }
+    fields.extend(line.fields.0);
     let (metadata, vectors) = (line.metadata, line.vectors.0);
     let document = Document { key: line.key, content, metadata, vectors, fields };
     document.check()?;
@@ -106,8 +139,11 @@ pub(crate) fn line(entry: &Entry, vectors: Vec<(String, Vec<f32>)>) -> Result<im
     } else {
         blob = Some(BASE64_STANDARD.encode(entry.bytes()?));
     }
-    let (key, title, metadata) = (entry.key()?, entry.field(TITLE)?, entry.metadata()?);
-    Ok(Line { key, title, text, blob, metadata, vectors: Vectors(vectors) })
+    let (key, mut fields, metadata) = (entry.key()?, entry.fields()?, entry.metadata()?);
+    // Elsewhere than in front it stays among the others, which keep their order.
+    let has_title = fields.first().is_some_and(|(name, _)| name == TITLE);
+    let title = has_title.then(|| fields.remove(0).1);
+    Ok(Line { key, title, text, blob, metadata, fields: Named(fields), vectors: Named(vectors) })
 }
 
 /// The lines of a file, with their numbers from 1 on; blank ones are left out.
@@ -195,6 +231,10 @@ mod tests {
         assert!(fails(r#"{"text":"a","metadata":[1]}"#).contains("expected an object, found an array"));
         assert!(fails(r#"{"text":"a","vectors":{"v":[1],"v":[2]}}"#).contains("two vectors"));
         assert!(fails(r#"{"text":"a","vectors":{"v":[1e300]}}"#).contains("out of range"));
+        assert!(fails(r#"{"text":"a","fields":{"f":"x","f":"y"}}"#).contains("two texts in the field \"f\""));
+        assert!(fails(r#"{"text":"a","fields":{"f":1}}"#).contains("expected a string"));
+        assert!(fails(r#"{"text":"a","fields":["f"]}"#).contains("an object of texts by field"));
+        assert!(fails(r#"{"text":"a","title":"x","fields":{"title":"y"}}"#).contains("both `title`"));
         assert!(fails(r#"{"text":"a","text":"b"}"#).contains("duplicate field `text`"));
         assert!(fails(r#"{"text":"a","metadata":{"y":1,"y":2}}"#).contains("\"y\" stands twice"));
         assert!(fails(r#"{"text":"a","metadata":{"n":18446744073709551616}}"#).contains("64 bits"));
@@ -216,13 +256,14 @@ mod tests {
         let metadata =
             json!({"v": 0.907_303_832_202_868_9, "least": i64::MIN, "most": u64::MAX, "zero": -0.0});
         let Value::Object(metadata) = metadata else { unreachable!() };
-        let vectors = Vectors(vec![("v".to_owned(), vector.clone())]);
+        let vectors = Named(vec![("v".to_owned(), vector.clone())]);
         let line = Line {
             key: None,
             title: None,
             text: Some(String::new()),
             blob: None,
             metadata: metadata.clone(),
+            fields: Fields::default(),
             vectors,
         };
         let read = parse(&serde_json::to_vec(&line).unwrap()).unwrap();

@@ -48,7 +48,7 @@ impl Document {
             too_long("a text", text.len(), MAX_TEXT_LEN)?;
         }
         let fields: usize = self.fields.iter().map(|(name, text)| name.len() + text.len()).sum();
-        too_long("a title", fields, MAX_FIELDS_LEN)?;
+        too_long("title and fields", fields, MAX_FIELDS_LEN)?;
         compact_artifact::check_metadata(&self.metadata).map_err(|e| e.to_string())?;
         // Written out, it is at most six times as long: what is far below the limit is not written out to be measured.
         if self.metadata_len() > MAX_METADATA_LEN / 6 {

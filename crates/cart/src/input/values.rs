@@ -67,6 +67,15 @@ pub(crate) fn language(text: &str) -> Result<TextLanguage, String> {
     if text == "none" { Ok(TextLanguage::None) } else { named(text).map(TextLanguage::Stems) }
 }
 
+/// The name of a field, and how often its words count: `abstract`, `abstract=3`.
+pub(crate) fn field(text: &str) -> Result<(String, u32), String> {
+    let Some((name, weight)) = text.rsplit_once('=') else { return Ok((text.to_owned(), 1)) };
+    let wrong = |_| {
+        format!("expected a name, or a name and how often its words count as in abstract=3, found {text:?}")
+    };
+    Ok((name.to_owned(), weight.parse().map_err(wrong)?))
+}
+
 /// A filter in its JSON form.
 pub(crate) fn filter(text: &str) -> Result<Filter> {
     text.parse().map_err(|e: MetadataError| Failure::from(e).at("--filter"))
@@ -120,6 +129,13 @@ mod tests {
         assert_eq!(name("#17"), Ok(Name::Id(RecordId(17))));
         assert_eq!(name("##17"), Ok(Name::Key("#17".to_owned())));
         assert!(name("#x").is_err());
+    }
+
+    #[test]
+    fn a_field_has_a_name_and_counts_once_unless_it_says_otherwise() {
+        assert_eq!(field("abstract"), Ok(("abstract".to_owned(), 1)));
+        assert_eq!(field("a=b=3"), Ok(("a=b".to_owned(), 3)));
+        assert!(field("a=b").is_err() && field("a=-1").is_err());
     }
 
     #[test]

@@ -291,3 +291,45 @@ fn a_title_is_found_together_and_alone_and_comes_out_as_it_went_in() {
     let exported = place.cart("export a").succeeds().text();
     assert!(exported.contains("\"title\":\"A whale\""), "{exported}");
 }
+
+#[test]
+fn named_texts_come_out_as_they_went_in_and_make_the_same_records() {
+    let place = Place::new();
+    let lines = concat!(
+        r#"{"key":"a","title":"A whale","text":"of the sea","fields":{"abstract":"huge mammals","by":"Melville"}}"#,
+        "\n",
+        r#"{"key":"b","text":"plain"}"#,
+        "\n",
+        r#"{"key":"c","text":"last","fields":{"by":"Verne","title":"A squid"}}"#,
+        "\n",
+        r#"{"key":"d","blob":"AAE=","fields":{"by":"nobody"}}"#,
+        "\n"
+    );
+    place.write("x.jsonl", lines);
+    place.cart("add a x.jsonl --field by=3").succeeds();
+    assert_eq!(place.found("a --syntax abstract:mammal"), ["a"]);
+    assert_eq!(place.found("a --syntax by:verne"), ["c"]);
+    assert_eq!(place.found("a --syntax title:squid"), ["c"]);
+    let exported = place.cart("export a").succeeds().text();
+    let values = |text: &str| {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    assert_eq!(values(&exported), values(lines));
+    place.write("y.jsonl", &exported);
+    for options in ["", "--batch 1"] {
+        let copy = if options.is_empty() { "b" } else { "c" };
+        place.cart(&format!("add {copy} y.jsonl {options}")).succeeds();
+        assert_eq!(place.cart(&format!("export {copy}")).succeeds().text(), exported);
+        assert_eq!(place.found(&format!("{copy} --syntax by:verne")), ["c"]);
+    }
+    // What stands in a field is shown with its name.
+    let shown = place.text("search a melville --words");
+    assert!(shown.contains("by: Melville"), "{shown}");
+    assert_eq!(place.json("search a melville --words")["hits"][0]["snippet"]["field"], "by");
+
+    place.cart("add a x.jsonl --upsert --field by=2").fails(2, &["\"by\"", "3 times", "2 times"]);
+    place.cart("add d x.jsonl --field by=x").fails(2, &["--field"]);
+    place.cart("add d x.jsonl --field by=11").fails(2, &["expected 1 to 10"]);
+    place.cart("add d x.jsonl --field text").fails(2, &["which is the content"]);
+    assert!(!place.path("d").exists());
+}

@@ -1,8 +1,10 @@
 //! Texts that are found by what they mean.
 
 use std::fmt::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::support::Place;
+use crate::support::{Ended, Place};
 
 const ANIMALS: &str = r#"{"key":"cat","text":"a small feline that purrs"}
 {"key":"ship","text":"a large vessel that crosses the ocean"}
@@ -84,6 +86,90 @@ fn another_model_serves_where_it_is_named_and_only_for_what_it_embedded() {
     place.cart("search a feline --model x.jsonl").fails(1, &["--model x.jsonl"]);
     place.cart("add b x.jsonl --model other/config.json").fails(1, &["--model"]);
     assert!(!place.path("b").exists());
+}
+
+#[test]
+fn an_artifact_moves_to_another_model() {
+    let place = Place::new();
+    place.write("x.jsonl", ANIMALS);
+    write_model(&place, "tiny", "tiny-1");
+    place.cart("add a x.jsonl --model tiny").succeeds();
+    let report = place.json("reembed a");
+    assert_eq!((&report["embedded"], &report["without"]), (&5.into(), &0.into()));
+    assert!(report["warning"].is_null());
+    assert_eq!(place.found("a medicine --meaning -k 1"), ["doctor"]);
+    place.cart("search a cat --model tiny").fails(1, &["tiny-1"]);
+    assert_eq!(place.json("reembed a")["embedded"], 0);
+    let shown = place.text("reembed a --model tiny");
+    assert!(shown.starts_with("embedded 2 texts by tiny-1 in ") && shown.contains("3 in which"), "{shown}");
+    assert_eq!(place.found("a vessel --meaning --model tiny -k 1"), ["ship"]);
+
+    // Texts that were added without any model.
+    place.cart("add b x.jsonl --no-meaning").succeeds();
+    assert_eq!(place.json("reembed b")["embedded"], 5);
+    assert_eq!(place.found("b medicine --meaning -k 1"), ["doctor"]);
+    place.cart("reembed b --model none").fails(1, &["--model none"]);
+    place.cart("reembed none").fails(3, &["none"]);
+    place.cart("pack b b.pack").succeeds();
+    place.cart("reembed b.pack").fails(1, &["cart restore"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_move_says_how_many_texts_are_left_and_goes_on() {
+    const TEXTS: u64 = 30_000;
+    let place = Place::new();
+    let lines = (0..TEXTS).fold(String::new(), |lines, i| lines + &format!("{{\"text\":\"ship {i}\"}}\n"));
+    place.write("x.jsonl", lines);
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal", env!("CARGO_BIN_EXE_cart"), "reembed", "a"])
+        .current_dir(place.path("."));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    let is_watching = |child: &Child| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+        u64::from_str_radix(&caught, 16).unwrap() & 2 != 0
+    };
+    while !is_watching(&child) && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    ended.fails(130, &["texts are left", "goes on from there"]);
+    let rest = place.json("reembed a")["embedded"].as_u64().unwrap();
+    assert!(rest > 0 && rest <= TEXTS, "{rest}");
+    let found = place.json("search a vessel --meaning -k 2");
+    assert_eq!(found["hits"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_similar_can_be_stored() {
+    let place = Place::new();
+    let words = ["cat", "feline", "ship", "vessel", "king", "doctor"];
+    let line =
+        |i: usize| format!("{{\"key\":\"k{i}\",\"text\":\"{} {} {i}\"}}\n", words[i % 6], words[i / 6 % 6]);
+    place.write("x.jsonl", (0..300).map(line).collect::<String>());
+    place.cart("add a x.jsonl --precompute-similar 8").succeeds();
+    place.cart("add b x.jsonl").succeeds();
+    let keys = |artifact: &str| {
+        let found = place.json(&format!("similar {artifact} k7 -k 3"));
+        found["hits"].as_array().unwrap().iter().map(|hit| hit["key"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("a"), keys("b"));
+    let stored = |artifact: &str| {
+        let found = place.json(&format!("search {artifact} --like k1 --space meaning --explain"));
+        found["explain"]["lists"][0]["stored"].clone()
+    };
+    assert_eq!((stored("a"), stored("b")), (1.into(), 0.into()));
+    let explained = place.text("search a --like k1 -k 5 --explain");
+    assert!(explained.contains("from stored neighbours"), "{explained}");
+    let bytes = &place.json("stats a")["stats"]["spaces"][0]["similar_bytes"];
+    assert!(bytes.as_u64().unwrap() > 300 * 8 * 4);
+    place.cart("add c x.jsonl --precompute-similar 5000").fails(2, &["--precompute-similar", "1000"]);
 }
 
 #[test]

@@ -31,7 +31,8 @@ A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
 
   {\"key\": \"k1\", \"title\": \"...\", \"text\": \"...\", \"metadata\": {\"year\": 1969}, \"vectors\": {\"text\": [0.1, 0.2]}}
 
-All but `text` may be left out; `blob` (base64) may stand in its place; other fields are errors.
+All but `text` may be left out; `blob` (base64) may stand in its place; {\"fields\": {\"abstract\": \"...\"}} are texts that are found like the title, each in a field \
+that the artifact gets if it has none of that name; other names are errors.
 
 All that one command adds is one commit: after an error, or Ctrl-C, nothing was added. Only --batch, for more than fits in memory, and large \
 files with --blob make several commits; then it is said how many records are kept. Vectors from --vectors are all checked before anything is added.";
@@ -85,6 +86,12 @@ pub(crate) struct Args {
     /// Do not embed the texts of a new artifact: they are found by words only
     #[arg(long, conflicts_with = "model")]
     no_meaning: bool,
+    /// A field of texts, and how often its words count, 1 to 10, where the artifact does not have it yet [default: 1]
+    #[arg(long, value_name = "NAME=WEIGHT", value_parser = values::field)]
+    field: Vec<(String, u32)>,
+    /// Store for each record which K others are nearest to it, so that `cart similar` need not search for them; 0: none any more
+    #[arg(long, value_name = "K")]
+    precompute_similar: Option<usize>,
     /// Memory that adding and indexing may take, at least 8MiB
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     memory_limit: Option<u64>,

@@ -67,6 +67,15 @@ enum Op {
     },
 }
 
+impl Op {
+    fn fields(&self) -> &[(String, String)] {
+        match self {
+            Self::Add(document) => &document.fields,
+            Self::DropParagraphs { .. } => &[],
+        }
+    }
+}
+
 impl<'a> Sink<'a> {
     pub(crate) fn new(args: &'a Args) -> Result<Self> {
         if args.artifact.is_file() {
@@ -210,6 +219,7 @@ impl<'a> Sink<'a> {
         document.check().map_err(Failure::failed)?;
         self.check_key(&document)?;
         self.commit()?;
+        self.add_fields(&[])?;
         let busy = interrupt::writing();
         let mut counted = Counted { from, bytes: 0 };
         self.opened()?.add_reader(document.into_record(), &mut counted)?;
@@ -235,6 +245,7 @@ impl<'a> Sink<'a> {
         }
         let busy = interrupt::writing();
         let upsert = self.args.upsert;
+        self.add_fields(&held)?;
         let artifact = self.opened()?;
         let mut batch = Batch::new();
         let (mut records, mut bytes) = (0, 0);
@@ -260,6 +271,20 @@ impl<'a> Sink<'a> {
         busy.kept(self.report.records)
     }
 
+    /// Gives the artifact the fields of texts that are named, and those of the records.
+    fn add_fields(&mut self, held: &[Op]) -> Result<()> {
+        let known = self.opened()?.fields();
+        let is_known =
+            |fields: &[(String, u32)], name: &String| fields.iter().any(|(known, _)| known == name);
+        let mut new = self.args.field.clone();
+        for (name, _) in held.iter().flat_map(Op::fields) {
+            if !is_known(&known, name) && !is_known(&new, name) {
+                new.push((name.clone(), 1));
+            }
+        }
+        new.iter().try_for_each(|(name, weight)| Ok(self.opened()?.add_field(name, *weight)?))
+    }
+
     /// The artifact with all spaces, created if there is none.
     fn opened(&mut self) -> Result<&CompactArtifact> {
         let mut new = Vec::new();
@@ -282,6 +307,8 @@ impl<'a> Sink<'a> {
                     Some(embedder) => options.embedder(embedder),
                     None => options,
                 };
+                let fields = self.args.field.iter();
+                let options = fields.fold(options, |options, (name, weight)| options.field(name, *weight));
                 let artifact = options.create(&self.args.artifact)?;
                 self.report.created = true;
                 artifact
@@ -339,6 +366,9 @@ fn options(args: &Args) -> Result<Options> {
     let mut options = if args.edge { Options::edge() } else { Options::new() }.durability(args.durability);
     if let Some(level) = args.level {
         options = options.compression(Compression::Zstd(level));
+    }
+    if let Some(k) = args.precompute_similar {
+        options = options.precompute_similar(k);
     }
     match args.language {
         Some(TextLanguage::Stems(language)) => options = options.language(language),
