@@ -8,12 +8,16 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compact_artifact::{
-    Batch, CompactArtifact, Filter, Maintenance, Metric, Options, Query, Record, Snapshot, SpaceOptions,
+    Batch, CompactArtifact, Embedder, Filter, Maintenance, Metric, Options, Query, Record, Snapshot,
+    SpaceOptions,
 };
 use serde_json::json;
+
+use crate::toy::{GROUPS, Toy};
 
 /// Records of a batch.
 const RECORDS: u64 = 5;
@@ -149,6 +153,7 @@ fn child() {
     let path = std::env::var("KILL_PATH").unwrap();
     match std::env::var("KILL_ROLE").unwrap().as_str() {
         "writer" => write(Path::new(&path)),
+        "mover" => move_on(Path::new(&path)),
         _ => read(Path::new(&path)),
     }
 }
@@ -224,6 +229,73 @@ fn a_killed_writer_loses_nothing_acknowledged_and_readers_never_see_a_part_of_a_
         reader.wait().unwrap();
     }
     println!("kills: {kills}, batches written: {acknowledged:?}, nothing lost ({:?})", patience.elapsed());
+}
+
+/// Texts of the artifact that moves.
+const TEXTS: usize = 3_000;
+
+/// The model that an artifact has, and the one that it is moved to.
+fn models_of(path: &Path) -> [Arc<Toy>; 2] {
+    let artifact = CompactArtifact::open(path).unwrap();
+    let has_first = artifact.spaces()[0].model().unwrap().id() == "first";
+    let models = [Toy::new("first"), Toy::of_dimension("second", 3)];
+    if has_first {
+        models
+    } else {
+        let [first, second] = models;
+        [second, first]
+    }
+}
+
+fn move_on(path: &Path) {
+    let [has, next] = models_of(path);
+    let artifact = CompactArtifact::options().embedder(has).open(path).unwrap();
+    println!("begun");
+    artifact.reembed(next).unwrap();
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    println!("ended");
+}
+
+#[test]
+fn a_killed_move_to_another_model_loses_nothing_and_goes_on() {
+    let kills = if std::env::var("CAMPAIGN").is_ok_and(|value| value == "full") { 300 } else { 12 };
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("artifact");
+    let artifact = CompactArtifact::options().embedder(Toy::new("first")).create(&path).unwrap();
+    let text = |i: usize| format!("record {i} of a {}", GROUPS[i % GROUPS.len()][0]);
+    artifact.add_batch((0..TEXTS).map(|i| Record::text(text(i)))).unwrap();
+    artifact.close().unwrap();
+    let (mut ended, mut moved) = (0, 0);
+    for kill in 0..kills {
+        let before = models_of(&path)[0].id().to_owned();
+        let mut mover = start("mover", &path);
+        let mut lines = BufReader::new(mover.stdout.take().unwrap()).lines();
+        lines.by_ref().map_while(Result::ok).find(|line| line.contains("begun")).unwrap();
+        std::thread::sleep(Duration::from_millis(kill * 37 % 90));
+        mover.kill().unwrap();
+        ended += lines.map_while(Result::ok).filter(|line| line.contains("ended")).count();
+        mover.wait().unwrap();
+        let [has, next] = models_of(&path);
+        moved += usize::from(has.id() != before);
+        let artifact = CompactArtifact::options().embedder(has.clone()).open(&path).unwrap();
+        assert!(artifact.recovery().damage.is_empty(), "{:?}", artifact.recovery());
+        let check = |artifact: &CompactArtifact, when: &str| {
+            let found = |query: Query| artifact.search(&query.k(2 * TEXTS)).unwrap().hits.len();
+            let counts = [found(Query::words("record")), found(Query::meaning("cat").exact(true))];
+            assert_eq!(counts, [TEXTS; 2], "kill {kill}, {when}, {}", has.id());
+        };
+        check(&artifact, "opened");
+        if kill % 4 == 3 {
+            assert_eq!(artifact.reembed(next).unwrap().left, 0);
+            check(&artifact, "called again");
+            artifact.compact(64 << 20).unwrap();
+            check(&artifact, "compacted");
+        }
+        artifact.close().unwrap();
+    }
+    println!("kills: {kills}, of which {ended} came too late, and {moved} found the artifact moved");
+    assert!(ended < kills as usize);
 }
 
 fn errors_of(child: &mut Child) -> String {

@@ -11,6 +11,8 @@
 mod between;
 /// Power loss, and calls that fail.
 mod crash;
+/// The same, while an artifact moves to another model.
+mod crash_reembed;
 /// Flipped bytes and missing files.
 mod damage;
 /// The examples do what they say.
