@@ -18,6 +18,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use block_format::{RecordId, Snapshot, Store};
+use vector_index::F16;
 
 /// The error of a measurement: there is nobody to handle it.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -37,6 +38,18 @@ pub fn texts() -> Result<Vec<String>> {
         Ok(value["text"].as_str().ok_or("a line without a text")?.to_owned())
     };
     lines.lines().map(text).collect()
+}
+
+/// The dimension and the values of a file of float16 in two dimensions, C order.
+pub fn read_npy(path: impl AsRef<Path>) -> Result<(usize, Vec<f32>)> {
+    let bytes = fs::read(path)?;
+    let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..10 + header_len]).into_owned();
+    let shape = header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next());
+    let dimension = shape.and_then(|shape| shape.split(',').nth(1)).ok_or("expected two dimensions")?;
+    let values = bytes[10 + header_len..].chunks_exact(2);
+    let values = values.map(|pair| F16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect();
+    Ok((dimension.trim().parse()?, values))
 }
 
 /// The first `len` bytes of a source text, cut at line ends into records of about `record_len` bytes.

@@ -16,7 +16,7 @@ use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use benches::{Result, median};
+use benches::{Result, median, read_npy};
 use vector_index::{
     AlignedBytes, BuildOptions, Builder, Codes, F16, Index, Int8Quantizer, Metric, Originals, RowSet,
     Scratch, SearchOptions, SearchPath,
@@ -37,7 +37,7 @@ struct Data {
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let path = args.next().ok_or("which .npy file?")?;
-    let data = load(&fs::read(path)?)?;
+    let data = load(&path)?;
     let mut report = format!("{}\n\n", benches::machine()?.split("; `").next().unwrap_or_default());
     adding(&data, &mut report)?;
     let index = built(&data)?;
@@ -51,16 +51,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn load(bytes: &[u8]) -> Result<Data> {
-    let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..10 + header_len]).into_owned();
-    let shape =
-        header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).ok_or("no shape")?;
-    let dimension = shape.split(',').nth(1).ok_or("one dimension")?.trim().parse()?;
+fn load(path: &str) -> Result<Data> {
+    let (dimension, values) = read_npy(path)?;
     let (mut base, mut queries) = (Vec::new(), Vec::new());
-    let values =
-        bytes[10 + header_len..].chunks_exact(2).map(|pair| F16::from_le_bytes([pair[0], pair[1]]).to_f32());
-    let values: Vec<f32> = values.collect();
     for (row, vector) in values.chunks_exact(dimension).enumerate() {
         let part = if row % QUERIES_EVERY == 0 { &mut queries } else { &mut base };
         part.extend_from_slice(vector);

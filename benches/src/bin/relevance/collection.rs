@@ -10,9 +10,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use benches::Result;
+use benches::{Result, read_npy};
 use serde_json::Value;
-use vector_index::F16;
 
 pub(crate) struct Collection {
     pub(crate) name: String,
@@ -54,7 +53,7 @@ impl Collection {
     fn read(folder: &Path, name: String) -> Result<Self> {
         let file = |end: &str| folder.join(format!("{name}.{end}"));
         let lines = zstd::decode_all(&fs::read(file("docs.jsonl.zst"))?[..])?;
-        let (dimension, embeddings) = read_npy(&file("docs.minilm.f16.npy"))?;
+        let (dimension, embeddings) = read_npy(file("docs.minilm.f16.npy"))?;
         let mut numbers = HashMap::new();
         let mut docs = Vec::new();
         for (line, embedding) in String::from_utf8(lines)?.lines().zip(embeddings.chunks_exact(dimension)) {
@@ -63,7 +62,7 @@ impl Collection {
             let (title, text) = (string(&value, "title")?, string(&value, "text")?);
             docs.push(Doc { title, text, embedding: embedding.to_vec() });
         }
-        let (_, embeddings) = read_npy(&file("queries.minilm.f16.npy"))?;
+        let (_, embeddings) = read_npy(file("queries.minilm.f16.npy"))?;
         let mut queries = Vec::new();
         let lines = fs::read_to_string(file("queries.jsonl"))?;
         for (line, embedding) in lines.lines().zip(embeddings.chunks_exact(dimension)) {
@@ -81,16 +80,4 @@ impl Collection {
 
 fn string(value: &Value, name: &str) -> Result<String> {
     Ok(value[name].as_str().ok_or_else(|| format!("a line without {name:?}"))?.to_owned())
-}
-
-/// The dimension and the values of a file of float16 in two dimensions, C order.
-fn read_npy(path: &Path) -> Result<(usize, Vec<f32>)> {
-    let bytes = fs::read(path)?;
-    let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..10 + header_len]).into_owned();
-    let shape = header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next());
-    let dimension = shape.and_then(|shape| shape.split(',').nth(1)).ok_or("expected two dimensions")?;
-    let values = bytes[10 + header_len..].chunks_exact(2);
-    let values = values.map(|pair| F16::from_le_bytes([pair[0], pair[1]]).to_f32()).collect();
-    Ok((dimension.trim().parse()?, values))
 }

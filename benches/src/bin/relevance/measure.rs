@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use benches::Result;
 use compact_artifact::{
-    Clause, CompactArtifact, Metric, Options, Query, Record, RecordId, SpaceOptions, StaticEmbedder,
+    Clause, CompactArtifact, Maintenance, Metric, Options, Query, Record, RecordId, SpaceOptions,
+    StaticEmbedder,
 };
 use tempfile::TempDir;
 
@@ -53,7 +54,9 @@ impl Setup {
         let artifact = options.create(folder.path().join("a"))?;
         let records = collection.docs.iter().map(|doc| record(doc, values));
         let ids = artifact.add_batch(records)?;
-        artifact.seal()?;
+        if values.graph {
+            artifact.seal()?;
+        }
         Ok(Self { artifact, ids, _folder: folder })
     }
 }
@@ -67,7 +70,7 @@ fn record(doc: &Doc, values: &SetupValues) -> Record {
 }
 
 fn options(values: &SetupValues) -> Result<Options> {
-    let mut options = CompactArtifact::options().result_cache_bytes(0);
+    let mut options = CompactArtifact::options().result_cache_bytes(0).maintenance(Maintenance::Manual);
     match values.language.as_deref() {
         Some("none") => options = options.no_language(),
         Some(language) => options = options.language(language.parse()?),

@@ -49,6 +49,7 @@ impl Report {
             ("candidates", asked.candidates.map(|candidates| candidates.to_string())),
             ("exact", asked.exact.then(|| "on".to_owned())),
             ("ef-search", asked.ef_search.map(|ef| ef.to_string())),
+            ("graph", (!setup.graph).then(|| "off".to_owned())),
             ("originals", setup.originals.map(|kind| format!("{kind:?}").to_lowercase())),
             ("model", setup.built_in.then(|| "built-in".to_owned())),
             ("meaning-weight", asked.meaning_weight.map(|weight| weight.to_string())),

@@ -11,6 +11,7 @@
 //! | `--candidates` | length of the lists that are fused | that of the library |
 //! | `--exact` | `on`: vectors are compared with all others, or `off` | off |
 //! | `--ef-search` | candidates that a search through a graph keeps | that of the library |
+//! | `--graph` | `on`: a collection is sealed, so that one of enough texts has a graph; `off`: it is not, and vectors are scanned | on |
 //! | `--originals` | `f32`: vectors are kept beside their codes, and the best compared by them; or `none` | none |
 //! | `--model` | `given`: the vectors of the collections, or `built-in`: texts are embedded by the model of the library | `given` |
 //! | `--meaning-weight` | weight of the list of vectors, where that of words is 1 | that of the library |
@@ -31,6 +32,7 @@ pub(crate) struct Switches {
     meaning_weights: Vec<Option<f32>>,
     exact: Vec<bool>,
     ef_search: Vec<Option<usize>>,
+    graph: Vec<bool>,
     originals: Vec<Option<Originals>>,
     built_in: Vec<bool>,
     /// Where to write JSON.
@@ -56,6 +58,7 @@ pub(crate) struct SetupValues {
     pub(crate) b: Option<f64>,
     /// `None`: a field of its own.
     pub(crate) title: Option<usize>,
+    pub(crate) graph: bool,
     pub(crate) originals: Option<Originals>,
     pub(crate) built_in: bool,
 }
@@ -85,6 +88,7 @@ impl Switches {
             meaning_weights: vec![None],
             exact: vec![false],
             ef_search: vec![None],
+            graph: vec![true],
             originals: vec![None],
             built_in: vec![false],
             json: None,
@@ -115,6 +119,7 @@ impl Switches {
             "--exact" => self.exact = each(value, |on| Ok(on_or_off(on)? == Some(true)))?,
             "--ef-search" => self.ef_search = each(value, |ef| Ok(Some(ef.parse()?)))?,
             "--model" => self.built_in = each(value, is_built_in)?,
+            "--graph" => self.graph = each(value, |on| Ok(on_or_off(on)? == Some(true)))?,
             "--originals" => self.originals = each(value, originals)?,
             _ => return Err(format!("there is no switch {name}").into()),
         }
@@ -129,12 +134,14 @@ impl Switches {
             k1: None,
             b: None,
             title: None,
+            graph: true,
             originals: None,
             built_in: false,
         };
         let all = vec![first];
         let all = times(&all, &self.languages, |setup, language| setup.language.clone_from(language));
         let all = times(&all, &self.titles, |setup, &title| setup.title = title);
+        let all = times(&all, &self.graph, |setup, &graph| setup.graph = graph);
         let all = times(&all, &self.originals, |setup, &originals| setup.originals = originals);
         let all = times(&all, &self.built_in, |setup, &built_in| setup.built_in = built_in);
         let all = times(&all, &self.stop_words, |setup, &stop_words| setup.stop_words = stop_words);
