@@ -1,6 +1,7 @@
 """The teacher's vectors of all texts, kept in chunks so that a run that was stopped goes on where it was."""
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -13,10 +14,11 @@ from texts import order
 CHUNK = 16384
 
 
-def read_pairs(folder):
-    """`(source, query, document)` of all pairs, in an order that depends on the texts only."""
+def read_pairs(folder, portion=1.0):
+    """`(source, query, document)` of all pairs, in an order that depends on the texts only; or of a first portion of them."""
     with open(folder / "pairs.jsonl", encoding="utf-8") as lines:
-        return sorted(map(json.loads, lines), key=lambda pair: order(pair[2]))
+        pairs = sorted(map(json.loads, lines), key=lambda pair: order(pair[2]))
+    return pairs[: math.ceil(portion * len(pairs))]
 
 
 def read_texts(pairs):
@@ -24,15 +26,16 @@ def read_texts(pairs):
     return list(dict.fromkeys(text for _, query, document in pairs for text in (query, document)))
 
 
-def encode_all(folder, teacher):
-    """Writes `vectors/NNN.npy`, float16 [up to 16,384, 384], for `read_texts`."""
-    texts = read_texts(read_pairs(folder))
+def encode_all(folder, teacher, portion=1.0):
+    """Writes `vectors/NNN.npy`, float16 [up to 16,384, 384], for `read_texts`. A chunk that a run on fewer texts ended with is made anew."""
+    texts = read_texts(read_pairs(folder, portion))
     (folder / "vectors").mkdir(exist_ok=True)
     for start in range(0, len(texts), CHUNK):
         target = folder / "vectors" / f"{start // CHUNK:03}.npy"
-        if not target.exists():
+        chunk = texts[start : start + CHUNK]
+        if not target.exists() or len(np.load(target, mmap_mode="r")) < len(chunk):
             began = time.time()
-            vectors = teacher.encode(texts[start : start + CHUNK]).astype(np.float16)
+            vectors = teacher.encode(chunk).astype(np.float16)
             np.save(target.with_suffix(".tmp.npy"), vectors)
             target.with_suffix(".tmp.npy").rename(target)
             print(f"  {start + len(vectors)}/{len(texts)}: {len(vectors) / (time.time() - began):.0f} texts/s", flush=True)

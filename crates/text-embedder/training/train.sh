@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes the model again: ./train.sh WORK MODEL [JUDGED]
+# Makes the model again: ./train.sh WORK MODEL [JUDGED] [--portion P]
 #   WORK    a folder for packages, texts and vectors, about 3 GB; a run that was stopped goes on from what is there
 #   MODEL   the folder to write: config.json, tokenizer.json, model.safetensors
 #   JUDGED  a folder of judged collections to look at after each stage, such as ../shared/data/relevance
+#   P       the portion of the pairs that are trained on: 0.02 runs every step in minutes
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
