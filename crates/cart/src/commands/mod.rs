@@ -8,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod embed;
 pub(crate) mod export;
+mod facets;
 pub(crate) mod get;
 pub(crate) mod pack;
 pub(crate) mod reembed;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use compact_artifact::{CompactArtifact, Explain, Hit, Query, SearchResults, Snapshot, Space};
+use compact_artifact::{CompactArtifact, Explain, Facet, Hit, Order, Query, SearchResults, Snapshot, Space};
 use serde_json::{Value, json};
 
-use super::{At, find};
+use super::{At, facets, find};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::input::vector;
@@ -31,6 +31,11 @@ vector together are fused by score. A filter lets records through by their metad
   operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not
   dates are RFC 3339 timestamps or days (midnight in UTC), and are compared as time:
   {\"at\": {\"$gte\": {\"$date\": \"2026-04-12\"}, \"$lt\": {\"$date\": \"2026-04-13T08:30:00+02:00\"}}}
+
+--sort orders what was found by a field of the metadata instead of by score (near a vector, or by meaning: the best --candidates, 100), --total says how many
+match, and --facet counts the values of a field among them:
+
+  --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
 With nothing found the exit code is 3.";
 
@@ -83,6 +88,18 @@ pub(crate) struct Args {
     /// Candidates that a walk through the graph keeps: more finds more, in more time [default: 64]
     #[arg(long, value_name = "N", conflicts_with = "exact")]
     ef: Option<usize>,
+    /// Sort by a field of the metadata, once or several times; records without it come last
+    #[arg(long, value_name = "FIELD[:desc]", value_parser = facets::sort_key)]
+    sort: Vec<(String, Order)>,
+    /// Count the values of a field; numbers by intervals, dates by year, month, day or hour
+    #[arg(long, value_name = "FIELD[:WIDTH|:UNIT]", value_parser = facets::facet)]
+    facet: Vec<Facet>,
+    /// Say how many records match in all
+    #[arg(long)]
+    total: bool,
+    /// How many of the best of each list are fused, or sorted by --sort [default: 100]
+    #[arg(long, value_name = "N")]
+    candidates: Option<usize>,
     /// Say how the search went, and why each hit is one
     #[arg(long)]
     explain: bool,
@@ -99,6 +116,7 @@ impl Args {
     pub(crate) fn like(at: At, like: Name, space: String, filter: Option<String>, k: usize) -> Self {
         let (text, vector_file, model, min_score, ef, deadline) = Default::default();
         let (words, meaning, syntax, exact, explain) = Default::default();
+        let (sort, facet, total, candidates) = Default::default();
         let (like, space, offset) = (Some(like), Some(space), 0);
         Self {
             at,
@@ -116,6 +134,10 @@ impl Args {
             min_score,
             exact,
             ef,
+            sort,
+            facet,
+            total,
+            candidates,
             explain,
             deadline,
         }
@@ -168,9 +190,9 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
         return Err(Failure::usage(format_args!(
             "{option}: is for vectors; expected --vector-file or --like beside it, or a search by meaning"
         )));
-    } else if args.text.join(" ").trim().is_empty() && args.filter.is_none() {
+    } else if args.text.join(" ").trim().is_empty() && args.filter.is_none() && !lists_all(args) {
         return Err(Failure::usage(
-            "there is nothing to search for; expected a text, --vector-file, --like or --filter",
+            "there is nothing to search for; expected a text, --vector-file, --like or --filter; with --sort, --facet or --total all records are listed",
         ));
     }
     if let Some(filter) = &args.filter {
@@ -185,7 +207,17 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     if let Some(deadline) = args.deadline {
         query = query.deadline(Duration::from_millis(deadline));
     }
+    if let Some(candidates) = args.candidates {
+        query = query.candidates(candidates);
+    }
+    query = args.sort.iter().fold(query, |query, (field, order)| query.order_by(field, *order));
+    query = args.facet.iter().cloned().fold(query, Query::facet).total(args.total);
     Ok(query.k(args.k).offset(args.offset).exact(args.exact).explain(args.explain).snippet(SNIPPET))
+}
+
+/// Whether all records are meant where nothing is looked for.
+fn lists_all(args: &Args) -> bool {
+    args.total || !args.sort.is_empty() || !args.facet.is_empty()
 }
 
 /// By words, by meaning, or by both, as far as the artifact has them; and whether by meaning.
@@ -242,11 +274,20 @@ pub(crate) fn print(
     for (rank, hit) in (offset + 1..).zip(&results.hits) {
         show_hit(rank, hit, output)?;
     }
+    for counts in &results.facets {
+        facets::show(counts, output)?;
+    }
     if let Some(explain) = &results.explain {
         show_explain(explain, output)?;
     }
     let incomplete = if results.is_complete { "" } else { ", incomplete: not everything was looked at" };
-    let hits = several(results.hits.len() as u64, "hit");
+    let hits = match results.total {
+        Some(total) => {
+            let at_least = if total.is_exact { "" } else { "at least " };
+            format!("{} of {at_least}{}", count(results.hits.len() as u64), several(total.records, "hit"))
+        }
+        None => several(results.hits.len() as u64, "hit"),
+    };
     let end = output.faint(format_args!("{hits} in {}{incomplete}", time(took)));
     output.line(format_args!("{end}"))
 }
@@ -334,6 +375,8 @@ fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Durat
     let mut document = json!({
         "hits": hits,
         "is_complete": results.is_complete,
+        "total": results.total,
+        "facets": results.facets,
         "losses": sentences(&results.losses),
         "open_seconds": opened.as_secs_f64(),
         "seconds": took.as_secs_f64(),

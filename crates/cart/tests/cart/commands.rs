@@ -108,6 +108,23 @@ fn the_width_of_a_walk_and_the_way_around_it_reach_the_index() {
 }
 
 #[test]
+fn what_is_found_is_sorted_and_counted_by_fields() {
+    let place = place();
+    assert_eq!(place.found("a --sort year"), ["mond", "moon", "web"]);
+    assert_eq!(place.found("a --sort lang:desc --sort year:desc -k 2"), ["web", "moon"]);
+    assert_eq!(place.found("a moon web --words --sort year"), ["moon", "web"]);
+    let found = place.json("search a --facet lang --facet year:100 --total -k 1");
+    assert_eq!(found["total"], json!({"records": 3, "is_exact": true}));
+    assert_eq!(found["facets"][0]["counts"], json!([{"value": "en", "count": 2}, {"value": "de", "count": 1}]));
+    assert_eq!(found["facets"][1]["counts"], json!([{"value": 1700, "count": 1}, {"value": 1900, "count": 2}]));
+    let text = place.text("search a --facet lang --total -k 1");
+    assert!(text.contains("lang (3 records have it)") && text.contains("1 of 3 hits"), "{text}");
+    place.cart("search a --facet year:0").fails(2, &["expected a number above 0"]);
+    place.cart("search a --sort year:up").fails(2, &["expected :asc or :desc"]);
+    place.cart("search a --sort year --min-score 1").fails(2, &["min_score"]);
+}
+
+#[test]
 fn searches_that_cannot_be_say_so() {
     let place = place();
     place.cart("search a nonsense").fails(3, &["a: nothing found"]);
