@@ -1,71 +1,200 @@
-//! A field as a column: of each row the place of its value among all values of the field.
+//! A field as a column: of each row the places of its values among all values of the field.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
+use row_set::RowSet;
+
+use crate::date::Period;
 use crate::error::Result;
-use crate::field_value::FieldValue;
+use crate::field_value::{DateUnit, FieldValue};
+use crate::layout::{self, Tag};
 use crate::reader::Table;
-use crate::values::{self, Dates, ValueRows};
+use crate::values::{self, Dates};
 
 /// So many values lie between two that are kept.
-const STEP: u32 = 32;
+const STEP: usize = 32;
 
-/// Of each row the place of its value in the order of the values of a field. A row with several values has the least of them, or the greatest.
+/// Of each row the places of its values in the order of the values of a field, from 1 on.
 ///
-/// It is made of an index in one pass over the values of the field, and takes 4 bytes a row.
+/// It is made of an index in one pass over the values of the field. It takes 4 bytes a row, and where rows have several values 4 bytes more for each value; and 8
+/// bytes for each number and each point in time that the field has.
 #[derive(Debug)]
 pub struct Column {
-    /// Of each row, from 1 on; 0: it has no value.
+    field: String,
+    dates: Dates,
+    /// Where the places of each row begin; empty: a row has at most one, and `places` has one for each row, or 0.
+    starts: Vec<u32>,
     places: Vec<u32>,
     /// Every so many values, the first included.
     landmarks: Vec<FieldValue>,
+    distinct: usize,
+    /// Numbers, and the place before the first of them.
+    numbers: (usize, Vec<f64>),
+    /// Seconds of points in time, and the place before the first of them.
+    seconds: (usize, Vec<i64>),
 }
 
 impl Column {
-    pub(crate) fn read(table: Table<'_>, field: &str, rows: u32, greatest: bool) -> Result<Self> {
-        let mut places = vec![0; rows as usize];
-        let (mut landmarks, mut place) = (Vec::new(), 0u32);
-        values::visit(table, field, Dates::Points, None, &mut |value: ValueRows<'_, '_>| {
-            if place.is_multiple_of(STEP) {
-                landmarks.push(value.to_value());
-            }
-            place += 1;
+    pub(crate) fn read(table: Table<'_>, field: &str, rows: u32, dates: Dates) -> Result<Self> {
+        let mut column = Self {
+            field: field.to_owned(),
+            dates,
+            starts: Vec::new(),
+            places: Vec::new(),
+            landmarks: Vec::new(),
+            distinct: 0,
+            numbers: (0, Vec::new()),
+            seconds: (0, Vec::new()),
+        };
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        values::visit(table, field, dates, None, &mut |value| {
+            column.add(value.tag, value.bytes);
+            let place = u32::try_from(column.distinct).unwrap_or(u32::MAX);
             for rows in value.rows.into_iter().flatten() {
-                rows.each(&mut |row| {
-                    if let Some(at) = places.get_mut(row as usize)
-                        && (greatest || *at == 0)
-                    {
-                        *at = place;
-                    }
-                })?;
+                rows.each(&mut |row| pairs.push((row, place)))?;
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(Self { places, landmarks })
+        pairs.retain(|&(row, _)| row < rows);
+        column.place(pairs, rows as usize);
+        Ok(column)
     }
 
-    /// The place of the value of a row, from 1 on; 0 if it has none.
+    /// Adds the next value.
+    fn add(&mut self, tag: Tag, bytes: &[u8]) {
+        if self.distinct.is_multiple_of(STEP) {
+            self.landmarks.push(FieldValue { tag, bytes: bytes.to_vec() });
+        }
+        match tag {
+            Tag::Number => {
+                if self.numbers.1.is_empty() {
+                    self.numbers.0 = self.distinct;
+                }
+                self.numbers.1.push(layout::decode_number(bytes).map_or(f64::NAN, |(nearest, _)| nearest));
+            }
+            Tag::Date => {
+                if self.seconds.1.is_empty() {
+                    self.seconds.0 = self.distinct;
+                }
+                self.seconds.1.push(layout::decode_point(bytes).map_or(i64::MIN, |point| point.seconds));
+            }
+            _ => {}
+        }
+        self.distinct += 1;
+    }
+
+    /// Puts places to rows; they come in the order of places.
+    fn place(&mut self, pairs: Vec<(u32, u32)>, rows: usize) {
+        let mut starts = vec![0u32; rows + 1];
+        pairs.iter().for_each(|&(row, _)| starts[row as usize + 1] += 1);
+        if starts.iter().all(|&count| count <= 1) {
+            self.places = vec![0; rows];
+            pairs.into_iter().for_each(|(row, place)| self.places[row as usize] = place);
+            return;
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        let mut next = starts.clone();
+        self.places = vec![0; pairs.len()];
+        for (row, place) in pairs {
+            let at = &mut next[row as usize];
+            self.places[*at as usize] = place;
+            *at += 1;
+        }
+        // Below an array of objects a row may have a value twice: alone and in an array.
+        self.starts = starts;
+    }
+
+    /// The places of the values of a row, ascending; 0 is none.
+    #[inline]
+    fn places_of(&self, row: u32) -> &[u32] {
+        let row = row as usize;
+        let range = match self.starts.get(row..row + 2) {
+            Some(&[start, end]) => start as usize..end as usize,
+            _ if self.starts.is_empty() => row..row + 1,
+            _ => 0..0,
+        };
+        self.places.get(range).unwrap_or_default()
+    }
+
+    /// The place of the least value of a row, from 1 on; 0 if it has none.
     #[must_use]
     #[inline]
-    pub fn place(&self, row: u32) -> u32 {
-        self.places.get(row as usize).copied().unwrap_or(0)
+    pub fn least(&self, row: u32) -> u32 {
+        self.places_of(row).first().copied().unwrap_or(0)
+    }
+
+    /// The place of the greatest value of a row, from 1 on; 0 if it has none.
+    #[must_use]
+    #[inline]
+    pub fn greatest(&self, row: u32) -> u32 {
+        self.places_of(row).last().copied().unwrap_or(0)
+    }
+
+    /// How many different values there are: the last place.
+    #[must_use]
+    pub fn distinct(&self) -> usize {
+        self.distinct
+    }
+
+    /// How many rows of a set have each value, of the one at place 1 first; and how many have any.
+    #[must_use]
+    pub fn count(&self, set: &RowSet) -> (Vec<u32>, u64) {
+        let mut counts = vec![0u32; self.distinct + 1];
+        let mut rows = 0;
+        for row in set {
+            let mut last = 0;
+            for &place in self.places_of(row) {
+                // A value that the row has twice counts once.
+                counts[place as usize] += u32::from(place != last);
+                last = place;
+            }
+            rows += u64::from(last != 0);
+        }
+        counts.remove(0);
+        (counts, rows)
+    }
+
+    /// The places of values that are numbers, from 0 on.
+    #[must_use]
+    pub fn number_places(&self) -> Range<usize> {
+        self.numbers.0..self.numbers.0 + self.numbers.1.len()
+    }
+
+    /// The places of values that are points in time, from 0 on.
+    #[must_use]
+    pub fn date_places(&self) -> Range<usize> {
+        self.seconds.0..self.seconds.0 + self.seconds.1.len()
+    }
+
+    /// The values that are numbers, in their order; those beyond 2^53 as the nearest that has 53 bits.
+    #[must_use]
+    pub fn numbers(&self) -> &[f64] {
+        &self.numbers.1
+    }
+
+    /// The periods that the points in time lie in, in their order.
+    pub fn periods(&self, unit: DateUnit) -> impl Iterator<Item = Period> + '_ {
+        self.seconds.1.iter().map(move |&seconds| Period::new(seconds, unit))
     }
 
     /// Heap, in bytes.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let landmarks: usize = self.landmarks.iter().map(|value| value.bytes.capacity()).sum();
-        self.places.capacity() * size_of::<u32>()
-            + landmarks
+        (self.places.capacity() + self.starts.capacity()) * size_of::<u32>()
+            + (self.numbers.1.capacity() + self.seconds.1.capacity()) * size_of::<u64>()
             + self.landmarks.capacity() * size_of::<FieldValue>()
+            + landmarks
     }
 
-    /// The value at a place.
-    pub(crate) fn value(&self, table: Table<'_>, field: &str, place: u32) -> Result<Option<FieldValue>> {
+    /// The value at a place, from 1 on.
+    pub(crate) fn value(&self, table: Table<'_>, place: usize) -> Result<Option<FieldValue>> {
         let Some(at) = place.checked_sub(1) else { return Ok(None) };
-        let Some(landmark) = self.landmarks.get((at / STEP) as usize) else { return Ok(None) };
+        let Some(landmark) = self.landmarks.get(at / STEP) else { return Ok(None) };
         let (mut left, mut found) = (at % STEP, None);
-        values::visit(table, field, Dates::Points, Some(landmark), &mut |value: ValueRows<'_, '_>| {
+        values::visit(table, &self.field, self.dates, Some(landmark), &mut |value| {
             if left == 0 {
                 found = Some(value.to_value());
                 return Ok(ControlFlow::Break(()));
@@ -74,5 +203,13 @@ impl Column {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
+    }
+
+    /// Calls `found` with every value, in their order.
+    pub(crate) fn each_value(&self, table: Table<'_>, found: &mut dyn FnMut(FieldValue)) -> Result<()> {
+        values::visit(table, &self.field, self.dates, None, &mut |value| {
+            found(value.to_value());
+            Ok(ControlFlow::Continue(()))
+        })
     }
 }

@@ -142,15 +142,36 @@ impl Point {
     }
 }
 
-/// The year, month, day or hour that a second lies in, as text.
-pub(crate) fn period(seconds: i64, unit: DateUnit) -> String {
-    let (year, month, day) = civil(seconds.div_euclid(DAY));
-    match unit {
-        DateUnit::Year => format!("{year:04}"),
-        DateUnit::Month => format!("{year:04}-{month:02}"),
-        DateUnit::Day => format!("{year:04}-{month:02}-{day:02}"),
-        DateUnit::Hour => {
-            format!("{year:04}-{month:02}-{day:02}T{:02}:00:00Z", seconds.rem_euclid(DAY) / 3600)
+/// A year, month, day or hour in UTC. In the order of time among those of one unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Period {
+    unit: DateUnit,
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+}
+
+impl Period {
+    /// The one that a second since 1970 lies in.
+    pub(crate) fn new(seconds: i64, unit: DateUnit) -> Self {
+        let (year, month, day) = civil(seconds.div_euclid(DAY));
+        let hour = seconds.rem_euclid(DAY) / 3600;
+        let from = |least: DateUnit, value: i64| if unit >= least { value } else { 0 };
+        let (month, day) = (from(DateUnit::Month, month), from(DateUnit::Day, day));
+        Self { unit, year, month, day, hour: from(DateUnit::Hour, hour) }
+    }
+}
+
+impl fmt::Display for Period {
+    /// `2026`, `2026-01`, `2026-01-31`, `2026-01-31T12:00:00Z`: where it begins.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unit, year, month, day, hour } = self;
+        match unit {
+            DateUnit::Year => write!(f, "{year:04}"),
+            DateUnit::Month => write!(f, "{year:04}-{month:02}"),
+            DateUnit::Day => write!(f, "{year:04}-{month:02}-{day:02}"),
+            DateUnit::Hour => write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:00:00Z"),
         }
     }
 }
@@ -258,7 +279,7 @@ mod tests {
                     let back = ours.unwrap().text();
                     prop_assert_eq!(back.parse::<jiff::Timestamp>().unwrap(), theirs, "{}", back);
                     for (unit, len) in [(DateUnit::Year, 4), (DateUnit::Month, 7), (DateUnit::Day, 10), (DateUnit::Hour, 13)] {
-                        prop_assert_eq!(&period(seconds, unit)[..len], &back[..len]);
+                        prop_assert_eq!(&Period::new(seconds, unit).to_string()[..len], &back[..len]);
                     }
                 }
                 // jiff ends a day before the year 10000.

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::date;
 use crate::fields::{self, Found};
 use crate::layout::{self, INDEXED_LEN, Tag};
 
@@ -51,21 +50,6 @@ impl FieldValue {
             }
         });
         found
-    }
-
-    /// The number that it is; for whole numbers beyond 2^53 the nearest. `None`: it is none.
-    #[must_use]
-    pub fn as_f64(&self) -> Option<f64> {
-        let number = (self.tag == Tag::Number).then(|| layout::decode_number(&self.bytes))?;
-        number.map(|(nearest, _)| nearest)
-    }
-
-    /// The beginning of the year, month, day or hour in UTC of the point in time that it is, as text: `2026`, `2026-01`, `2026-01-31`,
-    /// `2026-01-31T12:00:00Z`. `None`: it is no point in time.
-    #[must_use]
-    pub fn period(&self, unit: DateUnit) -> Option<String> {
-        let point = (self.tag == Tag::Date).then(|| layout::decode_point(&self.bytes))??;
-        Some(date::period(point.seconds, unit))
     }
 
     fn number(&self) -> Option<Number> {

@@ -1,7 +1,5 @@
 //! An index where it lies: opened, verified, asked for types, for rows and for the keys of records.
 
-use std::ops::ControlFlow;
-
 use row_set::RowSet;
 use serde_json::{Map, Value as Json};
 use wire::Bytes;
@@ -15,7 +13,7 @@ use crate::reader::{Rows, Table};
 use crate::resolve::ResolvedFilter;
 use crate::search::Search;
 use crate::value::{Type, Types};
-use crate::values::{self, Dates};
+use crate::values::Dates;
 
 /// An index of metadata, searched in the bytes that it lies in.
 ///
@@ -71,8 +69,18 @@ impl<B: Bytes> Index<B> {
         Ok(types)
     }
 
-    /// Every value of a field, and how many rows of a set have it, in the order of values; those that no row has are left out. Dates are told apart as
-    /// texts, and with `as_points` as points in time.
+    /// The first row of a set that has a value in a field.
+    pub fn first_row(&self, field: &str, value: &FieldValue, set: &RowSet) -> Result<Option<u32>> {
+        let mut first = None;
+        for in_array in [false, true] {
+            if let Some(rows) = self.table().rows_of(&field_key(field, value.tag, in_array, &value.bytes))? {
+                rows.each(&mut |row| first = first.or(Some(row).filter(|&row| set.contains(row))))?;
+            }
+        }
+        Ok(first)
+    }
+
+    /// A field as a column over the rows below `rows`. Dates are told apart as texts, or with `as_points` are points in time.
     ///
     /// ```
     /// use metadata_index::{Builder, Index, RowSet};
@@ -85,59 +93,24 @@ impl<B: Bytes> Index<B> {
     /// }
     /// let mut bytes = Vec::new();
     /// builder.write(&mut bytes)?;
-    /// let mut counts = Vec::new();
-    /// Index::open(&bytes)?.count_values("tags", &RowSet::all_below(2), false, &mut |value, count| counts.push((value.to_json(), count)))?;
-    /// assert_eq!(counts, [(json!("old"), 2), (json!("rare"), 1)]);
+    /// let index = Index::open(&bytes)?;
+    /// let column = index.column("tags", 2, false)?;
+    /// assert_eq!((column.least(0), column.greatest(0), column.count(&RowSet::all_below(2))), (1, 2, (vec![2, 1], 2)));
+    /// assert_eq!(index.value_at(&column, 2)?.unwrap().to_json(), "rare");
     /// # Ok(()) }
     /// ```
-    pub fn count_values(
-        &self,
-        field: &str,
-        set: &RowSet,
-        as_points: bool,
-        found: &mut dyn FnMut(FieldValue, u64),
-    ) -> Result<()> {
-        let dates = if as_points { Dates::Points } else { Dates::Texts };
-        values::visit(self.table(), field, dates, None, &mut |value| {
-            match value.count_in(set)? {
-                0 => {}
-                count => found(value.to_value(), count),
-            }
-            Ok(ControlFlow::Continue(()))
-        })
+    pub fn column(&self, field: &str, rows: u32, as_points: bool) -> Result<Column> {
+        Column::read(self.table(), field, rows, if as_points { Dates::Points } else { Dates::Texts })
     }
 
-    /// The first row of a set that has a value in a field.
-    pub fn first_row(&self, field: &str, value: &FieldValue, set: &RowSet) -> Result<Option<u32>> {
-        let mut first = None;
-        for in_array in [false, true] {
-            if let Some(rows) = self.table().rows_of(&field_key(field, value.tag, in_array, &value.bytes))? {
-                rows.each(&mut |row| first = first.or(Some(row).filter(|&row| set.contains(row))))?;
-            }
-        }
-        Ok(first)
+    /// The value at a place of a column of this index, from 1 on.
+    pub fn value_at(&self, column: &Column, place: usize) -> Result<Option<FieldValue>> {
+        column.value(self.table(), place)
     }
 
-    /// How many rows of a set have a field.
-    pub fn count_field(&self, field: &str, set: &RowSet) -> Result<u64> {
-        if field.len() > MAX_PATH_LEN {
-            return Ok(0);
-        }
-        let mut count = 0;
-        if let Some(rows) = self.table().rows_of(&field_key(field, Tag::Exists, false, &[]))? {
-            rows.each(&mut |row| count += u64::from(set.contains(row)))?;
-        }
-        Ok(count)
-    }
-
-    /// A field as a column over the rows below `rows`; of several values of a row the greatest counts, or the least.
-    pub fn column(&self, field: &str, rows: u32, greatest: bool) -> Result<Column> {
-        Column::read(self.table(), field, rows, greatest)
-    }
-
-    /// The value at a [place](Column::place) of a column of this index.
-    pub fn value_at(&self, column: &Column, field: &str, place: u32) -> Result<Option<FieldValue>> {
-        column.value(self.table(), field, place)
+    /// Calls `found` with every value of a column of this index, in the order of their places.
+    pub fn each_value(&self, column: &Column, found: &mut dyn FnMut(FieldValue)) -> Result<()> {
+        column.each_value(self.table(), found)
     }
 
     /// Calls `found` with the keys of records that begin with a prefix and their first row that `is_live` accepts, in the order of keys, until it

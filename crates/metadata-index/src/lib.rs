@@ -38,7 +38,7 @@
 //!   do not decide read the metadata, through a function of the caller's.
 //! - A [`Filter`] is built by calls, or read from JSON; [`ResolvedFilter`] is checked against the types that its fields have, so that a
 //!   slip is an error and not an empty answer. [`Index::search`] gives the rows.
-//! - [`Index::count_values`] counts the values of a field among a set of rows, and a [`Column`] has of each row the place of its value, to sort by.
+//! - A [`Column`] has of each row the places of its values among all values of a field: to sort by, and to count.
 //! - [`json`] reads JSON strictly: metadata and filters are what was written, or an error.
 //! - The index also finds records by a key, which no metadata can pose as: [`Index::row_of_key`].
 //!
@@ -71,6 +71,7 @@ mod writer;
 
 pub use builder::Builder;
 pub use column::Column;
+pub use date::Period;
 pub use error::{Error, ErrorKind, Result};
 pub use field_value::{DateUnit, FieldValue};
 pub use fields::check_metadata;

@@ -3,8 +3,6 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use row_set::RowSet;
-
 use crate::error::Result;
 use crate::field_value::FieldValue;
 use crate::fields::MAX_PATH_LEN;
@@ -40,20 +38,6 @@ pub(crate) struct ValueRows<'k, 'a> {
 impl ValueRows<'_, '_> {
     pub(crate) fn to_value(&self) -> FieldValue {
         FieldValue { tag: self.tag, bytes: self.bytes.to_vec() }
-    }
-
-    /// How many rows of a set have the value.
-    pub(crate) fn count_in(&self, set: &RowSet) -> Result<u64> {
-        if let [Some(alone), Some(in_array)] = self.rows {
-            // Below an array of objects a row may have it in both ways.
-            let rows = alone.decode()? | in_array.decode()?;
-            return Ok(rows.iter().filter(|&row| set.contains(row)).count() as u64);
-        }
-        let mut count = 0;
-        for rows in self.rows.into_iter().flatten() {
-            rows.each(&mut |row| count += u64::from(set.contains(row)))?;
-        }
-        Ok(count)
     }
 }
 

@@ -115,8 +115,14 @@ fn what_is_found_is_sorted_and_counted_by_fields() {
     assert_eq!(place.found("a moon web --words --sort year"), ["moon", "web"]);
     let found = place.json("search a --facet lang --facet year:100 --total -k 1");
     assert_eq!(found["total"], json!({"records": 3, "is_exact": true}));
-    assert_eq!(found["facets"][0]["counts"], json!([{"value": "en", "count": 2}, {"value": "de", "count": 1}]));
-    assert_eq!(found["facets"][1]["counts"], json!([{"value": 1700, "count": 1}, {"value": 1900, "count": 2}]));
+    assert_eq!(
+        found["facets"][0]["counts"],
+        json!([{"value": "en", "count": 2}, {"value": "de", "count": 1}])
+    );
+    assert_eq!(
+        found["facets"][1]["counts"],
+        json!([{"value": 1700, "count": 1}, {"value": 1900, "count": 2}])
+    );
     let text = place.text("search a --facet lang --total -k 1");
     assert!(text.contains("lang (3 records have it)") && text.contains("1 of 3 hits"), "{text}");
     place.cart("search a --facet year:0").fails(2, &["expected a number above 0"]);

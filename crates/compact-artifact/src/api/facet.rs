@@ -4,7 +4,7 @@ use metadata_index::DateUnit;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The direction of [`Query::order_by`](crate::Query::order_by).
+/// The direction of `Query::order_by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Order {
     /// The least first.
@@ -14,13 +14,14 @@ pub enum Order {
     Descending,
 }
 
-/// Values of a field among the records that a query matches, counted: for [`Query::facet`](crate::Query::facet).
+/// Values of a field among the records that a query matches, counted: for `Query::facet`.
 ///
 /// ```
+/// # #[cfg(feature = "facets")]
+/// # fn main() -> compact_artifact::Result<()> {
 /// use compact_artifact::{CompactArtifact, Facet, Query, Record};
 /// use serde_json::json;
 ///
-/// # fn main() -> compact_artifact::Result<()> {
 /// # let temp = tempfile::tempdir()?;
 /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
 /// for (text, year, tags) in [("a whale", 1851, json!(["sea"])), ("a crab", 1987, json!(["sea", "food"])), ("a cat", 1987, json!([]))] {
@@ -31,6 +32,8 @@ pub enum Order {
 /// assert_eq!(found.facets[1].counts.iter().map(|c| (c.value.clone(), c.count)).collect::<Vec<_>>(), [(json!(1800), 1), (json!(1900), 2)]);
 /// assert_eq!(found.facets[1].min, Some(json!(1851)));
 /// # Ok(()) }
+/// # #[cfg(not(feature = "facets"))]
+/// # fn main() {}
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "a facet counts nothing until a query has it"]
@@ -84,7 +87,7 @@ pub struct FacetCounts {
     pub counts: Vec<FacetCount>,
     /// How many there are in all: more than `counts` if those were limited.
     pub distinct: u64,
-    /// Records that have the field.
+    /// Records that have any value in the field.
     pub records: u64,
     /// The least value of those that the facet looks at: bools before numbers before strings before dates.
     pub min: Option<Value>,

@@ -367,6 +367,7 @@ impl Query {
     /// let newest = Query::words("whale").filter(Filter::field("lang").eq("en")).order_by("published", Order::Descending);
     /// # let _ = newest;
     /// ```
+    #[cfg(feature = "facets")]
     pub fn order_by(mut self, field: impl Into<String>, order: Order) -> Self {
         self.order.push((field.into(), order));
         self
@@ -374,12 +375,14 @@ impl Query {
 
     /// Counts all records that match, whatever `k`, `offset` and [`min_score`](Query::min_score) are. Of words: those that have them; of a vector: those that have
     /// an embedding in its space; of several lists: those that any of them has. Default: they are not counted, which takes time where words are common.
+    #[cfg(feature = "facets")]
     pub fn total(mut self, total: bool) -> Self {
         self.total = total;
         self
     }
 
     /// Counts values of a field among all records that match, as for [`total`](Query::total).
+    #[cfg(feature = "facets")]
     pub fn facet(mut self, facet: Facet) -> Self {
         self.facets.push(facet);
         self
@@ -411,12 +414,17 @@ impl Query {
 
     /// Whether all records that match are looked at, and not the best alone.
     pub(crate) fn needs_all(&self) -> bool {
-        self.total || !self.facets.is_empty() || self.sorts_all()
+        cfg!(feature = "facets") && (self.total || !self.facets.is_empty() || self.sorts_all())
     }
 
     /// Whether all records that match are sorted by a field.
     pub(crate) fn sorts_all(&self) -> bool {
-        !self.order.is_empty() && !self.has_vector()
+        self.sorts() && !self.has_vector()
+    }
+
+    /// Whether hits are sorted by a field.
+    pub(crate) fn sorts(&self) -> bool {
+        cfg!(feature = "facets") && !self.order.is_empty()
     }
 
     pub(crate) fn has_vector(&self) -> bool {
@@ -443,7 +451,7 @@ impl Query {
         within("k", self.k, 1, next)?;
         within("k and offset together", self.k.saturating_add(self.offset), 1, next)?;
         within("candidates", self.candidates.unwrap_or(self.k), self.k, ", where k is the least")?;
-        if !self.order.is_empty() && self.has_vector() {
+        if self.sorts() && self.has_vector() {
             let most = self.candidates.unwrap_or(SORTED);
             if self.depth() > most {
                 let found = self.depth();
@@ -488,7 +496,7 @@ impl Query {
     fn check_combinations(&self) -> Result<()> {
         let has_vector = self.has_vector();
         let one_list = self.clauses.len() < 2;
-        let sorts = !self.order.is_empty();
+        let sorts = self.sorts();
         let without_effect = [
             ("exact", self.exact && !has_vector, "a query with a vector"),
             ("ef_search", self.ef_search.is_some() && !has_vector, "a query with a vector"),

@@ -25,9 +25,9 @@ pub struct SearchResults {
     pub is_complete: bool,
     /// What could not be read because it is damaged: a hit without its record, an index that was left out.
     pub losses: Vec<Damage>,
-    /// How many records match, if that was asked for: see [`Query::total`](crate::Query::total).
+    /// How many records match, if that was asked for: see `Query::total`.
     pub total: Option<Total>,
-    /// What was counted, in the order of [`Query::facet`](crate::Query::facet).
+    /// What was counted, in the order of `Query::facet`.
     pub facets: Vec<FacetCounts>,
     /// How it went, if that was asked for.
     pub explain: Option<Arc<Explain>>,

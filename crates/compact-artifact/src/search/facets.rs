@@ -1,15 +1,29 @@
 //! Values of fields among the records that a query matches, counted.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use lexical_index::RowSet;
-use metadata_index::{FieldValue, Filter};
+use metadata_index::{Column, FieldValue, Filter};
 use serde_json::Value;
 
 use super::matched::live;
 use crate::api::error::Result;
 use crate::api::facet::{Facet, FacetCount, FacetCounts, FacetKind};
-use crate::state::State;
+use crate::state::{State, View};
+
+/// A field of a shard, and how many rows have each value of it.
+struct Counted<'a> {
+    view: &'a View,
+    rows: &'a RowSet,
+    column: Arc<Column>,
+    /// Of the value at place 1 first.
+    counts: Vec<u32>,
+    /// Rows with any value.
+    with_any: u64,
+}
 
 /// The values of a field, in their order, and how many records have each.
 pub(crate) fn values(state: &State, field: &str, filter: Option<&Filter>) -> Result<Vec<FacetCount>> {
@@ -17,94 +31,167 @@ pub(crate) fn values(state: &State, field: &str, filter: Option<&Filter>) -> Res
         Some(filter) => state.matches(filter)?,
         None => state.views.iter().map(live).collect(),
     };
-    let (values, _) = counted(state, &rows, &Facet::values(field))?;
-    let count = |(value, count)| Ok(FacetCount { value: whole_value(state, &rows, field, &value)?, count });
-    values.into_iter().map(count).collect()
+    let counted = counted(state, &rows, field, false)?;
+    let count =
+        |(value, count)| Ok(FacetCount { value: whole_value(state, &counted, field, &value)?, count });
+    united(&counted)?.into_iter().map(count).collect()
 }
 
+/// What a facet counts among some rows of each shard.
 pub(super) fn count(state: &State, rows: &[RowSet], facet: &Facet) -> Result<FacetCounts> {
-    let (values, records) = counted(state, rows, facet)?;
-    let whole = |value: &FieldValue| whole_value(state, rows, &facet.field, value);
-    let min = values.first_key_value().map(|(value, _)| whole(value)).transpose()?;
-    let max = values.last_key_value().map(|(value, _)| whole(value)).transpose()?;
+    let field = &facet.field;
+    let counted = counted(state, rows, field, facet.kind != FacetKind::Values)?;
     let (mut counts, distinct) = match facet.kind {
-        FacetKind::Values => {
-            let distinct = values.len();
-            let mut values: Vec<(FieldValue, u64)> = values.into_iter().collect();
-            values.sort_by_key(|(_, count)| std::cmp::Reverse(*count)); // stable
-            values.truncate(facet.limit);
-            let counted =
-                |(value, count): &(FieldValue, u64)| Ok(FacetCount { value: whole(value)?, count: *count });
-            (values.iter().map(counted).collect::<Result<Vec<_>>>()?, distinct)
+        FacetKind::Values => most_frequent(state, &counted, facet)?,
+        FacetKind::Histogram(width) => intervals(&counted, width),
+        FacetKind::Dates(unit) => {
+            let of_each = |counted: &Counted<'_>| {
+                let range = counted.column.date_places();
+                counted.column.periods(unit).zip(counted.counts[range].to_vec()).collect::<Vec<_>>()
+            };
+            let periods = added_up(counted.iter().flat_map(of_each), Ord::cmp);
+            listed(periods, |period| Some(Value::String(period.to_string())))
         }
-        FacetKind::Histogram(width) => {
-            united(values, |value| value.as_f64().and_then(|number| beginning(number, width)))
-        }
-        FacetKind::Dates(unit) => united(values, |value| value.period(unit).map(Value::String)),
     };
     counts.truncate(facet.limit);
-    Ok(FacetCounts { field: facet.field.clone(), counts, distinct: distinct as u64, records, min, max })
+    let records = counted.iter().map(|of| of.with_any).sum();
+    let (least, greatest) = bounds(&counted, facet.kind)?;
+    let whole = |value: &FieldValue| whole_value(state, &counted, field, value);
+    Ok(FacetCounts {
+        field: field.clone(),
+        counts,
+        distinct,
+        records,
+        min: least.as_ref().map(whole).transpose()?,
+        max: greatest.as_ref().map(whole).transpose()?,
+    })
 }
 
-/// The values that a facet looks at, with their counts; and how many records have the field.
-fn counted(state: &State, rows: &[RowSet], facet: &Facet) -> Result<(BTreeMap<FieldValue, u64>, u64)> {
-    let as_points = matches!(facet.kind, FacetKind::Dates(_));
-    let mut records = 0;
+fn counted<'a>(
+    state: &'a State,
+    rows: &'a [RowSet],
+    field: &str,
+    as_points: bool,
+) -> Result<Vec<Counted<'a>>> {
+    let some = state.views.iter().zip(rows).filter(|(_, rows)| !rows.is_empty());
+    let count = |(view, rows): (&'a View, &'a RowSet)| {
+        let column = view.shard.column(field, as_points)?;
+        let (counts, with_any) = column.count(rows);
+        Ok(Counted { view, rows, column, counts, with_any })
+    };
+    some.map(count).collect()
+}
+
+/// The values that most records have.
+fn most_frequent(state: &State, counted: &[Counted<'_>], facet: &Facet) -> Result<(Vec<FacetCount>, u64)> {
+    let values: Vec<(FieldValue, u64)>;
+    let distinct;
+    if let [only] = counted {
+        let mut places: Vec<usize> = (0..only.counts.len()).filter(|&at| only.counts[at] > 0).collect();
+        distinct = places.len();
+        let order = |at: &usize| (Reverse(only.counts[*at]), *at);
+        if facet.limit < places.len() {
+            places.select_nth_unstable_by_key(facet.limit, order);
+            places.truncate(facet.limit);
+        }
+        places.sort_unstable_by_key(order);
+        let value = |at: usize| {
+            Ok(only.view.shard.filters.value_at(&only.column, at + 1)?.map(|v| (v, only.counts[at].into())))
+        };
+        values = places.into_iter().filter_map(|at| value(at).transpose()).collect::<Result<_>>()?;
+    } else {
+        let mut all = united(counted)?;
+        distinct = all.len();
+        all.sort_by_key(|(_, count)| Reverse(*count)); // stable
+        all.truncate(facet.limit);
+        values = all;
+    }
+    let count = |(value, count): (FieldValue, u64)| {
+        Ok(FacetCount { value: whole_value(state, counted, &facet.field, &value)?, count })
+    };
+    Ok((values.into_iter().map(count).collect::<Result<_>>()?, distinct as u64))
+}
+
+/// The values of all shards, in their order.
+fn united(counted: &[Counted<'_>]) -> Result<Vec<(FieldValue, u64)>> {
     let mut values: BTreeMap<FieldValue, u64> = BTreeMap::new();
-    for (view, rows) in state.views.iter().zip(rows) {
-        let index = &view.shard.filters;
-        records += index.count_field(&facet.field, rows)?;
-        index.count_values(&facet.field, rows, as_points, &mut |value, count| {
-            if belongs(&facet.kind, &value) {
-                *values.entry(value).or_default() += count;
-            }
+    for of in counted {
+        let mut counts = of.counts.iter();
+        of.view.shard.filters.each_value(&of.column, &mut |value| match counts.next() {
+            None | Some(0) => {}
+            Some(&count) => *values.entry(value).or_default() += u64::from(count),
         })?;
     }
-    Ok((values, records))
+    Ok(values.into_iter().collect())
 }
 
-fn belongs(kind: &FacetKind, value: &FieldValue) -> bool {
-    match kind {
-        FacetKind::Values => true,
-        FacetKind::Histogram(_) => value.as_f64().is_some(),
-        FacetKind::Dates(_) => value.period(metadata_index::DateUnit::Year).is_some(),
-    }
+/// Numbers by intervals so wide.
+fn intervals(counted: &[Counted<'_>], width: f64) -> (Vec<FacetCount>, u64) {
+    let of_each = |of: &Counted<'_>| {
+        let counts = of.counts[of.column.number_places()].iter();
+        let interval = |number: &f64| (number / width).floor();
+        of.column.numbers().iter().map(interval).zip(counts.copied()).collect::<Vec<_>>()
+    };
+    let intervals = added_up(counted.iter().flat_map(of_each), f64::total_cmp);
+    listed(intervals, |interval| number(interval * width))
 }
 
-/// Where the interval of a number begins.
-fn beginning(number: f64, width: f64) -> Option<Value> {
-    let start = (number / width).floor() * width;
+/// Adds up what is counted for the same thing, in the order of things.
+fn added_up<T: PartialEq>(
+    counts: impl Iterator<Item = (T, u32)>,
+    compare: impl Fn(&T, &T) -> std::cmp::Ordering,
+) -> Vec<(T, u64)> {
+    let put = |added: &mut Vec<(T, u64)>, thing: T, count: u64| match added.last_mut() {
+        Some((last, sum)) if *last == thing => *sum += count,
+        _ => added.push((thing, count)),
+    };
+    let mut of_each = Vec::new();
+    counts.filter(|(_, count)| *count > 0).for_each(|(thing, count)| put(&mut of_each, thing, count.into()));
+    of_each.sort_by(|a, b| compare(&a.0, &b.0));
+    let mut all = Vec::new();
+    of_each.into_iter().for_each(|(thing, count)| put(&mut all, thing, count));
+    all
+}
+
+fn listed<T>(counts: Vec<(T, u64)>, value: impl Fn(&T) -> Option<Value>) -> (Vec<FacetCount>, u64) {
+    let distinct = counts.len() as u64;
+    let count = |(thing, count): (T, u64)| Some(FacetCount { value: value(&thing)?, count });
+    (counts.into_iter().filter_map(count).collect(), distinct)
+}
+
+/// A number in JSON, without a fraction if it is whole.
+fn number(number: f64) -> Option<Value> {
     #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
-    let whole = (start.fract() == 0.0 && start.abs() < 2.0f64.powi(53)).then_some(start as i64);
-    match whole {
-        Some(whole) => Some(whole.into()),
-        None => serde_json::Number::from_f64(start).map(Value::Number),
-    }
+    let whole = (number.fract() == 0.0 && number.abs() < 2.0f64.powi(53)).then_some(number as i64);
+    whole.map(Value::from).or_else(|| serde_json::Number::from_f64(number).map(Value::Number))
 }
 
-/// Values in their order, those of one interval as one.
-fn united(
-    values: BTreeMap<FieldValue, u64>,
-    interval: impl Fn(&FieldValue) -> Option<Value>,
-) -> (Vec<FacetCount>, usize) {
-    let mut counts: Vec<FacetCount> = Vec::new();
-    for (value, count) in values {
-        let Some(value) = interval(&value) else { continue };
-        match counts.last_mut() {
-            Some(last) if last.value == value => last.count += count,
-            _ => counts.push(FacetCount { value, count }),
-        }
+/// The least and the greatest value that a facet of this kind looks at.
+fn bounds(counted: &[Counted<'_>], kind: FacetKind) -> Result<(Option<FieldValue>, Option<FieldValue>)> {
+    let (mut least, mut greatest): (Option<FieldValue>, Option<FieldValue>) = (None, None);
+    for of in counted {
+        let mut range: Range<usize> = match kind {
+            FacetKind::Values => 0..of.counts.len(),
+            FacetKind::Histogram(_) => of.column.number_places(),
+            FacetKind::Dates(_) => of.column.date_places(),
+        };
+        let is_there = |at: &usize| of.counts[*at] > 0;
+        let value = |at: usize| of.view.shard.filters.value_at(&of.column, at + 1);
+        let Some(first) = range.find(is_there) else { continue };
+        let last = range.rfind(is_there).unwrap_or(first);
+        let (first, last) = (value(first)?, value(last)?);
+        least = first.into_iter().chain(least).min();
+        greatest = last.into_iter().chain(greatest).max();
     }
-    let distinct = counts.len();
-    (counts, distinct)
+    Ok((least, greatest))
 }
 
 /// A value in JSON; of a long string, of which the index has the beginning, as a record has it.
-fn whole_value(state: &State, rows: &[RowSet], field: &str, value: &FieldValue) -> Result<Value> {
+fn whole_value(state: &State, counted: &[Counted<'_>], field: &str, value: &FieldValue) -> Result<Value> {
     if value.is_cut() {
-        for (view, rows) in state.views.iter().zip(rows) {
-            let Some(row) = view.shard.filters.first_row(field, value, rows)? else { continue };
-            let metadata = state.metadata_of(&view.shard, row)?;
+        for of in counted {
+            let Some(row) = of.view.shard.filters.first_row(field, value, of.rows)? else { continue };
+            let metadata = state.metadata_of(&of.view.shard, row)?;
             if let Some(string) = value.find_in(field, &metadata) {
                 return Ok(Value::String(string));
             }

@@ -68,15 +68,15 @@ fn add_first(
     sorted: &mut Vec<Sorted>,
 ) -> Result<()> {
     let shard = &view.shard;
-    let columns: Vec<Arc<Column>> = by
-        .iter()
-        .map(|(field, order)| shard.column(field, *order == Order::Descending))
-        .collect::<Result<_>>()?;
+    let columns: Vec<Arc<Column>> =
+        by.iter().map(|(field, _)| shard.column(field, true)).collect::<Result<_>>()?;
     // Less is earlier.
-    let place_in = |at: usize, row: u32| match (columns[at].place(row), by[at].1) {
-        (0, _) => u32::MAX,
-        (place, Order::Ascending) => place,
-        (place, Order::Descending) => u32::MAX - place,
+    let place_in = |at: usize, row: u32| match by[at].1 {
+        Order::Ascending => columns[at].least(row).wrapping_sub(1), // none is last
+        Order::Descending => match columns[at].greatest(row) {
+            0 => u32::MAX,
+            place => u32::MAX - 1 - place,
+        },
     };
     let ids = shard.ids();
     let mut best: BinaryHeap<(Vec<u32>, RecordId, u32)> = BinaryHeap::new();
@@ -93,10 +93,10 @@ fn add_first(
         }
     }
     for (_, id, row) in best {
-        let values = by
-            .iter()
-            .zip(&columns)
-            .map(|((field, _), column)| Ok(shard.filters.value_at(column, field, column.place(row))?));
+        let values = by.iter().zip(&columns).map(|((_, order), column)| {
+            let place = if *order == Order::Ascending { column.least(row) } else { column.greatest(row) };
+            Ok(shard.filters.value_at(column, place as usize)?)
+        });
         sorted.push(Sorted { values: values.collect::<Result<_>>()?, id });
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) fn rank(
     query: &Query,
     begun: Instant,
 ) -> Result<Ranking> {
-    if !query.order.is_empty() && query.has_vector() {
+    if query.sorts() && query.has_vector() {
         return sorted(state, resources, query, begun);
     }
     let filter = query.filter.as_ref().map(|filter| state.matches(filter)).transpose()?;

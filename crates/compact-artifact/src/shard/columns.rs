@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 /// So many are kept of a shard; of more, those that were made last.
 const KEPT: usize = 8;
 
-/// Columns by field, and by whether of several values the greatest counts.
+/// Columns by field, and by whether dates are points in time.
 #[derive(Debug, Default)]
 pub(super) struct Columns(Mutex<Vec<((String, bool), Arc<Column>)>>);
 
@@ -16,10 +16,10 @@ impl Columns {
     pub(super) fn get_or_read<E>(
         &self,
         field: &str,
-        greatest: bool,
+        as_points: bool,
         read: impl FnOnce() -> Result<Column, E>,
     ) -> Result<Arc<Column>, E> {
-        let is_it = |(name, of_greatest): &(String, bool)| name == field && *of_greatest == greatest;
+        let is_it = |(name, of_points): &(String, bool)| name == field && *of_points == as_points;
         if let Some((_, column)) = self.0.lock().iter().find(|(key, _)| is_it(key)) {
             return Ok(column.clone());
         }
@@ -28,7 +28,7 @@ impl Columns {
         if kept.len() >= KEPT {
             kept.remove(0);
         }
-        kept.push(((field.to_owned(), greatest), column.clone()));
+        kept.push(((field.to_owned(), as_points), column.clone()));
         Ok(column)
     }
 

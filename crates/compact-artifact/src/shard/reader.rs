@@ -119,10 +119,10 @@ impl Shard {
         self.vectors.get(space)?.as_ref()
     }
 
-    /// A field as a column; of several values of a row the greatest counts, or the least.
-    pub(crate) fn column(&self, field: &str, greatest: bool) -> Result<Arc<Column>> {
-        let read = || self.filters.column(field, self.rows, greatest);
-        Ok(self.columns.get_or_read(field, greatest, read)?)
+    /// A field as a column; dates are points in time, or texts.
+    pub(crate) fn column(&self, field: &str, as_points: bool) -> Result<Arc<Column>> {
+        let read = || self.filters.column(field, self.rows, as_points);
+        Ok(self.columns.get_or_read(field, as_points, read)?)
     }
 
     /// Heap of the columns that are kept.
