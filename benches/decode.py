@@ -26,8 +26,9 @@ MANIFEST_MAGIC, FILE_MAGIC = bytes.fromhex("894341524D0D0A1A"), bytes.fromhex("8
 SEGMENT_MAGIC, PART_MAGIC = bytes.fromhex("89434152460D0A1A"), bytes.fromhex("89434152500D0A1A")
 BLOCK_MAGIC = bytes.fromhex("0CB1")
 LOG, SEGMENT = 1, 2
-RECORDS, FRAME, DELETES, COMMIT = 1, 2, 3, 4
+RECORDS, FRAME, DELETES, COMMIT, DICTIONARY = 1, 2, 3, 4, 5
 FILE_HEADER, BLOCK_HEADER, COMMIT_LEN, MANIFEST_MAX, RAW_MAX, PART_CHUNK = 4096, 32, 64, 16 << 20, 2 << 20, 4096
+DICTIONARY_MAX = 128 << 10
 DELETED_PART = 1
 MANIFEST_HEADER = struct.Struct("<8sHHI16sQQIII4x")
 FILE_FIELDS = struct.Struct("<8sIHH16sQII")
@@ -118,6 +119,7 @@ class File:
 
     def __init__(self, directory: str, name: str, artifact: bytes = b"", number: int = 0):
         self.name, self.artifact, self.number = name, artifact, number
+        self.dictionary: zstandard.ZstdCompressionDict | None = None
         try:
             with open(os.path.join(directory, name), "rb") as file:
                 empty = os.fstat(file.fileno()).st_size == 0
@@ -157,16 +159,19 @@ class File:
         start, stop = at + BLOCK_HEADER, at + BLOCK_HEADER + stored
         self.check(stop <= end, at, "the block ends outside of its room")
         self.check(payload_crc == self.placed_crc(start, stop, at), at, "checksum of the block payload")
+        self.check(codec != 2 or kind == RECORDS, at, "a block of this kind uses no dictionary")
+        self.check(kind != DICTIONARY or (count, first) == (0, 0) and raw <= DICTIONARY_MAX, at, "form of the dictionary")
         self.check(kind != COMMIT or (codec, count, raw) == (0, 0, COMMIT_LEN), at, "form of the commit block")
         return Block(at, kind, count, first, self.decompress(at, codec, bytes(data[start:stop]), raw), stop)
 
     def decompress(self, at: int, codec: int, stored: bytes, raw_len: int) -> bytes:
         raw = stored
         try:
-            if codec == 1:
+            if codec == 1 or codec == 2 and self.dictionary:
                 size = zstandard.get_frame_parameters(stored).content_size
                 self.check(size in (raw_len, zstandard.CONTENTSIZE_UNKNOWN), at, "length in the zstd frame")
-                raw = zstandard.ZstdDecompressor().decompress(stored, max_output_size=raw_len, allow_extra_data=False)
+                decompressor = zstandard.ZstdDecompressor(dict_data=self.dictionary if codec == 2 else None)
+                raw = decompressor.decompress(stored, max_output_size=raw_len, allow_extra_data=False)
             elif codec == 3:
                 import lz4.block
 
@@ -310,6 +315,10 @@ def read_segment(file: File, entry: SegmentEntry, state: State) -> None:
     file.check(FILE_HEADER <= table == footer - blocks * TABLE_ENTRY.size, footer + 8, "place of the table")
     file.check(table_crc == file.placed_crc(table, footer, table), table, "checksum of the table")
     reader, at, last_first = Reader(file, state), FILE_HEADER, first
+    if data[at + 2] == DICTIONARY:
+        block = file.block(at, table, range(DICTIONARY, DICTIONARY + 1))
+        file.dictionary = zstandard.ZstdCompressionDict(block.raw)
+        at = block.end
     for i in range(blocks):
         block = file.block(at, table, range(RECORDS, FRAME + 1))
         slot = table + i * TABLE_ENTRY.size

@@ -75,9 +75,12 @@ fn format_md_and_the_layout_constants_say_the_same() {
         let hex: Vec<String> = magic.iter().map(|byte| format!("{byte:02X}")).collect();
         assert!(document.contains(&hex.join(" ")), "the magic of the {of}: {}", hex.join(" "));
     }
-    for number in
-        [block::layout::MAX_RAW_LEN as usize, part::layout::CHUNK_LEN, file::layout::FILE_HEADER_LEN]
-    {
+    for number in [
+        block::layout::MAX_RAW_LEN as usize,
+        block::layout::MAX_DICTIONARY_LEN as usize,
+        part::layout::CHUNK_LEN,
+        file::layout::FILE_HEADER_LEN,
+    ] {
         assert!(document.contains(&number.to_string()), "{number}");
     }
     assert!(document.contains(&format!("At most {} MiB", manifest::layout::MAX_LEN >> 20)));
@@ -135,6 +138,7 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
     let defaults = [
         ("compression", format!("`{:?}`.", options.compression)),
         ("block_len", format!("{} KiB.", options.block_len >> 10)),
+        ("sealed_level", format!("{}.", options.sealed_level)),
         ("segment_len", format!("{} MiB.", options.segment_len >> 20)),
         ("inline_max", format!("{} MiB.", options.inline_max >> 20)),
         ("frame_len", format!("{} KiB.", options.frame_len >> 10)),

@@ -51,7 +51,7 @@
 //!
 //! # Features
 //!
-//! `cache` (on by default): decoded blocks are kept, see [`Options::cache_bytes`]. `lz4`: that codec. `testing`: the file systems that crash and fail, for the tests of crates built on this one.
+//! `cache` (on by default): decoded blocks are kept, see [`Options::cache_bytes`]. `dictionaries` (on by default): segments are given dictionaries, see [`Options::sealed_level`]. `lz4`: that codec. `testing`: the file systems that crash and fail, for the tests of crates built on this one.
 
 mod block;
 mod bounded_cache;

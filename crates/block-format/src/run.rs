@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::block::codec::Codec;
-use crate::block::layout::{HEADER_LEN, MAX_RAW_LEN};
-use crate::block::{Block, BlockKind, Body, Header};
+use crate::block::layout::{CodecId, HEADER_LEN, MAX_RAW_LEN};
+use crate::block::{Block, BlockKind, Body, Dictionary, Header};
 use crate::cache::BlockCache;
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
@@ -36,7 +36,12 @@ pub(crate) struct BlockFile {
     pub(crate) codec: Arc<Codec>,
     pub(crate) cache: Arc<BlockCache>,
     pub(crate) steps: Steps,
+    /// Digested when the first block needs it.
+    pub(crate) dictionary: OnceLock<Dictionary>,
 }
+
+/// A dictionary is the first block of its segment.
+pub(crate) const DICTIONARY_OFFSET: u64 = FILE_HEADER_LEN as u64;
 
 impl BlockFile {
     pub(crate) fn path(&self) -> &Path {
@@ -89,10 +94,46 @@ impl BlockFile {
 
     /// Verifies and decodes a payload.
     pub(crate) fn decode(&self, header: &Header, stored: &[u8], offset: u64) -> Result<Vec<u8>> {
+        let uses_dictionary = header.codec == CodecId::ZstdDictionary;
+        let dictionary = if uses_dictionary { Some(self.dictionary()?) } else { None };
         header
             .check_payload(stored, &self.binding, offset, self.steps)
-            .and_then(|()| self.codec.decompress(header.codec, stored, header.raw_len as usize))
+            .and_then(|()| self.codec.decompress(header.codec, stored, header.raw_len as usize, dictionary))
             .map_err(|e| e.at(self.path()).at_offset(offset))
+    }
+
+    /// What blocks of this file were compressed with: kept, or read and digested.
+    pub(crate) fn dictionary(&self) -> Result<&Dictionary> {
+        if let Some(kept) = self.dictionary.get() {
+            return Ok(kept);
+        }
+        let bytes = self.read_dictionary()?;
+        let digested = Dictionary::new(&bytes);
+        let digested = digested.map_err(|e| e.at(self.path()).at_offset(DICTIONARY_OFFSET))?;
+        Ok(self.dictionary.get_or_init(|| digested))
+    }
+
+    /// The bytes of the dictionary: both checksums held.
+    pub(crate) fn read_dictionary(&self) -> Result<Vec<u8>> {
+        let header = self.dictionary_header()?;
+        let place = Place { first_id: 0, offset: DICTIONARY_OFFSET, len: header.block_len() };
+        self.read(place).map(|(_, bytes)| bytes)
+    }
+
+    /// The header of the dictionary, which holds.
+    pub(crate) fn dictionary_header(&self) -> Result<Header> {
+        let head = self.source.read(DICTIONARY_OFFSET, HEADER_LEN as u64)?;
+        let header = self.parse(&head, DICTIONARY_OFFSET).map_err(|e| e.at(self.path()))?;
+        if header.kind != BlockKind::Dictionary {
+            let message = format!("expected the dictionary of this file, found {:?}", header.kind);
+            return Err(Error::damaged(message).at(self.path()).at_offset(DICTIONARY_OFFSET));
+        }
+        Ok(header)
+    }
+
+    /// Heap of the dictionary, if it was needed.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        self.dictionary.get().map_or(0, Dictionary::heap_bytes)
     }
 
     /// The records of the block at `place`.

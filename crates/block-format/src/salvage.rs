@@ -169,6 +169,7 @@ impl Salvage {
             let place = Place { first_id: header.first_id, offset, len: header.block_len() };
             match header.kind {
                 BlockKind::Records | BlockKind::Frame => places.push(place),
+                BlockKind::Dictionary => {} // found by those that need it
                 BlockKind::Deletes => {
                     match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
                         Ok(ids) => deletes.push((offset, ids)),

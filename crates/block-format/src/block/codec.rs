@@ -1,7 +1,9 @@
 //! Compression of payloads, with a bound on what decoding may produce.
 
 use parking_lot::Mutex;
+use zstd::zstd_safe::DCtx;
 
+use super::dictionary::{Dictionary, Encoder};
 use super::layout::CodecId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Compression;
@@ -10,7 +12,7 @@ use crate::options::Compression;
 pub(crate) struct Codec {
     compression: Compression,
     compressors: Mutex<Vec<Compressor>>,
-    decompressors: Mutex<Vec<zstd::bulk::Decompressor<'static>>>,
+    decompressors: Mutex<Vec<DCtx<'static>>>,
 }
 
 /// A context and the buffer that it compresses into: allocating one for each block costs a tenth of the time, in page
@@ -32,12 +34,15 @@ impl Codec {
     }
 
     /// The stored form of `raw`: compressed if that saves at least a tenth, otherwise `raw` itself.
-    pub(crate) fn compress(&self, raw: &[u8]) -> Result<(CodecId, Vec<u8>)> {
-        let (id, compressed) = match self.compression {
-            Compression::None => return Ok((CodecId::Raw, raw.to_vec())),
-            Compression::Zstd(level) => (CodecId::Zstd, self.zstd(level, raw)?),
+    pub(crate) fn compress(&self, raw: &[u8], dictionary: Option<&Encoder>) -> Result<(CodecId, Vec<u8>)> {
+        let (id, compressed) = match (self.compression, dictionary) {
+            (Compression::None, _) => return Ok((CodecId::Raw, raw.to_vec())),
+            (Compression::Zstd(level), None) => (CodecId::Zstd, self.zstd(level, raw, None)?),
+            (Compression::Zstd(level), dictionary) => {
+                (CodecId::ZstdDictionary, self.zstd(level, raw, dictionary)?)
+            }
             #[cfg(feature = "lz4")]
-            Compression::Lz4 => (CodecId::Lz4, lz4_flex::block::compress(raw)),
+            (Compression::Lz4, _) => (CodecId::Lz4, lz4_flex::block::compress(raw)),
         };
         Ok(if compressed.len() <= raw.len() / 10 * 9 {
             (id, compressed)
@@ -46,7 +51,7 @@ impl Codec {
         })
     }
 
-    fn zstd(&self, level: i32, raw: &[u8]) -> Result<Vec<u8>> {
+    fn zstd(&self, level: i32, raw: &[u8], dictionary: Option<&Encoder>) -> Result<Vec<u8>> {
         let kept = self.compressors.lock().pop();
         let Compressor { mut context, mut buf } = if let Some(kept) = kept {
             kept
@@ -57,24 +62,40 @@ impl Codec {
         buf.clear();
         buf.reserve(zstd::zstd_safe::compress_bound(raw.len()));
         // A context is not returned after an error: it would be in an unknown state.
-        context.compress_to_buffer(raw, &mut buf).map_err(|e| failed(&e))?;
+        match dictionary {
+            None => drop(context.compress_to_buffer(raw, &mut buf).map_err(|e| failed(&e))?),
+            Some(Encoder(digested)) => {
+                let done = context.context_mut().compress_using_cdict(&mut buf, raw, digested);
+                done.map_err(failed_with)?;
+            }
+        }
         let compressed = buf.as_slice().to_vec();
         self.compressors.lock().push(Compressor { context, buf });
         Ok(compressed)
     }
 
     /// The `raw_len` bytes that `stored` stands for. Never allocates more than `raw_len`, which the caller has bounded.
-    pub(crate) fn decompress(&self, id: CodecId, stored: &[u8], raw_len: usize) -> Result<Vec<u8>> {
+    pub(crate) fn decompress(
+        &self,
+        id: CodecId,
+        stored: &[u8],
+        raw_len: usize,
+        dictionary: Option<&Dictionary>,
+    ) -> Result<Vec<u8>> {
         let raw = match id {
             CodecId::Raw => stored.to_vec(),
-            CodecId::Zstd => {
+            CodecId::Zstd | CodecId::ZstdDictionary => {
                 let kept = self.decompressors.lock().pop();
-                let mut context = match kept {
-                    Some(context) => context,
-                    None => zstd::bulk::Decompressor::new().map_err(|e| failed(&e))?,
-                };
+                let no_memory = || Error::out_of_memory("bytes of a block", raw_len as u64);
+                let mut context = kept.or_else(DCtx::try_create).ok_or_else(no_memory)?;
                 let mut raw = Vec::with_capacity(raw_len);
-                context.decompress_to_buffer(stored, &mut raw).map_err(|e| failed(&e))?;
+                let done = match dictionary {
+                    None => context.decompress(&mut raw, stored),
+                    Some(dictionary) => {
+                        context.decompress_using_ddict(&mut raw, stored, dictionary.decoder())
+                    }
+                };
+                done.map_err(failed_with)?;
                 self.decompressors.lock().push(context);
                 raw
             }
@@ -99,6 +120,10 @@ impl Codec {
     }
 }
 
+fn failed_with(code: usize) -> Error {
+    failed(&std::io::Error::other(zstd::zstd_safe::get_error_name(code)))
+}
+
 fn failed(cause: &std::io::Error) -> Error {
     Error::new(ErrorKind::Damaged, format!("block payload: zstd says: {cause}"))
 }
@@ -113,9 +138,9 @@ mod tests {
         for compression in [Compression::None, Compression::Zstd(1), Compression::Zstd(19), Compression::Lz4]
         {
             let codec = Codec::new(compression);
-            let (id, stored) = codec.compress(&text).unwrap();
+            let (id, stored) = codec.compress(&text, None).unwrap();
             assert!(compression == Compression::None || stored.len() < text.len() / 5);
-            assert_eq!(codec.decompress(id, &stored, text.len()).unwrap(), text);
+            assert_eq!(codec.decompress(id, &stored, text.len(), None).unwrap(), text);
         }
     }
 
@@ -125,7 +150,7 @@ mod tests {
         let mut almost = noise[..9_500].to_vec();
         almost.extend([0; 500]);
         for raw in [noise, almost, Vec::new()] {
-            let stored = Codec::new(Compression::Zstd(3)).compress(&raw).unwrap();
+            let stored = Codec::new(Compression::Zstd(3)).compress(&raw, None).unwrap();
             assert!(stored == (CodecId::Raw, raw));
         }
     }
@@ -134,9 +159,10 @@ mod tests {
     fn a_zstd_bomb_stops_at_the_length_in_the_header() {
         let bomb = zstd::bulk::compress(&vec![0; 100 << 20], 19).unwrap();
         assert!(bomb.len() < 20_000);
-        let error = Codec::new(Compression::Zstd(3)).decompress(CodecId::Zstd, &bomb, 1000).unwrap_err();
+        let error =
+            Codec::new(Compression::Zstd(3)).decompress(CodecId::Zstd, &bomb, 1000, None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged);
         let short = zstd::bulk::compress(&[0; 100], 3).unwrap();
-        assert!(Codec::new(Compression::Zstd(3)).decompress(CodecId::Zstd, &short, 1000).is_err());
+        assert!(Codec::new(Compression::Zstd(3)).decompress(CodecId::Zstd, &short, 1000, None).is_err());
     }
 }

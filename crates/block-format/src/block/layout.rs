@@ -26,6 +26,9 @@ pub(crate) const MAGIC_BYTES: [u8; 2] = MAGIC.to_le_bytes();
 /// No block holds more raw bytes: 1 MiB of content and its directory fit well.
 pub(crate) const MAX_RAW_LEN: u32 = 2 << 20;
 
+/// No dictionary is longer.
+pub(crate) const MAX_DICTIONARY_LEN: u32 = 128 << 10;
+
 /// The content of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlockKind {
@@ -37,11 +40,15 @@ pub(crate) enum BlockKind {
     Deletes = 3,
     /// The end of a commit, in a log only.
     Commit = 4,
+    /// A zstd dictionary: the first block of a segment, if there is one. `count` and `first_id` are 0.
+    Dictionary = 5,
 }
 
 impl BlockKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Records, Self::Frame, Self::Deletes, Self::Commit].into_iter().find(|&kind| kind as u8 == byte)
+        [Self::Records, Self::Frame, Self::Deletes, Self::Commit, Self::Dictionary]
+            .into_iter()
+            .find(|&kind| kind as u8 == byte)
     }
 }
 
@@ -50,13 +57,16 @@ impl BlockKind {
 pub(crate) enum CodecId {
     Raw = 0,
     Zstd = 1,
-    // 2 is reserved for zstd with a dictionary.
+    /// With the dictionary of the segment; of blocks of records only.
+    ZstdDictionary = 2,
     Lz4 = 3,
 }
 
 impl CodecId {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Raw, Self::Zstd, Self::Lz4].into_iter().find(|&codec| codec as u8 == byte)
+        [Self::Raw, Self::Zstd, Self::ZstdDictionary, Self::Lz4]
+            .into_iter()
+            .find(|&codec| codec as u8 == byte)
     }
 }
 
@@ -125,6 +135,13 @@ impl Header {
                 "expected stored <= raw <= {MAX_RAW_LEN} bytes, found {} and {}",
                 header.stored_len, header.raw_len
             )));
+        }
+        if header.codec == CodecId::ZstdDictionary && header.kind != BlockKind::Records {
+            return Err(fault(format!("expected records with this codec, found {:?}", header.kind)));
+        }
+        let is_dictionary = header.kind == BlockKind::Dictionary;
+        if is_dictionary && (header.raw_len > MAX_DICTIONARY_LEN || header.count > 0 || header.first_id > 0) {
+            return Err(fault(format!("expected a dictionary of at most {MAX_DICTIONARY_LEN} bytes")));
         }
         if header.first_id == u64::MAX {
             return Err(fault("no record and no commit has the number 2^64 - 1".into()));
@@ -285,6 +302,25 @@ mod tests {
         for (stored_len, raw_len) in [(u32::MAX, u32::MAX), (10, 9), (10, MAX_RAW_LEN + 1)] {
             let bytes = Header { stored_len, raw_len, ..sample() }.encode(&binding(), 0);
             assert!(Header::decode(&bytes, &binding(), 0, Steps::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_dictionary_is_short_and_used_by_records_only() {
+        let is_sound = |header: Header| {
+            Header::decode(&header.encode(&binding(), 0), &binding(), 0, Steps::default()).is_ok()
+        };
+        let dictionary = Header { kind: BlockKind::Dictionary, count: 0, first_id: 0, ..sample() };
+        assert!(is_sound(dictionary) && is_sound(Header { codec: CodecId::ZstdDictionary, ..sample() }));
+        assert!(is_sound(Header { raw_len: MAX_DICTIONARY_LEN, ..dictionary }));
+        for header in [
+            Header { raw_len: MAX_DICTIONARY_LEN + 1, ..dictionary },
+            Header { count: 1, ..dictionary },
+            Header { first_id: 1, ..dictionary },
+            Header { codec: CodecId::ZstdDictionary, ..dictionary },
+            Header { codec: CodecId::ZstdDictionary, kind: BlockKind::Frame, ..sample() },
+        ] {
+            assert!(!is_sound(header), "{header:?}");
         }
     }
 

@@ -146,7 +146,8 @@ mod tests {
     use crate::protocol::Steps;
     use proptest::prelude::*;
 
-    const LIMITS: BlockLimits = BlockLimits { block_len: 600, inline_max: 900, frame_len: 512 };
+    const LIMITS: BlockLimits =
+        BlockLimits { block_len: 600, small_len: 600, inline_max: 900, frame_len: 512 };
 
     fn header_of(block: &super::super::writer::EncodedBlock) -> Header {
         let binding = Binding::new(ArtifactId([0; 16]), FileId(0));
@@ -172,9 +173,9 @@ mod tests {
             }
             packer.end_block();
             let (mut frames, mut found) = (Vec::new(), Vec::new());
-            for block in packer.take().encode(&codec, false).unwrap() {
+            for block in packer.take().encode(&codec, None, false).unwrap() {
                 let header = header_of(&block);
-                let raw = codec.decompress(block.codec, &block.stored, header.raw_len as usize).unwrap();
+                let raw = codec.decompress(block.codec, &block.stored, header.raw_len as usize, None).unwrap();
                 if header.kind == BlockKind::Frame {
                     assert_eq!(header.count as usize, frames.len() / LIMITS.frame_len);
                     frames.extend(raw);
@@ -206,7 +207,7 @@ mod tests {
                 let codec = Codec::new(Compression::None);
                 let mut blocks = RawBlocks::default();
                 blocks.push_deletes(&ids);
-                let block = blocks.encode(&codec, false).unwrap().remove(0);
+                let block = blocks.encode(&codec, None, false).unwrap().remove(0);
                 prop_assert_eq!(deleted_ids(&header_of(&block), &block.stored).unwrap(), ids);
             }
         }

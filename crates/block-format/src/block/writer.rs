@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::codec::Codec;
+use super::dictionary::Encoder;
 use super::layout::{self, BlockKind, BodyKind, CodecId, HEADER_LEN, Header, Large};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
@@ -52,17 +53,30 @@ impl RawBlocks {
         }
     }
 
+    /// All raw bytes, block after block.
+    #[cfg(feature = "dictionaries")]
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
     /// Whether compressing takes longer than waking threads for it.
     pub(crate) fn is_worth_dividing(&self) -> bool {
         self.blocks.len() > 1 && self.raw.len() >= WORTH_DIVIDING
     }
 
     /// Compresses all blocks, divided among the threads of the current rayon pool or by the calling thread; the order stays.
-    pub(crate) fn encode(&self, codec: &Codec, divided: bool) -> Result<Vec<EncodedBlock>> {
+    pub(crate) fn encode(
+        &self,
+        codec: &Codec,
+        dictionary: Option<&Encoder>,
+        divided: bool,
+    ) -> Result<Vec<EncodedBlock>> {
         let encode = |block: &RawBlock| {
             let RawBlock { kind, first, last, count, ref range } = *block;
             let raw = &self.raw[range.clone()];
-            let (codec, stored) = codec.compress(raw)?;
+            let is_small = kind == BlockKind::Records && raw.len() <= MAX_DICTIONARY_BLOCK;
+            let dictionary = dictionary.filter(|_| is_small);
+            let (codec, stored) = codec.compress(raw, dictionary)?;
             let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
             Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })
         };
@@ -89,10 +103,22 @@ pub(crate) struct EncodedBlock {
 /// Lengths at which blocks are cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BlockLimits {
+    /// No block takes another record that would bring it above this.
     pub(crate) block_len: usize,
+    /// At this length a block of small records ends: `block_len`, or less where there is a dictionary.
+    pub(crate) small_len: usize,
     pub(crate) inline_max: usize,
     pub(crate) frame_len: usize,
 }
+
+/// A block of small records does not end before it has so many: what a read decodes beside its own record is a multiple of that.
+const MIN_SMALL_RECORDS: u32 = 16;
+
+/// Raw bytes of a small record, on the average of its block.
+const SMALL_RECORD_LEN: usize = 2 << 10;
+
+/// Raw bytes of the longest block that a dictionary is used for: a longer one learns from itself, and is decoded faster without.
+const MAX_DICTIONARY_BLOCK: usize = MIN_SMALL_RECORDS as usize * SMALL_RECORD_LEN;
 
 /// Packs records in the order of their ids into raw blocks.
 #[derive(Debug)]
@@ -167,7 +193,7 @@ impl Packer {
     }
 
     fn push_body(&mut self, id: u64, kind: BodyKind, body: &[u8]) {
-        if self.count > 0 && self.bodies.len() + body.len() > self.limits.block_len {
+        if self.count > 0 && self.bodies.len() + body.len() > self.max_bodies() {
             self.end_block();
         }
         if self.count == 0 {
@@ -180,11 +206,21 @@ impl Packer {
         self.next = id + 1;
         self.count += 1;
         // Empty records are free of bytes but not of directory entries.
-        if self.bodies.len() >= self.limits.block_len
-            || self.lens.len() + self.gaps.len() >= self.limits.block_len
-        {
+        let max = self.max_bodies();
+        if self.bodies.len() >= max || self.lens.len() + self.gaps.len() >= max {
             self.end_block();
         }
+    }
+
+    fn max_bodies(&self) -> usize {
+        let has_small_records =
+            self.count >= MIN_SMALL_RECORDS && self.held_in_block() / self.count as usize <= SMALL_RECORD_LEN;
+        if has_small_records { self.limits.small_len } else { self.limits.block_len }
+    }
+
+    /// Raw bytes of the block under construction.
+    fn held_in_block(&self) -> usize {
+        self.gaps.len() + self.lens.len() + self.bodies.len()
     }
 
     /// Ends the block under construction, if there is one.
@@ -207,7 +243,7 @@ impl Packer {
 
     /// Raw bytes held, finished or not.
     pub(crate) fn held_len(&self) -> usize {
-        self.done.raw.len() + self.gaps.len() + self.lens.len() + self.bodies.len()
+        self.done.raw.len() + self.held_in_block()
     }
 
     /// Takes the finished blocks.
@@ -232,6 +268,13 @@ pub(crate) fn frame_number(number: u64) -> Result<u32> {
 }
 
 impl EncodedBlock {
+    /// The block of a dictionary.
+    pub(crate) fn dictionary(bytes: &[u8], codec: &Codec) -> Result<Self> {
+        let raw_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX); // at most MAX_DICTIONARY_LEN
+        let (codec, stored) = codec.compress(bytes, None)?;
+        Ok(Self { kind: BlockKind::Dictionary, codec, first: 0, last: 0, count: 0, raw_len, stored })
+    }
+
     /// Appends header and payload to `out` for their place at `offset`, with ids counted from `base`.
     pub(crate) fn append_to(&self, base: u64, binding: &Binding, offset: u64, out: &mut Vec<u8>) -> Header {
         let first_id = if self.kind == BlockKind::Deletes { self.first } else { base + self.first };

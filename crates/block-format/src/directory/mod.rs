@@ -7,10 +7,11 @@ pub(crate) mod creation;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::block::codec::Codec;
+use crate::block::dictionary::Encoder;
 use crate::block::writer::{BlockLimits, EncodedBlock, RawBlocks};
 use crate::cache::BlockCache;
 use crate::checksum::Binding;
@@ -131,15 +132,33 @@ impl Directory {
     /// The means to read the blocks of a file.
     pub(crate) fn block_file(&self, id: FileId, source: Source) -> BlockFile {
         let (binding, codec, cache) = (self.binding(id), self.codec.clone(), self.cache.clone());
-        BlockFile { id, source, binding, codec, cache, steps: self.options.steps }
+        BlockFile {
+            id,
+            source,
+            binding,
+            codec,
+            cache,
+            steps: self.options.steps,
+            dictionary: OnceLock::new(),
+        }
     }
 
     /// Compresses blocks, by several threads if there is enough for them.
     pub(crate) fn encode(&self, blocks: &RawBlocks) -> Result<Vec<EncodedBlock>> {
+        self.encode_with(blocks, &self.codec, None)
+    }
+
+    /// [`encode`](Self::encode) with another codec, and with the dictionary of the segment that the blocks go to.
+    pub(crate) fn encode_with(
+        &self,
+        blocks: &RawBlocks,
+        codec: &Codec,
+        dictionary: Option<&Encoder>,
+    ) -> Result<Vec<EncodedBlock>> {
         if blocks.is_worth_dividing() {
-            return self.workers.run(|divided| blocks.encode(&self.codec, divided));
+            return self.workers.run(|divided| blocks.encode(codec, dictionary, divided));
         }
-        blocks.encode(&self.codec, false)
+        blocks.encode(codec, dictionary, false)
     }
 
     /// How records are cut into blocks.
@@ -147,6 +166,7 @@ impl Directory {
         let Options { block_len, inline_max, frame_len, .. } = self.options;
         BlockLimits {
             block_len: block_len as usize,
+            small_len: block_len as usize,
             inline_max: inline_max as usize,
             frame_len: frame_len as usize,
         }

@@ -107,6 +107,9 @@ impl Scanner<'_> {
                 self.hash.update(&head);
                 self.hash.update(&stored);
             }
+            BlockKind::Dictionary => {
+                return Err(Error::damaged("a dictionary in a log").at_offset(at));
+            }
             BlockKind::Records | BlockKind::Frame => {
                 self.hash.update(&head);
                 self.hash.update(stored);

@@ -37,7 +37,7 @@ impl Scanner<'_> {
             Some((offset, header)) => {
                 let high = match header.kind {
                     BlockKind::Records | BlockKind::Frame => header.first_id,
-                    BlockKind::Deletes | BlockKind::Commit => self.first_id_after(*offset, end)?,
+                    _ => self.first_id_after(*offset, end)?,
                 };
                 (*offset, high)
             }
@@ -88,7 +88,7 @@ impl Scanner<'_> {
                 let error = Error::damaged("no block begins here");
                 let high = match header.kind {
                     BlockKind::Records | BlockKind::Frame => header.first_id,
-                    BlockKind::Deletes | BlockKind::Commit => self.first_id_after(offset, end)?,
+                    _ => self.first_id_after(offset, end)?,
                 };
                 self.record_gap(at..offset, &error, low..high.max(low));
                 self.at = offset;
@@ -105,6 +105,10 @@ impl Scanner<'_> {
                             self.record_gap(range, &error, 0..0);
                         }
                     }
+                }
+                BlockKind::Dictionary => {
+                    let error = Error::damaged("a dictionary in a log");
+                    self.record_gap(offset..offset + header.block_len(), &error, 0..0);
                 }
                 BlockKind::Records | BlockKind::Frame => {
                     let place = Place { first_id: header.first_id, offset, len: header.block_len() };
@@ -188,7 +192,7 @@ impl Scanner<'_> {
                         return Ok(commit.next_id);
                     }
                 }
-                BlockKind::Deletes => {}
+                BlockKind::Deletes | BlockKind::Dictionary => {}
             }
             from = at + header.block_len();
         }

@@ -177,7 +177,7 @@ impl LogWriter {
             match header.kind {
                 BlockKind::Records => self.records += u64::from(header.count),
                 BlockKind::Deletes => self.deletes += u64::from(header.count),
-                BlockKind::Frame | BlockKind::Commit => {}
+                BlockKind::Frame | BlockKind::Commit | BlockKind::Dictionary => {}
             }
             if matches!(header.kind, BlockKind::Records | BlockKind::Frame) {
                 places.push(place);

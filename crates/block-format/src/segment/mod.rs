@@ -1,7 +1,7 @@
 //! A sealed segment: written once from front to back, then immutable.
 //!
 //! ```text
-//! file header 4096 bytes | block … block | table: 12 bytes a block | footer 96 bytes
+//! file header 4096 bytes | dictionary, if there is one | block … block | table: 12 bytes a block | footer 96 bytes
 //! ```
 //!
 //! The table is derived from the blocks: damaged, it is built again by walking them.

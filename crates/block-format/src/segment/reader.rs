@@ -13,7 +13,7 @@ use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::ArtifactId;
 use crate::manifest::SegmentEntry;
 use crate::protocol::Step;
-use crate::run::{BlockFile, Place, Run};
+use crate::run::{BlockFile, DICTIONARY_OFFSET, Place, Run};
 use crate::source::Window;
 use crate::walk::next_sound;
 
@@ -44,8 +44,12 @@ impl Segment {
         &self.file.source
     }
 
-    /// Heap of the table, if it is in memory.
+    /// Heap of the dictionary and of the table, if they are in memory.
     pub(crate) fn heap_bytes(&self) -> u64 {
+        self.file.heap_bytes() + self.table_heap_bytes()
+    }
+
+    fn table_heap_bytes(&self) -> u64 {
         match self.table.get() {
             Some(Table::Stored { bytes: Some(bytes), .. }) => bytes.capacity() as u64,
             Some(Table::Walked { places, .. }) => (places.capacity() * size_of::<Place>()) as u64,
@@ -79,6 +83,11 @@ impl Segment {
         let bytes: &[u8; FOOTER_LEN] =
             bytes.first_chunk().ok_or_else(|| Error::damaged("segment footer: cut off"))?;
         Footer::decode(bytes, &self.file.binding, offset).map_err(|e| e.at(self.file.path()))
+    }
+
+    /// Whether there are bytes before the first block that the table has: a dictionary.
+    pub(crate) fn has_dictionary(&self) -> Result<bool> {
+        Ok(self.block_count()? > 0 && self.place(0)?.offset > DICTIONARY_OFFSET)
     }
 
     /// Why the stored table cannot be used, if it cannot.
@@ -148,6 +157,10 @@ impl Segment {
         let (mut places, mut lost): (Vec<Place>, Vec<Range<u64>>) = (Vec::new(), Vec::new());
         let mut at = FILE_HEADER_LEN as u64;
         while let Some((offset, header)) = next_sound(&self.file, &mut window, at, end)? {
+            if header.kind == BlockKind::Dictionary && offset == DICTIONARY_OFFSET {
+                at = offset + header.block_len();
+                continue;
+            }
             let in_order = places.last().is_none_or(|last| last.first_id <= header.first_id);
             if !in_order || !matches!(header.kind, BlockKind::Records | BlockKind::Frame) {
                 at = offset + HEADER_LEN as u64;

@@ -33,11 +33,26 @@ pub(crate) struct SegmentsWriter<'a> {
     /// Files created, for whoever gives up.
     created: Vec<FileName>,
     in_large: bool,
+    /// The first block of each segment, if it has one.
+    dictionary: Option<EncodedBlock>,
 }
 
 impl<'a> SegmentsWriter<'a> {
     pub(crate) fn new(directory: &'a Directory, segment_len: u64) -> Self {
-        Self { directory, segment_len, open: None, sealed: Vec::new(), created: Vec::new(), in_large: false }
+        Self {
+            directory,
+            segment_len,
+            open: None,
+            sealed: Vec::new(),
+            created: Vec::new(),
+            in_large: false,
+            dictionary: None,
+        }
+    }
+
+    /// Segments begun from now on have this dictionary.
+    pub(crate) fn set_dictionary(&mut self, dictionary: EncodedBlock) {
+        self.dictionary = Some(dictionary);
     }
 
     /// Writes a block whose ids count from 0.
@@ -81,6 +96,9 @@ impl<'a> SegmentsWriter<'a> {
             raw_len: 0,
         };
         writer.buf.extend(header.encode());
+        if let Some(dictionary) = &self.dictionary {
+            dictionary.append_to(0, &writer.binding, writer.offset(), &mut writer.buf);
+        }
         Ok(writer)
     }
 

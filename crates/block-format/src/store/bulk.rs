@@ -191,7 +191,7 @@ impl Pipeline<'_, '_> {
         let pool = self.directory.workers.pool();
         let divided = pool.is_some();
         let encode = move || {
-            let encoded = blocks.encode(&codec, divided);
+            let encoded = blocks.encode(&codec, None, divided);
             drop(send.send((blocks, encoded))); // nobody waits for it when the bulk commit was given up
         };
         match pool {

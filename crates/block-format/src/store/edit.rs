@@ -16,7 +16,7 @@ use crate::part::layout::encode_deletes;
 use crate::part::{PartKind, PartWriter};
 use crate::protocol::Step;
 use crate::run::Run;
-use crate::segment::SegmentInfo;
+use crate::segment::{Segment, SegmentInfo};
 
 /// Changes that become one generation when the closure given to [`Store::edit`] returns.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Edit<'_> {
         }
         let others = self.sealed.segments.iter().map(|segment| segment.entry.first_id).collect::<Vec<_>>();
         let runs = logs.iter().filter(|log| log.ids.is_some()).map(|log| log as &dyn Run).collect::<Vec<_>>();
-        self.write_segments(&runs, &others)
+        self.write_segments(None, &runs, &others)
     }
 
     /// Rewrites sealed segments without the records that were deleted: one or several that lie next to each other, in
@@ -165,7 +165,8 @@ impl Edit<'_> {
         let taken = &sealed.segments[start..start + segments.len()];
         self.changes.dropped.extend(segments.iter().map(|&file| FileName::Segment(file)));
         let others: Vec<u64> = sealed.frozen.iter().filter_map(|log| Some(log.ids?.0)).collect();
-        self.write_segments(&taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>(), &others)
+        let runs = taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>();
+        self.write_segments(dictionary_to_keep(taken)?, &runs, &others)
     }
 
     /// Writes a part through `content`. `kind` is 256 or more; `tag` is for the caller to know it by.
@@ -206,8 +207,14 @@ impl Edit<'_> {
     }
 
     /// Copies the live records of `runs` into new segments; `others` are the first ids of runs that stay.
-    fn write_segments(&mut self, runs: &[&dyn Run], others: &[u64]) -> Result<Vec<SegmentInfo>> {
+    fn write_segments(
+        &mut self,
+        kept: Option<&Segment>,
+        runs: &[&dyn Run],
+        others: &[u64],
+    ) -> Result<Vec<SegmentInfo>> {
         let mut rewriter = Rewriter::new(&self.store.directory, &self.deletes);
+        rewriter.use_sealed_form(kept, runs)?;
         rewriter.copy_runs(runs, others)?;
         let (sealed, reclaimed) = rewriter.finish()?;
         self.deletes -= reclaimed;
@@ -264,6 +271,16 @@ impl Edit<'_> {
         }
         kept.remove_range(next..);
         kept
+    }
+}
+
+/// The segment with a dictionary that has at least half of the raw bytes: with it, fewer blocks are compressed than with a new one.
+fn dictionary_to_keep(segments: &[Arc<Segment>]) -> Result<Option<&Segment>> {
+    let all = segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.entry.raw_len));
+    let half = segments.iter().find(|segment| segment.entry.raw_len >= all.div_ceil(2));
+    match half {
+        Some(segment) if segment.has_dictionary()? => Ok(Some(segment)),
+        _ => Ok(None),
     }
 }
 

@@ -27,6 +27,8 @@ mod rewrite;
 mod rotate;
 mod state;
 mod sync;
+#[cfg(feature = "dictionaries")]
+mod train;
 mod usage;
 
 pub use bulk::Bulk;

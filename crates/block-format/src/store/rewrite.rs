@@ -1,13 +1,23 @@
 //! Blocks of logs and segments → blocks of new segments, without the records that were deleted.
+//!
+//! This is the form in which records stay, so it is worth more work than a commit: a dictionary, a higher level of compression, and smaller
+//! blocks where records are small.
+
+use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
-use crate::block::writer::{EncodedBlock, Packer};
+use crate::block::codec::Codec;
+use crate::block::dictionary::Encoder;
+use crate::block::layout::CodecId;
+use crate::block::writer::{BlockLimits, EncodedBlock, Packer};
 use crate::block::{Block, BlockKind, Body, Header};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
+use crate::id::FileId;
+use crate::options::{Compression, MAX_INLINE};
 use crate::run::Run;
-use crate::segment::{SealedFile, SegmentsWriter};
+use crate::segment::{SealedFile, Segment, SegmentsWriter};
 
 /// Copies live records from runs into new segments: well-filled blocks as they are, the others packed anew.
 pub(super) struct Rewriter<'a> {
@@ -17,12 +27,19 @@ pub(super) struct Rewriter<'a> {
     deletes: &'a RoaringTreemap,
     /// Deleted ids that are in no file any more.
     reclaimed: RoaringTreemap,
+    codec: Arc<Codec>,
+    dictionary: Option<Encoder>,
+    /// The segment whose dictionary it is; `None`: a new one.
+    dictionary_of: Option<FileId>,
     /// One more than the last id that was read: ids ascend, or somebody made this file.
     next_id: u64,
 }
 
 /// Raw bytes that are packed before they are compressed together.
 const REWRITE_AT_ONCE: usize = 2 << 20;
+
+/// Raw bytes of a block of small records that has a dictionary: a read decodes all of it. Measured: see `docs/BENCHMARKS.md`, "Dictionaries".
+const SMALL_BLOCK_LEN: usize = 3584;
 
 impl<'a> Rewriter<'a> {
     pub(super) fn new(directory: &'a Directory, deletes: &'a RoaringTreemap) -> Self {
@@ -32,8 +49,49 @@ impl<'a> Rewriter<'a> {
             packer: Packer::new(directory.limits()),
             deletes,
             reclaimed: RoaringTreemap::new(),
+            codec: directory.codec.clone(),
+            dictionary: None,
+            dictionary_of: None,
             next_id: 0,
         }
+    }
+
+    /// Prepares the form in which records stay, for `runs`. The dictionary is that of the segment `kept`, whose blocks are then copied as they
+    /// are, or a new one if that pays.
+    pub(super) fn use_sealed_form(&mut self, kept: Option<&Segment>, runs: &[&dyn Run]) -> Result<()> {
+        let options = &self.directory.options;
+        let (Compression::Zstd(level), 1..) = (options.compression, options.sealed_level) else {
+            return Ok(());
+        };
+        let level = level.max(options.sealed_level);
+        self.codec = Arc::new(Codec::new(Compression::Zstd(level)));
+        let BlockLimits { block_len, .. } = self.directory.limits();
+        let sealed_len = (2 * block_len).min(MAX_INLINE as usize);
+        let limits = BlockLimits { block_len: sealed_len, ..self.directory.limits() };
+        let small = BlockLimits { small_len: block_len.min(SMALL_BLOCK_LEN), ..limits };
+        let dictionary = match kept {
+            Some(segment) => Some(segment.file().read_dictionary()?),
+            None => self.new_dictionary(runs, small, level)?,
+        };
+        self.packer = Packer::new(if dictionary.is_some() { small } else { limits });
+        if let Some(bytes) = dictionary {
+            self.dictionary = Some(Encoder::new(&bytes, level)?);
+            self.dictionary_of = kept.map(|segment| segment.entry.file);
+            self.out.set_dictionary(EncodedBlock::dictionary(&bytes, &self.codec)?);
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "dictionaries")]
+    fn new_dictionary(&self, runs: &[&dyn Run], limits: BlockLimits, level: i32) -> Result<Option<Vec<u8>>> {
+        super::train::dictionary_for(runs, self.deletes, self.directory, limits, &self.codec, level)
+    }
+
+    /// This build trains none.
+    #[cfg(not(feature = "dictionaries"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the signature of the builds that do")]
+    fn new_dictionary(&self, _: &[&dyn Run], _: BlockLimits, _: i32) -> Result<Option<Vec<u8>>> {
+        Ok(None)
     }
 
     /// Copies `runs`, which are in the order of their ids. Where one of `others`, the first ids of runs that stay, lies between two of
@@ -70,7 +128,8 @@ impl<'a> Rewriter<'a> {
                 let raw = file.decode(&header, &stored, place.offset)?;
                 let block =
                     Block::new(&header, raw).map_err(|e| e.at(file.path()).at_offset(place.offset))?;
-                self.copy_records(&header, &stored, &block)
+                let may_keep = self.may_keep(&header, file.id);
+                self.copy_records(&header, &stored, &block, may_keep)
             }
             BlockKind::Frame => {
                 let checked = header.check_payload(&stored, &file.binding, place.offset, file.steps);
@@ -82,16 +141,28 @@ impl<'a> Rewriter<'a> {
                 self.flush()?;
                 self.out.append(&verbatim(&header, &stored, header.first_id))
             }
-            BlockKind::Deletes | BlockKind::Commit => {
+            BlockKind::Deletes | BlockKind::Commit | BlockKind::Dictionary => {
                 let message = format!("expected records or a frame, found {:?}", header.kind);
                 Err(Error::damaged(message).at(file.path()).at_offset(place.offset))
             }
         }
     }
 
-    fn copy_records(&mut self, header: &Header, stored: &[u8], block: &Block) -> Result<()> {
+    /// Whether a block of records of `file` is well filled, and its compression can stay.
+    fn may_keep(&self, header: &Header, file: FileId) -> bool {
+        let (limits, committed) = (self.packer.limits(), self.directory.limits().block_len);
+        let min_len = match header.codec {
+            CodecId::ZstdDictionary if self.dictionary_of != Some(file) => return false,
+            CodecId::ZstdDictionary => limits.small_len,
+            CodecId::Raw => limits.small_len.min(committed),
+            CodecId::Zstd | CodecId::Lz4 if limits.block_len == committed => committed,
+            CodecId::Zstd | CodecId::Lz4 => 3 * committed, // longer than what a commit writes
+        };
+        header.raw_len as usize >= min_len / 2
+    }
+
+    fn copy_records(&mut self, header: &Header, stored: &[u8], block: &Block, mut keep: bool) -> Result<()> {
         let mut last = header.first_id;
-        let mut keep = header.raw_len as usize >= self.packer.limits().block_len / 2;
         for (id, _) in block.records() {
             last = id;
             keep &= !self.deletes.contains(id);
@@ -125,7 +196,7 @@ impl<'a> Rewriter<'a> {
 
     fn write_packed(&mut self) -> Result<()> {
         let blocks = self.packer.take();
-        let encoded = self.directory.encode(&blocks)?;
+        let encoded = self.directory.encode_with(&blocks, &self.codec, self.dictionary.as_ref())?;
         self.packer.recycle(blocks);
         encoded.iter().try_for_each(|block| self.out.append(block))
     }

@@ -80,8 +80,10 @@ impl Snapshot {
         let deleted = self.deleted();
         let usage = |segment: &std::sync::Arc<crate::segment::Segment>| {
             let (file, len) = (segment.entry.file, segment.entry.len);
-            let blocks = segment.block_count().unwrap_or(0) as u64;
-            let around = (FILE_HEADER_LEN + FOOTER_LEN) as u64 + blocks * ENTRY_LEN as u64;
+            let blocks = segment.block_count().unwrap_or(0);
+            // A dictionary lies before the first block.
+            let first = if blocks > 0 { segment.place(0).map_or(0, |place| place.offset) } else { 0 };
+            let around = first.max(FILE_HEADER_LEN as u64) + (FOOTER_LEN + blocks * ENTRY_LEN) as u64;
             let dead_len = dead_len(&**segment, &deleted).unwrap_or(0);
             let nothing_is_left = dead_len > 0 && dead_len.saturating_add(around) >= len;
             FileUsage { file, len, dead_len: if nothing_is_left { len } else { dead_len } }
@@ -111,7 +113,7 @@ impl Snapshot {
         sources.filter(|source| source.is_file_map()).fold(0, |sum, source| sum.saturating_add(source.len()))
     }
 
-    /// Heap: where the blocks of logs are, tables of segments that are not mapped, deleted ids. Decoded blocks are in
+    /// Heap: where the blocks of logs are, dictionaries that were needed, tables of segments that are not mapped, deleted ids. Decoded blocks are in
     /// [`cache_stats`](Self::cache_stats).
     pub fn heap_bytes(&self) -> u64 {
         let sealed = &self.state().sealed;

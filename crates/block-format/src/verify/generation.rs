@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::block::layout::CodecId;
 use crate::block::{Block, BlockKind, Body};
 use crate::checksum::Hash128;
 use crate::damage::Damage;
@@ -17,7 +18,7 @@ use crate::options::VerifyLevel;
 use crate::part::{self, Part, PartKind};
 use crate::protocol::Step;
 use crate::report::{Leftover, LeftoverKind, VerifyReport};
-use crate::run::{BlockFile, Place, Run};
+use crate::run::{BlockFile, DICTIONARY_OFFSET, Place, Run};
 use crate::segment::Segment;
 use crate::segment::layout::FOOTER_LEN;
 use crate::source::Source;
@@ -184,8 +185,30 @@ impl<'a> Verifier<'a> {
             let error = Error::damaged("blocks between sound ones are damaged beyond recognition");
             self.report.damage.push(Damage::new(&path, 0..entry.len, &error, lost));
         }
+        self.dictionary(&segment, &path)?;
         self.blocks(&segment, &path)?;
         self.check_hash(&segment.file().source, entry.len - FOOTER_LEN as u64, entry.hash)
+    }
+
+    /// The dictionary of a segment, without which most of its records are lost.
+    fn dictionary(&mut self, segment: &Segment, path: &Path) -> Result<()> {
+        if !segment.has_dictionary()? {
+            return Ok(());
+        }
+        let read = if self.level < VerifyLevel::Checksums {
+            segment.file().dictionary_header().map(drop)
+        } else {
+            segment.file().dictionary().map(drop)
+        };
+        match read {
+            Err(e) if !e.is_io() => {
+                let range = DICTIONARY_OFFSET..segment.place(0)?.offset;
+                let lost = segment.entry.first_id..segment.entry.last_id.saturating_add(1);
+                self.report.damage.push(Damage::new(path, range, &e, lost));
+                Ok(())
+            }
+            read => read,
+        }
     }
 
     fn part(&mut self, entry: &PartEntry) -> Result<()> {
@@ -249,6 +272,13 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// Whether the dictionary of a file is among the damage found in it.
+    fn lacks_dictionary(&self, file: &BlockFile) -> bool {
+        let is_dictionary =
+            |damage: &Damage| damage.path == file.path() && damage.range.start == DICTIONARY_OFFSET;
+        self.report.damage.iter().any(is_dictionary)
+    }
+
     fn block(&mut self, file: &BlockFile, place: Place, frames: &mut u64) -> Result<()> {
         let (header, stored) = file.open(place)?;
         if self.level < VerifyLevel::Checksums {
@@ -261,6 +291,11 @@ impl<'a> Verifier<'a> {
             .check_payload(&stored, &file.binding, place.offset, file.steps)
             .map_err(|e| e.at(file.path()))?;
         if self.level < VerifyLevel::Decode {
+            return Ok(());
+        }
+        // Without its dictionary it cannot be decoded, which is one damage and not that of every block.
+        if header.codec == CodecId::ZstdDictionary && self.lacks_dictionary(file) {
+            *frames = 0;
             return Ok(());
         }
         let raw = file.decode(&header, &stored, place.offset)?;

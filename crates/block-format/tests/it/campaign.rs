@@ -11,6 +11,8 @@ use block_format::{
     VerifyReport, verify_in,
 };
 
+use crate::dictionaries::text;
+
 pub(crate) const ROOT: &str = "/a";
 
 /// What a sequence is made of. `Put`, `LargePut` and `Delete` are commits that nobody waits for.
@@ -148,12 +150,14 @@ pub(crate) struct Run {
     pub(crate) models: Vec<Model>,
     marks: Vec<Mark>,
     now: Mark,
+    /// Texts that `Op::Put` commits beside its two records: enough of them for a dictionary, or none.
+    pub(crate) texts: u64,
 }
 
 impl Run {
     pub(crate) fn new(vfs: MemoryVfs) -> Self {
         let now = Mark { events: 0, exists: false, acknowledged: 0, written: 0, begun: 0 };
-        Self { vfs, models: vec![Model::default()], marks: vec![now], now }
+        Self { vfs, models: vec![Model::default()], marks: vec![now], now, texts: 0 }
     }
 
     fn mark(&mut self) {
@@ -243,14 +247,12 @@ impl Run {
         let salt = self.models.len() as u64;
         match op {
             Op::Put => {
-                let (one, two) = (content(100, salt), content(600, salt + 1));
+                let texts = (0..self.texts).map(|i| text(salt * 1000 + i));
+                let records: Vec<_> =
+                    [content(100, salt), content(600, salt + 1)].into_iter().chain(texts).collect();
                 let mut batch = store.batch();
-                batch.put(&one)?;
-                batch.put(&two)?;
-                self.begin(|model| {
-                    model.put(one);
-                    model.put(two);
-                });
+                records.iter().try_for_each(|record| batch.put(record).map(drop))?;
+                self.begin(|model| records.into_iter().for_each(|record| model.put(record)));
                 store.commit(batch, Durability::Buffered)?;
                 self.wrote();
             }

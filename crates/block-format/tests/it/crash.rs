@@ -6,21 +6,26 @@
 use std::sync::Arc;
 
 use block_format::vfs::{CrashVariant, MemoryVfs, Vfs};
-use block_format::{Options, Step};
+use block_format::{Compression, Options, Step};
 
 use crate::campaign::{Op, Random, Run, full, on_all_cores, options, sequences};
+use crate::dictionaries::dictionaries;
 
-fn recorded(sequence: &[Op], options: &Options) -> Result<Run, String> {
+fn recorded(sequence: &[Op], options: &Options, texts: u64) -> Result<Run, String> {
     let disk = MemoryVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
     let mut run = Run::new(disk);
+    run.texts = texts;
     run.run(&vfs, options, sequence, &mut None).map_err(|e| format!("{sequence:?} without a crash: {e}"))?;
     Ok(run)
 }
 
 /// Every `stride`-th state of a sequence.
 fn crash_states(sequence: &[Op], options: &Options, stride: u64) -> Result<u64, String> {
-    let run = recorded(sequence, options)?;
+    crash_states_of(&recorded(sequence, options, 0)?, sequence, options, stride)
+}
+
+fn crash_states_of(run: &Run, sequence: &[Op], options: &Options, stride: u64) -> Result<u64, String> {
     let (mut states, mut number) = (0, sequence.iter().fold(0, |n, op| n * 10 + *op as u64));
     for events in 0..=run.vfs.event_count() {
         for variant in CrashVariant::standard(events as u64).into_iter().chain([CrashVariant::KILL]) {
@@ -37,7 +42,7 @@ fn crash_states(sequence: &[Op], options: &Options, stride: u64) -> Result<u64, 
 
 /// A crash at every event of the recovery from a sample of crashes, and one more inside that recovery.
 fn crashes_in_recovery(sequence: &[Op], options: &Options, samples: u64) -> Result<u64, String> {
-    let run = recorded(sequence, options)?;
+    let run = recorded(sequence, options, 0)?;
     let mut random = Random(sequence.iter().fold(7, |n, op| n * 31 + *op as u64));
     let mut states = 0;
     for _ in 0..samples {
@@ -79,6 +84,34 @@ fn every_crash_leaves_the_state_of_an_allowed_commit() {
     let states = campaign(None, len, stride).unwrap_or_else(|e| panic!("{e}"));
     println!("crash states: {states} of sequences up to {len} operations, none lost anything");
     assert!(states > 10_000, "{states}");
+}
+
+/// Sequences in which segments with dictionaries are written, rewritten and removed.
+pub(crate) const WITH_DICTIONARIES: [&[Op]; 4] = [
+    &[Op::Put, Op::Seal, Op::Put, Op::Delete, Op::Rewrite],
+    &[Op::Put, Op::Seal, Op::Put, Op::Seal, Op::Rewrite, Op::Delete, Op::Rewrite],
+    &[Op::Put, Op::Edit, Op::Kill, Op::Rewrite],
+    &[Op::Put, Op::Bulk, Op::Put, Op::Seal, Op::Reopen, Op::Rewrite],
+];
+
+pub(crate) const TEXTS: u64 = 800;
+
+pub(crate) fn options_with_dictionaries() -> Options {
+    options(None).compression(Compression::Zstd(1)).block_len(8 << 10)
+}
+
+#[test]
+fn crashes_beside_segments_with_dictionaries_lose_nothing_either() {
+    let options = options_with_dictionaries();
+    let stride = if full() { 1 } else { 17 };
+    let states = on_all_cores(&WITH_DICTIONARIES, |sequence| {
+        let run = recorded(sequence, &options, TEXTS)?;
+        assert!(dictionaries(&run.vfs) > 0, "{sequence:?}");
+        crash_states_of(&run, sequence, &options, stride)
+    });
+    let states = states.unwrap_or_else(|e| panic!("{e}"));
+    println!("crash states beside dictionaries: {states}, none lost anything");
+    assert!(states > 300, "{states}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use block_format::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
 use block_format::{ErrorKind, Options, Step, Store};
 
 use crate::campaign::{Model, Op, ROOT, Run, full, on_all_cores, options, sequences};
+use crate::crash::{TEXTS, WITH_DICTIONARIES, options_with_dictionaries};
 
 const FAULTS: [Fault; 4] = [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault::SyncLost];
 
@@ -14,15 +15,15 @@ const FAULTS: [Fault; 4] = [Fault::Io, Fault::NoSpace, Fault::ShortWrite, Fault:
 fn run_with_fault(
     sequence: &[Op],
     options: &Options,
-    at: u64,
-    fault: Fault,
-    persistent: bool,
+    texts: u64,
+    (at, fault, persistent): (u64, Fault, bool),
 ) -> Result<bool, String> {
     let disk = MemoryVfs::new();
     let faulty = FaultVfs::new(disk.clone());
     faulty.inject(at, fault, persistent);
     let vfs: Arc<dyn Vfs> = Arc::new(faulty.clone());
     let mut run = Run::new(disk);
+    run.texts = texts;
     let mut store = None;
     let result = run.run(&vfs, options, sequence, &mut store);
     faulty.heal();
@@ -51,15 +52,17 @@ fn run_with_fault(
     Ok(true)
 }
 
-fn all_faults(sequence: &[Op], options: &Options) -> Result<u64, String> {
+/// Every `stride`-th call of a sequence fails.
+fn all_faults(sequence: &[Op], options: &Options, texts: u64, stride: usize) -> Result<u64, String> {
     let clean = FaultVfs::new(MemoryVfs::new());
     let vfs: Arc<dyn Vfs> = Arc::new(clean.clone());
     let mut run = Run::new(MemoryVfs::new());
+    run.texts = texts;
     run.run(&vfs, options, sequence, &mut None).map_err(|e| format!("{sequence:?} without a fault: {e}"))?;
     let mut runs = 0;
-    for at in 0..clean.call_count() {
+    for at in (0..clean.call_count()).step_by(stride) {
         for (fault, persistent) in FAULTS.into_iter().flat_map(|fault| [(fault, false), (fault, true)]) {
-            let hit = run_with_fault(sequence, options, at, fault, persistent)
+            let hit = run_with_fault(sequence, options, texts, (at, fault, persistent))
                 .map_err(|e| format!("{sequence:?}, {fault:?} at call {at}, persistent {persistent}: {e}"))?;
             runs += u64::from(hit);
         }
@@ -71,7 +74,7 @@ fn all_faults(sequence: &[Op], options: &Options) -> Result<u64, String> {
 pub(crate) fn campaign(left_out: Option<Step>, len: usize, stride: usize) -> Result<u64, String> {
     let options = options(left_out);
     let chosen: Vec<_> = sequences(len).into_iter().step_by(stride).collect();
-    on_all_cores(&chosen, |sequence| all_faults(sequence, &options))
+    on_all_cores(&chosen, |sequence| all_faults(sequence, &options, 0, 1))
 }
 
 #[test]
@@ -80,6 +83,16 @@ fn a_fault_at_any_call_loses_nothing_that_was_acknowledged() {
     let runs = campaign(None, 3, stride).unwrap_or_else(|e| panic!("{e}"));
     println!("faults injected: {runs}, one a run, at every call index; none lost anything");
     assert!(runs > 10_000, "{runs}");
+}
+
+#[test]
+fn a_fault_beside_segments_with_dictionaries_loses_nothing_either() {
+    let options = options_with_dictionaries();
+    let stride = if full() { 1 } else { 29 };
+    let faults = |sequence: &&[Op]| all_faults(sequence, &options, TEXTS, stride);
+    let runs = on_all_cores(&WITH_DICTIONARIES, faults).unwrap_or_else(|e| panic!("{e}"));
+    println!("faults beside dictionaries: {runs}, none lost anything");
+    assert!(runs > 100, "{runs}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod campaign; // the machinery of the campaigns
 mod crash; // power loss at every event
 mod creation; // what fails removes what it made, and nothing else
 mod damage; // flipped, cut off and misplaced bytes
+mod dictionaries; // segments with a dictionary: smaller, read the same, damaged like anything else
 mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index
 mod forged; // right checksums over wrong numbers: typed errors, no overflow

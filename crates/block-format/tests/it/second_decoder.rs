@@ -81,10 +81,12 @@ fn a_decoder_written_from_the_document_finds_the_same_records() {
         assert!(expected.lines().count() > 390);
         // And it is no rubber stamp.
         let files = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-        let segment = files.into_iter().find(|file| file.to_string_lossy().contains("segment-")).unwrap();
-        let mut bytes = std::fs::read(&segment).unwrap();
+        let segments: Vec<_> = files.filter(|file| file.to_string_lossy().contains("segment-")).collect();
+        let read = |file| std::fs::read(file).unwrap();
+        assert!(segments.iter().any(|file| read(file)[4096 + 2] == 5), "a segment with a dictionary");
+        let (segment, mut bytes) = (&segments[0], read(&segments[0]));
         bytes[5000] ^= 1;
-        std::fs::write(&segment, bytes).unwrap();
+        std::fs::write(segment, bytes).unwrap();
         assert!(!decode().status.success());
     }
 }
