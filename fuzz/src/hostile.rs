@@ -200,6 +200,9 @@ pub struct Artifact {
     pub no_manifest: Choice,
 }
 
+/// The kind of a block that no table has.
+const DICTIONARY: u8 = 5;
+
 /// A file that grows, and the ids and blocks in it.
 struct File {
     number: u64,
@@ -225,8 +228,14 @@ impl File {
                 let first = or(*first_id, self.next_id);
                 let (raw, sensible, next) = payload.encode(first);
                 let (codec, stored) = codec.encode(&raw);
-                let kind = if *kind < 250 { [1, 2, 3][usize::from(*kind) % 3] } else { *kind };
-                let count = or(*count, sensible) as u32;
+                let kind = match *kind {
+                    240..250 => DICTIONARY,
+                    kind @ 250.. => kind,
+                    kind => [1, 2, 3][usize::from(kind) % 3],
+                };
+                let is_dictionary = kind == DICTIONARY;
+                let first = if is_dictionary { or(*first_id, 0) } else { first };
+                let count = or(*count, if is_dictionary { 0 } else { sensible }) as u32;
                 self.block(kind, codec, or(*raw_len, raw.len() as u64) as u32, count, first, &stored);
                 if kind == 1 {
                     self.next_id = self.next_id.max(next);

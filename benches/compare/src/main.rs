@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let texts = texts()?;
     let engines: [(&str, fn(&Path, &[String]) -> Result<Row>); 5] = [
         ("block-format", ours),
-        ("block-format, sealed blocks of 4 KiB", ours_small),
+        ("block-format, sealed as committed", ours_as_committed),
         ("SQLite 3 (WAL, synchronous=FULL)", sqlite),
         ("redb 4 (Immediate)", redb),
         ("fjall 3 (SyncAll, lz4)", fjall),
@@ -89,8 +89,8 @@ fn ours(temp: &Path, texts: &[String]) -> Result<Row> {
     ours_with(temp, texts, Options::new())
 }
 
-fn ours_small(temp: &Path, texts: &[String]) -> Result<Row> {
-    ours_with(temp, texts, Options::new().block_len(4 << 10))
+fn ours_as_committed(temp: &Path, texts: &[String]) -> Result<Row> {
+    ours_with(temp, texts, Options::new().sealed_level(0))
 }
 
 fn ours_with(temp: &Path, texts: &[String], options: Options) -> Result<Row> {

@@ -73,7 +73,8 @@ fn time_per_commit(put: &Put, threads: usize, texts: &[String]) -> Result<Durati
 
 fn ours(temp: &Path, durable: bool) -> Result<Put> {
     let store = Store::create(temp.join("artifact"), Options::new())?;
-    let durability = if durable { block_format::Durability::Sync } else { block_format::Durability::Buffered };
+    let durability =
+        if durable { block_format::Durability::Sync } else { block_format::Durability::Buffered };
     Ok(Box::new(move |_, content| {
         let mut batch = store.batch();
         batch.put(content)?;
@@ -101,7 +102,11 @@ fn redb(temp: &Path, durable: bool) -> Result<Put> {
     let db = redb::Database::create(temp.join("db.redb"))?;
     Ok(Box::new(move |id, content| {
         let mut transaction = db.begin_write()?;
-        transaction.set_durability(if durable { redb::Durability::Immediate } else { redb::Durability::None })?;
+        transaction.set_durability(if durable {
+            redb::Durability::Immediate
+        } else {
+            redb::Durability::None
+        })?;
         transaction.open_table(TABLE)?.insert(id, content)?;
         transaction.commit()?;
         Ok(())
