@@ -62,10 +62,17 @@
 //!
 //! # Features
 //!
-//! `cache` (default): blocks, results of queries and embeddings of texts are kept. `built-in-model` (default): a model that is a part of the library,
-//! `StaticEmbedder::built_in`. `embedder` (default, a part of that one): texts are embedded by a model, see
-//! `Options::embedder`. `facets` (default): `Query::order_by`, `total` and `facet`. `similar` (default): neighbours of records are stored, see [`Options::precompute_similar`]. `stemmers` (default): stems of words in 18 languages. `hnsw_rs`: takes over indexes of that crate. `lz4`: that codec. `tracing`: spans for that
-//! crate. `testing`: file systems that crash and fail.
+//! On by default:
+//!
+//! - `built-in-model`: a model that is a part of the library, `StaticEmbedder::built_in`; and `embedder`, a part of that: texts are embedded by a model, see
+//!   `Options::embedder`.
+//! - `cache`: blocks, results of queries and embeddings of texts are kept.
+//! - `dictionaries`: small records are sealed with a dictionary of their segment. Without it they are read all the same.
+//! - `facets`: `Query::order_by`, `total` and `facet`.
+//! - `similar`: neighbours of records are stored, see [`Options::precompute_similar`].
+//! - `stemmers`: stems of words in 18 languages.
+//!
+//! Off by default: `hnsw_rs` takes over indexes of that crate; `lz4`: that codec; `tracing`: spans for that crate; `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 
 mod api;

@@ -86,10 +86,14 @@ impl Column {
     /// Puts places to rows; they come in the order of places.
     fn place(&mut self, pairs: Vec<(u32, u32)>, rows: usize) {
         let mut starts = vec![0u32; rows + 1];
-        pairs.iter().for_each(|&(row, _)| starts[row as usize + 1] += 1);
+        for &(row, _) in &pairs {
+            starts[row as usize + 1] += 1;
+        }
         if starts.iter().all(|&count| count <= 1) {
             self.places = vec![0; rows];
-            pairs.into_iter().for_each(|(row, place)| self.places[row as usize] = place);
+            for (row, place) in pairs {
+                self.places[row as usize] = place;
+            }
             return;
         }
         for row in 0..rows {

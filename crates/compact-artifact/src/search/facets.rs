@@ -149,7 +149,9 @@ fn added_up<T: PartialEq>(
     counts.filter(|(_, count)| *count > 0).for_each(|(thing, count)| put(&mut of_each, thing, count.into()));
     of_each.sort_by(|a, b| compare(&a.0, &b.0));
     let mut all = Vec::new();
-    of_each.into_iter().for_each(|(thing, count)| put(&mut all, thing, count));
+    for (thing, count) in of_each {
+        put(&mut all, thing, count);
+    }
     all
 }
 

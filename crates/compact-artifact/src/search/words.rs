@@ -39,8 +39,7 @@ impl Search<'_> {
         allowed: &[RowSet],
         all: &mut [RowSet],
     ) -> Result<bool> {
-        let (found, shards) = self
-            .searched(words, Some(allowed), |searcher, words, filters| searcher.search_all(words, filters))?;
+        let (found, shards) = self.searched(words, Some(allowed), Searcher::search_all)?;
         for (rows, at) in found.rows.iter().zip(shards) {
             all[at] |= rows;
         }

@@ -8,9 +8,12 @@ use parking_lot::Mutex;
 /// So many are kept of a shard; of more, those that were made last.
 const KEPT: usize = 8;
 
+/// A field, and whether dates are points in time.
+type Key = (String, bool);
+
 /// Columns by field, and by whether dates are points in time.
 #[derive(Debug, Default)]
-pub(super) struct Columns(Mutex<Vec<((String, bool), Arc<Column>)>>);
+pub(super) struct Columns(Mutex<Vec<(Key, Arc<Column>)>>);
 
 impl Columns {
     pub(super) fn get_or_read<E>(
@@ -19,7 +22,7 @@ impl Columns {
         as_points: bool,
         read: impl FnOnce() -> Result<Column, E>,
     ) -> Result<Arc<Column>, E> {
-        let is_it = |(name, of_points): &(String, bool)| name == field && *of_points == as_points;
+        let is_it = |(name, of_points): &Key| name == field && *of_points == as_points;
         if let Some((_, column)) = self.0.lock().iter().find(|(key, _)| is_it(key)) {
             return Ok(column.clone());
         }
