@@ -204,7 +204,7 @@ impl Options {
         self
     }
 
-    /// Bytes of results of queries that are kept, each until the next commit. Default: 1 MiB, or 0 without the feature `cache`. 0: none. More is an error
+    /// Bytes of results of queries, and of the rows that their filters let through, that are kept, each until the next commit. Default: 1 MiB, or 0 without the feature `cache`. 0: none. More is an error
     /// without that feature.
     pub fn result_cache_bytes(mut self, bytes: usize) -> Self {
         self.result_cache_bytes = bytes;

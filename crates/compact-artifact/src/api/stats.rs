@@ -81,7 +81,7 @@ pub struct MemoryStats {
     pub tables_bytes: u64,
     /// Decoded blocks that are kept.
     pub block_cache_bytes: u64,
-    /// Rankings that are kept.
+    /// Rankings of queries, and rows that filters let through, that are kept.
     pub result_cache_bytes: u64,
     /// Embeddings of texts that are kept.
     pub embedding_cache_bytes: u64,

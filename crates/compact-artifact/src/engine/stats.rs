@@ -36,7 +36,7 @@ impl Engine {
             unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum::<u64>() + neighbours.sum::<u64>(),
             tables_bytes: state.records.heap_bytes() + dead_rows.sum::<u64>(),
             block_cache_bytes: blocks.bytes,
-            result_cache_bytes: self.resources.ranking_bytes(),
+            result_cache_bytes: self.resources.kept_bytes(),
             column_bytes: state.views.iter().map(|view| view.shard.column_bytes()).sum(),
             embedding_cache_bytes: self.resources.meaning.cache_bytes(),
             mapped_bytes: match self.store.as_pack() {

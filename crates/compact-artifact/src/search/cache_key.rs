@@ -1,5 +1,6 @@
 //! A number for everything about a query that its ranking depends on.
 
+use metadata_index::Filter;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::query::{Clause, Fusion, Query, Target, Wanted};
@@ -36,6 +37,15 @@ pub(crate) fn cache_key(query: &Query, version: u64) -> u128 {
     for clause in &query.clauses {
         hash_clause(&mut hash, clause);
     }
+    hash.digest128()
+}
+
+/// As [`cache_key`], of a filter alone.
+pub(super) fn filter_key(filter: &Filter, version: u64) -> u128 {
+    let mut hash = Xxh3::new();
+    hash.update(b"rows of filter");
+    hash.update(&version.to_le_bytes());
+    hash.update(format!("{filter:?}").as_bytes());
     hash.digest128()
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     let counters = &resources.counters;
     Counters::add(&counters.searches, 1);
     let blocks_before = state.records.cache_stats();
-    let kept_as = (resources.keeps_rankings() && query.deadline.is_none() && !query.explain)
+    let kept_as = (resources.keeps_results() && query.deadline.is_none() && !query.explain)
         .then(|| cache_key(query, state.version));
     let ranking = match kept_as.and_then(|key| resources.ranking(key)) {
         Some(ranking) => {

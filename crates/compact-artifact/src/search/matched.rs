@@ -18,7 +18,7 @@ impl Search<'_> {
     /// Of words: the records that have them. Of vectors: the records that have one. Of a filter, or of nothing: all that it lets through.
     pub(super) fn matched(&mut self) -> Result<Matched> {
         let allowed: Vec<RowSet> = match &self.filter {
-            Some(filter) => filter.clone(),
+            Some(filter) => filter.to_vec(),
             None => self.state.views.iter().map(live).collect(),
         };
         if self.query.clauses.is_empty() {

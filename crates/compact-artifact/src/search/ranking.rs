@@ -1,13 +1,13 @@
 //! Which records match a query, and how well: the lists of its clauses, fused in rounds.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use block_format::RecordId;
-use metadata_index::RowSet;
 
 use super::lists::{List, ListHit, Ranked, Ranking};
-use super::resources::SearchResources;
+use super::resources::{FilterRows, SearchResources};
 use super::{facets, fusion, order};
 use crate::api::damage::Damage;
 use crate::api::error::Result;
@@ -22,7 +22,7 @@ pub(super) struct Search<'a> {
     pub(super) resources: &'a SearchResources,
     pub(super) query: &'a Query,
     /// Of each shard, if there is a filter.
-    pub(super) filter: Option<Vec<RowSet>>,
+    pub(super) filter: Option<Arc<FilterRows>>,
     begun: Instant,
     pub(super) is_complete: bool,
     pub(super) losses: Vec<Damage>,
@@ -39,7 +39,7 @@ pub(crate) fn rank(
     if query.sorts() && query.has_vector() {
         return sorted(state, resources, query, begun);
     }
-    let filter = query.filter.as_ref().map(|filter| state.matches(filter)).transpose()?;
+    let filter = query.filter.as_ref().map(|filter| resources.filter_rows(state, filter)).transpose()?;
     let filter_time = begun.elapsed();
     let filter_matches = filter.as_ref().map(|rows| rows.iter().map(|rows| rows.len() as u64).sum());
     let (losses, left_out) = (Vec::new(), Vec::new());

@@ -6,20 +6,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use block_format::{BoundedCache, Workers};
 use lexical_index::{Analyzer, StopWords};
+use metadata_index::{Filter, RowSet};
 use parking_lot::Mutex;
 use vector_index::Scratch;
 
+use super::cache_key::filter_key;
 use super::lists::Ranking;
+use crate::api::error::Result;
 use crate::api::options::Options;
 use crate::meaning::Meaning;
+use crate::state::State;
 
-/// Rankings of queries, each of one state.
-type Rankings = BoundedCache<u128, Arc<Ranking>>;
+/// What searches of one state came to, for those that ask for the same.
+#[derive(Debug, Clone)]
+enum Kept {
+    Ranking(Arc<Ranking>),
+    Rows(Arc<FilterRows>),
+}
+
+/// The rows of each shard that a filter lets through.
+pub(super) type FilterRows = Vec<RowSet>;
+
+impl Kept {
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Ranking(ranking) => ranking.heap_bytes(),
+            Self::Rows(rows) => rows.iter().map(|rows| size_of::<RowSet>() + rows.heap_bytes()).sum(),
+        }
+    }
+}
 
 /// Shared by an artifact and its snapshots.
 #[derive(Debug)]
 pub(crate) struct SearchResources {
-    rankings: Rankings,
+    kept: BoundedCache<u128, Kept>,
     scratches: Mutex<Vec<Scratch>>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) counters: Counters,
@@ -69,32 +89,47 @@ impl Counters {
 const RANKING_BYTES: usize = 2048;
 impl SearchResources {
     pub(crate) fn new(options: &Options, analyzer: &Arc<Analyzer>, workers: Arc<Workers>) -> Self {
-        let len = |ranking: &Arc<Ranking>| ranking.heap_bytes();
-        let rankings = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, len);
+        let kept = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, Kept::heap_bytes);
         let (scratches, counters) = Default::default();
         let words = WordOptions::new(options, analyzer);
-        Self { rankings, scratches, workers, counters, meaning: Meaning::new(options), words }
+        Self { kept, scratches, workers, counters, meaning: Meaning::new(options), words }
     }
 
     pub(crate) fn ranking(&self, key: u128) -> Option<Arc<Ranking>> {
-        self.rankings.get(&key)
+        match self.kept.get(&key) {
+            Some(Kept::Ranking(ranking)) => Some(ranking),
+            _ => None,
+        }
     }
 
     pub(crate) fn keep_ranking(&self, key: u128, ranking: Arc<Ranking>) {
-        self.rankings.insert(key, ranking);
+        self.kept.insert(key, Kept::Ranking(ranking));
     }
 
-    pub(crate) fn keeps_rankings(&self) -> bool {
-        self.rankings.is_on()
+    /// The rows that a filter lets through, kept from an earlier search of the same state or found.
+    pub(super) fn filter_rows(&self, state: &State, filter: &Filter) -> Result<Arc<FilterRows>> {
+        let key = self.keeps_results().then(|| filter_key(filter, state.version));
+        if let Some(Kept::Rows(rows)) = key.and_then(|key| self.kept.get(&key)) {
+            return Ok(rows);
+        }
+        let rows = Arc::new(state.matches(filter)?);
+        if let Some(key) = key {
+            self.kept.insert(key, Kept::Rows(rows.clone()));
+        }
+        Ok(rows)
     }
 
-    pub(crate) fn ranking_bytes(&self) -> u64 {
-        self.rankings.bytes()
+    pub(crate) fn keeps_results(&self) -> bool {
+        self.kept.is_on()
+    }
+
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.kept.bytes()
     }
 
     /// Lets go of everything that can be had again.
     pub(crate) fn clear(&self) {
-        self.rankings.clear();
+        self.kept.clear();
         self.meaning.clear();
         self.scratches.lock().clear();
     }

@@ -15,7 +15,7 @@ impl Search<'_> {
     pub(super) fn words(&mut self, list: &mut List, words: &lexical_index::Query, len: usize) -> Result<()> {
         let begun = Instant::now();
         let filter = self.filter.take();
-        let found = self.searched(words, filter.as_deref(), |searcher, words, filters| {
+        let found = self.searched(words, filter.as_ref().map(|rows| rows.as_slice()), |searcher, words, filters| {
             searcher.search(words, len, filters)
         });
         self.filter = filter;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use compact_artifact::vfs::{MemoryVfs, Vfs};
 use compact_artifact::{
-    CompactArtifact, ErrorKind, Filter, MAX_KEY_LEN, MAX_METADATA_LEN, Maintenance, Options, Record, json,
+    CompactArtifact, ErrorKind, Filter, MAX_KEY_LEN, MAX_METADATA_LEN, Maintenance, Options, Query, Record,
+    json,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -203,4 +204,26 @@ proptest! {
             assert_eq!(read, accepted);
         });
     }
+}
+
+#[test]
+fn the_rows_that_a_filter_lets_through_are_kept_until_the_next_commit() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemoryVfs::new());
+    let artifact = CompactArtifact::create_in(vfs, options(), Path::new(PATH)).unwrap();
+    let record = |n: u64| Record::text("number").metadata(json!({"n": n}));
+    artifact.add_batch((0..4_000).map(record)).unwrap();
+    let filter = Filter::field("n").lt(3_000u64);
+    let kept_bytes_of = |k: usize| {
+        let before = artifact.memory_stats().result_cache_bytes;
+        let found = artifact.search(&Query::words("number").filter(filter.clone()).k(k)).unwrap();
+        assert_eq!(found.hits.len(), k);
+        artifact.memory_stats().result_cache_bytes - before
+    };
+    let (first, second) = (kept_bytes_of(10), kept_bytes_of(11));
+    assert!(first >= second + 3_000 / 8, "{first} bytes with the rows, {second} without");
+    let id = artifact.search(&Query::words("number").filter(filter.clone()).k(1)).unwrap().hits[0].id;
+    artifact.delete(id).unwrap();
+    artifact.add(record(7)).unwrap();
+    let found = artifact.search(&Query::words("number").filter(filter.clone()).k(4_000)).unwrap();
+    assert!(found.hits.len() == 3_000 && found.hits.iter().all(|hit| hit.id != id));
 }

@@ -80,6 +80,12 @@ impl Pool {
         self.cursor = self.cursor.min(at);
     }
 
+    /// Keeps at most so many from now on, which is at least 1.
+    pub(crate) fn shrink(&mut self, capacity: usize) {
+        self.keys.truncate(capacity);
+        self.capacity = self.capacity.min(capacity);
+    }
+
     /// The nearest node that is not expanded, which counts as expanded from now on.
     #[inline]
     pub(crate) fn expand(&mut self) -> Option<u32> {
@@ -152,6 +158,13 @@ impl Nearest {
             && self.keys.last().is_none_or(|&last| u64::from(ordered(distance)) > last >> 32)
     }
 
+    /// The distance of the last, beyond which nothing is among the nearest; infinite as long as there is room.
+    #[inline]
+    pub(crate) fn limit(&self) -> f32 {
+        let last = self.keys.last().filter(|_| self.keys.len() == self.capacity);
+        last.map_or(f32::INFINITY, |&last| distance_of((last >> 32) as u32))
+    }
+
     /// Distances and rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
         #[expect(clippy::cast_possible_truncation, reason = "the upper and the lower half")]
@@ -197,9 +210,9 @@ impl Shortlist {
         }
     }
 
-    pub(crate) fn best(&mut self) -> &[Key] {
+    pub(crate) fn best(&mut self) -> &mut [Key] {
         self.shrink();
-        &self.keys
+        &mut self.keys
     }
 }
 

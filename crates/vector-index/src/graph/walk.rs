@@ -46,6 +46,17 @@ impl<'a> Links<'a> {
         if self.checks.is_some() { Space { checks: None, ..space } } else { space }
     }
 
+    /// How many neighbours a list has room for.
+    pub(crate) fn room(self) -> usize {
+        self.room
+    }
+
+    /// Has the list of a node fetched, which is read soon.
+    #[inline]
+    pub(crate) fn prefetch(self, node: u32) {
+        prefetch(self.list(node));
+    }
+
     #[inline]
     fn list(self, node: u32) -> &'a [u32] {
         &self.ids[node as usize * self.room..][..self.room]
@@ -160,7 +171,7 @@ impl WalkScratch {
             *hops += 1;
             *distances += fresh.len() as u64;
             if let Some(next) = pool.next() {
-                prefetch(links.list(next));
+                links.prefetch(next);
             }
             space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
         }

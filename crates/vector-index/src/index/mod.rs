@@ -1,6 +1,7 @@
 //! An index as bytes: written once, searched where it lies.
 
 pub(crate) mod checks;
+mod filtered;
 pub(crate) mod layout;
 mod options;
 mod reader;

@@ -1,12 +1,10 @@
 //! The nearest vectors of an index: which path a search takes, and the paths.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use row_set::RowSet;
 use wire::Bytes;
 
 use super::checks::Unverified;
+use super::filtered::{Effort, Frontier};
 use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
 use crate::codes::query::{QueryRef, QueryRoom};
@@ -63,6 +61,7 @@ pub struct Scratch {
     found: Pool,
     nearest: Nearest,
     frontier: Frontier,
+    bridges: Vec<u32>,
     lookup: Lookup,
     shortlist: Shortlist,
     hits: Vec<Hit>,
@@ -143,6 +142,7 @@ pub(crate) fn search_view<'s>(
         found,
         nearest,
         frontier,
+        bridges,
         lookup,
         shortlist,
         hits,
@@ -151,9 +151,19 @@ pub(crate) fn search_view<'s>(
     } = scratch;
     let prepared = quantizer.prepare(query, room);
     (walk.hops, walk.distances) = (0, 0);
-    let path =
-        Search { view: *view, options, query: prepared, walk, found, nearest, frontier, lookup, shortlist }
-            .run();
+    let path = Search {
+        view: *view,
+        options,
+        query: prepared,
+        walk,
+        found,
+        nearest,
+        frontier,
+        bridges,
+        lookup,
+        shortlist,
+    }
+    .run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
     hits.clear();
     hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
@@ -202,14 +212,17 @@ fn rescore(
 }
 
 /// A running search. The paths leave the best in `nearest`.
-struct Search<'a, 's> {
-    view: View<'a>,
-    options: &'a SearchOptions<'a>,
-    query: QueryRef<'s>,
-    walk: &'s mut WalkScratch,
-    found: &'s mut Pool,
+pub(super) struct Search<'a, 's> {
+    pub(super) view: View<'a>,
+    pub(super) options: &'a SearchOptions<'a>,
+    pub(super) query: QueryRef<'s>,
+    pub(super) walk: &'s mut WalkScratch,
+    /// Of a filtered walk: the nearest allowed nodes.
+    pub(super) found: &'s mut Pool,
+    pub(super) frontier: &'s mut Frontier,
+    /// Neighbours of a node that are not allowed.
+    pub(super) bridges: &'s mut Vec<u32>,
     nearest: &'s mut Nearest,
-    frontier: &'s mut Frontier,
     lookup: &'s mut Lookup,
     shortlist: &'s mut Shortlist,
 }
@@ -225,7 +238,8 @@ impl Search<'_, '_> {
         }
         // Every node has a row, so that as many nodes as rows are wanted are enough.
         let ef = self.options.ef_search.max(wanted).min(nodes);
-        if self.options.exact || scan_is_cheaper(nodes, matches, ef) {
+        let effort = Effort::new(nodes, matches, ef, wanted);
+        if self.options.exact || effort.exceeds_scan() {
             self.scan();
             return SearchPath::Scan;
         }
@@ -239,8 +253,7 @@ impl Search<'_, '_> {
             self.measure();
             return SearchPath::Graph;
         }
-        if self.filtered_beam(entry, ef, matches as u64) {
-            std::mem::swap(self.found, &mut self.walk.pool);
+        if self.filtered_walk(entry, effort) {
             self.measure();
             return SearchPath::Graph;
         }
@@ -367,54 +380,4 @@ impl Search<'_, '_> {
             }
         });
     }
-
-    /// Walks the graph by way of all nodes, and collects those that may be hits. Gives up, and returns false, when it has computed
-    /// as many distances as a scan of the `matches` would.
-    fn filtered_beam(&mut self, entry: (u32, f32), ef: usize, matches: u64) -> bool {
-        let Self { view, options, query, walk, found, frontier, .. } = self;
-        let links = view.lowest();
-        let space = links.space(view.space);
-        let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
-        let budget = *distances + matches;
-        found.start(ef);
-        frontier.clear();
-        visited.start(links.nodes());
-        visited.insert(entry.0);
-        frontier.push(Reverse(Key::new(entry.1, entry.0)));
-        if options.allows_node(view, entry.0) {
-            found.insert(entry.1, entry.0);
-        }
-        while let Some(Reverse(nearest)) = frontier.pop() {
-            if !found.takes(nearest) {
-                break;
-            }
-            if *distances >= budget {
-                return false;
-            }
-            fresh.clear();
-            fresh.extend(links.neighbours(nearest.node()).filter(|&id| visited.insert(id)));
-            *hops += 1;
-            *distances += fresh.len() as u64;
-            space.rough_distances(*query, fresh, dots, |node, distance| {
-                let key = Key::new(distance, node);
-                if found.takes(key) {
-                    frontier.push(Reverse(key));
-                    if options.allows_node(view, node) {
-                        found.insert(distance, node);
-                    }
-                }
-            });
-        }
-        true
-    }
-}
-
-/// Nodes seen and not expanded, the nearest first.
-type Frontier = BinaryHeap<Reverse<Key>>;
-
-/// Whether comparing all that match costs less than walking the graph through those that do not. A walk of width `ef` among
-/// `matches` of `nodes` passes about `ef / selectivity` nodes, and computes about 12 distances for each.
-fn scan_is_cheaper(nodes: usize, matches: usize, ef: usize) -> bool {
-    let passed = ef.saturating_mul(nodes) / matches.max(1);
-    matches <= passed.saturating_mul(12)
 }

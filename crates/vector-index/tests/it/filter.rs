@@ -47,6 +47,27 @@ fn filters_of_any_selectivity_random_or_clustered_find_95_percent_for_at_most_tw
 }
 
 #[test]
+fn what_lies_far_from_the_query_is_found_without_walking_through_all_that_is_nearer() {
+    let all = vectors(26, 30_000, DIMENSION);
+    let index = built(codes(Metric::Cosine, DIMENSION, &all));
+    let (mut scratch, mut sum, mut walks) = (Scratch::new(), 0.0, 0);
+    for query in vectors(27, 30, DIMENSION).chunks_exact(DIMENSION) {
+        let farthest = truth(Metric::Cosine, DIMENSION, &all, query, 30_000, |_| true)[29_999] as usize;
+        let region = &all[farthest * DIMENSION..][..DIMENSION];
+        let filter: RowSet =
+            truth(Metric::Cosine, DIMENSION, &all, region, 15_000, |_| true).into_iter().collect();
+        let options = SearchOptions::new(10).filter(&filter);
+        let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
+        let found = rows(index.search(query, &options, &mut scratch).unwrap());
+        let statistics = scratch.statistics();
+        walks += usize::from(statistics.path == SearchPath::Graph && statistics.distances < 10_000);
+        sum += recall(&exact, &found);
+    }
+    assert!(walks >= 28, "{walks} of 30 searches compared fewer than 10,000 of 15,000");
+    assert!(sum / 30.0 >= 0.95, "{}", sum / 30.0);
+}
+
+#[test]
 fn a_filter_that_matches_nothing_finds_nothing() {
     let index = built(codes(Metric::L2, DIMENSION, &vectors(21, 3_000, DIMENSION)));
     let mut scratch = Scratch::new();

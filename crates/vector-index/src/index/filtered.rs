@@ -1,0 +1,201 @@
+//! Walking a graph of which only some rows may be hits.
+//!
+//! The walk goes *through* all nodes and collects those allowed. Where that finds few of them, since what is allowed lies elsewhere, it goes
+//! on *within* what is allowed: from some allowed nodes to their allowed neighbours, and over a node that is not allowed to
+//! those behind it (Patel et al., "`ACORN`", 2024).
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::search::Search;
+use crate::graph::pool::Key;
+use crate::graph::walk::WalkScratch;
+use crate::node::node_id;
+
+/// Nodes seen and not expanded, the nearest first.
+pub(super) type Frontier = BinaryHeap<Reverse<Key>>;
+
+/// Distances that a walk computes for every node that its beam holds, about.
+const DISTANCES_PER_NODE: usize = 12;
+/// A walk is given up that expands so many times as many nodes as it should take.
+const PATIENCE: usize = 3;
+/// Rows of the filter, spread over all of them, that a walk within it begins from.
+const SEEDS: usize = 32;
+
+/// How much of the graph a filtered search looks at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Candidates that are kept of what is allowed, as long as no more than `passed` nodes were expanded, ...
+    ef: usize,
+    /// ... and afterwards.
+    allowed: usize,
+    passed: usize,
+    /// Rows that the filter lets through, about.
+    matches: usize,
+}
+
+impl Effort {
+    /// To find `wanted` among `matches` of `nodes`.
+    ///
+    /// The nearest `k` of a part `s` of all, at random, are among the nearest `k / s` of all: the longer that list, the smaller the part of
+    /// it that a beam has to have beyond it. `ef * s^(1/4)` allowed candidates find as much as `ef` without a filter.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a product of a number of nodes and a part, rounded down"
+    )]
+    pub(super) fn new(nodes: usize, matches: usize, ef: usize, wanted: usize) -> Self {
+        let part = matches as f64 / nodes as f64;
+        let allowed = ((ef as f64 * part.sqrt().sqrt()) as usize).max(wanted.saturating_mul(2)).min(ef);
+        Self { ef, allowed, passed: ((allowed as f64 / part) as usize).min(nodes), matches }
+    }
+
+    /// Whether comparing all that match costs less than walking the graph through those that do not.
+    pub(super) fn exceeds_scan(self) -> bool {
+        self.matches <= self.passed.saturating_mul(DISTANCES_PER_NODE)
+    }
+
+    /// Whether a walk through all nodes should end that has expanded so many, of which so many are allowed: a quarter of those expected.
+    fn is_lost(self, expanded: usize, allowed: usize) -> bool {
+        let is_elsewhere = || allowed.saturating_mul(4 * self.passed) < expanded.saturating_mul(self.allowed);
+        expanded >= self.ef && is_elsewhere() || expanded >= self.passed.saturating_mul(PATIENCE)
+    }
+
+    /// Candidates of a walk within the filter, whose nodes have fewer links among each other than all have.
+    fn width_within(self) -> usize {
+        self.ef.saturating_mul(3).min(self.matches)
+    }
+}
+
+impl Search<'_, '_> {
+    /// Leaves allowed nodes that are near the query in the pool of the walk. Returns false if a scan is called for.
+    pub(super) fn filtered_walk(&mut self, entry: (u32, f32), effort: Effort) -> bool {
+        if self.walk_through(entry, effort) {
+            std::mem::swap(self.found, &mut self.walk.pool);
+            return true;
+        }
+        self.view.lowest().room().saturating_mul(effort.width_within() * 2) < effort.matches
+            && self.walk_within(entry, effort)
+    }
+
+    /// Walks by way of all nodes, and collects those allowed in `found`. Gives up and returns false if they are not where the query is.
+    fn walk_through(&mut self, entry: (u32, f32), effort: Effort) -> bool {
+        let Self { view, options, query, walk, found, frontier, .. } = self;
+        let links = view.lowest();
+        let space = links.space(view.space);
+        let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
+        found.start(effort.ef);
+        frontier.clear();
+        visited.start(links.nodes());
+        visited.insert(entry.0);
+        frontier.push(Reverse(Key::new(entry.1, entry.0)));
+        if options.allows_node(view, entry.0) {
+            found.insert(entry.1, entry.0);
+        }
+        let (mut expanded, mut near) = (0, 0);
+        while let Some(Reverse(nearest)) = frontier.pop() {
+            if expanded == effort.passed {
+                found.shrink(effort.allowed);
+            }
+            if !found.takes(nearest) {
+                break;
+            }
+            if effort.is_lost(expanded, near) {
+                return false;
+            }
+            expanded += 1;
+            near += usize::from(options.allows_node(view, nearest.node()));
+            fresh.clear();
+            fresh.extend(links.neighbours(nearest.node()).filter(|&id| visited.insert(id)));
+            *hops += 1;
+            *distances += fresh.len() as u64;
+            if let Some(Reverse(next)) = frontier.peek() {
+                links.prefetch(next.node());
+            }
+            space.rough_distances(*query, fresh, dots, |node, distance| {
+                let key = Key::new(distance, node);
+                if found.takes(key) {
+                    frontier.push(Reverse(key));
+                    if options.allows_node(view, node) {
+                        found.insert(distance, node);
+                    }
+                }
+            });
+        }
+        found.keys().len() >= effort.allowed.min(effort.matches)
+    }
+
+    /// Walks by way of allowed nodes, from what was found and from some rows of the filter. Whether it came to as many as it keeps.
+    fn walk_within(&mut self, entry: (u32, f32), effort: Effort) -> bool {
+        let links = self.view.lowest();
+        let space = links.space(self.view.space);
+        self.walk.visited.start(links.nodes());
+        self.walk.fresh.clear();
+        self.walk.visited.insert(entry.0);
+        self.gather_allowed(entry.0);
+        self.gather_seeds();
+        let width = effort.width_within();
+        let WalkScratch { pool, fresh, dots, distances, .. } = &mut *self.walk;
+        *distances += fresh.len() as u64;
+        pool.start(width);
+        self.view
+            .space
+            .rough_distances(self.query, fresh, dots, |node, distance| pool.insert(distance, node));
+        while let Some(node) = self.walk.pool.expand() {
+            self.walk.fresh.clear();
+            self.gather_allowed(node);
+            let WalkScratch { pool, fresh, dots, hops, distances, .. } = &mut *self.walk;
+            *hops += 1;
+            *distances += fresh.len() as u64;
+            if let Some(next) = pool.next() {
+                links.prefetch(next);
+            }
+            space.rough_distances(self.query, fresh, dots, |node, distance| pool.insert(distance, node));
+        }
+        self.walk.pool.keys().len() >= width
+    }
+
+    /// Adds to `fresh` the allowed neighbours of a node that were not seen; if few of its neighbours are allowed, also those behind the others.
+    fn gather_allowed(&mut self, node: u32) {
+        let Self { view, options, walk, bridges, .. } = self;
+        let links = view.lowest();
+        let WalkScratch { visited, fresh, .. } = &mut **walk;
+        bridges.clear();
+        let mut allowed = 0;
+        for id in links.neighbours(node) {
+            if options.allows_node(view, id) {
+                allowed += 1;
+                if visited.insert(id) {
+                    fresh.push(id);
+                }
+            } else if visited.insert(id) {
+                bridges.push(id);
+            }
+        }
+        if allowed >= links.room() * 3 / 4 {
+            return;
+        }
+        for &bridge in bridges.iter() {
+            if fresh.len() >= 2 * links.room() {
+                return;
+            }
+            let behind = links.neighbours(bridge);
+            fresh.extend(behind.filter(|&id| options.allows_node(view, id) && visited.insert(id)));
+        }
+    }
+
+    /// Adds to `fresh` what was found before, and nodes of rows all over the filter.
+    fn gather_seeds(&mut self) {
+        let Self { view, options, walk, found, .. } = self;
+        let WalkScratch { visited, fresh, .. } = &mut **walk;
+        fresh.extend(found.keys().iter().map(|key| key.node()).filter(|&node| visited.insert(node)));
+        let Some(filter) = options.filter else { return };
+        let words = filter.words().len();
+        for first in (0..words).step_by(words.div_ceil(SEEDS)) {
+            let mut rows = filter.range(node_id(first) * u64::BITS..u32::MAX);
+            let row = rows.find(|&row| options.allows(row));
+            fresh.extend(row.and_then(|row| view.node_of(row)).filter(|&node| visited.insert(node)));
+        }
+    }
+}
