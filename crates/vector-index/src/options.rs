@@ -57,7 +57,7 @@ impl BuildOptions {
 
     /// From how many vectors on there is a graph. Fewer take no time to build, and every search passes over all of them: over the signs of
     /// their codes, or over the high plane of calibrated ones, then over the whole codes of the best: twice
-    /// [`ef_search`](crate::SearchOptions::ef_search) of them, or as many.
+    /// [`ef_search`](crate::SearchOptions::ef_search) by their signs, and as many more as the errors of these call for, or `ef_search` by the plane.
     /// Default: 2,000.
     pub fn graph_from(mut self, vectors: usize) -> Self {
         self.graph_from = vectors;

@@ -18,6 +18,7 @@ mod golden;
 #[cfg(feature = "hnsw_rs")]
 mod hnsw_rs;
 mod hostile;
+mod kinds;
 mod merge;
 mod repeats;
 mod search;

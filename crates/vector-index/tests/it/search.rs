@@ -1,6 +1,7 @@
 use vector_index::*;
 
 use crate::data::*;
+use crate::kinds::*;
 
 fn mean_recall(
     index: &Index<AlignedBytes>,
@@ -190,5 +191,43 @@ fn a_search_without_a_graph_finds_nearly_all_however_many_vectors_there_are() {
             let found = index.search(&queries[..dimension], &options, &mut scratch).unwrap();
             assert!(found.len() == 10 && found.iter().all(|hit| hit.row % 2 == 0));
         }
+    }
+}
+
+/// The part of what an exact scan of the codes finds that a search finds, by default.
+fn recall_of_codes(index: &Index<AlignedBytes>, queries: &[f32], dimension: usize) -> f64 {
+    let (mut scratch, mut sum) = (Scratch::new(), 0.0);
+    for query in queries.chunks_exact(dimension) {
+        let options = SearchOptions::new(10);
+        let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
+        sum += recall(&exact, &rows(index.search(query, &options, &mut scratch).unwrap()));
+    }
+    sum / (queries.len() / dimension) as f64
+}
+
+#[test]
+fn a_scan_of_signs_finds_99_percent_of_any_kind_of_data() {
+    const DIMENSION: usize = 128;
+    for kind in KINDS {
+        let all = kind.vectors(31, 12_100, DIMENSION);
+        let (queries, base) = all.split_at(100 * DIMENSION);
+        let bytes = Builder::new(BuildOptions::new().graph_from(usize::MAX))
+            .build(codes(Metric::Cosine, DIMENSION, base))
+            .unwrap();
+        let index = Index::open(bytes.to_bytes().unwrap()).unwrap();
+        let recall = recall_of_codes(&index, queries, DIMENSION);
+        assert!(recall >= 0.99, "{kind:?}: {recall}");
+    }
+}
+
+#[test]
+fn a_graph_finds_97_percent_of_any_kind_of_data() {
+    const DIMENSION: usize = 128;
+    for kind in KINDS {
+        let all = kind.vectors(32, 12_100, DIMENSION);
+        let (queries, base) = all.split_at(100 * DIMENSION);
+        let index = built(codes(Metric::Cosine, DIMENSION, base));
+        let recall = recall_of_codes(&index, queries, DIMENSION);
+        assert!(recall >= 0.97, "{kind:?}: {recall}");
     }
 }
