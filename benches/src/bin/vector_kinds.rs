@@ -8,7 +8,7 @@
     clippy::cast_precision_loss,
     reason = "a program that prints a table of small numbers"
 )]
-#![allow(dead_code, clippy::unwrap_used, reason = "what it shares with the tests")]
+#![allow(dead_code, clippy::unwrap_used, clippy::wildcard_imports, reason = "what it shares with the tests")]
 
 #[path = "../../../crates/vector-index/tests/it/data.rs"]
 mod data;

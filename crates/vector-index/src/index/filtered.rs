@@ -7,13 +7,32 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::search::Search;
-use crate::graph::pool::Key;
+use super::options::SearchOptions;
+use super::reader::View;
+use crate::codes::query::QueryRef;
+use crate::graph::pool::{Key, Pool};
 use crate::graph::walk::WalkScratch;
 use crate::node::node_id;
 
-/// Nodes seen and not expanded, the nearest first.
-pub(super) type Frontier = BinaryHeap<Reverse<Key>>;
+/// What a filtered walk keeps from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct FilterScratch {
+    /// The nearest allowed nodes.
+    found: Pool,
+    /// Nodes seen and not expanded, the nearest first.
+    frontier: BinaryHeap<Reverse<Key>>,
+    /// Neighbours of a node that are not allowed.
+    bridges: Vec<u32>,
+}
+
+/// A filtered walk under way.
+pub(super) struct FilteredWalk<'a, 's> {
+    pub(super) view: View<'a>,
+    pub(super) options: &'a SearchOptions<'a>,
+    pub(super) query: QueryRef<'s>,
+    pub(super) walk: &'s mut WalkScratch,
+    pub(super) scratch: &'s mut FilterScratch,
+}
 
 /// Distances that a walk computes for every node that its beam holds, about.
 const DISTANCES_PER_NODE: usize = 12;
@@ -68,11 +87,11 @@ impl Effort {
     }
 }
 
-impl Search<'_, '_> {
+impl FilteredWalk<'_, '_> {
     /// Leaves allowed nodes that are near the query in the pool of the walk. Returns false if a scan is called for.
-    pub(super) fn filtered_walk(&mut self, entry: (u32, f32), effort: Effort) -> bool {
+    pub(super) fn run(mut self, entry: (u32, f32), effort: Effort) -> bool {
         if self.walk_through(entry, effort) {
-            std::mem::swap(self.found, &mut self.walk.pool);
+            std::mem::swap(&mut self.scratch.found, &mut self.walk.pool);
             return true;
         }
         self.view.lowest().room().saturating_mul(effort.width_within() * 2) < effort.matches
@@ -81,7 +100,8 @@ impl Search<'_, '_> {
 
     /// Walks by way of all nodes, and collects those allowed in `found`. Gives up and returns false if they are not where the query is.
     fn walk_through(&mut self, entry: (u32, f32), effort: Effort) -> bool {
-        let Self { view, options, query, walk, found, frontier, .. } = self;
+        let Self { view, options, query, walk, scratch } = self;
+        let FilterScratch { found, frontier, .. } = &mut **scratch;
         let links = view.lowest();
         let space = links.space(view.space);
         let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
@@ -158,7 +178,8 @@ impl Search<'_, '_> {
 
     /// Adds to `fresh` the allowed neighbours of a node that were not seen; if few of its neighbours are allowed, also those behind the others.
     fn gather_allowed(&mut self, node: u32) {
-        let Self { view, options, walk, bridges, .. } = self;
+        let Self { view, options, walk, scratch, .. } = self;
+        let bridges = &mut scratch.bridges;
         let links = view.lowest();
         let WalkScratch { visited, fresh, .. } = &mut **walk;
         bridges.clear();
@@ -187,9 +208,9 @@ impl Search<'_, '_> {
 
     /// Adds to `fresh` what was found before, and nodes of rows all over the filter.
     fn gather_seeds(&mut self) {
-        let Self { view, options, walk, found, .. } = self;
+        let Self { view, options, walk, scratch, .. } = self;
         let WalkScratch { visited, fresh, .. } = &mut **walk;
-        fresh.extend(found.keys().iter().map(|key| key.node()).filter(|&node| visited.insert(node)));
+        fresh.extend(scratch.found.keys().iter().map(|key| key.node()).filter(|&node| visited.insert(node)));
         let Some(filter) = options.filter else { return };
         let words = filter.words().len();
         for first in (0..words).step_by(words.div_ceil(SEEDS)) {

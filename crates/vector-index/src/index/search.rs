@@ -4,12 +4,12 @@ use row_set::RowSet;
 use wire::Bytes;
 
 use super::checks::Unverified;
-use super::filtered::{Effort, Frontier};
+use super::filtered::{Effort, FilterScratch, FilteredWalk};
 use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::pool::{Key, Nearest, Pool, Shortlist};
+use crate::graph::pool::{Key, Nearest, Shortlist};
 use crate::graph::walk::WalkScratch;
 use crate::kernel::Kernel;
 use crate::quantize::Int8Quantizer;
@@ -58,10 +58,8 @@ pub enum SearchPath {
 pub struct Scratch {
     query: QueryRoom,
     walk: WalkScratch,
-    found: Pool,
+    filtered: FilterScratch,
     nearest: Nearest,
-    frontier: Frontier,
-    bridges: Vec<u32>,
     lookup: Lookup,
     shortlist: Shortlist,
     hits: Vec<Hit>,
@@ -138,34 +136,12 @@ pub(crate) fn search_view<'s>(
 ) -> Result<&'s [Hit]> {
     options.check()?;
     quantizer.check(query)?;
-    let Scratch {
-        query: room,
-        walk,
-        found,
-        nearest,
-        frontier,
-        bridges,
-        lookup,
-        shortlist,
-        hits,
-        original,
-        statistics,
-    } = scratch;
+    let Scratch { query: room, walk, filtered, nearest, lookup, shortlist, hits, original, statistics } =
+        scratch;
     let prepared = quantizer.prepare(query, room);
     (walk.hops, walk.distances) = (0, 0);
-    let path = Search {
-        view: *view,
-        options,
-        query: prepared,
-        walk,
-        found,
-        nearest,
-        frontier,
-        bridges,
-        lookup,
-        shortlist,
-    }
-    .run();
+    let path =
+        Search { view: *view, options, query: prepared, walk, filtered, nearest, lookup, shortlist }.run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
     hits.clear();
     hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
@@ -214,16 +190,12 @@ fn rescore(
 }
 
 /// A running search. The paths leave the best in `nearest`.
-pub(super) struct Search<'a, 's> {
-    pub(super) view: View<'a>,
-    pub(super) options: &'a SearchOptions<'a>,
-    pub(super) query: QueryRef<'s>,
-    pub(super) walk: &'s mut WalkScratch,
-    /// Of a filtered walk: the nearest allowed nodes.
-    pub(super) found: &'s mut Pool,
-    pub(super) frontier: &'s mut Frontier,
-    /// Neighbours of a node that are not allowed.
-    pub(super) bridges: &'s mut Vec<u32>,
+struct Search<'a, 's> {
+    view: View<'a>,
+    options: &'a SearchOptions<'a>,
+    query: QueryRef<'s>,
+    walk: &'s mut WalkScratch,
+    filtered: &'s mut FilterScratch,
     nearest: &'s mut Nearest,
     lookup: &'s mut Lookup,
     shortlist: &'s mut Shortlist,
@@ -255,7 +227,14 @@ impl Search<'_, '_> {
             self.measure();
             return SearchPath::Graph;
         }
-        if self.filtered_walk(entry, effort) {
+        let filtered = FilteredWalk {
+            view: self.view,
+            options: self.options,
+            query: self.query,
+            walk: self.walk,
+            scratch: self.filtered,
+        };
+        if filtered.run(entry, effort) {
             self.measure();
             return SearchPath::Graph;
         }

@@ -56,7 +56,9 @@ impl Kind {
                 let mut all = vectors(seed, count, dimension);
                 for vector in all.chunks_exact_mut(dimension) {
                     let length = noise.normal().exp();
-                    vector.iter_mut().for_each(|value| *value = length * value.powi(3));
+                    for value in vector {
+                        *value = length * value.powi(3);
+                    }
                 }
                 all
             }
@@ -81,7 +83,7 @@ impl Kind {
 
 /// The vectors of `source`, of length 1, and so many mixtures of two of them that they are `count` together, in an order that looks random.
 pub(crate) fn near_duplicates(source: &[f32], seed: u64, count: usize, dimension: usize) -> Vec<f32> {
-    let mut noise = Noise::new(seed ^ 95);
+    let mut noise = Noise::new(seed.wrapping_add(95));
     let unit = |vector: &[f32]| -> Vec<f32> {
         let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
         vector.iter().map(|value| value / length).collect()
