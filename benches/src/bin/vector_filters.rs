@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::print_stdout,
-    clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     reason = "a program that prints a table of small numbers"
