@@ -97,30 +97,6 @@ pub fn point_reads(snapshot: &Snapshot, count: usize, seed: u64) -> Result<Vec<D
     Ok(times)
 }
 
-/// Vectors of one dimension, one after the other.
-#[derive(Debug)]
-pub struct Vectors {
-    /// Values of each.
-    pub dimension: usize,
-    /// The values of all.
-    pub values: Vec<f32>,
-}
-
-impl Vectors {
-    /// Reads a `.npy` file of float16 in two dimensions, in C order.
-    pub fn read(path: &str) -> Result<Self> {
-        let bytes = fs::read(path)?;
-        let header_len = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let header = String::from_utf8_lossy(&bytes[10..10 + header_len]);
-        let shape =
-            header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).ok_or("no shape")?;
-        let dimension = shape.split(',').nth(1).ok_or("one dimension")?.trim().parse()?;
-        let pairs = bytes[10 + header_len..].as_chunks::<2>().0;
-        let values = pairs.iter().map(|&pair| vector_index::F16::from_le_bytes(pair).to_f32()).collect();
-        Ok(Self { dimension, values })
-    }
-}
-
 /// A linear congruential generator: enough to pick records.
 #[derive(Debug)]
 pub struct Random(pub u64);

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use benches::{Random, Result, Vectors, micros, percentile};
+use benches::{Random, Result, micros, percentile, read_npy};
 use compact_artifact::{BatchOptions, Filter, Options, Query, Record, RecordId, SpaceOptions};
 use serde_json::json;
 use vector_index::{
@@ -124,7 +124,7 @@ fn main() -> Result<()> {
 }
 
 fn load(path: &str) -> Result<Data> {
-    let Vectors { dimension, values } = Vectors::read(path)?;
+    let (dimension, values) = read_npy(path)?;
     let (mut base, mut queries) = (Vec::new(), Vec::new());
     for (row, vector) in values.chunks_exact(dimension).enumerate() {
         if row % QUERIES_EVERY != 0 {

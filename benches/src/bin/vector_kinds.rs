@@ -17,7 +17,7 @@ mod kinds;
 
 use std::time::Instant;
 
-use benches::{Result, Vectors, median, micros};
+use benches::{Result, median, micros, read_npy};
 use vector_index::{AlignedBytes, BuildOptions, Builder, Index, Metric, Scratch, SearchOptions};
 
 use crate::data::{codes, recall, rows, truth};
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|");
     let (count, dimension) = (number("ROWS", 60_000) + QUERIES, number("DIMENSION", 128));
     if let Some(path) = std::env::args().nth(1) {
-        let Vectors { dimension, values } = Vectors::read(&path)?;
+        let (dimension, values) = read_npy(&path)?;
         let all = values.len() / dimension;
         let picked = |part: usize| -> Vec<f32> {
             values

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use lexical_index::{RowSet, Searcher, Segment};
+use lexical_index::{Matching, RowSet, Searcher, Segment};
 
 use super::lists::{List, ListHit};
 use super::ranking::Search;
@@ -15,9 +15,10 @@ impl Search<'_> {
     pub(super) fn words(&mut self, list: &mut List, words: &lexical_index::Query, len: usize) -> Result<()> {
         let begun = Instant::now();
         let filter = self.filter.take();
-        let found = self.searched(words, filter.as_ref().map(|rows| rows.as_slice()), |searcher, words, filters| {
-            searcher.search(words, len, filters)
-        });
+        let found =
+            self.searched(words, filter.as_ref().map(|rows| rows.as_slice()), |searcher, words, filters| {
+                searcher.search(words, len, filters)
+            });
         self.filter = filter;
         let (found, shards) = found?;
         list.hits.clear();
@@ -39,11 +40,14 @@ impl Search<'_> {
         allowed: &[RowSet],
         all: &mut [RowSet],
     ) -> Result<bool> {
-        let (found, shards) = self.searched(words, Some(allowed), Searcher::search_all)?;
-        for (rows, at) in found.rows.iter().zip(shards) {
+        let ((found, is_cut), shards) = self.searched(words, Some(allowed), |searcher, words, filters| {
+            let Matching { rows, is_cut } = searcher.search_all(words, filters)?;
+            Ok((rows, is_cut))
+        })?;
+        for (rows, at) in found.iter().zip(shards) {
             all[at] |= rows;
         }
-        Ok(!found.is_cut)
+        Ok(!is_cut)
     }
 
     /// Searches the words of all shards, but for those that are damaged; and which these are.

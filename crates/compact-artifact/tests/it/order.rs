@@ -23,7 +23,7 @@ fn artifact(seed: u32, records: u32) -> (tempfile::TempDir, CompactArtifact) {
             0 => json!(n),
             1 => json!(-f64::from(n) / 8.0),
             2 => json!(format!("s{n}")),
-            3 => json!(n % 2 == 0),
+            3 => json!(n.is_multiple_of(2)),
             4 => json!([n, "s3", format!("t{n}")]),
             5 => json!(format!("20{:02}-0{}-11", n % 60, n % 9 + 1)),
             6 => json!([f64::from(n) + 0.5, i64::from(n) - 50]),
@@ -32,11 +32,11 @@ fn artifact(seed: u32, records: u32) -> (tempfile::TempDir, CompactArtifact) {
             9 => json!(format!("{long}{}", n % 3)),
             _ => Value::Null,
         };
-        let text = if n % 3 == 0 { "a cat sleeps" } else { "the dog barks" };
+        let text = if n.is_multiple_of(3) { "a cat sleeps" } else { "the dog barks" };
         let record = Record::text(text).key(format!("k{:02}/{i}", n % 7));
         let record = record.metadata(json!({"any": any, "n": n % 10, "tags": ["t", format!("t{}", n % 4)]}));
         #[expect(clippy::cast_precision_loss, reason = "small")]
-        if n % 5 == 0 { record } else { record.embedding("v", [n as f32, i as f32]) }
+        if n.is_multiple_of(5) { record } else { record.embedding("v", [n as f32, i as f32]) }
     };
     let mut ids = Vec::new();
     for (from, to) in [(0, records / 3), (records / 3, records / 2), (records / 2, records)] {
@@ -227,7 +227,9 @@ fn check_counts(artifact: &CompactArtifact, query: &Query, expected: &[Entry]) {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for entry in expected {
             let values: BTreeSet<String> = values_of(entry, "any").iter().filter_map(of).collect();
-            values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+            for value in values {
+                *counts.entry(value).or_default() += 1;
+            }
         }
         counts
     };
