@@ -279,7 +279,7 @@ impl Search<'_, '_> {
         let mut shortlist = std::mem::take(self.shortlist);
         shortlist.start(keep);
         self.walk.distances += self.view.nodes() as u64;
-        self.for_estimates(sketch, |_, key| {
+        self.for_estimates(sketch, &mut |_, key| {
             shortlist.add(key);
             shortlist.limit()
         });
@@ -293,7 +293,7 @@ impl Search<'_, '_> {
         let reach = move |search: &Self| search.nearest.limit() + ERRORS * error;
         let Some(last) = last.filter(|last| last.distance() < reach(self)) else { return };
         self.walk.fresh.clear();
-        self.for_estimates(sketch, |search, key| {
+        self.for_estimates(sketch, &mut |search, key| {
             if key > last {
                 search.walk.fresh.push(key.node());
                 if search.walk.fresh.len() == SCANNED_AT_ONCE as usize {
@@ -307,7 +307,7 @@ impl Search<'_, '_> {
     }
 
     /// Calls `each` for every node that may be a hit, with the distance that its signs let expect, as long as that is below the last answer.
-    fn for_estimates(&mut self, sketch: Sketch<'_>, mut each: impl FnMut(&mut Self, Key) -> f32) {
+    fn for_estimates(&mut self, sketch: Sketch<'_>, each: &mut dyn FnMut(&mut Self, Key) -> f32) {
         let (view, options, query) = (self.view, self.options, self.query);
         let restricts = options.restricts();
         let squared = match view.space.terms {
