@@ -4,9 +4,9 @@ use std::ops::{ControlFlow, Range};
 
 use row_set::RowSet;
 
-use crate::date::Period;
+use crate::date::{DateUnit, Period};
 use crate::error::Result;
-use crate::field_value::{DateUnit, FieldValue};
+use crate::field_value::FieldValue;
 use crate::layout::{self, Tag};
 use crate::reader::Table;
 use crate::values::{self, Dates};

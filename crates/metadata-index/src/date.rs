@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use crate::field_value::DateUnit;
-
 /// The longest text of a date in bytes.
 pub(crate) const MAX_LEN: usize = 256;
 
@@ -140,6 +138,20 @@ impl Point {
         text.push('Z');
         text
     }
+}
+
+/// A part of the calendar, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DateUnit {
+    /// From one January to the next.
+    Year,
+    /// A month of a year.
+    Month,
+    /// A day.
+    Day,
+    /// An hour of a day.
+    Hour,
 }
 
 /// A year, month, day or hour in UTC. In the order of time among those of one unit.

@@ -60,17 +60,3 @@ impl FieldValue {
         }
     }
 }
-
-/// A part of the calendar, in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum DateUnit {
-    /// From one January to the next.
-    Year,
-    /// A month of a year.
-    Month,
-    /// A day.
-    Day,
-    /// An hour of a day.
-    Hour,
-}

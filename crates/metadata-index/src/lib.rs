@@ -71,9 +71,9 @@ mod writer;
 
 pub use builder::Builder;
 pub use column::Column;
-pub use date::Period;
+pub use date::{DateUnit, Period};
 pub use error::{Error, ErrorKind, Result};
-pub use field_value::{DateUnit, FieldValue};
+pub use field_value::FieldValue;
 pub use fields::check_metadata;
 pub use filter::{Field, Filter};
 pub use index::Index;

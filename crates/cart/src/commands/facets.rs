@@ -40,7 +40,7 @@ pub(super) fn facet(text: &str) -> std::result::Result<Facet, String> {
 }
 
 /// Counts as a person reads them.
-pub(super) fn show(counts: &FacetCounts, output: &mut Output) -> Result<()> {
+pub(super) fn publish(counts: &FacetCounts, output: &mut Output) -> Result<()> {
     let more = counts.distinct.saturating_sub(counts.counts.len() as u64);
     let records = several(counts.records, "record");
     let title = output.faint(format_args!("{} ({records} have it)", shortened(&counts.field, 60)));

@@ -275,7 +275,7 @@ pub(crate) fn print(
         show_hit(rank, hit, output)?;
     }
     for counts in &results.facets {
-        facets::show(counts, output)?;
+        facets::publish(counts, output)?;
     }
     if let Some(explain) = &results.explain {
         show_explain(explain, output)?;

@@ -70,7 +70,7 @@ impl Facet {
         Self { field: field.into(), kind: FacetKind::Dates(unit), limit: usize::MAX }
     }
 
-    /// The most counts that are returned: the first of them. Default: 10 of [`values`](Self::values), all of the others.
+    /// The most counts that are returned: the first of them. Otherwise it is 10 of [`values`](Self::values), and all of the others.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self

@@ -8,6 +8,7 @@ pub(crate) mod facet;
 mod names;
 pub(crate) mod options;
 pub(crate) mod query;
+mod query_check;
 pub(crate) mod record;
 pub(crate) mod reports;
 pub(crate) mod results;

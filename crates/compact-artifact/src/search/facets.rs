@@ -9,7 +9,6 @@ use lexical_index::RowSet;
 use metadata_index::{Column, FieldValue, Filter};
 use serde_json::Value;
 
-use super::matched::live;
 use crate::api::error::Result;
 use crate::api::facet::{Facet, FacetCount, FacetCounts, FacetKind};
 use crate::state::{State, View};
@@ -29,7 +28,7 @@ struct Counted<'a> {
 pub(crate) fn values(state: &State, field: &str, filter: Option<&Filter>) -> Result<Vec<FacetCount>> {
     let rows = match filter {
         Some(filter) => state.matches(filter)?,
-        None => state.views.iter().map(live).collect(),
+        None => state.views.iter().map(View::live_rows).collect(),
     };
     let counted = counted(state, &rows, field, false)?;
     let count =
@@ -54,7 +53,7 @@ pub(super) fn count(state: &State, rows: &[RowSet], facet: &Facet) -> Result<Fac
         }
     };
     counts.truncate(facet.limit);
-    let records = counted.iter().map(|of| of.with_any).sum();
+    let records = counted.iter().map(|field| field.with_any).sum();
     let (least, greatest) = bounds(&counted, facet.kind)?;
     let whole = |value: &FieldValue| whole_value(state, &counted, field, value);
     Ok(FacetCounts {
@@ -115,9 +114,9 @@ fn most_frequent(state: &State, counted: &[Counted<'_>], facet: &Facet) -> Resul
 /// The values of all shards, in their order.
 fn united(counted: &[Counted<'_>]) -> Result<Vec<(FieldValue, u64)>> {
     let mut values: BTreeMap<FieldValue, u64> = BTreeMap::new();
-    for of in counted {
-        let mut counts = of.counts.iter();
-        of.view.shard.filters.each_value(&of.column, &mut |value| match counts.next() {
+    for field in counted {
+        let mut counts = field.counts.iter();
+        field.view.shard.filters.each_value(&field.column, &mut |value| match counts.next() {
             None | Some(0) => {}
             Some(&count) => *values.entry(value).or_default() += u64::from(count),
         })?;
@@ -127,10 +126,10 @@ fn united(counted: &[Counted<'_>]) -> Result<Vec<(FieldValue, u64)>> {
 
 /// Numbers by intervals so wide.
 fn intervals(counted: &[Counted<'_>], width: f64) -> (Vec<FacetCount>, u64) {
-    let of_each = |of: &Counted<'_>| {
-        let counts = of.counts[of.column.number_places()].iter();
+    let of_each = |field: &Counted<'_>| {
+        let counts = field.counts[field.column.number_places()].iter();
         let interval = |number: &f64| (number / width).floor();
-        of.column.numbers().iter().map(interval).zip(counts.copied()).collect::<Vec<_>>()
+        field.column.numbers().iter().map(interval).zip(counts.copied()).collect::<Vec<_>>()
     };
     let intervals = added_up(counted.iter().flat_map(of_each), f64::total_cmp);
     listed(intervals, |interval| number(interval * width))
@@ -171,14 +170,14 @@ fn number(number: f64) -> Option<Value> {
 /// The least and the greatest value that a facet of this kind looks at.
 fn bounds(counted: &[Counted<'_>], kind: FacetKind) -> Result<(Option<FieldValue>, Option<FieldValue>)> {
     let (mut least, mut greatest): (Option<FieldValue>, Option<FieldValue>) = (None, None);
-    for of in counted {
+    for field in counted {
         let mut range: Range<usize> = match kind {
-            FacetKind::Values => 0..of.counts.len(),
-            FacetKind::Histogram(_) => of.column.number_places(),
-            FacetKind::Dates(_) => of.column.date_places(),
+            FacetKind::Values => 0..field.counts.len(),
+            FacetKind::Histogram(_) => field.column.number_places(),
+            FacetKind::Dates(_) => field.column.date_places(),
         };
-        let is_there = |at: &usize| of.counts[*at] > 0;
-        let value = |at: usize| of.view.shard.filters.value_at(&of.column, at + 1);
+        let is_there = |at: &usize| field.counts[*at] > 0;
+        let value = |at: usize| field.view.shard.filters.value_at(&field.column, at + 1);
         let Some(first) = range.find(is_there) else { continue };
         let last = range.rfind(is_there).unwrap_or(first);
         let (first, last) = (value(first)?, value(last)?);
@@ -191,9 +190,9 @@ fn bounds(counted: &[Counted<'_>], kind: FacetKind) -> Result<(Option<FieldValue
 /// A value in JSON; of a long string, of which the index has the beginning, as a record has it.
 fn whole_value(state: &State, counted: &[Counted<'_>], field: &str, value: &FieldValue) -> Result<Value> {
     if value.is_cut() {
-        for of in counted {
-            let Some(row) = of.view.shard.filters.first_row(field, value, of.rows)? else { continue };
-            let metadata = state.metadata_of(&of.view.shard, row)?;
+        for found in counted {
+            let Some(row) = found.view.shard.filters.first_row(field, value, found.rows)? else { continue };
+            let metadata = state.metadata_of(&found.view.shard, row)?;
             if let Some(string) = value.find_in(field, &metadata) {
                 return Ok(Value::String(string));
             }

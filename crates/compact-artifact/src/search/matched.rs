@@ -19,7 +19,7 @@ impl Search<'_> {
     pub(super) fn matched(&mut self) -> Result<Matched> {
         let allowed: Vec<RowSet> = match &self.filter {
             Some(filter) => filter.to_vec(),
-            None => self.state.views.iter().map(live).collect(),
+            None => self.state.views.iter().map(View::live_rows).collect(),
         };
         if self.query.clauses.is_empty() {
             return Ok(Matched { rows: allowed, is_whole: true });
@@ -56,11 +56,4 @@ impl Search<'_> {
         }
         Ok(())
     }
-}
-
-/// The rows that are still there.
-pub(super) fn live(view: &View) -> RowSet {
-    let mut rows = RowSet::all_below(view.shard.rows);
-    rows -= view.dead.rows();
-    rows
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use block_format::{RecordId, Snapshot as Records};
+use lexical_index::RowSet;
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::dead::Dead;
@@ -47,6 +48,13 @@ impl View {
 
     pub(crate) fn live(&self) -> u64 {
         u64::from(self.shard.rows).saturating_sub(self.dead.len())
+    }
+
+    /// The rows that are still there.
+    pub(crate) fn live_rows(&self) -> RowSet {
+        let mut rows = RowSet::all_below(self.shard.rows);
+        rows -= self.dead.rows();
+        rows
     }
 
     /// Marks the rows of some records as dead.
