@@ -125,7 +125,6 @@ const PHRASES: &[(&str, &str)] = &[
     ("wait for it, or use `open_read_only`", "wait for it; commands that only read work meanwhile"),
     ("`open_read_only` serves", "commands that only read serve"),
     ("opened for reading; open the artifact with `Store::open` to write", "opened for reading"),
-    ("ask for more `candidates`", "--candidates asks for more"),
     ("; use `upsert` to replace it", "; --upsert replaces it"),
     ("an upsert of a record without a key; use `add`", "--upsert: a record without a key"),
     (". Name it in `options().space(…)`", ""),

@@ -30,8 +30,8 @@ impl Query {
             if self.depth() > most {
                 let found = self.depth();
                 let message = format!(
-                    "k and offset together: expected at most {most}, found {found}; near a vector, the best {most} are sorted: ask for more \
-                     `candidates`"
+                    "k and offset together: expected at most {most}, found {found}; near a vector, the best {most} are sorted, or as \
+                     many candidates as are asked for"
                 );
                 return Err(Error::invalid(message));
             }
