@@ -106,7 +106,6 @@ impl Column {
             self.places[*at as usize] = place;
             *at += 1;
         }
-        // Below an array of objects a row may have a value twice: alone and in an array.
         self.starts = starts;
     }
 
@@ -150,7 +149,7 @@ impl Column {
         for row in set {
             let mut last = 0;
             for &place in self.places_of(row) {
-                // A value that the row has twice counts once.
+                // Below an array of objects a row may have a value twice, alone and in an array: it counts once.
                 counts[place as usize] += u32::from(place != last);
                 last = place;
             }

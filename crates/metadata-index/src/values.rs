@@ -74,14 +74,8 @@ fn visit_tag<'a>(
     found: &mut dyn FnMut(ValueRows<'_, 'a>) -> Result<ControlFlow<()>>,
 ) -> Result<ControlFlow<()>> {
     let prefix_len = field_key(path, tag, false, &[]).len();
-    let mut runs = [false, true].map(|in_array| {
-        let entries = table.entries_from(&field_key(path, tag, in_array, start));
-        entries.map(|entries| Run { entries, prefix: field_key(path, tag, in_array, &[]), is_over: false })
-    });
-    let [Ok(alone), Ok(in_array)] = &mut runs else {
-        let [alone, in_array] = runs;
-        return alone.and(in_array).map(|_| ControlFlow::Continue(()));
-    };
+    let mut alone = Run::new(table, path, tag, false, start)?;
+    let mut in_array = Run::new(table, path, tag, true, start)?;
     let mut bytes = Vec::new();
     loop {
         let next = match (alone.peek()?, in_array.peek()?) {
@@ -111,6 +105,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    fn new(table: Table<'a>, path: &str, tag: Tag, in_array: bool, start: &[u8]) -> Result<Self> {
+        let entries = table.entries_from(&field_key(path, tag, in_array, start))?;
+        Ok(Self { entries, prefix: field_key(path, tag, in_array, &[]), is_over: false })
+    }
+
     /// The value of the next key.
     fn peek(&mut self) -> Result<Option<&[u8]>> {
         if self.is_over {
