@@ -43,7 +43,7 @@ pub(super) fn facet(text: &str) -> std::result::Result<Facet, String> {
 pub(super) fn publish(counts: &FacetCounts, output: &mut Output) -> Result<()> {
     let more = counts.distinct.saturating_sub(counts.counts.len() as u64);
     let records = several(counts.records, "record");
-    let title = output.faint(format_args!("{} ({records} have it)", shortened(&counts.field, 60)));
+    let title = output.faint(format_args!("{} (in {records})", shortened(&counts.field, 60)));
     output.line(format_args!("{title}"))?;
     for counted in &counts.counts {
         let value = counted.value.as_str().map_or_else(|| counted.value.to_string(), str::to_owned);

@@ -124,7 +124,7 @@ fn what_is_found_is_sorted_and_counted_by_fields() {
         json!([{"value": 1700, "count": 1}, {"value": 1900, "count": 2}])
     );
     let text = place.text("search a --facet lang --total -k 1");
-    assert!(text.contains("lang (3 records have it)") && text.contains("1 of 3 hits"), "{text}");
+    assert!(text.contains("lang (in 3 records)") && text.contains("1 of 3 hits"), "{text}");
     place.cart("search a --facet year:0").fails(2, &["expected a number above 0"]);
     place.cart("search a --sort year:up").fails(2, &["expected :asc or :desc"]);
     place.cart("search a --sort year --min-score 1").fails(2, &["min_score"]);
