@@ -24,7 +24,7 @@ impl Default for BuildOptions {
 impl BuildOptions {
     /// The defaults.
     pub fn new() -> Self {
-        Self { m: 16, ef_construction: 48, alpha: 1.1, seed: 0, graph_from: 2_000, workers: Workers::Pool }
+        Self { m: 16, ef_construction: 48, alpha: 1.1, seed: 0, graph_from: 10_000, workers: Workers::Pool }
     }
 
     /// How many neighbours a node has at most in the upper layers; in the lowest, which has nearly all links, it has twice as
@@ -58,7 +58,7 @@ impl BuildOptions {
     /// From how many vectors on there is a graph. Fewer take no time to build, and every search passes over all of them: over the signs of
     /// their codes, or over the high plane of calibrated ones, then over the whole codes of the best: twice
     /// [`ef_search`](crate::SearchOptions::ef_search) by their signs, and as many more as the errors of these call for, or `ef_search` by the plane.
-    /// Default: 2,000.
+    /// Default: 10,000.
     pub fn graph_from(mut self, vectors: usize) -> Self {
         self.graph_from = vectors;
         self

@@ -90,13 +90,15 @@ fn hits_are_shown_with_rank_score_key_snippet_metadata_and_time() {
 #[test]
 fn the_width_of_a_walk_and_the_way_around_it_reach_the_index() {
     let place = Place::new();
-    let number =
-        |i: u32, at: u32| f64::from((i * 16 + at).wrapping_mul(2_654_435_761) >> 16) / 65_536.0 - 0.5;
+    let number = |i: u32, at: u32| {
+        let mixed = (i * 16 + at).wrapping_mul(2_654_435_761);
+        f64::from((mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca6b) >> 16) / 65_536.0 - 0.5
+    };
     let line = |i| {
         let vector: Vec<f64> = (0..16).map(|at| number(i, at)).collect();
         format!("{}\n", json!({"key": format!("k{i}"), "text": "x", "vectors": {"v": vector}}))
     };
-    place.write("x.jsonl", (0..3000).map(line).collect::<Vec<_>>().concat());
+    place.write("x.jsonl", (0..11_000).map(line).collect::<Vec<_>>().concat());
     place.cart("add a x.jsonl --no-meaning").succeeds();
     let list = |option: &str| {
         place.json(&format!("search a --like k7 --explain {option}"))["explain"]["lists"][0].clone()

@@ -87,6 +87,8 @@ pub struct Options {
     /// `k1` and `b`.
     pub(crate) bm25: (f64, f64),
     pub(crate) fold_diacritics: Option<bool>,
+    /// See [`graph_from`](Self::graph_from).
+    pub(crate) graph_from: usize,
     pub(crate) steps: Steps,
 }
 
@@ -117,6 +119,7 @@ impl Default for Options {
             stop_words: true,
             bm25: (lexical_index::K1, lexical_index::B),
             fold_diacritics: None,
+            graph_from: 10_000,
             steps: Steps::default(),
         }
     }
@@ -315,6 +318,13 @@ impl Options {
     /// A pool to work in instead of one of the artifact's own.
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.store = self.store.pool(pool);
+        self
+    }
+
+    /// From how many vectors on an index that is sealed gets a graph. Fewer are all passed over, which misses fewer and needs no links:
+    /// more makes smaller indexes that are built faster and searched more slowly. Default: 10,000.
+    pub fn graph_from(mut self, vectors: usize) -> Self {
+        self.graph_from = vectors;
         self
     }
 

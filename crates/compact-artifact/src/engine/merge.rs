@@ -98,6 +98,7 @@ impl Engine {
                 merge_linked(
                     self.store.workers(),
                     &state.settings,
+                    self.options.graph_from,
                     output.covers.clone(),
                     &output.sources,
                     out,

@@ -69,15 +69,16 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
 }
 
 /// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. All of their bytes are verified before. Vectors
-/// are linked to graphs where there are enough of them.
+/// are linked to graphs where there are `graph_from` or more.
 pub(crate) fn merge_linked<W: Write + Send>(
     workers: &Workers,
     settings: &Settings,
+    graph_from: usize,
     covers: Range<u64>,
     sources: &[Source],
     out: W,
 ) -> Result<(W, u32)> {
-    workers.run(|divided| Merge::new(settings, sources, true, divided)?.write(covers, out))
+    workers.run(|divided| Merge::new(settings, sources, graph_from, divided)?.write(covers, out))
 }
 
 /// [`merge_linked`] without graphs, by the calling thread.
@@ -87,7 +88,7 @@ pub(crate) fn merge<W: Write + Send>(
     sources: &[Source],
     out: W,
 ) -> Result<(W, u32)> {
-    Merge::new(settings, sources, false, false)?.write(covers, out)
+    Merge::new(settings, sources, usize::MAX, false)?.write(covers, out)
 }
 
 /// Shards that are being merged.
@@ -96,18 +97,18 @@ struct Merge<'a> {
     sources: &'a [Source],
     /// What each row of each source becomes.
     renumbered: Vec<Vec<Option<u32>>>,
-    /// Whether vectors are linked.
-    graphs: bool,
+    /// From how many vectors on they are linked.
+    graph_from: usize,
     /// Whether the work is divided among the threads of the current rayon pool.
     divided: bool,
 }
 
 impl<'a> Merge<'a> {
-    fn new(settings: &'a Settings, sources: &'a [Source], graphs: bool, divided: bool) -> Result<Self> {
+    fn new(settings: &'a Settings, sources: &'a [Source], graph_from: usize, divided: bool) -> Result<Self> {
         sources.iter().try_for_each(|source| source.shard.check_all())?;
         let mut next = 0;
         let renumbered = sources.iter().map(|source| source.renumbered(&mut next)).collect();
-        Ok(Self { settings, sources, renumbered, graphs, divided })
+        Ok(Self { settings, sources, renumbered, graph_from, divided })
     }
 
     fn write<W: Write + Send>(&self, covers: Range<u64>, out: W) -> Result<(W, u32)> {
@@ -168,10 +169,7 @@ impl<'a> Merge<'a> {
 
     /// The vectors of one space, if a row that is left has any.
     fn write_vectors<W: Write>(&self, number: usize, writer: &mut ShardWriter<W>) -> Result<()> {
-        let mut options = BuildOptions::new().parallel(self.divided);
-        if !self.graphs {
-            options = options.graph_from(usize::MAX);
-        }
+        let options = BuildOptions::new().graph_from(self.graph_from).parallel(self.divided);
         let builder = Builder::new(options);
         let mut merge = builder.merge();
         let mut any = false;

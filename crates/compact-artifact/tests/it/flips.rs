@@ -13,7 +13,7 @@ use compact_artifact::{
 };
 use serde_json::json;
 
-/// So many that vectors get a graph.
+/// So many that vectors get a graph where `graph_from` is 2,000.
 const RECORDS: u32 = 2_100;
 
 fn options() -> Options {
@@ -22,6 +22,7 @@ fn options() -> Options {
         .maintenance(Maintenance::Manual)
         .seed(3)
         .precompute_similar(5)
+        .graph_from(2_000)
         .space("v", SpaceOptions::new(4, Metric::Cosine).originals(Originals::F16))
         .space("w", SpaceOptions::new(3, Metric::L2))
 }

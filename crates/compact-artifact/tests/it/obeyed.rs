@@ -324,6 +324,7 @@ fn documented_defaults_are_those_of_the_code() {
             "1 MiB, or 0 without the feature `cache`",
             "embedding_cache_bytes: 1048576",
         ),
+        (options, "pub fn graph_from(", "10,000", "graph_from: 10000"),
         (query, "pub fn k(", "10", "k: 10"),
         (query, "pub fn offset(", "0", "offset: 0"),
     ];

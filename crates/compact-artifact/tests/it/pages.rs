@@ -11,7 +11,7 @@ use serde_json::json;
 fn artifact(seed: u32, records: u32, originals: Originals) -> (tempfile::TempDir, CompactArtifact) {
     let temp = tempfile::tempdir().unwrap();
     let space = SpaceOptions::new(4, Metric::Cosine).originals(originals);
-    let artifact = Options::new().maintenance(Maintenance::Manual).space("v", space);
+    let artifact = Options::new().maintenance(Maintenance::Manual).graph_from(2_000).space("v", space);
     let artifact = artifact.create(temp.path().join("a")).unwrap();
     let number = |i: u32, of: u32| i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 20 & (of - 1);
     let record = |i: u32| {

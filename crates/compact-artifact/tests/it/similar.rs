@@ -260,7 +260,7 @@ fn a_salvaged_artifact_has_neighbours_again() {
 #[test]
 fn neighbours_through_a_graph_are_at_least_those_of_a_search() {
     let temp = tempfile::tempdir().unwrap();
-    let artifact = options().precompute_similar(10).create(temp.path().join("a")).unwrap();
+    let artifact = options().precompute_similar(10).graph_from(2_000).create(temp.path().join("a")).unwrap();
     artifact.add_batch((0..6_000).map(record)).unwrap();
     artifact.seal().unwrap();
     let (mut found, mut searched) = (0, 0);

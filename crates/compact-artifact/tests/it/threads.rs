@@ -10,7 +10,10 @@ use compact_artifact::{CompactArtifact, Maintenance, Metric, Options, Query, Rec
 fn work(options: Options) {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
-    let artifact = options.maintenance(Maintenance::Manual).space("v", SpaceOptions::new(4, Metric::L2));
+    let artifact = options
+        .maintenance(Maintenance::Manual)
+        .graph_from(2_000)
+        .space("v", SpaceOptions::new(4, Metric::L2));
     let artifact = artifact.create(&path).unwrap();
     let record = |i: u32| {
         let text = format!("record {i} {}", "some filler text ".repeat(8));

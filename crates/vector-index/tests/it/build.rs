@@ -6,7 +6,7 @@ use crate::data::*;
 
 fn bytes_with(threads: usize, codes: Codes) -> Vec<u8> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let built = pool.install(|| Builder::new(BuildOptions::new()).build(codes)).unwrap();
+    let built = pool.install(|| Builder::new(BuildOptions::new().graph_from(0)).build(codes)).unwrap();
     built.to_bytes().unwrap().as_ref().to_vec()
 }
 
@@ -22,8 +22,13 @@ fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
 #[test]
 fn another_seed_gives_another_graph() {
     let codes = codes(Metric::Cosine, 24, &vectors(1, 3_000, 24));
-    let bytes =
-        |seed| Builder::new(BuildOptions::new().seed(seed)).build(codes.clone()).unwrap().to_bytes().unwrap();
+    let bytes = |seed| {
+        Builder::new(BuildOptions::new().graph_from(0).seed(seed))
+            .build(codes.clone())
+            .unwrap()
+            .to_bytes()
+            .unwrap()
+    };
     assert!(bytes(0).as_ref() != bytes(1).as_ref());
 }
 
@@ -95,7 +100,7 @@ fn few_vectors_get_no_graph_and_are_found_exactly() {
 fn a_build_tells_how_far_it_is_and_can_be_stopped() {
     let codes = codes(Metric::Cosine, 16, &vectors(8, 4_000, 16));
     let mut seen = Vec::new();
-    Builder::new(BuildOptions::new())
+    Builder::new(BuildOptions::new().graph_from(0))
         .build_with(codes.clone(), |progress| {
             seen.push(progress.done);
             assert_eq!(progress.total, 4_000);
@@ -106,7 +111,7 @@ fn a_build_tells_how_far_it_is_and_can_be_stopped() {
     let stop = |progress: Progress| {
         if progress.done > 1_000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let error = Builder::new(BuildOptions::new()).build_with(codes, stop).unwrap_err();
+    let error = Builder::new(BuildOptions::new().graph_from(0)).build_with(codes, stop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 

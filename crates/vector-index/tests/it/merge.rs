@@ -30,7 +30,7 @@ fn mean_recall(index: &Index<AlignedBytes>, all: &[f32], allowed: impl Fn(u32) -
 fn a_batch_added_to_an_index_is_found_like_what_was_there() {
     let all = vectors(30, 12_000, DIMENSION);
     let (old, new) = all.split_at(9_000 * DIMENSION);
-    let builder = Builder::new(BuildOptions::new());
+    let builder = Builder::new(BuildOptions::new().graph_from(2_000));
     let base = opened(builder.build(part(0, old)).unwrap());
     let new = part(9_000, new);
     let mut merge = builder.merge();
@@ -53,7 +53,7 @@ fn a_batch_added_to_an_index_is_found_like_what_was_there() {
 #[test]
 fn several_indexes_become_one_without_the_deleted() {
     let all = vectors(31, 9_000, DIMENSION);
-    let builder = Builder::new(BuildOptions::new());
+    let builder = Builder::new(BuildOptions::new().graph_from(2_000));
     let parts: Vec<_> = [(0, 4_000), (4_000, 7_000), (7_000, 9_000)]
         .into_iter()
         .map(|(from, to)| opened(builder.build(part(0, &all[from * DIMENSION..to * DIMENSION])).unwrap()))
@@ -88,7 +88,7 @@ fn merging_nothing_two_vectors_for_a_row_or_other_kinds_of_codes_is_an_error() {
 
 #[test]
 fn a_merge_of_everything_deleted_is_an_empty_index() {
-    let builder = Builder::new(BuildOptions::new());
+    let builder = Builder::new(BuildOptions::new().graph_from(2_000));
     let base = opened(builder.build(part(0, &vectors(34, 3_000, DIMENSION))).unwrap());
     let mut merge = builder.merge();
     merge.add_index(&base, |_| None).unwrap();
