@@ -148,7 +148,11 @@ impl Salvage {
 
     fn open(&self, name: FileName) -> Result<Option<Source>> {
         let path = self.directory.path(name);
-        let Ok(file) = self.directory.open(name, Access::Read) else { return Ok(None) };
+        let file = match self.directory.open(name, Access::Read) {
+            Ok(file) => file,
+            Err(e) if e.is_io() => return Err(e),
+            Err(_) => return Ok(None),
+        };
         let len = file_len(&*file, &path)?;
         Ok(Some(Source::file(&path, len, file)))
     }
@@ -178,7 +182,11 @@ impl Salvage {
                     }
                 }
                 BlockKind::Commit => {
-                    let raw = file.read(place).map(|(_, raw)| raw).unwrap_or_default();
+                    let raw = match file.read(place) {
+                        Ok((_, raw)) => raw,
+                        Err(e) if e.is_io() => return Err(e),
+                        Err(_) => Vec::default(),
+                    };
                     if let Ok(payload) = <&[u8; COMMIT_LEN]>::try_from(&raw[..]) {
                         let commit = Commit::decode(payload);
                         let start = offset.saturating_sub(commit.covered_len);

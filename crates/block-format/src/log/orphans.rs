@@ -25,7 +25,11 @@ pub(crate) fn check_orphans(
             continue;
         }
         let path = directory.path(name);
-        let Ok(file) = directory.open(name, Access::Read) else { continue };
+        let file = match directory.open(name, Access::Read) {
+            Ok(file) => file,
+            Err(e) if e.is_io() => return Err(e),
+            Err(_) => continue,
+        };
         let len = file_len(&*file, &path)?;
         if len < FILE_HEADER_LEN as u64 {
             continue;

@@ -99,8 +99,9 @@ impl Recovery {
                     self.report.damage.push(Damage::new(message).in_shard(part.tag()));
                     self.report.shards_rebuilt += 1;
                     // Without tombstones nobody knows which of its vectors are old.
-                    self.rescued
-                        .extend(tombstones.and_then(|dead| Rescued::open(part, dead, &self.state.settings)));
+                    if let Some(dead) = tombstones {
+                        self.rescued.extend(Rescued::open(part, dead, &self.state.settings)?);
+                    }
                 }
             }
         }

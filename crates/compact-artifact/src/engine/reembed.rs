@@ -80,8 +80,12 @@ impl Engine {
         }
         let (mut texts, mut bytes): (Vec<(RecordId, String)>, usize) = (Vec::new(), 0);
         for stored in state.records.records_from(RecordId(0)) {
-            // What is damaged was counted.
-            let Ok(stored) = stored else { continue };
+            let stored = match stored.map_err(Error::from) {
+                Ok(stored) => stored,
+                // It was counted; or it was sound before, and is among those that are left.
+                Err(e) if e.kind() == ErrorKind::Damaged => continue,
+                Err(e) => return Err(e),
+            };
             let id = stored.id();
             if !lacking.contains(id.0) {
                 continue;
@@ -99,7 +103,6 @@ impl Engine {
             }
         }
         self.embed_some(number, &texts, &mut report)?;
-        report.left = 0;
         Ok(report)
     }
 

@@ -9,6 +9,7 @@ use super::ids::Ids;
 use super::layout::{self, SectionKind};
 use super::reader::verified_ids;
 use super::section::{Bytes, Section, Vectors, open_vectors};
+use crate::api::error::{ErrorKind, Result};
 use crate::format::settings::Settings;
 
 /// The vectors of a damaged shard, by the ids of their records.
@@ -22,12 +23,19 @@ pub(crate) struct Rescued {
 
 impl Rescued {
     /// The vectors in a part that is not a shard as a whole, if its ids are sound. Rows in `dead` are of no use.
-    pub(crate) fn open(part: &Arc<Part>, dead: RoaringBitmap, settings: &Settings) -> Option<Self> {
-        let bytes = Bytes::of_part(part).ok()?;
+    pub(crate) fn open(part: &Arc<Part>, dead: RoaringBitmap, settings: &Settings) -> Result<Option<Self>> {
+        match Bytes::of_part(part) {
+            Ok(bytes) => Ok(Self::of_bytes(&bytes, part.tag(), dead, settings)),
+            Err(e) if e.kind() == ErrorKind::Damaged => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn of_bytes(bytes: &Bytes, number: u64, dead: RoaringBitmap, settings: &Settings) -> Option<Self> {
         let (trailer, entries) = layout::decode(bytes.all()).ok()?;
-        let ids = Section::find(&bytes, &entries, SectionKind::Ids, 0)?;
+        let ids = Section::find(bytes, &entries, SectionKind::Ids, 0)?;
         verified_ids(&ids, trailer.rows).ok()?;
-        let (vectors, _) = open_vectors(&bytes, &entries, trailer.rows, part.tag(), settings);
+        let (vectors, _) = open_vectors(bytes, &entries, trailer.rows, number, settings);
         Some(Self { ids, rows: trailer.rows, dead, vectors })
     }
 
