@@ -8,14 +8,18 @@ use wire::Bytes;
 use crate::bm25::{Constants, Saturation};
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
-use crate::part::{Columns, Part, PartRef, Terms, write_in_passes};
+use crate::part::{Columns, Part, PartRef, Terms, write_buffered, write_in_passes};
 use crate::postings::{Cursor, NONE, Postings, Weigh};
+
+/// Longer parts together are written in passes.
+const IN_PASSES: usize = 4 << 20;
 
 /// Writes a part of all records of `parts` that are not deleted, in their order: rows are counted on from part to part.
 ///
-/// The parts must have the same analyzer and positions, and the same fields, or some only the first of those that others have. All their bytes are verified by [`Bytes::check`] before any is used; then
-/// they are read once for each section of the new part; in
-/// memory are a bit for each row, and the postings of one term at a time.
+/// Of more than 4 MiB of parts only the postings of one term at a time are in memory, and a bit for each row: they are read once for each section of
+/// the new part. Of fewer, the whole new part is.
+///
+/// The parts must have the same analyzer and positions, and the same fields, or some only the first of those that others have. All their bytes are verified by [`Bytes::check`] before any is used.
 pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RowSet>)], out: impl Write) -> Result<()> {
     let header = |part: &Part<B>| part.as_part_ref().header().clone();
     let most_fields = parts.iter().map(|(part, _)| header(part)).max_by_key(|header| header.fields.len());
@@ -36,6 +40,9 @@ pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RowSet>)], out: impl Write) -
             next.ok_or_else(|| Error::invalid("parts of more than 2^32 records in all cannot be merged"))?;
     }
     let columns = MergedColumns::new(&inputs, base, first.fields.len())?;
+    if parts.iter().map(|(part, _)| part.len_bytes()).sum::<usize>() <= IN_PASSES {
+        return write_buffered(out, first.analyzer, &first.fields, &columns, &mut MergedTerms::new(&inputs)?);
+    }
     write_in_passes(out, first.analyzer, &first.fields, &columns, || MergedTerms::new(&inputs))
 }
 

@@ -77,7 +77,8 @@ pub struct MemoryStats {
     pub tail_bytes: u64,
     /// Heap of sealed indexes that were read into memory, because they could not be mapped or were not to be.
     pub unmapped_bytes: u64,
-    /// Heap of what finds blocks of records in logs and in files that are not mapped, and of the numbers of deleted records.
+    /// Heap of what finds blocks of records in logs and in files that are not mapped, of the numbers of deleted records, and of stems of words that are
+    /// remembered.
     pub tables_bytes: u64,
     /// Decoded blocks that are kept.
     pub block_cache_bytes: u64,

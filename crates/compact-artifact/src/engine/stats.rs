@@ -34,7 +34,9 @@ impl Engine {
         MemoryStats {
             tail_bytes: state.tail().map(|view| view.shard.byte_len).sum(),
             unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum::<u64>() + neighbours.sum::<u64>(),
-            tables_bytes: state.records.heap_bytes() + dead_rows.sum::<u64>(),
+            tables_bytes: state.records.heap_bytes()
+                + dead_rows.sum::<u64>()
+                + state.settings.analyzer.memory_bytes() as u64,
             block_cache_bytes: blocks.bytes,
             result_cache_bytes: self.resources.kept_bytes(),
             column_bytes: state.views.iter().map(|view| view.shard.column_bytes()).sum(),

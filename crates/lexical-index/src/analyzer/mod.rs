@@ -2,13 +2,16 @@
 
 mod common_words;
 mod fold;
+mod known_stems;
 mod language;
 mod words;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Mutex;
 
+use self::known_stems::KnownStems;
 pub use self::language::Language;
 use self::language::{Apostrophe, Stemmer};
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +46,8 @@ pub struct Analyzer {
     common_elisions: bool,
     stemmer: Option<(Language, Stemmer)>,
     stop_words: Option<(Language, HashSet<String>)>,
+    /// Between one index in memory and the next.
+    known_stems: Mutex<KnownStems>,
 }
 
 /// A word of a text as the index has it.
@@ -56,15 +61,23 @@ pub struct Token {
     pub position: u32,
 }
 
-/// Room for the steps from a word to its terms.
+/// Room for the steps from a word to its terms, of one analyzer.
 #[derive(Debug, Default)]
-struct Scratch {
+pub(crate) struct Scratch {
     /// In one case, with diacritics.
     cased: String,
     /// Without diacritics.
     plain: String,
     terms: [String; MAX_FORMS],
     count: usize,
+    stems: KnownStems,
+}
+
+impl Scratch {
+    /// Heap in bytes that is kept from word to word.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.stems.memory_bytes()
+    }
 }
 
 /// The most terms of a word: the stem, the stem of the word without diacritics, that of the word spelled otherwise.
@@ -79,7 +92,13 @@ impl Default for Analyzer {
 impl Analyzer {
     /// Words in one case, nothing else: `É` is not `E`, and nothing is left out.
     pub fn new() -> Self {
-        Self { fold_diacritics: false, common_elisions: false, stemmer: None, stop_words: None }
+        Self {
+            fold_diacritics: false,
+            common_elisions: false,
+            stemmer: None,
+            stop_words: None,
+            known_stems: Mutex::default(),
+        }
     }
 
     /// Takes marks off letters: `é` is found by `e`, and pointed Hebrew and Arabic by unpointed; `æ`, `œ`, `ø`, `đ`, `ł` and the like
@@ -104,6 +123,7 @@ impl Analyzer {
     /// Reduces words to their stems (Snowball), and treats apostrophes as the language does. Needs the feature `stemmers`.
     pub fn stem(mut self, language: Language) -> Result<Self> {
         self.stemmer = Some((language, Stemmer::new(language)?));
+        self.known_stems = Mutex::default();
         Ok(self.refold_stop_words())
     }
 
@@ -169,11 +189,20 @@ impl Analyzer {
 
     /// Calls `found` with term, place and position of every token; several times in a row with one position where a word has several
     /// terms, which differ. Nothing is allocated for each.
-    pub(crate) fn each_token(&self, text: &str, mut found: impl FnMut(&str, Range<usize>, u32)) {
-        let mut scratch = Scratch::default();
+    pub(crate) fn each_token(&self, text: &str, found: impl FnMut(&str, Range<usize>, u32)) {
+        self.each_token_in(text, &mut Scratch::default(), found);
+    }
+
+    /// [`each_token`](Self::each_token), for many texts, of whose words the stems are remembered.
+    pub(crate) fn each_token_in(
+        &self,
+        text: &str,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(&str, Range<usize>, u32),
+    ) {
         let mut position = 0u32;
         words::words(text, self.elisions(), |range| {
-            self.analyze(truncate(&text[range.clone()], MAX_WORD_LEN), &mut scratch);
+            self.analyze(truncate(&text[range.clone()], MAX_WORD_LEN), scratch);
             for term in &scratch.terms[..scratch.count] {
                 found(term, range.clone(), position);
             }
@@ -237,6 +266,26 @@ impl Analyzer {
         words::words(text, self.elisions(), found);
     }
 
+    /// Room for the words of many texts, with the stems that are known from others.
+    pub(crate) fn scratch(&self) -> Scratch {
+        let stems = self.known_stems.lock().map(|mut known| std::mem::take(&mut *known));
+        Scratch { stems: stems.unwrap_or_default(), ..Scratch::default() }
+    }
+
+    /// Keeps the stems for the next who asks.
+    pub(crate) fn give_back(&self, scratch: Scratch) {
+        if let Ok(mut known) = self.known_stems.lock()
+            && known.memory_bytes() < scratch.memory_bytes()
+        {
+            *known = scratch.stems;
+        }
+    }
+
+    /// Heap in bytes of the stems that it remembers: of 4,096 words at most, below 1 MiB.
+    pub fn memory_bytes(&self) -> usize {
+        self.known_stems.lock().map_or(0, |known| known.memory_bytes())
+    }
+
     fn elisions(&self) -> &'static [&'static str] {
         language::elisions(self.language(), self.common_elisions)
     }
@@ -263,7 +312,8 @@ impl Analyzer {
         }
         match &self.stemmer {
             Some((_, stemmer)) => {
-                put_term(&mut scratch.terms, &mut scratch.count, &stemmer.stem(&scratch.cased));
+                let Scratch { cased, terms, count, stems, .. } = scratch;
+                put_term(terms, count, stems.stem(stemmer, cased));
             }
             None => {
                 cased.truncate(MAX_TERM_LEN);
@@ -273,7 +323,7 @@ impl Analyzer {
     }
 
     fn analyze_any(&self, word: &str, scratch: &mut Scratch) {
-        let Scratch { cased, plain, terms, count } = scratch;
+        let Scratch { cased, plain, terms, count, .. } = scratch;
         self.fold(word, cased, plain);
         if self.is_stop_word(plain) {
             return;

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::chain::ChainReader;
 use super::places::PlaceTable;
 use super::term::{List, Occurrences, Term};
-use crate::analyzer::Analyzer;
+use crate::analyzer::{Analyzer, Scratch};
 use crate::bm25::LONG;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{self, Fields};
@@ -47,6 +47,7 @@ pub struct MemoryIndex {
     keys: Vec<u8>,
     /// The chains of all terms.
     pool: Vec<u8>,
+    scratch: Scratch,
 }
 
 /// The lengths of one field.
@@ -63,6 +64,7 @@ impl MemoryIndex {
     pub fn new(analyzer: Arc<Analyzer>, fields: &[&str], positions: bool) -> Result<Self> {
         let fields = Fields::new(fields, positions)?;
         let columns = fields.names().map(|_| Column::default()).collect();
+        let scratch = analyzer.scratch();
         Ok(Self {
             analyzer,
             fields,
@@ -74,6 +76,7 @@ impl MemoryIndex {
             lists: Vec::new(),
             keys: Vec::new(),
             pool: Vec::new(),
+            scratch,
         })
     }
 
@@ -84,18 +87,19 @@ impl MemoryIndex {
         for column in &mut self.columns {
             column.bytes.push(0);
         }
-        let analyzer = Arc::clone(&self.analyzer);
+        let (analyzer, mut scratch) = (Arc::clone(&self.analyzer), std::mem::take(&mut self.scratch));
         for (i, &(field, text)) in texts.iter().enumerate() {
             let earlier = texts[..i].iter().filter(|&&(other, _)| other == field);
             let start = earlier.map(|(_, text)| text.len() + 1).sum::<usize>();
             let start = u32::try_from(start).unwrap_or(u32::MAX);
             let (mut tokens, mut last) = (0, None);
-            analyzer.each_token(text, |term, _, position| {
+            analyzer.each_token_in(text, &mut scratch, |term, _, position| {
                 tokens += u32::from(last.replace(position) != Some(position));
                 self.count(field, term.as_bytes(), row, start.saturating_add(position));
             });
             self.columns[field].add(row, tokens);
         }
+        self.scratch = scratch;
         self.rows += 1;
         Ok(row)
     }
@@ -124,6 +128,7 @@ impl MemoryIndex {
             + self.lists.capacity() * size_of::<List>()
             + self.keys.capacity()
             + self.pool.capacity()
+            + self.scratch.memory_bytes()
             + self.columns.iter().map(columns).sum::<usize>()
     }
 
@@ -211,6 +216,12 @@ impl MemoryIndex {
             }
             column.tokens = tokens;
         }
+    }
+}
+
+impl Drop for MemoryIndex {
+    fn drop(&mut self) {
+        self.analyzer.give_back(std::mem::take(&mut self.scratch));
     }
 }
 
