@@ -4,10 +4,12 @@ use std::fmt;
 
 /// The number of a record: given out in order from 0, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RecordId(pub u64);
 
 /// The number of a commit: 0 is the empty artifact, each commit is one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CommitSeq(pub u64);
 
 /// The number of a file in its artifact: unique over all kinds of files, given out in order, never reused.

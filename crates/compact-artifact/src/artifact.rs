@@ -32,10 +32,24 @@ use crate::snapshot::Snapshot;
 ///
 /// All calls take `&self` and may come from many threads at once. Calls that read see the newest commit; to see one commit for several
 /// calls, take a [`Snapshot`].
-#[derive(Debug)]
+///
+/// It is a handle: clones are the same artifact, cheap to make and to hand to other threads. The last one that is dropped lets go of it.
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, ErrorKind};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// let artifact = CompactArtifact::create(temp.path().join("a"))?;
+/// let theirs = artifact.clone();
+/// std::thread::spawn(move || theirs.add_text("a note")).join().expect("no panic")?;
+/// assert_eq!(artifact.len(), 1);
+/// artifact.close()?; // the clone is gone, so that this is the last handle
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
 pub struct CompactArtifact {
     engine: Arc<Engine>,
-    worker: Option<Worker>,
+    worker: Arc<Option<Worker>>,
 }
 
 impl CompactArtifact {
@@ -276,7 +290,7 @@ impl CompactArtifact {
     }
 
     /// See [`Snapshot::get_many`].
-    pub fn get_many(&self, ids: &[RecordId]) -> Vec<Result<Option<Entry>>> {
+    pub fn get_many(&self, ids: &[RecordId]) -> Result<Vec<Option<Entry>>> {
         self.snapshot().get_many(ids)
     }
 
@@ -394,19 +408,25 @@ impl CompactArtifact {
     /// is quick then.
     ///
     /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers. So does what is left after an error
-    /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before.
-    pub fn close(mut self) -> Result<()> {
-        self.stop_worker();
-        Engine::close(self.engine)
+    /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before, or there is another handle, a clone. That one then
+    /// goes on as before, and the last one closes; what was acknowledged is on disk by then. A reader has nothing to close.
+    pub fn close(self) -> Result<()> {
+        match Arc::into_inner(self.worker) {
+            Some(worker) => {
+                drop(worker);
+                Engine::close(self.engine)
+            }
+            None => self.engine.refuse_to_close(),
+        }
     }
 
     /// Removes the artifact: the files that the format gives names to, and no others. The directory goes as well if [`create`](Self::create)
     /// of this very value made it, and nothing else is in it.
     ///
-    /// For undoing a creation after which something else failed. There may be no batch writer. A reader that has the artifact open can
+    /// For undoing a creation after which something else failed. There may be no batch writer and no other handle. A reader that has the artifact open can
     /// go on reading.
-    pub fn destroy(mut self) -> Result<()> {
-        self.stop_worker();
+    pub fn destroy(self) -> Result<()> {
+        drop(self.worker);
         Engine::destroy(self.engine)
     }
 
@@ -416,7 +436,7 @@ impl CompactArtifact {
     ) -> Result<Self> {
         let engine = Arc::new(Engine::create(options, create)?);
         match Worker::start_if_wanted(&engine) {
-            Ok(worker) => Ok(Self { engine, worker }),
+            Ok(worker) => Ok(Self { engine, worker: Arc::new(worker) }),
             Err(e) => {
                 let _ = Engine::destroy(engine); // the error that is returned says why
                 Err(e)
@@ -431,11 +451,7 @@ impl CompactArtifact {
     ) -> Result<Self> {
         let engine = Arc::new(Engine::open(options, mode, open)?);
         let worker = Worker::start_if_wanted(&engine)?;
-        Ok(Self { engine, worker })
-    }
-
-    fn stop_worker(&mut self) {
-        drop(self.worker.take());
+        Ok(Self { engine, worker: Arc::new(worker) })
     }
 }
 

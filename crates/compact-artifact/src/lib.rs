@@ -93,6 +93,7 @@ pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};
 pub use api::facet::{Facet, FacetCount, FacetCounts, Order, Total};
 pub use api::options::{Maintenance, Options};
+pub use api::patch::MetadataPatch;
 pub use api::query::{Clause, Fusion, Query};
 pub use api::record::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
 #[cfg(feature = "embedder")]

@@ -21,6 +21,8 @@ pub enum Step {
     WriteSettingsTwice,
     /// A number of a shard is never used again.
     NumberOnce,
+    /// Metadata that were replaced stay until the newer row of their record is on disk.
+    KeepReplacedMetadata,
 }
 
 #[cfg(feature = "testing")]
@@ -34,6 +36,7 @@ impl Step {
         Self::CompareWithRecords,
         Self::WriteSettingsTwice,
         Self::NumberOnce,
+        Self::KeepReplacedMetadata,
     ];
 }
 

@@ -12,7 +12,7 @@ use crate::api::error::{Error, Result};
 use crate::api::facet::FacetCount;
 use crate::api::query::Query;
 use crate::api::results::SearchResults;
-use crate::format::record::{self, Kind};
+use crate::format::record;
 use crate::search::{self, SearchResources};
 use crate::state::State;
 
@@ -74,17 +74,10 @@ impl Snapshot {
         self.state.id_of_key(key)
     }
 
-    /// Records, in the order asked for; each block of them is decoded once.
-    pub fn get_many(&self, ids: &[RecordId]) -> Vec<Result<Option<Entry>>> {
-        let known = |id: RecordId| self.state.locate(id).is_some();
-        let found = self.state.records.get_many(ids);
-        ids.iter()
-            .zip(found)
-            .map(|(&id, record)| match record? {
-                Some(record) if known(id) => record::entry(record).map(Some),
-                _ => Ok(None),
-            })
-            .collect()
+    /// Records, in the order asked for, `None` for those that were deleted or never were; each block of them is decoded once. An error: one of them is
+    /// damaged; [`get`](Self::get) says of each whether it is that one.
+    pub fn get_many(&self, ids: &[RecordId]) -> Result<Vec<Option<Entry>>> {
+        self.state.entries(ids).into_iter().collect()
     }
 
     /// All records, in the order of their ids. An error stands for the records of one damaged block; the iteration goes on behind it.
@@ -94,10 +87,11 @@ impl Snapshot {
 
     /// Like [`records`](Self::records), beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> impl Iterator<Item = Result<Entry>> + use<> {
-        self.state.records.records_from(id).filter_map(|record| match record.map_err(Error::from) {
+        let state = self.state.clone();
+        self.state.records.records_from(id).filter_map(move |record| match record.map_err(Error::from) {
             Ok(record) => match record::decode(record) {
-                Ok((Kind::Embeddings, _)) => None,
-                decoded => Some(decoded.map(|(_, entry)| entry)),
+                Ok((kind, _)) if !kind.is_record() => None,
+                decoded => Some(decoded.and_then(|(_, entry)| state.with_newest_metadata(entry))),
             },
             Err(e) => Some(Err(e)),
         })
@@ -121,7 +115,7 @@ impl Snapshot {
         let (this, pieces) = (self.clone(), ids.len().div_ceil(AT_ONCE));
         Ok((0..pieces).flat_map(move |piece| {
             let ids = ids.chunks(AT_ONCE).nth(piece).unwrap_or_default();
-            this.get_many(ids).into_iter().filter_map(Result::transpose)
+            this.state.entries(ids).into_iter().filter_map(Result::transpose)
         }))
     }
 

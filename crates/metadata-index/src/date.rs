@@ -34,6 +34,15 @@ impl Date {
         point(text).map(|point| Self { text: text.to_owned(), point })
     }
 
+    /// A point in time by its seconds since 1970 UTC and nanoseconds; `None` outside of the years 0000 to 9999.
+    pub(crate) fn new(seconds: i64, nanos: u32) -> Option<Self> {
+        const YEARS: std::ops::Range<i64> = -719_528 * DAY..2_932_897 * DAY;
+        let digits = format!("{nanos:09}");
+        let fraction = digits.trim_end_matches('0').as_bytes().to_vec();
+        let point = Point { seconds, is_leap: false, fraction };
+        YEARS.contains(&seconds).then(|| Self { text: point.text(), point })
+    }
+
     pub(crate) fn point(&self) -> &Point {
         &self.point
     }

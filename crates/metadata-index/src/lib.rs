@@ -57,6 +57,7 @@ mod fields;
 mod filter;
 mod filter_json;
 mod index;
+mod instants;
 pub mod json;
 mod layout;
 mod long_strings;

@@ -3,6 +3,7 @@
 use block_format::{CommitSeq, Durability, RecordId};
 use metadata_index::Filter;
 
+use crate::api::patch::MetadataPatch;
 use crate::api::record::Record;
 
 /// Changes that are made together: all of them, or none.
@@ -29,7 +30,17 @@ pub(crate) enum Op {
     Delete(RecordId),
     DeleteKey(String),
     DeleteWhere(Filter),
+    Update { target: Target, patch: MetadataPatch },
     Embed { id: RecordId, space: String, vector: Vec<f32> },
+    RemoveEmbedding { id: RecordId, space: String },
+}
+
+/// Which records are updated.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Id(RecordId),
+    Key(String),
+    Where(Filter),
 }
 
 impl Batch {
@@ -44,7 +55,10 @@ impl Batch {
         self.with(Op::Put { record, replace: false })
     }
 
-    /// Adds a record in the place of the one with its key, if there is one; it gets a new id.
+    /// Adds a record in the place of the one with its key, if there is one; it gets a new id. Nothing of the old record is kept but this: a record with
+    /// the same content and fields keeps its embeddings in spaces in which the new one has none. Where the content differs and the old record
+    /// has such an embedding, the upsert is refused by an error of kind [`WouldLoseEmbedding`](crate::ErrorKind::WouldLoseEmbedding): the vector may not
+    /// fit what is stored now, and nobody said that it may go. To let it go, delete the key in the same batch, before.
     pub fn upsert(self, record: Record) -> Self {
         self.with(Op::Put { record, replace: true })
     }
@@ -62,6 +76,44 @@ impl Batch {
     /// Deletes all records that the filter lets through when the batch is committed, those of the batch itself not included.
     pub fn delete_where(self, filter: Filter) -> Self {
         self.with(Op::DeleteWhere(filter))
+    }
+
+    /// Changes the metadata of a record, which keeps its id, key, content, fields and embeddings; that there is none is no error. Records of the batch itself
+    /// cannot be changed.
+    ///
+    /// ```
+    /// # use compact_artifact::{Batch, CompactArtifact, Filter, Record};
+    /// use serde_json::json;
+    ///
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// # let id = artifact.add(Record::text("a").metadata(json!({"seen": 1})))?;
+    /// # artifact.add(Record::text("b").key("note"))?;
+    /// let batch = Batch::new().update(id, json!({"seen": 2})).update_key("note", json!({"seen": 1}));
+    /// assert_eq!(artifact.write(batch)?.updated, 2);
+    /// assert_eq!(artifact.count(&Filter::field("seen").exists())?, 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn update(self, id: RecordId, patch: impl Into<MetadataPatch>) -> Self {
+        self.with(Op::Update { target: Target::Id(id), patch: patch.into() })
+    }
+
+    /// Changes the metadata of the record with this key: see [`update`](Self::update).
+    pub fn update_key(self, key: impl Into<String>, patch: impl Into<MetadataPatch>) -> Self {
+        self.with(Op::Update { target: Target::Key(key.into()), patch: patch.into() })
+    }
+
+    /// Changes the metadata of all records that the filter lets through when the batch is committed, whatever else the batch does: see
+    /// [`update`](Self::update). They are indexed again, so that at most 128 MiB of texts can be changed at once: an error of kind
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) if they have more.
+    pub fn update_where(self, filter: Filter, patch: impl Into<MetadataPatch>) -> Self {
+        self.with(Op::Update { target: Target::Where(filter), patch: patch.into() })
+    }
+
+    /// Takes the embedding away that a record has in a space; that it has none is no error.
+    pub fn remove_embedding(self, id: RecordId, space: impl Into<String>) -> Self {
+        self.with(Op::RemoveEmbedding { id, space: space.into() })
     }
 
     /// Gives a record that is there already an embedding, in the place of the one that it has in this space.
@@ -103,20 +155,11 @@ impl FromIterator<Record> for Batch {
 #[non_exhaustive]
 pub struct Receipt {
     /// The commit; other batches may share it.
-    #[serde(serialize_with = "seq")]
     pub seq: CommitSeq,
     /// The ids of the records that were added or upserted, in the order of the batch.
-    #[serde(serialize_with = "ids")]
     pub ids: Vec<RecordId>,
     /// How many records were deleted; one that an upsert replaced does not count.
     pub deleted: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
-fn seq<S: serde::Serializer>(seq: &CommitSeq, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(seq.0)
-}
-
-fn ids<S: serde::Serializer>(ids: &[RecordId], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(ids.iter().map(|id| id.0))
+    /// How many records got other metadata.
+    pub updated: u64,
 }

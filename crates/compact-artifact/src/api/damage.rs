@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use block_format::RecordId;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::api::error::Error;
 
@@ -23,7 +23,7 @@ pub struct Damage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Range<u64>>,
     /// Ids of records of which some may be lost with it; `None`: none are.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "ids")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<Range<RecordId>>,
     /// The number of the shard that it is in: a part of the index, which is made anew from records where they hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,11 +33,6 @@ pub struct Damage {
     pub space: Option<String>,
     /// What does not hold, and where: a sentence for people.
     pub message: String,
-}
-
-#[expect(clippy::ref_option, reason = "what serde calls it with")]
-fn ids<S: Serializer>(ids: &Option<Range<RecordId>>, serializer: S) -> Result<S::Ok, S::Error> {
-    ids.as_ref().map(|ids| ids.start.0..ids.end.0).serialize(serializer)
 }
 
 impl Damage {

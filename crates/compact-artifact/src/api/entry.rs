@@ -33,6 +33,15 @@ use metadata_index::json;
 pub struct Entry {
     record: block_format::Record,
     places: Places,
+    changed: Option<Box<ChangedMetadata>>,
+}
+
+/// Metadata that a record got later: in a record of the store of their own.
+#[derive(Debug, Clone)]
+struct ChangedMetadata {
+    id: RecordId,
+    /// `None`: they cannot be read.
+    found: Option<(block_format::Record, Range<u64>)>,
 }
 
 /// Where the key, the metadata and the content of a record are among its bytes.
@@ -49,7 +58,32 @@ pub(crate) struct Places {
 
 impl Entry {
     pub(crate) fn new(record: block_format::Record, places: Places) -> Self {
-        Self { record, places }
+        Self { record, places, changed: None }
+    }
+
+    /// The same record with the metadata that it got in the record `id`, if that could be read.
+    pub(crate) fn with_metadata(self, id: RecordId, found: Option<Self>) -> Self {
+        let found = found.map(|found| (found.record, found.places.metadata));
+        Self { changed: Some(Box::new(ChangedMetadata { id, found })), ..self }
+    }
+
+    /// The record of the store that has its metadata, if that is not its own.
+    pub(crate) fn metadata_record(&self) -> Option<RecordId> {
+        self.changed.as_ref().map(|changed| changed.id)
+    }
+
+    fn metadata_bytes(&self) -> Result<Cow<'_, [u8]>> {
+        let (record, place) = match self.changed.as_deref() {
+            None => (&self.record, &self.places.metadata),
+            Some(ChangedMetadata { found: Some((record, place)), .. }) => (record, place),
+            Some(ChangedMetadata { found: None, id }) => {
+                let message = format!(
+                    "its metadata were changed, and what changed them, record {id} of the store, cannot be read"
+                );
+                return Err(self.fault(&message));
+            }
+        };
+        Ok(record.range(place.clone())?)
     }
 
     /// The id of the record.
@@ -69,7 +103,7 @@ impl Entry {
 
     /// Its metadata; empty if it has none.
     pub fn metadata(&self) -> Result<Map<String, Value>> {
-        let bytes = self.record.range(self.places.metadata.clone())?;
+        let bytes = self.metadata_bytes()?;
         if bytes.is_empty() {
             return Ok(Map::new());
         }
@@ -80,6 +114,15 @@ impl Entry {
         };
         check_metadata(&metadata).map_err(not_stored)?;
         Ok(metadata)
+    }
+
+    /// Its metadata as a value that deserializes from them: see [`Record::metadata_of`](crate::Record::metadata_of). Fails with
+    /// [`TypeMismatch`](ErrorKind::TypeMismatch) where they are something else.
+    pub fn metadata_as<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        let message =
+            |e: serde_json::Error| format!("record {}: metadata that are something else: {e}", self.id());
+        serde_json::from_value(Value::Object(self.metadata()?))
+            .map_err(|e| Error::new(ErrorKind::TypeMismatch, message(e)))
     }
 
     /// Its fields, each with its text, in the order in which they were given.
@@ -139,6 +182,42 @@ impl Entry {
 
     fn fault(&self, message: &str) -> Error {
         Error::damaged(format!("record {}: {message}", self.id()))
+    }
+}
+
+/// As an object of `id`, `key`, `metadata`, `fields`, and `text`; in the place of that, of a blob, `len` alone.
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, Record};
+/// # use serde_json::json;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let temp = tempfile::tempdir()?;
+/// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+/// let id = artifact.add(Record::text("a cat").metadata(json!({"legs": 4})))?;
+/// let expected = json!({"id": 0, "key": null, "metadata": {"legs": 4}, "fields": {}, "text": "a cat"});
+/// assert_eq!(serde_json::to_value(artifact.get(id)?)?, expected);
+/// # Ok(()) }
+/// ```
+impl serde::Serialize for Entry {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::{Error, SerializeStruct};
+        let mut object = serializer.serialize_struct("Entry", 5)?;
+        object.serialize_field("id", &self.id())?;
+        object.serialize_field("key", &self.key().map_err(Error::custom)?)?;
+        object.serialize_field("metadata", &self.metadata().map_err(Error::custom)?)?;
+        let fields: Map<String, Value> = self
+            .fields()
+            .map_err(Error::custom)?
+            .into_iter()
+            .map(|(name, text)| (name, text.into()))
+            .collect();
+        object.serialize_field("fields", &fields)?;
+        if self.is_text() {
+            object.serialize_field("text", &self.text().map_err(Error::custom)?)?;
+        } else {
+            object.serialize_field("len", &self.len())?;
+        }
+        object.end()
     }
 }
 

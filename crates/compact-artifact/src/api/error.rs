@@ -47,6 +47,8 @@ pub enum ErrorKind {
     DiskFull,
     /// An earlier write or sync failed: this writer takes no more. Reopen the artifact to go on.
     Poisoned,
+    /// An upsert of other content would lose an embedding that the record has: see [`Batch::upsert`](crate::Batch::upsert).
+    WouldLoseEmbedding,
     /// A record that does not exist, or was deleted.
     NoSuchRecord,
     /// A vector space that the artifact does not have.
@@ -77,7 +79,7 @@ pub enum ErrorKind {
     InvalidJson,
     /// A filter that cannot be: an unknown operator, or one that its value does not allow.
     InvalidFilter,
-    /// A filter that compares a field with a type that none of its values has.
+    /// A filter that compares a field with a type that none of its values has; metadata that are not what they are read as.
     TypeMismatch,
     /// A text query that cannot be read.
     InvalidQuery,
@@ -90,7 +92,7 @@ pub enum ErrorKind {
     /// The call comes from inside of another one that it would wait for: from the reader given to
     /// [`add_reader`](crate::CompactArtifact::add_reader).
     Reentrant,
-    /// Something still uses what was to be closed: a [`BatchWriter`](crate::BatchWriter).
+    /// Something still uses what was to be closed: a [`BatchWriter`](crate::BatchWriter), or another handle.
     InUse,
     /// There is not enough memory for what was asked for as a whole.
     OutOfMemory,

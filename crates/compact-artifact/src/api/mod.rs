@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod facet;
 mod names;
 pub(crate) mod options;
+pub(crate) mod patch;
 pub(crate) mod query;
 mod query_check;
 pub(crate) mod record;

@@ -68,6 +68,36 @@ impl Record {
         self
     }
 
+    /// Metadata from any value that serializes to a JSON object: see [`metadata`](Self::metadata). Numbers that JSON does not have, NaN and infinities, become
+    /// `null`. [`Entry::metadata_as`](crate::Entry::metadata_as) is the way back.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Note {
+    ///     author: String,
+    ///     year: u16,
+    /// }
+    /// let note = Note { author: "Melville".to_owned(), year: 1851 };
+    /// let id = artifact.add(Record::text("Call me Ishmael.").metadata_of(&note)?)?;
+    /// let note: Note = artifact.get(id)?.expect("it is there").metadata_as()?;
+    /// assert_eq!((note.author.as_str(), note.year), ("Melville", 1851));
+    /// # Ok(()) }
+    /// ```
+    pub fn metadata_of(self, metadata: &impl serde::Serialize) -> Result<Self> {
+        let value = serde_json::to_value(metadata);
+        let value = value.map_err(|e| Error::invalid(format!("metadata: {e}")))?;
+        if !value.is_object() {
+            return Err(Error::invalid(format!(
+                "metadata: expected what becomes a JSON object, found {value}"
+            )));
+        }
+        Ok(self.metadata(value))
+    }
+
     /// The embedding of the record in a vector space; one for each space at the most.
     pub fn embedding(mut self, space: impl Into<String>, vector: impl Into<Vec<f32>>) -> Self {
         self.embeddings.push((space.into(), vector.into()));

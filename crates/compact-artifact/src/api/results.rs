@@ -12,14 +12,14 @@ use crate::api::entry::Entry;
 use crate::api::facet::{FacetCounts, Total};
 
 /// What a search found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct SearchResults {
     /// The best first; equals in the order of their ids. Two things to know:
     ///
     /// - By a vector alone, what comes behind the first 64 hits, or [`ef_search`](crate::Query::ef_search), is found by a wider search, and follows what was
     ///   found before even where it is nearer, so that pages fit together. With `ef_search` at least as large as `k` and `offset` together, all are in order.
-    /// - By words, a record whose embedding came after it was added may stand behind its equals.
+    /// - By words, a record whose embedding or metadata changed after it was added may stand behind its equals.
     pub hits: Vec<Hit>,
     /// Whether everything was looked at. Otherwise the deadline passed, or a word with `*` or `~` stood for more terms than are looked for.
     pub is_complete: bool,
@@ -30,11 +30,17 @@ pub struct SearchResults {
     /// What was counted, in the order of `Query::facet`.
     pub facets: Vec<FacetCounts>,
     /// How it went, if that was asked for.
+    #[serde(serialize_with = "explain")]
     pub explain: Option<Arc<Explain>>,
 }
 
+#[expect(clippy::ref_option, reason = "what serde calls it with")]
+fn explain<S: serde::Serializer>(explain: &Option<Arc<Explain>>, serializer: S) -> Result<S::Ok, S::Error> {
+    explain.as_deref().serialize(serializer)
+}
+
 /// A record that was found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Hit {
     /// Its id.

@@ -24,6 +24,7 @@ mod signal;
 mod similar;
 mod stats;
 mod tombstones;
+mod update;
 mod verify;
 mod worker;
 

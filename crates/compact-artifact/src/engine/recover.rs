@@ -1,6 +1,7 @@
 //! What lies in the store → a state: shards opened, what none of them has indexed.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::Vacant;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,13 +13,14 @@ use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
+use crate::format::changes;
 use crate::format::embeddings::{self, Embedding};
 use crate::format::parts::{SHARD, read_tombstones};
 use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
 use crate::shard::{Document, Rescued, Shard, build};
-use crate::state::{Dead, OwnedDocument, State, View, sort_views};
+use crate::state::{Dead, OwnedDocument, State, View, sort_views, with_changed_metadata};
 
 /// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Recovery {
     rescued: Vec<Rescued>,
     /// Records that the sealed shards should have and that none of them has.
     missing: RoaringTreemap,
+    /// Of records whose metadata were changed: which record of the store has them, of several the newest last. Known after all records were looked at.
+    metadata_records: BTreeMap<RecordId, Vec<RecordId>>,
     /// Records from here on are not indexed yet.
     next: u64,
     /// Of those, the ones below this are indexed.
@@ -46,8 +50,9 @@ impl Recovery {
         report: RecoveryReport,
     ) -> Result<Self> {
         let state = State { records, settings, views: Vec::new(), version: 0, steps };
-        let (rescued, missing) = Default::default();
-        let mut recovery = Self { state, report, rescued, missing, next: 0, next_missing: 0 };
+        let (rescued, missing, metadata_records) = Default::default();
+        let mut recovery =
+            Self { state, report, rescued, missing, metadata_records, next: 0, next_missing: 0 };
         let is_sound = recovery.open_shards(known)?;
         sort_views(&mut recovery.state.views);
         recovery.next = recovery.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
@@ -115,8 +120,12 @@ impl Recovery {
         for record in self.state.records.records() {
             match record.map_err(Error::from).and_then(record::decode) {
                 Ok((_, entry)) if entry.id().0 >= self.next => break,
-                Ok((Kind::Embeddings, _)) => {}
-                Ok((_, entry)) => drop(stored.insert(entry.id().0)),
+                Ok((Kind::Metadata, change)) => match changes::decode_target(&change) {
+                    Ok(id) => self.metadata_records.entry(id).or_default().push(change.id()),
+                    Err(e) => remember_damage(&mut self.report, e)?,
+                },
+                Ok((kind, entry)) if kind.is_record() => drop(stored.insert(entry.id().0)),
+                Ok(_) => {}
                 Err(e) => remember_damage(&mut self.report, e)?,
             }
         }
@@ -179,7 +188,9 @@ impl Recovery {
         for record in self.state.records.clone().records_from(RecordId(self.next_missing)) {
             let (kind, entry) = match record.map_err(Error::from).and_then(record::decode) {
                 Ok((_, entry)) if entry.id().0 >= self.next => break,
-                Ok(known) if self.missing.contains(known.1.id().0) => known,
+                Ok((kind, entry)) if self.missing.contains(entry.id().0) => {
+                    (kind, self.with_stored_metadata(entry, &mut group)?)
+                }
                 _ => continue, // damage was met before
             };
             if let Err(e) = group.add(kind, &entry, &self.state, &self.rescued) {
@@ -195,8 +206,19 @@ impl Recovery {
             }
         }
         self.missing.clear();
+        self.metadata_records.clear();
         self.flush(group, 0..0)?;
         Ok(true)
+    }
+
+    /// A record with the newest metadata that the store has for it. Older ones are deleted with the next sealing.
+    fn with_stored_metadata(&self, entry: Entry, group: &mut Group) -> Result<Entry> {
+        let Some((&newest, older)) = self.metadata_records.get(&entry.id()).and_then(|ids| ids.split_last())
+        else {
+            return Ok(entry);
+        };
+        group.superseded.extend(older.iter().map(|id| id.0));
+        with_changed_metadata(entry, newest, self.state.records.get(newest))
     }
 
     /// Indexes the records from `next` up to `end`.
@@ -280,11 +302,11 @@ fn remember_damage(report: &mut RecoveryReport, e: Error) -> Result<()> {
 #[derive(Debug, Default)]
 struct Group {
     documents: Vec<OwnedDocument>,
-    /// Earlier records whose embeddings came in this group.
-    added: BTreeMap<RecordId, OwnedDocument>,
+    /// Earlier records that change in this group.
+    changed: BTreeMap<RecordId, OwnedDocument>,
     /// Embeddings of records that are still to come: they stand before theirs.
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
-    embedding_records: RoaringTreemap,
+    superseded: RoaringTreemap,
     bytes: usize,
 }
 
@@ -301,8 +323,11 @@ impl Group {
         {
             earliest.remove();
         }
-        if kind == Kind::Embeddings {
-            return self.add_embeddings(entry, state);
+        match kind {
+            Kind::Embeddings => return self.add_embeddings(entry, state),
+            Kind::Metadata => return self.change_metadata(entry, state),
+            Kind::RemovedEmbeddings => return self.remove_embeddings(entry, state),
+            Kind::Text | Kind::Blob | Kind::TextWithFields | Kind::BlobWithFields => {}
         }
         let mut document = OwnedDocument::read(entry)?;
         for (number, space) in state.settings.spaces.iter().enumerate() {
@@ -320,39 +345,71 @@ impl Group {
         for (number, embedding) in pending {
             document.embed(number, embedding);
         }
-        let fields: usize = document.fields.iter().map(|(_, text)| text.len()).sum();
-        self.bytes += document.text.as_ref().map_or(0, String::len) + fields + 64;
+        self.bytes += document.byte_len() + 64;
         self.documents.push(document);
         Ok(())
     }
 
     fn add_embeddings(&mut self, entry: &Entry, state: &State) -> Result<()> {
-        self.embedding_records.insert(entry.id().0);
+        self.superseded.insert(entry.id().0);
         let (number, found) = embeddings::decode(entry, &state.settings)?;
         for (id, embedding) in found {
             embeddings::check(&state.settings.spaces[number].quantizer, &embedding)?;
             self.bytes += embedding.codes.len() + embedding.original.len();
             if id > entry.id() {
                 self.pending.entry(id).or_default().push((number, embedding));
-            } else if let Ok(at) = self.documents.binary_search_by_key(&id, |document| document.id) {
-                self.documents[at].embed(number, embedding);
-            } else if let Some(document) = self.added.get_mut(&id) {
+            } else if let Some(document) = self.earlier(id, state)? {
                 document.embed(number, embedding);
-            } else if let Some(mut document) = state.document(id)? {
-                document.embed(number, embedding);
-                self.added.insert(id, document);
             }
         }
         Ok(())
     }
 
+    /// Metadata of an earlier record. Those that they take the place of, or that are of a record which is gone, are deleted with the next sealing.
+    fn change_metadata(&mut self, change: &Entry, state: &State) -> Result<()> {
+        let metadata = change.metadata()?;
+        let superseded = match self.earlier(changes::decode_target(change)?, state)? {
+            Some(document) => {
+                document.metadata = metadata;
+                document.metadata_record.replace(change.id())
+            }
+            None => Some(change.id()),
+        };
+        self.superseded.extend(superseded.map(|id| id.0));
+        Ok(())
+    }
+
+    fn remove_embeddings(&mut self, change: &Entry, state: &State) -> Result<()> {
+        self.superseded.insert(change.id().0);
+        let (number, ids) = changes::decode_removed(change, &state.settings)?;
+        for id in ids {
+            if let Some(document) = self.earlier(id, state)? {
+                document.unembed(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// An earlier record that changes, unless it is gone.
+    fn earlier(&mut self, id: RecordId, state: &State) -> Result<Option<&mut OwnedDocument>> {
+        if let Ok(at) = self.documents.binary_search_by_key(&id, |document| document.id) {
+            return Ok(Some(&mut self.documents[at]));
+        }
+        if let Vacant(place) = self.changed.entry(id) {
+            let Some(document) = state.document(id)? else { return Ok(None) };
+            self.bytes += document.byte_len();
+            place.insert(document);
+        }
+        Ok(self.changed.get_mut(&id))
+    }
+
     fn is_empty(&self) -> bool {
-        self.documents.is_empty() && self.added.is_empty() && self.embedding_records.is_empty()
+        self.documents.is_empty() && self.changed.is_empty() && self.superseded.is_empty()
     }
 
     fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
         let documents: Vec<Document<'_>> =
-            self.added.values().chain(&self.documents).map(OwnedDocument::as_document).collect();
-        build(&state.settings, covers, &documents, self.embedding_records)
+            self.changed.values().chain(&self.documents).map(OwnedDocument::as_document).collect();
+        build(&state.settings, covers, &documents, self.superseded)
     }
 }

@@ -16,7 +16,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::record::meant;
 use crate::api::reports::ReembedReport;
 use crate::api::space::SpaceModel;
-use crate::format::record::{self, Kind};
+use crate::format::record;
 use crate::format::settings::Settings;
 use crate::state::State;
 use crate::trace::event;
@@ -133,7 +133,7 @@ impl Engine {
 /// A text of a state that has no embedding in a space.
 fn lacks(state: &State, number: usize, stored: block_format::Record) -> Result<Option<Entry>> {
     let (kind, entry) = record::decode(stored)?;
-    if kind == Kind::Embeddings || !entry.is_text() || state.locate(entry.id()).is_none() {
+    if !kind.is_record() || !entry.is_text() || state.locate(entry.id()).is_none() {
         return Ok(None);
     }
     Ok(if state.embedding(entry.id(), number)?.is_none() { Some(entry) } else { None })

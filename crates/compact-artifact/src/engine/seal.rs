@@ -13,7 +13,7 @@ use crate::api::reports::SealReport;
 use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
 use crate::shard::{Shard, Source};
-use crate::state::{State, View, covered, embedding_records, sort_views};
+use crate::state::{State, View, covered, sort_views, superseded};
 use crate::trace::event;
 
 impl Engine {
@@ -123,7 +123,7 @@ impl Engine {
             report.records += outputs.iter().map(Output::rows).sum::<u64>();
             report.shards += outputs.len() as u64;
             replacements.push(self.write_shards(edit, state, shards(group), &outputs)?);
-            edit.delete(embedding_records(group).iter().map(RecordId));
+            edit.delete(superseded(group).iter().map(RecordId));
         }
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
         for view in state.views.iter().filter(|view| view.shard.is_sealed()) {

@@ -7,7 +7,7 @@ use super::layout::{self, embedding};
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::space::{Originals, Space};
-use crate::format::record::encode_embeddings_head;
+use crate::format::record::{Kind, encode_bare_head};
 use crate::format::settings::Settings;
 
 /// The embedding of a record in a space: its codes, and its original if that is kept.
@@ -96,7 +96,7 @@ const RECORD_LEN: usize = 256 << 10;
 pub(crate) fn encode(number: usize, embeddings: &[(RecordId, &Embedding)]) -> Vec<Vec<u8>> {
     let first = embeddings.first().map(|(_, embedding)| *embedding);
     let group = |group: &[(RecordId, &Embedding)]| {
-        let mut bytes = encode_embeddings_head();
+        let mut bytes = encode_bare_head(Kind::Embeddings);
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         bytes.extend(layout::encode_embeddings(number, u32::try_from(group.len()).unwrap_or(u32::MAX)));
         for (id, embedding) in group {

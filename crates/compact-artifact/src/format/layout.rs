@@ -24,6 +24,11 @@ pub(crate) mod embeddings {
     wire::layout!(8, SPACE: 4, COUNT: 4);
 }
 
+/// What the content of a record of metadata is, and each entry of a record of removed embeddings.
+pub(crate) mod target {
+    wire::layout!(8, RECORD: 8);
+}
+
 /// What each embedding begins with.
 pub(crate) mod embedding {
     wire::layout!(12, ID: 8, SCALE: 4);
@@ -100,6 +105,17 @@ pub(super) fn encode_embeddings(space: u32, count: u32) -> [u8; embeddings::LEN]
 
 pub(super) fn decode_embeddings(bytes: [u8; embeddings::LEN]) -> (u32, u32) {
     (u32_at(&bytes, embeddings::SPACE), u32_at(&bytes, embeddings::COUNT))
+}
+
+/// The id of the record that is meant.
+pub(super) fn encode_target(id: u64) -> [u8; target::LEN] {
+    let mut bytes = [0; target::LEN];
+    put(&mut bytes, target::RECORD, id.to_le_bytes());
+    bytes
+}
+
+pub(super) fn decode_target(bytes: &[u8; target::LEN]) -> u64 {
+    u64_at(bytes, target::RECORD)
 }
 
 /// The id of a record, and the scale of the codes that follow.

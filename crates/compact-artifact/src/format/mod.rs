@@ -1,5 +1,6 @@
 //! Bytes that the facade itself writes and reads: records, embeddings, settings, tombstones. `docs/FORMAT.md`, "Artifact", describes each.
 
+pub(crate) mod changes;
 pub(crate) mod embeddings;
 #[cfg(feature = "embedder")]
 pub(crate) mod kept_embeddings;

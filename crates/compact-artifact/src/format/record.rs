@@ -1,7 +1,7 @@
 //! The bytes of a record in the store: a head, the key, the metadata as JSON, and the content behind them.
 
 use metadata_index::check_metadata;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::layout::{self, field, fields, head};
 use crate::api::entry::{Entry, Places};
@@ -20,6 +20,27 @@ pub(crate) enum Kind {
     Embeddings = 3,
     TextWithFields = 4,
     BlobWithFields = 5,
+    /// Not a record of the caller's but the metadata that an earlier one has now: see [`super::changes`].
+    Metadata = 6,
+    /// Not a record of the caller's but the ids of earlier ones that have no embedding in a space any more.
+    RemovedEmbeddings = 7,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Text,
+        Self::Blob,
+        Self::Embeddings,
+        Self::TextWithFields,
+        Self::BlobWithFields,
+        Self::Metadata,
+        Self::RemovedEmbeddings,
+    ];
+
+    /// Whether it is a record of the caller's.
+    pub(crate) fn is_record(self) -> bool {
+        matches!(self, Self::Text | Self::Blob | Self::TextWithFields | Self::BlobWithFields)
+    }
 }
 
 /// What stands before the content of a record, checked.
@@ -32,11 +53,7 @@ pub(crate) fn encode_head(record: &Record) -> Result<Vec<u8>> {
     };
     let metadata = match &record.metadata {
         Value::Null => Vec::new(),
-        Value::Object(map) if map.is_empty() => Vec::new(),
-        Value::Object(map) => {
-            check_metadata(map)?;
-            serde_json::to_vec(map).map_err(|e| Error::invalid(format!("metadata: {e}")))?
-        }
+        Value::Object(map) => encode_metadata(map)?,
         other => return Err(Error::invalid(format!("metadata: expected a JSON object, found {other}"))),
     };
     let key = record.key.as_deref().unwrap_or_default();
@@ -50,6 +67,22 @@ pub(crate) fn encode_head(record: &Record) -> Result<Vec<u8>> {
         head.extend(layout::encode_fields(&record.fields));
     }
     Ok(head)
+}
+
+/// Metadata as they are stored, checked but for their length.
+fn encode_metadata(metadata: &Map<String, Value>) -> Result<Vec<u8>> {
+    if metadata.is_empty() {
+        return Ok(Vec::new());
+    }
+    check_metadata(metadata)?;
+    serde_json::to_vec(metadata).map_err(|e| Error::invalid(format!("metadata: {e}")))
+}
+
+/// The head of a record of metadata, with them, checked.
+pub(crate) fn encode_metadata_head(metadata: &Map<String, Value>) -> Result<Vec<u8>> {
+    let metadata = encode_metadata(metadata)?;
+    check_lengths(false, 0, metadata.len() as u64, 0)?;
+    Ok(head(Kind::Metadata, "", &metadata))
 }
 
 /// Names that are none, fields that stand twice, and more text than fields may have.
@@ -67,9 +100,9 @@ fn check_fields(fields: &[(String, String)]) -> Result<()> {
     Ok(())
 }
 
-/// The head of a record of embeddings.
-pub(crate) fn encode_embeddings_head() -> Vec<u8> {
-    head(Kind::Embeddings, "", &[])
+/// The head of a record without key and metadata.
+pub(crate) fn encode_bare_head(kind: Kind) -> Vec<u8> {
+    head(kind, "", &[])
 }
 
 fn head(kind: Kind, key: &str, metadata: &[u8]) -> Vec<u8> {
@@ -85,8 +118,7 @@ pub(crate) fn decode(record: block_format::Record) -> Result<(Kind, Entry)> {
     let fixed = record.range(0..head::LEN as u64)?;
     let (kind, key_len, metadata_len) =
         layout::decode_head(*fixed.first_chunk().ok_or_else(|| fault("too short to be one"))?);
-    let known = [Kind::Text, Kind::Blob, Kind::Embeddings, Kind::TextWithFields, Kind::BlobWithFields];
-    let kind = known.into_iter().find(|&known| known as u8 == kind);
+    let kind = Kind::ALL.into_iter().find(|&known| known as u8 == kind);
     let kind =
         kind.ok_or_else(|| fault("of an unknown kind; written by a newer version, or by another program"))?;
     let key_end = head::LEN as u64 + u64::from(key_len);

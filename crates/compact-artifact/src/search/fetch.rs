@@ -12,7 +12,6 @@ use crate::api::entry::Entry;
 use crate::api::error::Result;
 use crate::api::query::Query;
 use crate::api::results::{SearchResults, Snippet};
-use crate::format::record;
 use crate::state::State;
 use crate::trace::event;
 
@@ -74,9 +73,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
 fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mut SearchResults) {
     let words = query.words_wanted().map(|words| resources.words.asked(words)).unwrap_or_default();
     let ids: Vec<_> = results.hits.iter().map(|hit| hit.id).collect();
-    let records = state.records.get_many(&ids);
-    for (hit, record) in results.hits.iter_mut().zip(records) {
-        let entry = record.map_err(Into::into).and_then(|record| record.map(record::entry).transpose());
+    for (hit, entry) in results.hits.iter_mut().zip(state.entries(&ids)) {
         let fetched = entry.and_then(|entry| {
             hit.record = entry;
             let Some(len) = query.snippet else { return Ok(()) };

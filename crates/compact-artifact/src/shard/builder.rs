@@ -1,5 +1,6 @@
 //! Records → a shard in memory.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use block_format::{RecordId, Workers};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use vector_index::{AlignedBytes, BuildOptions, Builder, Codes};
 
 use super::ids::IdsBuilder;
-use super::layout::{SectionKind, ShardWriter};
+use super::layout::{self, SectionKind, ShardWriter};
 use super::reader::Shard;
 use crate::api::error::Result;
 use crate::format::embeddings::{Embedding, original_len};
@@ -22,6 +23,8 @@ pub(crate) struct Document<'a> {
     pub(crate) id: RecordId,
     pub(crate) key: Option<&'a str>,
     pub(crate) metadata: Option<&'a Map<String, Value>>,
+    /// The record of the store that has its metadata, if that is not its own.
+    pub(crate) metadata_record: Option<RecordId>,
     pub(crate) text: Option<&'a str>,
     /// Names and texts of its fields.
     pub(crate) fields: Vec<(&'a str, &'a str)>,
@@ -37,15 +40,9 @@ pub(crate) fn build(
     settings: &Settings,
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
-    embedding_records: RoaringTreemap,
+    superseded: RoaringTreemap,
 ) -> Result<Shard> {
-    assemble(
-        settings,
-        covers,
-        documents,
-        embedding_records,
-        (words_of(settings, documents), filters_of(documents)),
-    )
+    assemble(settings, covers, documents, superseded, (words_of(settings, documents), filters_of(documents)))
 }
 
 /// [`build`], divided among threads if there are many records.
@@ -54,11 +51,11 @@ pub(crate) fn build_divided(
     settings: &Settings,
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
-    embedding_records: RoaringTreemap,
+    superseded: RoaringTreemap,
 ) -> Result<Shard> {
     // A few records do not wait for a pool that may be busy with sealing.
     if documents.len() < MIN_RECORDS_TO_DIVIDE {
-        return build(settings, covers, documents, embedding_records);
+        return build(settings, covers, documents, superseded);
     }
     let parts = workers.run(|divided| {
         if divided {
@@ -67,14 +64,14 @@ pub(crate) fn build_divided(
             (words_of(settings, documents), filters_of(documents))
         }
     });
-    assemble(settings, covers, documents, embedding_records, parts)
+    assemble(settings, covers, documents, superseded, parts)
 }
 
 fn assemble(
     settings: &Settings,
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
-    embedding_records: RoaringTreemap,
+    superseded: RoaringTreemap,
     (words, filters): (Result<MemoryIndex>, MetadataBuilder),
 ) -> Result<Shard> {
     let mut writer = ShardWriter::new(AlignedBytes::default());
@@ -84,6 +81,12 @@ fn assemble(
     }
     let words = words?;
     writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
+    let changed: Vec<(u32, u64)> =
+        (0..).zip(documents).filter_map(|(row, document)| Some((row, document.metadata_record?.0))).collect();
+    if !changed.is_empty() {
+        let write = |out: &mut dyn Write| Ok(layout::write_metadata_records(&changed, out)?);
+        writer.section(SectionKind::MetadataRecords, 0, write)?;
+    }
     writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
     writer.section(SectionKind::Filters, 0, |out| Ok(filters.write(out)?))?;
     for (number, space) in settings.kept_spaces() {
@@ -108,7 +111,7 @@ fn assemble(
     }
     let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
     let reindexed = documents.iter().map(|document| document.id.0).filter(|&id| id < covers.start).collect();
-    Shard::open_memory(bytes, embedding_records, reindexed, settings)
+    Shard::open_memory(bytes, superseded, reindexed, settings)
 }
 
 fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryIndex> {

@@ -61,6 +61,8 @@ pub(crate) enum SectionKind {
     Vectors = 4,
     /// Vectors as they were, of rows 0, 1, 2 and so on; zeros where a row has none.
     Originals = 5,
+    /// Rows whose metadata are in a record of the store of their own, since they were changed.
+    MetadataRecords = 6,
 }
 
 /// Where a section is.
@@ -249,6 +251,30 @@ pub(super) fn read_ids(bytes: &[u8]) -> Result<IdRuns<'_>, &'static str> {
     let ids = bytemuck::try_cast_slice(ids).map_err(unaligned)?;
     let rows = bytemuck::try_cast_slice(rows).map_err(unaligned)?;
     Ok((ids, rows, bytemuck::try_cast_slice(order).map_err(unaligned)?))
+}
+
+/// Writes which rows, in ascending order, have their metadata in which record of the store.
+///
+/// ```text
+/// number of rows u64 | the id of the record of each u64 | the rows u32
+/// ```
+pub(super) fn write_metadata_records(records: &[(u32, u64)], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&(records.len() as u64).to_le_bytes())?;
+    records.iter().try_for_each(|(_, id)| out.write_all(&id.to_le_bytes()))?;
+    records.iter().try_for_each(|(row, _)| out.write_all(&row.to_le_bytes()))
+}
+
+/// The rows whose metadata are in records of their own, and the ids of those, or what is wrong with the bytes.
+pub(super) fn read_metadata_records(bytes: &[u8]) -> Result<(&[u32], &[u64]), &'static str> {
+    let (count, rest) = bytes.split_first_chunk().ok_or("too short")?;
+    let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
+    if count.checked_mul(12) != Some(rest.len()) {
+        return Err("not as long as their number says");
+    }
+    let (ids, rows) = rest.split_at(8 * count);
+    let unaligned = |_| "not aligned in memory";
+    let ids = bytemuck::try_cast_slice(ids).map_err(unaligned)?;
+    Ok((bytemuck::try_cast_slice(rows).map_err(unaligned)?, ids))
 }
 
 /// Begins the neighbours of a shard with so many rows: the number of each space, and how many neighbours a row has in it.

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use vector_index::{BuildOptions, Builder, RowSet};
 
 use super::ids::IdsBuilder;
-use super::layout::{SectionKind, ShardWriter};
+use super::layout::{self, SectionKind, ShardWriter};
 use super::reader::Shard;
 use crate::api::error::Result;
 use crate::format::embeddings::original_len;
@@ -115,6 +115,11 @@ impl<'a> Merge<'a> {
         let mut writer = ShardWriter::new(out);
         let ids = self.ids();
         writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
+        let records = self.metadata_records();
+        if !records.is_empty() {
+            let write = |out: &mut dyn Write| Ok(layout::write_metadata_records(&records, out)?);
+            writer.section(SectionKind::MetadataRecords, 0, write)?;
+        }
         self.write_words_and_filters(&mut writer)?;
         for (number, _) in self.settings.kept_spaces() {
             self.write_vectors(number, &mut writer)?;
@@ -130,6 +135,16 @@ impl<'a> Merge<'a> {
             }
         }
         ids
+    }
+
+    /// Rows that are left whose metadata were changed, and the records of the store that have those.
+    fn metadata_records(&self) -> Vec<(u32, u64)> {
+        let mut records = Vec::new();
+        for (source, rows) in self.sources.iter().zip(&self.renumbered) {
+            let stored = source.shard.metadata_records.iter();
+            records.extend(stored.filter_map(|(row, id)| Some((new_row(rows, row)?, id))));
+        }
+        records
     }
 
     fn write_words_and_filters<W: Write + Send>(&self, writer: &mut ShardWriter<W>) -> Result<()> {

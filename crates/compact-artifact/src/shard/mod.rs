@@ -6,6 +6,7 @@ mod columns;
 mod ids;
 pub(crate) mod layout;
 mod merge;
+mod metadata_records;
 mod neighbours;
 mod reader;
 mod rescued;

@@ -12,6 +12,7 @@ use vector_index::AlignedBytes;
 use super::columns::Columns;
 use super::ids::Ids;
 use super::layout::{self, SectionKind};
+use super::metadata_records::MetadataRecords;
 use super::section::{Bytes, Section, Vectors, open_vectors};
 use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
@@ -28,13 +29,15 @@ pub(crate) struct Shard {
     pub(crate) rows: u32,
     pub(crate) byte_len: u64,
     ids: Section,
+    pub(crate) metadata_records: MetadataRecords,
     pub(crate) words: Words<Section>,
     pub(crate) filters: MetadataIndex<Section>,
     /// Of each space of the artifact that it has vectors of.
     pub(crate) vectors: Vec<Option<Vectors>>,
-    /// In memory: ids of the records that carried the embeddings in here; they are deleted when the shard is sealed.
-    pub(crate) embedding_records: RoaringTreemap,
-    /// In memory: ids of earlier records that are indexed again in here, because an embedding came late. Their older rows are dead.
+    /// In memory: ids of records of the store that are deleted when the shard is sealed: those that carried the embeddings in here, and metadata
+    /// that others have taken the place of.
+    pub(crate) superseded: RoaringTreemap,
+    /// In memory: ids of earlier records that are indexed again in here, because they were changed. Their older rows are dead.
     pub(crate) reindexed: RoaringTreemap,
     /// Names of sections that cannot be read.
     pub(crate) losses: Vec<Damage>,
@@ -56,12 +59,12 @@ impl Shard {
     /// Opens a shard in memory.
     pub(crate) fn open_memory(
         bytes: AlignedBytes,
-        embedding_records: RoaringTreemap,
+        superseded: RoaringTreemap,
         reindexed: RoaringTreemap,
         settings: &Settings,
     ) -> Result<Self> {
         let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, settings)?;
-        Ok(Self { embedding_records, reindexed, ..shard })
+        Ok(Self { superseded, reindexed, ..shard })
     }
 
     fn open(bytes: Bytes, number: u64, settings: &Settings) -> Result<Self> {
@@ -77,19 +80,21 @@ impl Shard {
         }
         let filters =
             MetadataIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
+        let metadata_records = MetadataRecords::open(find(SectionKind::MetadataRecords), trailer.rows)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
         let covers = trailer.start..trailer.end;
-        let (embedding_records, reindexed, columns) = Default::default();
+        let (superseded, reindexed, columns) = Default::default();
         Ok(Self {
             number,
             covers,
             rows: trailer.rows,
             byte_len,
             ids,
+            metadata_records,
             words,
             filters,
             vectors,
-            embedding_records,
+            superseded,
             reindexed,
             losses,
             columns,

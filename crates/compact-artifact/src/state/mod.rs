@@ -6,7 +6,7 @@
 //! written down somewhere instead of being guessed from the order of shards:
 //!
 //! - its record was deleted: the store has its id among the deleted ones;
-//! - a shard of the tail indexed it again, because an embedding came late: the shard lists it in [`Shard::reindexed`];
+//! - a shard of the tail indexed it again, because its embeddings or its metadata changed: the shard lists it in [`Shard::reindexed`];
 //! - either of these, and the edit that made it final wrote the row into the tombstones of its sealed shard.
 //!
 //! Only tombstones and durable deletes allow a row to be dropped from the disk; see [`View::droppable`]. The tail may still be lost.
@@ -19,6 +19,6 @@ mod view;
 
 pub(crate) use dead::Dead;
 pub(crate) use document::OwnedDocument;
-pub(crate) use snapshot::State;
-pub(crate) use tail::{covered, embedding_records};
+pub(crate) use snapshot::{State, with_changed_metadata};
+pub(crate) use tail::{covered, superseded};
 pub(crate) use view::{View, sort_views};

@@ -13,8 +13,9 @@ use super::tail;
 use super::view::View;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::format::changes;
 use crate::format::embeddings::Embedding;
-use crate::format::record;
+use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
 use crate::shard::Shard;
@@ -91,7 +92,7 @@ impl State {
     /// The record with a key. What the index says is compared with the record itself.
     pub(crate) fn entry_of_key(&self, key: &str) -> Result<Option<Entry>> {
         let Some((id, number)) = self.indexed_key(key)? else { return Ok(None) };
-        match self.records.get(id)?.map(record::entry).transpose()? {
+        match self.entry(id)? {
             Some(entry) if entry.key()?.as_deref() == Some(key) => Ok(Some(entry)),
             _ => Err(misled(number, key)),
         }
@@ -130,8 +131,9 @@ impl State {
 
     /// The metadata of a row; none if its record is gone.
     pub(crate) fn metadata_of(&self, shard: &Shard, row: u32) -> Result<Map<String, Value>> {
-        let record = shard.ids().id_of(row).map(|id| self.records.get(id)).transpose()?.flatten();
-        record.map_or_else(|| Ok(Map::new()), |record| record::entry(record)?.metadata())
+        let Some(id) = shard.ids().id_of(row) else { return Ok(Map::new()) };
+        let Some(record) = self.records.get(id)? else { return Ok(Map::new()) };
+        self.with_metadata(record::entry(record)?, shard, row)?.metadata()
     }
 
     /// The records that a filter lets through, in the order of their ids.
@@ -146,10 +148,50 @@ impl State {
     }
 
     pub(crate) fn entry(&self, id: RecordId) -> Result<Option<Entry>> {
-        if self.locate(id).is_none() {
-            return Ok(None);
+        let Some((view, row)) = self.locate(id) else { return Ok(None) };
+        let Some(record) = self.records.get(id)? else { return Ok(None) };
+        self.with_metadata(record::entry(record)?, &view.shard, row).map(Some)
+    }
+
+    /// Records, in the order asked for; each block of them is decoded once.
+    pub(crate) fn entries(&self, ids: &[RecordId]) -> Vec<Result<Option<Entry>>> {
+        let located: Vec<_> = ids.iter().map(|&id| self.locate(id)).collect();
+        let changed = |(view, row): (&View, u32)| view.shard.metadata_records.get(row);
+        let changed: Vec<_> = located.iter().map(|located| located.and_then(changed)).collect();
+        let metadata_ids: Vec<_> = changed.iter().flatten().copied().collect();
+        let mut metadata = self.records.get_many(&metadata_ids).into_iter();
+        let entry = |((record, located), changed): ((_, &Option<_>), Option<RecordId>)| {
+            let found = changed.and_then(|_| metadata.next());
+            let record: Option<block_format::Record> = Result::map_err(record, Error::from)?;
+            let Some(record) = record.filter(|_| located.is_some()) else { return Ok(None) };
+            let entry = record::entry(record)?;
+            Ok(Some(match changed.zip(found) {
+                Some((at, found)) => with_changed_metadata(entry, at, found)?,
+                None => entry,
+            }))
+        };
+        self.records.get_many(ids).into_iter().zip(&located).zip(changed).map(entry).collect()
+    }
+
+    /// A record that was read, with the metadata that a row says it has.
+    fn with_metadata(&self, entry: Entry, shard: &Shard, row: u32) -> Result<Entry> {
+        match shard.metadata_records.get(row) {
+            Some(at) => with_changed_metadata(entry, at, self.records.get(at)),
+            None => Ok(entry),
         }
-        self.records.get(id)?.map(record::entry).transpose()
+    }
+
+    /// A record that was read, with the metadata that it has now.
+    pub(crate) fn with_newest_metadata(&self, entry: Entry) -> Result<Entry> {
+        match self.locate(entry.id()) {
+            Some((view, row)) => self.with_metadata(entry, &view.shard, row),
+            None => Ok(entry),
+        }
+    }
+
+    /// The records of the store with metadata that a record got, those of its dead rows included.
+    pub(crate) fn metadata_records_of(&self, id: RecordId) -> impl Iterator<Item = RecordId> {
+        self.views.iter().filter_map(move |view| view.shard.metadata_records.get(view.shard.row_of(id)?))
     }
 
     /// The embedding of a record in a space, as it is stored.
@@ -182,6 +224,24 @@ impl State {
     pub(crate) fn tail(&self) -> impl Iterator<Item = &View> {
         self.views.iter().filter(|view| !view.shard.is_sealed())
     }
+}
+
+/// A record with the metadata that it got in the record `at` of the store. Without that the rest of it is still there.
+pub(crate) fn with_changed_metadata(
+    entry: Entry,
+    at: RecordId,
+    found: block_format::Result<Option<block_format::Record>>,
+) -> Result<Entry> {
+    let found = match found.map_err(Error::from).and_then(|found| found.map(record::decode).transpose()) {
+        Ok(found) => found,
+        Err(e) if e.kind() == ErrorKind::Damaged => None,
+        Err(e) => return Err(e),
+    };
+    let is_its_own = |(kind, change): &(Kind, Entry)| {
+        *kind == Kind::Metadata && changes::decode_target(change).is_ok_and(|id| id == entry.id())
+    };
+    let found = found.filter(is_its_own).map(|(_, change)| change);
+    Ok(entry.with_metadata(at, found))
 }
 
 fn misled(number: u64, key: &str) -> Error {

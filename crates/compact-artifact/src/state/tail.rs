@@ -45,7 +45,7 @@ fn merged(settings: &Settings, views: &[View]) -> Result<View> {
         views.iter().map(|view| Source::new(&view.shard, view.dead.to_bitmap())).collect();
     let (bytes, _) = merge(settings, covered(views), &sources, AlignedBytes::default())?;
     let reindexed = views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.reindexed);
-    Ok(View::new(Arc::new(Shard::open_memory(bytes, embedding_records(views), reindexed, settings)?)))
+    Ok(View::new(Arc::new(Shard::open_memory(bytes, superseded(views), reindexed, settings)?)))
 }
 
 /// The ids that neighbours cover together.
@@ -54,7 +54,7 @@ pub(crate) fn covered(views: &[View]) -> std::ops::Range<u64> {
     start..views.iter().map(|view| view.shard.covers.end).max().unwrap_or(start)
 }
 
-/// Ids of the records that carried the embeddings which these shards have now; they are deleted when the shards are sealed.
-pub(crate) fn embedding_records(views: &[View]) -> RoaringTreemap {
-    views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.embedding_records)
+/// Ids of the records of the store that are deleted when these shards are sealed: see [`Shard::superseded`].
+pub(crate) fn superseded(views: &[View]) -> RoaringTreemap {
+    views.iter().fold(RoaringTreemap::new(), |all, view| all | &view.shard.superseded)
 }

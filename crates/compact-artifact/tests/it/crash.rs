@@ -3,16 +3,17 @@
 //!
 //! `CAMPAIGN=full cargo test --release -p compact-artifact --test it crash -- --nocapture` runs all states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use compact_artifact::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
 use compact_artifact::{
-    Batch, CompactArtifact, Compression, Durability, ErrorKind, Maintenance, Metric, Options, Query, Record,
-    RecordId, SpaceOptions,
+    Batch, CompactArtifact, Compression, Durability, ErrorKind, Filter, Maintenance, Metric, Options, Query,
+    Record, RecordId, SpaceOptions,
 };
+use serde_json::json;
 
 use crate::between::Between;
 
@@ -26,20 +27,23 @@ enum Op {
     Delete,
     /// An embedding for the oldest record.
     Embed,
+    /// Other metadata for the oldest record.
+    Update,
     Seal,
     Compact,
-    /// While an index is written, an upsert and an embedding for the oldest record, neither of them synced.
+    /// While an index is written, an upsert, and an embedding and metadata for the oldest record, none of them synced.
     SealBeside,
     CompactBeside,
     Close,
     Kill,
 }
 
-const OPS: [Op; 10] = [
+const OPS: [Op; 11] = [
     Op::Batch,
     Op::Upsert,
     Op::Delete,
     Op::Embed,
+    Op::Update,
     Op::Seal,
     Op::Compact,
     Op::SealBeside,
@@ -77,8 +81,8 @@ fn options() -> Options {
         .space("v", SpaceOptions::new(3, Metric::Cosine))
 }
 
-/// Text, key, and the first value of the embedding.
-type Model = BTreeMap<u64, (String, Option<String>, Option<i32>)>;
+/// Text, key, the first value of the embedding, and what the metadata say.
+type Model = BTreeMap<u64, (String, Option<String>, Option<i32>, i64)>;
 
 /// What the artifact holds, looked at in every way; or what is not right about it.
 fn state_of(artifact: &CompactArtifact) -> Result<Model, String> {
@@ -95,7 +99,9 @@ fn state_of(artifact: &CompactArtifact) -> Result<Model, String> {
         {
             return Err(format!("key {key} does not lead to record {}", entry.id()));
         }
-        model.insert(entry.id().0, (text, key, angle));
+        let metadata = entry.metadata().map_err(|e| format!("metadata: {e}"))?;
+        let mark = metadata.get("mark").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        model.insert(entry.id().0, (text, key, angle, mark));
     }
     let found = |query: Query| -> Result<Vec<u64>, String> {
         let results = snapshot.search(&query.k(1000)).map_err(|e| format!("search: {e}"))?;
@@ -103,13 +109,22 @@ fn state_of(artifact: &CompactArtifact) -> Result<Model, String> {
         ids.sort_unstable();
         Ok(ids)
     };
+    let marks: BTreeSet<i64> = model.values().map(|(.., mark)| *mark).filter(|mark| *mark > 0).collect();
+    for mark in marks {
+        let ids = snapshot.ids_where(&Filter::field("mark").eq(mark)).map_err(|e| format!("filter: {e}"))?;
+        let marked: Vec<u64> =
+            model.iter().filter(|(_, (.., other))| *other == mark).map(|(id, _)| *id).collect();
+        if ids.iter().map(|id| id.0).ne(marked.iter().copied()) {
+            return Err(format!("the filter finds {ids:?} for {mark}, there are {marked:?}"));
+        }
+    }
     let all: Vec<u64> = model.keys().copied().collect();
     let words = found(Query::words("record"))?;
     if words != all {
         return Err(format!("words find {words:?}, there are {all:?}"));
     }
     let with_vectors: Vec<u64> =
-        model.iter().filter(|(_, (_, _, angle))| angle.is_some()).map(|(id, _)| *id).collect();
+        model.iter().filter(|(_, (_, _, angle, _))| angle.is_some()).map(|(id, _)| *id).collect();
     let near = found(Query::vector("v", [1.0, 1.0, 1.0]))?;
     if near != with_vectors {
         return Err(format!("vectors find {near:?}, there are {with_vectors:?}"));
@@ -174,9 +189,9 @@ impl Run {
                         .add(Record::text(text(2)).embedding("v", [angle(2), 1.0, 0.0]));
                     let first = next + 1;
                     let add = |model: &mut Model| {
-                        model.insert(first, (text(0), None, rounded(0)));
-                        model.insert(first + 1, (text(1), None, None));
-                        model.insert(first + 2, (text(2), None, rounded(2)));
+                        model.insert(first, (text(0), None, rounded(0), 0));
+                        model.insert(first + 1, (text(1), None, None, 0));
+                        model.insert(first + 2, (text(2), None, rounded(2), 0));
                     };
                     self.change(add, || artifact.write(batch).map(drop))?;
                     next = first + 3;
@@ -186,8 +201,8 @@ impl Run {
                     let record = Record::text(text.clone()).key("key").embedding("v", [angle(0), 1.0, 0.0]);
                     let id = next + 1;
                     let put = |model: &mut Model| {
-                        model.retain(|_, (_, key, _)| key.is_none());
-                        model.insert(id, (text.clone(), Some("key".to_owned()), rounded(0)));
+                        model.retain(|_, (_, key, ..)| key.is_none());
+                        model.insert(id, (text.clone(), Some("key".to_owned()), rounded(0), 0));
                     };
                     self.change(put, || artifact.upsert(record).map(drop))?;
                     next = id + 1;
@@ -200,6 +215,13 @@ impl Run {
                     let Some(id) = self.models.last().unwrap().keys().next().copied() else { continue };
                     let embed = |model: &mut Model| model.get_mut(&id).unwrap().2 = rounded(1);
                     self.change(embed, || artifact.add_embedding(RecordId(id), "v", &[angle(1), 1.0, 0.0]))?;
+                    next += 1;
+                }
+                Op::Update => {
+                    let Some(id) = self.models.last().unwrap().keys().next().copied() else { continue };
+                    let mark = i64::from(step) + 1;
+                    let update = |model: &mut Model| model.get_mut(&id).unwrap().3 = mark;
+                    self.change(update, || artifact.update(RecordId(id), json!({"mark": mark})).map(drop))?;
                     next += 1;
                 }
                 Op::Seal => {
@@ -238,13 +260,16 @@ impl Run {
         let mut batch = Batch::new().durability(Durability::Buffered).upsert(record);
         let (_, acknowledged, begun) = *self.marks.last().unwrap();
         let mut model = self.models[begun].clone();
-        let late = model.iter().find(|(_, (_, key, _))| key.is_none()).map(|(id, _)| *id);
+        let late = model.iter().find(|(_, (_, key, ..))| key.is_none()).map(|(id, _)| *id);
         if let Some(id) = late {
+            let mark = 100 + i64::from(step);
             batch = batch.add_embedding(RecordId(id), "v", [angle + 0.5, 1.0, 0.0]);
-            model.get_mut(&id).unwrap().2 = Some(((angle + 0.5) * 10.0).round() as i32);
+            batch = batch.update(RecordId(id), json!({"mark": mark}));
+            let known = model.get_mut(&id).unwrap();
+            (known.2, known.3) = (Some(((angle + 0.5) * 10.0).round() as i32), mark);
         }
-        model.retain(|_, (_, key, _)| key.is_none());
-        model.insert(next + 1, (text, Some("key".to_owned()), Some((angle * 10.0).round() as i32)));
+        model.retain(|_, (_, key, ..)| key.is_none());
+        model.insert(next + 1, (text, Some("key".to_owned()), Some((angle * 10.0).round() as i32), 0));
         let called: Arc<OnceLock<(usize, compact_artifact::Result<()>)>> = Arc::default();
         let (for_call, theirs, disk) = (called.clone(), artifact.clone(), self.disk.clone());
         between.before_the_next_part(move || {
@@ -265,7 +290,7 @@ impl Run {
         self.marks.push((events, acknowledged, begun + 1));
         self.mark(acknowledged, begun + 1);
         committed.and(result)?;
-        Ok(2 + u64::from(late.is_some()))
+        Ok(2 + 2 * u64::from(late.is_some()))
     }
 
     /// Opens what a crash left, and judges it.

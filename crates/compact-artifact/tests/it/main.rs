@@ -25,6 +25,8 @@ mod figures;
 mod flips;
 /// A file of this version of the format.
 mod golden;
+/// Clones of a handle, and values as JSON.
+mod handles;
 /// Indexes of another crate.
 mod hnsw_rs;
 /// The cache of embeddings, kept in the artifact.
@@ -59,5 +61,7 @@ mod space;
 /// No thread that an option did not ask for.
 mod threads;
 mod toy;
+/// Records that change in part.
+mod update;
 /// Vectors of any size.
 mod vectors;

@@ -37,6 +37,11 @@ enum Call {
     EmbedAgain(usize, Vec<Vec<f32>>),
     /// So many records from one on, in one commit.
     EmbedMany(usize, usize, Vec<f32>),
+    Update(usize, i64),
+    UpdateKey(u8, i64),
+    /// Of all of one year, another one.
+    UpdateWhere(i64, i64),
+    Unembed(usize),
     Sync,
     Seal,
     Compact,
@@ -114,6 +119,10 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (any::<usize>(), prop::collection::vec(vector(), 2..6))
             .prop_map(|(id, vectors)| Call::EmbedAgain(id, vectors)),
         2 => (any::<usize>(), 1..20usize, vector()).prop_map(|(id, count, vector)| Call::EmbedMany(id, count, vector)),
+        3 => (any::<usize>(), 2020..2026i64).prop_map(|(id, year)| Call::Update(id, year)),
+        1 => (0..6u8, 2020..2026i64).prop_map(|(key, year)| Call::UpdateKey(key, year)),
+        1 => (2020..2026i64, 2020..2026i64).prop_map(|(from, to)| Call::UpdateWhere(from, to)),
+        1 => any::<usize>().prop_map(Call::Unembed),
         1 => Just(Call::Sync),
         3 => Just(Call::Seal),
         1 => Just(Call::Compact),
@@ -157,9 +166,20 @@ fn run(
             model.extend(ids.iter().map(|id| id.0).zip(records.iter().cloned()));
         }
         Call::Upsert(known) => {
-            let id = artifact.write(batch().upsert(record(known))).unwrap().ids[0];
+            let (given, mut known, mut batch) = (record(known), known.clone(), batch());
+            let old = model.values().find(|other| other.key == known.key);
+            if let Some(old) = old.filter(|old| old.vector.is_some() && known.vector.is_none()) {
+                if (text(old), old.is_text) == (text(&known), known.is_text) {
+                    known.vector.clone_from(&old.vector); // it is taken over
+                } else {
+                    let e = artifact.upsert(record(&known)).unwrap_err();
+                    assert_eq!(e.kind(), compact_artifact::ErrorKind::WouldLoseEmbedding);
+                    batch = batch.delete_key(known.key.clone().unwrap());
+                }
+            }
+            let id = artifact.write(batch.upsert(given)).unwrap().ids[0];
             model.retain(|_, other| other.key != known.key);
-            model.insert(id.0, known.clone());
+            model.insert(id.0, known);
         }
         Call::Delete(n) => {
             if let Some(id) = nth(model, *n) {
@@ -203,6 +223,30 @@ fn run(
                 batch.add_embedding(RecordId(*id), "v", vector.clone())
             });
             artifact.write(batch).unwrap();
+        }
+        Call::Update(n, year) => {
+            let Some(id) = nth(model, *n) else { return artifact };
+            let batch = batch().update(RecordId(id), json!({"year": year}));
+            assert_eq!(artifact.write(batch).unwrap().updated, 1);
+            model.get_mut(&id).unwrap().year = *year;
+        }
+        Call::UpdateKey(key, year) => {
+            let key = format!("key-{key}");
+            let updated = artifact.update_key(&key, json!({"year": year})).unwrap();
+            let known = model.values_mut().find(|known| known.key.as_ref() == Some(&key));
+            assert_eq!(updated, known.is_some());
+            known.into_iter().for_each(|known| known.year = *year);
+        }
+        Call::UpdateWhere(from, to) => {
+            let batch = batch().update_where(Filter::field("year").eq(*from), json!({"year": to}));
+            let updated = artifact.write(batch).unwrap().updated;
+            let matching = model.values_mut().filter(|known| known.year == *from);
+            assert_eq!(matching.map(|known| known.year = *to).count() as u64, updated);
+        }
+        Call::Unembed(n) => {
+            let Some(id) = nth(model, *n) else { return artifact };
+            artifact.write(batch().remove_embedding(RecordId(id), "v")).unwrap();
+            model.get_mut(&id).unwrap().vector = None;
         }
         Call::Sync => artifact.sync().unwrap(),
         Call::Seal => {
@@ -257,7 +301,7 @@ fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, setup: Setu
         model.keys().copied().collect::<Vec<_>>()
     );
     let ids: Vec<RecordId> = model.keys().map(|&id| RecordId(id)).collect();
-    let many: Vec<_> = snapshot.get_many(&ids).into_iter().map(|entry| entry.unwrap().unwrap()).collect();
+    let many: Vec<_> = snapshot.get_many(&ids).unwrap().into_iter().map(Option::unwrap).collect();
     for ((entry, again), (id, known)) in entries.iter().zip(&many).zip(model) {
         let one = snapshot.get(RecordId(*id)).unwrap().unwrap();
         for entry in [entry, again, &one] {

@@ -18,7 +18,7 @@ use crate::engine::core::Engine;
 use crate::engine::policy;
 use crate::format::record::encode_head;
 use crate::shard::{Document, build, build_divided};
-use crate::state::{OwnedDocument, State, View};
+use crate::state::{State, View};
 use crate::trace::event;
 
 impl Engine {
@@ -90,9 +90,9 @@ impl Engine {
         }
         match self.try_commit(commits, &plan) {
             Ok((seq, ids)) => {
-                for PlannedBatch { slot, places, deleted } in batches {
+                for PlannedBatch { slot, places, deleted, updated } in batches {
                     let ids = places.into_iter().map(|place| ids[place]).collect();
-                    slot.fill(Ok(Receipt { seq, ids, deleted }));
+                    slot.fill(Ok(Receipt { seq, ids, deleted, updated }));
                 }
             }
             Err(e) => batches.iter().for_each(|batches| batches.slot.fill(Err(e.duplicate()))),
@@ -104,12 +104,15 @@ impl Engine {
         let state = self.state();
         let written = StoreBatch::new(self.store.batch(), &state, plan)?;
         let puts = plan.puts.iter().zip(&written.ids).map(|(put, &id)| put.document(id));
-        let documents: Vec<Document<'_>> =
-            plan.reindexed_documents().map(OwnedDocument::as_document).chain(puts).collect();
-        let StoreBatch { batch, ids, embedding_records, covers } = written;
-        let shard = (!covers.is_empty()).then(|| {
-            build_divided(self.store.workers(), &state.settings, covers, &documents, embedding_records)
+        let reindexed = plan.changed().map(|(id, changed)| {
+            let document = changed.document.as_document();
+            let new = written.metadata_records.get(id).copied();
+            Document { metadata_record: new.or(document.metadata_record), ..document }
         });
+        let documents: Vec<Document<'_>> = reindexed.chain(puts).collect();
+        let StoreBatch { batch, ids, superseded, covers, .. } = written;
+        let shard = (!covers.is_empty())
+            .then(|| build_divided(self.store.workers(), &state.settings, covers, &documents, superseded));
         let shard = shard.transpose()?;
 
         let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
@@ -145,7 +148,8 @@ impl Engine {
         let (key, metadata) = (record.key.as_deref(), record.metadata_map());
         record.fields.iter().try_for_each(|(name, _)| state.settings.field(name).map(drop))?;
         let fields = record.fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let document = Document { id, key, metadata, text: None, fields, embeddings: Vec::new() };
+        let embeddings = Vec::new();
+        let document = Document { id, key, metadata, metadata_record: None, text: None, fields, embeddings };
         let shard = build(&state.settings, id.0..id.0 + 1, &[document], RoaringTreemap::new())?;
         let inside = self.callers.enter();
         self.store.put_reader(head.as_slice().chain(content), self.options.durability)?;

@@ -4,6 +4,7 @@
 //! all in the queue ([`plan`]), makes records of the store of it ([`store_batch`]), and commits ([`apply`]): one write, one sync.
 
 mod apply;
+mod changed;
 mod plan;
 pub(super) mod prepare;
 mod queue;

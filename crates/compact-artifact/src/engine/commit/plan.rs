@@ -6,32 +6,27 @@ use std::sync::Arc;
 use block_format::{Durability, RecordId};
 use roaring::RoaringTreemap;
 
+use super::changed::Changed;
 use super::prepare::{Prepared, PreparedChange, PreparedRecord};
 use super::queue::ReceiptSlot;
+use crate::api::batch::Target;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::patch::MetadataPatch;
 use crate::engine::policy;
 use crate::format::embeddings::Embedding;
-use crate::state::{OwnedDocument, State};
+use crate::state::State;
 
 /// What becomes one commit.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) puts: Vec<PreparedRecord>,
     pub(super) deletes: RoaringTreemap,
-    pub(super) added: BTreeMap<RecordId, AddedEmbeddings>,
+    changed: BTreeMap<RecordId, Changed>,
     keys: HashSet<String>,
     /// Bytes of the puts.
     bytes: usize,
     pub(super) batches: Vec<PlannedBatch>,
     pub(super) durability: Option<Durability>,
-}
-
-/// An earlier record that gets embeddings.
-#[derive(Debug)]
-pub(super) struct AddedEmbeddings {
-    /// The record as it will be.
-    document: OwnedDocument,
-    pub(super) embeddings: Vec<(usize, Embedding)>,
 }
 
 /// A batch of the plan.
@@ -41,6 +36,7 @@ pub(super) struct PlannedBatch {
     /// The places of its records among the puts.
     pub(super) places: Vec<usize>,
     pub(super) deleted: u64,
+    pub(super) updated: u64,
 }
 
 impl Plan {
@@ -55,9 +51,10 @@ impl Plan {
     /// Adds a batch, or says why it cannot be; then nothing was changed.
     pub(super) fn add(&mut self, prepared: Prepared, slot: &Arc<ReceiptSlot>, state: &State) -> Result<()> {
         let bytes = prepared.bytes();
-        let mut draft = Draft::new(state, &self.deletes);
+        let mut draft = Draft::new(state, self);
         prepared.changes.into_iter().try_for_each(|change| draft.add(change))?;
-        let Draft { puts, places, keys, deletes, replaced, added, .. } = draft;
+        let Draft { puts, places, keys, deletes, replaced, changed, mut updated, .. } = draft;
+        updated -= &deletes | &replaced;
         // What is left is moved behind what other batches put.
         let mut moved = vec![0; puts.len()];
         for (place, put) in puts.into_iter().enumerate() {
@@ -69,20 +66,17 @@ impl Plan {
         let deleted = (&deletes - &self.deletes).len();
         self.deletes |= deletes;
         self.deletes |= replaced;
-        self.bytes += bytes;
-        for (id, added) in added.into_iter().filter(|(id, _)| !self.deletes.contains(id.0)) {
-            self.added.entry(id).and_modify(|other| other.join(&added)).or_insert(added);
-        }
+        self.bytes += bytes + changed.values().map(Changed::bytes).sum::<usize>();
+        self.changed.extend(changed);
         self.keys.extend(keys.into_keys());
         self.durability = Some(stronger(self.durability, prepared.durability));
-        self.batches.push(PlannedBatch { slot: slot.clone(), places, deleted });
+        self.batches.push(PlannedBatch { slot: slot.clone(), places, deleted, updated: updated.len() });
         Ok(())
     }
 
-    /// The records that get embeddings later than themselves, as they will be.
-    pub(super) fn reindexed_documents(&self) -> impl Iterator<Item = &OwnedDocument> {
-        let added = self.added.iter().filter(|(id, _)| !self.deletes.contains(id.0));
-        added.map(|(_, added)| &added.document)
+    /// The earlier records that change, in the order of their ids.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&RecordId, &Changed)> {
+        self.changed.iter().filter(|(id, _)| !self.deletes.contains(id.0))
     }
 }
 
@@ -90,8 +84,8 @@ impl Plan {
 #[derive(Debug)]
 struct Draft<'a> {
     state: &'a State,
-    /// What earlier batches of the plan delete.
-    planned: &'a RoaringTreemap,
+    /// What earlier batches do.
+    plan: &'a Plan,
     /// `None` where a later record of the batch takes the place.
     puts: Vec<Option<PreparedRecord>>,
     /// Of each record of the batch: its place among `puts`, or that of the one which replaces it.
@@ -100,14 +94,15 @@ struct Draft<'a> {
     keys: HashMap<String, Option<usize>>,
     deletes: RoaringTreemap,
     replaced: RoaringTreemap,
-    added: BTreeMap<RecordId, AddedEmbeddings>,
+    changed: BTreeMap<RecordId, Changed>,
+    updated: RoaringTreemap,
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, planned: &'a RoaringTreemap) -> Self {
+    fn new(state: &'a State, plan: &'a Plan) -> Self {
         let (puts, places, keys) = Default::default();
-        let (deletes, replaced, added) = Default::default();
-        Self { state, planned, puts, places, keys, deletes, replaced, added }
+        let (deletes, replaced, changed, updated) = Default::default();
+        Self { state, plan, puts, places, keys, deletes, replaced, changed, updated }
     }
 
     fn add(&mut self, change: PreparedChange) -> Result<()> {
@@ -122,6 +117,7 @@ impl<'a> Draft<'a> {
                 self.deletes.extend(self.state.ids_where(&filter)?.iter().map(|id| id.0));
                 Ok(())
             }
+            PreparedChange::Update { target, patch } => self.update(&target, &patch),
             PreparedChange::Embed { id, number, embedding, must_exist } => {
                 if must_exist || self.lacks_embedding(id, number)? {
                     self.embed(id, number, embedding)?;
@@ -133,11 +129,43 @@ impl<'a> Draft<'a> {
 
     /// Whether a record is there, and has no embedding in this space.
     fn lacks_embedding(&self, id: RecordId, number: usize) -> Result<bool> {
-        let is_deleted = [&self.deletes, &self.replaced, self.planned].iter().any(|ids| ids.contains(id.0));
-        Ok(!is_deleted && self.state.locate(id).is_some() && self.state.embedding(id, number)?.is_none())
+        Ok(!self.is_deleted(id)
+            && self.state.locate(id).is_some()
+            && self.embedding_of(id, number)?.is_none())
     }
 
-    fn put(&mut self, put: PreparedRecord) -> Result<()> {
+    /// The embedding of an earlier record, with what this batch and those before it in the plan change of it.
+    fn embedding_of(&self, id: RecordId, number: usize) -> Result<Option<Embedding>> {
+        match self.changed.get(&id).or_else(|| self.plan.changed.get(&id)) {
+            Some(changed) => Ok(changed.document.embedding(number).cloned()),
+            None => self.state.embedding(id, number),
+        }
+    }
+
+    /// Gives a record the embeddings of the one that it replaces where it has none itself.
+    fn keep_embeddings(&self, put: &mut PreparedRecord, replaced: RecordId) -> Result<()> {
+        let mut entry = None;
+        for (number, space) in self.state.settings.kept_spaces() {
+            if put.has_embedding(number) {
+                continue;
+            }
+            // An embedding that cannot be read is lost already.
+            let embedding = match self.embedding_of(replaced, number) {
+                Ok(Some(embedding)) => embedding,
+                Ok(None) => continue,
+                Err(e) if e.kind() == ErrorKind::Damaged => continue,
+                Err(e) => return Err(e),
+            };
+            if entry.is_none() {
+                entry = self.state.entry(replaced)?;
+            }
+            let is_same = entry.as_ref().map_or(Ok(false), |entry| put.has_content_of(entry))?;
+            put.keep_embedding(space, (number, embedding), is_same)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, mut put: PreparedRecord) -> Result<()> {
         let place = self.puts.len();
         if let Some(key) = put.record.key.clone() {
             let earlier = self.keys.get(&key).copied().flatten();
@@ -146,6 +174,11 @@ impl<'a> Draft<'a> {
             if !put.replace && is_taken {
                 let message = format!("there is a record with the key {key:?}; use `upsert` to replace it");
                 return Err(Error::new(ErrorKind::AlreadyExists, message));
+            }
+            match (earlier.and_then(|place| self.puts[place].take()), stored) {
+                (Some(earlier), _) => put.keep_embeddings_of(&earlier, &self.state.settings)?,
+                (None, Some(id)) => self.keep_embeddings(&mut put, id)?,
+                (None, None) => {}
             }
             self.replaced.extend(stored.map(|id| id.0));
             if let Some(earlier) = earlier {
@@ -168,39 +201,63 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn embed(&mut self, id: RecordId, number: usize, embedding: Embedding) -> Result<()> {
-        let is_deleted = [&self.deletes, &self.replaced, self.planned].iter().any(|ids| ids.contains(id.0));
-        // Read here, so that a record that cannot be read fails its own batch only.
-        let known = match self.added.remove(&id) {
-            None if !is_deleted => AddedEmbeddings::stored(self.state, id)?,
-            known => known.filter(|_| !is_deleted),
+    /// Changes the metadata of those that are meant and still there.
+    fn update(&mut self, target: &Target, patch: &MetadataPatch) -> Result<()> {
+        let ids = match target {
+            Target::Id(id) => vec![*id],
+            Target::Key(key) if self.keys.get(key).is_some_and(Option::is_some) => {
+                return Err(Error::invalid(format!("a batch that adds the key {key:?} and updates it")));
+            }
+            Target::Key(key) => {
+                self.keys.entry(key.clone()).or_insert(None);
+                self.state.id_of_key(key)?.into_iter().collect()
+            }
+            Target::Where(filter) => self.state.ids_where(filter)?,
         };
-        let mut known = known.ok_or_else(|| {
-            let message =
-                format!("there is no record {id} to give an embedding to, or it was deleted or replaced");
-            Error::new(ErrorKind::NoSuchRecord, message)
-        })?;
-        known.add(number, embedding);
-        self.added.insert(id, known);
+        let mut bytes = 0;
+        for id in ids {
+            let Some(mut changed) = self.take_changed(id)? else { continue };
+            changed.patch(patch)?;
+            bytes += changed.bytes();
+            self.changed.insert(id, changed);
+            self.updated.insert(id.0);
+            if bytes > policy::MAX_COMMIT_BYTES {
+                let message = format!(
+                    "an update of records of more than {} bytes together; narrow the filter and update in several steps",
+                    policy::MAX_COMMIT_BYTES
+                );
+                return Err(Error::new(ErrorKind::TooLarge, message));
+            }
+        }
         Ok(())
     }
-}
 
-impl AddedEmbeddings {
-    /// A record that is there, with what it has.
-    fn stored(state: &State, id: RecordId) -> Result<Option<Self>> {
-        Ok(state.document(id)?.map(|document| Self { document, embeddings: Vec::new() }))
+    fn embed(&mut self, id: RecordId, number: usize, embedding: Option<Embedding>) -> Result<()> {
+        let mut changed = self.take_changed(id)?.ok_or_else(|| {
+            let message = format!(
+                "there is no record {id} whose embedding could change, or it was deleted or replaced"
+            );
+            Error::new(ErrorKind::NoSuchRecord, message)
+        })?;
+        changed.embed(number, embedding);
+        self.changed.insert(id, changed);
+        Ok(())
     }
 
-    pub(super) fn add(&mut self, number: usize, embedding: Embedding) {
-        self.embeddings.retain(|(space, _)| *space != number);
-        self.document.embed(number, embedding.clone());
-        self.embeddings.push((number, embedding));
+    /// An earlier record with what this batch and those before it in the plan change of it. Read here, so that a record that cannot be read fails its own
+    /// batch only.
+    fn take_changed(&mut self, id: RecordId) -> Result<Option<Changed>> {
+        if self.is_deleted(id) {
+            return Ok(None);
+        }
+        match self.changed.remove(&id).or_else(|| self.plan.changed.get(&id).cloned()) {
+            None => Changed::stored(self.state, id),
+            changed => Ok(changed),
+        }
     }
 
-    /// Adds what another batch has for the same record.
-    fn join(&mut self, later: &Self) {
-        later.embeddings.iter().for_each(|(number, embedding)| self.add(*number, embedding.clone()));
+    fn is_deleted(&self, id: RecordId) -> bool {
+        [&self.deletes, &self.replaced, &self.plan.deletes].iter().any(|ids| ids.contains(id.0))
     }
 }
 

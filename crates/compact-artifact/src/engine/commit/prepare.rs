@@ -6,10 +6,11 @@ use std::sync::Arc;
 use block_format::{Durability, RecordId, Workers};
 use metadata_index::Filter;
 
-use crate::api::batch::{Batch, Op};
+use crate::api::batch::{Batch, Op, Target};
+use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::patch::MetadataPatch;
 use crate::api::record::{MAX_TEXT_LEN, Record};
-#[cfg(feature = "embedder")]
 use crate::api::space::Space;
 use crate::format::embeddings::Embedding;
 use crate::format::record::encode_head;
@@ -32,7 +33,8 @@ pub(super) enum PreparedChange {
     Delete(RecordId),
     DeleteKey(String),
     DeleteWhere(Filter),
-    Embed { id: RecordId, number: usize, embedding: Embedding, must_exist: bool },
+    Update { target: Target, patch: MetadataPatch },
+    Embed { id: RecordId, number: usize, embedding: Option<Embedding>, must_exist: bool },
 }
 
 /// Embeddings of a record, each with the number of its space.
@@ -59,10 +61,56 @@ impl PreparedRecord {
             id,
             key: self.record.key.as_deref(),
             metadata: self.record.metadata_map(),
+            metadata_record: None,
             text: self.record.as_text(),
             fields: self.record.fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
             embeddings: self.embeddings.iter().map(|(number, embedding)| (*number, embedding)).collect(),
         }
+    }
+
+    pub(super) fn has_embedding(&self, number: usize) -> bool {
+        self.embeddings.iter().any(|(known, _)| *known == number)
+    }
+
+    /// Whether its content and fields are those of a stored record.
+    pub(super) fn has_content_of(&self, entry: &Entry) -> Result<bool> {
+        let record = &self.record;
+        Ok(entry.is_text() == record.as_text().is_some()
+            && entry.len() == record.content().len() as u64
+            && entry.fields()? == record.fields
+            && entry.bytes()? == record.content())
+    }
+
+    /// Takes over the embedding that the replaced record has in a space, of the same content; or says why not. Embeddings that a model gives for
+    /// texts come again by themselves.
+    pub(super) fn keep_embedding(
+        &mut self,
+        space: &Space,
+        embedding: (usize, Embedding),
+        is_same_content: bool,
+    ) -> Result<()> {
+        if is_same_content {
+            self.embeddings.push(embedding);
+        } else if space.model.is_none() {
+            let (key, name) = (self.record.key.as_deref().unwrap_or_default(), space.name());
+            let message = format!(
+                "the record with the key {key:?} has an embedding in vector space {name:?}, which this one with other content would lose; give one, or                  delete the key in the same batch before"
+            );
+            return Err(Error::new(ErrorKind::WouldLoseEmbedding, message));
+        }
+        Ok(())
+    }
+
+    /// Takes over the embeddings of an earlier record of the batch that this one replaces.
+    pub(super) fn keep_embeddings_of(&mut self, earlier: &Self, settings: &Settings) -> Result<()> {
+        let is_same =
+            self.record.content == earlier.record.content && self.record.fields == earlier.record.fields;
+        for (number, embedding) in &earlier.embeddings {
+            if !self.has_embedding(*number) {
+                self.keep_embedding(&settings.spaces[*number], (*number, embedding.clone()), is_same)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -116,9 +164,17 @@ impl Prepared {
                 Op::Delete(id) => PreparedChange::Delete(id),
                 Op::DeleteKey(key) => PreparedChange::DeleteKey(key),
                 Op::DeleteWhere(filter) => PreparedChange::DeleteWhere(filter),
+                Op::Update { target, patch } => {
+                    patch.check()?;
+                    PreparedChange::Update { target, patch }
+                }
+                Op::RemoveEmbedding { id, space } => {
+                    let (number, _) = settings.space(&space)?;
+                    PreparedChange::Embed { id, number, embedding: None, must_exist: true }
+                }
                 Op::Embed { id, space, vector } => {
                     let (number, space) = settings.space(&space)?;
-                    let embedding = Embedding::new(space, &vector)?;
+                    let embedding = Some(Embedding::new(space, &vector)?);
                     PreparedChange::Embed { id, number, embedding, must_exist: true }
                 }
             })
@@ -140,7 +196,10 @@ impl Prepared {
         settings: Arc<Settings>,
         durability: Durability,
     ) -> Self {
-        let embed = |(id, embedding)| PreparedChange::Embed { id, number, embedding, must_exist: false };
+        let embed = |(id, embedding)| {
+            let embedding = Some(embedding);
+            PreparedChange::Embed { id, number, embedding, must_exist: false }
+        };
         Self { changes: embeddings.into_iter().map(embed).collect(), durability, settings }
     }
 
@@ -185,7 +244,13 @@ impl Prepared {
 
     /// Whether it may depend on what others in the queue do.
     pub(super) fn depends_on_others(&self) -> bool {
-        self.changes.iter().any(|op| matches!(op, PreparedChange::DeleteWhere(_)))
+        let depends = |op: &PreparedChange| {
+            matches!(
+                op,
+                PreparedChange::DeleteWhere(_) | PreparedChange::Update { target: Target::Where(_), .. }
+            )
+        };
+        self.changes.iter().any(depends)
     }
 
     /// Bytes of its puts.
@@ -200,7 +265,9 @@ impl Prepared {
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.changes.iter().filter_map(|op| match op {
             PreparedChange::Put(put) => put.record.key.as_deref(),
-            PreparedChange::DeleteKey(key) => Some(key),
+            PreparedChange::DeleteKey(key) | PreparedChange::Update { target: Target::Key(key), .. } => {
+                Some(key)
+            }
             _ => None,
         })
     }

@@ -1,5 +1,6 @@
 //! The records of the store that a plan becomes.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use block_format::{Batch, RecordId};
@@ -9,8 +10,10 @@ use super::plan::Plan;
 use super::prepare::PreparedRecord;
 use crate::api::error::Result;
 use crate::engine::policy;
+use crate::format::changes;
 use crate::format::embeddings::{self, Embedding};
 use crate::format::settings::Settings;
+use crate::protocol::{Step, Steps};
 use crate::state::State;
 
 /// A plan as a batch of the store.
@@ -18,8 +21,10 @@ pub(super) struct StoreBatch {
     pub(super) batch: Batch,
     /// Of the puts of the plan.
     pub(super) ids: Vec<RecordId>,
-    /// Ids of the records that carry embeddings.
-    pub(super) embedding_records: RoaringTreemap,
+    /// The records of the store that have the metadata of earlier records from now on, by those.
+    pub(super) metadata_records: BTreeMap<RecordId, RecordId>,
+    /// Ids that are deleted when the shard is sealed: see [`Shard::superseded`](crate::shard::Shard::superseded).
+    pub(super) superseded: RoaringTreemap,
     /// All ids that the batch gives out.
     pub(super) covers: Range<u64>,
 }
@@ -27,15 +32,20 @@ pub(super) struct StoreBatch {
 impl StoreBatch {
     pub(super) fn new(batch: Batch, state: &State, plan: &Plan) -> Result<Self> {
         let start = state.records.next_id().0;
-        let (ids, embedding_records) = (Vec::with_capacity(plan.puts.len()), RoaringTreemap::new());
-        let mut written = Self { batch, ids, embedding_records, covers: start..start };
-        plan.deletes.iter().for_each(|id| written.batch.delete(RecordId(id)));
+        let (metadata_records, superseded) = Default::default();
+        let ids = Vec::with_capacity(plan.puts.len());
+        let mut written = Self { batch, ids, metadata_records, superseded, covers: start..start };
+        for id in plan.deletes.iter().map(RecordId) {
+            written.batch.delete(id);
+            state.metadata_records_of(id).for_each(|metadata| written.batch.delete(metadata));
+        }
         for puts in plan.puts.chunks(policy::RECORDS_PER_EMBEDDINGS) {
             written.put(puts, &state.settings)?;
         }
         for (number, _) in state.settings.kept_spaces() {
             written.add_embeddings(number, plan)?;
         }
+        written.add_metadata(plan, state.steps)?;
         written.covers.end = written.next();
         Ok(written)
     }
@@ -50,7 +60,7 @@ impl StoreBatch {
         let by_space = embeddings_by_space(puts, settings);
         let next = self.next();
         let first = next + by_space.iter().map(|space| space.record_count() as u64).sum::<u64>();
-        self.embedding_records.insert_range(next..first);
+        self.superseded.insert_range(next..first);
         for space in &by_space {
             space.encode(first).iter().try_for_each(|bytes| self.batch.put(bytes).map(drop))?;
         }
@@ -61,16 +71,34 @@ impl StoreBatch {
         Ok(())
     }
 
-    /// Embeddings of earlier records in the space with this number.
+    /// Embeddings that earlier records get or lose in the space with this number.
     fn add_embeddings(&mut self, number: usize, plan: &Plan) -> Result<()> {
-        let all = plan.added.iter().flat_map(|(id, added)| {
-            added.embeddings.iter().map(move |(space, embedding)| (*id, *space, embedding))
-        });
-        let embeddings: Vec<_> =
-            all.filter(|(_, space, _)| *space == number).map(|(id, _, embedding)| (id, embedding)).collect();
-        for bytes in embeddings::encode(number, &embeddings) {
-            self.embedding_records.insert(self.next());
+        let (mut embeddings, mut removed) = (Vec::new(), Vec::new());
+        for (&id, changed) in plan.changed() {
+            match changed.embeddings.iter().find(|(space, _)| *space == number) {
+                Some((_, Some(embedding))) => embeddings.push((id, embedding)),
+                Some((_, None)) => removed.push(id),
+                None => {}
+            }
+        }
+        let embeddings = embeddings::encode(number, &embeddings);
+        for bytes in embeddings.into_iter().chain(changes::encode_removed(number, &removed)) {
+            self.superseded.insert(self.next());
             self.batch.put(&bytes)?;
+        }
+        Ok(())
+    }
+
+    /// New metadata of earlier records. Those that they take the place of stay until the new row of the record is on disk.
+    fn add_metadata(&mut self, plan: &Plan, steps: Steps) -> Result<()> {
+        for (&id, changed) in plan.changed() {
+            let Some(metadata) = &changed.metadata else { continue };
+            self.metadata_records.insert(id, RecordId(self.next()));
+            self.batch.put(&[metadata.as_slice(), &changes::encode_target(id)].concat())?;
+            match changed.document.metadata_record {
+                Some(old) if !steps.take(Step::KeepReplacedMetadata) => self.batch.delete(old),
+                old => self.superseded.extend(old.map(|old| old.0)),
+            }
         }
         Ok(())
     }

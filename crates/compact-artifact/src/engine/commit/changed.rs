@@ -1,0 +1,49 @@
+//! An earlier record that is indexed again, because its metadata or its embeddings change.
+
+use block_format::RecordId;
+
+use crate::api::error::Result;
+use crate::api::patch::MetadataPatch;
+use crate::format::changes;
+use crate::format::embeddings::Embedding;
+use crate::state::{OwnedDocument, State};
+
+/// An earlier record that changes.
+#[derive(Debug, Clone)]
+pub(super) struct Changed {
+    /// The record as it will be.
+    pub(super) document: OwnedDocument,
+    /// What it gets in each space, by its number; `None`: nothing any more.
+    pub(super) embeddings: Vec<(usize, Option<Embedding>)>,
+    /// Its new metadata as the store keeps them, if they change.
+    pub(super) metadata: Option<Vec<u8>>,
+}
+
+impl Changed {
+    /// A record that is there, with what it has.
+    pub(super) fn stored(state: &State, id: RecordId) -> Result<Option<Self>> {
+        let document = state.document(id)?;
+        Ok(document.map(|document| Self { document, embeddings: Vec::new(), metadata: None }))
+    }
+
+    /// Gives it an embedding, or takes the one away that it has.
+    pub(super) fn embed(&mut self, number: usize, embedding: Option<Embedding>) {
+        match &embedding {
+            Some(embedding) => self.document.embed(number, embedding.clone()),
+            None => self.document.unembed(number),
+        }
+        self.embeddings.retain(|(space, _)| *space != number);
+        self.embeddings.push((number, embedding));
+    }
+
+    pub(super) fn patch(&mut self, patch: &MetadataPatch) -> Result<()> {
+        patch.apply(&mut self.document.metadata);
+        let encoded = changes::encode_metadata(&self.document.metadata);
+        self.metadata = Some(encoded.map_err(|e| e.about(format_args!("record {}", self.document.id)))?);
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.document.byte_len() + self.metadata.as_ref().map_or(0, Vec::len)
+    }
+}
