@@ -68,6 +68,7 @@ pub struct Options {
     pub(crate) cache_bytes: usize,
     pub(crate) seed: Option<u64>,
     pub(crate) threads: Threads,
+    pub(crate) busy_timeout: Duration,
     pub(crate) steps: Steps,
 }
 
@@ -85,6 +86,7 @@ impl Default for Options {
             cache_bytes: 0,
             seed: None,
             threads: Threads::Processors,
+            busy_timeout: Duration::ZERO,
             steps: Steps::default(),
         }
     }
@@ -190,6 +192,12 @@ impl Options {
     /// A pool to work in instead of one of the store's own.
     pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
         self.threads = Threads::Pool(pool);
+        self
+    }
+
+    /// How long opening for writing, and [`Store::reacquire`](crate::Store::reacquire), wait for another writer to let go of the artifact. Default: 0, not at all.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
         self
     }
 

@@ -145,7 +145,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("or iterate with `ids_where` or `records`", "or take all of them with `cart export`"),
     ("leave out `flush_interval`, and call `flush`", "end other programs"),
     ("; call `finish` on it, or drop it, before `close`", ""),
-    ("open with another `Maintenance`", "end other programs"),
+    ("open with another `Maintenance`, or without `idle_release`", "end other programs"),
     ("expected all of them in one `and_words` or `and_words_query`", "expected them once"),
     ("; expected `weight` behind the words or the vector that it is of", ""),
     ("; leave out `fetch(false)`", ""),

@@ -83,6 +83,7 @@ mod meaning;
 mod protocol;
 mod search;
 mod shard;
+mod sharing;
 mod snapshot;
 mod state;
 mod trace;

@@ -40,6 +40,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("[`Fusion::Normalized`]", "None"),
     ("as many as there are processors", "Threads::Processors"),
     ("as the artifact was opened", "None"),
+    ("0, not at all", "Duration::ZERO"),
     ("it is on disk", "Durability::Sync"),
     ("none", "None"),
     ("no", "false"),

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{FileName, LOCK};
+use crate::file::{FileName, LOCK, WAIT};
 use crate::options::Options;
 use crate::protocol::Step;
 use crate::vfs::{Vfs, VfsLock};
@@ -20,6 +21,7 @@ impl Creation {
     /// Removes what has no [`FileName`]. The lock is held, if there is one.
     fn undo(self, vfs: &dyn Vfs, root: &Path) -> Result<()> {
         if self.lock {
+            unlink(vfs, &root.join(WAIT))?;
             unlink(vfs, &root.join(LOCK))?;
         }
         if self.directory {
@@ -60,8 +62,10 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
         }
         Err(e) => return Err(no_directory(e, root)),
     };
-    let mut others: Vec<&String> =
-        names.iter().filter(|name| *name != LOCK && FileName::parse(name).is_none()).collect();
+    let mut others: Vec<&String> = names
+        .iter()
+        .filter(|name| ![LOCK, WAIT].contains(&name.as_str()) && FileName::parse(name).is_none())
+        .collect();
     others.sort_unstable();
     if let Some(first) = others.first() {
         let more = match others.len() - 1 {
@@ -95,11 +99,53 @@ pub(crate) fn sync_parent(vfs: &dyn Vfs, root: &Path, options: &Options) -> Resu
     vfs.sync_dir(parent).map_err(|e| Error::io(e, "syncing the directory to disk", parent))
 }
 
-pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn VfsLock>> {
-    let path = root.join(LOCK);
-    vfs.lock(&path).map_err(|e| match e.kind() {
+/// How often somebody who waits for a lock asks for it.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Takes the lock of the writer, for which it waits up to `timeout`. Of several who wait, one at a time has the lock of those who wait and asks for the
+/// other: so a writer sees that somebody waits, and cannot come before them when it wants to write again.
+pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path, timeout: Duration) -> Result<Box<dyn VfsLock>> {
+    let begun = Instant::now();
+    let mut turn = None;
+    loop {
+        if turn.is_none() && !timeout.is_zero() {
+            turn =
+                some_unless_held(vfs.lock(&root.join(WAIT))).map_err(|e| lock_error(e, vfs, root, WAIT))?;
+        }
+        let left = timeout.saturating_sub(begun.elapsed());
+        if turn.is_some() || left.is_zero() {
+            match vfs.lock(&root.join(LOCK)) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && !left.is_zero() => {}
+                taken => return taken.map_err(|e| lock_error(e, vfs, root, LOCK)),
+            }
+        }
+        std::thread::sleep(ASK_AGAIN.min(left));
+    }
+}
+
+/// Whether somebody waits for the lock of the writer.
+pub(crate) fn is_waited_for(vfs: &dyn Vfs, root: &Path) -> bool {
+    matches!(some_unless_held(vfs.lock(&root.join(WAIT))), Ok(None))
+}
+
+fn some_unless_held(lock: io::Result<Box<dyn VfsLock>>) -> io::Result<Option<Box<dyn VfsLock>>> {
+    match lock {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        lock => lock.map(Some),
+    }
+}
+
+fn lock_error(e: io::Error, vfs: &dyn Vfs, root: &Path, name: &str) -> Error {
+    let path = root.join(name);
+    match e.kind() {
         io::ErrorKind::WouldBlock => {
-            let message = "another writer has the artifact open; wait for it, or use `open_read_only`";
+            let holder = match vfs.lock_holder(&path) {
+                Some(process) if process == std::process::id() => " in this process".to_owned(),
+                Some(process) => format!(", process {process},"),
+                None => String::new(),
+            };
+            let message =
+                format!("another writer{holder} has the artifact open; wait for it, or use `open_read_only`");
             Error::new(ErrorKind::Locked, message).at(root)
         }
         io::ErrorKind::InvalidInput => {
@@ -107,7 +153,7 @@ pub(crate) fn take_lock(vfs: &dyn Vfs, root: &Path) -> Result<Box<dyn VfsLock>> 
             Error::new(ErrorKind::NotAnArtifact, message).at(&path)
         }
         _ => Error::io(e, "locking", &path),
-    })
+    }
 }
 
 /// Removes the files of an artifact but those in `keep`, and what else its creation made. The lock is held, and is the

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use parking_lot::Mutex;
+
 use crate::block::codec::Codec;
 use crate::block::dictionary::Encoder;
 use crate::block::writer::{BlockLimits, EncodedBlock, RawBlocks};
@@ -36,7 +38,7 @@ pub(crate) struct Directory {
     pub(crate) cache: Arc<BlockCache>,
     pub(crate) workers: Arc<Workers>,
     /// Held as long as somebody may write here.
-    pub(crate) lock: Option<Box<dyn VfsLock>>,
+    lock: Mutex<Option<Box<dyn VfsLock>>>,
     pub(crate) next_file: AtomicU64,
 }
 
@@ -56,14 +58,15 @@ impl Directory {
             codec: Arc::new(Codec::new(options.compression)),
             cache: Arc::new(BlockCache::new(options.cache_bytes, options.block_len)),
             workers: Arc::new(Workers::new(options.threads.clone())),
-            lock: None,
+            lock: Mutex::default(),
             next_file: AtomicU64::new(next_file),
         }
     }
 
     /// Refuses to write when the lock that is held is not the one at its path any more.
     pub(crate) fn check_lock(&self) -> Result<()> {
-        let Some(lock) = self.lock.as_ref().filter(|_| self.options.steps.take(Step::CheckLock)) else {
+        let lock = self.lock.lock();
+        let Some(lock) = lock.as_ref().filter(|_| self.options.steps.take(Step::CheckLock)) else {
             return Ok(());
         };
         let path = self.root.join(LOCK);
@@ -73,6 +76,27 @@ impl Directory {
         let message = "the lock was removed or replaced since it was taken, or this process was forked from the one that took it, so \
                        that another writer may be at work; nothing was written: open the artifact again";
         Err(Error::new(ErrorKind::Locked, message).at(&path))
+    }
+
+    /// This directory, held by a writer.
+    pub(crate) fn locked(self, lock: Box<dyn VfsLock>) -> Self {
+        Self { lock: Mutex::new(Some(lock)), ..self }
+    }
+
+    /// Whether this process may write here.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.lock.lock().is_some()
+    }
+
+    /// Gives the lock away.
+    pub(crate) fn take_lock(&self) -> Option<Box<dyn VfsLock>> {
+        self.lock.lock().take()
+    }
+
+    /// Goes on where another value for the same directory ends.
+    pub(crate) fn take_over(&self, other: &Self) {
+        self.next_file.store(other.next_file.load(Ordering::Relaxed), Ordering::Relaxed);
+        *self.lock.lock() = other.take_lock();
     }
 
     pub(crate) fn path(&self, name: FileName) -> PathBuf {

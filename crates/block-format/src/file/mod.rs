@@ -17,6 +17,8 @@ pub(crate) enum FileName {
 
 /// The lock of the writer: empty, never removed.
 pub(crate) const LOCK: &str = "LOCK";
+/// The lock of whoever waits for [`LOCK`]: empty.
+pub(crate) const WAIT: &str = "WAIT";
 
 impl FileName {
     pub(crate) fn parse(name: &str) -> Option<Self> {

@@ -9,7 +9,7 @@ use crate::directory::creation::{
 };
 use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{FileName, LOCK};
+use crate::file::{FileName, LOCK, WAIT};
 use crate::manifest::Manifest;
 use crate::manifest::reader::read_manifests;
 use crate::options::{Options, VerifyLevel};
@@ -57,10 +57,10 @@ impl PackVfs {
         refuse_occupied(&*vfs, root)?;
         let creation = make_directory(&*vfs, root)?;
         let undone = |e| undo(&*vfs, root, creation, e);
-        let lock = take_lock(&*vfs, root).map_err(undone)?;
+        let lock = take_lock(&*vfs, root, options.busy_timeout).map_err(undone)?;
         refuse_occupied(&*vfs, root).map_err(undone)?; // by another who had the lock before
-        let mut target = Directory::new(vfs.clone(), root, manifest.artifact, options, manifest.next_file.0);
-        target.lock = Some(lock);
+        let target = Directory::new(vfs.clone(), root, manifest.artifact, options, manifest.next_file.0);
+        let target = target.locked(lock);
         let written = sync_parent(&*vfs, root, options).and_then(|()| self.copy_all(&target, &manifest));
         if written.is_err() {
             let _ = remove_artifact(&*vfs, root, &[], creation); // the error that is returned says why
@@ -113,7 +113,7 @@ fn refuse_occupied(vfs: &dyn Vfs, root: &Path) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         names => names.unwrap_or_default(), // `make_directory` says what is there
     };
-    match names.iter().find(|name| *name != LOCK) {
+    match names.iter().find(|name| ![LOCK, WAIT].contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => {
             let message =

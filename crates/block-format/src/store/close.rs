@@ -1,6 +1,6 @@
 //! Everything durable, and a manifest that says so.
 
-use super::state::Store;
+use super::state::{Store, Writer};
 use crate::error::Result;
 
 /// A log longer than this is sealed when the artifact is closed, so that the next open need not scan it.
@@ -12,7 +12,7 @@ impl Store {
     ///
     /// Dropping the store instead loses nothing that was acknowledged; the next open then recovers.
     pub fn close(self) -> Result<()> {
-        if self.directory.lock.is_none() {
+        if !self.directory.is_locked() {
             return Ok(());
         }
         self.callers.check()?;
@@ -24,9 +24,13 @@ impl Store {
         if self.directory.options.auto_seal && logs_len > SEAL_AT_CLOSE {
             self.seal()?;
         }
-        let mut writer = self.writer()?;
+        self.checkpoint(&mut *self.writer()?)
+    }
+
+    /// Records how far the log is durable, which is all of it.
+    pub(super) fn checkpoint(&self, writer: &mut Writer) -> Result<()> {
         if writer.log.has_uncommitted() {
-            self.rotate(&mut writer)?;
+            self.rotate(writer)?;
         }
         let mut catalog = self.catalog.lock();
         let committed = writer.log.committed();

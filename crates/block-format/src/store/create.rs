@@ -28,13 +28,13 @@ impl Store {
         let root = path.as_ref();
         options.check()?;
         let creation = make_directory(&*vfs, root)?;
-        let lock = take_lock(&*vfs, root).map_err(|e| undo(&*vfs, root, creation, e))?;
+        let lock =
+            take_lock(&*vfs, root, options.busy_timeout).map_err(|e| undo(&*vfs, root, creation, e))?;
         let found = no_artifact(&*vfs, root, &options).map_err(|e| undo(&*vfs, root, creation, e))?;
         let artifact = artifact_id(&options).map_err(|e| undo(&*vfs, root, creation, e))?;
         let used = found.names.iter().filter_map(|name| name.id());
         let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
-        let mut directory = Directory::new(vfs.clone(), root, artifact, &options, next_file);
-        directory.lock = Some(lock);
+        let directory = Directory::new(vfs.clone(), root, artifact, &options, next_file).locked(lock);
         match begin(&directory, &found) {
             Ok((log, catalog)) => {
                 let store = Self::for_writing(directory, log, catalog, Sealed::default());
@@ -53,9 +53,9 @@ impl Store {
     ///
     /// For undoing a creation after which something else failed. A reader that has the artifact open can go on reading.
     pub fn destroy(self) -> Result<()> {
-        let Self { mut directory, creation, writer, published, .. } = self;
+        let Self { directory, creation, writer, published, .. } = self;
         directory.check_lock()?;
-        let Some(lock) = directory.lock.take() else {
+        let Some(lock) = directory.take_lock() else {
             let message = "opened for reading; only the writer can destroy the artifact";
             return Err(Error::new(ErrorKind::ReadOnly, message).at(&directory.root));
         };

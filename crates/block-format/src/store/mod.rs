@@ -8,7 +8,7 @@
 //! | `bulk` | records go straight into segments |
 //! | `edit`, `rewrite`, `rotate`, `publish` | logs are sealed, segments rewritten, parts written; a new generation takes their place |
 //! | `read`, `record`, `usage` | a snapshot, its records, the bytes that it takes |
-//! | `close` | the last manifest |
+//! | `close`, `handover` | the last manifest; the lock given up to another process and taken back |
 //! | `state` | the type [`Store`] and the order of its locks |
 
 mod bulk;
@@ -17,6 +17,7 @@ mod commit;
 mod create;
 mod edit;
 mod frames;
+mod handover;
 mod load;
 mod open;
 mod publish;

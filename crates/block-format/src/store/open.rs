@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::load::{Loaded, load, load_beside_writer};
 use super::state::{State, Store, Written};
+use crate::cache::BlockCache;
 use crate::directory::Directory;
 use crate::directory::creation::take_lock;
 use crate::error::{Error, Result};
@@ -34,14 +35,23 @@ impl Store {
         path: impl AsRef<Path>,
         options: Options,
     ) -> Result<(Self, RecoveryReport)> {
-        let root = path.as_ref();
         options.check()?;
+        Self::lock_and_open(vfs, path.as_ref(), &options, None)
+    }
+
+    /// Takes the lock, and opens what is there then; with the cache of an earlier store if there is one.
+    pub(super) fn lock_and_open(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        options: &Options,
+        cache: Option<&Arc<BlockCache>>,
+    ) -> Result<(Self, RecoveryReport)> {
         // Without an artifact, nothing is to be left behind: not even the lock.
-        read_manifests(&*vfs, root, &options).and_then(|found| newest(&*vfs, root, found))?;
-        let lock = take_lock(&*vfs, root)?;
-        let found = read_manifests(&*vfs, root, &options)?;
+        read_manifests(&*vfs, root, options).and_then(|found| newest(&*vfs, root, found))?;
+        let lock = take_lock(&*vfs, root, options.busy_timeout)?;
+        let found = read_manifests(&*vfs, root, options)?;
         let names = found.names.clone();
-        let loaded = load(vfs, root, &options, found, None)?;
+        let loaded = load(vfs, root, options, found, cache)?;
         if let Some(damage) = loaded.report.damage.iter().find(|damage| !damage.is_derived) {
             let message = format!(
                 "{damage}. Nothing was changed: `open_read_only` serves what is sound, `verify` names what is \
@@ -70,7 +80,7 @@ impl Store {
     /// Sees what was committed since this reader opened the artifact or called this; for a writer there is nothing to
     /// do. Returns whether anything changed.
     pub fn refresh(&self) -> Result<bool> {
-        if self.directory.lock.is_some() {
+        if self.directory.is_locked() {
             return Ok(false);
         }
         let _one_at_a_time = self.maintenance.lock();

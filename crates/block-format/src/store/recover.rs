@@ -28,9 +28,9 @@ impl Loaded {
         lock: Box<dyn VfsLock>,
         names: &[FileName],
     ) -> Result<(Store, RecoveryReport)> {
-        let Self { mut directory, mut manifest, sealed, active, manifests_to_rewrite, mut report } = self;
+        let Self { directory, mut manifest, sealed, active, manifests_to_rewrite, mut report } = self;
         let ActiveLog { entry, file, scan, view } = active;
-        directory.lock = Some(lock);
+        let directory = directory.locked(lock);
         let name = FileName::Log(entry.file);
         let adopts = directory.options.steps.take(Step::AdoptByCopy);
         let closed = scan.file_len == entry.checkpoint.len || !adopts;

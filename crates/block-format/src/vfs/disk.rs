@@ -90,6 +90,29 @@ impl Vfs for DiskVfs {
         let lock = DiskLock { file, path: path.to_owned(), process: std::process::id() };
         if lock.is_held()? { Ok(Box::new(lock)) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
+
+    /// From the table of the system, so that it is never that of a process which held it once. Only locks of processes that this one can see are in it.
+    #[cfg(target_os = "linux")]
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        use std::os::unix::fs::MetadataExt;
+        let file = fs::symlink_metadata(path).ok()?;
+        let (major, minor) = (libc::major(file.dev()), libc::minor(file.dev()));
+        let place = format!("{major:02x}:{minor:02x}:{}", file.ino());
+        holder_in(&fs::read_to_string("/proc/locks").ok()?, &place)
+            .filter(|process| Path::new("/proc").join(process.to_string()).exists())
+    }
+}
+
+/// The process with an exclusive lock on the file at `place`, by the lines of `/proc/locks`: `2: FLOCK  ADVISORY  WRITE 28845 fe:00:5545986 0 EOF`.
+#[cfg(target_os = "linux")]
+fn holder_in(locks: &str, place: &str) -> Option<u32> {
+    let holder = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let is_lock = words.next()? == "FLOCK" && words.nth(1)? == "WRITE";
+        let process: u32 = words.next()?.parse().ok()?;
+        (is_lock && words.next()? == place && process > 0).then_some(process)
+    };
+    locks.lines().find_map(holder)
 }
 
 fn not_regular() -> io::Error {
@@ -184,5 +207,34 @@ impl VfsFile for DiskFile {
 
     fn map(&self, len: u64) -> io::Result<Box<dyn MappedBytes>> {
         map::map(&self.0, len)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_told_from_those_who_wait_and_share_and_from_other_files() {
+        let locks = "1: FLOCK  ADVISORY  READ 1 fe:00:7 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 2 fe:00:7 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 3 fe:00:77 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 4 fe:00:7 0 EOF\n\
+                     4: -> FLOCK  ADVISORY  WRITE 5 fe:00:8 0 EOF\n\
+                     6: FLOCK  ADVISORY  WRITE 0 fe:00:9 0 EOF\n6: FLOCK";
+        assert_eq!(holder_in(locks, "fe:00:7"), Some(4));
+        assert_eq!(holder_in(locks, "fe:00:77"), Some(3));
+        assert_eq!(holder_in(locks, "fe:00:8"), None);
+        assert_eq!(holder_in(locks, "fe:00:9"), None);
+    }
+
+    #[test]
+    fn a_lock_is_held_by_this_process_and_by_nobody_afterwards() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("l");
+        let lock = DiskVfs.lock(&path).unwrap();
+        assert_eq!(DiskVfs.lock_holder(&path), Some(std::process::id()));
+        drop(lock);
+        assert_eq!(DiskVfs.lock_holder(&path), None);
     }
 }

@@ -56,6 +56,11 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Takes the exclusive lock on a file, which is created where it does not exist and is removed with the artifact only.
     /// [`io::ErrorKind::WouldBlock`] means that somebody else holds it. Dropping the value lets go.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>>;
+
+    /// The process that holds the lock on a file, where the system says: the number that it has for this process.
+    fn lock_holder(&self, _path: &Path) -> Option<u32> {
+        None
+    }
 }
 
 /// One file that holds all files of an artifact.

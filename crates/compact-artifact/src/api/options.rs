@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::error::{Error, Result};
 use crate::api::names::names;
@@ -70,6 +71,8 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) maintenance: Maintenance,
     pub(crate) on_maintenance_error: Option<OnError>,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) idle_release: Option<Duration>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) result_cache_bytes: usize,
     pub(crate) embedding_cache_bytes: usize,
@@ -105,6 +108,8 @@ impl Default for Options {
             durability: Durability::Sync,
             maintenance: Maintenance::Inline,
             on_maintenance_error: None,
+            busy_timeout: Duration::ZERO,
+            idle_release: None,
             memory_limit: None,
             result_cache_bytes: kept(1 << 20),
             embedding_cache_bytes: kept(1 << 20),
@@ -191,6 +196,40 @@ impl Options {
     /// newest one is also in [`Stats::maintenance_error`](crate::Stats::maintenance_error). `call` must not call the artifact. Default: none.
     pub fn on_maintenance_error(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_maintenance_error = Some(OnError(Arc::new(call)));
+        self
+    }
+
+    /// How long opening for writing waits for another writer to let go of the artifact, and how long a call that writes does after an
+    /// [`idle_release`](Self::idle_release). Then it is an error of kind [`Locked`](crate::ErrorKind::Locked). One that waits comes before one that does not. Default: 0, not at all.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self.store = self.store.busy_timeout(timeout);
+        self
+    }
+
+    /// Lets another process write that [waits](Self::busy_timeout) for it, once this one has not written for so long; with 0, after any call that
+    /// writes. The next call here that writes takes the artifact back, for which it waits up to the `busy_timeout`, which must be above 0, and begins with what
+    /// others committed meanwhile; until then [`refresh`](crate::CompactArtifact::refresh) sees that. So many processes write to one artifact. A thread of the
+    /// artifact's own looks after it. Without, an artifact that is open is kept. Default: none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let path = temp.path().join("memory.artifact");
+    /// # CompactArtifact::create(&path)?.close()?;
+    /// let options = CompactArtifact::options().busy_timeout(Duration::from_secs(10)).idle_release(Duration::from_millis(5));
+    /// let one = options.clone().open(&path)?; // in one process
+    /// one.add(Record::text("mine").key("one"))?;
+    /// let other = options.open(&path)?; // in another one
+    /// other.add(Record::text("yours").key("other"))?;
+    /// one.add(Record::text("mine, too").key("third"))?;
+    /// assert_eq!(one.len(), 3);
+    /// # Ok(()) }
+    /// ```
+    pub fn idle_release(mut self, idle: Duration) -> Self {
+        self.idle_release = Some(idle);
         self
     }
 
@@ -340,6 +379,11 @@ impl Options {
             return Err(Error::invalid(format!(
                 "option memory_limit: expected at least 8 MiB, found {limit} bytes"
             )));
+        }
+        if self.idle_release.is_some() && self.busy_timeout.is_zero() {
+            return Err(Error::invalid(
+                "option idle_release would lose the artifact to others; expected a busy_timeout above 0",
+            ));
         }
         if self.result_cache_bytes > 0 && cfg!(not(feature = "cache")) {
             return Err(Error::invalid(

@@ -12,7 +12,7 @@ use crate::trace::event;
 impl Engine {
     /// See [`CompactArtifact::compact`](crate::CompactArtifact::compact).
     pub(crate) fn compact(&self, budget: usize) -> Result<CompactReport> {
-        self.check_writable()?;
+        let _permit = self.permit()?;
         if budget < policy::MIN_COMPACT_BUDGET {
             let message =
                 format!("a budget of {budget} bytes; expected at least {}", policy::MIN_COMPACT_BUDGET);

@@ -8,13 +8,14 @@ use parking_lot::{Mutex, RwLock};
 
 use super::commit::{CommitState, Queue};
 use super::signal::Signal;
+use super::tenure::Tenure;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::reports::RecoveryReport;
 use crate::search::SearchResources;
 use crate::state::State;
 
-/// What is shared with threads of its own. Locks are taken in this order: `maintenance_lock`, `commit_lock`, `queue`, `published`. Readers take the
+/// What is shared with threads of its own. Locks are taken in this order: `tenure`, `maintenance_lock`, `commit_lock`, `queue`, `published`. Readers take the
 /// last one only, which is held for the exchange of one pointer.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -27,6 +28,8 @@ pub(crate) struct Engine {
     pub(super) signal: Signal,
     /// Who may write.
     pub(crate) callers: Callers,
+    /// Whether this process is the one that writes.
+    pub(super) tenure: Tenure,
     /// One change of the set of shards at a time.
     pub(super) maintenance_lock: Mutex<()>,
     /// One move to another model at a time; taken before all others.
@@ -62,6 +65,7 @@ impl Engine {
             read_only,
             recovery,
             callers: Callers::default(),
+            tenure: Tenure::new(!read_only),
             maintenance_lock: Mutex::new(()),
             #[cfg(feature = "embedder")]
             reembed_lock: Mutex::new(()),

@@ -7,6 +7,7 @@ mod batch_writer;
 mod commit;
 mod compact;
 mod core;
+mod handover;
 #[cfg(feature = "hnsw_rs")]
 mod import;
 #[cfg(feature = "embedder")]
@@ -23,6 +24,7 @@ mod settings;
 mod signal;
 mod similar;
 mod stats;
+mod tenure;
 mod tombstones;
 mod update;
 mod verify;

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use block_format::Store;
 use block_format::vfs::DiskVfs;
 
+use super::commit::CommitState;
 use super::core::Engine;
 use super::policy;
-use super::recover::{Recovery, refreshed};
+use super::recover::Recovery;
 use super::settings::{
     check_against, extended, extended_for_reading, read_settings_or, settings_of, write_settings,
 };
@@ -92,29 +93,41 @@ impl Engine {
     }
 
     /// Indexes what is not indexed. Where that takes more memory than it may, it is sealed in pieces.
-    fn recovered(store: Store, options: Options, mut recovery: Recovery) -> Result<Self> {
-        let limit = policy::writer_tail_limit(&options);
-        let mut is_done = recovery.index(limit)?;
+    fn recovered(store: Store, options: Options, recovery: Recovery) -> Result<Self> {
         let report = RecoveryReport::default(); // set below, when all is known
         let mut engine = Self::new(store, options, false, report, recovery.state.clone());
-        while !is_done {
-            engine.seal_piece()?;
-            recovery.state = (*engine.state()).clone();
-            is_done = recovery.index(limit)?;
-            engine.publish(recovery.state.clone());
+        let (recovery, has_sealed) = engine.index_in_pieces(recovery)?;
+        let commits = engine.commit_lock.get_mut();
+        if !has_sealed {
+            *commits = CommitState::new(&recovery.state);
         }
-        engine.commit_lock.get_mut().restart(&recovery.state);
+        commits.restart(&recovery.state);
         engine.recovery = recovery.report;
         #[cfg(feature = "embedder")]
         engine.read_kept_embeddings()?;
         Ok(engine)
     }
 
+    /// Indexes what is not indexed, and publishes it. Returns also whether a part of it was sealed on the way.
+    pub(super) fn index_in_pieces(&self, mut recovery: Recovery) -> Result<(Recovery, bool)> {
+        let limit = policy::writer_tail_limit(&self.options);
+        let mut has_sealed = false;
+        while !recovery.index(limit)? {
+            has_sealed = true;
+            self.publish(recovery.state.clone());
+            self.seal_piece()?;
+            recovery.state = (*self.state()).clone();
+        }
+        self.publish(recovery.state.clone());
+        Ok((recovery, has_sealed))
+    }
+
     /// Sees what another process committed since; for a writer there is nothing to do. Returns whether anything changed.
     pub(crate) fn refresh(&self) -> Result<bool> {
-        if !self.read_only {
-            return Ok(false);
-        }
+        self.while_released(|| self.see_newest()).unwrap_or(Ok(false))
+    }
+
+    fn see_newest(&self) -> Result<bool> {
         let _one_at_a_time = self.maintenance_lock.lock();
         let has_changed = self.store.refresh()?;
         if !self.is_behind.fetch_or(has_changed, Ordering::Relaxed) && !has_changed {
@@ -122,7 +135,8 @@ impl Engine {
         }
         let settings = Arc::new(read_settings_or(&self.store.snapshot(), &self.options)?);
         let limit = policy::reader_tail_limit(&self.options);
-        let state = refreshed(self.store.snapshot(), settings, &self.state(), limit)?;
+        let recovery = Recovery::following(self.store.snapshot(), settings, &self.state())?;
+        let (state, _) = recovery.index_within(limit)?;
         self.publish(state);
         self.is_behind.store(false, Ordering::Relaxed);
         Ok(true)
@@ -140,7 +154,7 @@ impl Engine {
 
     /// Adds to the settings what they do not have yet.
     fn extend(&self, extend: impl FnOnce(Settings) -> Result<Settings>) -> Result<()> {
-        self.check_writable()?;
+        let _permit = self.permit()?;
         let _one_at_a_time = self.maintenance_lock.lock();
         let state = self.state();
         let settings = extend((*state.settings).clone())?;
@@ -157,7 +171,7 @@ impl Engine {
 
     /// Makes every commit so far durable.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.check_writable()?;
+        let _permit = self.permit()?;
         Ok(self.store.sync()?)
     }
 
@@ -167,9 +181,12 @@ impl Engine {
             return Ok(());
         }
         this.callers.check()?;
-        if this.options.maintenance != Maintenance::Manual && this.has_tail_to_seal_at_close() {
+        let permit = this.permit_if_held();
+        let is_held = permit.is_some();
+        if is_held && this.options.maintenance != Maintenance::Manual && this.has_tail_to_seal_at_close() {
             this.seal()?;
         }
+        drop(permit);
         match Arc::try_unwrap(this) {
             Ok(engine) => {
                 #[cfg(feature = "embedder")]
@@ -177,7 +194,9 @@ impl Engine {
                 Ok(engine.store.close()?)
             }
             Err(shared) => {
-                shared.store.sync()?;
+                if let Some(_permit) = shared.permit_if_held() {
+                    shared.store.sync()?;
+                }
                 let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`. What was acknowledged is on disk";
                 Err(Error::new(ErrorKind::InUse, message))
             }
@@ -196,7 +215,7 @@ impl Engine {
 
     /// Removes the files of the artifact.
     pub(crate) fn destroy(this: Arc<Self>) -> Result<()> {
-        this.check_writable()?;
+        drop(this.permit()?);
         let in_use = |_| {
             Error::invalid("a batch writer or another handle of this artifact is still there; drop it first")
         };

@@ -1,5 +1,7 @@
 //! Every threshold of the engine: when something is sealed, merged or rewritten, and how much of it at once.
 
+use std::time::Duration;
+
 use crate::api::options::Options;
 
 /// Neighbouring shards, or segments, of about one size become one when there are so many. 4: each record is rewritten a logarithmic number of times, and a
@@ -34,6 +36,11 @@ pub(super) const ROWS_OF_NEIGHBOURS: usize = 1024;
 /// Whether `dead` is enough of `whole`, in bytes, to rewrite a file for it.
 pub(super) fn is_worth_rewriting(dead: u64, whole: u64) -> bool {
     u128::from(dead) * 100 >= u128::from(whole) * u128::from(MIN_DEAD_PERCENT)
+}
+
+/// How often a writer that gives way when it is idle for so long looks whether another one waits.
+pub(super) fn look_for_others_every(idle: Duration) -> Duration {
+    (idle / 2).clamp(Duration::from_millis(5), Duration::from_millis(50))
 }
 
 /// Bytes of records and indexes in memory at which they are sealed.

@@ -63,6 +63,18 @@ impl Recovery {
         Ok(recovery)
     }
 
+    /// What somebody sees who had `old` before: the shards that it has are kept, also those in memory that still fit.
+    pub(crate) fn following(records: Records, settings: Arc<Settings>, old: &State) -> Result<Self> {
+        let same_spaces = settings.spaces.len() == old.settings.spaces.len();
+        let known = if same_spaces { &old.views[..] } else { &[] };
+        let mut recovery =
+            Self::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
+        if same_spaces && recovery.missing.is_empty() {
+            recovery.keep_tail(old)?;
+        }
+        Ok(recovery)
+    }
+
     /// Opens every sealed shard; `known` ones are taken as they are. Returns whether nothing is missing.
     fn open_shards(&mut self, known: &[View]) -> Result<bool> {
         let mut is_sound = true;
@@ -261,18 +273,6 @@ impl Recovery {
         self.state.push_tail(View::new(Arc::new(shard)), 0);
         Ok(())
     }
-}
-
-/// What a reader sees that had `old` before: the shards that it has are kept, also those in memory that still fit.
-pub(crate) fn refreshed(records: Records, settings: Arc<Settings>, old: &State, limit: u64) -> Result<State> {
-    let same_spaces = settings.spaces.len() == old.settings.spaces.len();
-    let known = if same_spaces { &old.views[..] } else { &[] };
-    let mut recovery =
-        Recovery::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
-    if same_spaces && recovery.missing.is_empty() {
-        recovery.keep_tail(old)?;
-    }
-    Ok(recovery.index_within(limit)?.0)
 }
 
 impl Recovery {

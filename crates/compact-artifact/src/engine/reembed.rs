@@ -45,6 +45,7 @@ impl Engine {
 
     /// Writes and publishes changed settings, unless they are as before. No commit is under way meanwhile.
     fn change_settings<T>(&self, change: impl FnOnce(Settings) -> Result<(Settings, T)>) -> Result<T> {
+        let _permit = self.permit()?;
         let _one_at_a_time = self.maintenance_lock.lock();
         let _no_commit_meanwhile = self.commit_lock.lock();
         let state = self.state();

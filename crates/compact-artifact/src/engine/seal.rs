@@ -18,6 +18,7 @@ use crate::trace::event;
 
 impl Engine {
     pub(crate) fn seal(&self) -> Result<SealReport> {
+        let _permit = self.permit()?;
         let _one_at_a_time = self.maintenance_lock.lock();
         self.check_current()?;
         let report = self.seal_tail(policy::build_bytes(&self.options))?;
@@ -38,6 +39,7 @@ impl Engine {
     }
 
     fn seal_if_due(&self) -> Result<()> {
+        let Some(_permit) = self.permit_if_held() else { return Ok(()) };
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(()) };
         self.check_current()?;

@@ -1,5 +1,7 @@
 //! How the thread for maintenance is woken and stopped.
 
+use std::time::Duration;
+
 use parking_lot::{Condvar, Mutex};
 
 /// Wakes and stops a thread.
@@ -26,13 +28,18 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    /// Waits for work. Returns whether there is any; if not, it is time to stop.
-    pub(super) fn wait(&self) -> bool {
+    /// Waits for work, at the longest for `interval` if there is one. Returns whether there is any; `None`: it is time to stop.
+    pub(super) fn wait(&self, interval: Option<Duration>) -> Option<bool> {
         let mut orders = self.orders.lock();
         while !orders.work && !orders.stop {
-            self.changed.wait(&mut orders);
+            let Some(interval) = interval else {
+                self.changed.wait(&mut orders);
+                continue;
+            };
+            if self.changed.wait_for(&mut orders, interval).timed_out() {
+                break;
+            }
         }
-        orders.work = false;
-        !orders.stop
+        (!orders.stop).then(|| std::mem::take(&mut orders.work))
     }
 }

@@ -1,13 +1,14 @@
-//! The thread that seals when it is woken.
+//! The thread that seals when it is woken, and gives way to other writers.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::core::Engine;
+use super::policy;
 use crate::api::error::{Error, Result};
 use crate::api::options::Maintenance;
 
-/// A thread that seals when it is woken.
+/// A thread that seals when it is woken, and gives way to other writers.
 #[derive(Debug)]
 pub(crate) struct Worker {
     engine: Arc<Engine>,
@@ -17,19 +18,25 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the thread if the artifact is to have one.
     pub(crate) fn start_if_wanted(engine: &Arc<Engine>) -> Result<Option<Self>> {
-        let is_wanted = engine.options.maintenance == Maintenance::Background && !engine.read_only;
-        is_wanted.then(|| Self::start(engine)).transpose()
+        let options = &engine.options;
+        let is_wanted = options.maintenance == Maintenance::Background || options.idle_release.is_some();
+        (is_wanted && !engine.read_only).then(|| Self::start(engine)).transpose()
     }
 
     fn start(engine: &Arc<Engine>) -> Result<Self> {
         let theirs = engine.clone();
         let work = move || {
-            while theirs.signal.wait() {
-                theirs.maintain();
+            let interval = theirs.options.idle_release.map(policy::look_for_others_every);
+            while let Some(is_woken) = theirs.signal.wait(interval) {
+                if is_woken {
+                    theirs.maintain();
+                }
+                theirs.release_if_idle();
             }
         };
         let thread = std::thread::Builder::new().name("compact-artifact".to_owned()).spawn(work);
-        let thread = thread.map_err(|e| Error::no_thread(e, "open with another `Maintenance`"))?;
+        let thread = thread
+            .map_err(|e| Error::no_thread(e, "open with another `Maintenance`, or without `idle_release`"))?;
         Ok(Self { engine: engine.clone(), thread: Some(thread) })
     }
 

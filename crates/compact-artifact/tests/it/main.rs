@@ -54,6 +54,8 @@ mod order;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Processes that write by turns.
+mod shared;
 /// Neighbours of records that are stored.
 mod similar;
 /// Deleted space comes back.

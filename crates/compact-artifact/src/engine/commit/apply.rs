@@ -46,6 +46,10 @@ impl Engine {
 
     /// Commits all that wait, unless somebody else has committed the batch of this slot meanwhile.
     pub(crate) fn commit_queued(&self, slot: &ReceiptSlot) -> Result<Receipt> {
+        let _permit = match self.permit() {
+            Ok(permit) => permit,
+            Err(e) => return self.withdraw(slot, e),
+        };
         let mut commits = self.commit_lock.lock();
         if slot.is_empty() {
             let queue = std::mem::take(&mut *self.queue.lock());
@@ -58,6 +62,12 @@ impl Engine {
             self.order_maintenance();
         }
         result
+    }
+
+    /// Takes a batch out of the queue again that cannot be committed. Another thread may have committed it.
+    fn withdraw(&self, slot: &ReceiptSlot, e: Error) -> Result<Receipt> {
+        self.queue.lock().retain(|(_, other)| !std::ptr::eq(Arc::as_ptr(other), slot));
+        slot.take().unwrap_or(Err(e))
     }
 
     fn commit_all(&self, commits: &mut CommitState, queue: Queue) {
@@ -130,7 +140,7 @@ impl Engine {
     }
 
     pub(crate) fn add_reader(&self, record: Record, content: impl Read) -> Result<RecordId> {
-        self.check_writable()?;
+        let _permit = self.permit()?;
         if record.content != Content::Blob(Vec::new()) || !record.embeddings.is_empty() {
             let message = "expected a record without content and embeddings, as `Record::blob([])` makes it";
             return Err(Error::invalid(message));
