@@ -8,7 +8,7 @@ use std::fmt;
 pub struct RecordId(pub u64);
 
 /// The number of a commit: 0 is the empty artifact, each commit is one more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CommitSeq(pub u64);
 

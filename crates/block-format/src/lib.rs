@@ -98,7 +98,7 @@ pub use report::{Leftover, LeftoverKind, RecoveryReport, SalvageReport, VerifyRe
 pub use salvage::{salvage, salvage_in};
 pub use segment::SegmentInfo;
 pub use store::{
-    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, Snapshot, Store,
+    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, Since, Snapshot, Store,
 };
 pub use verify::{verify, verify_in};
 pub use workers::Workers;

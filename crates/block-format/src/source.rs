@@ -74,6 +74,14 @@ impl Source {
         }
     }
 
+    /// What it is read from by position.
+    pub(crate) fn as_file(&self) -> Option<&Arc<dyn VfsFile>> {
+        match &self.bytes {
+            Bytes::Mapped(_) => None,
+            Bytes::File(file) => Some(file),
+        }
+    }
+
     pub(crate) fn is_file_map(&self) -> bool {
         matches!(&self.bytes, Bytes::Mapped(bytes) if bytes.is_file_map())
     }

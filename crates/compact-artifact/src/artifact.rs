@@ -48,7 +48,7 @@ use crate::snapshot::Snapshot;
 /// ```
 #[derive(Debug, Clone)]
 pub struct CompactArtifact {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
     worker: Arc<Option<Worker>>,
 }
 

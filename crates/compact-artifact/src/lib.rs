@@ -78,6 +78,7 @@
 mod api;
 mod artifact;
 mod engine;
+mod following;
 mod format;
 mod meaning;
 mod protocol;
@@ -89,6 +90,7 @@ mod state;
 mod trace;
 
 pub use api::batch::{Batch, Receipt};
+pub use api::changes::{Change, Changes};
 pub use api::damage::Damage;
 pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};

@@ -69,6 +69,11 @@ impl LogIndex {
         (self.places.read().capacity() * size_of::<Place>() + deletes) as u64
     }
 
+    /// Ranges of ids whose blocks are damaged beyond recognition.
+    pub(crate) fn lost(&self) -> &[Range<u64>] {
+        &self.lost
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.read().len()
     }

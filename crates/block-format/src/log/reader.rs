@@ -33,31 +33,47 @@ pub(crate) fn scan(file: &BlockFile, checkpoint: Option<Checkpoint>, start_chain
         Some(at) if at.len == header_len => at,
         _ => Checkpoint { len: header_len, seq: 0, next_id: 0, chain: start_chain },
     };
-    let mut scanner = Scanner {
-        file,
-        window: Window::new(&file.source),
-        checkpoint,
-        at: header_len,
-        hash: Hash128::chain(base.chain),
-        pending: Pending::default(),
-        first: !matches!(checkpoint, Some(at) if at.len == header_len),
-        unchained: None,
-        scan: Scan {
-            committed: base,
-            places: Vec::new(),
-            deletes: Vec::new(),
-            damage: Vec::new(),
-            file_len,
-            deletes_lost: false,
-            adopted: None,
-        },
-    };
+    let first = !matches!(checkpoint, Some(at) if at.len == header_len);
+    let mut scanner = Scanner::new(file, checkpoint, base, first);
     if base.chain != start_chain && file.steps.take(Step::CheckCheckpoint) {
         let error = Error::damaged("the checkpoint's chain is not that of an empty log").at(file.path());
         return Err(error);
     }
     scanner.run()?;
     Ok(scanner.scan)
+}
+
+/// Reads a log on from a commit up to which it was read before. Damage in what was read before is not looked for.
+pub(crate) fn scan_on(file: &BlockFile, checkpoint: Checkpoint, from: Checkpoint) -> Result<Scan> {
+    let mut scanner = Scanner::new(file, Some(checkpoint), from, false);
+    scanner.run()?;
+    Ok(scanner.scan)
+}
+
+impl<'a> Scanner<'a> {
+    /// A scan of what follows `base`. `first`: the next commit is the first of a log that may begin at any commit.
+    fn new(file: &'a BlockFile, checkpoint: Option<Checkpoint>, base: Checkpoint, first: bool) -> Self {
+        Self {
+            file,
+            window: Window::new(&file.source),
+            checkpoint,
+            at: base.len,
+            hash: Hash128::chain(base.chain),
+            pending: Pending::default(),
+            first,
+            unchained: None,
+            scan: Scan { file_len: file.source.len(), ..Scan::nothing_behind(base) },
+        }
+        .without_base(first)
+    }
+
+    /// Nothing is known of what was before the first commit of a log that may begin at any.
+    fn without_base(mut self, first: bool) -> Self {
+        if first {
+            self.scan.commits.clear();
+        }
+        self
+    }
 }
 
 impl Scanner<'_> {

@@ -20,6 +20,8 @@ pub(crate) struct Scan {
     pub(crate) places: Vec<Place>,
     /// Deleted ids with the commit that deleted them.
     pub(crate) deletes: Vec<(u64, u64)>,
+    /// Number and next id of the commits that hold, with what was there before the first of them if that is known.
+    pub(crate) commits: Vec<(u64, u64)>,
     /// Stretches that are not what was written there, though a commit that was acknowledged covers them.
     pub(crate) damage: Vec<Damage>,
     /// Length of the log when the scan began.
@@ -31,6 +33,20 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    /// Of a log in which nothing follows `committed`.
+    pub(crate) fn nothing_behind(committed: Checkpoint) -> Self {
+        Self {
+            committed,
+            places: Vec::new(),
+            deletes: Vec::new(),
+            commits: vec![(committed.seq, committed.next_id)],
+            damage: Vec::new(),
+            file_len: committed.len,
+            deletes_lost: false,
+            adopted: None,
+        }
+    }
+
     /// Bytes behind the last commit that holds: written, but never acknowledged.
     pub(crate) fn torn_len(&self) -> u64 {
         self.file_len.saturating_sub(self.committed.len)
@@ -90,6 +106,11 @@ impl Scanner<'_> {
         let start = (self.at - COMMIT_BLOCK_LEN).saturating_sub(commit.covered_len);
         self.scan.deletes_lost |= !self.pending.has_all_deletes(start, commit.deletes);
         self.take_pending(commit.seq);
+        if self.first && commit.sync_floor != commit.seq {
+            let before = commit.seq.checked_sub(1).zip(commit.next_id.checked_sub(commit.records));
+            self.scan.commits.extend(before);
+        }
+        self.scan.commits.push((commit.seq, commit.next_id));
         self.scan.committed =
             Checkpoint { len: self.at, seq: commit.seq, next_id: commit.next_id, chain: commit.chain };
         self.hash = Hash128::chain(commit.chain);

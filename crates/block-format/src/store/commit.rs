@@ -162,6 +162,7 @@ impl Store {
         let result = writer.log.commit(encoded, before.next_id, mark);
         result.map_err(|e| self.fail(&mut writer, e))?;
         writer.log.index().delete(deletes.iter().copied(), mark.seq);
+        self.history.lock().push(mark.seq, mark.next_id, deletes);
         let written = writer.written();
         drop(writer);
         match durability {

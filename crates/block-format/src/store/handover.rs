@@ -27,6 +27,7 @@ impl Store {
             let Some(writer) = guard.as_mut() else { return Ok(()) };
             if self.sync_gate.lock().synced >= writer.log.committed().seq {
                 self.checkpoint(writer)?;
+                *self.position.lock() = writer.log.committed();
                 *guard = None;
                 break;
             }
@@ -45,8 +46,8 @@ impl Store {
             return Ok(RecoveryReport::default());
         }
         let (store, report) =
-            Self::lock_and_open(before.vfs.clone(), &before.root, &before.options, Some(&before.cache))?;
-        let Self { directory, writer, catalog, sync_gate, published, .. } = store;
+            Self::lock_and_open(before.vfs.clone(), &before.root, &before.options, Some(&self.known()))?;
+        let Self { directory, writer, catalog, sync_gate, published, history, .. } = store;
         if directory.artifact != before.artifact {
             let message = "another artifact is here than the one that was opened; open it anew";
             return Err(Error::new(ErrorKind::Foreign, message).at(&before.root));
@@ -55,6 +56,7 @@ impl Store {
         *self.writer.lock() = writer.into_inner();
         *self.catalog.lock() = catalog.into_inner();
         *self.sync_gate.lock() = sync_gate.into_inner();
+        self.history.lock().join(history.into_inner());
         *self.published.write() = published.into_inner();
         Ok(report)
     }

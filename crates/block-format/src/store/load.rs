@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
+use super::history::History;
 use super::state::{Sealed, Written};
 use crate::cache::BlockCache;
 use crate::checksum::Hash128;
 use crate::damage::Damage;
-use crate::directory::Directory;
+use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileKind, FileName};
 use crate::log::orphans::check_orphans;
-use crate::log::reader::scan;
+use crate::log::reader::{scan, scan_on};
 use crate::log::scan::Scan;
 use crate::log::{LogIndex, LogView};
 use crate::manifest::reader::{Manifests, newest, read_manifests};
-use crate::manifest::{LogEntry, Manifest, PartEntry};
+use crate::manifest::{Checkpoint, LogEntry, Manifest, PartEntry};
 use crate::options::Options;
 use crate::part::layout::decode_deletes;
 use crate::part::{Part, PartKind};
@@ -27,6 +28,15 @@ use crate::report::RecoveryReport;
 use crate::segment::Segment;
 use crate::source::Source;
 use crate::vfs::{Vfs, VfsFile};
+
+/// What an earlier load opened: files that are still the same are not opened again, and logs are read on from where they ended.
+pub(super) struct Known {
+    pub(super) cache: Arc<BlockCache>,
+    pub(super) sealed: Arc<Sealed>,
+    /// The log that took commits, and where it ended.
+    pub(super) tail: LogView,
+    pub(super) position: Checkpoint,
+}
 
 /// An artifact as it was found, before anything is changed.
 pub(super) struct Loaded {
@@ -37,6 +47,8 @@ pub(super) struct Loaded {
     pub(super) active: ActiveLog,
     pub(super) manifests_to_rewrite: Vec<FileName>,
     pub(super) report: RecoveryReport,
+    /// What the commits of its logs did.
+    pub(super) history: History,
 }
 
 /// The log that takes commits, as it was found.
@@ -48,18 +60,24 @@ pub(super) struct ActiveLog {
 }
 
 impl ActiveLog {
+    /// A log that takes no more, as it was read before.
+    fn unchanged(entry: LogEntry, log: &LogView) -> Option<Self> {
+        let file = log.index.file.source.as_file()?.clone();
+        Some(Self { entry, file, scan: Scan::nothing_behind(entry.checkpoint), view: log.clone() })
+    }
+
     /// All that its commits cover.
     pub(super) fn written(&self) -> Written {
         Written { committed: self.scan.committed, tail: self.view.clone() }
     }
 }
 
-/// [`load`] while a writer may be at work, with the cache of an earlier load if there is one.
+/// [`load`] while a writer may be at work.
 pub(super) fn load_beside_writer(
     vfs: &Arc<dyn Vfs>,
     root: &Path,
     options: &Options,
-    cache: Option<&Arc<BlockCache>>,
+    mut known: Option<&Known>,
 ) -> Result<Loaded> {
     // A writer may publish a generation and remove what it replaces between our listing and our opening; or be in the
     // middle of writing one. What is really damaged is so every time.
@@ -68,11 +86,13 @@ pub(super) fn load_beside_writer(
     loop {
         tries += 1;
         let found = read_manifests(&**vfs, root, options)?;
-        match load(vfs.clone(), root, options, found, cache) {
+        match load(vfs.clone(), root, options, found, known) {
             Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => return Ok(loaded),
             Err(e) if tries == TRIES || e.kind() == ErrorKind::NewerFormat => return Err(e),
             _ => {}
         }
+        // What there is to say about damage, a load of everything says.
+        known = None;
     }
 }
 
@@ -82,7 +102,7 @@ pub(super) fn load(
     root: &Path,
     options: &Options,
     found: Manifests,
-    cache: Option<&Arc<BlockCache>>,
+    known: Option<&Known>,
 ) -> Result<Loaded> {
     let names = found.names.clone();
     let numbers = names.iter().filter_map(|name| name.id()).map(|id| id.0.saturating_add(1));
@@ -91,32 +111,46 @@ pub(super) fn load(
     let (mut manifest, damaged) = newest(&*vfs, root, found)?;
     let next_file = manifest.next_file.0.max(next_free);
     let mut directory = Directory::new(vfs, root, manifest.artifact, options, next_file);
-    if let Some(cache) = cache {
-        directory.cache = cache.clone();
+    if let Some(known) = known {
+        directory.cache = known.cache.clone();
     }
     let mut report = RecoveryReport::default();
-    let mut sealed = open_sealed(&directory, &manifest)?;
+    let mut sealed = open_sealed(&directory, &manifest, known)?;
     report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
-    let active = load_logs(&directory, &manifest, &mut sealed, &mut report)?;
+    let mut history =
+        known.and_then(|known| rest_of_old_log(&directory, &manifest, known)).unwrap_or_default();
+    let active = load_logs(&directory, &manifest, known, &mut sealed, (&mut report, &mut history))?;
     if options.steps.take(Step::CheckOrphans) {
         check_orphans(&directory, &manifest, &names, &damaged, active.scan.committed.seq)?;
     }
     manifest.generation = highest;
     let manifests_to_rewrite = damaged.into_iter().map(|(name, _)| name).collect();
-    Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report })
+    Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
 }
 
 /// Scans the logs; frozen ones go to `sealed`.
 fn load_logs(
     directory: &Directory,
     manifest: &Manifest,
+    known: Option<&Known>,
     sealed: &mut Sealed,
-    report: &mut RecoveryReport,
+    (report, history): (&mut RecoveryReport, &mut History),
 ) -> Result<ActiveLog> {
     let mut active = None;
     let last = manifest.logs.len() - 1;
     for (index, &entry) in manifest.logs.iter().enumerate() {
-        let (file, scan) = scan_log(directory, entry, index == last)?;
+        let is_active = index == last;
+        if let Some(log) = known.and_then(|known| read_on(directory, entry, is_active, known)) {
+            history.join(History::from_scan(&log.scan));
+            if is_active {
+                active = Some(log);
+            } else {
+                sealed.frozen.push(log.view);
+            }
+            continue;
+        }
+        let (file, scan) = scan_log(directory, entry, is_active)?;
+        history.join(History::from_scan(&scan));
         if scan.deletes_lost {
             let why = scan.damage.first().map_or(String::new(), |damage| format!(" ({})", damage.message));
             let message = format!(
@@ -130,7 +164,7 @@ fn load_logs(
         log.extend(scan.places.iter().copied());
         scan.deletes.iter().for_each(|&(id, seq)| log.delete([id], seq));
         let view = LogView::whole(log, scan.committed);
-        if index == last {
+        if is_active {
             active = Some(ActiveLog { entry, file, scan, view });
         } else {
             sealed.frozen.push(view);
@@ -139,15 +173,87 @@ fn load_logs(
     active.ok_or_else(|| Error::damaged("manifest: no log").at(&directory.root)) // refused when it was read
 }
 
+/// A log that was read before, read on from where it ended. `None` where it was not, or where there is anything to say about damage.
+fn read_on(directory: &Directory, entry: LogEntry, is_active: bool, known: &Known) -> Option<ActiveLog> {
+    let is_it = |log: &&LogView| log.index.id == entry.file;
+    if let Some(log) = known.sealed.frozen.iter().find(is_it) {
+        let is_same = !is_active && log.len == entry.checkpoint.len;
+        return is_same.then(|| ActiveLog::unchanged(entry, log))?;
+    }
+    let tail = Some(&known.tail).filter(is_it)?;
+    continue_log(directory, entry, is_active, tail, known.position)
+}
+
+/// Reads on in the log that took commits, from `position`.
+pub(super) fn continue_log(
+    directory: &Directory,
+    entry: LogEntry,
+    is_active: bool,
+    before: &LogView,
+    position: Checkpoint,
+) -> Option<ActiveLog> {
+    let index = &before.index;
+    let file = index.file.source.as_file()?.clone();
+    let path = directory.path(FileName::Log(entry.file));
+    let len = file_len(&*file, &path).ok()?;
+    let len = if is_active { len } else { len.min(entry.checkpoint.len) };
+    let header_len = FILE_HEADER_LEN as u64;
+    let begins_anywhere = position.len == header_len && entry.checkpoint.len != header_len;
+    if len < position.len || begins_anywhere || !index.lost().is_empty() {
+        return None;
+    }
+    let blocks = directory.block_file(entry.file, Source::file(&path, len, file.clone()));
+    let scan = scan_on(&blocks, entry.checkpoint, position).ok()?;
+    if !scan.damage.is_empty() || scan.deletes_lost || !is_active && scan.committed != entry.checkpoint {
+        return None;
+    }
+    index.forget_from(before.blocks);
+    index.extend(scan.places.iter().copied());
+    scan.deletes.iter().for_each(|&(id, seq)| index.delete([id], seq));
+    let view = LogView::whole(index.clone(), scan.committed);
+    Some(ActiveLog { entry, file, scan, view })
+}
+
+/// What was committed to the log that took commits after it was last read, if the manifest does not name it any more. Its file may be removed; it is open.
+fn rest_of_old_log(directory: &Directory, manifest: &Manifest, known: &Known) -> Option<History> {
+    let id = known.tail.index.id;
+    if manifest.logs.iter().any(|entry| entry.file == id) {
+        return None;
+    }
+    let entry = LogEntry { file: id, checkpoint: known.position };
+    let file = known.tail.index.file.source.as_file()?.clone();
+    let path = directory.path(FileName::Log(id));
+    let len = file_len(&*file, &path).ok().filter(|&len| len >= known.position.len)?;
+    let blocks = directory.block_file(id, Source::file(&path, len, file));
+    let scan = scan_on(&blocks, entry.checkpoint, known.position).ok()?;
+    (scan.damage.is_empty() && !scan.deletes_lost).then(|| History::from_scan(&scan))
+}
+
 /// The segments and parts that a manifest names; logs are not looked at.
-fn open_sealed(directory: &Directory, manifest: &Manifest) -> Result<Sealed> {
+fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>) -> Result<Sealed> {
     let mut sealed = Sealed::default();
+    let before = known.map(|known| &*known.sealed);
     for entry in &manifest.segments {
+        let same = before.and_then(|before| before.segments.iter().find(|segment| segment.entry == *entry));
+        if let Some(segment) = same {
+            sealed.segments.push(segment.clone());
+            continue;
+        }
         let source = open_source(directory, FileName::Segment(entry.file), entry.len)?;
         let file = directory.block_file(entry.file, source);
         sealed.segments.push(Arc::new(Segment::open(file, directory.artifact, *entry)?));
     }
     for entry in &manifest.parts {
+        let is_same = |part: &&Arc<Part>| part.entry == *entry && part.fault().is_none();
+        if let Some((before, part)) =
+            before.and_then(|before| Some((before, before.parts.iter().find(is_same)?)))
+        {
+            if part.kind() == PartKind::DELETES {
+                sealed.deletes = before.deletes.clone();
+            }
+            sealed.parts.push(part.clone());
+            continue;
+        }
         let part = open_part(directory, *entry)?;
         if part.kind() != PartKind::DELETES {
             sealed.parts.push(Arc::new(part));

@@ -8,6 +8,7 @@
 //! | `bulk` | records go straight into segments |
 //! | `edit`, `rewrite`, `rotate`, `publish` | logs are sealed, segments rewritten, parts written; a new generation takes their place |
 //! | `read`, `record`, `usage` | a snapshot, its records, the bytes that it takes |
+//! | `follow`, `history` | a reader sees what was committed since; what the newest commits did |
 //! | `close`, `handover` | the last manifest; the lock given up to another process and taken back |
 //! | `state` | the type [`Store`] and the order of its locks |
 
@@ -16,8 +17,10 @@ mod close;
 mod commit;
 mod create;
 mod edit;
+mod follow;
 mod frames;
 mod handover;
+mod history;
 mod load;
 mod open;
 mod publish;
@@ -35,6 +38,7 @@ mod usage;
 pub use bulk::Bulk;
 pub use commit::{Batch, Receipt};
 pub use edit::Edit;
+pub use history::Since;
 pub use read::{Records, Snapshot};
 pub use record::{ContentReader, Record};
 pub use state::Store;

@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::load::{Loaded, load, load_beside_writer};
-use super::state::{State, Store, Written};
-use crate::cache::BlockCache;
-use crate::directory::Directory;
+use super::load::{Known, Loaded, load, load_beside_writer};
+use super::state::Store;
 use crate::directory::creation::take_lock;
 use crate::error::{Error, Result};
 use crate::manifest::reader::{newest, read_manifests};
@@ -39,19 +37,19 @@ impl Store {
         Self::lock_and_open(vfs, path.as_ref(), &options, None)
     }
 
-    /// Takes the lock, and opens what is there then; with the cache of an earlier store if there is one.
+    /// Takes the lock, and opens what is there then.
     pub(super) fn lock_and_open(
         vfs: Arc<dyn Vfs>,
         root: &Path,
         options: &Options,
-        cache: Option<&Arc<BlockCache>>,
+        known: Option<&Known>,
     ) -> Result<(Self, RecoveryReport)> {
         // Without an artifact, nothing is to be left behind: not even the lock.
         read_manifests(&*vfs, root, options).and_then(|found| newest(&*vfs, root, found))?;
         let lock = take_lock(&*vfs, root, options.busy_timeout)?;
         let found = read_manifests(&*vfs, root, options)?;
         let names = found.names.clone();
-        let loaded = load(vfs, root, options, found, cache)?;
+        let loaded = load(vfs, root, options, found, known)?;
         if let Some(damage) = loaded.report.damage.iter().find(|damage| !damage.is_derived) {
             let message = format!(
                 "{damage}. Nothing was changed: `open_read_only` serves what is sound, `verify` names what is \
@@ -72,26 +70,10 @@ impl Store {
     ) -> Result<(Self, RecoveryReport)> {
         let root = path.as_ref();
         options.check()?;
-        let Loaded { directory, manifest, sealed, active, report, .. } =
+        let Loaded { directory, manifest, sealed, active, report, history, .. } =
             load_beside_writer(&vfs, root, &options, None)?;
-        Ok((Self::for_reading(directory, manifest, sealed, active.written()), report))
-    }
-
-    /// Sees what was committed since this reader opened the artifact or called this; for a writer there is nothing to
-    /// do. Returns whether anything changed.
-    pub fn refresh(&self) -> Result<bool> {
-        if self.directory.is_locked() {
-            return Ok(false);
-        }
-        let _one_at_a_time = self.maintenance.lock();
-        let Directory { vfs, root, options, cache, .. } = &self.directory;
-        let Loaded { manifest, sealed, active, .. } = load_beside_writer(vfs, root, options, Some(cache))?;
-        let Written { committed, tail } = active.written();
-        let mut published = self.published.write();
-        let changed = published.seq != committed.seq || manifest.generation != self.catalog.lock().generation;
-        *self.catalog.lock() = manifest;
-        let (seq, next_id) = (committed.seq, committed.next_id);
-        *published = Arc::new(State { seq, next_id, sealed: Arc::new(sealed), tail });
-        Ok(changed)
+        let store = Self::for_reading(directory, manifest, sealed, active.written());
+        store.history.lock().begin_with(history);
+        Ok((store, report))
     }
 }

@@ -55,6 +55,7 @@ impl Store {
         }
         if let (Some(writer), Some(_), Some(checkpoint)) = (writer, changes.state, active) {
             writer.log.restart_at(checkpoint);
+            self.history.lock().push(checkpoint.seq, checkpoint.next_id, &[]);
             self.synced(checkpoint.seq);
         }
         self.publish_files(&changes, opened);

@@ -78,9 +78,14 @@ impl Snapshot {
 
     /// Record `id`. `None`: it was deleted, or never was. An error: it is damaged, or may have been in a damaged block.
     pub fn get(&self, id: RecordId) -> Result<Option<Record>> {
+        if self.is_deleted(id) { Ok(None) } else { self.get_stored(id) }
+    }
+
+    /// Record `id` as it is stored, also when it was deleted, as long as its bytes are there.
+    pub fn get_stored(&self, id: RecordId) -> Result<Option<Record>> {
         let after = self.runs.partition_point(|run| run.ids().is_some_and(|(first, _)| first <= id.0));
         let Some(run) = after.checked_sub(1).map(|index| &self.runs[index]) else { return Ok(None) };
-        if run.ids().is_none_or(|(_, last)| id.0 > last) || self.is_deleted(id) {
+        if run.ids().is_none_or(|(_, last)| id.0 > last) {
             return Ok(None);
         }
         let found = run::get(&**run, id.0)?;

@@ -13,12 +13,12 @@ use crate::block::writer::{EncodedBlock, RawBlocks};
 use crate::directory::Directory;
 use crate::error::Result;
 use crate::file::FileName;
-use crate::log::scan::Scan;
 use crate::log::writer::CommitMark;
 use crate::log::{LogView, LogWriter};
-use crate::manifest::{LogEntry, Manifest};
+use crate::manifest::{Checkpoint, LogEntry, Manifest};
 use crate::protocol::Step;
 use crate::report::RecoveryReport;
+use crate::run::Run;
 use crate::vfs::{Access, VfsLock};
 
 impl Loaded {
@@ -28,7 +28,8 @@ impl Loaded {
         lock: Box<dyn VfsLock>,
         names: &[FileName],
     ) -> Result<(Store, RecoveryReport)> {
-        let Self { directory, mut manifest, sealed, active, manifests_to_rewrite, mut report } = self;
+        let Self { directory, mut manifest, sealed, active, manifests_to_rewrite, mut report, history } =
+            self;
         let ActiveLog { entry, file, scan, view } = active;
         let directory = directory.locked(lock);
         let name = FileName::Log(entry.file);
@@ -43,7 +44,7 @@ impl Loaded {
             report.commits_recovered = scan.committed.seq - entry.checkpoint.seq;
             report.records_recovered = scan.committed.next_id - entry.checkpoint.next_id;
             report.dropped_len = scan.torn_len();
-            let log = copy_log(&directory, &view, &scan)?;
+            let log = copy_log(&directory, &view, scan.committed)?;
             directory.sync_names(Step::SyncNewNames)?;
             manifest.logs.pop();
             manifest.logs.push(LogEntry { file: log.index().id, checkpoint: log.committed() });
@@ -60,26 +61,27 @@ impl Loaded {
         }
         report.removed_files = remove_others(&directory, names, &catalog);
         report.removed_files.retain(|path| *path != directory.path(name));
-        Ok((Store::for_writing(directory, log, catalog, sealed), report))
+        let store = Store::for_writing(directory, log, catalog, sealed);
+        store.history.lock().begin_with(history);
+        Ok((store, report))
     }
 }
 
 /// Copies what commits cover into a new log, as one commit, and syncs it.
-fn copy_log(directory: &Directory, old: &LogView, scan: &Scan) -> Result<LogWriter> {
+fn copy_log(directory: &Directory, old: &LogView, committed: Checkpoint) -> Result<LogWriter> {
     const AT_ONCE: u64 = 4 << 20;
-    let committed = scan.committed;
     let (mut log, _) = LogWriter::create(directory, committed.seq, committed.next_id)?;
-    if scan.places.is_empty() && scan.deletes.is_empty() {
+    let mut deletes = old.index.deleted(committed.seq);
+    if old.blocks == 0 && deletes.is_empty() {
         return Ok(log);
     }
-    let mut deletes: Vec<u64> = scan.deletes.iter().map(|&(id, _)| id).collect();
     deletes.sort_unstable();
-    deletes.dedup();
     let mut lists = RawBlocks::default();
     lists.push_deletes(&deletes);
     let mut pending: Vec<EncodedBlock> = directory.encode(&lists)?;
     let mut pending_len = 0;
-    for &place in &scan.places {
+    for block in 0..old.blocks {
+        let place = old.place(block)?;
         let (header, stored) = old.index.file.open(place)?;
         pending.push(verbatim(&header, &stored, 0));
         pending_len += place.len;

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard, RwLock};
 use roaring::RoaringTreemap;
 
+use super::history::History;
 use crate::cache::CacheStats;
 use crate::callers::Callers;
 use crate::directory::Directory;
@@ -43,6 +44,10 @@ pub struct Store {
     pub(super) sync_gate: Mutex<SyncGate>,
     pub(super) sync_gate_changed: Condvar,
     pub(super) published: RwLock<Arc<State>>,
+    /// What the newest commits did.
+    pub(super) history: Mutex<History>,
+    /// Of a reader: where the log ended when it was last read.
+    pub(super) position: Mutex<Checkpoint>,
     /// Length of the logs at which the next automatic seal is due.
     pub(super) seal_due_at: AtomicU64,
 }
@@ -135,7 +140,8 @@ impl Store {
         sealed: Sealed,
         written: Written,
     ) -> Self {
-        let Written { committed: Checkpoint { seq, next_id, .. }, tail } = written;
+        let Written { committed, tail } = written;
+        let Checkpoint { seq, next_id, .. } = committed;
         let segment_len = directory.options.segment_len;
         Self {
             directory,
@@ -148,6 +154,8 @@ impl Store {
             sync_gate: Mutex::new(SyncGate { synced: seq, ..SyncGate::default() }),
             sync_gate_changed: Condvar::new(),
             published: RwLock::new(Arc::new(State { seq, next_id, sealed: Arc::new(sealed), tail })),
+            history: Mutex::new(History::at(seq, next_id)),
+            position: Mutex::new(committed),
             seal_due_at: AtomicU64::new(segment_len),
         }
     }

@@ -7,6 +7,7 @@ use block_format::{Callers, Store};
 use parking_lot::{Mutex, RwLock};
 
 use super::commit::{CommitState, Queue};
+use super::gone::DeletedRecords;
 use super::signal::Signal;
 use super::tenure::Tenure;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -40,6 +41,8 @@ pub(crate) struct Engine {
     pub(super) queue: Mutex<Queue>,
     /// Of the newest sealing that happened by itself.
     pub(super) maintenance_error: Mutex<Option<Error>>,
+    /// Of an artifact that somebody follows: see `watch` and `changes_since`.
+    pub(super) deleted_records: Mutex<Option<DeletedRecords>>,
     published: RwLock<Arc<State>>,
     versions: AtomicU64,
     /// The set of shards on disk is newer than the one in memory, because publishing it failed: nothing may be built on the old one.
@@ -72,6 +75,7 @@ impl Engine {
             commit_lock: Mutex::new(CommitState::new(&state)),
             queue: Mutex::default(),
             maintenance_error: Mutex::default(),
+            deleted_records: Mutex::default(),
             published: RwLock::new(Arc::new(state)),
             versions: AtomicU64::new(1),
             must_reopen: AtomicBool::new(false),

@@ -3,14 +3,11 @@
 //! Whatever writes has a [`Permit`], within which the lock is held. Between permits it may be given up; the next permit waits for it, and
 //! begins with what others committed meanwhile.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::commit::CommitState;
 use super::core::Engine;
-use super::recover::Recovery;
-use super::settings::read_settings_or;
 use super::tenure::Phase;
 use crate::api::error::{Error, Result};
 use crate::trace::event;
@@ -79,8 +76,8 @@ impl Engine {
     }
 
     fn catch_up_as_writer(&self) -> Result<()> {
-        let settings = Arc::new(read_settings_or(&self.store.snapshot(), &self.options)?);
-        let recovery = Recovery::following(self.store.snapshot(), settings, &self.state())?;
+        self.remember_deleted(&self.state());
+        let recovery = self.follow(self.store.snapshot())?;
         let (recovery, _) = self.index_in_pieces(recovery)?;
         *self.commit_lock.lock() = CommitState::new(&recovery.state);
         self.is_behind.store(false, Ordering::Relaxed);

@@ -7,6 +7,8 @@ mod batch_writer;
 mod commit;
 mod compact;
 mod core;
+mod follow;
+mod gone;
 mod handover;
 #[cfg(feature = "hnsw_rs")]
 mod import;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use block_format::Store;
 use block_format::vfs::DiskVfs;
+use block_format::{Snapshot as Records, Store};
 
 use super::commit::CommitState;
 use super::core::Engine;
@@ -19,7 +19,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{Maintenance, Options};
 use crate::api::reports::RecoveryReport;
 use crate::api::space::SpaceOptions;
-use crate::format::settings::{Settings, settings_need_repair};
+use crate::format::settings::{Settings, same_settings, settings_need_repair};
 use crate::state::State;
 use crate::trace::event;
 
@@ -133,13 +133,23 @@ impl Engine {
         if !self.is_behind.fetch_or(has_changed, Ordering::Relaxed) && !has_changed {
             return Ok(false);
         }
-        let settings = Arc::new(read_settings_or(&self.store.snapshot(), &self.options)?);
-        let limit = policy::reader_tail_limit(&self.options);
-        let recovery = Recovery::following(self.store.snapshot(), settings, &self.state())?;
-        let (state, _) = recovery.index_within(limit)?;
+        self.remember_deleted(&self.state());
+        let recovery = self.follow(self.store.snapshot())?;
+        let (state, _) = recovery.index_within(policy::reader_tail_limit(&self.options))?;
         self.publish(state);
         self.is_behind.store(false, Ordering::Relaxed);
         Ok(true)
+    }
+
+    /// What is to be indexed for a newer commit.
+    pub(super) fn follow(&self, records: Records) -> Result<Recovery> {
+        let old = self.state();
+        let settings = if same_settings(&records, &old.records) {
+            old.settings.clone()
+        } else {
+            Arc::new(read_settings_or(&records, &self.options)?)
+        };
+        Recovery::following(records, settings, &old)
     }
 
     /// Adds a vector space. One that is there already, set up the same, is no error.

@@ -30,6 +30,9 @@ pub(super) const RECOVERED_RECORDS_AT_ONCE: usize = 4096;
 /// The bytes of their content.
 pub(super) const RECOVERED_BYTES_AT_ONCE: usize = 4 << 20;
 
+/// How often a reader that waits for a commit looks for one.
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Rows of a shard whose neighbours are found before they are written.
 pub(super) const ROWS_OF_NEIGHBOURS: usize = 1024;
 

@@ -367,6 +367,14 @@ pub(crate) fn read_settings(records: &Records) -> Result<Option<Settings>> {
     damage.map_or(Ok(None), Err)
 }
 
+/// Whether two commits have the same files of settings.
+pub(crate) fn same_settings(a: &Records, b: &Records) -> bool {
+    let files = |records: &Records| -> Vec<_> {
+        records.parts().iter().filter(|part| part.kind() == SETTINGS).map(|part| part.id()).collect()
+    };
+    files(a) == files(b)
+}
+
 fn read_copy(part: &Part) -> Result<Settings> {
     part.verify()?;
     Settings::decode(&part.content()?)

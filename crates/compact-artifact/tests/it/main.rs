@@ -23,6 +23,8 @@ mod fields;
 mod figures;
 /// Flipped bits, and every question asked after each.
 mod flips;
+/// A reader that follows.
+mod follow;
 /// A file of this version of the format.
 mod golden;
 /// Clones of a handle, and values as JSON.

@@ -127,6 +127,9 @@ impl Engine {
 
         let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
 
+        if !plan.deletes.is_empty() {
+            self.remember_deleted(&state);
+        }
         commits.log_bytes += plan.puts.iter().map(PreparedRecord::bytes).sum::<usize>() as u64;
         let mut next = State { records: self.store.snapshot(), ..(*state).clone() };
         next.mark_dead(&plan.deletes);

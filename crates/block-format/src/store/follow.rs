@@ -1,0 +1,78 @@
+//! A reader sees what was committed since: it reads the log on from where it ended, and opens what a new generation brought.
+
+use std::sync::Arc;
+
+use super::history::History;
+use super::load::{Known, Loaded, continue_log, load_beside_writer};
+use super::state::{State, Store, Written};
+use crate::directory::Directory;
+use crate::error::Result;
+use crate::file::FileName;
+
+impl Store {
+    /// Sees what was committed since this reader opened the artifact or called this; for a writer there is nothing to
+    /// do. Returns whether anything changed.
+    ///
+    /// It lists the directory, and reads what is new: the end of the log, and where the generation is another one, its manifest and the files that it did not know.
+    pub fn refresh(&self) -> Result<bool> {
+        if self.directory.is_locked() {
+            return Ok(false);
+        }
+        let _one_at_a_time = self.maintenance.lock();
+        if let Some(has_changed) = self.follow_log() {
+            return Ok(has_changed);
+        }
+        let Directory { vfs, root, options, .. } = &self.directory;
+        let Loaded { manifest, sealed, active, history, .. } =
+            load_beside_writer(vfs, root, options, Some(&self.known()))?;
+        let has_changed = manifest.generation != self.catalog.lock().generation;
+        *self.catalog.lock() = manifest;
+        Ok(self.see(active.written(), Some(Arc::new(sealed)), history) || has_changed)
+    }
+
+    /// What this store has open.
+    pub(super) fn known(&self) -> Known {
+        let published = self.published.read().clone();
+        Known {
+            cache: self.directory.cache.clone(),
+            sealed: published.sealed.clone(),
+            tail: published.tail.clone(),
+            position: *self.position.lock(),
+        }
+    }
+
+    /// Reads the log on. `None` where the generation is another one, or where more is to be said about the log.
+    fn follow_log(&self) -> Option<bool> {
+        let names = self.directory.vfs.list(&self.directory.root).ok()?;
+        let generations = names.iter().filter_map(|name| match FileName::parse(name)? {
+            FileName::Manifest { generation, .. } => Some(generation),
+            _ => None,
+        });
+        let (generation, entry) = {
+            let catalog = self.catalog.lock();
+            (catalog.generation, *catalog.logs.last()?)
+        };
+        if generations.max()? != generation {
+            return None;
+        }
+        let Known { tail, position, .. } = self.known();
+        if tail.index.id != entry.file {
+            return None;
+        }
+        let log = continue_log(&self.directory, entry, true, &tail, position)?;
+        let history = History::from_scan(&log.scan);
+        Some(self.see(log.written(), None, history))
+    }
+
+    /// Makes visible what was read. Returns whether there is a newer commit.
+    fn see(&self, written: Written, sealed: Option<Arc<super::state::Sealed>>, history: History) -> bool {
+        let Written { committed, tail } = written;
+        self.history.lock().join(history);
+        *self.position.lock() = committed;
+        let mut published = self.published.write();
+        let has_changed = published.seq != committed.seq;
+        let sealed = sealed.unwrap_or_else(|| published.sealed.clone());
+        *published = Arc::new(State { seq: committed.seq, next_id: committed.next_id, sealed, tail });
+        has_changed
+    }
+}
