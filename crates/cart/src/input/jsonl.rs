@@ -10,11 +10,10 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Content, Document};
+use super::shape::Shape;
+use super::{Content, Document, TITLE};
 use crate::failure::{Failure, Result};
 
-/// The field that a line may have beside the content, other than in `fields`.
-const TITLE: &str = "title";
 /// The longest line in bytes.
 const MAX_LINE: usize = 256 << 20;
 
@@ -109,7 +108,11 @@ pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
     if line.first() == Some(&b'[') {
         return Err("expected an object such as {\"text\": \"...\"}, found an array".to_owned());
     }
-    let line: Line = json::read(line).map_err(|e| e.to_string())?;
+    let line: Line = json::read(line).map_err(|e| {
+        let message = e.to_string();
+        let hint = "; --text-field and --key-field read lines of any shape";
+        if message.contains("unknown field") { message + hint } else { message }
+    })?;
     let content = match (line.text, line.blob) {
         (Some(text), None) => Content::Text(text),
         (None, Some(blob)) => {
@@ -129,6 +132,14 @@ pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
     let document = Document { key: line.key, content, metadata, vectors, fields };
     document.check()?;
     Ok(document)
+}
+
+/// The record of a line of any shape.
+pub(crate) fn parse_shaped(line: &[u8], shape: &Shape) -> Result<Document, String> {
+    match json::from_slice(line).map_err(|e| e.to_string())? {
+        Value::Object(row) => shape.document(row),
+        _ => Err("expected an object such as {\"text\": \"...\"}".to_owned()),
+    }
 }
 
 /// A record as [`parse`] reads it back, but for blobs, which may be large: those it is given as base64.
@@ -191,9 +202,10 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next record.
-    pub(crate) fn next_document(&mut self) -> Result<Option<Document>> {
+    /// The next record, of that shape if one is given.
+    pub(crate) fn next_document(&mut self, shape: &Shape) -> Result<Option<Document>> {
         let parsed = match self.next_line()? {
+            Some(line) if shape.is_given() => parse_shaped(line, shape),
             Some(line) => parse(line),
             None => return Ok(None),
         };
@@ -276,8 +288,8 @@ mod tests {
     fn errors_name_the_line_blank_ones_counted() {
         let bytes = b"\xef\xbb\xbf{\"text\":\"a\"}\n\n  \r\n{\"text\":\xff}\n";
         let mut lines = Lines::new(&bytes[..], "x.jsonl");
-        assert!(lines.next_document().unwrap().is_some());
-        let failure = lines.next_document().unwrap_err();
+        assert!(lines.next_document(&Shape::default()).unwrap().is_some());
+        let failure = lines.next_document(&Shape::default()).unwrap_err();
         assert!(failure.message().starts_with("x.jsonl:4: "), "{}", failure.message());
     }
 }

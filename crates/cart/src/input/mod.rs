@@ -1,9 +1,13 @@
 //! What comes in: files and their formats, and the values of options.
 
+pub(crate) mod encoding;
+pub(crate) mod html;
 pub(crate) mod jsonl;
 pub(crate) mod npy;
 pub(crate) mod paragraphs;
+pub(crate) mod shape;
 pub(crate) mod sources;
+pub(crate) mod table;
 pub(crate) mod values;
 pub(crate) mod vector;
 
@@ -14,6 +18,9 @@ use compact_artifact::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_L
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Result};
+
+/// The name of the field that a row may have beside its text without being asked for it.
+const TITLE: &str = "title";
 
 /// A record on its way in.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,4 +1,4 @@
-//! Arrays of numpy: two dimensions, rows one after the other, float32, float16 or int8.
+//! Arrays of numpy: two dimensions, rows one after the other, float64, float32, float16 or int8.
 //!
 //! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
@@ -18,6 +18,8 @@ const MAX_ROW: u64 = 65_536;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Number {
+    /// Rounded to float32.
+    F64,
     F32,
     F16,
     I8,
@@ -26,6 +28,7 @@ enum Number {
 impl Number {
     fn len(self) -> usize {
         match self {
+            Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 => 2,
             Self::I8 => 1,
@@ -113,11 +116,20 @@ impl<R: Read> Npy<R> {
         self.read += 1;
         let bytes = &self.buffer[..];
         Ok(Some(match self.number {
+            Number::F64 => {
+                bytes.as_chunks().0.iter().map(|&eight| nearest(f64::from_le_bytes(eight))).collect()
+            }
             Number::F32 => bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect(),
             Number::F16 => bytes.as_chunks().0.iter().map(|&two| F16::from_le_bytes(two).to_f32()).collect(),
             Number::I8 => bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
         }))
     }
+}
+
+/// The float32 that is nearest, infinite where there is none.
+#[expect(clippy::cast_possible_truncation, reason = "a cast to f32 rounds")]
+fn nearest(value: f64) -> f32 {
+    value as f32
 }
 
 /// What a header such as `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }` says: a dictionary with exactly these three names, each
@@ -185,15 +197,16 @@ fn string(text: &str) -> Result<(&str, &str), String> {
 
 fn number<'a>(text: &'a str, rest: &mut &'a str) -> Result<Number, String> {
     if text.starts_with('[') {
-        return Err("an array of several fields; expected numbers of type <f4, <f2 or |i1".to_owned());
+        return Err("an array of several fields; expected numbers of type <f8, <f4, <f2 or |i1".to_owned());
     }
     let (descr, behind) = string(text)?;
     *rest = behind;
     match descr {
+        "<f8" => Ok(Number::F64),
         "<f4" => Ok(Number::F32),
         "<f2" => Ok(Number::F16),
         "|i1" | "<i1" => Ok(Number::I8),
-        other => Err(format!("numbers of type {other}; expected <f4, <f2 or |i1")),
+        other => Err(format!("numbers of type {other}; expected <f8, <f4, <f2 or |i1")),
     }
 }
 
@@ -275,6 +288,9 @@ mod tests {
         assert_eq!(rows(&npy(header, &f2)).unwrap(), [[1.0, -2.5]]);
         let header = "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 3)}";
         assert_eq!(rows(&npy(header, &[1, 255, 127])).unwrap(), [[1.0, -1.0, 127.0]]);
+        let f8: Vec<u8> = [0.1f64, -2.5, 1e300].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3)}";
+        assert_eq!(rows(&npy(header, &f8)).unwrap(), [[0.1, -2.5, f32::INFINITY]]);
     }
 
     #[test]
@@ -366,7 +382,7 @@ mod tests {
         let header = |descr: &str, order: &str, shape: &str| {
             fails(&format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}}}"))
         };
-        assert!(header("<f8", "False", "(1, 2)").contains("<f8"));
+        assert!(header("<i4", "False", "(1, 2)").contains("<i4"));
         assert!(header(">f4", "False", "(1, 2)").contains(">f4"));
         assert!(header("<f4", "True", "(1, 2)").contains("columns"));
         assert!(header("<f4", "False", "(3,)").contains("1 dimensions"));

@@ -116,6 +116,9 @@ fn vectors_from_a_file_belong_to_the_lines() {
     place.cart("add a x.jsonl --vectors x.npy --space v").succeeds();
     place.write("q.json", "[0, 1, 0.1]");
     assert_eq!(place.found("a --vector-file q.json"), ["b", "a"]);
+    let f8 = [0.0f64, 1.0, 0.1].map(f64::to_le_bytes).concat();
+    place.write("q.npy", npy("<f8", "(1, 3)", &f8));
+    assert_eq!(place.found("a --vector-file q.npy"), ["b", "a"]);
     place.write("q.npy", npy("|i1", "(1, 3)", &[127, 3, 0]));
     assert_eq!(place.found("a --vector-file q.npy --space v --exact"), ["a", "b"]);
     assert_eq!(place.found("a --like b"), ["a"]);
@@ -137,7 +140,13 @@ fn vectors_of_the_wrong_shape_add_nothing() {
     fails("<f4", "(2, 2)", &f32s(&[1.0, 2.0, 3.0]), &["x.npy: expected", "bytes by its header"]);
     fails("<f4", "(2, 2)", &f32s(&[1.0, 2.0, f32::NAN, 0.0]), &["x.npy: row 1: number 0 is not finite"]);
     fails("<f4", "(2, 2)", &f32s(&[1.0, 2.0, 0.0, 0.0]), &["x.npy: row 1: a vector of zeros"]);
-    fails("<f8", "(2, 1)", &[0; 16], &["x.npy: numbers of type <f8; expected <f4, <f2 or |i1"]);
+    fails("<i4", "(2, 1)", &[0; 8], &["x.npy: numbers of type <i4; expected <f8, <f4, <f2 or |i1"]);
+    fails(
+        "<f8",
+        "(2, 1)",
+        &[1e300f64, 1.0].map(f64::to_le_bytes).concat(),
+        &["x.npy: row 0: number 0 is not finite"],
+    );
     fails("<f4", "(8,)", &f32s(&[0.0; 8]), &["x.npy: an array of 1 dimensions; expected two"]);
     place.write("x.npy", npy("<f4", "(2, 1)", &f32s(&[1.0, 2.0])));
     place.cart_with("add a --jsonl - --vectors x.npy --space v", b"").fails(2, &["expected a JSONL file"]);
@@ -220,7 +229,9 @@ fn files_that_are_not_text_are_named_and_stored_only_as_blobs() {
     place.write("docs/a.txt", "text");
     place.write("docs/large.bin", &noise);
     place.write("docs/pic.png", b"\x89PNG\r\n\x1a\n");
-    place.cart("add a docs").fails(1, &["docs/large.bin: not a text", "--blob", "nothing was added"]);
+    place
+        .cart("add a docs/large.bin")
+        .fails(1, &["docs/large.bin: not a text", "--blob", "nothing was added"]);
     assert!(!place.path("a").exists());
     place.cart("add a docs --blob").succeeds();
     assert_eq!(place.cart("get a docs/large.bin --raw").succeeds().stdout, noise);

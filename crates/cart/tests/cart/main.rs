@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod commands;
+mod folders;
 mod input;
 mod meaning;
+mod rows;
 mod safety;
 mod support;

@@ -10,7 +10,7 @@ use compact_artifact::{
 };
 use serde_json::{Value, json};
 
-use super::Args;
+use super::args::Args;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::input::values::TextLanguage;
@@ -60,18 +60,29 @@ struct Space {
 #[derive(Debug)]
 enum Op {
     Add(Document),
-    /// Paragraphs that a text had when it was longer.
-    DropParagraphs {
+    /// What --sync knows of a folder.
+    Remember(Document),
+    /// Records that a file was before, and is no more.
+    DropRest {
         path: String,
-        beyond: u64,
+        kept: Kept,
     },
+}
+
+/// What a file is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    Nothing,
+    Whole,
+    /// So many.
+    Paragraphs(u64),
 }
 
 impl Op {
     fn fields(&self) -> &[(String, String)] {
         match self {
             Self::Add(document) => &document.fields,
-            Self::DropParagraphs { .. } => &[],
+            Self::Remember(_) | Self::DropRest { .. } => &[],
         }
     }
 }
@@ -166,25 +177,21 @@ impl<'a> Sink<'a> {
         })
     }
 
-    /// Whether the key is free, as far as an artifact would refuse it otherwise.
+    /// Whether the key is free, as far as an artifact would refuse it otherwise; for --sync, or that of a record of the same file.
     fn check_key(&self, document: &Document) -> Result<()> {
-        let Some(key) = &document.key else {
-            if self.args.upsert {
-                return Err(Failure::failed("a record without a key, which --upsert cannot replace"));
-            }
-            return Ok(());
-        };
-        if self.args.upsert {
-            return Ok(());
-        }
+        let Some(key) = document.key.as_ref().filter(|_| !self.args.upsert) else { return Ok(()) };
         if let Some(place) = self.keys.get(key) {
             return Err(Failure::failed(format_args!("the key {key:?} is that of {place} as well")));
         }
-        if let Some(artifact) = &self.artifact
-            && artifact.snapshot().id_of_key(key)?.is_some()
-        {
+        let Some(artifact) = &self.artifact else { return Ok(()) };
+        let Some(entry) = artifact.get_by_key(key)? else { return Ok(()) };
+        if !self.args.sync {
             let message = format!("there is a record with the key {key:?}; --upsert replaces it");
             return Err(Failure::failed(message));
+        }
+        if entry.metadata()?.get("path") != document.metadata.get("path") {
+            let message = format!("there is a record with the key {key:?} that did not come from this file");
+            return Err(Failure::failed(message).and("--upsert beside --sync replaces it"));
         }
         Ok(())
     }
@@ -198,12 +205,7 @@ impl<'a> Sink<'a> {
             let used = Space { is_used: true, ..self.space(space, vector) };
             self.spaces.insert(space.clone(), used);
         }
-        self.held_len += document.held_len() + 2 * place.len() as u64;
-        if self.held_len > self.held_max() {
-            let message =
-                format!("more than {} bytes in one commit; --batch 10000 makes several", self.held_max());
-            return Err(Failure::failed(message));
-        }
+        self.hold(document.held_len() + 2 * place.len() as u64)?;
         if let Some(key) = &document.key {
             self.keys.insert(key.clone(), place);
         }
@@ -214,13 +216,31 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Takes what --sync knows of a folder, in the place of what it knew.
+    pub(super) fn remember(&mut self, document: Document) -> Result<()> {
+        document.check().map_err(Failure::failed)?;
+        self.hold(document.held_len())?;
+        self.held.push(Op::Remember(document));
+        Ok(())
+    }
+
+    fn hold(&mut self, len: u64) -> Result<()> {
+        self.held_len += len;
+        if self.held_len <= self.held_max() {
+            return Ok(());
+        }
+        let message =
+            format!("more than {} bytes in one commit; --batch 10000 makes several", self.held_max());
+        Err(Failure::failed(message))
+    }
+
     /// Takes what `add` is told not to take at once, and commits it.
     pub(crate) fn stream(&mut self, document: Document, from: impl Read) -> Result<()> {
         document.check().map_err(Failure::failed)?;
         self.check_key(&document)?;
         self.commit()?;
-        self.add_fields(&[])?;
         let busy = interrupt::writing();
+        self.add_fields(&[])?;
         let mut counted = Counted { from, bytes: 0 };
         self.opened()?.add_reader(document.into_record(), &mut counted)?;
         self.report.records += 1;
@@ -229,10 +249,18 @@ impl<'a> Sink<'a> {
         busy.kept(self.report.records)
     }
 
-    pub(crate) fn drop_paragraphs_beyond(&mut self, path: &str, beyond: u64) {
-        if self.artifact.is_some() {
-            self.held.push(Op::DropParagraphs { path: path.to_owned(), beyond });
+    /// Drops the records that a file was before and is no more: --upsert those of a text by paragraph, --sync all.
+    pub(super) fn drop_rest(&mut self, path: &str, kept: Kept) {
+        let is_replaced = self.args.upsert && matches!(kept, Kept::Paragraphs(_));
+        if self.artifact.is_some() && (is_replaced || self.args.sync) {
+            self.held.push(Op::DropRest { path: path.to_owned(), kept });
         }
+    }
+
+    /// The content of the record that has the key.
+    pub(super) fn content(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let entry = self.artifact.as_ref().map(|artifact| artifact.get_by_key(key)).transpose()?.flatten();
+        Ok(entry.map(|entry| entry.bytes().map(std::borrow::Cow::into_owned)).transpose()?)
     }
 
     /// Makes one commit of what is held.
@@ -244,7 +272,7 @@ impl<'a> Sink<'a> {
             return Ok(());
         }
         let busy = interrupt::writing();
-        let upsert = self.args.upsert;
+        let (upsert, sync) = (self.args.upsert || self.args.sync, self.args.sync);
         self.add_fields(&held)?;
         let artifact = self.opened()?;
         let mut batch = Batch::new();
@@ -254,11 +282,13 @@ impl<'a> Sink<'a> {
                 Op::Add(document) => {
                     records += 1;
                     bytes += document.content_len();
+                    let has_key = document.key.is_some();
                     let record = document.into_record();
-                    batch = if upsert { batch.upsert(record) } else { batch.add(record) };
+                    batch = if upsert && has_key { batch.upsert(record) } else { batch.add(record) };
                 }
-                Op::DropParagraphs { path, beyond } => {
-                    for id in paragraphs_beyond(artifact, &path, beyond)? {
+                Op::Remember(document) => batch = batch.upsert(document.into_record()),
+                Op::DropRest { path, kept } => {
+                    for id in rest_of_file(artifact, &path, kept, sync)? {
                         batch = batch.delete(id);
                     }
                 }
@@ -324,7 +354,7 @@ impl<'a> Sink<'a> {
             return Err(Failure::usage("--metric and --originals: no record has a vector"));
         }
         self.commit()?;
-        if self.report.commits == 0 {
+        if self.report.commits == 0 && (self.artifact.is_none() || !self.args.sync) {
             return Err(Failure::not_there("no file has a record in it"));
         }
         Ok(())
@@ -383,26 +413,31 @@ fn options(args: &Args) -> Result<Options> {
     Ok(options)
 }
 
-/// Other records may have such metadata too: only the key says that one is a paragraph of this text.
-fn paragraphs_beyond(artifact: &CompactArtifact, path: &str, beyond: u64) -> Result<Vec<RecordId>> {
-    let filter = Filter::from_json(&json!({ "path": path, "paragraph": { "$gt": beyond } }))?;
+/// The records that a file was before and is no more. Other records may have such metadata too: only the key says that one is a paragraph of
+/// this file, or, for `--sync`, the whole of it.
+fn rest_of_file(artifact: &CompactArtifact, path: &str, kept: Kept, sync: bool) -> Result<Vec<RecordId>> {
+    let first = if let Kept::Paragraphs(number) = kept { number } else { 0 };
+    let filter =
+        if sync { json!({ "path": path }) } else { json!({ "path": path, "paragraph": { "$gt": first } }) };
     let snapshot = artifact.snapshot();
-    let ids = match snapshot.ids_where(&filter) {
+    let ids = match snapshot.ids_where(&Filter::from_json(&filter)?) {
         Ok(ids) => ids,
         // No record has such a field: no text was added by paragraph yet.
         Err(e) if e.kind() == ErrorKind::TypeMismatch => Vec::new(),
         Err(e) => return Err(e.into()),
     };
-    let mut paragraphs = Vec::new();
+    let mut rest = Vec::new();
     for id in ids {
         let Some(entry) = snapshot.get(id)? else { continue };
-        let number = entry.metadata()?.get("paragraph").and_then(Value::as_u64);
-        let key = number.map(|number| paragraph_key(path, number));
-        if key.is_some() && entry.key()? == key {
-            paragraphs.push(id);
+        let Some(key) = entry.key()? else { continue };
+        let is_whole = key == path && kept != Kept::Whole && sync;
+        let number =
+            entry.metadata()?.get("paragraph").and_then(Value::as_u64).filter(|&number| number > first);
+        if is_whole || number.is_some_and(|number| key == paragraph_key(path, number)) {
+            rest.push(id);
         }
     }
-    Ok(paragraphs)
+    Ok(rest)
 }
 
 /// The key of a paragraph of a text, counted from 1.

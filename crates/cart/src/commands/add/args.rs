@@ -1,0 +1,148 @@
+//! What `cart add` can be told.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use compact_artifact::{Durability, Metric, Originals};
+
+use crate::input::shape::Shape;
+use crate::input::sources::As;
+use crate::input::values::{self, TextLanguage};
+
+const LONG: &str = "\
+Add texts, records with metadata and vectors, or any files; creates the artifact if there is none.
+
+Folders stand for the files in them, sorted by name. Hidden files are left out, and those that a .gitignore or .ignore file names; files that \
+are not text are skipped, and said at the end. Links to folders are not followed. `-` is stdin, in UTF-8; the encoding of files is detected.
+
+Texts are embedded as they are added, so that they are found by meaning as well as by words. They are added by paragraph: the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
+key is the path. Of an HTML file the text is added, and its title with each paragraph.
+
+With --sync, a folder that was added before is brought up to date: files that are new or have changed are read, what vanished from the folder is \
+deleted from the artifact. It compares time and size, then a hash. What did not come from that folder, by that name, is never deleted or replaced.
+
+A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
+
+  {\"key\": \"k1\", \"title\": \"...\", \"text\": \"...\", \"metadata\": {\"year\": 1969}, \"vectors\": {\"text\": [0.1, 0.2]}}
+
+All but `text` may be left out; `blob` (base64) may stand in its place; {\"fields\": {\"abstract\": \"...\"}} are texts that are found like the title, each in a field \
+that the artifact gets if it has none of that name; other names are errors. With --text-field or --key-field, lines are objects of any shape: \
+the key and the text are the values of these names, `title` and what --field names are texts like it, and all else is metadata.
+
+A row of a .csv or .tsv file is a record in that way: the first row names the columns. A column is numbers, or true and false, where all of its values are; what is \
+empty is left out.
+
+All that one command adds is one commit: after an error, or Ctrl-C, nothing was added. Only --batch, for more than fits in memory, and large \
+files with --blob make several commits; then it is said how many records are kept. Vectors from --vectors are all checked before anything is added.";
+
+/// Add texts, records with metadata and vectors, or any files
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub(crate) struct Args {
+    /// The artifact, a folder; created if there is none
+    pub(super) artifact: PathBuf,
+    /// Files and folders; - is stdin
+    #[arg(required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Bring folders that were added before up to date: read what is new or has changed, delete what vanished
+    #[arg(long, conflicts_with_all = ["jsonl", "vectors", "key_field", "text_field"])]
+    pub(super) sync: bool,
+    /// Only files of folders that match, as in a .gitignore; after a ! those that are left out: '*.md', '!drafts/'
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) glob: Vec<String>,
+    /// Only files of folders with these endings: md,txt
+    #[arg(long, value_name = "EXT", value_delimiter = ',')]
+    pub(super) ext: Vec<String>,
+    /// Also files of folders that .gitignore and .ignore files leave out
+    #[arg(long)]
+    pub(super) no_ignore: bool,
+    /// The name of the key in rows of tables, and in lines of JSONL of any shape [default: key]
+    #[arg(long, value_name = "NAME", conflicts_with = "blob")]
+    pub(super) key_field: Option<String>,
+    /// The name of the text in rows of tables, and in lines of JSONL of any shape [default: text]
+    #[arg(long, value_name = "NAME", conflicts_with = "blob")]
+    pub(super) text_field: Option<String>,
+    /// Read every file, and stdin, as JSONL
+    #[arg(long)]
+    pub(super) jsonl: bool,
+    /// Store every file as it is; one above 8 MiB is streamed, and a commit of its own
+    #[arg(long, conflicts_with_all = ["jsonl", "split", "vectors"])]
+    pub(super) blob: bool,
+    /// What of a text is a record [default: paragraph]
+    #[arg(long, value_enum)]
+    pub(super) split: Option<Split>,
+    /// A .npy file (float64, float32, float16 or int8) with a row for each line of the one JSONL file
+    #[arg(long, value_name = "NPY", requires = "space")]
+    pub(super) vectors: Option<PathBuf>,
+    /// The vector space of --vectors
+    #[arg(long, value_name = "NAME", requires = "vectors")]
+    pub(super) space: Option<String>,
+    /// How vectors of a new space are compared: cosine, dot or l2 [default: cosine]
+    #[arg(long, value_parser = values::metric)]
+    pub(super) metric: Option<Metric>,
+    /// What a new space keeps of vectors beside a byte a dimension: none, f16 or f32 [default: none]
+    #[arg(long, value_parser = values::originals)]
+    pub(super) originals: Option<Originals>,
+    /// Replace records that have the same key; of a text added by paragraph, all of it. Records without a key are added
+    #[arg(long)]
+    pub(super) upsert: bool,
+    /// Commit every N records; after an error, those committed before it are kept
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) batch: Option<u64>,
+    /// Compression level of zstd, 1 to 22 [default: 3]
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(super) level: Option<i32>,
+    /// Search texts of a new artifact by the stems of words in this language; none: by words as they are [default: english]
+    #[arg(long, value_parser = values::language)]
+    pub(super) language: Option<TextLanguage>,
+    /// The model to embed the texts of a new artifact by, where it is not to be that of this program: a file, or a folder of model2vec
+    #[arg(long, value_name = "PATH")]
+    pub(super) model: Option<PathBuf>,
+    /// Do not embed the texts of a new artifact: they are found by words only
+    #[arg(long, conflicts_with = "model")]
+    pub(super) no_meaning: bool,
+    /// A field of texts, and how often its words count, 1 to 10, where the artifact does not have it yet [default: 1]; in rows of any shape, a value that is one
+    #[arg(long, value_name = "NAME=WEIGHT", value_parser = values::field)]
+    pub(super) field: Vec<(String, u32)>,
+    /// Store for each record which K others are nearest to it, so that `cart similar` need not search for them; 0: none any more
+    #[arg(long, value_name = "K")]
+    pub(super) precompute_similar: Option<usize>,
+    /// Memory that adding and indexing may take, at least 8MiB
+    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    pub(super) memory_limit: Option<u64>,
+    /// Settings for small devices: files of 8 MiB, 64 MiB of memory
+    #[arg(long)]
+    pub(super) edge: bool,
+    /// When a commit is done: sync (on disk), group:5ms (on disk, syncs shared), buffered (survives a kill, not a power loss)
+    #[arg(long, value_parser = values::durability, default_value = "sync")]
+    pub(super) durability: Durability,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Split {
+    /// Each paragraph: lines up to a blank one
+    Paragraph,
+    /// The whole text
+    Whole,
+}
+
+impl Args {
+    /// How files are found and taken.
+    pub(super) fn taken_as(&self) -> As {
+        As {
+            blob: self.blob,
+            jsonl: self.jsonl,
+            globs: self.glob.clone(),
+            extensions: self.ext.iter().map(|ext| ext.trim_start_matches('.').to_owned()).collect(),
+            no_ignore: self.no_ignore,
+            artifact: self.artifact.clone(),
+        }
+    }
+
+    /// What is what in rows of tables, and of JSONL of any shape.
+    pub(super) fn shape(&self) -> Shape {
+        let fields = self.field.iter().map(|(name, _)| name.clone()).collect();
+        Shape::new(self.key_field.clone(), self.text_field.clone(), fields)
+    }
+}

@@ -1,0 +1,226 @@
+//! Tables: CSV, and TSV with tabs in the place of commas. The first row names the columns.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::Document;
+use super::shape::Shape;
+
+/// The longest row in bytes.
+const MAX_ROW: u64 = 64 << 20;
+
+/// What all values of a column are. What does not look like a number as a program would write it is text: 007, +1, 1e5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    Empty,
+    Number,
+    Bool,
+    Text,
+}
+
+impl Column {
+    fn with(self, cell: &str) -> Self {
+        let found = match cell {
+            "" => return self,
+            "true" | "false" => Self::Bool,
+            cell if number(cell).is_some() => Self::Number,
+            _ => Self::Text,
+        };
+        if self == Self::Empty || self == found { found } else { Self::Text }
+    }
+
+    fn value(self, cell: &str) -> Value {
+        let value = match self {
+            Self::Number => number(cell),
+            Self::Bool => cell.parse().ok().map(Value::Bool),
+            Self::Empty | Self::Text => None,
+        };
+        value.unwrap_or_else(|| cell.into())
+    }
+}
+
+/// A number that is written as a program writes it.
+fn number(cell: &str) -> Option<Value> {
+    let digits = cell.strip_prefix('-').unwrap_or(cell);
+    let (whole, fraction) =
+        digits.split_once('.').map_or((digits, None), |(whole, part)| (whole, Some(part)));
+    let is_decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_decimal(whole) || whole.len() > 1 && whole.starts_with('0') || !fraction.is_none_or(is_decimal) {
+        return None;
+    }
+    if fraction.is_some() {
+        return serde_json::Number::from_f64(cell.parse().ok()?).map(Value::Number);
+    }
+    cell.parse::<i64>().map(Value::from).or_else(|_| cell.parse::<u64>().map(Value::from)).ok()
+}
+
+/// A table that is read row by row.
+pub(crate) struct Table<R> {
+    rows: csv::Reader<Bounded<R>>,
+    /// Bytes that the row may still take.
+    left: Rc<Cell<u64>>,
+    names: Vec<String>,
+    row: csv::StringRecord,
+}
+
+impl<R: Read> Table<R> {
+    /// Reads the names of the columns. An error is a sentence without the name of the file, after the line where there is one.
+    pub(crate) fn new(from: R, delimiter: u8) -> Result<Self, (Option<u64>, String)> {
+        let left = Rc::new(Cell::new(MAX_ROW));
+        let bounded = Bounded { from, left: left.clone() };
+        let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bounded);
+        let header = rows.headers().map_err(|e| sentence(&e))?;
+        let name = |(at, name): (usize, &str)| {
+            if name.is_empty() { format!("column{}", at + 1) } else { name.trim().to_owned() }
+        };
+        let names: Vec<String> = header.iter().enumerate().map(name).collect();
+        for (at, name) in names.iter().enumerate() {
+            if names.iter().take(at).any(|other| other == name) {
+                return Err((Some(1), format!("two columns are named {name:?}")));
+            }
+        }
+        Ok(Self { rows, left, names, row: csv::StringRecord::new() })
+    }
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Reads all rows for what their columns are.
+    pub(crate) fn columns(mut self) -> Result<Vec<Column>, (Option<u64>, String)> {
+        let mut columns = vec![Column::Empty; self.names.len()];
+        while self.advance()? {
+            for (column, cell) in columns.iter_mut().zip(&self.row) {
+                *column = column.with(cell);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The next record, and the line that it begins in.
+    pub(crate) fn next_document(
+        &mut self,
+        columns: &[Column],
+        shape: &Shape,
+    ) -> Result<Option<(u64, Document)>, (Option<u64>, String)> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let line = self.row.position().map_or(0, csv::Position::line);
+        let mut row = Map::new();
+        for ((name, cell), column) in self.names.iter().zip(&self.row).zip(columns) {
+            if shape.is_text(name) {
+                row.insert(name.clone(), if cell.is_empty() { Value::Null } else { cell.into() });
+            } else if !cell.is_empty() {
+                row.insert(name.clone(), column.value(cell));
+            }
+        }
+        shape.document(row).map(|document| Some((line, document))).map_err(|e| (Some(line), e))
+    }
+
+    fn advance(&mut self) -> Result<bool, (Option<u64>, String)> {
+        self.left.set(MAX_ROW);
+        self.rows.read_record(&mut self.row).map_err(|e| sentence(&e))
+    }
+}
+
+fn sentence(error: &csv::Error) -> (Option<u64>, String) {
+    let line = error.position().map(csv::Position::line);
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            (line, format!("a row of {len} values; expected {expected_len}, as the first row has"))
+        }
+        csv::ErrorKind::Utf8 { .. } => (line, "a row that is not UTF-8".to_owned()),
+        csv::ErrorKind::Io(e) => (line, format!("cannot be read: {e}")),
+        _ => (line, error.to_string()),
+    }
+}
+
+/// A file that no row is read endlessly from: a quote that is not closed takes the rest of a file.
+struct Bounded<R> {
+    from: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            let message = format!("a row of more than {MAX_ROW} bytes; is a quote not closed?");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        let read = self.from.read(buffer)?;
+        self.left.set(self.left.get().saturating_sub(read as u64));
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_a_program_would_write_so_is_a_number() {
+        for (cell, expected) in [
+            ("0", json!(0)),
+            ("-17", json!(-17)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("1.50", json!(1.5)),
+            ("-0.25", json!(-0.25)),
+        ] {
+            assert_eq!(number(cell), Some(expected), "{cell}");
+        }
+        for cell in [
+            "",
+            "-",
+            "007",
+            "+1",
+            "1e5",
+            "1.",
+            ".5",
+            "1_000",
+            "0x1",
+            "inf",
+            "NaN",
+            "18446744073709551616",
+            "1 ",
+        ] {
+            assert_eq!(number(cell), None, "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_column_is_what_all_of_its_values_are() {
+        let table = "id,year,zip,on,mixed,none\n1,1969,01234,true,1,\n2,,12345,false,x,\n";
+        let columns = Table::new(table.as_bytes(), b',').unwrap().columns().unwrap();
+        use Column::{Bool, Empty, Number, Text};
+        assert_eq!(columns, [Number, Number, Text, Bool, Text, Empty]);
+        let shape = Shape::new(Some("id".to_owned()), Some("zip".to_owned()), Vec::new());
+        let mut rows = Table::new(table.as_bytes(), b',').unwrap();
+        let (line, first) = rows.next_document(&columns, &shape).unwrap().unwrap();
+        assert_eq!((line, first.key.as_deref()), (2, Some("1")));
+        assert_eq!(Value::Object(first.metadata), json!({"year": 1969, "on": true, "mixed": "1"}));
+        let (_, second) = rows.next_document(&columns, &shape).unwrap().unwrap();
+        assert_eq!(Value::Object(second.metadata), json!({"on": false, "mixed": "x"}));
+        assert!(rows.next_document(&columns, &shape).unwrap().is_none());
+    }
+
+    #[test]
+    fn tables_that_are_none_say_where() {
+        let fails = |text: &str| match Table::new(text.as_bytes(), b',') {
+            Err(e) => e,
+            Ok(table) => table.columns().unwrap_err(),
+        };
+        assert_eq!(
+            fails("a,b\n1,2\n1\n"),
+            (Some(3), "a row of 1 values; expected 2, as the first row has".to_owned())
+        );
+        assert_eq!(fails("a,a\n").1, "two columns are named \"a\"");
+        let endless = io::Read::chain("a,b\n\"".as_bytes(), io::repeat(b'x'));
+        let (_, message) = Table::new(endless, b',').unwrap().columns().unwrap_err();
+        assert!(message.contains("is a quote not closed?"), "{message}");
+    }
+}

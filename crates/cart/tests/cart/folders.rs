@@ -1,0 +1,186 @@
+//! Folders as they are on a disk: what of them is added, and how an artifact follows them.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use crate::support::Place;
+use serde_json::{Value, json};
+
+/// Keys of all records that came from files, sorted.
+fn keys(place: &Place, artifact: &str) -> Vec<String> {
+    let lines = place.cart(&format!("export {artifact}")).succeeds().json_lines();
+    let keys = lines.iter().map(|line| line["key"].as_str().unwrap().to_owned());
+    let mut keys: Vec<String> = keys.filter(|key| !key.starts_with("cart-sync:")).collect();
+    keys.sort();
+    keys
+}
+
+/// Makes the time of a file one at which it has settled, so many seconds ago.
+fn age(place: &Place, name: &str, seconds: u64) {
+    let file = fs::File::options().write(true).open(place.path(name)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+}
+
+fn write_old(place: &Place, name: &str, content: impl AsRef<[u8]>) {
+    place.write(name, content);
+    age(place, name, 1000);
+}
+
+/// `new, replaced, removed, as before`, and records that were added.
+fn sync(place: &Place, args: &str) -> ([u64; 4], u64) {
+    let report = place.json(&format!("add {args} --sync"));
+    let count = |name: &str| report["files"][name].as_u64().unwrap();
+    (["added", "replaced", "removed", "unchanged"].map(count), report["records"].as_u64().unwrap())
+}
+
+#[test]
+fn a_real_folder_is_added_and_what_is_no_text_is_skipped_and_counted() {
+    let place = Place::new();
+    place.write("docs/a.md", "# Cats\n\nThey purr.\n");
+    place.write("docs/b.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x04\0\x43\xbe\xb7\xe8\x01\0\0\0");
+    place.write("docs/main.rs", "fn main() {}\n");
+    place.write("docs/page.html", "<title>Dogs</title><p>They <b>bark</b>.<p>At night.");
+    place.write("docs/latin.txt", b"Die Stra\xdfe und die \xc4pfel, die M\xe4dchen und die K\xf6nige.");
+    place.write("docs/.gitignore", "target/\n");
+    place.write("docs/target/out.txt", "built");
+    let report = place.json("add a docs");
+    assert_eq!(report["skipped"], json!([{"file": "docs/b.gz", "reason": "binary"}]));
+    let expected = [
+        "docs/a.md#1",
+        "docs/a.md#2",
+        "docs/latin.txt#1",
+        "docs/main.rs#1",
+        "docs/page.html#1",
+        "docs/page.html#2",
+    ];
+    assert_eq!(keys(&place, "a"), expected);
+    assert_eq!(place.found("a \u{e4}pfel --words"), ["docs/latin.txt#1"]);
+    assert_eq!(place.found("a --syntax title:dogs").len(), 2, "the title is that of each paragraph");
+    let bark = place.json("get a docs/page.html#1");
+    assert_eq!((&bark["text"], &bark["metadata"]["line"]), (&json!("They bark."), &json!(1)));
+    let told = place.text("add b docs");
+    assert!(told.contains("\nskipped 1 file: docs/b.gz (binary)\n"), "{told}");
+    place.cart("add c docs --split whole").succeeds();
+    assert_eq!(place.json("get c docs/page.html")["text"], "They bark.\n\nAt night.");
+    place.write("only/x.bin", b"\0\x01");
+    place.cart("add d only").fails(3, &["no file has a record"]);
+    assert!(!place.path("d").exists());
+}
+
+#[test]
+fn files_of_a_folder_are_chosen_by_pattern_ending_and_gitignore() {
+    let place = Place::new();
+    for file in ["n/a.md", "n/b.txt", "n/drafts/c.md", "n/d.rs"] {
+        place.write(file, "text");
+    }
+    place.write("n/.gitignore", "*.rs\n");
+    for (option, expected) in [
+        ("--ext md,txt", &["n/a.md#1", "n/b.txt#1", "n/drafts/c.md#1"][..]),
+        ("--ext .md", &["n/a.md#1", "n/drafts/c.md#1"]),
+        ("--glob '*.md' --glob '!drafts/'", &["n/a.md#1"]),
+        ("--no-ignore --ext rs", &["n/d.rs#1"]),
+        ("", &["n/a.md#1", "n/b.txt#1", "n/drafts/c.md#1"]),
+    ] {
+        place.cart(&format!("add a n {option} --upsert")).succeeds();
+        assert_eq!(keys(&place, "a"), expected, "{option}");
+        fs::remove_dir_all(place.path("a")).unwrap();
+    }
+    place.cart("add a n --ext py").fails(1, &["n: a folder without such files"]);
+    place.cart("add a n --glob '['").fails(2, &["--glob"]);
+    // The artifact may lie in the folder: it is none of its files.
+    place.cart("add n/notes.artifact n").succeeds();
+    assert_eq!(place.json("add n/notes.artifact n --upsert")["skipped"], json!([]));
+}
+
+#[test]
+fn a_folder_is_brought_up_to_date() {
+    let place = Place::new();
+    write_old(&place, "n/a.md", "one\n\ntwo\n");
+    write_old(&place, "n/b.md", "three\n");
+    write_old(&place, "n/c.md", "four\n");
+    assert_eq!(sync(&place, "a n"), ([3, 0, 0, 0], 4));
+    assert_eq!(sync(&place, "a n"), ([0, 0, 0, 3], 0));
+    let commits = |place: &Place| place.json("stats a")["stats"]["commit"].clone();
+    let before = commits(&place);
+    assert_eq!(sync(&place, "a ./n/"), ([0, 0, 0, 3], 0), "the folder by another spelling");
+    assert_eq!(commits(&place), before, "what has not changed is not written");
+
+    write_old(&place, "n/a.md", "ONE\n");
+    age(&place, "n/a.md", 900);
+    fs::remove_file(place.path("n/b.md")).unwrap();
+    write_old(&place, "n/new/d.md", "five\n");
+    assert_eq!(sync(&place, "a n"), ([1, 1, 1, 1], 2));
+    assert_eq!(keys(&place, "a"), ["n/a.md#1", "n/c.md#1", "n/new/d.md#1"]);
+    assert_eq!(place.json("get a n/a.md#1")["text"], "ONE");
+
+    // Another time, and the same content.
+    age(&place, "n/c.md", 500);
+    assert_eq!(sync(&place, "a n"), ([0, 0, 0, 3], 0));
+    // The same time and size, and another content: only a file that has just been written is read again.
+    write_old(&place, "n/c.md", "FOUR\n");
+    age(&place, "n/c.md", 0);
+    assert_eq!(sync(&place, "a n"), ([0, 1, 0, 2], 1));
+    place.write("n/c.md", "Four\n");
+    assert_eq!(sync(&place, "a n"), ([0, 1, 0, 2], 1));
+    assert_eq!(place.json("get a n/c.md#1")["text"], "Four");
+    // What is no text any more is not kept as one.
+    place.write("n/c.md", b"\0\0");
+    assert_eq!(sync(&place, "a n"), ([0, 0, 1, 2], 0));
+    assert_eq!(keys(&place, "a"), ["n/a.md#1", "n/new/d.md#1"]);
+    // Whole texts in the place of paragraphs.
+    assert_eq!(sync(&place, "a n --split whole"), ([0, 2, 0, 0], 2));
+    assert_eq!(keys(&place, "a"), ["n/a.md", "n/new/d.md"]);
+    assert_eq!(sync(&place, "a n --blob"), ([1, 2, 0, 0], 3));
+    assert_eq!(keys(&place, "a"), ["n/a.md", "n/c.md", "n/new/d.md"]);
+    let told = place.text("add a n --blob --sync");
+    assert!(told.contains("\n0 files new, 0 replaced, 0 removed, 3 as before\n"), "{told}");
+    place.cart("verify a").succeeds();
+}
+
+#[test]
+fn bringing_a_folder_up_to_date_touches_nothing_else() {
+    let place = Place::new();
+    write_old(&place, "n/a.md", "one\n");
+    write_old(&place, "m/x.md", "elsewhere\n");
+    write_old(&place, "n/rows.jsonl", "{\"key\":\"row\",\"text\":\"row\"}\n");
+    place.write(
+        "own.jsonl",
+        "{\"key\":\"mine\",\"text\":\"x\",\"metadata\":{\"path\":\"n/gone.md\",\"paragraph\":1}}\n\
+         {\"text\":\"no key\",\"metadata\":{\"path\":\"n/a.md\",\"paragraph\":1}}\n\
+         {\"key\":\"n/b.md#1\",\"text\":\"not from a file\"}\n",
+    );
+    place.cart("add a own.jsonl").succeeds();
+    let report = place.json("add a n m --sync");
+    assert_eq!(report["files"]["added"], 2);
+    assert_eq!(report["skipped"][0]["file"], "n/rows.jsonl");
+    fs::remove_file(place.path("m/x.md")).unwrap();
+    fs::write(place.path("m/y.md"), "new").unwrap();
+    // Only the folder that is named is looked at.
+    assert_eq!(sync(&place, "a n"), ([0, 0, 0, 1], 0));
+    assert_eq!(place.records("a"), 3 + 2 + 2, "with what is known of each folder");
+    assert_eq!(sync(&place, "a m"), ([1, 0, 1, 0], 1));
+    // A file that options leave out now is still there, and so are its records.
+    write_old(&place, "n/c.txt", "c\n");
+    assert_eq!(sync(&place, "a n --ext txt"), ([1, 0, 0, 0], 1));
+    assert_eq!(sync(&place, "a n --ext md"), ([0, 0, 0, 1], 0));
+    // A record that has the key of a paragraph, and did not come from its file.
+    write_old(&place, "n/b.md", "b\n");
+    place.cart("add a n --sync").fails(1, &["n/b.md", "did not come from this file", "nothing was added"]);
+    assert_eq!(place.json("get a n/b.md#1")["text"], "not from a file");
+    assert_eq!(sync(&place, "a n --upsert").0, [1, 0, 0, 2]);
+    // A folder without files may be one that is not mounted.
+    for file in ["n/a.md", "n/b.md", "n/c.txt", "n/rows.jsonl"] {
+        fs::remove_file(place.path(file)).unwrap();
+    }
+    let before = place.text("export a");
+    place.cart("add a n --sync").fails(1, &["n: a folder without files"]);
+    assert_eq!(place.text("export a"), before);
+    place.cart("add a own.jsonl --sync").fails(2, &["--sync: expected folders"]);
+    let known = format!("{}", json!({"key": "cart-sync:m", "blob": "AAH/"}));
+    place.cart_with("add a --jsonl - --upsert", known.as_bytes()).succeeds();
+    place.cart("add a m --sync").fails(1, &["cart-sync:m", "delete it"]);
+    place.cart("delete a cart-sync:m").succeeds();
+    assert_eq!(sync(&place, "a m").0, [1, 0, 0, 0]);
+    let lines: Vec<Value> = place.cart("export a").succeeds().json_lines();
+    assert!(lines.iter().any(|line| line["key"] == "mine") && lines.iter().any(|line| line["key"].is_null()));
+}
