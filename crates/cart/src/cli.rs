@@ -16,7 +16,7 @@ Exit codes:
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
   4  damage found (verify, salvage, restore, export)
-  130  interrupted (add, reembed); what is kept is said
+  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage)
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
 Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";

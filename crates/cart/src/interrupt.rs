@@ -1,5 +1,6 @@
 //! Ctrl-C, and what else ends a program politely: it is said what is kept.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -35,6 +36,44 @@ pub(crate) fn end_when_asked() -> Result<()> {
             std::process::exit(Code::Interrupted as i32);
         }
     })
+}
+
+/// From now on the command, when it is interrupted, removes what it has made at that path so far and ends: files that are named as those of an
+/// artifact in a folder that was not there or was empty, or a file that was not there.
+pub(crate) fn leave_nothing_at(path: &Path) -> Result<()> {
+    let was_there = path.exists();
+    let is_ours = !was_there || std::fs::read_dir(path).is_ok_and(|mut folder| folder.next().is_none());
+    let path = path.to_owned();
+    watch(move || {
+        // The command goes on meanwhile, and may make a file behind the back of this.
+        for _ in 0..10 {
+            if !is_ours || remove_artifact(&path, was_there).is_ok() {
+                break;
+            }
+        }
+        warn(&format!("interrupted; nothing was made at {}", path.display()));
+        std::process::exit(Code::Interrupted as i32);
+    })
+}
+
+/// Removes the files of an artifact, and the folder if nothing else is in it and it is not to stay.
+fn remove_artifact(path: &Path, stays: bool) -> std::io::Result<()> {
+    if path.is_file() {
+        return std::fs::remove_file(path);
+    }
+    let Ok(folder) = std::fs::read_dir(path) else { return Ok(()) };
+    for entry in folder {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_name_in_artifact) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    if stays { Ok(()) } else { std::fs::remove_dir(path) }
+}
+
+/// Whether files of an artifact are named so.
+pub(crate) fn is_name_in_artifact(name: &str) -> bool {
+    name == "LOCK" || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
 }
 
 /// Whether the command is to end.
@@ -76,5 +115,37 @@ impl Busy {
     pub(crate) fn kept(mut self, records: u64) -> Result<()> {
         *self.0 = records;
         if INTERRUPTED.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_an_interrupted_command_made_goes_and_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("r");
+        let make = |name: &str| {
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join(name), "x").unwrap();
+        };
+        make("LOCK");
+        make("segment-1");
+        remove_artifact(&path, true).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "a folder that was there stays");
+        make("log-1");
+        remove_artifact(&path, false).unwrap();
+        assert!(!path.exists());
+        make("manifest-1");
+        make("thesis.txt");
+        assert!(remove_artifact(&path, false).is_err());
+        assert!(path.join("thesis.txt").exists() && !path.join("manifest-1").exists());
+        let file = temp.path().join("a.pack");
+        fs::write(&file, "x").unwrap();
+        remove_artifact(&file, false).unwrap();
+        assert!(!file.exists());
+        remove_artifact(&file, false).unwrap();
     }
 }

@@ -15,8 +15,8 @@ use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::input::jsonl::Lines;
 use crate::input::npy::Npy;
-use crate::model;
 use crate::output::{Output, Progress, bytes, count, peak_memory, rate, time, warn};
+use crate::{interrupt, model};
 
 /// Every sense of `WordNet` 3.0, one JSON object a line.
 static TEXTS: &[u8] = include_bytes!("../../data/wordnet.jsonl.zst");
@@ -103,11 +103,7 @@ fn remove(path: &Path) -> Result<()> {
     let fault = |e: std::io::Error| Failure::failed(format_args!("cannot be read: {e}")).at(path.display());
     for entry in std::fs::read_dir(path).map_err(fault)? {
         let name = entry.map_err(fault)?.file_name();
-        let is_ours = |name: &str| {
-            name == "LOCK"
-                || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
-        };
-        if !name.to_str().is_some_and(is_ours) {
+        if !name.to_str().is_some_and(interrupt::is_name_in_artifact) {
             let message = format!(
                 "--force: the folder holds {} as well; move it, or name another folder",
                 name.display()
@@ -178,10 +174,13 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
         Some(vectors) => options.space(SPACE, SpaceOptions::new(vectors.dimension(), Metric::Cosine)),
         None => options.embedder(model.clone()),
     };
+    interrupt::tell_what_is_kept()?;
+    let busy = interrupt::writing();
     let artifact = options.create(path)?;
     // First, so that what was interrupted is still known as ours.
     artifact
         .add(Record::blob(LICENCE.as_bytes()).key(LICENCE_KEY).metadata(json!({"licence": "WordNet 3.0"})))?;
+    busy.kept(1)?;
     let mut built = Built {
         records: 0,
         jsonl_len: 0,
@@ -201,7 +200,11 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
             held += 1;
         }
         if held == BATCH || is_end {
+            let busy = interrupt::writing();
             artifact.write(std::mem::take(&mut batch))?;
+            busy.kept(built.records + 1).map_err(|failure| {
+                failure.and("what was stored is kept; `cart demo --force` builds it anew")
+            })?;
             bar.advance(held as u64);
             held = 0;
         }
@@ -323,7 +326,7 @@ fn ask(question: Question, snapshot: &Snapshot, output: &mut Output) -> Result<V
     if !output.is_json() {
         let (title, command) = (output.strong(question.title), output.faint(&question.command));
         output.line(format_args!("{title}  {command}"))?;
-        search::print(&results, 0, took, output)?;
+        search::print(&results, took, output)?;
         output.line(format_args!(""))?;
     }
     let keys = results.hits.iter().map(|hit| match &hit.record {

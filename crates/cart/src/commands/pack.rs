@@ -22,6 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let artifact = open(&args.at)?;
+    crate::interrupt::leave_nothing_at(&args.file)?;
     let report = {
         let _bar = Progress::spinner("packing");
         artifact.pack(&args.file)?

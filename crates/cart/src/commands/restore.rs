@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         let message = "expected a packed file, found a folder, which can be copied as it is";
         return Err(Failure::failed(message).at(args.pack.display()));
     }
+    crate::interrupt::leave_nothing_at(&args.folder)?;
     let report = {
         let _bar = Progress::spinner("restoring");
         compact_artifact::unpack(&args.pack, &args.folder).map_err(Failure::of_verifying)?

@@ -21,6 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    crate::interrupt::leave_nothing_at(&args.to)?;
     let report = {
         let _bar = Progress::spinner("salvaging");
         compact_artifact::salvage(&args.from, &args.to, CompactArtifact::options())?

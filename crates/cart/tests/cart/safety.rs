@@ -178,6 +178,28 @@ fn an_interrupted_add_says_how_many_records_are_kept_and_leaves_nothing_without_
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_demo_says_what_is_kept_and_how_to_build_it_anew() {
+    let place = Place::new();
+    let mut command = Command::new("env");
+    command.args(["--default-signal", env!("CARGO_BIN_EXE_cart"), "demo", "d"]).current_dir(place.path("."));
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = piped.spawn().unwrap();
+    let begun = Instant::now();
+    let len = || compact_artifact::CompactArtifact::open_read_only(place.path("d")).map_or(0, |a| a.len());
+    while len() == 0 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(ended.stderr.contains("interrupted") && ended.stderr.contains("kept"), "{ended:?}");
+    let kept = len();
+    assert!(kept > 0 && kept < 117_660, "{kept}");
+    place.cart("demo d").fails(0, &["of 117,659 texts; --force"]);
+}
+
 #[test]
 fn a_packed_file_becomes_a_folder_that_can_be_written_to() {
     let place = Place::new();
