@@ -28,10 +28,9 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let report = {
         let _bar = Progress::spinner("compacting");
         let more = "nothing is lost, and what was compacted stays so";
-        let report = artifact.compact(budget).map_err(|e| Failure::from(e).and(more))?;
-        super::close(artifact, "it was compacted all the same");
-        report
+        artifact.compact(budget).map_err(|e| Failure::from(e).and(more))?
     };
+    super::close(artifact, "it was compacted all the same");
     output.report(|output| {
         if output.is_json() {
             return output.json(&report);

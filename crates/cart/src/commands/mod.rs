@@ -9,7 +9,9 @@ pub(crate) mod demo;
 pub(crate) mod embed;
 pub(crate) mod export;
 mod facets;
+mod formats;
 pub(crate) mod get;
+mod near;
 pub(crate) mod pack;
 pub(crate) mod reembed;
 pub(crate) mod restore;
@@ -25,7 +27,7 @@ use compact_artifact::{CompactArtifact, Entry, RecoveryReport, Snapshot};
 
 use crate::failure::{Failure, Result};
 use crate::input::values::Name;
-use crate::output;
+use crate::output::{self, Progress};
 
 /// The artifact that a command works on.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,6 +76,7 @@ pub(crate) fn tell_recovery(path: &Path, report: &RecoveryReport) {
 
 /// Closes an artifact behind its last commit: that this fails takes back nothing of it, and is told as a warning.
 pub(crate) fn close(artifact: CompactArtifact, but: &str) -> Option<String> {
+    let _bar = Progress::spinner("closing");
     let failure = Failure::from(artifact.close().err()?).at("closing the artifact").and(but);
     output::warn(failure.message());
     Some(failure.message().to_owned())

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use compact_artifact::{CompactArtifact, Explain, Facet, Hit, Order, Query, SearchResults, Snapshot, Space};
+use compact_artifact::{CompactArtifact, Explain, Facet, Order, Query, SearchResults, Snapshot, Space};
 use serde_json::{Value, json};
 
+use super::formats::{self, Format, Ranked};
+use super::near::{self, Asked};
 use super::{At, facets, find};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::input::vector;
 use crate::output::{
-    Output, count, highlighted, metadata_line, one_line, sentences, several, shortened, time, warn,
+    Output, count, matched, metadata_line, one_line, sentences, several, shortened, time, warn,
 };
 
 const LONG: &str = "\
@@ -37,7 +39,12 @@ match, and --facet counts the values of a field among them:
 
   --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
-With nothing found the exit code is 3.";
+--fields says what is shown of a hit: rank, id, key, score, snippet, text, metadata, or fields by their names (at.year for one inside of another). --format \
+writes hits as a table, as columns parted by tabs (plain), as an object on each line (jsonl), or by a template with names in braces:
+
+  --format table --fields key,year,snippet  --format '{key}\\t{title} ({year})'  --page 2
+
+With nothing found the exit code is 3, and it is said what is near: a field or a word that is spelt like the one that nobody has.";
 
 /// Find records by words, by meaning, by metadata, or by all at once
 #[derive(Debug, clap::Args)]
@@ -79,6 +86,15 @@ pub(crate) struct Args {
     /// How many of the best to leave out first
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
+    /// Which page of so many hits as -k says, from 1 on
+    #[arg(long, value_name = "N", conflicts_with = "offset", value_parser = clap::value_parser!(u32).range(1..))]
+    page: Option<u32>,
+    /// What is shown of hits: rank, id, key, score, snippet, text, metadata, and fields by name
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    fields: Vec<String>,
+    /// How hits are written: table, plain, jsonl, or a template such as '{key}: {snippet}'
+    #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["json", "explain", "facet"])]
+    format: Option<Format>,
     /// Only hits with at least this score
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     min_score: Option<f32>,
@@ -109,7 +125,7 @@ pub(crate) struct Args {
 }
 
 /// The longest snippet in bytes.
-const SNIPPET: usize = 160;
+pub(super) const SNIPPET: usize = 160;
 
 impl Args {
     /// A search for what is near a record.
@@ -117,6 +133,7 @@ impl Args {
         let (text, vector_file, model, min_score, ef, deadline) = Default::default();
         let (words, meaning, syntax, exact, explain) = Default::default();
         let (sort, facet, total, candidates) = Default::default();
+        let (page, fields, format) = Default::default();
         let (like, space, offset) = (Some(like), Some(space), 0);
         Self {
             at,
@@ -131,6 +148,9 @@ impl Args {
             filter,
             k,
             offset,
+            page,
+            fields,
+            format,
             min_score,
             exact,
             ef,
@@ -141,6 +161,12 @@ impl Args {
             explain,
             deadline,
         }
+    }
+
+    /// How many hits are left out first.
+    fn left_out(&self) -> usize {
+        let page = self.page.map_or(0, |page| usize::try_from(page - 1).unwrap_or(usize::MAX));
+        self.offset.max(page.saturating_mul(self.k))
     }
 }
 
@@ -156,15 +182,35 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     for loss in &results.losses {
         warn(&loss.message);
     }
-    if output.is_json() {
-        output.json(&as_json(&results, args.offset, opened, took)?)?;
-    } else {
-        print(&results, args.offset, took, output)?;
+    let near = if results.hits.is_empty() { near(args, &query, &snapshot)? } else { Vec::new() };
+    let offset = args.left_out();
+    let ranked: Vec<Ranked<'_>> =
+        (offset + 1..).zip(&results.hits).map(|(rank, hit)| Ranked { rank, hit }).collect();
+    match &args.format {
+        _ if output.is_json() => output.json(&as_json(args, &results, &ranked, &near, opened, took)?)?,
+        Some(format) => formats::write(&ranked, format, &args.fields, output)?,
+        None => {
+            write(&results, &ranked, &args.fields, took, output)?;
+            if results.hits.len() == args.k && args.k > 0 && offset.is_multiple_of(args.k) {
+                let next = output.faint(format_args!("--page {} goes on", offset / args.k + 2));
+                output.line(format_args!("{next}"))?;
+            }
+        }
     }
     if results.hits.is_empty() {
-        return Err(Failure::not_there("nothing found").at(args.at.path.display()));
+        let failure = Failure::not_there("nothing found").at(args.at.path.display());
+        return Err(near.iter().fold(failure, |failure, hint| failure.and(hint)));
     }
     Ok(())
+}
+
+/// What is near a search that found nothing.
+fn near(args: &Args, query: &Query, snapshot: &Snapshot) -> Result<Vec<String>> {
+    let is_by_words = !args.meaning && args.vector_file.is_none() && args.like.is_none();
+    let words = if is_by_words { args.text.join(" ") } else { String::new() };
+    let fields = args.sort.iter().map(|(field, _)| field.clone()).collect();
+    let (filter, min_score, offset) = (args.filter.as_deref(), args.min_score, args.left_out());
+    near::hints(&Asked { query, words, filter, fields, min_score, offset }, snapshot)
 }
 
 fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Query> {
@@ -212,7 +258,7 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     }
     query = args.sort.iter().fold(query, |query, (field, order)| query.order_by(field, *order));
     query = args.facet.iter().cloned().fold(query, Query::facet).total(args.total);
-    Ok(query.k(args.k).offset(args.offset).exact(args.exact).explain(args.explain).snippet(SNIPPET))
+    Ok(query.k(args.k).offset(args.left_out()).exact(args.exact).explain(args.explain).snippet(SNIPPET))
 }
 
 /// Whether all records are meant where nothing is looked for.
@@ -265,14 +311,20 @@ fn space(args: &Args, artifact: &CompactArtifact) -> Result<String> {
 }
 
 /// Hits as a person reads them.
-pub(crate) fn print(
+pub(crate) fn print(results: &SearchResults, took: Duration, output: &mut Output) -> Result<()> {
+    let ranked: Vec<Ranked<'_>> = (1..).zip(&results.hits).map(|(rank, hit)| Ranked { rank, hit }).collect();
+    write(results, &ranked, &[], took, output)
+}
+
+fn write(
     results: &SearchResults,
-    offset: usize,
+    ranked: &[Ranked<'_>],
+    fields: &[String],
     took: Duration,
     output: &mut Output,
 ) -> Result<()> {
-    for (rank, hit) in (offset + 1..).zip(&results.hits) {
-        show_hit(rank, hit, output)?;
+    for hit in ranked {
+        write_hit(hit, fields, output)?;
     }
     for counts in &results.facets {
         facets::publish(counts, output)?;
@@ -292,16 +344,22 @@ pub(crate) fn print(
     output.line(format_args!("{end}"))
 }
 
-fn show_hit(rank: usize, hit: &Hit, output: &mut Output) -> Result<()> {
+/// In two lines; with fields that are asked for, these in the place of all metadata.
+fn write_hit(ranked: &Ranked<'_>, fields: &[String], output: &mut Output) -> Result<()> {
+    let Ranked { rank, hit } = ranked;
     let (mut name, mut metadata) = (String::new(), String::new());
     let mut text = "(cannot be read)".to_owned();
     if let Some(entry) = &hit.record {
         name = shortened(&entry.key()?.unwrap_or_default(), 60);
-        metadata = metadata_line(&entry.metadata()?, 100);
+        let mut found = entry.metadata()?;
+        if let (false, Value::Object(asked)) = (fields.is_empty(), ranked.object(fields)?) {
+            found = asked.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        }
+        metadata = metadata_line(&found, 100);
         text = match &hit.snippet {
             Some(snippet) => {
                 let field = snippet.field.as_ref().map(|field| output.faint(format_args!("{field}: ")));
-                field.unwrap_or_default() + &highlighted(output, snippet)
+                field.unwrap_or_default() + &matched(output, snippet)
             }
             None if entry.is_text() => shortened(&entry.text()?, SNIPPET),
             None => format!("({} that are not text)", crate::output::bytes(entry.len())),
@@ -354,29 +412,33 @@ fn show_explain(explain: &Explain, output: &mut Output) -> Result<()> {
     row("records", format!("{decoded} decoded and {cached} from the cache in {}", time(explain.fetch_time)))
 }
 
-fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Duration) -> Result<Value> {
-    let hit = |(rank, hit): (usize, &Hit)| -> Result<Value> {
-        let (mut key, mut metadata) = (Value::Null, Value::Null);
-        if let Some(entry) = &hit.record {
-            key = entry.key()?.into();
-            metadata = entry.metadata()?.into();
-        }
-        let mut value = json!({
-            "rank": rank, "id": hit.id.0, "key": key, "score": hit.score, "metadata": metadata, "snippet": hit.snippet,
-        });
+fn as_json(
+    args: &Args,
+    results: &SearchResults,
+    ranked: &[Ranked<'_>],
+    near: &[String],
+    opened: Duration,
+    took: Duration,
+) -> Result<Value> {
+    let hit = |ranked: &Ranked<'_>| -> Result<Value> {
+        let mut value = match &args.fields[..] {
+            [] => whole_hit(ranked)?,
+            fields => ranked.object(fields)?,
+        };
         if results.explain.is_some()
             && let Some(object) = value.as_object_mut()
         {
-            object.insert("lists".to_owned(), serde_json::to_value(&hit.places)?);
+            object.insert("lists".to_owned(), serde_json::to_value(&ranked.hit.places)?);
         }
         Ok(value)
     };
-    let hits = (offset + 1..).zip(&results.hits).map(hit).collect::<Result<Vec<Value>>>()?;
+    let hits = ranked.iter().map(hit).collect::<Result<Vec<Value>>>()?;
     let mut document = json!({
         "hits": hits,
         "is_complete": results.is_complete,
         "total": results.total,
         "facets": results.facets,
+        "near": near,
         "losses": sentences(&results.losses),
         "open_seconds": opened.as_secs_f64(),
         "seconds": took.as_secs_f64(),
@@ -385,4 +447,15 @@ fn as_json(results: &SearchResults, offset: usize, opened: Duration, took: Durat
         object.insert("explain".to_owned(), serde_json::to_value(&**explain)?);
     }
     Ok(document)
+}
+
+fn whole_hit(Ranked { rank, hit }: &Ranked<'_>) -> Result<Value> {
+    let (mut key, mut metadata) = (Value::Null, Value::Null);
+    if let Some(entry) = &hit.record {
+        key = entry.key()?.into();
+        metadata = entry.metadata()?.into();
+    }
+    Ok(json!({
+        "rank": rank, "id": hit.id.0, "key": key, "score": hit.score, "metadata": metadata, "snippet": hit.snippet,
+    }))
 }

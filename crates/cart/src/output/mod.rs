@@ -18,14 +18,15 @@ pub(crate) use crate::stderr::warn;
 pub(crate) use memory::peak_memory;
 pub(crate) use numbers::{bytes, count, rate, several, time};
 pub(crate) use progress::Progress;
-pub(crate) use snippet::{highlighted, metadata_line, shortened};
+pub(crate) use snippet::{matched, metadata_line, shortened};
 pub(crate) use visible::{Escaping, commands, harmless, harmless_but_styled, one_line};
 
 const BOLD: Style = Style::new().bold();
 const DIMMED: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();
-/// All that are used.
-const STYLES: [Style; 3] = [BOLD, DIMMED, CYAN];
+const MATCH: Style = AnsiColor::Yellow.on_default().bold();
+/// All that are used, a longer one before what it begins with.
+const STYLES: [Style; 4] = [MATCH, BOLD, DIMMED, CYAN];
 
 /// Damage as the sentences that JSON has of it.
 pub(crate) fn sentences(damage: &[compact_artifact::Damage]) -> Vec<String> {
@@ -87,7 +88,12 @@ impl Output {
         }
     }
 
-    /// What was found, or what stands out.
+    /// What was looked for, in what was found.
+    pub(crate) fn found(&self, text: impl Display) -> String {
+        self.styled(MATCH, text)
+    }
+
+    /// What stands out.
     pub(crate) fn strong(&self, text: impl Display) -> String {
         self.styled(BOLD, text)
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Output, commands, one_line};
 
 /// The piece on one line, with what was looked for standing out.
-pub(crate) fn highlighted(output: &Output, snippet: &Snippet) -> String {
+pub(crate) fn matched(output: &Output, snippet: &Snippet) -> String {
     let mut pieces = Vec::new();
     let mut at = 0;
     for range in &snippet.highlights {
@@ -16,7 +16,7 @@ pub(crate) fn highlighted(output: &Output, snippet: &Snippet) -> String {
             continue;
         };
         pieces.push(spaced(before));
-        pieces.push(output.strong(spaced(found)));
+        pieces.push(output.found(spaced(found)));
         at = range.end;
     }
     pieces.push(spaced(snippet.text.get(at..).unwrap_or_default()));
@@ -65,7 +65,7 @@ mod tests {
         let mut snippet = Snippet::default();
         (snippet.text, snippet.is_cut_before) = (text, true);
         snippet.highlights.push(6..9);
-        assert_eq!(highlighted(&Output::new(false), &snippet), "…the cat [31m sat");
+        assert_eq!(matched(&Output::new(false), &snippet), "…the cat [31m sat");
     }
 
     #[test]

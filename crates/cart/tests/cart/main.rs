@@ -7,4 +7,7 @@ mod input;
 mod meaning;
 mod rows;
 mod safety;
+mod search;
 mod support;
+#[cfg(unix)]
+mod terminal;

@@ -1,0 +1,235 @@
+//! Hits as tables, lines and templates.
+
+use compact_artifact::Hit;
+use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr;
+
+use crate::failure::Result;
+use crate::output::{Output, matched, one_line, shortened};
+
+/// How hits are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Columns under their names.
+    Table,
+    /// Columns parted by tabs.
+    Plain,
+    /// An object on each line.
+    Jsonl,
+    /// A line for each hit, with names in braces.
+    Template(Vec<Piece>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Literal(String),
+    Name(String),
+}
+
+/// `table`, `plain`, `jsonl`, or a template such as `{key}: {title}`.
+pub(super) fn format(text: &str) -> std::result::Result<Format, String> {
+    match text {
+        "table" => Ok(Format::Table),
+        "plain" => Ok(Format::Plain),
+        "jsonl" => Ok(Format::Jsonl),
+        template if template.contains('{') => pieces(template).map(Format::Template),
+        _ => Err(format!(
+            "expected table, plain, jsonl, or a template such as '{{key}}: {{snippet}}', found {text:?}"
+        )),
+    }
+}
+
+/// Names are in braces; `{{` is a brace, `\t` a tab, `\n` the end of a line.
+fn pieces(template: &str) -> std::result::Result<Vec<Piece>, String> {
+    let (mut pieces, mut literal, mut rest) = (Vec::new(), String::new(), template);
+    while let Some(c) = rest.chars().next() {
+        let (taken, len) = if rest.starts_with("{{") {
+            ('{', 2)
+        } else if rest.starts_with("}}") {
+            ('}', 2)
+        } else if rest.starts_with("\\t") {
+            ('\t', 2)
+        } else if rest.starts_with("\\n") {
+            ('\n', 2)
+        } else if c == '{' {
+            let Some((name, behind)) = rest.get(1..).and_then(|rest| rest.split_once('}')) else {
+                return Err("a { without its }; {{ is a brace".to_owned());
+            };
+            pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+            pieces.push(Piece::Name(name.trim().to_owned()));
+            rest = behind;
+            continue;
+        } else {
+            (c, c.len_utf8())
+        };
+        literal.push(taken);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    pieces.push(Piece::Literal(literal));
+    Ok(pieces)
+}
+
+/// The names of columns where none are given.
+const COLUMNS: [&str; 4] = ["rank", "score", "key", "snippet"];
+/// The widest column, but for that of snippets.
+const MAX_WIDTH: usize = 40;
+
+/// A hit with its place among all.
+pub(super) struct Ranked<'a> {
+    pub(super) rank: usize,
+    pub(super) hit: &'a Hit,
+}
+
+impl Ranked<'_> {
+    /// What a name stands for: `rank`, `id`, `key`, `score`, `snippet`, `text`, `metadata`, or a field of texts or of the metadata.
+    pub(super) fn value(&self, name: &str) -> Result<Value> {
+        let hit = self.hit;
+        let Some(entry) = &hit.record else {
+            return Ok(match name {
+                "rank" => self.rank.into(),
+                "id" => hit.id.0.into(),
+                "score" => json!(hit.score),
+                _ => Value::Null,
+            });
+        };
+        Ok(match name {
+            "rank" => self.rank.into(),
+            "id" => hit.id.0.into(),
+            "score" => json!(hit.score),
+            "key" => entry.key()?.into(),
+            "snippet" => match &hit.snippet {
+                Some(snippet) => snippet.text.as_str().into(),
+                None if entry.is_text() => shortened(&entry.text()?, super::search::SNIPPET).into(),
+                None => Value::Null,
+            },
+            "text" if entry.is_text() => entry.text()?.into_owned().into(),
+            "text" => Value::Null,
+            "metadata" => entry.metadata()?.into(),
+            field => match at_path(&entry.metadata()?, field) {
+                Some(value) => value.clone(),
+                None => entry.field(field)?.into(),
+            },
+        })
+    }
+
+    /// These values by name.
+    pub(super) fn object(&self, names: &[String]) -> Result<Value> {
+        let values = names.iter().map(|name| Ok((name.clone(), self.value(name)?)));
+        Ok(Value::Object(values.collect::<Result<Map<String, Value>>>()?))
+    }
+
+    /// A value on one line, and with what was looked for standing out.
+    fn cell(&self, name: &str, output: &Output) -> Result<(String, String)> {
+        let plain = match self.value(name)? {
+            Value::Null => String::new(),
+            Value::String(text) => one_line(&text),
+            Value::Number(score) if name == "score" => format!("{:.3}", score.as_f64().unwrap_or_default()),
+            other => one_line(&other.to_string()),
+        };
+        let styled = match &self.hit.snippet {
+            Some(snippet) if name == "snippet" => matched(output, snippet),
+            _ => plain.clone(),
+        };
+        Ok((plain, styled))
+    }
+}
+
+/// A value inside of objects, by the names that lead to it; a name may have dots itself.
+pub(super) fn at_path<'a>(metadata: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(value) = metadata.get(path) {
+        return Some(value);
+    }
+    let dots = path.match_indices('.').map(|(at, _)| path.split_at(at));
+    let inner = |(name, rest): (&str, &'_ str)| at_path(metadata.get(name)?.as_object()?, rest.get(1..)?);
+    dots.filter_map(inner).next()
+}
+
+/// Hits in a format, without anything else.
+pub(super) fn write(
+    hits: &[Ranked<'_>],
+    format: &Format,
+    names: &[String],
+    output: &mut Output,
+) -> Result<()> {
+    let columns = || match names {
+        [] => COLUMNS.map(str::to_owned).to_vec(),
+        names => names.to_vec(),
+    };
+    match format {
+        Format::Table => table(hits, &columns(), output),
+        Format::Plain => hits.iter().try_for_each(|hit| {
+            let cells =
+                columns().iter().map(|name| Ok(hit.cell(name, output)?.1)).collect::<Result<Vec<_>>>()?;
+            output.line(format_args!("{}", cells.join("\t")))
+        }),
+        Format::Jsonl => hits.iter().try_for_each(|hit| {
+            let all = ["rank", "id", "key", "score", "metadata", "snippet"].map(str::to_owned);
+            output.json(&hit.object(if names.is_empty() { &all } else { names })?)
+        }),
+        Format::Template(pieces) => hits.iter().try_for_each(|hit| {
+            let text = pieces.iter().map(|piece| match piece {
+                Piece::Literal(text) => Ok(text.clone()),
+                Piece::Name(name) => Ok(hit.cell(name, output)?.1),
+            });
+            output.line(format_args!("{}", text.collect::<Result<String>>()?))
+        }),
+    }
+}
+
+fn table(hits: &[Ranked<'_>], names: &[String], output: &mut Output) -> Result<()> {
+    let mut rows = Vec::new();
+    for hit in hits {
+        let cells = names.iter().map(|name| hit.cell(name, output)).collect::<Result<Vec<_>>>()?;
+        let cells = names.iter().zip(cells).map(|(name, (plain, styled))| match name.as_str() {
+            "snippet" | "text" => (plain, styled),
+            _ if plain.chars().count() > MAX_WIDTH => {
+                let short = shortened(&plain, MAX_WIDTH - 1);
+                (short.clone(), short)
+            }
+            _ => (plain, styled),
+        });
+        rows.push(cells.collect::<Vec<_>>());
+    }
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|(plain, _)| plain.width());
+        cells.chain(names.get(at).map(|name| name.width())).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let line = |cells: Vec<(String, String)>| {
+        let mut line = String::new();
+        for ((plain, styled), width) in cells.into_iter().zip(&widths) {
+            line.push_str(&styled);
+            line.push_str(&" ".repeat(width.saturating_sub(plain.width()) + 2));
+        }
+        line.trim_end().to_owned()
+    };
+    let header = names.iter().map(|name| (one_line(name), one_line(name))).collect();
+    let header = output.faint(line(header));
+    output.line(format_args!("{header}"))?;
+    rows.into_iter().try_for_each(|row| output.line(format_args!("{}", line(row))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_have_names_in_braces() {
+        let literal = |text: &str| Piece::Literal(text.to_owned());
+        let name = |text: &str| Piece::Name(text.to_owned());
+        let found = format("a {key}\\t{{{ year }}}").unwrap();
+        let pieces = vec![literal("a "), name("key"), literal("\t{"), name("year"), literal("}")];
+        assert_eq!(found, Format::Template(pieces));
+        assert!(format("{key").unwrap_err().contains("without its }"));
+        assert!(format("xml").unwrap_err().contains("expected table, plain, jsonl"));
+    }
+
+    #[test]
+    fn values_are_found_by_the_names_that_lead_to_them() {
+        let Value::Object(map) = json!({"a": {"b": {"c": 1}, "x.y": 2}, "a.b": 3}) else { unreachable!() };
+        assert_eq!(at_path(&map, "a.b.c"), Some(&json!(1)));
+        assert_eq!(at_path(&map, "a.b"), Some(&json!(3)));
+        assert_eq!(at_path(&map, "a.x.y"), Some(&json!(2)));
+        assert_eq!(at_path(&map, "a.z"), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! How hits are written, and what is said when there are none.
+
+use crate::support::Place;
+use serde_json::{Value, json};
+
+fn place() -> Place {
+    let place = Place::new();
+    let lines = [
+        json!({"key": "moon", "title": "Apollo", "text": "Men walk on the moon.", "metadata": {"year": 1969, "at": {"place": "moon"}}}),
+        json!({"key": "web", "text": "The web is invented.", "metadata": {"year": 1989}}),
+        json!({"key": "moons", "text": "Jupiter has many moons.", "metadata": {"year": 1610}}),
+    ];
+    place.write("x.jsonl", lines.map(|line| format!("{line}\n")).concat());
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place
+}
+
+#[test]
+fn hits_are_a_table_lines_or_what_a_template_says() {
+    let place = place();
+    let table = place.text("search a --sort year --format table --fields rank,key,year,at.place");
+    assert_eq!(
+        table,
+        "rank  key    year  at.place\n1     moons  1610\n2     moon   1969  moon\n3     web    1989\n"
+    );
+    let plain = place.text("search a moon --format plain --fields key,year,title");
+    assert_eq!(plain, "moons\t1610\t\nmoon\t1969\tApollo\n");
+    let default = place.text("search a web --format plain");
+    assert!(default.starts_with("1\t") && default.ends_with("\tweb\tThe web is invented.\n"), "{default}");
+    let template =
+        place.text("search a --sort year:desc --format '{rank}. {key}\\t({year}) {{{title}}} {metadata}'");
+    let first = "1. web\t(1989) {} {\"year\":1989}";
+    assert_eq!(template.lines().next(), Some(first), "{template}");
+    let lines =
+        place.cart("search a --sort year --format jsonl --fields id,key,text").succeeds().json_lines();
+    assert_eq!((lines.len(), &lines[0]["text"]), (3, &json!("Jupiter has many moons.")));
+    let lines = place.cart("search a moon --format jsonl").succeeds().json_lines();
+    assert_eq!((&lines[1]["key"], &lines[1]["metadata"]["year"]), (&json!("moon"), &json!(1969)));
+    let hits = &place.json("search a moon --fields key,year")["hits"];
+    assert_eq!(hits[1], json!({"key": "moon", "year": 1969}));
+    let shown = place.text("search a walk --fields year");
+    assert!(shown.lines().next().unwrap().ends_with(" year=1969"), "{shown}");
+    place.cart("search a moon --format xml").fails(2, &["expected table, plain, jsonl"]);
+    place.cart("search a moon --format '{key'").fails(2, &["without its }"]);
+    assert_eq!(place.cart("search a moon --format table --json").code, 2);
+    // A name with a control character does not command the terminal.
+    let shown = place.text("search a moon --format '{key}\u{1b}[31m'");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let place = place();
+    let page = |n: u32| place.found(&format!("a --sort year -k 2 --page {n}"));
+    assert_eq!((page(1), page(2)), (vec!["moons".to_owned(), "moon".to_owned()], vec!["web".to_owned()]));
+    assert!(place.text("search a --sort year -k 2").ends_with("--page 2 goes on\n"));
+    assert!(!place.text("search a --sort year -k 2 --page 2").contains("goes on"));
+    assert_eq!(place.json("search a --sort year -k 2 --page 2")["hits"][0]["rank"], 3);
+    place.cart("search a --sort year --page 7").fails(3, &["nothing found", "fewer than are left out"]);
+    assert_eq!(place.cart("search a moon --page 0").code, 2);
+    assert_eq!(place.cart("search a moon --page 1 --offset 1").code, 2);
+}
+
+#[test]
+fn what_is_near_is_said_where_nothing_is_found() {
+    let place = place();
+    let nothing = |args: &str, parts: &[&str]| {
+        let ended = place.cart(&format!("search a {args}")).fails(3, &["a: nothing found; "]);
+        for part in parts {
+            assert!(ended.stderr.contains(part), "{part}: {ended:?}");
+        }
+    };
+    nothing("jupitre", &["no text has \"jupitre\"; near it is \"jupiter\""]);
+    nothing("inv zzzzzz", &["near it is \"invented\"", "no text has \"zzzzzz\" or a word near it"]);
+    nothing("--syntax '+moon +web'", &["texts have the words, but none as the query wants them"]);
+    nothing("--filter '{\"yaer\":1969}'", &["no record has the field \"yaer\"; near it is \"year\""]);
+    nothing("--filter '{\"colour\":1}'", &["no record has the field \"colour\""]);
+    nothing("--filter '{\"at.plase\":\"moon\"}'", &["near it is \"at.place\""]);
+    nothing("--filter '{\"year\":7}'", &["no record matches the filter"]);
+    nothing(
+        "web --filter '{\"year\":1969}'",
+        &["the filter lets records through, but none of them has the words"],
+    );
+    nothing("moon --min-score 1000", &["the best hit has a score of", "below 1000"]);
+    let near = place.cart("search a jupitre --json").json()["near"].clone();
+    assert_eq!(near, json!(["no text has \"jupitre\"; near it is \"jupiter\""]));
+    assert_eq!(place.json("search a moon")["near"], json!([]));
+    place.cart("delete a --filter '{}'").succeeds();
+    nothing("moon", &["the artifact is empty"]);
+}
+
+#[test]
+fn what_would_be_deleted_is_said_and_nothing_is() {
+    let place = place();
+    let told = place.text("delete a --filter '{\"year\":{\"$gt\":1900}}' --dry-run");
+    assert_eq!(told, "would delete 2 records\n  moon\n  web\n");
+    let report: Value = place.json("delete a web --dry-run");
+    assert_eq!(report["would_delete"], 1);
+    place.cart("delete a nobody --dry-run").fails(3, &["there is no record"]);
+    place.cart("delete a --filter '{\"year\":7}' --dry-run").fails(3, &["no record matches"]);
+    assert_eq!(place.records("a"), 3);
+    let many: String =
+        (0..12).map(|i| format!("{{\"key\":\"k{i}\",\"text\":\"x\",\"metadata\":{{\"n\":1}}}}\n")).collect();
+    place.cart_with("add a --jsonl -", many.as_bytes()).succeeds();
+    assert!(place.text("delete a --filter '{\"n\":1}' --dry-run").ends_with("  k9\n  and 2 others\n"));
+    // Beside a writer.
+    let writer = compact_artifact::CompactArtifact::open(place.path("a")).unwrap();
+    place.cart("delete a web --dry-run").succeeds();
+    drop(writer);
+    // Nobody is asked outside of a terminal.
+    assert!(place.text("delete --help").contains("{} is every record"));
+    assert_eq!(place.json("delete a --filter '{}'")["deleted"], 15);
+}
