@@ -409,7 +409,8 @@ impl CompactArtifact {
     ///
     /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers. So does what is left after an error
     /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before, or there is another handle, a clone. That one then
-    /// goes on as before, and the last one closes; what was acknowledged is on disk by then. A reader has nothing to close.
+    /// goes on as before, and the last one closes; what was acknowledged is on disk by then. Requests of the feature `async` that wait for their turn are carried
+    /// out before. A reader has nothing to close.
     pub fn close(self) -> Result<()> {
         match Arc::into_inner(self.worker) {
             Some(worker) => {
@@ -428,6 +429,14 @@ impl CompactArtifact {
     pub fn destroy(self) -> Result<()> {
         drop(self.worker);
         Engine::destroy(self.engine)
+    }
+
+    /// What a request is carried out by: the threads, and a handle that is none of those that `close` asks about.
+    #[cfg(feature = "async")]
+    pub(crate) fn for_request(&self) -> Result<(crate::requests::Pool, Self)> {
+        self.engine.callers.check_process()?; // a forked process has no such threads
+        let (engine, worker) = (self.engine.clone(), Arc::default());
+        Ok((self.engine.requests.pool(), Self { engine, worker }))
     }
 
     fn created(

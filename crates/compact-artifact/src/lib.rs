@@ -68,11 +68,11 @@
 //!   `Options::embedder`.
 //! - `cache`: blocks, results of queries and embeddings of texts are kept.
 //! - `dictionaries`: small records are sealed with a dictionary of their segment. Without it they are read all the same.
-//! - `facets`: `Query::order_by`, `total` and `facet`.
+//! - `facets`: `Query::order_by`, `total`, `facet`, `group_by` and `fields`.
 //! - `similar`: neighbours of records are stored, see [`Options::precompute_similar`].
 //! - `stemmers`: stems of words in 18 languages.
 //!
-//! Off by default: `hnsw_rs` takes over indexes of that crate; `lz4`: that codec; `tracing`: spans for that crate; `testing`: file systems that crash and fail.
+//! Off by default: `async`: calls that are awaited, `search_async` for one; `chrono` and `jiff`: points in time of those crates in filters and metadata; `hnsw_rs` takes over indexes of that crate; `lz4`: that codec; `tracing`: spans for that crate; `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 
 mod api;
@@ -82,6 +82,8 @@ mod following;
 mod format;
 mod meaning;
 mod protocol;
+#[cfg(feature = "async")]
+mod requests;
 mod search;
 mod shard;
 mod sharing;
@@ -115,6 +117,8 @@ pub use metadata_index::{
     DateUnit, Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue,
     check_metadata, json,
 };
+#[cfg(feature = "async")]
+pub use requests::Request;
 pub use snapshot::Snapshot;
 #[cfg(feature = "embedder")]
 pub use text_embedder::{Embedder, Embeddings, Error as EmbedderError, ModelHash, StaticEmbedder};

@@ -109,9 +109,10 @@ impl Column {
         self.starts = starts;
     }
 
-    /// The places of the values of a row, ascending; 0 is none.
+    /// The places of the values of a row, from 1 on and ascending, of one that is there twice twice; or a 0 alone where it has none.
+    #[must_use]
     #[inline]
-    fn places_of(&self, row: u32) -> &[u32] {
+    pub fn places(&self, row: u32) -> &[u32] {
         let row = row as usize;
         let range = match self.starts.get(row..row + 2) {
             Some(&[start, end]) => start as usize..end as usize,
@@ -125,14 +126,14 @@ impl Column {
     #[must_use]
     #[inline]
     pub fn least(&self, row: u32) -> u32 {
-        self.places_of(row).first().copied().unwrap_or(0)
+        self.places(row).first().copied().unwrap_or(0)
     }
 
     /// The place of the greatest value of a row, from 1 on; 0 if it has none.
     #[must_use]
     #[inline]
     pub fn greatest(&self, row: u32) -> u32 {
-        self.places_of(row).last().copied().unwrap_or(0)
+        self.places(row).last().copied().unwrap_or(0)
     }
 
     /// How many different values there are: the last place.
@@ -148,7 +149,7 @@ impl Column {
         let mut rows = 0;
         for row in set {
             let mut last = 0;
-            for &place in self.places_of(row) {
+            for &place in self.places(row) {
                 // Below an array of objects a row may have a value twice, alone and in an array: it counts once.
                 counts[place as usize] += u32::from(place != last);
                 last = place;

@@ -11,6 +11,8 @@ pub(crate) mod options;
 pub(crate) mod patch;
 pub(crate) mod query;
 mod query_check;
+#[cfg(feature = "facets")]
+mod query_columns;
 pub(crate) mod record;
 pub(crate) mod reports;
 pub(crate) mod results;

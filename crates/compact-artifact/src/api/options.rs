@@ -80,6 +80,8 @@ pub struct Options {
     pub(crate) keep_embedding_cache: bool,
     /// `None`: as the artifact has it.
     pub(crate) precompute_similar: Option<usize>,
+    #[cfg(feature = "async")]
+    pub(crate) max_concurrent_requests: usize,
     #[cfg(feature = "embedder")]
     pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
@@ -116,6 +118,8 @@ impl Default for Options {
             #[cfg(feature = "embedder")]
             keep_embedding_cache: false,
             precompute_similar: None,
+            #[cfg(feature = "async")]
+            max_concurrent_requests: 4,
             #[cfg(feature = "embedder")]
             embedder: None,
             spaces: Vec::new(),
@@ -280,6 +284,14 @@ impl Options {
         self
     }
 
+    /// How many calls that are awaited are carried out at the same time, each by a thread of its own, 1 to 1,024; all others wait. The threads start when they are needed,
+    /// and end when they have had nothing to do for a second. Default: 4.
+    #[cfg(feature = "async")]
+    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
+        self.max_concurrent_requests = requests;
+        self
+    }
+
     /// Embeds texts as they are added, in a vector space called `meaning` (cosine, 8-bit codes), and the texts of queries: [`Query::text`](crate::Query::text).
     /// Name and hash of the model are kept in the artifact: with another one it does not open, and without one it opens, words and given vectors
     /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. Given for an artifact that did not embed its texts, those that are
@@ -400,6 +412,13 @@ impl Options {
             return Err(Error::invalid(
                 "option keep_embedding_cache would have no effect; expected an embedding_cache_bytes above 0",
             ));
+        }
+        #[cfg(feature = "async")]
+        if !(1..=1024).contains(&self.max_concurrent_requests) {
+            return Err(Error::invalid(format!(
+                "option max_concurrent_requests: expected 1 to 1024, found {}",
+                self.max_concurrent_requests
+            )));
         }
         match self.precompute_similar.unwrap_or(0) {
             0 => {}

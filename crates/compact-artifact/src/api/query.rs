@@ -59,6 +59,10 @@ pub struct Query {
     pub(crate) order: Vec<(String, Order)>,
     pub(crate) total: bool,
     pub(crate) facets: Vec<Facet>,
+    /// The field whose values have at most so many hits each.
+    pub(crate) group: Option<(String, usize)>,
+    /// Fields of the metadata that hits come with.
+    pub(crate) fields: Vec<String>,
     pub(crate) deadline: Option<Duration>,
     /// What the query was told that cannot be.
     pub(crate) fault: Option<&'static str>,
@@ -187,6 +191,8 @@ impl Default for Query {
             order: Vec::new(),
             total: false,
             facets: Vec::new(),
+            group: None,
+            fields: Vec::new(),
             deadline: None,
             fault: None,
         }
@@ -351,40 +357,6 @@ impl Query {
     /// With an account of how the search went, and why each hit is one.
     pub fn explain(mut self, explain: bool) -> Self {
         self.explain = explain;
-        self
-    }
-
-    /// Sorts hits by a field instead of by score, which is 0 then; called again, by a second field those with equal values in the first, and so on. Of several
-    /// values that a record has in an array the first in this order counts. Records without the field come last, equals in the order of their ids. Bools come
-    /// before numbers, numbers before strings, strings before dates; strings are compared by their first 256 bytes, and longer ones that begin alike are in no order that means anything.
-    ///
-    /// Without a vector all records that match are sorted. Near a vector every record is, to some degree: then the best [`candidates`](Query::candidates), 100 by
-    /// default, are sorted, and `k` and `offset` together are at most as many.
-    ///
-    /// ```
-    /// use compact_artifact::{Filter, Order, Query};
-    ///
-    /// let newest = Query::words("whale").filter(Filter::field("lang").eq("en")).order_by("published", Order::Descending);
-    /// # let _ = newest;
-    /// ```
-    #[cfg(feature = "facets")]
-    pub fn order_by(mut self, field: impl Into<String>, order: Order) -> Self {
-        self.order.push((field.into(), order));
-        self
-    }
-
-    /// Counts all records that match, whatever `k`, `offset` and [`min_score`](Query::min_score) are. Of words: those that have them; of a vector: those that have
-    /// an embedding in its space; of several lists: those that any of them has. It takes time where words are common, so it is off unless asked for.
-    #[cfg(feature = "facets")]
-    pub fn total(mut self, total: bool) -> Self {
-        self.total = total;
-        self
-    }
-
-    /// Counts values of a field among all records that match, as for [`total`](Query::total).
-    #[cfg(feature = "facets")]
-    pub fn facet(mut self, facet: Facet) -> Self {
-        self.facets.push(facet);
         self
     }
 

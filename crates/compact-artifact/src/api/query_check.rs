@@ -45,6 +45,7 @@ impl Query {
                 )));
             }
         }
+        within("group_by", self.group.as_ref().map_or(1, |(_, most)| (*most).min(MAX_DEPTH)), 1, "")?;
         within("ef_search", self.ef_search.unwrap_or(1), 1, "")?;
         within("snippet", self.snippet.map_or(1, |bytes| bytes.min(MAX_DEPTH)), 1, "")
     }

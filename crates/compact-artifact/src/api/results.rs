@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use block_format::RecordId;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
@@ -50,10 +51,21 @@ pub struct Hit {
     pub score: f32,
     /// The record, if it was asked for and can be read.
     pub record: Option<Entry>,
+    /// Values of its metadata, if they were asked for: see [`field`](Self::field).
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
     /// The place in its text that shows best why it was found, if that was asked for.
     pub snippet: Option<Snippet>,
     /// Why it was found, if that was asked for: its place in each list that has it.
     pub places: Vec<ListPlace>,
+}
+
+impl Hit {
+    /// The value of a field of its metadata that `Query::fields` named; `None`: it has none. Several values, of an array, come as an array in the order
+    /// of values, each once; a single one as itself, also where it stands in an array.
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
 }
 
 /// A piece of a text.

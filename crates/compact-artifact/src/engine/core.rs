@@ -13,6 +13,8 @@ use super::tenure::Tenure;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::reports::RecoveryReport;
+#[cfg(feature = "async")]
+use crate::requests::Requests;
 use crate::search::SearchResources;
 use crate::state::State;
 
@@ -31,6 +33,9 @@ pub(crate) struct Engine {
     pub(crate) callers: Callers,
     /// Whether this process is the one that writes.
     pub(super) tenure: Tenure,
+    /// The threads for calls that are awaited.
+    #[cfg(feature = "async")]
+    pub(crate) requests: Requests,
     /// One change of the set of shards at a time.
     pub(super) maintenance_lock: Mutex<()>,
     /// One move to another model at a time; taken before all others.
@@ -62,6 +67,8 @@ impl Engine {
         let analyzer = &state.settings.analyzer;
         Self {
             resources: Arc::new(SearchResources::new(&options, analyzer, store.workers().clone())),
+            #[cfg(feature = "async")]
+            requests: Requests::new(options.max_concurrent_requests),
             signal: Signal::default(),
             store,
             options,

@@ -191,6 +191,8 @@ impl Engine {
             return Ok(());
         }
         this.callers.check()?;
+        #[cfg(feature = "async")]
+        this.requests.wait();
         let permit = this.permit_if_held();
         let is_held = permit.is_some();
         if is_held && this.options.maintenance != Maintenance::Manual && this.has_tail_to_seal_at_close() {
@@ -207,7 +209,7 @@ impl Engine {
                 if let Some(_permit) = shared.permit_if_held() {
                     shared.store.sync()?;
                 }
-                let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`. What was acknowledged is on disk";
+                let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`; or a request that was never awaited. What was acknowledged is on disk";
                 Err(Error::new(ErrorKind::InUse, message))
             }
         }

@@ -29,10 +29,10 @@ pub(crate) fn cache_key(query: &Query, version: u64) -> u128 {
     };
     // What these print tells all that is in them.
     text(&query.filter.as_ref().map_or(String::new(), |filter| format!("{filter:?}")));
-    text(&if query.order.is_empty() && query.facets.is_empty() {
+    text(&if query.order.is_empty() && query.facets.is_empty() && query.group.is_none() {
         String::new()
     } else {
-        format!("{:?}{:?}", query.order, query.facets)
+        format!("{:?}{:?}{:?}", query.order, query.facets, query.group)
     });
     for clause in &query.clauses {
         hash_clause(&mut hash, clause);

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::cache_key::cache_key;
-use super::ranking;
 use super::resources::{Counters, SearchResources};
+use super::{hit_fields, ranking};
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
-use crate::api::error::Result;
+use crate::api::error::{ErrorKind, Result};
 use crate::api::query::Query;
 use crate::api::results::{SearchResults, Snippet};
 use crate::state::State;
@@ -47,6 +47,9 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         facets: ranking.facets.clone(),
         explain: None,
     };
+    if cfg!(feature = "facets") {
+        add_fields(state, query, &mut results)?;
+    }
     if query.fetches() {
         fetch(state, resources, query, &mut results);
     }
@@ -67,6 +70,17 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         results.explain = Some(Arc::new(explain));
     }
     Ok(results)
+}
+
+/// Puts values of the metadata to hits.
+fn add_fields(state: &State, query: &Query, results: &mut SearchResults) -> Result<()> {
+    for field in &query.fields {
+        match hit_fields::add_field(state, field, &mut results.hits) {
+            Err(e) if e.kind() == ErrorKind::Damaged => results.losses.push(Damage::new(e.to_string())),
+            added => added?,
+        }
+    }
+    Ok(())
 }
 
 /// Puts records and snippets to hits. What is damaged is named, and its hit stays.

@@ -37,7 +37,8 @@ impl Ranked {
     }
 
     pub(crate) fn hit(&self) -> Hit {
-        Hit { id: self.id, score: self.score, record: None, snippet: None, places: self.places.clone() }
+        let (record, snippet, fields) = Default::default();
+        Hit { id: self.id, score: self.score, record, fields, snippet, places: self.places.clone() }
     }
 }
 

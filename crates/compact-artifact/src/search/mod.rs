@@ -4,6 +4,8 @@ mod cache_key;
 mod facets;
 mod fetch;
 mod fusion;
+mod groups;
+mod hit_fields;
 mod lists;
 mod matched;
 mod nearest;

@@ -59,18 +59,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The number of the space that a clause is about.
-    pub(super) fn space_of(&self, wanted: &Wanted) -> Result<Option<usize>> {
-        let settings = &self.state.settings;
-        match wanted {
-            Wanted::Words(_) => Ok(None),
-            Wanted::Nearest { space, .. } => Ok(Some(settings.space(space)?.0)),
-            Wanted::Meaning(_) => Ok(settings.meaning().map(|(number, _)| number)),
-        }
-    }
-
     /// What a clause asks to be near to; `None`: nothing is.
-    fn near_to(&self, wanted: &Wanted) -> Result<Option<NearTo>> {
+    pub(super) fn near_to(&self, wanted: &Wanted) -> Result<Option<NearTo>> {
         let settings = &self.state.settings;
         let (number, space, vector, excluded) = match wanted {
             Wanted::Words(_) => return Ok(None),

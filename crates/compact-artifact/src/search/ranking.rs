@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use block_format::RecordId;
 
+use super::groups::Groups;
 use super::lists::{List, ListHit, Ranked, Ranking};
 use super::resources::{FilterRows, SearchResources};
 use super::{facets, fusion, order};
@@ -36,6 +37,11 @@ pub(crate) fn rank(
     query: &Query,
     begun: Instant,
 ) -> Result<Ranking> {
+    if cfg!(feature = "facets")
+        && let Some((field, most)) = &query.group
+    {
+        return grouped(state, resources, query, (field, *most), begun);
+    }
     if query.sorts() && query.has_vector() {
         return sorted(state, resources, query, begun);
     }
@@ -44,8 +50,8 @@ pub(crate) fn rank(
     let filter_matches = filter.as_ref().map(|rows| rows.iter().map(|rows| rows.len() as u64).sum());
     let (losses, left_out) = (Vec::new(), Vec::new());
     let mut search = Search { state, resources, query, filter, begun, is_complete: true, losses, left_out };
-    let all = if query.needs_all() { Some(search.matched()?) } else { None };
     let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();
+    let all = if query.needs_all() { Some(search.matched(&mut lists)?) } else { None };
     let ranked = match (&all, lists.as_mut_slice()) {
         (Some(all), _) if query.sorts_all() => order::first(state, &all.rows, &query.order, query.depth())?
             .into_iter()
@@ -92,6 +98,40 @@ fn sorted(state: &State, resources: &SearchResources, query: &Query, begun: Inst
     let page = ids.iter().skip(query.offset).take(query.k);
     ranking.hits = page.filter_map(|id| hits.remove(id)).collect();
     Ok(ranking)
+}
+
+/// The best of each value of a field. The ranking is made longer until it has enough of them.
+fn grouped(
+    state: &State,
+    resources: &SearchResources,
+    query: &Query,
+    (field, most): (&str, usize),
+    begun: Instant,
+) -> Result<Ranking> {
+    let mut whole = Query { group: None, offset: 0, k: query.depth(), ..query.clone() };
+    let mut ranking = rank(state, resources, &whole, begun)?;
+    let (is_complete, total, facets) =
+        (ranking.is_complete, ranking.total, std::mem::take(&mut ranking.facets));
+    (whole.total, whole.facets) = (false, Vec::new());
+    loop {
+        let mut groups = Groups::new(state, field, most);
+        let mut page = Vec::new();
+        for hit in &ranking.hits {
+            if groups.take(hit.id)? {
+                page.push(hit.clone());
+            }
+        }
+        let is_whole =
+            ranking.hits.len() < whole.k || query.deadline.is_some_and(|time| begun.elapsed() >= time);
+        let is_enough = page.len() >= query.depth();
+        if is_enough || is_whole || whole.k == MAX_DEPTH {
+            ranking.hits = page.into_iter().skip(query.offset).take(query.k).collect();
+            ranking.is_complete &= is_complete && (is_enough || is_whole);
+            return Ok(Ranking { total, facets, ..ranking });
+        }
+        whole.k = whole.k.saturating_mul(4).min(MAX_DEPTH);
+        ranking = rank(state, resources, &whole, begun)?;
+    }
 }
 
 /// How long lists are in the first round of fusion.

@@ -27,6 +27,8 @@ mod flips;
 mod follow;
 /// A file of this version of the format.
 mod golden;
+/// Groups, values of hits, totals.
+mod groups;
 /// Clones of a handle, and values as JSON.
 mod handles;
 /// Indexes of another crate.
@@ -56,6 +58,8 @@ mod order;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Calls that are awaited.
+mod requests;
 /// Processes that write by turns.
 mod shared;
 /// Neighbours of records that are stored.

@@ -325,6 +325,7 @@ fn documented_defaults_are_those_of_the_code() {
             "embedding_cache_bytes: 1048576",
         ),
         (options, "pub fn graph_from(", "10,000", "graph_from: 10000"),
+        (options, "pub fn max_concurrent_requests(", "4", "max_concurrent_requests: 4"),
         (query, "pub fn k(", "10", "k: 10"),
         (query, "pub fn offset(", "0", "offset: 0"),
     ];
@@ -373,7 +374,7 @@ fn reports_are_written_as_json() {
     let receipt = artifact.write([Record::text("cat"), Record::text("dog")].into_iter().collect()).unwrap();
     let ids: Vec<u64> = receipt.ids.iter().map(|id| id.0).collect();
     let written = serde_json::to_value(&receipt).unwrap();
-    assert_eq!(written, json!({"seq": receipt.seq.0, "ids": ids, "deleted": 0}));
+    assert_eq!(written, json!({"seq": receipt.seq.0, "ids": ids, "deleted": 0, "updated": 0}));
     let sealed = serde_json::to_value(artifact.seal().unwrap()).unwrap();
     assert_eq!(sealed, json!({"records": 2, "shards": 1, "damage": []}));
     let verified = artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap();

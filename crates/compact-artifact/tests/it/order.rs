@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// Values of all types, alone and in arrays, and none, in sealed shards and a tail.
-fn artifact(seed: u32, records: u32) -> (tempfile::TempDir, CompactArtifact) {
+pub(crate) fn artifact(seed: u32, records: u32) -> (tempfile::TempDir, CompactArtifact) {
     let temp = tempfile::tempdir().unwrap();
     let options =
         Options::new().maintenance(Maintenance::Manual).space("v", SpaceOptions::new(2, Metric::L2));
@@ -54,7 +54,7 @@ fn artifact(seed: u32, records: u32) -> (tempfile::TempDir, CompactArtifact) {
 
 /// A value as it is sorted: its type, then itself.
 #[derive(Debug, Clone, PartialEq)]
-enum Sorted {
+pub(crate) enum Sorted {
     Bool(bool),
     Number(f64, i128),
     String(String),
@@ -62,7 +62,7 @@ enum Sorted {
 }
 
 impl Sorted {
-    fn of(value: &Value) -> Option<Self> {
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Bool(value) => Self::Bool(*value),
             #[expect(clippy::cast_possible_truncation, reason = "whole numbers only")]
@@ -88,7 +88,7 @@ impl Sorted {
         }
     }
 
-    fn compare(&self, other: &Self) -> Ordering {
+    pub(crate) fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
             (Self::Number(a, i), Self::Number(b, j)) => a.partial_cmp(b).unwrap().then(i.cmp(j)),
@@ -105,7 +105,7 @@ fn date(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok().or_else(|| format!("{text}T00:00:00Z").parse().ok())
 }
 
-fn values_of(entry: &Entry, field: &str) -> Vec<Value> {
+pub(crate) fn values_of(entry: &Entry, field: &str) -> Vec<Value> {
     match entry.metadata().unwrap().get(field) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(values)) => values.clone(),
