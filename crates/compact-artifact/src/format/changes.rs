@@ -25,7 +25,7 @@ pub(crate) fn encode_target(id: RecordId) -> [u8; target::LEN] {
 /// The record whose metadata these are.
 pub(crate) fn decode_target(change: &Entry) -> Result<RecordId> {
     let content = change.bytes()?;
-    let bytes = content.as_ref().try_into();
+    let bytes = <[u8; target::LEN]>::try_from(content.as_ref());
     let bytes = bytes.map_err(|_| Error::damaged(format!("metadata {}: not of a record", change.id())))?;
     Ok(RecordId(layout::decode_target(bytes)))
 }
@@ -55,5 +55,5 @@ pub(crate) fn decode_removed(change: &Entry, settings: &Settings) -> Result<(usi
     if number as usize >= settings.spaces.len() {
         return Err(fault("of a vector space that is not there"));
     }
-    Ok((number as usize, ids.iter().map(|id| RecordId(layout::decode_target(id))).collect()))
+    Ok((number as usize, ids.iter().map(|id| RecordId(layout::decode_target(*id))).collect()))
 }

@@ -114,8 +114,8 @@ pub(super) fn encode_target(id: u64) -> [u8; target::LEN] {
     bytes
 }
 
-pub(super) fn decode_target(bytes: &[u8; target::LEN]) -> u64 {
-    u64_at(bytes, target::RECORD)
+pub(super) fn decode_target(bytes: [u8; target::LEN]) -> u64 {
+    u64_at(&bytes, target::RECORD)
 }
 
 /// The id of a record, and the scale of the codes that follow.

@@ -137,7 +137,7 @@ fn points_in_time_are_metadata_and_filters() {
     let now = SystemTime::now();
     let at = |time: SystemTime| FilterValue::try_from(time).unwrap();
     let old =
-        artifact.add(Record::text("old").metadata(json!({"at": at(now - Duration::from_secs(60))}))).unwrap();
+        artifact.add(Record::text("old").metadata(json!({"at": at(now - Duration::from_mins(1))}))).unwrap();
     let new = artifact.add(Record::text("new").metadata(json!({"at": at(now)}))).unwrap();
     assert_eq!(artifact.ids_where(&Filter::field("at").lt(at(now))).unwrap(), [old]);
     assert_eq!(artifact.ids_where(&Filter::field("at").gte(at(now))).unwrap(), [new]);

@@ -165,22 +165,7 @@ fn run(
             let ids = artifact.write(batch).unwrap().ids;
             model.extend(ids.iter().map(|id| id.0).zip(records.iter().cloned()));
         }
-        Call::Upsert(known) => {
-            let (given, mut known, mut batch) = (record(known), known.clone(), batch());
-            let old = model.values().find(|other| other.key == known.key);
-            if let Some(old) = old.filter(|old| old.vector.is_some() && known.vector.is_none()) {
-                if (text(old), old.is_text) == (text(&known), known.is_text) {
-                    known.vector.clone_from(&old.vector); // it is taken over
-                } else {
-                    let e = artifact.upsert(record(&known)).unwrap_err();
-                    assert_eq!(e.kind(), compact_artifact::ErrorKind::WouldLoseEmbedding);
-                    batch = batch.delete_key(known.key.clone().unwrap());
-                }
-            }
-            let id = artifact.write(batch.upsert(given)).unwrap().ids[0];
-            model.retain(|_, other| other.key != known.key);
-            model.insert(id.0, known);
-        }
+        Call::Upsert(known) => upsert(&artifact, model, known, batch()),
         Call::Delete(n) => {
             if let Some(id) = nth(model, *n) {
                 assert!(artifact.delete(RecordId(id)).unwrap());
@@ -224,29 +209,8 @@ fn run(
             });
             artifact.write(batch).unwrap();
         }
-        Call::Update(n, year) => {
-            let Some(id) = nth(model, *n) else { return artifact };
-            let batch = batch().update(RecordId(id), json!({"year": year}));
-            assert_eq!(artifact.write(batch).unwrap().updated, 1);
-            model.get_mut(&id).unwrap().year = *year;
-        }
-        Call::UpdateKey(key, year) => {
-            let key = format!("key-{key}");
-            let updated = artifact.update_key(&key, json!({"year": year})).unwrap();
-            let known = model.values_mut().find(|known| known.key.as_ref() == Some(&key));
-            assert_eq!(updated, known.is_some());
-            known.into_iter().for_each(|known| known.year = *year);
-        }
-        Call::UpdateWhere(from, to) => {
-            let batch = batch().update_where(Filter::field("year").eq(*from), json!({"year": to}));
-            let updated = artifact.write(batch).unwrap().updated;
-            let matching = model.values_mut().filter(|known| known.year == *from);
-            assert_eq!(matching.map(|known| known.year = *to).count() as u64, updated);
-        }
-        Call::Unembed(n) => {
-            let Some(id) = nth(model, *n) else { return artifact };
-            artifact.write(batch().remove_embedding(RecordId(id), "v")).unwrap();
-            model.get_mut(&id).unwrap().vector = None;
+        Call::Update(..) | Call::UpdateKey(..) | Call::UpdateWhere(..) | Call::Unembed(..) => {
+            change(&artifact, model, call, batch());
         }
         Call::Sync => artifact.sync().unwrap(),
         Call::Seal => {
@@ -284,6 +248,58 @@ fn run(
         }
     }
     artifact
+}
+
+/// An upsert, which takes over an embedding of the same content, and is refused where it would lose one.
+fn upsert(artifact: &CompactArtifact, model: &mut BTreeMap<u64, Known>, known: &Known, batch: Batch) {
+    let (given, mut known, mut batch) = (record(known), known.clone(), batch);
+    let old = model.values().find(|other| other.key == known.key);
+    if let Some(old) = old.filter(|old| old.vector.is_some() && known.vector.is_none()) {
+        if (text(old), old.is_text) == (text(&known), known.is_text) {
+            known.vector.clone_from(&old.vector); // it is taken over
+        } else {
+            let e = artifact.upsert(record(&known)).unwrap_err();
+            assert_eq!(e.kind(), compact_artifact::ErrorKind::WouldLoseEmbedding);
+            batch = batch.delete_key(known.key.clone().unwrap());
+        }
+    }
+    let id = artifact.write(batch.upsert(given)).unwrap().ids[0];
+    model.retain(|_, other| other.key != known.key);
+    model.insert(id.0, known);
+}
+
+/// Changes in part.
+fn change(artifact: &CompactArtifact, model: &mut BTreeMap<u64, Known>, call: &Call, batch: Batch) {
+    let nth = |model: &BTreeMap<u64, Known>, n: usize| model.keys().nth(n % model.len().max(1)).copied();
+    match call {
+        Call::Update(n, year) => {
+            let Some(id) = nth(model, *n) else { return };
+            let batch = batch.update(RecordId(id), json!({"year": year}));
+            assert_eq!(artifact.write(batch).unwrap().updated, 1);
+            model.get_mut(&id).unwrap().year = *year;
+        }
+        Call::UpdateKey(key, year) => {
+            let key = format!("key-{key}");
+            let updated = artifact.update_key(&key, json!({"year": year})).unwrap();
+            let known = model.values_mut().find(|known| known.key.as_ref() == Some(&key));
+            assert_eq!(updated, known.is_some());
+            if let Some(known) = known {
+                known.year = *year;
+            }
+        }
+        Call::UpdateWhere(from, to) => {
+            let batch = batch.update_where(Filter::field("year").eq(*from), json!({"year": to}));
+            let updated = artifact.write(batch).unwrap().updated;
+            let matching = model.values_mut().filter(|known| known.year == *from);
+            assert_eq!(matching.map(|known| known.year = *to).count() as u64, updated);
+        }
+        Call::Unembed(n) => {
+            let Some(id) = nth(model, *n) else { return };
+            artifact.write(batch.remove_embedding(RecordId(id), "v")).unwrap();
+            model.get_mut(&id).unwrap().vector = None;
+        }
+        other => unreachable!("{other:?}"),
+    }
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {

@@ -181,7 +181,10 @@ fn metadata_that_were_replaced_give_their_space_back() {
     let temp = tempfile::tempdir().unwrap();
     let artifact = options().create(temp.path().join("a")).unwrap();
     artifact.add_batch((0..50).map(record)).unwrap();
-    let noise = |n: u64| (0..200).map(|i| format!("{:x}", (n * 7919 + i) * 0x9e37_79b9)).collect::<String>();
+    let noise = |n: u64| {
+        let words: Vec<String> = (0..200).map(|i| format!("{:x}", (n * 7919 + i) * 0x9e37_79b9)).collect();
+        words.concat()
+    };
     for n in 0..30 {
         artifact.update_where(&Filter::field("n").exists(), json!({"noise": noise(n)})).unwrap();
         if n % 10 == 0 {
@@ -208,7 +211,7 @@ fn an_embedding_that_is_taken_away_does_not_come_back() {
     let mut artifact = options().create(&path).unwrap();
     artifact.add_batch((0..4).map(record)).unwrap();
     (0..4u8).for_each(|n| {
-        artifact.add_embedding(RecordId(n.into()), "v", &[1.0 + f32::from(n), 1.0, 0.0]).unwrap()
+        artifact.add_embedding(RecordId(n.into()), "v", &[1.0 + f32::from(n), 1.0, 0.0]).unwrap();
     });
     artifact.seal().unwrap();
     artifact.remove_embedding(RecordId(1), "v").unwrap();
