@@ -255,7 +255,7 @@ impl CompactArtifact {
 
     /// An immutable view of the newest commit. Takes no lock that a writer holds while it works.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.engine.state(), self.engine.resources.clone())
+        Snapshot::new(self.engine.visible(), self.engine.resources.clone())
     }
 
     /// Sees what another process committed since this reader opened the artifact or called this; for a writer there is nothing to do.

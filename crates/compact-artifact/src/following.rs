@@ -38,7 +38,7 @@ impl CompactArtifact {
         self.engine.watch(timeout)
     }
 
-    /// What happened since a commit, which may be one that an earlier process saw: records that were added, replaced and deleted, and are so in the newest
+    /// What happened since a commit, which may be one that an earlier process saw: records that were added, replaced, updated and deleted, and are so in the newest
     /// commit that this artifact shows. `None`: the commit is too old to tell, or none of this artifact; then begin anew, with
     /// [`records`](Self::records).
     ///

@@ -88,7 +88,12 @@ impl Snapshot {
     /// Like [`records`](Self::records), beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> impl Iterator<Item = Result<Entry>> + use<> {
         let state = self.state.clone();
+        let is_hidden = {
+            let state = state.clone();
+            move |id| state.hidden > 0 && state.locate(id).is_none()
+        };
         self.state.records.records_from(id).filter_map(move |record| match record.map_err(Error::from) {
+            Ok(record) if is_hidden(record.id()) => None,
             Ok(record) => match record::decode(record) {
                 Ok((kind, _)) if !kind.is_record() => None,
                 decoded => Some(decoded.and_then(|(_, entry)| state.with_newest_metadata(entry))),

@@ -39,6 +39,7 @@
 //! - A [`Filter`] is built by calls, or read from JSON; [`ResolvedFilter`] is checked against the types that its fields have, so that a
 //!   slip is an error and not an empty answer. [`Index::search`] gives the rows.
 //! - A [`Column`] has of each row the places of its values among all values of a field: to sort by, and to count.
+//! - [`Index::rows_until`] gives the rows whose date has come.
 //! - [`json`] reads JSON strictly: metadata and filters are what was written, or an error.
 //! - The index also finds records by a key, which no metadata can pose as: [`Index::row_of_key`].
 //!
@@ -66,6 +67,8 @@ mod operators;
 mod reader;
 mod resolve;
 mod search;
+mod types_in;
+mod until;
 mod value;
 mod values;
 mod writer;
@@ -81,6 +84,8 @@ pub use index::Index;
 pub use merge::{RowMap, merge};
 pub use resolve::ResolvedFilter;
 pub use row_set::RowSet;
+pub use types_in::{has_field, types_in};
+pub use until::{Moment, has_come};
 pub use value::{FilterValue, Type, Types};
 pub use wire::Bytes;
 

@@ -45,6 +45,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("none", "None"),
     ("no", "false"),
     ("nothing", "Originals::None"),
+    ("that of the system", "None"),
     ("only with their ids, unless [`snippet`](Query::snippet) needs them", "self.snippet.is_some()"),
     ("random", "None"),
     ("the thread whose commit makes it due", "Maintenance::Inline"),

@@ -14,6 +14,8 @@ pub struct Changes {
     pub added: Vec<Change>,
     /// Records that are there now, with the key of one that was.
     pub replaced: Vec<Change>,
+    /// Records that were there and have other metadata now. Of embeddings that came late, or went, nothing is said.
+    pub updated: Vec<Change>,
     /// Records that were there and are not, and whose key nobody has now.
     pub deleted: Vec<Change>,
 }
@@ -35,7 +37,7 @@ pub struct Change {
 impl Changes {
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.replaced.is_empty() && self.deleted.is_empty()
+        [&self.added, &self.replaced, &self.updated, &self.deleted].iter().all(|list| list.is_empty())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::api::error::{Error, Result};
 use crate::api::names::names;
@@ -10,6 +10,7 @@ use crate::api::space::SpaceOptions;
 use crate::protocol::Steps;
 use block_format::{Compression, Durability};
 use lexical_index::Language;
+use metadata_index::Moment;
 
 /// Who seals, and when: turns what was added since the last time into its final, indexed form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,16 @@ pub(crate) struct OnError(pub(crate) Arc<dyn Fn(&Error) + Send + Sync>);
 impl fmt::Debug for OnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OnError")
+    }
+}
+
+/// What time it is, as the caller says.
+#[derive(Clone)]
+pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
     }
 }
 
@@ -84,6 +95,8 @@ pub struct Options {
     pub(crate) max_concurrent_requests: usize,
     #[cfg(feature = "embedder")]
     pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
+    pub(crate) expires_at: Option<String>,
+    pub(crate) clock: Option<Clock>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
     /// Names, and how often the words count.
     pub(crate) fields: Vec<(String, u32)>,
@@ -122,6 +135,8 @@ impl Default for Options {
             max_concurrent_requests: 4,
             #[cfg(feature = "embedder")]
             embedder: None,
+            expires_at: None,
+            clock: None,
             spaces: Vec::new(),
             fields: Vec::new(),
             language: LanguageOption::Unset,
@@ -307,6 +322,39 @@ impl Options {
     pub fn space(mut self, name: impl Into<String>, options: SpaceOptions) -> Self {
         self.spaces.push((name.into(), options));
         self
+    }
+
+    /// A field of the metadata, `author.name` if it is nested, with the date from which on a record is not there any more: no query, count, key or id finds it, also in
+    /// readers, and [`seal`](crate::CompactArtifact::seal), [`compact`](crate::CompactArtifact::compact) and [`Maintenance`] delete it. Records without the field stay; one in which
+    /// it is no date is an error. A [`Snapshot`](crate::Snapshot) goes on showing what had not expired when it was taken. Kept in the artifact; given for one that is there already, it counts
+    /// from then on, and it cannot be changed. Default: none.
+    ///
+    /// ```
+    /// # use std::time::{Duration, UNIX_EPOCH};
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # use serde_json::json;
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let path = temp.path().join("sessions.artifact");
+    /// let artifact = CompactArtifact::options().expires_at("until").create(&path)?;
+    /// artifact.add(Record::text("short").key("s").metadata(json!({"until": "2020-01-01T12:00:00Z"})))?;
+    /// artifact.add(Record::text("long").key("l").metadata(json!({"until": "2999-01-01"})))?;
+    /// assert_eq!((artifact.len(), artifact.get_by_key("s")?.is_some()), (1, false));
+    /// # Ok(()) }
+    /// ```
+    pub fn expires_at(mut self, field: impl Into<String>) -> Self {
+        self.expires_at = Some(field.into());
+        self
+    }
+
+    /// What time it is, for [`expires_at`](Self::expires_at): in tests, or on a device whose own clock is not set. Default: that of the system.
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Some(Clock(Arc::new(now)));
+        self
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.as_ref().map_or_else(SystemTime::now, |clock| (clock.0)()).into()
     }
 
     /// A field of texts beside the content, for [`Record::field`](crate::Record::field), which is created unless the artifact has it. Where words are looked

@@ -18,6 +18,7 @@ impl Engine {
                 format!("a budget of {budget} bytes; expected at least {}", policy::MIN_COMPACT_BUDGET);
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        self.delete_expired()?;
         let _one_at_a_time = self.maintenance_lock.lock();
         self.check_current()?;
         let build_bytes = budget / 10 * 9;

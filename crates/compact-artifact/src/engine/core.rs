@@ -7,6 +7,7 @@ use block_format::{Callers, Store};
 use parking_lot::{Mutex, RwLock};
 
 use super::commit::{CommitState, Queue};
+use super::expiry::Visible;
 use super::gone::DeletedRecords;
 use super::signal::Signal;
 use super::tenure::Tenure;
@@ -48,6 +49,8 @@ pub(crate) struct Engine {
     pub(super) maintenance_error: Mutex<Option<Error>>,
     /// Of an artifact that somebody follows: see `watch` and `changes_since`.
     pub(super) deleted_records: Mutex<Option<DeletedRecords>>,
+    /// Of an artifact whose records expire: what readers see of the published state.
+    pub(super) visible: Mutex<Option<Visible>>,
     published: RwLock<Arc<State>>,
     versions: AtomicU64,
     /// The set of shards on disk is newer than the one in memory, because publishing it failed: nothing may be built on the old one.
@@ -83,6 +86,7 @@ impl Engine {
             queue: Mutex::default(),
             maintenance_error: Mutex::default(),
             deleted_records: Mutex::default(),
+            visible: Mutex::default(),
             published: RwLock::new(Arc::new(state)),
             versions: AtomicU64::new(1),
             must_reopen: AtomicBool::new(false),
@@ -97,8 +101,13 @@ impl Engine {
 
     /// Makes a state visible. The caller has the commit lock, or is the only one who could.
     pub(crate) fn publish(&self, state: State) {
-        let version = self.versions.fetch_add(1, Ordering::Relaxed);
+        let version = self.next_version();
         *self.published.write() = Arc::new(State { version, ..state });
+    }
+
+    /// A number that no state has.
+    pub(super) fn next_version(&self) -> u64 {
+        self.versions.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether shards may be changed.

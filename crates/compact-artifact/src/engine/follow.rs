@@ -1,6 +1,6 @@
 //! What was committed since: waited for, and told apart.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use block_format::{CommitSeq, RecordId};
@@ -10,6 +10,7 @@ use super::gone::Gone;
 use super::policy;
 use crate::api::changes::{Change, Changes};
 use crate::api::error::{Error, Result};
+use crate::format::changes;
 use crate::format::record::{self, Kind};
 use crate::state::State;
 
@@ -35,7 +36,7 @@ impl Engine {
     /// See [`CompactArtifact::changes_since`](crate::CompactArtifact::changes_since).
     pub(crate) fn changes_since(&self, commit: CommitSeq) -> Result<Option<Changes>> {
         self.begin_to_follow();
-        let state = self.state();
+        let state = self.visible();
         let records = &state.records;
         let Some(since) = self.store.since(commit, records) else { return Ok(None) };
         let mut changes = Changes { commit: records.seq(), ..Changes::default() };
@@ -43,7 +44,7 @@ impl Engine {
         for id in since.deleted {
             let remembered = self.deleted_records.lock().as_ref().and_then(|deleted| deleted.get(id));
             match remembered.map_or_else(|| Gone::read(records, id), |gone| Ok(Some(gone)))? {
-                Some(Gone::Embeddings) => {}
+                Some(Gone::Embeddings | Gone::Metadata { .. }) => {}
                 Some(Gone::Record { key }) => {
                     gone.extend(key.clone().map(|key| (key, id)));
                     changes.deleted.push(Change { id, key, replaces: None });
@@ -51,9 +52,16 @@ impl Engine {
                 None => return Ok(None),
             }
         }
+        let remembered =
+            self.deleted_records.lock().as_ref().map(|known| known.updated_since(since.first_new));
+        let Some(remembered) = remembered.unwrap_or_default() else { return Ok(None) };
+        let mut updated = BTreeSet::from_iter(remembered);
         for stored in records.records_from(since.first_new) {
             let (kind, entry) = stored.map_err(Error::from).and_then(record::decode)?;
-            if kind == Kind::Embeddings {
+            if kind == Kind::Metadata {
+                updated.insert(changes::decode_target(&entry)?);
+            }
+            if !kind.is_record() || state.hidden > 0 && state.locate(entry.id()).is_none() {
                 continue;
             }
             let key = entry.key()?;
@@ -64,6 +72,11 @@ impl Engine {
         let replaced: HashSet<RecordId> =
             changes.replaced.iter().filter_map(|change| change.replaces).collect();
         changes.deleted.retain(|change| !replaced.contains(&change.id));
+        for id in updated.range(..since.first_new) {
+            if let Some(entry) = state.entry(*id)? {
+                changes.updated.push(Change { id: *id, key: entry.key()?, replaces: None });
+            }
+        }
         Ok(Some(changes))
     }
 

@@ -7,6 +7,7 @@ mod batch_writer;
 mod commit;
 mod compact;
 mod core;
+mod expiry;
 mod follow;
 mod gone;
 mod handover;

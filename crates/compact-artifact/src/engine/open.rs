@@ -42,6 +42,7 @@ impl Engine {
             views: Vec::new(),
             version: 0,
             steps: options.steps,
+            hidden: 0,
         };
         Ok(Self::new(store, options, false, RecoveryReport::default(), state))
     }
@@ -73,7 +74,8 @@ impl Engine {
             let settings = extended(stored.clone(), &options)?;
             let is_new = settings.spaces.len() > stored.spaces.len()
                 || settings.fields.len() > stored.fields.len()
-                || settings.similar != stored.similar;
+                || settings.similar != stored.similar
+                || settings.expires_at != stored.expires_at;
             if is_new || settings_need_repair(&store.snapshot()) {
                 write_settings(&store, &settings, options.steps)?;
             }

@@ -33,6 +33,9 @@ pub(super) const RECOVERED_BYTES_AT_ONCE: usize = 4 << 20;
 /// How often a reader that waits for a commit looks for one.
 pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Records that expired and are deleted in one commit.
+pub(super) const EXPIRED_AT_ONCE: usize = 10_000;
+
 /// Rows of a shard whose neighbours are found before they are written.
 pub(super) const ROWS_OF_NEIGHBOURS: usize = 1024;
 

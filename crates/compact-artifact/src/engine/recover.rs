@@ -49,7 +49,7 @@ impl Recovery {
         thorough: bool,
         report: RecoveryReport,
     ) -> Result<Self> {
-        let state = State { records, settings, views: Vec::new(), version: 0, steps };
+        let state = State { records, settings, views: Vec::new(), version: 0, steps, hidden: 0 };
         let (rescued, missing, metadata_records) = Default::default();
         let mut recovery =
             Self { state, report, rescued, missing, metadata_records, next: 0, next_missing: 0 };

@@ -19,6 +19,7 @@ use crate::trace::event;
 impl Engine {
     pub(crate) fn seal(&self) -> Result<SealReport> {
         let _permit = self.permit()?;
+        self.delete_expired()?;
         let _one_at_a_time = self.maintenance_lock.lock();
         self.check_current()?;
         let report = self.seal_tail(policy::build_bytes(&self.options))?;

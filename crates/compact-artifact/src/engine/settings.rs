@@ -35,6 +35,7 @@ pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings
     if let Some(similar) = options.precompute_similar {
         settings.similar = u32::try_from(similar).unwrap_or(0); // was checked
     }
+    settings = settings.with_expiry(options.expires_at.as_deref())?;
     #[cfg(feature = "embedder")]
     if let Some(embedder) = options.embedder.as_deref() {
         return settings.with_model(SpaceModel::from_embedder(embedder), embedder.dimension());
@@ -46,6 +47,11 @@ pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings
 pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Result<Settings> {
     options.spaces.iter().try_for_each(|(name, _)| settings.space(name).map(drop))?;
     options.fields.iter().try_for_each(|(name, _)| settings.field(name).map(drop))?;
+    if options.expires_at.is_some() && settings.expires_at.is_none() {
+        let message =
+            "records of this artifact do not expire; open it for writing with this option, or leave it out";
+        return Err(Error::new(ErrorKind::SettingsMismatch, message));
+    }
     #[cfg(feature = "embedder")]
     if options.embedder.is_some() && settings.meaning().is_none() {
         let message = "texts of this artifact are not embedded; open it for writing with this embedder, and call `reembed`";

@@ -14,7 +14,7 @@ fn ratio(part: u64, to: u64) -> f64 {
 impl Engine {
     /// What the artifact holds: read from tables. Of files with deleted records beside others some blocks are decoded.
     pub(crate) fn stats(&self) -> Stats {
-        let mut stats = stats_of(&self.state());
+        let mut stats = stats_of(&self.visible());
         stats.maintenance_error = self.maintenance_error.lock().as_ref().map(ToString::to_string);
         if let Some(pack) = self.store.as_pack() {
             stats.disk_bytes = pack.pack_len();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use block_format::{Part, Snapshot as Records};
 use lexical_index::Analyzer;
-use metadata_index::json;
+use metadata_index::{Type, json};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 #[cfg(feature = "embedder")]
 use vector_index::Metric;
 
@@ -23,6 +24,8 @@ pub(crate) const MAX_SPACES: usize = 1024;
 pub(crate) const MAX_FIELDS: usize = 64;
 /// The longest name of a field in bytes.
 pub(crate) const MAX_FIELD_NAME_LEN: usize = 51;
+/// The longest path of the field by which records expire, as of any field.
+const MAX_EXPIRY_FIELD_LEN: usize = 1 << 10;
 /// How often the words of a field may count.
 pub(crate) const FIELD_WEIGHTS: std::ops::RangeInclusive<u32> = 1..=10;
 
@@ -34,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) fields: Vec<TextField>,
     /// How many nearest others of each record are stored when it is sealed.
     pub(crate) similar: u32,
+    /// The field with the date from which on a record is not there any more.
+    pub(crate) expires_at: Option<String>,
 }
 
 /// A field of texts beside the content.
@@ -63,6 +68,8 @@ struct Stored {
     fields: Vec<TextField>,
     #[serde(default, skip_serializing_if = "is_zero")]
     similar: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
@@ -100,7 +107,7 @@ const VERSION: u32 = 1;
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
         let fields = fields_of_every_artifact();
-        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer), fields, similar: 0 }
+        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer), fields, similar: 0, expires_at: None }
     }
 
     /// These settings, and the fields that they do not have yet. In a `new` artifact the title may count otherwise than by default.
@@ -126,6 +133,38 @@ impl Settings {
             }
         }
         Ok(self)
+    }
+
+    /// These settings, where records expire by a field, if one is named.
+    pub(crate) fn with_expiry(mut self, field: Option<&str>) -> Result<Self> {
+        let Some(field) = field else { return Ok(self) };
+        if let Some(known) = self.expires_at.as_deref().filter(|&known| known != field) {
+            let message = format!(
+                "records of this artifact expire by the field {known:?}, and it is opened with the field {field:?}"
+            );
+            return Err(Error::new(ErrorKind::SettingsMismatch, message));
+        }
+        if field.is_empty() || field.len() > MAX_EXPIRY_FIELD_LEN {
+            return Err(Error::invalid(format!(
+                "option expires_at: expected a field of 1 to {MAX_EXPIRY_FIELD_LEN} bytes, found {}",
+                field.len()
+            )));
+        }
+        self.expires_at = Some(field.to_owned());
+        Ok(self)
+    }
+
+    /// Refuses metadata that the settings do not allow.
+    pub(crate) fn check_metadata(&self, metadata: Option<&Map<String, Value>>) -> Result<()> {
+        let (Some(field), Some(metadata)) = (&self.expires_at, metadata) else { return Ok(()) };
+        let is_date = metadata_index::types_in(metadata, field) == Type::Date.into();
+        if metadata_index::has_field(metadata, field) && !is_date {
+            let message = format!(
+                "records expire by the field {field:?}, which is not a date; expected one like 2026-01-31 or 2026-01-31T12:00:00Z, or none"
+            );
+            return Err(Error::invalid(message));
+        }
+        Ok(())
     }
 
     /// The names of the content and of all fields, by their numbers in indexes of words.
@@ -279,6 +318,7 @@ impl Settings {
             spaces: spaces.collect(),
             fields: self.fields.clone(),
             similar: self.similar,
+            expires_at: self.expires_at.clone(),
         };
         // Strings and integers of 64 bits: nothing that JSON could refuse.
         serde_json::to_vec(&stored).unwrap_or_default()
@@ -331,9 +371,11 @@ impl Settings {
             }
         }
         let fields: Vec<_> = stored.fields.into_iter().map(|field| (field.name, field.weight)).collect();
-        let similar = stored.similar;
+        let (similar, expires_at) = (stored.similar, stored.expires_at);
         let new = Self::new(Analyzer::from_identity(stored.analyzer)?);
-        let settings = Self { spaces, fields: Vec::new(), similar, ..new };
+        let settings = Self { spaces, fields: Vec::new(), similar, ..new }
+            .with_expiry(expires_at.as_deref())
+            .map_err(fault)?;
         // Checked as when they were set up.
         settings.with_fields(&fields, false).map_err(fault)
     }

@@ -3,6 +3,7 @@
 
 mod builder;
 mod columns;
+mod expiry;
 mod ids;
 pub(crate) mod layout;
 mod merge;

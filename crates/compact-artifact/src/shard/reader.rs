@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use block_format::{Part, RecordId};
 use lexical_index::Part as Words;
-use metadata_index::{Column, Index as MetadataIndex};
+use metadata_index::{Column, Index as MetadataIndex, Moment};
 use roaring::{RoaringBitmap, RoaringTreemap};
-use vector_index::AlignedBytes;
+use vector_index::{AlignedBytes, RowSet};
 
 use super::columns::Columns;
+use super::expiry::{Expired, Expiry};
 use super::ids::Ids;
 use super::layout::{self, SectionKind};
 use super::metadata_records::MetadataRecords;
@@ -42,6 +43,7 @@ pub(crate) struct Shard {
     /// Names of sections that cannot be read.
     pub(crate) losses: Vec<Damage>,
     columns: Columns,
+    expiry: Expiry,
 }
 
 impl Shard {
@@ -83,7 +85,7 @@ impl Shard {
         let metadata_records = MetadataRecords::open(find(SectionKind::MetadataRecords), trailer.rows)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
         let covers = trailer.start..trailer.end;
-        let (superseded, reindexed, columns) = Default::default();
+        let (superseded, reindexed, columns, expiry) = Default::default();
         Ok(Self {
             number,
             covers,
@@ -98,6 +100,7 @@ impl Shard {
             reindexed,
             losses,
             columns,
+            expiry,
         })
     }
 
@@ -128,6 +131,19 @@ impl Shard {
     pub(crate) fn column(&self, field: &str, as_points: bool) -> Result<Arc<Column>> {
         let read = || self.filters.column(field, self.rows, as_points);
         Ok(self.columns.get_or_read(field, as_points, read)?)
+    }
+
+    /// The rows whose date in a field has come. Where the index is damaged, `read_all` finds them in the records.
+    pub(crate) fn expired(
+        &self,
+        field: &str,
+        now: Moment,
+        read_all: impl FnOnce() -> Result<RowSet>,
+    ) -> Result<Arc<Expired>> {
+        self.expiry.get_or_find(field, now, || match self.filters.rows_until(field, now, self.rows) {
+            Err(e) if e.kind() == metadata_index::ErrorKind::Damaged => Ok((read_all()?, Some(i64::MIN))),
+            found => Ok(found?),
+        })
     }
 
     /// Heap of the columns that are kept.

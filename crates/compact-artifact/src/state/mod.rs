@@ -13,6 +13,7 @@
 
 mod dead;
 mod document;
+mod expiry;
 mod snapshot;
 mod tail;
 mod view;

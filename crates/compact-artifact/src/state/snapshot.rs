@@ -30,6 +30,8 @@ pub(crate) struct State {
     /// Different for every state that this process has had.
     pub(crate) version: u64,
     pub(crate) steps: Steps,
+    /// How many rows readers do not see because their records expired: the views have them as dead.
+    pub(crate) hidden: u64,
 }
 
 impl State {

@@ -1,5 +1,6 @@
 //! A reader that follows a writer, beside one that opens the artifact anew after every step; what it reads for that.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +50,13 @@ fn answers(artifact: &CompactArtifact) -> String {
 #[derive(Default)]
 struct Mirror {
     records: Vec<(RecordId, Option<String>)>,
+    /// The metadata of each.
+    metadata: BTreeMap<RecordId, String>,
     last: CommitSeq,
+}
+
+fn metadata_of(artifact: &CompactArtifact, id: RecordId) -> String {
+    format!("{:?}", artifact.get(id).unwrap().unwrap().metadata().unwrap())
 }
 
 impl Mirror {
@@ -58,7 +65,9 @@ impl Mirror {
             let entry = entry.unwrap();
             (entry.id(), entry.key().unwrap())
         };
-        Self { records: artifact.records().map(pair).collect(), last: artifact.snapshot().seq() }
+        let records: Vec<_> = artifact.records().map(pair).collect();
+        let metadata = records.iter().map(|(id, _)| (*id, metadata_of(artifact, *id))).collect();
+        Self { records, metadata, last: artifact.snapshot().seq() }
     }
 
     /// Whether it could follow.
@@ -76,8 +85,17 @@ impl Mirror {
         self.records.retain(|record| !gone.contains(record));
         self.records.extend(changes.added.iter().chain(&changes.replaced).map(pair));
         self.records.sort_unstable();
+        for record in changes.updated.iter().map(pair) {
+            assert!(self.records.contains(&record), "{record:?} was not there");
+        }
+        let gone: Vec<RecordId> = gone.iter().map(|(id, _)| *id).collect();
+        self.metadata.retain(|id, _| !gone.contains(id));
+        for change in changes.added.iter().chain(&changes.replaced).chain(&changes.updated) {
+            self.metadata.insert(change.id, metadata_of(artifact, change.id));
+        }
         self.last = changes.commit;
-        assert_eq!(self.records, Self::new(artifact).records);
+        let now = Self::new(artifact);
+        assert_eq!((&self.records, &self.metadata), (&now.records, &now.metadata));
         true
     }
 }
@@ -97,7 +115,7 @@ fn a_reader_that_follows_answers_as_one_that_opens_anew_after_every_step() {
     };
     for step in 0..260u64 {
         let key = format!("k{}", next(40));
-        match next(18) {
+        match next(20) {
             0..=6 => {
                 let record = Record::text(format!("cat word{step} word")).metadata(json!({"n": step % 9}));
                 let vector = [1.0, next(9) as f32];
@@ -112,6 +130,11 @@ fn a_reader_that_follows_answers_as_one_that_opens_anew_after_every_step() {
                 }
             }
             13 => drop(writer.seal().unwrap()),
+            18 => drop(writer.update_key(&key, json!({"n": step, "odd": step % 2 == 1})).unwrap()),
+            19 => {
+                writer.update_where(&Filter::field("n").eq(step % 9), json!({"n": null})).unwrap();
+                writer.seal().unwrap(); // what says so goes at once
+            }
             14 => drop(writer.compact(8 << 20).unwrap()),
             15 => writer.add_space(&format!("s{step}"), SpaceOptions::new(2, Metric::Dot)).unwrap(),
             16 => {

@@ -17,6 +17,8 @@ mod crash_reembed;
 mod damage;
 /// The examples do what they say.
 mod examples;
+/// Records that expire.
+mod expiry;
 /// Texts in fields beside the content.
 mod fields;
 /// What `stats` says, against the files, the maps and the allocator.

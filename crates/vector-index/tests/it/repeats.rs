@@ -188,7 +188,8 @@ fn vectors_of_one_direction_and_several_lengths_are_the_same_under_cosine_alone(
         for row in 0..2_500u32 {
             codes.push_codes(row, &[1, 2, 3, 4, 5, 6, 7, 127], 1.0 + (row % 5) as f32).unwrap();
         }
-        let bytes = Builder::new(BuildOptions::new().graph_from(2_000)).build(codes).unwrap().to_bytes().unwrap();
+        let bytes =
+            Builder::new(BuildOptions::new().graph_from(2_000)).build(codes).unwrap().to_bytes().unwrap();
         u32::from_le_bytes(*bytes.as_ref()[32..].first_chunk().unwrap())
     };
     assert_eq!([nodes(Metric::Cosine), nodes(Metric::Dot), nodes(Metric::L2)], [1, 5, 5]);

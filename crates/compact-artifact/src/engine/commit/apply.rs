@@ -6,7 +6,7 @@ use std::sync::Arc;
 use block_format::{CommitSeq, RecordId};
 use roaring::RoaringTreemap;
 
-use super::plan::{Plan, PlannedBatch};
+use super::plan::{Plan, PlannedBatch, States};
 use super::prepare::{Prepared, PreparedRecord};
 use super::queue::{CommitState, Queue, ReceiptSlot};
 use super::store_batch::StoreBatch;
@@ -82,7 +82,9 @@ impl Engine {
                 self.commit(commits, std::mem::take(&mut plan));
             }
             let depends_on_others = prepared.depends_on_others();
-            if let Err(e) = plan.add(prepared, &slot, &self.state()) {
+            if let Err(e) =
+                plan.add(prepared, &slot, States { visible: &self.visible(), whole: &self.state() })
+            {
                 slot.fill(Err(e));
             }
             if depends_on_others {
@@ -149,6 +151,8 @@ impl Engine {
             return Err(Error::invalid(message));
         }
         let head = encode_head(&record)?;
+        self.state().settings.check_metadata(record.metadata_map())?;
+        self.make_way_for(&record)?;
         let mut commits = self.commit_lock.lock();
         let state = self.state();
         if let Some(key) = &record.key
@@ -180,6 +184,15 @@ impl Engine {
             self.order_maintenance();
         }
         Ok(id)
+    }
+
+    /// Deletes the record with the key of another one, if it expired.
+    fn make_way_for(&self, record: &Record) -> Result<()> {
+        let Some(key) = &record.key else { return Ok(()) };
+        match self.state().id_of_key(key)? {
+            Some(id) if self.visible().locate(id).is_none() => self.write(Batch::new().delete(id)).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// Has what is due sealed, by whom the options say.

@@ -49,9 +49,14 @@ impl Plan {
     }
 
     /// Adds a batch, or says why it cannot be; then nothing was changed.
-    pub(super) fn add(&mut self, prepared: Prepared, slot: &Arc<ReceiptSlot>, state: &State) -> Result<()> {
+    pub(super) fn add(
+        &mut self,
+        prepared: Prepared,
+        slot: &Arc<ReceiptSlot>,
+        states: States<'_>,
+    ) -> Result<()> {
         let bytes = prepared.bytes();
-        let mut draft = Draft::new(state, self);
+        let mut draft = Draft::new(states, self);
         prepared.changes.into_iter().try_for_each(|change| draft.add(change))?;
         let Draft { puts, places, keys, deletes, replaced, changed, mut updated, .. } = draft;
         updated -= &deletes | &replaced;
@@ -80,10 +85,18 @@ impl Plan {
     }
 }
 
+/// The newest commit: as readers see it, and with what they do not see because it expired.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct States<'a> {
+    pub(super) visible: &'a State,
+    pub(super) whole: &'a State,
+}
+
 /// A batch on its way into a plan, which changes only when all of the batch can be added.
 #[derive(Debug)]
 struct Draft<'a> {
     state: &'a State,
+    whole: &'a State,
     /// What earlier batches do.
     plan: &'a Plan,
     /// `None` where a later record of the batch takes the place.
@@ -99,17 +112,22 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, plan: &'a Plan) -> Self {
+    fn new(states: States<'a>, plan: &'a Plan) -> Self {
         let (puts, places, keys) = Default::default();
         let (deletes, replaced, changed, updated) = Default::default();
-        Self { state, plan, puts, places, keys, deletes, replaced, changed, updated }
+        let States { visible: state, whole } = states;
+        Self { state, whole, plan, puts, places, keys, deletes, replaced, changed, updated }
     }
 
     fn add(&mut self, change: PreparedChange) -> Result<()> {
         match change {
             PreparedChange::Put(put) => self.put(put),
             PreparedChange::Delete(id) => {
-                self.deletes.extend(self.state.locate(id).map(|_| id.0));
+                if self.state.locate(id).is_some() {
+                    self.deletes.insert(id.0);
+                } else if self.whole.locate(id).is_some() {
+                    self.replaced.insert(id.0); // it expired
+                }
                 Ok(())
             }
             PreparedChange::DeleteKey(key) => self.delete_key(key),
@@ -169,8 +187,9 @@ impl<'a> Draft<'a> {
         let place = self.puts.len();
         if let Some(key) = put.record.key.clone() {
             let earlier = self.keys.get(&key).copied().flatten();
-            let stored = self.state.id_of_key(&key)?.filter(|id| !self.deletes.contains(id.0));
-            let is_taken = earlier.is_some() || stored.is_some_and(|id| !self.replaced.contains(id.0));
+            let stored = self.whole.id_of_key(&key)?.filter(|id| !self.deletes.contains(id.0));
+            let is_there = |id: RecordId| !self.replaced.contains(id.0) && self.state.locate(id).is_some();
+            let is_taken = earlier.is_some() || stored.is_some_and(is_there);
             if !put.replace && is_taken {
                 let message = format!("there is a record with the key {key:?}; use `upsert` to replace it");
                 return Err(Error::new(ErrorKind::AlreadyExists, message));
@@ -218,6 +237,7 @@ impl<'a> Draft<'a> {
         for id in ids {
             let Some(mut changed) = self.take_changed(id)? else { continue };
             changed.patch(patch)?;
+            self.state.settings.check_metadata(Some(&changed.document.metadata))?;
             bytes += changed.bytes();
             self.changed.insert(id, changed);
             self.updated.insert(id.0);

@@ -127,6 +127,7 @@ pub(crate) fn prepare(record: &Record, replace: bool, settings: &Settings) -> Re
         return Err(Error::invalid("an upsert of a record without a key; use `add`"));
     }
     check_indexed_len(record, settings)?;
+    settings.check_metadata(record.metadata_map())?;
     let mut embeddings: Vec<(usize, Embedding)> = Vec::with_capacity(record.embeddings.len());
     for (name, vector) in &record.embeddings {
         let (number, space) = settings.space(name)?;
