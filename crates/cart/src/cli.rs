@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, embed, export, get, pack, reembed, restore, salvage,
-    search, similar, stats, verify,
+    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, pack, reembed, restore,
+    salvage, search, shell, similar, stats, verify,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -15,7 +15,7 @@ Exit codes:
   1  failed; one line on stderr says what, where, and what to do
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
-  4  damage found (verify, salvage, restore, export)
+  4  damage found (verify, doctor, salvage, restore, export)
   130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage)
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
@@ -55,14 +55,19 @@ pub(crate) enum Command {
     Export(export::Args),
     Stats(stats::Args),
     Verify(verify::Args),
+    Doctor(doctor::Args),
     Compact(compact::Args),
     Embed(embed::Args),
     Reembed(reembed::Args),
     Pack(pack::Args),
+    #[command(visible_alias = "import")]
     Restore(restore::Args),
     Salvage(salvage::Args),
     Bench(bench::Args),
+    Shell(shell::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
 }
 
 impl Command {
@@ -77,6 +82,7 @@ impl Command {
             Self::Export(args) => export::run(&args, output),
             Self::Stats(args) => stats::run(&args, output),
             Self::Verify(args) => verify::run(&args, output),
+            Self::Doctor(args) => doctor::run(&args, output),
             Self::Compact(args) => compact::run(&args, output),
             Self::Embed(args) => embed::run(&args, output),
             Self::Reembed(args) => reembed::run(&args, output),
@@ -84,6 +90,8 @@ impl Command {
             Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),
             Self::Bench(args) => bench::run(&args, output),
+            Self::Shell(args) => shell::run(&args, Cli::command(), output),
+            Self::Man(args) => man::run(&args, Cli::command(), output),
             Self::Completions(args) => completions::run(&args, Cli::command(), output),
         }
     }
@@ -109,7 +117,7 @@ mod tests {
             readme.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok());
         assert_eq!(in_help.collect::<Vec<u8>>(), used);
         assert_eq!(in_readme.collect::<Vec<u8>>(), used);
-        for command in Cli::command().get_subcommands() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             assert!(readme.contains(&format!("`cart {}", command.get_name())), "{}", command.get_name());
         }
     }

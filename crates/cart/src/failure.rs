@@ -20,13 +20,16 @@ pub(crate) enum Code {
 /// The end of a command that did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) struct Failure {
+    /// None where nothing is to be said.
     code: Option<Code>,
+    /// The exit code where nothing is to be said.
+    silent: u8,
     message: String,
 }
 
 impl Failure {
     fn new(code: Code, message: impl Display) -> Self {
-        Self { code: Some(code), message: message.to_string() }
+        Self { code: Some(code), silent: 0, message: message.to_string() }
     }
 
     pub(crate) fn failed(message: impl Display) -> Self {
@@ -61,6 +64,11 @@ impl Failure {
         }
     }
 
+    /// Ends with a code, about which everything was said.
+    pub(crate) fn exit_with(code: u8) -> Result<()> {
+        if code == 0 { Ok(()) } else { Err(Self { code: None, silent: code, message: String::new() }) }
+    }
+
     pub(crate) fn interrupted() -> Self {
         Self::new(Code::Interrupted, "interrupted")
     }
@@ -79,7 +87,7 @@ impl Failure {
 
     /// Tells the person, and the shell.
     pub(crate) fn report(self) -> ExitCode {
-        let Some(code) = self.code else { return ExitCode::SUCCESS };
+        let Some(code) = self.code else { return ExitCode::from(self.silent) };
         crate::stderr::warn(&self.message);
         ExitCode::from(code as u8)
     }
@@ -170,7 +178,7 @@ impl From<MetadataError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { code: None, message: String::new() };
+            return Self { code: None, silent: 0, message: String::new() };
         }
         Self::failed(format_args!("writing the output: {error}"))
     }

@@ -76,6 +76,11 @@ pub(crate) fn is_name_in_artifact(name: &str) -> bool {
     name == "LOCK" || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
 }
 
+/// From now on this program goes on when it is interrupted.
+pub(crate) fn ignore() -> Result<()> {
+    watch(|| {})
+}
+
 /// Whether the command is to end.
 pub(crate) fn is_asked() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)

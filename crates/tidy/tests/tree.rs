@@ -59,6 +59,7 @@ const TWICE: &[&str] = &[
     "getrandom",
     "hashbrown",
     "lock_api",
+    "nix",
     "parking_lot",
     "parking_lot_core",
     "r-efi",

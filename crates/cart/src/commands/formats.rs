@@ -69,6 +69,8 @@ fn pieces(template: &str) -> std::result::Result<Vec<Piece>, String> {
     Ok(pieces)
 }
 
+/// The longest snippet in bytes.
+pub(super) const SNIPPET: usize = 160;
 /// The names of columns where none are given.
 const COLUMNS: [&str; 4] = ["rank", "score", "key", "snippet"];
 /// The widest column, but for that of snippets.
@@ -99,7 +101,7 @@ impl Ranked<'_> {
             "key" => entry.key()?.into(),
             "snippet" => match &hit.snippet {
                 Some(snippet) => snippet.text.as_str().into(),
-                None if entry.is_text() => shortened(&entry.text()?, super::search::SNIPPET).into(),
+                None if entry.is_text() => shortened(&entry.text()?, SNIPPET).into(),
                 None => Value::Null,
             },
             "text" if entry.is_text() => entry.text()?.into_owned().into(),

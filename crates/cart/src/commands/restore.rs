@@ -1,31 +1,47 @@
-//! `cart restore`: a packed file becomes a folder again.
+//! `cart restore`: a packed file, or an export, becomes an artifact again.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
+use clap::Parser;
+
+use super::add;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Progress, bytes, several};
 
-/// Make a folder that can be written to of a packed file
+/// Make an artifact that can be written to of a packed file, or of an export
 ///
-/// The packed file is only read; records keep their numbers. Everything is verified before and after it is copied: with damage nothing
-/// is made, and the exit code is 4. After any error no file is left behind.
+/// Of a packed file, which is only read, records keep their numbers. Everything is verified before and after it is copied: with damage nothing
+/// is made, and the exit code is 4. Of an export (.jsonl, .jsonl.zst, .ndjson) the records are added in their order, with numbers that are given out anew. After any
+/// error no file is left behind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What `cart pack` wrote
-    pack: PathBuf,
+    /// What `cart pack` or `cart export` wrote
+    #[arg(value_name = "PACK|JSONL")]
+    from: PathBuf,
     /// The folder, which must not exist, or be empty
     folder: PathBuf,
 }
 
+/// `cart add`, without its name.
+#[derive(Debug, Parser)]
+struct Add {
+    #[command(flatten)]
+    args: add::Args,
+}
+
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
-    if args.pack.is_dir() {
+    if args.from.is_dir() {
         let message = "expected a packed file, found a folder, which can be copied as it is";
-        return Err(Failure::failed(message).at(args.pack.display()));
+        return Err(Failure::failed(message).at(args.from.display()));
+    }
+    if is_export(&args.from) {
+        return import(args, output);
     }
     crate::interrupt::leave_nothing_at(&args.folder)?;
     let report = {
         let _bar = Progress::spinner("restoring");
-        compact_artifact::unpack(&args.pack, &args.folder).map_err(Failure::of_verifying)?
+        compact_artifact::unpack(&args.from, &args.folder).map_err(Failure::of_verifying)?
     };
     output.report(|output| {
         if output.is_json() {
@@ -35,4 +51,21 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         output.line(format_args!("restored {files} into {}, {len}", args.folder.display()))
     });
     Ok(())
+}
+
+fn is_export(path: &Path) -> bool {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [".jsonl", ".jsonl.zst", ".ndjson"].iter().any(|end| name.ends_with(end))
+}
+
+fn import(args: &Args, output: &mut Output) -> Result<()> {
+    let is_empty = std::fs::read_dir(&args.folder).map_or(true, |mut folder| folder.next().is_none());
+    if !is_empty || args.folder.is_file() {
+        let message = "expected a folder that is not there, or is empty; `cart add` adds to an artifact";
+        return Err(Failure::failed(message).at(args.folder.display()));
+    }
+    let (folder, from) = (args.folder.clone().into_os_string(), args.from.clone().into_os_string());
+    let words: [OsString; 5] = ["restore".into(), "--jsonl".into(), "--".into(), folder, from];
+    let add = Add::try_parse_from(words).map_err(Failure::usage)?;
+    add::run(&add.args, output)
 }

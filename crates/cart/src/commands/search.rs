@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use compact_artifact::{CompactArtifact, Explain, Facet, Order, Query, SearchResults, Snapshot, Space};
 use serde_json::{Value, json};
 
-use super::formats::{self, Format, Ranked};
+use super::formats::{self, Format, Ranked, SNIPPET};
 use super::near::{self, Asked};
 use super::{At, facets, find};
 use crate::failure::{Failure, Result};
@@ -123,9 +123,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
 }
-
-/// The longest snippet in bytes.
-pub(super) const SNIPPET: usize = 160;
 
 impl Args {
     /// A search for what is near a record.

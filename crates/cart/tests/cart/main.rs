@@ -8,6 +8,7 @@ mod meaning;
 mod rows;
 mod safety;
 mod search;
+mod shell;
 mod support;
 #[cfg(unix)]
 mod terminal;

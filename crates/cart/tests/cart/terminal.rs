@@ -17,7 +17,12 @@ pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool
     let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
     let theirs = || Stdio::from(File::options().read(true).write(true).open(&name).unwrap());
     let mut command = place.command(args);
-    command.env("TERM", "xterm").stdin(theirs()).stdout(theirs()).stderr(theirs());
+    command
+        .env("TERM", "xterm")
+        .env("XDG_STATE_HOME", place.path("state"))
+        .stdin(theirs())
+        .stdout(theirs())
+        .stderr(theirs());
     if no_color {
         command.env("NO_COLOR", "1");
     }
