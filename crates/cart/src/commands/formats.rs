@@ -141,9 +141,9 @@ pub(super) fn at_path<'a>(metadata: &'a Map<String, Value>, path: &str) -> Optio
     if let Some(value) = metadata.get(path) {
         return Some(value);
     }
-    let dots = path.match_indices('.').map(|(at, _)| path.split_at(at));
+    let mut dots = path.match_indices('.').map(|(at, _)| path.split_at(at));
     let inner = |(name, rest): (&str, &'_ str)| at_path(metadata.get(name)?.as_object()?, rest.get(1..)?);
-    dots.filter_map(inner).next()
+    dots.find_map(inner)
 }
 
 /// Hits in a format, without anything else.

@@ -196,7 +196,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     if results.hits.is_empty() {
         let failure = Failure::not_there("nothing found").at(args.at.path.display());
-        return Err(near.iter().fold(failure, |failure, hint| failure.and(hint)));
+        return Err(near.iter().fold(failure, Failure::and));
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ use super::shape::Shape;
 /// The longest row in bytes.
 const MAX_ROW: u64 = 64 << 20;
 
+/// What is wrong, behind the line where there is one: a sentence without the name of the file.
+pub(crate) type Fault = (Option<u64>, String);
+
 /// What all values of a column are. What does not look like a number as a program would write it is text: 007, +1, 1e5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -67,8 +70,8 @@ pub(crate) struct Table<R> {
 }
 
 impl<R: Read> Table<R> {
-    /// Reads the names of the columns. An error is a sentence without the name of the file, after the line where there is one.
-    pub(crate) fn new(from: R, delimiter: u8) -> Result<Self, (Option<u64>, String)> {
+    /// Reads the names of the columns.
+    pub(crate) fn new(from: R, delimiter: u8) -> Result<Self, Fault> {
         let left = Rc::new(Cell::new(MAX_ROW));
         let bounded = Bounded { from, left: left.clone() };
         let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bounded);
@@ -90,7 +93,7 @@ impl<R: Read> Table<R> {
     }
 
     /// Reads all rows for what their columns are.
-    pub(crate) fn columns(mut self) -> Result<Vec<Column>, (Option<u64>, String)> {
+    pub(crate) fn columns(mut self) -> Result<Vec<Column>, Fault> {
         let mut columns = vec![Column::Empty; self.names.len()];
         while self.advance()? {
             for (column, cell) in columns.iter_mut().zip(&self.row) {
@@ -105,7 +108,7 @@ impl<R: Read> Table<R> {
         &mut self,
         columns: &[Column],
         shape: &Shape,
-    ) -> Result<Option<(u64, Document)>, (Option<u64>, String)> {
+    ) -> Result<Option<(u64, Document)>, Fault> {
         if !self.advance()? {
             return Ok(None);
         }
@@ -121,13 +124,13 @@ impl<R: Read> Table<R> {
         shape.document(row).map(|document| Some((line, document))).map_err(|e| (Some(line), e))
     }
 
-    fn advance(&mut self) -> Result<bool, (Option<u64>, String)> {
+    fn advance(&mut self) -> Result<bool, Fault> {
         self.left.set(MAX_ROW);
         self.rows.read_record(&mut self.row).map_err(|e| sentence(&e))
     }
 }
 
-fn sentence(error: &csv::Error) -> (Option<u64>, String) {
+fn sentence(error: &csv::Error) -> Fault {
     let line = error.position().map(csv::Position::line);
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {

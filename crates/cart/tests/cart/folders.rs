@@ -62,6 +62,8 @@ fn a_real_folder_is_added_and_what_is_no_text_is_skipped_and_counted() {
     assert!(told.contains("\nskipped 1 file: docs/b.gz (binary)\n"), "{told}");
     place.cart("add c docs --split whole").succeeds();
     assert_eq!(place.json("get c docs/page.html")["text"], "They bark.\n\nAt night.");
+    // Stdin is UTF-8: nothing is guessed of what can be read only once.
+    place.cart_with("add d -", b"Stra\xdfe\n").fails(1, &["stdin", "0xdf, which is not UTF-8"]);
     place.write("only/x.bin", b"\0\x01");
     place.cart("add d only").fails(3, &["no file has a record"]);
     assert!(!place.path("d").exists());
@@ -87,6 +89,18 @@ fn files_of_a_folder_are_chosen_by_pattern_ending_and_gitignore() {
     }
     place.cart("add a n --ext py").fails(1, &["n: a folder without such files"]);
     place.cart("add a n --glob '['").fails(2, &["--glob"]);
+    #[cfg(unix)]
+    {
+        place.write("elsewhere/e.md", "text");
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(place.path(to), place.path(name)).unwrap();
+        link("elsewhere", "n/folder");
+        link("elsewhere/e.md", "n/file.md");
+        link("nowhere", "n/broken.md");
+        let report = place.json("add a n --ext md");
+        assert_eq!(report["skipped"], json!([{"file": "n/broken.md", "reason": "a link to nothing"}]));
+        assert_eq!(keys(&place, "a"), ["n/a.md#1", "n/drafts/c.md#1", "n/file.md#1"]);
+        fs::remove_file(place.path("n/broken.md")).unwrap();
+    }
     // The artifact may lie in the folder: it is none of its files.
     place.cart("add n/notes.artifact n").succeeds();
     assert_eq!(place.json("add n/notes.artifact n --upsert")["skipped"], json!([]));

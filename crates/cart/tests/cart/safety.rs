@@ -188,7 +188,7 @@ fn an_interrupted_demo_says_what_is_kept_and_how_to_build_it_anew() {
     let child = piped.spawn().unwrap();
     let begun = Instant::now();
     let len = || compact_artifact::CompactArtifact::open_read_only(place.path("d")).map_or(0, |a| a.len());
-    while len() == 0 && begun.elapsed() < Duration::from_secs(60) {
+    while len() == 0 && begun.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());

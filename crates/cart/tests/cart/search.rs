@@ -99,8 +99,9 @@ fn what_would_be_deleted_is_said_and_nothing_is() {
     place.cart("delete a nobody --dry-run").fails(3, &["there is no record"]);
     place.cart("delete a --filter '{\"year\":7}' --dry-run").fails(3, &["no record matches"]);
     assert_eq!(place.records("a"), 3);
-    let many: String =
-        (0..12).map(|i| format!("{{\"key\":\"k{i}\",\"text\":\"x\",\"metadata\":{{\"n\":1}}}}\n")).collect();
+    let many: String = (0..12)
+        .map(|i| json!({"key": format!("k{i}"), "text": "x", "metadata": {"n": 1}}).to_string() + "\n")
+        .collect();
     place.cart_with("add a --jsonl -", many.as_bytes()).succeeds();
     assert!(place.text("delete a --filter '{\"n\":1}' --dry-run").ends_with("  k9\n  and 2 others\n"));
     // Beside a writer.

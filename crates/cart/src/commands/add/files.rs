@@ -15,7 +15,7 @@ use crate::input::npy::Npy;
 use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
 use crate::input::shape::Shape;
 use crate::input::sources::{Format, Source};
-use crate::input::table::Table;
+use crate::input::table::{Fault, Table};
 use crate::input::{Content, Document, html, open};
 use crate::output::Progress;
 
@@ -37,7 +37,7 @@ impl Files<'_> {
             Format::Blob => self.add_blob(source, sink)?,
             Format::Table(delimiter) => self.add_table(source, delimiter, sink)?,
             Format::Text | Format::Html => {
-                let encoding = self.encoding(source)?;
+                let encoding = encoding(source)?;
                 if encoding.is_none() && source.folder.is_some() {
                     self.bar.advance(source.len);
                     return Ok(false);
@@ -117,11 +117,11 @@ impl Files<'_> {
             Some(line) => format!("{}:{line}", place(source)),
             None => place(source),
         };
-        let fault = |(line, e): (Option<u64>, String)| Failure::failed(e).at(at(line));
+        let fault = |(line, e): Fault| Failure::failed(e).at(at(line));
         if !source.is_regular() {
             return Err(Failure::failed("a table is read twice; expected a file").at(place(source)));
         }
-        let Some(encoding) = self.encoding(source)? else {
+        let Some(encoding) = encoding(source)? else {
             return Err(fault((None, "a table that is not text".to_owned())));
         };
         let first = Table::new(reader(source, None, encoding)?, delimiter).map_err(fault)?;
@@ -163,20 +163,20 @@ impl Files<'_> {
         sink.stream(blob(Vec::new()), from).map_err(|e| e.at(place(source)))
     }
 
-    /// The encoding of a file; None of one that is not text. What cannot be read twice is UTF-8.
-    fn encoding(&self, source: &Source) -> Result<Option<&'static Encoding>> {
-        if !source.is_regular() {
-            return Ok(Some(UTF_8));
-        }
-        let file = open(&source.path)?;
-        let found = detect(file, source.format == Format::Html);
-        found.map_err(|e| crate::input::cannot_read(&source.path, &e))
-    }
-
     /// A file as UTF-8, counted by the bar as it is read.
     fn decoded(&self, source: &Source, encoding: &'static Encoding) -> Result<Box<dyn BufRead>> {
         reader(source, Some(self.bar), encoding)
     }
+}
+
+/// The encoding of a file; None of one that is not text. What cannot be read twice is UTF-8.
+fn encoding(source: &Source) -> Result<Option<&'static Encoding>> {
+    if !source.is_regular() {
+        return Ok(Some(UTF_8));
+    }
+    let file = open(&source.path)?;
+    let found = detect(file, source.format == Format::Html);
+    found.map_err(|e| crate::input::cannot_read(&source.path, &e))
 }
 
 fn add_whole(source: &Source, text: String, title: Option<String>, sink: &mut Sink<'_>) -> Result<()> {

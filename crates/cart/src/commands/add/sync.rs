@@ -153,7 +153,7 @@ impl Sync {
         }
         for (name, mut folder) in self.folders {
             if self.changed.contains(&name) {
-                folder.split = self.split.to_owned();
+                self.split.clone_into(&mut folder.split);
                 let content = Content::Blob(serde_json::to_vec(&folder)?);
                 let metadata = json!({ "synced": name }).as_object().cloned().unwrap_or_default();
                 let (key, vectors, fields) = (Some(key(&name)), Vec::new(), Vec::new());
