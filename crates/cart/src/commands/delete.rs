@@ -30,10 +30,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
     /// Say what would be deleted, and delete nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
     /// Do not ask before every record is deleted
-    #[arg(long)]
+    #[arg(long, conflicts_with = "names")]
     yes: bool,
 }
 

@@ -93,7 +93,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     fields: Vec<String>,
     /// How hits are written: table, plain, jsonl, or a template such as '{key}: {snippet}'
-    #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["json", "explain", "facet"])]
+    #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["json", "explain", "facet", "total"])]
     format: Option<Format>,
     /// Only hits with at least this score
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
@@ -168,6 +168,9 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    if matches!(args.format, Some(Format::Template(_))) && !args.fields.is_empty() {
+        return Err(Failure::usage("--fields: a template names its fields itself"));
+    }
     let begun = Instant::now();
     let artifact = args.at.read_with(args.model.as_deref())?;
     let snapshot = artifact.snapshot();
@@ -179,7 +182,9 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     for loss in &results.losses {
         warn(&loss.message);
     }
-    let near = if results.hits.is_empty() { near(args, &query, &snapshot)? } else { Vec::new() };
+    // A courtesy: that it fails is no failure of the search.
+    let near =
+        if results.hits.is_empty() { near(args, &query, &snapshot).unwrap_or_default() } else { Vec::new() };
     let offset = args.left_out();
     let ranked: Vec<Ranked<'_>> =
         (offset + 1..).zip(&results.hits).map(|(rank, hit)| Ranked { rank, hit }).collect();

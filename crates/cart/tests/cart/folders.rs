@@ -89,10 +89,14 @@ fn files_of_a_folder_are_chosen_by_pattern_ending_and_gitignore() {
     }
     place.cart("add a n --ext py").fails(1, &["n: a folder without such files"]);
     place.cart("add a n --glob '['").fails(2, &["--glob"]);
+    for option in ["--ext md", "--glob x", "--no-ignore"] {
+        place.cart(&format!("add a n/b.txt {option}")).fails(2, &["is for folders, and none is named"]);
+    }
     #[cfg(unix)]
     {
         place.write("elsewhere/e.md", "text");
-        let link = |to: &str, name: &str| std::os::unix::fs::symlink(place.path(to), place.path(name)).unwrap();
+        let link =
+            |to: &str, name: &str| std::os::unix::fs::symlink(place.path(to), place.path(name)).unwrap();
         link("elsewhere", "n/folder");
         link("elsewhere/e.md", "n/file.md");
         link("nowhere", "n/broken.md");

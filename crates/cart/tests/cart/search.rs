@@ -42,7 +42,10 @@ fn hits_are_a_table_lines_or_what_a_template_says() {
     assert!(shown.lines().next().unwrap().ends_with(" year=1969"), "{shown}");
     place.cart("search a moon --format xml").fails(2, &["expected table, plain, jsonl"]);
     place.cart("search a moon --format '{key'").fails(2, &["without its }"]);
-    assert_eq!(place.cart("search a moon --format table --json").code, 2);
+    place.cart("search a moon --format '{key}' --fields key").fails(2, &["--fields: a template names"]);
+    for other in ["--json", "--total", "--explain", "--facet year"] {
+        assert_eq!(place.cart(&format!("search a moon --format table {other}")).code, 2, "{other}");
+    }
     // A name with a control character does not command the terminal.
     let shown = place.text("search a moon --format '{key}\u{1b}[31m'");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
@@ -99,6 +102,8 @@ fn what_would_be_deleted_is_said_and_nothing_is() {
     place.cart("delete a nobody --dry-run").fails(3, &["there is no record"]);
     place.cart("delete a --filter '{\"year\":7}' --dry-run").fails(3, &["no record matches"]);
     assert_eq!(place.records("a"), 3);
+    assert_eq!(place.cart("delete a web --yes").code, 2);
+    assert_eq!(place.cart("delete a --filter {} --yes --dry-run").code, 2);
     let many: String = (0..12)
         .map(|i| json!({"key": format!("k{i}"), "text": "x", "metadata": {"n": 1}}).to_string() + "\n")
         .collect();

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{Place, damage};
 
 #[cfg(unix)]
-use crate::terminal::at_terminal;
+use crate::terminal::{CTRL_C, at_terminal};
 
 const LINES: &str = "{\"key\":\"moon\",\"text\":\"the moon\",\"metadata\":{\"n\":1}}\n{\"key\":\"web\",\"text\":\"the web\"}\n";
 
@@ -51,8 +51,14 @@ fn a_shell_at_a_terminal_has_a_prompt_completion_and_a_history() {
     );
     let history = fs::read_to_string(place.path("state/cart/history")).unwrap();
     assert!(history.contains("get moon") && history.contains("stats"), "{history}");
-    // Arrow up: the line before, of the shell before.
-    let (code, seen) = at_terminal(&place, "shell a", "\u{1b}[A\u{1b}[A\u{1b}[A\r\nquit\r\n", true);
+    // Ctrl-C ends the command that waits for a text, and the line that is typed, but not the shell.
+    let typed = format!("add -\r\n{CTRL_C}stat{CTRL_C}stats\r\nexit\r\n");
+    let (code, seen) = at_terminal(&place, "shell a", &typed, true);
+    assert!(code == 0 && seen.contains("records    2"), "{seen:?}");
+    assert!(seen.contains("interrupted; nothing was added"), "{seen:?}");
+    // Arrow up: a line of a shell before.
+    let (code, seen) =
+        at_terminal(&place, "shell a", "\u{1b}[A\u{1b}[A\u{1b}[A\u{1b}[A\u{1b}[A\u{1b}[A\r\nquit\r\n", true);
     assert!(code == 0 && seen.contains("the moon"), "{seen:?}");
 }
 

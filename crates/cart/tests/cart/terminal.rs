@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::support::Place;
+
+/// What Ctrl-C types.
+pub(crate) const CTRL_C: char = '\u{3}';
 
 /// Runs a command at a terminal, types, and returns its exit code and what was to be seen.
 pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool) -> (i32, String) {
@@ -17,6 +20,13 @@ pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool
     let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
     let theirs = || Stdio::from(File::options().read(true).write(true).open(&name).unwrap());
     let mut command = place.command(args);
+    if args.starts_with("shell") {
+        // With the terminal as the one that Ctrl-C at it interrupts.
+        let program = command.get_program().to_owned();
+        let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+        command = Command::new("setsid");
+        command.arg("--ctty").arg(program).args(args).current_dir(place.path(".")).env_remove("NO_COLOR");
+    }
     command
         .env("TERM", "xterm")
         .env("XDG_STATE_HOME", place.path("state"))
@@ -39,8 +49,8 @@ pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool
         }
         String::from_utf8_lossy(&seen).into_owned()
     });
-    for line in typed.split_inclusive('\n') {
-        std::thread::sleep(Duration::from_millis(200));
+    for line in typed.split_inclusive(['\n', CTRL_C]) {
+        std::thread::sleep(Duration::from_millis(400));
         to.write_all(line.as_bytes()).unwrap();
     }
     let code = child.wait().unwrap().code().unwrap();

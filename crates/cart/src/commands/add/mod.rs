@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 /// Takes all files, and makes the last commit.
 fn add(args: &Args, found: &mut Found, sink: &mut Sink<'_>, bar: &Progress) -> Result<Option<Counts>> {
     let mut sync = if args.sync { Some(Sync::begin(args, found, sink)?) } else { None };
-    check(args, &found.sources, sink)?;
+    check(args, found, sink)?;
     let files = Files { args, shape: args.shape(), bar };
     for source in &found.sources {
         if let Some(sync) = &mut sync
@@ -120,7 +120,14 @@ fn tell(
 }
 
 /// Refuses what would only be noticed on the way, or would have no effect.
-fn check(args: &Args, sources: &[Source], sink: &Sink<'_>) -> Result<()> {
+fn check(args: &Args, found: &Found, sink: &Sink<'_>) -> Result<()> {
+    let sources = &found.sources[..];
+    let for_folders =
+        [("--glob", !args.glob.is_empty()), ("--ext", !args.ext.is_empty()), ("--no-ignore", args.no_ignore)];
+    if let Some((option, _)) = for_folders.iter().find(|(_, is_given)| *is_given && found.folders.is_empty())
+    {
+        return Err(Failure::usage(format_args!("{option}: is for folders, and none is named")));
+    }
     let has = |is: fn(Format) -> bool| sources.iter().any(|source| is(source.format));
     if args.split.is_some() && !args.sync && !has(|format| matches!(format, Format::Text | Format::Html)) {
         return Err(Failure::usage("--split: there is no text to split"));
