@@ -70,6 +70,28 @@ fn a_real_folder_is_added_and_what_is_no_text_is_skipped_and_counted() {
 }
 
 #[test]
+fn rows_of_a_folder_are_added_if_they_are_records_and_skipped_otherwise() {
+    let place = Place::new();
+    place.write("d/a.csv", "text,n\nfrom a table,1\n");
+    place.write("d/b.csv", "body,n\nanother shape,1\n");
+    place.write("d/c.jsonl", "{\"text\":\"from a line\"}\n");
+    place.write("d/d.jsonl", "{\"body\":\"another shape\"}\n");
+    place.write("d/e.csv", b"\0\x01\x02");
+    let report = place.json("add a d");
+    let skipped: Vec<&Value> =
+        report["skipped"].as_array().unwrap().iter().map(|file| &file["file"]).collect();
+    assert_eq!(
+        (&report["records"], skipped),
+        (&json!(2), vec![&json!("d/b.csv"), &json!("d/d.jsonl"), &json!("d/e.csv")])
+    );
+    assert!(report["skipped"][0]["reason"].as_str().unwrap().contains("--text-field"));
+    assert_eq!(place.json("add b d --text-field body --ext csv,jsonl --glob '[bd]*'")["records"], 2);
+    // What is a record at its beginning is to be one to its end.
+    place.write("d/c.jsonl", "{\"text\":\"x\"}\n{\"txet\":1}\n");
+    place.cart("add c d").fails(1, &["d/c.jsonl:2", "nothing was added"]);
+}
+
+#[test]
 fn files_of_a_folder_are_chosen_by_pattern_ending_and_gitignore() {
     let place = Place::new();
     for file in ["n/a.md", "n/b.txt", "n/drafts/c.md", "n/d.rs"] {

@@ -10,7 +10,7 @@ use super::args::{Args, Split};
 use super::sink::{Kept, Sink, paragraph_key};
 use crate::failure::{Failure, Result};
 use crate::input::encoding::{Decoded, detect};
-use crate::input::jsonl::Lines;
+use crate::input::jsonl::{Lines, parse};
 use crate::input::npy::Npy;
 use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
 use crate::input::shape::Shape;
@@ -30,27 +30,52 @@ pub(super) struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// Adds what is in a file. False if it is not text, and nobody has named it.
-    pub(super) fn add(&self, source: &Source, sink: &mut Sink<'_>) -> Result<bool> {
+    /// Adds what is in a file. A file of a folder, which nobody has named, is skipped where it is not what is asked for: the reason is returned.
+    pub(super) fn add(&self, source: &Source, sink: &mut Sink<'_>) -> Result<Option<&'static str>> {
+        if source.folder.is_some()
+            && let Some(reason) = self.unfit(source)?
+        {
+            self.bar.advance(source.len);
+            return Ok(Some(reason));
+        }
         match source.format {
             Format::Jsonl | Format::JsonlZst => self.add_jsonl(source, sink)?,
             Format::Blob => self.add_blob(source, sink)?,
             Format::Table(delimiter) => self.add_table(source, delimiter, sink)?,
             Format::Text | Format::Html => {
-                let encoding = encoding(source)?;
-                if encoding.is_none() && source.folder.is_some() {
-                    self.bar.advance(source.len);
-                    return Ok(false);
-                }
                 // Of a file that was named, it is said which byte is none of a text.
-                let text = self.decoded(source, encoding.unwrap_or(UTF_8))?;
+                let text = self.decoded(source, encoding(source)?.unwrap_or(UTF_8))?;
                 match source.format {
                     Format::Html => self.add_html(source, text, sink)?,
                     _ => self.add_text(source, text, sink)?,
                 }
             }
         }
-        Ok(true)
+        Ok(None)
+    }
+
+    /// Why a file is not what is asked for: it is binary, or has rows of another shape, unless their shape is given.
+    fn unfit(&self, source: &Source) -> Result<Option<&'static str>> {
+        let is_lines = matches!(source.format, Format::Jsonl | Format::JsonlZst);
+        if source.format == Format::Blob || is_lines && (self.shape.is_given() || self.args.jsonl) {
+            return Ok(None);
+        }
+        if is_lines {
+            let mut lines = jsonl_lines(source, None)?;
+            let is_record = !matches!(lines.next_line(), Ok(Some(line)) if parse(line).is_err());
+            return Ok(
+                (!is_record).then_some("its lines are no records; --text-field says which value is the text")
+            );
+        }
+        let Some(encoding) = encoding(source)? else { return Ok(Some("binary")) };
+        if let Format::Table(delimiter) = source.format
+            && !self.shape.is_given()
+            && let Ok(table) = Table::new(reader(source, None, encoding)?, delimiter)
+            && self.shape.check_names(table.names(), "column").is_err()
+        {
+            return Ok(Some("no column is named text; --text-field names another"));
+        }
+        Ok(None)
     }
 
     fn is_whole(&self) -> bool {

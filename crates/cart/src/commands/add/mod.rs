@@ -55,13 +55,11 @@ fn add(args: &Args, found: &mut Found, sink: &mut Sink<'_>, bar: &Progress) -> R
             bar.advance(source.len);
             continue;
         }
-        let is_added = files.add(source, sink)?;
-        if !is_added {
-            found.skipped.push(Skipped { file: source.name.clone(), reason: "binary" });
-        }
+        let skipped = files.add(source, sink)?;
         if let Some(sync) = &mut sync {
-            sync.was_read(source, is_added, sink);
+            sync.was_read(source, skipped.is_none(), sink);
         }
+        found.skipped.extend(skipped.map(|reason| Skipped { file: source.name.clone(), reason }));
     }
     let counts = sync.map(|sync| sync.end(sink)).transpose()?;
     bar.now("writing");
