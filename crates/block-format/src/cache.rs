@@ -1,41 +1,26 @@
 //! Decoded blocks that are kept, up to a number of bytes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::block::Block;
-use crate::bounded_cache::BoundedCache;
+use crate::bounded_cache::{BoundedCache, CacheStats};
 use crate::id::FileId;
-
-/// Size and hits of a cache of decoded blocks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CacheStats {
-    /// Blocks that were there.
-    pub hits: u64,
-    /// Blocks that had to be decoded.
-    pub misses: u64,
-    /// Raw bytes of the blocks that are kept.
-    pub bytes: u64,
-    /// How many blocks are kept.
-    pub entries: u64,
-}
+use crate::observer::Observer;
 
 /// A block by its file and offset: both are never used again for anything else.
 type Key = (FileId, u64);
 
-/// A cache of decoded blocks, and its counters.
+/// A cache of decoded blocks, and who hears of them.
 #[derive(Debug)]
 pub(crate) struct BlockCache {
     blocks: BoundedCache<Key, Arc<Block>>,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl BlockCache {
-    pub(crate) fn new(bytes: usize, block_len: u32) -> Self {
+    pub(crate) fn new(bytes: usize, block_len: u32, observer: Option<Arc<dyn Observer>>) -> Self {
         let blocks = BoundedCache::new(bytes, block_len as usize, |block: &Arc<Block>| block.raw().len());
-        Self { blocks, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self { blocks, observer }
     }
 
     /// The block that is kept, or the one that `decode` makes.
@@ -46,10 +31,11 @@ impl BlockCache {
         decode: impl FnOnce() -> Result<Block, E>,
     ) -> Result<Arc<Block>, E> {
         if let Some(block) = self.blocks.get(&(file, offset)) {
-            self.hits.fetch_add(1, Ordering::Relaxed);
+            if let Some(observer) = &self.observer {
+                observer.block_was_cached();
+            }
             return Ok(block);
         }
-        self.misses.fetch_add(1, Ordering::Relaxed);
         let block = Arc::new(decode()?);
         self.blocks.insert((file, offset), block.clone());
         Ok(block)
@@ -60,11 +46,11 @@ impl BlockCache {
     }
 
     pub(crate) fn stats(&self) -> CacheStats {
-        CacheStats {
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            bytes: self.blocks.bytes(),
-            entries: self.blocks.len(),
-        }
+        self.blocks.stats()
+    }
+
+    /// Heap of the tables of the cache.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        self.blocks.table_bytes()
     }
 }

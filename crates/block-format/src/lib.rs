@@ -67,6 +67,7 @@ mod file;
 mod id;
 mod log;
 mod manifest;
+mod observer;
 mod options;
 mod pack;
 mod part;
@@ -83,12 +84,12 @@ pub mod vfs;
 mod walk;
 mod workers;
 
-pub use bounded_cache::BoundedCache;
-pub use cache::CacheStats;
+pub use bounded_cache::{BoundedCache, CacheStats};
 pub use callers::{Callers, Inside};
 pub use damage::Damage;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ArtifactId, CommitSeq, FileId, RecordId};
+pub use observer::Observer;
 pub use options::{Compression, Durability, Options, VerifyLevel};
 pub use pack::{PackReport, PackVfs, UnpackReport};
 pub use part::{Part, PartKind, PartWriter};
@@ -98,7 +99,8 @@ pub use report::{Leftover, LeftoverKind, RecoveryReport, SalvageReport, VerifyRe
 pub use salvage::{salvage, salvage_in};
 pub use segment::SegmentInfo;
 pub use store::{
-    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, Receipt, Record, Records, Since, Snapshot, Store,
+    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, KeptFile, Receipt, Record, Records, Since,
+    Snapshot, Store,
 };
 pub use verify::{verify, verify_in};
 pub use workers::Workers;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::checksum::Hash128;
 use crate::error::{Error, Result};
 use crate::id::ArtifactId;
+use crate::observer::Observer;
 use crate::protocol::Steps;
 use crate::workers::Threads;
 
@@ -66,6 +67,7 @@ pub struct Options {
     pub(crate) memory_mapping: bool,
     pub(crate) auto_seal: bool,
     pub(crate) cache_bytes: usize,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) seed: Option<u64>,
     pub(crate) threads: Threads,
     pub(crate) busy_timeout: Duration,
@@ -84,6 +86,7 @@ impl Default for Options {
             memory_mapping: true,
             auto_seal: true,
             cache_bytes: 0,
+            observer: None,
             seed: None,
             threads: Threads::Processors,
             busy_timeout: Duration::ZERO,
@@ -171,6 +174,12 @@ impl Options {
     /// Raw bytes of decoded blocks that are kept for [`Snapshot::get`](crate::Snapshot::get). Needs the feature `cache`. Default: 0, none.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
+        self
+    }
+
+    /// Who hears of what takes time. Default: none.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

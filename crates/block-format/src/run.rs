@@ -14,7 +14,8 @@ use crate::checksum::Binding;
 use crate::error::{Error, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileKind};
-use crate::id::{ArtifactId, FileId};
+use crate::id::{ArtifactId, FileId, RecordId};
+use crate::observer::{Observer, observed};
 use crate::protocol::Steps;
 use crate::source::Source;
 
@@ -98,7 +99,12 @@ impl BlockFile {
         let dictionary = if uses_dictionary { Some(self.dictionary()?) } else { None };
         header
             .check_payload(stored, &self.binding, offset, self.steps)
-            .and_then(|()| self.codec.decompress(header.codec, stored, header.raw_len as usize, dictionary))
+            .and_then(|()| {
+                let decompress =
+                    || self.codec.decompress(header.codec, stored, header.raw_len as usize, dictionary);
+                let hear = |observer: &dyn Observer, took| observer.payload_was_decompressed(took);
+                observed(self.cache.observer.as_ref(), hear, decompress)
+            })
             .map_err(|e| e.at(self.path()).at_offset(offset))
     }
 
@@ -146,9 +152,11 @@ impl BlockFile {
         Block::new(&header, raw).map_err(|e| e.at(self.path()).at_offset(place.offset))
     }
 
-    /// The records of the block at `place`, kept from an earlier read or kept for a later one.
-    pub(crate) fn cached_records(&self, place: Place) -> Result<Arc<Block>> {
-        self.cache.get_or(self.id, place.offset, || self.records(place))
+    /// The records of the block at `place`, which `id` may be among, kept from an earlier read or kept for a later one.
+    pub(crate) fn cached_records(&self, place: Place, id: u64) -> Result<Arc<Block>> {
+        let hear = |observer: &dyn Observer, took| observer.block_was_decoded(RecordId(id), took);
+        let decode = || observed(self.cache.observer.as_ref(), hear, || self.records(place));
+        self.cache.get_or(self.id, place.offset, decode)
     }
 
     /// Frame `number` of the large record `id`.
@@ -204,7 +212,7 @@ pub(crate) fn get(run: &dyn Run, id: u64) -> Result<Option<Found>> {
     if let Some(index) = run.find(id)? {
         let place = run.place(index)?;
         let lost = || run.lost().iter().any(|range| range.contains(&id));
-        match run.file().cached_records(place) {
+        match run.file().cached_records(place, id) {
             Ok(block) => {
                 if let Some(body) = block.find(id) {
                     return Ok(Some((block, index, body)));

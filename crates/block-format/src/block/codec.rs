@@ -33,6 +33,11 @@ impl Codec {
         Self { compression, compressors: Mutex::default(), decompressors: Mutex::default() }
     }
 
+    /// Heap of the buffers that blocks are compressed into; not of the contexts, which the C library allocates.
+    pub(crate) fn buffer_bytes(&self) -> u64 {
+        self.compressors.lock().iter().map(|kept| kept.buf.capacity() as u64).sum()
+    }
+
     /// The stored form of `raw`: compressed if that saves at least a tenth, otherwise `raw` itself.
     pub(crate) fn compress(&self, raw: &[u8], dictionary: Option<&Encoder>) -> Result<(CodecId, Vec<u8>)> {
         let (id, compressed) = match (self.compression, dictionary) {

@@ -20,6 +20,7 @@ use crate::checksum::Binding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::{FileName, LOCK};
 use crate::id::{ArtifactId, FileId};
+use crate::observer::observed;
 use crate::options::Options;
 use crate::protocol::Step;
 use crate::run::BlockFile;
@@ -56,7 +57,11 @@ impl Directory {
             artifact,
             options: options.clone(),
             codec: Arc::new(Codec::new(options.compression)),
-            cache: Arc::new(BlockCache::new(options.cache_bytes, options.block_len)),
+            cache: Arc::new(BlockCache::new(
+                options.cache_bytes,
+                options.block_len,
+                options.observer.clone(),
+            )),
             workers: Arc::new(Workers::new(options.threads.clone())),
             lock: Mutex::default(),
             next_file: AtomicU64::new(next_file),
@@ -142,7 +147,8 @@ impl Directory {
         if !self.options.steps.take(step) {
             return Ok(());
         }
-        file.sync_data().map_err(|e| Error::io(e, "syncing the file to disk", path))
+        let sync = || file.sync_data().map_err(|e| Error::io(e, "syncing the file to disk", path));
+        observed(self.options.observer.as_ref(), |observer, took| observer.file_was_synced(took), sync)
     }
 
     pub(crate) fn sync_names(&self, step: Step) -> Result<()> {

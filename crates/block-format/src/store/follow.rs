@@ -72,6 +72,7 @@ impl Store {
         let mut published = self.published.write();
         let has_changed = published.seq != committed.seq;
         let sealed = sealed.unwrap_or_else(|| published.sealed.clone());
+        self.retired.add(published.sealed.files(), &sealed.files());
         *published = Arc::new(State { seq: committed.seq, next_id: committed.next_id, sealed, tail });
         has_changed
     }

@@ -9,6 +9,7 @@
 //! | `edit`, `rewrite`, `rotate`, `publish` | logs are sealed, segments rewritten, parts written; a new generation takes their place |
 //! | `read`, `record`, `usage` | a snapshot, its records, the bytes that it takes |
 //! | `follow`, `history` | a reader sees what was committed since; what the newest commits did |
+//! | `retired` | files that were replaced and are still held |
 //! | `close`, `handover` | the last manifest; the lock given up to another process and taken back |
 //! | `state` | the type [`Store`] and the order of its locks |
 
@@ -27,6 +28,7 @@ mod publish;
 mod read;
 mod record;
 mod recover;
+mod retired;
 mod rewrite;
 mod rotate;
 mod state;
@@ -41,5 +43,6 @@ pub use edit::Edit;
 pub use history::Since;
 pub use read::{Records, Snapshot};
 pub use record::{ContentReader, Record};
+pub use retired::KeptFile;
 pub use state::Store;
 pub use usage::{DiskUsage, FileUsage};

@@ -101,6 +101,7 @@ impl Store {
             parts: parts.cloned().chain(new_parts).collect(),
             deletes: changes.deletes.clone().map_or_else(|| old.deletes.clone(), Arc::new),
         };
+        self.retired.add(old.files(), &sealed.files());
         let State { seq, next_id, ref tail, .. } = **published;
         let (seq, next_id) = changes.state.map_or((seq, next_id), |state| (state.seq, state.next_id));
         let tail = tail.clone();

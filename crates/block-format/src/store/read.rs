@@ -7,7 +7,7 @@ use roaring::RoaringTreemap;
 use super::record::Record;
 use super::state::{State, Store};
 use crate::block::{Block, Body};
-use crate::cache::CacheStats;
+use crate::bounded_cache::CacheStats;
 use crate::error::{Error, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::{CommitSeq, RecordId};

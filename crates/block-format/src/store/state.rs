@@ -12,7 +12,8 @@ use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard, RwLock};
 use roaring::RoaringTreemap;
 
 use super::history::History;
-use crate::cache::CacheStats;
+use super::retired::{Held, KeptFile, RetiredFiles};
+use crate::bounded_cache::CacheStats;
 use crate::callers::Callers;
 use crate::directory::Directory;
 use crate::directory::creation::Creation;
@@ -50,6 +51,8 @@ pub struct Store {
     pub(super) position: Mutex<Checkpoint>,
     /// Length of the logs at which the next automatic seal is due.
     pub(super) seal_due_at: AtomicU64,
+    /// Files of earlier generations.
+    pub(super) retired: RetiredFiles,
 }
 
 /// The end of the log.
@@ -100,6 +103,14 @@ impl Sealed {
         let mut runs: Vec<_> = segments.chain(frozen).filter(|run| run.ids().is_some()).collect();
         runs.sort_by_key(|run| run.ids());
         runs
+    }
+
+    pub(super) fn files(&self) -> Vec<Held> {
+        let segments =
+            self.segments.iter().map(|segment| Held::new(segment.entry.file, segment.entry.len, segment));
+        let parts = self.parts.iter().map(|part| Held::new(part.entry.file, part.entry.len, part));
+        let logs = self.frozen.iter().map(|log| Held::new(log.index.id, log.len, &log.index));
+        segments.chain(parts).chain(logs).collect()
     }
 }
 
@@ -157,6 +168,7 @@ impl Store {
             history: Mutex::new(History::at(seq, next_id)),
             position: Mutex::new(committed),
             seal_due_at: AtomicU64::new(segment_len),
+            retired: RetiredFiles::default(),
         }
     }
 
@@ -165,9 +177,25 @@ impl Store {
         self.directory.cache.stats()
     }
 
+    /// Heap of the tables of the cache of decoded blocks.
+    pub fn cache_table_bytes(&self) -> u64 {
+        self.directory.cache.table_bytes()
+    }
+
+    /// Heap of the buffers that blocks are compressed into.
+    pub fn buffer_bytes(&self) -> u64 {
+        self.directory.codec.buffer_bytes()
+    }
+
     /// Lets go of all decoded blocks.
     pub fn clear_cache(&self) {
         self.directory.cache.clear();
+    }
+
+    /// Files that a later generation replaced, and that snapshots, records or iterators of this process still hold: on most systems their space is
+    /// returned to the disk only when these are dropped.
+    pub fn kept_files(&self) -> Vec<KeptFile> {
+        self.retired.kept()
     }
 
     /// The check of who may call this store.

@@ -212,6 +212,7 @@ fn blocks_are_kept_up_to_the_bytes_given_and_the_answers_stay_the_same() {
     assert_eq!(stats.hits + stats.misses, 400);
     assert!(stats.hits >= 200 && stats.misses > 0 && stats.entries > 0, "{stats:?}");
     assert!(stats.bytes <= 4096, "{stats:?}");
+    assert_eq!(stats.evictions, stats.misses - stats.entries, "what was decoded and is not there had to go");
     let before = snapshot.records().count();
     assert_eq!((before, store.cache_stats().misses), (200, stats.misses), "a scan leaves it alone");
     store.clear_cache();

@@ -19,6 +19,7 @@ mod faults; // failing calls, at every index
 mod forged; // right checksums over wrong numbers: typed errors, no overflow
 mod hostile; // locks removed, links, sparse files, files in the wrong place
 mod lying; // a medium that does not keep what is written
+mod observed; // who hears of syncs and blocks; files that are held after they were replaced
 mod packs; // one file with everything in it
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer

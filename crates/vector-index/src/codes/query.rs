@@ -60,6 +60,10 @@ pub(crate) struct QueryRef<'a> {
 pub(crate) struct QueryRoom(Vec<Aligned>);
 
 impl QueryRoom {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Aligned>()
+    }
+
     /// Room for so many codes, with zeros behind them.
     pub(crate) fn codes(&mut self, dimension: usize) -> &mut [i8] {
         self.0.resize(groups(dimension), Aligned::zeroed());

@@ -57,6 +57,10 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<Key>()
+    }
+
     /// Empties it. `capacity` is at least 1.
     pub(crate) fn start(&mut self, capacity: usize) {
         self.keys.clear();
@@ -129,6 +133,10 @@ pub(crate) struct Nearest {
 }
 
 impl Nearest {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<u64>()
+    }
+
     /// Empties it. `capacity` is at least 1.
     pub(crate) fn start(&mut self, capacity: usize) {
         self.keys.clear();
@@ -181,6 +189,10 @@ pub(crate) struct Shortlist {
 }
 
 impl Shortlist {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<Key>()
+    }
+
     /// Empties it, to keep so many, which is at least 1.
     pub(crate) fn start(&mut self, keep: usize) {
         self.keys.clear();

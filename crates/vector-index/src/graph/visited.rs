@@ -8,6 +8,10 @@ pub(crate) struct Visited {
 }
 
 impl Visited {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.marks.capacity()
+    }
+
     /// Forgets everything, and makes room for `nodes`.
     pub(crate) fn start(&mut self, nodes: usize) {
         if self.marks.len() < nodes || self.epoch == u8::MAX {

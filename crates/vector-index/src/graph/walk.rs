@@ -86,6 +86,10 @@ pub(crate) struct WalkScratch {
 }
 
 impl WalkScratch {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.pool.heap_bytes() + self.visited.heap_bytes() + self.fresh.capacity() * size_of::<u32>()
+    }
+
     /// The nearest of the first `nodes` nodes, and its distance. `nodes` is at least 1.
     pub(crate) fn nearest_of_first(
         &mut self,

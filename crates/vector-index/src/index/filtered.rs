@@ -25,6 +25,15 @@ pub(super) struct FilterScratch {
     bridges: Vec<u32>,
 }
 
+impl FilterScratch {
+    pub(super) fn heap_bytes(&self) -> usize {
+        let Self { found, frontier, bridges } = self;
+        found.heap_bytes()
+            + frontier.capacity() * size_of::<Reverse<Key>>()
+            + bridges.capacity() * size_of::<u32>()
+    }
+}
+
 /// A filtered walk under way.
 pub(super) struct FilteredWalk<'a, 's> {
     pub(super) view: View<'a>,

@@ -74,6 +74,21 @@ impl Scratch {
         Self::default()
     }
 
+    /// Heap that it has taken so far, but for some of a fixed size.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let Self { query, walk, filtered, nearest, lookup, shortlist, hits, original, statistics: _ } = self;
+        let (hits, original) = (hits.capacity() * size_of::<Hit>(), original.capacity() * size_of::<f32>());
+        query.heap_bytes()
+            + walk.heap_bytes()
+            + filtered.heap_bytes()
+            + nearest.heap_bytes()
+            + lookup.heap_bytes()
+            + shortlist.heap_bytes()
+            + hits
+            + original
+    }
+
     /// How the last search with this scratch went.
     #[must_use]
     pub fn statistics(&self) -> SearchStatistics {

@@ -79,6 +79,10 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.tables.capacity() * size_of::<Tables>()
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "small integers")]
     fn prepare(&mut self, codes: &[i8]) {
         let value_max = (usize::from(u16::MAX) * 4 / codes.len().max(1)).min(VALUE_MAX.into()) as f32;
