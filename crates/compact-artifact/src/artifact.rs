@@ -4,6 +4,7 @@
 use std::io::Read;
 #[cfg(feature = "embedder")]
 use std::ops::ControlFlow;
+use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -254,8 +255,14 @@ impl CompactArtifact {
     // Read: the calls of [`Snapshot`], on the newest commit.
 
     /// An immutable view of the newest commit. Takes no lock that a writer holds while it works.
+    #[track_caller]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.engine.visible(), self.engine.resources.clone())
+        Snapshot::held(self.engine.visible(), self.engine.resources.clone(), Location::caller())
+    }
+
+    /// For one call.
+    fn newest(&self) -> Snapshot {
+        Snapshot::for_call(self.engine.visible(), self.engine.resources.clone())
     }
 
     /// Sees what another process committed since this reader opened the artifact or called this; for a writer there is nothing to do.
@@ -266,82 +273,84 @@ impl CompactArtifact {
 
     /// How many records there are.
     pub fn len(&self) -> u64 {
-        self.snapshot().len()
+        self.newest().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.snapshot().is_empty()
+        self.newest().is_empty()
     }
 
     /// See [`Snapshot::get`].
     pub fn get(&self, id: RecordId) -> Result<Option<Entry>> {
-        self.snapshot().get(id)
+        self.newest().get(id)
     }
 
     /// See [`Snapshot::get_by_key`].
     pub fn get_by_key(&self, key: &str) -> Result<Option<Entry>> {
-        self.snapshot().get_by_key(key)
+        self.newest().get_by_key(key)
     }
 
     /// See [`Snapshot::id_of_key`].
     pub fn id_of_key(&self, key: &str) -> Result<Option<RecordId>> {
-        self.snapshot().id_of_key(key)
+        self.newest().id_of_key(key)
     }
 
     /// See [`Snapshot::get_many`].
     pub fn get_many(&self, ids: &[RecordId]) -> Result<Vec<Option<Entry>>> {
-        self.snapshot().get_many(ids)
+        self.newest().get_many(ids)
     }
 
     /// See [`Snapshot::records`].
+    #[track_caller]
     pub fn records(&self) -> impl Iterator<Item = Result<Entry>> + use<> {
         self.snapshot().records()
     }
 
     /// See [`Snapshot::count`].
     pub fn count(&self, filter: &Filter) -> Result<u64> {
-        self.snapshot().count(filter)
+        self.newest().count(filter)
     }
 
     /// See [`Snapshot::ids_where`].
     pub fn ids_where(&self, filter: &Filter) -> Result<Vec<RecordId>> {
-        self.snapshot().ids_where(filter)
+        self.newest().ids_where(filter)
     }
 
     /// See [`Snapshot::records_where`].
+    #[track_caller]
     pub fn records_where(&self, filter: &Filter) -> Result<impl Iterator<Item = Result<Entry>> + use<>> {
         self.snapshot().records_where(filter)
     }
 
     /// See [`Snapshot::keys`].
     pub fn keys(&self, prefix: &str) -> Result<Vec<(String, RecordId)>> {
-        self.snapshot().keys(prefix)
+        self.newest().keys(prefix)
     }
 
     /// See [`Snapshot::values`].
     pub fn values(&self, field: &str, filter: Option<&Filter>) -> Result<Vec<FacetCount>> {
-        self.snapshot().values(field, filter)
+        self.newest().values(field, filter)
     }
 
     /// See [`Snapshot::embedding`].
     pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
-        self.snapshot().embedding(id, space)
+        self.newest().embedding(id, space)
     }
 
     /// See [`Snapshot::search`].
     pub fn search(&self, query: &Query) -> Result<SearchResults> {
-        self.snapshot().search(query)
+        self.newest().search(query)
     }
 
     /// See [`Snapshot::search_batch`].
     pub fn search_batch(&self, queries: &[Query]) -> Vec<Result<SearchResults>> {
-        self.snapshot().search_batch(queries)
+        self.newest().search_batch(queries)
     }
 
     /// See [`Snapshot::warm`].
     pub fn warm(&self, ids: &[RecordId]) {
-        self.snapshot().warm(ids);
+        self.newest().warm(ids);
     }
 
     // Maintain.

@@ -64,6 +64,7 @@
 //!
 //! On by default:
 //!
+//! - `analyzers`: `MemoryAnalyzer` says who holds memory, `LatencyAnalyzer` where the time of calls goes.
 //! - `built-in-model`: a model that is a part of the library, `StaticEmbedder::built_in`; and `embedder`, a part of that: texts are embedded by a model, see
 //!   `Options::embedder`.
 //! - `cache`: blocks, results of queries and embeddings of texts are kept.
@@ -72,7 +73,8 @@
 //! - `similar`: neighbours of records are stored, see [`Options::precompute_similar`].
 //! - `stemmers`: stems of words in 18 languages.
 //!
-//! Off by default: `async`: calls that are awaited, `search_async` for one; `chrono` and `jiff`: points in time of those crates in filters and metadata; `hnsw_rs` takes over indexes of that crate; `lz4`: that codec; `tracing`: spans for that crate; `testing`: file systems that crash and fail.
+//! Off by default: `async`: calls that are awaited, `search_async` for one; `chrono` and `jiff`: points in time of those crates in filters and metadata; `hnsw_rs` takes over indexes of that crate; `lz4`: that codec;
+//! `metrics`: durations, counts and sizes for that crate; `tracing`: spans for that crate; `testing`: file systems that crash and fail.
 #![forbid(unsafe_code)]
 
 mod api;
@@ -80,7 +82,9 @@ mod artifact;
 mod engine;
 mod following;
 mod format;
+mod instruments;
 mod meaning;
+mod pins;
 mod protocol;
 #[cfg(feature = "async")]
 mod requests;
@@ -92,6 +96,7 @@ mod state;
 mod trace;
 
 pub use api::batch::{Batch, Receipt};
+pub use api::caches::{CacheOptions, CacheStats, CacheUse};
 pub use api::changes::{Change, Changes};
 pub use api::damage::Damage;
 pub use api::entry::{Entry, EntryReader};
@@ -112,6 +117,10 @@ pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
+#[cfg(feature = "analyzers")]
+pub use instruments::latency::{Bottleneck, BottleneckKind, LatencyAnalyzer, LatencyReport};
+#[cfg(feature = "analyzers")]
+pub use instruments::memory::{Holder, HolderKind, Leak, MemoryAnalyzer, MemoryReport, ReleasedMemory};
 pub use lexical_index::{Language, Match, Occur, Query as WordQuery};
 pub use metadata_index::{
     DateUnit, Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue,

@@ -1,5 +1,6 @@
 //! One commit, as readers see it: by id, by key, in order, by search.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use block_format::{CommitSeq, RecordId};
@@ -13,6 +14,7 @@ use crate::api::facet::FacetCount;
 use crate::api::query::Query;
 use crate::api::results::SearchResults;
 use crate::format::record;
+use crate::pins::Pin;
 use crate::search::{self, SearchResources};
 use crate::state::State;
 
@@ -37,11 +39,24 @@ use crate::state::State;
 pub struct Snapshot {
     state: Arc<State>,
     resources: Arc<SearchResources>,
+    /// Says that it is held.
+    pin: Pin,
 }
 
 impl Snapshot {
-    pub(crate) fn new(state: Arc<State>, resources: Arc<SearchResources>) -> Self {
-        Self { state, resources }
+    /// One that does not outlive the call that makes it, and is not counted.
+    pub(crate) fn for_call(state: Arc<State>, resources: Arc<SearchResources>) -> Self {
+        Self { state, resources, pin: Pin::default() }
+    }
+
+    /// One that is counted as held from `place`.
+    pub(crate) fn held(
+        state: Arc<State>,
+        resources: Arc<SearchResources>,
+        place: &'static Location<'static>,
+    ) -> Self {
+        let pin = resources.pins.pin(&state, place);
+        Self { state, resources, pin }
     }
 
     /// The commit that this is a view of.
@@ -87,18 +102,21 @@ impl Snapshot {
 
     /// Like [`records`](Self::records), beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> impl Iterator<Item = Result<Entry>> + use<> {
-        let state = self.state.clone();
+        let (state, pin) = (self.state.clone(), self.pin.clone());
         let is_hidden = {
             let state = state.clone();
             move |id| state.hidden > 0 && state.locate(id).is_none()
         };
-        self.state.records.records_from(id).filter_map(move |record| match record.map_err(Error::from) {
-            Ok(record) if is_hidden(record.id()) => None,
-            Ok(record) => match record::decode(record) {
-                Ok((kind, _)) if !kind.is_record() => None,
-                decoded => Some(decoded.and_then(|(_, entry)| state.with_newest_metadata(entry))),
-            },
-            Err(e) => Some(Err(e)),
+        self.state.records.records_from(id).filter_map(move |record| {
+            let _as_long_as_the_iterator = &pin;
+            match record.map_err(Error::from) {
+                Ok(record) if is_hidden(record.id()) => None,
+                Ok(record) => match record::decode(record) {
+                    Ok((kind, _)) if !kind.is_record() => None,
+                    decoded => Some(decoded.and_then(|(_, entry)| state.with_newest_metadata(entry))),
+                },
+                Err(e) => Some(Err(e)),
+            }
         })
     }
 

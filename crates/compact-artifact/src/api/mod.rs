@@ -1,6 +1,7 @@
 //! What callers name: options, records, queries, results, reports, errors. Nothing in here knows how any of it is done.
 
 pub(crate) mod batch;
+pub(crate) mod caches;
 pub(crate) mod changes;
 pub(crate) mod damage;
 pub(crate) mod entry;

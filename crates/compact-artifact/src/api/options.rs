@@ -39,7 +39,7 @@ impl fmt::Debug for OnError {
 
 /// What time it is, as the caller says.
 #[derive(Clone)]
-pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+pub(crate) struct Clock(pub(crate) Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +85,9 @@ pub struct Options {
     pub(crate) busy_timeout: Duration,
     pub(crate) idle_release: Option<Duration>,
     pub(crate) memory_limit: Option<usize>,
+    pub(crate) block_cache_bytes: usize,
     pub(crate) result_cache_bytes: usize,
+    pub(crate) result_ttl: Option<Duration>,
     pub(crate) embedding_cache_bytes: usize,
     #[cfg(feature = "embedder")]
     pub(crate) keep_embedding_cache: bool,
@@ -118,7 +120,7 @@ fn kept(bytes: usize) -> usize {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            store: block_format::Options::new().auto_seal(false).cache_bytes(kept(16 << 20)),
+            store: block_format::Options::new().auto_seal(false),
             segment_len: 64 << 20,
             durability: Durability::Sync,
             maintenance: Maintenance::Inline,
@@ -126,7 +128,9 @@ impl Default for Options {
             busy_timeout: Duration::ZERO,
             idle_release: None,
             memory_limit: None,
+            block_cache_bytes: kept(16 << 20),
             result_cache_bytes: kept(1 << 20),
+            result_ttl: None,
             embedding_cache_bytes: kept(1 << 20),
             #[cfg(feature = "embedder")]
             keep_embedding_cache: false,
@@ -261,7 +265,7 @@ impl Options {
 
     /// Bytes of decoded blocks that are kept. Default: 16 MiB, or 0 without the feature `cache`. 0: none. More is an error without that feature.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
-        self.store = self.store.cache_bytes(bytes);
+        self.block_cache_bytes = bytes;
         self
     }
 
@@ -347,7 +351,7 @@ impl Options {
         self
     }
 
-    /// What time it is, for [`expires_at`](Self::expires_at): in tests, or on a device whose own clock is not set. Default: that of the system.
+    /// What time it is, for [`expires_at`](Self::expires_at) and [`CacheOptions::result_ttl`](crate::CacheOptions::result_ttl): in tests, or on a device whose own clock is not set. Default: that of the system.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Some(Clock(Arc::new(now)));
         self
@@ -434,6 +438,11 @@ impl Options {
         self
     }
 
+    /// The options of the store.
+    pub(crate) fn for_store(&self) -> block_format::Options {
+        self.store.clone().cache_bytes(self.block_cache_bytes)
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(limit) = self.memory_limit.filter(|&limit| limit < 8 << 20) {
             return Err(Error::invalid(format!(
@@ -445,6 +454,10 @@ impl Options {
                 "option idle_release would lose the artifact to others; expected a busy_timeout above 0",
             ));
         }
+        if self.block_cache_bytes > 0 && cfg!(not(feature = "cache")) {
+            return Err(Error::invalid("option cache_bytes: this build leaves out the feature `cache`"));
+        }
+        self.check_result_ttl()?;
         if self.result_cache_bytes > 0 && cfg!(not(feature = "cache")) {
             return Err(Error::invalid(
                 "option result_cache_bytes: this build leaves out the feature `cache`",

@@ -1,4 +1,6 @@
 //! Records from many threads → batches, committed by count, bytes or age.
+//!
+//! What they hold meanwhile is written down in `pending`, for those who look for records that were not flushed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::commit::prepare::prepare;
 use super::core::Engine;
+use super::pending::{Pending, PendingAccount};
 use crate::api::batch::Batch;
 use crate::api::error::{Error, Result};
 use crate::api::record::Record;
@@ -98,6 +101,8 @@ struct Shared {
     buffer: Mutex<Buffer>,
     /// Something was committed, or the end has come.
     changed: Condvar,
+    /// What is held, for those who ask.
+    pending: Arc<PendingAccount>,
 }
 
 /// What is shared by the threads that add, and guarded by one lock.
@@ -138,7 +143,13 @@ impl BatchWriter {
         }
         let interval = options.flush_interval;
         let (buffer, changed) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { engine: engine.clone(), options, buffer, changed });
+        let shared = Arc::new(Shared {
+            engine: engine.clone(),
+            options,
+            buffer,
+            changed,
+            pending: engine.pending.add(),
+        });
         let timer = interval.map(|interval| {
             let theirs = shared.clone();
             std::thread::Builder::new()
@@ -193,7 +204,7 @@ impl BatchWriter {
 
     /// Adds a record to the batch, and commits the batch if it is full.
     fn push(&self, record: Record, replace: bool) -> Result<()> {
-        let Shared { options, buffer, changed, engine } = &*self.shared;
+        let Shared { options, buffer, changed, engine, pending } = &*self.shared;
         // A record that cannot be stored does not take its batch with it.
         prepare(&record, replace, &engine.state().settings)?;
         let bytes = record.held_bytes();
@@ -211,6 +222,7 @@ impl BatchWriter {
         buffer.bytes += bytes;
         let is_full = buffer.batch.len() >= options.batch_size || buffer.bytes >= options.max_memory / 2;
         let taken = if is_full { buffer.take() } else { None };
+        pending.set(buffer.pending());
         drop(buffer);
         self.shared.commit(taken)
     }
@@ -248,6 +260,11 @@ impl Buffer {
         Some((number, std::mem::take(&mut self.batch)))
     }
 
+    /// What those who look for unflushed records are told.
+    fn pending(&self) -> Pending {
+        Pending { records: self.batch.len() as u64, bytes: self.held() as u64, since: self.since }
+    }
+
     /// Bytes of the records that wait or are being committed.
     fn held(&self) -> usize {
         self.bytes + self.committing.values().sum::<usize>()
@@ -272,6 +289,7 @@ impl Shared {
         let result = slot.and_then(|slot| self.engine.commit_queued(&slot));
         let mut buffer = self.buffer.lock();
         buffer.committing.remove(&number);
+        self.pending.set(buffer.pending());
         self.changed.notify_all();
         match result {
             Ok(_) => {

@@ -7,7 +7,7 @@ use super::policy;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::CompactReport;
 use crate::state::View;
-use crate::trace::event;
+use crate::trace::{Work, event, figures, span, timed};
 
 impl Engine {
     /// See [`CompactArtifact::compact`](crate::CompactArtifact::compact).
@@ -18,8 +18,9 @@ impl Engine {
                 format!("a budget of {budget} bytes; expected at least {}", policy::MIN_COMPACT_BUDGET);
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        span!(INFO, "compact");
         self.delete_expired()?;
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
         self.check_current()?;
         let build_bytes = budget / 10 * 9;
         let before = self.state();
@@ -54,6 +55,7 @@ impl Engine {
             dropped = report.records_dropped,
             "compacted"
         );
+        figures::sizes(self.path(), &self.state());
         damage.map_or(Ok(report), Err)
     }
 

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use super::commit::{CommitState, Queue};
 use super::expiry::Visible;
 use super::gone::DeletedRecords;
+use super::pending::PendingAccounts;
 use super::signal::Signal;
 use super::tenure::Tenure;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -45,6 +46,8 @@ pub(crate) struct Engine {
     /// One commit at a time; the thread that has the lock commits for all in the queue.
     pub(super) commit_lock: Mutex<CommitState>,
     pub(super) queue: Mutex<Queue>,
+    /// What batch writers hold.
+    pub(crate) pending: PendingAccounts,
     /// Of the newest sealing that happened by itself.
     pub(super) maintenance_error: Mutex<Option<Error>>,
     /// Of an artifact that somebody follows: see `watch` and `changes_since`.
@@ -84,6 +87,7 @@ impl Engine {
             reembed_lock: Mutex::new(()),
             commit_lock: Mutex::new(CommitState::new(&state)),
             queue: Mutex::default(),
+            pending: PendingAccounts::default(),
             maintenance_error: Mutex::default(),
             deleted_records: Mutex::default(),
             visible: Mutex::default(),
@@ -133,10 +137,16 @@ impl Engine {
         Ok(self.callers.check()?)
     }
 
-    /// Lets go of caches and of room that searches keep.
-    pub(crate) fn release_memory(&self) {
-        self.resources.clear();
-        self.state().views.iter().for_each(|view| view.shard.clear_columns());
+    /// Lets go of decoded blocks, results and embeddings that are kept.
+    pub(crate) fn clear_caches(&self) {
+        self.resources.clear_caches();
         self.store.clear_cache();
+    }
+
+    /// Lets go of caches, of columns and of room that searches keep.
+    pub(crate) fn release_memory(&self) {
+        self.clear_caches();
+        self.resources.clear_scratches();
+        self.state().views.iter().for_each(|view| view.shard.clear_columns());
     }
 }

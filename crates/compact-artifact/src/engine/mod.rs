@@ -18,6 +18,7 @@ mod kept_embeddings;
 mod merge;
 mod open;
 mod pack;
+mod pending;
 mod policy;
 mod recover;
 #[cfg(feature = "embedder")]

@@ -21,7 +21,7 @@ use crate::api::reports::RecoveryReport;
 use crate::api::space::SpaceOptions;
 use crate::format::settings::{Settings, same_settings, settings_need_repair};
 use crate::state::State;
-use crate::trace::event;
+use crate::trace::{event, figures, observed, span};
 
 impl Engine {
     /// Creates an artifact by way of `create`, which makes its store.
@@ -29,9 +29,10 @@ impl Engine {
         options: Options,
         create: impl FnOnce(block_format::Options) -> block_format::Result<Store>,
     ) -> Result<Self> {
+        span!(INFO, "create");
         options.check()?;
         let settings = settings_of(&options)?;
-        let store = create(options.store.clone())?;
+        let store = create(observed(options.for_store()))?;
         if let Err(e) = write_settings(&store, &settings, options.steps) {
             let _ = store.destroy(); // the error that is returned says why
             return Err(e);
@@ -44,7 +45,9 @@ impl Engine {
             steps: options.steps,
             hidden: 0,
         };
-        Ok(Self::new(store, options, false, RecoveryReport::default(), state))
+        let engine = Self::new(store, options, false, RecoveryReport::default(), state);
+        engine.begin_figures();
+        Ok(engine)
     }
 
     /// Opens an artifact by way of `open`, which opens its store.
@@ -53,8 +56,9 @@ impl Engine {
         mode: Mode,
         open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, block_format::RecoveryReport)>,
     ) -> Result<Self> {
+        span!(INFO, "open");
         options.check()?;
-        let (store, report) = open(options.store.clone())?;
+        let (store, report) = open(observed(options.for_store()))?;
         let read_only = mode == Mode::ReadOnly;
         let report = RecoveryReport {
             commits_recovered: report.commits_recovered,
@@ -91,6 +95,7 @@ impl Engine {
             Self::recovered(store, options, recovery)?
         };
         event!(INFO, records = engine.state().len(), recovery = ?engine.recovery, "opened");
+        engine.begin_figures();
         Ok(engine)
     }
 
@@ -130,6 +135,7 @@ impl Engine {
     }
 
     fn see_newest(&self) -> Result<bool> {
+        span!(DEBUG, "refresh");
         let _one_at_a_time = self.maintenance_lock.lock();
         let has_changed = self.store.refresh()?;
         if !self.is_behind.fetch_or(has_changed, Ordering::Relaxed) && !has_changed {
@@ -140,6 +146,7 @@ impl Engine {
         let (state, _) = recovery.index_within(policy::reader_tail_limit(&self.options))?;
         self.publish(state);
         self.is_behind.store(false, Ordering::Relaxed);
+        figures::sizes(self.path(), &self.state());
         Ok(true)
     }
 
@@ -234,6 +241,12 @@ impl Engine {
             Error::invalid("a batch writer or another handle of this artifact is still there; drop it first")
         };
         Ok(Arc::try_unwrap(this).map_err(in_use)?.store.destroy()?)
+    }
+
+    /// Figures of an artifact that was just opened.
+    fn begin_figures(&self) {
+        figures::describe();
+        figures::sizes(self.path(), &self.state());
     }
 
     /// Where the artifact is.

@@ -14,13 +14,13 @@ use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
 use crate::shard::{Shard, Source};
 use crate::state::{State, View, covered, sort_views, superseded};
-use crate::trace::event;
+use crate::trace::{Work, event, figures, span, timed};
 
 impl Engine {
     pub(crate) fn seal(&self) -> Result<SealReport> {
         let _permit = self.permit()?;
         self.delete_expired()?;
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
         self.check_current()?;
         let report = self.seal_tail(policy::build_bytes(&self.options))?;
         let mut damage = self.merge_alike()?;
@@ -60,6 +60,7 @@ impl Engine {
 
     /// Seals the shards in memory, and the log.
     pub(super) fn seal_tail(&self, build_bytes: usize) -> Result<SealReport> {
+        span!(INFO, "seal");
         let sealed = self.store.edit(|edit| {
             let state = self.end_log(edit)?;
             let sealed = self.write_tail(edit, &state, build_bytes)?;
@@ -78,6 +79,7 @@ impl Engine {
         }
         drop(commits);
         event!(INFO, ?result, "sealed");
+        figures::sizes(self.path(), &self.state());
         result
     }
 

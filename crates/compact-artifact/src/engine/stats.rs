@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::core::Engine;
 use crate::api::stats::{MemoryStats, SpaceStats, Stats};
 use crate::state::{State, View};
+use crate::trace::figures;
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio to look at")]
 fn ratio(part: u64, to: u64) -> f64 {
@@ -20,6 +21,7 @@ impl Engine {
             stats.disk_bytes = pack.pack_len();
             stats.live_bytes = stats.disk_bytes.saturating_sub(stats.dead_bytes);
         }
+        figures::counted(self.path(), &stats);
         stats
     }
 
@@ -38,9 +40,9 @@ impl Engine {
                 + dead_rows.sum::<u64>()
                 + state.settings.analyzer.memory_bytes() as u64,
             block_cache_bytes: blocks.bytes,
-            result_cache_bytes: self.resources.kept_bytes(),
+            result_cache_bytes: self.resources.result_stats().bytes,
             column_bytes: state.views.iter().map(|view| view.shard.column_bytes()).sum(),
-            embedding_cache_bytes: self.resources.meaning.cache_bytes(),
+            embedding_cache_bytes: self.resources.meaning.cache_stats().bytes,
             mapped_bytes: match self.store.as_pack() {
                 Some(pack) => pack.mapped_bytes(),
                 None => state.records.mapped_bytes(),

@@ -58,7 +58,7 @@ pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport
 /// Copies everything that is sound from a damaged artifact, a directory or a packed file, into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
 /// from the records; embeddings whose codes are damaged are lost, and named.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
-    let store = block_format::salvage(from, &to, options.store.clone())?;
+    let store = block_format::salvage(from, &to, options.for_store())?;
     let lost = |id: &RecordId| Damage {
         records: Some(*id..RecordId(id.0.saturating_add(1))),
         ..Damage::new(format!("record {id}"))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use block_format::{BoundedCache, Workers};
+use block_format::{BoundedCache, CacheStats, Workers};
 use parking_lot::RwLock;
 use rayon::prelude::*;
 use text_embedder::{Embedder, ModelHash};
@@ -183,9 +183,14 @@ impl Meaning {
         }
     }
 
-    /// Bytes of what is kept.
-    pub(crate) fn cache_bytes(&self) -> u64 {
-        self.kept.bytes()
+    /// What the cache did, and what it holds.
+    pub(crate) fn cache_stats(&self) -> CacheStats {
+        self.kept.stats()
+    }
+
+    /// Heap of the tables of the cache.
+    pub(crate) fn cache_table_bytes(&self) -> u64 {
+        self.kept.table_bytes()
     }
 
     pub(crate) fn clear(&self) {

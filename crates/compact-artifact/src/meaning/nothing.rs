@@ -1,6 +1,6 @@
 //! What a build without embedders does instead.
 
-use block_format::Workers;
+use block_format::{CacheStats, Workers};
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
@@ -39,7 +39,12 @@ impl Meaning {
         false
     }
 
-    pub(crate) fn cache_bytes(&self) -> u64 {
+    pub(crate) fn cache_stats(&self) -> CacheStats {
+        CacheStats::default()
+    }
+
+    #[cfg(feature = "analyzers")]
+    pub(crate) fn cache_table_bytes(&self) -> u64 {
         0
     }
 

@@ -13,9 +13,11 @@ use crate::api::error::{ErrorKind, Result};
 use crate::api::query::Query;
 use crate::api::results::{SearchResults, Snippet};
 use crate::state::State;
-use crate::trace::event;
+use crate::trace::{self, event, figures, span};
 
 pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) -> Result<SearchResults> {
+    span!(DEBUG, "search", k = query.k, clauses = query.clauses.len());
+    let measured = figures::begin();
     query.check()?;
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
@@ -32,6 +34,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         }
         None => {
             let ranking = Arc::new(ranking::rank(state, resources, query, begun)?);
+            trace::searched(&ranking.explain);
             if let Some(key) = kept_as.filter(|_| ranking.is_complete && ranking.losses.is_empty()) {
                 resources.keep_ranking(key, ranking.clone());
             }
@@ -53,6 +56,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     if query.fetches() {
         fetch(state, resources, query, &mut results);
     }
+    figures::searched(&measured);
     event!(
         DEBUG,
         hits = results.hits.len(),

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use block_format::RecordId;
-use vector_index::{Metric, Originals as Stored, RowSet, SearchOptions, SearchPath, SearchStatistics};
+use vector_index::{
+    Metric, Originals as Stored, RowSet, Scratch, SearchOptions, SearchPath, SearchStatistics,
+};
 
 use super::lists::{Found, List, NearTo};
 use super::ranking::{Rounds, Search};
@@ -15,6 +17,7 @@ use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
 use crate::shard::{Vectors, layout};
 use crate::state::{State, View};
+use crate::trace::{Work, timed};
 
 /// Candidates that a search through a graph keeps in its first round.
 const EF_SEARCH: usize = 64;
@@ -213,7 +216,7 @@ impl Search<'_> {
                 options = options.originals_in(section);
             }
         }
-        let searched = self.resources.with_scratch(|scratch| {
+        let search = |scratch: &mut Scratch| {
             let near = |hit: &vector_index::Hit| Found {
                 score: score(space.metric(), hit.distance),
                 view: at,
@@ -221,7 +224,12 @@ impl Search<'_> {
             };
             let searched = vectors.index.search(vector, &options, scratch);
             searched.map(|hits| found.extend(hits.iter().map(near))).map(|()| scratch.statistics())
-        });
+        };
+        let searched = if view.shard.is_sealed() {
+            self.resources.with_scratch(search)
+        } else {
+            timed(Work::Tail, || self.resources.with_scratch(search))
+        };
         match searched {
             Ok(statistics) => count(&mut list.explain, statistics),
             Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use block_format::{BoundedCache, Workers};
+use block_format::{BoundedCache, CacheStats, Workers};
 use lexical_index::{Analyzer, StopWords};
 use metadata_index::{Filter, RowSet};
 use parking_lot::Mutex;
@@ -13,8 +14,9 @@ use vector_index::Scratch;
 use super::cache_key::filter_key;
 use super::lists::Ranking;
 use crate::api::error::Result;
-use crate::api::options::Options;
+use crate::api::options::{Clock, Options};
 use crate::meaning::Meaning;
+use crate::pins::Pins;
 use crate::state::State;
 
 /// What searches of one state came to, for those that ask for the same.
@@ -36,13 +38,44 @@ impl Kept {
     }
 }
 
+/// A result, and when it was kept: 0 where nobody asks.
+#[derive(Debug, Clone)]
+struct KeptSince {
+    what: Kept,
+    since: Duration,
+}
+
+/// How long results are kept, and by which clock.
+#[derive(Debug)]
+struct Time {
+    to_live: Option<Duration>,
+    begun: Instant,
+    clock: Option<Clock>,
+}
+
+impl Time {
+    fn new(options: &Options) -> Self {
+        Self { to_live: options.result_ttl, begun: Instant::now(), clock: options.clock.clone() }
+    }
+
+    fn now(&self) -> Duration {
+        match &self.clock {
+            Some(clock) => (clock.0)().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            None => self.begun.elapsed(),
+        }
+    }
+}
+
 /// Shared by an artifact and its snapshots.
 #[derive(Debug)]
 pub(crate) struct SearchResources {
-    kept: BoundedCache<u128, Kept>,
+    kept: BoundedCache<u128, KeptSince>,
+    time: Time,
     scratches: Mutex<Vec<Scratch>>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) counters: Counters,
+    /// The snapshots that are held.
+    pub(crate) pins: Pins,
     /// Turns the texts of queries and of records into vectors.
     pub(crate) meaning: Meaning,
     pub(super) words: WordOptions,
@@ -89,32 +122,51 @@ impl Counters {
 const RANKING_BYTES: usize = 2048;
 impl SearchResources {
     pub(crate) fn new(options: &Options, analyzer: &Arc<Analyzer>, workers: Arc<Workers>) -> Self {
-        let kept = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, Kept::heap_bytes);
-        let (scratches, counters) = Default::default();
+        let kept = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, |kept: &KeptSince| {
+            kept.what.heap_bytes()
+        });
+        let time = Time::new(options);
+        let (scratches, counters, pins) = Default::default();
         let words = WordOptions::new(options, analyzer);
-        Self { kept, scratches, workers, counters, meaning: Meaning::new(options), words }
+        Self { kept, time, scratches, workers, counters, pins, meaning: Meaning::new(options), words }
     }
 
     pub(crate) fn ranking(&self, key: u128) -> Option<Arc<Ranking>> {
-        match self.kept.get(&key) {
+        match self.get(key) {
             Some(Kept::Ranking(ranking)) => Some(ranking),
             _ => None,
         }
     }
 
+    fn get(&self, key: u128) -> Option<Kept> {
+        match self.time.to_live {
+            None => self.kept.get(&key),
+            Some(to_live) => {
+                let now = self.time.now();
+                self.kept.get_if(&key, |kept| now.saturating_sub(kept.since) < to_live)
+            }
+        }
+        .map(|kept| kept.what)
+    }
+
+    fn keep(&self, key: u128, what: Kept) {
+        let since = if self.time.to_live.is_some() { self.time.now() } else { Duration::ZERO };
+        self.kept.insert(key, KeptSince { what, since });
+    }
+
     pub(crate) fn keep_ranking(&self, key: u128, ranking: Arc<Ranking>) {
-        self.kept.insert(key, Kept::Ranking(ranking));
+        self.keep(key, Kept::Ranking(ranking));
     }
 
     /// The rows that a filter lets through, kept from an earlier search of the same state or found.
     pub(super) fn filter_rows(&self, state: &State, filter: &Filter) -> Result<Arc<FilterRows>> {
         let key = self.keeps_results().then(|| filter_key(filter, state.version));
-        if let Some(Kept::Rows(rows)) = key.and_then(|key| self.kept.get(&key)) {
+        if let Some(Kept::Rows(rows)) = key.and_then(|key| self.get(key)) {
             return Ok(rows);
         }
         let rows = Arc::new(state.matches(filter)?);
         if let Some(key) = key {
-            self.kept.insert(key, Kept::Rows(rows.clone()));
+            self.keep(key, Kept::Rows(rows.clone()));
         }
         Ok(rows)
     }
@@ -123,14 +175,29 @@ impl SearchResources {
         self.kept.is_on()
     }
 
-    pub(crate) fn kept_bytes(&self) -> u64 {
-        self.kept.bytes()
+    /// What the cache of results did, and what it holds.
+    pub(crate) fn result_stats(&self) -> CacheStats {
+        self.kept.stats()
     }
 
-    /// Lets go of everything that can be had again.
-    pub(crate) fn clear(&self) {
+    /// Heap of the tables of the cache of results.
+    pub(crate) fn result_table_bytes(&self) -> u64 {
+        self.kept.table_bytes()
+    }
+
+    /// Heap of the room that searches work in and keep for the next ones.
+    pub(crate) fn scratch_bytes(&self) -> u64 {
+        self.scratches.lock().iter().map(|scratch| scratch.heap_bytes() as u64).sum()
+    }
+
+    /// Lets go of kept results and embeddings.
+    pub(crate) fn clear_caches(&self) {
         self.kept.clear();
         self.meaning.clear();
+    }
+
+    /// Lets go of the room that searches work in, but for those that are under way.
+    pub(crate) fn clear_scratches(&self) {
         self.scratches.lock().clear();
     }
 

@@ -60,11 +60,13 @@ impl Shard {
 
     /// Opens a shard in memory.
     pub(crate) fn open_memory(
-        bytes: AlignedBytes,
+        mut bytes: AlignedBytes,
         superseded: RoaringTreemap,
         reindexed: RoaringTreemap,
         settings: &Settings,
     ) -> Result<Self> {
+        // It grew by doubling: what is left over is given back.
+        bytes.truncate(bytes.as_ref().len());
         let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, settings)?;
         Ok(Self { superseded, reindexed, ..shard })
     }

@@ -12,6 +12,11 @@ thread_local! {
     static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
+/// Bytes that this thread has allocated and not freed.
+pub(crate) fn held() -> i64 {
+    HELD.get()
+}
+
 fn count(bytes: i64) {
     // Gone while a thread ends.
     let _ = HELD.try_with(|held| held.set(held.get() + bytes));

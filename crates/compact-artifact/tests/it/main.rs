@@ -9,6 +9,8 @@
 
 /// A call in the middle of another one.
 mod between;
+/// What is kept in memory, and for how long.
+mod caches;
 /// Power loss, and calls that fail.
 mod crash;
 /// The same, while an artifact moves to another model.
@@ -43,7 +45,11 @@ mod kill;
 mod language;
 /// Embeddings that come after their records.
 mod late;
+/// Bottlenecks, each provoked and found.
+mod latency;
 mod meaning;
+/// Who holds memory, against the allocator; leaks, each provoked and found.
+mod memory;
 /// What is accepted is read back: limits, numbers, strings, names.
 mod metadata;
 /// Bad input, two writers, media that are full or read-only: errors that say what to do, and nothing changed.
@@ -54,6 +60,8 @@ mod model;
 mod numbers;
 /// Every option acts, or is refused.
 mod obeyed;
+/// Figures and spans, as a recorder and a subscriber get them.
+mod observed;
 /// Hits in the order of fields, totals, and values that are counted, beside a plain scan of all records.
 mod order;
 /// One immutable file of an artifact.

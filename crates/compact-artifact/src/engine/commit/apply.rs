@@ -19,7 +19,7 @@ use crate::engine::policy;
 use crate::format::record::encode_head;
 use crate::shard::{Document, build, build_divided};
 use crate::state::{State, View};
-use crate::trace::event;
+use crate::trace::{Work, event, figures, span, timed};
 
 impl Engine {
     pub(crate) fn write(&self, batch: Batch) -> Result<Receipt> {
@@ -50,7 +50,7 @@ impl Engine {
             Ok(permit) => permit,
             Err(e) => return self.withdraw(slot, e),
         };
-        let mut commits = self.commit_lock.lock();
+        let mut commits = timed(Work::Lock, || self.commit_lock.lock());
         if slot.is_empty() {
             let queue = std::mem::take(&mut *self.queue.lock());
             self.commit_all(&mut commits, queue);
@@ -113,6 +113,8 @@ impl Engine {
 
     /// Indexes, commits, publishes. Returns the ids of the puts.
     fn try_commit(&self, commits: &mut CommitState, plan: &Plan) -> Result<(CommitSeq, Vec<RecordId>)> {
+        span!(DEBUG, "commit", records = plan.puts.len());
+        let begun = figures::begin();
         let state = self.state();
         let written = StoreBatch::new(self.store.batch(), &state, plan)?;
         let puts = plan.puts.iter().zip(&written.ids).map(|(put, &id)| put.document(id));
@@ -140,6 +142,8 @@ impl Engine {
         }
         commits.tail_bytes = next.tail_bytes();
         self.publish(next);
+        figures::committed(&begun);
+        figures::sizes(self.path(), &self.state());
         event!(DEBUG, seq = receipt.seq.0, records = ids.len(), deleted = plan.deletes.len(), "commit");
         Ok((receipt.seq, ids))
     }
@@ -153,7 +157,7 @@ impl Engine {
         let head = encode_head(&record)?;
         self.state().settings.check_metadata(record.metadata_map())?;
         self.make_way_for(&record)?;
-        let mut commits = self.commit_lock.lock();
+        let mut commits = timed(Work::Lock, || self.commit_lock.lock());
         let state = self.state();
         if let Some(key) = &record.key
             && state.id_of_key(key)?.is_some()

@@ -1,0 +1,202 @@
+//! Who holds memory, against the allocator; leaks, each provoked and found.
+
+use std::time::Duration;
+
+use compact_artifact::{
+    BatchOptions, CacheOptions, CompactArtifact, HolderKind, Leak, Maintenance, MemoryAnalyzer, MemoryReport,
+    Metric, Options, Order, Query, Record, SpaceOptions,
+};
+use serde_json::json;
+
+use crate::figures::held;
+
+/// One thread, so that all of it is counted.
+fn options() -> Options {
+    Options::new()
+        .maintenance(Maintenance::Manual)
+        .threads(1)
+        .space("v", SpaceOptions::new(64, Metric::Cosine))
+}
+
+fn record(i: usize) -> Record {
+    let vector: Vec<f32> = (0..64).map(|d| ((i * 31 + d * 17) % 101) as f32 - 50.0).collect();
+    let text = format!("note {i} about number {} and {} {}", i * 7, i * i, "and this and that ".repeat(20));
+    Record::text(text)
+        .key(format!("key {i}"))
+        .metadata(json!({ "n": i, "even": i % 2 == 0 }))
+        .embedding("v", vector)
+}
+
+fn bytes(report: &MemoryReport, kind: HolderKind) -> u64 {
+    report.holders.iter().find(|holder| holder.kind == kind).map_or(0, |holder| holder.bytes)
+}
+
+/// Says what is told of what is held, and that it is within 5 %.
+fn check(what: &str, artifact: &CompactArtifact, before: i64, told_before: u64) {
+    let report = MemoryAnalyzer::new(artifact).report();
+    let told = report.heap_bytes.cast_signed() - told_before.cast_signed();
+    let held = held() - before;
+    println!("{what}: held {held}, told {told}, {:.4}: {:?}", told as f64 / held as f64, report.holders);
+    assert_eq!(report.heap_bytes, report.holders.iter().map(|holder| holder.bytes).sum::<u64>());
+    assert!(held > 1 << 20, "{what}: too little to compare");
+    assert!((held - told).abs() * 20 <= held, "{what}: held {held}, told {told}");
+}
+
+#[test]
+fn the_sum_of_all_holders_is_what_the_allocator_holds_within_5_percent() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let begun = held();
+    let artifact = options().create(&path).unwrap();
+    let told = |artifact: &CompactArtifact| MemoryAnalyzer::new(artifact).report().heap_bytes;
+    for batch in 0..120 {
+        artifact.add_batch((0..100).map(|i| record(batch * 100 + i))).unwrap();
+    }
+    check("the tail", &artifact, begun, 0);
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+
+    let unmapped = options().memory_mapping(false).caches(CacheOptions::none());
+    let begun = held();
+    let artifact = unmapped.open_read_only(&path).unwrap();
+    check("indexes in memory", &artifact, begun, 0);
+    drop(artifact);
+
+    let caches = CacheOptions { block_bytes: 8 << 20, result_bytes: 4 << 20, ..CacheOptions::default() };
+    let artifact = options().caches(caches).open_read_only(&path).unwrap();
+    let (begun, told_before) = (held(), told(&artifact));
+    for i in 0..600 {
+        artifact.search(&Query::words(&format!("note {i}")).k(100)).unwrap();
+        let vector: Vec<f32> = (0..64).map(|d| ((i * 7 + d) % 13) as f32 - 6.0).collect();
+        artifact.search(&Query::vector("v", vector)).unwrap();
+        artifact.get_by_key(&format!("key {}", i * 19)).unwrap().unwrap();
+    }
+    artifact.search(&Query::new().order_by("n", Order::Descending)).unwrap();
+    check("caches, columns and room", &artifact, begun, told_before);
+    let released = MemoryAnalyzer::new(&artifact).release_memory();
+    assert!(
+        released.bytes_before > 2 << 20 && released.bytes_after < released.bytes_before / 4,
+        "{released:?}"
+    );
+}
+
+fn small() -> (tempfile::TempDir, CompactArtifact) {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = options().create(temp.path().join("a")).unwrap();
+    artifact.add_batch((0..300).map(record)).unwrap();
+    (temp, artifact)
+}
+
+#[test]
+fn a_snapshot_that_is_held_is_found_with_its_age_and_its_place() {
+    let (_temp, artifact) = small();
+    let at_once = MemoryAnalyzer::new(&artifact).max_age(Duration::ZERO);
+    assert_eq!(at_once.detect_leaks(), [], "calls hold nothing when they are over");
+    let snapshot = artifact.snapshot();
+    let line = line!() - 1;
+    let clone = snapshot.clone();
+    assert_eq!(at_once.detect_leaks().len(), 1, "clones are one");
+    assert_eq!(
+        MemoryAnalyzer::new(&artifact).detect_leaks(),
+        [],
+        "and none at all before a minute has passed"
+    );
+    drop(snapshot);
+    artifact.seal().unwrap();
+    let leaks = at_once.detect_leaks();
+    let Leak::PinnedSnapshot { commit, age, place, bytes } = &leaks[0] else { panic!("{leaks:?}") };
+    assert_eq!(*commit, clone.seq().0);
+    assert!(*age > Duration::ZERO && place.contains(&format!("memory.rs:{line}:")), "{place}");
+    assert!(*bytes > 20_000, "the tail as it was before it was sealed: {leaks:?}");
+    assert_eq!(bytes, &bytes_of_snapshots(&artifact));
+    assert!(leaks[0].to_string().contains(&format!("commit {commit} has been held")), "{}", leaks[0]);
+    let Leak::KeptFiles { files, bytes } = leaks[1] else { panic!("{leaks:?}") };
+    assert!(files >= 1 && bytes > 5_000, "the log: {leaks:?}");
+    assert_eq!(MemoryAnalyzer::new(&artifact).report().kept_file_bytes, bytes);
+    drop(clone);
+    assert_eq!((at_once.detect_leaks(), bytes_of_snapshots(&artifact)), (Vec::new(), 0));
+}
+
+fn bytes_of_snapshots(artifact: &CompactArtifact) -> u64 {
+    bytes(&MemoryAnalyzer::new(artifact).report(), HolderKind::Snapshots)
+}
+
+#[test]
+fn an_iterator_over_records_counts_as_a_snapshot() {
+    let (_temp, artifact) = small();
+    let at_once = MemoryAnalyzer::new(&artifact).max_age(Duration::ZERO);
+    let mut records = artifact.records();
+    let filtered = artifact.records_where(&compact_artifact::Filter::field("even").eq(true)).unwrap();
+    records.next().unwrap().unwrap();
+    assert_eq!(at_once.detect_leaks().len(), 2);
+    drop((records, filtered));
+    assert_eq!(at_once.detect_leaks(), []);
+}
+
+#[test]
+fn a_record_that_is_held_keeps_the_file_that_it_is_in() {
+    let (_temp, artifact) = small();
+    // Of a record that is in one block the block is enough.
+    artifact.add(Record::blob(vec![7; 3 << 20]).key("large")).unwrap();
+    let entry = artifact.get_by_key("large").unwrap().unwrap();
+    artifact.seal().unwrap();
+    let leaks = MemoryAnalyzer::new(&artifact).detect_leaks();
+    assert!(matches!(leaks[..], [Leak::KeptFiles { files: 1, .. }]), "{leaks:?}");
+    drop(entry);
+    artifact.clear_caches();
+    assert_eq!(MemoryAnalyzer::new(&artifact).detect_leaks(), []);
+}
+
+#[test]
+fn caches_over_their_budget_are_found_and_let_go_of() {
+    let (_temp, artifact) = small();
+    artifact.seal().unwrap();
+    let analyzer = MemoryAnalyzer::new(&artifact).cache_budget(10_000);
+    assert_eq!(analyzer.detect_leaks(), []);
+    let ids: Vec<_> = artifact.keys("").unwrap().into_iter().map(|(_, id)| id).collect();
+    artifact.warm(&ids);
+    artifact.search(&Query::new().order_by("n", Order::Ascending)).unwrap();
+    let leaks = analyzer.detect_leaks();
+    let [Leak::CachesOverBudget { bytes: held, budget: 10_000 }] = leaks[..] else { panic!("{leaks:?}") };
+    assert!(held > 50_000, "{held}");
+    let report = analyzer.report();
+    assert!(bytes(&report, HolderKind::BlockCache) > 50_000 && bytes(&report, HolderKind::Columns) > 1_000);
+    let released = analyzer.release_memory();
+    assert!(released.bytes_before >= released.bytes_after + held, "{released:?}");
+    assert_eq!(analyzer.detect_leaks(), []);
+}
+
+#[test]
+fn records_that_wait_in_a_batch_writer_are_found() {
+    let (_temp, artifact) = small();
+    let writer = artifact.batch_writer(BatchOptions::default()).unwrap();
+    for i in 0..7 {
+        writer.add(record(1000 + i)).unwrap();
+    }
+    let analyzer = MemoryAnalyzer::new(&artifact);
+    assert!(bytes(&analyzer.report(), HolderKind::BatchWriters) > 7 * 64 * 4);
+    assert_eq!(analyzer.detect_leaks(), []);
+    let leaks = analyzer.max_age(Duration::ZERO).detect_leaks();
+    assert!(matches!(leaks[..], [Leak::UnflushedRecords { records: 7, .. }]), "{leaks:?}");
+    writer.flush().unwrap();
+    assert_eq!(analyzer.max_age(Duration::ZERO).detect_leaks(), []);
+    assert_eq!(bytes(&analyzer.report(), HolderKind::BatchWriters), 0);
+    writer.add(record(2000)).unwrap();
+    assert_eq!(writer.finish().unwrap().records, 8);
+    assert_eq!(
+        bytes(&analyzer.report(), HolderKind::BatchWriters),
+        0,
+        "a writer that has ended holds nothing"
+    );
+}
+
+#[test]
+fn a_memory_report_is_written_as_json() {
+    let (_temp, artifact) = small();
+    let report = serde_json::to_value(MemoryAnalyzer::new(&artifact).report()).unwrap();
+    let holders = report["holders"].as_array().unwrap();
+    assert!(holders.iter().any(|holder| holder["kind"] == "tail_indexes"), "{report}");
+    let _held = artifact.snapshot();
+    let leaks = MemoryAnalyzer::new(&artifact).max_age(Duration::ZERO).detect_leaks();
+    assert_eq!(serde_json::to_value(leaks).unwrap()[0]["kind"], "pinned_snapshot");
+}
