@@ -336,39 +336,54 @@ fn completions_are_written_for_every_shell() {
 
 #[test]
 fn figures_are_of_real_work_and_come_as_text_json_and_a_page() {
+    const BENCH: &str =
+        "bench a --queries 20 --duration 0.02 --warm-up 0.01 --clients 1,2 --batch 1,5 --scratch .";
     let place = place();
-    let report = place.json("bench a --queries 20 --rounds 1 --html page.html --scratch .");
-    assert_eq!(report["setting"]["records"], 3);
-    let names = |list: &str| -> Vec<String> {
-        report[list]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|item| item["name"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    for (list, part) in [
-        ("figures", "ingest until all is indexed"),
-        ("figures", "open to first result, new process"),
-        ("figures", "disk, all files"),
-        ("latencies", "get, block decoded each time"),
-        ("latencies", "words, filtered"),
-        ("latencies", "words and vectors of \"v\""),
-        ("series", "recall at 10 in \"v\""),
-        ("series", "ingest by threads"),
-    ] {
-        assert!(names(list).iter().any(|name| name.starts_with(part)), "{list} has no {part:?}: {report}");
+    let report = place.json(&format!("{BENCH} --html page.html --commit abc123"));
+    assert_eq!((&report["setting"]["records"], &report["setting"]["commit"]), (&3.into(), &"abc123".into()));
+    let figures: Vec<&str> =
+        report["figures"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+    for part in ["ingest until all is indexed", "open to first result, new process", "disk, all files"] {
+        assert!(figures.iter().any(|name| name.starts_with(part)), "{part}: {figures:?}");
     }
-    let all = report["latencies"].as_array().unwrap();
-    assert!(
-        all.iter().all(|l| l["p50"].as_f64() <= l["p99"].as_f64() && l["p50"].as_f64() > Some(0.0)),
-        "{report}"
-    );
+    let runs = report["runs"].as_array().unwrap();
+    let has = |what: &dyn Fn(&serde_json::Value) -> bool| runs.iter().any(what);
+    for kind in ["simple", "complex", "multi_modal"] {
+        assert!(has(&|run| run["kind"] == kind && run["mode"] == "closed" && run["clients"] == 2), "{kind}");
+        assert!(
+            has(&|run| run["kind"] == kind && run["mode"]["open"]["rate"].is_number()),
+            "{kind} at a rate"
+        );
+    }
+    assert!(has(&|run| run["operation"] == "get") && has(&|run| run["batch"] == 5 && run["clients"] == 2));
+    for run in runs {
+        let latency = |name: &str| run["latency"][name].as_f64().unwrap();
+        assert!(latency("p50") > 0.0 && latency("p50") <= latency("p99"), "{run}");
+    }
+    assert_eq!(report["recall"][0]["space"], "v");
+    assert!(report["max_throughput"].as_f64() > Some(0.0) && report["p95_latency"].as_f64() > Some(0.0));
     let page = std::fs::read_to_string(place.path("page.html")).unwrap();
-    assert!(page.contains("<svg") && page.ends_with("</html>\n") && !page.contains("http"), "{page}");
+    assert!(page.contains("abc123") && page.ends_with("</html>\n") && !page.contains("http"), "{page}");
     let left: Vec<_> =
         std::fs::read_dir(place.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "scratch files were left behind: {left:?}");
+
+    std::fs::write(place.path("old.json"), report.to_string()).unwrap();
+    let text = place.text(&format!("{BENCH} --compare old.json --html page.html"));
+    for part in ["max_throughput", "open loop", "compared with", "search, simple, 2 clients: p95", "gain"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.contains("Beside the run before") && page.contains("commit abc123"), "{page}");
+    let compared = place.json(&format!("{BENCH} --compare old.json"));
+    assert!(compared["comparison"]["changes"].as_array().unwrap().len() > 20, "{compared}");
+    std::fs::write(place.path("old.json"), compared.to_string()).unwrap();
+    place.text(&format!("{BENCH} --compare old.json"));
+    place.cart("bench a --compare page.html").fails(1, &["page.html", "cart bench --json"]);
+    place.cart("bench a --compare none.json").fails(1, &["none.json"]);
+    for wrong in ["--duration 0", "--clients 0", "--batch 0", "--rate -1", "--duration x"] {
+        assert_eq!(place.cart(&format!("bench a --queries 1 {wrong}")).code, 2, "{wrong}");
+    }
 }
 
 #[test]
