@@ -4,6 +4,7 @@ mod common_words;
 mod fold;
 mod known_stems;
 mod language;
+mod scratch;
 mod words;
 
 use std::collections::HashSet;
@@ -14,10 +15,10 @@ use std::sync::Mutex;
 use self::known_stems::KnownStems;
 pub use self::language::Language;
 use self::language::{Apostrophe, Stemmer};
+pub(crate) use self::scratch::Scratch;
+use self::scratch::{MAX_TERM_LEN, put_term, truncate};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The longest term in bytes. Of a longer word the beginning is the term.
-pub(crate) const MAX_TERM_LEN: usize = 255;
 /// Of a word, what is looked at: enough for a term, whatever folding makes of it.
 const MAX_WORD_LEN: usize = 4 * MAX_TERM_LEN;
 /// Raised when the same options begin to give other terms.
@@ -60,28 +61,6 @@ pub struct Token {
     /// How many words precede it, stop words included. Terms at one position are forms of one word.
     pub position: u32,
 }
-
-/// Room for the steps from a word to its terms, of one analyzer.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    /// In one case, with diacritics.
-    cased: String,
-    /// Without diacritics.
-    plain: String,
-    terms: [String; MAX_FORMS],
-    count: usize,
-    stems: KnownStems,
-}
-
-impl Scratch {
-    /// Heap in bytes that is kept from word to word.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.stems.memory_bytes()
-    }
-}
-
-/// The most terms of a word: the stem, the stem of the word without diacritics, that of the word spelled otherwise.
-const MAX_FORMS: usize = 3;
 
 impl Default for Analyzer {
     fn default() -> Self {
@@ -398,18 +377,6 @@ pub(crate) fn has_words(text: &str) -> bool {
 }
 
 /// Adds a term that the word does not have yet.
-fn put_term(terms: &mut [String; MAX_FORMS], count: &mut usize, term: &str) {
-    let term = truncate(term, MAX_TERM_LEN);
-    let (known, free) = terms.split_at_mut(*count);
-    if let Some(next) =
-        free.first_mut().filter(|_| !term.is_empty() && known.iter().all(|other| other != term))
-    {
-        next.clear();
-        next.push_str(term);
-        *count += 1;
-    }
-}
-
 fn without_suffix(word: &str, apostrophe: Apostrophe) -> &str {
     let end = match apostrophe {
         Apostrophe::Keep => None,
@@ -432,11 +399,6 @@ fn check_version(version: u8) -> Result<()> {
         "words were split by version {version} of the analyzer, and this library has version {VERSION}; {what_next}"
     );
     Err(Error::new(kind, message))
-}
-
-/// The beginning of `text` up to `len` bytes, ending with a whole character.
-fn truncate(text: &str, len: usize) -> &str {
-    &text[..text.floor_char_boundary(len)]
 }
 
 #[cfg(test)]
