@@ -8,7 +8,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use benches::{Result, machine, micros, percentile, texts};
-use compact_artifact::{CompactArtifact, DateUnit, Facet, Filter, Order, Query, Record};
+use compact_artifact::{
+    Batch, CompactArtifact, DateUnit, Durability, Facet, Filter, Order, Query, Record, RecordId,
+};
 use serde_json::json;
 
 const ROUNDS: usize = 101;
@@ -45,6 +47,9 @@ fn main() -> Result<()> {
         ("over 1 %", few().facet(Facet::values("tags"))),
         ("over those with a common word", Query::words("small").facet(Facet::values("tags"))),
         ("days by month", all().facet(Facet::dates("day", DateUnit::Month))),
+        ("one of each of 762 tags, of all", all().group_by("tags", 1)),
+        ("one of each tag, of those with a common word", Query::words("small").group_by("tags", 1)),
+        ("hits with two fields", Query::words("small").fields(["day", "tags"])),
         ("117,659 numbers by intervals", all().facet(Facet::histogram("number", 1e7))),
     ];
     for (name, query) in asked {
@@ -61,5 +66,26 @@ fn main() -> Result<()> {
         let [p50, p99] = [50, 99].map(|percent| micros(percentile(&mut times, percent)));
         println!("| {name} | {found} | {p50} | {p99} |");
     }
+    updates(&artifact)
+}
+
+/// Metadata that change: of one record at a time, each in a commit that is not synced, and of many in one commit.
+fn updates(artifact: &CompactArtifact) -> Result<()> {
+    println!("\n| updated | p50 µs | p99 µs |\n|---|---|---|");
+    let mut times = Vec::new();
+    for n in 0..1_000 {
+        let batch =
+            Batch::new().durability(Durability::Buffered).update(RecordId(n * 101), json!({"seen": n}));
+        let begun = Instant::now();
+        artifact.write(batch)?;
+        times.push(begun.elapsed());
+    }
+    let [p50, p99] = [50, 99].map(|percent| micros(percentile(&mut times, percent)));
+    println!("| one record | {p50} | {p99} |");
+    let begun = Instant::now();
+    let filter = Filter::field("number").lt((u32::MAX >> 4) / 100);
+    let updated = artifact.update_where(&filter, json!({"seen": true}))?;
+    let each = begun.elapsed() / u32::try_from(updated.max(1))?;
+    println!("| {updated} records at once, synced: each | {} | |", micros(each));
     Ok(())
 }

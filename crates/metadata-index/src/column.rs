@@ -1,6 +1,7 @@
 //! A field as a column: of each row the places of its values among all values of the field.
 
 use std::ops::{ControlFlow, Range};
+use std::sync::OnceLock;
 
 use row_set::RowSet;
 
@@ -17,7 +18,7 @@ const STEP: usize = 32;
 /// Of each row the places of its values in the order of the values of a field, from 1 on.
 ///
 /// It is made of an index in one pass over the values of the field. It takes 4 bytes a row, and where rows have several values 4 bytes more for each value; and 8
-/// bytes for each number and each point in time that the field has.
+/// bytes for each number and each point in time that the field has; and 4 bytes for each value once they were counted over most rows.
 #[derive(Debug)]
 pub struct Column {
     field: String,
@@ -32,6 +33,8 @@ pub struct Column {
     numbers: (usize, Vec<f64>),
     /// Seconds of points in time, and the place before the first of them.
     seconds: (usize, Vec<i64>),
+    /// What [`count`](Self::count) says of all rows, once that was asked for.
+    counts: OnceLock<(Vec<u32>, u64)>,
 }
 
 impl Column {
@@ -45,6 +48,7 @@ impl Column {
             distinct: 0,
             numbers: (0, Vec::new()),
             seconds: (0, Vec::new()),
+            counts: OnceLock::new(),
         };
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         values::visit(table, field, dates, None, &mut |value| {
@@ -145,19 +149,44 @@ impl Column {
     /// How many rows of a set have each value, of the one at place 1 first; and how many have any.
     #[must_use]
     pub fn count(&self, set: &RowSet) -> (Vec<u32>, u64) {
-        let mut counts = vec![0u32; self.distinct + 1];
-        let mut rows = 0;
-        for row in set {
+        let rows = if self.starts.is_empty() { self.places.len() } else { self.starts.len() - 1 };
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        let count = |rows: &mut dyn Iterator<Item = u32>| {
+            let (mut counts, mut with_any) = (vec![0u32; self.distinct], 0);
+            self.count_rows(rows, &mut |at| counts[at] += 1, &mut || with_any += 1);
+            (counts, with_any)
+        };
+        if set.len() <= rows as usize / 2 {
+            return count(&mut set.iter());
+        }
+        // Of most rows: of all of them, without those that are not in the set.
+        let (mut counts, mut with_any) = self.counts.get_or_init(|| count(&mut (0..rows))).clone();
+        let mut others = RowSet::all_below(rows);
+        others -= set;
+        self.count_rows(&mut others.iter(), &mut |at| counts[at] -= 1, &mut || with_any -= 1);
+        (counts, with_any)
+    }
+
+    /// Calls `value` with every value of some rows, by its place from 0 on, and `with_any` for each row that has one.
+    fn count_rows(
+        &self,
+        rows: &mut dyn Iterator<Item = u32>,
+        value: &mut dyn FnMut(usize),
+        with_any: &mut dyn FnMut(),
+    ) {
+        for row in rows {
             let mut last = 0;
             for &place in self.places(row) {
                 // Below an array of objects a row may have a value twice, alone and in an array: it counts once.
-                counts[place as usize] += u32::from(place != last);
+                if place != last {
+                    value(place as usize - 1);
+                }
                 last = place;
             }
-            rows += u64::from(last != 0);
+            if last != 0 {
+                with_any();
+            }
         }
-        counts.remove(0);
-        (counts, rows)
     }
 
     /// The places of values that are numbers, from 0 on.
@@ -178,9 +207,10 @@ impl Column {
         &self.numbers.1
     }
 
-    /// The periods that the points in time lie in, in their order.
-    pub fn periods(&self, unit: DateUnit) -> impl Iterator<Item = Period> + '_ {
-        self.seconds.1.iter().map(move |&seconds| Period::new(seconds, unit))
+    /// The period that a point in time lies in, by its number among those, from 0 on; periods ascend with it.
+    #[must_use]
+    pub fn period(&self, at: usize, unit: DateUnit) -> Option<Period> {
+        self.seconds.1.get(at).map(|&seconds| Period::new(seconds, unit))
     }
 
     /// Heap, in bytes.
@@ -190,6 +220,7 @@ impl Column {
         (self.places.capacity() + self.starts.capacity()) * size_of::<u32>()
             + (self.numbers.1.capacity() + self.seconds.1.capacity()) * size_of::<u64>()
             + self.landmarks.capacity() * size_of::<FieldValue>()
+            + self.counts.get().map_or(0, |(counts, _)| counts.capacity() * size_of::<u32>())
             + landmarks
     }
 

@@ -44,12 +44,11 @@ pub(super) fn count(state: &State, rows: &[RowSet], facet: &Facet) -> Result<Fac
         FacetKind::Values => most_frequent(state, &counted, facet)?,
         FacetKind::Histogram(width) => intervals(&counted, width),
         FacetKind::Dates(unit) => {
-            let of_each = |counted: &Counted<'_>| {
-                let range = counted.column.date_places();
-                counted.column.periods(unit).zip(counted.counts[range].to_vec()).collect::<Vec<_>>()
+            let of_each = |field: &Counted<'_>| {
+                runs(&field.counts[field.column.date_places()], |at| field.column.period(at, unit))
             };
-            let periods = added_up(counted.iter().flat_map(of_each), Ord::cmp);
-            listed(periods, |period| Some(Value::String(period.to_string())))
+            let periods = added_up(counted.iter().flat_map(of_each).collect(), Ord::cmp);
+            listed(periods, |period| Some(Value::String(period.as_ref()?.to_string())))
         }
     };
     counts.truncate(facet.limit);
@@ -127,29 +126,50 @@ fn united(counted: &[Counted<'_>]) -> Result<Vec<(FieldValue, u64)>> {
 /// Numbers by intervals so wide.
 fn intervals(counted: &[Counted<'_>], width: f64) -> (Vec<FacetCount>, u64) {
     let of_each = |field: &Counted<'_>| {
-        let counts = field.counts[field.column.number_places()].iter();
-        let interval = |number: &f64| (number / width).floor();
-        field.column.numbers().iter().map(interval).zip(counts.copied()).collect::<Vec<_>>()
+        let numbers = field.column.numbers();
+        runs(&field.counts[field.column.number_places()], |at| (numbers[at] / width).floor())
     };
-    let intervals = added_up(counted.iter().flat_map(of_each), f64::total_cmp);
+    let intervals = added_up(counted.iter().flat_map(of_each).collect(), f64::total_cmp);
     listed(intervals, |interval| number(interval * width))
 }
 
-/// Adds up what is counted for the same thing, in the order of things.
+/// Adds up the counts of neighbours that are in the same thing, where things ascend: the ends of runs are searched for, so that most are never looked at.
+fn runs<T: PartialEq>(counts: &[u32], thing: impl Fn(usize) -> T) -> Vec<(T, u64)> {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at < counts.len() {
+        let this = thing(at);
+        let (mut inside, mut step) = (at, 1);
+        while inside + step < counts.len() && thing(inside + step) == this {
+            inside += step;
+            step *= 2;
+        }
+        let mut end = (inside + step).min(counts.len());
+        while inside + 1 < end {
+            let middle = inside.midpoint(end);
+            if thing(middle) == this { inside = middle } else { end = middle }
+        }
+        let count = counts[at..end].iter().map(|&count| u64::from(count)).sum();
+        if count > 0 {
+            runs.push((this, count));
+        }
+        at = end;
+    }
+    runs
+}
+
+/// Adds up what is counted for the same thing in several shards, in the order of things.
 fn added_up<T: PartialEq>(
-    counts: impl Iterator<Item = (T, u32)>,
+    mut counts: Vec<(T, u64)>,
     compare: impl Fn(&T, &T) -> std::cmp::Ordering,
 ) -> Vec<(T, u64)> {
-    let put = |added: &mut Vec<(T, u64)>, thing: T, count: u64| match added.last_mut() {
-        Some((last, sum)) if *last == thing => *sum += count,
-        _ => added.push((thing, count)),
-    };
-    let mut of_each = Vec::new();
-    counts.filter(|(_, count)| *count > 0).for_each(|(thing, count)| put(&mut of_each, thing, count.into()));
-    of_each.sort_by(|a, b| compare(&a.0, &b.0));
-    let mut all = Vec::new();
-    for (thing, count) in of_each {
-        put(&mut all, thing, count);
+    counts.sort_by(|a, b| compare(&a.0, &b.0));
+    let mut all: Vec<(T, u64)> = Vec::with_capacity(counts.len());
+    for (thing, count) in counts {
+        match all.last_mut() {
+            Some((last, sum)) if *last == thing => *sum += count,
+            _ => all.push((thing, count)),
+        }
     }
     all
 }
