@@ -190,7 +190,8 @@ impl CompactArtifact {
         Ok(self.write(Batch::new().delete_key(key))?.deleted > 0)
     }
 
-    /// Deletes all records that the filter lets through, at once. Returns how many.
+    /// Deletes all records that the filter lets through, at once. Returns how many. What other records hold is no reason to fail: a value of another type than the filter compares
+    /// with does not match, and a string that is a date is compared with the dates of a field that has any.
     pub fn delete_where(&self, filter: &Filter) -> Result<u64> {
         Ok(self.write(Batch::new().delete_where(filter.clone()))?.deleted)
     }

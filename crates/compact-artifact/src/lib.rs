@@ -98,6 +98,7 @@ mod trace;
 pub use api::batch::{Batch, Receipt};
 pub use api::caches::{CacheOptions, CacheStats, CacheUse};
 pub use api::changes::{Change, Changes};
+pub use api::compaction::CompactionPolicy;
 pub use api::damage::Damage;
 pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};

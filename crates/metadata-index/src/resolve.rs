@@ -33,8 +33,17 @@ impl ResolvedFilter {
     /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter) as for [`Filter::check`], [`TypeMismatch`](ErrorKind::TypeMismatch) for a comparison
     /// with a type that the field does not have, and those of `types`.
     pub fn new(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
-        let mut comparisons = 0;
-        resolve(filter, 0, &mut comparisons, &mut types).map(Self)
+        let mut resolver = Resolver { comparisons: 0, is_lenient: false, types: &mut types };
+        resolver.resolve(filter, 0).map(Self)
+    }
+
+    /// [`new`](Self::new) of a filter that must not fail because of what somebody put into a field: a comparison with a type that the field does not have
+    /// matches nothing, and a string that is a date is compared with the dates of a field that has any.
+    ///
+    /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter), and those of `types`.
+    pub fn lenient(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
+        let mut resolver = Resolver { comparisons: 0, is_lenient: true, types: &mut types };
+        resolver.resolve(filter, 0).map(Self)
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -52,26 +61,56 @@ impl Filter {
     }
 }
 
-type TypesOf<'a> = &'a mut dyn FnMut(&str) -> Result<Types>;
+struct Resolver<'a> {
+    comparisons: usize,
+    /// Whether a field with values of another type is no error.
+    is_lenient: bool,
+    types: &'a mut dyn FnMut(&str) -> Result<Types>,
+}
 
-fn resolve(filter: &Filter, depth: usize, comparisons: &mut usize, types: TypesOf<'_>) -> Result<Filter> {
-    if depth > MAX_DEPTH {
-        return Err(Error::invalid_filter(format_args!("nested deeper than {MAX_DEPTH}")));
-    }
-    let mut resolve = |filter: &Filter| resolve(filter, depth + 1, comparisons, types);
-    Ok(Filter(match &filter.0 {
-        Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
-        Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
-        Node::Not(filter) => Node::Not(Box::new(resolve(filter)?)),
-        Node::Field(field, condition) => {
-            *comparisons += condition.values().len().max(1);
-            if *comparisons > MAX_COMPARISONS {
-                return Err(Error::invalid_filter(format_args!("more than {MAX_COMPARISONS} comparisons")));
-            }
-            check_condition(field, condition)?;
-            Node::Field(field.clone(), resolve_condition(field, condition, types(field)?)?)
+impl Resolver<'_> {
+    fn resolve(&mut self, filter: &Filter, depth: usize) -> Result<Filter> {
+        if depth > MAX_DEPTH {
+            return Err(Error::invalid_filter(format_args!("nested deeper than {MAX_DEPTH}")));
         }
-    }))
+        let mut resolve = |filter: &Filter| self.resolve(filter, depth + 1);
+        Ok(Filter(match &filter.0 {
+            Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
+            Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
+            Node::Not(filter) => Node::Not(Box::new(resolve(filter)?)),
+            Node::Field(field, condition) => {
+                self.comparisons += condition.values().len().max(1);
+                if self.comparisons > MAX_COMPARISONS {
+                    return Err(Error::invalid_filter(format_args!(
+                        "more than {MAX_COMPARISONS} comparisons"
+                    )));
+                }
+                check_condition(field, condition)?;
+                let found = (self.types)(field)?;
+                let resolved = if self.is_lenient {
+                    resolve_leniently(condition, found)
+                } else {
+                    resolve_condition(field, condition, found)?
+                };
+                Node::Field(field.clone(), resolved)
+            }
+        }))
+    }
+}
+
+/// A condition on a field with any values: strings that are dates mean dates where there are any, and what no value can fulfil matches nothing.
+fn resolve_leniently(condition: &Condition, found: Types) -> Condition {
+    let Condition::Range(bound, FilterValue(Scalar::String(string))) = condition else {
+        return condition.clone();
+    };
+    if !found.contains(Type::Date) {
+        return condition.clone();
+    }
+    match FilterValue::datetime(string) {
+        Ok(date) => Condition::Range(*bound, date),
+        Err(_) if found.contains(Type::String) => condition.clone(),
+        Err(_) => Condition::In(Vec::new()),
+    }
 }
 
 fn check_condition(field: &str, condition: &Condition) -> Result<()> {

@@ -56,6 +56,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("[`Fusion::Normalized`]", "None"),
     ("all of it", "vec![Operation::Search,Operation::Get,Operation::Add]"),
     ("all of them", "QueryKind::ALL.to_vec()"),
+    ("as [`CompactionPolicy`] says", "Some(CompactionPolicy::default())"),
     ("as many as there are processors", "Threads::Processors"),
     ("as the artifact was opened", "None"),
     ("0, not at all", "Duration::ZERO"),

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod caches;
 pub(crate) mod changes;
+pub(crate) mod compaction;
 pub(crate) mod damage;
 pub(crate) mod entry;
 pub(crate) mod error;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::api::compaction::CompactionPolicy;
 use crate::api::error::{Error, Result};
 use crate::api::names::names;
 use crate::api::space::SpaceOptions;
@@ -84,6 +85,7 @@ pub struct Options {
     pub(crate) on_maintenance_error: Option<OnError>,
     pub(crate) busy_timeout: Duration,
     pub(crate) idle_release: Option<Duration>,
+    pub(crate) auto_compact: Option<CompactionPolicy>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) block_cache_bytes: usize,
     pub(crate) result_cache_bytes: usize,
@@ -127,6 +129,7 @@ impl Default for Options {
             on_maintenance_error: None,
             busy_timeout: Duration::ZERO,
             idle_release: None,
+            auto_compact: Some(CompactionPolicy::default()),
             memory_limit: None,
             block_cache_bytes: kept(16 << 20),
             result_cache_bytes: kept(1 << 20),
@@ -209,7 +212,7 @@ impl Options {
         self
     }
 
-    /// Who seals. Default: the thread whose commit makes it due.
+    /// Who seals, deletes what [expired](Self::expires_at), and [compacts](Self::auto_compact). Default: the thread whose commit makes it due.
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenance = maintenance;
         self
@@ -219,6 +222,26 @@ impl Options {
     /// newest one is also in [`Stats::maintenance_error`](crate::Stats::maintenance_error). `call` must not call the artifact. Default: none.
     pub fn on_maintenance_error(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_maintenance_error = Some(OnError(Arc::new(call)));
+        self
+    }
+
+    /// When the space of deleted and replaced records is returned by itself: by whom [`maintenance`](Self::maintenance) says, after a sealing or when nothing is
+    /// committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
+    ///
+    /// ```
+    /// use compact_artifact::{CompactArtifact, CompactionPolicy, Maintenance};
+    ///
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let path = temp.path().join("notes.artifact");
+    /// let artifact = CompactArtifact::options()
+    ///     .maintenance(Maintenance::Background)
+    ///     .auto_compact(CompactionPolicy::new().dead_percent(20).budget(64 << 20))
+    ///     .create(&path)?;
+    /// # artifact.close() }
+    /// ```
+    pub fn auto_compact(mut self, policy: impl Into<Option<CompactionPolicy>>) -> Self {
+        self.auto_compact = policy.into();
         self
     }
 
@@ -449,6 +472,7 @@ impl Options {
                 "option memory_limit: expected at least 8 MiB, found {limit} bytes"
             )));
         }
+        self.auto_compact.map_or(Ok(()), |policy| policy.check())?;
         if self.idle_release.is_some() && self.busy_timeout.is_zero() {
             return Err(Error::invalid(
                 "option idle_release would lose the artifact to others; expected a busy_timeout above 0",

@@ -4,10 +4,21 @@ use block_format::{FileId, RecordId};
 
 use super::core::Engine;
 use super::policy;
+use super::stats::sealed_dead_bytes;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::CompactReport;
 use crate::state::View;
 use crate::trace::{Work, event, figures, span, timed};
+
+/// What is rewritten.
+struct Limits {
+    /// Files with so many percent of dead bytes.
+    percent: u32,
+    /// Files until they have so many bytes together.
+    bytes: u64,
+    /// Heap that building an index may take.
+    build_bytes: usize,
+}
 
 impl Engine {
     /// See [`CompactArtifact::compact`](crate::CompactArtifact::compact).
@@ -27,25 +38,8 @@ impl Engine {
         let mut report =
             CompactReport { bytes_before: before.records.disk_usage().total(), ..CompactReport::default() };
         self.seal_tail(build_bytes.min(policy::build_bytes(&self.options)))?;
-        let mut damage = None;
-        for group in self.segments_to_rewrite() {
-            match self.rewrite_segments(&group) {
-                Ok(dropped) => {
-                    report.segments_rewritten += group.len() as u64;
-                    report.records_dropped += dropped;
-                }
-                Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
-                Err(e) => return Err(e),
-            }
-        }
-        for number in self.shards_to_rewrite() {
-            match self.rewrite_shards(&[number], build_bytes) {
-                Ok(rewritten) => report.shards_rewritten += rewritten,
-                // It stays as it is, and all others are compacted before this is said.
-                Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
-                Err(e) => return Err(e),
-            }
-        }
+        let limits = Limits { percent: policy::MIN_DEAD_PERCENT, bytes: u64::MAX, build_bytes };
+        let damage = self.rewrite_files(&limits, &mut report)?;
         self.precompute_similar(&mut Vec::new())?;
         report.bytes_after = self.state().records.disk_usage().total();
         event!(
@@ -59,8 +53,58 @@ impl Engine {
         damage.map_or(Ok(report), Err)
     }
 
-    /// Sealed shards of which enough can be dropped.
-    fn shards_to_rewrite(&self) -> Vec<u64> {
+    /// Compacts by itself if so many percent of all sealed bytes are dead. Returns whether anything was rewritten. The caller has the maintenance lock.
+    pub(super) fn compact_if_due(&self, at_percent: u32) -> Result<bool> {
+        let Some(policy) = self.options.auto_compact else { return Ok(false) };
+        let state = self.state();
+        let usage = state.records.disk_usage();
+        if !policy::is_share(sealed_dead_bytes(&state), usage.segments + usage.parts, at_percent) {
+            return Ok(false);
+        }
+        let build_bytes = policy::build_bytes(&self.options);
+        // What was deleted since the last sealing can be dropped only then.
+        self.seal_tail(build_bytes)?;
+        let limits = Limits { percent: policy.dead_percent, bytes: policy.budget, build_bytes };
+        let mut report = CompactReport::default();
+        let damage = self.rewrite_files(&limits, &mut report)?;
+        self.precompute_similar(&mut Vec::new())?;
+        event!(INFO, ?report, "compacted by itself");
+        damage.map_or(Ok(report.segments_rewritten + report.shards_rewritten > 0), Err)
+    }
+
+    /// Rewrites segments, then shards. What is damaged stays as it is, and is returned when all others are rewritten.
+    fn rewrite_files(&self, limits: &Limits, report: &mut CompactReport) -> Result<Option<Error>> {
+        let (mut damage, mut left) = (None, limits.bytes);
+        for (len, group) in self.segments_to_rewrite(limits.percent) {
+            if left == 0 {
+                return Ok(damage);
+            }
+            left = left.saturating_sub(len);
+            match self.rewrite_segments(&group) {
+                Ok(dropped) => {
+                    report.segments_rewritten += group.len() as u64;
+                    report.records_dropped += dropped;
+                }
+                Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
+                Err(e) => return Err(e),
+            }
+        }
+        for (len, number) in self.shards_to_rewrite(limits.percent) {
+            if left == 0 {
+                return Ok(damage);
+            }
+            left = left.saturating_sub(len);
+            match self.rewrite_shards(&[number], limits.build_bytes) {
+                Ok(rewritten) => report.shards_rewritten += rewritten,
+                Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Sealed shards of which enough can be dropped, with their length.
+    fn shards_to_rewrite(&self, percent: u32) -> Vec<(u64, u64)> {
         let state = self.state();
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
         let is_worth_it = |view: &&View| {
@@ -68,30 +112,33 @@ impl Engine {
             // Of an index that is damaged nothing can be copied.
             let rows = if droppable.is_empty() { 0 } else { view.shard.len_of(&droppable).unwrap_or(0) };
             let len = rows + view.shard.dropped_len(&state.settings);
-            len > 0 && policy::is_worth_rewriting(len, view.shard.byte_len)
+            policy::is_share(len, view.shard.byte_len, percent)
         };
         let sealed = state.views.iter().filter(|view| view.shard.is_sealed());
-        sealed.filter(is_worth_it).map(|view| view.shard.number).collect()
+        sealed.filter(is_worth_it).map(|view| (view.shard.byte_len, view.shard.number)).collect()
     }
 
-    /// Neighbouring segments of which deleted records take enough bytes, that fit into one together.
-    fn segments_to_rewrite(&self) -> Vec<Vec<FileId>> {
-        let mut groups: Vec<(u64, Vec<FileId>)> = Vec::new();
+    /// Neighbouring segments of which deleted records take enough bytes, that fit into one together, with their length.
+    fn segments_to_rewrite(&self, percent: u32) -> Vec<(u64, Vec<FileId>)> {
+        let mut groups: Vec<(u64, u64, Vec<FileId>)> = Vec::new();
         let mut last_was_taken = false;
         for usage in self.store.snapshot().segment_usage() {
-            let is_taken = usage.dead_len > 0 && policy::is_worth_rewriting(usage.dead_len, usage.len);
+            let is_taken = policy::is_share(usage.dead_len, usage.len, percent);
             let live = usage.live_len();
             if is_taken {
                 match groups.last_mut() {
-                    Some((bytes, files)) if last_was_taken && *bytes + live <= self.options.segment_len => {
+                    Some((len, bytes, files))
+                        if last_was_taken && *bytes + live <= self.options.segment_len =>
+                    {
+                        *len += usage.len;
                         *bytes += live;
                         files.push(usage.file);
                     }
-                    _ => groups.push((live, vec![usage.file])),
+                    _ => groups.push((usage.len, live, vec![usage.file])),
                 }
             }
             last_was_taken = is_taken;
         }
-        groups.into_iter().map(|(_, files)| files).collect()
+        groups.into_iter().map(|(len, _, files)| (len, files)).collect()
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::api::options::Options;
+use crate::api::options::{Maintenance, Options};
 
 /// Neighbouring shards, or segments, of about one size become one when there are so many. 4: each record is rewritten a logarithmic number of times, and a
 /// search visits a logarithmic number of shards.
 pub(super) const FAN_IN: usize = 4;
 /// What is rewritten by compacting has at least this share of deleted bytes, in percent: the files are then at most 1.15 times what is alive, the
 /// partly filled last blocks included.
-pub(super) const MIN_DEAD_PERCENT: u64 = 8;
+pub(super) const MIN_DEAD_PERCENT: u32 = 8;
 /// More rows than this are not put into one shard: building its graph takes minutes, and it is rewritten as a whole.
 pub(super) const MAX_SHARD_ROWS: u64 = 4 << 20;
 /// A smaller tail is left in the log when the artifact is closed: to index so much again takes milliseconds.
@@ -39,9 +39,18 @@ pub(super) const EXPIRED_AT_ONCE: usize = 10_000;
 /// Rows of a shard whose neighbours are found before they are written.
 pub(super) const ROWS_OF_NEIGHBOURS: usize = 1024;
 
-/// Whether `dead` is enough of `whole`, in bytes, to rewrite a file for it.
-pub(super) fn is_worth_rewriting(dead: u64, whole: u64) -> bool {
-    u128::from(dead) * 100 >= u128::from(whole) * u128::from(MIN_DEAD_PERCENT)
+/// Percent of dead bytes from which on a thread in the background does not wait for a quiet time.
+pub(super) const URGENT_DEAD_PERCENT: u32 = 50;
+
+/// Whether `dead` is so many percent of `whole`, in bytes.
+pub(super) fn is_share(dead: u64, whole: u64, percent: u32) -> bool {
+    dead > 0 && u128::from(dead) * 100 >= u128::from(whole) * u128::from(percent)
+}
+
+/// How long nothing was committed before a thread in the background deletes what expired and compacts; `None`: it does not.
+pub(super) fn quiet(options: &Options) -> Option<Duration> {
+    let quiet = options.auto_compact.map(|policy| policy.quiet);
+    quiet.filter(|_| options.maintenance == Maintenance::Background)
 }
 
 /// How often a writer that gives way when it is idle for so long looks whether another one waits.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use block_format::{Edit, Part, RecordId};
+use block_format::{CommitSeq, Edit, Part, RecordId};
 
 use super::core::Engine;
 use super::merge::{Output, Replacement, outputs, shards};
 use super::policy;
 use super::tombstones::{drop_unknown_shards, write_tombstones};
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::options::Maintenance;
 use crate::api::reports::SealReport;
 use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
@@ -30,9 +31,34 @@ impl Engine {
         Ok(SealReport { damage, ..report })
     }
 
-    /// Seals if that is due, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
+    /// Seals if that is due, and then compacts, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
     pub(crate) fn maintain(&self) {
-        let failed = self.seal_if_due().err();
+        self.tell(self.seal_if_due());
+    }
+
+    /// Deletes what expired, and compacts if that is due, when nothing was committed for a while: looked at once, and as long as there is something to rewrite. Errors as of
+    /// [`maintain`](Self::maintain).
+    pub(super) fn maintain_when_quiet(&self, looked_at: &mut Option<CommitSeq>) {
+        let maintain = || {
+            let Some(_permit) = self.permit_if_held() else { return Ok(false) };
+            self.delete_expired()?;
+            if *looked_at == Some(self.state().records.seq()) {
+                return Ok(false);
+            }
+            let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(true) };
+            self.check_current()?;
+            self.compact_if_due(self.options.auto_compact.map_or(0, |policy| policy.dead_percent))
+        };
+        let result = maintain();
+        let is_over = !matches!(result, Ok(true));
+        *looked_at = is_over.then(|| self.state().records.seq());
+        if let Err(e) = result {
+            self.tell(Err(e));
+        }
+    }
+
+    fn tell(&self, result: Result<()>) {
+        let failed = result.err();
         if let (Some(e), Some(call)) = (&failed, &self.options.on_maintenance_error) {
             call.0(e);
         }
@@ -41,15 +67,26 @@ impl Engine {
 
     fn seal_if_due(&self) -> Result<()> {
         let Some(_permit) = self.permit_if_held() else { return Ok(()) };
+        if self.is_sealing_due() {
+            self.delete_expired()?;
+        }
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(()) };
         self.check_current()?;
-        if !self.commit_lock.lock().is_due(policy::seal_at(&self.options)) {
+        if !self.is_sealing_due() {
             return Ok(());
         }
         self.seal_tail(policy::build_bytes(&self.options))?;
         let mut damage = self.merge_alike()?;
-        self.precompute_similar(&mut damage)
+        self.precompute_similar(&mut damage)?;
+        let Some(policy) = self.options.auto_compact else { return Ok(()) };
+        let is_inline = self.options.maintenance == Maintenance::Inline;
+        let urgent = policy::URGENT_DEAD_PERCENT.max(policy.dead_percent);
+        self.compact_if_due(if is_inline { policy.dead_percent } else { urgent }).map(drop)
+    }
+
+    fn is_sealing_due(&self) -> bool {
+        self.commit_lock.lock().is_due(policy::seal_at(&self.options))
     }
 
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {

@@ -104,8 +104,14 @@ fn stats_of(state: &State) -> Stats {
 
 /// Bytes of deleted records, and the share of dead rows of each sealed index.
 fn dead_bytes(state: &State) -> u64 {
-    let files = state.records.segment_usage().into_iter().chain(state.records.log_usage());
-    let records = files.fold(0u64, |sum, usage| sum.saturating_add(usage.dead_len));
+    let logs = state.records.log_usage();
+    logs.into_iter().fold(sealed_dead_bytes(state), |sum, usage| sum.saturating_add(usage.dead_len))
+}
+
+/// The same, of what is sealed.
+pub(super) fn sealed_dead_bytes(state: &State) -> u64 {
+    let segments = state.records.segment_usage();
+    let records = segments.into_iter().fold(0u64, |sum, usage| sum.saturating_add(usage.dead_len));
     let of_shard = |view: &View| {
         let rows = u128::from(view.shard.rows.max(1));
         let dead = u128::from(view.shard.byte_len) * u128::from(view.dead.len()).min(rows) / rows;

@@ -1,14 +1,15 @@
-//! The thread that seals when it is woken, and gives way to other writers.
+//! The thread that seals when it is woken, compacts when it is quiet, and gives way to other writers.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::core::Engine;
 use super::policy;
 use crate::api::error::{Error, Result};
 use crate::api::options::Maintenance;
 
-/// A thread that seals when it is woken, and gives way to other writers.
+/// A thread that seals when it is woken, compacts when it is quiet, and gives way to other writers.
 #[derive(Debug)]
 pub(crate) struct Worker {
     engine: Arc<Engine>,
@@ -26,12 +27,23 @@ impl Worker {
     fn start(engine: &Arc<Engine>) -> Result<Self> {
         let theirs = engine.clone();
         let work = move || {
-            let interval = theirs.options.idle_release.map(policy::look_for_others_every);
+            let quiet = policy::quiet(&theirs.options);
+            let to_others = theirs.options.idle_release.map(policy::look_for_others_every);
+            let interval = quiet.into_iter().chain(to_others).min();
+            let mut looked_at = None;
+            let mut last = (theirs.state().records.seq(), Instant::now());
             while let Some(is_woken) = theirs.signal.wait(interval) {
-                if is_woken {
+                if is_woken && theirs.options.maintenance == Maintenance::Background {
                     theirs.maintain();
                 }
                 theirs.release_if_idle();
+                let now = theirs.state().records.seq();
+                if now != last.0 {
+                    last = (now, Instant::now());
+                } else if quiet.is_some_and(|quiet| last.1.elapsed() >= quiet) {
+                    theirs.maintain_when_quiet(&mut looked_at);
+                    last = (theirs.state().records.seq(), Instant::now());
+                }
             }
         };
         let thread = std::thread::Builder::new().name("compact-artifact".to_owned()).spawn(work);

@@ -118,13 +118,19 @@ impl State {
 
     /// The rows of each shard that a filter lets through and that are still there.
     pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RowSet>> {
-        let filter = ResolvedFilter::new(filter, |field| {
-            let mut types = self.views.iter().map(|view| view.shard.filters.types(field));
-            types.try_fold(Types::default(), |all, types| Ok(all | types?))
-        })?;
+        self.matches_resolved(&ResolvedFilter::new(filter, |field| self.types(field))?)
+    }
+
+    /// The types of the values of a field.
+    pub(crate) fn types(&self, field: &str) -> metadata_index::Result<Types> {
+        let mut types = self.views.iter().map(|view| view.shard.filters.types(field));
+        types.try_fold(Types::default(), |all, types| Ok(all | types?))
+    }
+
+    fn matches_resolved(&self, filter: &ResolvedFilter) -> Result<Vec<RowSet>> {
         let matches = |view: &View| {
             let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
-            let mut rows = view.shard.filters.search(&filter, view.shard.rows, metadata_of)?;
+            let mut rows = view.shard.filters.search(filter, view.shard.rows, metadata_of)?;
             rows -= view.dead.rows();
             Ok(rows)
         };
@@ -140,13 +146,23 @@ impl State {
 
     /// The records that a filter lets through, in the order of their ids.
     pub(crate) fn ids_where(&self, filter: &Filter) -> Result<Vec<RecordId>> {
+        Ok(self.ids(self.matches(filter)?))
+    }
+
+    /// [`ids_where`](Self::ids_where), where values of other types than the filter has are no error.
+    pub(crate) fn ids_where_leniently(&self, filter: &Filter) -> Result<Vec<RecordId>> {
+        let filter = ResolvedFilter::lenient(filter, |field| self.types(field))?;
+        Ok(self.ids(self.matches_resolved(&filter)?))
+    }
+
+    fn ids(&self, rows: Vec<RowSet>) -> Vec<RecordId> {
         let mut ids = Vec::new();
-        for (view, rows) in self.views.iter().zip(self.matches(filter)?) {
+        for (view, rows) in self.views.iter().zip(rows) {
             let table = view.shard.ids();
             ids.extend(rows.iter().filter_map(|row| table.id_of(row)));
         }
         ids.sort_unstable();
-        Ok(ids)
+        ids
     }
 
     pub(crate) fn entry(&self, id: RecordId) -> Result<Option<Entry>> {

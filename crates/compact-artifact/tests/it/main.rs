@@ -68,6 +68,8 @@ mod order;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Space that comes back by itself.
+mod policy;
 /// Calls that are awaited.
 mod requests;
 /// Processes that write by turns.

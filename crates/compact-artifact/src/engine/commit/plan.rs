@@ -132,7 +132,7 @@ impl<'a> Draft<'a> {
             }
             PreparedChange::DeleteKey(key) => self.delete_key(key),
             PreparedChange::DeleteWhere(filter) => {
-                self.deletes.extend(self.state.ids_where(&filter)?.iter().map(|id| id.0));
+                self.deletes.extend(self.state.ids_where_leniently(&filter)?.iter().map(|id| id.0));
                 Ok(())
             }
             PreparedChange::Update { target, patch } => self.update(&target, &patch),

@@ -1,0 +1,223 @@
+//! Space that comes back by itself, and deletes that do not fail because of what other records hold.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use compact_artifact::{
+    CompactArtifact, CompactionPolicy, Durability, ErrorKind, Filter, FilterValue, Maintenance, Options,
+    Record,
+};
+use serde_json::json;
+
+const SEGMENT: u64 = 64 << 10;
+
+fn options() -> Options {
+    Options::new().segment_len(SEGMENT).durability(Durability::Buffered)
+}
+
+fn disk(path: &Path) -> u64 {
+    let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().metadata());
+    files.map(|file| file.map_or(0, |file| file.len())).sum()
+}
+
+/// A text that does not compress well.
+fn text(seed: u64) -> String {
+    let mut random = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (0..40).fold(String::new(), |text, _| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        text + &format!("{:x} ", random >> 40)
+    })
+}
+
+const KEYS: u64 = 400;
+
+/// Replaces the same records again and again. Returns the most bytes on disk after a commit, and what is alive.
+fn churn(options: Options, path: &Path, rounds: u64) -> (u64, u64) {
+    let artifact = options.create(path).unwrap();
+    let mut most = 0;
+    for round in 0..rounds {
+        for i in 0..KEYS / 8 {
+            // Some records are replaced often, others seldom.
+            let key = (round * 7 + i * if i % 3 == 0 { 1 } else { 8 }) % KEYS;
+            artifact.upsert(Record::text(text(round << 32 | i)).key(key.to_string())).unwrap();
+        }
+        most = most.max(disk(path));
+    }
+    artifact.close().unwrap();
+    let artifact = CompactArtifact::open(path).unwrap();
+    artifact.compact(64 << 20).unwrap();
+    (most, disk(path))
+}
+
+#[test]
+fn the_disk_stays_bounded_under_endless_upserts_unless_that_is_turned_off() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    let (most, alive) = churn(options(), &at("inline"), 100);
+    println!("inline: {most} bytes at the most, {alive} are alive");
+    // The bound that `CompactionPolicy` states.
+    assert!(most <= alive * 3 / 2 + 3 * SEGMENT, "{most}, {alive}");
+    let (most, alive) = churn(options().maintenance(Maintenance::Background), &at("background"), 100);
+    println!("background: {most} bytes at the most, {alive} are alive");
+    assert!(most <= alive * 3 + 6 * SEGMENT, "{most}, {alive}");
+    let off = options().auto_compact(None);
+    let (without, alive) = churn(off, &at("off"), 100);
+    println!("off: {without} bytes at the most, {alive} are alive");
+    assert!(without > alive * 2 + 3 * SEGMENT, "{without}, {alive}");
+}
+
+/// 1,000 records of which 700 are deleted.
+fn mostly_dead(options: Options, path: &Path) -> CompactArtifact {
+    let artifact = options.create(path).unwrap();
+    artifact.add_batch((0..1_000).map(|i| Record::text(text(i)).metadata(json!({"i": i})))).unwrap();
+    artifact.seal().unwrap();
+    artifact.delete_where(&Filter::field("i").lt(700)).unwrap();
+    artifact
+}
+
+fn becomes(artifact: &CompactArtifact, wanted: impl Fn(&CompactArtifact) -> bool) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) {
+        if wanted(artifact) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn a_thread_in_the_background_compacts_when_it_is_quiet_and_nobody_does_with_manual() {
+    let temp = tempfile::tempdir().unwrap();
+    let policy = CompactionPolicy::new().quiet(Duration::from_millis(30));
+    let background = options().maintenance(Maintenance::Background).auto_compact(policy);
+    let artifact = mostly_dead(background.clone(), &temp.path().join("b"));
+    assert!(becomes(&artifact, |artifact| artifact.stats().dead_bytes * 10 < artifact.stats().disk_bytes));
+    assert_eq!(artifact.len(), 300);
+    for (name, options) in [
+        ("manual", background.clone().maintenance(Maintenance::Manual)),
+        ("none", background.clone().auto_compact(None)),
+        ("share", background.clone().auto_compact(policy.dead_percent(90))),
+        ("patient", background.auto_compact(policy.quiet(Duration::from_secs(3_600)))),
+    ] {
+        let artifact = mostly_dead(options, &temp.path().join(name));
+        std::thread::sleep(Duration::from_millis(150));
+        assert!(artifact.stats().dead_bytes * 3 > artifact.stats().disk_bytes, "{name}");
+    }
+}
+
+#[test]
+fn a_run_rewrites_as_many_bytes_as_its_budget_says() {
+    let temp = tempfile::tempdir().unwrap();
+    let big = options().maintenance(Maintenance::Background).segment_len(8 << 20);
+    let policy = CompactionPolicy::new().quiet(Duration::from_millis(300)).budget(1 << 20);
+    let artifact = big.auto_compact(policy).create(temp.path().join("a")).unwrap();
+    let blob = |i: u64| {
+        Record::blob((0..20).map(|part| text(part * 10_000 + i)).collect::<String>().into_bytes())
+            .metadata(json!({"i": i}))
+    };
+    for part in 0..4 {
+        artifact.add_batch((0..400).map(|i| blob(part * 400 + i))).unwrap();
+        artifact.seal().unwrap();
+    }
+    artifact.compact(64 << 20).unwrap();
+    let before = artifact.stats().dead_bytes;
+    artifact.delete_where(&Filter::field("i").gte(0)).unwrap();
+    assert!(artifact.stats().dead_bytes > before);
+    assert!(becomes(&artifact, |artifact| artifact.stats().segments == 0), "{:?}", artifact.stats());
+}
+
+#[test]
+fn limits_of_the_policy_are_said() {
+    let temp = tempfile::tempdir().unwrap();
+    let policy = CompactionPolicy::new;
+    for wrong in [
+        policy().dead_percent(4),
+        policy().dead_percent(91),
+        policy().budget(1_000),
+        policy().quiet(Duration::from_millis(9)),
+    ] {
+        let error = Options::new().auto_compact(wrong).create(temp.path().join("a")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains("auto_compact"), "{error}");
+    }
+}
+
+#[test]
+fn what_expires_is_deleted_in_the_background() {
+    let temp = tempfile::tempdir().unwrap();
+    let clock = Arc::new(AtomicU64::new(0));
+    let theirs = clock.clone();
+    let artifact = options()
+        .maintenance(Maintenance::Background)
+        .auto_compact(CompactionPolicy::new().quiet(Duration::from_millis(20)))
+        .expires_at("until")
+        .clock(move || UNIX_EPOCH + Duration::from_secs(theirs.load(Ordering::Relaxed)))
+        .create(temp.path().join("a"))
+        .unwrap();
+    artifact.add(Record::text("a").metadata(json!({"until": "1970-01-01T00:01:00Z"}))).unwrap();
+    artifact.add(Record::text("b")).unwrap();
+    let commit = artifact.snapshot().seq();
+    std::thread::sleep(Duration::from_millis(80));
+    assert_eq!((artifact.len(), artifact.snapshot().seq()), (2, commit));
+    clock.store(60, Ordering::Relaxed);
+    assert_eq!(artifact.len(), 1);
+    assert!(becomes(&artifact, |artifact| artifact.snapshot().seq() > commit));
+    clock.store(0, Ordering::Relaxed);
+    assert_eq!(artifact.len(), 1);
+}
+
+#[test]
+fn deletes_by_filter_do_not_fail_because_of_what_other_records_hold() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    let values = [
+        json!("2026-01-01"),
+        json!("2026-06-01T12:00:00Z"),
+        json!("soon"),
+        json!(7),
+        json!(true),
+        json!(null),
+        json!(["2026-01-02", "never"]),
+    ];
+    let fill = || {
+        for value in &values {
+            artifact.add(Record::text("x").metadata(json!({"at": value, "text": "plain", "n": 1}))).unwrap();
+        }
+    };
+    let at = || Filter::field("at");
+    let date = |date: &str| FilterValue::datetime(date).unwrap();
+    let cases: Vec<(Filter, u64, bool)> = vec![
+        // Strings beside dates: a string that is a date means one, others are compared as text.
+        (at().lt("2026-02-01"), 2, true),
+        (at().lt(date("2026-02-01")), 2, false),
+        (at().gte("2026-02-01"), 1, true),
+        (at().gte("soon"), 1, false),
+        // Types that a field does not have.
+        (Filter::field("text").lt(date("2026-02-01")), 0, true),
+        (Filter::field("text").gte(3), 0, true),
+        (Filter::field("n").eq("one"), 0, true),
+        (Filter::field("n").lt("2026-01-01"), 0, true),
+        (Filter::field("nobody").lt(date("2026-02-01")), 0, false),
+        (Filter::field("n").eq(1).and(Filter::field("text").gte(3)), 0, true),
+        (Filter::field("n").eq(1), 7, false),
+    ];
+    for (filter, expected, is_error_of_count) in cases {
+        fill();
+        let counted = artifact.count(&filter).map_err(|e| e.kind());
+        assert_eq!(counted.is_err(), is_error_of_count, "{filter:?}");
+        assert_eq!(artifact.delete_where(&filter).unwrap(), expected, "{filter:?}");
+        artifact.delete_where(&Filter::field("n").eq(1)).unwrap();
+        assert!(artifact.is_empty());
+    }
+    // A field that has dates only is not compared with other strings.
+    artifact.add(Record::text("x").metadata(json!({"at": "2026-01-01"}))).unwrap();
+    assert_eq!(artifact.delete_where(&at().gte("a word")).unwrap(), 0);
+    assert_eq!(artifact.delete_where(&at().lt("2026-01-02")).unwrap(), 1);
+    let unbounded = Filter::field("n").gte(f64::NAN);
+    assert_eq!(artifact.delete_where(&unbounded).unwrap_err().kind(), ErrorKind::InvalidFilter);
+}
