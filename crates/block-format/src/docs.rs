@@ -146,6 +146,10 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
         ("auto_seal", yes(options.auto_seal)),
         ("cache_bytes", format!("{}, none.", options.cache_bytes)),
         ("busy_timeout", format!("{}, not at all.", options.busy_timeout.as_secs())),
+        (
+            "observer",
+            options.observer.as_ref().map_or("none.".to_owned(), |observer| format!("{observer:?}.")),
+        ),
         ("seed", options.seed.map_or("random.".to_owned(), |seed| format!("{seed}."))),
         (
             "threads",

@@ -35,7 +35,9 @@ pub struct PerformanceBenchmark {
 }
 
 /// A call of the caller's.
-struct Progress(Box<dyn FnMut(&str, usize, usize)>);
+struct Progress(Box<Tell>);
+
+type Tell = dyn FnMut(&str, usize, usize);
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,7 +18,7 @@ dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}.big{display:flex;flex-w
 .axis{position:relative;height:1.4rem;font-size:.75rem;color:var(--soft)}.axis b{position:absolute;transform:translateX(-50%);font-weight:400;white-space:nowrap}.axis b.first{transform:none}.axis b.last{transform:translateX(-100%)}\
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.875rem;color:var(--soft);margin:.5rem 0;padding:0;list-style:none}.legend i{display:inline-block;width:1.1rem;height:.7rem;border-radius:2px;margin-right:.35rem;vertical-align:-1px}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;width:100%}td,th{padding:.25rem .6rem .25rem 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\
-td:first-child,th:first-child{text-align:left;white-space:normal;min-width:9rem}.better{color:var(--good)}.worse{color:var(--bad)}.warn{border-left:3px solid var(--bad);padding-left:.6rem}";
+td:first-child,th:first-child{text-align:left;white-space:normal;min-width:9rem}td.name{white-space:pre-wrap}.better{color:var(--good)}.worse{color:var(--bad)}.warn{border-left:3px solid var(--bad);padding-left:.6rem}";
 
 impl Report {
     /// One page with all of it.
@@ -41,9 +41,6 @@ fn page(report: &Report, old: Option<&Report>) -> String {
     setting(&mut page, report);
     summary(&mut page, report, old);
     legend(&mut page, report, old.is_some());
-    if let Some(old) = old {
-        comparison(&mut page, &report.compare(old));
-    }
     throughput(&mut page, "Searches a second", Operation::Search, report, old);
     latencies(
         &mut page,
@@ -64,6 +61,10 @@ fn page(report: &Report, old: Option<&Report>) -> String {
     throughput(&mut page, "Records added a second, each batch on disk", Operation::Add, report, old);
     latencies(&mut page, "Time of a batch", &|run| run.operation == Operation::Add, report, old);
     recall(&mut page, report, old);
+    figures(&mut page, report, old);
+    if let Some(old) = old {
+        comparison(&mut page, &report.compare(old));
+    }
     table(&mut page, report);
     page.text("</body></html>\n");
     page.0
@@ -106,15 +107,27 @@ fn summary(page: &mut Page, report: &Report, old: Option<&Report>) {
         big("max_throughput, searches", text(report.max_throughput), old.map(|old| text(old.max_throughput)));
         big("p95_latency", seconds(report.p95_latency), old.map(|old| seconds(old.p95_latency)));
     }
-    for figure in &report.figures {
-        let before = old.and_then(|old| old.figures.iter().find(|other| other.name == figure.name));
-        let before = before.map(|before| before.unit.display(before.value));
-        big(&escaped(figure.name.trim()), figure.unit.display(figure.value), before);
-    }
     page.text("</div>");
     for skipped in &report.skipped {
         page.put(format_args!("<p class=\"soft\">Not measured: {}.</p>", escaped(skipped)));
     }
+}
+
+/// Numbers of whoever measured more.
+fn figures(page: &mut Page, report: &Report, old: Option<&Report>) {
+    if report.figures.is_empty() {
+        return;
+    }
+    page.text("<h2>More figures</h2><div class=\"scroll\"><table>");
+    for figure in &report.figures {
+        let before = old.and_then(|old| old.figures.iter().find(|other| other.name == figure.name));
+        let before = before.map_or(String::new(), |before| {
+            format!("<span class=\"soft\">was {}</span> ", before.unit.display(before.value))
+        });
+        let (name, value) = (escaped(&figure.name), figure.unit.display(figure.value));
+        page.put(format_args!("<tr><td class=\"name\">{name}</td><td>{before}{value}</td></tr>"));
+    }
+    page.text("</table></div>");
 }
 
 fn legend(page: &mut Page, report: &Report, has_old: bool) {
@@ -122,7 +135,7 @@ fn legend(page: &mut Page, report: &Report, has_old: bool) {
     let mut item = |color: &str, text: &str| {
         page.put(format_args!("<li><i style=\"background:var(--{color})\"></i>{text}</li>"));
     };
-    item("bar", "throughput; of times, p50 to p95");
+    item("bar", "throughput; of times, p50 to p95 (the numbers beside: p50 · p95 · p99)");
     item("tail", "p95 to p99");
     if report.runs.iter().any(|run| run.service.is_some()) {
         item("good", "the call alone, without the wait of an open loop");
@@ -261,7 +274,9 @@ fn table(page: &mut Page, report: &Report) {
         cells.push(run.cost.processors.map_or_else(String::new, |processors| format!("{processors:.2}")));
         cells.extend([length(run.cost.resident_bytes), length(run.cost.written_bytes), run.written()]);
         page.text("<tr>");
-        cells.iter().for_each(|cell| page.put(format_args!("<td>{cell}</td>")));
+        for cell in cells {
+            page.put(format_args!("<td>{cell}</td>"));
+        }
         page.text("</tr>");
     }
     page.text("</table></div>");

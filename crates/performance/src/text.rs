@@ -42,7 +42,8 @@ impl fmt::Display for Report {
 }
 
 fn row(cells: &[String]) -> String {
-    cells.iter().map(|cell| format!(" {cell:>9}")).collect()
+    let cells: Vec<String> = cells.iter().map(|cell| format!(" {cell:>9}")).collect();
+    cells.concat()
 }
 
 impl Run {

@@ -51,7 +51,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("1, 2, 4 and so on, up to what the machine runs at once", "client_counts()"),
     ("2 seconds", "Duration::from_secs(2)"),
     ("500 milliseconds", "Duration::from_millis(500)"),
-    ("60 seconds", "Duration::from_secs(60)"),
+    ("a minute", "Duration::from_mins(1)"),
     ("English", "LanguageOption::Unset"),
     ("[`Fusion::Normalized`]", "None"),
     ("all of it", "vec![Operation::Search,Operation::Get,Operation::Add]"),

@@ -150,10 +150,10 @@ pub struct ReleasedMemory {
 impl<'a> MemoryAnalyzer<'a> {
     /// An analyzer of an open artifact. Nothing happens until it is asked.
     pub fn new(artifact: &'a CompactArtifact) -> Self {
-        Self { artifact, max_age: Duration::from_secs(60), budget: None }
+        Self { artifact, max_age: Duration::from_mins(1), budget: None }
     }
 
-    /// How long a snapshot may be held, and a record wait in a batch writer, before it counts as a leak. Default: 60 seconds.
+    /// How long a snapshot may be held, and a record wait in a batch writer, before it counts as a leak. Default: a minute.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self

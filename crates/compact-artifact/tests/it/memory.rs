@@ -23,7 +23,7 @@ fn record(i: usize) -> Record {
     let text = format!("note {i} about number {} and {} {}", i * 7, i * i, "and this and that ".repeat(20));
     Record::text(text)
         .key(format!("key {i}"))
-        .metadata(json!({ "n": i, "even": i % 2 == 0 }))
+        .metadata(json!({ "n": i, "even": i.is_multiple_of(2) }))
         .embedding("v", vector)
 }
 

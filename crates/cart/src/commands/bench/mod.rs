@@ -80,7 +80,7 @@ pub(crate) struct Args {
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if time <= Duration::from_secs(3600) => Ok(time),
+        Ok(time) if time <= Duration::from_hours(1) => Ok(time),
         _ => Err("expected 0 to 3600 seconds".to_owned()),
     }
 }
