@@ -183,7 +183,7 @@ impl Search<'_> {
         late
     }
 
-    /// What a filter alone lets through, or everything, in the order of ids.
+    /// The first of what a filter alone lets through, or of everything, in the order of ids.
     fn listing(&self) -> Vec<Ranked> {
         let mut ids = Vec::new();
         for (at, view) in self.state.views.iter().enumerate() {
@@ -195,6 +195,11 @@ impl Search<'_> {
                     ids.extend(live.map(|(_, id)| id));
                 }
             }
+        }
+        let depth = self.query.depth();
+        if depth < ids.len() {
+            ids.select_nth_unstable(depth);
+            ids.truncate(depth);
         }
         ids.sort_unstable();
         ids.into_iter().map(Ranked::unscored).collect()
