@@ -1,90 +1,111 @@
-//! The memory of an assistant: facts that are replaced when they change, recalled by likeness, and forgotten when they are old.
+//! The memory of several assistants: processes that write to one artifact by turns, facts that are replaced, what was seen and expires by itself.
 //!
 //! `cargo run --release -p compact-artifact --example agent_memory`
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
+use std::error::Error;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use compact_artifact::{
-    CompactArtifact, Filter, FilterValue, Metric, Query, Record, Result, SpaceOptions, Stats,
+    CompactArtifact, Facet, Filter, FilterValue, Maintenance, Options, Query, Record, StaticEmbedder,
 };
 use serde_json::json;
 
-/// Vectors without a model, so that the example runs anywhere. A real model goes in its place.
-mod embedder;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-use embedder::{DIMENSION, embed};
-
-/// Heap that compacting may take.
-const BUDGET: usize = 16 << 20;
+/// As many processes remember at the same time.
+const AGENTS: usize = 4;
+/// As much each of them sees.
+const SIGHTS: usize = 50;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [path, name] = &args[..] {
+        return agent(Path::new(path), name); // this is one of the other processes
+    }
     let temp = tempfile::tempdir()?;
-    run(temp.path()).map(drop)
+    let program = std::env::current_exe()?;
+    let agent = |path: &Path, name: &str| {
+        let mut command = Command::new(&program);
+        command.arg(path).arg(name);
+        command
+    };
+    run(&temp.path().join("memory.artifact"), agent).map(drop)
 }
 
-/// Remembers, recalls and forgets in a new artifact in `folder`; returns its stats before and after.
-pub(crate) fn run(folder: &Path) -> Result<[Stats; 2]> {
-    let memory = CompactArtifact::options()
-        .space("likeness", SpaceOptions::new(DIMENSION, Metric::Cosine))
-        .create(folder.join("memory.artifact"))?;
+/// What all of them open the memory with: whoever wants to write waits for the others, and lets go of the artifact when it is idle.
+fn options() -> Result<Options> {
+    Ok(CompactArtifact::options()
+        .embedder(Arc::new(StaticEmbedder::built_in()?))
+        .expires_at("until")
+        .maintenance(Maintenance::Background)
+        .busy_timeout(Duration::from_secs(60))
+        .idle_release(Duration::ZERO))
+}
 
-    // What was seen, with the moment that it was seen at. Thousands of such lines gather.
-    let seen = (1..=12_u32).flat_map(|month| (1..=28_u32).map(move |day| (month, day)));
-    memory.add_batch(seen.flat_map(|(month, day)| {
-        let at = format!("2026-{month:02}-{day:02}T09:00:00Z");
-        ["opened the calendar", "asked about the weather", "played some music", "set an alarm"]
-            .map(|what| memory_of("seen", &format!("The user {what} on day {day} of month {month}."), &at))
-    }))?;
+/// One agent: it sees things, which matter for a day or are old already, and learns a fact that all share.
+pub(crate) fn agent(path: &Path, name: &str) -> Result<()> {
+    let memory = options()?.open(path)?;
+    for number in 0..SIGHTS {
+        let (text, until) = match number % 2 {
+            0 => (format!("{name} saw a heron by the river, walk {number}"), SystemTime::now() + DAY),
+            _ => (format!("{name} heard that it would rain, day {number}"), SystemTime::now() - DAY),
+        };
+        let metadata = json!({"agent": name, "kind": "seen", "until": FilterValue::try_from(until)?});
+        memory.add(Record::text(text).metadata(metadata))?;
+    }
+    let fact = Record::text(format!("The user lives in Porto, says {name}.")).key("home");
+    memory.upsert(fact.metadata(json!({"agent": name, "kind": "fact", "sure": false})))?;
+    Ok(memory.close()?)
+}
 
-    // What is known has a key each: what is learned anew takes the place of what was known.
-    let known = |key: &str, text: &str, at: &str| memory.upsert(memory_of("known", text, at).key(key));
-    known("home", "The user lives in Lisbon.", "2026-01-03T10:00:00Z")?;
-    known("pet", "The user has a dog named Rex that likes long walks.", "2026-02-11T18:30:00Z")?;
-    let walks =
-        known("walks", "The user likes long walks by the river with the dog.", "2026-11-02T08:00:00Z")?;
-    known("home", "The user lives in Porto.", "2026-12-01T12:00:00Z")?;
-    if let Some(home) = memory.get_by_key("home")? {
-        println!("home, by its key:              {}", home.text()?);
+/// Lets the agents remember at the same time, then recalls; `agent` makes the command that runs [`agent`]. Returns how much is remembered, and
+/// what was found first.
+pub(crate) fn run(path: &Path, agent: impl Fn(&Path, &str) -> Command) -> Result<(u64, String)> {
+    let memory = options()?.create(path)?;
+    let agents: Vec<_> = (1..=AGENTS)
+        .map(|number| agent(path, &format!("agent {number}")).spawn())
+        .collect::<std::io::Result<_>>()?;
+    let mut last = memory.snapshot().seq();
+    for mut agent in agents {
+        if !agent.wait()?.success() {
+            return Err("an agent failed".into());
+        }
+        memory.refresh()?;
+        if let Some(changes) = memory.changes_since(last)? {
+            println!(
+                "{} memories came, {} took the place of others",
+                changes.added.len(),
+                changes.replaced.len()
+            );
+            last = changes.commit;
+        }
     }
 
-    // Recall by a question, and by likeness to a memory.
-    let question = "long walks with a dog";
-    let query = Query::words(question).and_vector("likeness", embed(question)).k(2).fetch(true);
-    show(&memory, "about walks with a dog:", &query)?;
-    show(&memory, "like the one of walks:", &Query::similar_to("likeness", walks).k(2).fetch(true))?;
+    // A fact is changed in part: its id, text and embedding stay.
+    memory.update_key("home", json!({"sure": true}))?;
 
-    // Forget what was seen before October; what is known stays.
+    // Recall by meaning, among what is not over.
+    let query = Query::text("water birds").filter(Filter::field("kind").eq("seen")).k(1).fetch(true);
+    let found = memory.search(&query.facet(Facet::values("agent")))?;
+    let first = found
+        .hits
+        .first()
+        .and_then(|hit| hit.record.as_ref())
+        .ok_or("nothing was found")?
+        .text()?
+        .into_owned();
+    println!("remembered: {}; found first: {first}", memory.len());
+
+    // What is over is deleted on the disk as well, at the next chance or now.
     memory.seal()?;
-    let old = Filter::field("at").lt(FilterValue::datetime("2026-10-01T00:00:00Z")?);
-    let forgotten = memory.delete_where(&old.and(Filter::field("kind").eq("seen")))?;
-    println!("forgot {forgotten} memories; they are not found from now on");
-
-    // Their space is still taken, until it is asked back.
-    let before = memory.stats();
-    memory.compact(BUDGET)?;
-    let after = memory.stats();
-    for (when, stats) in [("before compacting", &before), ("after it", &after)] {
-        println!(
-            "{when}: {} records, {} deleted ones, {} KB on disk",
-            stats.records,
-            stats.deleted,
-            stats.disk_bytes / 1000
-        );
-    }
+    let stats = memory.stats();
+    println!("{} records, {} bytes on disk", stats.records, stats.disk_bytes);
+    let len = memory.len();
     memory.close()?;
-    Ok([before, after])
-}
-
-/// A memory of something at a moment.
-fn memory_of(kind: &str, text: &str, at: &str) -> Record {
-    Record::text(text).metadata(json!({"kind": kind, "at": at})).embedding("likeness", embed(text))
-}
-
-fn show(memory: &CompactArtifact, title: &str, query: &Query) -> Result<()> {
-    for hit in memory.search(query)?.hits {
-        let Some(record) = &hit.record else { continue };
-        println!("{title:24} {:.3}  {}", hit.score, record.text()?);
-    }
-    Ok(())
+    Ok((len, first))
 }
