@@ -108,7 +108,7 @@ impl Snapshot {
             move |id| state.hidden > 0 && state.locate(id).is_none()
         };
         self.state.records.records_from(id).filter_map(move |record| {
-            let _as_long_as_the_iterator = &pin;
+            let _ = &pin; // held as long as the iterator
             match record.map_err(Error::from) {
                 Ok(record) if is_hidden(record.id()) => None,
                 Ok(record) => match record::decode(record) {

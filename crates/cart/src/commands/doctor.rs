@@ -1,16 +1,20 @@
 //! `cart doctor`: is an artifact sound, and is there something to do for it?
 
-use compact_artifact::{CompactArtifact, RecoveryReport, Stats, VerifyLevel};
+use compact_artifact::{
+    Bottleneck, CompactArtifact, Filter, LatencyAnalyzer, Query, RecordId, RecoveryReport, Stats, VerifyLevel,
+};
 use serde::Serialize;
 use serde_json::json;
 
 use super::At;
+use super::formats::SNIPPET;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Progress, bytes, count, one_line, sentences, several};
 
 const LONG: &str = "\
 Look an artifact over: whether every byte is the one that was written, what a crash left, what is deleted but still takes space, what searches have to go \
-through, and what to do about each. Reads only, beside a writer or not.
+through, and what to do about each. Then it searches, for what --query says or for the beginnings of some of its texts, and says what takes more than a twentieth \
+of the time. Reads only, beside a writer or not.
 
 The exit code is 0 if the artifact is sound, whatever there is to do, and 4 with damage.";
 
@@ -20,6 +24,9 @@ The exit code is 0 if the artifact is sound, whatever there is to do, and 4 with
 pub(crate) struct Args {
     #[command(flatten)]
     at: At,
+    /// A text to search for, once or several times; what takes the time of such searches is said
+    #[arg(long, value_name = "TEXT")]
+    query: Vec<String>,
 }
 
 /// Something that was found, and what to do about it.
@@ -48,7 +55,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         findings.push(Finding { found, advice: "the next command that writes clears them".to_owned() });
     }
     // Damage that keeps it from being opened is among what was found already.
-    let mut stats = None;
+    let (mut stats, mut searches) = (None, None);
     match CompactArtifact::open_read_only(&args.at.path) {
         Ok(artifact) => {
             let found = artifact.stats();
@@ -56,6 +63,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             findings.extend(to_do(&found, &path));
             findings.extend(model(&artifact));
             stats = Some(found);
+            searches = Some(searches_of(&artifact, &args.query)?);
         }
         Err(e) => {
             damaged = damaged.max(1);
@@ -67,9 +75,14 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         }
     }
     if output.is_json() {
-        output.json(&json!({ "sound": damaged == 0, "findings": findings, "stats": stats }))?;
+        output.json(
+            &json!({ "sound": damaged == 0, "findings": findings, "stats": stats, "searches": searches }),
+        )?;
     } else {
         write(&findings, stats.as_ref(), output)?;
+        if let Some(searches) = searches.filter(|searches| searches.count > 0) {
+            searches.write(output)?;
+        }
         let sound = if damaged == 0 { "sound" } else { "damaged" };
         let (files, blocks) = (several(report.files, "file"), several(report.blocks, "block"));
         output.line(format_args!("{sound}: every byte of {files} read, {blocks} decoded"))?;
@@ -100,6 +113,55 @@ fn write(findings: &[Finding], stats: Option<&Stats>, output: &mut Output) -> Re
         output.line(format_args!("there is nothing to do"))?;
     }
     Ok(())
+}
+
+/// Searches are made of the beginnings of so many texts, of so many words each.
+const SEARCHES: u64 = 32;
+const WORDS: usize = 4;
+
+/// Searches that were made, and what took their time.
+#[derive(Debug, Serialize)]
+struct Searches {
+    count: usize,
+    bottlenecks: Vec<Bottleneck>,
+}
+
+/// Searches for these texts, or for the beginnings of some of the artifact's.
+fn searches_of(artifact: &CompactArtifact, texts: &[String]) -> Result<Searches> {
+    let snapshot = artifact.snapshot();
+    let mut texts = texts.to_vec();
+    if texts.is_empty() && !snapshot.is_empty() {
+        // About as far from each other as the ids are.
+        let end = snapshot.ids_where(&Filter::all([]))?.last().map_or(0, |id| id.0);
+        for at in 0..SEARCHES {
+            let Some(entry) = snapshot.records_from(RecordId(end / SEARCHES * at)).next() else { break };
+            if let Ok(text) = entry.and_then(|entry| entry.text().map(String::from)) {
+                texts.push(text.split_whitespace().take(WORDS).collect::<Vec<_>>().join(" "));
+            }
+        }
+        texts.dedup();
+    }
+    let analyzer = LatencyAnalyzer::new();
+    let mut count = 0;
+    for text in texts {
+        let query = if artifact.is_model_at_hand() { Query::text(&text) } else { Query::words(&text) };
+        // What is damaged was said.
+        count += usize::from(analyzer.trace(|| snapshot.search(&query.snippet(SNIPPET))).is_ok());
+    }
+    Ok(Searches { count, bottlenecks: analyzer.identify_bottlenecks() })
+}
+
+impl Searches {
+    fn write(&self, output: &mut Output) -> Result<()> {
+        let searches = several(self.count as u64, "search");
+        if self.bottlenecks.is_empty() {
+            return output.line(format_args!("{searches}: nothing holds them up"));
+        }
+        output.line(format_args!("{searches}, and what took their time:"))?;
+        self.bottlenecks
+            .iter()
+            .try_for_each(|one| output.line(format_args!("- {}", one_line(&one.to_string()))))
+    }
 }
 
 /// What opening had to set right.

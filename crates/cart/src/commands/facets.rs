@@ -16,6 +16,18 @@ pub(super) fn sort_key(text: &str) -> std::result::Result<(String, Order), Strin
     if field.is_empty() { Err("expected a field".to_owned()) } else { Ok((field.to_owned(), order)) }
 }
 
+/// `path` or `path:2`.
+pub(super) fn group(text: &str) -> std::result::Result<(String, usize), String> {
+    let (field, most) = match text.rsplit_once(':') {
+        Some((field, most)) => {
+            let most = most.parse().ok().filter(|&most| most > 0);
+            (field, most.ok_or("expected a number above 0 behind the field")?)
+        }
+        None => (text, 1),
+    };
+    if field.is_empty() { Err("expected a field".to_owned()) } else { Ok((field.to_owned(), most)) }
+}
+
 /// `tags`, `price:10` or `published:month`.
 pub(super) fn facet(text: &str) -> std::result::Result<Facet, String> {
     let (field, by) = text.rsplit_once(':').unwrap_or((text, ""));

@@ -39,6 +39,8 @@ match, and --facet counts the values of a field among them:
 
   --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
+--group FIELD lets one hit through of each value of a field (--group path: one paragraph of each file), or N of each with FIELD:N.
+
 --fields says what is shown of a hit: rank, id, key, score, snippet, text, metadata, or fields by their names (at.year for one inside of another). --format \
 writes hits as a table, as columns parted by tabs (plain), as an object on each line (jsonl), or by a template with names in braces:
 
@@ -110,6 +112,9 @@ pub(crate) struct Args {
     /// Count the values of a field; numbers by intervals, dates by year, month, day or hour
     #[arg(long, value_name = "FIELD[:WIDTH|:UNIT]", value_parser = facets::facet)]
     facet: Vec<Facet>,
+    /// At most one hit of each value of a field, or at most N
+    #[arg(long, value_name = "FIELD[:N]", value_parser = facets::group)]
+    group: Option<(String, usize)>,
     /// Say how many records match in all
     #[arg(long)]
     total: bool,
@@ -129,7 +134,7 @@ impl Args {
     pub(crate) fn like(at: At, like: Name, space: String, filter: Option<String>, k: usize) -> Self {
         let (text, vector_file, model, min_score, ef, deadline) = Default::default();
         let (words, meaning, syntax, exact, explain) = Default::default();
-        let (sort, facet, total, candidates) = Default::default();
+        let (sort, facet, group, total, candidates) = Default::default();
         let (page, fields, format) = Default::default();
         let (like, space, offset) = (Some(like), Some(space), 0);
         Self {
@@ -153,6 +158,7 @@ impl Args {
             ef,
             sort,
             facet,
+            group,
             total,
             candidates,
             explain,
@@ -260,6 +266,9 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     }
     query = args.sort.iter().fold(query, |query, (field, order)| query.order_by(field, *order));
     query = args.facet.iter().cloned().fold(query, Query::facet).total(args.total);
+    if let Some((field, most)) = &args.group {
+        query = query.group_by(field, *most);
+    }
     Ok(query.k(args.k).offset(args.left_out()).exact(args.exact).explain(args.explain).snippet(SNIPPET))
 }
 

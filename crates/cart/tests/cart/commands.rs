@@ -425,3 +425,16 @@ fn the_demo_builds_what_the_other_commands_go_on_with() {
     assert_eq!(place.records("d"), 117_660);
     assert!(place.path("d/notes.txt").exists());
 }
+
+#[test]
+fn a_group_lets_so_many_hits_of_each_value_through() {
+    let place = Place::new();
+    place.write("a.txt", "red one\n\nred two\n\nred three");
+    place.write("b.txt", "red four");
+    place.cart("add a a.txt b.txt --no-meaning").succeeds();
+    let hits = |option: &str| place.json(&format!("search a red {option}"))["hits"].as_array().unwrap().len();
+    assert_eq!([hits(""), hits("--group path"), hits("--group path:2")], [4, 2, 3]);
+    for wrong in ["path:0", "path:x", ":1"] {
+        assert_eq!(place.cart(&format!("search a red --group {wrong}")).code, 2, "{wrong}");
+    }
+}

@@ -120,6 +120,16 @@ fn a_doctor_says_what_there_is_and_what_to_do() {
     assert!(place.text("doctor a").contains("there is nothing to do"));
     place.cart("pack a a.pack").succeeds();
     assert!(place.text("doctor a.pack").contains("there is nothing to do"));
+    let told = place.text("doctor a --query record --query 'k7 record'");
+    assert!(
+        told.contains("\n2 searches, and what took their time:\n- ") || told.contains("2 searches: nothing"),
+        "{told}"
+    );
+    let searches = &place.json("doctor a.pack")["searches"];
+    assert_eq!(searches["count"], 32, "the beginnings of texts: {searches}");
+    assert!(
+        searches["bottlenecks"].as_array().unwrap().iter().all(|one| one["fraction"].as_f64() >= Some(0.05))
+    );
     let file = damage(&place.path("a"));
     let ended = place.cart("doctor a --json").fails(4, &["a: ", "cart salvage a NEW"]);
     assert_eq!(ended.json()["sound"], false);

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 /// Records of one batch writer that are not committed yet.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(not(feature = "analyzers"), expect(dead_code, reason = "who asks is left out"))]
 pub(crate) struct Pending {
     /// Records that wait to be committed.
     pub(crate) records: u64,

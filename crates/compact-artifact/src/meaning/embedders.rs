@@ -189,6 +189,7 @@ impl Meaning {
     }
 
     /// Heap of the tables of the cache.
+    #[cfg(feature = "analyzers")]
     pub(crate) fn cache_table_bytes(&self) -> u64 {
         self.kept.table_bytes()
     }

@@ -181,11 +181,13 @@ impl SearchResources {
     }
 
     /// Heap of the tables of the cache of results.
+    #[cfg(feature = "analyzers")]
     pub(crate) fn result_table_bytes(&self) -> u64 {
         self.kept.table_bytes()
     }
 
     /// Heap of the room that searches work in and keep for the next ones.
+    #[cfg(feature = "analyzers")]
     pub(crate) fn scratch_bytes(&self) -> u64 {
         self.scratches.lock().iter().map(|scratch| scratch.heap_bytes() as u64).sum()
     }
