@@ -92,6 +92,7 @@ mod search;
 mod shard;
 mod sharing;
 mod snapshot;
+mod spaces;
 mod state;
 mod trace;
 

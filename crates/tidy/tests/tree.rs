@@ -60,6 +60,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("as many as there are processors", "Threads::Processors"),
     ("as the artifact was opened", "None"),
     ("0, not at all", "Duration::ZERO"),
+    ("2 s", "Duration::from_secs(2)"),
     ("it is on disk", "Durability::Sync"),
     ("none", "None"),
     ("no", "false"),

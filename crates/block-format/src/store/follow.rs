@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::history::History;
+use super::history::{History, Since};
 use super::load::{Known, Loaded, continue_log, load_beside_writer};
+use super::read::Snapshot;
 use super::state::{State, Store, Written};
 use crate::directory::Directory;
 use crate::error::Result;
 use crate::file::FileName;
+use crate::id::CommitSeq;
 
 impl Store {
     /// Sees what was committed since this reader opened the artifact or called this; for a writer there is nothing to
@@ -28,6 +30,13 @@ impl Store {
         let has_changed = manifest.generation != self.catalog.lock().generation;
         *self.catalog.lock() = manifest;
         Ok(self.see(active.written(), Some(Arc::new(sealed)), history) || has_changed)
+    }
+
+    /// What happened between commit `seq` and a snapshot of this store. `None`: that was too long ago to say.
+    ///
+    /// The commits of the log are known, and those that this store wrote or read since it was opened, some ten thousand of them.
+    pub fn since(&self, seq: CommitSeq, until: &Snapshot) -> Option<Since> {
+        self.history.lock().since(seq.0, until.seq().0)
     }
 
     /// What this store has open.

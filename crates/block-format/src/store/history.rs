@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::read::Snapshot;
-use super::state::Store;
-use crate::id::{CommitSeq, RecordId};
+use crate::id::RecordId;
 use crate::log::scan::Scan;
 
 /// What happened between a commit and a snapshot.
@@ -92,7 +90,7 @@ impl History {
         }
     }
 
-    fn since(&self, seq: u64, until: u64) -> Option<Since> {
+    pub(super) fn since(&self, seq: u64, until: u64) -> Option<Since> {
         let (first, _) = self.commits.front()?;
         let at = usize::try_from(seq.checked_sub(*first)?).ok()?;
         let &(_, first_new) = self.commits.get(at).filter(|&&(found, _)| found == seq && seq <= until)?;
@@ -107,20 +105,11 @@ impl History {
     }
 }
 
-impl Store {
-    /// What happened between commit `seq` and a snapshot of this store. `None`: that was too long ago to say.
-    ///
-    /// The commits of the log are known, and those that this store wrote or read since it was opened, some ten thousand of them.
-    pub fn since(&self, seq: CommitSeq, until: &Snapshot) -> Option<Since> {
-        self.history.lock().since(seq.0, until.seq().0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn since(history: &History, seq: u64) -> Option<(u64, Vec<u64>)> {
+    pub(super) fn since(history: &History, seq: u64) -> Option<(u64, Vec<u64>)> {
         let since = history.since(seq, history.last()?)?;
         Some((since.first_new.0, since.deleted.iter().map(|id| id.0).collect()))
     }

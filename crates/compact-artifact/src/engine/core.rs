@@ -7,11 +7,11 @@ use block_format::{Callers, Store};
 use parking_lot::{Mutex, RwLock};
 
 use super::commit::{CommitState, Queue};
-use super::expiry::Visible;
 use super::gone::DeletedRecords;
 use super::pending::PendingAccounts;
 use super::signal::Signal;
 use super::tenure::Tenure;
+use super::visible::Visible;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::reports::RecoveryReport;

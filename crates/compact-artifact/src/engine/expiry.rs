@@ -2,24 +2,12 @@
 
 use std::sync::Arc;
 
-use metadata_index::Moment;
-
 use super::core::Engine;
 use super::policy;
+use super::visible::Visible;
 use crate::api::batch::Batch;
 use crate::api::error::Result;
 use crate::state::State;
-
-/// What readers see of a state until the next record of it expires.
-#[derive(Debug)]
-pub(super) struct Visible {
-    /// The version of the state that it was made of.
-    base: u64,
-    /// Since when, and up to which second.
-    since: Moment,
-    next: Option<i64>,
-    state: Arc<State>,
-}
 
 impl Engine {
     /// The newest commit without what expired.
@@ -28,11 +16,7 @@ impl Engine {
         let Some(field) = state.settings.expires_at.as_deref() else { return state };
         let now = self.options.now();
         let mut kept = self.visible.lock();
-        if let Some(visible) = &*kept
-            && visible.base == state.version
-            && visible.since <= now
-            && visible.next.is_none_or(|next| now.seconds() < next)
-        {
+        if let Some(visible) = kept.as_ref().filter(|visible| visible.holds(&state, now)) {
             return visible.state.clone();
         }
         // A disk that fails is told by the calls that read more from it.

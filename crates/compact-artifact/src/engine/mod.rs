@@ -4,6 +4,7 @@
 //! threshold.
 
 mod batch_writer;
+mod change;
 mod commit;
 mod compact;
 mod core;
@@ -32,6 +33,7 @@ mod tenure;
 mod tombstones;
 mod update;
 mod verify;
+mod visible;
 mod worker;
 
 pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};

@@ -10,14 +10,12 @@ use text_embedder::Embedder;
 use super::commit::{Prepared, embeddings_of_texts};
 use super::core::Engine;
 use super::policy;
-use super::settings::write_settings;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::record::meant;
 use crate::api::reports::ReembedReport;
 use crate::api::space::SpaceModel;
 use crate::format::record;
-use crate::format::settings::Settings;
 use crate::state::State;
 use crate::trace::event;
 
@@ -41,21 +39,6 @@ impl Engine {
         }
         event!(INFO, ?report, "reembedded");
         Ok(report)
-    }
-
-    /// Writes and publishes changed settings, unless they are as before. No commit is under way meanwhile.
-    fn change_settings<T>(&self, change: impl FnOnce(Settings) -> Result<(Settings, T)>) -> Result<T> {
-        let _permit = self.permit()?;
-        let _one_at_a_time = self.maintenance_lock.lock();
-        let _no_commit_meanwhile = self.commit_lock.lock();
-        let state = self.state();
-        let (settings, result) = change((*state.settings).clone())?;
-        if settings.spaces != state.settings.spaces {
-            write_settings(&self.store, &settings, self.options.steps)?;
-            let settings = Arc::new(settings);
-            self.publish(State { records: self.store.snapshot(), settings, ..(*state).clone() });
-        }
-        Ok(result)
     }
 
     /// Gives the texts of a state that have no embedding in a space one, in commits of some texts each, until `progress` says to break.

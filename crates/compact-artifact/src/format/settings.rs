@@ -13,9 +13,7 @@ use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::TEXT_FIELD;
-#[cfg(feature = "embedder")]
-use crate::api::space::MEANING;
-use crate::api::space::{Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
+use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
 /// The most vector spaces of an artifact.
@@ -201,6 +199,39 @@ impl Settings {
                 }
             }
         }
+        Ok(self)
+    }
+
+    /// These settings without a space. What has its number stays, and is left out when indexes are written anew.
+    pub(crate) fn without_space(mut self, name: &str) -> Result<Self> {
+        let (number, space) = self.space(name)?;
+        let is_of_texts = space.model.is_some();
+        self.spaces[number].stage = Stage::Dropped;
+        // Another one that is being filled would take its place.
+        for other in self.spaces.iter_mut().filter(|other| is_of_texts && other.stage == Stage::Filling) {
+            other.stage = Stage::Dropped;
+        }
+        Ok(self)
+    }
+
+    /// These settings, where a space has another name.
+    pub(crate) fn with_space_renamed(mut self, from: &str, to: &str) -> Result<Self> {
+        let (number, space) = self.space(from)?;
+        if from == to {
+            return Ok(self);
+        }
+        if space.model.is_some() || to == MEANING {
+            return Err(Error::invalid(format!(
+                "{from:?} renamed to {to:?}: the name {MEANING:?} belongs to the vector space that texts are embedded in"
+            )));
+        }
+        if self.current_spaces().any(|(_, other)| other.name == to) {
+            let message =
+                format!("there is a vector space {to:?} already; drop it first, or choose another name");
+            return Err(Error::new(ErrorKind::AlreadyExists, message));
+        }
+        let renamed = Space::new(to, space.options)?;
+        self.spaces[number] = renamed;
         Ok(self)
     }
 

@@ -78,6 +78,8 @@ mod shared;
 mod similar;
 /// Deleted space comes back.
 mod space;
+/// Vector spaces that are dropped and renamed.
+mod spaces;
 /// No thread that an option did not ask for.
 mod threads;
 mod toy;
