@@ -41,14 +41,17 @@ impl Changes {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
 fn commit<S: Serializer>(seq: &CommitSeq, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(seq.0)
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
 fn id<S: Serializer>(id: &RecordId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(id.0)
 }
 
+#[expect(clippy::ref_option, reason = "what serde calls it with")]
 fn optional_id<S: Serializer>(id: &Option<RecordId>, serializer: S) -> Result<S::Ok, S::Error> {
     id.map(|id| id.0).serialize(serializer)
 }

@@ -158,8 +158,8 @@ fn what_expires_is_hidden_at_its_moment_without_a_commit_and_its_space_comes_bac
     let clock = Clock::default();
     let artifact = clock.create(&path);
     let big = |i: u64| {
-        let noise: String =
-            (0..400).map(|j| format!("{:x} ", (i * 7919 + j * 104_729) ^ (j << 17))).collect();
+        let noise: String = (0..400)
+            .fold(String::new(), |all, j| all + &format!("{:x} ", (i * 7919 + j * 104_729) ^ (j << 17)));
         Record::text(noise)
             .key(format!("k{i}"))
             .metadata(json!({"meta": {"until": date(10 + i % 2)}, "all": true}))

@@ -1,6 +1,7 @@
 //! A reader that follows a writer, beside one that opens the artifact anew after every step; what it reads for that.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ fn answers(artifact: &CompactArtifact) -> String {
         let entry = entry.unwrap();
         let (key, text) = (entry.key().unwrap(), entry.text().unwrap());
         let vector = snapshot.embedding(entry.id(), "v").unwrap();
-        all += &format!("{} {key:?} {text} {vector:?}\n", entry.id());
+        writeln!(all, "{} {key:?} {text} {vector:?}", entry.id()).unwrap();
         if let Some(key) = key {
             assert_eq!(snapshot.id_of_key(&key).unwrap(), Some(entry.id()));
         }
@@ -41,7 +42,7 @@ fn answers(artifact: &CompactArtifact) -> String {
         // Scores of words count texts that are deleted until these are compacted.
         let mut hits: Vec<_> = found.hits.iter().map(|hit| hit.id).collect();
         hits.sort_unstable();
-        all += &format!("{hits:?}\n");
+        writeln!(all, "{hits:?}").unwrap();
     }
     all
 }
@@ -222,7 +223,7 @@ fn a_watch_ends_with_a_commit_of_another_handle_and_when_the_time_is_over() {
         .map(|i| {
             std::thread::scope(|threads| {
                 let seen = threads.spawn(|| {
-                    assert!(reader.watch(Duration::from_secs(60)).unwrap());
+                    assert!(reader.watch(Duration::from_mins(1)).unwrap());
                     Instant::now()
                 });
                 std::thread::sleep(Duration::from_millis(7 + i));
@@ -237,7 +238,7 @@ fn a_watch_ends_with_a_commit_of_another_handle_and_when_the_time_is_over() {
     println!("a commit is seen after {:?} (median), {:?} at the most", latencies[10], latencies[19]);
     assert!(latencies[10] < Duration::from_millis(200), "{latencies:?}");
     std::thread::scope(|threads| {
-        let seen = threads.spawn(|| writer.watch(Duration::from_secs(60)).unwrap());
+        let seen = threads.spawn(|| writer.watch(Duration::from_mins(1)).unwrap());
         std::thread::sleep(Duration::from_millis(20));
         writer.add_text("news").unwrap();
         assert!(seen.join().unwrap());

@@ -102,7 +102,7 @@ fn a_thread_in_the_background_compacts_when_it_is_quiet_and_nobody_does_with_man
         ("manual", background.clone().maintenance(Maintenance::Manual)),
         ("none", background.clone().auto_compact(None)),
         ("share", background.clone().auto_compact(policy.dead_percent(90))),
-        ("patient", background.auto_compact(policy.quiet(Duration::from_secs(3_600)))),
+        ("patient", background.auto_compact(policy.quiet(Duration::from_hours(1)))),
     ] {
         let artifact = mostly_dead(options, &temp.path().join(name));
         std::thread::sleep(Duration::from_millis(150));

@@ -10,7 +10,7 @@ use compact_artifact::{CompactArtifact, ErrorKind, Options, Query, Record};
 const AGENTS: usize = 4;
 
 fn options() -> Options {
-    Options::new().busy_timeout(Duration::from_secs(60)).idle_release(Duration::from_millis(2))
+    Options::new().busy_timeout(Duration::from_mins(1)).idle_release(Duration::from_millis(2))
 }
 
 /// Adds records until it has added so many, or is killed, and says each that is kept.
@@ -150,7 +150,7 @@ fn waiting_ends_when_the_holder_closes_and_fails_when_the_time_is_over() {
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(begun.elapsed() >= Duration::from_millis(60));
     std::thread::scope(|threads| {
-        let waits = threads.spawn(|| CompactArtifact::open_or_wait(&path, Duration::from_secs(60)).unwrap());
+        let waits = threads.spawn(|| CompactArtifact::open_or_wait(&path, Duration::from_mins(1)).unwrap());
         std::thread::sleep(Duration::from_millis(30));
         artifact.add_text("before").unwrap();
         artifact.close().unwrap();
@@ -182,7 +182,7 @@ fn a_writer_that_is_never_idle_gives_way_between_two_calls() {
     assert_eq!(busy.len(), 6);
     let patient = Options::new().busy_timeout(Duration::from_millis(80));
     busy.close().unwrap();
-    let held = options().idle_release(Duration::from_secs(60)).open(&path).unwrap();
+    let held = options().idle_release(Duration::from_mins(1)).open(&path).unwrap();
     assert_eq!(patient.open(&path).unwrap_err().kind(), ErrorKind::Locked);
     held.add_text("still mine").unwrap();
 }
@@ -194,7 +194,7 @@ fn a_writer_that_gave_way_reads_on() {
     let path = temp.path().join("memory");
     let one = options().create(&path).unwrap();
     one.add(Record::text("a cat").key("cat")).unwrap();
-    let other = Options::new().busy_timeout(Duration::from_secs(60)).open(&path).unwrap();
+    let other = Options::new().busy_timeout(Duration::from_mins(1)).open(&path).unwrap();
     other.upsert(Record::text("a dog").key("cat")).unwrap();
     other.seal().unwrap();
     assert_eq!(one.get_by_key("cat").unwrap().unwrap().text().unwrap(), "a cat");
