@@ -145,3 +145,24 @@ pub use block_format::Step as StoreStep;
 /// The file systems that tests put in the place of the disk.
 #[cfg(feature = "testing")]
 pub use block_format::vfs;
+
+/// What is pasted from the documents for users must compile, and do what it says.
+#[cfg(all(doctest, feature = "built-in-model", feature = "async"))]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/guide/src/first-steps.md")]
+    mod first_steps {}
+    #[doc = include_str!("../../../docs/guide/src/everyday.md")]
+    mod everyday {}
+    #[doc = include_str!("../../../docs/guide/src/processes.md")]
+    mod processes {}
+    #[doc = include_str!("../../../docs/guide/src/backup.md")]
+    mod backup {}
+    #[doc = include_str!("../../../docs/guide/src/errors.md")]
+    mod errors {}
+    #[doc = include_str!("../../../docs/guide/src/measuring.md")]
+    mod measuring {}
+    #[doc = include_str!("../../../docs/guide/src/names.md")]
+    mod names {}
+}
