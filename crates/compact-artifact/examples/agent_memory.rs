@@ -20,7 +20,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const AGENTS: usize = 4;
 /// As much each of them sees.
 const SIGHTS: usize = 50;
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,7 +43,7 @@ fn options() -> Result<Options> {
         .embedder(Arc::new(StaticEmbedder::built_in()?))
         .expires_at("until")
         .maintenance(Maintenance::Background)
-        .busy_timeout(Duration::from_secs(60))
+        .busy_timeout(Duration::from_mins(1))
         .idle_release(Duration::ZERO))
 }
 

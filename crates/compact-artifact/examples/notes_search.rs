@@ -37,14 +37,14 @@ pub(crate) fn open(path: &Path) -> Result<CompactArtifact> {
 
 /// How many files.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
+pub(crate) struct Files {
     pub(crate) new: usize,
     pub(crate) changed: usize,
     pub(crate) gone: usize,
 }
 
 /// Brings the artifact up to date with the files of a folder, in one commit: a reader sees all of it or nothing.
-pub(crate) fn sync(notes: &CompactArtifact, folder: &Path) -> Result<Changed> {
+pub(crate) fn sync(notes: &CompactArtifact, folder: &Path) -> Result<Files> {
     // When each file was changed that the artifact has, from metadata alone.
     let mut known = BTreeMap::new();
     for (key, id) in notes.keys("")? {
@@ -54,7 +54,7 @@ pub(crate) fn sync(notes: &CompactArtifact, folder: &Path) -> Result<Changed> {
             known.insert(file.to_owned(), entry.metadata()?["changed"].clone());
         }
     }
-    let (mut batch, mut changed) = (Batch::new(), Changed::default());
+    let (mut batch, mut changed) = (Batch::new(), Files::default());
     for item in fs::read_dir(folder)? {
         let item = item?;
         let (path, Ok(name)) = (item.path(), item.file_name().into_string()) else { continue };

@@ -1,7 +1,7 @@
 //! `cart doctor`: is an artifact sound, and is there something to do for it?
 
 use compact_artifact::{
-    Bottleneck, CompactArtifact, Filter, LatencyAnalyzer, Query, RecordId, RecoveryReport, Stats, VerifyLevel,
+    Bottleneck, CompactArtifact, Filter, LatencyAnalyzer, Query, RecoveryReport, Stats, VerifyLevel,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -116,7 +116,7 @@ fn write(findings: &[Finding], stats: Option<&Stats>, output: &mut Output) -> Re
 }
 
 /// Searches are made of the beginnings of so many texts, of so many words each.
-const SEARCHES: u64 = 32;
+const SEARCHES: usize = 32;
 const WORDS: usize = 4;
 
 /// Searches that were made, and what took their time.
@@ -130,16 +130,15 @@ struct Searches {
 fn searches_of(artifact: &CompactArtifact, texts: &[String]) -> Result<Searches> {
     let snapshot = artifact.snapshot();
     let mut texts = texts.to_vec();
-    if texts.is_empty() && !snapshot.is_empty() {
-        // About as far from each other as the ids are.
-        let end = snapshot.ids_where(&Filter::all([]))?.last().map_or(0, |id| id.0);
-        for at in 0..SEARCHES {
-            let Some(entry) = snapshot.records_from(RecordId(end / SEARCHES * at)).next() else { break };
-            if let Ok(text) = entry.and_then(|entry| entry.text().map(String::from)) {
+    if texts.is_empty() {
+        let ids = snapshot.ids_where(&Filter::all([]))?;
+        for id in ids.iter().step_by((ids.len() / SEARCHES).max(1)).take(SEARCHES) {
+            // Blobs have no words, and what is damaged was said.
+            let Ok(Some(entry)) = snapshot.get(*id) else { continue };
+            if let Ok(text) = entry.text() {
                 texts.push(text.split_whitespace().take(WORDS).collect::<Vec<_>>().join(" "));
             }
         }
-        texts.dedup();
     }
     let analyzer = LatencyAnalyzer::new();
     let mut count = 0;
@@ -153,7 +152,8 @@ fn searches_of(artifact: &CompactArtifact, texts: &[String]) -> Result<Searches>
 
 impl Searches {
     fn write(&self, output: &mut Output) -> Result<()> {
-        let searches = several(self.count as u64, "search");
+        let number = count(self.count as u64);
+        let searches = if self.count == 1 { "1 search".to_owned() } else { format!("{number} searches") };
         if self.bottlenecks.is_empty() {
             return output.line(format_args!("{searches}: nothing holds them up"));
         }

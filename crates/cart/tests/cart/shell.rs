@@ -106,7 +106,9 @@ fn a_doctor_says_what_there_is_and_what_to_do() {
     place.cart("add a x.jsonl --no-meaning").succeeds();
     let told = place.text("doctor a");
     assert!(
-        told.contains("2,000 records in ") && told.contains("there is nothing to do\nsound: every byte of "),
+        told.contains("2,000 records in ")
+            && told.contains("there is nothing to do\n32 searches")
+            && told.contains("\nsound: every byte of "),
         "{told}"
     );
     assert_eq!(place.json("doctor a")["findings"], serde_json::json!([]));

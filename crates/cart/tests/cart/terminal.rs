@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -11,6 +12,8 @@ use crate::support::Place;
 
 /// What Ctrl-C types.
 pub(crate) const CTRL_C: char = '\u{3}';
+/// What a shell writes when it waits.
+const PROMPT: &str = "> ";
 
 /// Runs a command at a terminal, types, and returns its exit code and what was to be seen.
 pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool) -> (i32, String) {
@@ -40,22 +43,34 @@ pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool
     drop(command);
     let mut ours = File::from(ours);
     let mut to = ours.try_clone().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let theirs = seen.clone();
     let reading = std::thread::spawn(move || {
-        let mut seen = Vec::new();
         let mut buffer = [0; 4096];
         // The other side is closed when the command has ended.
         while let Ok(read @ 1..) = ours.read(&mut buffer) {
-            seen.extend_from_slice(&buffer[..read]);
+            theirs.lock().unwrap().extend_from_slice(&buffer[..read]);
         }
-        String::from_utf8_lossy(&seen).into_owned()
     });
+    let text = || String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
     for line in typed.split_inclusive(['\n', CTRL_C]) {
-        std::thread::sleep(Duration::from_millis(400));
+        let pause = if line.ends_with(CTRL_C) { 1_500 } else { 400 };
+        std::thread::sleep(Duration::from_millis(pause));
         to.write_all(line.as_bytes()).unwrap();
+        // One that comes while a command begins may be a letter for it; then there is no prompt, and it takes another.
+        let prompts = text().matches(PROMPT).count();
+        for _ in 0..if line.ends_with(CTRL_C) { 20 } else { 0 } {
+            std::thread::sleep(Duration::from_millis(500));
+            if text().matches(PROMPT).count() > prompts {
+                break;
+            }
+            to.write_all(CTRL_C.to_string().as_bytes()).unwrap();
+        }
     }
     let code = child.wait().unwrap().code().unwrap();
     drop(to);
-    (code, reading.join().unwrap())
+    reading.join().unwrap();
+    (code, text())
 }
 
 fn place() -> Place {

@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod facet;
 mod names;
 pub(crate) mod options;
+mod options_check;
 pub(crate) mod patch;
 pub(crate) mod query;
 mod query_check;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::api::compaction::CompactionPolicy;
-use crate::api::error::{Error, Result};
+use crate::api::error::Error;
 use crate::api::names::names;
 use crate::api::space::SpaceOptions;
 use crate::protocol::Steps;
@@ -47,9 +47,6 @@ impl fmt::Debug for Clock {
         f.write_str("Clock")
     }
 }
-
-/// The most neighbours of a record that are stored.
-const MAX_SIMILAR: usize = 1000;
 
 /// What was said of the language of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -464,67 +461,5 @@ impl Options {
     /// The options of the store.
     pub(crate) fn for_store(&self) -> block_format::Options {
         self.store.clone().cache_bytes(self.block_cache_bytes)
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        if let Some(limit) = self.memory_limit.filter(|&limit| limit < 8 << 20) {
-            return Err(Error::invalid(format!(
-                "option memory_limit: expected at least 8 MiB, found {limit} bytes"
-            )));
-        }
-        self.auto_compact.map_or(Ok(()), |policy| policy.check())?;
-        if self.idle_release.is_some() && self.busy_timeout.is_zero() {
-            return Err(Error::invalid(
-                "option idle_release would lose the artifact to others; expected a busy_timeout above 0",
-            ));
-        }
-        if self.block_cache_bytes > 0 && cfg!(not(feature = "cache")) {
-            return Err(Error::invalid("option cache_bytes: this build leaves out the feature `cache`"));
-        }
-        self.check_result_ttl()?;
-        if self.result_cache_bytes > 0 && cfg!(not(feature = "cache")) {
-            return Err(Error::invalid(
-                "option result_cache_bytes: this build leaves out the feature `cache`",
-            ));
-        }
-        if self.embedding_cache_bytes > 0 && cfg!(not(feature = "cache")) {
-            return Err(Error::invalid(
-                "option embedding_cache_bytes: this build leaves out the feature `cache`",
-            ));
-        }
-        #[cfg(feature = "embedder")]
-        if self.keep_embedding_cache && self.embedding_cache_bytes == 0 {
-            return Err(Error::invalid(
-                "option keep_embedding_cache would have no effect; expected an embedding_cache_bytes above 0",
-            ));
-        }
-        #[cfg(feature = "async")]
-        if !(1..=1024).contains(&self.max_concurrent_requests) {
-            return Err(Error::invalid(format!(
-                "option max_concurrent_requests: expected 1 to 1024, found {}",
-                self.max_concurrent_requests
-            )));
-        }
-        match self.precompute_similar.unwrap_or(0) {
-            0 => {}
-            1..=MAX_SIMILAR if cfg!(feature = "similar") => {}
-            1..=MAX_SIMILAR => {
-                return Err(Error::invalid(
-                    "option precompute_similar: this build leaves out the feature `similar`",
-                ));
-            }
-            more => {
-                return Err(Error::invalid(format!(
-                    "option precompute_similar: expected 0 to {MAX_SIMILAR}, found {more}"
-                )));
-            }
-        }
-        let (k1, b) = self.bm25;
-        if !((0.0..=100.0).contains(&k1) && (0.0..=1.0).contains(&b)) {
-            return Err(Error::invalid(format!(
-                "option bm25: expected k1 from 0 to 100 and b from 0 to 1, found {k1} and {b}"
-            )));
-        }
-        self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }
 }

@@ -101,7 +101,7 @@ fn notes_are_kept_up_to_date_and_found_by_what_they_mean() -> Result {
     note("dog.md", "Rex ate the sandwich.\n\nRex needs a walk, he is a restless puppy.")?;
     note("picture.png", "not a note")?;
     let notes = notes_search::open(&temp.path().join("a"))?;
-    let changed = |new, changed, gone| notes_search::Changed { new, changed, gone };
+    let changed = |new, changed, gone| notes_search::Files { new, changed, gone };
     assert_eq!(notes_search::sync(&notes, temp.path())?, changed(2, 0, 0));
     assert_eq!(notes_search::sync(&notes, temp.path())?, changed(0, 0, 0));
     let best = |text: &str| -> std::result::Result<Vec<String>, Box<dyn Error>> {

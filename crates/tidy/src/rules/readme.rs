@@ -1,4 +1,4 @@
-//! The README says what is so: its example is that of the crate's page, its commands are the two, the tests that it names are there.
+//! The README says what is so: its example is a program that is compiled, its commands are the two, the tests that it names are there.
 
 use std::collections::BTreeSet;
 
@@ -7,32 +7,22 @@ use crate::{Fault, File};
 const DOCUMENT: &str = "README.md";
 
 /// The commands that a stranger needs.
-pub const COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo test --workspace"];
+pub const COMMANDS: [&str; 2] = ["cargo run --profile quick -- demo", "cargo test --workspace"];
 
-/// Compares the example of the README with that of the crate's page.
+/// The example of the README is a whole program, and the page of the crate has it compiled.
 pub fn example(readme: &str, page: &File) -> Vec<Fault> {
-    let shown = block(readme.lines().map(str::to_owned), "```rust");
-    let docs = page
-        .text
-        .lines()
-        .filter_map(|line| line.strip_prefix("//!"))
-        .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned());
-    let hidden = |line: &String| line.starts_with("# ") || line == "#";
-    let mut on_page: Vec<String> = block(docs, "```").into_iter().filter(|line| !hidden(line)).collect();
-    on_page.extend((on_page.is_empty()).then(|| "(no example)".to_owned()));
-    match shown.iter().zip(&on_page).find(|(shown, on_page)| shown != on_page) {
-        Some((shown, on_page)) => vec![Fault::of_file(
-            DOCUMENT,
-            format!("the example has {shown:?}, the page of the crate {on_page:?}"),
-        )],
-        None if shown.len() != on_page.len() => {
-            vec![Fault::of_file(
-                DOCUMENT,
-                format!("the example has {} lines, that of the crate's page {}", shown.len(), on_page.len()),
-            )]
-        }
-        None => Vec::new(),
-    }
+    let shown = block(readme.lines().map(str::to_owned), "```rust,no_run");
+    let is_program = shown.iter().any(|line| line.starts_with("fn main("));
+    let is_compiled = page.text.contains("include_str!(\"../../../README.md\")");
+    let faults = [
+        (is_program, "the first example, ```rust,no_run, is no program with `fn main`"),
+        (is_compiled, "the example is not compiled: the page of the crate does not include the document"),
+    ];
+    faults
+        .into_iter()
+        .filter(|(holds, _)| !holds)
+        .map(|(_, fault)| Fault::of_file(DOCUMENT, fault.to_owned()))
+        .collect()
 }
 
 /// Compares the commands of the first block of a console with [`COMMANDS`].
@@ -86,17 +76,15 @@ fn block(lines: impl Iterator<Item = String>, fence: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const README: &str = "# T\n\n```console\n$ cargo run --release -- demo    # stores\n$ cargo test --workspace\n```\n\n```rust\na();\nb();\n```\n";
+    const README: &str = "# T\n\n```console\n$ cargo run --profile quick -- demo    # stores\n$ cargo test --workspace\n```\n\n```rust,no_run\nfn main() {\n}\n```\n";
 
     #[test]
-    fn an_example_that_differs_is_found() {
-        let page = |code: &str| {
-            File::new("lib.rs", format!("//! Page.\n//!\n//! ```\n//! # hidden();\n{code}//! ```\n"))
-        };
-        assert_eq!(example(README, &page("//! a();\n//! b();\n//! # Ok(())\n")), []);
-        assert_eq!(example(README, &page("//! a();\n//! c();\n")).len(), 1);
-        assert_eq!(example(README, &page("//! a();\n")).len(), 1);
-        assert_eq!(example(README, &page("")).len(), 1);
+    fn an_example_that_is_no_program_or_not_compiled_is_found() {
+        let page = |code: &str| File::new("lib.rs", code.to_owned());
+        let included = "#[doc = include_str!(\"../../../README.md\")] mod readme {}";
+        assert_eq!(example(README, &page(included)), []);
+        assert_eq!(example(README, &page("mod a {}")).len(), 1);
+        assert_eq!(example(&README.replace("fn main", "fn other"), &page(included)).len(), 1);
     }
 
     #[test]
