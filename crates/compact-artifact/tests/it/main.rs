@@ -11,6 +11,8 @@
 mod between;
 /// What is kept in memory, and for how long.
 mod caches;
+/// What is new together, beside a plain map.
+mod combined;
 /// Power loss, and calls that fail.
 mod crash;
 /// The same, while an artifact moves to another model.
