@@ -33,6 +33,8 @@ pub(crate) struct Recovery {
     missing: RoaringTreemap,
     /// Of records whose metadata were changed: which record of the store has them, of several the newest last. Known after all records were looked at.
     metadata_records: BTreeMap<RecordId, Vec<RecordId>>,
+    /// Records whose row has other metadata than the newest that the store has, with all those that it has, the newest last.
+    stale: BTreeMap<RecordId, Vec<RecordId>>,
     /// Records from here on are not indexed yet.
     next: u64,
     /// Of those, the ones below this are indexed.
@@ -50,9 +52,9 @@ impl Recovery {
         report: RecoveryReport,
     ) -> Result<Self> {
         let state = State { records, settings, views: Vec::new(), version: 0, steps, hidden: 0 };
-        let (rescued, missing, metadata_records) = Default::default();
+        let (rescued, missing, metadata_records, stale) = Default::default();
         let mut recovery =
-            Self { state, report, rescued, missing, metadata_records, next: 0, next_missing: 0 };
+            Self { state, report, rescued, missing, metadata_records, stale, next: 0, next_missing: 0 };
         let is_sound = recovery.open_shards(known)?;
         sort_views(&mut recovery.state.views);
         recovery.next = recovery.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
@@ -69,7 +71,7 @@ impl Recovery {
         let known = if same_spaces { &old.views[..] } else { &[] };
         let mut recovery =
             Self::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
-        if same_spaces && recovery.missing.is_empty() {
+        if same_spaces && recovery.missing.is_empty() && recovery.stale.is_empty() {
             recovery.keep_tail(old)?;
         }
         Ok(recovery)
@@ -144,6 +146,7 @@ impl Recovery {
         let mut found = RoaringTreemap::new();
         let mut newest_first: Vec<usize> = (0..self.state.views.len()).collect();
         newest_first.sort_by_key(|&at| std::cmp::Reverse(self.state.views[at].shard.number));
+        let mut with_rows = Vec::new();
         for at in newest_first {
             let view = &self.state.views[at];
             let mut dead = view.dead.to_bitmap();
@@ -151,11 +154,41 @@ impl Recovery {
                 let is_alive = stored.contains(id.0) || self.is_unreadable(id)?;
                 if !is_alive || !found.insert(id.0) {
                     dead.insert(row);
+                    continue;
+                }
+                let (has, newest) = (view.shard.metadata_records.get(row), self.newest_metadata(id));
+                if has != newest {
+                    with_rows.push((id, has, newest));
                 }
             }
             self.state.views[at].dead = Arc::new(Dead::new(&dead));
         }
         self.missing = stored - found;
+        with_rows.into_iter().try_for_each(|(id, has, newest)| self.find_stale(id, has, newest))
+    }
+
+    /// The newest record of the store with metadata that a record got.
+    fn newest_metadata(&self, id: RecordId) -> Option<RecordId> {
+        self.metadata_records.get(&id).and_then(|ids| ids.last()).copied()
+    }
+
+    /// Remembers a record whose row has other metadata than the newest: an index that had those is damaged, or the ones that the row has are lost.
+    fn find_stale(&mut self, id: RecordId, has: Option<RecordId>, newest: Option<RecordId>) -> Result<()> {
+        if let Some(lost) = has.filter(|_| newest < has) {
+            match self.state.records.get(lost).map_err(Error::from) {
+                Ok(None) => {}
+                // What is there and cannot be read is not taken for lost.
+                Ok(Some(_)) => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::Damaged => return Ok(()),
+                Err(e) => return Err(e),
+            }
+            let message = format!(
+                "record {id}: its newest metadata, record {lost} of the store, are lost; it has those from before"
+            );
+            let records = Some(id..RecordId(id.0.saturating_add(1)));
+            self.report.damage.push(Damage { records, ..Damage::new(message) });
+        }
+        self.stale.insert(id, self.metadata_records.get(&id).cloned().unwrap_or_default());
         Ok(())
     }
 
@@ -189,7 +222,26 @@ impl Recovery {
 
     /// Indexes what is not indexed, until the tail takes `limit` bytes. Returns whether everything is.
     pub(crate) fn index(&mut self, limit: u64) -> Result<bool> {
-        Ok(self.index_missing(limit)? && self.index_up_to(self.state.records.next_id().0, limit)?)
+        Ok(self.index_missing(limit)?
+            && self.index_stale(limit)?
+            && self.index_up_to(self.state.records.next_id().0, limit)?)
+    }
+
+    fn index_stale(&mut self, limit: u64) -> Result<bool> {
+        let mut group = Group::default();
+        while let Some((id, metadata_records)) = self.stale.pop_first() {
+            if let Err(e) = group.add_again(id, &metadata_records, &self.state) {
+                remember_damage(&mut self.report, e)?;
+            }
+            if group.is_full() {
+                self.flush(std::mem::take(&mut group), self.next..self.next)?;
+                if self.state.tail_bytes() >= limit {
+                    return Ok(false);
+                }
+            }
+        }
+        self.flush(group, self.next..self.next)?;
+        Ok(true)
     }
 
     fn index_missing(&mut self, limit: u64) -> Result<bool> {
@@ -347,6 +399,20 @@ impl Group {
         }
         self.bytes += document.byte_len() + 64;
         self.documents.push(document);
+        Ok(())
+    }
+
+    /// A record that has a row, with the last of these metadata. Older ones are deleted with the next sealing.
+    fn add_again(&mut self, id: RecordId, metadata_records: &[RecordId], state: &State) -> Result<()> {
+        let Some(record) = state.records.get(id)? else { return Ok(()) };
+        let mut entry = record::entry(record)?;
+        if let Some((&newest, older)) = metadata_records.split_last() {
+            self.superseded.extend(older.iter().map(|id| id.0));
+            entry = with_changed_metadata(entry, newest, state.records.get(newest))?;
+        }
+        let document = state.document_of(&entry)?;
+        self.bytes += document.byte_len() + 64;
+        self.changed.insert(id, document);
         Ok(())
     }
 

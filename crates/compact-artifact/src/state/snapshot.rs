@@ -221,13 +221,17 @@ impl State {
 
     /// A record with the embeddings that it has, as an index has to know it.
     pub(crate) fn document(&self, id: RecordId) -> Result<Option<OwnedDocument>> {
-        let Some(entry) = self.entry(id)? else { return Ok(None) };
-        let mut document = OwnedDocument::read(&entry)?;
+        self.entry(id)?.map(|entry| self.document_of(&entry)).transpose()
+    }
+
+    /// [`document`](Self::document) of a record that was read.
+    pub(crate) fn document_of(&self, entry: &Entry) -> Result<OwnedDocument> {
+        let mut document = OwnedDocument::read(entry)?;
         for (number, _) in self.settings.kept_spaces() {
-            let embedding = self.embedding(id, number)?;
+            let embedding = self.embedding(entry.id(), number)?;
             document.embeddings.extend(embedding.map(|embedding| (number, embedding)));
         }
-        Ok(Some(document))
+        Ok(document)
     }
 
     pub(crate) fn len(&self) -> u64 {
