@@ -19,6 +19,8 @@ mod crash;
 mod crash_reembed;
 /// Flipped bytes and missing files.
 mod damage;
+/// Changes in part at their edges.
+mod edges;
 /// The examples do what they say.
 mod examples;
 /// Records that expire.
