@@ -472,6 +472,15 @@ impl CompactArtifact {
         let worker = Worker::start_if_wanted(&engine)?;
         Ok(Self { engine, worker: Arc::new(worker) })
     }
+
+    /// [`opened`](Self::opened) to read: there is no work for a worker, and a program that only reads does not have what it does.
+    fn opened_to_read(
+        options: Options,
+        open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, StoreReport)>,
+    ) -> Result<Self> {
+        let engine = Arc::new(Engine::open(options, Mode::ReadOnly, open)?);
+        Ok(Self { engine, worker: Arc::new(None) })
+    }
 }
 
 fn one_id(receipt: Receipt) -> Result<RecordId> {
@@ -500,14 +509,12 @@ impl Options {
 
     /// Opens an artifact for reading: a directory, beside its writer or on read-only media, or a packed file.
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
-        CompactArtifact::opened(self, Mode::ReadOnly, |options| {
-            open_store_for_reading(path.as_ref(), options)
-        })
+        CompactArtifact::opened_to_read(self, |options| open_store_for_reading(path.as_ref(), options))
     }
 
     /// Opens a packed artifact that begins at `offset` in a larger file.
     pub fn open_packed_at(self, path: impl AsRef<Path>, offset: u64) -> Result<CompactArtifact> {
-        CompactArtifact::opened(self, Mode::ReadOnly, |options| Store::open_packed_at(path, offset, options))
+        CompactArtifact::opened_to_read(self, |options| Store::open_packed_at(path, offset, options))
     }
 
     /// Opens a packed artifact in memory, for instance one that is embedded in the program: see
@@ -516,7 +523,7 @@ impl Options {
         self,
         bytes: impl AsRef<[u8]> + Send + Sync + 'static,
     ) -> Result<CompactArtifact> {
-        CompactArtifact::opened(self, Mode::ReadOnly, |options| Store::open_packed_bytes(bytes, options))
+        CompactArtifact::opened_to_read(self, |options| Store::open_packed_bytes(bytes, options))
     }
 }
 
@@ -539,7 +546,7 @@ impl CompactArtifact {
         options: Options,
         path: &Path,
     ) -> Result<Self> {
-        Self::opened(options, Mode::ReadOnly, |options| Store::open_read_only_in(vfs, path, options))
+        Self::opened_to_read(options, |options| Store::open_read_only_in(vfs, path, options))
     }
 
     /// From now on this process counts as one that was forked from the one that opened the artifact.
