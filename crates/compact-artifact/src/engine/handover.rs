@@ -78,8 +78,10 @@ impl Engine {
     fn catch_up_as_writer(&self) -> Result<()> {
         self.remember_deleted(&self.state());
         let recovery = self.follow(self.store.snapshot())?;
-        let (recovery, _) = self.index_in_pieces(recovery)?;
+        // Before pieces are sealed: others have given numbers to shards meanwhile.
         *self.commit_lock.lock() = CommitState::new(&recovery.state);
+        let (recovery, _) = self.index_in_pieces(recovery)?;
+        self.commit_lock.lock().restart(&recovery.state);
         self.is_behind.store(false, Ordering::Relaxed);
         Ok(())
     }
