@@ -29,13 +29,14 @@ impl Engine {
         seen
     }
 
-    /// Deletes what expired. Returns how many records.
+    /// Deletes what expired. Returns how many records. The caller has a permit, and does what is due afterwards.
     pub(super) fn delete_expired(&self) -> Result<u64> {
         let state = self.state();
         let Some(field) = state.settings.expires_at.as_deref() else { return Ok(0) };
         let ids = state.expired_ids(field, self.options.now())?;
         for some in ids.chunks(policy::EXPIRED_AT_ONCE) {
-            self.write(some.iter().fold(Batch::new(), |batch, &id| batch.delete(id)))?;
+            let batch = some.iter().fold(Batch::new(), |batch, &id| batch.delete(id));
+            self.write_for_maintenance(batch)?;
         }
         Ok(ids.len() as u64)
     }

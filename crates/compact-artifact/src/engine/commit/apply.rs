@@ -50,6 +50,21 @@ impl Engine {
             Ok(permit) => permit,
             Err(e) => return self.withdraw(slot, e),
         };
+        let (result, is_due) = self.commit_waiting(slot);
+        if is_due && result.is_ok() {
+            self.order_maintenance();
+        }
+        result
+    }
+
+    /// [`write`](Self::write), which leaves to the caller what is due afterwards. The caller has a permit.
+    pub(in crate::engine) fn write_for_maintenance(&self, batch: Batch) -> Result<Receipt> {
+        let slot = self.enqueue(self.prepare(batch)?);
+        self.commit_waiting(&slot).0
+    }
+
+    /// Returns also whether maintenance is due.
+    fn commit_waiting(&self, slot: &ReceiptSlot) -> (Result<Receipt>, bool) {
         let mut commits = timed(Work::Lock, || self.commit_lock.lock());
         if slot.is_empty() {
             let queue = std::mem::take(&mut *self.queue.lock());
@@ -57,15 +72,12 @@ impl Engine {
         }
         let is_due = commits.is_due(policy::seal_at(&self.options));
         drop(commits);
-        let result = slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed")));
-        if is_due && result.is_ok() {
-            self.order_maintenance();
-        }
-        result
+        (slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed"))), is_due)
     }
 
-    /// Takes a batch out of the queue again that cannot be committed. Another thread may have committed it.
+    /// Takes a batch out of the queue again that cannot be committed. Another thread may have committed it, or be at it, which the lock waits for.
     fn withdraw(&self, slot: &ReceiptSlot, e: Error) -> Result<Receipt> {
+        let _no_commit = self.commit_lock.lock();
         self.queue.lock().retain(|(_, other)| !std::ptr::eq(Arc::as_ptr(other), slot));
         slot.take().unwrap_or(Err(e))
     }
