@@ -1,4 +1,5 @@
 //! What is new together: changes in part, expiry, followers, groups, pages, snapshots, packs and salvage, beside a plain map.
+//! One file because the map, what is done to it, and what is asked of it are read together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -193,6 +194,21 @@ fn compare(snapshot: &Snapshot, model: &Model, about: &str) {
     for (at, word) in WORDS.iter().enumerate() {
         let found = sorted(hits(snapshot, &Query::words(word).k(9_999)));
         assert_eq!(found, ids_with(&|known| known.words.contains(&at)), "{about}: {word}");
+    }
+    for (filter, test) in &filters {
+        let query =
+            Query::words("cat dog").filter(filter.clone()).order_by("n", Order::Ascending).total(true);
+        let Ok(found) = snapshot.search(&query.clone().k(2).facet(Facet::values("n"))) else { continue };
+        let has = |known: &Known| test(known) && known.words.iter().any(|&word| word < 2);
+        let mut expected = ids_with(&has);
+        expected.sort_by_key(|id| (model[id].n, *id));
+        assert_eq!(found.total.unwrap().records as usize, expected.len(), "{about}");
+        assert_eq!(found.facets[0].records as usize, expected.len(), "{about}");
+        assert_eq!(hits(snapshot, &query.clone().k(9_999)), expected, "{about}");
+        let mut groups = BTreeSet::new();
+        expected.retain(|id| model[id].group.as_ref().is_none_or(|group| groups.insert(group)));
+        let page = hits(snapshot, &query.group_by("g", 1).k(4).offset(1));
+        assert_eq!(page, expected.into_iter().skip(1).take(4).collect::<Vec<_>>(), "{about}");
     }
     let phrase = Query::parse("\"cat dog\"").unwrap().k(9_999);
     let has = |known: &Known| known.words.windows(2).any(|pair| pair == [0, 1]);

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use compact_artifact::{
     Batch, CompactArtifact, Compression, ErrorKind, Filter, Maintenance, Metric, Options, Query, Record,
@@ -428,4 +430,97 @@ fn two_writers_by_turns_see_each_others_changes_in_part() {
     }
     println!("{told} times told");
     assert!(told > 50);
+}
+
+/// What another process left in the log takes more memory than this one may: it is sealed in pieces when the lock is taken back.
+#[test]
+fn a_writer_that_takes_the_lock_back_seals_in_pieces_behind_the_shards_of_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let patient = || options().busy_timeout(Duration::from_secs(60));
+    let here = patient().memory_limit(8 << 20).idle_release(Duration::from_millis(1)).create(&path).unwrap();
+    here.add_batch((0..20).map(record)).unwrap();
+    here.seal().unwrap();
+    let other = patient().open(&path).unwrap();
+    for first in [20, 40] {
+        other.add_batch((first..first + 20).map(record)).unwrap();
+        other.update_where(&Filter::field("n").lt(30), json!({"state": first})).unwrap();
+        other.seal().unwrap();
+    }
+    let wordy = |n: u64| {
+        let words = (0..40).map(|i| format!("{:x} ", (n * 40 + i).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48));
+        let metadata = json!({"n": n, "state": "new"});
+        let record = Record::text(words.collect::<String>()).key(format!("k{n}")).metadata(metadata);
+        record.embedding("v", [1.0, n as f32])
+    };
+    other.add_batch((60..12_000).map(wordy)).unwrap();
+    other.update_where(&Filter::field("n").lt(10), json!({"state": "last"})).unwrap();
+    other.close().unwrap();
+    for step in 0..3 {
+        let artifact = match step {
+            0 => here.clone(),
+            1 => options().open_read_only(&path).unwrap(),
+            _ => {
+                here.sync().unwrap();
+                here.seal().unwrap();
+                here.compact(8 << 20).unwrap();
+                here.clone()
+            }
+        };
+        if step == 0 {
+            assert!(here.update(RecordId(0), json!({"state": "here"})).unwrap());
+        }
+        assert_eq!(artifact.len(), 12_000);
+        let count = |state: Value| {
+            let filter = match state {
+                Value::String(state) => Filter::field("state").eq(state.as_str()),
+                number => Filter::field("state").eq(number.as_i64().unwrap()),
+            };
+            artifact.count(&filter).unwrap()
+        };
+        assert_eq!([count(json!("here")), count(json!("last")), count(json!(40))], [1, 9, 20], "step {step}");
+        assert_eq!(count(json!("new")), 12_000 - 30);
+        for n in [0, 15, 25, 35, 55, 70, 11_999] {
+            let entry = artifact.get_by_key(&format!("k{n}")).unwrap().unwrap();
+            assert_eq!(entry.metadata().unwrap()["n"], n);
+        }
+        let stats = artifact.stats();
+        assert!(step > 0 || stats.tail_records < 11_000, "sealed in pieces: {stats:?}");
+        let damage = artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap().damage;
+        assert!(damage.is_empty(), "{damage:?}");
+    }
+}
+
+#[test]
+fn much_that_expired_is_deleted_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let now = Arc::new(AtomicU64::new(0));
+    let asked = Arc::new(AtomicU64::new(0));
+    let (clock, count) = (now.clone(), asked.clone());
+    let artifact = Options::new()
+        .segment_len(4 << 20)
+        .maintenance(Maintenance::Inline)
+        .expires_at("until")
+        .clock(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::Relaxed))
+        })
+        .create(temp.path().join("a"))
+        .unwrap();
+    let short = |n: u64| Record::text(format!("n{n}")).metadata(json!({"until": "1970-01-01T00:00:09Z"}));
+    artifact.add_batch((0..105_000).map(short)).unwrap();
+    artifact.seal().unwrap();
+    now.store(10, Ordering::Relaxed);
+    assert_eq!(artifact.len(), 0);
+    let before = artifact.snapshot().seq().0;
+    let large: String =
+        (0..1_000_000u64).map(|n| format!("{:x} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40)).collect();
+    asked.store(0, Ordering::Relaxed);
+    artifact.add(Record::text(large)).unwrap();
+    assert_eq!(artifact.stats().tail_records, 0, "sealed at once");
+    // One for the record, eleven for what expired, and what sealing takes; each asks for the time once.
+    let (commits, asked) = (artifact.snapshot().seq().0 - before, asked.load(Ordering::Relaxed));
+    println!("{commits} commits, {asked} times asked for the time");
+    assert!(commits <= 14 && asked <= 20, "{commits} {asked}");
+    assert_eq!(artifact.len(), 1);
 }
