@@ -69,12 +69,15 @@ struct Known {
     vector: Option<[f32; 3]>,
 }
 
+/// What the model says of a filter.
+type Is<'a> = &'a dyn Fn(&Known) -> bool;
+
 impl Known {
     fn new(key: Option<String>, now: u64, random: &mut Random) -> Self {
         Self {
             key,
             words: (0..random.below(4)).map(|_| random.below(WORDS.len() as u64) as usize).collect(),
-            n: random.below(9) as i64,
+            n: random.below(9).cast_signed(),
             group: some_group(random),
             until: (random.below(3) == 0).then(|| now + random.below(30)),
             vector: (random.below(2) == 0).then(|| random.vector()),
@@ -126,7 +129,7 @@ fn patch(known: &mut Known, now: u64, random: &mut Random) -> Value {
             json!({"until": known.until.map(date)})
         }
         _ => {
-            known.n = random.below(9) as i64;
+            known.n = random.below(9).cast_signed();
             json!({"n": known.n})
         }
     }
@@ -178,7 +181,7 @@ fn compare(snapshot: &Snapshot, model: &Model, about: &str) {
         let id = keys.iter().find(|(known, _)| *known == key).map(|(_, id)| *id);
         assert_eq!(snapshot.id_of_key(&key).unwrap(), id, "{about}: {key}");
     }
-    let filters: [(Filter, &dyn Fn(&Known) -> bool); 4] = [
+    let filters: [(Filter, Is<'_>); 4] = [
         (Filter::field("n").gte(4), &|known| known.n >= 4),
         (Filter::field("g").eq("g1"), &|known| known.group.as_deref() == Some("g1")),
         (Filter::field("g").exists(), &|known| known.group.is_some()),
@@ -357,7 +360,7 @@ impl Both {
     }
 
     fn reopen(&mut self, path: &Path) {
-        self.path = path.to_owned();
+        path.clone_into(&mut self.path);
         self.artifact = self.options().open(path).unwrap();
         assert!(self.artifact.recovery().damage.is_empty(), "{:?}", self.artifact.recovery());
     }
@@ -431,7 +434,7 @@ impl Both {
                 assert_eq!(self.artifact.update_key(&key, patch).unwrap(), there);
             }
             9 => {
-                let (from, to) = (random.below(9) as i64, random.below(9) as i64);
+                let (from, to) = (random.below(9).cast_signed(), random.below(9).cast_signed());
                 let updated = self.artifact.update_where(&Filter::field("n").eq(from), json!({"n": to}));
                 let meant = self.model.values_mut().filter(|known| known.n == from);
                 let count = meant.map(|known| known.n = to).count() as u64;
@@ -450,7 +453,7 @@ impl Both {
             }
             12 => self.change_much(random),
             _ => {
-                let n = random.below(9) as i64;
+                let n = random.below(9).cast_signed();
                 let before = self.model.len();
                 self.model.retain(|_, known| known.n != n);
                 let deleted = self.artifact.delete_where(&Filter::field("n").eq(n)).unwrap();
@@ -462,7 +465,7 @@ impl Both {
     /// One batch of everything: deletes by a filter, updates by another, a record that is updated, embedded, and updated again, an upsert.
     fn change_much(&mut self, random: &mut Random) {
         let now = self.clock.now();
-        let (gone, from) = (random.below(9) as i64, random.below(9) as i64);
+        let (gone, from) = (random.below(9).cast_signed(), random.below(9).cast_signed());
         let Some(id) = self.some_id(random) else { return };
         if !self.model.values().any(|known| known.n == from) || self.model[&id].n == gone {
             return;
