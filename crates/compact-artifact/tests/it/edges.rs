@@ -40,7 +40,9 @@ fn damage(path: &Path, kind: &str, needle: &[u8]) -> usize {
         }
         let mut bytes = std::fs::read(entry.path()).unwrap();
         let places: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(needle)).collect();
-        places.iter().for_each(|&at| bytes[at] ^= 1);
+        for &at in &places {
+            bytes[at] ^= 1;
+        }
         count += places.len();
         std::fs::write(entry.path(), bytes).unwrap();
     }
@@ -55,7 +57,7 @@ fn changed_metadata_that_are_damaged_cost_nothing_else() {
         let artifact = options().create(&path).unwrap();
         artifact.add_batch((0..6).map(record)).unwrap();
         artifact.update(RecordId(2), json!({"state": "before"})).unwrap();
-        let noise: String = (0..2_000).map(|i| char::from(b'a' + (i * i % 23) as u8)).collect();
+        let noise: String = (0..2_000u32).map(|i| char::from(b'a' + (i * i % 23) as u8)).collect();
         let patch = json!({"state": "changed", "noise": format!("NEEDLE{noise}")});
         artifact.update(RecordId(2), patch).unwrap();
         artifact.update(RecordId(3), json!({"state": "other"})).unwrap();
@@ -114,7 +116,7 @@ fn one_of_several_handles_is_closed_without_waiting_for_who_writes() {
     let options = || options().busy_timeout(Duration::from_secs(5)).idle_release(Duration::from_millis(2));
     let here = options().create(&path).unwrap();
     here.add(record(0)).unwrap();
-    let other = Options::new().busy_timeout(Duration::from_secs(60)).open(&path).unwrap();
+    let other = Options::new().busy_timeout(Duration::from_mins(1)).open(&path).unwrap();
     let clone = here.clone();
     let begun = Instant::now();
     assert_eq!(here.close().unwrap_err().kind(), ErrorKind::InUse);
@@ -149,7 +151,9 @@ fn of_metadata_the_newest_stay_where_the_index_and_the_tombstones_are_lost() {
     assert_eq!(lost.len(), 2);
     for file in &lost {
         let mut bytes = std::fs::read(file).unwrap();
-        bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+        for byte in &mut bytes {
+            *byte ^= 0x55;
+        }
         std::fs::write(file, bytes).unwrap();
     }
     let copy = temp.path().join("b");
@@ -321,6 +325,7 @@ fn updates_while_texts_are_embedded_by_another_model_are_there_afterwards() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "each step and what is asked after it")]
 fn two_writers_by_turns_see_each_others_changes_in_part() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
@@ -328,7 +333,7 @@ fn two_writers_by_turns_see_each_others_changes_in_part() {
         options()
             .segment_len(64 << 10)
             .precompute_similar(2)
-            .busy_timeout(Duration::from_secs(60))
+            .busy_timeout(Duration::from_mins(1))
             .idle_release(Duration::from_millis(1))
     };
     let first = options().create(&path).unwrap();
@@ -437,7 +442,7 @@ fn two_writers_by_turns_see_each_others_changes_in_part() {
 fn a_writer_that_takes_the_lock_back_seals_in_pieces_behind_the_shards_of_others() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
-    let patient = || options().busy_timeout(Duration::from_secs(60));
+    let patient = || options().busy_timeout(Duration::from_mins(1));
     let here = patient().memory_limit(8 << 20).idle_release(Duration::from_millis(1)).create(&path).unwrap();
     here.add_batch((0..20).map(record)).unwrap();
     here.seal().unwrap();
