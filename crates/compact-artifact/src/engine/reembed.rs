@@ -28,6 +28,8 @@ impl Engine {
     ) -> Result<ReembedReport> {
         self.check_writable()?;
         let _one_at_a_time = self.reembed_lock.lock();
+        // Nobody writes meanwhile who may not have the new model.
+        let _permit = self.permit()?;
         let model = SpaceModel::from_embedder(embedder.as_ref());
         let dimension = embedder.dimension();
         self.resources.meaning.add(embedder);
