@@ -24,7 +24,8 @@ use crate::pack::PackVfs;
 use crate::part::layout::decode_deletes;
 use crate::part::{Part, PartKind};
 use crate::report::SalvageReport;
-use crate::run::{Place, Run};
+use crate::run::{BlockFile, Place, Run};
+use crate::segment::layout::{FOOTER_LEN, Footer};
 use crate::source::{Source, Window};
 use crate::store::{Bulk, Record, Store};
 use crate::vfs::{Access, DiskVfs, Vfs};
@@ -109,6 +110,13 @@ fn identity(vfs: &dyn Vfs, root: &Path, names: &[FileName]) -> Result<ArtifactId
     most.map(|(artifact, _)| artifact).ok_or_else(none)
 }
 
+/// The footer of a segment of so many bytes, if it holds.
+fn footer(file: &BlockFile, end: u64) -> Option<Footer> {
+    let offset = end.checked_sub(FOOTER_LEN as u64)?;
+    let bytes = file.source.read(offset, FOOTER_LEN as u64).ok()?;
+    Footer::decode(bytes.first_chunk()?, &file.binding, offset).ok()
+}
+
 const COPIED_AT_ONCE: u64 = 256 << 10;
 
 struct Salvage {
@@ -167,9 +175,13 @@ impl Salvage {
         let checkpoint = logs.filter(|entry| entry.file == id).map(|entry| entry.checkpoint.len).max();
         let mut covered_to = if matches!(name, FileName::Segment(_)) { end } else { checkpoint.unwrap_or(0) };
         let (mut places, mut deletes): (Vec<Place>, Vec<(u64, Vec<u64>)>) = (Vec::new(), Vec::new());
-        let mut at = FILE_HEADER_LEN as u64;
+        let (mut at, mut next_id, mut gaps) = (FILE_HEADER_LEN as u64, 0, Vec::new());
         while let Some((offset, header)) = next_sound(&file, &mut window, at, end)? {
+            if offset > at {
+                gaps.push((at..offset, next_id..header.first_id.max(next_id)));
+            }
             at = offset + header.block_len();
+            next_id = next_id.max(header.first_id.saturating_add(header.count.into()));
             let place = Place { first_id: header.first_id, offset, len: header.block_len() };
             match header.kind {
                 BlockKind::Records | BlockKind::Frame => places.push(place),
@@ -198,6 +210,17 @@ impl Salvage {
                     }
                 }
             }
+        }
+        if matches!(name, FileName::Segment(_)) {
+            // Behind the blocks is a table; where nothing says where it begins, nothing says what is missing before it.
+            let table = footer(&file, end).map_or(at, |footer| footer.table_offset);
+            gaps.push((at..table, next_id..u64::MAX));
+        } else {
+            gaps.push((at..covered_to, next_id..self.next_id.max(next_id)));
+        }
+        for (bytes, ids) in gaps.into_iter().filter(|(bytes, _)| bytes.start < bytes.end.min(covered_to)) {
+            let unknown = Error::damaged("no block header holds where blocks should be");
+            self.report.damage.push(Damage::new(file.path(), bytes, &unknown, ids));
         }
         places.retain(|place| place.offset < covered_to);
         deletes.retain(|&(offset, _)| offset < covered_to);

@@ -445,6 +445,8 @@ fn an_older_generation_does_not_come_back_in_silence() {
 fn salvage_keeps_what_is_sound_when_anything_is_damaged() {
     let options = options(None);
     let (disk, model) = sample(&options, true);
+    let sound = salvage_in(Arc::new(disk.fork()), ROOT, "/saved", options.clone()).unwrap();
+    assert!(sound.damage.is_empty() && sound.lost.is_empty(), "{sound:?}");
     for path in disk.files().into_iter().filter(|path| !lock(path)) {
         let bytes = disk.read_file(&path).unwrap();
         for at in (0..bytes.len()).step_by(1777) {
@@ -469,6 +471,12 @@ fn salvage_keeps_what_is_sound_when_anything_is_damaged() {
                 kept += 1;
             }
             assert_eq!(report.records, kept);
+            let is_told = !report.damage.is_empty() || !report.lost.is_empty();
+            assert!(
+                kept >= model.len() as u64 || is_told,
+                "{}, byte {at}: lost without a word",
+                path.display()
+            );
             // A block holds no more than some twenty records of this sample.
             assert!(
                 kept + 25 > model.len() as u64,
