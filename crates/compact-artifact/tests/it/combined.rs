@@ -53,6 +53,10 @@ impl Random {
         (self.0 >> 33) % below
     }
 
+    fn digit(&mut self) -> i64 {
+        i64::try_from(self.below(9)).unwrap()
+    }
+
     fn vector(&mut self) -> [f32; 3] {
         [(); 3].map(|()| self.below(2_000) as f32 / 1_000.0 - 0.9993)
     }
@@ -69,15 +73,12 @@ struct Known {
     vector: Option<[f32; 3]>,
 }
 
-/// What the model says of a filter.
-type Is<'a> = &'a dyn Fn(&Known) -> bool;
-
 impl Known {
     fn new(key: Option<String>, now: u64, random: &mut Random) -> Self {
         Self {
             key,
             words: (0..random.below(4)).map(|_| random.below(WORDS.len() as u64) as usize).collect(),
-            n: random.below(9).cast_signed(),
+            n: random.digit(),
             group: some_group(random),
             until: (random.below(3) == 0).then(|| now + random.below(30)),
             vector: (random.below(2) == 0).then(|| random.vector()),
@@ -129,13 +130,16 @@ fn patch(known: &mut Known, now: u64, random: &mut Random) -> Value {
             json!({"until": known.until.map(date)})
         }
         _ => {
-            known.n = random.below(9).cast_signed();
+            known.n = random.digit();
             json!({"n": known.n})
         }
     }
 }
 
 type Model = BTreeMap<u64, Known>;
+
+/// Which records a filter lets through.
+type Test<'a> = &'a dyn Fn(&Known) -> bool;
 
 fn cosine(a: &[f32; 3], b: &[f32; 3]) -> f32 {
     let dot = |a: &[f32; 3], b: &[f32; 3]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
@@ -181,7 +185,7 @@ fn compare(snapshot: &Snapshot, model: &Model, about: &str) {
         let id = keys.iter().find(|(known, _)| *known == key).map(|(_, id)| *id);
         assert_eq!(snapshot.id_of_key(&key).unwrap(), id, "{about}: {key}");
     }
-    let filters: [(Filter, Is<'_>); 4] = [
+    let filters: [(Filter, Test<'_>); 4] = [
         (Filter::field("n").gte(4), &|known| known.n >= 4),
         (Filter::field("g").eq("g1"), &|known| known.group.as_deref() == Some("g1")),
         (Filter::field("g").exists(), &|known| known.group.is_some()),
@@ -434,7 +438,7 @@ impl Both {
                 assert_eq!(self.artifact.update_key(&key, patch).unwrap(), there);
             }
             9 => {
-                let (from, to) = (random.below(9).cast_signed(), random.below(9).cast_signed());
+                let (from, to) = (random.digit(), random.digit());
                 let updated = self.artifact.update_where(&Filter::field("n").eq(from), json!({"n": to}));
                 let meant = self.model.values_mut().filter(|known| known.n == from);
                 let count = meant.map(|known| known.n = to).count() as u64;
@@ -453,7 +457,7 @@ impl Both {
             }
             12 => self.change_much(random),
             _ => {
-                let n = random.below(9).cast_signed();
+                let n = random.digit();
                 let before = self.model.len();
                 self.model.retain(|_, known| known.n != n);
                 let deleted = self.artifact.delete_where(&Filter::field("n").eq(n)).unwrap();
@@ -465,7 +469,7 @@ impl Both {
     /// One batch of everything: deletes by a filter, updates by another, a record that is updated, embedded, and updated again, an upsert.
     fn change_much(&mut self, random: &mut Random) {
         let now = self.clock.now();
-        let (gone, from) = (random.below(9).cast_signed(), random.below(9).cast_signed());
+        let (gone, from) = (random.digit(), random.digit());
         let Some(id) = self.some_id(random) else { return };
         if !self.model.values().any(|known| known.n == from) || self.model[&id].n == gone {
             return;

@@ -26,6 +26,11 @@ fn record(n: u64) -> Record {
     Record::text(format!("cat number{n}")).key(format!("k{n}")).metadata(json!({"n": n, "state": "new"}))
 }
 
+/// A number like no other.
+fn word(n: u64) -> u64 {
+    n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
+}
+
 fn metadata(artifact: &CompactArtifact, id: u64) -> Value {
     artifact.get(RecordId(id)).unwrap().unwrap().metadata().unwrap().into()
 }
@@ -40,8 +45,8 @@ fn damage(path: &Path, kind: &str, needle: &[u8]) -> usize {
         }
         let mut bytes = std::fs::read(entry.path()).unwrap();
         let places: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(needle)).collect();
-        for &at in &places {
-            bytes[at] ^= 1;
+        for at in &places {
+            bytes[*at] ^= 1;
         }
         count += places.len();
         std::fs::write(entry.path(), bytes).unwrap();
@@ -57,7 +62,7 @@ fn changed_metadata_that_are_damaged_cost_nothing_else() {
         let artifact = options().create(&path).unwrap();
         artifact.add_batch((0..6).map(record)).unwrap();
         artifact.update(RecordId(2), json!({"state": "before"})).unwrap();
-        let noise: String = (0..2_000u32).map(|i| char::from(b'a' + (i * i % 23) as u8)).collect();
+        let noise: String = (0..2_000u32).map(|i| char::from_digit(10 + i * i % 23, 36).unwrap()).collect();
         let patch = json!({"state": "changed", "noise": format!("NEEDLE{noise}")});
         artifact.update(RecordId(2), patch).unwrap();
         artifact.update(RecordId(3), json!({"state": "other"})).unwrap();
@@ -325,7 +330,7 @@ fn updates_while_texts_are_embedded_by_another_model_are_there_afterwards() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "each step and what is asked after it")]
+#[expect(clippy::too_many_lines, reason = "what is done beside what is asked")]
 fn two_writers_by_turns_see_each_others_changes_in_part() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
@@ -453,9 +458,9 @@ fn a_writer_that_takes_the_lock_back_seals_in_pieces_behind_the_shards_of_others
         other.seal().unwrap();
     }
     let wordy = |n: u64| {
-        let words = (0..40).map(|i| format!("{:x} ", (n * 40 + i).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48));
+        let words: Vec<String> = (0..40).map(|i| format!("{:x} ", word(n * 40 + i) >> 32)).collect();
         let metadata = json!({"n": n, "state": "new"});
-        let record = Record::text(words.collect::<String>()).key(format!("k{n}")).metadata(metadata);
+        let record = Record::text(words.concat()).key(format!("k{n}")).metadata(metadata);
         record.embedding("v", [1.0, n as f32])
     };
     other.add_batch((60..12_000).map(wordy)).unwrap();
@@ -518,8 +523,7 @@ fn much_that_expired_is_deleted_once() {
     now.store(10, Ordering::Relaxed);
     assert_eq!(artifact.len(), 0);
     let before = artifact.snapshot().seq().0;
-    let large: String =
-        (0..1_000_000u64).map(|n| format!("{:x} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40)).collect();
+    let large: String = (0..1_000_000).map(|n| format!("{:x} ", word(n) >> 24)).collect::<Vec<_>>().concat();
     asked.store(0, Ordering::Relaxed);
     artifact.add(Record::text(large)).unwrap();
     assert_eq!(artifact.stats().tail_records, 0, "sealed at once");
@@ -528,4 +532,128 @@ fn much_that_expired_is_deleted_once() {
     println!("{commits} commits, {asked} times asked for the time");
     assert!(commits <= 14 && asked <= 20, "{commits} {asked}");
     assert_eq!(artifact.len(), 1);
+}
+
+/// Another process, which has the old model only, waits until all texts are embedded by the new one.
+#[test]
+fn an_artifact_that_moves_to_another_model_does_not_give_way_meanwhile() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let (old, new) = (Toy::new("old"), Toy::of_dimension("new", 4));
+    let patient = || options().busy_timeout(Duration::from_secs(50));
+    let idle = Duration::from_millis(1);
+    let here = patient().idle_release(idle).embedder(old.clone()).create(&path).unwrap();
+    here.add_batch((0..3_000).map(record)).unwrap();
+    std::thread::scope(|threads| {
+        let mut other = None;
+        here.reembed_with(new.clone(), |_| {
+            other.get_or_insert_with(|| {
+                threads.spawn(|| {
+                    let Ok(other) = patient().embedder(old.clone()).open(&path) else { return };
+                    drop(other.add(Record::text("another cat")));
+                    other.close().unwrap();
+                })
+            });
+            std::thread::sleep(Duration::from_millis(150));
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        let found = |query: Query| here.search(&query.k(9_000)).unwrap().hits.len();
+        assert_eq!(found(Query::words("cat")), found(Query::meaning("cat").exact(true)));
+        other.unwrap().join().unwrap();
+    });
+}
+
+#[test]
+fn waiting_for_what_is_no_artifact_leaves_nothing_behind() {
+    let temp = tempfile::tempdir().unwrap();
+    let wait = Duration::from_millis(5);
+    let missing = temp.path().join("missing");
+    assert!(CompactArtifact::open_or_wait(&missing, wait).is_err());
+    assert!(CompactArtifact::try_open(&missing).is_err());
+    assert!(!missing.exists());
+    let (empty, other) = (temp.path().join("empty"), temp.path().join("other"));
+    for path in [&empty, &other] {
+        std::fs::create_dir(path).unwrap();
+    }
+    std::fs::write(other.join("notes.txt"), "notes").unwrap();
+    for (path, files) in [(&empty, 0), (&other, 1)] {
+        println!("{}", CompactArtifact::open_or_wait(path, wait).unwrap_err());
+        CompactArtifact::try_open(path).unwrap_err();
+        assert_eq!(std::fs::read_dir(path).unwrap().count(), files);
+    }
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    assert!(CompactArtifact::open_or_wait(&path, wait).is_err()); // it waited
+    artifact.add(record(1)).unwrap();
+    artifact.pack(temp.path().join("pack")).unwrap();
+    compact_artifact::unpack(temp.path().join("pack"), temp.path().join("b")).unwrap();
+    assert!(artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap().damage.is_empty());
+    artifact.destroy().unwrap();
+    assert!(!path.exists());
+}
+
+/// A flipped byte anywhere: metadata are those of now, or an error, or those from before where that is said.
+#[test]
+fn no_flipped_byte_brings_metadata_back_without_a_word() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    artifact.add_batch((0..6).map(record)).unwrap();
+    artifact.update(RecordId(1), json!({"state": "one"})).unwrap();
+    artifact.seal().unwrap();
+    artifact.update(RecordId(1), json!({"state": "two"})).unwrap();
+    artifact.update(RecordId(2), json!({"state": "two"})).unwrap();
+    artifact.add_embedding(RecordId(2), "v", &[1.0, 2.0]).unwrap();
+    artifact.seal().unwrap();
+    artifact.add_batch((20..30).map(record)).unwrap();
+    artifact.delete_key("k5").unwrap();
+    artifact.seal().unwrap();
+    artifact.update_key("k3", json!({"state": "three"})).unwrap();
+    artifact.update_key("k20", json!({"state": "three"})).unwrap();
+    artifact.remove_embedding(RecordId(2), "v").unwrap();
+    artifact.close().unwrap();
+    let all = |artifact: &CompactArtifact| -> BTreeMap<u64, Option<Value>> {
+        let entries = artifact.records().filter_map(Result::ok);
+        entries.map(|entry| (entry.id().0, entry.metadata().ok().map(Value::from))).collect()
+    };
+    let expected = all(&options().open_read_only(&path).unwrap());
+    assert_eq!(expected.len(), 15);
+    let files: Vec<PathBuf> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let (mut count, mut earlier) = (0, 0);
+    for file in files {
+        let whole = std::fs::read(&file).unwrap();
+        for at in (count % 149..whole.len()).step_by(149) {
+            count += 1;
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x20;
+            std::fs::write(&file, &bytes).unwrap();
+            let copy = temp.path().join(format!("copy-{count}"));
+            let salvaged = salvage(&path, &copy, options()).map(|report| !report.losses.is_empty());
+            let opened = [
+                options()
+                    .open_read_only(&path)
+                    .map(|artifact| (!artifact.recovery().damage.is_empty(), artifact)),
+                salvaged.and_then(|is_told| Ok((is_told, options().open(&copy)?))),
+            ];
+            for (number, opened) in opened.into_iter().enumerate() {
+                let Ok((is_told, artifact)) = opened else { continue };
+                for (id, metadata) in all(&artifact) {
+                    let about = format!("{} at {at}, {number}: record {id}", file.display());
+                    match (metadata, expected.get(&id)) {
+                        (Some(metadata), Some(Some(expected))) if metadata == *expected => {}
+                        (None, Some(_)) => assert!(number == 0, "{about}: what was salvaged is sound"),
+                        (metadata, _) => {
+                            assert!(is_told, "{about}: {metadata:?}");
+                            earlier += 1;
+                        }
+                    }
+                }
+            }
+            drop(std::fs::remove_dir_all(&copy));
+        }
+        std::fs::write(&file, &whole).unwrap();
+    }
+    println!("{count} flips, {earlier} times metadata from before, which was said");
+    assert!(count > 60 && earlier > 0);
 }
