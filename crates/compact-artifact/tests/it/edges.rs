@@ -1,4 +1,5 @@
 //! Changes in part at their edges: damage, limits, two writers by turns, recovery in pieces, another model meanwhile.
+//! One file because all tests are of the same few records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
