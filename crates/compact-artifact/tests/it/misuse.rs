@@ -138,9 +138,12 @@ fn wrong_queries_are_refused() {
     assert!(e.to_string().contains("at byte 2: there is no field \"subject\""), "{e}");
     let e = compact_artifact::Error::from("{\"i\": {\"$like\": 3}}".parse::<Filter>().unwrap_err());
     assert_eq!(e.kind(), ErrorKind::InvalidFilter);
-    let numbers = Filter::field("name").lt(3);
-    assert_eq!(artifact.count(&numbers).unwrap_err().kind(), ErrorKind::TypeMismatch);
-    assert_eq!(artifact.delete_where(&numbers).unwrap(), 0);
+    let mistyped = Filter::field("name").lt(3);
+    assert_eq!(artifact.count(&mistyped).unwrap_err().kind(), ErrorKind::TypeMismatch);
+    let e = artifact.update_where(&mistyped, json!({"seen": true})).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::TypeMismatch);
+    // Deletes do not fail because of what other records hold.
+    assert_eq!(artifact.delete_where(&mistyped).unwrap(), 0);
     assert_eq!(artifact.len(), 20);
     // What cannot be found is no error.
     assert!(artifact.search(&Query::vector("w", [1.0, 2.0])).unwrap().hits.is_empty());
