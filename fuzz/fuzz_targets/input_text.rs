@@ -1,7 +1,8 @@
-//! Proves that no bytes taken for lines of JSON, for an array of numpy or for a text make the readers of `cart` panic or take much memory,
+//! Proves that no bytes taken for lines of JSON, for an array of numpy, for a page, a table or a text make the readers of `cart` panic or take much memory,
 //! and that a line that is accepted is a record that an artifact takes.
 #![no_main]
 
+use std::io::Read;
 use std::sync::{Arc, LazyLock};
 
 use block_format::vfs::MemoryVfs;
@@ -24,6 +25,8 @@ mod stderr {
 use input::jsonl::Lines;
 use input::npy::Npy;
 use input::paragraphs::Paragraphs;
+use input::shape::Shape;
+use input::table::Table;
 
 static ARTIFACT: LazyLock<CompactArtifact> = LazyLock::new(|| {
     let options = options().space("v", SpaceOptions::new(3, Metric::Dot));
@@ -32,9 +35,11 @@ static ARTIFACT: LazyLock<CompactArtifact> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&format, bytes)) = bytes.split_first() else { return };
-    match format % 3 {
+    match format % 5 {
         0 => lines(bytes),
         1 => array(bytes),
+        2 => page(bytes),
+        3 => table(bytes),
         _ => text(bytes),
     }
 });
@@ -42,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn lines(bytes: &[u8]) {
     let mut lines = Lines::new(bytes, "x");
     for _ in 0..=bytes.len() {
-        match lines.next_document() {
+        match lines.next_document(&Shape::default()) {
             Ok(None) => return,
             Ok(Some(document)) => {
                 let (key, of) = (document.key.clone(), document.content_len());
@@ -69,6 +74,30 @@ fn array(bytes: &[u8]) {
         rows += 1;
         assert!(rows <= array.rows() && rows <= bytes.len() as u64, "rows without bytes");
     }
+}
+
+fn page(bytes: &[u8]) {
+    let Ok(Some(encoding)) = input::encoding::detect(bytes, true) else { return };
+    let mut html = String::new();
+    let read = input::encoding::Decoded::new(bytes, encoding).read_to_string(&mut html);
+    if read.is_ok() {
+        let page = input::html::reduce(&html);
+        assert!(
+            page.paragraphs.iter().all(|paragraph| !paragraph.text.trim().is_empty() && paragraph.line > 0)
+        );
+    }
+}
+
+fn table(bytes: &[u8]) {
+    let Ok(columns) = Table::new(bytes, b',').and_then(Table::columns) else { return };
+    let Ok(mut table) = Table::new(bytes, b',') else { panic!("read once, and not again") };
+    assert_eq!(table.names().len(), columns.len());
+    for _ in 0..=bytes.len() {
+        if !matches!(table.next_document(&columns, &Shape::default()), Ok(Some(_)) | Err((Some(_), _))) {
+            return;
+        }
+    }
+    panic!("more rows than bytes");
 }
 
 fn text(bytes: &[u8]) {
