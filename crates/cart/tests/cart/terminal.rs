@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
@@ -27,8 +27,14 @@ pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool
         // With the terminal as the one that Ctrl-C at it interrupts.
         let program = command.get_program().to_owned();
         let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        command = Command::new("setsid");
-        command.arg("--ctty").arg(program).args(args).current_dir(place.path(".")).env_remove("NO_COLOR");
+        // Whoever runs the tests in the background has it ignored, which programs inherit.
+        command = Command::new("env");
+        command
+            .args(["--default-signal=INT,QUIT", "setsid", "--ctty"])
+            .arg(program)
+            .args(args)
+            .current_dir(place.path("."))
+            .env_remove("NO_COLOR");
     }
     command
         .env("TERM", "xterm")
@@ -67,7 +73,18 @@ pub(crate) fn at_terminal(place: &Place, args: &str, typed: &str, no_color: bool
             to.write_all(CTRL_C.to_string().as_bytes()).unwrap();
         }
     }
-    let code = child.wait().unwrap().code().unwrap();
+    let end = Instant::now() + Duration::from_mins(2);
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+            None => {
+                drop(child.kill());
+                panic!("{args} does not end: {:?}", text());
+            }
+        }
+    };
+    let code = status.code().unwrap();
     drop(to);
     reading.join().unwrap();
     (code, text())
