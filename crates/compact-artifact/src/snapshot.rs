@@ -18,6 +18,9 @@ use crate::pins::Pin;
 use crate::search::{self, SearchResources};
 use crate::state::State;
 
+/// Has a closure keep the pin as long as itself, which it does not do with what it never names.
+fn held(_: &Pin) {}
+
 /// An immutable view of one commit: cheap to clone, `Send` and `Sync`, never in the writer's way. All calls answer from the same commit, however much
 /// is written meanwhile; those of [`CompactArtifact`](crate::CompactArtifact) take the newest one each.
 ///
@@ -108,7 +111,7 @@ impl Snapshot {
             move |id| state.hidden > 0 && state.locate(id).is_none()
         };
         self.state.records.records_from(id).filter_map(move |record| {
-            let _ = &pin; // held as long as the iterator
+            held(&pin);
             match record.map_err(Error::from) {
                 Ok(record) if is_hidden(record.id()) => None,
                 Ok(record) => match record::decode(record) {
@@ -137,6 +140,7 @@ impl Snapshot {
         let ids = self.state.ids_where(filter)?;
         let (this, pieces) = (self.clone(), ids.len().div_ceil(AT_ONCE));
         Ok((0..pieces).flat_map(move |piece| {
+            held(&this.pin);
             let ids = ids.chunks(AT_ONCE).nth(piece).unwrap_or_default();
             this.state.entries(ids).into_iter().filter_map(Result::transpose)
         }))
