@@ -90,7 +90,7 @@ fn pages_that_are_touched_for_the_first_time_are_found() {
         analyzer.trace(|| artifact.get_by_key("k3")).unwrap().unwrap();
     }
     let few = analyzer.report().find(BottleneckKind::PageFault).map_or(0, |few| few.times);
-    assert!(few < faults.times, "{few} {faults:?}");
+    assert!(few * 4 < faults.times, "{few} {faults:?}");
 }
 
 #[test]
