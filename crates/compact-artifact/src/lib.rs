@@ -113,7 +113,8 @@ pub use api::reports::ReembedReport;
 pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
 };
-pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet};
+pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet, UnknownField};
+pub use api::schema::Schema;
 pub use api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;

@@ -3,6 +3,8 @@
 //! A [`Filter`] is a tree of `and`, `or` and `not` over conditions on fields. `filter_json` reads and writes it as JSON, `resolve` checks it
 //! against the types that the fields have, and `search` finds the rows.
 
+use std::collections::BTreeSet;
+
 use crate::json;
 use crate::value::FilterValue;
 
@@ -22,7 +24,7 @@ use crate::value::FilterValue;
 /// - [`exists`](Field::exists), [`missing`](Field::missing); [`and`](Filter::and), [`or`](Filter::or), `!`.
 ///
 /// A comparison with a type that no value of the field has is an error of kind [`TypeMismatch`](crate::ErrorKind::TypeMismatch), so that a slip
-/// does not look like an empty answer. A field that no record has is no error.
+/// does not look like an empty answer. A field that no record has is no error, unless the filter is [`strict`](Filter::strict).
 ///
 /// The same as JSON, with the names of `MongoDB`'s operators:
 ///
@@ -44,6 +46,8 @@ pub(crate) enum Node {
     And(Vec<Filter>),
     Or(Vec<Filter>),
     Not(Box<Filter>),
+    /// Every field in it has to be known.
+    Strict(Box<Filter>),
     Field(String, Condition),
 }
 
@@ -120,6 +124,50 @@ impl Filter {
                 Self(Node::Or(any))
             }
             node => Self::any([Self(node), other]),
+        }
+    }
+}
+
+impl Filter {
+    /// The same filter, in which a field that no record has is an error for whoever knows all records, and not an empty answer; in JSON `{"$strict": filter}`. This
+    /// crate gives the fields, by [`strict_fields`](Self::strict_fields).
+    pub fn strict(self) -> Self {
+        Self(Node::Strict(Box::new(self)))
+    }
+
+    /// The fields that it names.
+    ///
+    /// ```
+    /// use metadata_index::Filter;
+    ///
+    /// let filter = Filter::field("year").gte(2020).and(!Filter::field("tags").eq("draft").strict());
+    /// assert_eq!(filter.fields().into_iter().collect::<Vec<_>>(), ["tags", "year"]);
+    /// assert_eq!(filter.strict_fields().into_iter().collect::<Vec<_>>(), ["tags"]);
+    /// ```
+    #[must_use]
+    pub fn fields(&self) -> BTreeSet<&str> {
+        let mut fields = BTreeSet::new();
+        self.add_fields(true, &mut fields);
+        fields
+    }
+
+    /// The fields that have to be known: those in the parts of it that are [`strict`](Self::strict).
+    #[must_use]
+    pub fn strict_fields(&self) -> BTreeSet<&str> {
+        let mut fields = BTreeSet::new();
+        self.add_fields(false, &mut fields);
+        fields
+    }
+
+    fn add_fields<'f>(&'f self, is_counted: bool, fields: &mut BTreeSet<&'f str>) {
+        match &self.0 {
+            Node::And(filters) | Node::Or(filters) => {
+                filters.iter().for_each(|filter| filter.add_fields(is_counted, fields));
+            }
+            Node::Not(filter) => filter.add_fields(is_counted, fields),
+            Node::Strict(filter) => filter.add_fields(true, fields),
+            Node::Field(field, _) if is_counted => drop(fields.insert(field)),
+            Node::Field(..) => {}
         }
     }
 }

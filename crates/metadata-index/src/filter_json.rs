@@ -68,7 +68,7 @@ impl Filter {
 fn first_operator(filter: &Filter) -> Option<&str> {
     match &filter.0 {
         Node::And(filters) | Node::Or(filters) => filters.iter().find_map(first_operator),
-        Node::Not(filter) => first_operator(filter),
+        Node::Not(filter) | Node::Strict(filter) => first_operator(filter),
         Node::Field(field, _) => field.starts_with('$').then_some(field),
     }
 }

@@ -8,7 +8,7 @@ use crate::column::Column;
 use crate::error::{Error, Result};
 use crate::field_value::FieldValue;
 use crate::fields::MAX_PATH_LEN;
-use crate::layout::{Tag, Trailer, field_key, record_key};
+use crate::layout::{Tag, Trailer, behind_field, field_key, path_of_key, record_key};
 use crate::reader::{Rows, Table};
 use crate::resolve::ResolvedFilter;
 use crate::search::Search;
@@ -67,6 +67,46 @@ impl<B: Bytes> Index<B> {
             }
         }
         Ok(types)
+    }
+
+    /// Whether a row that `is_live` accepts has the field, with anything but `null`.
+    pub fn has_field(&self, field: &str, is_live: impl Fn(u32) -> bool) -> Result<bool> {
+        if field.len() > MAX_PATH_LEN {
+            return Ok(false);
+        }
+        let rows = self.table().rows_of(&field_key(field, Tag::Exists, false, &[]))?;
+        rows.map_or(Ok(false), |rows| any_row(rows, &is_live))
+    }
+
+    /// Calls `found` with every field that a row which `is_live` accepts has: one look-up for each.
+    ///
+    /// ```
+    /// use metadata_index::{Builder, Index};
+    /// use serde_json::json;
+    ///
+    /// # fn main() -> metadata_index::Result<()> {
+    /// let mut builder = Builder::new();
+    /// builder.add(0, Some("key"), json!({"year": 2026, "author": {"name": "Ada"}}).as_object().unwrap());
+    /// builder.add(1, None, json!({"old": true}).as_object().unwrap());
+    /// let mut bytes = Vec::new();
+    /// builder.write(&mut bytes)?;
+    /// let mut fields = Vec::new();
+    /// Index::open(bytes)?.each_field(|row| row == 0, &mut |field| fields.push(field.to_owned()))?;
+    /// assert_eq!(fields, ["year", "author", "author.name"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn each_field(&self, is_live: impl Fn(u32) -> bool, found: &mut dyn FnMut(&str)) -> Result<()> {
+        let mut start = Vec::new();
+        loop {
+            let mut entries = self.table().entries_from(&start)?;
+            let Some(entry) = entries.next_entry() else { return Ok(()) };
+            let (key, rows) = entry?;
+            let path = path_of_key(key).ok_or_else(|| Error::damaged("a key without the path of a field"))?;
+            start = behind_field(path);
+            if key == field_key(path, Tag::Exists, false, &[]) && any_row(rows, &is_live)? {
+                found(path);
+            }
+        }
     }
 
     /// The first row of a set that has a value in a field.
@@ -163,4 +203,10 @@ impl<B: Bytes> Index<B> {
     ) -> Result<RowSet, E> {
         Search { table: self.table(), rows, metadata_of: &metadata_of }.matches(filter.filter())
     }
+}
+
+fn any_row(rows: Rows<'_>, is_live: &impl Fn(u32) -> bool) -> Result<bool> {
+    let mut any = false;
+    rows.each(&mut |row| any |= is_live(row))?;
+    Ok(any)
 }

@@ -216,6 +216,20 @@ pub(crate) fn field_key(path: &str, tag: Tag, in_array: bool, value: &[u8]) -> V
     key
 }
 
+/// The path in a key.
+pub(crate) fn path_of_key(key: &[u8]) -> Option<&str> {
+    let (&[high, low], rest) = key.split_first_chunk()?;
+    std::str::from_utf8(rest.get(..u16::from_le_bytes([low, high]).into())?).ok()
+}
+
+/// Greater than all keys of a field, and less than those of the next.
+pub(crate) fn behind_field(path: &str) -> Vec<u8> {
+    let mut key = field_key(path, Tag::RecordKey, true, &[]);
+    key.pop();
+    key.push(u8::MAX);
+    key
+}
+
 /// The key of the index for the key of a record.
 pub(crate) fn record_key(key: &str) -> Vec<u8> {
     field_key("", Tag::RecordKey, false, key.as_bytes())

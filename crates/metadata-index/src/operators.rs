@@ -24,6 +24,7 @@ pub(crate) fn write_filter(filter: &Filter) -> Json {
             json!({"$or": filters.iter().map(write_filter).collect::<Vec<_>>()})
         }
         Node::Not(filter) => json!({"$not": write_filter(filter)}),
+        Node::Strict(filter) => json!({"$strict": write_filter(filter)}),
         Node::Field(field, condition) => {
             let (operator, operand) = match condition {
                 Condition::Exists => ("$exists", Json::Bool(true)),
@@ -67,8 +68,9 @@ pub(crate) fn read_filter(json: &Json, depth: usize) -> Result<Filter> {
         "$and" => Ok(Filter::all(read_filters(name, value, depth)?)),
         "$or" => Ok(Filter::any(read_filters(name, value, depth)?)),
         "$not" => Ok(!read_filter(value, depth + 1)?),
+        "$strict" => Ok(read_filter(value, depth + 1)?.strict()),
         name if name.starts_with('$') => Err(Error::invalid_filter(format_args!(
-            "{name} where a field was expected; known here are $and, $or and $not"
+            "{name} where a field was expected; known here are $and, $or, $not and $strict"
         ))),
         field => read_field(field, value, depth),
     });

@@ -78,6 +78,7 @@ impl Resolver<'_> {
             Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
             Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
             Node::Not(filter) => Node::Not(Box::new(resolve(filter)?)),
+            Node::Strict(filter) => return resolve(filter),
             Node::Field(field, condition) => {
                 self.comparisons += condition.values().len().max(1);
                 if self.comparisons > MAX_COMPARISONS {

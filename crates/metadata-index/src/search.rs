@@ -36,6 +36,7 @@ impl<E: From<Error>> Search<'_, E> {
                 others -= &self.matches(filter)?;
                 Ok(others)
             }
+            Node::Strict(filter) => self.matches(filter),
             Node::Field(path, _) if path.len() > MAX_PATH_LEN => Ok(RowSet::new()),
             Node::Field(path, condition) => {
                 let mut found = RowSet::new();

@@ -1,14 +1,9 @@
 //! What there is near a search that found nothing.
 
-use std::collections::BTreeSet;
-
 use compact_artifact::{Filter, Query, Snapshot};
-use serde_json::{Map, Value, json};
 
 use crate::failure::Result;
 
-/// Records whose metadata is looked at for the names of fields.
-const SAMPLE: usize = 1000;
 /// Words of a search that are looked at.
 const MAX_WORDS: usize = 10;
 
@@ -18,8 +13,6 @@ pub(super) struct Asked<'a> {
     /// Empty where words do not decide.
     pub(super) words: String,
     pub(super) filter: Option<&'a str>,
-    /// Fields beside those of the filter.
-    pub(super) fields: Vec<String>,
     pub(super) min_score: Option<f32>,
     pub(super) offset: usize,
 }
@@ -43,7 +36,7 @@ pub(super) fn hints(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String
         hints.push(format!("the best hit has a score of {:.3}, which is below {score}", best.score));
         return Ok(hints);
     }
-    unknown_fields(asked, snapshot, &mut hints)?;
+    hints.extend(unknown_fields(asked, snapshot)?);
     if let Some(text) = asked.filter
         && hints.is_empty()
     {
@@ -67,56 +60,10 @@ fn finds(snapshot: &Snapshot, query: &Query) -> Result<bool> {
 }
 
 /// Fields that no record has.
-fn unknown_fields(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>) -> Result<()> {
-    let mut fields: BTreeSet<String> = asked.fields.iter().cloned().collect();
-    if let Some(filter) = asked.filter {
-        fields_of_filter(&compact_artifact::json::from_slice(filter.as_bytes())?, &mut fields);
-    }
-    let mut known = BTreeSet::new();
-    for field in fields {
-        let exists = Filter::from_json(&json!({ &*field: { "$exists": true } }))?;
-        if snapshot.count(&exists)? > 0 {
-            continue;
-        }
-        if known.is_empty() {
-            for entry in snapshot.records().take(SAMPLE).flatten() {
-                names(&entry.metadata()?, "", &mut known);
-            }
-        }
-        let near = known.iter().map(|name| (distance(&field, name), name)).min();
-        let near = near.filter(|(distance, name)| *distance <= 2 && distance < &name.chars().count());
-        hints.push(match near {
-            Some((_, name)) => format!("no record has the field {field:?}; near it is {name:?}"),
-            None => format!("no record has the field {field:?}"),
-        });
-    }
-    Ok(())
-}
-
-/// The fields that a filter names.
-fn fields_of_filter(filter: &Value, fields: &mut BTreeSet<String>) {
-    match filter {
-        Value::Object(map) => {
-            for (name, value) in map {
-                match name.as_str() {
-                    "$and" | "$or" | "$not" => fields_of_filter(value, fields),
-                    name if name.starts_with('$') => {}
-                    name => drop(fields.insert(name.to_owned())),
-                }
-            }
-        }
-        Value::Array(filters) => filters.iter().for_each(|filter| fields_of_filter(filter, fields)),
-        _ => {}
-    }
-}
-
-fn names(metadata: &Map<String, Value>, before: &str, found: &mut BTreeSet<String>) {
-    for (name, value) in metadata {
-        match value {
-            Value::Object(inner) => names(inner, &format!("{before}{name}."), found),
-            _ => drop(found.insert(format!("{before}{name}"))),
-        }
-    }
+fn unknown_fields(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String>> {
+    let found = snapshot.search(&asked.query.clone().k(1).offset(0).explain(true))?;
+    let unknown = found.explain.iter().flat_map(|explain| &explain.unknown_fields);
+    Ok(unknown.map(ToString::to_string).collect())
 }
 
 /// Words that no text has, and the one that is nearest to each.
@@ -145,40 +92,4 @@ fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>
         hints.push("texts have the words, but none as the query wants them".to_owned());
     }
     Ok(())
-}
-
-/// How many characters have to be exchanged, left out or put in.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, c) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in b.iter().enumerate() {
-            let best = (diagonal + usize::from(c != *other)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], best);
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_those_of_the_filter_wherever_they_stand() {
-        let filter = json!({"a": 1, "$or": [{"b": {"$gt": 1}}, {"$not": {"c.d": {"$in": [{"x": 1}]}}}]});
-        let mut fields = BTreeSet::new();
-        fields_of_filter(&filter, &mut fields);
-        assert_eq!(fields.into_iter().collect::<Vec<_>>(), ["a", "b", "c.d"]);
-    }
-
-    #[test]
-    fn distances_count_characters() {
-        for (a, b, expected) in
-            [("", "", 0), ("year", "yaer", 2), ("year", "years", 1), ("ä", "a", 1), ("", "abc", 3)]
-        {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-        }
-    }
 }

@@ -30,7 +30,7 @@ A vector (--vector-file), or the record that others shall resemble (--like), fin
 vector together are fused by score. A filter lets records through by their metadata; alone it lists them:
 
   {\"year\": 1969}  {\"year\": {\"$gte\": 1900, \"$lt\": 2000}}  {\"$or\": [{\"lang\": {\"$in\": [\"en\", \"de\"]}}, {\"lang\": {\"$exists\": false}}]}
-  operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not
+  operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not $strict
   dates are RFC 3339 timestamps or days (midnight in UTC), and are compared as time:
   {\"at\": {\"$gte\": {\"$date\": \"2026-04-12\"}, \"$lt\": {\"$date\": \"2026-04-13T08:30:00+02:00\"}}}
 
@@ -124,6 +124,9 @@ pub(crate) struct Args {
     /// Say how the search went, and why each hit is one
     #[arg(long)]
     explain: bool,
+    /// Fail where a field of --filter, --sort, --facet, --group or --fields is one that no record has
+    #[arg(long)]
+    strict: bool,
     /// Return what there is after so many milliseconds
     #[arg(long, value_name = "MS")]
     deadline: Option<u64>,
@@ -133,7 +136,7 @@ impl Args {
     /// A search for what is near a record.
     pub(crate) fn like(at: At, like: Name, space: String, filter: Option<String>, k: usize) -> Self {
         let (text, vector_file, model, min_score, ef, deadline) = Default::default();
-        let (words, meaning, syntax, exact, explain) = Default::default();
+        let (words, meaning, syntax, exact, explain, strict) = Default::default();
         let (sort, facet, group, total, candidates) = Default::default();
         let (page, fields, format) = Default::default();
         let (like, space, offset) = (Some(like), Some(space), 0);
@@ -162,6 +165,7 @@ impl Args {
             total,
             candidates,
             explain,
+            strict,
             deadline,
         }
     }
@@ -216,9 +220,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 fn near(args: &Args, query: &Query, snapshot: &Snapshot) -> Result<Vec<String>> {
     let is_by_words = !args.meaning && args.vector_file.is_none() && args.like.is_none();
     let words = if is_by_words { args.text.join(" ") } else { String::new() };
-    let fields = args.sort.iter().map(|(field, _)| field.clone()).collect();
     let (filter, min_score, offset) = (args.filter.as_deref(), args.min_score, args.left_out());
-    near::hints(&Asked { query, words, filter, fields, min_score, offset }, snapshot)
+    near::hints(&Asked { query, words, filter, min_score, offset }, snapshot)
 }
 
 fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Query> {
@@ -269,7 +272,13 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     if let Some((field, most)) = &args.group {
         query = query.group_by(field, *most);
     }
-    Ok(query.k(args.k).offset(args.left_out()).exact(args.exact).explain(args.explain).snippet(SNIPPET))
+    Ok(query
+        .k(args.k)
+        .offset(args.left_out())
+        .exact(args.exact)
+        .explain(args.explain)
+        .strict_fields(args.strict)
+        .snippet(SNIPPET))
 }
 
 /// Whether all records are meant where nothing is looked for.
@@ -403,6 +412,9 @@ fn show_explain(explain: &Explain, output: &mut Output) -> Result<()> {
     )?;
     if let Some(matches) = explain.filter_matches {
         row("filter", format!("{} in {}", several(matches, "match"), time(explain.filter_time)))?;
+    }
+    for field in &explain.unknown_fields {
+        row("unknown", field.to_string())?;
     }
     for list in &explain.lists {
         let hits = several(list.hits as u64, "hit");

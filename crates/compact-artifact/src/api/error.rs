@@ -53,7 +53,7 @@ pub enum ErrorKind {
     NoSuchRecord,
     /// A vector space that the artifact does not have.
     NoSuchSpace,
-    /// A record has a text in a field that the artifact does not have.
+    /// A record has a text in a field that the artifact does not have; or a query or a filter that is [strict](crate::Query::strict_fields) names a field of the metadata that no record has.
     NoSuchField,
     /// A vector space that was set up otherwise.
     SpaceMismatch,

@@ -1,5 +1,6 @@
 //! What is looked for, and how.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use block_format::RecordId;
@@ -63,6 +64,7 @@ pub struct Query {
     pub(crate) group: Option<(String, usize)>,
     /// Fields of the metadata that hits come with.
     pub(crate) fields: Vec<String>,
+    pub(crate) strict_fields: bool,
     pub(crate) deadline: Option<Duration>,
     /// What the query was told that cannot be.
     pub(crate) fault: Option<&'static str>,
@@ -193,6 +195,7 @@ impl Default for Query {
             facets: Vec::new(),
             group: None,
             fields: Vec::new(),
+            strict_fields: false,
             deadline: None,
             fault: None,
         }
@@ -281,6 +284,32 @@ impl Query {
             Some(other) => Filter::all([other, filter]),
             None => filter,
         });
+        self
+    }
+
+    /// Whether a field of the metadata that no record has is an error of kind [`NoSuchField`](crate::ErrorKind::NoSuchField), which says what is spelt like it: in the filter, or what hits are
+    /// sorted, counted or grouped by or come with. For a filter alone there is [`Filter::strict`]. Without it, [`explain`](Self::explain) names
+    /// such fields. Default: no.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, ErrorKind, Filter, Query, Record};
+    /// # use serde_json::json;
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// artifact.add(Record::text("a whale").metadata(json!({"year": 1851})))?;
+    /// let slip = Filter::field("yaer").gte(1800);
+    /// let query = Query::words("whale").filter(slip.clone());
+    /// let found = artifact.search(&query.clone().explain(true))?;
+    /// assert!(found.hits.is_empty());
+    /// let unknown = &found.explain.as_ref().expect("it was asked for").unknown_fields[0];
+    /// assert_eq!(unknown.to_string(), r#"no record has the field "yaer"; near it is "year""#);
+    /// assert_eq!(artifact.search(&query.strict_fields(true)).unwrap_err().kind(), ErrorKind::NoSuchField);
+    /// assert_eq!(artifact.delete_where(&slip.strict()).unwrap_err().kind(), ErrorKind::NoSuchField);
+    /// # Ok(()) }
+    /// ```
+    pub fn strict_fields(mut self, strict: bool) -> Self {
+        self.strict_fields = strict;
         self
     }
 
@@ -373,6 +402,16 @@ impl Query {
             Wanted::Words(words) => Some(words),
             Wanted::Nearest { .. } | Wanted::Meaning(_) => None,
         })
+    }
+
+    /// The fields of the metadata that it names.
+    pub(crate) fn metadata_fields(&self) -> BTreeSet<&str> {
+        let mut fields = self.filter.as_ref().map(Filter::fields).unwrap_or_default();
+        fields.extend(self.order.iter().map(|(field, _)| field.as_str()));
+        fields.extend(self.facets.iter().map(|facet| facet.field.as_str()));
+        fields.extend(self.group.iter().map(|(field, _)| field.as_str()));
+        fields.extend(self.fields.iter().map(String::as_str));
+        fields
     }
 
     /// How many hits are needed in all.

@@ -1,5 +1,6 @@
 //! What a search found, and how it went.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +99,23 @@ pub struct ListPlace {
     pub in_tail: bool,
 }
 
+/// A field of the metadata that a query names, and that no record has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UnknownField {
+    /// Its path, as the query has it.
+    pub field: String,
+    /// A field that records have, and whose path differs in one or two characters.
+    pub nearest: Option<String>,
+}
+
+impl fmt::Display for UnknownField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no record has the field {:?}", self.field)?;
+        self.nearest.as_ref().map_or(Ok(()), |nearest| write!(f, "; near it is {nearest:?}"))
+    }
+}
+
 /// How a search went.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -110,6 +128,8 @@ pub struct Explain {
     pub shards: usize,
     /// Records that the filter lets through, if there is one.
     pub filter_matches: Option<u64>,
+    /// Fields of the metadata that the query names, in its filter or elsewhere, and that no record has.
+    pub unknown_fields: Vec<UnknownField>,
     /// What was done for each list.
     pub lists: Vec<ListExplain>,
     /// Time for the filter.

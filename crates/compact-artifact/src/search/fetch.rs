@@ -22,6 +22,16 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
+    let unknown_fields = if query.explain || query.strict_fields {
+        state.unknown_fields(query.metadata_fields())?
+    } else {
+        Vec::new()
+    };
+    if query.strict_fields
+        && let Some(field) = unknown_fields.first()
+    {
+        return Err(field.into());
+    }
     let counters = &resources.counters;
     Counters::add(&counters.searches, 1);
     let blocks_before = state.records.cache_stats();
@@ -69,6 +79,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         let blocks = state.records.cache_stats();
         explain.fetch_time = fetching.elapsed();
         explain.time = begun.elapsed();
+        explain.unknown_fields = unknown_fields;
         explain.blocks_cached = blocks.hits - blocks_before.hits;
         explain.blocks_decoded = blocks.misses - blocks_before.misses;
         results.explain = Some(Arc::new(explain));

@@ -14,6 +14,7 @@
 mod dead;
 mod document;
 mod expiry;
+mod fields;
 mod snapshot;
 mod tail;
 mod view;

@@ -118,6 +118,7 @@ impl State {
 
     /// The rows of each shard that a filter lets through and that are still there.
     pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RowSet>> {
+        self.check_strict(filter)?;
         self.matches_resolved(&ResolvedFilter::new(filter, |field| self.types(field))?)
     }
 
@@ -151,6 +152,7 @@ impl State {
 
     /// [`ids_where`](Self::ids_where), where values of other types than the filter has are no error.
     pub(crate) fn ids_where_leniently(&self, filter: &Filter) -> Result<Vec<RecordId>> {
+        self.check_strict(filter)?;
         let filter = ResolvedFilter::lenient(filter, |field| self.types(field))?;
         Ok(self.ids(self.matches_resolved(&filter)?))
     }

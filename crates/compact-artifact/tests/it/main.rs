@@ -91,3 +91,5 @@ mod toy;
 mod update;
 /// Vectors of any size.
 mod vectors;
+/// Fields that no record has.
+mod unknown_fields;
