@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, pack, reembed, restore,
-    salvage, search, shell, similar, stats, verify,
+    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, pack, reembed, reindex,
+    restore, salvage, schema, search, shell, similar, stats, verify,
 };
 use crate::failure::Result;
 use crate::output::Output;
@@ -16,7 +16,7 @@ Exit codes:
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
   4  damage found (verify, doctor, salvage, restore, export)
-  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage)
+  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage) or changed (reindex)
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
 Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Compact(compact::Args),
     Embed(embed::Args),
     Reembed(reembed::Args),
+    Reindex(reindex::Args),
+    Schema(schema::Args),
     Pack(pack::Args),
     #[command(visible_alias = "import")]
     Restore(restore::Args),
@@ -86,6 +88,8 @@ impl Command {
             Self::Compact(args) => compact::run(&args, output),
             Self::Embed(args) => embed::run(&args, output),
             Self::Reembed(args) => reembed::run(&args, output),
+            Self::Reindex(args) => reindex::run(&args, output),
+            Self::Schema(args) => schema::run(&args, output),
             Self::Pack(args) => pack::run(&args, output),
             Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),

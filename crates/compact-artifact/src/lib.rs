@@ -47,7 +47,7 @@
 //! - A [`Snapshot`] is one commit as readers see it. It never waits for the writer, and the writer never for it.
 //! - A [`Query`] asks for words, for nearness to vectors or to a record, with a [`Filter`]; several lists become one by [`Fusion`].
 //! - Words are those of the text and of its [fields](Record::field), `title` for one. They are compared by their English stems, and rank texts without the commonest of them,
-//!   unless [another language](Options::language) or [none](Options::no_language) was named when the artifact was created.
+//!   unless [another language](Options::language) or [none](Options::no_language) was named when the artifact was created, or [later](CompactArtifact::set_language).
 //! - An **embedder**, given in the options, embeds texts as they are added and the texts of queries: [`Query::text`] asks by words and by meaning. A model of English is
 //!   a part of the library; its name and hash are kept in the artifact, which can move to another one (`reembed`).
 //! - Metadata are JSON, and so are filters when they come as text; [`json`] reads both, strictly. A date is a string that is an RFC 3339 timestamp
@@ -83,6 +83,7 @@ mod engine;
 mod following;
 mod format;
 mod instruments;
+mod language;
 mod meaning;
 mod pins;
 mod protocol;
@@ -111,7 +112,8 @@ pub use api::record::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LE
 #[cfg(feature = "embedder")]
 pub use api::reports::ReembedReport;
 pub use api::reports::{
-    CompactReport, PackReport, RecoveryReport, SalvageReport, SealReport, UnpackReport, VerifyReport,
+    CompactReport, PackReport, RecoveryReport, ReindexReport, SalvageReport, SealReport, UnpackReport,
+    VerifyReport,
 };
 pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet, UnknownField};
 pub use api::schema::Schema;
@@ -119,6 +121,7 @@ pub use api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceO
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
+pub use api::text_options::TextOptions;
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
 #[cfg(feature = "analyzers")]
 pub use instruments::latency::{Bottleneck, BottleneckKind, LatencyAnalyzer, LatencyReport};

@@ -196,6 +196,11 @@ impl Edit<'_> {
         Ok(file)
     }
 
+    /// A failure of the caller's own, to end the edit with, so that nothing is changed.
+    pub fn failed(&self, cause: std::io::Error) -> Error {
+        Error::io(cause, "changing the set of files", &self.store.directory.root)
+    }
+
     /// Drops a part of the current generation.
     pub fn drop_part(&mut self, part: FileId) -> Result<()> {
         let known = self.sealed.parts.iter().find(|known| known.entry.file == part);

@@ -16,6 +16,7 @@ pub(crate) mod man;
 mod near;
 pub(crate) mod pack;
 pub(crate) mod reembed;
+pub(crate) mod reindex;
 pub(crate) mod restore;
 pub(crate) mod salvage;
 pub(crate) mod search;

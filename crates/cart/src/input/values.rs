@@ -62,9 +62,36 @@ pub(crate) enum TextLanguage {
     Stems(Language),
 }
 
-/// `none`, or the name of a language.
+/// The two letters of languages by ISO 639-1.
+const CODES: &[(&str, Language)] = &[
+    ("ar", Language::Arabic),
+    ("da", Language::Danish),
+    ("nl", Language::Dutch),
+    ("en", Language::English),
+    ("fi", Language::Finnish),
+    ("fr", Language::French),
+    ("de", Language::German),
+    ("el", Language::Greek),
+    ("hu", Language::Hungarian),
+    ("it", Language::Italian),
+    ("no", Language::Norwegian),
+    ("pt", Language::Portuguese),
+    ("ro", Language::Romanian),
+    ("ru", Language::Russian),
+    ("es", Language::Spanish),
+    ("sv", Language::Swedish),
+    ("ta", Language::Tamil),
+    ("tr", Language::Turkish),
+];
+
+/// `none`, or the name of a language, or its two letters.
 pub(crate) fn language(text: &str) -> Result<TextLanguage, String> {
-    if text == "none" { Ok(TextLanguage::None) } else { named(text).map(TextLanguage::Stems) }
+    let coded = CODES.iter().find(|(code, _)| *code == text).map(|(_, language)| *language);
+    match coded {
+        _ if text == "none" => Ok(TextLanguage::None),
+        Some(language) => Ok(TextLanguage::Stems(language)),
+        None => named(text).map(TextLanguage::Stems),
+    }
 }
 
 /// The name of a field, and how often its words count: `abstract`, `abstract=3`.

@@ -21,3 +21,4 @@ pub(crate) mod reports;
 pub(crate) mod results;
 pub(crate) mod space;
 pub(crate) mod stats;
+pub(crate) mod text_options;

@@ -59,6 +59,20 @@ pub struct CompactReport {
     pub shards_rewritten: u64,
 }
 
+/// What indexing the words of all records anew did: see [`set_text_options`](crate::CompactArtifact::set_text_options).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReindexReport {
+    /// Records whose words were indexed.
+    pub records: u64,
+    /// Indexes that were written.
+    pub shards: u64,
+    /// Records that cannot be read, because their bytes are damaged: no words find them from now on.
+    pub damaged: u64,
+    /// Records that were still to come when the caller ended it, so that nothing was changed: 0 when all is done.
+    pub left: u64,
+}
+
 /// What packing wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

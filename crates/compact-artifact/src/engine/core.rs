@@ -70,9 +70,8 @@ impl Engine {
         recovery: RecoveryReport,
         state: State,
     ) -> Self {
-        let analyzer = &state.settings.analyzer;
         Self {
-            resources: Arc::new(SearchResources::new(&options, analyzer, store.workers().clone())),
+            resources: Arc::new(SearchResources::new(&options, store.workers().clone())),
             #[cfg(feature = "async")]
             requests: Requests::new(options.max_concurrent_requests),
             signal: Signal::default(),

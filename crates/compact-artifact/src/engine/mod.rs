@@ -25,6 +25,8 @@ mod recover;
 #[cfg(feature = "embedder")]
 mod reembed;
 mod seal;
+mod reindex;
+mod schema;
 mod settings;
 mod signal;
 mod similar;

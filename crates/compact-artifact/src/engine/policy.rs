@@ -79,6 +79,19 @@ pub(super) fn build_bytes(options: &Options) -> usize {
     options.memory_limit.map_or(usize::MAX, |limit| limit / 2)
 }
 
+/// Heap that the words of a shard may take while they are indexed anew: of more, several shards become.
+pub(super) fn reindex_bytes(options: &Options) -> usize {
+    options.memory_limit.map_or(1 << 30, |limit| limit / 4)
+}
+
+/// Records that are read together while their words are indexed anew.
+pub(super) const REINDEXED_AT_ONCE: usize = 256;
+
+/// How far sealing is when the tail is indexed, when records are in segments, too, and when neighbours are merged.
+pub(super) const PERCENT_INDEXED: u64 = 80;
+pub(super) const PERCENT_SEALED: u64 = 85;
+pub(super) const PERCENT_MERGED: u64 = 95;
+
 /// Texts, and bytes of texts, that get embeddings in one commit when an artifact moves to another model: enough for a commit to cost little beside
 /// them, and few beside the memory of a small device.
 #[cfg(feature = "embedder")]

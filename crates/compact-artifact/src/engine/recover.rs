@@ -68,10 +68,11 @@ impl Recovery {
     /// What somebody sees who had `old` before: the shards that it has are kept, also those in memory that still fit.
     pub(crate) fn following(records: Records, settings: Arc<Settings>, old: &State) -> Result<Self> {
         let same_spaces = settings.spaces.len() == old.settings.spaces.len();
+        let same_words = settings.analyzer.identity() == old.settings.analyzer.identity();
         let known = if same_spaces { &old.views[..] } else { &[] };
         let mut recovery =
             Self::new((records, settings), old.steps, known, false, RecoveryReport::default())?;
-        if same_spaces && recovery.missing.is_empty() && recovery.stale.is_empty() {
+        if same_spaces && same_words && recovery.missing.is_empty() && recovery.stale.is_empty() {
             recovery.keep_tail(old)?;
         }
         Ok(recovery)

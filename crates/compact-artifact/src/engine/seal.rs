@@ -57,7 +57,7 @@ impl Engine {
         }
     }
 
-    fn tell(&self, result: Result<()>) {
+    pub(super) fn tell(&self, result: Result<()>) {
         let failed = result.err();
         if let (Some(e), Some(call)) = (&failed, &self.options.on_maintenance_error) {
             call.0(e);
@@ -181,12 +181,26 @@ impl Engine {
 
     /// Makes visible what an edit wrote: new shards in the place of old ones, and tombstones.
     pub(super) fn publish_shards(&self, replacements: &[Replacement]) -> Result<()> {
-        self.try_publish_shards(replacements).inspect_err(|_| self.require_reopening())
+        let mut commits = self.commit_lock.lock();
+        self.publish_edit(&mut commits, &self.state(), replacements)
     }
 
-    fn try_publish_shards(&self, replacements: &[Replacement]) -> Result<()> {
-        let mut commits = self.commit_lock.lock();
-        let now = self.state();
+    /// [`publish_shards`](Self::publish_shards) on top of a state with what else the edit changed. The caller has the commit lock.
+    pub(super) fn publish_edit(
+        &self,
+        commits: &mut CommitState,
+        now: &State,
+        replacements: &[Replacement],
+    ) -> Result<()> {
+        let published = self.edited(now, replacements).map(|next| {
+            commits.tail_bytes = next.tail_bytes();
+            self.publish(next);
+        });
+        published.inspect_err(|_| self.require_reopening())
+    }
+
+    /// A state with what is in the store now: new shards in the place of old ones, and tombstones.
+    fn edited(&self, now: &State, replacements: &[Replacement]) -> Result<State> {
         let records = self.store.snapshot();
         let is_replaced = |view: &&View| !replacements.iter().any(|replacement| replacement.replaces(view));
         let mut views: Vec<View> = now.views.iter().filter(is_replaced).cloned().collect();

@@ -7,6 +7,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{LanguageOption, Options};
 #[cfg(feature = "embedder")]
 use crate::api::space::SpaceModel;
+use crate::api::text_options::TextOptions;
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 use crate::format::settings::{Settings, read_settings};
 use crate::protocol::{Step, Steps};
@@ -22,11 +23,35 @@ pub(super) fn settings_of(options: &Options) -> Result<Settings> {
         LanguageOption::NoStems => None,
         LanguageOption::Stems(language) => Some(language),
     };
-    let mut analyzer = Analyzer::new().fold_diacritics(options.fold_diacritics.unwrap_or(true));
-    if let Some(language) = language {
-        analyzer = analyzer.stem(language)?.common_elisions(language == Language::English);
+    let analyzer = analyzer(language, options.fold_diacritics.unwrap_or(true))?;
+    extended(Settings::new(analyzer).with_fields(&options.fields, true)?, options)?
+        .with_schema(options.schema.as_ref())
+}
+
+fn analyzer(language: Option<Language>, fold_diacritics: bool) -> Result<Analyzer> {
+    let analyzer = Analyzer::new().fold_diacritics(fold_diacritics);
+    Ok(match language {
+        Some(language) => analyzer.stem(language)?.common_elisions(language == Language::English),
+        None => analyzer,
+    })
+}
+
+/// The analyzer of an artifact that has `stored` so far, with what the options say.
+pub(super) fn changed_analyzer(stored: &Analyzer, options: &TextOptions) -> Result<Analyzer> {
+    let fold_diacritics = options.fold_diacritics.map_or_else(|| folds_diacritics(stored), Ok)?;
+    match options.language {
+        LanguageOption::Unset => {
+            Ok(Analyzer::from_identity(stored.identity())?.fold_diacritics(fold_diacritics))
+        }
+        LanguageOption::NoStems => analyzer(None, fold_diacritics),
+        LanguageOption::Stems(language) => analyzer(Some(language), fold_diacritics),
     }
-    extended(Settings::new(analyzer).with_fields(&options.fields, true)?, options)
+}
+
+/// Whether words are compared without their diacritics: then to say so once more changes nothing.
+pub(crate) fn folds_diacritics(analyzer: &Analyzer) -> Result<bool> {
+    let identity = analyzer.identity();
+    Ok(Analyzer::from_identity(identity)?.fold_diacritics(true).identity() == identity)
 }
 
 /// Settings with the vector spaces and the fields of options, and with the model of their embedder.
@@ -77,19 +102,17 @@ pub(super) fn check_against(
         );
         Err(Error::new(ErrorKind::SettingsMismatch, message))
     };
-    // Set once more, an option of the analyzer changes nothing.
-    let identity = stored.analyzer.identity();
-    let analyzer = || Analyzer::from_identity(identity);
+    let change = "open the artifact without it and call `set_text_options`";
     let has_its_language = match options.language {
         LanguageOption::Unset => true,
         LanguageOption::NoStems => stored.analyzer.language().is_none(),
         LanguageOption::Stems(language) => stored.analyzer.language() == Some(language),
     };
     if !has_its_language {
-        return differs("language");
+        return differs("language", change);
     }
     if let Some(fold) = options.fold_diacritics
-        && analyzer()?.fold_diacritics(fold).identity() != identity
+        && folds_diacritics(&stored.analyzer)? != fold
     {
         return differs("fold_diacritics");
     }
@@ -106,6 +129,16 @@ pub(super) fn write_settings(store: &Store, settings: &Settings, steps: Steps) -
     store.edit(|edit| {
         for part in store.snapshot().parts().iter().filter(|part| part.kind() == SETTINGS) {
             edit.drop_part(part.id())?;
+    Ok(store.edit(|edit| put_settings(edit, &store.snapshot(), settings, steps))?)
+}
+
+/// Puts settings into an edit, in the place of those in `records`, as often as is needed for one damaged file not to matter.
+pub(super) fn put_settings(
+    edit: &mut Edit<'_>,
+    records: &Records,
+    settings: &Settings,
+    steps: Steps,
+) -> block_format::Result<()> {
         }
         (0..copies as u64).try_for_each(|copy| {
             edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use block_format::{Part, Snapshot as Records};
-use lexical_index::Analyzer;
-use metadata_index::{Type, json};
+use lexical_index::{Analyzer, StopWords};
+use metadata_index::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 #[cfg(feature = "embedder")]
@@ -31,6 +31,8 @@ pub(crate) const FIELD_WEIGHTS: std::ops::RangeInclusive<u32> = 1..=10;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) spaces: Vec<Space>,
+    /// Those of the language of the analyzer.
+    pub(crate) stop_words: Option<Arc<StopWords>>,
     pub(crate) analyzer: Arc<Analyzer>,
     pub(crate) fields: Vec<TextField>,
     /// How many nearest others of each record are stored when it is sealed.
@@ -105,8 +107,15 @@ const VERSION: u32 = 1;
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
         let fields = fields_of_every_artifact();
-        Self { spaces: Vec::new(), analyzer: Arc::new(analyzer), fields, similar: 0, expires_at: None }
+        Self { spaces: Vec::new(), analyzer, stop_words, fields, similar: 0, expires_at: None, schema: None }
     }
+
+    /// These settings, where texts become words otherwise.
+    pub(crate) fn with_analyzer(self, analyzer: Analyzer) -> Self {
+        let (analyzer, stop_words) = with_stop_words(analyzer);
+        Self { analyzer, stop_words, ..self }
+    }
+        let (analyzer, stop_words) = with_stop_words(analyzer);
 
     /// These settings, and the fields that they do not have yet. In a `new` artifact the title may count otherwise than by default.
     pub(crate) fn with_fields(mut self, fields: &[(String, u32)], new: bool) -> Result<Self> {
@@ -385,6 +394,12 @@ impl Settings {
             {
                 return Err(fault(Error::invalid(format!("the vector space {:?} stands twice", space.name))));
             }
+fn with_stop_words(analyzer: Analyzer) -> (Arc<Analyzer>, Option<Arc<StopWords>>) {
+    let analyzer = Arc::new(analyzer);
+    let stop_words = analyzer.language().map(|language| Arc::new(StopWords::new(&analyzer, language)));
+    (analyzer, stop_words)
+}
+
             let model = space.model.map(|model| SpaceModel { id: model.id, hash: model.hash });
             // Checked as when it was set up.
             spaces.push(Space {

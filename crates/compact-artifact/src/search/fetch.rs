@@ -100,7 +100,8 @@ fn add_fields(state: &State, query: &Query, results: &mut SearchResults) -> Resu
 
 /// Puts records and snippets to hits. What is damaged is named, and its hit stays.
 fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mut SearchResults) {
-    let words = query.words_wanted().map(|words| resources.words.asked(words)).unwrap_or_default();
+    let words = query.words_wanted();
+    let words = words.map(|words| resources.words.asked(&state.settings, words)).unwrap_or_default();
     let ids: Vec<_> = results.hits.iter().map(|hit| hit.id).collect();
     for (hit, entry) in results.hits.iter_mut().zip(state.entries(&ids)) {
         let fetched = entry.and_then(|entry| {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use block_format::{BoundedCache, CacheStats, Workers};
-use lexical_index::{Analyzer, StopWords};
 use metadata_index::{Filter, RowSet};
 use parking_lot::Mutex;
 use vector_index::Scratch;
@@ -15,6 +14,7 @@ use super::cache_key::filter_key;
 use super::lists::Ranking;
 use crate::api::error::Result;
 use crate::api::options::{Clock, Options};
+use crate::format::settings::Settings;
 use crate::meaning::Meaning;
 use crate::pins::Pins;
 use crate::state::State;
@@ -84,22 +84,21 @@ pub(crate) struct SearchResources {
 /// How words of queries rank texts.
 #[derive(Debug)]
 pub(super) struct WordOptions {
-    /// What queries leave out.
-    stop_words: Option<StopWords>,
+    /// Whether queries leave out the commonest words.
+    leaves_out_stop_words: bool,
     /// `k1` and `b`.
     pub(super) bm25: (f64, f64),
 }
 
 impl WordOptions {
-    fn new(options: &Options, analyzer: &Arc<Analyzer>) -> Self {
-        let language = analyzer.language().filter(|_| options.stop_words);
-        let stop_words = language.map(|language| StopWords::new(analyzer, language));
-        Self { stop_words, bm25: options.bm25 }
-    }
-
     /// A query without its stop words.
-    pub(super) fn asked<'q>(&self, words: &'q lexical_index::Query) -> Cow<'q, lexical_index::Query> {
-        self.stop_words.as_ref().map_or(Cow::Borrowed(words), |stop_words| stop_words.leave_out(words))
+    pub(super) fn asked<'q>(
+        &self,
+        settings: &Settings,
+        words: &'q lexical_index::Query,
+    ) -> Cow<'q, lexical_index::Query> {
+        let stop_words = settings.stop_words.as_ref().filter(|_| self.leaves_out_stop_words);
+        stop_words.map_or(Cow::Borrowed(words), |stop_words| stop_words.leave_out(words))
     }
 }
 
@@ -121,13 +120,13 @@ impl Counters {
 /// A ranking weighs about this much.
 const RANKING_BYTES: usize = 2048;
 impl SearchResources {
-    pub(crate) fn new(options: &Options, analyzer: &Arc<Analyzer>, workers: Arc<Workers>) -> Self {
+    pub(crate) fn new(options: &Options, workers: Arc<Workers>) -> Self {
         let kept = BoundedCache::new(options.result_cache_bytes, RANKING_BYTES, |kept: &KeptSince| {
             kept.what.heap_bytes()
         });
         let time = Time::new(options);
         let (scratches, counters, pins) = Default::default();
-        let words = WordOptions::new(options, analyzer);
+        let words = WordOptions { leaves_out_stop_words: options.stop_words, bm25: options.bm25 };
         Self { kept, time, scratches, workers, counters, pins, meaning: Meaning::new(options), words }
     }
 

@@ -58,7 +58,7 @@ impl Search<'_> {
         search: impl Fn(&Searcher<'_>, &lexical_index::Query, &[Option<&RowSet>]) -> lexical_index::Result<T>,
     ) -> Result<(T, Vec<usize>)> {
         let state = self.state;
-        let words = &*self.resources.words.asked(words);
+        let words = &*self.resources.words.asked(&state.settings, words);
         let fields = state.settings.word_fields();
         let (k1, b) = self.resources.words.bm25;
         loop {

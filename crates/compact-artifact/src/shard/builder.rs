@@ -126,18 +126,28 @@ fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryInd
     }
     let names = settings.word_fields();
     let mut words = MemoryIndex::new(Arc::clone(&settings.analyzer), &names[..=used], true)?;
-    let mut texts = Vec::new();
     for document in documents {
-        texts.clear();
-        for (name, text) in &document.fields {
-            let (number, field) = settings.field(name)?;
-            texts.extend((0..field.weight).map(|_| (0, *text)));
-            texts.push((number + 1, *text));
-        }
-        texts.extend(document.text.map(|text| (0, text)));
-        words.add(&texts)?;
+        add_words(&mut words, settings, &document.fields, document.text)?;
     }
     Ok(words)
+}
+
+/// Gives the next row to a text and its fields, whose words are also found as words of the text.
+pub(crate) fn add_words(
+    words: &mut MemoryIndex,
+    settings: &Settings,
+    fields: &[(&str, &str)],
+    text: Option<&str>,
+) -> Result<()> {
+    let mut texts = Vec::new();
+    for (name, text) in fields {
+        let (number, field) = settings.field(name)?;
+        texts.extend((0..field.weight).map(|_| (0, *text)));
+        texts.push((number + 1, *text));
+    }
+    texts.extend(text.map(|text| (0, text)));
+    words.add(&texts)?;
+    Ok(())
 }
 
 fn filters_of(documents: &[Document<'_>]) -> MetadataBuilder {

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use block_format::Workers;
+use block_format::{RecordId, Workers};
+use lexical_index::MemoryIndex;
 use roaring::RoaringBitmap;
 use vector_index::{BuildOptions, Builder, RowSet};
 
@@ -51,6 +52,12 @@ impl Source {
         rows
     }
 
+    /// The records of the rows that are left, in the order of those.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = RecordId> {
+        let ids = (0..).zip(self.shard.ids().iter());
+        ids.filter(|(row, _)| !self.without.contains(*row)).map(|(_, id)| id)
+    }
+
     /// How many rows are left.
     pub(crate) fn live(&self) -> u64 {
         u64::from(self.shard.rows).saturating_sub(self.without.len())
@@ -81,6 +88,21 @@ pub(crate) fn merge_linked<W: Write + Send>(
     workers.run(|divided| Merge::new(settings, sources, graph_from, divided)?.write(covers, out))
 }
 
+/// Writes one shard of what is left of `source`, with these words in the place of its own.
+pub(crate) fn merge_reindexed<W: Write + Send>(
+    workers: &Workers,
+    settings: &Settings,
+    graph_from: usize,
+    covers: Range<u64>,
+    (source, words): (&Source, &MemoryIndex),
+    out: W,
+) -> Result<(W, u32)> {
+    workers.run(|divided| {
+        let merge = Merge::new(settings, std::slice::from_ref(source), graph_from, divided)?;
+        Merge { words: Some(words), ..merge }.write(covers, out)
+    })
+}
+
 /// [`merge_linked`] without graphs, by the calling thread.
 pub(crate) fn merge<W: Write + Send>(
     settings: &Settings,
@@ -101,6 +123,8 @@ struct Merge<'a> {
     graph_from: usize,
     /// Whether the work is divided among the threads of the current rayon pool.
     divided: bool,
+    /// The words of all rows that are left, if they are not those of the sources.
+    words: Option<&'a MemoryIndex>,
 }
 
 impl<'a> Merge<'a> {
@@ -108,7 +132,7 @@ impl<'a> Merge<'a> {
         sources.iter().try_for_each(|source| source.shard.check_all())?;
         let mut next = 0;
         let renumbered = sources.iter().map(|source| source.renumbered(&mut next)).collect();
-        Ok(Self { settings, sources, renumbered, graph_from, divided })
+        Ok(Self { settings, sources, renumbered, graph_from, divided, words: None })
     }
 
     fn write<W: Write + Send>(&self, covers: Range<u64>, out: W) -> Result<(W, u32)> {
@@ -155,8 +179,16 @@ impl<'a> Merge<'a> {
             .zip(&without)
             .map(|(source, rows)| (&source.shard.words, Some(rows)))
             .collect();
-        let mut write_words =
-            || writer.section(SectionKind::Words, 0, |out| Ok(lexical_index::merge(&words, out)?));
+        let mut write_words = || {
+            writer.section(SectionKind::Words, 0, |out| match self.words {
+                Some(words) => Ok(words.write(out)?),
+                None => Ok(lexical_index::merge(&words, out)?),
+            })
+        };
+        if self.copied().is_some() {
+            write_words()?;
+            return self.copy(SectionKind::Filters, 0, writer).map(drop);
+        }
         // Where there are many, metadata wait in memory for the words.
         let filters = if self.divided {
             let (written, filters) = rayon::join(write_words, || self.filters());
@@ -166,6 +198,23 @@ impl<'a> Merge<'a> {
             self.filters()?
         };
         writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(&filters)?))
+    }
+
+    /// The source, if all that is new of it are its words: everything else is copied as it is, graphs included.
+    fn copied(&self) -> Option<&Shard> {
+        match self.sources {
+            [source] if self.words.is_some() && source.without.is_empty() => Some(&source.shard),
+            _ => None,
+        }
+    }
+
+    /// Copies a section, if there is a source to copy from. Returns whether that was done.
+    fn copy<W: Write>(&self, kind: SectionKind, number: usize, writer: &mut ShardWriter<W>) -> Result<bool> {
+        let Some(shard) = self.copied() else { return Ok(false) };
+        if let Some(section) = shard.section(kind, number)? {
+            writer.section(kind, number, |out| Ok(out.write_all(section.as_ref())?))?;
+        }
+        Ok(true)
     }
 
     /// The merged index of metadata.
@@ -184,6 +233,9 @@ impl<'a> Merge<'a> {
 
     /// The vectors of one space, if a row that is left has any.
     fn write_vectors<W: Write>(&self, number: usize, writer: &mut ShardWriter<W>) -> Result<()> {
+        if self.copy(SectionKind::Vectors, number, writer)? {
+            return self.copy(SectionKind::Originals, number, writer).map(drop);
+        }
         let options = BuildOptions::new().graph_from(self.graph_from).parallel(self.divided);
         let builder = Builder::new(options);
         let mut merge = builder.merge();

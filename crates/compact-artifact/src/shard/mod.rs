@@ -13,8 +13,8 @@ mod reader;
 mod rescued;
 mod section;
 
-pub(crate) use builder::{Document, build, build_divided};
-pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked};
+pub(crate) use builder::{Document, add_words, build, build_divided};
+pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked, merge_reindexed};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use reader::Shard;
 pub(crate) use rescued::Rescued;

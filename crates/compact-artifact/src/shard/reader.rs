@@ -106,6 +106,12 @@ impl Shard {
         })
     }
 
+    /// The bytes of a section, if it has that one.
+    pub(super) fn section(&self, kind: SectionKind, space: usize) -> Result<Option<Section>> {
+        let (_, entries) = layout::decode(self.ids.bytes.all())?;
+        Ok(Section::find(&self.ids.bytes, &entries, kind, space))
+    }
+
     /// Whether it is a map of a file, rather than on the heap.
     pub(crate) fn is_mapped(&self) -> bool {
         matches!(self.ids.bytes, Bytes::Mapped(_))

@@ -17,6 +17,8 @@ mod combined;
 mod crash;
 /// The same, while an artifact moves to another model.
 mod crash_reembed;
+/// The same, while texts get another language.
+mod crash_reindex;
 /// Flipped bytes and missing files.
 mod damage;
 /// Changes in part at their edges.
@@ -74,6 +76,10 @@ mod packed;
 mod pages;
 /// Space that comes back by itself.
 mod policy;
+/// How far sealing is.
+mod progress;
+/// Another language for texts that are there.
+mod reindex;
 /// Calls that are awaited.
 mod requests;
 /// Processes that write by turns.

@@ -105,7 +105,7 @@ impl<'a> Sink<'a> {
         };
         if let (Some(_), Some(_)) = (&artifact, args.language) {
             return Err(Failure::usage(
-                "--language: the artifact is there already, and keeps the language it was created with",
+                "--language: the artifact is there already; `cart reindex` changes its language",
             ));
         }
         if artifact.is_some() && args.no_meaning {
