@@ -90,6 +90,7 @@ mod protocol;
 #[cfg(feature = "async")]
 mod requests;
 mod search;
+mod schema;
 mod shard;
 mod sharing;
 mod snapshot;

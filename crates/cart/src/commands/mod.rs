@@ -19,6 +19,7 @@ pub(crate) mod reembed;
 pub(crate) mod reindex;
 pub(crate) mod restore;
 pub(crate) mod salvage;
+pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod shell;
 pub(crate) mod similar;

@@ -55,6 +55,8 @@ pub enum ErrorKind {
     NoSuchSpace,
     /// A record has a text in a field that the artifact does not have; or a query or a filter that is [strict](crate::Query::strict_fields) names a field of the metadata that no record has.
     NoSuchField,
+    /// Metadata that break the [`Schema`](crate::Schema) of the artifact.
+    SchemaViolation,
     /// A vector space that was set up otherwise.
     SpaceMismatch,
     /// An option of the texts or the identity of an artifact that was created with another.

@@ -19,6 +19,7 @@ mod query_columns;
 pub(crate) mod record;
 pub(crate) mod reports;
 pub(crate) mod results;
+pub(crate) mod schema;
 pub(crate) mod space;
 pub(crate) mod stats;
 pub(crate) mod text_options;

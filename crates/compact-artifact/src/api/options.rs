@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::api::compaction::CompactionPolicy;
 use crate::api::error::Error;
 use crate::api::names::names;
+use crate::api::schema::Schema;
 use crate::api::space::SpaceOptions;
 use crate::protocol::Steps;
 use block_format::{Compression, Durability};
@@ -97,6 +98,7 @@ pub struct Options {
     #[cfg(feature = "embedder")]
     pub(crate) embedder: Option<Arc<dyn text_embedder::Embedder>>,
     pub(crate) expires_at: Option<String>,
+    pub(crate) schema: Option<Schema>,
     pub(crate) clock: Option<Clock>,
     pub(crate) spaces: Vec<(String, SpaceOptions)>,
     /// Names, and how often the words count.
@@ -140,6 +142,7 @@ impl Default for Options {
             #[cfg(feature = "embedder")]
             embedder: None,
             expires_at: None,
+            schema: None,
             clock: None,
             spaces: Vec::new(),
             fields: Vec::new(),
@@ -379,6 +382,14 @@ impl Options {
 
     pub(crate) fn now(&self) -> Moment {
         self.clock.as_ref().map_or_else(SystemTime::now, |clock| (clock.0)()).into()
+    }
+
+    /// What the metadata of records must be. Kept in the artifact; one that has another is an error, and one that has none gets it, if all of its records are so:
+    /// otherwise it is an error of kind [`SchemaViolation`](crate::ErrorKind::SchemaViolation) that names the first which is not. To change it, see [`set_schema`](crate::CompactArtifact::set_schema).
+    /// Default: none.
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
     }
 
     /// A field of texts beside the content, for [`Record::field`](crate::Record::field), which is created unless the artifact has it. Where words are looked

@@ -47,6 +47,7 @@ impl Options {
                 "option bm25: expected k1 from 0 to 100 and b from 0 to 1, found {k1} and {b}"
             )));
         }
+        self.schema.as_ref().map_or(Ok(()), |schema| schema.check_limits())?;
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }
 

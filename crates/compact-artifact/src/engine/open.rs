@@ -92,7 +92,11 @@ impl Engine {
             let (state, report) = recovery.index_within(policy::reader_tail_limit(&options))?;
             Self::new(store, options, true, report, state)
         } else {
-            Self::recovered(store, options, recovery)?
+            let engine = Self::recovered(store, options, recovery)?;
+            if let Some(schema) = engine.options.schema.clone().filter(|_| stored.schema.is_none()) {
+                engine.set_schema(Some(schema))?;
+            }
+            engine
         };
         event!(INFO, records = engine.state().len(), recovery = ?engine.recovery, "opened");
         engine.begin_figures();

@@ -77,6 +77,10 @@ pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Res
             "records of this artifact do not expire; open it for writing with this option, or leave it out";
         return Err(Error::new(ErrorKind::SettingsMismatch, message));
     }
+    if options.schema.is_some() && settings.schema.is_none() {
+        let message = "the artifact has no schema; open it for writing with this option, or leave it out";
+        return Err(Error::new(ErrorKind::SettingsMismatch, message));
+    }
     #[cfg(feature = "embedder")]
     if options.embedder.is_some() && settings.meaning().is_none() {
         let message = "texts of this artifact are not embedded; open it for writing with this embedder, and call `reembed`";
@@ -114,7 +118,10 @@ pub(super) fn check_against(
     if let Some(fold) = options.fold_diacritics
         && folds_diacritics(&stored.analyzer)? != fold
     {
-        return differs("fold_diacritics");
+        return differs("fold_diacritics", change);
+    }
+    if stored.schema.is_some() {
+        stored.clone().with_schema(options.schema.as_ref())?;
     }
     if options.store.artifact_of_seed().is_some_and(|seeded| seeded != artifact) {
         return differs("seed");

@@ -5,6 +5,7 @@ pub(crate) mod embeddings;
 #[cfg(feature = "embedder")]
 pub(crate) mod kept_embeddings;
 pub(crate) mod layout;
+mod metadata_rules;
 pub(crate) mod parts;
 pub(crate) mod record;
 pub(crate) mod settings;

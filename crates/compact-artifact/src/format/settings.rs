@@ -7,12 +7,13 @@ use block_format::{Part, Snapshot as Records};
 use lexical_index::{Analyzer, StopWords};
 use metadata_index::json;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 #[cfg(feature = "embedder")]
 use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::TEXT_FIELD;
+use crate::api::schema::Schema;
 use crate::api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions, Stage};
 use crate::format::parts::{SETTINGS, SETTINGS_COPIES};
 
@@ -22,8 +23,6 @@ pub(crate) const MAX_SPACES: usize = 1024;
 pub(crate) const MAX_FIELDS: usize = 64;
 /// The longest name of a field in bytes.
 pub(crate) const MAX_FIELD_NAME_LEN: usize = 51;
-/// The longest path of the field by which records expire, as of any field.
-const MAX_EXPIRY_FIELD_LEN: usize = 1 << 10;
 /// How often the words of a field may count.
 pub(crate) const FIELD_WEIGHTS: std::ops::RangeInclusive<u32> = 1..=10;
 
@@ -31,14 +30,16 @@ pub(crate) const FIELD_WEIGHTS: std::ops::RangeInclusive<u32> = 1..=10;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) spaces: Vec<Space>,
+    pub(crate) analyzer: Arc<Analyzer>,
     /// Those of the language of the analyzer.
     pub(crate) stop_words: Option<Arc<StopWords>>,
-    pub(crate) analyzer: Arc<Analyzer>,
     pub(crate) fields: Vec<TextField>,
     /// How many nearest others of each record are stored when it is sealed.
     pub(crate) similar: u32,
     /// The field with the date from which on a record is not there any more.
     pub(crate) expires_at: Option<String>,
+    /// What the metadata of records must be.
+    pub(crate) schema: Option<Schema>,
 }
 
 /// A field of texts beside the content.
@@ -70,6 +71,8 @@ struct Stored {
     similar: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
@@ -106,6 +109,7 @@ const VERSION: u32 = 1;
 
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
+        let (analyzer, stop_words) = with_stop_words(analyzer);
         let fields = fields_of_every_artifact();
         Self { spaces: Vec::new(), analyzer, stop_words, fields, similar: 0, expires_at: None, schema: None }
     }
@@ -115,7 +119,6 @@ impl Settings {
         let (analyzer, stop_words) = with_stop_words(analyzer);
         Self { analyzer, stop_words, ..self }
     }
-        let (analyzer, stop_words) = with_stop_words(analyzer);
 
     /// These settings, and the fields that they do not have yet. In a `new` artifact the title may count otherwise than by default.
     pub(crate) fn with_fields(mut self, fields: &[(String, u32)], new: bool) -> Result<Self> {
@@ -140,38 +143,6 @@ impl Settings {
             }
         }
         Ok(self)
-    }
-
-    /// These settings, where records expire by a field, if one is named.
-    pub(crate) fn with_expiry(mut self, field: Option<&str>) -> Result<Self> {
-        let Some(field) = field else { return Ok(self) };
-        if let Some(known) = self.expires_at.as_deref().filter(|&known| known != field) {
-            let message = format!(
-                "records of this artifact expire by the field {known:?}, and it is opened with the field {field:?}"
-            );
-            return Err(Error::new(ErrorKind::SettingsMismatch, message));
-        }
-        if field.is_empty() || field.len() > MAX_EXPIRY_FIELD_LEN {
-            return Err(Error::invalid(format!(
-                "option expires_at: expected a field of 1 to {MAX_EXPIRY_FIELD_LEN} bytes, found {}",
-                field.len()
-            )));
-        }
-        self.expires_at = Some(field.to_owned());
-        Ok(self)
-    }
-
-    /// Refuses metadata that the settings do not allow.
-    pub(crate) fn check_metadata(&self, metadata: Option<&Map<String, Value>>) -> Result<()> {
-        let (Some(field), Some(metadata)) = (&self.expires_at, metadata) else { return Ok(()) };
-        let is_date = metadata_index::types_in(metadata, field) == Type::Date.into();
-        if metadata_index::has_field(metadata, field) && !is_date {
-            let message = format!(
-                "records expire by the field {field:?}, which is not a date; expected one like 2026-01-31 or 2026-01-31T12:00:00Z, or none"
-            );
-            return Err(Error::invalid(message));
-        }
-        Ok(())
     }
 
     /// The names of the content and of all fields, by their numbers in indexes of words.
@@ -359,6 +330,7 @@ impl Settings {
             fields: self.fields.clone(),
             similar: self.similar,
             expires_at: self.expires_at.clone(),
+            schema: self.schema.as_ref().map(Schema::to_json),
         };
         // Strings and integers of 64 bits: nothing that JSON could refuse.
         serde_json::to_vec(&stored).unwrap_or_default()
@@ -394,12 +366,6 @@ impl Settings {
             {
                 return Err(fault(Error::invalid(format!("the vector space {:?} stands twice", space.name))));
             }
-fn with_stop_words(analyzer: Analyzer) -> (Arc<Analyzer>, Option<Arc<StopWords>>) {
-    let analyzer = Arc::new(analyzer);
-    let stop_words = analyzer.language().map(|language| Arc::new(StopWords::new(&analyzer, language)));
-    (analyzer, stop_words)
-}
-
             let model = space.model.map(|model| SpaceModel { id: model.id, hash: model.hash });
             // Checked as when it was set up.
             spaces.push(Space {
@@ -419,12 +385,19 @@ fn with_stop_words(analyzer: Analyzer) -> (Arc<Analyzer>, Option<Arc<StopWords>>
         let fields: Vec<_> = stored.fields.into_iter().map(|field| (field.name, field.weight)).collect();
         let (similar, expires_at) = (stored.similar, stored.expires_at);
         let new = Self::new(Analyzer::from_identity(stored.analyzer)?);
-        let settings = Self { spaces, fields: Vec::new(), similar, ..new }
+        let schema = stored.schema.as_ref().map(Schema::from_json).transpose().map_err(fault)?;
+        let settings = Self { spaces, fields: Vec::new(), similar, schema, ..new }
             .with_expiry(expires_at.as_deref())
             .map_err(fault)?;
         // Checked as when they were set up.
         settings.with_fields(&fields, false).map_err(fault)
     }
+}
+
+fn with_stop_words(analyzer: Analyzer) -> (Arc<Analyzer>, Option<Arc<StopWords>>) {
+    let analyzer = Arc::new(analyzer);
+    let stop_words = analyzer.language().map(|language| Arc::new(StopWords::new(&analyzer, language)));
+    (analyzer, stop_words)
 }
 
 fn check_field(name: &str, weight: u32) -> Result<()> {

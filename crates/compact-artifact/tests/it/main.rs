@@ -82,6 +82,8 @@ mod progress;
 mod reindex;
 /// Calls that are awaited.
 mod requests;
+/// What metadata must be.
+mod schema;
 /// Processes that write by turns.
 mod shared;
 /// Neighbours of records that are stored.

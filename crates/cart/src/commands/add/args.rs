@@ -96,6 +96,12 @@ pub(crate) struct Args {
     /// Search texts of a new artifact by the stems of words in this language; none: by words as they are [default: english]
     #[arg(long, value_parser = values::language)]
     pub(super) language: Option<TextLanguage>,
+    /// What the metadata of records must be, in an artifact that does not say so yet: a JSON file, see `cart schema`
+    #[arg(long, value_name = "FILE", conflicts_with = "sync")]
+    pub(super) schema: Option<PathBuf>,
+    /// The field of the metadata with the date from which on a record is not there any more, in an artifact that has none yet
+    #[arg(long, value_name = "FIELD")]
+    pub(super) expires_field: Option<String>,
     /// The model to embed the texts of a new artifact by, where it is not to be that of this program: a file, or a folder of model2vec
     #[arg(long, value_name = "PATH")]
     pub(super) model: Option<PathBuf>,

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use compact_artifact::{
     Batch, CompactArtifact, Compression, Embedder, ErrorKind, Filter, Metric, Options, Originals, RecordId,
-    SpaceOptions,
+    Schema, SpaceOptions,
 };
 use serde_json::{Value, json};
 
 use super::args::Args;
+use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::input::values::TextLanguage;
@@ -39,6 +40,8 @@ pub(crate) struct Sink<'a> {
     /// What the texts of an artifact that is created are embedded by.
     embedder: Option<Arc<dyn Embedder>>,
     /// The spaces that are there, and those that will be.
+    /// What metadata must be.
+    schema: Option<Schema>,
     spaces: BTreeMap<String, Space>,
     held: Vec<Op>,
     held_len: u64,
@@ -131,8 +134,12 @@ impl<'a> Sink<'a> {
         if let Some(artifact) = &artifact {
             crate::commands::tell_recovery(&args.artifact, artifact.recovery());
         }
-        let (held, keys) = (Vec::new(), HashMap::new());
-        Ok(Self { args, artifact, embedder, spaces, held, held_len: 0, keys, report: Report::default() })
+        let schema = match &artifact {
+            Some(artifact) => artifact.schema(),
+            None => args.schema.as_deref().map(schema::read).transpose()?,
+        };
+        let (held, held_len, keys, report) = Default::default();
+        Ok(Self { args, artifact, embedder, schema, spaces, held, held_len, keys, report })
     }
 
     /// Bytes that are held at the most.
@@ -200,6 +207,9 @@ impl<'a> Sink<'a> {
     pub(crate) fn add(&mut self, document: Document, place: String) -> Result<()> {
         document.check().map_err(Failure::failed)?;
         self.check_key(&document)?;
+        if let Some(schema) = &self.schema {
+            schema.check_metadata(&document.metadata)?;
+        }
         for (space, vector) in &document.vectors {
             self.check_vector(space, vector)?;
             let used = Space { is_used: true, ..self.space(space, vector) };
@@ -406,6 +416,12 @@ fn options(args: &Args) -> Result<Options> {
         None => {}
     }
     if let Some(limit) = args.memory_limit {
+    if let Some(path) = &args.schema {
+        options = options.schema(schema::read(path)?);
+    }
+    if let Some(field) = &args.expires_field {
+        options = options.expires_at(field);
+    }
         let limit = usize::try_from(limit)
             .map_err(|_| Failure::usage("--memory-limit: more than this machine can address"))?;
         options = options.memory_limit(limit);

@@ -237,7 +237,8 @@ impl<'a> Draft<'a> {
         for id in ids {
             let Some(mut changed) = self.take_changed(id)? else { continue };
             changed.patch(patch)?;
-            self.state.settings.check_metadata(Some(&changed.document.metadata))?;
+            let checked = self.state.settings.check_metadata(Some(&changed.document.metadata));
+            checked.map_err(|e| e.about(format_args!("record {id}")))?;
             bytes += changed.bytes();
             self.changed.insert(id, changed);
             self.updated.insert(id.0);

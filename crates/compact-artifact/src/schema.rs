@@ -1,0 +1,34 @@
+//! What the metadata of records must be: [`CompactArtifact::schema`], [`CompactArtifact::set_schema`].
+
+use crate::api::error::Result;
+use crate::api::schema::Schema;
+use crate::artifact::CompactArtifact;
+
+impl CompactArtifact {
+    /// What the metadata of records must be, if anything was said: see [`Options::schema`](crate::Options::schema).
+    pub fn schema(&self) -> Option<Schema> {
+        self.engine.state().settings.schema.clone()
+    }
+
+    /// Says what the metadata of records must be from now on, in the place of what was said before; `None`: anything. All records are read and checked; if one breaks the schema, nothing changes,
+    /// and the error, of kind [`SchemaViolation`](crate::ErrorKind::SchemaViolation), names the first. Records that are damaged are passed over.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, FieldType, Record, Schema};
+    /// # use serde_json::json;
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// artifact.add(Record::text("a note").key("n1"))?;
+    /// let schema = Schema::new().required("year", FieldType::Number);
+    /// let error = artifact.set_schema(schema.clone()).unwrap_err();
+    /// assert!(error.to_string().starts_with("record 0 with the key \"n1\": metadata: the field \"year\" is missing"));
+    /// artifact.update_key("n1", json!({"year": 2026}))?;
+    /// artifact.set_schema(schema)?;
+    /// assert!(artifact.update_key("n1", json!({"year": null})).is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn set_schema(&self, schema: impl Into<Option<Schema>>) -> Result<()> {
+        self.engine.set_schema(schema.into())
+    }
+}
