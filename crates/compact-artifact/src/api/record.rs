@@ -1,7 +1,9 @@
 //! A record as a caller has it, and how long what it holds may be.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
+use metadata_index::FilterValue;
 use serde_json::{Map, Value};
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -32,6 +34,7 @@ pub struct Record {
     pub(crate) metadata: Value,
     pub(crate) embeddings: Vec<(String, Vec<f32>)>,
     pub(crate) fields: Vec<(String, String)>,
+    pub(crate) expires_at: Option<SystemTime>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +55,8 @@ impl Record {
     }
 
     fn new(content: Content) -> Self {
-        Self { content, key: None, metadata: Value::Null, embeddings: Vec::new(), fields: Vec::new() }
+        let (embeddings, fields) = Default::default();
+        Self { content, key: None, metadata: Value::Null, embeddings, fields, expires_at: None }
     }
 
     /// A name that no other record of the artifact has, up to [`MAX_KEY_LEN`] bytes.
@@ -96,6 +100,49 @@ impl Record {
             )));
         }
         Ok(self.metadata(value))
+    }
+
+    /// When the record is not there any more: puts the time into the field of the metadata by which records of the artifact expire, in the place of what is there. An artifact without
+    /// such a field, see [`Options::expires_at`](crate::Options::expires_at), does not take the record, and neither does any with a time outside of the years 0000 to 9999.
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// let artifact = CompactArtifact::options().expires_at("until").create(temp.path().join("a"))?;
+    /// let hour = Duration::from_secs(3600);
+    /// artifact.add(Record::text("still here").expires_at(SystemTime::now() + hour))?;
+    /// artifact.add(Record::text("gone").expires_at(SystemTime::now() - hour))?;
+    /// assert_eq!(artifact.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn expires_at(mut self, time: impl Into<SystemTime>) -> Self {
+        self.expires_at = Some(time.into());
+        self
+    }
+
+    /// Puts the time at which it expires into its metadata, in the field for that.
+    pub(crate) fn resolve_expiry(&mut self, field: Option<&str>) -> Result<()> {
+        let Some(time) = self.expires_at.take() else { return Ok(()) };
+        let field = field.ok_or_else(|| {
+            Error::invalid("a record that expires, in an artifact without a field for that; open it with the option expires_at, or leave the time out")
+        })?;
+        let date = FilterValue::try_from(time)?;
+        let mut place = &mut self.metadata;
+        for name in field.split('.') {
+            if place.is_null() {
+                *place = Value::Object(Map::new());
+            }
+            let Value::Object(map) = place else {
+                return Err(Error::invalid(format!(
+                    "records expire by the field {field:?}, of which {name:?} would be in {place}"
+                )));
+            };
+            place = map.entry(name).or_insert(Value::Null);
+        }
+        *place = serde_json::to_value(date).map_err(|e| Error::invalid(e.to_string()))?;
+        Ok(())
     }
 
     /// The embedding of the record in a vector space; one for each space at the most.

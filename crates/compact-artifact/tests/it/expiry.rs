@@ -315,3 +315,52 @@ fn an_update_moves_the_moment_and_must_leave_a_date() {
     artifact.seal().unwrap();
     assert_eq!((artifact.len(), artifact.get(id).unwrap().is_none()), (1, true));
 }
+
+#[test]
+fn a_time_given_with_a_record_is_put_into_the_field_by_which_it_expires() {
+    let (temp, clock) = (tempfile::tempdir().unwrap(), Clock::default());
+    let artifact = clock.create(&temp.path().join("a"));
+    let at = |seconds| UNIX_EPOCH + Duration::from_secs(Y2000 + seconds);
+    artifact.add(record("k1", None).expires_at(at(60))).unwrap();
+    // It takes the place of what is there, and leaves what is beside it.
+    artifact.upsert(record("k2", Some(10)).expires_at(at(120))).unwrap();
+    artifact.add_reader(Record::blob([]).key("k3").expires_at(at(60)), &b"blob"[..]).unwrap();
+    let metadata = artifact.get_by_key("k2").unwrap().unwrap().metadata().unwrap();
+    assert_eq!(metadata["meta"], json!({"until": date(120)}));
+    assert_eq!((metadata["n"].clone(), metadata["all"].clone()), (json!(10), json!(true)));
+    assert_eq!(artifact.len(), 3);
+    clock.set(60);
+    assert_eq!(artifact.len(), 1);
+    clock.set(120);
+    assert_eq!(artifact.len(), 0);
+
+    let wrong = |record: Record, artifact: &CompactArtifact| artifact.add(record).unwrap_err();
+    let year_10000 = UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    assert_eq!(wrong(record("k4", None).expires_at(year_10000), &artifact).kind(), ErrorKind::InvalidFilter);
+    let in_the_way = Record::text("x").metadata(json!({"meta": 5})).expires_at(at(1));
+    let refused = wrong(in_the_way, &artifact);
+    assert!(refused.to_string().contains("\"meta.until\""), "{refused}");
+    let without = CompactArtifact::create(temp.path().join("without")).unwrap();
+    let refused = wrong(Record::text("x").expires_at(at(1)), &without);
+    assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    assert!(refused.to_string().contains("option expires_at"), "{refused}");
+}
+
+#[test]
+fn of_a_record_that_had_expired_when_it_was_added_a_follower_may_hear_only_that_it_was_deleted() {
+    let (temp, clock) = (tempfile::tempdir().unwrap(), Clock::default());
+    let artifact = clock.create(&temp.path().join("a"));
+    clock.set(100);
+    let changes = |since| artifact.changes_since(since).unwrap().unwrap();
+    let begun = changes(artifact.snapshot().seq()).commit;
+    let gone = artifact.add(record("k1", Some(50))).unwrap();
+    artifact.add(record("k2", Some(200))).unwrap();
+    let seen = changes(begun);
+    assert_eq!(seen.added.iter().map(|change| change.key.as_deref()).collect::<Vec<_>>(), [Some("k2")]);
+    artifact.seal().unwrap(); // deletes what expired
+    let after = changes(seen.commit);
+    assert!(after.added.is_empty());
+    assert_eq!(after.deleted.iter().map(|change| change.id).collect::<Vec<_>>(), [gone]);
+    // Told at once, it never was.
+    assert!(changes(begun).deleted.iter().all(|change| change.id != gone));
+}

@@ -162,6 +162,7 @@ impl Engine {
 
     pub(crate) fn add_reader(&self, record: Record, content: impl Read) -> Result<RecordId> {
         let _permit = self.permit()?;
+        record.resolve_expiry(self.state().settings.expires_at.as_deref())?;
         if record.content != Content::Blob(Vec::new()) || !record.embeddings.is_empty() {
             let message = "expected a record without content and embeddings, as `Record::blob([])` makes it";
             return Err(Error::invalid(message));

@@ -50,7 +50,8 @@ pub(super) struct PreparedRecord {
 }
 
 impl PreparedRecord {
-    fn new(record: Record, replace: bool, settings: &Settings) -> Result<Self> {
+    fn new(mut record: Record, replace: bool, settings: &Settings) -> Result<Self> {
+        record.resolve_expiry(settings.expires_at.as_deref())?;
         let (head, embeddings) = prepare(&record, replace, settings)?;
         Ok(Self { record, head, embeddings, replace })
     }
