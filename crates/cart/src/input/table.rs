@@ -1,6 +1,6 @@
 //! Tables: CSV, and TSV with tabs in the place of commas. The first row names the columns.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
@@ -63,8 +63,7 @@ fn number(cell: &str) -> Option<Value> {
 /// A table that is read row by row.
 pub(crate) struct Table<R> {
     rows: csv::Reader<Bounded<R>>,
-    /// Bytes that the row may still take.
-    left: Rc<Cell<u64>>,
+    read: Rc<RefCell<Recent>>,
     names: Vec<String>,
     row: csv::StringRecord,
 }
@@ -72,10 +71,10 @@ pub(crate) struct Table<R> {
 impl<R: Read> Table<R> {
     /// Reads the names of the columns.
     pub(crate) fn new(from: R, delimiter: u8) -> Result<Self, Fault> {
-        let left = Rc::new(Cell::new(MAX_ROW));
-        let bounded = Bounded { from, left: left.clone() };
+        let read = Rc::new(RefCell::new(Recent { left: MAX_ROW, ..Recent::default() }));
+        let bounded = Bounded { from, read: read.clone() };
         let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bounded);
-        let header = rows.headers().map_err(|e| sentence(&e))?;
+        let header = rows.headers().map_err(|e| sentence(&e, &read.borrow()))?;
         let name = |(at, name): (usize, &str)| {
             if name.is_empty() { format!("column{}", at + 1) } else { name.trim().to_owned() }
         };
@@ -85,7 +84,7 @@ impl<R: Read> Table<R> {
                 return Err((Some(1), format!("two columns are named {name:?}")));
             }
         }
-        Ok(Self { rows, left, names, row: csv::StringRecord::new() })
+        Ok(Self { rows, read, names, row: csv::StringRecord::new() })
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -112,7 +111,7 @@ impl<R: Read> Table<R> {
         if !self.advance()? {
             return Ok(None);
         }
-        let line = self.row.position().map_or(0, csv::Position::line);
+        let line = self.row.position().map_or(0, |position| self.read.borrow().line(position));
         let mut row = Map::new();
         for ((name, cell), column) in self.names.iter().zip(&self.row).zip(columns) {
             if shape.is_text(name) {
@@ -125,13 +124,44 @@ impl<R: Read> Table<R> {
     }
 
     fn advance(&mut self) -> Result<bool, Fault> {
-        self.left.set(MAX_ROW);
-        self.rows.read_record(&mut self.row).map_err(|e| sentence(&e))
+        self.read.borrow_mut().begin_row(self.rows.position().byte());
+        self.rows.read_record(&mut self.row).map_err(|e| sentence(&e, &self.read.borrow()))
     }
 }
 
-fn sentence(error: &csv::Error) -> Fault {
-    let line = error.position().map(csv::Position::line);
+/// Bytes that were read lately, of the row that is read and behind it.
+#[derive(Debug, Default)]
+struct Recent {
+    bytes: Vec<u8>,
+    /// Where the first of them is in the file.
+    start: u64,
+    /// Bytes that the row may still take.
+    left: u64,
+}
+
+impl Recent {
+    /// Lets go of what lies before a row, once it is much.
+    fn begin_row(&mut self, at: u64) {
+        const KEPT: usize = 64 << 10;
+        self.left = MAX_ROW;
+        let before = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        if before >= KEPT {
+            self.bytes.drain(..before.min(self.bytes.len()));
+            self.start = at;
+        }
+    }
+
+    /// The line that a row begins in. Its position is where the row before it ended: at the end of that line, or before blank ones.
+    fn line(&self, position: &csv::Position) -> u64 {
+        let at = usize::try_from(position.byte().saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        let ends = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+        position.line() + ends.filter(|byte| **byte == b'\n').count() as u64
+    }
+}
+
+fn sentence(error: &csv::Error, read: &Recent) -> Fault {
+    let line = error.position().map(|position| read.line(position));
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             (line, format!("a row of {len} values; expected {expected_len}, as the first row has"))
@@ -145,17 +175,19 @@ fn sentence(error: &csv::Error) -> Fault {
 /// A file that no row is read endlessly from: a quote that is not closed takes the rest of a file.
 struct Bounded<R> {
     from: R,
-    left: Rc<Cell<u64>>,
+    read: Rc<RefCell<Recent>>,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left.get() == 0 {
+        if self.read.borrow().left == 0 {
             let message = format!("a row of more than {MAX_ROW} bytes; is a quote not closed?");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let read = self.from.read(buffer)?;
-        self.left.set(self.left.get().saturating_sub(read as u64));
+        let mut recent = self.read.borrow_mut();
+        recent.left = recent.left.saturating_sub(read as u64);
+        recent.bytes.extend(buffer.get(..read).unwrap_or_default());
         Ok(read)
     }
 }
@@ -209,6 +241,30 @@ mod tests {
         let (_, second) = rows.next_document(&columns, &shape).unwrap().unwrap();
         assert_eq!(Value::Object(second.metadata), json!({"on": false, "mixed": "x"}));
         assert!(rows.next_document(&columns, &shape).unwrap().is_none());
+    }
+
+    #[test]
+    fn rows_begin_in_their_lines_whatever_blank_lines_and_ends_of_lines_there_are() {
+        let shape = Shape::new(None, Some("a".to_owned()), Vec::new());
+        let lines = |text: &str| {
+            let columns = Table::new(text.as_bytes(), b',').unwrap().columns().unwrap();
+            let mut rows = Table::new(text.as_bytes(), b',').unwrap();
+            let mut lines = Vec::new();
+            while let Some((line, _)) = rows.next_document(&columns, &shape).unwrap() {
+                lines.push(line);
+            }
+            lines
+        };
+        assert_eq!(lines("a,b\n1,2\n3,4\n"), [2, 3]);
+        assert_eq!(lines("a,b\n\n\n1,2\n\n3,4\n\n"), [4, 6]);
+        assert_eq!(lines("\n\na,b\r\n1,2\r\n\r\n3,4\r\n5,6"), [4, 6, 7]);
+        assert_eq!(lines("a,b\n\"1\n\n1\",2\n\n3,4\n"), [2, 6]);
+        // More than is kept.
+        let rows: String = (0..30_000).map(|i| format!("{i},{i}\n\n")).collect();
+        let expected: Vec<u64> = (0..30_000).map(|i| 2 + 2 * i).collect();
+        assert_eq!(lines(&format!("a,b\n{rows}")), expected);
+        let (line, _) = Table::new("a,b\n\n\n1\n".as_bytes(), b',').unwrap().columns().unwrap_err();
+        assert_eq!(line, Some(4));
     }
 
     #[test]
