@@ -122,6 +122,8 @@ fn value_len(value: &Value) -> usize {
 
 /// Opens a file, or says which one cannot be opened.
 pub(crate) fn open(path: &Path) -> Result<File> {
+    #[cfg(test)]
+    OPENED.with(|opened| opened.set(opened.get() + 1));
     File::open(path).map_err(|e| cannot_read(path, &e))
 }
 
@@ -132,4 +134,15 @@ pub(crate) fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::NotFound => Failure::not_there(format_args!("{path}: there is no such file")),
         _ => Failure::failed(format_args!("{path}: cannot be read: {error}")),
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static OPENED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many files this thread has opened.
+#[cfg(test)]
+pub(crate) fn opened() -> usize {
+    OPENED.with(std::cell::Cell::get)
 }

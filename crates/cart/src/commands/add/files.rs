@@ -1,6 +1,5 @@
 //! Each kind of file, read into records.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use encoding_rs::{Encoding, UTF_8};
@@ -16,11 +15,13 @@ use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
 use crate::input::shape::Shape;
 use crate::input::sources::{Format, Source};
 use crate::input::table::{Fault, Table};
-use crate::input::{Content, Document, html, open};
+use crate::input::{Content, Document, cannot_read, html, open};
 use crate::output::Progress;
 
 /// Content above this is streamed.
 const LARGE: u64 = 8 << 20;
+/// Bytes that are read from a file at a time.
+const BUFFER: usize = 256 << 10;
 
 /// How files are read.
 pub(super) struct Files<'a> {
@@ -32,30 +33,28 @@ pub(super) struct Files<'a> {
 impl Files<'_> {
     /// Adds what is in a file. A file of a folder, which nobody has named, is skipped where it is not what is asked for: the reason is returned.
     pub(super) fn add(&self, source: &Source, sink: &mut Sink<'_>) -> Result<Option<&'static str>> {
+        let text = match source.format {
+            Format::Text | Format::Html | Format::Table(_) => Some(TextFile::open(source)?),
+            Format::Jsonl | Format::JsonlZst | Format::Blob => None,
+        };
         if source.folder.is_some()
-            && let Some(reason) = self.unfit(source)?
+            && let Some(reason) = self.unfit(source, text.as_ref())?
         {
             self.bar.advance(source.len);
             return Ok(Some(reason));
         }
-        match source.format {
-            Format::Jsonl | Format::JsonlZst => self.add_jsonl(source, sink)?,
-            Format::Blob => self.add_blob(source, sink)?,
-            Format::Table(delimiter) => self.add_table(source, delimiter, sink)?,
-            Format::Text | Format::Html => {
-                // Of a file that was named, it is said which byte is none of a text.
-                let text = self.decoded(source, encoding(source)?.unwrap_or(UTF_8))?;
-                match source.format {
-                    Format::Html => self.add_html(source, text, sink)?,
-                    _ => self.add_text(source, text, sink)?,
-                }
-            }
+        match (source.format, text) {
+            (Format::Table(delimiter), Some(file)) => self.add_table(source, delimiter, &file, sink)?,
+            (Format::Html, Some(file)) => self.add_html(source, file.text(source, Some(self.bar))?, sink)?,
+            (_, Some(file)) => self.add_text(source, file.text(source, Some(self.bar))?, sink)?,
+            (Format::Blob, None) => self.add_blob(source, sink)?,
+            (_, None) => self.add_jsonl(source, sink)?,
         }
         Ok(None)
     }
 
     /// Why a file is not what is asked for: it is binary, or has rows of another shape, unless their shape is given.
-    fn unfit(&self, source: &Source) -> Result<Option<&'static str>> {
+    fn unfit(&self, source: &Source, text: Option<&TextFile>) -> Result<Option<&'static str>> {
         let is_lines = matches!(source.format, Format::Jsonl | Format::JsonlZst);
         if source.format == Format::Blob || is_lines && (self.shape.is_given() || self.args.jsonl) {
             return Ok(None);
@@ -67,10 +66,10 @@ impl Files<'_> {
                 (!is_record).then_some("its lines are no records; --text-field says which value is the text")
             );
         }
-        let Some(encoding) = encoding(source)? else { return Ok(Some("binary")) };
+        let Some(text) = text.filter(|text| text.encoding.is_some()) else { return Ok(Some("binary")) };
         if let Format::Table(delimiter) = source.format
             && !self.shape.is_given()
-            && let Ok(table) = Table::new(reader(source, None, encoding)?, delimiter)
+            && let Ok(table) = Table::new(text.text(source, None)?, delimiter)
             && self.shape.check_names(table.names(), "column").is_err()
         {
             return Ok(Some("no column is named text; --text-field names another"));
@@ -137,7 +136,7 @@ impl Files<'_> {
     }
 
     /// Reads a table twice: for what its columns are, and for its rows.
-    fn add_table(&self, source: &Source, delimiter: u8, sink: &mut Sink<'_>) -> Result<()> {
+    fn add_table(&self, source: &Source, delimiter: u8, file: &TextFile, sink: &mut Sink<'_>) -> Result<()> {
         let at = |line: Option<u64>| match line {
             Some(line) => format!("{}:{line}", place(source)),
             None => place(source),
@@ -146,13 +145,13 @@ impl Files<'_> {
         if !source.is_regular() {
             return Err(Failure::failed("a table is read twice; expected a file").at(place(source)));
         }
-        let Some(encoding) = encoding(source)? else {
+        if file.encoding.is_none() {
             return Err(fault((None, "a table that is not text".to_owned())));
-        };
-        let first = Table::new(reader(source, None, encoding)?, delimiter).map_err(fault)?;
+        }
+        let first = Table::new(file.text(source, None)?, delimiter).map_err(fault)?;
         self.shape.check_names(first.names(), "column").map_err(|e| Failure::usage(e).at(place(source)))?;
         let columns = first.columns().map_err(fault)?;
-        let mut rows = Table::new(self.decoded(source, encoding)?, delimiter).map_err(fault)?;
+        let mut rows = Table::new(file.text(source, Some(self.bar))?, delimiter).map_err(fault)?;
         while let Some((line, document)) = rows.next_document(&columns, &self.shape).map_err(fault)? {
             sink.add(document, at(Some(line))).map_err(|e| e.at(at(Some(line))))?;
         }
@@ -161,7 +160,7 @@ impl Files<'_> {
 
     fn add_blob(&self, source: &Source, sink: &mut Sink<'_>) -> Result<()> {
         let metadata = Map::from_iter([("path".to_owned(), source.name.clone().into())]);
-        let mut from = self.decoded(source, UTF_8)?;
+        let mut from = reader(source, Some(self.bar), UTF_8)?;
         let mut bytes = Vec::new();
         let fault =
             |e: std::io::Error| Failure::failed(format_args!("cannot be read: {e}")).at(place(source));
@@ -187,21 +186,40 @@ impl Files<'_> {
         let from = std::io::Cursor::new(bytes).chain(from);
         sink.stream(blob(Vec::new()), from).map_err(|e| e.at(place(source)))
     }
-
-    /// A file as UTF-8, counted by the bar as it is read.
-    fn decoded(&self, source: &Source, encoding: &'static Encoding) -> Result<Box<dyn BufRead>> {
-        reader(source, Some(self.bar), encoding)
-    }
 }
 
-/// The encoding of a file; None of one that is not text. What cannot be read twice is UTF-8.
-fn encoding(source: &Source) -> Result<Option<&'static Encoding>> {
-    if !source.is_regular() {
-        return Ok(Some(UTF_8));
+/// A file of which it is known whether it is text. A small one is in memory, so that it is read once.
+struct TextFile {
+    bytes: Option<Vec<u8>>,
+    /// None: it is binary.
+    encoding: Option<&'static Encoding>,
+}
+
+impl TextFile {
+    /// Reads a file for its encoding. What cannot be read twice is UTF-8.
+    fn open(source: &Source) -> Result<Self> {
+        if !source.is_regular() {
+            return Ok(Self { bytes: None, encoding: Some(UTF_8) });
+        }
+        let fault = |e| cannot_read(&source.path, &e);
+        let (mut file, mut bytes) = (open(&source.path)?, Vec::new());
+        file.by_ref().take(LARGE + 1).read_to_end(&mut bytes).map_err(fault)?;
+        let is_html = source.format == Format::Html;
+        let encoding = detect(bytes.as_slice().chain(file), is_html).map_err(fault)?;
+        let is_small = bytes.len() as u64 <= LARGE;
+        Ok(Self { bytes: is_small.then_some(bytes), encoding })
     }
-    let file = open(&source.path)?;
-    let found = detect(file, source.format == Format::Html);
-    found.map_err(|e| crate::input::cannot_read(&source.path, &e))
+
+    /// Its text as UTF-8, counted by the bar as it is read. Of a binary file that was named, it is then said which byte is none of a text.
+    fn text<'a>(&'a self, source: &Source, bar: Option<&Progress>) -> Result<Box<dyn BufRead + 'a>> {
+        let encoding = self.encoding.unwrap_or(UTF_8);
+        let Some(bytes) = &self.bytes else { return reader(source, bar, encoding) };
+        let raw: Box<dyn Read> = match bar {
+            Some(bar) => Box::new(bar.reading(bytes.as_slice())),
+            None => Box::new(bytes.as_slice()),
+        };
+        Ok(decoded(raw, encoding))
+    }
 }
 
 fn add_whole(source: &Source, text: String, title: Option<String>, sink: &mut Sink<'_>) -> Result<()> {
@@ -238,11 +256,10 @@ fn place(source: &Source) -> String {
 }
 
 fn reader(source: &Source, bar: Option<&Progress>, encoding: &'static Encoding) -> Result<Box<dyn BufRead>> {
-    const BUFFER: usize = 256 << 10;
     if source.is_stdin() {
         return Ok(Box::new(std::io::stdin().lock()));
     }
-    let file: File = open(&source.path)?;
+    let file = open(&source.path)?;
     let raw: Box<dyn Read> = match bar {
         Some(bar) => Box::new(bar.reading(file)),
         None => Box::new(file),
@@ -252,12 +269,58 @@ fn reader(source: &Source, bar: Option<&Progress>, encoding: &'static Encoding) 
             .map_err(|e| Failure::failed(format_args!("zstd: {e}")).at(place(source)))?;
         return Ok(Box::new(BufReader::with_capacity(BUFFER, decoded)));
     }
+    Ok(decoded(raw, encoding))
+}
+
+fn decoded<'a>(raw: Box<dyn Read + 'a>, encoding: &'static Encoding) -> Box<dyn BufRead + 'a> {
     if encoding == UTF_8 {
-        return Ok(Box::new(BufReader::with_capacity(BUFFER, raw)));
+        return Box::new(BufReader::with_capacity(BUFFER, raw));
     }
-    Ok(Box::new(BufReader::with_capacity(BUFFER, Decoded::new(raw, encoding))))
+    Box::new(BufReader::with_capacity(BUFFER, Decoded::new(raw, encoding)))
 }
 
 pub(super) fn jsonl_lines(source: &Source, bar: Option<&Progress>) -> Result<Lines<Box<dyn BufRead>>> {
     Ok(Lines::new(reader(source, bar, UTF_8)?, place(source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::opened;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_small_file_of_a_folder_is_opened_once_and_a_large_one_twice() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = |name: &str| temp.path().join("in").join(name);
+        std::fs::create_dir(temp.path().join("in")).unwrap();
+        std::fs::write(path("a.txt"), "a paragraph\n\nanother").unwrap();
+        std::fs::write(path("b.html"), "<title>t</title><p>a text").unwrap();
+        std::fs::write(path("c.csv"), "text,n\nx,1\n").unwrap();
+        std::fs::write(path("d.bin"), [0u8; 100]).unwrap();
+        std::fs::write(path("e.txt"), "word ".repeat(3 << 20)).unwrap();
+        let (artifact, folder) = (temp.path().join("a"), temp.path().join("in"));
+        let line = ["add", artifact.to_str().unwrap(), folder.to_str().unwrap(), "--no-meaning"];
+        let args = Line::parse_from(line).args;
+        let found = crate::input::sources::sources(&args.files, &args.taken_as()).unwrap();
+        let bar = Progress::spinner("");
+        let files = Files { args: &args, shape: args.shape(), bar: &bar };
+        let mut sink = Sink::new(&args).unwrap();
+        let mut counts = Vec::new();
+        for source in &found.sources {
+            let before = opened();
+            files.add(source, &mut sink).unwrap();
+            let name = source.path.file_name().unwrap().to_str().unwrap().to_owned();
+            counts.push((name, opened() - before));
+        }
+        counts.sort();
+        let expected = [("a.txt", 1), ("b.html", 1), ("c.csv", 1), ("d.bin", 1), ("e.txt", 2)];
+        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)));
+    }
 }
