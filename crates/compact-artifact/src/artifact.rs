@@ -26,7 +26,7 @@ use crate::api::reports::{
 use crate::api::results::SearchResults;
 use crate::api::space::{Space, SpaceOptions};
 use crate::api::stats::{MemoryStats, Stats};
-use crate::engine::{BatchOptions, BatchWriter, Engine, Mode, Worker, open_store_for_reading};
+use crate::engine::{BatchOptions, BatchWriter, Engine, Meter, Mode, Worker, open_store_for_reading};
 use crate::snapshot::Snapshot;
 
 /// An artifact, opened by its one writer or by any number of readers. See the [crate page](crate).
@@ -422,10 +422,14 @@ impl CompactArtifact {
     /// goes on as before, and the last one closes; what was acknowledged is on disk by then. Requests of the feature `async` that wait for their turn are carried
     /// out before. A reader has nothing to close.
     pub fn close(self) -> Result<()> {
+        self.close_metered(&mut Meter::silent())
+    }
+
+    pub(crate) fn close_metered(self, meter: &mut Meter<'_>) -> Result<()> {
         match Arc::into_inner(self.worker) {
             Some(worker) => {
                 drop(worker);
-                Engine::close(self.engine)
+                Engine::close(self.engine, meter)
             }
             None => self.engine.refuse_to_close(),
         }

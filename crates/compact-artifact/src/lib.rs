@@ -86,11 +86,12 @@ mod instruments;
 mod language;
 mod meaning;
 mod pins;
+mod progress;
 mod protocol;
 #[cfg(feature = "async")]
 mod requests;
-mod search;
 mod schema;
+mod search;
 mod shard;
 mod sharing;
 mod snapshot;
@@ -120,9 +121,9 @@ pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snip
 pub use api::schema::Schema;
 pub use api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
+pub use api::text_options::TextOptions;
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
-pub use api::text_options::TextOptions;
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
 #[cfg(feature = "analyzers")]
 pub use instruments::latency::{Bottleneck, BottleneckKind, LatencyAnalyzer, LatencyReport};
@@ -131,7 +132,7 @@ pub use instruments::memory::{Holder, HolderKind, Leak, MemoryAnalyzer, MemoryRe
 pub use lexical_index::{Language, Match, Occur, Query as WordQuery};
 pub use metadata_index::{
     DateUnit, Error as MetadataError, ErrorKind as MetadataErrorKind, Field, Filter, FilterValue,
-    check_metadata, json,
+    Type as FieldType, check_metadata, json,
 };
 #[cfg(feature = "async")]
 pub use requests::Request;

@@ -212,8 +212,9 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
             break;
         }
     }
-    bar.now("indexing");
-    if let Err(e) = artifact.close() {
+    drop(bar);
+    let bar = Progress::percent("indexing");
+    if let Err(e) = artifact.close_with(|percent| bar.reach(percent)) {
         Failure::from(e).warn("all texts are stored, and the next command that writes goes on from there");
     }
     built.took = begun.elapsed();

@@ -81,8 +81,9 @@ pub(crate) fn tell_recovery(path: &Path, report: &RecoveryReport) {
 
 /// Closes an artifact behind its last commit: that this fails takes back nothing of it, and is told as a warning.
 pub(crate) fn close(artifact: CompactArtifact, but: &str) -> Option<String> {
-    let _bar = Progress::spinner("closing");
-    let failure = Failure::from(artifact.close().err()?).at("closing the artifact").and(but);
+    let bar = Progress::percent("closing");
+    let closed = artifact.close_with(|percent| bar.reach(percent));
+    let failure = Failure::from(closed.err()?).at("closing the artifact").and(but);
     output::warn(failure.message());
     Some(failure.message().to_owned())
 }

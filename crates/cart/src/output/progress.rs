@@ -47,6 +47,16 @@ impl Progress {
         Self::new(ProgressBar::new(total), "{msg} [{bar:32}] {human_pos}/{human_len} {eta}", what)
     }
 
+    /// Of something that says itself how far it is.
+    pub(crate) fn percent(what: &str) -> Self {
+        Self::new(ProgressBar::new(100), "{spinner} {msg} [{bar:32}] {pos} % {elapsed}", what)
+    }
+
+    /// So many percent are done.
+    pub(crate) fn reach(&self, percent: u8) {
+        self.bar.set_position(percent.into());
+    }
+
     /// Of something that ends when it ends.
     pub(crate) fn spinner(what: &str) -> Self {
         Self::new(ProgressBar::new_spinner(), "{spinner} {msg} {elapsed}", what)

@@ -146,6 +146,7 @@ fn what_takes_long_shows_that_it_goes_on() {
     place.write("x.jsonl", (0..20_000).map(line).collect::<String>());
     let (code, seen) = at_terminal(&place, "add a x.jsonl --no-meaning", "", true);
     assert!(code == 0 && seen.contains("reading") && seen.contains("indexing"), "{seen:?}");
+    assert!(seen.contains(" % "), "sealing says how far it is: {seen:?}");
     let ended = place.cart("verify a").succeeds();
     assert_eq!(ended.stderr, "", "no bar outside of a terminal");
 }

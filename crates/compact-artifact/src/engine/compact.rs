@@ -3,6 +3,7 @@
 use block_format::{FileId, RecordId};
 
 use super::core::Engine;
+use super::meter::Meter;
 use super::policy;
 use super::stats::sealed_dead_bytes;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -37,7 +38,7 @@ impl Engine {
         let before = self.state();
         let mut report =
             CompactReport { bytes_before: before.records.disk_usage().total(), ..CompactReport::default() };
-        self.seal_tail(build_bytes.min(policy::build_bytes(&self.options)))?;
+        self.seal_tail(build_bytes.min(policy::build_bytes(&self.options)), &mut Meter::silent())?;
         let limits = Limits { percent: policy::MIN_DEAD_PERCENT, bytes: u64::MAX, build_bytes };
         let damage = self.rewrite_files(&limits, &mut report)?;
         self.precompute_similar(&mut Vec::new())?;
@@ -63,7 +64,7 @@ impl Engine {
         }
         let build_bytes = policy::build_bytes(&self.options);
         // What was deleted since the last sealing can be dropped only then.
-        self.seal_tail(build_bytes)?;
+        self.seal_tail(build_bytes, &mut Meter::silent())?;
         let limits = Limits { percent: policy.dead_percent, bytes: policy.budget, build_bytes };
         let mut report = CompactReport::default();
         let damage = self.rewrite_files(&limits, &mut report)?;
@@ -94,7 +95,7 @@ impl Engine {
                 return Ok(damage);
             }
             left = left.saturating_sub(len);
-            match self.rewrite_shards(&[number], limits.build_bytes) {
+            match self.rewrite_shards(&[number], limits.build_bytes, &mut Meter::silent()) {
                 Ok(rewritten) => report.shards_rewritten += rewritten,
                 Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
                 Err(e) => return Err(e),

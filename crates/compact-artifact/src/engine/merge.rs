@@ -6,6 +6,7 @@ use std::sync::Arc;
 use block_format::{Edit, FileId, RecordId, SegmentInfo};
 
 use super::core::Engine;
+use super::meter::Meter;
 use super::policy;
 use super::tombstones::write_tombstones;
 use crate::api::damage::Damage;
@@ -32,10 +33,10 @@ pub(super) struct Replacement {
 impl Engine {
     /// Merges neighbours while there are [`FAN_IN`](policy::FAN_IN) of about one size: shards, and segments that fit into one. Returns what is damaged and
     /// was left as it is: what was sealed is sealed, and no reason to fail.
-    pub(super) fn merge_alike(&self) -> Result<Vec<Damage>> {
+    pub(super) fn merge_alike(&self, meter: &mut Meter<'_>) -> Result<Vec<Damage>> {
         let mut damage = Vec::new();
         while let Some(group) = self.alike_shards(&mut damage) {
-            self.rewrite_shards(&group, policy::build_bytes(&self.options))?;
+            self.rewrite_shards(&group, policy::build_bytes(&self.options), meter)?;
         }
         let mut damaged_groups: Vec<Vec<FileId>> = Vec::new();
         while let Some(group) = self.alike_segments(&damaged_groups) {
@@ -90,6 +91,7 @@ impl Engine {
         state: &State,
         old: Vec<Arc<Shard>>,
         outputs: &[Output],
+        meter: &mut Meter<'_>,
     ) -> block_format::Result<Replacement> {
         let mut new = Vec::with_capacity(outputs.len());
         for output in outputs {
@@ -101,7 +103,7 @@ impl Engine {
                     self.options.graph_from,
                     output.covers.clone(),
                     &output.sources,
-                    out,
+                    meter.counting(out),
                 )
                 .map(drop)
                 .map_err(Into::into)
@@ -112,7 +114,12 @@ impl Engine {
     }
 
     /// Writes neighbouring sealed shards anew, as few as the budget allows, without what is dead for good.
-    pub(super) fn rewrite_shards(&self, numbers: &[u64], build_bytes: usize) -> Result<u64> {
+    pub(super) fn rewrite_shards(
+        &self,
+        numbers: &[u64],
+        build_bytes: usize,
+        meter: &mut Meter<'_>,
+    ) -> Result<u64> {
         let state = self.durable_state()?;
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
         let is_meant = |view: &&View| numbers.contains(&view.shard.number);
@@ -123,8 +130,10 @@ impl Engine {
             .map(|view| Source::new(&view.shard, view.droppable(&deleted, state.steps)))
             .collect();
         let outputs = outputs(&state.settings, sources, covered(&group), build_bytes);
+        let bytes = group.iter().map(|view| view.shard.byte_len).sum();
+        meter.begin(bytes, policy::PERCENT_SEALED..policy::PERCENT_MERGED);
         let replacement = self.store.edit(|edit| {
-            let replacement = self.write_shards(edit, &state, shards(&group), &outputs)?;
+            let replacement = self.write_shards(edit, &state, shards(&group), &outputs, meter)?;
             for part in self.store.snapshot().parts() {
                 if belongs_to_shard(part.kind()) && numbers.contains(&part.tag()) {
                     edit.drop_part(part.id())?;

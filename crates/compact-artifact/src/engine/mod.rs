@@ -17,6 +17,7 @@ mod import;
 #[cfg(feature = "embedder")]
 mod kept_embeddings;
 mod merge;
+mod meter;
 mod open;
 mod pack;
 mod pending;
@@ -24,9 +25,9 @@ mod policy;
 mod recover;
 #[cfg(feature = "embedder")]
 mod reembed;
-mod seal;
 mod reindex;
 mod schema;
+mod seal;
 mod settings;
 mod signal;
 mod similar;
@@ -40,6 +41,7 @@ mod worker;
 
 pub use batch_writer::{BatchOptions, BatchReport, BatchWriter};
 pub(crate) use core::Engine;
+pub(crate) use meter::Meter;
 pub(crate) use open::{Mode, open_store_for_reading};
 pub use pack::unpack;
 pub use verify::{salvage, verify};

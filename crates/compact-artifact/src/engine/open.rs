@@ -9,6 +9,7 @@ use block_format::{Snapshot as Records, Store};
 
 use super::commit::CommitState;
 use super::core::Engine;
+use super::meter::Meter;
 use super::policy;
 use super::recover::Recovery;
 use super::settings::{
@@ -200,8 +201,9 @@ impl Engine {
     }
 
     /// Seals what is worth it, and closes the store. No thread for maintenance is at work any more.
-    pub(crate) fn close(this: Arc<Self>) -> Result<()> {
+    pub(crate) fn close(this: Arc<Self>, meter: &mut Meter<'_>) -> Result<()> {
         if this.read_only {
+            meter.reach(100);
             return Ok(());
         }
         this.callers.check()?;
@@ -210,14 +212,16 @@ impl Engine {
         let permit = this.permit_if_held();
         let is_held = permit.is_some();
         if is_held && this.options.maintenance != Maintenance::Manual && this.has_tail_to_seal_at_close() {
-            this.seal()?;
+            this.seal_metered(meter)?;
         }
         drop(permit);
         match Arc::try_unwrap(this) {
             Ok(engine) => {
                 #[cfg(feature = "embedder")]
                 engine.write_kept_embeddings_at_close()?;
-                Ok(engine.store.close()?)
+                engine.store.close()?;
+                meter.reach(100);
+                Ok(())
             }
             Err(shared) => {
                 if let Some(_permit) = shared.permit_if_held() {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use block_format::{CommitSeq, Edit, Part, RecordId};
 
+use super::commit::CommitState;
 use super::core::Engine;
 use super::merge::{Output, Replacement, outputs, shards};
+use super::meter::Meter;
 use super::policy;
 use super::tombstones::{drop_unknown_shards, write_tombstones};
 use crate::api::error::{Error, ErrorKind, Result};
@@ -19,15 +21,22 @@ use crate::trace::{Work, event, figures, span, timed};
 
 impl Engine {
     pub(crate) fn seal(&self) -> Result<SealReport> {
+        self.seal_metered(&mut Meter::silent())
+    }
+
+    /// [`seal`](Self::seal) for a caller who wants to know how far it is.
+    pub(crate) fn seal_metered(&self, meter: &mut Meter<'_>) -> Result<SealReport> {
         let _permit = self.permit()?;
         self.delete_expired()?;
         let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
         self.check_current()?;
-        let report = self.seal_tail(policy::build_bytes(&self.options))?;
-        let mut damage = self.merge_alike()?;
+        let report = self.seal_tail(policy::build_bytes(&self.options), meter)?;
+        let mut damage = self.merge_alike(meter)?;
+        meter.reach(policy::PERCENT_MERGED);
         self.precompute_similar(&mut damage)?;
         #[cfg(feature = "embedder")]
         self.write_kept_embeddings()?;
+        meter.reach(100);
         Ok(SealReport { damage, ..report })
     }
 
@@ -76,8 +85,8 @@ impl Engine {
         if !self.is_sealing_due() {
             return Ok(());
         }
-        self.seal_tail(policy::build_bytes(&self.options))?;
-        let mut damage = self.merge_alike()?;
+        self.seal_tail(policy::build_bytes(&self.options), &mut Meter::silent())?;
+        let mut damage = self.merge_alike(&mut Meter::silent())?;
         self.precompute_similar(&mut damage)?;
         let Some(policy) = self.options.auto_compact else { return Ok(()) };
         let is_inline = self.options.maintenance == Maintenance::Inline;
@@ -96,13 +105,16 @@ impl Engine {
     }
 
     /// Seals the shards in memory, and the log.
-    pub(super) fn seal_tail(&self, build_bytes: usize) -> Result<SealReport> {
+    pub(super) fn seal_tail(&self, build_bytes: usize, meter: &mut Meter<'_>) -> Result<SealReport> {
         span!(INFO, "seal");
         let sealed = self.store.edit(|edit| {
             let state = self.end_log(edit)?;
-            let sealed = self.write_tail(edit, &state, build_bytes)?;
+            meter.begin(state.tail_bytes(), 0..policy::PERCENT_INDEXED);
+            let sealed = self.write_tail(edit, &state, build_bytes, meter)?;
             drop_unknown_shards(edit, &state)?;
+            meter.reach(policy::PERCENT_INDEXED);
             edit.seal_logs()?;
+            meter.reach(policy::PERCENT_SEALED);
             Ok(sealed)
         });
         let result = sealed.map_err(Error::from).and_then(|(report, replacements)| {
@@ -124,8 +136,9 @@ impl Engine {
     pub(crate) fn seal_piece(&self) -> Result<()> {
         let _one_at_a_time = self.maintenance_lock.lock();
         let state = self.state();
-        let sealed =
-            self.store.edit(|edit| self.write_tail(edit, &state, policy::build_bytes(&self.options)));
+        let sealed = self.store.edit(|edit| {
+            self.write_tail(edit, &state, policy::build_bytes(&self.options), &mut Meter::silent())
+        });
         self.publish_shards(&sealed?.1)
     }
 
@@ -153,6 +166,7 @@ impl Engine {
         edit: &mut Edit<'_>,
         state: &State,
         build_bytes: usize,
+        meter: &mut Meter<'_>,
     ) -> block_format::Result<(SealReport, Vec<Replacement>)> {
         let mut report = SealReport::default();
         let mut replacements = Vec::new();
@@ -164,7 +178,7 @@ impl Engine {
             let outputs = outputs(&state.settings, sources, covered(group), build_bytes);
             report.records += outputs.iter().map(Output::rows).sum::<u64>();
             report.shards += outputs.len() as u64;
-            replacements.push(self.write_shards(edit, state, shards(group), &outputs)?);
+            replacements.push(self.write_shards(edit, state, shards(group), &outputs, meter)?);
             edit.delete(superseded(group).iter().map(RecordId));
         }
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
@@ -218,10 +232,8 @@ impl Engine {
             }
         }
         sort_views(&mut views);
-        let mut next = State { records, views, ..(*now).clone() };
+        let mut next = State { records, views, ..now.clone() };
         next.mark_all_dead();
-        commits.tail_bytes = next.tail_bytes();
-        self.publish(next);
-        Ok(())
+        Ok(next)
     }
 }

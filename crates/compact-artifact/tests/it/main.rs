@@ -95,9 +95,9 @@ mod spaces;
 /// No thread that an option did not ask for.
 mod threads;
 mod toy;
+/// Fields that no record has.
+mod unknown_fields;
 /// Records that change in part.
 mod update;
 /// Vectors of any size.
 mod vectors;
-/// Fields that no record has.
-mod unknown_fields;

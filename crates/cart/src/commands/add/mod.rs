@@ -32,8 +32,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     };
     drop(bar);
     let report = {
-        let _bar = Progress::spinner("indexing");
-        sink.finish()
+        let bar = Progress::percent("indexing");
+        sink.finish(&bar)
     };
     if let Some(warning) = &report.warning {
         crate::output::warn(warning);

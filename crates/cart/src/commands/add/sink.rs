@@ -17,6 +17,7 @@ use crate::input::Document;
 use crate::input::values::TextLanguage;
 use crate::interrupt;
 use crate::model;
+use crate::output::Progress;
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
@@ -39,9 +40,9 @@ pub(crate) struct Sink<'a> {
     artifact: Option<CompactArtifact>,
     /// What the texts of an artifact that is created are embedded by.
     embedder: Option<Arc<dyn Embedder>>,
-    /// The spaces that are there, and those that will be.
     /// What metadata must be.
     schema: Option<Schema>,
+    /// The spaces that are there, and those that will be.
     spaces: BTreeMap<String, Space>,
     held: Vec<Op>,
     held_len: u64,
@@ -206,10 +207,10 @@ impl<'a> Sink<'a> {
     /// Takes a record, which was given at that place. It is kept only once `commit` returns.
     pub(crate) fn add(&mut self, document: Document, place: String) -> Result<()> {
         document.check().map_err(Failure::failed)?;
-        self.check_key(&document)?;
         if let Some(schema) = &self.schema {
             schema.check_metadata(&document.metadata)?;
         }
+        self.check_key(&document)?;
         for (space, vector) in &document.vectors {
             self.check_vector(space, vector)?;
             let used = Space { is_used: true, ..self.space(space, vector) };
@@ -371,9 +372,9 @@ impl<'a> Sink<'a> {
     }
 
     /// Closes the artifact. That this fails takes back nothing of what was committed.
-    pub(crate) fn finish(mut self) -> Report {
+    pub(crate) fn finish(mut self, bar: &Progress) -> Report {
         if let Some(artifact) = self.artifact
-            && let Err(e) = artifact.close()
+            && let Err(e) = artifact.close_with(|percent| bar.reach(percent))
         {
             let failure = Failure::from(e).at("closing the artifact");
             let more =
@@ -415,13 +416,13 @@ fn options(args: &Args) -> Result<Options> {
         Some(TextLanguage::None) => options = options.no_language(),
         None => {}
     }
-    if let Some(limit) = args.memory_limit {
     if let Some(path) = &args.schema {
         options = options.schema(schema::read(path)?);
     }
     if let Some(field) = &args.expires_field {
         options = options.expires_at(field);
     }
+    if let Some(limit) = args.memory_limit {
         let limit = usize::try_from(limit)
             .map_err(|_| Failure::usage("--memory-limit: more than this machine can address"))?;
         options = options.memory_limit(limit);
