@@ -1,6 +1,6 @@
 //! The settings of an artifact: from options, compared with options, written.
 
-use block_format::{Snapshot as Records, Store};
+use block_format::{Edit, Snapshot as Records, Store};
 use lexical_index::{Analyzer, Language};
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -100,10 +100,8 @@ pub(super) fn check_against(
     stored: &Settings,
     artifact: block_format::ArtifactId,
 ) -> Result<()> {
-    let differs = |option: &str| {
-        let message = format!(
-            "option {option}: the artifact was created with another; leave it out, or create a new artifact with it"
-        );
+    let differs = |option: &str, what_next: &str| {
+        let message = format!("option {option}: the artifact has another; leave it out, or {what_next}");
         Err(Error::new(ErrorKind::SettingsMismatch, message))
     };
     let change = "open the artifact without it and call `set_text_options`";
@@ -124,18 +122,13 @@ pub(super) fn check_against(
         stored.clone().with_schema(options.schema.as_ref())?;
     }
     if options.store.artifact_of_seed().is_some_and(|seeded| seeded != artifact) {
-        return differs("seed");
+        return differs("seed", "create a new artifact with it");
     }
     Ok(())
 }
 
-/// Writes the settings in the place of those before, as often as is needed for one damaged file not to matter.
+/// Writes the settings in the place of those before.
 pub(super) fn write_settings(store: &Store, settings: &Settings, steps: Steps) -> Result<()> {
-    let bytes = settings.encode();
-    let copies = if steps.take(Step::WriteSettingsTwice) { SETTINGS_COPIES } else { 1 };
-    store.edit(|edit| {
-        for part in store.snapshot().parts().iter().filter(|part| part.kind() == SETTINGS) {
-            edit.drop_part(part.id())?;
     Ok(store.edit(|edit| put_settings(edit, &store.snapshot(), settings, steps))?)
 }
 
@@ -146,10 +139,12 @@ pub(super) fn put_settings(
     settings: &Settings,
     steps: Steps,
 ) -> block_format::Result<()> {
-        }
-        (0..copies as u64).try_for_each(|copy| {
-            edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)
-        })
-    })?;
-    Ok(())
+    let bytes = settings.encode();
+    let copies = if steps.take(Step::WriteSettingsTwice) { SETTINGS_COPIES } else { 1 };
+    for part in records.parts().iter().filter(|part| part.kind() == SETTINGS) {
+        edit.drop_part(part.id())?;
+    }
+    (0..copies as u64).try_for_each(|copy| {
+        edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)
+    })
 }

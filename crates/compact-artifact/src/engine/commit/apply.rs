@@ -160,7 +160,7 @@ impl Engine {
         Ok((receipt.seq, ids))
     }
 
-    pub(crate) fn add_reader(&self, record: Record, content: impl Read) -> Result<RecordId> {
+    pub(crate) fn add_reader(&self, mut record: Record, content: impl Read) -> Result<RecordId> {
         let _permit = self.permit()?;
         record.resolve_expiry(self.state().settings.expires_at.as_deref())?;
         if record.content != Content::Blob(Vec::new()) || !record.embeddings.is_empty() {
@@ -168,10 +168,10 @@ impl Engine {
             return Err(Error::invalid(message));
         }
         let head = encode_head(&record)?;
-        self.state().settings.check_metadata(record.metadata_map())?;
         self.make_way_for(&record)?;
         let mut commits = timed(Work::Lock, || self.commit_lock.lock());
         let state = self.state();
+        state.settings.check_metadata(record.metadata_map())?;
         if let Some(key) = &record.key
             && state.id_of_key(key)?.is_some()
         {
@@ -219,5 +219,82 @@ impl Engine {
             Maintenance::Background => self.signal.wake(),
             Maintenance::Manual => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::CompactArtifact;
+
+    fn locked() -> Error {
+        Error::new(ErrorKind::Locked, "another process writes")
+    }
+
+    fn batch(key: &str) -> Batch {
+        Batch::new().add(Record::text("a text").key(key))
+    }
+
+    #[test]
+    fn a_batch_that_is_withdrawn_is_committed_by_nobody_and_one_that_was_committed_is_told_so() {
+        let temp = tempfile::tempdir().unwrap();
+        let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+        let engine = &artifact.engine;
+        let enqueue = |key: &str| engine.enqueue(engine.prepare(batch(key)).unwrap());
+        let (withdrawn, other) = (enqueue("withdrawn"), enqueue("other"));
+        assert_eq!(engine.withdraw(&withdrawn, locked()).unwrap_err().kind(), ErrorKind::Locked);
+        let mine = enqueue("mine");
+        engine.commit_queued(&other).unwrap(); // commits all that wait
+        let receipt = engine.withdraw(&mine, locked()).unwrap();
+        assert_eq!(artifact.id_of_key("mine").unwrap(), Some(receipt.ids[0]));
+        assert_eq!(artifact.id_of_key("withdrawn").unwrap(), None);
+        assert_eq!(artifact.len(), 2);
+    }
+
+    #[test]
+    fn a_batch_that_is_withdrawn_while_another_thread_commits_is_there_exactly_if_its_caller_is_told_so() {
+        let temp = tempfile::tempdir().unwrap();
+        let artifact = CompactArtifact::options()
+            .durability(block_format::Durability::Buffered)
+            .create(temp.path().join("a"))
+            .unwrap();
+        let engine = &artifact.engine;
+        let is_over = AtomicBool::new(false);
+        let (mut told, mut refused) = (Vec::new(), Vec::new());
+        std::thread::scope(|scope| {
+            let committer = scope.spawn(|| {
+                let mut commits = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    artifact.add(Record::text("a text of the committer")).unwrap();
+                    commits += 1;
+                }
+                commits
+            });
+            for i in 0.. {
+                let key = i.to_string();
+                let slot = engine.enqueue(engine.prepare(batch(&key)).unwrap());
+                if i % 3 == 0 {
+                    std::thread::yield_now();
+                }
+                match engine.withdraw(&slot, locked()) {
+                    Ok(receipt) => told.push((key, receipt.ids[0])),
+                    Err(_) => refused.push(key),
+                }
+                // Both happened, often enough.
+                if told.len() >= 20 && refused.len() >= 20 || i == 100_000 {
+                    break;
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            let commits: u64 = committer.join().unwrap();
+            assert_eq!(artifact.len(), commits + told.len() as u64);
+        });
+        for (key, id) in &told {
+            assert_eq!(artifact.id_of_key(key).unwrap(), Some(*id));
+        }
+        assert!(refused.iter().all(|key| artifact.id_of_key(key).unwrap().is_none()));
+        assert!(!told.is_empty() && !refused.is_empty(), "{} {}", told.len(), refused.len());
     }
 }

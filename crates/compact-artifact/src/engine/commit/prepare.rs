@@ -230,7 +230,7 @@ impl Prepared {
         })
     }
 
-    /// Embeds once more what was embedded by other settings than the newest.
+    /// Checks and embeds once more what was prepared by other settings than the newest.
     pub(super) fn catch_up(
         &mut self,
         newest: &Arc<Settings>,
@@ -241,6 +241,11 @@ impl Prepared {
             return Ok(());
         }
         self.settings = Arc::clone(newest);
+        for change in &self.changes {
+            if let PreparedChange::Put(put) = change {
+                newest.check_metadata(put.record.metadata_map())?;
+            }
+        }
         self.embed_texts(meaning, workers)
     }
 
