@@ -209,5 +209,7 @@ fn each_thread_has_its_own_last_error() {
 #[test]
 fn versions_are_said() {
     assert_eq!(ca_abi_version(), CA_ABI_VERSION);
+    let (major, manifest) = (format!("version = \"{CA_ABI_VERSION}."), include_str!("../../Cargo.toml"));
+    assert!(manifest.contains(&major), "the version of the shared library");
     assert_eq!(text(ca_version()), env!("CARGO_PKG_VERSION"));
 }
