@@ -1,0 +1,128 @@
+//! What goes wrong → an exception of `compact_artifact.errors`.
+
+use compact_artifact::{Error, ErrorKind};
+use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+/// Why a call failed, while the interpreter is let go of.
+pub(crate) enum Failure {
+    /// The library says so.
+    Library(Error),
+    /// The handle was closed: `what` names it.
+    Closed(&'static str),
+    /// A callback calls what waits for its end.
+    Reentrant(&'static str),
+    /// The process was forked from the one that opened the artifact.
+    OtherProcess,
+    /// A callback raised this.
+    Raised(PyErr),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Library(error) => of_library(&error),
+            Failure::Closed(what) => {
+                named("ClosedError", format!("the {what} was closed; open another one"), "Closed")
+            }
+            Failure::Reentrant(message) => named("ReentrantError", message.to_owned(), "Reentrant"),
+            Failure::OtherProcess => named(
+                "OtherProcessError",
+                "the artifact was opened by the process that this one was forked from; open it anew here"
+                    .to_owned(),
+                "OtherProcess",
+            ),
+            Failure::Raised(error) => error,
+        }
+    }
+}
+
+/// What the library says to those who call it from Rust, and what is said in its place.
+const PHRASES: &[(&str, &str)] = &[
+    ("; open the artifact with `Store::open` to write", "; `open` it to write"),
+    (". Name it in `options().space(…)`", ". Name it in the option `spaces`"),
+    ("`options().embedder(…)`", "the option `embedder`"),
+    ("read it with `bytes` or `reader`", "read it with `content` or `read`"),
+    ("read it with `reader`", "read it with `read`"),
+    ("as `Record::blob([])` makes it", "an empty blob"),
+    (": build with the feature `lz4` to read it", ", which this build leaves out"),
+    (
+        "expected all of them in one `and_words` or `and_words_query`",
+        "expected one of `text`, `words` and `query`",
+    ),
+    ("; expected `weight` behind the words or the vector that it is of", ""),
+    ("; leave out `fetch(false)`", "; leave out `fetch=False`"),
+    ("open with another `Maintenance`", "open with another `maintenance`"),
+    ("; copy them into `AlignedBytes`", ""),
+];
+
+fn of_library(error: &Error) -> PyErr {
+    let kind = format!("{:?}", error.kind());
+    let message = PHRASES.iter().fold(error.to_string(), |said, (from, to)| said.replace(from, to));
+    let raised = named(&format!("{kind}Error"), message, &kind);
+    if error.kind() == ErrorKind::Embedder
+        && let Some(cause) = crate::embedder::take_cause()
+    {
+        Python::attach(|py| raised.set_cause(py, Some(cause)));
+    }
+    raised
+}
+
+/// An exception of the class `name`; of a kind that this package does not know, the class `Error`.
+fn named(name: &str, message: String, kind: &str) -> PyErr {
+    Python::attach(|py| {
+        let raise = || -> PyResult<PyErr> {
+            let module = py.import("compact_artifact.errors")?;
+            let class = module.getattr(name).or_else(|_| module.getattr("Error"))?;
+            let value = class.call1((&message,))?;
+            value.setattr("kind", kind)?;
+            Ok(PyErr::from_value(value))
+        };
+        raise().unwrap_or_else(|_| PyRuntimeError::new_err(message.clone()))
+    })
+}
+
+/// An argument that is of no use: `ValueError` of this package.
+pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
+    named("InvalidArgumentError", message.into(), "InvalidArgument")
+}
+
+/// An argument of another type.
+pub(crate) fn wrong_type(what: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    let name = found.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("{what}: expected {expected}, found {name}"))
+}
+
+/// Says before the message what it is about, for errors of values and types. Those of the library say it themselves.
+pub(crate) fn about(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
+    let value = error.value(py);
+    let kind = value.getattr("kind").and_then(|kind| kind.extract::<String>()).ok();
+    let said = value.to_string();
+    let message = if said.starts_with(what) { said } else { format!("{what}: {said}") };
+    match kind.as_deref() {
+        Some("InvalidArgument") => invalid(message),
+        Some(_) => error,
+        None if error.is_instance_of::<PyTypeError>(py) => PyTypeError::new_err(message),
+        None if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyOverflowError>(py) => {
+            invalid(message)
+        }
+        None => error,
+    }
+}
+
+/// Something still uses what was to be closed.
+pub(crate) fn in_use(message: &str) -> PyErr {
+    named("InUseError", message.to_owned(), "InUse")
+}

@@ -1,0 +1,92 @@
+//! Something that many threads call, and one of them closes.
+
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Holds a value until it is taken, which waits for the calls that are under way. A call inside of another one, as callbacks make them, does not wait.
+pub(crate) struct Gate<T> {
+    state: Mutex<State<T>>,
+    /// The last call has ended.
+    idle: Condvar,
+    /// The process that made the value.
+    process: u32,
+}
+
+struct State<T> {
+    /// `None`: it was taken.
+    value: Option<Arc<T>>,
+    calls: usize,
+}
+
+/// Why there is no way through.
+pub(crate) enum Shut {
+    /// The value was taken.
+    Closed,
+    /// The process was forked from the one that made the value. Another of its threads may have held the lock.
+    OtherProcess,
+}
+
+impl<T> Gate<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let state = State { value: Some(Arc::new(value)), calls: 0 };
+        Self { state: Mutex::new(state), idle: Condvar::new(), process: std::process::id() }
+    }
+
+    fn check_process(&self) -> Result<(), Shut> {
+        if self.process == std::process::id() { Ok(()) } else { Err(Shut::OtherProcess) }
+    }
+
+    /// The value, for one call.
+    pub(crate) fn enter(&self) -> Result<Pass<'_, T>, Shut> {
+        self.check_process()?;
+        let mut state = self.state.lock();
+        let value = state.value.clone().ok_or(Shut::Closed)?;
+        state.calls += 1;
+        Ok(Pass { gate: self, value: Some(value) })
+    }
+
+    /// The value, when no call is under way; `None` if it was taken before. Waits, so that the interpreter must be let go of.
+    pub(crate) fn take(&self) -> Result<Option<T>, Shut> {
+        self.check_process()?;
+        let mut state = self.state.lock();
+        while state.calls > 0 {
+            self.idle.wait(&mut state);
+        }
+        Ok(state.value.take().and_then(Arc::into_inner))
+    }
+
+    /// The value, of something that nobody calls any more.
+    pub(crate) fn take_mut(&mut self) -> Option<T> {
+        self.state.get_mut().value.take().and_then(Arc::into_inner)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.check_process().is_ok() && self.state.lock().value.is_none()
+    }
+}
+
+/// A call that is under way.
+pub(crate) struct Pass<'a, T> {
+    gate: &'a Gate<T>,
+    /// `None` only while it is dropped.
+    value: Option<Arc<T>>,
+}
+
+impl<T> Pass<'_, T> {
+    /// What is called.
+    pub(crate) fn with<R>(&self, call: impl FnOnce(&T) -> R) -> Option<R> {
+        self.value.as_deref().map(call)
+    }
+}
+
+impl<T> Drop for Pass<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state.lock();
+        self.value = None;
+        state.calls -= 1;
+        if state.calls == 0 {
+            self.gate.idle.notify_all();
+        }
+    }
+}

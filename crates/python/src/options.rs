@@ -1,0 +1,314 @@
+//! Arguments by name → options of the library.
+
+use std::time::Duration;
+
+use compact_artifact::{
+    CacheOptions, CompactionPolicy, Compression, Durability, Language, Maintenance, Metric, Options,
+    Originals, SpaceOptions,
+};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::embedder;
+use crate::errors::{Failure, about, invalid, wrong_type};
+
+/// All names, in the order in which they are documented.
+pub(crate) const NAMES: [&str; 30] = [
+    "spaces",
+    "embedder",
+    "fields",
+    "language",
+    "fold_diacritics",
+    "stop_words",
+    "bm25",
+    "expires_at",
+    "compression",
+    "block_len",
+    "segment_len",
+    "memory_mapping",
+    "memory_limit",
+    "durability",
+    "maintenance",
+    "auto_compact",
+    "busy_timeout",
+    "idle_release",
+    "threads",
+    "graph_from",
+    "precompute_similar",
+    "cache_bytes",
+    "result_cache_bytes",
+    "result_ttl",
+    "embedding_cache_bytes",
+    "keep_embedding_cache",
+    "seed",
+    "edge",
+    "quantization",
+    "on_maintenance_error",
+];
+
+/// Options from arguments by name.
+pub(crate) fn from_arguments(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+    let Some(arguments) = arguments else { return Ok(Options::new()) };
+    let is_edge = arguments.get_item("edge")?.is_some_and(|value| value.is_truthy().unwrap_or(false));
+    let mut options = if is_edge { Options::edge() } else { Options::new() };
+    let mut caches = Caches::default();
+    for (name, value) in arguments {
+        let name: String = name.extract()?;
+        let set = if caches.set(&name, &value)? { Ok(options) } else { one(options, &name, &value) };
+        options = set.map_err(|e| match NAMES.contains(&name.as_str()) {
+            true => about(value.py(), e, &format!("option {name}")),
+            false => e,
+        })?;
+    }
+    Ok(caches.apply(options, is_edge))
+}
+
+/// Sets one option.
+fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Options> {
+    if let Some(of_spaces) = of_spaces(options.clone(), name, value)? {
+        return Ok(of_spaces);
+    }
+    Ok(match name {
+        "compression" => options.compression(compression(value)?),
+        "block_len" => options.block_len(value.extract()?),
+        "segment_len" => options.segment_len(value.extract()?),
+        "memory_mapping" => options.memory_mapping(value.extract()?),
+        "memory_limit" => match value.extract::<Option<usize>>()? {
+            Some(bytes) => options.memory_limit(bytes),
+            None => options,
+        },
+        "durability" => options.durability(durability(value)?),
+        "maintenance" => options.maintenance(parsed::<Maintenance, _>(value)?),
+        "auto_compact" => options.auto_compact(compaction(value)?),
+        "busy_timeout" => options.busy_timeout(seconds(value)?),
+        "idle_release" => match optional_seconds(value)? {
+            Some(idle) => options.idle_release(idle),
+            None => options,
+        },
+        "threads" => options.threads(value.extract()?),
+        "graph_from" => options.graph_from(value.extract()?),
+        "precompute_similar" => options.precompute_similar(value.extract()?),
+        "keep_embedding_cache" => options.keep_embedding_cache(value.extract()?),
+        "seed" => options.seed(value.extract()?),
+        "edge" => {
+            value.extract::<bool>()?;
+            options
+        }
+        "quantization" => {
+            let name: String = value.extract()?;
+            if name != "int8" {
+                return Err(invalid(format!("expected int8, found {name:?}")));
+            }
+            options
+        }
+        "on_maintenance_error" => {
+            let call = value.clone().unbind();
+            options.on_maintenance_error(move |e| {
+                let said = e.to_string();
+                // What it raises has nowhere to go but where Python writes such things.
+                Python::attach(|py| {
+                    if let Err(raised) = call.call1(py, (said,)) {
+                        raised.write_unraisable(py, Some(call.bind(py)));
+                    }
+                });
+            })
+        }
+        _ => {
+            return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                "no option {name:?}; expected {}",
+                NAMES.join(", ")
+            )));
+        }
+    })
+}
+
+/// Sets an option that is kept in the artifact; `None` if it is none of those.
+fn of_spaces(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Options>> {
+    Ok(Some(match name {
+        "spaces" => spaces(options, value)?,
+        "embedder" => match value.is_none() {
+            true => options,
+            false => options.embedder(embedder::from_python(value)?),
+        },
+        "fields" => fields(options, value)?,
+        "language" => match value.extract::<Option<String>>()? {
+            Some(name) => {
+                let language = name.parse::<Language>();
+                options.language(language.map_err(|e| invalid(e.to_string()))?)
+            }
+            None => options.no_language(),
+        },
+        "fold_diacritics" => options.fold_diacritics(value.extract()?),
+        "stop_words" => options.stop_words(value.extract()?),
+        "bm25" => {
+            let (k1, b) = value.extract()?;
+            options.bm25(k1, b)
+        }
+        "expires_at" => match value.extract::<Option<String>>()? {
+            Some(field) => options.expires_at(field),
+            None => options,
+        },
+        _ => return Ok(None),
+    }))
+}
+
+/// What is said of caches, which the library takes all at once.
+#[derive(Default)]
+struct Caches {
+    blocks: Option<usize>,
+    results: Option<usize>,
+    ttl: Option<Duration>,
+    embeddings: Option<usize>,
+}
+
+impl Caches {
+    /// Whether it is an option of caches.
+    fn set(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let named = |e| about(value.py(), e, &format!("option {name}"));
+        match name {
+            "cache_bytes" => self.blocks = Some(value.extract().map_err(named)?),
+            "result_cache_bytes" => self.results = Some(value.extract().map_err(named)?),
+            "embedding_cache_bytes" => self.embeddings = Some(value.extract().map_err(named)?),
+            "result_ttl" => self.ttl = optional_seconds(value).map_err(named)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn apply(self, options: Options, is_edge: bool) -> Options {
+        let mut options = options;
+        if let Some(result_ttl) = self.ttl {
+            // Sets all of them, so that the others follow.
+            let defaults = CacheOptions::default();
+            let by_default = |bytes: usize, on_edge: usize| if is_edge { on_edge } else { bytes };
+            options = options.caches(CacheOptions {
+                block_bytes: by_default(defaults.block_bytes, 2 << 20),
+                result_bytes: by_default(defaults.result_bytes, 64 << 10),
+                embedding_bytes: by_default(defaults.embedding_bytes, 64 << 10),
+                result_ttl: Some(result_ttl),
+            });
+        }
+        if let Some(bytes) = self.blocks {
+            options = options.cache_bytes(bytes);
+        }
+        if let Some(bytes) = self.results {
+            options = options.result_cache_bytes(bytes);
+        }
+        if let Some(bytes) = self.embeddings {
+            options = options.embedding_cache_bytes(bytes);
+        }
+        options
+    }
+}
+
+/// `{"name": 384}`, or with a dict of `dimension`, `metric` and `originals` in the place of the dimension.
+fn spaces(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
+    let spaces = value.cast::<PyDict>().map_err(|_| wrong_type("", "a dict of spaces", value))?;
+    for (name, space) in spaces {
+        options = options.space(name.extract::<String>()?, space_options(&space)?);
+    }
+    Ok(options)
+}
+
+/// What a vector space is, from a dimension or a dict.
+pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> {
+    if let Ok(dimension) = value.extract::<usize>() {
+        return Ok(SpaceOptions::new(dimension, Metric::Cosine));
+    }
+    let parts = value.cast::<PyDict>().map_err(|_| wrong_type("a space", "a dimension or a dict", value))?;
+    for name in parts.keys() {
+        if !["dimension", "metric", "originals"].contains(&name.extract::<&str>().unwrap_or_default()) {
+            return Err(invalid(format!(
+                "a space: expected dimension, metric, originals, found {}",
+                name.repr()?
+            )));
+        }
+    }
+    let Some(dimension) = parts.get_item("dimension")? else {
+        return Err(invalid("a space: expected its dimension"));
+    };
+    let metric = parts.get_item("metric")?.map_or(Ok(Metric::Cosine), |name| metric(&name))?;
+    let originals = parts.get_item("originals")?.map_or(Ok(Originals::None), |name| parsed(&name))?;
+    Ok(SpaceOptions::new(dimension.extract()?, metric).originals(originals))
+}
+
+/// A metric by its name.
+pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
+    let name: String = value.extract()?;
+    name.parse::<Metric>().map_err(|e| invalid(e.to_string()))
+}
+
+/// `{"name": weight}`.
+fn fields(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
+    let fields = value.cast::<PyDict>().map_err(|_| wrong_type("", "a dict of weights", value))?;
+    for (name, weight) in fields {
+        options = options.field(name.extract::<String>()?, weight.extract()?);
+    }
+    Ok(options)
+}
+
+/// `"zstd"`, `"zstd:9"`, `"lz4"`, `"none"` or `None`.
+fn compression(value: &Bound<'_, PyAny>) -> PyResult<Compression> {
+    let Some(name) = value.extract::<Option<String>>()? else { return Ok(Compression::None) };
+    let refused = || invalid(format!("expected none, lz4, zstd, or zstd:1 to zstd:22, found {name:?}"));
+    match name.as_str() {
+        "none" => Ok(Compression::None),
+        "lz4" => Ok(Compression::Lz4),
+        "zstd" => Ok(Compression::Zstd(3)),
+        _ => match name.strip_prefix("zstd:").and_then(|level| level.parse().ok()) {
+            Some(level @ 1..=22) => Ok(Compression::Zstd(level)),
+            _ => Err(refused()),
+        },
+    }
+}
+
+/// `"sync"`, `"buffered"`, or the seconds that a commit may wait so that others have a part in its sync.
+pub(crate) fn durability(value: &Bound<'_, PyAny>) -> PyResult<Durability> {
+    if !value.is_instance_of::<PyString>() {
+        return Ok(Durability::Group(seconds(value)?));
+    }
+    match value.extract::<String>()?.as_str() {
+        "sync" => Ok(Durability::Sync),
+        "buffered" => Ok(Durability::Buffered),
+        name => Err(invalid(format!("expected sync, buffered, or seconds, found {name:?}"))),
+    }
+}
+
+/// `False`, `True`, or a dict of `dead_percent`, `budget` and `quiet`.
+fn compaction(value: &Bound<'_, PyAny>) -> PyResult<Option<CompactionPolicy>> {
+    if let Ok(on) = value.extract::<bool>() {
+        return Ok(on.then(CompactionPolicy::new));
+    }
+    let parts = value.cast::<PyDict>().map_err(|_| wrong_type("", "a bool or a dict", value))?;
+    let mut policy = CompactionPolicy::new();
+    for (name, value) in parts {
+        policy = match name.extract::<String>()?.as_str() {
+            "dead_percent" => policy.dead_percent(value.extract()?),
+            "budget" => policy.budget(value.extract()?),
+            "quiet" => policy.quiet(seconds(&value)?),
+            name => return Err(invalid(format!("expected dead_percent, budget, quiet, found {name:?}"))),
+        };
+    }
+    Ok(Some(policy))
+}
+
+/// A value from its name.
+fn parsed<T, E>(value: &Bound<'_, PyAny>) -> PyResult<T>
+where
+    T: std::str::FromStr<Err = E>,
+    Failure: From<E>,
+{
+    let name: String = value.extract()?;
+    Ok(name.parse::<T>().map_err(Failure::from)?)
+}
+
+/// A time in seconds.
+pub(crate) fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds: f64 = value.extract()?;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| invalid(format!("expected seconds, 0 or more, found {seconds}")))
+}
+
+fn optional_seconds(value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    if value.is_none() { Ok(None) } else { seconds(value).map(Some) }
+}

@@ -1,0 +1,301 @@
+//! Calls that read: by id, by key, in order, by search.
+
+use std::time::{Duration, Instant};
+
+use compact_artifact::{CommitSeq, CompactArtifact, Query, RecordId};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::artifact::Artifact;
+use crate::entry::{Entries, Entry, IdOrKey, optional};
+use crate::errors::Failure;
+use crate::json::report;
+use crate::options::seconds;
+use crate::query::{filter as read_filter, from_arguments, from_item, optional_filter};
+use crate::results::SearchResults;
+use crate::snapshot::Snapshot;
+
+/// While it waits, a call looks this often whether Ctrl-C was pressed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Read.
+#[pymethods]
+impl Artifact {
+    /// Looks for records: the best `k` of them, with their records.
+    ///
+    /// What is looked for, one or several of these, whose rankings become one:
+    ///
+    /// - `text`: texts that are about what it says: by its words and, where the artifact embeds texts, by its meaning. `words` and `meaning` ask for one of the two
+    /// - `query`: words as people write them: `"a phrase" begin* roughly~ +must -not (this OR that) title:word`
+    /// - `vector`: near a vector, in `space` where the artifact has several; or a dict of vectors by their spaces
+    /// - `similar_to`: near the embedding of a record
+    ///
+    /// Of which records: `filter`, a dict with the operators `$eq $ne $gt $gte $lt $lte $in $nin $prefix $contains $exists $not $and $or`; dates of `datetime` are
+    /// compared as points in time. How many: `k` (10), `offset` (0), `min_score`; at most so many of each value of a field: `group_by="book"` or `("book", 2)`. In
+    /// which order: `order_by="year"`, `("year", "desc")`, or a list of those.
+    ///
+    /// What comes with them: `fetch` (`True`), `snippet` (bytes of text), `fields` (of the metadata, without reading records), `total`, `facets`, `explain`.
+    ///
+    /// How: `exact`, `ef_search`, `candidates`, `fusion` (`"normalized"`, `"reciprocal_rank"`), `weights` (by `"words"`, `"meaning"` or a space), `deadline` (seconds).
+    ///
+    /// >>> import tempfile, pathlib
+    /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a", spaces={"image": 3})
+    /// >>> _ = artifact.add_text("a red kite", metadata={"year": 2026}, embeddings={"image": [1, 0, 0]})
+    /// >>> _ = artifact.add_text("a red rose", metadata={"year": 2020}, embeddings={"image": [0, 1, 0]})
+    /// >>> [hit.text for hit in artifact.search("red", filter={"year": {"$gt": 2021}})]
+    /// ['a red kite']
+    /// >>> [hit.text for hit in artifact.search("red", vector=[0, 1, 0.1], k=1)]
+    /// ['a red rose']
+    /// >>> artifact.search("red", order_by="year", total=True, fetch=False).total["records"]
+    /// 2
+    #[pyo3(
+        signature = (text = None, **arguments),
+        text_signature = "(self, text=None, *, words=None, query=None, meaning=None, vector=None, similar_to=None, space=None, filter=None, k=10, offset=0, min_score=None, exact=False, ef_search=None, candidates=None, fusion=None, weights=None, fetch=True, snippet=None, explain=False, order_by=None, total=False, facets=None, group_by=None, fields=None, deadline=None)"
+    )]
+    fn search(
+        &self,
+        py: Python<'_>,
+        text: Option<&Bound<'_, PyAny>>,
+        arguments: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<SearchResults> {
+        let query = self.ask(|artifact| from_arguments(artifact, text, arguments))??;
+        Ok(self.call(py, |artifact| Ok(artifact.search(&query)?))?.into())
+    }
+
+    /// Several searches at once, divided among the threads of the artifact: each a text, or a dict of the arguments of `search`.
+    fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
+        let queries: Vec<Query> = self.ask(|artifact| {
+            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<_>>>()
+        })??;
+        let found = self.call(py, |artifact| {
+            artifact
+                .search_batch(&queries)
+                .into_iter()
+                .map(|found| found.map_err(Failure::from))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(found.into_iter().map(SearchResults::from).collect())
+    }
+
+    /// A record, by its id or its key; `None` if there is none.
+    fn get(&self, py: Python<'_>, record: IdOrKey) -> PyResult<Option<Entry>> {
+        self.find(py, &record)
+    }
+
+    fn __getitem__(&self, py: Python<'_>, record: IdOrKey) -> PyResult<Entry> {
+        self.find(py, &record)?.ok_or_else(|| record.missing())
+    }
+
+    fn __contains__(&self, py: Python<'_>, record: IdOrKey) -> PyResult<bool> {
+        self.call(py, |artifact| {
+            Ok(match &record {
+                IdOrKey::Id(id) => artifact.get(RecordId(*id))?.is_some(),
+                IdOrKey::Key(key) => artifact.id_of_key(key)?.is_some(),
+            })
+        })
+    }
+
+    /// Records by their ids or keys, in the order asked for, `None` for those that are not there. Each block of them is decoded once.
+    fn get_many(&self, py: Python<'_>, records: Vec<IdOrKey>) -> PyResult<Vec<Option<Entry>>> {
+        let entries = self.call(py, |artifact| {
+            let snapshot = artifact.snapshot();
+            let mut ids = Vec::with_capacity(records.len());
+            for record in &records {
+                ids.push(match record {
+                    IdOrKey::Id(id) => RecordId(*id),
+                    // No record has the last number.
+                    IdOrKey::Key(key) => snapshot.id_of_key(key)?.unwrap_or(RecordId(u64::MAX)),
+                });
+            }
+            Ok(snapshot.get_many(&ids)?)
+        })?;
+        Ok(entries.into_iter().map(optional).collect())
+    }
+
+    /// The id of the record with a key; `None` if there is none.
+    fn id_of_key(&self, py: Python<'_>, key: &str) -> PyResult<Option<u64>> {
+        Ok(self.call(py, |artifact| Ok(artifact.id_of_key(key)?))?.map(|id| id.0))
+    }
+
+    /// How many records there are.
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(usize::try_from(self.ask(CompactArtifact::len)?).unwrap_or(usize::MAX))
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// All records, in the order of their ids, of the commit at which the iteration begins.
+    fn __iter__(&self) -> PyResult<Entries> {
+        self.ask(|artifact| Entries::new(artifact.records()))
+    }
+
+    /// How many records a filter lets through.
+    fn count(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let filter = read_filter(filter)?;
+        self.call(py, |artifact| Ok(artifact.count(&filter)?))
+    }
+
+    /// The ids of the records that a filter lets through, ascending.
+    fn ids_where(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+        let filter = read_filter(filter)?;
+        let ids = self.call(py, |artifact| Ok(artifact.ids_where(&filter)?))?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    /// The records that a filter lets through, in the order of their ids; all of them without one.
+    #[pyo3(signature = (filter = None))]
+    fn records(&self, py: Python<'_>, filter: Option<&Bound<'_, PyAny>>) -> PyResult<Entries> {
+        match optional_filter(filter)? {
+            None => self.__iter__(),
+            Some(filter) => self.call(py, |artifact| Ok(Entries::new(artifact.records_where(&filter)?))),
+        }
+    }
+
+    /// The keys that begin with `prefix`, in their order, with the ids of their records.
+    ///
+    /// >>> import tempfile, pathlib
+    /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a")
+    /// >>> _ = artifact.add_batch([{"text": "…", "key": key} for key in ("notes/b", "notes/a", "letters/a")])
+    /// >>> artifact.keys("notes/")
+    /// {'notes/a': 1, 'notes/b': 0}
+    #[pyo3(signature = (prefix = ""))]
+    fn keys<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (key, id) in self.call(py, |artifact| Ok(artifact.keys(prefix)?))? {
+            dict.set_item(key, id.0)?;
+        }
+        Ok(dict)
+    }
+
+    /// The values of a field of the metadata, each with how many records have it, among those that a filter lets through.
+    #[pyo3(signature = (field, filter = None))]
+    fn values<'py>(
+        &self,
+        py: Python<'py>,
+        field: &str,
+        filter: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let filter = optional_filter(filter)?;
+        let values = self.call(py, |artifact| Ok(artifact.values(field, filter.as_ref())?))?;
+        report(py, &values)
+    }
+
+    /// The embedding of a record in a space, as near as it is stored; `None` if it has none.
+    fn embedding(&self, py: Python<'_>, id: u64, space: &str) -> PyResult<Option<Vec<f32>>> {
+        self.call(py, |artifact| Ok(artifact.embedding(RecordId(id), space)?))
+    }
+
+    /// The vectors of texts, as the embedder gives them; `None` for a text in which the model knows nothing.
+    fn embed(&self, py: Python<'_>, texts: Vec<String>) -> PyResult<Vec<Option<Vec<f32>>>> {
+        self.call(py, |artifact| {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            Ok(artifact.embed(&texts)?)
+        })
+    }
+
+    /// Whether texts can be searched by meaning.
+    #[getter]
+    fn is_model_at_hand(&self) -> PyResult<bool> {
+        self.ask(CompactArtifact::is_model_at_hand)
+    }
+
+    /// The vector spaces: of each `dimension`, `metric`, `originals` and `model`.
+    #[getter]
+    fn spaces<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for space in self.ask(CompactArtifact::spaces)? {
+            let parts = PyDict::new(py);
+            parts.set_item("dimension", space.dimension())?;
+            parts.set_item("metric", space.metric().to_string())?;
+            parts.set_item("originals", space.originals().to_string())?;
+            parts.set_item("model", space.model().map(compact_artifact::SpaceModel::id))?;
+            dict.set_item(space.name(), parts)?;
+        }
+        Ok(dict)
+    }
+
+    /// The fields of texts beside the content, and how often their words count.
+    #[getter]
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        for (name, weight) in self.ask(CompactArtifact::fields)? {
+            dict.set_item(name, weight)?;
+        }
+        Ok(dict)
+    }
+
+    /// An immutable view of the newest commit, for several calls that are to see the same.
+    fn snapshot(slf: Bound<'_, Self>) -> PyResult<Snapshot> {
+        let view = slf.get().ask(CompactArtifact::snapshot)?;
+        Ok(Snapshot { artifact: slf.unbind(), view })
+    }
+
+    /// The number of the newest commit.
+    #[getter]
+    fn commit(&self) -> PyResult<u64> {
+        self.ask(|artifact| artifact.snapshot().seq().0)
+    }
+
+    /// Sees what another process committed since. Returns whether anything changed.
+    fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
+        self.call(py, |artifact| Ok(artifact.refresh()?))
+    }
+
+    /// Waits until there is a newer commit, sees it, and returns whether there is; not, when `timeout` seconds are over.
+    fn watch(&self, py: Python<'_>, timeout: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let end = Instant::now().checked_add(seconds(timeout)?);
+        loop {
+            let left = end.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()));
+            if self.call(py, |artifact| Ok(artifact.watch(left.min(LOOK))?))? {
+                return Ok(true);
+            }
+            if left <= LOOK && end.is_some() {
+                return Ok(false);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// What happened since a commit: `added`, `replaced`, `updated` and `deleted` records, up to `commit`; `None` if that is too long ago to tell.
+    ///
+    /// >>> import tempfile, pathlib
+    /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a")
+    /// >>> seen = artifact.commit
+    /// >>> _ = artifact.add_text("news", key="today")
+    /// >>> artifact.changes_since(seen)["added"]
+    /// [{'id': 0, 'key': 'today'}]
+    fn changes_since<'py>(&self, py: Python<'py>, commit: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let changes = self.call(py, |artifact| Ok(artifact.changes_since(CommitSeq(commit))?))?;
+        changes.map(|changes| report(py, &changes)).transpose()
+    }
+
+    /// Reads the blocks of records, by their ids or keys, so that the cache has them.
+    fn warm(&self, py: Python<'_>, records: Vec<IdOrKey>) -> PyResult<()> {
+        self.call(py, |artifact| {
+            let snapshot = artifact.snapshot();
+            let mut ids = Vec::new();
+            for record in &records {
+                match record {
+                    IdOrKey::Id(id) => ids.push(RecordId(*id)),
+                    IdOrKey::Key(key) => ids.extend(snapshot.id_of_key(key)?),
+                }
+            }
+            artifact.warm(&ids);
+            Ok(())
+        })
+    }
+}
+
+impl Artifact {
+    fn find(&self, py: Python<'_>, record: &IdOrKey) -> PyResult<Option<Entry>> {
+        let entry = self.call(py, |artifact| {
+            Ok(match record {
+                IdOrKey::Id(id) => artifact.get(RecordId(*id))?,
+                IdOrKey::Key(key) => artifact.get_by_key(key)?,
+            })
+        })?;
+        Ok(optional(entry))
+    }
+}

@@ -1,0 +1,167 @@
+//! Vectors of Python → `f32`: lists, and whatever has the buffer protocol or `__array__`, such as arrays of NumPy.
+//!
+//! They are read through `memoryview`, whose calls are in every version of the stable interface; the C calls of the buffer protocol are there from Python 3.11 on
+//! only. The bytes are copied once more than they would have to be. The library makes copies of its own of all that it stores, so that this is little: `bench.py` measures it.
+
+use half::f16;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyList, PyMemoryView, PyTuple};
+
+use crate::errors::{invalid, wrong_type};
+
+const EXPECTED: &str = "numbers: a list, or an array of float32, float64, float16, int8 or uint8";
+
+/// Numbers as they lie in the memory of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    F16,
+    F32,
+    F64,
+    I8,
+    U8,
+}
+
+impl Kind {
+    fn from_format(format: &str) -> Option<Self> {
+        // Without a prefix, and with these two, the bytes are in the order of the machine, which is little-endian.
+        Some(match format.strip_prefix(['@', '<', '=']).unwrap_or(format) {
+            "e" => Self::F16,
+            "f" => Self::F32,
+            "d" => Self::F64,
+            "b" => Self::I8,
+            "B" => Self::U8,
+            _ => return None,
+        })
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Self::I8 | Self::U8 => 1,
+            Self::F16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        use bytemuck::allocation::pod_collect_to_vec;
+        match self {
+            Self::F32 => pod_collect_to_vec::<u8, f32>(bytes),
+            Self::F16 => pod_collect_to_vec::<u8, u16>(bytes)
+                .into_iter()
+                .map(|bits| f16::from_bits(bits).to_f32())
+                .collect(),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "what is too large becomes infinite, and is refused then"
+            )]
+            Self::F64 => pod_collect_to_vec::<u8, f64>(bytes).into_iter().map(|value| value as f32).collect(),
+            Self::I8 => bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
+            Self::U8 => bytes.iter().map(|&byte| f32::from(byte)).collect(),
+        }
+    }
+}
+
+/// The vectors of one space for some records, one a row.
+pub(crate) struct Matrix {
+    values: Values,
+    rows: usize,
+    dimension: usize,
+}
+
+enum Values {
+    Array { bytes: PyBackedBytes, kind: Kind },
+    Rows(Vec<Vec<f32>>),
+}
+
+impl Matrix {
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    #[cfg(feature = "bench")]
+    pub(crate) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// A row, which is there.
+    pub(crate) fn row(&self, row: usize) -> Vec<f32> {
+        match &self.values {
+            Values::Array { bytes, kind } => {
+                let len = self.dimension * kind.size();
+                kind.to_f32(&bytes[row * len..(row + 1) * len])
+            }
+            Values::Rows(rows) => rows[row].clone(),
+        }
+    }
+}
+
+/// One vector.
+pub(crate) fn vector(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>> {
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        return value.extract().map_err(|_| wrong_numbers(what));
+    }
+    let Some(array) = Array::read(value, what)? else { return Err(wrong_type(what, EXPECTED, value)) };
+    match array.shape[..] {
+        [_] => Ok(array.kind.to_f32(&array.bytes)),
+        _ => {
+            Err(invalid(format!("{what}: expected a vector, found an array of the shape {:?}", array.shape)))
+        }
+    }
+}
+
+/// Vectors, one a row.
+pub(crate) fn matrix(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Matrix> {
+    if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        let rows = value.try_iter()?.map(|row| vector(&row?, what)).collect::<PyResult<Vec<_>>>()?;
+        let dimension = rows.first().map_or(0, Vec::len);
+        return Ok(Matrix { rows: rows.len(), dimension, values: Values::Rows(rows) });
+    }
+    let Some(array) = Array::read(value, what)? else { return Err(wrong_type(what, EXPECTED, value)) };
+    match array.shape[..] {
+        [rows, dimension] => {
+            Ok(Matrix { rows, dimension, values: Values::Array { bytes: array.bytes, kind: array.kind } })
+        }
+        _ => Err(invalid(format!(
+            "{what}: expected a row for each record, found an array of the shape {:?}",
+            array.shape
+        ))),
+    }
+}
+
+/// An array, row after row.
+struct Array {
+    bytes: PyBackedBytes,
+    kind: Kind,
+    shape: Vec<usize>,
+}
+
+impl Array {
+    /// `None`: it is no array.
+    fn read(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Self>> {
+        let view = match PyMemoryView::from(value) {
+            Ok(view) => view,
+            Err(_) if value.hasattr("__array__")? => PyMemoryView::from(&value.call_method0("__array__")?)?,
+            Err(_) => return Ok(None),
+        };
+        let format: String = view.getattr("format")?.extract()?;
+        let Some(kind) = Kind::from_format(&format) else {
+            let found = value.getattr("dtype").and_then(|dtype| dtype.str());
+            let found = found.map_or_else(|_| format!("the format {format:?}"), |name| name.to_string());
+            return Err(pyo3::exceptions::PyTypeError::new_err(format!(
+                "{what}: expected {EXPECTED}, found {found}"
+            )));
+        };
+        let shape: Vec<usize> = view.getattr("shape")?.extract()?;
+        let bytes: PyBackedBytes = view.call_method0("tobytes")?.extract()?;
+        if bytes.len() != shape.iter().product::<usize>() * kind.size() {
+            return Err(invalid(format!("{what}: an array whose bytes do not fit its shape")));
+        }
+        Ok(Some(Self { bytes, kind, shape }))
+    }
+}
+
+fn wrong_numbers(what: &str) -> PyErr {
+    pyo3::exceptions::PyTypeError::new_err(format!("{what}: expected {EXPECTED}"))
+}
