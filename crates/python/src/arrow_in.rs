@@ -81,10 +81,10 @@ impl Table {
             let refused = |what: String| Refused(name.clone(), what);
             let is_null = array.is_null(row) || matches!(array.data_type(), DataType::Null);
             match role {
+                _ if is_null => {}
                 Role::Value(name) => {
                     metadata.insert(name.clone(), value(array, row).map_err(refused)?);
                 }
-                _ if is_null => {}
                 Role::Text => record = Record::text(string(array, row).map_err(refused)?),
                 Role::Blob => record = Record::blob(bytes(array, row).map_err(refused)?),
                 Role::Metadata => match object(array, row).map_err(refused)? {

@@ -84,6 +84,7 @@ impl Artifact {
         if Inside::is_inside() {
             return Err(Failure::Reentrant(what).into());
         }
+        self.inner.check_process().map_err(shut)?;
         if self.writers.load(Ordering::Acquire) > 0 {
             return Err(crate::errors::in_use(
                 "a batch writer is still in use; call `finish` on it, or leave its `with`, before `close`",

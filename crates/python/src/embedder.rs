@@ -1,6 +1,5 @@
 //! Embedders: the model that is built in, the model of a file, or an object of Python.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,21 +7,11 @@ use compact_artifact::{Embedder, EmbedderError, Embeddings, ModelHash, StaticEmb
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
-use crate::errors::{Failure, invalid, wrong_type};
+use crate::errors::{Failure, invalid, keep_cause, wrong_type};
 use crate::vectors::{matrix, vector};
 
 /// The name of the model that is a part of the library.
 const BUILT_IN: &str = "built-in";
-
-thread_local! {
-    /// What an embedder of Python raised in this thread of late.
-    static CAUSE: RefCell<Option<PyErr>> = const { RefCell::new(None) };
-}
-
-/// What the embedder raised in this thread, if it did.
-pub(crate) fn take_cause() -> Option<PyErr> {
-    CAUSE.take()
-}
 
 /// An embedder from `"built-in"`, the path of a model, or an object with `name`, `dimension` and `embed`.
 pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Embedder>> {
@@ -73,7 +62,7 @@ impl PythonEmbedder {
         Python::attach(|py| {
             call(self.object.bind(py)).map_err(|e| {
                 let said = e.to_string();
-                CAUSE.set(Some(e));
+                keep_cause(e);
                 EmbedderError::other(said)
             })
         })

@@ -2,11 +2,11 @@
 
 use compact_artifact::Entry as StoredRecord;
 use parking_lot::Mutex;
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::errors::Failure;
+use crate::errors::{Failure, invalid, wrong_type};
 use crate::json::object_to_python;
 
 /// A stored record. Its parts are read when they are asked for; it stays readable whatever is deleted or compacted meanwhile.
@@ -122,12 +122,28 @@ pub(crate) fn optional(entry: Option<StoredRecord>) -> Option<Entry> {
 }
 
 /// A record by its number or its key.
-#[derive(FromPyObject)]
 pub(crate) enum IdOrKey {
-    #[pyo3(annotation = "int")]
     Id(u64),
-    #[pyo3(annotation = "str")]
     Key(String),
+}
+
+impl<'py> FromPyObject<'_, 'py> for IdOrKey {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(key) = value.cast::<PyString>() {
+            return Ok(Self::Key(key.to_cow()?.into_owned()));
+        }
+        match value.extract::<u64>() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(e) if e.is_instance_of::<PyTypeError>(value.py()) => {
+                Err(wrong_type("a record", "its id, an int, or its key, a str", &value))
+            }
+            Err(_) => {
+                Err(invalid(format!("the id of a record: expected 0 to 2^64 - 1, found {}", value.str()?)))
+            }
+        }
+    }
 }
 
 impl IdOrKey {

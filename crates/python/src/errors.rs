@@ -1,5 +1,7 @@
 //! What goes wrong → an exception of `compact_artifact.errors`.
 
+use std::cell::RefCell;
+
 use compact_artifact::{Error, ErrorKind};
 use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -49,6 +51,16 @@ impl From<Failure> for PyErr {
     }
 }
 
+thread_local! {
+    /// What an embedder of Python raised in this thread of late.
+    static CAUSE: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// Keeps what an embedder raised, for the exception that comes of it.
+pub(crate) fn keep_cause(error: PyErr) {
+    CAUSE.set(Some(error));
+}
+
 /// What the library says to those who call it from Rust, and what is said in its place.
 const PHRASES: &[(&str, &str)] = &[
     ("; open the artifact with `Store::open` to write", "; `open` it to write"),
@@ -73,7 +85,7 @@ fn of_library(error: &Error) -> PyErr {
     let message = PHRASES.iter().fold(error.to_string(), |said, (from, to)| said.replace(from, to));
     let raised = named(&format!("{kind}Error"), message, &kind);
     if error.kind() == ErrorKind::Embedder
-        && let Some(cause) = crate::embedder::take_cause()
+        && let Some(cause) = CAUSE.take()
     {
         Python::attach(|py| raised.set_cause(py, Some(cause)));
     }

@@ -33,7 +33,7 @@ impl<T> Gate<T> {
         Self { state: Mutex::new(state), idle: Condvar::new(), process: std::process::id() }
     }
 
-    fn check_process(&self) -> Result<(), Shut> {
+    pub(crate) fn check_process(&self) -> Result<(), Shut> {
         if self.process == std::process::id() { Ok(()) } else { Err(Shut::OtherProcess) }
     }
 

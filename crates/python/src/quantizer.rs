@@ -57,7 +57,7 @@ impl Int8Quantizer {
     ) -> PyResult<(Bound<'py, PyBytes>, f32)> {
         let values = self::vector(vector, "a vector")?;
         let (codes, scale) = self.0.quantize(&values).map_err(failed)?;
-        Ok((PyBytes::new(py, bytemuck::cast_slice(&codes)), scale))
+        Ok((PyBytes::new(py, &codes.iter().map(|code| code.cast_unsigned()).collect::<Vec<u8>>()), scale))
     }
 
     /// The vector that codes stand for.
@@ -69,7 +69,7 @@ impl Int8Quantizer {
                 codes.len()
             )));
         }
-        Ok(self.0.decode(bytemuck::cast_slice(codes), scale))
+        Ok(self.0.decode(&codes.iter().map(|code| code.cast_signed()).collect::<Vec<i8>>(), scale))
     }
 
     /// How well codes stand for some vectors: `vectors`, `saturated`, `mean_cosine_error`, `worst_cosine_error`.

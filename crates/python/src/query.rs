@@ -84,8 +84,8 @@ pub(crate) fn from_arguments(
     for (name, value) in options {
         let name = name.cast_into::<PyString>()?;
         let name = name.to_str()?;
+        check_name(name)?;
         if value.is_none() {
-            check_name(name)?;
             continue;
         }
         let named = |e| about(value.py(), e, name);
@@ -254,7 +254,7 @@ fn set(query: Query, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Query> {
         }
         "fields" => query.fields(value.extract::<Vec<String>>()?),
         "deadline" => query.deadline(deadline(value)?),
-        _ => return check_name(name).map(|()| query),
+        _ => query,
     })
 }
 

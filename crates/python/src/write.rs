@@ -284,7 +284,7 @@ impl Artifact {
     /// buffer protocol, of float32, float64, float16, int8 or uint8.
     ///
     /// Of an Arrow table, which anything with `__arrow_c_stream__` is, `text`, `blob` and `key` are that; `metadata` is a struct, or JSON; a column with the name of a
-    /// vector space has its vectors, one with the name of a field its texts; any other column is metadata with its name.
+    /// vector space has its vectors, one with the name of a field its texts; any other column is metadata with its name. What is missing in a row is left out of the record.
     ///
     /// >>> import tempfile, pathlib, numpy
     /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a", spaces={"image": 3})

@@ -1,0 +1,211 @@
+"""What is wrong is refused with a sentence, and nothing is changed by it."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+
+from compact_artifact import CompactArtifact, LatencyAnalyzer, MemoryAnalyzer, errors
+
+Invalid = errors.InvalidArgumentError
+
+
+class Odd:
+    """A value that JSON does not have."""
+
+
+LOOP: dict[str, Any] = {}
+LOOP["self"] = LOOP
+
+WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
+    # Records.
+    (Invalid, "expected a text", lambda a: a.add()),
+    (TypeError, "expected a str, bytes, or a dict, found int", lambda a: a.add(7)),
+    (TypeError, "expected a str, found int", lambda a: a.add_text(7)),
+    (TypeError, "expected bytes, found str", lambda a: a.add_blob("text")),
+    (Invalid, "found 'colour'", lambda a: a.add("x", colour="red")),
+    (Invalid, "given twice", lambda a: a.add("x", text="y")),
+    (Invalid, "expected one of them", lambda a: a.add(text="x", blob=b"y")),
+    (Invalid, "without content", lambda a: a.add(key="x")),
+    (TypeError, "`key` of a record: expected a str", lambda a: a.add("x", key=7)),
+    (TypeError, "`metadata` of a record: expected a dict", lambda a: a.add("x", metadata=[1])),
+    (TypeError, "names that are str", lambda a: a.add("x", metadata={1: 2})),
+    (TypeError, "found Odd", lambda a: a.add("x", metadata={"a": [Odd()]})),
+    (Invalid, "finite", lambda a: a.add("x", metadata={"a": float("nan")})),
+    (Invalid, "beyond 64 bits", lambda a: a.add("x", metadata={"a": 2**64})),
+    (Invalid, "nested more than", lambda a: a.add("x", metadata=LOOP)),
+    (Invalid, "time zone", lambda a: a.add("x", metadata={"a": datetime.datetime(2026, 1, 1)})),
+    (TypeError, "a dict of texts", lambda a: a.add("x", fields=["title"])),
+    (TypeError, "by their spaces", lambda a: a.add("x", embeddings=[1, 2, 3])),
+    (TypeError, "a record beside its parts", lambda a: a.add({"text": "x"}, key="y")),
+    # Batches.
+    (Invalid, "a batch of nothing", lambda a: a.add_batch()),
+    (TypeError, "an iterable of records", lambda a: a.add_batch("text")),
+    (TypeError, "an iterable of records", lambda a: a.add_batch({"text": "x"})),
+    (TypeError, "not iterable", lambda a: a.add_batch(7)),
+    (TypeError, "record 1 of the batch", lambda a: a.add_batch(["x", 7])),
+    (Invalid, "record 1 of the batch", lambda a: a.add_batch(["x", {"key": "y"}])),
+    (Invalid, "expected 1 or more", lambda a: a.add_batch(["x"], batch_size=0)),
+    (Invalid, "expected `batch_size` beside it", lambda a: a.add_batch(["x"], progress=print)),
+    (Invalid, "expected one of them", lambda a: a.add_batch(["x"], texts=["y"])),
+    (TypeError, "no column 'colours'", lambda a: a.add_batch(colours=["red"])),
+    (TypeError, "text 0 of the batch", lambda a: a.add_batch(texts=[7])),
+    (TypeError, "", lambda a: a.add_batch(["x"], batch_size="many")),
+    (Invalid, "above 0", lambda a: a.batch_writer(batch_size=0)),
+    (Invalid, "seconds, 0 or more", lambda a: a.batch_writer(flush_interval=-1)),
+    # Queries.
+    (TypeError, "no argument \"colour\"", lambda a: a.search("x", colour="red")),
+    (TypeError, "no argument \"colour\"", lambda a: a.search("x", colour=None)),
+    (TypeError, "expected a str", lambda a: a.search(7)),
+    (Invalid, "asked for twice", lambda a: a.search("x", words="y")),
+    (TypeError, "k: ", lambda a: a.search("x", k="ten")),
+    (Invalid, "k: ", lambda a: a.search("x", k=-1)),
+    (Invalid, "k: expected 1 to", lambda a: a.search("x", k=0)),
+    (Invalid, "would have no effect", lambda a: a.search("x", exact=True)),
+    (Invalid, "would have no effect", lambda a: a.search("x", space="v")),
+    (Invalid, "would have no effect", lambda a: a.search("x", snippet=10, fetch=False)),
+    (Invalid, "weights: expected some of words", lambda a: a.search("x", vector=[1, 0, 0], weights={"w": 1})),
+    (Invalid, "fusion: expected", lambda a: a.search("x", vector=[1, 0, 0], fusion="best")),
+    (Invalid, "order_by: expected", lambda a: a.search("x", order_by=("n", "down"))),
+    (TypeError, "facets: ", lambda a: a.search("x", facets="n")),
+    (Invalid, "found \"colour\"", lambda a: a.search("x", facets=[{"field": "n", "colour": 1}])),
+    (Invalid, "expected its field", lambda a: a.search("x", facets=[{"width": 1}])),
+    (Invalid, "found both", lambda a: a.search("x", facets=[{"field": "n", "width": 1, "unit": "day"}])),
+    (Invalid, "year, month, day or hour", lambda a: a.search("x", facets=[{"field": "n", "unit": "week"}])),
+    (Invalid, "a limit of 0 or more", lambda a: a.search("x", facets=[{"field": "n", "limit": -1}])),
+    (Invalid, "deadline: expected seconds", lambda a: a.search("x", deadline=-1)),
+    (TypeError, "a str or a dict", lambda a: a.search_batch([7])),
+    (errors.InvalidFilterError, "", lambda a: a.search("x", filter={"n": {"$regex": "x"}})),
+    (errors.InvalidFilterError, "", lambda a: a.count([1])),
+    (errors.InvalidFilterError, "", lambda a: a.count("n")),
+    (errors.NoSuchSpaceError, "none", lambda a: a.search(vector={"none": [1]})),
+    # Everything else.
+    (TypeError, "", lambda a: a.get(1.5)),
+    (TypeError, "its id, an int, or its key, a str, found float", lambda a: a.delete(1.5)),
+    (Invalid, "found -1", lambda a: a.get(-1)),
+    (Invalid, "expected 0 to", lambda a: a.get_many([2**64])),
+    (TypeError, "", lambda a: a.get_many("k1")),
+    (Invalid, "level: expected headers", lambda a: a.verify("all")),
+    (TypeError, "a change of metadata", lambda a: a.update("x", [1])),
+    (Invalid, "seconds, 0 or more", lambda a: a.watch(-1)),
+    (TypeError, "a dimension or a dict", lambda a: a.add_space("w", "large")),
+    (Invalid, "expected its dimension", lambda a: a.add_space("w", {"metric": "l2"})),
+    (Invalid, "found 'colour'", lambda a: a.add_space("w", {"dimension": 2, "colour": 1})),
+    (Invalid, "", lambda a: a.add_space("w", {"dimension": 2, "metric": "taxi"})),
+    (Invalid, "", lambda a: a.add_space("w", {"dimension": 2, "originals": "f8"})),
+    (Invalid, "", lambda a: a.add_space("w", 0)),
+    (TypeError, "`name`, `dimension` and `embed`", lambda a: a.reembed(Odd())),
+    (errors.EmbedderError, "", lambda a: a.reembed("no/such/model")),
+    (TypeError, "", lambda a: MemoryAnalyzer("artifact")),
+    (ZeroDivisionError, "", lambda a: LatencyAnalyzer().trace(lambda: 1 // 0)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)))
+def test_a_call_that_is_wrong_is_refused_and_changes_nothing(artifact: CompactArtifact, number: int) -> None:
+    error, said, call = WRONG[number]
+    before = artifact.commit
+    with pytest.raises(error) as raised:
+        call(artifact)
+    assert said in str(raised.value), str(raised.value)
+    assert artifact.commit == before and len(artifact) == 0
+
+
+@pytest.mark.parametrize(
+    "option, said",
+    [
+        ({"colour": 1}, "no option 'colour'"),
+        ({"compression": "gzip"}, "option compression: expected"),
+        ({"compression": "zstd:23"}, "option compression: expected"),
+        ({"compression": 3}, "option compression"),
+        ({"durability": "maybe"}, "option durability: expected"),
+        ({"maintenance": "sometimes"}, "option maintenance"),
+        ({"auto_compact": {"dead": 1}}, "option auto_compact: expected"),
+        ({"auto_compact": 7}, "option auto_compact"),
+        ({"auto_compact": {"dead_percent": 1}}, "auto_compact"),
+        ({"spaces": ["v"]}, "option spaces"),
+        ({"spaces": {"v": "large"}}, "option spaces"),
+        ({"fields": ["title"]}, "option fields"),
+        ({"language": "klingon"}, "option language"),
+        ({"threads": -1}, "option threads"),
+        ({"threads": 0}, "threads"),
+        ({"result_ttl": -1}, "option result_ttl"),
+        ({"result_ttl": 1, "result_cache_bytes": 0}, "result_ttl"),
+        ({"quantization": "int4"}, "option quantization: expected int8"),
+        ({"memory_limit": 1}, "memory_limit"),
+        ({"idle_release": 1}, "idle_release"),
+        ({"embedder": 7}, "option embedder"),
+        ({"bm25": 1.2}, "option bm25"),
+        ({"edge": "yes"}, "option edge"),
+        ({"cache_bytes": "1MB"}, "option cache_bytes"),
+    ],
+)
+def test_an_option_that_is_wrong_is_refused_and_creates_nothing(path: pathlib.Path, option: dict[str, Any], said: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as raised:
+        CompactArtifact.create(path, **option)
+    assert said in str(raised.value).replace("\"", "'"), str(raised.value)
+    assert not path.exists()
+
+
+def test_a_space_has_to_be_named_where_there_are_several(artifact: CompactArtifact) -> None:
+    artifact.add_space("w", 2)
+    with pytest.raises(Invalid, match="one of the 2 spaces of the artifact: v, w"):
+        artifact.search(vector=[1, 0, 0])
+
+
+def test_numbers_and_dates_of_numpy_and_datetime_are_metadata(artifact: CompactArtifact) -> None:
+    moment = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.timezone.utc)
+    id = artifact.add(
+        "x",
+        metadata={
+            "i": numpy.int64(7), "f": numpy.float32(0.5), "b": numpy.bool_(True), "a": numpy.arange(3),
+            "at": moment, "day": datetime.date(2026, 1, 2), "pair": (1, 2),
+        },
+    )
+    assert artifact[id].metadata == {
+        "i": 7, "f": 0.5, "b": True, "a": [0, 1, 2], "at": "2026-01-01T12:00:00+00:00", "day": "2026-01-02", "pair": [1, 2]
+    }
+    assert artifact.count({"at": {"$lte": moment}}) == 1
+
+
+def test_metadata_that_look_like_a_duration_stay_what_they_are(artifact: CompactArtifact) -> None:
+    artifact.add("x", key="x", metadata={"secs": 1, "nanos": 2, "in": {"secs": 3, "nanos": 4}})
+    assert artifact["x"].metadata == {"secs": 1, "nanos": 2, "in": {"secs": 3, "nanos": 4}}
+
+
+def test_an_artifact_is_not_closed_from_inside_of_its_own_calls(path: pathlib.Path) -> None:
+    with CompactArtifact.create(path) as artifact:
+
+        def close(done: int, all: int | None) -> None:
+            artifact.close()
+
+        # Between two commits nobody waits for the call.
+        with pytest.raises(errors.ClosedError):
+            artifact.add_batch(["x"] * 4, batch_size=2, progress=close)
+    assert len(CompactArtifact.open_read_only(path)) == 2
+
+
+def test_a_callback_may_call_the_artifact(path: pathlib.Path) -> None:
+    found: list[int] = []
+    with CompactArtifact.create(path) as artifact:
+        artifact.add_batch(["a cat", "a dog"])
+        with pytest.raises(ZeroDivisionError):
+            artifact.reembed("built-in", progress=lambda done, all: 1 // 0)
+        artifact.reembed("built-in", progress=lambda done, all: found.append(len(artifact.search("cat"))))
+        assert found and set(found) == {1}
+
+
+def test_an_artifact_that_was_read_from_bytes_outlives_their_name(artifact: CompactArtifact, tmp_path: pathlib.Path) -> None:
+    artifact.add_text("a cat", key="cat")
+    artifact.pack(tmp_path / "a.pack")
+    packed = CompactArtifact.open_packed((tmp_path / "a.pack").read_bytes())
+    assert packed["cat"].text == "a cat" and packed.search("cat")
+    with pytest.raises(Invalid):
+        CompactArtifact.open_packed(b"", 7)
+    with pytest.raises(errors.Error):
+        CompactArtifact.open_packed(b"no pack")

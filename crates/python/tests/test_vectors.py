@@ -1,0 +1,212 @@
+"""Vectors from lists, arrays and tables are the same vectors."""
+
+from __future__ import annotations
+
+import array
+import json
+import pathlib
+from typing import Any
+
+import numpy
+import pyarrow
+import pytest
+
+from compact_artifact import CompactArtifact, Int8Quantizer, errors
+
+VALUES = [[1, 0, 0], [0, 2, 0], [3, 4, 5], [0, 0, 7]]
+
+
+@pytest.fixture
+def exact(path: pathlib.Path) -> CompactArtifact:
+    """An artifact that keeps vectors as they are."""
+    space = {"dimension": 3, "metric": "l2", "originals": "f32"}
+    return CompactArtifact.create(path, spaces={"v": space}, durability="buffered")  # type: ignore[dict-item]
+
+
+def stored(artifact: CompactArtifact, ids: list[int]) -> list[list[float] | None]:
+    return [artifact.embedding(id, "v") for id in ids]
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "f2", "i1", "u1", "<f4"])
+@pytest.mark.parametrize("order", ["C", "F", "sliced"])
+def test_arrays_of_each_kind_and_layout_give_their_rows(exact: CompactArtifact, kind: str, order: str) -> None:
+    rows = numpy.array(VALUES, dtype=kind)
+    if order == "F":
+        rows = numpy.asfortranarray(rows)
+    if order == "sliced":
+        rows = numpy.repeat(numpy.repeat(rows, 2, axis=0), 3, axis=1)[::2, ::3]
+    assert stored(exact, exact.add_batch(embeddings={"v": rows})) == VALUES
+    assert stored(exact, [exact.add(text="x", embeddings={"v": row}) for row in rows]) == VALUES
+    for at, row in enumerate(rows):
+        assert exact.search(vector=row, k=1)[0].id in {hit.id for hit in exact.search(vector=VALUES[at], k=2)}
+
+
+def test_what_has_the_buffer_protocol_or_an_array_is_a_vector(exact: CompactArtifact) -> None:
+    class Tensor:
+        """As torch has it."""
+
+        def __array__(self, dtype: object = None, copy: object = None) -> Any:
+            return numpy.array([3, 4, 5], dtype="f4")
+
+    vectors: list[Any] = [array.array("f", [3, 4, 5]), memoryview(array.array("d", [3, 4, 5])), bytes([3, 4, 5]), Tensor(), (3, 4, 5)]
+    ids = [exact.add(text="x", embeddings={"v": vector}) for vector in vectors]
+    assert stored(exact, ids) == [[3.0, 4.0, 5.0]] * 5
+    assert stored(exact, exact.add_batch(embeddings={"v": vectors})) == [[3.0, 4.0, 5.0]] * 5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_what_is_no_finite_number_is_refused_and_nothing_is_added(exact: CompactArtifact, value: float) -> None:
+    rows = numpy.array(VALUES, dtype="f8")
+    rows[2, 1] = value
+    for call in (
+        lambda: exact.add_batch(embeddings={"v": rows}),
+        lambda: exact.add_batch(embeddings={"v": rows.tolist()}),
+        lambda: exact.add("x", embeddings={"v": rows[2]}),
+        lambda: exact.search(vector=rows[2]),
+    ):
+        with pytest.raises(errors.NotFiniteError):
+            call()
+    assert len(exact) == 0
+
+
+@pytest.mark.parametrize(
+    "value, error",
+    [
+        (numpy.zeros((2, 2, 3), "f4"), errors.InvalidArgumentError),
+        (numpy.zeros(3, "f4"), errors.InvalidArgumentError),
+        (numpy.zeros((2, 3), "c8"), TypeError),
+        (numpy.zeros((2, 3), ">f4"), TypeError),
+        (numpy.zeros((2, 3), "i8"), TypeError),
+        (numpy.zeros((2, 4), "f4"), errors.WrongDimensionError),
+        ([[1, 2, 3], [1, 2]], errors.WrongDimensionError),
+        ([["a", "b", "c"]], TypeError),
+        ("abc", TypeError),
+        (7, TypeError),
+        (None, errors.InvalidArgumentError),
+    ],
+)
+def test_what_are_no_rows_of_numbers_is_refused(exact: CompactArtifact, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error) as raised:
+        exact.add_batch(embeddings={"v": value} if value is not None else None)
+    assert len(exact) == 0 and str(raised.value)
+
+
+def test_columns_of_other_lengths_are_refused(exact: CompactArtifact) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match="texts have 1 values, embeddings of \"v\" have 4"):
+        exact.add_batch(texts=["one"], embeddings={"v": VALUES})
+
+
+def test_a_table_of_arrow_is_a_batch(exact: CompactArtifact) -> None:
+    table = pyarrow.table(
+        {
+            "key": pyarrow.array(["a", "b", None], pyarrow.large_string()),
+            "text": pyarrow.array(["a cat", "a dog", "a cow"], pyarrow.string_view()),
+            "title": ["Cats", None, "Cows"],
+            "v": pyarrow.array([[1, 2, 3], None, [4, 5, 6]], pyarrow.list_(pyarrow.float32(), 3)),
+            "metadata": pyarrow.array([{"n": 1}, None, {"n": None}]),
+            "year": pyarrow.array([2024, None, 2026], pyarrow.int16()),
+            "weight": pyarrow.array([1.5, 2.5, None]),
+            "tags": pyarrow.array([["x", "y"], [], None], pyarrow.large_list(pyarrow.string())),
+            "kind": pyarrow.array(["pet", "pet", "farm"]).dictionary_encode(),
+            "wild": [False, True, None],
+            "nothing": pyarrow.nulls(3),
+        }
+    )
+    ids = exact.add_batch(table)
+    assert [exact[id].key for id in ids] == ["a", "b", None] and exact["a"].fields == {"title": "Cats"}
+    assert stored(exact, ids) == [[1, 2, 3], None, [4, 5, 6]]
+    assert exact["a"].metadata == {
+        "n": 1, "year": 2024, "weight": 1.5, "tags": ["x", "y"], "kind": "pet", "wild": False
+    }
+    assert exact["b"].metadata["tags"] == [] and exact[ids[2]].metadata == {"n": None, "year": 2026, "kind": "farm"}
+    assert [hit.text for hit in exact.search("cat", filter={"year": {"$gte": 2024}})] == ["a cat"]
+
+
+def test_a_table_comes_in_batches_and_kinds(exact: CompactArtifact) -> None:
+    for kind in (pyarrow.float16(), pyarrow.float32(), pyarrow.float64(), pyarrow.int8(), pyarrow.uint8()):
+        for lists in (pyarrow.list_(kind), pyarrow.large_list(kind), pyarrow.list_(kind, 3)):
+            rows = [numpy.array(row, dtype="f2") for row in VALUES] if kind == pyarrow.float16() else VALUES
+            batch = pyarrow.record_batch({"v": pyarrow.array(rows, lists)})
+            table = pyarrow.Table.from_batches([batch.slice(0, 1), batch.slice(1, 0), batch.slice(1)])
+            assert stored(exact, exact.add_batch(table, batch_size=3)) == VALUES
+    blobs = pyarrow.table({"blob": pyarrow.array([b"ab", None], pyarrow.binary()), "metadata": ['{"n": [1, {"m": null}]}', None]})
+    first, second = exact.add_batch(blobs)
+    assert exact[first].content == b"ab" and exact[first].metadata == {"n": [1, {"m": None}]} and exact[second].content == b""
+    # A reader of a stream, which gives its batches once.
+    reader = pyarrow.RecordBatchReader.from_batches(table.schema, iter(table.to_batches()))
+    assert len(exact.add_batch(reader)) == 4
+
+
+@pytest.mark.parametrize(
+    "columns, said",
+    [
+        ({"text": [1]}, "column \"text\": expected strings, found Int64"),
+        ({"blob": ["x"]}, "column \"blob\": expected bytes"),
+        ({"text": ["x"], "v": [1.0]}, "column \"v\": expected lists of"),
+        ({"text": ["x"], "v": [[1.0, None, 2.0]]}, "a vector with a missing value"),
+        ({"text": ["x"], "metadata": ["[1]"]}, "expected a JSON object"),
+        ({"text": ["x"], "metadata": ["{"]}, "column \"metadata\": JSON"),
+        ({"text": ["x"], "n": [float("nan")]}, "finite"),
+        ({"text": ["x"], "at": [pyarrow.scalar(0, pyarrow.timestamp("s")).as_py()]}, "cast it"),
+        ({"text": ["x"], "blob": [b"x"]}, "one of them"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_with_the_row_and_the_column(
+    exact: CompactArtifact, columns: dict[str, list[Any]], said: str
+) -> None:
+    with pytest.raises(errors.InvalidArgumentError) as raised:
+        exact.add_batch(pyarrow.table(columns))
+    assert said in str(raised.value) and len(exact) == 0
+
+
+def test_what_only_says_that_it_is_a_table_is_refused(exact: CompactArtifact) -> None:
+    class NoTable:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return "no capsule"
+
+    with pytest.raises(TypeError, match="capsule"):
+        exact.add_batch(NoTable())
+    capsule = pyarrow.table({"text": ["x"]}).__arrow_c_stream__()
+
+    class Twice(NoTable):
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return capsule
+
+    assert len(exact.add_batch(Twice())) == 1
+    with pytest.raises(errors.InvalidArgumentError, match="released"):
+        exact.add_batch(Twice())
+
+
+def test_hits_are_a_table_of_arrow(exact: CompactArtifact) -> None:
+    exact.add_batch([{"text": "a cat", "key": "a", "metadata": {"n": 1}}, {"text": "a cat too"}])
+    found = exact.search("cat")
+    table = found.to_arrow()
+    assert table.column_names == ["id", "score", "key", "text", "metadata"] and table.num_rows == 2
+    assert table["text"].to_pylist() == [hit.text for hit in found] and table["key"].to_pylist() == ["a", None]
+    assert json.loads(table["metadata"][0].as_py()) == {"n": 1}
+    assert pyarrow.table(found).equals(table)
+    assert exact.search("cat", fetch=False).to_arrow()["text"].to_pylist() == [None, None]
+    capsule = found.__arrow_c_stream__()  # nobody takes it
+    del capsule
+    assert exact.search("nothing").to_arrow().num_rows == 0
+    # And back.
+    assert len(exact.add_batch(table.drop_columns(["key"]))) == 2
+
+
+def test_vectors_are_quantized_by_hand() -> None:
+    random = numpy.random.default_rng(1)
+    samples = random.normal(size=(200, 16)).astype("f4")
+    quantizer = Int8Quantizer(16, metric="l2", samples=samples)
+    codes, scale = quantizer.quantize(samples[0])
+    assert len(codes) == quantizer.dimension == 16
+    assert numpy.allclose(quantizer.decode(codes, scale), samples[0], atol=0.05)
+    statistics = quantizer.statistics(samples)
+    assert statistics["vectors"] == 200 and statistics["saturated"] == 0 and statistics["mean_cosine_error"] < 1e-3
+    with pytest.raises(errors.InvalidArgumentError):
+        quantizer.decode(codes[1:], scale)
+    with pytest.raises(errors.WrongDimensionError):
+        quantizer.quantize([1, 2])
+    with pytest.raises(errors.ZeroVectorError):
+        Int8Quantizer(2).quantize([0, 0])
+    with pytest.raises(errors.InvalidArgumentError):
+        Int8Quantizer(0)
