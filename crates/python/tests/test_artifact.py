@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+from typing import Any
 
 import pytest
 
 import compact_artifact
-from compact_artifact import CompactArtifact, errors
+from compact_artifact import CompactArtifact, SearchResults, errors
 
 UTC = datetime.timezone.utc
 
@@ -83,8 +84,9 @@ def test_a_batch_is_there_as_a_whole_or_not_at_all(artifact: CompactArtifact) ->
         assert len(batch) == 4 and len(artifact) == 1
     assert batch.receipt is not None and len(batch.receipt["ids"]) == 2 and len(artifact) == 3
 
+    given_up = artifact.batch()
     with pytest.raises(RuntimeError, match="never mind"):
-        with artifact.batch() as given_up:
+        with given_up:
             given_up.add("three")
             raise RuntimeError("never mind")
     assert len(artifact) == 3 and given_up.receipt is None
@@ -132,16 +134,11 @@ def test_columns_are_records(artifact: CompactArtifact) -> None:
 
 
 def test_filters_have_the_operators_of_the_library(artifact: CompactArtifact) -> None:
-    artifact.add_batch(
-        {"text": "x", "key": key, "metadata": metadata}
-        for key, metadata in {
-            "a": {"n": 1, "tags": ["x", "y"], "at": "2026-01-01T12:00:00Z"},
-            "b": {"n": 2, "name": "McLeod", "at": "2026-06-01T00:00:00+02:00"},
-            "c": {"s": "text"},
-        }.items()
-    )
+    artifact.add_text("x", key="a", metadata={"n": 1, "tags": ["x", "y"], "at": "2026-01-01T12:00:00Z"})
+    artifact.add_text("x", key="b", metadata={"n": 2, "name": "McLeod", "at": "2026-06-01T00:00:00+02:00"})
+    artifact.add_text("x", key="c", metadata={"s": "text"})
     moment = datetime.datetime(2026, 5, 1, tzinfo=UTC)
-    for wanted, filter in [
+    filters: list[tuple[str, dict[str, Any]]] = [
         ("a", {"n": 1}),
         ("b", {"n": {"$gt": 1, "$lte": 2}}),
         ("ab", {"n": {"$in": [1, 2]}}),
@@ -153,7 +150,8 @@ def test_filters_have_the_operators_of_the_library(artifact: CompactArtifact) ->
         ("ac", {"$not": {"n": 2}}),
         ("ac", {"$or": [{"n": 1}, {"s": "text"}]}),
         ("abc", {}),
-    ]:
+    ]
+    for wanted, filter in filters:
         assert "".join(entry.key or "" for entry in artifact.records(filter)) == wanted, filter
         assert artifact.count(filter) == len(wanted) == len(artifact.ids_where(filter))
 
@@ -164,7 +162,10 @@ def test_search_has_all_that_the_library_has(artifact: CompactArtifact) -> None:
             f"a red kite number {i}", key=f"k{i:02}", metadata={"book": i % 4, "year": 2000 + i, "at": f"2026-0{1 + i % 3}-01"},
             embeddings={"v": [1, i, 0]},
         )
-    keys = lambda found: [hit.key for hit in found]  # noqa: E731
+
+    def keys(found: SearchResults) -> list[str | None]:
+        return [hit.key for hit in found]
+
     assert keys(artifact.search("kite", k=3, offset=2)) == keys(artifact.search("kite", k=5))[2:]
     assert keys(artifact.search(query='"number 7"', k=1)) == ["k07"]
     assert keys(artifact.search(words="number 7", k=1)) == ["k07"]
@@ -327,8 +328,9 @@ def test_options_are_obeyed(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
         assert len(artifact) == 1 and len(artifact.search("Haus")) == 1
         assert artifact.spaces["v"]["metric"] == "dot" and artifact.cache_stats()["blocks"]["limit_bytes"] == 1 << 20
     CompactArtifact.create(tmp_path / "s", seed=7).close()
-    for option in ({"edge": True}, {"language": None}, {"compression": "lz4"}, {"compression": None}, {"auto_compact": False}):
-        other = CompactArtifact.create(tmp_path / str(option), **option)  # type: ignore[arg-type]
+    others: list[dict[str, Any]] = [{"edge": True}, {"language": None}, {"compression": "lz4"}, {"compression": None}, {"auto_compact": False}]
+    for option in others:
+        other = CompactArtifact.create(tmp_path / str(option), **option)
         other.add_text("the connection")
         assert len(other.search("connected")) == (0 if "language" in option else 1)
         other.close()

@@ -94,6 +94,10 @@ def provoked(a: CompactArtifact, folder: pathlib.Path) -> dict[str, tuple[type[E
             writer.finish()
             artifact.close()
 
+    def closed() -> None:
+        reader.close()
+        reader.stats()
+
     def all_damaged() -> None:
         artifact = CompactArtifact.open_read_only(damaged(folder))
         for i in range(500):
@@ -127,7 +131,7 @@ def provoked(a: CompactArtifact, folder: pathlib.Path) -> dict[str, tuple[type[E
         "InvalidArgument": (ValueError, lambda: a.search("x", k=0)),
         "Reentrant": (RuntimeError, reentrant),
         "InUse": (RuntimeError, in_use),
-        "Closed": (ValueError, lambda: (reader.close(), reader.stats())),
+        "Closed": (ValueError, closed),
         "Io": (OSError, lambda: a.pack(folder / "no" / "such" / "folder" / "a.pack")),
     }
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import pathlib
 import sys
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy
-import pyarrow
 import pytest
 
 from compact_artifact import CompactArtifact, errors
+
+pyarrow: Any = importlib.import_module("pyarrow")  # whose types are not declared
 
 CALLS = 100_000
 

@@ -101,7 +101,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (Invalid, "", lambda a: a.add_space("w", 0)),
     (TypeError, "`name`, `dimension` and `embed`", lambda a: a.reembed(Odd())),
     (errors.EmbedderError, "", lambda a: a.reembed("no/such/model")),
-    (TypeError, "", lambda a: MemoryAnalyzer("artifact")),
+    (TypeError, "", lambda a: MemoryAnalyzer(a.path)),
     (ZeroDivisionError, "", lambda a: LatencyAnalyzer().trace(lambda: 1 // 0)),
 ]
 

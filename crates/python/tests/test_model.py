@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -128,5 +128,5 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.parametrize("examples", [15, pytest.param(200, marks=pytest.mark.slow)])
 def test_an_artifact_is_what_a_dict_beside_it_is(examples: int) -> None:
     examples = int(os.environ.get("EXAMPLES", examples))
-    quiet = settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    quiet = settings(max_examples=examples, stateful_step_count=30, deadline=None)
     run_state_machine_as_test(Machine, settings=quiet)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import array
+import importlib
 import json
 import pathlib
 from typing import Any
 
 import numpy
-import pyarrow
 import pytest
 
 from compact_artifact import CompactArtifact, Int8Quantizer, errors
+
+pyarrow: Any = importlib.import_module("pyarrow")  # whose types are not declared
 
 VALUES = [[1, 0, 0], [0, 2, 0], [3, 4, 5], [0, 0, 7]]
 

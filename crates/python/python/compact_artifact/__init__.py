@@ -88,6 +88,7 @@ _awaited.add_to(CompactArtifact)
 
 def _opened_anew(path: str | os.PathLike[str], offset: int | None, options: dict[str, Any] | None) -> CompactArtifact:
     """A handle that reads, as it was pickled in another process."""
+    given: dict[str, Any] = {} if options is None else options
     if offset is None:
-        return CompactArtifact.open_read_only(path, **(options or {}))
-    return CompactArtifact.open_packed(path, offset, **(options or {}))
+        return CompactArtifact.open_read_only(path, **given)
+    return CompactArtifact.open_packed(path, offset, **given)

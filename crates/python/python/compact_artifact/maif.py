@@ -189,13 +189,12 @@ def create_client(
 
 
 def _compression(compression: bool | str | None, level: int | None) -> str:
-    name = {True: "zstd", False: "none", None: "none"}.get(compression, compression)
-    if level is None:
-        return cast(str, name)
-    if name == "zstd":
+    name = compression if isinstance(compression, str) else "zstd" if compression else "none"
+    if level is not None and name == "zstd":
         return f"zstd:{level}"
-    _no_meaning("compression_level", f"{name} has one level")
-    return cast(str, name)
+    if level is not None:
+        _no_meaning("compression_level", f"{name} has one level")
+    return name
 
 
 def _caches(
@@ -261,7 +260,10 @@ class Client:
     async def _opened(
         self, name: str, open: Callable[..., core.CompactArtifact], options: Mapping[str, Any]
     ) -> Artifact:
-        inner = await self.run(functools.partial(open, self.path(name), **{**self.options, **options}))
+        path = self.path(name)
+        if name in self.artifacts and not self.artifacts[name].inner.closed:
+            raise errors.AlreadyExistsError(f"{path}: this client has the artifact open")
+        inner = await self.run(functools.partial(open, path, **{**self.options, **options}))
         self.artifacts[name] = artifact = Artifact(self, name, inner)
         return artifact
 
@@ -328,15 +330,12 @@ def _content(item: Any) -> dict[str, Any]:
     """A record from a text, a dict or an object with `content` and `metadata`."""
     if isinstance(item, str):
         return {"text": item}
-    part = item.get if isinstance(item, Mapping) else lambda name: getattr(item, name, None)  # pyright: ignore
-    content = part("content") if part("content") is not None else part("text")
-    if not isinstance(content, str):
+    names = ("content", "text", "metadata", "key")
+    parts: dict[str, Any] = {name: item.get(name) if isinstance(item, dict) else getattr(item, name, None) for name in names}
+    content = parts.pop("content")
+    record = {**parts, "text": parts["text"] if content is None else content}
+    if not isinstance(record["text"], str):
         raise TypeError(f"a document: expected a str, or `content`, found {type(item).__name__}")
-    record: dict[str, Any] = {"text": content}
-    if part("metadata") is not None:
-        record["metadata"] = part("metadata")
-    if part("key") is not None:
-        record["key"] = part("key")
     return record
 
 
@@ -589,7 +588,7 @@ class PerformanceBenchmark:
         self.client = client
         self.metrics = tuple(metrics)
         self.artifact = artifact
-        self.options = {"duration": _seconds(test_duration), "warm_up": _seconds(warmup_duration)}
+        self.options: dict[str, Any] = {"duration": _seconds(test_duration), "warm_up": _seconds(warmup_duration)}
 
     async def _measured(self, **options: Any) -> tuple[list[dict[str, Any]], Artifact]:
         name = self.artifact or next(reversed(self.client.artifacts), None)
