@@ -272,7 +272,7 @@ impl Artifact {
             Ok(len) if self.is_read_only => format!("{len} records, read-only"),
             Ok(len) => format!("{len} records"),
         };
-        format!("<CompactArtifact {:?}: {state}>", self.path)
+        format!("<CompactArtifact {}: {state}>", self.path.display())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {

@@ -123,14 +123,12 @@ pub(crate) fn about(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
     let kind = value.getattr("kind").and_then(|kind| kind.extract::<String>()).ok();
     let said = value.to_string();
     let message = if said.starts_with(what) { said } else { format!("{what}: {said}") };
+    let is_value = error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyOverflowError>(py);
     match kind.as_deref() {
         Some("InvalidArgument") => invalid(message),
-        Some(_) => error,
         None if error.is_instance_of::<PyTypeError>(py) => PyTypeError::new_err(message),
-        None if error.is_instance_of::<PyValueError>(py) || error.is_instance_of::<PyOverflowError>(py) => {
-            invalid(message)
-        }
-        None => error,
+        None if is_value => invalid(message),
+        _ => error,
     }
 }
 

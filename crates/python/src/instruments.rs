@@ -159,8 +159,8 @@ fn named<T: serde::de::DeserializeOwned>(what: &str, names: Vec<String>) -> PyRe
 #[pyfunction]
 #[pyo3(signature = (path, *, duration = 2.0, warm_up = 0.5, operations = None, kinds = None, clients = None, batch_sizes = None, rates = None, queries = 500, recall_queries = 100, seed = 1))]
 #[expect(clippy::too_many_arguments, reason = "each has a name in Python")]
-pub(crate) fn benchmark<'py>(
-    py: Python<'py>,
+pub(crate) fn benchmark(
+    py: Python<'_>,
     path: PathBuf,
     duration: f64,
     warm_up: f64,
@@ -172,7 +172,7 @@ pub(crate) fn benchmark<'py>(
     queries: usize,
     recall_queries: usize,
     seed: u64,
-) -> PyResult<(Bound<'py, PyAny>, String, String)> {
+) -> PyResult<(Bound<'_, PyAny>, String, String)> {
     let time = |seconds: f64| {
         Duration::try_from_secs_f64(seconds)
             .map_err(|_| crate::errors::invalid(format!("expected seconds, 0 or more, found {seconds}")))

@@ -55,9 +55,8 @@ pub(crate) fn from_arguments(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<
     for (name, value) in arguments {
         let name: String = name.extract()?;
         let set = if caches.set(&name, &value)? { Ok(options) } else { one(options, &name, &value) };
-        options = set.map_err(|e| match NAMES.contains(&name.as_str()) {
-            true => about(value.py(), e, &format!("option {name}")),
-            false => e,
+        options = set.map_err(|e| {
+            if NAMES.contains(&name.as_str()) { about(value.py(), e, &format!("option {name}")) } else { e }
         })?;
     }
     Ok(caches.apply(options, is_edge))
@@ -126,10 +125,13 @@ fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Optio
 fn of_spaces(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Options>> {
     Ok(Some(match name {
         "spaces" => spaces(options, value)?,
-        "embedder" => match value.is_none() {
-            true => options,
-            false => options.embedder(embedder::from_python(value)?),
-        },
+        "embedder" => {
+            if value.is_none() {
+                options
+            } else {
+                options.embedder(embedder::from_python(value)?)
+            }
+        }
         "fields" => fields(options, value)?,
         "language" => match value.extract::<Option<String>>()? {
             Some(name) => {

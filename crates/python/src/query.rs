@@ -157,20 +157,19 @@ impl Clauses<'_, '_> {
                 self.words(Clause::word_query(words.map_err(|e| Failure::Library(e.into()))?))?;
             }
             "meaning" => self.push("meaning", Clause::meaning(string(value, "")?)),
-            "vector" => match value.cast::<PyDict>() {
-                Ok(vectors) => {
+            "vector" => {
+                if let Ok(vectors) = value.cast::<PyDict>() {
                     for (space, values) in vectors {
                         let space = string(&space, "the name of a space")?;
                         let clause = Clause::vector(space.clone(), vector(&values, &space)?);
                         self.push(&space, clause);
                     }
-                }
-                Err(_) => {
+                } else {
                     let space = self.one_space("vector")?;
                     let clause = Clause::vector(space.clone(), vector(value, "a vector")?);
                     self.push(&space, clause);
                 }
-            },
+            }
             "similar_to" => {
                 let space = self.one_space("similar_to")?;
                 let clause = Clause::similar_to(space.clone(), RecordId(value.extract()?));
@@ -188,16 +187,15 @@ impl Clauses<'_, '_> {
             return Ok(space.clone());
         }
         let spaces = self.artifact.spaces();
-        match &spaces[..] {
-            [only] => Ok(only.name().to_owned()),
-            _ => {
-                let names: Vec<&str> = spaces.iter().map(compact_artifact::Space::name).collect();
-                Err(invalid(format!(
-                    "{argument}: expected `space` beside it, one of the {} spaces of the artifact: {}",
-                    names.len(),
-                    names.join(", ")
-                )))
-            }
+        if let [only] = &spaces[..] {
+            Ok(only.name().to_owned())
+        } else {
+            let names: Vec<&str> = spaces.iter().map(compact_artifact::Space::name).collect();
+            Err(invalid(format!(
+                "{argument}: expected `space` beside it, one of the {} spaces of the artifact: {}",
+                names.len(),
+                names.join(", ")
+            )))
         }
     }
 

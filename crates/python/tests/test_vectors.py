@@ -43,6 +43,25 @@ def test_arrays_of_each_kind_and_layout_give_their_rows(exact: CompactArtifact, 
         assert exact.search(vector=row, k=1)[0].id in {hit.id for hit in exact.search(vector=VALUES[at], k=2)}
 
 
+@pytest.mark.parametrize(
+    "kind, row",
+    [
+        ("i1", [-128, 127, 0]),
+        ("u1", [0, 255, 128]),
+        ("f2", [6.104e-05, 65504, -0.333251953125]),
+        ("f4", [1e-30, 16777216.0, -3.4e15]),
+        ("f8", [0.1, -1e10, 3e-20]),
+    ],
+)
+def test_each_kind_of_number_keeps_its_value(path: pathlib.Path, kind: str, row: list[float]) -> None:
+    array = numpy.array([row, row], dtype=kind)
+    quantizer = Int8Quantizer(3, metric="l2")
+    assert quantizer.quantize(array[0]) == quantizer.quantize([float(value) for value in array[0]])
+    space = {"dimension": 3, "metric": "l2", "originals": "f32"}
+    artifact = CompactArtifact.create(path, spaces={"v": space})  # type: ignore[dict-item]
+    assert stored(artifact, artifact.add_batch(embeddings={"v": array})) == [[float(v) for v in array.astype("f4")[0]]] * 2
+
+
 def test_what_has_the_buffer_protocol_or_an_array_is_a_vector(exact: CompactArtifact) -> None:
     class Tensor:
         """As torch has it."""
