@@ -3,6 +3,7 @@
 //! The package `compact-artifact` with its arguments and results as Python has them, and nothing else: every call lets go of the interpreter while it works.
 //! `pyproject.toml` says how it is built, `test.sh` builds and tests it.
 
+mod add_batch;
 mod arrow_in;
 mod arrow_out;
 mod artifact;
@@ -11,6 +12,7 @@ mod batch_writer;
 #[cfg(feature = "bench")]
 mod bench;
 mod capsule;
+mod columns;
 mod embedder;
 mod entry;
 mod errors;

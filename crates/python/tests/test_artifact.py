@@ -129,6 +129,7 @@ def test_columns_are_records(artifact: CompactArtifact) -> None:
     )
     assert artifact[ids[0]].text == "a cat" and artifact["b"].content == b"" and artifact["b"].metadata == {"n": 1}
     assert artifact.search(vector=[0, 1, 0], k=1)[0].key == "b"
+    assert artifact.add_batch(texts=[]) == artifact.add_batch([]) == artifact.add_batch(texts=iter(()), keys=[]) == []
     artifact.add_batch(texts=["a dog"], keys=["a"], embeddings={"v": [[0, 0, 1]]}, upsert=True)
     assert artifact["a"].text == "a dog"
 
