@@ -21,3 +21,20 @@ for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-unknown-
   maturin build --quiet --release --zig --target "$target" --compatibility "$platform" --out "$CARGO_TARGET_DIR/wheels"
 done
 ls -l "$CARGO_TARGET_DIR"/wheels/*.whl
+# The wheel for this processor with each Python that is here, and on processors without AVX2 as `qemu-x86_64` of the package qemu-user has them.
+wheel=$(ls "$CARGO_TARGET_DIR"/wheels/*manylinux*x86_64.whl)
+unpacked=$(mktemp -d)
+trap 'rm -r "$unpacked"' EXIT
+python -m pip install --quiet --no-deps --target "$unpacked" "$wheel"
+for version in 3.10 3.11 3.12 3.13 3.14; do
+  ! interpreter=$(command -v "python$version") || ! "$interpreter" -c '' 2>/dev/null || PYTHONPATH=$unpacked "$interpreter" tests/portable.py
+done
+if command -v qemu-x86_64 >/dev/null; then
+  real=$(python -c 'import os, sys; print(os.path.realpath(sys.executable))')
+  for cpu in qemu64 Nehalem Haswell; do
+    printf '%s: ' "$cpu"
+    PYTHONPATH=$unpacked qemu-x86_64 -cpu "$cpu" "$real" tests/portable.py 2> >(grep -v "TCG doesn't support" >&2)
+  done
+else
+  echo 'left out: processors without AVX2, for which there is no qemu-x86_64'
+fi

@@ -344,7 +344,7 @@ def test_an_artifact_is_opened_created_closed_and_destroyed(path: pathlib.Path) 
     with CompactArtifact.open_or_create(str(path)) as artifact:
         artifact.add_text("a")
         assert "1 records" in repr(artifact) and not artifact.is_read_only and not artifact.closed
-        assert pathlib.Path(artifact.path) == path
+        assert artifact.path == path
     assert artifact.closed and "closed" in repr(artifact)
     artifact.close()  # a second time
     for call in (artifact.stats, lambda: artifact.search("a"), lambda: len(artifact), artifact.snapshot, artifact.__enter__):

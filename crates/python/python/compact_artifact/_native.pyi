@@ -1,6 +1,7 @@
 # The types of the native part. `tests/test_stubs.py` compares the names with those that are there.
 import datetime
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypedDict, TypeVar, final
@@ -396,7 +397,7 @@ class CompactArtifact:
     @property
     def closed(self) -> bool: ...
     @property
-    def path(self) -> os.PathLike[str]: ...
+    def path(self) -> pathlib.Path: ...
     @property
     def is_read_only(self) -> bool: ...
     @property
