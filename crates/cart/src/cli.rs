@@ -3,7 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, pack, reembed, reindex,
+    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, mcp, pack, reembed, reindex,
     restore, salvage, schema, search, shell, similar, stats, verify,
 };
 use crate::failure::Result;
@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Restore(restore::Args),
     Salvage(salvage::Args),
     Bench(bench::Args),
+    Mcp(mcp::Args),
     Shell(shell::Args),
     Completions(completions::Args),
     #[command(hide = true)]
@@ -94,6 +95,7 @@ impl Command {
             Self::Restore(args) => restore::run(&args, output),
             Self::Salvage(args) => salvage::run(&args, output),
             Self::Bench(args) => bench::run(&args, output),
+            Self::Mcp(args) => mcp::run(args, output),
             Self::Shell(args) => shell::run(&args, Cli::command(), output),
             Self::Man(args) => man::run(&args, Cli::command(), output),
             Self::Completions(args) => completions::run(&args, Cli::command(), output),

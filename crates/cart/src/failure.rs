@@ -99,6 +99,11 @@ impl Failure {
         }
     }
 
+    /// How the command would end, unless nothing is to be said.
+    pub(crate) fn code(&self) -> Option<Code> {
+        self.code
+    }
+
     /// As a sentence.
     pub(crate) fn message(&self) -> &str {
         &self.message

@@ -76,6 +76,16 @@ pub(crate) fn is_name_in_artifact(name: &str) -> bool {
     name == "LOCK" || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
 }
 
+/// From now on `call` is called when the program is to end, which must not take long; asked a second time, it ends there and then.
+pub(crate) fn call_when_asked(call: impl Fn() + Send + 'static) -> Result<()> {
+    watch(move || {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(Code::Interrupted as i32);
+        }
+        call();
+    })
+}
+
 /// From now on this program goes on when it is interrupted.
 pub(crate) fn ignore() -> Result<()> {
     watch(|| {})

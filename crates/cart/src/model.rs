@@ -20,8 +20,13 @@ pub(crate) fn open(path: &Path) -> Result<Arc<dyn Embedder>> {
 pub(crate) fn open_or_built_in(path: Option<&Path>) -> Result<Arc<dyn Embedder>> {
     match path {
         Some(path) => open(path),
-        None => Ok(Arc::new(StaticEmbedder::built_in().map_err(Failure::failed)?)),
+        None => built_in().map_err(Failure::failed),
     }
+}
+
+/// The model that is a part of this program.
+pub(crate) fn built_in() -> Result<Arc<dyn Embedder>, EmbedderError> {
+    Ok(Arc::new(StaticEmbedder::built_in()?))
 }
 
 /// An embedder that counts how long texts take it, on all threads together.

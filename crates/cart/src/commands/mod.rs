@@ -13,6 +13,7 @@ mod facets;
 mod formats;
 pub(crate) mod get;
 pub(crate) mod man;
+pub(crate) mod mcp;
 mod near;
 pub(crate) mod pack;
 pub(crate) mod reembed;

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use crate::failure::{Failure, Result};
 
 /// The name of the field that a row may have beside its text without being asked for it.
-const TITLE: &str = "title";
+pub(crate) const TITLE: &str = "title";
 
 /// A record on its way in.
 #[derive(Debug, Clone, PartialEq)]

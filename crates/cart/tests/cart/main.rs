@@ -4,6 +4,7 @@
 mod commands;
 mod folders;
 mod input;
+mod mcp;
 mod meaning;
 mod rows;
 mod safety;

@@ -1,0 +1,267 @@
+//! What the tools and the resources of `cart mcp` answer.
+
+use serde_json::{Value, json};
+
+use super::{Server, place};
+use crate::support::Place;
+
+fn keys(hits: &Value) -> Vec<&str> {
+    hits.as_array().unwrap().iter().map(|hit| hit["key"].as_str().unwrap_or("-")).collect()
+}
+
+#[test]
+fn each_tool_answers_as_its_schema_says() {
+    let place = place();
+    let mut server = Server::initialized(&place, "--write --delete notes.artifact");
+    let tools = server.ask("tools/list", json!({}))["result"]["tools"].clone();
+    let calls = [
+        ("search", json!({"text": "moon", "k": 1})),
+        ("search", json!({"filter": {"year": {"$gte": 1900}}, "fields": ["year"]})),
+        ("get", json!({"key": "moon"})),
+        ("list", json!({"limit": 1})),
+        ("list", json!({"prefix": "mo", "limit": 1})),
+        ("stats", json!({})),
+        ("add", json!({"key": "new", "text": "\u{202e}something new", "title": "New"})),
+        ("get", json!({"key": "new"})),
+        ("delete", json!({"keys": ["new", "nothing"]})),
+    ];
+    for (name, arguments) in calls {
+        let answer =
+            server.call(name, arguments.clone()).unwrap_or_else(|e| panic!("{name} {arguments}: {e}"));
+        let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == name).unwrap();
+        assert_fits(&tool["outputSchema"], &answer, name);
+        assert_fits(&tool["inputSchema"], &arguments, name);
+    }
+    assert_eq!(server.end().0, 0);
+}
+
+/// Whether a value has the types and fields of a schema, as far as ours say anything.
+fn assert_fits(schema: &Value, value: &Value, place: &str) {
+    let fits = match schema["type"].as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        other => panic!("{other}"),
+    };
+    assert!(fits, "{place}: {value} is no {}", schema["type"]);
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(value.get(name.as_str().unwrap()).is_some(), "{place}: {name} is not in {value}");
+    }
+    for (name, value) in value.as_object().into_iter().flatten() {
+        match schema["properties"].get(name) {
+            Some(schema) => assert_fits(schema, value, &format!("{place}.{name}")),
+            None => assert_ne!(schema["additionalProperties"], false, "{place}: {name}"),
+        }
+    }
+    for value in value.as_array().into_iter().flatten() {
+        assert_fits(&schema["items"], value, &format!("{place}[]"));
+    }
+}
+
+#[test]
+fn searches_find_what_the_command_line_finds() {
+    let place = place();
+    let mut server = Server::initialized(&place, "notes.artifact");
+    let mut found = |arguments: Value| {
+        let answer = server.call("search", arguments).unwrap();
+        let keys: Vec<String> = keys(&answer["hits"]).into_iter().map(str::to_owned).collect();
+        (keys, answer)
+    };
+    assert_eq!(found(json!({"words": "moon web"})).0, ["web", "moon"]);
+    assert_eq!(found(json!({"words": "+moon -web"})).0, ["moon"]);
+    assert_eq!(found(json!({"text": "moon", "filter": {"lang": "de"}})).0, ["mond"]);
+    assert_eq!(found(json!({"filter": {"lang": "en"}, "order_by": "year:desc"})).0, ["web", "moon"]);
+    assert_eq!(found(json!({"order_by": "year"})).0, ["mond", "moon", "web"]);
+    assert_eq!(found(json!({"filter": {}, "group_by": "lang"})).0.len(), 2);
+    let (keys, first) = found(json!({"order_by": "year", "k": 2, "fields": ["at.place", "title", "none"]}));
+    assert_eq!((keys.len(), &first["next_offset"], &first["total"]), (2, &json!(2), &json!(3)));
+    assert_eq!(first["hits"][1]["metadata"], json!({"at.place": "moon", "title": "Apollo"}));
+    let (keys, last) = found(json!({"order_by": "year", "k": 2, "offset": 2}));
+    assert_eq!((keys, last.get("next_offset")), (vec!["web".to_owned()], None));
+    let (keys, none) = found(json!({"words": "nothingofthekind"}));
+    assert_eq!((keys.len(), none["total"].clone()), (0, json!(0)));
+    assert_eq!(found(json!({"text": "spaceship"})).0.first().map(String::as_str), Some("moon"), "by meaning");
+}
+
+#[test]
+fn what_a_tool_cannot_do_is_said_to_the_model() {
+    let place = place();
+    let mut server = Server::initialized(&place, "a=notes.artifact b=notes.artifact");
+    for (tool, arguments, said) in [
+        ("search", json!({"text": "x"}), "`artifact`: expected one of a, b"),
+        ("search", json!({"artifact": "c", "text": "x"}), "expected one of a, b, found \"c\""),
+        ("search", json!({"artifact": "a"}), "expected `text`, `words`, `filter` or `order_by`"),
+        ("search", json!({"artifact": "a", "text": "x", "words": "y"}), "found both"),
+        (
+            "search",
+            json!({"artifact": "a", "text": "x", "k": 0}),
+            "`k`: expected an integer from 1 to 100, found 0",
+        ),
+        ("search", json!({"artifact": "a", "text": "x", "limit": 3}), "no argument \"limit\""),
+        ("search", json!({"artifact": "a", "filter": {"year": {"$near": 1}}}), "$near"),
+        ("search", json!({"artifact": "a", "filter": "{}"}), "`filter`: expected an object"),
+        ("search", json!({"artifact": "a", "words": "\"open"}), "quotation mark is not closed"),
+        ("get", json!({"artifact": "a", "key": "nothing"}), "there is no record \"nothing\" in a"),
+        ("get", json!({"artifact": "a"}), "expected `key` or `id`, found neither"),
+        ("get", json!({"artifact": "a", "key": "moon", "offset": 1000}), "`offset`: expected at most 21"),
+        ("list", json!({"artifact": "a", "after": "x"}), "expected `next`"),
+        ("list", json!({"artifact": "a", "after": "i1", "prefix": "m"}), "with the same `prefix`"),
+        ("stats", json!({"artifact": "c"}), "expected one of a, b"),
+    ] {
+        let error = server.call(tool, arguments.clone()).unwrap_err();
+        assert!(error.contains(said), "{tool} {arguments}: {error}");
+    }
+    for (name, code) in [("add", -32602), ("delete", -32602), ("nothing", -32602)] {
+        let answer = server.ask("tools/call", json!({"name": name, "arguments": {"text": "x"}}));
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+    }
+}
+
+#[test]
+fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
+    let place = Place::new();
+    let long = "a \"quoted\" wörd, ".repeat(20_000);
+    let mut lines = format!(
+        "{}\n",
+        json!({"key": "long", "text": long, "metadata": {"big": "x".repeat(20_000), "small": 1}})
+    );
+    for number in 0..300 {
+        let (key, text) = (format!("k{number:03}/{}", "y".repeat(900)), "\u{7}bell ".repeat(100));
+        lines += &(json!({"key": key, "text": text, "metadata": {"n": number}}).to_string() + "\n");
+    }
+    place.write("x.jsonl", lines);
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let mut server = Server::initialized(&place, "a --max-answer 4KiB");
+
+    let (mut read, mut offset) = (String::new(), 0);
+    loop {
+        let piece = server.call("get", json!({"key": "long", "offset": offset})).unwrap();
+        assert!(piece.to_string().len() < 6 << 10, "{}", piece.to_string().len());
+        assert_eq!((&piece["metadata"], &piece["omitted_fields"]), (&json!({"small": 1}), &json!(["big"])));
+        read += piece["text"].as_str().unwrap();
+        match piece["next_offset"].as_u64() {
+            Some(next) => offset = next,
+            None => break,
+        }
+    }
+    assert_eq!(read, long);
+    let inside = long.find('ö').unwrap() + 1;
+    let error = server.call("get", json!({"key": "long", "offset": inside})).unwrap_err();
+    assert!(error.contains("inside of a character"), "{error}");
+
+    let (mut seen, mut offset) = (Vec::new(), 0);
+    loop {
+        let page = server.call("search", json!({"words": "bell", "k": 100, "offset": offset})).unwrap();
+        assert!(page.to_string().len() < 6 << 10);
+        assert!(page["hits"][0]["snippet"].as_str().unwrap().contains("\u{fffd}bell"));
+        assert!(page["replaced_characters"].as_u64().unwrap() > 0);
+        seen.extend(page["hits"].as_array().unwrap().iter().map(|hit| hit["id"].as_u64().unwrap()));
+        match page["next_offset"].as_u64() {
+            Some(next) => offset = next,
+            None => break,
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=300).collect::<Vec<u64>>());
+
+    for prefix in [json!("k"), json!(null)] {
+        let (mut seen, mut after, expected) =
+            (Vec::new(), json!(null), if prefix.is_null() { 301 } else { 300 });
+        loop {
+            let page = server.call("list", json!({"prefix": prefix, "after": after, "limit": 50})).unwrap();
+            assert!(page.to_string().len() < 6 << 10);
+            assert_eq!(page["total"], expected);
+            seen.extend(
+                page["records"].as_array().unwrap().iter().map(|record| record["id"].as_u64().unwrap()),
+            );
+            after = page["next"].clone();
+            if after.is_null() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), expected);
+        seen.dedup();
+        assert_eq!(seen.len(), expected);
+    }
+}
+
+#[test]
+fn records_are_resources_too_page_by_page_and_as_they_are() {
+    let place = Place::new();
+    let line =
+        |n: u32| json!({"key": format!("ä/{n}#"), "text": format!("\u{202e}{n}\u{1b}")}).to_string() + "\n";
+    let lines = (0..150).map(line).collect::<String>();
+    place.write("x.jsonl", lines);
+    place.write("blob", [0, 159, 146, 150]);
+    place.write("large", vec![b'x'; (1 << 20) + 1]);
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place.cart("add b blob large --blob --no-meaning").succeeds();
+    let mut server = Server::initialized(&place, "a b");
+    let (mut uris, mut cursor) = (Vec::new(), json!(null));
+    loop {
+        let page = server.ask("resources/list", json!({"cursor": cursor}))["result"].clone();
+        uris.extend(page["resources"].as_array().unwrap().clone());
+        match page.get("nextCursor") {
+            Some(next) => cursor = next.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(uris.len(), 152);
+    for (number, resource) in uris[..150].iter().enumerate() {
+        let read = server.ask("resources/read", json!({"uri": resource["uri"]}));
+        let content = &read["result"]["contents"][0];
+        assert_eq!(content["text"], format!("\u{202e}{number}\u{1b}"), "{read}");
+        assert_eq!((&content["uri"], &content["mimeType"]), (&resource["uri"], &json!("text/plain")));
+        assert_eq!(resource["size"], content["text"].as_str().unwrap().len());
+    }
+    let read = server.ask("resources/read", json!({"uri": uris[150]["uri"]}));
+    assert_eq!(read["result"]["contents"][0]["blob"], "AJ+Slg==");
+    for (uri, code, said) in [
+        (uris[151]["uri"].clone(), -32602, "the tool `get` reads it in pieces"),
+        (json!("artifact://a/nothing"), -32002, "no such resource"),
+        (json!("artifact://c/x"), -32002, "no such resource"),
+        (json!("file:///etc/passwd"), -32002, "no such resource"),
+        (json!(7), -32602, "`uri`: expected a string"),
+    ] {
+        let answer = server.ask("resources/read", json!({"uri": uri}));
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(said), "{answer}");
+    }
+    for cursor in [json!("x"), json!("a:x"), json!("c:0"), json!(7)] {
+        assert_eq!(server.ask("resources/list", json!({"cursor": cursor}))["error"]["code"], -32602);
+    }
+}
+
+#[test]
+fn records_expire_as_they_were_told_to() {
+    let place = Place::new();
+    let mut server = Server::initialized(&place, "--write new=memory");
+    assert!(server.call("search", json!({"text": "x"})).unwrap_err().contains("nothing was added yet"));
+    assert_eq!(server.call("stats", json!({})).unwrap()["artifacts"][0]["records"], 0);
+    let past = json!({"key": "past", "text": "old news", "expires_at": "2020-01-01"});
+    assert_eq!(server.call("add", past).unwrap()["created_artifact"], true);
+    server.call("add", json!({"key": "soon", "text": "new news", "expires_in_seconds": 3600})).unwrap();
+    let found = server.call("search", json!({"text": "news"})).unwrap();
+    assert_eq!(keys(&found["hits"]), ["soon"]);
+    let error = server.call("add", json!({"text": "x", "expires_at": "soon"})).unwrap_err();
+    assert!(error.contains("not a date"), "{error}");
+    let error =
+        server.call("add", json!({"text": "x", "expires_at": "2999-01-01", "metadata": {"expires_at": 1}}));
+    assert!(error.unwrap_err().contains("expected it once"));
+    assert_eq!(server.end(), (0, String::new()));
+
+    // An artifact that was made without: records expire from then on.
+    place.write("x.txt", "a text that stays");
+    place.cart("add other x.txt").succeeds();
+    let mut server = Server::initialized(&place, "--write other");
+    server.call("add", json!({"text": "plain"})).unwrap();
+    server.call("add", json!({"text": "x", "expires_at": "2020-01-01"})).unwrap();
+    assert_eq!(server.call("list", json!({})).unwrap()["total"], 2);
+    let error = server.call("add", json!({"key": "k", "text": "x", "replace": false})).map(drop);
+    assert_eq!(error, Ok(()));
+    let error = server.call("add", json!({"key": "k", "text": "x", "replace": false})).unwrap_err();
+    assert!(error.contains("\"k\""), "{error}");
+}
