@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use crate::failure::{Code, Failure, Result};
 use crate::output::{count, warn};
@@ -76,13 +77,23 @@ pub(crate) fn is_name_in_artifact(name: &str) -> bool {
     name == "LOCK" || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
 }
 
-/// From now on `call` is called when the program is to end, which must not take long; asked a second time, it ends there and then.
-pub(crate) fn call_when_asked(call: impl Fn() + Send + 'static) -> Result<()> {
+/// From now on `call` is called when the program is to end. It ends there and then when it has not after `grace`, or is asked a second time: a commit is whole
+/// or not there at all.
+pub(crate) fn call_when_asked(grace: Duration, call: impl Fn() + Send + 'static) -> Result<()> {
+    let end = || std::process::exit(Code::Interrupted as i32);
     watch(move || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(Code::Interrupted as i32);
+            end();
         }
+        // Before the call, which may wait for somebody who reads nothing.
+        let limited = std::thread::Builder::new().spawn(move || {
+            std::thread::sleep(grace);
+            end();
+        });
         call();
+        if limited.is_err() {
+            end();
+        }
     })
 }
 

@@ -48,3 +48,5 @@ pub(super) const SLICE: Duration = Duration::from_millis(100);
 pub(super) const PROGRESS: Duration = Duration::from_secs(1);
 /// How long an artifact stays open for writing after it was written to.
 pub(super) const KEPT_OPEN: Duration = Duration::from_secs(1);
+/// How long a server that is asked to end still takes to finish what it does.
+pub(super) const GRACE: Duration = Duration::from_secs(2);

@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::artifacts::Artifacts;
-use self::limits::{KEPT_OPEN, MAX_LINE, MAX_UNWRITTEN, PROGRESS};
+use self::limits::{GRACE, KEPT_OPEN, MAX_LINE, MAX_UNWRITTEN, PROGRESS};
 use self::lines::Line;
 use self::message::{Fault, Received};
 use self::outbox::{Event, Outbox};
@@ -57,7 +57,7 @@ impl Server {
         let (to, from) = sync_channel(MAX_UNWRITTEN);
         let outbox = Outbox::new(to);
         let stopped = self.clone();
-        interrupt::call_when_asked(move || stopped.queue.stop())?;
+        interrupt::call_when_asked(GRACE, move || stopped.queue.stop())?;
         let (reader, worker) = (self.clone(), self.clone());
         let (to_reader, to_worker) = (outbox.clone(), outbox);
         let no_thread = |e| Failure::failed(format_args!("a thread cannot be started: {e}"));

@@ -146,6 +146,24 @@ fn a_server_that_is_asked_to_end_lets_go_of_its_artifacts() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_asked_to_end_does_not_wait_for_a_client_that_reads_nothing() {
+    let place = place();
+    let mut command = place.command("mcp notes.artifact");
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut to = child.stdin.take().unwrap();
+    // Until neither side takes any more.
+    let filling = std::thread::spawn(move || {
+        while to.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n").is_ok() {}
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    // 0 where the machine was so slow that there was room still.
+    assert!(matches!(child.wait().unwrap().code(), Some(0 | 130)));
+    filling.join().unwrap();
+}
+
 #[test]
 fn a_server_that_nobody_listens_to_ends_without_a_word() {
     let place = place();
