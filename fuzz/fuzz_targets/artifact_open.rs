@@ -3,6 +3,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
+use fuzz::Choice;
 use fuzz::damage::{Change, damaged};
 use fuzz::records::{Raw, with_records};
 use fuzz::sound::DIRECTORY;
@@ -14,18 +15,20 @@ struct Input {
     records: Vec<Raw>,
     sealed: bool,
     mapped: bool,
-    /// For reading, for writing, or, in one input of eight, what needs a disk.
+    /// For reading, for writing, or, in one input of 32, what needs a disk.
     by: u8,
+    choice: u32,
 }
 
 fuzz_target!(|input: Input| {
-    let Input { changes, records, sealed, mapped, by } = input;
+    let Input { changes, records, sealed, mapped, by, choice } = input;
+    let choice = &mut Choice::new(choice);
     let files =
         if records.is_empty() { DIRECTORY.clone() } else { with_records(&DIRECTORY, &records, sealed) };
     let files = damaged(files, &changes);
     match by {
-        ..112 => fuzz::exercise_reader(&files, mapped),
-        112..224 => fuzz::exercise_writer(&files, mapped),
-        224.. => fuzz::exercise_on_disk(&files),
+        ..124 => fuzz::exercise_reader(&files, mapped, choice),
+        124..248 => fuzz::exercise_writer(&files, mapped, choice),
+        248.. => fuzz::exercise_on_disk(&files, choice),
     }
 });

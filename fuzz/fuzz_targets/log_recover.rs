@@ -40,7 +40,7 @@ fuzz_target!(|input: Input| match input {
 
 fn changed(commits: &[(Vec<u16>, Vec<u8>)], close: bool, change: &Change) {
     let options = Options::new().compression(Compression::None).block_len(512).inline_max(700).frame_len(512);
-    let options = options.seed(1);
+    let options = options.seed(1).threads(1);
     let vfs = MemoryVfs::new();
     let store = Store::create_in(Arc::new(vfs.clone()), ROOT, options.clone()).expect("in memory");
     let path = vfs.files().into_iter().find(|path| path.to_string_lossy().contains("log-")).expect("a log");

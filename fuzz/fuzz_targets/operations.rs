@@ -189,7 +189,8 @@ fuzz_target!(|input: Input| {
         .frame_len(600)
         .segment_len(if input.small_segments { 64 << 10 } else { 1 << 20 })
         .memory_mapping(input.mapped)
-        .seed(1);
+        .seed(1)
+        .threads(1);
     let disk = MemoryVfs::new();
     let store = Some(Store::create_in(Arc::new(disk.clone()), ROOT, options.clone()).expect("in memory"));
     let mut run = Run { disk, options, store, model: Model::new(), next_id: 0 };

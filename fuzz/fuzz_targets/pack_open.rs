@@ -8,6 +8,7 @@ use arbitrary::Arbitrary;
 use block_format::PackVfs;
 use block_format::vfs::MemoryVfs;
 use compact_artifact::CompactArtifact;
+use fuzz::Choice;
 use fuzz::damage::{Change, damaged, identity};
 use fuzz::pack;
 use fuzz::sound::{PACKED, options};
@@ -17,28 +18,38 @@ use libfuzzer_sys::fuzz_target;
 struct Input {
     files: Vec<Change>,
     pack: Vec<pack::Change>,
-    /// Also what needs a disk, in one input of eight.
-    on_disk: u8,
+    /// From memory, unpacked in memory, or, in one input of 32, what needs a disk.
+    by: u8,
+    choice: u32,
 }
 
 fuzz_target!(|input: Input| {
     let files = damaged(PACKED.clone(), &input.files);
     let bytes = pack::build(&identity(&PACKED), &files, &input.pack);
-    if let Ok(artifact) = CompactArtifact::open_packed_bytes(bytes.clone(), options()) {
-        fuzz::look_facade(&artifact);
+    let choice = &mut Choice::new(input.choice);
+    match input.by {
+        ..124 => {
+            if let Ok(artifact) = CompactArtifact::open_packed_bytes(bytes, options()) {
+                fuzz::look_facade(&artifact, choice);
+            }
+        }
+        124..248 => unpacked(bytes, choice),
+        248.. => {
+            let temp = tempfile::tempdir().expect("a folder");
+            let path = temp.path().join("pack");
+            std::fs::write(&path, &bytes).expect("room");
+            fuzz::exercise_pack(&path, &temp.path().join("unpacked"), choice);
+        }
     }
-    if input.on_disk >= 224 {
-        let temp = tempfile::tempdir().expect("a folder");
-        let path = temp.path().join("pack");
-        std::fs::write(&path, &bytes).expect("room");
-        fuzz::exercise_pack(&path, &temp.path().join("unpacked"));
-    }
+});
+
+fn unpacked(bytes: Vec<u8>, choice: &mut Choice) {
     let Ok(pack) = PackVfs::from_bytes(bytes) else { return };
     let vfs = Arc::new(MemoryVfs::new());
     let unpacked = pack.unpack_in(vfs.clone(), "/to", &block_format::Options::new());
     if unpacked.is_ok()
         && let Ok(artifact) = CompactArtifact::open_in(vfs, options(), "/to".as_ref())
     {
-        fuzz::look_facade(&artifact);
+        fuzz::look_facade(&artifact, choice);
     }
-});
+}

@@ -203,8 +203,8 @@ impl Change {
             }
             Self::Trailer { field, value, .. } => change_trailer(&mut part.content, *field, *value),
             Self::Use { kind, tag, .. } => {
-                part.kind =
-                    if *kind < 250 { [1, 256, 257, 258][usize::from(*kind) % 4] } else { u32::from(*kind) };
+                let known = [1, 256, 257, 258, 259];
+                part.kind = if *kind < 250 { known[usize::from(*kind) % 5] } else { u32::from(*kind) };
                 part.tag = tag.get();
             }
             _ => part.is_missing = true,

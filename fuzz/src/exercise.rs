@@ -12,6 +12,11 @@ use block_format::{
 
 use crate::ROOT;
 
+/// No thread is started for any of it.
+fn options() -> Options {
+    Options::new().threads(1)
+}
+
 /// Opens what is at [`ROOT`], for writing.
 pub fn open(vfs: &MemoryVfs, options: &Options) -> Result<(Store, RecoveryReport)> {
     Store::open_in(Arc::new(vfs.clone()), ROOT, options.clone())
@@ -36,7 +41,7 @@ pub fn records(store: &Store) -> (BTreeMap<u64, Vec<u8>>, bool) {
 /// Does it all. Any of it may fail; none of it may panic, hang or take much memory.
 pub fn exercise(vfs: &MemoryVfs) {
     for mapped in [true, false] {
-        let options = Options::new().memory_mapping(mapped);
+        let options = options().memory_mapping(mapped);
         if let Ok((store, report)) = Store::open_read_only_in(Arc::new(vfs.clone()), ROOT, options) {
             drop(format!("{report:?}"));
             report.damage.iter().for_each(|damage| drop(damage.to_string()));
@@ -45,11 +50,11 @@ pub fn exercise(vfs: &MemoryVfs) {
         }
     }
     for level in [VerifyLevel::Headers, VerifyLevel::Checksums, VerifyLevel::Decode] {
-        if let Ok(report) = verify_in(Arc::new(vfs.clone()), ROOT, level, &Options::new()) {
+        if let Ok(report) = verify_in(Arc::new(vfs.clone()), ROOT, level, &options()) {
             report.damage.iter().for_each(|damage| drop(damage.to_string()));
         }
     }
-    let options = Options::new().compression(Compression::None).frame_len(512).seed(1);
+    let options = options().compression(Compression::None).frame_len(512).seed(1);
     let saved = vfs.fork();
     if salvage_in(Arc::new(saved.clone()), ROOT, "/saved", options.clone()).is_ok() {
         let (store, _) = Store::open_in(Arc::new(saved), "/saved", options.clone()).expect("salvage made it");

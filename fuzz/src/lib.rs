@@ -17,7 +17,7 @@ pub mod sound;
 mod wire;
 
 pub use exercise::{exercise, open, records};
-pub use facade::{exercise_on_disk, exercise_pack, exercise_reader, exercise_writer, look_facade};
+pub use facade::{Choice, exercise_on_disk, exercise_pack, exercise_reader, exercise_writer, look_facade};
 
 /// Content of files by name.
 pub type Files = std::collections::BTreeMap<String, Vec<u8>>;

@@ -32,6 +32,18 @@ pub enum Raw {
     },
     /// The record with this number is deleted.
     Delete(Number),
+    /// Other metadata of a record; bytes behind its id that do not belong there.
+    Changed {
+        id: Number,
+        metadata: Vec<(u8, Value)>,
+        tail: Vec<u8>,
+    },
+    /// Records that have no embedding in a space any more.
+    Removed {
+        space: u8,
+        count: Option<Number>,
+        ids: Vec<Number>,
+    },
 }
 
 #[derive(Debug, Arbitrary)]
@@ -63,6 +75,13 @@ impl Value {
     }
 }
 
+/// Some values, as JSON.
+fn metadata(values: &[(u8, Value)]) -> String {
+    let name = |name: &u8| ["i", "name", "tags", "at", "deep", "", "until"][usize::from(*name) % 7];
+    let map = values.iter().take(20).map(|(key, value)| (name(key).to_owned(), value.json()));
+    serde_json::Value::Object(map.collect()).to_string()
+}
+
 impl Raw {
     fn encode(&self) -> Vec<u8> {
         let entry = |kind: u8, key: &str, metadata: &str, content: &[u8], lens: Option<(u16, u32)>| {
@@ -79,11 +98,17 @@ impl Raw {
                 let kind = if *kind < 250 { kind % 3 + 1 } else { *kind };
                 entry(kind, key, metadata, content, *lens)
             }
-            Self::Metadata(values) => {
-                let name = |name: &u8| ["i", "name", "tags", "at", "deep", ""][usize::from(*name) % 6];
-                let map = values.iter().take(20).map(|(key, value)| (name(key).to_owned(), value.json()));
-                let map: serde_json::Map<_, _> = map.collect();
-                entry(1, "", &serde_json::Value::Object(map).to_string(), b"odd text", None)
+            Self::Metadata(values) => entry(1, "", &metadata(values), b"odd text", None),
+            Self::Changed { id, metadata: values, tail } => {
+                let content = [&id.get().to_le_bytes()[..], tail].concat();
+                entry(6, "", &metadata(values), &content, None)
+            }
+            Self::Removed { space, count, ids } => {
+                let count = count.map_or(ids.len() as u64, Number::get) as u32;
+                let mut content = u32::from(space % 5).to_le_bytes().to_vec();
+                content.extend(count.to_le_bytes());
+                content.extend(ids.iter().flat_map(|id| id.get().to_le_bytes()));
+                entry(7, "", "", &content, None)
             }
             Self::Embeddings { space, count, of } => {
                 let space = if *space < 250 { space % 3 } else { *space };
