@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, mcp, pack, reembed, reindex,
-    restore, salvage, schema, search, shell, similar, stats, verify,
+    add, bench, compact, completions, delete, demo, doctor, embed, export, get, man, mcp, pack, reembed,
+    reindex, restore, salvage, schema, search, shell, similar, stats, verify,
 };
 use crate::failure::Result;
 use crate::output::Output;
