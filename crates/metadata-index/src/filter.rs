@@ -162,7 +162,9 @@ impl Filter {
     fn add_fields<'f>(&'f self, is_counted: bool, fields: &mut BTreeSet<&'f str>) {
         match &self.0 {
             Node::And(filters) | Node::Or(filters) => {
-                filters.iter().for_each(|filter| filter.add_fields(is_counted, fields));
+                for filter in filters {
+                    filter.add_fields(is_counted, fields);
+                }
             }
             Node::Not(filter) => filter.add_fields(is_counted, fields),
             Node::Strict(filter) => filter.add_fields(true, fields),
