@@ -1,7 +1,8 @@
 //! Recall and time of `vector-index` on kinds of vectors that are hard in ways of their own: of graphs, and of the scan of signs.
 //!
 //! `cargo run --release -p benches --bin vector_kinds -- [DATA.npy]`: float16, two dimensions, C order; what near-duplicates are made of,
-//! beside synthetic vectors. `ROWS` (60,000) vectors of `DIMENSION` (128) values, graphs of `EF_CONSTRUCTION` (48).
+//! beside synthetic vectors. `ROWS` (60,000) vectors of `DIMENSION` (128) values, built by default or with `EF_CONSTRUCTION`.
+//! `QUERIES` (200).
 
 #![expect(
     clippy::print_stdout,
@@ -23,16 +24,15 @@ use vector_index::{AlignedBytes, BuildOptions, Builder, Index, Metric, Scratch, 
 use crate::data::{codes, recall, rows, truth};
 use crate::kinds::{KINDS, near_duplicates};
 
-const QUERIES: usize = 200;
 const K: usize = 10;
 
 fn main() -> Result<()> {
     println!("{}\n", benches::machine()?.split("; `").next().unwrap_or_default());
     println!(
-        "| vectors | path | build s | exact scan of codes | recall, p50 us, distances at ef 64 | at ef 256 |"
+        "| vectors | path | build s | exact scan of codes | recall, p50 us, distances by default | at ef 64 | at ef 256 |"
     );
-    println!("|---|---|---|---|---|---|");
-    let (count, dimension) = (number("ROWS", 60_000) + QUERIES, number("DIMENSION", 128));
+    println!("|---|---|---|---|---|---|---|");
+    let (count, dimension) = (number("ROWS", 60_000) + queries(), number("DIMENSION", 128));
     if let Some(path) = std::env::args().nth(1) {
         let (dimension, values) = read_npy(&path)?;
         let all = values.len() / dimension;
@@ -59,12 +59,15 @@ fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
+fn queries() -> usize {
+    number("QUERIES", 200)
+}
+
 fn measure(name: &str, all: &[f32], dimension: usize) -> Result<()> {
-    let step = all.len() / dimension / QUERIES;
-    let (mut base, mut queries) = (Vec::new(), Vec::new());
+    let (count, mut base, mut queries) = (queries(), Vec::new(), Vec::new());
+    let step = all.len() / dimension / count;
     for (at, vector) in all.chunks_exact(dimension).enumerate() {
-        let part =
-            if at % step == 0 && queries.len() < QUERIES * dimension { &mut queries } else { &mut base };
+        let part = if at % step == 0 && queries.len() < count * dimension { &mut queries } else { &mut base };
         part.extend_from_slice(vector);
     }
     let nearest: Vec<Vec<u32>> = queries
@@ -72,15 +75,18 @@ fn measure(name: &str, all: &[f32], dimension: usize) -> Result<()> {
         .map(|query| truth(Metric::Cosine, dimension, &base, query, K, |_| true))
         .collect();
     for (path, graph_from) in [("signs", usize::MAX), ("graph", 0)] {
-        let options =
-            BuildOptions::new().graph_from(graph_from).ef_construction(number("EF_CONSTRUCTION", 48));
+        let mut options = BuildOptions::new().graph_from(graph_from);
+        if std::env::var_os("EF_CONSTRUCTION").is_some() {
+            options = options.ef_construction(number("EF_CONSTRUCTION", 48));
+        }
         let begun = Instant::now();
         let built = Builder::new(options).build(codes(Metric::Cosine, dimension, &base))?;
         let seconds = begun.elapsed().as_secs_f64();
         let index = Index::open(built.to_bytes()?)?;
         let search = SearchOptions::new(K);
         let exact = searched(&index, &queries, &nearest, &search.exact(true))?.0;
-        let figures = [64, 256].map(|ef| searched(&index, &queries, &nearest, &search.ef_search(ef)));
+        let figures = [search, search.ef_search(64), search.ef_search(256)]
+            .map(|options| searched(&index, &queries, &nearest, &options));
         print!("| {name} | {path} | {seconds:.1} | {exact:.4} |");
         for figure in figures {
             let (recall, micros, distances) = figure?;

@@ -103,9 +103,12 @@ pub(crate) struct Args {
     /// Compare the vector with all others instead of walking the graph
     #[arg(long)]
     exact: bool,
-    /// Candidates that a walk through the graph keeps: more finds more, in more time [default: 64]
+    /// Candidates that a walk through the graph keeps: more finds more, in more time [default: what finds 0.99 of the nearest]
     #[arg(long, value_name = "N", conflicts_with = "exact")]
     ef: Option<usize>,
+    /// How much of the nearest a walk through the graph finds on average, as measured when it was built: 0.95
+    #[arg(long, value_name = "PART", conflicts_with_all = ["exact", "ef"])]
+    recall: Option<f64>,
     /// Sort by a field of the metadata, once or several times; records without it come last
     #[arg(long, value_name = "FIELD[:desc]", value_parser = facets::sort_key)]
     sort: Vec<(String, Order)>,
@@ -135,7 +138,7 @@ pub(crate) struct Args {
 impl Args {
     /// A search for what is near a record.
     pub(crate) fn like(at: At, like: Name, space: String, filter: Option<String>, k: usize) -> Self {
-        let (text, vector_file, model, min_score, ef, deadline) = Default::default();
+        let (text, vector_file, model, min_score, ef, recall, deadline) = Default::default();
         let (words, meaning, syntax, exact, explain, strict) = Default::default();
         let (sort, facet, group, total, candidates) = Default::default();
         let (page, fields, format) = Default::default();
@@ -159,6 +162,7 @@ impl Args {
             min_score,
             exact,
             ef,
+            recall,
             sort,
             facet,
             group,
@@ -240,6 +244,7 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
         ("--space", args.space.is_some()),
         ("--exact", args.exact && !has_meaning),
         ("--ef", args.ef.is_some() && !has_meaning),
+        ("--recall", args.recall.is_some() && !has_meaning),
     ]
     .into_iter()
     .find(|(_, given)| *given)
@@ -260,6 +265,9 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     }
     if let Some(ef) = args.ef {
         query = query.ef_search(ef);
+    }
+    if let Some(recall) = args.recall {
+        query = query.recall(recall);
     }
     if let Some(deadline) = args.deadline {
         query = query.deadline(Duration::from_millis(deadline));

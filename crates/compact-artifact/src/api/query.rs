@@ -50,6 +50,7 @@ pub struct Query {
     pub(crate) min_score: Option<f32>,
     pub(crate) exact: bool,
     pub(crate) ef_search: Option<usize>,
+    pub(crate) recall: Option<f64>,
     pub(crate) candidates: Option<usize>,
     /// `None`: by default.
     pub(crate) fusion: Option<Fusion>,
@@ -185,6 +186,7 @@ impl Default for Query {
             min_score: None,
             exact: false,
             ef_search: None,
+            recall: None,
             candidates: None,
             fusion: None,
             fetch: None,
@@ -339,9 +341,18 @@ impl Query {
     }
 
     /// How many candidates a search through a graph keeps for the first as many hits: more finds more of the true neighbours in more time. For
-    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact). Default: 64; for several lists that become one, as many as [`candidates`](Query::candidates).
+    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact) or [`recall`](Query::recall). Default: what finds 0.99
+    /// of the nearest by their codes, as measured when each graph was built, 64 to 512; for several lists that become one, at least as many as [`candidates`](Query::candidates).
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
+        self
+    }
+
+    /// How much of the nearest a search through graphs finds on average, by the codes: each is searched as widely as that takes, which was measured when it was built, with 192 of
+    /// its vectors taken for new ones. What is measured is the ten nearest, for 0.90, 0.95, 0.97, 0.98, 0.99 and 0.995; a number between those counts as the next, and where none is
+    /// known to be enough the search is exact. Above 0, at most 1. An error without a vector, or beside [`exact`](Query::exact) or [`ef_search`](Query::ef_search).
+    pub fn recall(mut self, recall: f64) -> Self {
+        self.recall = Some(recall);
         self
     }
 

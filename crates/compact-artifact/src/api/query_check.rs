@@ -47,6 +47,9 @@ impl Query {
         }
         within("group_by", self.group.as_ref().map_or(1, |(_, most)| (*most).min(MAX_DEPTH)), 1, "")?;
         within("ef_search", self.ef_search.unwrap_or(1), 1, "")?;
+        if let Some(recall) = self.recall.filter(|recall| !(*recall > 0.0 && *recall <= 1.0)) {
+            return Err(Error::invalid(format!("recall = {recall}; expected more than 0, at most 1")));
+        }
         within("snippet", self.snippet.map_or(1, |bytes| bytes.min(MAX_DEPTH)), 1, "")
     }
 
@@ -76,6 +79,13 @@ impl Query {
             ("exact", self.exact && !has_vector, "a query with a vector"),
             ("ef_search", self.ef_search.is_some() && !has_vector, "a query with a vector"),
             ("ef_search", self.ef_search.is_some() && self.exact, "a search that is not exact"),
+            ("recall", self.recall.is_some() && !has_vector, "a query with a vector"),
+            ("recall", self.recall.is_some() && self.exact, "a search that is not exact"),
+            (
+                "recall",
+                self.recall.is_some() && self.ef_search.is_some(),
+                "a search whose width is not given",
+            ),
             (
                 "candidates",
                 self.candidates.is_some() && one_list && !(sorts && has_vector),

@@ -16,6 +16,7 @@ pub(crate) fn cache_key(query: &Query, version: u64) -> u128 {
     number(query.min_score.map_or(u64::MAX, |score| score.to_bits().into()));
     number(query.exact.into());
     number(query.ef_search.map_or(0, |ef| ef as u64));
+    number(query.recall.map_or(u64::MAX, f64::to_bits));
     number(query.candidates.map_or(0, |candidates| candidates as u64));
     match query.fusion.unwrap_or_default() {
         Fusion::ReciprocalRank { k } => number(u64::from(k.to_bits()) | 1 << 32),

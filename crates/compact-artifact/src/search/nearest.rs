@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use block_format::RecordId;
 use vector_index::{
-    Metric, Originals as Stored, RowSet, Scratch, SearchOptions, SearchPath, SearchStatistics,
+    Index, Metric, Originals as Stored, RowSet, Scratch, SearchOptions, SearchPath, SearchStatistics,
 };
 
 use super::lists::{Found, List, NearTo};
@@ -15,7 +15,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::{Clause, MAX_DEPTH, Target, Wanted};
 use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
-use crate::shard::{Vectors, layout};
+use crate::shard::{Section, Vectors, layout};
 use crate::state::{State, View};
 use crate::trace::{Work, timed};
 
@@ -102,7 +102,7 @@ impl Search<'_> {
         let Some((at, rows)) = self.stored_neighbours(id, near.number) else { return Ok(()) };
         let mut found: Vec<Found> = Vec::new();
         let scan = Scan { exact: true, filter: Some(&rows) };
-        let whole = |k: usize| Width { k, ef: EF_SEARCH.max(k), rescored: 2 * k };
+        let whole = |k: usize| Width { k, ef: EF_SEARCH.max(k), times: 1, rescored: 2 * k };
         self.nearest_in_shard(list, (near.number, at), &near.vector, whole(rows.len()), scan, &mut found)?;
         let k = found.len();
         if k == 0 {
@@ -167,7 +167,7 @@ impl Search<'_> {
         let before = (list.explain.hops, list.explain.distances);
         let mut found: Vec<Found> = Vec::new();
         // Not less than the round returns: otherwise a search for few would be narrower than one for all of it.
-        let width = Width { k, ef: doubled(first).max(whole), rescored: 2 * whole };
+        let width = Width { k, ef: doubled(first).max(whole), times: 1 << list.rounds, rescored: 2 * whole };
         for at in 0..self.state.views.len() {
             if self.is_late() {
                 break;
@@ -192,6 +192,18 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// How wide a search of one index is, which was measured when it was built; `None`: no width is known to be enough.
+    fn width_in(&self, index: &Index<Section>, width: Width) -> Option<usize> {
+        if self.query.ef_search.is_some() {
+            return Some(width.ef);
+        }
+        let measured = match self.query.recall {
+            Some(recall) => index.ef_search_for(recall)?,
+            None => index.usual_ef_search(),
+        };
+        Some(width.ef.max(measured.saturating_mul(width.times)))
+    }
+
     /// Adds the nearest vectors of one space in one shard to `found`.
     fn nearest_in_shard(
         &mut self,
@@ -205,8 +217,9 @@ impl Search<'_> {
         let state = self.state;
         let (space, view) = (&state.settings.spaces[number], &state.views[at]);
         let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let mut options = SearchOptions::new(width.k).exact(scan.exact).ef_search(width.ef);
-        options = options.deleted(view.dead.rows());
+        let ef = self.width_in(&vectors.index, width);
+        let mut options = SearchOptions::new(width.k).exact(scan.exact || ef.is_none());
+        options = options.ef_search(ef.unwrap_or(width.ef)).deleted(view.dead.rows());
         if let Some(filter) = scan.filter.or(self.filter.as_ref().map(|filter| &filter[at])) {
             options = options.filter(filter);
         }
@@ -272,6 +285,8 @@ struct Width {
     k: usize,
     /// Candidates that a walk through a graph keeps.
     ef: usize,
+    /// How many times the width that was measured to be enough it is.
+    times: usize,
     /// Candidates whose originals are read, where there are originals.
     rescored: usize,
 }

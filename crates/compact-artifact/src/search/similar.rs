@@ -27,7 +27,8 @@ pub(crate) fn nearest_others(
     let Some(embedding) = vectors.embedding(row, space)? else { return Ok(Vec::new()) };
     // With itself.
     let width = k + 1;
-    let mut options = SearchOptions::new(width).ef_search(EF_SEARCH.max(width)).deleted(dead);
+    let mut options = SearchOptions::new(width).deleted(dead);
+    options = options.ef_search(EF_SEARCH.max(width).max(vectors.index.usual_ef_search()));
     options = options.exact(vectors.index.len() <= MAX_COMPARED);
     if let Some(originals) = stored_originals(vectors, space) {
         options = options.rescore(originals, 2 * width);

@@ -18,4 +18,4 @@ pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked, merge_reinde
 pub(crate) use neighbours::Neighbours;
 pub(crate) use reader::Shard;
 pub(crate) use rescued::Rescued;
-pub(crate) use section::Vectors;
+pub(crate) use section::{Section, Vectors};

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
 use super::repair;
+use super::widths::{self, Widths};
 use crate::codes::Codes;
 use crate::distinct::Distinct;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,6 +60,15 @@ pub(crate) struct Built {
     /// The first so many nodes are the top.
     pub(crate) top: usize,
     pub(crate) m: usize,
+    /// How wide searches have to be; nothing without a graph.
+    pub(crate) widths: Widths,
+}
+
+/// The lowest layer, finished and audited.
+struct Lowest {
+    layer: Layer,
+    hidden: Vec<u32>,
+    widths: Widths,
 }
 
 /// Builds a graph over vectors; without links if they are few.
@@ -108,15 +118,11 @@ pub(crate) fn build(
     }
     let entries = builder.join(&codes, below[0]);
     let nodes = codes.permuted(&builder.order, options.workers);
-    let mut layer = builder.layer(&nodes, &entries, seeds, options.m * 2, true)?;
-    let space = nodes.space(builder.kernel);
-    let hierarchy = Hierarchy { top: node_id(builder.top), uppers: builder.layers.iter().map(Layer::links) };
-    let hidden =
-        repair::connect(&mut layer, &nodes, space).make_findable(&nodes, space, hierarchy, &builder.scratch);
+    let Lowest { layer, hidden, widths } = builder.lowest(&nodes, &entries, seeds)?;
     builder.layers.push(layer);
     builder.layers.reverse();
     let repeats = by_node(repeats, &builder.order);
-    Ok(Built { nodes, repeats, hidden, layers: builder.layers, top: builder.top, m: options.m })
+    Ok(Built { nodes, repeats, hidden, layers: builder.layers, top: builder.top, m: options.m, widths })
 }
 
 impl Built {
@@ -125,7 +131,8 @@ impl Built {
         repeats.sort_unstable();
         let order: Vec<u32> = (0..node_id(codes.len())).collect();
         let (nodes, hidden) = (codes.permuted(&order, options.workers), Vec::new());
-        Self { nodes, repeats, hidden, layers: Vec::new(), top: 0, m: options.m }
+        let widths = Widths::default();
+        Self { nodes, repeats, hidden, layers: Vec::new(), top: 0, m: options.m, widths }
     }
 }
 
@@ -206,6 +213,18 @@ impl Builder<'_, '_> {
         }
         self.order.extend(by_entry.iter().map(|&i| joining[i as usize]));
         node_of.into_iter().zip(entries).map(|(node, entry)| Pending { node, entry: Some(entry) }).collect()
+    }
+
+    /// The lowest layer, in which every vector finds itself, audited.
+    fn lowest(&mut self, nodes: &Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
+        let mut layer = self.layer(nodes, joined, seeds, self.options.m * 2, true)?;
+        let space = nodes.space(self.kernel);
+        let hierarchy = Hierarchy { top: node_id(self.top), uppers: self.layers.iter().map(Layer::links) };
+        let connected = repair::connect(&mut layer, nodes, space);
+        let hidden = connected.make_findable(nodes, space, hierarchy.clone(), &self.scratch);
+        let known = nodes.len() - joined.len();
+        let widths = widths::audit(&layer, nodes, space, &hierarchy, known, &self.scratch);
+        Ok(Lowest { layer, hidden, widths })
     }
 
     /// Links the nodes of a layer. `joined` are those that the layers above do not have.

@@ -8,3 +8,4 @@ mod repair;
 mod select;
 mod visited;
 pub(crate) mod walk;
+pub(crate) mod widths;

@@ -163,10 +163,29 @@ impl WalkScratch {
         from: (u32, f32),
         ef: usize,
     ) {
+        self.visited.start(links.nodes());
+        self.go(space, links, query, from, ef);
+    }
+
+    /// The same, as if one of the nodes, from which the walk does not begin, were not there.
+    pub(crate) fn beam_without(
+        &mut self,
+        space: Space<'_>,
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        from: (u32, f32),
+        ef: usize,
+        without: u32,
+    ) {
+        self.visited.start(links.nodes());
+        self.visited.insert(without);
+        self.go(space, links, query, from, ef);
+    }
+
+    fn go(&mut self, space: Space<'_>, links: Links<'_>, query: QueryRef<'_>, from: (u32, f32), ef: usize) {
         let Self { pool, visited, fresh, dots, hops, distances } = self;
         let space = links.space(space);
         pool.start(ef);
-        visited.start(links.nodes());
         visited.insert(from.0);
         pool.insert(from.1, from.0);
         while let Some(node) = pool.expand() {

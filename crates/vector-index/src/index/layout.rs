@@ -6,6 +6,7 @@ use wire::{ALIGN, chunk_table_len, crc32, put, u16_at, u32_at, u64_at};
 
 use crate::codes::layout::{Group, groups};
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::widths::Widths;
 use crate::metric::Metric;
 use crate::node::MAX_NODES;
 use crate::quantize::MAX_DIMENSION;
@@ -39,7 +40,8 @@ pub(crate) mod header {
         LAYER_NODES: 28,
         ROWS: 4,
         HIDDEN: 4,
-        RESERVED_2: 44,
+        WIDTHS: 12,
+        RESERVED_2: 32,
         CRC: 4,
     }
 }
@@ -65,6 +67,7 @@ pub(crate) struct Header {
     pub(crate) layers: usize,
     /// The nodes of each, the lowest first.
     pub(crate) layer_nodes: [u32; LAYERS_MAX],
+    pub(crate) widths: Widths,
 }
 
 impl Header {
@@ -87,6 +90,9 @@ impl Header {
         put(&mut bytes, at::M, u16::try_from(self.m).unwrap_or(u16::MAX).to_le_bytes());
         for (layer, nodes) in self.layer_nodes.iter().enumerate() {
             put(&mut bytes, at::LAYER_NODES + layer * 4, nodes.to_le_bytes());
+        }
+        for (target, width) in self.widths.0.iter().enumerate() {
+            put(&mut bytes, at::WIDTHS + target * 2, width.to_le_bytes());
         }
         let crc = crc32(&[&bytes[..at::CRC]]);
         put(&mut bytes, at::CRC, crc.to_le_bytes());
@@ -136,6 +142,7 @@ impl Header {
             m: u16_at(head, at::M).into(),
             layers: head[at::LAYERS].into(),
             layer_nodes: std::array::from_fn(|layer| u32_at(head, at::LAYER_NODES + layer * 4)),
+            widths: Widths(std::array::from_fn(|target| u16_at(head, at::WIDTHS + target * 2))),
         };
         header.check()?;
         let total = u64_at(head, at::TOTAL_LEN);

@@ -11,6 +11,7 @@ use crate::codes::planes::Planes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::hierarchy::Hierarchy;
 use crate::graph::walk::Links;
+use crate::graph::widths::Widths;
 use crate::kernel::Kernel;
 use crate::metric::Metric;
 use crate::node::node_id;
@@ -52,6 +53,7 @@ pub(crate) struct View<'a> {
     pub(crate) layers: [Links<'a>; LAYERS_MAX],
     pub(crate) layer_count: usize,
     pub(crate) top: u32,
+    pub(crate) widths: Widths,
     /// If there is no graph, unless the codes are calibrated.
     pub(crate) sketch: Option<Sketch<'a>>,
 }
@@ -214,8 +216,26 @@ impl<B: Bytes> Index<B> {
             layers,
             layer_count: header.layers,
             top: node_id(header.top),
+            widths: self.widths(),
             sketch,
         })
+    }
+}
+
+impl<B: Bytes> Index<B> {
+    /// The least width that is known to find a part of the ten nearest by the codes, as measured when the index was built; `None` if none of up to
+    /// 4,096 did, or it is beyond 0.995. See [`recall`](crate::SearchOptions::recall).
+    pub fn ef_search_for(&self, recall: f64) -> Option<usize> {
+        self.widths().reaching(recall)
+    }
+
+    /// The width of a search of which nothing is asked: that for 0.99, at least 64, at most 512.
+    pub fn usual_ef_search(&self) -> usize {
+        self.widths().usual()
+    }
+
+    fn widths(&self) -> Widths {
+        if self.header.layers == 0 { Widths::WITHOUT_GRAPH } else { self.header.widths }
     }
 }
 

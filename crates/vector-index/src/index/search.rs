@@ -226,9 +226,10 @@ impl Search<'_, '_> {
             return SearchPath::Nothing;
         }
         // Every node has a row, so that as many nodes as rows are wanted are enough.
-        let ef = self.options.ef_search.max(wanted).min(nodes);
+        let width = self.options.width(self.view.widths);
+        let ef = width.unwrap_or(0).max(wanted).min(nodes);
         let effort = Effort::new(nodes, matches, ef, wanted);
-        if self.options.exact || effort.exceeds_scan() {
+        if self.options.exact || width.is_none() || effort.exceeds_scan() {
             self.scan();
             return SearchPath::Scan;
         }

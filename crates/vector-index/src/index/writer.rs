@@ -32,6 +32,7 @@ impl Built {
             m: self.m,
             layers: self.layers.len(),
             layer_nodes,
+            widths: self.widths,
         }
     }
 

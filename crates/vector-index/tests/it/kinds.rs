@@ -17,15 +17,18 @@ pub(crate) enum Kind {
     LowRank,
     /// Values near -1 and 1.
     NearlyBinary,
+    /// Sums of 64 directions: nothing is much nearer than the rest, and a search has to be wide.
+    ManyDirections,
 }
 
-pub(crate) const KINDS: [Kind; 6] = [
+pub(crate) const KINDS: [Kind; 7] = [
     Kind::NearDuplicates,
     Kind::UnevenDimensions,
     Kind::Clusters,
     Kind::HeavyTails,
     Kind::LowRank,
     Kind::NearlyBinary,
+    Kind::ManyDirections,
 ];
 
 impl Kind {
@@ -62,23 +65,27 @@ impl Kind {
                 }
                 all
             }
-            Self::LowRank => {
-                let mut maps = Noise::new(96);
-                let map: Vec<f32> = (0..dimension * 8).map(|_| maps.normal()).collect();
-                let mut all = Vec::with_capacity(count * dimension);
-                for _ in 0..count {
-                    let latent: [f32; 8] = std::array::from_fn(|_| noise.normal());
-                    let sum = |row: &[f32]| row.iter().zip(&latent).map(|(a, b)| a * b).sum::<f32>();
-                    all.extend(map.chunks_exact(8).map(|row| sum(row) + 0.01 * noise.normal()));
-                }
-                all
-            }
+            Self::LowRank => sums::<8>(&mut noise, count, dimension),
+            Self::ManyDirections => sums::<64>(&mut noise, count, dimension),
             Self::NearlyBinary => {
                 let all = vectors(seed, count, dimension);
                 all.into_iter().map(|value| value.signum() + 0.1 * noise.normal()).collect()
             }
         }
     }
+}
+
+/// Sums of so many directions, with hardly any noise.
+fn sums<const DIRECTIONS: usize>(noise: &mut Noise, count: usize, dimension: usize) -> Vec<f32> {
+    let mut maps = Noise::new(96);
+    let map: Vec<f32> = (0..dimension * DIRECTIONS).map(|_| maps.normal()).collect();
+    let mut all = Vec::with_capacity(count * dimension);
+    for _ in 0..count {
+        let latent: [f32; DIRECTIONS] = std::array::from_fn(|_| noise.normal());
+        let sum = |row: &[f32]| row.iter().zip(&latent).map(|(a, b)| a * b).sum::<f32>();
+        all.extend(map.chunks_exact(DIRECTIONS).map(|row| sum(row) + 0.01 * noise.normal()));
+    }
+    all
 }
 
 /// The vectors of `source`, of length 1, and so many mixtures of two of them that they are `count` together, in an order that looks random.

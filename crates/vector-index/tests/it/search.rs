@@ -194,15 +194,21 @@ fn a_search_without_a_graph_finds_nearly_all_however_many_vectors_there_are() {
     }
 }
 
-/// The part of what an exact scan of the codes finds that a search finds, by default.
-fn recall_of_codes(index: &Index<AlignedBytes>, queries: &[f32], dimension: usize) -> f64 {
-    let (mut scratch, mut sum) = (Scratch::new(), 0.0);
+/// The part of what an exact scan of the codes finds that a search finds, and the distances that it computes.
+fn recall_of_codes(
+    index: &Index<AlignedBytes>,
+    queries: &[f32],
+    dimension: usize,
+    options: &SearchOptions<'_>,
+) -> (f64, f64) {
+    let (mut scratch, mut sum, mut distances) = (Scratch::new(), 0.0, 0);
     for query in queries.chunks_exact(dimension) {
-        let options = SearchOptions::new(10);
         let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
-        sum += recall(&exact, &rows(index.search(query, &options, &mut scratch).unwrap()));
+        sum += recall(&exact, &rows(index.search(query, options, &mut scratch).unwrap()));
+        distances += scratch.statistics().distances;
     }
-    sum / (queries.len() / dimension) as f64
+    let count = (queries.len() / dimension) as f64;
+    (sum / count, distances as f64 / count)
 }
 
 #[test]
@@ -215,7 +221,7 @@ fn a_scan_of_signs_finds_99_percent_of_any_kind_of_data() {
             .build(codes(Metric::Cosine, DIMENSION, base))
             .unwrap();
         let index = Index::open(bytes.to_bytes().unwrap()).unwrap();
-        let recall = recall_of_codes(&index, queries, DIMENSION);
+        let (recall, _) = recall_of_codes(&index, queries, DIMENSION, &SearchOptions::new(10));
         assert!(recall >= 0.99, "{kind:?}: {recall}");
     }
 }
@@ -227,7 +233,37 @@ fn a_graph_finds_97_percent_of_any_kind_of_data() {
         let all = kind.vectors(32, 12_100, DIMENSION);
         let (queries, base) = all.split_at(100 * DIMENSION);
         let index = built(codes(Metric::Cosine, DIMENSION, base));
-        let recall = recall_of_codes(&index, queries, DIMENSION);
-        assert!(recall >= 0.97, "{kind:?}: {recall}");
+        let (recall, _) = recall_of_codes(&index, queries, DIMENSION, &SearchOptions::new(10));
+        assert!(recall >= 0.98, "{kind:?}: {recall}");
+    }
+}
+
+#[test]
+fn a_search_is_as_wide_as_its_index_needs_for_the_recall_that_is_asked_for() {
+    const DIMENSION: usize = 128;
+    for kind in [Kind::ManyDirections, Kind::UnevenDimensions] {
+        let all = kind.vectors(33, 12_200, DIMENSION);
+        let (queries, base) = all.split_at(200 * DIMENSION);
+        let index = built(codes(Metric::Cosine, DIMENSION, base));
+        let figures = |options: SearchOptions<'_>| recall_of_codes(&index, queries, DIMENSION, &options);
+        let mut before = 0.0;
+        for target in [0.9, 0.95, 0.98, 0.995] {
+            let (recall, distances) = figures(SearchOptions::new(10).recall(target));
+            assert!(recall >= target - 0.01, "{kind:?} {target}: {recall}");
+            assert!(distances >= before && distances < 9_000.0, "{kind:?} {target}: {distances}");
+            before = distances;
+        }
+        assert!(before > 1.5 * figures(SearchOptions::new(10).recall(0.9)).1, "{kind:?}: {before}");
+        // At least as wide as is asked for in numbers.
+        let wide = figures(SearchOptions::new(10).ef_search(2_000)).1;
+        assert!((figures(SearchOptions::new(10).ef_search(2_000).recall(0.9)).1 - wide).abs() < 0.5);
+        let mut scratch = Scratch::new();
+        index.search(&queries[..DIMENSION], &SearchOptions::new(10).recall(1.0), &mut scratch).unwrap();
+        assert_eq!(scratch.statistics().path, SearchPath::Scan);
+        if kind == Kind::ManyDirections {
+            let (narrow, usual) =
+                (figures(SearchOptions::new(10).ef_search(64)), figures(SearchOptions::new(10)));
+            assert!(narrow.0 < 0.97 && usual.0 > 0.98 && usual.1 > narrow.1, "{narrow:?} {usual:?}");
+        }
     }
 }
