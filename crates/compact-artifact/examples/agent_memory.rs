@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use compact_artifact::{
-    CompactArtifact, Facet, Filter, FilterValue, Maintenance, Options, Query, Record, StaticEmbedder,
+    CompactArtifact, Facet, FieldType, Filter, Maintenance, Options, Query, Record, Schema, StaticEmbedder,
 };
 use serde_json::json;
 
@@ -37,11 +37,12 @@ fn main() -> Result<()> {
     run(&temp.path().join("memory.artifact"), agent).map(drop)
 }
 
-/// What all of them open the memory with: whoever wants to write waits for the others, and lets go of the artifact when it is idle.
+/// What all of them open the memory with: whoever wants to write waits for the others, lets go of the artifact when it is idle, and says whose memory it is.
 fn options() -> Result<Options> {
     Ok(CompactArtifact::options()
         .embedder(Arc::new(StaticEmbedder::built_in()?))
         .expires_at("until")
+        .schema(Schema::new().required("agent", FieldType::String).required("kind", FieldType::String))
         .maintenance(Maintenance::Background)
         .busy_timeout(Duration::from_mins(1))
         .idle_release(Duration::ZERO))
@@ -55,8 +56,8 @@ pub(crate) fn agent(path: &Path, name: &str) -> Result<()> {
             0 => (format!("{name} saw a heron by the river, walk {number}"), SystemTime::now() + DAY),
             _ => (format!("{name} heard that it would rain, day {number}"), SystemTime::now() - DAY),
         };
-        let metadata = json!({"agent": name, "kind": "seen", "until": FilterValue::try_from(until)?});
-        memory.add(Record::text(text).metadata(metadata))?;
+        let metadata = json!({"agent": name, "kind": "seen"});
+        memory.add(Record::text(text).metadata(metadata).expires_at(until))?;
     }
     let fact = Record::text(format!("The user lives in Porto, says {name}.")).key("home");
     memory.upsert(fact.metadata(json!({"agent": name, "kind": "fact", "sure": false})))?;
@@ -91,7 +92,7 @@ pub(crate) fn run(path: &Path, agent: impl Fn(&Path, &str) -> Command) -> Result
 
     // Recall by meaning, among what is not over.
     let query = Query::text("water birds").filter(Filter::field("kind").eq("seen")).k(1).fetch(true);
-    let found = memory.search(&query.facet(Facet::values("agent")))?;
+    let found = memory.search(&query.facet(Facet::values("agent")).strict_fields(true))?;
     let first = found
         .hits
         .first()

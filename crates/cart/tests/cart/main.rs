@@ -9,6 +9,7 @@ mod meaning;
 mod rows;
 mod safety;
 mod search;
+mod settings;
 mod shell;
 mod support;
 #[cfg(unix)]

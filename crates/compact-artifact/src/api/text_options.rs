@@ -5,6 +5,14 @@ use lexical_index::Language;
 use crate::api::options::LanguageOption;
 
 /// How the texts of an artifact become words, for [`set_text_options`](crate::CompactArtifact::set_text_options). What is not set stays as it is.
+///
+/// ```
+/// use compact_artifact::{Language, TextOptions};
+///
+/// let norwegian = TextOptions::new().language(Language::Norwegian); // å is still found by a, or is not, as before
+/// let exact = TextOptions::new().no_language().fold_diacritics(false);
+/// # let _ = (norwegian, exact);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "does nothing until it is given to `set_text_options`"]
 pub struct TextOptions {

@@ -11,7 +11,7 @@ use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{ErrorKind, Result};
 use crate::api::query::Query;
-use crate::api::results::{SearchResults, Snippet};
+use crate::api::results::{Explain, SearchResults, Snippet, UnknownField};
 use crate::state::State;
 use crate::trace::{self, event, figures, span};
 
@@ -22,16 +22,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
-    let unknown_fields = if query.explain || query.strict_fields {
-        state.unknown_fields(query.metadata_fields())?
-    } else {
-        Vec::new()
-    };
-    if query.strict_fields
-        && let Some(field) = unknown_fields.first()
-    {
-        return Err(field.into());
-    }
+    let unknown_fields = unknown_fields(state, query)?;
     let counters = &resources.counters;
     Counters::add(&counters.searches, 1);
     let blocks_before = state.records.cache_stats();
@@ -75,16 +66,29 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         "search"
     );
     if query.explain {
-        let mut explain = ranking.explain.clone();
         let blocks = state.records.cache_stats();
-        explain.fetch_time = fetching.elapsed();
-        explain.time = begun.elapsed();
-        explain.unknown_fields = unknown_fields;
-        explain.blocks_cached = blocks.hits - blocks_before.hits;
-        explain.blocks_decoded = blocks.misses - blocks_before.misses;
-        results.explain = Some(Arc::new(explain));
+        results.explain = Some(Arc::new(Explain {
+            unknown_fields,
+            fetch_time: fetching.elapsed(),
+            time: begun.elapsed(),
+            blocks_cached: blocks.hits - blocks_before.hits,
+            blocks_decoded: blocks.misses - blocks_before.misses,
+            ..ranking.explain.clone()
+        }));
     }
     Ok(results)
+}
+
+/// Fields of the metadata that a query names and no record has, for one that explains; an error for one that is strict.
+fn unknown_fields(state: &State, query: &Query) -> Result<Vec<UnknownField>> {
+    if !query.explain && !query.strict_fields {
+        return Ok(Vec::new());
+    }
+    let unknown = state.unknown_fields(query.metadata_fields())?;
+    match unknown.first() {
+        Some(field) if query.strict_fields => Err(field.into()),
+        _ => Ok(unknown),
+    }
 }
 
 /// Puts values of the metadata to hits.

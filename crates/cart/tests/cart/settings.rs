@@ -1,0 +1,94 @@
+//! What an artifact keeps about its records, and changes: language, schema, expiry; and fields that no record has.
+
+use crate::support::Place;
+
+#[test]
+fn another_language_finds_texts_by_its_stems() {
+    let place = Place::new();
+    place.write(
+        "x.jsonl",
+        "{\"key\":\"a\",\"text\":\"die alten Häuser im Café\"}\n{\"key\":\"b\",\"text\":\"connected wires\"}\n",
+    );
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    assert_eq!(place.found("a Haus --words"), [""; 0]);
+    let told = place.text("reindex a --language de");
+    assert!(told.starts_with("indexed 2 records anew") && told.contains("by the stems of german"), "{told}");
+    assert_eq!(place.found("a Haus --words"), ["a"]);
+    assert_eq!(place.found("a connection --words"), [""; 0]);
+    assert_eq!(place.json("reindex a --language german")["records"], 0);
+    assert_eq!(place.found("a cafe --words"), ["a"]);
+    assert_eq!(place.json("reindex a --fold-diacritics false")["language"], "german");
+    assert_eq!(place.found("a cafe --words"), [""; 0]);
+    let report = place.json("reindex a --language none --fold-diacritics true");
+    assert_eq!((report["language"].clone(), report["records"].clone()), (serde_json::Value::Null, 2.into()));
+    place.cart("reindex a").fails(2, &["--language"]);
+    place.cart("reindex a --language klingon").fails(2, &["german"]);
+    place.cart("reindex nowhere --language de").fails(3, &["nowhere"]);
+    place.cart("add a x.jsonl --upsert --language fr").fails(2, &["`cart reindex` changes it"]);
+    place.cart("pack a a.pack").succeeds();
+    place.cart("reindex a.pack --language de").fails(1, &["cart restore"]);
+}
+
+#[test]
+fn a_schema_is_kept_and_what_breaks_it_is_refused_with_its_place() {
+    let place = Place::new();
+    place.write("schema.json", r#"{"year": {"type": "number", "required": true}, "tag": "string"}"#);
+    place.write("good.jsonl", "{\"key\":\"a\",\"text\":\"x\",\"metadata\":{\"year\":1969}}\n");
+    place.write(
+        "bad.jsonl",
+        "{\"text\":\"x\",\"metadata\":{\"year\":1}}\n{\"text\":\"x\",\"metadata\":{\"year\":\"1970\"}}\n",
+    );
+    place
+        .cart("add a bad.jsonl --schema schema.json")
+        .fails(1, &["bad.jsonl:2", "\"year\"", "found string", "nothing was added"]);
+    place.cart("add a good.jsonl --schema schema.json").succeeds();
+    place.cart("add a bad.jsonl").fails(1, &["bad.jsonl:2", "\"year\""]);
+    let kept = place.json("schema a");
+    assert_eq!(kept, serde_json::json!({"year": {"type": "number", "required": true}, "tag": "string"}));
+    place.write("other.json", r#"{"tag": {"type": "string", "required": true}}"#);
+    place.cart("schema a --set other.json").fails(1, &["with the key \"a\"", "\"tag\" is missing"]);
+    place.cart("add a good.jsonl --upsert --schema other.json").fails(2, &["`cart schema` changes it"]);
+    place.cart("schema a --drop").succeeds();
+    assert_eq!(place.text("schema a"), "the metadata of records may be anything\n");
+    place.cart("add a bad.jsonl").succeeds();
+    place.cart("schema a --set schema.json").fails(1, &["record ", "found string"]);
+    // A copy by export and add, and a copy by pack and restore.
+    place.cart("delete a --filter '{\"year\": \"1970\"}'").succeeds();
+    place.cart("schema a --set schema.json").succeeds();
+    place.cart("pack a a.pack").succeeds();
+    place.cart("restore a.pack b").succeeds();
+    assert_eq!(place.json("schema b"), kept);
+    place.write("wrong.json", r#"{"year": "text"}"#);
+    place.cart("schema a --set wrong.json").fails(2, &["wrong.json", "bool, number, string and date"]);
+    place.cart("schema a --set none.json").fails(3, &["none.json"]);
+}
+
+#[test]
+fn records_expire_by_the_field_that_is_named() {
+    let place = Place::new();
+    place.write(
+        "x.jsonl",
+        "{\"key\":\"old\",\"text\":\"x\",\"metadata\":{\"until\":\"2001-01-01\"}}\n{\"key\":\"new\",\"text\":\"x\",\"metadata\":{\"until\":\"2999-01-01\"}}\n",
+    );
+    place.cart("add a x.jsonl --expires-field until").succeeds();
+    assert_eq!(place.found("a x --words"), ["new"]);
+    place.cart("add a x.jsonl --upsert --expires-field other").fails(2, &["\"until\"", "\"other\""]);
+    place.write("y.jsonl", "{\"text\":\"x\",\"metadata\":{\"until\":\"soon\"}}\n");
+    place.cart("add a y.jsonl").fails(2, &["\"until\"", "not a date"]);
+}
+
+#[test]
+fn a_field_that_no_record_has_is_an_error_where_that_is_asked_for() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"key\":\"a\",\"text\":\"x\",\"metadata\":{\"year\":1969}}\n");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let near = "no record has the field \"yaer\"; near it is \"year\"";
+    for args in ["--filter '{\"yaer\": 1969}'", "--sort yaer", "--facet yaer", "--group yaer"] {
+        place.cart(&format!("search a x {args} --strict")).fails(2, &[near]);
+    }
+    place.cart("search a x --filter '{\"yaer\": 1969}'").fails(3, &["nothing found", near]);
+    place.cart("search a x --filter '{\"$strict\": {\"yaer\": 1969}}'").fails(2, &[near]);
+    place.cart("delete a --filter '{\"$strict\": {\"yaer\": 1969}}'").fails(2, &[near]);
+    assert!(place.text("search a x --sort yaer --explain").contains(near));
+    place.cart("search a x --filter '{\"year\": 1969}' --strict").succeeds();
+}
