@@ -15,6 +15,7 @@ fn lets_through(filter: &Filter, metadata: &Json) -> bool {
         Node::And(filters) => filters.iter().all(|filter| lets_through(filter, metadata)),
         Node::Or(filters) => filters.iter().any(|filter| lets_through(filter, metadata)),
         Node::Not(filter) => !lets_through(filter, metadata),
+        Node::Strict(filter) => lets_through(filter, metadata),
         Node::Field(path, test) => {
             let mut found = Vec::new();
             reach(metadata, None, path, &mut found);

@@ -2,6 +2,7 @@
 
 use crate::api::error::{Error, Result};
 use crate::api::options::Options;
+use crate::api::schema::Schema;
 
 /// The most neighbours of a record that are stored.
 const MAX_SIMILAR: usize = 1000;
@@ -47,7 +48,7 @@ impl Options {
                 "option bm25: expected k1 from 0 to 100 and b from 0 to 1, found {k1} and {b}"
             )));
         }
-        self.schema.as_ref().map_or(Ok(()), |schema| schema.check_limits())?;
+        self.schema.as_ref().map_or(Ok(()), Schema::check_limits)?;
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }
 

@@ -41,6 +41,7 @@ pub enum Fusion {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a query finds nothing until it is handed to `search`"]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Query {
     /// What makes a list each: words, at most once, and vectors.
     pub(crate) clauses: Vec<Clause>,

@@ -35,7 +35,7 @@ impl Engine {
         let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
         self.check_current()?;
         let before = self.state().settings.clone();
-        let analyzer = changed_analyzer(&before.analyzer, &options)?;
+        let analyzer = changed_analyzer(&before.analyzer, options)?;
         if analyzer.identity() == before.analyzer.identity() {
             return Ok(ReindexReport::default());
         }

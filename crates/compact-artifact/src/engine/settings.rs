@@ -37,7 +37,7 @@ fn analyzer(language: Option<Language>, fold_diacritics: bool) -> Result<Analyze
 }
 
 /// The analyzer of an artifact that has `stored` so far, with what the options say.
-pub(super) fn changed_analyzer(stored: &Analyzer, options: &TextOptions) -> Result<Analyzer> {
+pub(super) fn changed_analyzer(stored: &Analyzer, options: TextOptions) -> Result<Analyzer> {
     let fold_diacritics = options.fold_diacritics.map_or_else(|| folds_diacritics(stored), Ok)?;
     match options.language {
         LanguageOption::Unset => {

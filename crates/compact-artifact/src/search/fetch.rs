@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::cache_key::cache_key;
+use super::lists::Ranking;
 use super::resources::{Counters, SearchResources};
 use super::{hit_fields, ranking};
 use crate::api::damage::Damage;
@@ -23,25 +24,9 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
     let unknown_fields = unknown_fields(state, query)?;
-    let counters = &resources.counters;
-    Counters::add(&counters.searches, 1);
+    Counters::add(&resources.counters.searches, 1);
     let blocks_before = state.records.cache_stats();
-    let kept_as = (resources.keeps_results() && query.deadline.is_none() && !query.explain)
-        .then(|| cache_key(query, state.version));
-    let ranking = match kept_as.and_then(|key| resources.ranking(key)) {
-        Some(ranking) => {
-            counters.rankings_from_cache.fetch_add(1, Ordering::Relaxed);
-            ranking
-        }
-        None => {
-            let ranking = Arc::new(ranking::rank(state, resources, query, begun)?);
-            trace::searched(&ranking.explain);
-            if let Some(key) = kept_as.filter(|_| ranking.is_complete && ranking.losses.is_empty()) {
-                resources.keep_ranking(key, ranking.clone());
-            }
-            ranking
-        }
-    };
+    let ranking = ranked(state, resources, query, begun)?;
     let fetching = Instant::now();
     let mut results = SearchResults {
         hits: ranking.hits.iter().map(super::lists::Ranked::hit).collect(),
@@ -77,6 +62,26 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         }));
     }
     Ok(results)
+}
+
+/// The ranking, kept from an earlier search of the same state or made.
+fn ranked(state: &State, resources: &SearchResources, query: &Query, begun: Instant) -> Result<Arc<Ranking>> {
+    let kept_as = (resources.keeps_results() && query.deadline.is_none() && !query.explain)
+        .then(|| cache_key(query, state.version));
+    Ok(match kept_as.and_then(|key| resources.ranking(key)) {
+        Some(ranking) => {
+            resources.counters.rankings_from_cache.fetch_add(1, Ordering::Relaxed);
+            ranking
+        }
+        None => {
+            let ranking = Arc::new(ranking::rank(state, resources, query, begun)?);
+            trace::searched(&ranking.explain);
+            if let Some(key) = kept_as.filter(|_| ranking.is_complete && ranking.losses.is_empty()) {
+                resources.keep_ranking(key, ranking.clone());
+            }
+            ranking
+        }
+    })
 }
 
 /// Fields of the metadata that a query names and no record has, for one that explains; an error for one that is strict.

@@ -335,7 +335,7 @@ fn a_time_given_with_a_record_is_put_into_the_field_by_which_it_expires() {
     assert_eq!(artifact.len(), 0);
 
     let wrong = |record: Record, artifact: &CompactArtifact| artifact.add(record).unwrap_err();
-    let year_10000 = UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    let year_10000 = UNIX_EPOCH + Duration::from_secs(253_402_300_801);
     assert_eq!(wrong(record("k4", None).expires_at(year_10000), &artifact).kind(), ErrorKind::InvalidFilter);
     let in_the_way = Record::text("x").metadata(json!({"meta": 5})).expires_at(at(1));
     let refused = wrong(in_the_way, &artifact);

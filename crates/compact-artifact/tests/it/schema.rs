@@ -30,7 +30,7 @@ fn accepts(metadata: &Value, field: &str, wanted: FieldType, required: bool) -> 
     };
     match values(metadata, field) {
         None => !required,
-        Some(values) => !values.is_empty() && values.iter().all(|value| fits(&value)),
+        Some(values) => !values.is_empty() && values.iter().all(fits),
     }
 }
 
