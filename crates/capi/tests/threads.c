@@ -1,4 +1,4 @@
-// Threads that write, search and read with one handle, and with a batch and a reader that they share. Run under ThreadSanitizer as well.
+// Threads that write, search and read with one handle, and with a batch and a reader that they share.
 
 #include <compact_artifact.h>
 #include <pthread.h>
