@@ -21,7 +21,7 @@ fn what_is_stored_is_found_and_read_back() {
     assert!(cat < blob);
     assert_eq!(temp.count(), 2);
 
-    let words = ca_query { words: lend("cats"), snippet: 80, ..query() };
+    let words = ca_query { words: lend("cat"), snippet: 80, ..query() };
     assert_eq!(temp.search(&words), [(cat, "cat".into(), "a cat sat on the mat".into(), String::new())]);
     let near = ca_query { vectors: &image, vector_count: 1, fetch: 1, ..query() };
     assert_eq!(temp.search(&near), [(cat, "cat".into(), String::new(), "a cat sat on the mat".into())]);
