@@ -151,7 +151,7 @@ impl Drop for Artifact {
 /// Open and close.
 #[pymethods]
 impl Artifact {
-    /// Creates an artifact in the directory `path`, whose parent exists. `help(compact_artifact.options)` explains the options.
+    /// Creates an artifact in the directory `path`, whose parent exists. `help(compact_artifact)` explains the options.
     #[staticmethod]
     #[pyo3(signature = (path, **options))]
     fn create(py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {

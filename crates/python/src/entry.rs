@@ -76,13 +76,15 @@ impl Entry {
     /// Its whole content. For one that may not fit in memory there is `read`.
     #[getter]
     fn content<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.0.bytes().map_err(Failure::from)?))
+        let content = read(py, &self.0, |entry| entry.bytes().map(std::borrow::Cow::into_owned))?;
+        Ok(PyBytes::new(py, &content))
     }
 
     /// Some bytes of its content, from `offset` on; what lies behind its end is left out.
     fn read<'py>(&self, py: Python<'py>, offset: u64, len: u64) -> PyResult<Bound<'py, PyBytes>> {
         let range = offset..offset.saturating_add(len);
-        Ok(PyBytes::new(py, &self.0.range(range).map_err(Failure::from)?))
+        let piece = read(py, &self.0, |entry| entry.range(range).map(std::borrow::Cow::into_owned))?;
+        Ok(PyBytes::new(py, &piece))
     }
 
     /// The length of its content in bytes.
