@@ -128,6 +128,24 @@ def test_after_a_fork_the_handles_of_the_parent_say_so(artifact: CompactArtifact
     assert artifact.add_text("y") and len(artifact) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_process_lets_go_of_handles_and_harms_nobody(path: pathlib.Path) -> None:
+    artifact = CompactArtifact.create(path, maintenance="background", durability="buffered")
+    artifact.add_text("x")
+    writer = artifact.batch_writer(flush_interval=60)
+    writer.add("y")
+    reader = CompactArtifact.open_read_only(path)
+    child = os.fork()
+    if child == 0:
+        del writer, reader, artifact  # whose threads this process does not have
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    writer.finish()
+    artifact.close()
+    assert reader.refresh() and len(reader) == 2
+
+
 def test_a_handle_that_reads_is_pickled_by_its_path(artifact: CompactArtifact, tmp_path: pathlib.Path) -> None:
     artifact.add_text("a cat", key="cat")
     artifact.pack(tmp_path / "a.pack")
