@@ -8,8 +8,18 @@ use unicode_normalization::UnicodeNormalization;
 /// Beyond the standard: all apostrophes are `'`, the tatweel is left out, decimal digits of all scripts are ASCII, and with `turkish`
 /// the lower case of `I` is `ı`.
 pub(super) fn fold_case(word: &str, turkish: bool, folded: &mut String) {
-    let cased = word.chars().nfkc().flat_map(|c| fold_char(c, turkish));
-    folded.extend(cased.filter_map(united).nfkc());
+    let fold = |c: char| fold_char(c, turkish).filter_map(united);
+    if word.chars().any(has_ypogegrammeni) {
+        // It becomes a letter, so that all other marks must stand before it: composed with its letter it would stand before some.
+        folded.extend(word.chars().nfkd().flat_map(fold).nfkc());
+    } else {
+        folded.extend(word.chars().nfkc().flat_map(fold).nfkc());
+    }
+}
+
+/// Whether a character is the iota below a Greek letter, or has it.
+fn has_ypogegrammeni(c: char) -> bool {
+    matches!(c, '\u{345}' | '\u{37A}' | '\u{1F80}'..='\u{1FFC}')
 }
 
 /// The full case folding of a character: the lower case of the upper case of the lower case. `ı` has no other case.
@@ -151,6 +161,27 @@ mod tests {
         ] {
             assert_eq!(folded(word), expected, "{word}");
             assert_eq!(folded(&folded(word)), expected, "{word} twice");
+        }
+    }
+
+    #[test]
+    fn greek_words_meet_in_every_case_and_normal_form() {
+        let folded = |word: &str| {
+            let mut folded = String::new();
+            fold_case(word, false, &mut folded);
+            folded
+        };
+        let marks = ["", "\u{345}", "\u{301}", "\u{308}", "\u{313}"];
+        for letter in ('\u{370}'..'\u{400}').chain('\u{1F00}'..'\u{2000}') {
+            for n in 0..marks.len().pow(3) {
+                let word = format!("{letter}{}{}{}", marks[n % 5], marks[n / 5 % 5], marks[n / 25]);
+                let decomposed: String = word.nfd().collect();
+                let (upper, lower) = (decomposed.to_uppercase(), decomposed.to_lowercase());
+                let expected = folded(&word);
+                for other in [upper, lower, word.nfc().collect(), expected.clone()] {
+                    assert_eq!(folded(&other), expected, "{word:?} as {other:?}");
+                }
+            }
         }
     }
 }
