@@ -1,6 +1,6 @@
 //! Every step by which no record is lost, comes back, or is found twice, by name.
 //!
-//! With the feature `testing` a test can plant a bug by leaving one out, and the tests of late embeddings must notice every one. Without the
+//! With the feature `testing` a test can plant a bug by leaving one out, and a test must notice every one. Without the
 //! feature nothing of this is left in the program.
 
 /// A step that the indexes rest on.
@@ -23,11 +23,50 @@ pub enum Step {
     NumberOnce,
     /// Metadata that were replaced stay until the newer row of their record is on disk.
     KeepReplacedMetadata,
+    /// What readers see is worked out anew when the next record expires.
+    HideWhenDue,
+    /// What expired is deleted before it is sealed.
+    DeleteExpired,
+    /// When enough of the sealed bytes are dead, files are rewritten by themselves.
+    CompactWhenDue,
+    /// Whoever follows reads settings that changed.
+    FollowSettings,
+    /// What was committed before a change of settings is on disk before the settings are.
+    SyncBeforeSettings,
+    /// Shards with many vectors of dropped spaces are written anew.
+    CompactDropped,
+    /// What was lost with a damaged shard is written down.
+    RememberLost,
+    /// The bytes of a mapped shard that say which records its rows are are verified before they are used.
+    CheckIds,
+    /// Those of its words.
+    CheckWords,
+    /// Those of its metadata.
+    CheckFilters,
+    /// Those of its vectors.
+    CheckVectors,
+    /// Those of the vectors as they were given.
+    CheckOriginals,
+    /// Those that say which rows have other metadata by now.
+    CheckMetadataRecords,
+    /// Those of stored neighbours.
+    CheckNeighbours,
 }
 
 #[cfg(feature = "testing")]
 impl Step {
-    /// All steps, for the test that leaves each out in turn.
+    /// The verifications of what lies in shards, for the test that leaves each out in turn.
+    pub const CHECKS: &[Self] = &[
+        Self::CheckIds,
+        Self::CheckWords,
+        Self::CheckFilters,
+        Self::CheckVectors,
+        Self::CheckOriginals,
+        Self::CheckMetadataRecords,
+        Self::CheckNeighbours,
+    ];
+
+    /// All other steps, likewise.
     pub const ALL: &[Self] = &[
         Self::MarkBeforeMerging,
         Self::KeepForTheTail,
@@ -37,6 +76,13 @@ impl Step {
         Self::WriteSettingsTwice,
         Self::NumberOnce,
         Self::KeepReplacedMetadata,
+        Self::HideWhenDue,
+        Self::DeleteExpired,
+        Self::CompactWhenDue,
+        Self::FollowSettings,
+        Self::SyncBeforeSettings,
+        Self::CompactDropped,
+        Self::RememberLost,
     ];
 }
 

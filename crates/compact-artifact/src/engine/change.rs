@@ -6,6 +6,7 @@ use super::core::Engine;
 use super::settings::write_settings;
 use crate::api::error::Result;
 use crate::format::settings::Settings;
+use crate::protocol::Step;
 use crate::state::State;
 
 impl Engine {
@@ -20,10 +21,19 @@ impl Engine {
         let state = self.state();
         let (settings, result) = change((*state.settings).clone())?;
         if settings.encode() != state.settings.encode() {
+            self.sync_before_settings()?;
             write_settings(&self.store, &settings, self.options.steps)?;
             let settings = Arc::new(settings);
             self.publish(State { records: self.store.snapshot(), settings, ..(*state).clone() });
         }
         Ok(result)
+    }
+
+    /// What was committed before a change of settings is on disk when that is.
+    pub(super) fn sync_before_settings(&self) -> Result<()> {
+        if self.options.steps.take(Step::SyncBeforeSettings) {
+            self.store.sync()?;
+        }
+        Ok(())
     }
 }

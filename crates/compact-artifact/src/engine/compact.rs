@@ -8,6 +8,7 @@ use super::policy;
 use super::stats::sealed_dead_bytes;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::CompactReport;
+use crate::protocol::Step;
 use crate::state::View;
 use crate::trace::{Work, event, figures, span, timed};
 
@@ -59,7 +60,8 @@ impl Engine {
         let Some(policy) = self.options.auto_compact else { return Ok(false) };
         let state = self.state();
         let usage = state.records.disk_usage();
-        if !policy::is_share(sealed_dead_bytes(&state), usage.segments + usage.parts, at_percent) {
+        let is_due = policy::is_share(sealed_dead_bytes(&state), usage.segments + usage.parts, at_percent);
+        if !is_due || !state.steps.take(Step::CompactWhenDue) {
             return Ok(false);
         }
         let build_bytes = policy::build_bytes(&self.options);
@@ -112,7 +114,9 @@ impl Engine {
             let droppable = view.droppable(&deleted, state.steps);
             // Of an index that is damaged nothing can be copied.
             let rows = if droppable.is_empty() { 0 } else { view.shard.len_of(&droppable).unwrap_or(0) };
-            let len = rows + view.shard.dropped_len(&state.settings);
+            let is_step = state.steps.take(Step::CompactDropped);
+            let dropped = if is_step { view.shard.dropped_len(&state.settings) } else { 0 };
+            let len = rows + dropped;
             policy::is_share(len, view.shard.byte_len, percent)
         };
         let sealed = state.views.iter().filter(|view| view.shard.is_sealed());

@@ -7,6 +7,7 @@ use super::policy;
 use super::visible::Visible;
 use crate::api::batch::Batch;
 use crate::api::error::Result;
+use crate::protocol::Step;
 use crate::state::State;
 
 impl Engine {
@@ -33,6 +34,9 @@ impl Engine {
     pub(super) fn delete_expired(&self) -> Result<u64> {
         let state = self.state();
         let Some(field) = state.settings.expires_at.as_deref() else { return Ok(0) };
+        if !state.steps.take(Step::DeleteExpired) {
+            return Ok(0);
+        }
         let ids = state.expired_ids(field, self.options.now())?;
         for some in ids.chunks(policy::EXPIRED_AT_ONCE) {
             let batch = some.iter().fold(Batch::new(), |batch, &id| batch.delete(id));

@@ -21,6 +21,7 @@ use crate::api::options::{Maintenance, Options};
 use crate::api::reports::RecoveryReport;
 use crate::api::space::SpaceOptions;
 use crate::format::settings::{Settings, same_settings, settings_need_repair};
+use crate::protocol::Step;
 use crate::state::State;
 use crate::trace::{event, figures, observed, span};
 
@@ -45,6 +46,7 @@ impl Engine {
             version: 0,
             steps: options.steps,
             hidden: 0,
+            lost_embeddings: Arc::default(),
         };
         let engine = Self::new(store, options, false, RecoveryReport::default(), state);
         engine.begin_figures();
@@ -86,9 +88,12 @@ impl Engine {
             }
             settings
         };
-        let thorough = mode == Mode::Salvaged;
-        let recovery =
+        let thorough = matches!(mode, Mode::Salvaged { .. });
+        let mut recovery =
             Recovery::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, report)?;
+        if mode == (Mode::Salvaged { lost_shards: true }) {
+            recovery = recovery.without_some_shards();
+        }
         let engine = if read_only {
             let (state, report) = recovery.index_within(policy::reader_tail_limit(&options))?;
             Self::new(store, options, true, report, state)
@@ -114,7 +119,7 @@ impl Engine {
             *commits = CommitState::new(&recovery.state);
         }
         commits.restart(&recovery.state);
-        engine.recovery = recovery.report;
+        engine.recovery = recovery.reported().1;
         #[cfg(feature = "embedder")]
         engine.read_kept_embeddings()?;
         Ok(engine)
@@ -158,11 +163,9 @@ impl Engine {
     /// What is to be indexed for a newer commit.
     pub(super) fn follow(&self, records: Records) -> Result<Recovery> {
         let old = self.state();
-        let settings = if same_settings(&records, &old.records) {
-            old.settings.clone()
-        } else {
-            Arc::new(read_settings_or(&records, &self.options)?)
-        };
+        let is_same = same_settings(&records, &old.records) || !old.steps.take(Step::FollowSettings);
+        let settings =
+            if is_same { old.settings.clone() } else { Arc::new(read_settings_or(&records, &self.options)?) };
         Recovery::following(records, settings, &old)
     }
 
@@ -186,6 +189,7 @@ impl Engine {
         if len(&settings) == len(&state.settings) {
             return Ok(());
         }
+        self.sync_before_settings()?;
         write_settings(&self.store, &settings, self.options.steps)?;
         let _no_commit_meanwhile = self.commit_lock.lock();
         let state = (*self.state()).clone();
@@ -282,7 +286,10 @@ pub(crate) enum Mode {
     ReadOnly,
     Write,
     /// For writing, after salvaging: the indexes are compared with the records that were kept, also when they look sound.
-    Salvaged,
+    Salvaged {
+        /// Some of them were lost.
+        lost_shards: bool,
+    },
 }
 
 /// Opens a directory for reading, or a packed file.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use block_format::{RecordId, Snapshot as Records};
 use roaring::RoaringTreemap;
 
+use super::lost_embeddings::{self, DamagedShards};
 use super::policy;
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
@@ -15,7 +16,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
 use crate::format::changes;
 use crate::format::embeddings::{self, Embedding};
-use crate::format::parts::{SHARD, read_tombstones};
+use crate::format::parts::{LostEmbeddings, SHARD, read_tombstones};
 use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
@@ -27,8 +28,8 @@ use crate::state::{Dead, OwnedDocument, State, View, sort_views, with_changed_me
 pub(crate) struct Recovery {
     pub(crate) state: State,
     pub(crate) report: RecoveryReport,
-    /// Of shards that cannot be opened: the vectors.
-    rescued: Vec<Rescued>,
+    /// Of shards that cannot be opened.
+    damaged: DamagedShards,
     /// Records that the sealed shards should have and that none of them has.
     missing: RoaringTreemap,
     /// Of records whose metadata were changed: which record of the store has them, of several the newest last. Known after all records were looked at.
@@ -51,10 +52,13 @@ impl Recovery {
         thorough: bool,
         report: RecoveryReport,
     ) -> Result<Self> {
-        let state = State { records, settings, views: Vec::new(), version: 0, steps, hidden: 0 };
-        let (rescued, missing, metadata_records, stale) = Default::default();
+        let (views, lost_embeddings) = Default::default();
+        let state = State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings };
+        let (damaged, missing, metadata_records, stale) = Default::default();
         let mut recovery =
-            Self { state, report, rescued, missing, metadata_records, stale, next: 0, next_missing: 0 };
+            Self { state, report, damaged, missing, metadata_records, stale, next: 0, next_missing: 0 };
+        let lost = lost_embeddings::read(&recovery.state, &mut recovery.report)?;
+        recovery.state.lost_embeddings = Arc::new(lost);
         let is_sound = recovery.open_shards(known)?;
         sort_views(&mut recovery.state.views);
         recovery.next = recovery.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
@@ -63,6 +67,12 @@ impl Recovery {
             recovery.compare_with_records()?;
         }
         Ok(recovery)
+    }
+
+    /// The same of an artifact whose records were copied without some of its shards.
+    pub(super) fn without_some_shards(mut self) -> Self {
+        self.damaged.lost_below = u64::MAX;
+        self
     }
 
     /// What somebody sees who had `old` before: the shards that it has are kept, also those in memory that still fit.
@@ -95,7 +105,7 @@ impl Recovery {
             let known = known.iter().find(|view| view.shard.number == part.tag());
             let opened = match known {
                 Some(view) => Ok(view.shard.clone()),
-                None => Shard::open_part(part, &self.state.settings).map(Arc::new),
+                None => Shard::open_part(part, &self.state.settings, self.state.steps).map(Arc::new),
             };
             match opened {
                 Ok(shard) => {
@@ -106,7 +116,7 @@ impl Recovery {
                     let neighbours = known.and_then(|view| view.neighbours.clone());
                     let mut view = View { tombstones, neighbours, ..View::new(shard) };
                     // Without them nothing is lost but time.
-                    if let Err(e) = view.open_neighbours(&records) {
+                    if let Err(e) = view.open_neighbours(&records, self.state.steps) {
                         let e = e.about(format_args!("searches do without the neighbours of a shard"));
                         remember_damage(&mut self.report, e)?;
                     }
@@ -119,9 +129,15 @@ impl Recovery {
                     self.report.damage.push(Damage::new(message).in_shard(part.tag()));
                     self.report.shards_rebuilt += 1;
                     // Without tombstones nobody knows which of its vectors are old.
-                    if let Some(dead) = tombstones {
-                        self.rescued.extend(Rescued::open(part, dead, &self.state.settings)?);
+                    let rescued = match tombstones {
+                        Some(dead) => Rescued::open(part, dead, &self.state.settings, self.state.steps)?,
+                        None => None,
+                    };
+                    if rescued.is_none() {
+                        let last = records.segments().last().map(|last| last.ids.1.0);
+                        self.damaged.lost_below = last.map_or(0, |last| last.saturating_add(1));
                     }
+                    self.damaged.rescued.extend(rescued);
                 }
             }
         }
@@ -258,7 +274,7 @@ impl Recovery {
                 }
                 _ => continue, // damage was met before
             };
-            if let Err(e) = group.add(kind, &entry, &self.state, &self.rescued) {
+            if let Err(e) = group.add(kind, &entry, &self.state, &self.damaged) {
                 remember_damage(&mut self.report, e)?;
             }
             if group.is_full() {
@@ -300,7 +316,7 @@ impl Recovery {
             };
             let behind = record.id().0 + 1;
             let added = record::decode(record)
-                .and_then(|(kind, entry)| group.add(kind, &entry, &self.state, &self.rescued));
+                .and_then(|(kind, entry)| group.add(kind, &entry, &self.state, &self.damaged));
             if let Err(e) = added {
                 remember_damage(&mut self.report, e)?;
             }
@@ -322,6 +338,9 @@ impl Recovery {
             return Ok(());
         }
         self.report.records_indexed += group.documents.len() as u64;
+        for (number, ids) in &group.lost {
+            *Arc::make_mut(&mut self.state.lost_embeddings).entry(*number).or_default() |= ids;
+        }
         let shard = group.build(&self.state, covers)?;
         self.state.push_tail(View::new(Arc::new(shard)), 0);
         Ok(())
@@ -329,10 +348,16 @@ impl Recovery {
 }
 
 impl Recovery {
+    /// The state, and what is to be said of it, once everything is indexed.
+    pub(super) fn reported(mut self) -> (State, RecoveryReport) {
+        lost_embeddings::report(&self.state, &mut self.report);
+        (self.state, self.report)
+    }
+
     /// Indexes everything, or fails if that takes more memory than it may. For readers, who cannot seal.
     pub(crate) fn index_within(mut self, limit: u64) -> Result<(State, RecoveryReport)> {
         if self.index(limit)? {
-            return Ok((self.state, self.report));
+            return Ok(self.reported());
         }
         let message = format!(
             "records that are not sealed take more than {limit} bytes of memory to index; open the artifact with a larger \
@@ -360,6 +385,8 @@ struct Group {
     /// Embeddings of records that are still to come: they stand before theirs.
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
     superseded: RoaringTreemap,
+    /// Records whose embeddings in the spaces with these numbers are lost with a damaged shard.
+    lost: LostEmbeddings,
     bytes: usize,
 }
 
@@ -370,7 +397,7 @@ impl Group {
             && self.pending.is_empty()
     }
 
-    fn add(&mut self, kind: Kind, entry: &Entry, state: &State, rescued: &[Rescued]) -> Result<()> {
+    fn add(&mut self, kind: Kind, entry: &Entry, state: &State, damaged: &DamagedShards) -> Result<()> {
         // Records come in the order of their ids: those of earlier embeddings were deleted, or are damaged.
         while let Some(earliest) = self.pending.first_entry().filter(|earliest| *earliest.key() < entry.id())
         {
@@ -383,16 +410,8 @@ impl Group {
             Kind::Text | Kind::Blob | Kind::TextWithFields | Kind::BlobWithFields => {}
         }
         let mut document = OwnedDocument::read(entry)?;
-        for (number, space) in state.settings.spaces.iter().enumerate() {
-            for shard in rescued {
-                let vectors = shard.vectors.get(number).and_then(Option::as_ref);
-                let kept = vectors
-                    .zip(shard.live_row_of(document.id))
-                    .map(|(vectors, row)| vectors.embedding(row, space));
-                if let Some(Ok(Some(embedding))) = kept {
-                    document.embed(number, embedding);
-                }
-            }
+        for (number, _) in damaged.rescue(&mut document, state)? {
+            self.lost.entry(number).or_default().insert(document.id.0);
         }
         let pending = self.pending.remove(&document.id).unwrap_or_default();
         for (number, embedding) in pending {

@@ -6,6 +6,7 @@ use block_format::{CommitSeq, Edit, Part, RecordId};
 
 use super::commit::CommitState;
 use super::core::Engine;
+use super::lost_embeddings;
 use super::merge::{Output, Replacement, outputs, shards};
 use super::meter::Meter;
 use super::policy;
@@ -181,6 +182,7 @@ impl Engine {
             replacements.push(self.write_shards(edit, state, shards(group), &outputs, meter)?);
             edit.delete(superseded(group).iter().map(RecordId));
         }
+        lost_embeddings::write(edit, state)?;
         let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
         for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
             // Deleted records need none as long as the store knows them.
@@ -221,11 +223,11 @@ impl Engine {
         let new: Vec<u64> = replacements.iter().flat_map(|replacement| replacement.new.clone()).collect();
         let is_new = |part: &&Arc<Part>| part.kind() == SHARD && new.contains(&part.tag());
         for part in records.parts().iter().filter(is_new) {
-            views.push(View::new(Arc::new(Shard::open_part(part, &now.settings)?)));
+            views.push(View::new(Arc::new(Shard::open_part(part, &now.settings, now.steps)?)));
         }
         for view in views.iter_mut().filter(|view| view.shard.is_sealed()) {
             view.tombstones = Arc::new(read_tombstones(&records, view.shard.number)?);
-            match view.open_neighbours(&records) {
+            match view.open_neighbours(&records, now.steps) {
                 // Searches do without, and the next sealing writes them anew.
                 Err(e) if e.kind() == ErrorKind::Damaged => {}
                 opened => opened?,

@@ -14,7 +14,7 @@ use crate::api::options::Options;
 use crate::api::reports::{SalvageReport, VerifyReport};
 #[cfg(feature = "embedder")]
 use crate::format::parts::KEPT_EMBEDDINGS;
-use crate::format::parts::NEIGHBOURS;
+use crate::format::parts::{NEIGHBOURS, SHARD};
 
 impl Engine {
     /// Compares every checksum of what is open.
@@ -80,7 +80,10 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
     };
     losses.extend(store.lost_parts.iter().map(of_part));
     let to = to.as_ref();
-    let engine = Engine::open(options, Mode::Salvaged, |options| block_format::Store::open(to, options))?;
+    let lost_shards = store.lost_parts.iter().any(|(kind, _)| *kind == SHARD);
+    let engine = Engine::open(options, Mode::Salvaged { lost_shards }, |options| {
+        block_format::Store::open(to, options)
+    })?;
     losses.extend(engine.recovery.damage.iter().cloned());
     let copied = |e: Error| e.about(format_args!("everything sound is in {}, but not sealed", to.display()));
     engine.seal().map_err(copied)?;

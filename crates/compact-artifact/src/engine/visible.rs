@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metadata_index::Moment;
 
+use crate::protocol::Step;
 use crate::state::State;
 
 /// What readers see of a state until the next record of it expires.
@@ -20,6 +21,7 @@ pub(super) struct Visible {
 impl Visible {
     /// Whether readers see the same of `state` at another moment.
     pub(super) fn holds(&self, state: &State, now: Moment) -> bool {
-        self.base == state.version && self.since <= now && self.next.is_none_or(|next| now.seconds() < next)
+        let is_due = self.next.is_some_and(|next| now.seconds() >= next);
+        self.base == state.version && self.since <= now && !(is_due && state.steps.take(Step::HideWhenDue))
     }
 }

@@ -1,9 +1,10 @@
 //! The parts of the store that the facade writes: their kinds, and the bytes of tombstones.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use block_format::{PartKind, Snapshot as Records};
-use roaring::RoaringBitmap;
+use roaring::{RoaringBitmap, RoaringTreemap};
 use vector_index::RowSet;
 
 use crate::api::error::{Error, Result};
@@ -21,6 +22,8 @@ pub(crate) const NEIGHBOURS: PartKind = PartKind(259);
 /// Embeddings of texts by the model of the artifact, so that those texts need not be embedded again: see [`super::kept_embeddings`]. Its tag is 0.
 #[cfg(feature = "embedder")]
 pub(crate) const KEPT_EMBEDDINGS: PartKind = PartKind(260);
+/// Which records may have lost their embeddings with a damaged shard; its tag is the number of the vector space.
+pub(crate) const LOST_EMBEDDINGS: PartKind = PartKind(261);
 
 /// How often the settings are written: one damaged file must not take the vector spaces with it.
 pub(crate) const SETTINGS_COPIES: usize = 2;
@@ -52,4 +55,24 @@ pub(crate) fn read_tombstones(records: &Records, number: u64) -> Result<RoaringB
         rows |= RoaringBitmap::deserialize_from(&part.content()?[..]).map_err(fault)?;
     }
     Ok(rows)
+}
+
+/// Records that may have lost their embeddings in the vector spaces with these numbers.
+pub(crate) type LostEmbeddings = BTreeMap<usize, RoaringTreemap>;
+
+/// The records that earlier writers remembered as having lost embeddings.
+pub(crate) fn read_lost_embeddings(records: &Records) -> Result<LostEmbeddings> {
+    let mut lost = LostEmbeddings::new();
+    for part in records.parts().iter().filter(|part| part.kind() == LOST_EMBEDDINGS) {
+        part.verify()?;
+        let fault = |e| Error::damaged(format!("the records that lost embeddings: {e}"));
+        let ids = RoaringTreemap::deserialize_from(&part.content()?[..]).map_err(fault)?;
+        *lost.entry(usize::try_from(part.tag()).unwrap_or(usize::MAX)).or_default() |= ids;
+    }
+    Ok(lost)
+}
+
+/// Writes the records that lost embeddings in one space.
+pub(crate) fn write_lost_embeddings(ids: &RoaringTreemap, out: &mut dyn Write) -> io::Result<()> {
+    ids.serialize_into(out)
 }

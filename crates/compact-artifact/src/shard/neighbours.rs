@@ -1,5 +1,6 @@
 //! The nearest other rows of each row of a sealed shard, found when it was sealed.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use block_format::{FileId, Part};
@@ -7,6 +8,7 @@ use block_format::{FileId, Part};
 use super::layout::{self, NEIGHBOURS_VERSION, neighbour_table, neighbours};
 use super::section::Bytes;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::protocol::{Step, Steps};
 
 /// The neighbours of the rows of one shard, in a part of their own.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ pub(crate) struct Neighbours {
     bytes: Bytes,
     rows: u32,
     tables: Vec<Table>,
+    steps: Steps,
 }
 
 /// The neighbours in one vector space.
@@ -29,16 +32,16 @@ struct Table {
 
 impl Neighbours {
     /// Opens the neighbours of a shard with so many rows.
-    pub(crate) fn open(part: &Arc<Part>, rows: u32) -> Result<Self> {
-        Self::read(Bytes::of_part(part)?, part.id(), rows)
+    pub(crate) fn open(part: &Arc<Part>, rows: u32, steps: Steps) -> Result<Self> {
+        Self::read(Bytes::of_part(part)?, part.id(), (rows, steps))
             .map_err(|e| e.about(format_args!("neighbours of shard {}", part.tag())))
     }
 
-    fn read(bytes: Bytes, part: FileId, rows: u32) -> Result<Self> {
+    fn read(bytes: Bytes, part: FileId, (rows, steps): (u32, Steps)) -> Result<Self> {
         let fault = |message: &str| Error::damaged(message);
         let len = bytes.all().len();
         let too_short = || fault("shorter than their description");
-        bytes.check(0..neighbours::LEN.min(len) as u64)?;
+        check(&bytes, 0..neighbours::LEN.min(len), steps)?;
         let (version, stored_rows, tables) =
             layout::read_neighbours_head(bytes.all().first_chunk().ok_or_else(too_short)?);
         if version > NEIGHBOURS_VERSION {
@@ -51,7 +54,7 @@ impl Neighbours {
             .and_then(|described| described.checked_add(neighbours::LEN))
             .filter(|&end| end <= len)
             .ok_or_else(too_short)?;
-        bytes.check(0..end as u64)?;
+        check(&bytes, 0..end, steps)?;
         let described = bytes.all().get(neighbours::LEN..end).ok_or_else(too_short)?;
         let mut offset = end as u64;
         let mut found = Vec::new();
@@ -64,7 +67,7 @@ impl Neighbours {
         if stored_rows != rows || offset != len as u64 {
             return Err(fault("not as long as the shard has rows"));
         }
-        Ok(Self { part, bytes, rows, tables: found })
+        Ok(Self { part, bytes, rows, tables: found, steps })
     }
 
     fn table(&self, space: usize) -> Option<&Table> {
@@ -81,7 +84,7 @@ impl Neighbours {
         let Some(table) = self.table(space).filter(|_| row < self.rows) else { return Ok(Vec::new()) };
         let start = table.offset + row as usize * 4 * table.per_row;
         let range = start..start + 4 * table.per_row;
-        self.bytes.check(range.start as u64..range.end as u64)?;
+        check(&self.bytes, range.clone(), self.steps)?;
         let near = layout::read_neighbours(self.bytes.all().get(range).unwrap_or_default());
         let near: Vec<u32> = near.collect();
         if near.iter().any(|&near| near >= self.rows) {
@@ -111,6 +114,14 @@ impl Neighbours {
     }
 }
 
+/// Verifies some of the bytes, before they are used.
+fn check(bytes: &Bytes, range: Range<usize>, steps: Steps) -> Result<()> {
+    if !steps.take(Step::CheckNeighbours) {
+        return Ok(());
+    }
+    bytes.check(range.start as u64..range.end as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -118,7 +129,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], rows: u32) -> Result<Neighbours> {
-        Neighbours::read(Bytes::Memory(Arc::new(bytes.into())), FileId(1), rows)
+        Neighbours::read(Bytes::Memory(Arc::new(bytes.into())), FileId(1), (rows, Steps::default()))
     }
 
     fn written(rows: u32, tables: &[(usize, usize)]) -> Vec<u8> {

@@ -19,6 +19,7 @@ use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
 use crate::api::space::Stage;
 use crate::format::settings::Settings;
+use crate::protocol::Steps;
 
 /// An opened shard.
 #[derive(Debug)]
@@ -51,11 +52,11 @@ impl Shard {
     pub(crate) const NUMBERS: std::ops::RangeInclusive<u64> = 1..=u64::MAX / 2;
 
     /// Opens the shard in a part of the store.
-    pub(crate) fn open_part(part: &Arc<Part>, settings: &Settings) -> Result<Self> {
+    pub(crate) fn open_part(part: &Arc<Part>, settings: &Settings, steps: Steps) -> Result<Self> {
         if !Self::NUMBERS.contains(&part.tag()) {
             return Err(Error::damaged(format!("shard {}: a number that no writer gives", part.tag())));
         }
-        Self::open(Bytes::of_part(part)?, part.tag(), settings)
+        Self::open(Bytes::of_part(part)?, part.tag(), (settings, steps))
     }
 
     /// Opens a shard in memory.
@@ -67,15 +68,15 @@ impl Shard {
     ) -> Result<Self> {
         // It grew by doubling: what is left over is given back.
         bytes.truncate(bytes.as_ref().len());
-        let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, settings)?;
+        let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, (settings, Steps::default()))?;
         Ok(Self { superseded, reindexed, ..shard })
     }
 
-    fn open(bytes: Bytes, number: u64, settings: &Settings) -> Result<Self> {
+    fn open(bytes: Bytes, number: u64, (settings, steps): (&Settings, Steps)) -> Result<Self> {
         let fault = |message: &str| Error::damaged(format!("shard {number}: {message}"));
         let byte_len = bytes.all().len() as u64;
         let (trailer, entries) = layout::decode(bytes.all())?;
-        let find = |kind: SectionKind| Section::find(&bytes, &entries, kind, 0);
+        let find = |kind: SectionKind| Section::find(&bytes, &entries, kind, (0, steps));
         let ids = find(SectionKind::Ids).ok_or_else(|| fault("has no ids"))?;
         verified_ids(&ids, trailer.rows)?;
         let words = Words::open(find(SectionKind::Words).ok_or_else(|| fault("has no words"))?)?;
@@ -85,7 +86,7 @@ impl Shard {
         let filters =
             MetadataIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
         let metadata_records = MetadataRecords::open(find(SectionKind::MetadataRecords), trailer.rows)?;
-        let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, settings);
+        let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, (settings, steps));
         let covers = trailer.start..trailer.end;
         let (superseded, reindexed, columns, expiry) = Default::default();
         Ok(Self {

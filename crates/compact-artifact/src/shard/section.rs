@@ -13,6 +13,7 @@ use crate::api::error::Result;
 use crate::api::space::{Space, Stage};
 use crate::format::embeddings::{Embedding, original_len};
 use crate::format::settings::Settings;
+use crate::protocol::{Step, Steps};
 
 /// The bytes of a shard.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ impl Bytes {
 pub(crate) struct Section {
     pub(super) bytes: Bytes,
     pub(super) range: Range<usize>,
+    kind: SectionKind,
+    steps: Steps,
 }
 
 impl Section {
@@ -60,24 +63,42 @@ impl Section {
         bytes: &Bytes,
         entries: &[SectionEntry],
         kind: SectionKind,
-        space: usize,
+        (space, steps): (usize, Steps),
     ) -> Option<Self> {
         let at = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         let entry =
             entries.iter().find(|entry| entry.kind == kind as u32 && entry.space as usize == space)?;
-        Some(Self { bytes: bytes.clone(), range: at(entry.offset)..at(entry.offset + entry.len) })
+        let range = at(entry.offset)..at(entry.offset + entry.len);
+        Some(Self { bytes: bytes.clone(), range, kind, steps })
     }
 }
 
 impl Section {
     /// Verifies a range of it, before it is used.
     pub(crate) fn check(&self, range: Range<usize>) -> Result<()> {
+        if !self.steps.take(self.kind.check()) {
+            return Ok(());
+        }
         let start = self.range.start as u64;
         self.bytes.check(start + range.start as u64..start + range.end as u64)
     }
 
     pub(super) fn check_all(&self) -> Result<()> {
         self.check(0..self.range.len())
+    }
+}
+
+impl SectionKind {
+    /// The verification of its bytes.
+    fn check(self) -> Step {
+        match self {
+            Self::Ids => Step::CheckIds,
+            Self::Words => Step::CheckWords,
+            Self::Filters => Step::CheckFilters,
+            Self::Vectors => Step::CheckVectors,
+            Self::Originals => Step::CheckOriginals,
+            Self::MetadataRecords => Step::CheckMetadataRecords,
+        }
     }
 }
 
@@ -134,15 +155,15 @@ pub(super) fn open_vectors(
     entries: &[SectionEntry],
     rows: u32,
     number: u64,
-    settings: &Settings,
+    (settings, steps): (&Settings, Steps),
 ) -> (Vec<Option<Vectors>>, Vec<Damage>) {
     let mut losses = Vec::new();
     let mut open = |at: usize, space: &Space| {
-        let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, at)?);
+        let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, (at, steps))?);
         let vectors = format!("the vectors of space {:?} in shard {number}", space.name);
         let message = match index {
             Ok(index) if *index.quantizer() == space.quantizer => {
-                let originals = Section::find(bytes, entries, SectionKind::Originals, at);
+                let originals = Section::find(bytes, entries, SectionKind::Originals, (at, steps));
                 let fits = |section: &Section| {
                     section.range.len() == original_len(space).saturating_mul(rows as usize)
                 };

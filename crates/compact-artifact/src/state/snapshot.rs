@@ -15,6 +15,7 @@ use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::format::changes;
 use crate::format::embeddings::Embedding;
+use crate::format::parts::LostEmbeddings;
 use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) steps: Steps,
     /// How many rows readers do not see because their records expired: the views have them as dead.
     pub(crate) hidden: u64,
+    /// What was lost with damaged shards, as far as it was when they were found.
+    pub(crate) lost_embeddings: Arc<LostEmbeddings>,
 }
 
 impl State {
@@ -219,6 +222,23 @@ impl State {
         let Some((view, row)) = self.locate(id) else { return Ok(None) };
         let Some(vectors) = view.shard.vectors(number) else { return Ok(None) };
         vectors.embedding(row, &self.settings.spaces[number])
+    }
+
+    /// The records that lost embeddings, are still there, and have got no others.
+    pub(crate) fn still_lost(&self) -> LostEmbeddings {
+        let mut lost = LostEmbeddings::new();
+        for (number, _) in self.settings.kept_spaces() {
+            let Some(ids) = self.lost_embeddings.get(&number) else { continue };
+            let has_none = |id: &u64| {
+                let id = RecordId(*id);
+                self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
+            };
+            let ids: RoaringTreemap = ids.iter().filter(has_none).collect();
+            if !ids.is_empty() {
+                lost.insert(number, ids);
+            }
+        }
+        lost
     }
 
     /// A record with the embeddings that it has, as an index has to know it.

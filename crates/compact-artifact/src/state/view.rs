@@ -30,7 +30,7 @@ impl View {
     }
 
     /// Opens the neighbours that are stored of its rows, unless it has them.
-    pub(crate) fn open_neighbours(&mut self, records: &Records) -> Result<()> {
+    pub(crate) fn open_neighbours(&mut self, records: &Records, steps: Steps) -> Result<()> {
         if !cfg!(feature = "similar") {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl View {
         let Some(part) = part else { return Ok(()) };
         self.neighbours = Some(match before.filter(|before| before.part == part.id()) {
             Some(same) => same,
-            None => Arc::new(Neighbours::open(part, self.shard.rows)?),
+            None => Arc::new(Neighbours::open(part, self.shard.rows, steps)?),
         });
         Ok(())
     }

@@ -11,10 +11,13 @@ use compact_artifact::{
 };
 use serde_json::json;
 
+use crate::left_out;
+use crate::planted::section;
+
 const RECORDS: u8 = 120;
 
 fn options() -> Options {
-    Options::new()
+    left_out::options()
         .block_len(1024)
         .maintenance(Maintenance::Manual)
         .seed(3)
@@ -130,7 +133,7 @@ fn finds_everything(artifact: &CompactArtifact, vectors: usize) {
 }
 
 #[test]
-fn a_damaged_or_missing_index_is_made_anew_and_what_was_lost_is_named() {
+pub(crate) fn a_damaged_or_missing_index_is_made_anew_and_what_was_lost_is_named() {
     let temp = tempfile::tempdir().unwrap();
     let original = temp.path().join("a");
     built(&original);
@@ -155,10 +158,74 @@ fn a_damaged_or_missing_index_is_made_anew_and_what_was_lost_is_named() {
         artifact.seal().unwrap();
         artifact.close().unwrap();
         let artifact = options().open(&path).unwrap();
-        assert!(artifact.recovery().is_clean(), "{name}: {:?}", artifact.recovery());
+        remembers_lost_embeddings(&artifact, LOST);
         finds_everything(&artifact, usize::from(RECORDS) - LOST);
         assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound(), "{name}");
+        gives_them_back(artifact, &path, LOST);
     }
+}
+
+/// Embeddings that were lost with an index are damage, though everything else is made anew.
+fn remembers_lost_embeddings(artifact: &CompactArtifact, count: usize) {
+    let damage = &artifact.recovery().damage;
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    assert_eq!(damage[0].space.as_deref(), Some("v"));
+    assert!(damage[0].to_string().starts_with(&format!("{count} records have no embedding")), "{damage:?}");
+}
+
+/// They are remembered until the last of their records has another one, or is deleted.
+fn gives_them_back(artifact: CompactArtifact, path: &Path, count: usize) {
+    let without = |artifact: &CompactArtifact| -> Vec<compact_artifact::RecordId> {
+        let ids = artifact.records().map(|entry| entry.unwrap().id());
+        ids.filter(|id| artifact.embedding(*id, "v").unwrap().is_none()).collect()
+    };
+    let lost = without(&artifact);
+    assert_eq!(lost.len(), count);
+    artifact.delete(lost[0]).unwrap();
+    for &id in &lost[2..] {
+        artifact.add_embedding(id, "v", &[1.0, 7.0, 1.0, 3.0]).unwrap();
+    }
+    artifact.close().unwrap();
+    remembers_lost_embeddings(&options().open_read_only(path).unwrap(), 1);
+    let artifact = options().open(path).unwrap();
+    remembers_lost_embeddings(&artifact, 1);
+    artifact.compact(8 << 20).unwrap();
+    drop(artifact);
+    let artifact = options().open(path).unwrap();
+    remembers_lost_embeddings(&artifact, 1);
+    artifact.add_embedding(lost[1], "v", &[1.0, 7.0, 1.0, 3.0]).unwrap();
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    let artifact = options().open(path).unwrap();
+    assert!(artifact.recovery().is_clean(), "{:?}", artifact.recovery());
+    assert_eq!(artifact.len(), u64::from(RECORDS) - 1);
+    assert!(without(&artifact).is_empty());
+}
+
+#[test]
+fn what_never_had_an_embedding_lost_none() {
+    let temp = tempfile::tempdir().unwrap();
+    // So many records that the metadata end in another page of 4 KiB than the one in which the vectors begin.
+    let path = (300..400).find_map(|count: u64| {
+        let path = temp.path().join(count.to_string());
+        let artifact = options().space("w", SpaceOptions::new(2, Metric::Dot)).create(&path).unwrap();
+        let record = |i| Record::text(format!("text number {i}")).metadata(json!({"i": i}));
+        let with_vector =
+            |i: u64| if i < 20 { record(i).embedding("v", [1.0, 7.0, 1.0, 3.0]) } else { record(i) };
+        artifact.add_batch((0..count).map(with_vector)).unwrap();
+        artifact.seal().unwrap();
+        artifact.add(record(count)).unwrap();
+        artifact.close().unwrap();
+        let (metadata, vectors) = (section(&shards(&path)[0], 3), section(&shards(&path)[0], 4));
+        (metadata.end / 4096 < vectors.start / 4096).then_some(path)
+    });
+    let path = path.expect("one in 64 is so");
+    let shard = &shards(&path)[0];
+    flip(shard, section(shard, 3).end - 20);
+    let artifact = options().open(&path).unwrap();
+    assert_eq!(artifact.recovery().shards_rebuilt, 1);
+    assert_eq!(artifact.recovery().damage.len(), 1, "{:?}", artifact.recovery());
+    assert_eq!(artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000)).unwrap().hits.len(), 20);
 }
 
 #[test]

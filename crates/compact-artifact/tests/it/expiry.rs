@@ -11,6 +11,8 @@ use compact_artifact::{
 };
 use serde_json::json;
 
+use crate::left_out;
+
 /// A clock in seconds since 2000, which tests put forward.
 #[derive(Clone, Default)]
 struct Clock(Arc<AtomicU64>);
@@ -24,7 +26,7 @@ impl Clock {
 
     fn options(&self) -> Options {
         let clock = self.0.clone();
-        Options::new()
+        left_out::options()
             .segment_len(64 << 10)
             .space("v", SpaceOptions::new(2, Metric::Cosine))
             .clock(move || UNIX_EPOCH + Duration::from_secs(Y2000 + clock.load(Ordering::Relaxed)))
@@ -152,7 +154,7 @@ fn any_sequence_of_calls_beside_a_plain_map_and_a_reader() {
 }
 
 #[test]
-fn what_expires_is_hidden_at_its_moment_without_a_commit_and_its_space_comes_back() {
+pub(crate) fn what_expires_is_hidden_at_its_moment_without_a_commit_and_its_space_comes_back() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
     let clock = Clock::default();

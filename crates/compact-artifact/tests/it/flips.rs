@@ -1,28 +1,33 @@
 //! Any bit of any file flips: every question gets the answer that it had before, or an error or loss that says so.
 //!
-//! `CAMPAIGN=full cargo test --release -p compact-artifact --test it flips -- --nocapture` flips every bit.
+//! `CAMPAIGN=full cargo test --release -p compact-artifact --test it flips:: -- --nocapture` flips every ninth bit, which is one of each byte but every ninth, in
+//! all ways to open an artifact; `CAMPAIGN=every` flips every bit, which takes nine times as long.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compact_artifact::{
-    CompactArtifact, ErrorKind, Filter, Maintenance, Metric, Options, Originals, Query, Record, RecordId,
-    Result, SpaceOptions, StoreStep,
+    Batch, CompactArtifact, ErrorKind, Facet, Filter, Maintenance, Metric, Options, Order, Originals, Query,
+    Record, RecordId, Result, SpaceOptions, StoreStep,
 };
 use serde_json::json;
 
-/// So many that vectors get a graph where `graph_from` is 2,000.
-const RECORDS: u32 = 2_100;
+/// So many that vectors get a graph, and so few that an artifact is opened and asked everything in milliseconds: that is done for each bit.
+const RECORDS: u32 = 240;
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options::new()
         .block_len(8 << 10)
         .maintenance(Maintenance::Manual)
         .seed(3)
+        .threads(1)
         .precompute_similar(5)
-        .graph_from(2_000)
+        .graph_from(200)
+        .expires_at("until")
         .space("v", SpaceOptions::new(4, Metric::Cosine).originals(Originals::F16))
         .space("w", SpaceOptions::new(3, Metric::L2))
 }
@@ -37,25 +42,42 @@ fn record(i: u32) -> Record {
     let metadata = json!({
         "i": i, "half": f64::from(i) / 2.0, "even": i.is_multiple_of(2), "name": format!("n{}", i % 50),
         "at": format!("2024-01-{:02}T00:00:00Z", i % 28 + 1), "tags": ["a", format!("t{}", i % 7)],
-        "deep": {"er": i % 11},
+        "deep": {"er": i % 11}, "until": if i % 30 == 29 { "2001-01-01" } else { "2999-01-01" },
     });
     let record = Record::text(text).key(format!("key{i}")).metadata(metadata).embedding("v", vector(i, 4));
-    if i.is_multiple_of(90) { record.embedding("w", vector(i, 3)) } else { record }
+    let record =
+        if i.is_multiple_of(40) { record.field("title", format!("the odd title {i}")) } else { record };
+    if i.is_multiple_of(9) { record.embedding("w", vector(i, 3)) } else { record }
 }
 
-/// Two sealed shards, one with a graph, both with deleted records; embeddings that came late, sealed and not; a little in the log.
+/// Two sealed shards, one with a graph, both with deleted records; metadata that changed and embeddings that came late or went, sealed and not; records that
+/// expired; a little in the log.
 fn build(path: &Path) {
+    build_sized(path, RECORDS, 20..22);
+}
+
+/// The same with so many records in the first shard, some of which have other metadata by then.
+pub(crate) fn build_sized(path: &Path, records: u32, updated: Range<u32>) {
     let artifact = options().create(path).unwrap();
-    artifact.add_batch((0..RECORDS).map(record)).unwrap();
+    artifact.add_batch((0..records).map(record)).unwrap();
+    let update =
+        |batch: Batch, i: u32| batch.update_key(format!("key{i}"), json!({"name": "n7", "i": 1_000 + i}));
+    artifact.write(updated.fold(Batch::new(), update)).unwrap();
+    // Where there are many, not all ids follow one another.
+    let delete = |batch: Batch, i: u32| batch.delete_key(format!("key{i}"));
+    artifact.write((600..records).step_by(2).fold(Batch::new(), delete)).unwrap();
     artifact.seal().unwrap();
-    artifact.add_batch((RECORDS..RECORDS + 40).map(record)).unwrap();
+    artifact.add_batch((records..records + 40).map(record)).unwrap();
     artifact.add_embedding(RecordId(5), "w", &vector(5, 3)).unwrap();
+    artifact.update_key(&format!("key{}", records + 7), json!({"name": "n7", "i": 1_007})).unwrap();
     artifact.seal().unwrap();
-    for i in [7, 8, 500, RECORDS + 3] {
+    for i in [7, 8, 50, records + 3] {
         artifact.delete_key(&format!("key{i}")).unwrap();
     }
-    artifact.add_batch((RECORDS + 40..RECORDS + 44).map(record)).unwrap();
+    artifact.add_batch((records + 40..records + 44).map(record)).unwrap();
     artifact.add_embedding(RecordId(11), "w", &vector(11, 3)).unwrap();
+    artifact.remove_embedding(RecordId(12), "v").unwrap();
+    artifact.update_key("key22", json!({"name": "n7"})).unwrap();
     artifact.close().unwrap();
 }
 
@@ -77,15 +99,17 @@ fn found(artifact: &CompactArtifact, query: &Query) -> Answer {
             let text = |hit: &compact_artifact::Hit| {
                 hit.record.as_ref().map(|entry| entry.text().map(std::borrow::Cow::into_owned).ok())
             };
-            found.hits.iter().map(|hit| (hit.id, hit.score.to_bits(), text(hit))).collect::<Vec<_>>()
+            let hits = found.hits.iter().map(|hit| (hit.id, hit.score.to_bits(), text(hit)));
+            (hits.collect::<Vec<_>>(), found.total, found.facets)
         })),
     }
 }
 
 fn filters() -> Vec<Filter> {
     vec![
-        Filter::field("i").lt(700),
-        Filter::field("half").gte(900.5),
+        Filter::field("i").lt(70),
+        Filter::field("i").gte(1_000),
+        Filter::field("half").gte(90.5),
         Filter::field("even").eq(true).and(Filter::field("name").eq("n12")),
         Filter::field("name").prefix("n4"),
         Filter::field("tags").contains("t3"),
@@ -100,24 +124,27 @@ fn queries() -> Vec<Query> {
         Query::words("red number 77").k(20).fetch(true),
         Query::parse("\"of a blue\"").unwrap().k(20),
         Query::parse("hou* +green").unwrap().k(20),
+        Query::parse("title:odd").unwrap().k(20),
         Query::vector("v", near(9)).k(12),
-        Query::vector("v", near(1_234)).k(12).fetch(true),
-        Query::vector("v", near(2_120)).exact(true).k(9),
-        Query::vector("v", near(77)).filter(Filter::field("i").gte(1_500)).k(9),
+        Query::vector("v", near(123)).k(12).fetch(true),
+        Query::vector("v", near(RECORDS + 20)).exact(true).k(9),
+        Query::vector("v", near(77)).filter(Filter::field("i").gte(150)).k(9),
         Query::vector("v", near(78)).filter(Filter::field("tags").contains("t3")).k(9),
         Query::vector("w", vector(180, 3)).k(30),
-        Query::similar_to("v", RecordId(1_000)).k(7),
-        Query::similar_to("v", RecordId(1_001)).k(5),
-        Query::similar_to("v", RecordId(u64::from(RECORDS) + 1)).k(3),
-        Query::words("house 14").and_vector("v", near(300)).k(10),
+        Query::similar_to("v", RecordId(100)).k(7),
+        Query::similar_to("v", RecordId(102)).k(5),
+        Query::similar_to("v", RecordId(u64::from(RECORDS) + 10)).k(3),
+        Query::words("house 14").and_vector("v", near(200)).k(10),
         Query::new().filter(Filter::field("name").eq("n7")).k(50),
+        Query::words("house").order_by("i", Order::Descending).total(true).k(9),
+        Query::new().facet(Facet::values("tags")).group_by("name", 1).k(60),
     ]
 }
 
 /// Every kind of question.
 fn ask(artifact: &CompactArtifact) -> Vec<Answer> {
     let mut answers = Vec::new();
-    for i in [0, 5, 7, 11, 499, 1_777, RECORDS + 1, RECORDS + 41] {
+    for i in [0, 5, 7, 11, 20, 22, 59, 177, RECORDS + 1, RECORDS + 41] {
         let text = |entry: compact_artifact::Entry| {
             let text = entry.text().map(std::borrow::Cow::into_owned)?;
             Ok((entry.id(), entry.key()?, entry.metadata()?, text))
@@ -140,7 +167,7 @@ fn ask(artifact: &CompactArtifact) -> Vec<Answer> {
 
 /// How the artifact is opened.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     Mapped,
     Read,
     PackedFile,
@@ -150,17 +177,17 @@ enum Way {
 const WAYS: [Way; 4] = [Way::Mapped, Way::Read, Way::PackedFile, Way::PackedBytes];
 
 /// An artifact as a directory or a pack, and what it answers.
-struct Subject {
+pub(crate) struct Subject {
     way: Way,
     options: Options,
     path: PathBuf,
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     answers: Vec<Answer>,
 }
 
 impl Subject {
     /// Of the artifact in `directory`.
-    fn new(way: Way, options: Options, directory: &Path) -> Self {
+    pub(crate) fn new(way: Way, options: Options, directory: &Path) -> Self {
         let mut path = directory.to_owned();
         if matches!(way, Way::PackedFile | Way::PackedBytes) {
             path = directory.with_extension(format!("{way:?}"));
@@ -174,7 +201,9 @@ impl Subject {
         }
         let mut subject = Self { way, options, path, files, answers: Vec::new() };
         subject.answers = ask(&subject.open().unwrap());
-        assert!(subject.answers.iter().all(|answer| matches!(answer, Ok(Some(_)))), "{:?}", subject.answers);
+        for (at, answer) in subject.answers.iter().enumerate() {
+            assert!(matches!(answer, Ok(Some(_))), "question {at}: {answer:?}");
+        }
         subject
     }
 
@@ -221,28 +250,54 @@ fn flip(file: &Path, bit: u64) {
     file.write_all(&byte).unwrap();
 }
 
-/// Flips every `stride`-th bit of every file, one at a time; returns how many, and how many of them kept an answer back.
-fn flips(subject: &Subject, stride: u64) -> std::result::Result<(u64, u64), String> {
-    let (mut flips, mut withheld) = (0, 0);
-    for file in &subject.files {
-        let bits = fs::metadata(file).unwrap().len() * 8;
-        // Large files get the same dose for their size, small ones at least some.
-        let stride = stride.min((bits / 8).max(1)) | 1;
-        for bit in (stride / 2..bits).step_by(stride as usize) {
-            flip(file, bit);
-            let checked =
-                catch_unwind(AssertUnwindSafe(|| subject.check())).unwrap_or(Err("a panic".to_owned()));
-            flip(file, bit);
-            let say = |e: String| format!("{:?}, {}, bit {bit}: {e}", subject.way, file.display());
-            withheld += u64::from(checked.map_err(say)?);
-            flips += 1;
-        }
+impl Subject {
+    /// Flips a bit, and says what is wrong; returns whether any answer was withheld.
+    pub(crate) fn flip(&self, file: &Path, bit: u64) -> std::result::Result<bool, String> {
+        flip(file, bit);
+        let checked = catch_unwind(AssertUnwindSafe(|| self.check())).unwrap_or(Err("a panic".to_owned()));
+        flip(file, bit);
+        checked.map_err(|e| format!("{:?}, {}, bit {bit}: {e}", self.way, file.display()))
     }
-    Ok((flips, withheld))
+
+    /// The bits to flip: every `stride`-th of every file, by the number of the file. Large files get the same dose for their size, small ones at least some.
+    fn bits(&self, stride: u64) -> Vec<(usize, u64)> {
+        let of_file = |(at, file): (usize, &PathBuf)| {
+            let bits = fs::metadata(file).unwrap().len() * 8;
+            let stride = stride.min((bits / 8).max(1)) | 1;
+            (stride / 2..bits).step_by(stride as usize).map(move |bit| (at, bit))
+        };
+        self.files.iter().enumerate().flat_map(of_file).collect()
+    }
 }
 
-fn full() -> bool {
-    std::env::var("CAMPAIGN").is_ok_and(|value| value == "full")
+/// Copies the files of an artifact.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Flips bits one at a time, each core those of a copy of its own; returns how many, and how many of them kept an answer back.
+fn flips(way: Way, directory: &Path, stride: u64) -> (usize, usize) {
+    let (next, withheld) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let bits = Subject::new(way, options(), directory).bits(stride);
+    std::thread::scope(|threads| {
+        for core in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            let copied = directory.with_file_name(format!("{way:?}-{core}"));
+            copy(directory, &copied);
+            let (bits, next, withheld) = (&bits, &next, &withheld);
+            threads.spawn(move || {
+                let subject = Subject::new(way, options(), &copied);
+                while let Some(&(file, bit)) = bits.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let noticed = subject.flip(&subject.files[file], bit).unwrap_or_else(|e| panic!("{e}"));
+                    withheld.fetch_add(usize::from(noticed), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    (bits.len(), withheld.into_inner())
 }
 
 #[test]
@@ -250,11 +305,16 @@ fn no_flipped_bit_changes_an_answer_in_silence() {
     let temp = tempfile::tempdir().unwrap();
     let directory = temp.path().join("a");
     build(&directory);
+    let campaign = std::env::var("CAMPAIGN").unwrap_or_default();
     for way in WAYS {
-        let subject = Subject::new(way, options(), &directory);
-        let bits: u64 = subject.files.iter().map(|file| fs::metadata(file).unwrap().len() * 8).sum();
-        let stride = if full() { 1 } else { bits / 30 };
-        let (flips, withheld) = flips(&subject, stride).unwrap_or_else(|e| panic!("{e}"));
+        let files = fs::read_dir(&directory).unwrap();
+        let bits: u64 = files.map(|file| file.unwrap().metadata().unwrap().len() * 8).sum();
+        let stride = match campaign.as_str() {
+            "every" => 1,
+            "full" => 9,
+            _ => bits / 30,
+        };
+        let (flips, withheld) = flips(way, &directory, stride);
         println!("{way:?}: {bits} bits, {flips} flipped, {withheld} noticed by a question, 0 silent");
         assert!(flips > 25);
     }
@@ -266,7 +326,7 @@ fn without_the_checks_of_chunks_the_flips_are_noticed() {
     let directory = temp.path().join("a");
     build(&directory);
     let subject = Subject::new(Way::Mapped, options().leave_out_of_store(StoreStep::CheckChunk), &directory);
-    let bits: u64 = subject.files.iter().map(|file| fs::metadata(file).unwrap().len() * 8).sum();
-    let planted = (0..20).find_map(|round| flips(&subject, bits / 300 + round * 2).err());
+    let bits = subject.bits(997);
+    let planted = bits.iter().find_map(|&(file, bit)| subject.flip(&subject.files[file], bit).err());
     println!("{}", planted.expect("the campaign notices").chars().take(300).collect::<String>());
 }

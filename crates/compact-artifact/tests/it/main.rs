@@ -15,10 +15,14 @@ mod caches;
 mod combined;
 /// Power loss, and calls that fail.
 mod crash;
+/// What the sequences of that are compared with.
+mod crash_model;
 /// The same, while an artifact moves to another model.
 mod crash_reembed;
 /// The same, while texts get another language.
 mod crash_reindex;
+/// The sequences.
+mod crash_run;
 /// Flipped bytes and missing files.
 mod damage;
 /// Changes in part at their edges.
@@ -53,6 +57,8 @@ mod language;
 mod late;
 /// Bottlenecks, each provoked and found.
 mod latency;
+/// Steps left out in turn: the tests notice.
+mod left_out;
 mod meaning;
 /// Who holds memory, against the allocator; leaks, each provoked and found.
 mod memory;
@@ -74,6 +80,8 @@ mod order;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Each verification left out: then flipped bits are noticed.
+mod planted;
 /// Space that comes back by itself.
 mod policy;
 /// How far sealing is.

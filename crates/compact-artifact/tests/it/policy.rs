@@ -11,10 +11,12 @@ use compact_artifact::{
 };
 use serde_json::json;
 
+use crate::left_out;
+
 const SEGMENT: u64 = 64 << 10;
 
 fn options() -> Options {
-    Options::new().segment_len(SEGMENT).durability(Durability::Buffered)
+    left_out::options().segment_len(SEGMENT).durability(Durability::Buffered)
 }
 
 fn disk(path: &Path) -> u64 {
@@ -54,7 +56,7 @@ fn churn(options: Options, path: &Path, rounds: u64) -> (u64, u64) {
 }
 
 #[test]
-fn the_disk_stays_bounded_under_endless_upserts_unless_that_is_turned_off() {
+pub(crate) fn the_disk_stays_bounded_under_endless_upserts_unless_that_is_turned_off() {
     let temp = tempfile::tempdir().unwrap();
     let at = |name: &str| temp.path().join(name);
     let (most, alive) = churn(options(), &at("inline"), 100);

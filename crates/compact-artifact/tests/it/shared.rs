@@ -1,13 +1,24 @@
-//! Processes that write to one artifact by turns: each lets the others write when it is idle. Some are killed.
+//! Processes that write to one artifact by turns: each lets the others write when it is idle. They add, replace, change in part, and let records expire. Some are killed.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use compact_artifact::{CompactArtifact, ErrorKind, Options, Query, Record};
+use compact_artifact::{CompactArtifact, ErrorKind, Metric, Options, Query, Record, SpaceOptions};
+use serde_json::json;
 
 const AGENTS: usize = 4;
+
+fn create(path: &Path) {
+    let options = Options::new().space("v", SpaceOptions::new(2, Metric::Cosine)).expires_at("until");
+    options.create(path).unwrap().close().unwrap();
+}
+
+/// Whether this record of an agent expires: it may be gone before that was said.
+fn expires(i: usize) -> bool {
+    i % 9 == 8
+}
 
 fn options() -> Options {
     Options::new().busy_timeout(Duration::from_mins(1)).idle_release(Duration::from_millis(2))
@@ -24,6 +35,19 @@ fn work(path: &Path, name: &str, count: usize) {
         assert!(artifact.get_by_key(&key).unwrap().is_some());
         if i % 7 == 3 {
             artifact.upsert(Record::text(format!("thought {i} {name}, thought over")).key(&key)).unwrap();
+        }
+        if i % 3 == 1 {
+            assert!(artifact.update_key(&key, json!({"state": name})).unwrap());
+            println!("\nupdated {key}");
+        }
+        if i % 5 == 2 {
+            let id = artifact.id_of_key(&key).unwrap().unwrap();
+            artifact.add_embedding(id, "v", &[1.0, i as f32]).unwrap();
+            println!("\nembedded {key}");
+        }
+        if expires(i) {
+            assert!(artifact.update_key(&key, json!({"until": "2000-01-01"})).unwrap());
+            println!("\nexpired {key}");
         }
         if i % 10 == 5 {
             artifact.seal().unwrap();
@@ -52,9 +76,39 @@ fn agent(path: &Path, name: &str, count: usize) -> Child {
         .unwrap()
 }
 
-fn kept(child: &mut Child) -> Vec<String> {
+/// What an agent said that it did, and to which record.
+type Deeds = Vec<(String, String)>;
+
+fn deeds(child: &mut Child) -> Deeds {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    lines.filter_map(|line| line.strip_prefix("kept ").map(str::to_owned)).collect()
+    let deed = |line: String| {
+        let (deed, key) = line.split_once(' ')?;
+        let known = ["kept", "updated", "embedded", "expired"].contains(&deed);
+        known.then(|| (deed.to_owned(), key.to_owned()))
+    };
+    lines.filter_map(deed).collect()
+}
+
+/// Everything that was said is so.
+fn check(artifact: &CompactArtifact, deeds: &Deeds, about: &str) {
+    for (deed, key) in deeds {
+        let (name, number) = key.rsplit_once('-').unwrap();
+        let found = artifact.get_by_key(key).unwrap();
+        let may_be_gone = name != "here" && expires(number.parse().unwrap());
+        let Some(entry) = found else {
+            assert!(may_be_gone, "{about}: {key} is lost");
+            continue;
+        };
+        match deed.as_str() {
+            "updated" => assert_eq!(entry.metadata().unwrap()["state"], name, "{about}: {key}"),
+            "embedded" => {
+                let vector = artifact.embedding(entry.id(), "v").unwrap();
+                assert!(vector.is_some(), "{about}: the embedding of {key} is lost");
+            }
+            "expired" => panic!("{about}: {key} is back"),
+            _ => {}
+        }
+    }
 }
 
 #[test]
@@ -62,20 +116,27 @@ fn four_processes_share_an_artifact_and_all_that_each_kept_is_there_once() {
     const COUNT: usize = 25;
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("memory");
-    CompactArtifact::create(&path).unwrap().close().unwrap();
+    create(&path);
     let mut agents: Vec<Child> = (0..AGENTS).map(|i| agent(&path, &format!("agent{i}"), COUNT)).collect();
+    let mut said = Deeds::new();
     for child in &mut agents {
-        assert_eq!(kept(child).len(), COUNT);
+        let deeds = deeds(child);
+        assert_eq!(deeds.iter().filter(|(deed, _)| deed == "kept").count(), COUNT);
+        said.extend(deeds);
         assert!(child.wait().unwrap().success());
     }
     let artifact = CompactArtifact::open(&path).unwrap();
     assert!(artifact.recovery().is_clean(), "{:?}", artifact.recovery());
-    assert_eq!(artifact.len() as usize, AGENTS * COUNT);
-    assert_eq!(artifact.keys("").unwrap().len(), AGENTS * COUNT);
+    check(&artifact, &said, "all are over");
+    let left = COUNT - (0..COUNT).filter(|i| expires(*i)).count();
+    assert_eq!(artifact.len() as usize, AGENTS * left);
+    assert_eq!(artifact.keys("").unwrap().len(), AGENTS * left);
     let found = artifact.search(&Query::words("thought").k(1_000)).unwrap();
-    assert_eq!(found.hits.len(), AGENTS * COUNT);
+    assert_eq!(found.hits.len(), AGENTS * left);
     let found = artifact.search(&Query::words("agent2").k(1_000)).unwrap();
-    assert_eq!(found.hits.len(), COUNT);
+    assert_eq!(found.hits.len(), left);
+    let found = artifact.search(&Query::vector("v", [1.0, 1.0]).k(1_000)).unwrap();
+    assert_eq!(found.hits.len(), AGENTS * (0..COUNT).filter(|i| i % 5 == 2 && !expires(*i)).count());
 }
 
 #[test]
@@ -83,25 +144,23 @@ fn agents_that_are_killed_lose_nothing_that_they_kept_and_hold_up_nobody() {
     let rounds = if std::env::var("CAMPAIGN").is_ok_and(|value| value == "full") { 200 } else { 6 };
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("memory");
-    CompactArtifact::create(&path).unwrap().close().unwrap();
+    create(&path);
     let here = options().open(&path).unwrap();
-    let mut expected = Vec::new();
+    let mut said = Deeds::new();
     for round in 0..rounds {
         let mut agents: Vec<Child> =
             (0..AGENTS).map(|i| agent(&path, &format!("r{round}a{i}"), 1_000)).collect();
         std::thread::sleep(Duration::from_millis(200 + round * 37 % 150));
         let key = format!("here-{round}");
         here.add(Record::text("thought here").key(&key)).unwrap();
-        expected.push(key);
+        said.push(("kept".to_owned(), key));
         for child in &mut agents {
             child.kill().unwrap();
-            expected.extend(kept(child));
+            said.extend(deeds(child));
             child.wait().unwrap();
         }
         here.upsert(Record::text("thought here, over").key(format!("here-{round}"))).unwrap();
-        for key in &expected {
-            assert!(here.get_by_key(key).unwrap().is_some(), "round {round}: {key} is lost");
-        }
+        check(&here, &said, &format!("round {round}"));
         assert!(here.verify(compact_artifact::VerifyLevel::Decode).unwrap().is_sound());
     }
     let found = here.search(&Query::words("thought").k(10_000)).unwrap().hits.len() as u64;
@@ -109,15 +168,16 @@ fn agents_that_are_killed_lose_nothing_that_they_kept_and_hold_up_nobody() {
     here.close().unwrap();
     let fresh = CompactArtifact::open(&path).unwrap();
     assert_eq!(fresh.len(), found);
-    println!("{rounds} rounds, {} records kept", expected.len());
-    assert!(expected.len() > rounds as usize * 3);
+    check(&fresh, &said, "opened anew");
+    println!("{rounds} rounds, {} calls of agents that were acknowledged", said.len());
+    assert!(said.len() > rounds as usize * 3);
 }
 
 #[test]
 fn who_holds_an_artifact_is_named_and_not_when_it_was_killed() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("memory");
-    CompactArtifact::create(&path).unwrap().close().unwrap();
+    create(&path);
     let mut child = agent(&path, "a", 1_000_000);
     let said = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
     said.take_while(|line| !line.starts_with("kept")).for_each(drop);
