@@ -37,7 +37,7 @@ pub enum Step {
     CompactDropped,
     /// What was lost with a damaged shard is written down.
     RememberLost,
-    /// The bytes of a mapped shard that say which records its rows are are verified before they are used.
+    /// The bytes of a mapped shard that say which records its rows are, and where their metadata are, are verified before they are used.
     CheckIds,
     /// Those of its words.
     CheckWords,
@@ -47,8 +47,6 @@ pub enum Step {
     CheckVectors,
     /// Those of the vectors as they were given.
     CheckOriginals,
-    /// Those that say which rows have other metadata by now.
-    CheckMetadataRecords,
     /// Those of stored neighbours.
     CheckNeighbours,
 }
@@ -62,7 +60,6 @@ impl Step {
         Self::CheckFilters,
         Self::CheckVectors,
         Self::CheckOriginals,
-        Self::CheckMetadataRecords,
         Self::CheckNeighbours,
     ];
 

@@ -92,12 +92,11 @@ impl SectionKind {
     /// The verification of its bytes.
     fn check(self) -> Step {
         match self {
-            Self::Ids => Step::CheckIds,
+            Self::Ids | Self::MetadataRecords => Step::CheckIds,
             Self::Words => Step::CheckWords,
             Self::Filters => Step::CheckFilters,
             Self::Vectors => Step::CheckVectors,
             Self::Originals => Step::CheckOriginals,
-            Self::MetadataRecords => Step::CheckMetadataRecords,
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,15 +56,16 @@ fn build(path: &Path) {
 }
 
 /// The same with so many records in the first shard, some of which have other metadata by then.
-pub(crate) fn build_sized(path: &Path, records: u32, updated: Range<u32>) {
+pub(crate) fn build_sized(path: &Path, records: u32, updated: impl Iterator<Item = u32>) {
     let artifact = options().create(path).unwrap();
     artifact.add_batch((0..records).map(record)).unwrap();
     let update =
         |batch: Batch, i: u32| batch.update_key(format!("key{i}"), json!({"name": "n7", "i": 1_000 + i}));
     artifact.write(updated.fold(Batch::new(), update)).unwrap();
     // Where there are many, not all ids follow one another.
+    let first = if records > RECORDS { 201 } else { records };
     let delete = |batch: Batch, i: u32| batch.delete_key(format!("key{i}"));
-    artifact.write((600..records).step_by(2).fold(Batch::new(), delete)).unwrap();
+    artifact.write((first..records).step_by(4).fold(Batch::new(), delete)).unwrap();
     artifact.seal().unwrap();
     artifact.add_batch((records..records + 40).map(record)).unwrap();
     artifact.add_embedding(RecordId(5), "w", &vector(5, 3)).unwrap();
@@ -157,6 +157,8 @@ fn ask(artifact: &CompactArtifact) -> Vec<Answer> {
         answers.push(told(artifact.embedding(id, "v")));
         answers.push(told(artifact.embedding(id, "w")));
     }
+    let metadata = |entry: Result<compact_artifact::Entry>| entry.and_then(|entry| entry.metadata());
+    answers.push(told(artifact.records().map(metadata).collect::<Result<Vec<_>>>()));
     for filter in filters() {
         answers.push(told(artifact.count(&filter)));
         answers.push(told(artifact.ids_where(&filter)));
