@@ -6,6 +6,7 @@ use std::thread::ThreadId;
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::process_id;
 
 /// Knows which process opened a store, and which thread is inside of a call that runs code of its caller under a lock.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Inside<'a>(&'a Callers);
 
 impl Default for Callers {
     fn default() -> Self {
-        Self { process: AtomicU32::new(std::process::id()), inside: Mutex::default() }
+        Self { process: AtomicU32::new(process_id()), inside: Mutex::default() }
     }
 }
 
@@ -29,7 +30,7 @@ impl Callers {
     /// Fails for a child process after a fork: it has copies of locks and of what is in memory, but none of the threads, and what it wrote
     /// would meet what its parent writes.
     pub fn check_process(&self) -> Result<()> {
-        let (opened, here) = (self.process.load(Ordering::Relaxed), std::process::id());
+        let (opened, here) = (self.process.load(Ordering::Relaxed), process_id());
         if opened == here {
             return Ok(());
         }
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn another_process_is_refused() {
-        let callers = Callers { process: AtomicU32::new(std::process::id() + 1), ..Callers::default() };
+        let callers = Callers { process: AtomicU32::new(process_id() + 1), ..Callers::default() };
         assert_eq!(callers.check().unwrap_err().kind(), ErrorKind::OtherProcess);
     }
 }

@@ -64,6 +64,8 @@ mod directory;
 mod docs;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod host;
 mod id;
 mod log;
 mod manifest;

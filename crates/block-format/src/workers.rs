@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::host::process_id;
+
 /// The choice of threads for work that can be divided.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Threads {
@@ -29,7 +31,7 @@ pub struct Workers {
 
 impl Workers {
     pub(crate) fn new(threads: Threads) -> Self {
-        Self { threads, process: std::process::id(), pool: OnceLock::new() }
+        Self { threads, process: process_id(), pool: OnceLock::new() }
     }
 
     /// Runs `work` in the pool, and tells it whether there is one to divide it among. Otherwise the calling thread does it alone: where
@@ -44,7 +46,7 @@ impl Workers {
 
     /// The pool that the calling thread may wait for.
     pub(crate) fn pool(&self) -> Option<&ThreadPool> {
-        if rayon::current_thread_index().is_some() || self.process != std::process::id() {
+        if rayon::current_thread_index().is_some() || self.process != process_id() {
             return None;
         }
         self.pool.get_or_init(|| self.start()).as_deref()
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_forked_process_has_no_threads_but_its_own() {
-        let workers = Workers { process: std::process::id() + 1, ..Workers::new(Threads::Count(2)) };
+        let workers = Workers { process: process_id() + 1, ..Workers::new(Threads::Count(2)) };
         assert!(workers.run(|divided| !divided));
     }
 

@@ -1,25 +1,18 @@
 //! Compression of payloads, with a bound on what decoding may produce.
 
-use parking_lot::Mutex;
-use zstd::zstd_safe::DCtx;
-
 use super::dictionary::{Dictionary, Encoder};
 use super::layout::CodecId;
-use crate::error::{Error, ErrorKind, Result};
+use super::zstandard::{Decoders, Encoders};
+#[cfg(not(feature = "lz4"))]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::options::Compression;
 
 /// Compresses and decodes payloads. Contexts are kept for reuse, as many as threads have used at a time.
 pub(crate) struct Codec {
     compression: Compression,
-    compressors: Mutex<Vec<Compressor>>,
-    decompressors: Mutex<Vec<DCtx<'static>>>,
-}
-
-/// A context and the buffer that it compresses into: allocating one for each block costs a tenth of the time, in page
-/// faults.
-struct Compressor {
-    context: zstd::bulk::Compressor<'static>,
-    buf: Vec<u8>,
+    encoders: Encoders,
+    decoders: Decoders,
 }
 
 impl std::fmt::Debug for Codec {
@@ -30,21 +23,21 @@ impl std::fmt::Debug for Codec {
 
 impl Codec {
     pub(crate) fn new(compression: Compression) -> Self {
-        Self { compression, compressors: Mutex::default(), decompressors: Mutex::default() }
+        Self { compression, encoders: Encoders::default(), decoders: Decoders::default() }
     }
 
     /// Heap of the buffers that blocks are compressed into; not of the contexts, which the C library allocates.
     pub(crate) fn buffer_bytes(&self) -> u64 {
-        self.compressors.lock().iter().map(|kept| kept.buf.capacity() as u64).sum()
+        self.encoders.buffer_bytes()
     }
 
     /// The stored form of `raw`: compressed if that saves at least a tenth, otherwise `raw` itself.
     pub(crate) fn compress(&self, raw: &[u8], dictionary: Option<&Encoder>) -> Result<(CodecId, Vec<u8>)> {
         let (id, compressed) = match (self.compression, dictionary) {
             (Compression::None, _) => return Ok((CodecId::Raw, raw.to_vec())),
-            (Compression::Zstd(level), None) => (CodecId::Zstd, self.zstd(level, raw, None)?),
-            (Compression::Zstd(level), dictionary) => {
-                (CodecId::ZstdDictionary, self.zstd(level, raw, dictionary)?)
+            (Compression::Zstd(level), None) => (CodecId::Zstd, self.encoders.compress(level, raw, None)?),
+            (Compression::Zstd(level), Some(Encoder(digested))) => {
+                (CodecId::ZstdDictionary, self.encoders.compress(level, raw, Some(digested))?)
             }
             #[cfg(feature = "lz4")]
             (Compression::Lz4, _) => (CodecId::Lz4, lz4_flex::block::compress(raw)),
@@ -54,29 +47,6 @@ impl Codec {
         } else {
             (CodecId::Raw, raw.to_vec())
         })
-    }
-
-    fn zstd(&self, level: i32, raw: &[u8], dictionary: Option<&Encoder>) -> Result<Vec<u8>> {
-        let kept = self.compressors.lock().pop();
-        let Compressor { mut context, mut buf } = if let Some(kept) = kept {
-            kept
-        } else {
-            let context = zstd::bulk::Compressor::new(level).map_err(|e| failed(&e))?;
-            Compressor { context, buf: Vec::new() }
-        };
-        buf.clear();
-        buf.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-        // A context is not returned after an error: it would be in an unknown state.
-        match dictionary {
-            None => drop(context.compress_to_buffer(raw, &mut buf).map_err(|e| failed(&e))?),
-            Some(Encoder(digested)) => {
-                let done = context.context_mut().compress_using_cdict(&mut buf, raw, digested);
-                done.map_err(failed_with)?;
-            }
-        }
-        let compressed = buf.as_slice().to_vec();
-        self.compressors.lock().push(Compressor { context, buf });
-        Ok(compressed)
     }
 
     /// The `raw_len` bytes that `stored` stands for. Never allocates more than `raw_len`, which the caller has bounded.
@@ -90,19 +60,7 @@ impl Codec {
         let raw = match id {
             CodecId::Raw => stored.to_vec(),
             CodecId::Zstd | CodecId::ZstdDictionary => {
-                let kept = self.decompressors.lock().pop();
-                let no_memory = || Error::out_of_memory("bytes of a block", raw_len as u64);
-                let mut context = kept.or_else(DCtx::try_create).ok_or_else(no_memory)?;
-                let mut raw = Vec::with_capacity(raw_len);
-                let done = match dictionary {
-                    None => context.decompress(&mut raw, stored),
-                    Some(dictionary) => {
-                        context.decompress_using_ddict(&mut raw, stored, dictionary.decoder())
-                    }
-                };
-                done.map_err(failed_with)?;
-                self.decompressors.lock().push(context);
-                raw
+                self.decoders.decompress(stored, raw_len, dictionary.map(Dictionary::digested))?
             }
             #[cfg(feature = "lz4")]
             CodecId::Lz4 => {
@@ -125,17 +83,10 @@ impl Codec {
     }
 }
 
-fn failed_with(code: usize) -> Error {
-    failed(&std::io::Error::other(zstd::zstd_safe::get_error_name(code)))
-}
-
-fn failed(cause: &std::io::Error) -> Error {
-    Error::new(ErrorKind::Damaged, format!("block payload: zstd says: {cause}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn every_codec_returns_the_bytes_it_was_given() {

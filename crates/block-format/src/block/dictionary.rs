@@ -1,13 +1,12 @@
 //! What the records of one segment have in common, as a zstd dictionary: trained from a sample, digested to decode and to compress.
 
-use zstd::zstd_safe::{CDict, DDict};
-
 use super::layout::MAX_DICTIONARY_LEN;
+use super::zstandard::{DigestedDictionary, EncodingDictionary, TABLES_BYTES};
 use crate::error::{Error, Result};
 
 /// A dictionary, digested to decode with.
 pub(crate) struct Dictionary {
-    decoder: DDict<'static>,
+    digested: DigestedDictionary,
     len: usize,
 }
 
@@ -16,9 +15,6 @@ impl std::fmt::Debug for Dictionary {
         f.debug_struct("Dictionary").field("len", &self.len).finish_non_exhaustive()
     }
 }
-
-/// What zstd's `ZSTD_DDict` takes beside the dictionary itself: decoding tables of literals, lengths and offsets.
-const TABLES_BYTES: usize = 28 << 10;
 
 impl Dictionary {
     /// Digests a dictionary in the format of zstd: its tables are checked.
@@ -29,13 +25,13 @@ impl Dictionary {
                 bytes.len()
             )));
         }
-        let decoder = DDict::try_create(bytes);
-        let decoder = decoder.ok_or_else(|| Error::damaged("dictionary: zstd cannot use its tables"))?;
-        Ok(Self { decoder, len: bytes.len() })
+        let digested = DigestedDictionary::new(bytes);
+        let digested = digested.ok_or_else(|| Error::damaged("dictionary: zstd cannot use its tables"))?;
+        Ok(Self { digested, len: bytes.len() })
     }
 
-    pub(super) fn decoder(&self) -> &DDict<'static> {
-        &self.decoder
+    pub(super) fn digested(&self) -> &DigestedDictionary {
+        &self.digested
     }
 
     /// Heap: zstd's copy of the bytes, and its tables.
@@ -45,11 +41,11 @@ impl Dictionary {
 }
 
 /// A dictionary, digested to compress with at one level.
-pub(crate) struct Encoder(pub(super) CDict<'static>);
+pub(crate) struct Encoder(pub(super) EncodingDictionary);
 
 impl Encoder {
     pub(crate) fn new(dictionary: &[u8], level: i32) -> Result<Self> {
-        let digested = CDict::try_create(dictionary, level);
+        let digested = EncodingDictionary::new(dictionary, level);
         digested
             .map(Self)
             .ok_or_else(|| Error::out_of_memory("bytes of a dictionary", dictionary.len() as u64))

@@ -12,6 +12,7 @@ pub(crate) mod dictionary;
 pub(crate) mod layout;
 pub(crate) mod reader;
 pub(crate) mod writer;
+mod zstandard;
 
 pub(crate) use dictionary::Dictionary;
 pub(crate) use layout::{BlockKind, Header};

@@ -170,6 +170,11 @@ impl VfsFile for DiskFile {
         std::os::windows::fs::FileExt::seek_read(&self.0, buf, offset)
     }
 
+    #[cfg(not(any(unix, windows)))]
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     #[cfg(unix)]
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::write_at(&self.0, buf, offset)
@@ -178,6 +183,11 @@ impl VfsFile for DiskFile {
     #[cfg(windows)]
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_write(&self.0, buf, offset)
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -1,7 +1,8 @@
 //! Whether this process holds the lock of the writer, and who relies on that.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use block_format::host::Instant;
 use parking_lot::{Condvar, Mutex};
 
 /// Whether this process may write, and since when it did not.

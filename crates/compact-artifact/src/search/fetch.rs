@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+
+use block_format::host::Instant;
 
 use super::cache_key::cache_key;
 use super::lists::Ranking;

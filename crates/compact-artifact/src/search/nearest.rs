@@ -1,8 +1,7 @@
 //! The list of the nearest by vectors.
 
-use std::time::Instant;
-
 use block_format::RecordId;
+use block_format::host::Instant;
 use vector_index::{
     Index, Metric, Originals as Stored, RowSet, Scratch, SearchOptions, SearchPath, SearchStatistics,
 };

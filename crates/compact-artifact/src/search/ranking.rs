@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use block_format::RecordId;
+use block_format::host::Instant;
 
 use super::groups::Groups;
 use super::lists::{List, ListHit, Ranked, Ranking};

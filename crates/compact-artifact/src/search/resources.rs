@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
+use block_format::host::Instant;
 use block_format::{BoundedCache, CacheStats, Workers};
 use metadata_index::{Filter, RowSet};
 use parking_lot::Mutex;

@@ -1,7 +1,6 @@
 //! The list of the best by words.
 
-use std::time::Instant;
-
+use block_format::host::Instant;
 use lexical_index::{Matching, RowSet, Searcher, Segment};
 
 use super::lists::{List, ListHit};
