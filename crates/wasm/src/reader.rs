@@ -1,0 +1,93 @@
+//! A pack in memory, and answers in JSON.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use compact_artifact::{CompactArtifact, Hit, Options, StaticEmbedder, json};
+use serde_json::{Value, json};
+use wire::AlignedBytes;
+
+use crate::request::{RecordName, Request, Search};
+
+/// Why a pack cannot be opened, as a sentence.
+#[derive(Debug)]
+pub struct OpenError(String);
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// A packed artifact that is open.
+#[derive(Debug)]
+pub struct Reader(CompactArtifact);
+
+impl Reader {
+    /// Opens the bytes of a pack, of which it makes one copy; with a model for texts, if there is one, and at a time in milliseconds since 1970.
+    pub fn open(pack: &[u8], model: Option<Vec<u8>>, now: u64) -> Result<Self, OpenError> {
+        let mut bytes = AlignedBytes::with_capacity(pack.len());
+        bytes.grow(pack.len()).copy_from_slice(pack);
+        let now = UNIX_EPOCH + Duration::from_millis(now);
+        let mut options = Options::new().threads(1).clock(move || now);
+        if let Some(model) = model {
+            let model = StaticEmbedder::from_bytes(model).map_err(|e| OpenError(e.to_string()))?;
+            options = options.embedder(Arc::new(model));
+        }
+        CompactArtifact::open_packed_bytes(bytes, options).map(Self).map_err(|e| OpenError(e.to_string()))
+    }
+
+    /// Answers a question in JSON: `{"search": {…}}`, `{"get": {"key": "…"}}`, `{"get": {"id": 1}}`, `{"keys": {"prefix": "…"}}` or `{"stats": {}}`. What cannot be
+    /// answered is `{"error": "…"}`.
+    ///
+    /// A search has `text` (by meaning and words), `words` (in the syntax of queries), `vector` (`{"space", "values"}`), `filter`, `k`, `offset`, `order_by` (`-year` for the largest
+    /// first), `group_by`, `total` and `snippet` (bytes); all may be left out.
+    pub fn ask(&self, request: &str) -> String {
+        let answer = json::read(request.as_bytes()).map_err(|e| e.to_string());
+        let answer = answer.and_then(|request: Request| self.answer(&request).map_err(|e| e.to_string()));
+        answer.unwrap_or_else(|message| json!({ "error": message })).to_string()
+    }
+
+    fn answer(&self, request: &Request) -> compact_artifact::Result<Value> {
+        match request {
+            Request::Search(search) => self.search(search),
+            Request::Get(get) => {
+                let entry = match get.into() {
+                    RecordName::Key(key) => self.0.get_by_key(&key)?,
+                    RecordName::Id(id) => self.0.get(id)?,
+                };
+                Ok(serde_json::to_value(entry).unwrap_or_else(|e| json!({ "error": e.to_string() })))
+            }
+            Request::Keys { prefix } => {
+                let keys = self.0.keys(prefix)?.into_iter();
+                Ok(keys.map(|(key, id)| json!({ "key": key, "id": id.0 })).collect())
+            }
+            Request::Stats {} => Ok(json!({
+                "records": self.0.len(), "finds_by_meaning": self.0.is_model_at_hand(),
+                "spaces": self.0.spaces().iter().map(|space| space.name().to_owned()).collect::<Vec<_>>(),
+            })),
+        }
+    }
+
+    fn search(&self, search: &Search) -> compact_artifact::Result<Value> {
+        let results = self.0.search(&search.query(self.0.is_model_at_hand())?)?;
+        let hits = results.hits.iter().map(hit).collect::<compact_artifact::Result<Vec<Value>>>()?;
+        let losses: Vec<String> = results.losses.iter().map(ToString::to_string).collect();
+        Ok(json!({
+            "hits": hits, "total": results.total, "is_complete": results.is_complete, "losses": losses,
+        }))
+    }
+}
+
+fn hit(hit: &Hit) -> compact_artifact::Result<Value> {
+    let mut value =
+        json!({ "id": hit.id.0, "score": hit.score, "snippet": hit.snippet, "key": null, "metadata": null });
+    if let Some(entry) = &hit.record {
+        value["key"] = entry.key()?.into();
+        value["metadata"] = entry.metadata()?.into();
+    }
+    Ok(value)
+}
