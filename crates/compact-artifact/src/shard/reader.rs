@@ -110,7 +110,7 @@ impl Shard {
     /// The bytes of a section, if it has that one.
     pub(super) fn section(&self, kind: SectionKind, space: usize) -> Result<Option<Section>> {
         let (_, entries) = layout::decode(self.ids.bytes.all())?;
-        Ok(Section::find(&self.ids.bytes, &entries, kind, space))
+        Ok(Section::find(&self.ids.bytes, &entries, kind, (space, self.ids.steps)))
     }
 
     /// Whether it is a map of a file, rather than on the heap.

@@ -55,7 +55,7 @@ pub(crate) struct Section {
     pub(super) bytes: Bytes,
     pub(super) range: Range<usize>,
     kind: SectionKind,
-    steps: Steps,
+    pub(super) steps: Steps,
 }
 
 impl Section {

@@ -124,7 +124,7 @@ impl WalkScratch {
         self.fresh.extend(self.pool.keys().iter().map(|key| key.node()));
         let mut all: Vec<Key> = Vec::with_capacity(self.fresh.len());
         space.distances(query, &self.fresh, &mut self.dots, |node, distance| {
-            all.push(Key::new(distance, node))
+            all.push(Key::new(distance, node));
         });
         all.sort_unstable();
         all.iter().take(K).map(|key| key.node()).collect()
