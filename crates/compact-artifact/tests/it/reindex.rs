@@ -313,6 +313,29 @@ fn a_reader_cannot_change_the_language() {
 }
 
 #[test]
+fn a_reader_that_saw_what_was_committed_meanwhile_sees_it_by_the_new_words() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = added(options(), &path);
+    let reader = CompactArtifact::open_read_only(&path).unwrap();
+    let mut calls = 0;
+    let options = TextOptions::new().language(Language::German);
+    let report = artifact.set_text_options_with(options, |_| {
+        artifact.add(Record::text("alte Häuser").key(format!("late {calls}"))).unwrap();
+        assert!(reader.refresh().unwrap());
+        calls += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(report.unwrap().left, 0);
+    assert!(reader.refresh().unwrap());
+    let late = |artifact: &CompactArtifact| {
+        let keys = found(artifact, Query::words("Haus"), false).into_iter().map(|(key, _)| key);
+        keys.filter(|key| key.starts_with("late")).count()
+    };
+    assert_eq!((late(&artifact), late(&reader)), (calls, calls));
+}
+
+#[test]
 fn neighbours_that_are_stored_stay_right() {
     let temp = tempfile::tempdir().unwrap();
     let artifact = filled(options().precompute_similar(5), &temp.path().join("a"));

@@ -254,6 +254,18 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_was_prepared_before_a_schema_was_set_is_checked_by_that() {
+        let temp = tempfile::tempdir().unwrap();
+        let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+        let engine = &artifact.engine;
+        let prepared = engine.prepare(batch("early")).unwrap();
+        artifact.set_schema(crate::Schema::new().required("year", crate::FieldType::Number)).unwrap();
+        let refused = engine.commit_queued(&engine.enqueue(prepared)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::SchemaViolation);
+        assert!(artifact.is_empty());
+    }
+
+    #[test]
     fn a_batch_that_is_withdrawn_while_another_thread_commits_is_there_exactly_if_its_caller_is_told_so() {
         let temp = tempfile::tempdir().unwrap();
         let artifact = CompactArtifact::options()
