@@ -120,7 +120,10 @@ fn filters() -> Vec<Filter> {
 
 fn queries() -> Vec<Query> {
     let near = |i| vector(i, 4);
-    vec![
+    // By what is stored of their neighbours.
+    let stored = (60..90).step_by(2).map(|id| Query::similar_to("v", RecordId(id)).k(5));
+    let mut queries: Vec<Query> = stored.collect();
+    queries.extend([
         Query::words("red number 77").k(20).fetch(true),
         Query::parse("\"of a blue\"").unwrap().k(20),
         Query::parse("hou* +green").unwrap().k(20),
@@ -138,7 +141,8 @@ fn queries() -> Vec<Query> {
         Query::new().filter(Filter::field("name").eq("n7")).k(50),
         Query::words("house").order_by("i", Order::Descending).total(true).k(9),
         Query::new().facet(Facet::values("tags")).group_by("name", 1).k(60),
-    ]
+    ]);
+    queries
 }
 
 /// Every kind of question.
