@@ -62,6 +62,19 @@ def test_each_kind_of_number_keeps_its_value(path: pathlib.Path, kind: str, row:
     assert stored(artifact, artifact.add_batch(embeddings={"v": array})) == [[float(v) for v in array.astype("f4")[0]]] * 2
 
 
+def test_every_half_float_is_the_number_that_numpy_says(path: pathlib.Path) -> None:
+    halves = numpy.arange(2**16, dtype="u2").view("f2")
+    halves = halves[numpy.isfinite(halves)].reshape(-1, 1024)
+    space = {"dimension": 1024, "metric": "l2", "originals": "f32"}
+    artifact = CompactArtifact.create(path, spaces={"v": space})  # type: ignore[dict-item]
+    ids = artifact.add_batch(embeddings={"v": halves})
+    for id, row in zip(ids, halves.astype("f4"), strict=True):
+        assert numpy.array_equal(numpy.array(artifact.embedding(id, "v"), "f4"), row)
+    for value in (numpy.inf, -numpy.inf, numpy.nan):
+        with pytest.raises(errors.NotFiniteError):
+            artifact.add(text="x", embeddings={"v": numpy.full(1024, value, "f2")})
+
+
 def test_what_has_the_buffer_protocol_or_an_array_is_a_vector(exact: CompactArtifact) -> None:
     class Tensor:
         """As torch has it."""
