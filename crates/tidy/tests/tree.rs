@@ -63,6 +63,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("2 s", "Duration::from_secs(2)"),
     ("it is on disk", "Durability::Sync"),
     ("none", "None"),
+    ("what finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512", "None"),
     ("no", "false"),
     ("nothing", "Originals::None"),
     ("that of the system", "None"),

@@ -73,6 +73,7 @@ mod repeats;
 mod scratch;
 mod sketch;
 mod space;
+mod widths;
 mod workers;
 
 pub use audit::{Recall, Sample};

@@ -342,8 +342,8 @@ impl Query {
     }
 
     /// How many candidates a search through a graph keeps for the first as many hits: more finds more of the true neighbours in more time. For
-    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact) or [`recall`](Query::recall). Default: what finds 0.99
-    /// of the nearest by their codes, as measured when each graph was built, 64 to 512; for several lists that become one, at least as many as [`candidates`](Query::candidates).
+    /// hits behind those it keeps twice as many, and so on. An error without a vector, or beside [`exact`](Query::exact) or [`recall`](Query::recall). Default: what
+    /// finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512; for several lists that become one, at least as many as [`candidates`](Query::candidates).
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
         self

@@ -494,8 +494,7 @@ impl Group {
     }
 
     fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
-        let documents: Vec<Document<'_>> =
-            self.changed.values().chain(&self.documents).map(OwnedDocument::as_document).collect();
-        build(&state.settings, covers, &documents, self.superseded)
+        let all = self.changed.values().chain(&self.documents).map(OwnedDocument::as_document);
+        build(&state.settings, covers, &all.collect::<Vec<_>>(), self.superseded)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use super::audit;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
 use super::repair;
-use super::widths::{self, Widths};
+
 use crate::codes::Codes;
 use crate::distinct::Distinct;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +16,7 @@ use crate::options::BuildOptions;
 use crate::repeats::Repeat;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
+use crate::widths::Widths;
 
 /// Of the nodes of a layer, one in so many is also in the layer above.
 const LAYER_RATIO: usize = 32;
@@ -223,7 +225,7 @@ impl Builder<'_, '_> {
         let connected = repair::connect(&mut layer, nodes, space);
         let hidden = connected.make_findable(nodes, space, hierarchy.clone(), &self.scratch);
         let known = nodes.len() - joined.len();
-        let widths = widths::audit(&layer, nodes, space, &hierarchy, known, &self.scratch);
+        let widths = audit::audit(&layer, nodes, space, &hierarchy, known, &self.scratch);
         Ok(Lowest { layer, hidden, widths })
     }
 

@@ -1,5 +1,6 @@
 //! The graph: what it is made of, how it grows, and how it is walked.
 
+pub(crate) mod audit;
 pub(crate) mod builder;
 pub(crate) mod hierarchy;
 mod layer;
@@ -8,4 +9,3 @@ mod repair;
 mod select;
 mod visited;
 pub(crate) mod walk;
-pub(crate) mod widths;

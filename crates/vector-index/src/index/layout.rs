@@ -6,12 +6,12 @@ use wire::{ALIGN, chunk_table_len, crc32, put, u16_at, u32_at, u64_at};
 
 use crate::codes::layout::{Group, groups};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::widths::Widths;
 use crate::metric::Metric;
 use crate::node::MAX_NODES;
 use crate::quantize::MAX_DIMENSION;
 use crate::repeats::Repeat;
 use crate::sketch::layout::{BLOCK, sign_rows};
+use crate::widths::Widths;
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;

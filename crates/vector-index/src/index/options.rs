@@ -6,7 +6,7 @@ use wire::{Bytes, F16};
 use super::checks::Unverified;
 use super::reader::View;
 use crate::error::{Error, Result};
-use crate::graph::widths::Widths;
+use crate::widths::Widths;
 use crate::workers::Workers;
 
 /// What is searched for, and how.
@@ -62,7 +62,7 @@ impl<'a> SearchOptions<'a> {
     }
 
     /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
-    /// counts as `k`. Default: what finds 0.99 of the nearest by the codes, as [measured](Self::recall), 64 to 512.
+    /// counts as `k`. Default: what finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512.
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
         self

@@ -11,7 +11,6 @@ use crate::codes::planes::Planes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::hierarchy::Hierarchy;
 use crate::graph::walk::Links;
-use crate::graph::widths::Widths;
 use crate::kernel::Kernel;
 use crate::metric::Metric;
 use crate::node::node_id;
@@ -19,6 +18,7 @@ use crate::quantize::{Calibration, Int8Quantizer};
 use crate::repeats::{self, Repeat};
 use crate::sketch::Sketch;
 use crate::space::{Space, TermsRef};
+use crate::widths::Widths;
 
 /// An index over bytes that lie anywhere: a `Vec`, a memory map, a slice of a larger file.
 ///

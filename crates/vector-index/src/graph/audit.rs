@@ -8,9 +8,8 @@ use crate::codes::query::QueryRef;
 use crate::node::node_id;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
+use crate::widths::Widths;
 
-/// Parts of the true nearest that searches may ask for.
-pub(crate) const TARGETS: [f64; 6] = [0.90, 0.95, 0.97, 0.98, 0.99, 0.995];
 /// The widths that are tried.
 const LADDER: [u16; 16] = [16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096];
 /// So many vectors are searched for, ...
@@ -19,38 +18,6 @@ const SAMPLE: usize = 192;
 const K: usize = 10;
 /// The nearest are looked for among so many, which are the nearest by the high plane of the codes.
 const SHORTLIST: usize = 128;
-
-/// The least width of the ladder that found each of [`TARGETS`]; 0 where none did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Widths(pub(crate) [u16; TARGETS.len()]);
-
-impl Widths {
-    /// Those of a pass over signs or the high plane, which goes on as long as its errors call for more.
-    pub(crate) const WITHOUT_GRAPH: Self = Self([64, 64, 64, 64, 64, 0]);
-
-    /// Notes that walks of a width found so many of those wanted.
-    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-    fn note(&mut self, width: u16, found: usize, wanted: usize) {
-        for (slot, target) in self.0.iter_mut().zip(TARGETS) {
-            if *slot == 0 && found as f64 >= target * wanted as f64 {
-                *slot = width;
-            }
-        }
-    }
-
-    /// How wide a search is that nothing is asked of: it finds 0.99 of the nearest, unless that takes a width beyond 512.
-    pub(crate) fn usual(self) -> usize {
-        const LEAST: usize = 64;
-        const MOST: usize = 512;
-        self.reaching(0.99).unwrap_or(MOST).clamp(LEAST, MOST)
-    }
-
-    /// The least width that is known to find a part of the true nearest.
-    pub(crate) fn reaching(self, target: f64) -> Option<usize> {
-        let at = TARGETS.iter().position(|&known| known >= target)?;
-        Some(self.0[at].into()).filter(|&width| width > 0)
-    }
-}
 
 /// A vector of the sample, and the nearest others, ascending by node.
 struct Sampled {
@@ -90,7 +57,7 @@ pub(crate) fn audit<'a>(
                 found.iter().filter(|node| nearest.binary_search(node).is_ok()).count()
             })
         });
-        widths.note(width, found.into_iter().sum(), wanted);
+        widths.record(width, found.into_iter().sum(), wanted);
         if widths.0.iter().all(|&width| width > 0) {
             break;
         }
@@ -128,24 +95,5 @@ impl WalkScratch {
         });
         all.sort_unstable();
         all.iter().take(K).map(|key| key.node()).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_target_between_those_that_are_known_takes_the_width_of_the_next() {
-        let mut widths = Widths::default();
-        widths.note(16, 96, 100);
-        widths.note(64, 99, 100);
-        assert_eq!(widths.0, [16, 16, 64, 64, 64, 0]);
-        assert_eq!([0.5, 0.951, 0.99].map(|target| widths.reaching(target)), [Some(16), Some(64), Some(64)]);
-        assert_eq!([0.991, 1.0].map(|target| widths.reaching(target)), [None, None]);
-        assert_eq!((widths.usual(), Widths::default().usual()), (64, 512));
-        let mut nothing = Widths::default();
-        nothing.note(16, 0, 0);
-        assert_eq!(nothing.reaching(0.995), Some(16));
     }
 }
