@@ -20,7 +20,7 @@ use crate::format::parts::{LostEmbeddings, SHARD, read_tombstones};
 use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
-use crate::shard::{Document, Rescued, Shard, build};
+use crate::shard::{Rescued, Shard, build};
 use crate::state::{Dead, OwnedDocument, State, View, sort_views, with_changed_metadata};
 
 /// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
