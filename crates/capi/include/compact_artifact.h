@@ -114,6 +114,8 @@ enum ca_code
   CA_OUT_OF_MEMORY = 34,
   // Any other failure of the operating system.
   CA_IO = 35,
+  // Metadata that break the schema of the artifact.
+  CA_SCHEMA_VIOLATION = 36,
   // A pointer that must not be NULL is NULL, or does not have the alignment of its type.
   CA_BAD_POINTER = 100,
   // A handle that was freed, or is of another kind.

@@ -80,6 +80,8 @@ pub enum ca_code {
     CA_OUT_OF_MEMORY = 34,
     /// Any other failure of the operating system.
     CA_IO = 35,
+    /// Metadata that break the schema of the artifact.
+    CA_SCHEMA_VIOLATION = 36,
 
     /// A pointer that must not be NULL is NULL, or does not have the alignment of its type.
     CA_BAD_POINTER = 100,
@@ -133,6 +135,7 @@ impl From<ErrorKind> for ca_code {
             ErrorKind::InUse => Self::CA_IN_USE,
             ErrorKind::OutOfMemory => Self::CA_OUT_OF_MEMORY,
             ErrorKind::Io => Self::CA_IO,
+            ErrorKind::SchemaViolation => Self::CA_SCHEMA_VIOLATION,
             _ => Self::CA_OTHER,
         }
     }
@@ -212,7 +215,7 @@ mod tests {
     fn the_numbers_of_version_1_are_these() {
         let codes = variants(include_str!("code.rs"), "ca_code");
         let numbers: Vec<i32> = codes.iter().filter_map(|(_, number)| *number).collect();
-        assert_eq!(numbers, (0..36).chain(100..106).collect::<Vec<_>>());
+        assert_eq!(numbers, (0..37).chain(100..106).collect::<Vec<_>>());
     }
 
     #[test]

@@ -43,6 +43,7 @@ __all__ = [
     "PoisonedError",
     "ReadOnlyError",
     "ReentrantError",
+    "SchemaViolationError",
     "SettingsMismatchError",
     "SpaceMismatchError",
     "TooLargeError",
@@ -121,7 +122,11 @@ class NoSuchSpaceError(Error, KeyError):
 
 
 class NoSuchFieldError(Error, KeyError):
-    """A record has a text in a field that the artifact does not have."""
+    """A record has a text in a field that the artifact does not have; or a filter that is strict names a field of the metadata that no record has."""
+
+
+class SchemaViolationError(Error, ValueError):
+    """Metadata that break the schema of the artifact."""
 
 
 class SpaceMismatchError(Error, ValueError):
