@@ -13,7 +13,7 @@ mod decoder;
 mod decoder;
 
 #[cfg(all(target_family = "wasm", not(feature = "ruzstd")))]
-compile_error!("for WebAssembly, build with the feature `ruzstd`: there is no C library of zstd");
+compile_error!("for WebAssembly, build with the feature ruzstd: there is no C library of zstd");
 
 pub(super) use decoder::{Decoders, DigestedDictionary, TABLES_BYTES};
 pub(super) use encoder::{Encoders, EncodingDictionary};
