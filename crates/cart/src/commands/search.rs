@@ -106,7 +106,7 @@ pub(crate) struct Args {
     /// Candidates that a walk through the graph keeps: more finds more, in more time [default: what finds 0.99 of the nearest]
     #[arg(long, value_name = "N", conflicts_with = "exact")]
     ef: Option<usize>,
-    /// How much of the nearest a walk through the graph finds on average, as measured when it was built: 0.95
+    /// How much of the nearest a walk through the graph finds on average, as measured when it was built: 0.995; 1 compares with all
     #[arg(long, value_name = "PART", conflicts_with_all = ["exact", "ef"])]
     recall: Option<f64>,
     /// Sort by a field of the metadata, once or several times; records without it come last

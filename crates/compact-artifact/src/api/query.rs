@@ -351,7 +351,7 @@ impl Query {
 
     /// How much of the nearest a search through graphs finds on average, by the codes: each is searched as widely as that takes, which was measured when it was built, with 192 of
     /// its vectors taken for new ones. What is measured is the ten nearest, for 0.90, 0.95, 0.97, 0.98, 0.99 and 0.995; a number between those counts as the next, and where none is
-    /// known to be enough the search is exact. Above 0, at most 1. An error without a vector, or beside [`exact`](Query::exact) or [`ef_search`](Query::ef_search).
+    /// known to be enough the search is exact. At least 64 candidates are kept, so that to ask for less than these find saves nothing. Above 0, at most 1. An error without a vector, or beside [`exact`](Query::exact) or [`ef_search`](Query::ef_search).
     pub fn recall(mut self, recall: f64) -> Self {
         self.recall = Some(recall);
         self

@@ -93,6 +93,47 @@ fn every_option_of_a_query_acts() {
 }
 
 #[test]
+fn a_search_takes_what_the_recall_that_is_asked_for_needs() {
+    let temp = tempfile::tempdir().unwrap();
+    let space = SpaceOptions::new(24, Metric::Cosine);
+    let options = Options::new().space("v", space).graph_from(100).maintenance(Maintenance::Manual);
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let mut state = 1u64;
+    let mut vector = || -> Vec<f32> {
+        let mut value = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..24).map(|_| value()).collect()
+    };
+    artifact.add_batch((0..4_000).map(|_| Record::text("").embedding("v", vector()))).unwrap();
+    artifact.seal().unwrap();
+    let asked: Vec<Vec<f32>> = (0..30).map(|_| vector()).collect();
+    // Distances that are computed, and hits that an exact search has too.
+    let figures = |option: fn(Query) -> Query| {
+        let (mut distances, mut right) = (0, 0);
+        for vector in &asked {
+            let query = Query::vector("v", vector.clone()).k(10);
+            let exact = ids(&artifact, &query.clone().exact(true));
+            let found = artifact.search(&option(query).explain(true)).unwrap();
+            distances += found.explain.as_ref().unwrap().lists[0].distances;
+            right += found.hits.iter().filter(|hit| exact.contains(&hit.id.0)).count();
+        }
+        (distances, right)
+    };
+    let (narrow, few) = figures(|query| query.ef_search(16));
+    let (least, some) = figures(|query| query.recall(0.9));
+    let (usual, most) = figures(|query| query);
+    let (wide, more) = figures(|query| query.recall(0.995));
+    assert!(
+        narrow < least && least <= usual && usual < wide && wide < 30 * 4_000,
+        "{narrow} {least} {usual} {wide}"
+    );
+    assert!(few < some && some <= most && most >= 291 && more >= 294, "{few} {some} {most} {more} of 300");
+    assert_eq!(figures(|query| query.recall(1.0)), (30 * 4_000, 300));
+}
+
+#[test]
 fn what_an_artifact_was_not_created_with_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
