@@ -257,9 +257,26 @@ impl Run {
             }
             Op::Big => {
                 let bytes = vec![u8::try_from(step.0).unwrap(); BIG];
-                let (id, key) = (self.next, Some("big".to_owned()));
-                let known = Known { text: blob_name(&bytes), key, ..Known::default() };
+                // An embedding is not lost by writing the key again: another one takes its place.
+                let held = self
+                    .newest()
+                    .records
+                    .values()
+                    .any(|known| known.key.as_deref() == Some("big") && known.angle.is_some());
+                let space = space.filter(|_| held);
+                let id = self.next + u64::from(space.is_some());
+                let key = Some("big".to_owned());
+                let known = Known {
+                    text: blob_name(&bytes),
+                    key,
+                    angle: space.is_some().then(|| step.rounded(0)),
+                    ..Known::default()
+                };
                 let record = Record::blob(bytes).key("big");
+                let record = match space {
+                    Some(space) => record.embedding(space, [step.angle(0), 1.0, 0.0]),
+                    None => record,
+                };
                 self.change(|model| model.replace(id, known), || artifact.upsert(record).map(drop))?;
                 self.next = id + 1;
             }

@@ -95,7 +95,7 @@ impl PreparedRecord {
         } else if space.model.is_none() {
             let (key, name) = (self.record.key.as_deref().unwrap_or_default(), space.name());
             let message = format!(
-                "the record with the key {key:?} has an embedding in vector space {name:?}, which this one with other content would lose; give one, or                  delete the key in the same batch before"
+                "the record with the key {key:?} has an embedding in vector space {name:?}, which this one with other content would lose; give one, or delete the key in the same batch before"
             );
             return Err(Error::new(ErrorKind::WouldLoseEmbedding, message));
         }
