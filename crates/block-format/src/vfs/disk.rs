@@ -122,6 +122,7 @@ fn not_regular() -> io::Error {
 #[derive(Debug)]
 struct DiskLock {
     file: File,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix tells whether a file is the one at a path"))]
     path: PathBuf,
     /// Who took it: a process that was forked has the file open too, but not the lock.
     process: u32,

@@ -8,6 +8,8 @@ mod scalar;
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -38,6 +40,8 @@ enum Kind {
     Neon,
     #[cfg(target_arch = "aarch64")]
     NeonDotprod,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 impl Kernel {
@@ -50,6 +54,10 @@ impl Kernel {
     /// All kernels of this processor, the slowest first: for tests and measurements.
     #[must_use]
     pub fn available() -> Vec<Self> {
+        #[cfg_attr(
+            not(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128")),
+            expect(unused_mut, reason = "other processors have no more")
+        )]
         let mut kinds = vec![Kind::Scalar];
         #[cfg(target_arch = "x86_64")]
         {
@@ -65,6 +73,8 @@ impl Kernel {
             kinds.push(Kind::Neon);
             kinds.extend(std::arch::is_aarch64_feature_detected!("dotprod").then_some(Kind::NeonDotprod));
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        kinds.push(Kind::Simd128);
         kinds.into_iter().map(Self).collect()
     }
 
@@ -86,6 +96,8 @@ impl Kernel {
             Kind::Neon => neon::plain(query, plane, ids, out),
             #[cfg(target_arch = "aarch64")]
             Kind::NeonDotprod => neon::dotprod(query, plane, ids, out),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => wasm32::dots(query, plane, ids, out),
         }
     }
 
@@ -100,6 +112,8 @@ impl Kernel {
             Kind::Avx512Vnni => x86::sums_avx512(tables, rows, out),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon | Kind::NeonDotprod => neon::sums(tables, rows, out),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => wasm32::sums(tables, rows, out),
         }
     }
 
@@ -117,6 +131,8 @@ impl Kernel {
             Kind::Avx2 | Kind::AvxVnni => x86::estimate_avx2(sums, factors, terms, out),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => x86::estimate_avx512(sums, factors, terms, out),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => wasm32::estimate(sums, factors, terms, out),
             _ => scalar::estimate(sums, factors, terms, out),
         }
     }
@@ -131,7 +147,7 @@ impl Kernel {
         }
     }
 
-    /// The name of the instruction set, as `/proc/cpuinfo` spells it.
+    /// The name of the instruction set, as `/proc/cpuinfo` or the target spells it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self.0 {
@@ -146,6 +162,8 @@ impl Kernel {
             Kind::Neon => "neon",
             #[cfg(target_arch = "aarch64")]
             Kind::NeonDotprod => "neon dotprod",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => "simd128",
         }
     }
 }
