@@ -1,7 +1,7 @@
 //! What terms are matched against when they are not named outright.
 
 /// Terms with a beginning, or within a distance of a word.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pattern {
     Prefix(String),
     Fuzzy { word: Vec<char>, distance: u8 },

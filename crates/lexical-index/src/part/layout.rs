@@ -73,6 +73,10 @@ impl Fields {
         self.names.iter().map(String::as_str)
     }
 
+    pub(crate) fn name(&self, field: usize) -> &str {
+        self.names.get(field).map_or("", String::as_str)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }

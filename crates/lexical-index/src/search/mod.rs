@@ -3,6 +3,7 @@
 mod leaf;
 mod phrase;
 mod plan;
+mod statistics;
 mod top;
 mod walk;
 
@@ -14,6 +15,7 @@ use wire::Bytes;
 use self::leaf::{Group, Leaf};
 use self::phrase::{Phrase, Word};
 use self::plan::{Plan, Planned, Terms, Wanted};
+pub use self::statistics::Statistics;
 use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
@@ -60,6 +62,8 @@ pub struct Searcher<'a> {
     saturations: Vec<Saturation>,
     rows: u64,
     constants: Constants,
+    /// Counts in the place of those of the segments.
+    given: Option<&'a Statistics>,
 }
 
 /// A record that was found.
@@ -162,7 +166,8 @@ impl<'a> Searcher<'a> {
         }
         let rows = segments.iter().map(|segment| u64::from(segment.rows())).sum();
         let (weights, constants) = (vec![1.0; fields.len()], Constants::default());
-        let searcher = Self { analyzer, weights, saturations: Vec::new(), rows, segments, fields, constants };
+        let (saturations, given) = (Vec::new(), None);
+        let searcher = Self { analyzer, weights, saturations, rows, segments, fields, constants, given };
         Ok(searcher.with_constants(constants))
     }
 
@@ -178,14 +183,51 @@ impl<'a> Searcher<'a> {
     }
 
     fn with_constants(mut self, constants: Constants) -> Self {
-        let tokens = |field: usize| {
-            let of_each = self.segments.iter().filter_map(|segment| segment.part.header().stats.get(field));
-            of_each.fold(0, |sum: u64, stats| sum.saturating_add(stats.tokens))
-        };
-        let saturation = |field| Saturation::new(constants, tokens(field), self.rows);
+        let saturation = |field| Saturation::new(constants, self.tokens(field), self.rows);
         self.saturations = (0..self.fields.len()).map(saturation).collect();
         self.constants = constants;
         self
+    }
+
+    /// How many tokens the texts of a field have.
+    fn tokens(&self, field: usize) -> u64 {
+        if let Some(given) = self.given {
+            return given.tokens(self.field_name(field));
+        }
+        let of_each = self.segments.iter().filter_map(|segment| segment.part.header().stats.get(field));
+        of_each.fold(0, |sum: u64, stats| sum.saturating_add(stats.tokens))
+    }
+
+    fn field_name(&self, field: usize) -> &str {
+        self.fields.name(field)
+    }
+
+    /// Scores as if the segments were some of those that the statistics are of; for the query alone that these were gathered for. Fields that none of the segments has, but others have,
+    /// are looked for in vain.
+    pub fn statistics(mut self, statistics: &'a Statistics) -> Result<Self> {
+        if self.segments.is_empty() {
+            return Ok(self);
+        }
+        let known: Vec<String> = self.fields.names().map(str::to_owned).collect();
+        let others = statistics.fields().filter(|name| !known.iter().any(|known| known == name));
+        let all: Vec<&str> = known.iter().map(String::as_str).chain(others).collect();
+        (self.rows, self.given) = (statistics.rows, Some(statistics));
+        self.fields = self.fields.extended(&all)?;
+        self.weights.resize(self.fields.len(), 1.0);
+        let constants = self.constants;
+        Ok(self.with_constants(constants))
+    }
+
+    /// What the scores of a query depend on beside the text that is scored.
+    pub fn statistics_of(&self, query: &Query) -> Result<Statistics> {
+        let analyzer = self.segments.first().map(|_| self.analyzer.identity());
+        let mut statistics = Statistics::new(analyzer, self.rows);
+        for (field, name) in self.fields.names().enumerate() {
+            statistics.put_field(name, self.tokens(field));
+        }
+        let gathered = plan::looked_up(self, query, statistics);
+        self.segments.iter().try_for_each(|segment| segment.part.finish())?;
+        gathered
     }
 
     /// The names of all fields, of which the segments may have only the first: a query of one that no segment has finds nothing.

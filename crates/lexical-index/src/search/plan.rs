@@ -1,6 +1,6 @@
 //! From a query to the terms that are looked up, with their weights.
 
-use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Searcher};
+use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Matches, Searcher, Statistics};
 use crate::bm25::idf;
 use crate::dictionary::Pattern;
 use crate::error::{Error, ErrorKind, Result};
@@ -109,6 +109,8 @@ struct Planner<'s> {
     searcher: &'s Searcher<'s>,
     is_cut: bool,
     words: usize,
+    /// Everything that was looked up, for [`looked_up`].
+    lookups: Option<Statistics>,
 }
 
 /// A clause that is something to match.
@@ -122,11 +124,19 @@ struct Single<'q> {
 
 pub(super) fn plan(searcher: &Searcher<'_>, query: &Query) -> Result<Planned> {
     query::check(query)?;
-    let mut planner = Planner { searcher, is_cut: false, words: 0 };
+    let mut planner = Planner { searcher, is_cut: false, words: 0, lookups: None };
     let mut plan = Plan::default();
     planner.add_all(&mut plan, query, 1.0)?;
     plan.unite();
     Ok(Planned { plan, is_cut: planner.is_cut })
+}
+
+/// Everything that planning a query looks up, added to `lookups`.
+pub(super) fn looked_up(searcher: &Searcher<'_>, query: &Query, lookups: Statistics) -> Result<Statistics> {
+    query::check(query)?;
+    let mut planner = Planner { searcher, is_cut: false, words: 0, lookups: Some(lookups) };
+    planner.add_all(&mut Plan::default(), query, 1.0)?;
+    Ok(planner.lookups.unwrap_or_default())
 }
 
 impl Planner<'_> {
@@ -136,7 +146,11 @@ impl Planner<'_> {
             match &clause.wanted {
                 query::Wanted::Group(group) => self.add_group(plan, group, clause, boost)?,
                 query::Wanted::Match(pattern, field) => {
-                    let fields = self.searcher.fields_of(field.as_deref(), clause.offset)?;
+                    let fields = match self.searcher.fields_of(field.as_deref(), clause.offset) {
+                        // Other indexes may have it.
+                        Err(_) if self.lookups.is_some() => Vec::new(),
+                        fields => fields?,
+                    };
                     let single =
                         Single { occur: clause.occur, boost, fields: &fields, offset: clause.offset };
                     self.add(plan, pattern, single)?;
@@ -224,13 +238,13 @@ impl Planner<'_> {
     }
 
     /// The terms of one word in each field. Several divide the weight of the word among them.
-    fn any_of(&self, terms: &[Vec<u8>], boost: f64, fields: &[usize]) -> Vec<Wanted> {
+    fn any_of(&mut self, terms: &[Vec<u8>], boost: f64, fields: &[usize]) -> Vec<Wanted> {
         let portion = boost / f64::from(u32::try_from(terms.len()).unwrap_or(1));
         let mut group = Vec::new();
         for &field in fields {
             group.extend(terms.iter().filter_map(|term| {
-                let weight = self.searcher.weight(field, self.searcher.df(field, term)?);
-                Some(Wanted::term(field, term.clone(), weight * portion))
+                let df = self.df(field, term)?;
+                Some(Wanted::term(field, term.clone(), self.searcher.weight(field, df) * portion))
             }));
         }
         group
@@ -258,9 +272,10 @@ impl Planner<'_> {
         }
         let mut group = Vec::new();
         for &field in clause.fields {
-            let found: Option<Vec<(Slot, f64)>> =
-                slots.iter().map(|slot| self.searcher.found_in(field, slot)).collect();
-            let Some(found) = found else { continue };
+            // All of them, so that all are looked up.
+            let found: Vec<Option<(Slot, f64)>> =
+                slots.iter().map(|slot| self.found_in(field, slot)).collect();
+            let Some(found) = found.into_iter().collect::<Option<Vec<_>>>() else { continue };
             let weight = clause.boost * found.iter().map(|(_, weight)| weight).sum::<f64>();
             let slots: Vec<Slot> = found.into_iter().map(|(slot, _)| slot).collect();
             group.push(Wanted::Terms(Terms { field, slots, order, weight }));
@@ -295,12 +310,12 @@ impl Planner<'_> {
             let mut is_complete = true;
             let mut found: Vec<(u8, u64, Vec<u8>)> = Vec::new();
             for pattern in patterns {
-                let (matches, are_all) = self.searcher.matches(field, pattern, MAX_VISITED)?;
+                let (matches, are_all) = self.matches(field, pattern)?;
                 is_complete &= are_all;
                 found.extend(matches.into_iter().map(|(term, (distance, df))| (distance, df, term)));
             }
             let named = named.iter().map(|term| term.as_bytes().to_owned());
-            found.extend(named.filter_map(|term| Some((0, self.searcher.df(field, &term)?, term))));
+            found.extend(named.filter_map(|term| Some((0, self.df(field, &term)?, term))));
             if patterns.len() > 1 {
                 found.sort_unstable_by(|a, b| (&a.2, a.0).cmp(&(&b.2, b.0)));
                 found.dedup_by(|later, first| later.2 == first.2);
@@ -330,20 +345,39 @@ impl Planner<'_> {
     }
 }
 
-impl Searcher<'_> {
-    /// What a term in so many records, or a phrase, adds at most.
-    fn weight(&self, field: usize, df: u64) -> f64 {
-        idf(df, self.rows) * (self.constants.k1 + 1.0) * f64::from(self.weights[field])
+/// Lookups.
+impl Planner<'_> {
+    /// In how many records a term occurs; `None` if in none.
+    fn df(&mut self, field: usize, term: &[u8]) -> Option<u64> {
+        let searcher = self.searcher;
+        let df = match searcher.given {
+            Some(given) => given.df(searcher.field_name(field), term),
+            None => {
+                let df = searcher.segments.iter().map(|segment| u64::from(segment.df(field, term))).sum();
+                Some(df).filter(|&df| df > 0)
+            }
+        };
+        if let Some(lookups) = &mut self.lookups {
+            lookups.put_term(searcher.field_name(field), term, df.unwrap_or(0));
+        }
+        df
     }
 
-    /// In how many records of all segments a term occurs; `None` if in none.
-    fn df(&self, field: usize, term: &[u8]) -> Option<u64> {
-        let df = self.segments.iter().map(|segment| u64::from(segment.df(field, term))).sum();
-        Some(df).filter(|&df| df > 0)
+    /// The terms of a field that a pattern matches, and whether these are all.
+    fn matches(&mut self, field: usize, pattern: &Pattern) -> Result<(Matches, bool)> {
+        let searcher = self.searcher;
+        let found = match searcher.given {
+            Some(given) => given.matches(searcher.field_name(field), pattern),
+            None => searcher.matches(field, pattern, MAX_VISITED)?,
+        };
+        if let Some(lookups) = &mut self.lookups {
+            lookups.put_matches(searcher.field_name(field), pattern, found.clone());
+        }
+        Ok(found)
     }
 
     /// A word with those of its terms that occur in a field, and what it adds at most; `None` if none occurs.
-    fn found_in(&self, field: usize, slot: &Slot) -> Option<(Slot, f64)> {
+    fn found_in(&mut self, field: usize, slot: &Slot) -> Option<(Slot, f64)> {
         let mut df = 0;
         let mut terms = Vec::with_capacity(slot.terms.len());
         for term in &slot.terms {
@@ -352,7 +386,14 @@ impl Searcher<'_> {
                 terms.push(term.clone());
             }
         }
-        (df > 0).then(|| (Slot { terms, place: slot.place }, self.weight(field, df)))
+        (df > 0).then(|| (Slot { terms, place: slot.place }, self.searcher.weight(field, df)))
+    }
+}
+
+impl Searcher<'_> {
+    /// What a term in so many records, or a phrase, adds at most.
+    fn weight(&self, field: usize, df: u64) -> f64 {
+        idf(df, self.rows) * (self.constants.k1 + 1.0) * f64::from(self.weights[field])
     }
 
     fn fields_of(&self, name: Option<&str>, offset: usize) -> Result<Vec<usize>> {

@@ -1,5 +1,6 @@
 //! What the whole crate promises. Each file is one claim.
 
+mod apart;
 mod bad_input;
 mod boolean;
 mod docs;

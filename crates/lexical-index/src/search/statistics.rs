@@ -1,0 +1,108 @@
+//! What scores depend on beside the text that is scored.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{MAX_VISITED, Matches};
+use crate::dictionary::Pattern;
+use crate::error::{Error, ErrorKind, Result};
+
+/// All that the scores of one query depend on beside the text that is scored: how many records there are, how long their fields are, in how many of them each
+/// term of the query occurs, and which terms its prefixes and fuzzy words stand for.
+///
+/// Gathered by [`Searcher::statistics_of`](crate::Searcher::statistics_of), [merged](Self::merge) over indexes that are searched apart, and given to each of their
+/// searches by [`Searcher::statistics`](crate::Searcher::statistics), it makes their scores those of one index of all records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Statistics {
+    /// Of the segments, unless there were none.
+    analyzer: Option<[u8; 8]>,
+    pub(super) rows: u64,
+    fields: BTreeMap<String, FieldStatistics>,
+}
+
+/// Those of one field.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct FieldStatistics {
+    tokens: u64,
+    /// In how many records each term occurs.
+    terms: BTreeMap<Vec<u8>, u64>,
+    /// The terms that a prefix or a fuzzy word matches, and whether these are all.
+    expansions: BTreeMap<Pattern, (Matches, bool)>,
+}
+
+impl Statistics {
+    pub(super) fn new(analyzer: Option<[u8; 8]>, rows: u64) -> Self {
+        Self { analyzer, rows, fields: BTreeMap::new() }
+    }
+
+    /// Adds those of other records for the same query. Fails with [`Mismatch`](ErrorKind::Mismatch) where texts were analyzed in another way, so that the same
+    /// words are other terms.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        match (self.analyzer, other.analyzer) {
+            (Some(one), Some(another)) if one != another => {
+                let message = format!(
+                    "statistics of texts analyzed by {one:?} and by {another:?}; expected one language and one set of rules in all that is searched together"
+                );
+                return Err(Error::new(ErrorKind::Mismatch, message));
+            }
+            (one, another) => self.analyzer = one.or(another),
+        }
+        self.rows = self.rows.saturating_add(other.rows);
+        for (name, field) in other.fields {
+            self.fields.entry(name).or_default().merge(field);
+        }
+        Ok(())
+    }
+
+    /// The names of all fields, in the order of names.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    pub(super) fn tokens(&self, field: &str) -> u64 {
+        self.fields.get(field).map_or(0, |field| field.tokens)
+    }
+
+    /// In how many records a term occurs; `None` if in none.
+    pub(super) fn df(&self, field: &str, term: &[u8]) -> Option<u64> {
+        self.fields.get(field)?.terms.get(term).copied().filter(|&df| df > 0)
+    }
+
+    /// As [`Searcher::matches`](super::Searcher::matches).
+    pub(super) fn matches(&self, field: &str, pattern: &Pattern) -> (Matches, bool) {
+        let found = self.fields.get(field).and_then(|field| field.expansions.get(pattern));
+        found.cloned().unwrap_or((HashMap::new(), true))
+    }
+
+    pub(super) fn put_field(&mut self, field: &str, tokens: u64) {
+        self.fields.entry(field.to_owned()).or_default().tokens = tokens;
+    }
+
+    pub(super) fn put_term(&mut self, field: &str, term: &[u8], df: u64) {
+        self.fields.entry(field.to_owned()).or_default().terms.insert(term.to_owned(), df);
+    }
+
+    pub(super) fn put_matches(&mut self, field: &str, pattern: &Pattern, found: (Matches, bool)) {
+        self.fields.entry(field.to_owned()).or_default().expansions.insert(pattern.clone(), found);
+    }
+}
+
+impl FieldStatistics {
+    fn merge(&mut self, other: Self) {
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        for (term, df) in other.terms {
+            let sum = self.terms.entry(term).or_default();
+            *sum = sum.saturating_add(df);
+        }
+        for (pattern, (matches, are_all)) in other.expansions {
+            let (merged, all) = self.expansions.entry(pattern).or_insert_with(|| (HashMap::new(), true));
+            *all &= are_all;
+            for (term, (distance, df)) in matches {
+                if merged.len() == MAX_VISITED && !merged.contains_key(&term) {
+                    *all = false;
+                    continue;
+                }
+                merged.entry(term).or_insert((distance, 0)).1 += df;
+            }
+        }
+    }
+}
