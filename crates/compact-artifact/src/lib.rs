@@ -80,6 +80,7 @@
 mod api;
 mod artifact;
 mod engine;
+mod federated;
 mod following;
 mod format;
 mod instruments;
@@ -107,6 +108,9 @@ pub use api::damage::Damage;
 pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};
 pub use api::facet::{Facet, FacetCount, FacetCounts, Order, Total};
+pub use api::federated::{
+    FederatedHit, FederatedResults, QueryStatistics, SearchList, SearchListHit, SearchLists,
+};
 pub use api::options::{Maintenance, Options};
 pub use api::patch::MetadataPatch;
 pub use api::query::{Clause, Fusion, Query};
@@ -117,7 +121,9 @@ pub use api::reports::{
     CompactReport, PackReport, RecoveryReport, ReindexReport, SalvageReport, SealReport, UnpackReport,
     VerifyReport,
 };
-pub use api::results::{Explain, Hit, ListExplain, ListPlace, SearchResults, Snippet, UnknownField};
+pub use api::results::{
+    Explain, Hit, ListExplain, ListPlace, MetadataField, SearchResults, Snippet, UnknownField,
+};
 pub use api::schema::Schema;
 pub use api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
@@ -125,6 +131,7 @@ pub use api::text_options::TextOptions;
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
+pub use federated::{rank_lists, search_snapshots};
 #[cfg(feature = "analyzers")]
 pub use instruments::latency::{Bottleneck, BottleneckKind, LatencyAnalyzer, LatencyReport};
 #[cfg(feature = "analyzers")]

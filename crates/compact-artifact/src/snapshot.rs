@@ -8,11 +8,13 @@ use metadata_index::Filter;
 use rayon::prelude::*;
 use vector_index::{Sample, SearchOptions};
 
+use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, Result};
 use crate::api::facet::FacetCount;
+use crate::api::federated::{QueryStatistics, SearchLists};
 use crate::api::query::Query;
-use crate::api::results::SearchResults;
+use crate::api::results::{Hit, MetadataField, SearchResults};
 use crate::format::record;
 use crate::pins::Pin;
 use crate::search::{self, SearchResources};
@@ -175,6 +177,25 @@ impl Snapshot {
         search::values(&self.state, field, filter)
     }
 
+    /// The fields of metadata that records have, in the order of their paths, and what their values have in common. From the index, all of which is read.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, FieldType, Record};
+    /// # use serde_json::json;
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// artifact.add(Record::text("a").metadata(json!({"year": 1851, "tags": ["old", "rare"]})))?;
+    /// artifact.add(Record::text("b").metadata(json!({"year": 0.5})))?;
+    /// let fields = artifact.snapshot().metadata_fields()?;
+    /// assert_eq!((fields[0].name.as_str(), fields[0].is_single), ("tags", false));
+    /// assert_eq!((fields[1].types.as_slice(), fields[1].are_i64, fields[1].are_f64), (&[FieldType::Number][..], false, true));
+    /// # Ok(()) }
+    /// ```
+    pub fn metadata_fields(&self) -> Result<Vec<MetadataField>> {
+        search::fields(&self.state)
+    }
+
     /// The embedding of a record in a space, as near as it is stored: the original, if the space keeps originals, or what its codes stand for.
     pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
         let (number, space) = self.state.settings.space(space)?;
@@ -187,6 +208,24 @@ impl Snapshot {
     /// [`losses`](SearchResults::losses).
     pub fn search(&self, query: &Query) -> Result<SearchResults> {
         search::search(&self.state, &self.resources, query)
+    }
+
+    /// What the answer to a query depends on beside the records that are found: the first step of a search of several snapshots as one. See
+    /// [`search_snapshots`](crate::search_snapshots), which is all steps together, for snapshots that are in one process.
+    pub fn query_statistics(&self, query: &Query) -> Result<QueryStatistics> {
+        search::federated::statistics(&self.state, &self.resources, query)
+    }
+
+    /// The lists that a query makes here, before they become one ranking: the second step. With the [`statistics`](Query::statistics) of all snapshots, scores do not depend on
+    /// how records are spread over them.
+    pub fn search_lists(&self, query: &Query) -> Result<SearchLists> {
+        search::federated::lists(&self.state, &self.resources, query)
+    }
+
+    /// Puts to hits of this snapshot what a query wants to know of them, records and snippets for two: the last step, after [`rank_lists`](crate::rank_lists). Returns what is
+    /// damaged.
+    pub fn fill_hits(&self, query: &Query, hits: &mut [&mut Hit]) -> Result<Vec<Damage>> {
+        search::fill(&self.state, &self.resources, query, hits)
     }
 
     /// Many searches at once, divided among the [`threads`](crate::Options::threads) of the artifact.

@@ -8,6 +8,7 @@ pub(crate) mod damage;
 pub(crate) mod entry;
 pub(crate) mod error;
 pub(crate) mod facet;
+pub(crate) mod federated;
 mod names;
 pub(crate) mod options;
 mod options_check;

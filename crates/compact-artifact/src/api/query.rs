@@ -1,6 +1,7 @@
 //! What is looked for, and how.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use block_format::RecordId;
@@ -9,6 +10,7 @@ use metadata_index::Filter;
 
 use crate::api::error::Result;
 use crate::api::facet::{Facet, Order};
+use crate::api::federated::QueryStatistics;
 
 /// How many of the best near a vector are sorted by a field, unless the query says otherwise.
 pub(crate) const SORTED: usize = 100;
@@ -68,6 +70,8 @@ pub struct Query {
     pub(crate) fields: Vec<String>,
     pub(crate) strict_fields: bool,
     pub(crate) deadline: Option<Duration>,
+    /// In the place of the snapshot's own.
+    pub(crate) statistics: Option<Arc<QueryStatistics>>,
     /// What the query was told that cannot be.
     pub(crate) fault: Option<&'static str>,
 }
@@ -200,6 +204,7 @@ impl Default for Query {
             fields: Vec::new(),
             strict_fields: false,
             deadline: None,
+            statistics: None,
             fault: None,
         }
     }
@@ -406,6 +411,17 @@ impl Query {
     pub fn deadline(mut self, time: Duration) -> Self {
         self.deadline = Some(time);
         self
+    }
+
+    /// Scores words, and reads the filter, by these statistics instead of the snapshot's own, in [`Snapshot::search_lists`](crate::Snapshot::search_lists): an error elsewhere.
+    pub fn statistics(mut self, statistics: Arc<QueryStatistics>) -> Self {
+        self.statistics = Some(statistics);
+        self
+    }
+
+    /// How many lists become one ranking: one for its words, and one for each vector and meaning.
+    pub fn lists(&self) -> usize {
+        self.clauses.len()
     }
 
     /// The words that are looked for.

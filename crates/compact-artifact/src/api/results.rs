@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use block_format::RecordId;
+use metadata_index::Type as FieldType;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -114,6 +115,22 @@ impl fmt::Display for UnknownField {
         write!(f, "no record has the field {:?}", self.field)?;
         self.nearest.as_ref().map_or(Ok(()), |nearest| write!(f, "; near it is {nearest:?}"))
     }
+}
+
+/// What the records that have a field of metadata have in common: see [`Snapshot::metadata_fields`](crate::Snapshot::metadata_fields).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetadataField {
+    /// Its path.
+    pub name: String,
+    /// The types of its values: none if it has only objects, empty arrays.
+    pub types: Vec<FieldType>,
+    /// Whether no record has several values in it.
+    pub is_single: bool,
+    /// Whether all values are integers of 64 bits.
+    pub are_i64: bool,
+    /// Whether all values are numbers that floats of 64 bits stand for without loss.
+    pub are_f64: bool,
 }
 
 /// How a search went.

@@ -11,9 +11,9 @@ use super::resources::{Counters, SearchResources};
 use super::{hit_fields, ranking};
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
-use crate::api::error::{ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::Query;
-use crate::api::results::{Explain, SearchResults, Snippet, UnknownField};
+use crate::api::results::{Explain, Hit, SearchResults, Snippet, UnknownField};
 use crate::state::State;
 use crate::trace::{self, event, figures, span};
 
@@ -21,6 +21,11 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     span!(DEBUG, "search", k = query.k, clauses = query.clauses.len());
     let measured = figures::begin();
     query.check()?;
+    if query.statistics.is_some() {
+        return Err(Error::invalid(
+            "a search with the statistics of other records; expected a search for lists, which are ranked together",
+        ));
+    }
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
@@ -37,12 +42,8 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
         facets: ranking.facets.clone(),
         explain: None,
     };
-    if cfg!(feature = "facets") {
-        add_fields(state, query, &mut results)?;
-    }
-    if query.fetches() {
-        fetch(state, resources, query, &mut results);
-    }
+    let mut hits: Vec<&mut Hit> = results.hits.iter_mut().collect();
+    results.losses.extend(fill(state, resources, query, &mut hits)?);
     figures::searched(&measured);
     event!(
         DEBUG,
@@ -97,23 +98,46 @@ fn unknown_fields(state: &State, query: &Query) -> Result<Vec<UnknownField>> {
     }
 }
 
+/// Puts to hits what a query wants to know of them. What is damaged is named, and its hit stays.
+pub(crate) fn fill(
+    state: &State,
+    resources: &SearchResources,
+    query: &Query,
+    hits: &mut [&mut Hit],
+) -> Result<Vec<Damage>> {
+    let mut losses = Vec::new();
+    if cfg!(feature = "facets") {
+        add_fields(state, query, hits, &mut losses)?;
+    }
+    if query.fetches() {
+        fetch(state, resources, query, hits, &mut losses);
+    }
+    Ok(losses)
+}
+
 /// Puts values of the metadata to hits.
-fn add_fields(state: &State, query: &Query, results: &mut SearchResults) -> Result<()> {
+fn add_fields(state: &State, query: &Query, hits: &mut [&mut Hit], losses: &mut Vec<Damage>) -> Result<()> {
     for field in &query.fields {
-        match hit_fields::add_field(state, field, &mut results.hits) {
-            Err(e) if e.kind() == ErrorKind::Damaged => results.losses.push(Damage::new(e.to_string())),
+        match hit_fields::add_field(state, field, hits) {
+            Err(e) if e.kind() == ErrorKind::Damaged => losses.push(Damage::new(e.to_string())),
             added => added?,
         }
     }
     Ok(())
 }
 
-/// Puts records and snippets to hits. What is damaged is named, and its hit stays.
-fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mut SearchResults) {
+/// Puts records and snippets to hits.
+fn fetch(
+    state: &State,
+    resources: &SearchResources,
+    query: &Query,
+    hits: &mut [&mut Hit],
+    losses: &mut Vec<Damage>,
+) {
     let words = query.words_wanted();
     let words = words.map(|words| resources.words.asked(&state.settings, words)).unwrap_or_default();
-    let ids: Vec<_> = results.hits.iter().map(|hit| hit.id).collect();
-    for (hit, entry) in results.hits.iter_mut().zip(state.entries(&ids)) {
+    let ids: Vec<_> = hits.iter().map(|hit| hit.id).collect();
+    for (hit, entry) in hits.iter_mut().zip(state.entries(&ids)) {
         let fetched = entry.and_then(|entry| {
             hit.record = entry;
             let Some(len) = query.snippet else { return Ok(()) };
@@ -123,7 +147,7 @@ fn fetch(state: &State, resources: &SearchResources, query: &Query, results: &mu
             Ok(())
         });
         if let Err(e) = fetched {
-            results.losses.push(Damage::of_record(hit.id, &e));
+            losses.push(Damage::of_record(hit.id, &e));
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::api::results::Hit;
 use crate::state::{State, View};
 
 /// Puts the values of a field to the hits that have it.
-pub(super) fn add_field(state: &State, field: &str, hits: &mut [Hit]) -> Result<()> {
+pub(super) fn add_field(state: &State, field: &str, hits: &mut [&mut Hit]) -> Result<()> {
     // By the shard and the place of the value there.
     let mut known: HashMap<(usize, u32), Value> = HashMap::new();
-    for hit in hits {
+    for hit in hits.iter_mut() {
         let Some((view, row)) = state.locate(hit.id) else { continue };
         let column = view.shard.column(field, false)?;
         let mut places = column.places(row).to_vec();

@@ -2,7 +2,9 @@
 
 mod cache_key;
 mod facets;
+pub(crate) mod federated;
 mod fetch;
+mod fields;
 mod fusion;
 mod groups;
 mod hit_fields;
@@ -16,6 +18,7 @@ mod similar;
 mod words;
 
 pub(crate) use facets::values;
-pub(crate) use fetch::search;
+pub(crate) use fetch::{fill, search};
+pub(crate) use fields::fields;
 pub(crate) use resources::SearchResources;
 pub(crate) use similar::nearest_others;

@@ -48,8 +48,7 @@ pub(crate) fn rank(
     let filter = query.filter.as_ref().map(|filter| resources.filter_rows(state, filter)).transpose()?;
     let filter_time = begun.elapsed();
     let filter_matches = filter.as_ref().map(|rows| rows.iter().map(|rows| rows.len() as u64).sum());
-    let (losses, left_out) = (Vec::new(), Vec::new());
-    let mut search = Search { state, resources, query, filter, begun, is_complete: true, losses, left_out };
+    let mut search = Search::new(state, resources, query, filter, begun);
     let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();
     let all = if query.needs_all() { Some(search.matched(&mut lists)?) } else { None };
     let ranked = match (&all, lists.as_mut_slice()) {
@@ -167,7 +166,7 @@ impl Rounds {
     }
 
     /// The length of lists in the round that decides so many hits.
-    fn len_for(mut self, depth: usize) -> usize {
+    pub(super) fn len_for(mut self, depth: usize) -> usize {
         while self.decided() < depth && !self.is_last() {
             self = self.next();
         }
@@ -175,7 +174,18 @@ impl Rounds {
     }
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        state: &'a State,
+        resources: &'a SearchResources,
+        query: &'a Query,
+        filter: Option<Arc<FilterRows>>,
+        begun: Instant,
+    ) -> Self {
+        let (losses, left_out) = (Vec::new(), Vec::new());
+        Self { state, resources, query, filter, begun, is_complete: true, losses, left_out }
+    }
+
     /// Whether the deadline passed.
     pub(super) fn is_late(&mut self) -> bool {
         let late = self.query.deadline.is_some_and(|deadline| self.begun.elapsed() >= deadline);
@@ -208,58 +218,79 @@ impl Search<'_> {
     /// One list, which is the ranking.
     fn single(&mut self, list: &mut List) -> Result<Vec<Ranked>> {
         let depth = self.query.depth();
-        let clause = &self.query.clauses[0];
-        self.extend(list, clause, depth, depth)?;
-        let lists = std::slice::from_ref(list);
-        let place = |(at, hit): (usize, &ListHit)| {
-            let places = if self.query.explain { fusion::places(hit.id, lists, at + 1) } else { Vec::new() };
-            Ranked { id: hit.id, score: hit.score, places }
-        };
-        Ok(list.hits.iter().take(depth).enumerate().map(place).collect())
+        self.extend(list, &self.query.clauses[0], depth, depth)?;
+        Ok(single(self.query, list))
     }
 
-    /// Several lists → one, in rounds: each makes the lists twice as long, and puts what they then say behind what was decided before. So a
-    /// ranking begins as every longer one does.
     fn fused(&mut self, lists: &mut [List]) -> Result<Vec<Ranked>> {
-        let depth = self.query.depth();
-        let mut round = Rounds::from_query(self.query);
-        let at_least = round.len_for(depth);
-        let mut ranked: Vec<Ranked> = Vec::new();
-        let mut taken: HashSet<RecordId> = HashSet::new();
-        loop {
-            for (list, clause) in lists.iter_mut().zip(&self.query.clauses) {
-                self.extend(list, clause, round.len, at_least)?;
+        let query = self.query;
+        fused(query, lists, |lists, len, at_least| {
+            for (list, clause) in lists.iter_mut().zip(&query.clauses) {
+                self.extend(list, clause, len, at_least)?;
             }
-            let is_last =
-                self.is_late() || round.is_last() || lists.iter().all(|list| list.hits.len() < round.len);
-            let until = if is_last { depth } else { round.decided().min(depth) };
-            let ceiling = ranked.last().map_or(f32::INFINITY, |hit| hit.score);
-            for mut hit in fusion::fuse(self.query.fusion.unwrap_or_default(), lists, round.len) {
-                if ranked.len() >= until {
-                    break;
-                }
-                if taken.insert(hit.id) {
-                    hit.score = hit.score.min(ceiling);
-                    if self.query.explain {
-                        hit.places = fusion::places(hit.id, lists, round.len);
-                    }
-                    ranked.push(hit);
-                }
-            }
-            let is_below = |hit: &Ranked| self.query.min_score.is_some_and(|least| hit.score < least);
-            if is_last || ranked.len() >= depth || ranked.last().is_some_and(is_below) {
-                return Ok(ranked);
-            }
-            round = round.next();
-        }
+            Ok(self.is_late())
+        })
     }
 
     /// Makes a list `len` long, if there is so much. Where a search for `at_least` begins like one for less, it is made once.
-    fn extend(&mut self, list: &mut List, clause: &Clause, len: usize, at_least: usize) -> Result<()> {
+    pub(super) fn extend(
+        &mut self,
+        list: &mut List,
+        clause: &Clause,
+        len: usize,
+        at_least: usize,
+    ) -> Result<()> {
         match &clause.wanted {
             Wanted::Words(_) if list.is_whole || list.hits.len() >= len => Ok(()),
             Wanted::Words(words) => self.words(list, words, len.max(at_least)),
             _ => self.nearest(list, clause, len, at_least),
         }
+    }
+}
+
+/// A list that is the ranking.
+pub(super) fn single(query: &Query, list: &List) -> Vec<Ranked> {
+    let lists = std::slice::from_ref(list);
+    let place = |(at, hit): (usize, &ListHit)| {
+        let places = if query.explain { fusion::places(hit.id, lists, at + 1) } else { Vec::new() };
+        Ranked { id: hit.id, score: hit.score, places }
+    };
+    list.hits.iter().take(query.depth()).enumerate().map(place).collect()
+}
+
+/// Several lists → one, in rounds: each makes the lists twice as long, and puts what they then say behind what was decided before. So a
+/// ranking begins as every longer one does. `extend` makes lists so long, if there is so much, and says whether the time is over.
+pub(super) fn fused(
+    query: &Query,
+    lists: &mut [List],
+    mut extend: impl FnMut(&mut [List], usize, usize) -> Result<bool>,
+) -> Result<Vec<Ranked>> {
+    let depth = query.depth();
+    let mut round = Rounds::from_query(query);
+    let at_least = round.len_for(depth);
+    let mut ranked: Vec<Ranked> = Vec::new();
+    let mut taken: HashSet<RecordId> = HashSet::new();
+    loop {
+        let is_late = extend(lists, round.len, at_least)?;
+        let is_last = is_late || round.is_last() || lists.iter().all(|list| list.hits.len() < round.len);
+        let until = if is_last { depth } else { round.decided().min(depth) };
+        let ceiling = ranked.last().map_or(f32::INFINITY, |hit| hit.score);
+        for mut hit in fusion::fuse(query.fusion.unwrap_or_default(), lists, round.len) {
+            if ranked.len() >= until {
+                break;
+            }
+            if taken.insert(hit.id) {
+                hit.score = hit.score.min(ceiling);
+                if query.explain {
+                    hit.places = fusion::places(hit.id, lists, round.len);
+                }
+                ranked.push(hit);
+            }
+        }
+        let is_below = |hit: &Ranked| query.min_score.is_some_and(|least| hit.score < least);
+        if is_last || ranked.len() >= depth || ranked.last().is_some_and(is_below) {
+            return Ok(ranked);
+        }
+        round = round.next();
     }
 }

@@ -32,6 +32,16 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// What the scores of words depend on beside the text that is scored.
+    pub(super) fn word_statistics(
+        &mut self,
+        words: &lexical_index::Query,
+    ) -> Result<lexical_index::Statistics> {
+        let (statistics, _) =
+            self.searched(words, None, |searcher, words, _| searcher.statistics_of(words))?;
+        Ok(statistics)
+    }
+
     /// Adds all rows with the words to those of each shard; whether there are no more.
     pub(super) fn add_with_words(
         &mut self,
@@ -69,8 +79,14 @@ impl Search<'_> {
                 .collect();
             let filters: Vec<Option<&RowSet>> =
                 filter.iter().flat_map(|filter| views.iter().map(|(at, _)| Some(&filter[*at]))).collect();
-            let searched = Searcher::new(&state.settings.analyzer, segments)
-                .and_then(|searcher| search(&searcher.fields(&fields)?.bm25(k1, b)?, words, &filters));
+            let searched = Searcher::new(&state.settings.analyzer, segments).and_then(|searcher| {
+                let searcher = searcher.fields(&fields)?.bm25(k1, b)?;
+                let searcher = match &self.query.statistics {
+                    Some(given) => searcher.statistics(&given.words)?,
+                    None => searcher,
+                };
+                search(&searcher, words, &filters)
+            });
             match searched {
                 Ok(found) => return Ok((found, views.iter().map(|(at, _)| *at).collect())),
                 // A damaged index is left out, and the search goes on without.

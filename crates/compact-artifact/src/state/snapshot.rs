@@ -1,5 +1,6 @@
 //! One commit, and the shards that find its records.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use block_format::{RecordId, Snapshot as Records};
@@ -13,6 +14,8 @@ use super::tail;
 use super::view::View;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
+use crate::api::federated::FilterField;
+use crate::api::results::UnknownField;
 use crate::format::changes;
 use crate::format::embeddings::Embedding;
 use crate::format::parts::LostEmbeddings;
@@ -123,6 +126,19 @@ impl State {
     pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RowSet>> {
         self.check_strict(filter)?;
         self.matches_resolved(&ResolvedFilter::new(filter, |field| self.types(field))?)
+    }
+
+    /// [`matches`](Self::matches), where the filter is checked against the fields of more records than these.
+    pub(crate) fn matches_among(
+        &self,
+        filter: &Filter,
+        fields: &BTreeMap<String, FilterField>,
+    ) -> Result<Vec<RowSet>> {
+        let known = |field: &str| fields.get(field).copied().unwrap_or_default();
+        if let Some(field) = filter.strict_fields().into_iter().find(|field| !known(field).is_known) {
+            return Err((&UnknownField { field: field.to_owned(), nearest: None }).into());
+        }
+        self.matches_resolved(&ResolvedFilter::new(filter, |field| Ok(known(field).types))?)
     }
 
     /// The types of the values of a field.

@@ -31,6 +31,8 @@ mod edges;
 mod examples;
 /// Records that expire.
 mod expiry;
+/// Several snapshots searched as one.
+mod federated;
 /// Texts in fields beside the content.
 mod fields;
 /// What `stats` says, against the files, the maps and the allocator.

@@ -1,0 +1,93 @@
+//! What goes in and out of searches of several snapshots as one.
+
+use std::collections::BTreeMap;
+
+use block_format::RecordId;
+use metadata_index::Types;
+use serde::Serialize;
+
+use crate::api::damage::Damage;
+use crate::api::error::Result;
+use crate::api::results::Hit;
+
+/// What the answer to one query depends on beside the records that are found: how often its words occur, how long texts are, and of which types the fields of its filter
+/// are. [`Snapshot::query_statistics`](crate::Snapshot::query_statistics) gathers it, [`merge`](Self::merge) adds up that of several snapshots, and
+/// [`Query::statistics`](crate::Query::statistics) hands it to the search of each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryStatistics {
+    pub(crate) words: lexical_index::Statistics,
+    pub(crate) fields: BTreeMap<String, FilterField>,
+}
+
+/// What is known of a field of the metadata.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct FilterField {
+    pub(crate) types: Types,
+    /// Whether any record has it.
+    pub(crate) is_known: bool,
+}
+
+impl QueryStatistics {
+    /// Adds those of other records for the same query. Fails where the words of both were made by other rules, as those of two languages are.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        self.words.merge(other.words)?;
+        for (name, field) in other.fields {
+            let merged = self.fields.entry(name).or_default();
+            merged.types = merged.types | field.types;
+            merged.is_known |= field.is_known;
+        }
+        Ok(())
+    }
+}
+
+/// The lists of a query in one snapshot, before they become one ranking: see [`Snapshot::search_lists`](crate::Snapshot::search_lists).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SearchLists {
+    /// One for each clause of the query, in their order.
+    pub lists: Vec<SearchList>,
+    /// As in [`SearchResults`](crate::SearchResults).
+    pub is_complete: bool,
+    /// As in [`SearchResults`](crate::SearchResults).
+    pub losses: Vec<Damage>,
+}
+
+/// One list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SearchList {
+    /// How much it counts beside the others.
+    pub weight: f32,
+    /// The best first.
+    pub hits: Vec<SearchListHit>,
+}
+
+/// A record in a list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SearchListHit {
+    /// Its id.
+    pub id: RecordId,
+    /// Of this list alone. Larger is better.
+    pub score: f32,
+    /// Whether it came from the tail: records that are not sealed yet.
+    pub in_tail: bool,
+}
+
+/// A record that was found among those of several snapshots.
+#[derive(Debug, Clone, Serialize)]
+pub struct FederatedHit {
+    /// The number of its snapshot, in the order in which they were given.
+    pub source: usize,
+    /// The hit.
+    pub hit: Hit,
+}
+
+/// What a search of several snapshots found.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct FederatedResults {
+    /// The best first; equals in the order of their snapshots and ids.
+    pub hits: Vec<FederatedHit>,
+    /// As in [`SearchResults`](crate::SearchResults).
+    pub is_complete: bool,
+    /// What is damaged, with the number of its snapshot.
+    pub losses: Vec<(usize, Damage)>,
+}

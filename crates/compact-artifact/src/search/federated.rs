@@ -1,0 +1,159 @@
+//! Several snapshots searched as if they were one: statistics first, then the lists of each, then the ranking of merged lists.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use block_format::RecordId;
+use block_format::host::Instant;
+
+use super::lists::{List, ListHit, Ranked};
+use super::ranking::{Rounds, Search, fused, single};
+use super::resources::SearchResources;
+use crate::api::error::{Error, Result};
+use crate::api::federated::{
+    FederatedHit, FilterField, QueryStatistics, SearchList, SearchListHit, SearchLists,
+};
+use crate::api::query::{Query, Target, Wanted};
+use crate::state::State;
+
+/// What the scores of a query and the meaning of its filter depend on.
+pub(crate) fn statistics(
+    state: &State,
+    resources: &SearchResources,
+    query: &Query,
+) -> Result<QueryStatistics> {
+    check(query)?;
+    let mut statistics = QueryStatistics::default();
+    for name in query.filter.iter().flat_map(|filter| filter.fields()) {
+        let is_known = state.unknown_fields([name])?.is_empty();
+        statistics.fields.insert(name.to_owned(), FilterField { types: state.types(name)?, is_known });
+    }
+    if let Some(words) = query.words_wanted() {
+        let mut search = Search::new(state, resources, query, None, Instant::now());
+        statistics.words = search.word_statistics(words)?;
+    }
+    Ok(statistics)
+}
+
+/// The lists of a query, long enough for its ranking.
+pub(crate) fn lists(state: &State, resources: &SearchResources, query: &Query) -> Result<SearchLists> {
+    check(query)?;
+    let mut fields = state.settings.word_fields();
+    if let Some(statistics) = &query.statistics {
+        fields.extend(statistics.words.fields());
+    }
+    query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
+    let filter = match (&query.filter, &query.statistics) {
+        (Some(filter), Some(known)) => Some(Arc::new(state.matches_among(filter, &known.fields)?)),
+        (Some(filter), None) => Some(resources.filter_rows(state, filter)?),
+        (None, _) => None,
+    };
+    let mut search = Search::new(state, resources, query, filter, Instant::now());
+    let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();
+    let len = list_len(query);
+    for (list, clause) in lists.iter_mut().zip(&query.clauses) {
+        search.extend(list, clause, len, len)?;
+    }
+    let is_complete = search.is_complete && !lists.iter().any(|list| list.is_cut);
+    let (losses, lists) = (search.losses, lists.into_iter().map(|list| list_from(list, len)).collect());
+    Ok(SearchLists { lists, is_complete, losses })
+}
+
+fn list_from(list: List, len: usize) -> SearchList {
+    let hit = |hit: &ListHit| SearchListHit { id: hit.id, score: hit.score, in_tail: hit.in_tail };
+    SearchList { weight: list.weight, hits: list.hits.iter().take(len).map(hit).collect() }
+}
+
+/// How long lists have to be for the ranking that a query asks for.
+fn list_len(query: &Query) -> usize {
+    match query.clauses.len() {
+        1 => query.depth(),
+        _ => Rounds::from_query(query).len_for(query.depth()),
+    }
+}
+
+/// The lists of several sources → one ranking.
+pub(crate) fn rank(query: &Query, sources: &[SearchLists]) -> Result<Vec<FederatedHit>> {
+    check(query)?;
+    for (number, source) in sources.iter().enumerate() {
+        if source.lists.len() != query.clauses.len() {
+            let (found, expected) = (source.lists.len(), query.clauses.len());
+            return Err(Error::invalid(format!(
+                "lists of source {number}: expected {expected}, one for each clause of the query, found {found}"
+            )));
+        }
+    }
+    let places = places(sources);
+    let mut merged: Vec<List> =
+        (0..query.clauses.len()).map(|at| merge(query, sources, at, &places)).collect();
+    let ranked = match merged.as_mut_slice() {
+        [list] => single(query, list),
+        lists => fused(query, lists, |_, _, _| Ok(false))?,
+    };
+    let ids: Vec<(usize, RecordId)> = places.into_keys().collect();
+    let kept = ranked.into_iter().take_while(|hit| query.min_score.is_none_or(|least| hit.score >= least));
+    let found = |mut ranked: Ranked| {
+        let (source, id) = ids[usize::try_from(ranked.id.0).unwrap_or(usize::MAX)];
+        ranked.id = id;
+        FederatedHit { source, hit: ranked.hit() }
+    };
+    Ok(kept.skip(query.offset).take(query.k).map(found).collect())
+}
+
+/// A number for each record of each source, in the order of sources and ids.
+fn places(sources: &[SearchLists]) -> BTreeMap<(usize, RecordId), RecordId> {
+    let mut places = BTreeMap::new();
+    for (number, source) in sources.iter().enumerate() {
+        let ids = source.lists.iter().flat_map(|list| &list.hits);
+        places.extend(ids.map(|hit| ((number, hit.id), RecordId(0))));
+    }
+    for (number, place) in (0..).zip(places.values_mut()) {
+        *place = RecordId(number);
+    }
+    places
+}
+
+/// One list of all sources, the best first, with numbers in the place of ids.
+fn merge(
+    query: &Query,
+    sources: &[SearchLists],
+    at: usize,
+    places: &BTreeMap<(usize, RecordId), RecordId>,
+) -> List {
+    let mut merged = List::new(&query.clauses[at]);
+    for (number, source) in sources.iter().enumerate() {
+        let list = &source.lists[at];
+        if !list.hits.is_empty() {
+            merged.weight = list.weight;
+        }
+        merged.hits.extend(list.hits.iter().filter_map(|hit| {
+            let id = *places.get(&(number, hit.id))?;
+            Some(ListHit { id, score: hit.score, in_tail: hit.in_tail })
+        }));
+    }
+    merged.hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+    merged.hits.truncate(list_len(query));
+    merged
+}
+
+/// Refuses what has no meaning for several snapshots, or is not merged.
+fn check(query: &Query) -> Result<()> {
+    query.check()?;
+    let has_record = query
+        .clauses
+        .iter()
+        .any(|clause| matches!(&clause.wanted, Wanted::Nearest { target: Target::Record(_), .. }));
+    let refused = [
+        ("a query without words, meaning or a vector", query.clauses.is_empty()),
+        ("likeness to a record, whose id has a meaning in one snapshot only", has_record),
+        ("hits in the order of fields", query.sorts()),
+        ("totals or facets", query.total || !query.facets.is_empty()),
+        ("hits in groups", query.group.is_some()),
+    ];
+    match refused.iter().find(|(_, is_so)| *is_so) {
+        Some((what, _)) => Err(Error::invalid(format!(
+            "several snapshots were to be searched as one for {what}; expected words, meaning or vectors, with or without a filter"
+        ))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,179 @@
+//! Several snapshots searched as one: what is found does not depend on how records are spread.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use compact_artifact::{
+    CompactArtifact, ErrorKind, Filter, Fusion, Language, Metric, Options, Originals, Query, Record,
+    Snapshot, SpaceOptions, rank_lists, search_snapshots,
+};
+use serde_json::json;
+
+use crate::toy::{GROUPS, Toy};
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % below
+    }
+}
+
+/// Texts of few words; fields, numbers among strings and dates only in some of them.
+fn records() -> Vec<Record> {
+    let mut random = Random(3);
+    let record = |number: usize| {
+        let words: Vec<&str> = (0..3 + random.below(9))
+            .map(|_| {
+                let group = GROUPS[random.below(GROUPS.len())];
+                group[random.below(random.0 as usize % group.len() + 1)]
+            })
+            .collect();
+        let vector: [f32; 5] = std::array::from_fn(|_| random.below(2_000) as f32 / 1_000.0 - 0.9993);
+        let mut metadata = json!({"n": number % 10, "mixed": number});
+        if number > 500 {
+            metadata["mixed"] = json!(format!("s{number}"));
+            metadata["late"] = json!(true);
+        }
+        let record = Record::text(words.join(" ")).key(format!("r{number}")).metadata(metadata);
+        let record = record.embedding("v", vector.to_vec());
+        if number % 300 == 20 { record.field("title", words[0]) } else { record }
+    };
+    (0..700).map(record).collect()
+}
+
+fn options() -> Options {
+    let space = SpaceOptions::new(5, Metric::L2).originals(Originals::F32);
+    Options::new().embedder(Toy::new("toy")).space("v", space)
+}
+
+/// An artifact for each of `count` portions of the records.
+fn portions(folder: &Path, count: usize, portion: impl Fn(usize) -> usize) -> Vec<Snapshot> {
+    let mut portions = vec![Vec::new(); count];
+    for (number, record) in records().into_iter().enumerate() {
+        portions[portion(number)].push(record);
+    }
+    let snapshot = |(number, records): (usize, Vec<Record>)| {
+        let artifact = options().create(folder.join(format!("{count}-{number}"))).unwrap();
+        artifact.add_batch(records).unwrap();
+        artifact.seal().unwrap();
+        artifact.snapshot()
+    };
+    portions.into_iter().enumerate().map(snapshot).collect()
+}
+
+fn vector() -> Query {
+    Query::vector("v", [0.4, -0.3, 0.2, 0.1, 0.6])
+}
+
+fn queries() -> Vec<Query> {
+    let filter = Filter::field("n").gte(7);
+    vec![
+        Query::words("small cat"),
+        Query::parse("\"small room\" phob* -sea kng~").unwrap(),
+        Query::parse("title:cat ocean").unwrap(),
+        Query::words("king ruler").filter(filter.clone()).k(30),
+        Query::words("cat")
+            .filter(Filter::field("mixed").gt(490).or(Filter::field("mixed").prefix("s55")))
+            .k(80),
+        Query::words("cat sea").filter(!Filter::field("late").exists().strict()),
+        Query::meaning("dread of a tiny chamber"),
+        vector(),
+        vector().exact(true).k(60).offset(5),
+        vector().filter(filter.clone()).k(25),
+        Query::text("feline phobia").k(20),
+        Query::text("feline phobia").k(60).offset(30).filter(filter.clone()),
+        vector().and_words("narrow space").and_meaning("ruler").weight(0.3).k(40),
+        vector().and_words("narrow space").fusion(Fusion::ReciprocalRank { k: 60.0 }).candidates(50),
+        Query::text("feline phobia").min_score(1.0).k(50),
+    ]
+}
+
+type Found = Vec<(String, f32, Vec<(String, usize, f32)>)>;
+
+fn expected(snapshot: &Snapshot, query: &Query) -> Found {
+    let hits = snapshot.search(&query.clone().fetch(true).explain(true)).unwrap().hits;
+    hits.iter().map(found).collect()
+}
+
+fn found(hit: &compact_artifact::Hit) -> (String, f32, Vec<(String, usize, f32)>) {
+    let places = hit.places.iter().map(|place| (place.list.clone(), place.rank, place.score)).collect();
+    (hit.record.as_ref().unwrap().key().unwrap().unwrap(), hit.score, places)
+}
+
+fn federated(snapshots: &[Snapshot], query: &Query) -> Found {
+    let results = search_snapshots(snapshots, &query.clone().fetch(true).explain(true)).unwrap();
+    assert!(results.is_complete && results.losses.is_empty());
+    results.hits.iter().map(|hit| found(&hit.hit)).collect()
+}
+
+#[test]
+fn ids_scores_and_places_are_those_of_one_artifact_however_many_there_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let one = portions(temp.path(), 1, |_| 0).remove(0);
+    for count in [1, 2, 7, 50] {
+        let other = tempfile::tempdir().unwrap();
+        let apart = portions(other.path(), count, |number| number * count / 700);
+        for query in queries() {
+            let expected = expected(&one, &query);
+            assert!(!expected.is_empty(), "{query:?}");
+            assert_eq!(federated(&apart, &query), expected, "{count}: {query:?}");
+        }
+    }
+}
+
+#[test]
+fn dealt_out_in_turn_they_have_the_same_scores() {
+    let temp = tempfile::tempdir().unwrap();
+    let one = portions(temp.path(), 1, |_| 0).remove(0);
+    let dealt = portions(temp.path(), 7, |number| number % 7);
+    for query in [Query::words("small cat").k(50), vector().k(50), Query::meaning("dread").k(50)] {
+        let scores = |found: Found| found.into_iter().map(|(_, score, _)| score).collect::<Vec<_>>();
+        assert_eq!(scores(federated(&dealt, &query)), scores(expected(&one, &query)), "{query:?}");
+    }
+}
+
+#[test]
+fn each_on_its_own_they_have_other_scores() {
+    let temp = tempfile::tempdir().unwrap();
+    let one = portions(temp.path(), 1, |_| 0).remove(0);
+    let apart = portions(temp.path(), 7, |number| number * 7 / 700);
+    let query = Query::words("small cat");
+    let lists: Vec<_> = apart.iter().map(|snapshot| snapshot.search_lists(&query).unwrap()).collect();
+    let scores: Vec<f32> = rank_lists(&query, &lists).unwrap().iter().map(|found| found.hit.score).collect();
+    let expected: Vec<f32> = one.search(&query).unwrap().hits.iter().map(|hit| hit.score).collect();
+    assert_ne!(scores, expected);
+}
+
+#[test]
+fn what_one_ranking_cannot_be_made_of_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut snapshots = portions(temp.path(), 2, |number| number % 2);
+    let refuse = |snapshots: &[Snapshot], query: &Query, kind: ErrorKind| {
+        assert_eq!(search_snapshots(snapshots, query).unwrap_err().kind(), kind, "{query:?}");
+    };
+    for query in [
+        Query::new(),
+        Query::words("cat").total(true),
+        Query::words("cat").order_by("n", compact_artifact::Order::Ascending),
+        Query::words("cat").group_by("n", 1),
+        Query::similar_to("v", compact_artifact::RecordId(0)),
+    ] {
+        refuse(&snapshots, &query, ErrorKind::InvalidArgument);
+    }
+    refuse(&snapshots, &Query::parse("subtitle:cat").unwrap(), ErrorKind::InvalidQuery);
+    let strict = Query::words("cat").filter(Filter::field("nn").eq(1).strict());
+    refuse(&snapshots, &strict, ErrorKind::NoSuchField);
+    refuse(&snapshots, &Query::words("cat").filter(Filter::field("n").eq("1")), ErrorKind::TypeMismatch);
+    let given = Arc::new(snapshots[0].query_statistics(&Query::words("cat")).unwrap());
+    let error = snapshots[0].search(&Query::words("cat").statistics(given)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(rank_lists(&Query::words("cat"), &[compact_artifact::SearchLists::default()]).is_err());
+
+    let german =
+        CompactArtifact::options().language(Language::German).create(temp.path().join("german")).unwrap();
+    german.add(Record::text("Katze")).unwrap();
+    snapshots.push(german.snapshot());
+    assert!(search_snapshots(&snapshots, &Query::words("cat")).is_err());
+}
