@@ -155,6 +155,9 @@ typedef struct ca_reader ca_reader;
 // A stored record. It stays readable whatever is deleted meanwhile, and after its artifact is closed.
 typedef struct ca_record ca_record;
 
+// A view of one commit, whatever is written meanwhile.
+typedef struct ca_snapshot ca_snapshot;
+
 // A text in UTF-8 that need not end with a zero byte. `data` is NULL: no text; an empty text has a pointer and a `len` of 0.
 typedef struct {
   // Its bytes.
@@ -209,6 +212,8 @@ typedef struct {
   const ca_vector *embeddings;
   // How many.
   size_t embedding_count;
+  // When it is not there any more, in milliseconds since 1970 (UTC), for an artifact with the option `expires_at`; 0: never.
+  uint64_t expires_at_ms;
 } ca_new_record;
 
 // What a commit did.
@@ -342,6 +347,10 @@ ca_code ca_open_packed_borrowed(ca_bytes bytes,
 // thread is in a call with it, and it stays open. After any other failure the handle is freed, and what was acknowledged is on disk.
 ca_code ca_close(ca_artifact *artifact);
 
+// Removes the artifact from the disk, the files that the format gives names to and no others, and frees the handle. `CA_IN_USE`: another thread is in a call with it, and
+// everything stays.
+ca_code ca_destroy(ca_artifact *artifact);
+
 // Frees the handle without closing: nothing that was acknowledged is lost, and the next open recovers. Calls of other threads that are on their way end as
 // if nothing had happened. NULL does nothing.
 ca_code ca_artifact_free(ca_artifact *artifact);
@@ -351,6 +360,15 @@ ca_code ca_add(const ca_artifact *artifact, const ca_new_record *new_record, uin
 
 // Adds a record in the place of the one with its key, if there is one. `id` may be NULL.
 ca_code ca_upsert(const ca_artifact *artifact, const ca_new_record *new_record, uint64_t *id);
+
+// Adds a blob of any length, of which a piece at a time is in memory. `read` writes up to `capacity` bytes to `to`, and returns how many: 0 at the end, `SIZE_MAX` if it
+// cannot go on, which adds nothing and is `CA_IO`. `new_record` has the rest of the record, without embeddings. Other commits wait meanwhile; a call of `read` that
+// writes to the artifact is `CA_REENTRANT`. `id` may be NULL.
+ca_code ca_add_stream(const ca_artifact *artifact,
+                      const ca_new_record *new_record,
+                      size_t (*read)(void *context, uint8_t *to, size_t capacity),
+                      void *context,
+                      uint64_t *id);
 
 // Deletes a record. `deleted`: how many, 1 or 0; it may be NULL.
 ca_code ca_delete(const ca_artifact *artifact, uint64_t id, uint64_t *deleted);
@@ -370,27 +388,14 @@ ca_code ca_update(const ca_artifact *artifact,
 // Changes the metadata of the record with this key: see `ca_update`.
 ca_code ca_update_key(const ca_artifact *artifact, ca_str key, ca_str patch_json, uint64_t *updated);
 
+// Changes the metadata of all records that a filter lets through: see `ca_update`. `updated`: how many; it may be NULL.
+ca_code ca_update_where(const ca_artifact *artifact, ca_str filter_json, ca_str patch_json, uint64_t *updated);
+
 // Gives a record that is there already an embedding, in the place of the one that it has in this vector space.
 ca_code ca_add_embedding(const ca_artifact *artifact, uint64_t id, ca_str space, const float *values, size_t len);
 
-// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
-// `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `none`.
-ca_code ca_add_space(const ca_artifact *artifact,
-                     ca_str name,
-                     size_t dimension,
-                     ca_str metric,
-                     ca_str originals);
-
-// Adds a field of texts, whose words count `weight` times, 1 to 10. One that is there already with that weight is no failure.
-ca_code ca_add_field(const ca_artifact *artifact,
-                     ca_str name,
-                     uint32_t weight);
-
-// Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
-// searches go on with the old model, and the same call goes on where it was.
-ca_code ca_reembed(const ca_artifact *artifact,
-                   ca_str model,
-                   ca_buffer **report);
+// Takes the embedding away that a record has in a vector space; that it has none is no failure.
+ca_code ca_remove_embedding(const ca_artifact *artifact, uint64_t id, ca_str space);
 
 // Makes a batch without changes. It belongs to no artifact.
 ca_code ca_batch_new(ca_batch **batch);
@@ -439,8 +444,56 @@ ca_code ca_write(const ca_artifact *artifact,
 // Frees a batch; what was not committed is nowhere. NULL does nothing.
 ca_code ca_batch_free(ca_batch *batch);
 
+// What the artifact is set up as, as JSON: `path`, `is_read_only`, `language`, `fields`, `spaces`, `schema`, and `is_model_at_hand`, whether texts can be searched
+// by meaning.
+ca_code ca_settings(const ca_artifact *artifact,
+                    ca_buffer **json);
+
+// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
+// `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `none`.
+ca_code ca_add_space(const ca_artifact *artifact,
+                     ca_str name,
+                     size_t dimension,
+                     ca_str metric,
+                     ca_str originals);
+
+// Removes a vector space: its vectors are not found from now on, and `ca_compact` returns their bytes.
+ca_code ca_drop_space(const ca_artifact *artifact, ca_str name);
+
+// Gives a vector space another name, which none has.
+ca_code ca_rename_space(const ca_artifact *artifact, ca_str name, ca_str to);
+
+// Adds a field of texts, whose words count `weight` times, 1 to 10. One that is there already with that weight is no failure.
+ca_code ca_add_field(const ca_artifact *artifact,
+                     ca_str name,
+                     uint32_t weight);
+
+// Changes how texts become words, and indexes the words of all records anew; searches go on by the old ones until that is done. `options` is a JSON object:
+// `language`, `"german"` for one or `"none"`, and `fold_diacritics`; what is not in it stays as it is. `report`, as JSON, may be NULL.
+ca_code ca_set_text_options(const ca_artifact *artifact,
+                            ca_str options,
+                            ca_buffer **report);
+
+// Says what the metadata of records must be from now on, `{"year": {"type": "number", "required": true}, "tags": "string"}` with the types `bool`, `number`,
+// `string` and `date`; none: anything. `CA_SCHEMA_VIOLATION`: a record that is there breaks it, and nothing was changed.
+ca_code ca_set_schema(const ca_artifact *artifact,
+                      ca_str schema_json);
+
+// Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
+// searches go on with the old model, and the same call goes on where it was.
+ca_code ca_reembed(const ca_artifact *artifact,
+                   ca_str model,
+                   ca_buffer **report);
+
 // Searches the newest commit. Nothing found is no failure: the hits are none then.
 ca_code ca_search(const ca_artifact *artifact, const ca_query *wanted, ca_hits **hits);
+
+// Several searches at once, divided among the `threads` of the artifact. `wanted`: pointers to `count` queries; `hits`: places for the hits of each. If one of them
+// fails, all do, and all places are NULL.
+ca_code ca_search_batch(const ca_artifact *artifact,
+                        const ca_query *const *wanted,
+                        size_t count,
+                        ca_hits **hits);
 
 // The hits as an array, the best first, which lasts until `ca_hits_free`.
 ca_code ca_hits_get(const ca_hits *hits, const ca_hit **first, size_t *len);
@@ -472,6 +525,18 @@ ca_code ca_get(const ca_artifact *artifact, uint64_t id, ca_record **record);
 
 // The record with this key. `record` becomes NULL if there is none, which is no failure.
 ca_code ca_get_by_key(const ca_artifact *artifact, ca_str key, ca_record **record);
+
+// The id of the record with this key. `found`: whether there is one; without it `id` is not written.
+ca_code ca_id_of_key(const ca_artifact *artifact, ca_str key, uint64_t *id, bool *found);
+
+// The keys that begin with `prefix`, all keys for an empty one, in their order, as JSON: `[{"key": "a", "id": 0}]`.
+ca_code ca_keys(const ca_artifact *artifact, ca_str prefix, ca_buffer **json);
+
+// The values of a field of the metadata among the records that a filter lets through, or all without one, in their order, as JSON: `[{"value": 2026, "count": 3}]`.
+ca_code ca_values(const ca_artifact *artifact,
+                  ca_str field,
+                  ca_str filter_json,
+                  ca_buffer **json);
 
 // The id of a record.
 ca_code ca_record_id(const ca_record *record, uint64_t *id);
@@ -512,6 +577,14 @@ ca_code ca_get_embedding(const ca_artifact *artifact,
                          size_t capacity,
                          size_t *len);
 
+// The embedding of a text, as the model of the artifact gives it. `len`: its dimensions, also when `capacity` is too small, `CA_BUFFER_TOO_SMALL`; 0 if the model knows
+// nothing in the text.
+ca_code ca_embed(const ca_artifact *artifact,
+                 ca_str text,
+                 float *values,
+                 size_t capacity,
+                 size_t *len);
+
 // Begins to read the records that a filter lets through, or all records without one, in the order of their ids.
 ca_code ca_reader_new(const ca_artifact *artifact, ca_str filter_json, ca_reader **reader);
 
@@ -522,12 +595,50 @@ ca_code ca_reader_next(ca_reader *reader,
 // Frees a reader; records that it gave stay. NULL does nothing.
 ca_code ca_reader_free(ca_reader *reader);
 
-// Makes every commit so far durable.
-ca_code ca_sync(const ca_artifact *artifact);
+// The newest commit, for several calls that are to see the same. Its files stay on the disk until it is freed.
+ca_code ca_snapshot_new(const ca_artifact *artifact, ca_snapshot **snapshot);
+
+// The number of the commit.
+ca_code ca_snapshot_commit(const ca_snapshot *snapshot, uint64_t *commit);
+
+// Searches the commit: see `ca_search`.
+ca_code ca_snapshot_search(const ca_snapshot *snapshot, const ca_query *wanted, ca_hits **hits);
+
+// A record of the commit: see `ca_get`.
+ca_code ca_snapshot_get(const ca_snapshot *snapshot, uint64_t id, ca_record **record);
+
+// The record of the commit with this key: see `ca_get_by_key`.
+ca_code ca_snapshot_get_by_key(const ca_snapshot *snapshot, ca_str key, ca_record **record);
+
+// How many records of the commit a filter lets through: see `ca_count`.
+ca_code ca_snapshot_count(const ca_snapshot *snapshot, ca_str filter_json, uint64_t *count);
+
+// Begins to read the records of the commit: see `ca_reader_new`.
+ca_code ca_snapshot_reader(const ca_snapshot *snapshot, ca_str filter_json, ca_reader **reader);
+
+// Frees a snapshot; what it gave stays. NULL does nothing.
+ca_code ca_snapshot_free(ca_snapshot *snapshot);
 
 // Sees what another process committed since this reader opened the artifact or called this. `changed`, whether anything did, may be NULL.
 ca_code ca_refresh(const ca_artifact *artifact,
                    bool *changed);
+
+// Waits until there is a newer commit, and sees it as `ca_refresh` does. `changed`, whether there is one, or `timeout_ms` milliseconds are over, may be NULL.
+ca_code ca_watch(const ca_artifact *artifact,
+                 uint64_t timeout_ms,
+                 bool *changed);
+
+// The number of the commit that the artifact shows.
+ca_code ca_commit(const ca_artifact *artifact, uint64_t *commit);
+
+// What happened since a commit, as JSON: `added`, `replaced`, `updated` and `deleted` records, up to `commit`. `json` becomes NULL if the commit is too old to tell, or none
+// of this artifact, which is no failure: begin anew, with all records.
+ca_code ca_changes_since(const ca_artifact *artifact,
+                         uint64_t commit,
+                         ca_buffer **json);
+
+// Makes every commit so far durable.
+ca_code ca_sync(const ca_artifact *artifact);
 
 // Brings everything committed so far into its final form: records in segments, indexes with graphs. It happens by itself when there is much of it.
 ca_code ca_seal(const ca_artifact *artifact,
@@ -562,7 +673,16 @@ ca_code ca_stats(const ca_artifact *artifact, ca_buffer **json);
 // What opening found beyond what a closed artifact has, as JSON.
 ca_code ca_recovery(const ca_artifact *artifact, ca_buffer **json);
 
-// Lets go of caches. Everything is found as before, only slower at first.
+// Memory that the artifact takes, in bytes, and what its searches did so far, as JSON.
+ca_code ca_memory_stats(const ca_artifact *artifact, ca_buffer **json);
+
+// What each cache did since the artifact was opened, and what it holds, as JSON.
+ca_code ca_cache_stats(const ca_artifact *artifact, ca_buffer **json);
+
+// Empties the caches.
+ca_code ca_clear_caches(const ca_artifact *artifact);
+
+// Lets go of caches, and of room that searches keep. Everything is found as before, only slower at first.
 ca_code ca_release_memory(const ca_artifact *artifact);
 
 // The text of a report, which lasts until `ca_buffer_free`.

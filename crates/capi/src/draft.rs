@@ -1,5 +1,7 @@
 //! A batch that is being filled, and the records in it.
 
+use std::time::{Duration, SystemTime};
+
 use compact_artifact::{Batch, Filter, MetadataPatch, Receipt, Record, json};
 
 use crate::boundary::Call;
@@ -33,11 +35,26 @@ impl Draft {
 pub(crate) fn record(call: &Call, given: *const ca_new_record) -> Result<Record> {
     let given = call.sized("record", given)?;
     let text = call.text("record: text", given.text)?;
-    let mut record = match (text, call.bytes("record: blob", given.blob)?) {
+    let record = match (text, call.bytes("record: blob", given.blob)?) {
         (Some(text), None) => Record::text(text),
         (None, Some(blob)) => Record::blob(blob),
         _ => return Err(Failure::invalid("record: expected either a text or a blob")),
     };
+    with_parts(call, record, &given)
+}
+
+/// A record whose content comes from elsewhere.
+pub(crate) fn record_of_stream(call: &Call, given: *const ca_new_record) -> Result<Record> {
+    let given = call.sized("record", given)?;
+    let text = call.text("record: text", given.text)?;
+    if text.is_some() || call.bytes("record: blob", given.blob)?.is_some() {
+        return Err(Failure::invalid("record: expected no content beside a stream, found one"));
+    }
+    with_parts(call, Record::blob([]), &given)
+}
+
+/// What a record has beside its content.
+fn with_parts(call: &Call, mut record: Record, given: &ca_new_record) -> Result<Record> {
     if let Some(key) = call.text("record: key", given.key)? {
         record = record.key(key);
     }
@@ -51,6 +68,11 @@ pub(crate) fn record(call: &Call, given: *const ca_new_record) -> Result<Record>
     for embedding in call.values("record: embeddings", given.embeddings, given.embedding_count)? {
         let (space, values) = vector(call, "record: embedding", embedding)?;
         record = record.embedding(space, values);
+    }
+    if given.expires_at_ms != 0 {
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(given.expires_at_ms));
+        record =
+            record.expires_at(time.ok_or_else(|| Failure::invalid("record: expires_at_ms: too far away"))?);
     }
     Ok(record)
 }

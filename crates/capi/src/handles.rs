@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use compact_artifact::CompactArtifact;
+use compact_artifact::{CompactArtifact, Snapshot};
 use parking_lot::{Mutex, RwLock};
 
 use crate::buffer::Buffer;
@@ -50,6 +50,7 @@ handles! {
     ca_hits: Found,
     ca_reader: Mutex<Reader>,
     ca_record: Stored,
+    ca_snapshot: Snapshot,
 }
 
 static LAST: AtomicUsize = AtomicUsize::new(0);

@@ -25,3 +25,7 @@ pub struct ca_reader(());
 /// A stored record. It stays readable whatever is deleted meanwhile, and after its artifact is closed.
 #[derive(Debug)]
 pub struct ca_record(());
+
+/// A view of one commit, whatever is written meanwhile.
+#[derive(Debug)]
+pub struct ca_snapshot(());

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use compact_artifact::{CompactionPolicy, Compression, Durability, Metric, Options, SpaceOptions, json};
+use compact_artifact::{
+    CompactionPolicy, Compression, Durability, Metric, Options, Schema, SpaceOptions, TextOptions, json,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +26,7 @@ struct Given {
     bm25: Option<(f64, f64)>,
     durability: Option<GivenDurability>,
     maintenance: Option<String>,
-    auto_compact: Option<bool>,
+    auto_compact: Option<serde_json::Value>,
     busy_timeout_ms: Option<u64>,
     idle_release_ms: Option<u64>,
     compression: Option<String>,
@@ -35,8 +37,10 @@ struct Given {
     cache_bytes: Option<usize>,
     result_cache_bytes: Option<usize>,
     embedding_cache_bytes: Option<usize>,
+    keep_embedding_cache: Option<bool>,
     precompute_similar: Option<usize>,
     expires_at: Option<String>,
+    schema: Option<serde_json::Value>,
     graph_from: Option<usize>,
     threads: Option<usize>,
     seed: Option<u64>,
@@ -57,6 +61,37 @@ enum GivenDurability {
     Sync,
     Buffered,
     GroupMs(u64),
+}
+
+/// When the space of deleted records is returned.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenPolicy {
+    dead_percent: Option<u32>,
+    budget: Option<u64>,
+    quiet_ms: Option<u64>,
+}
+
+/// What `ca_set_text_options` is given.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GivenTextOptions {
+    language: Option<String>,
+    fold_diacritics: Option<bool>,
+}
+
+/// Reads how texts become words.
+pub(crate) fn text_options(text: &str) -> Result<TextOptions> {
+    let given: GivenTextOptions = read_object("options", text)?;
+    let mut options = match given.language.as_deref() {
+        None => TextOptions::new(),
+        Some("none") => TextOptions::new().no_language(),
+        Some(name) => TextOptions::new().language(parse("language", name)?),
+    };
+    if let Some(fold) = given.fold_diacritics {
+        options = options.fold_diacritics(fold);
+    }
+    Ok(options)
 }
 
 /// Reads options; none are the defaults.
@@ -85,6 +120,12 @@ impl Given {
         if let Some(name) = &self.embedder {
             options = with_embedder(options, name)?;
         }
+        if let Some(keep) = self.keep_embedding_cache {
+            options = keep_embedding_cache(options, keep)?;
+        }
+        if let Some(schema) = &self.schema {
+            options = options.schema(Schema::from_json(schema)?);
+        }
         options = apply(options, self.fold_diacritics, Options::fold_diacritics);
         options = apply(options, self.precompute_similar, Options::precompute_similar);
         options = apply(options, self.expires_at.clone(), Options::expires_at);
@@ -95,9 +136,9 @@ impl Given {
         if let Some(name) = &self.maintenance {
             options = options.maintenance(parse("maintenance", name)?);
         }
-        options = apply(options, self.auto_compact, |options, on| {
-            options.auto_compact(on.then(CompactionPolicy::default))
-        });
+        if let Some(given) = &self.auto_compact {
+            options = options.auto_compact(compaction(given)?);
+        }
         options = apply(options, self.durability.as_ref(), |options, durability| {
             options.durability(match durability {
                 GivenDurability::Sync => Durability::Sync,
@@ -126,6 +167,26 @@ impl Given {
         options = apply(options, self.stop_words, Options::stop_words);
         Ok(apply(options, self.bm25, |options, (k1, b)| options.bm25(k1, b)))
     }
+}
+
+/// `true`, `false`, or an object.
+fn compaction(given: &serde_json::Value) -> Result<Option<CompactionPolicy>> {
+    if let Some(on) = given.as_bool() {
+        return Ok(on.then(CompactionPolicy::new));
+    }
+    let invalid = |e| Failure::new(ca_code::CA_INVALID_JSON, format!("options: auto_compact: {e}"));
+    let given = GivenPolicy::deserialize(given).map_err(invalid)?;
+    let mut policy = CompactionPolicy::new();
+    if let Some(percent) = given.dead_percent {
+        policy = policy.dead_percent(percent);
+    }
+    if let Some(bytes) = given.budget {
+        policy = policy.budget(bytes);
+    }
+    if let Some(time) = given.quiet_ms {
+        policy = policy.quiet(Duration::from_millis(time));
+    }
+    Ok(Some(policy))
 }
 
 impl GivenSpace {
@@ -201,6 +262,17 @@ fn with_embedder(_: Options, _: &str) -> Result<Options> {
     Err(without("embedder", "models"))
 }
 
+#[cfg(feature = "embedder")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without models fails")]
+fn keep_embedding_cache(options: Options, keep: bool) -> Result<Options> {
+    Ok(options.keep_embedding_cache(keep))
+}
+
+#[cfg(not(feature = "embedder"))]
+fn keep_embedding_cache(_: Options, _: bool) -> Result<Options> {
+    Err(without("embedder", "models"))
+}
+
 /// What a build leaves out.
 #[cfg(not(all(feature = "embedder", feature = "built-in-model", feature = "facets")))]
 pub(crate) fn without(feature: &str, what: &str) -> Failure {
@@ -242,7 +314,7 @@ mod tests {
             "durability": {"group_ms": 5}, "maintenance": "background", "auto_compact": false, "busy_timeout_ms": 1000,
             "idle_release_ms": 5, "compression": "zstd:9", "block_len": 4096, "segment_len": 1048576, "memory_mapping": false,
             "memory_limit": 67108864, "cache_bytes": 1, "result_cache_bytes": 2, "embedding_cache_bytes": 3,
-            "expires_at": "until", "graph_from": 7, "threads": 1, "seed": 4, "language": "none", "precompute_similar": 0
+            "expires_at": "until", "schema": {"year": "number"}, "keep_embedding_cache": false, "graph_from": 7, "threads": 1, "seed": 4, "language": "none", "precompute_similar": 0
         }"#;
         let text = text.replace("_bytes\": 1", "_bytes\": 0").replace("_bytes\": 2", "_bytes\": 0");
         let set = format!("{:?}", read(Some(&text)).unwrap());
@@ -261,8 +333,21 @@ mod tests {
             "stop_words: false",
             "busy_timeout: 1s",
             "auto_compact: None",
+            "year",
         ] {
             assert!(set.contains(part), "{part} in {set}");
+        }
+    }
+
+    #[test]
+    fn when_space_is_returned_is_read() {
+        let text = r#"{"auto_compact": {"dead_percent": 50, "budget": 2097152, "quiet_ms": 20}}"#;
+        let set = format!("{:?}", read(Some(text)).unwrap());
+        assert!(set.contains("dead_percent: 50, budget: 2097152, quiet: 20ms"), "{set}");
+        for given in [r#"{"dead": 5}"#, "3", r#"{"budget": "1"}"#] {
+            let (code, message) = refused(&format!(r#"{{"auto_compact": {given}}}"#));
+            assert_eq!(code, ca_code::CA_INVALID_JSON);
+            assert!(message.starts_with("options: auto_compact: "), "{message}");
         }
     }
 
@@ -280,6 +365,7 @@ mod tests {
             r#"{"compression": "zip"}"#,
             r#"{"spaces": {"a": {"dimension": 3, "metric": "l3"}}}"#,
             r#"{"spaces": {"a": {"dimension": 3, "originals": "f64"}}}"#,
+            r#"{"schema": {"year": "whole"}}"#,
         ] {
             assert_eq!(refused(text).0, ca_code::CA_INVALID_ARGUMENT, "{text}");
         }

@@ -29,9 +29,11 @@ pub(crate) struct Given {
     min_score: Option<f32>,
     exact: bool,
     ef_search: Option<usize>,
+    recall: Option<f64>,
     candidates: Option<usize>,
     fusion: Option<GivenFusion>,
     explain: bool,
+    strict_fields: Option<bool>,
     deadline_ms: Option<u64>,
     total: bool,
     order_by: Vec<(String, Direction)>,
@@ -153,12 +155,15 @@ fn weighted(what: &str, clauses: Vec<Clause>, weights: Option<Vec<f32>>) -> Resu
 
 impl Given {
     fn apply(self, mut query: Query) -> Result<Query> {
-        query = query.exact(self.exact).explain(self.explain);
+        query = query.exact(self.exact).explain(self.explain).strict_fields(self.strict_fields == Some(true));
         if let Some(score) = self.min_score {
             query = query.min_score(score);
         }
         if let Some(ef_search) = self.ef_search {
             query = query.ef_search(ef_search);
+        }
+        if let Some(recall) = self.recall {
+            query = query.recall(recall);
         }
         if let Some(candidates) = self.candidates {
             query = query.candidates(candidates);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use compact_artifact::{CompactArtifact, Entry, Filter};
+use compact_artifact::{Entry, Filter, Snapshot};
 
 use crate::code::Result;
 
@@ -18,10 +18,10 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(artifact: &CompactArtifact, filter: Option<&Filter>) -> Result<Self> {
+    pub(crate) fn new(snapshot: &Snapshot, filter: Option<&Filter>) -> Result<Self> {
         let entries: Entries = match filter {
-            Some(filter) => Box::new(artifact.records_where(filter)?),
-            None => Box::new(artifact.records()),
+            Some(filter) => Box::new(snapshot.records_where(filter)?),
+            None => Box::new(snapshot.records()),
         };
         Ok(Self(entries))
     }

@@ -67,6 +67,8 @@ pub struct ca_new_record {
     pub embeddings: *const ca_vector,
     /// How many.
     pub embedding_count: usize,
+    /// When it is not there any more, in milliseconds since 1970 (UTC), for an artifact with the option `expires_at`; 0: never.
+    pub expires_at_ms: u64,
 }
 
 /// A search: by words, by meaning, by vectors, by likeness to a record, or by several of them at once, among the records that a filter lets through. With a

@@ -49,7 +49,7 @@ static ca_new_record text(const char *words) {
 static void layouts(void) {
   if (sizeof(void *) != 8) return;
   HOLDS(sizeof(ca_str) == 16 && sizeof(ca_bytes) == 16 && sizeof(ca_field) == 32 && sizeof(ca_vector) == 32);
-  HOLDS(sizeof(ca_new_record) == 104 && offsetof(ca_new_record, embedding_count) == 96);
+  HOLDS(sizeof(ca_new_record) == 112 && offsetof(ca_new_record, expires_at_ms) == 104);
   HOLDS(sizeof(ca_query) == 176 && offsetof(ca_query, filter) == 112 && offsetof(ca_query, options) == 160);
   HOLDS(sizeof(ca_hit) == 112 && offsetof(ca_hit, key) == 16 && offsetof(ca_hit, metadata) == 96);
   HOLDS(sizeof(ca_range) == 16 && sizeof(ca_receipt) == 32 && sizeof(ca_code) == 4);
@@ -87,7 +87,7 @@ static void adding(ca_artifact *artifact) {
   EXPECT(CA_BAD_POINTER, ca_add(artifact, NULL, NULL));
   record.size = 0;
   EXPECT(CA_INVALID_ARGUMENT, ca_add(artifact, &record, NULL));
-  record.size = sizeof record - 1;
+  record.size = offsetof(ca_new_record, expires_at_ms) - 1;
   EXPECT(CA_INVALID_ARGUMENT, ca_add(artifact, &record, NULL));
   const struct { ca_new_record record; size_t newer; } longer = {{.size = sizeof longer, .text = CA_STR("a")}, 1};
   EXPECT(CA_UNSUPPORTED, ca_add(artifact, &longer.record, NULL));

@@ -99,6 +99,11 @@ impl Batch {
         self.change(|changes| changes.add_embedding(RecordId(id), space, values))
     }
 
+    /// Takes the embedding away that a record has in a space; that it has none is no error.
+    fn remove_embedding(&self, id: u64, space: &str) -> PyResult<()> {
+        self.change(|changes| changes.remove_embedding(RecordId(id), space))
+    }
+
     /// Commits the changes, and returns what that did.
     fn commit<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let changes = self.state.lock().changes.take().ok_or_else(done)?;

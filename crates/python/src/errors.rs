@@ -63,8 +63,6 @@ pub(crate) fn keep_cause(error: PyErr) {
 
 /// What the library says to those who call it from Rust, and what is said in its place.
 const PHRASES: &[(&str, &str)] = &[
-    ("open the artifact without it and call `set_text_options`", "the command line changes it: cart reindex"),
-    ("open it without one, and change that with `set_schema`", "the command line changes it: cart schema"),
     ("; open the artifact with `Store::open` to write", "; `open` it to write"),
     (". Name it in `options().space(…)`", ". Name it in the option `spaces`"),
     ("`options().embedder(…)`", "the option `embedder`"),

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use compact_artifact::{
     CacheOptions, CompactionPolicy, Compression, Durability, Language, Maintenance, Metric, Options,
-    Originals, SpaceOptions,
+    Originals, Schema, SpaceOptions,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::embedder;
 use crate::errors::{Failure, about, invalid, wrong_type};
+use crate::json::{Dates, to_json};
 
 /// All names, in the order in which they are documented.
-pub(crate) const NAMES: [&str; 30] = [
+pub(crate) const NAMES: [&str; 31] = [
     "spaces",
     "embedder",
     "fields",
@@ -22,6 +23,7 @@ pub(crate) const NAMES: [&str; 30] = [
     "stop_words",
     "bm25",
     "expires_at",
+    "schema",
     "compression",
     "block_len",
     "segment_len",
@@ -134,10 +136,7 @@ fn of_spaces(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult
         }
         "fields" => fields(options, value)?,
         "language" => match value.extract::<Option<String>>()? {
-            Some(name) => {
-                let language = name.parse::<Language>();
-                options.language(language.map_err(|e| invalid(e.to_string()))?)
-            }
+            Some(name) => options.language(language(&name)?),
             None => options.no_language(),
         },
         "fold_diacritics" => options.fold_diacritics(value.extract()?),
@@ -150,6 +149,13 @@ fn of_spaces(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             Some(field) => options.expires_at(field),
             None => options,
         },
+        "schema" => {
+            if value.is_none() {
+                options
+            } else {
+                options.schema(schema(value)?)
+            }
+        }
         _ => return Ok(None),
     }))
 }
@@ -232,6 +238,17 @@ pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> 
     let metric = parts.get_item("metric")?.map_or(Ok(Metric::Cosine), |name| metric(&name))?;
     let originals = parts.get_item("originals")?.map_or(Ok(Originals::None), |name| parsed(&name))?;
     Ok(SpaceOptions::new(dimension.extract()?, metric).originals(originals))
+}
+
+/// A schema from a dict.
+pub(crate) fn schema(value: &Bound<'_, PyAny>) -> PyResult<Schema> {
+    let json = to_json(value, "a schema", Dates::Text)?;
+    Ok(Schema::from_json(&json).map_err(Failure::from)?)
+}
+
+/// A language by its name.
+pub(crate) fn language(name: &str) -> PyResult<Language> {
+    name.parse::<Language>().map_err(|e| invalid(e.to_string()))
 }
 
 /// A metric by its name.

@@ -13,7 +13,7 @@ use crate::records::string;
 use crate::vectors::vector;
 
 /// All names but `text`, in the order in which they are documented.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 26] = [
     "words",
     "query",
     "meaning",
@@ -21,11 +21,13 @@ const NAMES: [&str; 24] = [
     "similar_to",
     "space",
     "filter",
+    "strict_fields",
     "k",
     "offset",
     "min_score",
     "exact",
     "ef_search",
+    "recall",
     "candidates",
     "fusion",
     "weights",
@@ -231,11 +233,13 @@ impl Clauses<'_, '_> {
 fn set(query: Query, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Query> {
     Ok(match name {
         "filter" => query.filter(filter(value)?),
+        "strict_fields" => query.strict_fields(value.extract()?),
         "k" => query.k(value.extract()?),
         "offset" => query.offset(value.extract()?),
         "min_score" => query.min_score(value.extract()?),
         "exact" => query.exact(value.extract()?),
         "ef_search" => query.ef_search(value.extract()?),
+        "recall" => query.recall(value.extract()?),
         "candidates" => query.candidates(value.extract()?),
         "fusion" => query.fusion(fusion(value)?),
         "snippet" => query.snippet(value.extract()?),

@@ -13,7 +13,7 @@ use crate::json::report;
 use crate::options::seconds;
 use crate::query::{filter as read_filter, from_arguments, from_item, optional_filter};
 use crate::results::SearchResults;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, get_many};
 
 /// While it waits, a call looks this often whether Ctrl-C was pressed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -31,12 +31,12 @@ impl Artifact {
     /// - `similar_to`: near the embedding of a record
     ///
     /// Of which records: `filter`, a dict with the operators `$eq $ne $gt $gte $lt $lte $in $nin $prefix $contains $exists $not $and $or`; dates of `datetime` are
-    /// compared as points in time. How many: `k` (10), `offset` (0), `min_score`; at most so many of each value of a field: `group_by="book"` or `("book", 2)`. In
+    /// compared as points in time. A field that no record has is an error in `{"$strict": filter}`, or with `strict_fields=True`; `explain` names such fields. How many: `k` (10), `offset` (0), `min_score`; at most so many of each value of a field: `group_by="book"` or `("book", 2)`. In
     /// which order: `order_by="year"`, `("year", "desc")`, or a list of those.
     ///
     /// What comes with them: `fetch` (`True`), `snippet` (bytes of text), `fields` (of the metadata, without reading records), `total`, `facets`, `explain`.
     ///
-    /// How: `exact`, `ef_search`, `candidates`, `fusion` (`"normalized"`, `"reciprocal_rank"`), `weights` (by `"words"`, `"meaning"` or a space), `deadline` (seconds).
+    /// How: `exact`, `ef_search`, `recall` (of what is nearest, `0.95`), `candidates`, `fusion` (`"normalized"`, `"reciprocal_rank"`), `weights` (by `"words"`, `"meaning"` or a space), `deadline` (seconds).
     ///
     /// >>> import tempfile, pathlib
     /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a", spaces={"image": 3})
@@ -50,7 +50,7 @@ impl Artifact {
     /// 2
     #[pyo3(
         signature = (text = None, **arguments),
-        text_signature = "(self, text=None, *, words=None, query=None, meaning=None, vector=None, similar_to=None, space=None, filter=None, k=10, offset=0, min_score=None, exact=False, ef_search=None, candidates=None, fusion=None, weights=None, fetch=True, snippet=None, explain=False, order_by=None, total=False, facets=None, group_by=None, fields=None, deadline=None)"
+        text_signature = "(self, text=None, *, words=None, query=None, meaning=None, vector=None, similar_to=None, space=None, filter=None, strict_fields=False, k=10, offset=0, min_score=None, exact=False, ef_search=None, recall=None, candidates=None, fusion=None, weights=None, fetch=True, snippet=None, explain=False, order_by=None, total=False, facets=None, group_by=None, fields=None, deadline=None)"
     )]
     fn search(
         &self,
@@ -97,18 +97,7 @@ impl Artifact {
 
     /// Records by their ids or keys, in the order asked for, `None` for those that are not there. Each block of them is decoded once.
     fn get_many(&self, py: Python<'_>, records: Vec<IdOrKey>) -> PyResult<Vec<Option<Entry>>> {
-        let entries = self.call(py, |artifact| {
-            let snapshot = artifact.snapshot();
-            let mut ids = Vec::with_capacity(records.len());
-            for record in &records {
-                ids.push(match record {
-                    IdOrKey::Id(id) => RecordId(*id),
-                    // No record has the last number.
-                    IdOrKey::Key(key) => snapshot.id_of_key(key)?.unwrap_or(RecordId(u64::MAX)),
-                });
-            }
-            Ok(snapshot.get_many(&ids)?)
-        })?;
+        let entries = self.call(py, |artifact| Ok(get_many(&artifact.snapshot(), &records)?))?;
         Ok(entries.into_iter().map(optional).collect())
     }
 
@@ -224,6 +213,27 @@ impl Artifact {
             dict.set_item(name, weight)?;
         }
         Ok(dict)
+    }
+
+    /// How much of the true `k` nearest in a space searches find that keep these numbers of candidates: for each the part found, 0 to 1, for the embeddings of `sample` records as
+    /// queries.
+    ///
+    /// >>> import tempfile, pathlib, numpy
+    /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a", spaces={"v": 8}, graph_from=100)
+    /// >>> ids = artifact.add_batch(embeddings={"v": numpy.random.default_rng(1).normal(size=(500, 8))})
+    /// >>> _ = artifact.seal()
+    /// >>> all(0 < part <= 1 for part in artifact.audit_recall("v", ef_search=[64, 512]))
+    /// True
+    #[pyo3(signature = (space, *, ef_search, sample = 100, k = 10))]
+    fn audit_recall(
+        &self,
+        py: Python<'_>,
+        space: &str,
+        ef_search: Vec<usize>,
+        sample: usize,
+        k: usize,
+    ) -> PyResult<Vec<f64>> {
+        self.call(py, |artifact| Ok(artifact.snapshot().audit_recall(space, sample, k, &ef_search)?))
     }
 
     /// An immutable view of the newest commit, for several calls that are to see the same.

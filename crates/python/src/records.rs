@@ -1,5 +1,7 @@
 //! Records as Python has them → records of the library.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use compact_artifact::Record;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyByteArrayMethods, PyBytes, PyDict, PyString};
@@ -9,7 +11,7 @@ use crate::json::to_object;
 use crate::vectors::vector;
 
 /// What a record is made of, when it is not given as a whole.
-pub(crate) const PARTS: [&str; 6] = ["text", "blob", "key", "metadata", "fields", "embeddings"];
+pub(crate) const PARTS: [&str; 7] = ["text", "blob", "key", "metadata", "fields", "embeddings", "expires_at"];
 
 /// A record from a text, bytes, or a dict of [`PARTS`].
 pub(crate) fn record(value: &Bound<'_, PyAny>) -> PyResult<Record> {
@@ -87,6 +89,10 @@ fn from_parts(parts: &Bound<'_, PyDict>) -> PyResult<Record> {
         Some(metadata) => record.metadata(to_object(&metadata, "`metadata` of a record")?),
         None => record,
     };
+    let record = match part("expires_at")? {
+        Some(time) => record.expires_at(point_in_time(&time)?),
+        None => record,
+    };
     let record = with_fields(record, part("fields")?.as_ref())?;
     with_embeddings(record, part("embeddings")?.as_ref())
 }
@@ -113,6 +119,26 @@ fn with_embeddings(mut record: Record, embeddings: Option<&Bound<'_, PyAny>>) ->
         record = record.embedding(string(&space, WHAT)?, vector(&values, WHAT)?);
     }
     Ok(record)
+}
+
+/// A `datetime` with a time zone.
+fn point_in_time(value: &Bound<'_, PyAny>) -> PyResult<SystemTime> {
+    const WHAT: &str = "`expires_at` of a record";
+    if !value.hasattr("utcoffset")? || !value.hasattr("timestamp")? {
+        return Err(wrong_type(WHAT, "a datetime", value));
+    }
+    if value.call_method0("utcoffset")?.is_none() {
+        let found = value.str()?;
+        return Err(invalid(format!("{WHAT}: expected a datetime with a time zone, found {found}")));
+    }
+    let seconds: f64 = value.call_method0("timestamp")?.extract()?;
+    let since = Duration::try_from_secs_f64(seconds.abs()).ok();
+    let time = if seconds < 0.0 {
+        since.and_then(|since| UNIX_EPOCH.checked_sub(since))
+    } else {
+        since.and_then(|since| UNIX_EPOCH.checked_add(since))
+    };
+    time.ok_or_else(|| invalid(format!("{WHAT}: expected a time that the system can tell, found {seconds}")))
 }
 
 /// A `str`.

@@ -1,13 +1,14 @@
 //! One commit, as readers see it.
 
-use compact_artifact::{RecordId, Snapshot as View};
+use compact_artifact::{Entry as Stored, Query, RecordId, Result, Snapshot as View};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 
 use crate::artifact::Artifact;
 use crate::entry::{Entries, Entry, IdOrKey, optional};
 use crate::errors::Failure;
-use crate::query::{filter as read_filter, from_arguments};
+use crate::json::report;
+use crate::query::{filter as read_filter, from_arguments, from_item, optional_filter};
 use crate::results::SearchResults;
 
 /// An immutable view of one commit. All calls answer from it, however much is written meanwhile. As long as there is a name for it, the files of the commit stay.
@@ -81,6 +82,63 @@ impl Snapshot {
         Ok(py.detach(|| self.view.search(&query)).map_err(Failure::from)?.into())
     }
 
+    /// Several searches at once: see `CompactArtifact.search_batch`.
+    fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
+        let queries: Vec<Query> = self.artifact.get().ask(|artifact| {
+            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<_>>>()
+        })??;
+        let found = py.detach(|| self.view.search_batch(&queries));
+        found.into_iter().map(|found| Ok(found.map_err(Failure::from)?.into())).collect()
+    }
+
+    /// Records by their ids or keys, in the order asked for, `None` for those that are not there.
+    fn get_many(&self, py: Python<'_>, records: Vec<IdOrKey>) -> PyResult<Vec<Option<Entry>>> {
+        let entries = py.detach(|| get_many(&self.view, &records)).map_err(Failure::from)?;
+        Ok(entries.into_iter().map(optional).collect())
+    }
+
+    /// The id of the record with a key; `None` if there is none.
+    fn id_of_key(&self, py: Python<'_>, key: &str) -> PyResult<Option<u64>> {
+        Ok(py.detach(|| self.view.id_of_key(key)).map_err(Failure::from)?.map(|id| id.0))
+    }
+
+    /// The records that a filter lets through, in the order of their ids; all of them without one.
+    #[pyo3(signature = (filter = None))]
+    fn records(&self, py: Python<'_>, filter: Option<&Bound<'_, PyAny>>) -> PyResult<Entries> {
+        match optional_filter(filter)? {
+            None => Ok(self.__iter__()),
+            Some(filter) => {
+                let found = py.detach(|| self.view.records_where(&filter)).map_err(Failure::from)?;
+                Ok(Entries::new(found))
+            }
+        }
+    }
+
+    /// The ids of the records that a filter lets through, ascending.
+    fn ids_where(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+        let filter = read_filter(filter)?;
+        let ids = py.detach(|| self.view.ids_where(&filter)).map_err(Failure::from)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    /// The values of a field of the metadata, each with how many records have it, among those that a filter lets through.
+    #[pyo3(signature = (field, filter = None))]
+    fn values<'py>(
+        &self,
+        py: Python<'py>,
+        field: &str,
+        filter: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let filter = optional_filter(filter)?;
+        let values = py.detach(|| self.view.values(field, filter.as_ref())).map_err(Failure::from)?;
+        report(py, &values)
+    }
+
+    /// The embedding of a record in a space, as near as it is stored; `None` if it has none.
+    fn embedding(&self, py: Python<'_>, id: u64, space: &str) -> PyResult<Option<Vec<f32>>> {
+        Ok(py.detach(|| self.view.embedding(RecordId(id), space)).map_err(Failure::from)?)
+    }
+
     /// How many records a filter lets through.
     fn count(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<u64> {
         let filter = read_filter(filter)?;
@@ -100,4 +158,17 @@ impl Snapshot {
     fn __repr__(&self) -> String {
         format!("<Snapshot of commit {}: {} records>", self.commit(), self.view.len())
     }
+}
+
+/// Records by their ids or keys; each block of them is decoded once.
+pub(crate) fn get_many(view: &View, records: &[IdOrKey]) -> Result<Vec<Option<Stored>>> {
+    let mut ids = Vec::with_capacity(records.len());
+    for record in records {
+        ids.push(match record {
+            IdOrKey::Id(id) => RecordId(*id),
+            // No record has the last number.
+            IdOrKey::Key(key) => view.id_of_key(key)?.unwrap_or(RecordId(u64::MAX)),
+        });
+    }
+    view.get_many(&ids)
 }

@@ -1,6 +1,6 @@
 //! Calls that change an artifact.
 
-use compact_artifact::{Batch as Changes, CompactArtifact, Receipt, RecordId};
+use compact_artifact::{Batch as Changes, CompactArtifact, Receipt, Record, RecordId};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -8,11 +8,11 @@ use crate::add_batch::{Pace, add_batch};
 use crate::artifact::Artifact;
 use crate::batch::{Batch, receipt};
 use crate::batch_writer::BatchWriter;
-use crate::embedder;
 use crate::entry::IdOrKey;
 use crate::errors::{Failure, wrong_type};
-use crate::json::{report, to_object};
-use crate::options::{seconds, space_options};
+use crate::file::File;
+use crate::json::to_object;
+use crate::options::seconds;
 use crate::records::{from_arguments, string};
 
 /// Write.
@@ -52,7 +52,36 @@ impl Artifact {
         Ok(self.call(py, |artifact| Ok(artifact.add(record)?))?.0)
     }
 
-    /// Adds a record, and returns its id: a `str`, `bytes`, a dict, or arguments called `text` or `blob`, `key`, `metadata`, `fields`, `embeddings`. Its key, if it
+    /// Adds a blob of any length, of which a piece at a time is in memory, and returns its id: `file` has `read(size)`, which returns bytes, none at the end. Other
+    /// commits wait meanwhile. `key` and `metadata` are those of the record; embeddings are given to it afterwards.
+    ///
+    /// >>> import tempfile, pathlib, io
+    /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a")
+    /// >>> len(artifact[artifact.add_file(io.BytesIO(b"bytes" * 100), key="film")])
+    /// 500
+    #[pyo3(signature = (file, *, key = None, metadata = None))]
+    fn add_file(
+        &self,
+        py: Python<'_>,
+        file: Py<PyAny>,
+        key: Option<String>,
+        metadata: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let mut record = Record::blob([]);
+        if let Some(key) = key {
+            record = record.key(key);
+        }
+        if let Some(metadata) = metadata {
+            record = record.metadata(to_object(metadata, "`metadata` of a record")?);
+        }
+        let mut file = File::new(file);
+        self.call(py, |artifact| match artifact.add_reader(record, &mut file) {
+            Ok(id) => Ok(id.0),
+            Err(e) => Err(file.raised().map_or(Failure::Library(e), Failure::Raised)),
+        })
+    }
+
+    /// Adds a record, and returns its id: a `str`, `bytes`, a dict, or arguments called `text` or `blob`, `key`, `metadata`, `fields`, `embeddings`, `expires_at`. Its key, if it
     /// has one, must be new.
     ///
     /// >>> import tempfile, pathlib
@@ -219,64 +248,6 @@ impl Artifact {
         }
         let writer = self.call(py, |artifact| Ok(artifact.batch_writer(options)?))?;
         Ok(BatchWriter::new(writer, self.writers.clone()))
-    }
-
-    /// Adds a vector space: `options` is its dimension, or a dict of `dimension`, `metric` and `originals`.
-    #[pyo3(signature = (name, options))]
-    fn add_space(&self, py: Python<'_>, name: &str, options: &Bound<'_, PyAny>) -> PyResult<()> {
-        let options = space_options(options)?;
-        self.call(py, |artifact| Ok(artifact.add_space(name, options)?))
-    }
-
-    /// Removes a vector space: its vectors are not found from now on, and `compact` returns their bytes.
-    fn drop_space(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.drop_space(name)?))
-    }
-
-    /// Gives a vector space another name.
-    fn rename_space(&self, py: Python<'_>, name: &str, to: &str) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.rename_space(name, to)?))
-    }
-
-    /// Adds a field of texts, whose words count `weight` times.
-    fn add_field(&self, py: Python<'_>, name: &str, weight: u32) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.add_field(name, weight)?))
-    }
-
-    /// Moves to another model, and gives texts that have no embedding one. `progress(done, all)` is called after each commit; if it returns `False`, the call ends, and one
-    /// with the same model goes on later.
-    #[pyo3(signature = (embedder, *, progress = None))]
-    fn reembed<'py>(
-        &self,
-        py: Python<'py>,
-        embedder: &Bound<'py, PyAny>,
-        progress: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        use std::ops::ControlFlow;
-        let embedder = embedder::from_python(embedder)?;
-        let progress = progress.map(|progress| progress.clone().unbind());
-        let mut raised = None;
-        let done = self.call(py, |artifact| {
-            let done = artifact.reembed_with(embedder, |done| {
-                let answer = Python::attach(|py| -> PyResult<bool> {
-                    py.check_signals()?;
-                    let Some(progress) = &progress else { return Ok(true) };
-                    let so_far = done.embedded + done.without;
-                    let goes_on = progress.bind(py).call1((so_far, so_far + done.left))?;
-                    Ok(goes_on.is_none() || goes_on.is_truthy()?)
-                });
-                match answer {
-                    Ok(true) => ControlFlow::Continue(()),
-                    Ok(false) => ControlFlow::Break(()),
-                    Err(e) => {
-                        raised = Some(e);
-                        ControlFlow::Break(())
-                    }
-                }
-            })?;
-            raised.map_or(Ok(done), |e| Err(Failure::Raised(e)))
-        })?;
-        report(py, &done)
     }
 
     /// Makes every commit so far durable.

@@ -68,6 +68,7 @@ def provoked(a: CompactArtifact, folder: pathlib.Path) -> dict[str, tuple[type[E
     id = a.add("x", key="x", embeddings={"v": [1, 0, 0]}, metadata={"n": 1})
     blob = a.add_blob(b"bytes")
     reader = CompactArtifact.open_read_only(other)
+    strict = CompactArtifact.create(folder / "strict", schema={"year": "number"})
 
     def reentrant() -> None:
         class Closing(Failing):
@@ -115,6 +116,7 @@ def provoked(a: CompactArtifact, folder: pathlib.Path) -> dict[str, tuple[type[E
         "NoSuchRecord": (KeyError, lambda: a.add_embedding(10**6, "v", [1, 0, 0])),
         "NoSuchSpace": (KeyError, lambda: a.search(vector=[1], space="none")),
         "NoSuchField": (KeyError, lambda: a.add("x", fields={"none": "x"})),
+        "SchemaViolation": (ValueError, lambda: strict.add("x", metadata={"year": "2026"})),
         "SpaceMismatch": (ValueError, lambda: a.add_space("v", 4)),
         "SettingsMismatch": (ValueError, lambda: CompactArtifact.open(other, language="german")),
         "WrongDimension": (ValueError, lambda: a.search(vector=[1, 0])),
@@ -136,7 +138,7 @@ def provoked(a: CompactArtifact, folder: pathlib.Path) -> dict[str, tuple[type[E
     }
 
 
-# What only a full disk, a newer version, another build, a schema that another program gave the artifact, or a fork gives: `test_processes` has the last.
+# What only a full disk, a newer version, another build, or a fork gives: `test_processes` has the last.
 NOT_PROVOKED = {
     "NewerFormat",
     "Foreign",
@@ -146,7 +148,6 @@ NOT_PROVOKED = {
     "Unsupported",
     "OtherProcess",
     "OutOfMemory",
-    "SchemaViolation",
 }
 
 

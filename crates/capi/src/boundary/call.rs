@@ -181,6 +181,10 @@ unsafe impl Lent for f32 {}
 unsafe impl Lent for u8 {}
 // SAFETY: a number.
 unsafe impl Lent for u64 {}
+// SAFETY: a pointer that is not followed.
+unsafe impl Lent for *const ca_query {}
+// SAFETY: a handle, which is a number.
+unsafe impl Lent for *mut crate::opaque::ca_hits {}
 // SAFETY: pointers and numbers.
 unsafe impl Lent for crate::types::ca_vector {}
 // SAFETY: pointers and numbers.
@@ -199,7 +203,7 @@ pub(crate) unsafe trait Growing: Copy {
 
 // SAFETY: `repr(C)`; a `usize`, then pointers and numbers.
 unsafe impl Growing for ca_new_record {
-    const FIRST_SIZE: usize = size_of::<Self>();
+    const FIRST_SIZE: usize = std::mem::offset_of!(Self, expires_at_ms);
     const NOTHING: Self = Self {
         size: 0,
         text: ca_str::NONE,
@@ -210,6 +214,7 @@ unsafe impl Growing for ca_new_record {
         field_count: 0,
         embeddings: ptr::null(),
         embedding_count: 0,
+        expires_at_ms: 0,
     };
 }
 
@@ -236,7 +241,8 @@ unsafe impl Growing for ca_query {
     };
 }
 
-fn missing(what: &str) -> Failure {
+/// That a pointer is NULL which must not be.
+pub(crate) fn missing(what: &str) -> Failure {
     Failure::new(ca_code::CA_BAD_POINTER, format!("{what}: NULL; expected a pointer"))
 }
 

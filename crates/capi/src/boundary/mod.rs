@@ -7,7 +7,9 @@
 mod borrowed;
 mod call;
 mod held;
+mod stream;
 
 pub(crate) use borrowed::{Borrowed, Release};
-pub(crate) use call::{Call, Out, check_room, guard};
+pub(crate) use call::{Call, Out, check_room, guard, missing};
 pub(crate) use held::Held;
+pub(crate) use stream::{Read, Stream};

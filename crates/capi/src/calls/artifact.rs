@@ -106,6 +106,13 @@ pub extern "C" fn ca_close(artifact: *mut ca_artifact) -> ca_code {
     guard(|_| Ok(handles::take(artifact)?.close()?))
 }
 
+/// Removes the artifact from the disk, the files that the format gives names to and no others, and frees the handle. `CA_IN_USE`: another thread is in a call with it, and
+/// everything stays.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_destroy(artifact: *mut ca_artifact) -> ca_code {
+    guard(|_| Ok(handles::take(artifact)?.destroy()?))
+}
+
 /// Frees the handle without closing: nothing that was acknowledged is lost, and the next open recovers. Calls of other threads that are on their way end as
 /// if nothing had happened. NULL does nothing.
 #[unsafe(no_mangle)]

@@ -3,10 +3,9 @@
 #![expect(unreachable_pub, reason = "cbindgen declares what is `pub`")]
 
 use compact_artifact::{VerifyLevel, VerifyReport};
-use serde::Serialize;
 
-use crate::boundary::{Call, Out, guard};
-use crate::buffer::Buffer;
+use crate::boundary::{Call, guard};
+use crate::calls::report::{needed_report, report_out, reported, set_report};
 use crate::code::{Failure, Result, ca_code};
 use crate::handles;
 use crate::opaque::{ca_artifact, ca_buffer};
@@ -17,17 +16,6 @@ use crate::types::ca_str;
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_sync(artifact: *const ca_artifact) -> ca_code {
     guard(|_| Ok(handles::get(artifact)?.sync()?))
-}
-
-/// Sees what another process committed since this reader opened the artifact or called this. `changed`, whether anything did, may be NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn ca_refresh(artifact: *const ca_artifact, changed: *mut bool) -> ca_code {
-    guard(|call| {
-        let (artifact, out) = (handles::get(artifact)?, call.optional_out("changed", changed)?);
-        let has_changed = artifact.refresh()?;
-        out.inspect(|out| out.set(has_changed));
-        Ok(())
-    })
 }
 
 /// Brings everything committed so far into its final form: records in segments, indexes with graphs. It happens by itself when there is much of it.
@@ -121,22 +109,37 @@ pub extern "C" fn ca_salvage(
 /// What the artifact holds, as JSON: records, bytes on disk, vector spaces.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_stats(artifact: *const ca_artifact, json: *mut *mut ca_buffer) -> ca_code {
-    guard(|call| {
-        call.out("json", json)?;
-        reported(call, json, || Ok(handles::get(artifact)?.stats()))
-    })
+    guard(|call| needed_report(call, json, || Ok(handles::get(artifact)?.stats())))
 }
 
 /// What opening found beyond what a closed artifact has, as JSON.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_recovery(artifact: *const ca_artifact, json: *mut *mut ca_buffer) -> ca_code {
-    guard(|call| {
-        call.out("json", json)?;
-        reported(call, json, || Ok(handles::get(artifact)?.recovery().clone()))
+    guard(|call| needed_report(call, json, || Ok(handles::get(artifact)?.recovery().clone())))
+}
+
+/// Memory that the artifact takes, in bytes, and what its searches did so far, as JSON.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_memory_stats(artifact: *const ca_artifact, json: *mut *mut ca_buffer) -> ca_code {
+    guard(|call| needed_report(call, json, || Ok(handles::get(artifact)?.memory_stats())))
+}
+
+/// What each cache did since the artifact was opened, and what it holds, as JSON.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_cache_stats(artifact: *const ca_artifact, json: *mut *mut ca_buffer) -> ca_code {
+    guard(|call| needed_report(call, json, || Ok(handles::get(artifact)?.cache_stats())))
+}
+
+/// Empties the caches.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_clear_caches(artifact: *const ca_artifact) -> ca_code {
+    guard(|_| {
+        handles::get(artifact)?.clear_caches();
+        Ok(())
     })
 }
 
-/// Lets go of caches. Everything is found as before, only slower at first.
+/// Lets go of caches, and of room that searches keep. Everything is found as before, only slower at first.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_release_memory(artifact: *const ca_artifact) -> ca_code {
     guard(|_| {
@@ -161,16 +164,6 @@ pub extern "C" fn ca_buffer_free(buffer: *mut ca_buffer) -> ca_code {
     guard(|_| handles::free(buffer))
 }
 
-fn reported<Report: Serialize>(
-    call: &Call,
-    place: *mut *mut ca_buffer,
-    work: impl FnOnce() -> Result<Report>,
-) -> Result<()> {
-    let out = report_out(call, place)?;
-    let report = work()?;
-    set_report(out, &report)
-}
-
 fn verified(
     call: &Call,
     is_sound: *mut bool,
@@ -187,17 +180,4 @@ fn verified(
     })?;
     sound.inspect(|sound| sound.set(report.is_sound()));
     set_report(out, &report)
-}
-
-fn report_out(call: &Call, place: *mut *mut ca_buffer) -> Result<Option<Out<'_, *mut ca_buffer>>> {
-    let out = call.optional_out("report", place)?;
-    out.as_ref().inspect(|out| out.set(std::ptr::null_mut()));
-    Ok(out)
-}
-
-fn set_report(out: Option<Out<'_, *mut ca_buffer>>, report: &impl Serialize) -> Result<()> {
-    if let Some(out) = out {
-        out.set(handles::insert(Buffer::json(report)?));
-    }
-    Ok(())
 }

@@ -12,8 +12,16 @@ pub(crate) mod write;
 
 pub(crate) mod batch;
 
+pub(crate) mod settings;
+
 pub(crate) mod search;
 
 pub(crate) mod read;
 
+pub(crate) mod snapshot;
+
+pub(crate) mod follow;
+
 pub(crate) mod maintain;
+
+mod report;

@@ -2,14 +2,15 @@
 #![expect(unsafe_code, reason = "names that a linker finds; no memory is touched")]
 #![expect(unreachable_pub, reason = "cbindgen declares what is `pub`")]
 
-use compact_artifact::{Entry, RecordId};
+use compact_artifact::{CompactArtifact, Entry, RecordId};
 use parking_lot::Mutex;
 
 use crate::boundary::{Call, Out, guard};
+use crate::calls::report::needed_report;
 use crate::code::{Failure, Result, ca_code};
 use crate::draft::optional_filter;
 use crate::handles;
-use crate::opaque::{ca_artifact, ca_reader, ca_record};
+use crate::opaque::{ca_artifact, ca_buffer, ca_reader, ca_record};
 use crate::reader::Reader;
 use crate::stored::Stored;
 use crate::types::{ca_bytes, ca_str};
@@ -35,6 +36,55 @@ pub extern "C" fn ca_get_by_key(
         let out = record_out(call, record)?;
         set_record(&out, handles::get(artifact)?.get_by_key(call.needed_text("key", key)?)?);
         Ok(())
+    })
+}
+
+/// The id of the record with this key. `found`: whether there is one; without it `id` is not written.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_id_of_key(
+    artifact: *const ca_artifact,
+    key: ca_str,
+    id: *mut u64,
+    found: *mut bool,
+) -> ca_code {
+    guard(|call| {
+        let (out, found) = (call.out("id", id)?, call.out("found", found)?);
+        let known = handles::get(artifact)?.id_of_key(call.needed_text("key", key)?)?;
+        known.inspect(|id| out.set(id.0));
+        found.set(known.is_some());
+        Ok(())
+    })
+}
+
+/// The keys that begin with `prefix`, all keys for an empty one, in their order, as JSON: `[{"key": "a", "id": 0}]`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_keys(
+    artifact: *const ca_artifact,
+    prefix: ca_str,
+    json: *mut *mut ca_buffer,
+) -> ca_code {
+    guard(|call| {
+        needed_report(call, json, || {
+            let keys = handles::get(artifact)?.keys(call.text("prefix", prefix)?.unwrap_or_default())?;
+            let keys = keys.into_iter().map(|(key, id)| serde_json::json!({"key": key, "id": id.0}));
+            Ok(keys.collect::<Vec<_>>())
+        })
+    })
+}
+
+/// The values of a field of the metadata among the records that a filter lets through, or all without one, in their order, as JSON: `[{"value": 2026, "count": 3}]`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_values(
+    artifact: *const ca_artifact,
+    field: ca_str,
+    filter_json: ca_str,
+    json: *mut *mut ca_buffer,
+) -> ca_code {
+    guard(|call| {
+        needed_report(call, json, || {
+            let filter = optional_filter(call, filter_json)?;
+            Ok(handles::get(artifact)?.values(call.needed_text("field", field)?, filter.as_ref())?)
+        })
     })
 }
 
@@ -136,6 +186,35 @@ pub extern "C" fn ca_get_embedding(
     })
 }
 
+/// The embedding of a text, as the model of the artifact gives it. `len`: its dimensions, also when `capacity` is too small, `CA_BUFFER_TOO_SMALL`; 0 if the model knows
+/// nothing in the text.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_embed(
+    artifact: *const ca_artifact,
+    text: ca_str,
+    values: *mut f32,
+    capacity: usize,
+    len: *mut usize,
+) -> ca_code {
+    guard(|call| {
+        let len = call.out("len", len)?;
+        let artifact = handles::get(artifact)?;
+        let found = embed(&artifact, call.needed_text("text", text)?)?;
+        len.set(found.len());
+        call.copy_out("values", &found, values, capacity)
+    })
+}
+
+#[cfg(feature = "embedder")]
+fn embed(artifact: &CompactArtifact, text: &str) -> Result<Vec<f32>> {
+    Ok(artifact.embed(&[text])?.pop().flatten().unwrap_or_default())
+}
+
+#[cfg(not(feature = "embedder"))]
+fn embed(_: &CompactArtifact, _: &str) -> Result<Vec<f32>> {
+    Err(crate::options::without("embedder", "models"))
+}
+
 /// Begins to read the records that a filter lets through, or all records without one, in the order of their ids.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_reader_new(
@@ -148,7 +227,7 @@ pub extern "C" fn ca_reader_new(
         out.set(std::ptr::null_mut());
         let artifact = handles::get(artifact)?;
         let filter = optional_filter(call, filter_json)?;
-        out.set(handles::insert(Mutex::new(Reader::new(&artifact, filter.as_ref())?)));
+        out.set(handles::insert(Mutex::new(Reader::new(&artifact.snapshot(), filter.as_ref())?)));
         Ok(())
     })
 }
@@ -171,13 +250,15 @@ pub extern "C" fn ca_reader_free(reader: *mut ca_reader) -> ca_code {
     guard(|_| handles::free(reader))
 }
 
-fn record_out(call: &Call, record: *mut *mut ca_record) -> Result<Out<'_, *mut ca_record>> {
+/// Where a record goes.
+pub(crate) fn record_out(call: &Call, record: *mut *mut ca_record) -> Result<Out<'_, *mut ca_record>> {
     let out = call.out("record", record)?;
     out.set(std::ptr::null_mut());
     Ok(out)
 }
 
-fn set_record(out: &Out<'_, *mut ca_record>, entry: Option<Entry>) {
+/// Answers with a record, if there is one.
+pub(crate) fn set_record(out: &Out<'_, *mut ca_record>, entry: Option<Entry>) {
     if let Some(entry) = entry {
         out.set(handles::insert(Stored::new(entry)));
     }

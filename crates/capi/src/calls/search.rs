@@ -4,11 +4,12 @@
 
 use crate::boundary::guard;
 use crate::buffer::Buffer;
-use crate::code::ca_code;
+use crate::code::{Result, ca_code};
 use crate::draft::{filter, optional_filter};
 use crate::found::Found;
 use crate::handles;
 use crate::opaque::{ca_artifact, ca_buffer, ca_hits};
+use crate::options::about;
 use crate::query;
 use crate::types::{ca_hit, ca_query, ca_str};
 
@@ -27,6 +28,33 @@ pub extern "C" fn ca_search(
         let found = Found::new(artifact.search(&wanted.query)?, wanted.records, wanted.contents);
         out.set(handles::insert(found));
         Ok(())
+    })
+}
+
+/// Several searches at once, divided among the `threads` of the artifact. `wanted`: pointers to `count` queries; `hits`: places for the hits of each. If one of them
+/// fails, all do, and all places are NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_search_batch(
+    artifact: *const ca_artifact,
+    wanted: *const *const ca_query,
+    count: usize,
+    hits: *mut *mut ca_hits,
+) -> ca_code {
+    guard(|call| {
+        let wanted = call.values("wanted", wanted, count)?;
+        call.copy_out("hits", &vec![std::ptr::null_mut(); count], hits, count)?;
+        let artifact = handles::get(artifact)?;
+        let nth = |number: usize| move |failure| about(&format!("search {number} of the batch"), failure);
+        let read = |(number, &given)| query::read(call, given).map_err(nth(number));
+        let wanted: Vec<query::Wanted> = wanted.iter().enumerate().map(read).collect::<Result<_>>()?;
+        let queries: Vec<_> = wanted.iter().map(|wanted| wanted.query.clone()).collect();
+        let mut found = Vec::with_capacity(count);
+        for (number, results) in artifact.search_batch(&queries).into_iter().enumerate() {
+            let results = results.map_err(|e| nth(number)(e.into()))?;
+            found.push(Found::new(results, wanted[number].records, wanted[number].contents));
+        }
+        let found: Vec<*mut ca_hits> = found.into_iter().map(handles::insert).collect();
+        call.copy_out("hits", &found, hits, count)
     })
 }
 

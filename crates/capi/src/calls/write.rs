@@ -2,15 +2,15 @@
 #![expect(unsafe_code, reason = "names that a linker finds; no memory is touched")]
 #![expect(unreachable_pub, reason = "cbindgen declares what is `pub`")]
 
+use std::ffi::c_void;
+
 use compact_artifact::RecordId;
 
-use crate::boundary::guard;
-use crate::buffer::Buffer;
-use crate::code::{Result, ca_code};
-use crate::draft::{filter, patch, record};
+use crate::boundary::{Read, Stream, guard, missing};
+use crate::code::ca_code;
+use crate::draft::{filter, patch, record, record_of_stream};
 use crate::handles;
-use crate::opaque::{ca_artifact, ca_buffer};
-use crate::options;
+use crate::opaque::ca_artifact;
 use crate::types::{ca_new_record, ca_str};
 
 /// Adds a record. Its key, if it has one, must be new. `id` may be NULL.
@@ -38,6 +38,27 @@ pub extern "C" fn ca_upsert(
     guard(|call| {
         let (artifact, out) = (handles::get(artifact)?, call.optional_out("id", id)?);
         let added = artifact.upsert(record(call, new_record)?)?;
+        out.inspect(|out| out.set(added.0));
+        Ok(())
+    })
+}
+
+/// Adds a blob of any length, of which a piece at a time is in memory. `read` writes up to `capacity` bytes to `to`, and returns how many: 0 at the end, `SIZE_MAX` if it
+/// cannot go on, which adds nothing and is `CA_IO`. `new_record` has the rest of the record, without embeddings. Other commits wait meanwhile; a call of `read` that
+/// writes to the artifact is `CA_REENTRANT`. `id` may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_add_stream(
+    artifact: *const ca_artifact,
+    new_record: *const ca_new_record,
+    read: Option<unsafe extern "C" fn(context: *mut c_void, to: *mut u8, capacity: usize) -> usize>,
+    context: *mut c_void,
+    id: *mut u64,
+) -> ca_code {
+    guard(|call| {
+        let (artifact, out) = (handles::get(artifact)?, call.optional_out("id", id)?);
+        let read: Read = read.ok_or_else(|| missing("read"))?;
+        let record = record_of_stream(call, new_record)?;
+        let added = artifact.add_reader(record, Stream::new(call, read, context))?;
         out.inspect(|out| out.set(added.0));
         Ok(())
     })
@@ -112,6 +133,22 @@ pub extern "C" fn ca_update_key(
     })
 }
 
+/// Changes the metadata of all records that a filter lets through: see `ca_update`. `updated`: how many; it may be NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_update_where(
+    artifact: *const ca_artifact,
+    filter_json: ca_str,
+    patch_json: ca_str,
+    updated: *mut u64,
+) -> ca_code {
+    guard(|call| {
+        let (artifact, out) = (handles::get(artifact)?, call.optional_out("updated", updated)?);
+        let count = artifact.update_where(&filter(call, filter_json)?, patch(call, patch_json)?)?;
+        out.inspect(|out| out.set(count));
+        Ok(())
+    })
+}
+
 /// Gives a record that is there already an embedding, in the place of the one that it has in this vector space.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_add_embedding(
@@ -128,58 +165,11 @@ pub extern "C" fn ca_add_embedding(
     })
 }
 
-/// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
-/// `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `none`.
+/// Takes the embedding away that a record has in a vector space; that it has none is no failure.
 #[unsafe(no_mangle)]
-pub extern "C" fn ca_add_space(
-    artifact: *const ca_artifact,
-    name: ca_str,
-    dimension: usize,
-    metric: ca_str,
-    originals: ca_str,
-) -> ca_code {
+pub extern "C" fn ca_remove_embedding(artifact: *const ca_artifact, id: u64, space: ca_str) -> ca_code {
     guard(|call| {
-        let artifact = handles::get(artifact)?;
-        let (metric, originals) = (call.text("metric", metric)?, call.text("originals", originals)?);
-        let space = options::space(dimension, metric, originals)?;
-        Ok(artifact.add_space(call.needed_text("name", name)?, space)?)
+        let space = call.needed_text("space", space)?;
+        Ok(handles::get(artifact)?.remove_embedding(RecordId(id), space)?)
     })
-}
-
-/// Adds a field of texts, whose words count `weight` times, 1 to 10. One that is there already with that weight is no failure.
-#[unsafe(no_mangle)]
-pub extern "C" fn ca_add_field(artifact: *const ca_artifact, name: ca_str, weight: u32) -> ca_code {
-    guard(|call| Ok(handles::get(artifact)?.add_field(call.needed_text("name", name)?, weight)?))
-}
-
-/// Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
-/// searches go on with the old model, and the same call goes on where it was.
-#[unsafe(no_mangle)]
-pub extern "C" fn ca_reembed(
-    artifact: *const ca_artifact,
-    model: ca_str,
-    report: *mut *mut ca_buffer,
-) -> ca_code {
-    guard(|call| {
-        let (artifact, out) = (handles::get(artifact)?, call.optional_out("report", report)?);
-        out.as_ref().inspect(|out| out.set(std::ptr::null_mut()));
-        let done = reembed(&artifact, call.needed_text("model", model)?)?;
-        if let Some(out) = out {
-            out.set(handles::insert(Buffer::json(&done)?));
-        }
-        Ok(())
-    })
-}
-
-#[cfg(feature = "embedder")]
-fn reembed(
-    artifact: &compact_artifact::CompactArtifact,
-    model: &str,
-) -> Result<compact_artifact::ReembedReport> {
-    Ok(artifact.reembed(options::embedder(model)?)?)
-}
-
-#[cfg(not(feature = "embedder"))]
-fn reembed(_: &compact_artifact::CompactArtifact, _: &str) -> Result<serde_json::Value> {
-    Err(options::without("embedder", "models"))
 }

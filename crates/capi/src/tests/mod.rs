@@ -7,18 +7,23 @@ use crate::boundary::guard;
 use crate::buffer::lend;
 use crate::calls::artifact::*;
 use crate::calls::batch::*;
+use crate::calls::follow::*;
 use crate::calls::library::*;
 use crate::calls::maintain::*;
 use crate::calls::read::*;
 use crate::calls::search::*;
+use crate::calls::settings::*;
+use crate::calls::snapshot::*;
 use crate::calls::write::*;
 use crate::code::ca_code::{self, *};
 use crate::opaque::*;
 use crate::types::*;
 
+mod follow;
 mod misuse;
 mod records;
 mod search;
+mod settings;
 mod upkeep;
 
 const NONE: ca_str = ca_str::NONE;
@@ -58,6 +63,7 @@ fn nothing() -> ca_new_record {
         field_count: 0,
         embeddings: ptr::null(),
         embedding_count: 0,
+        expires_at_ms: 0,
     }
 }
 

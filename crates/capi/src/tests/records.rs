@@ -219,3 +219,46 @@ fn many_threads_share_an_artifact_and_a_batch() {
     assert_eq!(ca_write(temp.artifact, batch, ptr::null_mut(), 0, &mut receipt), CA_OK);
     assert_eq!((receipt.added, temp.count(), ca_batch_free(batch)), (100, 200, CA_OK));
 }
+
+#[test]
+fn a_record_is_there_until_it_expires() {
+    let temp = Temp::new(lend(r#"{"expires_at": "until"}"#));
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() * 1000;
+    temp.add(&ca_new_record { expires_at_ms: now + 3_600_000, ..record("soon") });
+    temp.add(&ca_new_record { expires_at_ms: now - 3_600_000, ..record("gone") });
+    assert_eq!(temp.count(), 1);
+    let endless = ca_new_record { expires_at_ms: u64::MAX, ..record("far") };
+    assert_eq!(ca_add(temp.artifact, &endless, ptr::null_mut()), CA_INVALID_FILTER, "{}", message());
+    let plain = Temp::new(NONE);
+    let soon = ca_new_record { expires_at_ms: now, ..record("soon") };
+    assert_eq!(ca_add(plain.artifact, &soon, ptr::null_mut()), CA_INVALID_ARGUMENT);
+    assert!(message().contains("expires_at"), "{}", message());
+}
+
+extern "C" fn nothing_more(_: *mut std::ffi::c_void, _: *mut u8, _: usize) -> usize {
+    0
+}
+
+extern "C" fn too_much(_: *mut std::ffi::c_void, _: *mut u8, capacity: usize) -> usize {
+    capacity + 1
+}
+
+#[test]
+fn a_stream_that_is_wrong_adds_nothing() {
+    let temp = Temp::new(NONE);
+    let (none, id) = (ptr::null_mut(), ptr::null_mut());
+    assert_eq!(ca_add_stream(temp.artifact, &nothing(), None, none, id), CA_BAD_POINTER);
+    assert_eq!(
+        ca_add_stream(temp.artifact, &record("a cat"), Some(nothing_more), none, id),
+        CA_INVALID_ARGUMENT
+    );
+    assert_eq!(ca_add_stream(temp.artifact, &nothing(), Some(too_much), none, id), CA_IO);
+    assert!(message().contains("more than"), "{}", message());
+    assert_eq!(temp.count(), 0);
+    assert_eq!(
+        ca_add_stream(temp.artifact, &nothing(), Some(nothing_more), none, id),
+        CA_OK,
+        "an empty blob"
+    );
+    assert_eq!(temp.count(), 1);
+}

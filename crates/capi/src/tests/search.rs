@@ -26,6 +26,69 @@ fn what_a_query_asks_for_beside_hits_comes_as_json() {
     assert_eq!(temp.refused(&ca_query { options: both, ..query() }), CA_INVALID_ARGUMENT);
 }
 
+#[test]
+fn a_slip_in_a_field_is_explained_or_refused() {
+    let temp = Temp::new(NONE);
+    temp.add(&ca_new_record { metadata: lend(r#"{"year": 1851}"#), ..record("a whale") });
+    let slip = ca_query { words: lend("whale"), filter: lend(r#"{"yaer": {"$gte": 1800}}"#), ..query() };
+    let (mut hits, mut report) = (ptr::null_mut(), ptr::null_mut());
+    let explained = ca_query { options: lend(r#"{"explain": true}"#), ..slip };
+    assert_eq!(ca_search(temp.artifact, &explained, &mut hits), CA_OK, "{}", message());
+    assert_eq!((ca_hits_json(hits, &mut report), ca_hits_free(hits)), (CA_OK, CA_OK));
+    let unknown = &json(report)["explain"]["unknown_fields"][0];
+    assert_eq!((&unknown["field"], &unknown["nearest"]), (&"yaer".into(), &"year".into()));
+    let strict = ca_query { options: lend(r#"{"strict_fields": true}"#), ..slip };
+    assert_eq!(temp.refused(&strict), CA_NO_SUCH_FIELD);
+}
+
+#[test]
+fn a_recall_is_asked_for_of_graphs() {
+    let temp = Temp::new(lend(r#"{"spaces": {"v": {"dimension": 2}}, "graph_from": 100}"#));
+    let mut first = None;
+    for number in 0..300_u16 {
+        let angle = f32::from(number) / 50.0;
+        let values = [angle.cos(), angle.sin()];
+        let embedding = ca_vector { space: lend("v"), values: values.as_ptr(), len: 2 };
+        let id = temp.add(&ca_new_record { embeddings: &embedding, embedding_count: 1, ..record("a point") });
+        first.get_or_insert(id);
+    }
+    assert_eq!(ca_seal(temp.artifact, ptr::null_mut()), CA_OK);
+    let values = [1.0_f32, 0.0];
+    let vector = ca_vector { space: lend("v"), values: values.as_ptr(), len: 2 };
+    let near = |options| ca_query { vectors: &vector, vector_count: 1, k: 3, options, ..query() };
+    assert_eq!(Some(temp.search(&near(lend(r#"{"recall": 0.99}"#)))[0].0), first);
+    for options in
+        [r#"{"recall": 1.5}"#, r#"{"recall": 0.9, "exact": true}"#, r#"{"recall": 0.9, "ef_search": 64}"#]
+    {
+        assert_eq!(temp.refused(&near(lend(options))), CA_INVALID_ARGUMENT, "{options}");
+    }
+}
+
+#[test]
+fn searches_of_a_batch_are_answered_in_their_order_or_none_is() {
+    let temp = Temp::new(NONE);
+    let [cat, dog] = ["a cat", "a dog"].map(|words| temp.add(&record(words)));
+    let queries = [
+        ca_query { words: lend("dog"), ..query() },
+        ca_query { words: lend("cat"), fetch: 1, ..query() },
+        ca_query { words: lend("cow"), ..query() },
+    ];
+    let wanted = [0, 1, 2].map(|number| &raw const queries[number]);
+    let mut hits = [ptr::null_mut(); 3];
+    assert_eq!(ca_search_batch(temp.artifact, wanted.as_ptr(), 3, hits.as_mut_ptr()), CA_OK, "{}", message());
+    let ids = hits.map(|hits| hits_of(hits).iter().map(|hit| hit.id).collect::<Vec<_>>());
+    assert_eq!(ids, [vec![dog], vec![cat], vec![]]);
+    assert_eq!(text(hits_of(hits[1])[0].text), "a cat");
+    assert_eq!(hits.map(|hits| ca_hits_free(hits)), [CA_OK; 3]);
+    assert_eq!(ca_search_batch(temp.artifact, ptr::null(), 0, ptr::null_mut()), CA_OK);
+    let wrong = ca_query { filter: lend("{"), ..query() };
+    for (last, code) in [(&raw const wrong, CA_INVALID_JSON), (ptr::null(), CA_BAD_POINTER)] {
+        let wanted = [wanted[0], wanted[1], last];
+        assert_eq!(ca_search_batch(temp.artifact, wanted.as_ptr(), 3, hits.as_mut_ptr()), code);
+        assert!(message().starts_with("search 2 of the batch: ") && hits.iter().all(|hits| hits.is_null()));
+    }
+}
+
 #[cfg(feature = "built-in-model")]
 #[test]
 fn texts_are_found_by_what_they_mean() {

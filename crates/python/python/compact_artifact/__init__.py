@@ -22,6 +22,7 @@ Options of `create`, `open` and so on, by name. Kept in the artifact:
 - `fields`: texts beside the content, `{"title": 2}`, with how often their words count
 - `language`: of texts: `"english"` by default; `None`: words as they are; `fold_diacritics`: whether `é` is `e`
 - `expires_at`: the field of the metadata with the date from which on a record is not there any more
+- `schema`: what the metadata of records must be, `{"year": {"type": "number", "required": True}, "tags": "string"}`; types are `bool`, `number`, `string`, `date`
 - `precompute_similar`: how many neighbours of each record are stored
 - `seed`: what the identity of the artifact follows from
 

@@ -27,6 +27,8 @@ NAMES = (
     "seal",
     "search",
     "search_batch",
+    "set_schema",
+    "set_text_options",
     "sync",
     "update",
     "update_where",
