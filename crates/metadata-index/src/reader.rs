@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
-use row_set::RowSet;
+use row_set::RowSetBuilder;
 use wire::Bytes;
 
 use crate::error::{Error, Result};
@@ -181,7 +181,7 @@ impl Rows<'_> {
     }
 
     /// Adds the rows to a set. They are below `limit`.
-    pub(crate) fn add_to(self, set: &mut RowSet, limit: u32) -> Result<()> {
+    pub(crate) fn add_to(self, set: &mut RowSetBuilder, limit: u32) -> Result<()> {
         match self {
             Self::One(row) if row < limit => {
                 set.insert(row);

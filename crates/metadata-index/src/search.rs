@@ -1,6 +1,6 @@
 //! A filter → the rows that match it.
 
-use row_set::RowSet;
+use row_set::{RowSet, RowSetBuilder};
 use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
@@ -39,9 +39,9 @@ impl<E: From<Error>> Search<'_, E> {
             Node::Strict(filter) => self.matches(filter),
             Node::Field(path, _) if path.len() > MAX_PATH_LEN => Ok(RowSet::new()),
             Node::Field(path, condition) => {
-                let mut found = RowSet::new();
+                let mut found = RowSetBuilder::new();
                 self.add_matches(path, condition, &mut found)?;
-                Ok(found)
+                Ok(found.build())
             }
         }
     }
@@ -59,7 +59,7 @@ impl<E: From<Error>> Search<'_, E> {
     }
 
     /// Adds the rows whose field at `path` fulfils a condition.
-    fn add_matches(&self, path: &str, condition: &Condition, found: &mut RowSet) -> Result<(), E> {
+    fn add_matches(&self, path: &str, condition: &Condition, found: &mut RowSetBuilder) -> Result<(), E> {
         match condition {
             Condition::Exists => self.add_key(&field_key(path, Tag::Exists, false, &[]), found)?,
             Condition::Eq(value) => self.add_equal(path, value, found)?,
@@ -83,18 +83,23 @@ impl<E: From<Error>> Search<'_, E> {
     }
 
     /// Adds the rows of one key.
-    fn add_key(&self, key: &[u8], found: &mut RowSet) -> Result<(), Error> {
+    fn add_key(&self, key: &[u8], found: &mut RowSetBuilder) -> Result<(), Error> {
         self.table.rows_of(key)?.map_or(Ok(()), |rows| rows.add_to(found, self.rows))
     }
 
-    fn add_equal(&self, path: &str, value: &FilterValue, found: &mut RowSet) -> Result<(), Error> {
+    fn add_equal(&self, path: &str, value: &FilterValue, found: &mut RowSetBuilder) -> Result<(), Error> {
         self.add_key(&value_key(path, value, false), found)?;
         self.add_key(&value_key(path, value, true), found)
     }
 
     /// Adds the rows with a string at `path` that a comparison matches.
-    fn add_strings(&self, path: &str, comparison: &Comparison<'_>, found: &mut RowSet) -> Result<(), E> {
-        let mut undecided = RowSet::new();
+    fn add_strings(
+        &self,
+        path: &str,
+        comparison: &Comparison<'_>,
+        found: &mut RowSetBuilder,
+    ) -> Result<(), E> {
+        let mut undecided = RowSetBuilder::new();
         for (tag, in_array) in Tag::STRINGS.into_iter().flat_map(|tag| [(tag, false), (tag, true)]) {
             let prefix = field_key(path, tag, in_array, &[]);
             let start = field_key(path, tag, in_array, comparison.start());
@@ -111,7 +116,7 @@ impl<E: From<Error>> Search<'_, E> {
                 }
             }
         }
-        for row in &undecided {
+        for row in &undecided.build() {
             if !found.contains(row) && self.has_string(row, path, comparison)? {
                 found.insert(row);
             }
@@ -140,7 +145,7 @@ impl<E: From<Error>> Search<'_, E> {
         bound: Bound,
         value: &FilterValue,
         in_array: bool,
-        found: &mut RowSet,
+        found: &mut RowSetBuilder,
     ) -> Result<(), Error> {
         let prefix = field_key(path, Tag::from(value.type_of()), in_array, &[]);
         let limit = value_key(path, value, in_array);
@@ -160,7 +165,7 @@ impl<E: From<Error>> Search<'_, E> {
         &self,
         start: &[u8],
         belongs: impl Fn(&[u8]) -> bool,
-        found: &mut RowSet,
+        found: &mut RowSetBuilder,
     ) -> Result<(), Error> {
         let mut entries = self.table.entries_from(start)?;
         while let Some(entry) = entries.next_entry() {

@@ -1,6 +1,6 @@
 //! The rows whose date has come: what expires.
 
-use row_set::RowSet;
+use row_set::{RowSet, RowSetBuilder};
 use serde_json::{Map, Value as Json};
 use wire::Bytes;
 
@@ -83,9 +83,9 @@ impl<B: Bytes> Index<B> {
     /// # Ok(()) }
     /// ```
     pub fn rows_until(&self, field: &str, now: Moment, rows: u32) -> Result<(RowSet, Option<i64>)> {
-        let (mut come, mut next) = (RowSet::new(), None);
+        let (mut come, mut next) = (RowSetBuilder::new(), None);
         if field.len() > MAX_PATH_LEN {
-            return Ok((come, next));
+            return Ok((come.build(), next));
         }
         let limit = encode_point(&now.point());
         for in_array in [false, true] {
@@ -102,7 +102,7 @@ impl<B: Bytes> Index<B> {
                 list.add_to(&mut come, rows)?;
             }
         }
-        Ok((come, next))
+        Ok((come.build(), next))
     }
 }
 

@@ -36,20 +36,14 @@ impl RowSet {
     /// Adds a row; whether it was new. Takes memory for all rows up to it, one bit each.
     pub fn insert(&mut self, row: u32) -> bool {
         let (word, bit) = place(row);
-        self.insert_word(word, bit) == 1
-    }
-
-    /// Adds the rows of some bits of a word, which are not all 0; how many of them were new.
-    #[inline]
-    pub(crate) fn insert_word(&mut self, word: usize, bits: u64) -> usize {
         if word >= self.words.len() {
             self.grow(word + 1);
         }
-        let new = (bits & !self.words[word]).count_ones() as usize;
-        self.words[word] |= bits;
+        let is_new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
         self.occupied[word / WORD] |= 1 << (word % WORD);
-        self.len += new;
-        new
+        self.len += usize::from(is_new);
+        is_new
     }
 
     /// Whether a row is in the set.
@@ -139,6 +133,10 @@ impl BitAndAssign<&RowSet> for RowSet {
 /// Adds the rows of the other set.
 impl BitOrAssign<&RowSet> for RowSet {
     fn bitor_assign(&mut self, other: &RowSet) {
+        if self.is_empty() {
+            self.clone_from(other);
+            return;
+        }
         if other.words.len() > self.words.len() {
             self.grow(other.words.len());
         }
@@ -149,6 +147,9 @@ impl BitOrAssign<&RowSet> for RowSet {
 /// Removes the rows of the other set.
 impl SubAssign<&RowSet> for RowSet {
     fn sub_assign(&mut self, other: &RowSet) {
+        if other.is_empty() {
+            return;
+        }
         self.combine(other, |word, other| word & !other);
     }
 }
@@ -221,7 +222,9 @@ impl Iterator for Iter<'_> {
     }
 }
 
-fn place(row: u32) -> (usize, u64) {
+/// The word of a row, and its bit there.
+#[inline]
+pub(crate) fn place(row: u32) -> (usize, u64) {
     (row as usize / WORD, 1 << (row as usize % WORD))
 }
 

@@ -4,9 +4,9 @@
 //! sorted numbers, as runs, or as a bitmap, whose words are copied as they are.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use crate::bitmap::RowSet;
+use crate::builder::RowSetBuilder;
 
 /// Without runs: the number of containers follows in four bytes.
 const COOKIE_NO_RUNS: u32 = 12_346;
@@ -50,18 +50,20 @@ impl RowSet {
     /// # Ok(()) }
     /// ```
     pub fn from_roaring(bytes: &[u8], limit: u32) -> Result<Self, NotARoaringBitmap> {
-        let mut set = Self::new();
-        set.insert_roaring(bytes, limit)?;
-        Ok(set)
+        let mut builder = RowSetBuilder::new();
+        builder.insert_roaring(bytes, limit)?;
+        Ok(builder.build())
     }
+}
 
-    /// Adds the rows of a serialized Roaring bitmap; see [`from_roaring`](Self::from_roaring). If it fails, some of them may have been added.
+impl RowSetBuilder {
+    /// Adds the rows of a serialized Roaring bitmap; see [`RowSet::from_roaring`]. If it fails, some of them may have been added.
     pub fn insert_roaring(&mut self, bytes: &[u8], limit: u32) -> Result<(), NotARoaringBitmap> {
         read(bytes, limit, self).ok_or(NotARoaringBitmap)
     }
 }
 
-fn read(bytes: &[u8], limit: u32, set: &mut RowSet) -> Option<()> {
+fn read(bytes: &[u8], limit: u32, set: &mut RowSetBuilder) -> Option<()> {
     let mut rest = Rest(bytes);
     let cookie = rest.u32()?;
     let (count, runs) = if cookie == COOKIE_NO_RUNS {
@@ -84,50 +86,61 @@ fn read(bytes: &[u8], limit: u32, set: &mut RowSet) -> Option<()> {
             return None;
         }
         next_key = key + 1;
+        // The rows of the container that are below the limit.
         let first = key * CONTAINER_ROWS;
-        let is_allowed = |row: &u32| *row < limit;
+        let room = limit.checked_sub(first).filter(|&room| room > 0)?.min(CONTAINER_ROWS);
         if runs.is_some_and(|runs| runs[at / 8] >> (at % 8) & 1 == 1) {
-            for _ in 0..rest.u16()? {
-                let (start, more) = (u32::from(rest.u16()?), u32::from(rest.u16()?));
-                let end = Some(start + more).filter(|&end| end < CONTAINER_ROWS)?;
-                set.insert_range(first + start..=Some(first + end).filter(is_allowed)?);
-            }
+            let count = rest.u16()?;
+            set.insert_runs(first, room, rest.take(usize::from(count) * 4)?)?;
         } else if len <= MAX_SORTED {
-            let rows = rest.take(len * 2)?.as_chunks::<2>().0;
-            for &row in rows {
-                set.insert(Some(first + u32::from(u16::from_le_bytes(row))).filter(is_allowed)?);
-            }
+            set.insert_sorted(first, room, rest.take(len * 2)?)?;
         } else {
-            set.copy_words(first, rest.take(BITMAP_LEN)?, limit)?;
+            set.insert_words(first, room, rest.take(BITMAP_LEN)?)?;
         }
     }
     Some(())
 }
 
-impl RowSet {
-    fn insert_range(&mut self, rows: RangeInclusive<u32>) {
-        let (first, last) = (*rows.start() as usize / 64, *rows.end() as usize / 64);
-        for word in first..=last {
-            let mut mask = u64::MAX;
-            if word == first {
-                mask &= u64::MAX << (rows.start() % 64);
+// A container each: the rows in its bytes count from `first`, and are below `room`.
+impl RowSetBuilder {
+    /// Starts and lengths.
+    fn insert_runs(&mut self, first: u32, room: u32, bytes: &[u8]) -> Option<()> {
+        for &[s0, s1, m0, m1] in bytes.as_chunks::<4>().0 {
+            let start = u32::from(u16::from_le_bytes([s0, s1]));
+            let end = Some(start + u32::from(u16::from_le_bytes([m0, m1]))).filter(|&end| end < room)?;
+            let words = self.words_between(first + start, first + end);
+            let last = words.len() - 1;
+            let (from, to) = (u64::MAX << (start % 64), u64::MAX >> (63 - end % 64));
+            if last == 0 {
+                words[0] |= from & to;
+            } else {
+                words[0] |= from;
+                words[1..last].fill(u64::MAX);
+                words[last] |= to;
             }
-            if word == last {
-                mask &= u64::MAX >> (63 - rows.end() % 64);
-            }
-            self.insert_word(word, mask);
         }
+        Some(())
     }
 
-    /// Adds the rows of a container, whose first is `first`.
-    fn copy_words(&mut self, first: u32, bytes: &[u8], limit: u32) -> Option<()> {
-        let words = bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word));
-        for (at, bits) in (first as usize / 64..).zip(words).filter(|&(_, bits)| bits != 0) {
-            let last = at as u64 * 64 + u64::from(bits.ilog2());
-            if last >= limit.into() {
-                return None;
-            }
-            self.insert_word(at, bits);
+    /// Numbers.
+    fn insert_sorted(&mut self, first: u32, room: u32, bytes: &[u8]) -> Option<()> {
+        let rows = bytes.as_chunks::<2>().0.iter().map(|&row| u16::from_le_bytes(row));
+        // The last one, unless they are not sorted.
+        let last = rows.clone().max().map(u32::from).filter(|&last| last < room)?;
+        let words = self.words_between(first, first + last);
+        rows.for_each(|row| words[usize::from(row / 64)] |= 1 << (row % 64));
+        Some(())
+    }
+
+    /// A bitmap.
+    fn insert_words(&mut self, first: u32, room: u32, bytes: &[u8]) -> Option<()> {
+        let all = bytes.as_chunks::<8>().0;
+        let used = all.iter().rposition(|word| *word != [0; 8]).map_or(0, |last| last + 1);
+        let Some(last) = all[..used].last() else { return Some(()) };
+        let last = u32::from(u16::try_from(used - 1).ok()?) * 64 + u64::from_le_bytes(*last).ilog2();
+        let last = Some(last).filter(|&last| last < room)?;
+        for (word, &bits) in self.words_between(first, first + last).iter_mut().zip(all) {
+            *word |= u64::from_le_bytes(bits);
         }
         Some(())
     }
@@ -190,8 +203,10 @@ mod tests {
                 prop_assert_eq!(RowSet::from_roaring(&bytes, limit - 1), Err(NotARoaringBitmap));
             }
             bytes.extend([1, 2, 3]);
-            let mut more: RowSet = [5, 500_000].into_iter().collect();
-            prop_assert_eq!(more.insert_roaring(&bytes, limit), Ok(()));
+            let mut builder = RowSetBuilder::new();
+            [5, 500_000].into_iter().for_each(|row| builder.insert(row));
+            prop_assert_eq!(builder.insert_roaring(&bytes, limit), Ok(()));
+            let more = builder.build();
             let all: RowSet = expected.iter().chain([5, 500_000]).collect();
             prop_assert_eq!((more.len(), more), (all.len(), all));
             prop_assert_eq!(RowSet::from_roaring(&bytes, limit), Ok(expected));

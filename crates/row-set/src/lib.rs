@@ -16,13 +16,15 @@
 //! skips 4,096 absent rows at a time). A Roaring bitmap needs a binary search for the first, in a sparse set, and makes a walk through a
 //! graph a third slower.
 //!
-//! Sets that are stored or combined as Roaring bitmaps are read from their serialized form ([`RowSet::from_roaring`]): a dense one is
-//! copied word by word, many times faster than row by row.
+//! Sets that are stored as Roaring bitmaps are read from their serialized form ([`RowSet::from_roaring`]), and any number of them become one
+//! set in a [`RowSetBuilder`]: dense ones are copied word by word, and no row is counted before all are there.
 
 #![forbid(unsafe_code)]
 
 mod bitmap;
+mod builder;
 mod layout;
 
 pub use bitmap::{Iter, RowSet};
+pub use builder::RowSetBuilder;
 pub use layout::NotARoaringBitmap;
