@@ -1,6 +1,7 @@
 //! Metadata of rows → keys with their rows, in memory, and from there into bytes.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Write;
 
 use roaring::RoaringBitmap;
@@ -31,7 +32,24 @@ use crate::writer::Writer;
 /// ```
 #[derive(Debug, Default)]
 pub struct Builder {
-    rows_of: BTreeMap<Vec<u8>, RoaringBitmap>,
+    rows_of: HashMap<Vec<u8>, RowsOfKey>,
+}
+
+/// The rows of a key. Most keys have one: of records, of numbers, of times.
+#[derive(Debug)]
+enum RowsOfKey {
+    One(u32),
+    Many(RoaringBitmap),
+}
+
+impl RowsOfKey {
+    fn insert(&mut self, row: u32) {
+        match self {
+            Self::One(first) if *first == row => {}
+            Self::One(first) => *self = Self::Many(RoaringBitmap::from_iter([*first, row])),
+            Self::Many(rows) => drop(rows.insert(row)),
+        }
+    }
 }
 
 impl Builder {
@@ -43,8 +61,9 @@ impl Builder {
     /// Adds a row, not less than those before: the key of its record if it has one, and its metadata, which
     /// [`check_metadata`](crate::check_metadata) has accepted.
     pub fn add(&mut self, row: u32, key: Option<&str>, metadata: &Map<String, Json>) {
-        let mut insert = |key: Vec<u8>| {
-            self.rows_of.entry(key).or_default().insert(row);
+        let mut insert = |key: Vec<u8>| match self.rows_of.entry(key) {
+            Entry::Occupied(mut rows) => rows.get_mut().insert(row),
+            Entry::Vacant(none) => drop(none.insert(RowsOfKey::One(row))),
         };
         if let Some(key) = key {
             insert(record_key(key));
@@ -60,7 +79,12 @@ impl Builder {
     /// Errors: [`TooLarge`](crate::ErrorKind::TooLarge) above 4 GiB, and [`Io`](crate::ErrorKind::Io) if `out` fails.
     pub fn write(self, out: impl Write) -> Result<()> {
         let mut writer = Writer::new(out);
-        self.rows_of.into_iter().try_for_each(|(key, rows)| writer.push(&key, rows))?;
+        let mut rows_of: Vec<(Vec<u8>, RowsOfKey)> = self.rows_of.into_iter().collect();
+        rows_of.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        rows_of.into_iter().try_for_each(|(key, rows)| match rows {
+            RowsOfKey::One(row) => writer.push_one(&key, row),
+            RowsOfKey::Many(rows) => writer.push(&key, rows),
+        })?;
         writer.finish()
     }
 }

@@ -108,19 +108,28 @@ pub(crate) fn decode_offset(offset: [u8; OFFSET_LEN]) -> usize {
     u32::from_le_bytes(offset) as usize
 }
 
-/// Appends an entry: `shared` bytes of its key are those of the key before it, and `suffix` follows them. `rows` are optimized.
-pub(crate) fn put_entry(out: &mut Vec<u8>, shared: usize, suffix: &[u8], rows: &RoaringBitmap) -> Result<()> {
+/// Appends the key of an entry: `shared` bytes of it are those of the key before it, and `suffix` follows them.
+pub(crate) fn put_key(out: &mut Vec<u8>, shared: usize, suffix: &[u8]) {
     put_varint(out, shared as u64);
     put_varint(out, suffix.len() as u64);
     out.extend(suffix);
+}
+
+/// Appends the rows of an entry, which are optimized.
+pub(crate) fn put_rows(out: &mut Vec<u8>, rows: &RoaringBitmap) -> Result<()> {
     match (rows.len(), rows.min()) {
-        (1, Some(row)) => put_varint(out, u64::from(row) << 1),
+        (1, Some(row)) => put_row(out, row),
         _ => {
             put_varint(out, (rows.serialized_size() as u64) << 1 | 1);
             rows.serialize_into(out)?;
         }
     }
     Ok(())
+}
+
+/// Appends the one row of an entry.
+pub(crate) fn put_row(out: &mut Vec<u8>, row: u32) {
+    put_varint(out, u64::from(row) << 1);
 }
 
 /// How the rows of an entry are stored.

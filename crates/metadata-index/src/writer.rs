@@ -28,16 +28,29 @@ impl<W: Write> Writer<W> {
 
     /// Adds a key, greater than all before, with its rows, of which there is at least one.
     pub(crate) fn push(&mut self, key: &[u8], mut rows: RoaringBitmap) -> Result<()> {
+        rows.optimize();
+        self.push_entry(key, |out| layout::put_rows(out, &rows))
+    }
+
+    /// Adds a key that one row has, as [`push`](Self::push) does.
+    pub(crate) fn push_one(&mut self, key: &[u8], row: u32) -> Result<()> {
+        self.push_entry(key, |out| {
+            layout::put_row(out, row);
+            Ok(())
+        })
+    }
+
+    fn push_entry(&mut self, key: &[u8], put_rows: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         let shared = if self.entries.is_multiple_of(BLOCK_ENTRIES as u64) {
             self.offsets.extend(encode_offset(self.written)?);
             0
         } else {
             key.iter().zip(&self.last_key).take_while(|(a, b)| a == b).count()
         };
-        rows.optimize();
         let mut entry = std::mem::take(&mut self.buffer);
         entry.clear();
-        layout::put_entry(&mut entry, shared, &key[shared..], &rows)?;
+        layout::put_key(&mut entry, shared, &key[shared..]);
+        put_rows(&mut entry)?;
         self.write(&entry)?;
         self.buffer = entry;
         self.last_key.clear();
