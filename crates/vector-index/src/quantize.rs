@@ -5,11 +5,14 @@
 )]
 
 use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
+use crate::codes::sums::squared_sum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
+// A sum of squares of codes fits.
+const _: () = assert!(MAX_DIMENSION * 128 * 128 <= i32::MAX as usize);
 
 /// The largest length of a vector, unless only its direction counts: distances of such vectors are finite, however they are estimated.
 pub const MAX_LENGTH: f32 = 1e17;
@@ -179,7 +182,9 @@ impl Int8Quantizer {
                 format!("a vector of {} dimensions, where the index has {}", vector.len(), self.dimension);
             return Err(Error::new(ErrorKind::WrongDimension, message));
         }
-        if let Some(at) = vector.iter().position(|value| !value.is_finite()) {
+        // All are looked at, which takes vector instructions.
+        let all_finite = vector.iter().fold(true, |all, value| all & value.is_finite());
+        if !all_finite && let Some(at) = vector.iter().position(|value| !value.is_finite()) {
             let message = format!("value {at} of the vector is {}: all must be finite", vector[at]);
             return Err(Error::new(ErrorKind::NotFinite, message));
         }
@@ -210,7 +215,8 @@ impl Int8Quantizer {
             let message = format!("{} codes, where the index has {} dimensions", codes.len(), self.dimension);
             return Err(Error::new(ErrorKind::WrongDimension, message));
         }
-        if codes.contains(&i8::MIN) {
+        // All are looked at, which takes vector instructions.
+        if codes.iter().fold(false, |is_any, &code| is_any | (code == i8::MIN)) {
             return Err(Error::invalid("a code of -128: codes are symmetric, -127 to 127"));
         }
         let (squared, calibrated) = (squared_norm(codes), self.calibration.is_some());
@@ -366,5 +372,5 @@ fn round_to_i8(value: f32) -> i8 {
     byte.cast_signed()
 }
 fn squared_norm(codes: &[i8]) -> f32 {
-    codes.iter().map(|&code| i32::from(code) * i32::from(code)).sum::<i32>() as f32
+    squared_sum(codes) as f32
 }

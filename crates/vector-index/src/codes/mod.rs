@@ -3,6 +3,7 @@
 pub(crate) mod layout;
 pub(crate) mod planes;
 pub(crate) mod query;
+pub(crate) mod sums;
 
 use std::hash::Hash;
 

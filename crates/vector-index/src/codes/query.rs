@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 
 use super::layout::{self, Aligned, Line, codes_mut, groups};
+use super::sums::sum_of;
 
 /// What is known of a stored vector beside its codes: its distance from a query is
 /// `query.base + a + b * (query.offset + query.scale * dot)`.
@@ -44,7 +45,7 @@ pub(crate) struct QueryCodes<'a> {
 
 impl<'a> QueryCodes<'a> {
     pub(crate) fn new(lines: &'a [Line]) -> Self {
-        Self { lines, sum: lines.as_flattened().iter().map(|&code| i32::from(code)).sum() }
+        Self { lines, sum: sum_of(lines.as_flattened(), |code| code) }
     }
 }
 
