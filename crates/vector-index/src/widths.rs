@@ -6,15 +6,20 @@ pub(crate) const TARGETS: [f64; 6] = [0.90, 0.95, 0.97, 0.98, 0.99, 0.995];
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Widths(pub(crate) [u16; TARGETS.len()]);
 
+/// Whether so many of those wanted are at least a part of them.
+#[expect(clippy::cast_precision_loss, reason = "some thousands")]
+pub(crate) fn reaches(found: usize, wanted: usize, target: f64) -> bool {
+    found as f64 >= target * wanted as f64
+}
+
 impl Widths {
     /// Those of a pass over signs or the high plane, which goes on as long as its errors call for more.
     pub(crate) const WITHOUT_GRAPH: Self = Self([64, 64, 64, 64, 64, 0]);
 
     /// Notes that walks of a width found so many of those wanted.
-    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
     pub(crate) fn record(&mut self, width: u16, found: usize, wanted: usize) {
         for (slot, target) in self.0.iter_mut().zip(TARGETS) {
-            if *slot == 0 && found as f64 >= target * wanted as f64 {
+            if *slot == 0 && reaches(found, wanted, target) {
                 *slot = width;
             }
         }
