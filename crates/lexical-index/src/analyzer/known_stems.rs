@@ -4,14 +4,21 @@ use std::collections::HashMap;
 
 use super::language::Stemmer;
 
-/// So many words are remembered; then it begins anew.
+/// So many words are remembered as new; then they are the old ones, and those that were are forgotten.
 const MAX_WORDS: usize = 4096;
 /// Longer words are not remembered.
 const MAX_LEN: usize = 32;
 
-/// Words and their stems, of one stemmer.
+/// Words and their stems, of one stemmer. An old word that comes again is a new one, so that common words are never forgotten.
 #[derive(Debug, Default)]
 pub(super) struct KnownStems {
+    new: Generation,
+    old: Generation,
+}
+
+/// Words that came after one another, with their stems.
+#[derive(Debug, Default)]
+struct Generation {
     stems: HashMap<Box<str>, Box<str>>,
     /// Bytes of all words and stems.
     len: usize,
@@ -21,25 +28,41 @@ impl KnownStems {
     /// The stem of a word, from memory or from `stemmer`.
     pub(super) fn stem<'a>(&'a mut self, stemmer: &Stemmer, word: &'a mut String) -> &'a str {
         // Looked up twice, since a borrow that is returned would last until the end.
-        if self.stems.contains_key(word.as_str()) {
-            return &self.stems[word.as_str()];
+        if self.new.stems.contains_key(word.as_str()) {
+            return &self.new.stems[word.as_str()];
         }
-        let stem = stemmer.stem(word);
-        if word.len() > MAX_LEN {
-            *word = stem.into_owned();
-            return word;
+        let (known, stem) = match self.old.take(word) {
+            Some(known) => known,
+            None => {
+                let stem = stemmer.stem(word);
+                if word.len() > MAX_LEN {
+                    *word = stem.into_owned();
+                    return word;
+                }
+                (word.as_str().into(), stem.into())
+            }
+        };
+        if self.new.stems.len() == MAX_WORDS {
+            self.old = std::mem::take(&mut self.new);
         }
-        if self.stems.len() == MAX_WORDS {
-            self.stems.clear();
-            self.len = 0;
-        }
-        self.len += word.len() + stem.len();
-        self.stems.entry(word.as_str().into()).or_insert_with(|| stem.into())
+        self.new.len += known.len() + stem.len();
+        self.new.stems.entry(known).or_insert(stem)
     }
 
     /// Heap in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.stems.capacity() * size_of::<(Box<str>, Box<str>)>() + self.len
+        let bytes = |generation: &Generation| {
+            generation.stems.capacity() * size_of::<(Box<str>, Box<str>)>() + generation.len
+        };
+        bytes(&self.new) + bytes(&self.old)
+    }
+}
+
+impl Generation {
+    fn take(&mut self, word: &str) -> Option<(Box<str>, Box<str>)> {
+        let (word, stem) = self.stems.remove_entry(word)?;
+        self.len -= word.len() + stem.len();
+        Some((word, stem))
     }
 }
 
@@ -60,7 +83,21 @@ mod tests {
                     let mut scratch = word.clone();
                     assert_eq!(known.stem(&stemmer, &mut scratch), stemmer.stem(&word));
                 }
-                assert!(known.stems.len() <= MAX_WORDS && known.memory_bytes() < 1 << 20);
+                assert!(known.new.stems.len() <= MAX_WORDS && known.memory_bytes() < 1 << 20);
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_that_comes_again_and_again_is_never_forgotten() {
+        let stemmer = Stemmer::new(Language::English).unwrap();
+        let mut known = KnownStems::default();
+        for i in 0..10 * MAX_WORDS {
+            known.stem(&stemmer, &mut format!("word{i}"));
+            if i % 1_000 == 0 {
+                let is_known = |all: &Generation| all.stems.contains_key("connections");
+                assert!(i == 0 || is_known(&known.new) || is_known(&known.old), "after {i} words");
+                assert_eq!(known.stem(&stemmer, &mut "connections".to_owned()), "connect");
             }
         }
     }
