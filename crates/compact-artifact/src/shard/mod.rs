@@ -5,6 +5,7 @@ mod builder;
 mod columns;
 mod expiry;
 mod ids;
+mod key_filter;
 pub(crate) mod layout;
 mod merge;
 mod metadata_records;
@@ -14,6 +15,7 @@ mod rescued;
 mod section;
 
 pub(crate) use builder::{Document, add_words, build, build_divided};
+pub(crate) use key_filter::KeyHash;
 pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked, merge_reindexed};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use reader::Shard;

@@ -12,6 +12,7 @@ use vector_index::{AlignedBytes, RowSet};
 use super::columns::Columns;
 use super::expiry::{Expired, Expiry};
 use super::ids::Ids;
+use super::key_filter::{KeyFilter, KeyHash};
 use super::layout::{self, SectionKind};
 use super::metadata_records::MetadataRecords;
 use super::section::{Bytes, Section, Vectors, open_vectors};
@@ -45,6 +46,8 @@ pub(crate) struct Shard {
     pub(crate) losses: Vec<Damage>,
     columns: Columns,
     expiry: Expiry,
+    /// In memory: what keys it may have.
+    key_filter: Option<KeyFilter>,
 }
 
 impl Shard {
@@ -69,7 +72,8 @@ impl Shard {
         // It grew by doubling: what is left over is given back.
         bytes.truncate(bytes.as_ref().len());
         let shard = Self::open(Bytes::Memory(Arc::new(bytes)), 0, (settings, Steps::default()))?;
-        Ok(Self { superseded, reindexed, ..shard })
+        let key_filter = Some(KeyFilter::new(&shard.filters)?);
+        Ok(Self { superseded, reindexed, key_filter, ..shard })
     }
 
     fn open(bytes: Bytes, number: u64, (settings, steps): (&Settings, Steps)) -> Result<Self> {
@@ -88,7 +92,7 @@ impl Shard {
         let metadata_records = MetadataRecords::open(find(SectionKind::MetadataRecords), trailer.rows)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, (settings, steps));
         let covers = trailer.start..trailer.end;
-        let (superseded, reindexed, columns, expiry) = Default::default();
+        let (superseded, reindexed, columns, expiry, key_filter) = Default::default();
         Ok(Self {
             number,
             covers,
@@ -104,6 +108,7 @@ impl Shard {
             losses,
             columns,
             expiry,
+            key_filter,
         })
     }
 
@@ -129,6 +134,19 @@ impl Shard {
 
     pub(crate) fn row_of(&self, id: RecordId) -> Option<u32> {
         self.ids().row_of(id)
+    }
+
+    /// The row of the record with a key, among those that `is_live` accepts.
+    pub(crate) fn row_of_key(
+        &self,
+        key: &str,
+        hash: KeyHash,
+        is_live: impl Fn(u32) -> bool,
+    ) -> Result<Option<u32>> {
+        match &self.key_filter {
+            Some(filter) if !filter.may_have(hash) => Ok(None),
+            _ => Ok(self.filters.row_of_key(key, is_live)?),
+        }
     }
 
     /// The vectors of a space, if the shard has any.

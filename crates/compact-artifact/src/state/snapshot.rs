@@ -22,7 +22,7 @@ use crate::format::parts::LostEmbeddings;
 use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
-use crate::shard::Shard;
+use crate::shard::{KeyHash, Shard};
 
 /// One commit. Immutable.
 #[derive(Debug, Clone)]
@@ -87,9 +87,10 @@ impl State {
 
     /// The id that the index of keys leads to, and the number of its shard.
     fn indexed_key(&self, key: &str) -> Result<Option<(RecordId, u64)>> {
+        let hash = KeyHash::new(key);
         for view in self.views.iter().rev() {
             let is_live = |row| !view.dead.contains(row);
-            let Some(row) = view.shard.filters.row_of_key(key, is_live)? else { continue };
+            let Some(row) = view.shard.row_of_key(key, hash, is_live)? else { continue };
             let number = view.shard.number;
             let id = view.shard.ids().id_of(row).ok_or_else(|| misled(number, key))?;
             return Ok(Some((id, number)));
