@@ -3,6 +3,8 @@ export interface Search {
   text?: string;
   /** By words: any of them, "a phrase", begin*, roughly~, +must, -not. */
   words?: string;
+  /** By meaning alone, for which there must be a model. */
+  meaning?: string;
   vector?: { space: string; values: number[] };
   /** `{"year": {"$gte": 1960}}` */
   filter?: Record<string, unknown>;
@@ -52,16 +54,32 @@ export interface Entry {
   len?: number;
 }
 
+/** The module with its memory. One module may have any number of artifacts open. */
 export class Module {
+  private constructor();
+  /** Makes a module of `search.wasm`: its bytes, or a response that has them. */
   static load(source: BufferSource | Response | Promise<Response>): Promise<Module>;
-  setModel(model: ArrayBuffer | Uint8Array): void;
-  open(pack: ArrayBuffer | Uint8Array): Artifact;
+  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. */
+  setModel(model: BufferSource): void;
+  /** Opens a pack; throws for bytes that are none. */
+  open(pack: BufferSource): Artifact;
+  /**
+   * Opens the pack of a response, whose bytes are put in place as they come: there is no other copy of them. `onProgress` is called with how many have
+   * come, and of how many if that is known.
+   */
+  openResponse(source: Response | Promise<Response>, onProgress?: (loaded: number, total: number | undefined) => void): Promise<Artifact>;
 }
 
+/** A packed artifact that is open. All calls throw an `Error` with a sentence for what cannot be answered. */
 export class Artifact {
+  private constructor();
+  /** Records by words, meaning, vectors and metadata. */
   search(search: Search): Results;
+  /** A record by its key, or by its id as a number; null if there is none. */
   get(name: string | number): Entry | null;
+  /** The keys that begin with a prefix, with their ids. */
   keys(prefix?: string): { key: string; id: number }[];
   stats(): { records: number; finds_by_meaning: boolean; spaces: string[] };
+  /** Lets go of its memory. */
   close(): void;
 }

@@ -1,4 +1,7 @@
-// A packed artifact in the browser or in Node: `const artifact = await open(await (await fetch("notes.pack")).arrayBuffer())`.
+// Packed artifacts in the browser or in Node:
+//
+//   const module = await Module.load(fetch("search.wasm"));
+//   const artifact = module.open(await (await fetch("notes.pack")).arrayBuffer());
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -15,14 +18,17 @@ export class Module {
   static async load(source) {
     const response = await source;
     const isResponse = typeof Response !== "undefined" && response instanceof Response;
-    const bytes = isResponse ? await response.arrayBuffer() : response;
+    const bytes = isResponse ? await successful(response).arrayBuffer() : response;
     const { instance } = await WebAssembly.instantiate(bytes, {});
     return new Module(instance);
   }
 
+  #write(at, bytes) {
+    new Uint8Array(this.#exports.memory.buffer, at >>> 0, bytes.byteLength).set(bytes);
+  }
+
   #put(bytes) {
-    const at = this.#exports.input(bytes.byteLength) >>> 0;
-    new Uint8Array(this.#exports.memory.buffer, at, bytes.byteLength).set(bytes);
+    this.#write(this.#exports.input(bytes.byteLength), bytes);
   }
 
   #result() {
@@ -31,17 +37,53 @@ export class Module {
     return decoder.decode(new Uint8Array(this.#exports.memory.buffer, at, len));
   }
 
-  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning. */
+  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. */
   setModel(model) {
-    this.#put(new Uint8Array(model));
-    this.#exports.set_model();
+    this.#put(view(model));
+    if (this.#exports.set_model() === 0) throw new Error(this.#result());
   }
 
   /** Opens a pack; throws for bytes that are none. */
   open(pack) {
-    this.#put(new Uint8Array(pack));
-    const number = this.#exports.open(Date.now());
-    if (number === 0) throw new Error(this.#result());
+    const bytes = view(pack);
+    const number = this.#exports.reserve(bytes.byteLength);
+    this.#write(this.#exports.address(number), bytes);
+    return this.#opened(number);
+  }
+
+  /**
+   * Opens the pack of a response, whose bytes are put in place as they come: there is no other copy of them. `onProgress` is called with how many have
+   * come, and of how many if that is known.
+   */
+  async openResponse(source, onProgress = () => {}) {
+    const response = successful(await source);
+    // What is sent compressed is longer than its header says.
+    const len = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
+    if (!(len > 0) || response.body === null) {
+      const pack = await response.arrayBuffer();
+      onProgress(pack.byteLength, undefined);
+      return this.open(pack);
+    }
+    const number = this.#exports.reserve(len);
+    try {
+      let loaded = 0;
+      const reader = response.body.getReader();
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        if (loaded + piece.value.byteLength > len) throw new Error(`${response.url}: more than the ${len} bytes that were announced`);
+        this.#write(this.#exports.address(number) + loaded, piece.value);
+        loaded += piece.value.byteLength;
+        onProgress(loaded, len);
+      }
+      if (loaded < len) throw new Error(`${response.url}: ended after ${loaded} of ${len} bytes`);
+    } catch (e) {
+      this.#exports.close(number);
+      throw e;
+    }
+    return this.#opened(number);
+  }
+
+  #opened(number) {
+    if (this.#exports.open(number, Date.now()) === 0) throw new Error(this.#result());
     return new Artifact((request) => {
       this.#put(encoder.encode(JSON.stringify(request)));
       this.#exports.ask(number);
@@ -50,6 +92,16 @@ export class Module {
       return answer;
     }, () => this.#exports.close(number));
   }
+}
+
+function successful(response) {
+  if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`);
+  return response;
+}
+
+/** Bytes as they lie, without a copy. */
+function view(source) {
+  return ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
 }
 
 /** A packed artifact that is open. */

@@ -1,24 +1,42 @@
 //! What the module exports. Bytes go in and out through two buffers of the module, whose addresses are asked for; no address comes in.
 //!
-//! To call: `input(len)`, write so many bytes there, then a call; its result is at `output()`, of `output_len()` bytes. Addresses hold until the next call.
+//! To call: `input(len)`, write so many bytes there, then a call; its result is at `output()`, of `output_len()` bytes. Addresses hold until the next call. A pack
+//! has a place of its own, so that it may come piece by piece between other calls: `reserve(len)`, write at `address(number)`, `open(number)`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use compact_artifact::StaticEmbedder;
+use wire::AlignedBytes;
 
 use crate::reader::Reader;
 
 /// What is kept between calls.
 #[derive(Debug)]
 struct Module {
-    input: Vec<u8>,
+    input: AlignedBytes,
     output: Vec<u8>,
     /// A model for the packs that are opened from then on.
-    model: Option<Vec<u8>>,
+    model: Option<Arc<StaticEmbedder>>,
     /// A number in the hands of JavaScript is a place here, plus 1.
-    readers: Vec<Option<Reader>>,
+    packs: Vec<Pack>,
+}
+
+#[derive(Debug)]
+enum Pack {
+    /// Its bytes are being written.
+    Reserved(AlignedBytes),
+    Open(Reader),
+    Closed,
+}
+
+impl Module {
+    fn pack(&mut self, number: usize) -> Option<&mut Pack> {
+        self.packs.get_mut(number.checked_sub(1)?)
+    }
 }
 
 static MODULE: Mutex<Module> =
-    Mutex::new(Module { input: Vec::new(), output: Vec::new(), model: None, readers: Vec::new() });
+    Mutex::new(Module { input: AlignedBytes::new(), output: Vec::new(), model: None, packs: Vec::new() });
 
 fn module() -> MutexGuard<'static, Module> {
     MODULE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -29,8 +47,8 @@ fn module() -> MutexGuard<'static, Module> {
 #[unsafe(no_mangle)]
 pub extern "C" fn input(len: usize) -> *mut u8 {
     let mut module = module();
-    module.input = vec![0; len];
-    module.input.as_mut_ptr()
+    module.input = AlignedBytes::new(); // gives its memory back first
+    module.input.grow(len).as_mut_ptr()
 }
 
 /// Where the result of the last call is.
@@ -47,26 +65,58 @@ pub extern "C" fn output_len() -> usize {
     module().output.len()
 }
 
-/// The input is a model, for the packs that are opened from then on.
+/// The input is a model, for the packs that are opened from then on: 1, or 0 with a sentence as the result.
 #[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
 #[unsafe(no_mangle)]
-pub extern "C" fn set_model() {
+pub extern "C" fn set_model() -> usize {
     let mut module = module();
-    module.model = Some(std::mem::take(&mut module.input));
+    match StaticEmbedder::from_bytes(std::mem::take(&mut module.input).as_ref().to_vec()) {
+        Ok(model) => {
+            module.model = Some(Arc::new(model));
+            1
+        }
+        Err(e) => {
+            module.output = e.to_string().into_bytes();
+            0
+        }
+    }
 }
 
-/// Opens the input, a pack, at a time in milliseconds since 1970: its number, or 0 with a sentence as the result.
+/// A number for a pack of so many bytes, see [`address`].
 #[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
 #[unsafe(no_mangle)]
-pub extern "C" fn open(now: f64) -> usize {
+pub extern "C" fn reserve(len: usize) -> usize {
+    let mut pack = AlignedBytes::new();
+    pack.grow(len);
     let mut module = module();
-    let pack = std::mem::take(&mut module.input);
+    module.packs.push(Pack::Reserved(pack));
+    module.packs.len()
+}
+
+/// Where the bytes of a pack are to be written before it is opened; 0 afterwards.
+#[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
+#[unsafe(no_mangle)]
+pub extern "C" fn address(number: usize) -> *mut u8 {
+    match module().pack(number) {
+        Some(Pack::Reserved(pack)) => pack.as_mut().as_mut_ptr(),
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// Opens a pack whose bytes are there, at a time in milliseconds since 1970: 1, or 0 with a sentence as the result.
+#[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
+#[unsafe(no_mangle)]
+pub extern "C" fn open(number: usize, now: f64) -> usize {
+    let mut module = module();
+    let model = module.model.clone();
+    let Some(place) = module.pack(number) else { return 0 };
+    let Pack::Reserved(pack) = std::mem::replace(place, Pack::Closed) else { return 0 };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of a clock")]
     let now = now.max(0.0) as u64;
-    match Reader::open(&pack, module.model.clone(), now) {
+    match Reader::open(pack, model, now) {
         Ok(reader) => {
-            module.readers.push(Some(reader));
-            module.readers.len()
+            *place = Pack::Open(reader);
+            1
         }
         Err(e) => {
             module.output = e.to_string().into_bytes();
@@ -81,8 +131,11 @@ pub extern "C" fn open(now: f64) -> usize {
 pub extern "C" fn ask(number: usize) {
     let mut module = module();
     let request = std::mem::take(&mut module.input);
-    let reader = number.checked_sub(1).and_then(|place| module.readers.get(place)?.as_ref());
-    let answer = match (reader, std::str::from_utf8(&request)) {
+    let reader = match module.pack(number) {
+        Some(Pack::Open(reader)) => Some(reader),
+        _ => None,
+    };
+    let answer = match (reader, std::str::from_utf8(request.as_ref())) {
         (Some(reader), Ok(request)) => reader.ask(request),
         (None, _) => r#"{"error":"the artifact was closed"}"#.to_owned(),
         (_, Err(_)) => r#"{"error":"the request is not UTF-8"}"#.to_owned(),
@@ -94,8 +147,7 @@ pub extern "C" fn ask(number: usize) {
 #[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
 #[unsafe(no_mangle)]
 pub extern "C" fn close(number: usize) {
-    let mut module = module();
-    if let Some(reader) = number.checked_sub(1).and_then(|place| module.readers.get_mut(place)) {
-        *reader = None;
+    if let Some(pack) = module().pack(number) {
+        *pack = Pack::Closed;
     }
 }

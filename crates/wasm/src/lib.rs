@@ -13,7 +13,7 @@
 //! artifact.add(Record::text("Men walk on the moon.").key("moon"))?;
 //! artifact.pack(temp.path().join("a.pack"))?;
 //!
-//! let reader = Reader::open(&std::fs::read(temp.path().join("a.pack"))?, None, 0)?;
+//! let reader = Reader::open(&*std::fs::read(temp.path().join("a.pack"))?, None, 0)?;
 //! let answer = reader.ask(r#"{"search": {"words": "moon"}}"#);
 //! assert!(answer.contains(r#""key":"moon""#));
 //! # Ok(()) }

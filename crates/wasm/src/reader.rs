@@ -27,23 +27,26 @@ impl std::error::Error for OpenError {}
 pub struct Reader(CompactArtifact);
 
 impl Reader {
-    /// Opens the bytes of a pack, of which it makes one copy; with a model for texts, if there is one, and at a time in milliseconds since 1970.
-    pub fn open(pack: &[u8], model: Option<Vec<u8>>, now: u64) -> Result<Self, OpenError> {
-        let mut bytes = AlignedBytes::with_capacity(pack.len());
-        bytes.grow(pack.len()).copy_from_slice(pack);
+    /// Opens the bytes of a pack; with a model for texts, if there is one, and at a time in milliseconds since 1970.
+    pub fn open(
+        pack: impl Into<AlignedBytes>,
+        model: Option<Arc<StaticEmbedder>>,
+        now: u64,
+    ) -> Result<Self, OpenError> {
         let now = UNIX_EPOCH + Duration::from_millis(now);
         let mut options = Options::new().threads(1).clock(move || now);
         if let Some(model) = model {
-            let model = StaticEmbedder::from_bytes(model).map_err(|e| OpenError(e.to_string()))?;
-            options = options.embedder(Arc::new(model));
+            options = options.embedder(model);
         }
-        CompactArtifact::open_packed_bytes(bytes, options).map(Self).map_err(|e| OpenError(e.to_string()))
+        CompactArtifact::open_packed_bytes(pack.into(), options)
+            .map(Self)
+            .map_err(|e| OpenError(e.to_string()))
     }
 
     /// Answers a question in JSON: `{"search": {…}}`, `{"get": {"key": "…"}}`, `{"get": {"id": 1}}`, `{"keys": {"prefix": "…"}}` or `{"stats": {}}`. What cannot be
     /// answered is `{"error": "…"}`.
     ///
-    /// A search has `text` (by meaning and words), `words` (in the syntax of queries), `vector` (`{"space", "values"}`), `filter`, `k`, `offset`, `order_by` (`-year` for the largest
+    /// A search has `text` (by meaning and words), `words` (in the syntax of queries), `meaning` (by that alone), `vector` (`{"space", "values"}`), `filter`, `k`, `offset`, `order_by` (`-year` for the largest
     /// first), `group_by`, `total` and `snippet` (bytes); all may be left out.
     pub fn ask(&self, request: &str) -> String {
         let answer = json::read(request.as_bytes()).map_err(|e| e.to_string());

@@ -30,6 +30,8 @@ pub(crate) struct Search {
     pub(crate) text: Option<String>,
     /// By words, in the syntax of queries.
     words: Option<String>,
+    /// By meaning alone, for which there must be a model.
+    meaning: Option<String>,
     vector: Option<Vector>,
     filter: Option<Value>,
     k: usize,
@@ -51,9 +53,21 @@ struct Vector {
 
 impl Default for Search {
     fn default() -> Self {
-        let (text, words, vector, filter) = Default::default();
+        let (text, words, meaning, vector, filter) = Default::default();
         let (order_by, group_by, total) = Default::default();
-        Self { text, words, vector, filter, k: 10, offset: 0, order_by, group_by, total, snippet: 160 }
+        Self {
+            text,
+            words,
+            meaning,
+            vector,
+            filter,
+            k: 10,
+            offset: 0,
+            order_by,
+            group_by,
+            total,
+            snippet: 160,
+        }
     }
 }
 
@@ -66,6 +80,9 @@ impl Search {
             (Some(words), Some(text)) => Query::parse(words)?.and_meaning(text),
             (None, None) => Query::new(),
         };
+        if let Some(meaning) = &self.meaning {
+            query = query.and_meaning(meaning);
+        }
         if let Some(Vector { space, values }) = &self.vector {
             query = query.and_vector(space, values.clone());
         }

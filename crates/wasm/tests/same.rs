@@ -23,7 +23,7 @@ fn both() -> (tempfile::TempDir, CompactArtifact, Reader) {
     artifact.add_blob(&vec![7; 300_000]).unwrap();
     artifact.pack(temp.path().join("a.pack")).unwrap();
     let pack = std::fs::read(temp.path().join("a.pack")).unwrap();
-    let reader = Reader::open(&pack, None, 0).unwrap();
+    let reader = Reader::open(&*pack, None, 0).unwrap();
     (temp, artifact, reader)
 }
 
@@ -92,7 +92,7 @@ fn records_that_expired_when_the_pack_was_opened_are_not_there() {
     artifact.pack(temp.path().join("a.pack")).unwrap();
     let pack = std::fs::read(temp.path().join("a.pack")).unwrap();
     for (now, found) in [(0, 1), (32_472_144_000_000 + 86_400_000, 0)] {
-        let reader = Reader::open(&pack, None, now).unwrap();
+        let reader = Reader::open(&*pack, None, now).unwrap();
         let answer = ask(&reader, &json!({ "search": { "words": "news" } }));
         assert_eq!(answer["hits"].as_array().unwrap().len(), found, "{now}");
     }
@@ -113,5 +113,5 @@ fn what_cannot_be_answered_is_said() {
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("{answer}"));
         assert!(error.contains(said), "{request}: {error}");
     }
-    assert!(Reader::open(&[0; 100], None, 0).is_err() && Reader::open(&[], None, 0).is_err());
+    assert!(Reader::open(&[0; 100][..], None, 0).is_err() && Reader::open(&[][..], None, 0).is_err());
 }

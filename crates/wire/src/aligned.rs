@@ -31,6 +31,12 @@ pub struct AlignedBytes {
 }
 
 impl AlignedBytes {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { lines: Vec::new(), len: 0 }
+    }
+
     /// Nothing yet, and room for so many bytes.
     #[must_use]
     pub fn with_capacity(len: usize) -> Self {
@@ -41,7 +47,11 @@ impl AlignedBytes {
     pub fn grow(&mut self, more: usize) -> &mut [u8] {
         let start = self.len;
         self.len += more;
-        self.lines.resize(self.len.div_ceil(ALIGN), Line::zeroed());
+        let lines = self.len.div_ceil(ALIGN);
+        if self.lines.capacity() == 0 {
+            self.lines = bytemuck::zeroed_vec(lines); // of a system that has zeros, it takes no time
+        }
+        self.lines.resize(lines, Line::zeroed());
         &mut self.as_mut()[start..]
     }
 
