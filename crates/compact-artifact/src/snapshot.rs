@@ -159,16 +159,59 @@ impl Snapshot {
     /// # Ok(()) }
     /// ```
     pub fn keys(&self, prefix: &str) -> Result<Vec<(String, RecordId)>> {
+        self.keys_after(prefix, None, usize::MAX)
+    }
+
+    /// At most `limit` of the [`keys`](Self::keys) that begin with `prefix`: the first ones, or those behind the key `after`, which need not be there. What it
+    /// costs in time and memory goes with `limit`, not with how many there are.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// for key in ["notes/a", "notes/b", "notes/c", "other"] {
+    ///     artifact.add(Record::text("…").key(key))?;
+    /// }
+    /// let snapshot = artifact.snapshot();
+    /// let first = snapshot.keys_after("notes/", None, 2)?;
+    /// let rest = snapshot.keys_after("notes/", Some(&first[1].0), 2)?;
+    /// assert_eq!((first.len(), rest.len(), rest[0].0.as_str()), (2, 1, "notes/c"));
+    /// # Ok(()) }
+    /// ```
+    pub fn keys_after(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, RecordId)>> {
         let mut keys = Vec::new();
+        if limit == 0 {
+            return Ok(keys);
+        }
         for view in &self.state.views {
-            let ids = view.shard.ids();
-            view.shard.filters.each_key(prefix, |row| !view.dead.contains(row), &mut |key, row| {
+            let (ids, begin) = (view.shard.ids(), keys.len());
+            let is_live = |row| !view.dead.contains(row);
+            view.shard.filters.each_key(prefix, after, is_live, &mut |key, row| {
                 keys.extend(ids.id_of(row).map(|id| (key.to_owned(), id)));
-                true
+                keys.len() - begin < limit
             })?;
         }
         keys.sort_unstable();
+        keys.truncate(limit);
         Ok(keys)
+    }
+
+    /// How many keys begin with `prefix`. It passes over them in the index.
+    pub fn count_keys(&self, prefix: &str) -> Result<u64> {
+        let mut count = 0;
+        for view in &self.state.views {
+            view.shard.filters.each_key(prefix, None, |row| !view.dead.contains(row), &mut |_, _| {
+                count += 1;
+                true
+            })?;
+        }
+        Ok(count)
     }
 
     /// The values of a field among all records, or those that a filter lets through, in their order, each with how many records have it. From the

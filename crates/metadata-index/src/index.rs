@@ -153,21 +153,26 @@ impl<B: Bytes> Index<B> {
         column.each_value(self.table(), found)
     }
 
-    /// Calls `found` with the keys of records that begin with a prefix and their first row that `is_live` accepts, in the order of keys, until it
-    /// returns `false`.
+    /// Calls `found` with the keys of records that begin with a prefix, and come after another key if there is one, and their first row that `is_live`
+    /// accepts, in the order of keys, until it returns `false`.
     pub fn each_key(
         &self,
         prefix: &str,
+        after: Option<&str>,
         is_live: impl Fn(u32) -> bool,
         found: &mut dyn FnMut(&str, u32) -> bool,
     ) -> Result<()> {
-        let start = record_key(prefix);
+        let (prefix, after) = (record_key(prefix), after.map(record_key));
         let before = record_key("").len();
-        let mut entries = self.table().entries_from(&start)?;
+        let mut entries =
+            self.table().entries_from(after.as_ref().map_or(&prefix, |after| after.max(&prefix)))?;
         while let Some(entry) = entries.next_entry() {
             let (key, rows) = entry?;
-            if !key.starts_with(&start) {
+            if !key.starts_with(&prefix) {
                 break;
+            }
+            if after.as_ref().is_some_and(|after| *key == **after) {
+                continue;
             }
             let mut live = None;
             rows.each(&mut |row| live = live.or(Some(row).filter(|&row| is_live(row))))?;

@@ -181,6 +181,13 @@ fn compare(snapshot: &Snapshot, model: &Model, about: &str) {
         model.iter().filter_map(|(id, known)| Some((known.key.clone()?, RecordId(*id)))).collect();
     keys.sort_unstable();
     assert_eq!(snapshot.keys("").unwrap(), keys, "{about}");
+    let mut paged = snapshot.keys_after("", None, 3).unwrap();
+    while let Some((last, _)) = paged.last().filter(|_| paged.len() < keys.len()) {
+        let page = snapshot.keys_after("", Some(last), 3).unwrap();
+        assert!(!page.is_empty(), "{about}: keys behind {last} are missing");
+        paged.extend(page);
+    }
+    assert_eq!((paged, snapshot.count_keys("").unwrap()), (keys.clone(), keys.len() as u64), "{about}");
     for key in (0..8).map(|i| format!("k{i}")) {
         let id = keys.iter().find(|(known, _)| *known == key).map(|(_, id)| *id);
         assert_eq!(snapshot.id_of_key(&key).unwrap(), id, "{about}: {key}");

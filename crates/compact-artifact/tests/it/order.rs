@@ -274,6 +274,19 @@ fn keys_and_values_come_from_the_index_and_are_those_of_a_scan() {
         expected.retain(|(key, _)| key.starts_with(prefix));
         expected.sort();
         assert_eq!(artifact.keys(prefix).unwrap(), expected);
+        let snapshot = artifact.snapshot();
+        assert_eq!(snapshot.count_keys(prefix).unwrap(), expected.len() as u64);
+        for after in ["", "k", "k03/2", "k03/20", "k03/2~", "z"] {
+            for limit in [0, 1, 7, 1000] {
+                let behind = expected.iter().filter(|(key, _)| key.as_str() > after).take(limit);
+                let behind: Vec<_> = behind.cloned().collect();
+                assert_eq!(
+                    snapshot.keys_after(prefix, Some(after), limit).unwrap(),
+                    behind,
+                    "{after} {limit}"
+                );
+            }
+        }
     }
     let filter = Filter::field("n").gte(3);
     let filtered: Vec<RecordId> =
