@@ -1,0 +1,109 @@
+//! `cart_search`: the best records of many packs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use compact_artifact::{Query, QueryStatistics};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::{Result, ScalarValue, plan_datafusion_err};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::arguments::{self, Search};
+use crate::pack_exec;
+use crate::packs::{Packs, Source, about};
+use crate::rank_exec::{self, RankExec};
+
+/// A search over all records of an artifact, a pack, or a folder of packs, as a table: `score`, `id`, `key`, `text`, `metadata`, `snippet`, `places` (JSON: its rank and score in each list), `pack`.
+/// Rows come the best first.
+///
+/// What is found, and how it scores, does not depend on how records are spread over packs: see [`search_snapshots`](compact_artifact::search_snapshots).
+#[derive(Debug)]
+pub struct CartSearch {
+    packs: Arc<Packs>,
+    location: String,
+    search: Search,
+}
+
+impl CartSearch {
+    /// A search by a query, without offset, order of fields, totals, facets or groups.
+    pub fn new(packs: Arc<Packs>, location: impl Into<String>, query: Query, k: usize) -> Self {
+        Self { packs, location: location.into(), search: Search::new(query, k) }
+    }
+}
+
+#[async_trait]
+impl TableProvider for CartSearch {
+    fn schema(&self) -> SchemaRef {
+        rank_exec::schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let sources = self.packs.open_all(&self.location, state.runtime_env()).await?;
+        let query = self.search.query(limit, rank_exec::wanted(projection));
+        let statistics = crate::on_a_thread({
+            let (sources, query) = (sources.clone(), query.clone());
+            move || gathered(&sources, &query)
+        })
+        .await??;
+        let query = Arc::new(query.statistics(Arc::new(statistics)));
+        let lists = pack_exec::lists_of(&sources, query.clone())?;
+        RankExec::over(lists, sources, query, self.search.clauses, projection)
+    }
+}
+
+/// The statistics of a query over all packs.
+fn gathered(sources: &[Source], query: &Query) -> Result<QueryStatistics> {
+    let mut statistics = QueryStatistics::default();
+    for source in sources {
+        let gathered = source.snapshot.query_statistics(query);
+        gathered.and_then(|gathered| statistics.merge(gathered)).map_err(|e| about(&source.name, e))?;
+    }
+    Ok(statistics)
+}
+
+/// `cart_search(packs, text, k, options)`.
+#[derive(Debug)]
+pub(crate) struct CartSearchFunction(pub(crate) Arc<Packs>);
+
+impl TableFunctionImpl for CartSearchFunction {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
+        let usage = "expected cart_search(packs, text, k, options), where k and options may be left out";
+        let literals = args.exprs().iter().map(|expr| match expr {
+            Expr::Literal(value, _) => Ok(value),
+            other => Err(plan_datafusion_err!("cart_search: {other} is no literal; {usage}")),
+        });
+        let literals = literals.collect::<Result<Vec<&ScalarValue>>>()?;
+        let string = |at: usize| literals.get(at).map(|value| value.try_as_str().flatten());
+        let (Some(Some(location)), Some(Some(text)), 2..=4) = (string(0), string(1), literals.len()) else {
+            return Err(plan_datafusion_err!("cart_search: {usage}"));
+        };
+        let k = match literals.get(2) {
+            None => 10,
+            Some(ScalarValue::Int64(Some(k))) if *k > 0 => usize::try_from(*k).unwrap_or(usize::MAX),
+            Some(other) => {
+                return Err(plan_datafusion_err!("cart_search: k = {other}; expected a number above 0"));
+            }
+        };
+        let options = match string(3) {
+            None => "{}",
+            Some(Some(options)) => options,
+            Some(None) => {
+                return Err(plan_datafusion_err!("cart_search: options that are no string of JSON; {usage}"));
+            }
+        };
+        let search = arguments::search(text, k, options)?;
+        Ok(Arc::new(CartSearch { packs: self.0.clone(), location: location.to_owned(), search }))
+    }
+}

@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use artifact_datafusion::{Packs, register};
+use datafusion::prelude::SessionContext;
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use url::Url;
+
+use crate::support::{fails, options, packs, printed, sql, table};
+
+/// A session with a store in memory that has seven packs.
+async fn remote(folder: &std::path::Path, held: Packs) -> (SessionContext, Arc<InMemory>) {
+    let store = Arc::new(InMemory::new());
+    packs(folder, 7);
+    for number in 0..7 {
+        let bytes = std::fs::read(folder.join(format!("{number:03}.cart"))).unwrap();
+        store.put(&Path::from(format!("notes/{number:03}.cart")), bytes.into()).await.unwrap();
+    }
+    let context = SessionContext::new();
+    context.register_object_store(&Url::parse("memory://").unwrap(), store.clone());
+    register(&context, held).unwrap();
+    (context, store)
+}
+
+const SEARCH: &str = "SELECT key, score FROM cart_search('memory:///notes/', 'small cat', 20)";
+
+#[tokio::test]
+async fn packs_of_a_store_are_searched_as_those_of_a_folder_from_memory_and_from_files() {
+    let temp = tempfile::tempdir().unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let local = crate::support::session();
+    let location = packs(&temp.path().join("local"), 7);
+    let expected = printed(
+        &sql(&local, &format!("SELECT key, score FROM cart_search('{location}', 'small cat', 20)")).await,
+    );
+    for held in [Packs::new(options()), Packs::new(options()).cache_folder(cache.path())] {
+        let (context, _) = remote(&temp.path().join("remote"), held).await;
+        assert_eq!(printed(&sql(&context, SEARCH).await), expected);
+        table(&context, "t", "memory:///notes/003.cart").await;
+        assert_eq!(
+            sql(&context, "SELECT key FROM t").await.iter().map(|batch| batch.num_rows()).sum::<usize>(),
+            50
+        );
+        std::fs::remove_dir_all(temp.path().join("remote")).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_pack_is_fetched_once_and_anew_when_it_was_exchanged() {
+    let temp = tempfile::tempdir().unwrap();
+    let (context, store) = remote(temp.path(), Packs::new(options())).await;
+    let before = printed(&sql(&context, SEARCH).await);
+    assert_eq!(printed(&sql(&context, SEARCH).await), before);
+    let other = store.get(&Path::from("notes/000.cart")).await.unwrap().bytes().await.unwrap();
+    store.put(&Path::from("notes/006.cart"), other.into()).await.unwrap();
+    assert_ne!(printed(&sql(&context, SEARCH).await), before);
+}
+
+#[tokio::test]
+async fn a_cache_that_is_too_small_lets_go_of_packs_and_names_one_that_can_never_fit() {
+    let temp = tempfile::tempdir().unwrap();
+    packs(temp.path(), 7);
+    let len = std::fs::metadata(temp.path().join("000.cart")).unwrap().len();
+    let (context, _) = remote(&temp.path().join("a"), Packs::new(options()).cache_bytes(len * 2)).await;
+    let (all, _) = remote(&temp.path().join("b"), Packs::new(options())).await;
+    assert_eq!(printed(&sql(&context, SEARCH).await), printed(&sql(&all, SEARCH).await));
+    let (context, _) = remote(&temp.path().join("c"), Packs::new(options()).cache_bytes(100)).await;
+    let error = fails(&context, SEARCH).await;
+    assert!(error.contains("000.cart") && error.contains("cache_bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_missing_or_damaged_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (context, store) = remote(temp.path(), Packs::new(options())).await;
+    let missing = "SELECT key FROM cart_search('memory:///elsewhere/', 'cat')";
+    assert!(fails(&context, missing).await.contains("elsewhere"));
+    store.put(&Path::from("notes/002.cart"), "no pack".into()).await.unwrap();
+    assert!(fails(&context, SEARCH).await.contains("002.cart"));
+}
