@@ -20,6 +20,7 @@ targets=("$@")
 [ $# -gt 0 ] || targets=(x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-musl)
 libraries="$(rustc --print sysroot)/lib/rustlib"
 source="$(rustc +nightly --print sysroot 2>/dev/null || true)/lib/rustlib/src/rust/library"
+failed=()
 for target in "${targets[@]}"; do
   with=()
   if [ ! -d "$libraries/$target" ]; then
@@ -34,7 +35,7 @@ for target in "${targets[@]}"; do
     *) platform=manylinux2014 ;;
   esac
   step "$target${with:+, with a standard library built here}"
-  env "${with[@]}" maturin build --quiet --release --zig --target "$target" --compatibility "$platform" --out "$wheels"
+  env "${with[@]}" maturin build --quiet --release --zig --target "$target" --compatibility "$platform" --out "$wheels" || failed+=("$target")
 done
 ls -l "$wheels"/*.whl
 
@@ -79,4 +80,5 @@ if ls "$wheels"/*manylinux*aarch64.whl >/dev/null 2>&1; then
     echo 'left out: 64-bit Arm, for which there is no qemu-aarch64, or no Python by apt'
   fi
 fi
-step done
+step "done${failed:+, but for ${failed[*]}}"
+[ ${#failed[@]} -eq 0 ]
