@@ -40,7 +40,7 @@ impl KeyFilter {
     /// A filter of the keys in an index.
     pub(crate) fn new<B: Bytes>(index: &Index<B>) -> Result<Self> {
         let mut hashes = Vec::new();
-        index.each_key("", |_| true, &mut |key, _| {
+        index.each_key("", None, |_| true, &mut |key, _| {
             hashes.push(KeyHash::new(key));
             true
         })?;
