@@ -98,6 +98,7 @@ mod tests {
                 let is_known = |all: &Generation| all.stems.contains_key("connections");
                 assert!(i == 0 || is_known(&known.new) || is_known(&known.old), "after {i} words");
                 assert_eq!(known.stem(&stemmer, &mut "connections".to_owned()), "connect");
+                assert!(is_known(&known.new) && !is_known(&known.old), "moved, not stemmed again");
             }
         }
     }
