@@ -183,8 +183,10 @@ try {
   const first = performance.now() - arrived;
   by("loading").hidden = true;
   form.querySelector("[type=submit]").disabled = false;
+  const { records, damage } = artifact.stats();
+  if (damage.length > 0) fail(`The pack is damaged, and is searched as far as it is sound: ${damage.join("; ")}`);
   form.dataset.firstMs = first; // for measurements
-  status.textContent += ` The first result was there ${first.toFixed(0)} ms after the pack, which has ${artifact.stats().records.toLocaleString("en")} records.`;
+  status.textContent += ` The first result was there ${first.toFixed(0)} ms after the pack, which has ${records.toLocaleString("en")} records.`;
 } catch (e) {
   by("loading").hidden = true;
   fail(e.message);

@@ -79,7 +79,8 @@ export class Artifact {
   get(name: string | number): Entry | null;
   /** The keys that begin with a prefix, with their ids. */
   keys(prefix?: string): { key: string; id: number }[];
-  stats(): { records: number; finds_by_meaning: boolean; spaces: string[] };
+  /** `damage`: what was met when the pack was opened; it is searched without what that costs. */
+  stats(): { records: number; finds_by_meaning: boolean; damage: string[]; spaces: string[] };
   /** Lets go of its memory. */
   close(): void;
 }

@@ -70,6 +70,7 @@ impl Reader {
             }
             Request::Stats {} => Ok(json!({
                 "records": self.0.len(), "finds_by_meaning": self.0.is_model_at_hand(),
+                "damage": self.0.recovery().damage.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "spaces": self.0.spaces().iter().map(|space| space.name().to_owned()).collect::<Vec<_>>(),
             })),
         }

@@ -55,7 +55,7 @@ try {
   assert.equal(artifact.get(entry.id).text, entry.text);
   assert.equal(artifact.get("nothing"), null);
   assert.equal(artifact.keys("k/299").length, 11);
-  assert.deepEqual(artifact.stats(), { records: 3000, finds_by_meaning: true, spaces: ["v", "meaning"] });
+  assert.deepEqual(artifact.stats(), { records: 3000, finds_by_meaning: true, damage: [], spaces: ["v", "meaning"] });
   assert.equal(artifact.search({ words: "moon", total: true, k: 1 }).total.is_exact, true);
 
   assert.throws(() => artifact.search({ wrods: "x" }), /wrods/);

@@ -80,7 +80,7 @@ fn records_are_read_by_key_and_by_id() {
     assert_eq!(ask(&reader, &json!({ "get": { "key": "nothing" } })), Value::Null);
     assert_eq!(ask(&reader, &json!({ "keys": { "prefix": "k/199" } })).as_array().unwrap().len(), 11);
     let stats = ask(&reader, &json!({ "stats": {} }));
-    assert_eq!(stats, json!({ "records": 2001, "finds_by_meaning": false, "spaces": ["v"] }));
+    assert_eq!(stats, json!({ "records": 2001, "finds_by_meaning": false, "damage": [], "spaces": ["v"] }));
 }
 
 #[test]
@@ -95,6 +95,21 @@ fn records_that_expired_when_the_pack_was_opened_are_not_there() {
         let reader = Reader::open(&*pack, None, now).unwrap();
         let answer = ask(&reader, &json!({ "search": { "words": "news" } }));
         assert_eq!(answer["hits"].as_array().unwrap().len(), found, "{now}");
+    }
+}
+
+#[test]
+fn damage_that_a_pack_was_opened_with_is_said() {
+    let (temp, _artifact, _reader) = both();
+    let mut pack = std::fs::read(temp.path().join("a.pack")).unwrap();
+    let half = pack.len() / 2;
+    pack[half..].iter_mut().for_each(|byte| *byte = !*byte);
+    match Reader::open(&*pack, None, 0) {
+        Err(e) => assert!(!e.to_string().is_empty()),
+        Ok(reader) => {
+            let stats = ask(&reader, &json!({ "stats": {} }));
+            assert!(!stats["damage"].as_array().unwrap().is_empty(), "{stats}");
+        }
     }
 }
 

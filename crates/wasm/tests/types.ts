@@ -52,7 +52,7 @@ export function every(artifact: Artifact): void {
   const entry: Entry | null = artifact.get("key") ?? artifact.get(1);
   const text: string | undefined = entry?.text;
   const found: { key: string; id: number }[] = [...artifact.keys(), ...artifact.keys("prefix")];
-  const stats: { records: number; finds_by_meaning: boolean; spaces: string[] } = artifact.stats();
+  const stats: { records: number; finds_by_meaning: boolean; damage: string[]; spaces: string[] } = artifact.stats();
   artifact.search({});
   artifact.close();
   void [key, start, total, text, found, stats];
