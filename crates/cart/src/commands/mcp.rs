@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<()> {
         model: args.model.as_deref().map(crate::model::open).transpose()?,
     };
     let artifacts = Artifacts::open(args.artifacts, access)?;
-    Server::new(artifacts, args.max_answer).serve(output)
+    Server::new(artifacts, args.max_answer).serve(std::io::stdin(), output)
 }
 
 fn duplicate(named: &[(String, PathBuf)]) -> Option<&(String, PathBuf)> {

@@ -19,7 +19,7 @@ mod tests;
 mod tools;
 
 use std::cell::Cell;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
@@ -52,8 +52,12 @@ impl Server {
         Arc::new(Self { artifacts, max_answer, queue: Queue::default() })
     }
 
-    /// Serves until stdin ends, the client reads no more, or the program is asked to end; then lets go of all artifacts.
-    pub(crate) fn serve(self: Arc<Self>, output: &mut Output) -> Result<()> {
+    /// Serves until the input ends, the client reads no more, or the program is asked to end; then lets go of all artifacts.
+    pub(crate) fn serve(
+        self: Arc<Self>,
+        input: impl Read + Send + 'static,
+        output: &mut Output,
+    ) -> Result<()> {
         let (to, from) = sync_channel(MAX_UNWRITTEN);
         let outbox = Outbox::new(to);
         let stopped = self.clone();
@@ -62,7 +66,7 @@ impl Server {
         let (to_reader, to_worker) = (outbox.clone(), outbox);
         let no_thread = |e| Failure::failed(format_args!("a thread cannot be started: {e}"));
         // It may wait for a line when all else has ended, and ends with the program.
-        std::thread::Builder::new().spawn(move || reader.read(to_reader)).map_err(no_thread)?;
+        std::thread::Builder::new().spawn(move || reader.read(input, to_reader)).map_err(no_thread)?;
         let working =
             std::thread::Builder::new().spawn(move || worker.work(&to_worker)).map_err(no_thread)?;
         let written = self.write(&from, output);
@@ -74,8 +78,8 @@ impl Server {
         written
     }
 
-    fn read(&self, outbox: Outbox) {
-        let mut from = BufReader::new(std::io::stdin().lock());
+    fn read(&self, input: impl Read, outbox: Outbox) {
+        let mut from = BufReader::new(input);
         let mut session = Session::new(self, outbox);
         loop {
             match lines::next(&mut from) {

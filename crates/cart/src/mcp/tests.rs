@@ -211,6 +211,31 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![8 => request(), 1 => bytes, 1 => json]
 }
 
+#[test]
+fn changes_are_not_announced_and_nothing_says_that_they_are() {
+    let (_temp, server) = server();
+    let (to, from) = sync_channel(100);
+    let mut session = Session::new(&server, Outbox::new(to));
+    let mut ask = |method: &str, params: Value| {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        said(&server, &mut session, &from, request.to_string().as_bytes())
+    };
+    let initialized = ask("initialize", json!({ "protocolVersion": "2025-11-25" }));
+    assert_eq!(initialized[0]["result"]["capabilities"], json!({ "tools": {}, "resources": {} }));
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        let refused = ask(method, json!({ "uri": "artifact://notes/cat" }));
+        assert_eq!(refused[0]["error"]["code"], -32601);
+    }
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let listened = ask(
+        "subscriptions/listen",
+        json!({ "_meta": meta, "notifications": { "resourcesListChanged": true } }),
+    );
+    assert_eq!(listened[0]["params"]["notifications"], json!({}));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

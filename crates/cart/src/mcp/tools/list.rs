@@ -130,12 +130,10 @@ struct Page {
 }
 
 fn by_key(snapshot: &Snapshot, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page> {
-    let keys = snapshot.keys(prefix)?;
-    let total = keys.len() as u64;
-    let begin = after.map_or(0, |after| keys.partition_point(|(key, _)| key.as_str() <= after));
-    let rest = keys.into_iter().skip(begin).take(limit + 1);
+    let keys = snapshot.keys_after(prefix, after, limit + 1)?;
+    let total = snapshot.count_keys(prefix)?;
     let record = |(key, id): (String, RecordId)| (json!({ "id": id.0, "key": key }), After::Key(key));
-    let records: Vec<_> = rest.map(record).collect();
+    let records: Vec<_> = keys.into_iter().map(record).collect();
     Ok(Page { found: records.len(), records, total })
 }
 
