@@ -9,7 +9,7 @@ shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] ||
   targets=(block_decode segment_open log_recover operations vector_open vector_kernel lexical_open lexical_query
-    artifact_open pack_open filter_text query_text input_text embedder_open wordpiece)
+    artifact_open pack_open filter_text query_text input_text mcp embedder_open wordpiece)
 command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
 # Two to four times as many inputs a second: no stacks of allocations, little kept of what was freed, no search for leaks after each input (the replay of
 # what was found before does search). To read a find, run its input without these.
