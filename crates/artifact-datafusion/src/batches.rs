@@ -12,7 +12,8 @@ use datafusion::common::{Result, exec_datafusion_err};
 use serde_json::{Map, Value};
 
 use crate::columns::{Columns, Content, ValueType};
-use crate::packs::{Source, about};
+use crate::error::about;
+use crate::packs::Source;
 
 /// Records in a batch, at most.
 const BATCH_RECORDS: usize = 1024;

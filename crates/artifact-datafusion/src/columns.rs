@@ -7,7 +7,8 @@ use compact_artifact::{FieldType, MetadataField};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
 
-use crate::packs::{Source, about};
+use crate::error::about;
+use crate::packs::Source;
 
 /// What is in a column.
 #[derive(Debug, Clone, PartialEq)]

@@ -46,6 +46,7 @@
 mod arguments;
 mod batches;
 mod columns;
+mod error;
 mod filter;
 mod format;
 mod lists;

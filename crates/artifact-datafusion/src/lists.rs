@@ -11,7 +11,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaR
 use datafusion::common::{Result, exec_datafusion_err};
 
 use crate::batches::strings;
-use crate::packs::{Source, about};
+use crate::error::about;
+use crate::packs::Source;
 
 /// A row for each record in each list.
 pub(crate) fn schema() -> SchemaRef {

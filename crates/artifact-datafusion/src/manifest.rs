@@ -7,8 +7,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use serde_json::{Value, json};
 
+use crate::error::about;
 use crate::external;
-use crate::packs::{about, under};
 
 /// The name of the file in a folder of packs.
 pub(crate) const MANIFEST: &str = "packs.json";
@@ -75,6 +75,11 @@ impl Manifest {
         let packs = value.get("packs")?.as_array()?.iter().map(pack).collect::<Option<Vec<_>>>()?;
         Some(Self { packs })
     }
+}
+
+/// A path in a folder.
+pub(crate) fn under(prefix: &Path, relative: &str) -> Path {
+    relative.split('/').fold(prefix.clone(), |path, part| path.join(part))
 }
 
 #[cfg(test)]

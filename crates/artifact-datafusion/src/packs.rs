@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_artifact::{CompactArtifact, Options, Snapshot};
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
-use crate::manifest::{MANIFEST, Manifest};
-use crate::{external, on_a_thread};
+use crate::error::about;
+use crate::manifest::{MANIFEST, Manifest, under};
+use crate::on_a_thread;
 
 /// How artifacts are opened, and those that are open. Shared by all tables and searches of a session.
 ///
@@ -78,7 +79,7 @@ impl Packs {
         Self { options, folder: None, max_bytes: 1 << 30, kept: Mutex::default() }
     }
 
-    /// Where fetched packs are kept, as files of their own that are removed again. Default: in memory.
+    /// Where fetched packs are kept, as files of their own that are removed again. Without it they are kept in memory.
     #[must_use]
     pub fn cache_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -125,12 +126,11 @@ impl Packs {
 
     async fn open(&self, store: &dyn ObjectStore, found: Found, local: Option<PathBuf>) -> Result<Source> {
         let name = found.name.clone();
+        if let Some(hash) = &found.hash {
+            check_hash(&name, hash, &tail(store, &found).await?)?;
+        }
         let artifact = match local {
             Some(path) => {
-                if let Some(hash) = &found.hash {
-                    let tail = tail_of_file(&path).await.map_err(|e| about(&name, e))?;
-                    check_hash(&name, hash, &tail)?;
-                }
                 let options = self.options();
                 Arc::new(
                     on_a_thread(move || options.open_read_only(path)).await?.map_err(|e| about(&name, e))?,
@@ -158,15 +158,12 @@ impl Packs {
             ));
         }
         let fetched = self.fetch_into_place(store, &meta).await.map_err(|e| about(&found.name, e))?;
-        let (artifact, tail) = on_a_thread({
+        let artifact = on_a_thread({
             let options = self.options();
             move || fetched.open(options)
         })
         .await?
         .map_err(|e| about(&found.name, e))?;
-        if let Some(hash) = &found.hash {
-            check_hash(&found.name, hash, &tail)?;
-        }
         let artifact = Arc::new(artifact);
         let mut kept = self.kept();
         kept.push(Kept { identity, bytes: meta.size, artifact: artifact.clone() });
@@ -211,37 +208,22 @@ enum Fetched {
 }
 
 impl Fetched {
-    /// Opens it; its last bytes as well. The file is removed, and stays as long as it is mapped.
-    fn open(self, options: Options) -> compact_artifact::Result<(CompactArtifact, Vec<u8>)> {
+    /// Opens it. A file is removed, and stays as long as it is mapped.
+    fn open(self, options: Options) -> compact_artifact::Result<CompactArtifact> {
         match self {
-            Self::Memory(bytes) => {
-                let tail = bytes[bytes.len().saturating_sub(HASH_LEN)..].to_vec();
-                Ok((options.open_packed_bytes(bytes)?, tail))
-            }
-            Self::File(file) => {
-                let tail = read_tail(file.path()).unwrap_or_default();
-                Ok((options.open_packed_at(file.path(), 0)?, tail))
-            }
+            Self::Memory(bytes) => options.open_packed_bytes(bytes),
+            Self::File(file) => options.open_packed_at(file.path(), 0),
         }
     }
 }
 
 /// The BLAKE3 hash that ends a pack.
-const HASH_LEN: usize = 32;
+const HASH_LEN: u64 = 32;
 
-async fn tail_of_file(path: &Path) -> Result<Vec<u8>> {
-    let path = path.to_owned();
-    Ok(on_a_thread(move || read_tail(&path)).await??)
-}
-
-fn read_tail(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut file = std::fs::File::open(path)?;
-    let len = file.metadata()?.len();
-    file.seek(SeekFrom::Start(len.saturating_sub(HASH_LEN as u64)))?;
-    let mut tail = Vec::with_capacity(HASH_LEN);
-    file.take(HASH_LEN as u64).read_to_end(&mut tail)?;
-    Ok(tail)
+async fn tail(store: &dyn ObjectStore, found: &Found) -> Result<Vec<u8>> {
+    let len = store.head(&found.path).await.map_err(|e| about(&found.name, e))?.size;
+    let tail = store.get_range(&found.path, len.saturating_sub(HASH_LEN)..len).await;
+    Ok(tail.map_err(|e| about(&found.name, e))?.to_vec())
 }
 
 fn check_hash(name: &str, expected: &str, tail: &[u8]) -> Result<()> {
@@ -273,20 +255,7 @@ async fn find(store: &dyn ObjectStore, url: &ListingTableUrl) -> Result<Option<V
     }
 }
 
-/// A path in a folder.
-pub(crate) fn under(prefix: &ObjectPath, relative: &str) -> ObjectPath {
-    relative.split('/').fold(prefix.clone(), |path, part| path.join(part))
-}
-
 /// The file or folder that a location is, if that is in the local file system.
 fn local_path(url: &ListingTableUrl) -> Option<PathBuf> {
     (url.scheme() == "file").then(|| url.get_url().to_file_path().ok()).flatten()
-}
-
-/// An error that says which pack it is about.
-pub(crate) fn about(
-    name: &str,
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> DataFusionError {
-    external(error).context(name.to_owned())
 }

@@ -23,7 +23,8 @@ use futures::TryStreamExt;
 
 use crate::arguments::Wanted;
 use crate::batches::strings;
-use crate::packs::{Source, about};
+use crate::error::about;
+use crate::packs::Source;
 use crate::{external, lists, on_a_thread};
 
 /// The columns of a search.

@@ -11,8 +11,9 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::arguments::{self, Search};
+use crate::error::about;
 use crate::pack_exec;
-use crate::packs::{Packs, Source, about};
+use crate::packs::{Packs, Source};
 use crate::rank_exec::{self, RankExec};
 
 /// A search over all records of an artifact, a pack, or a folder of packs, as a table: `score`, `id`, `key`, `text`, `metadata`, `snippet`, `places` (JSON: its rank and score in each list), `pack`.

@@ -22,9 +22,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncWriteExt;
 
-use crate::manifest::{Manifest, PackEntry};
+use crate::manifest::{Manifest, PackEntry, under};
 use crate::on_a_thread;
-use crate::packs::under;
 use crate::records::Mapping;
 
 /// Where packs are put.
