@@ -49,6 +49,6 @@ fn a_header_has_these_bytes() {
     assert_eq!(bytes[72..80], [0x90, 1, 0, 0, 0, 0, 0, 0], "400 ROWS, 0 HIDDEN");
     let widths: Vec<u16> =
         bytes[80..92].chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
-    assert_eq!(widths, [48, 48, 64, 64, 80, 96], "WIDTHS");
+    assert_eq!(widths, [40, 48, 56, 64, 80, 96], "WIDTHS");
     assert_eq!(bytes[92..124], [0; 32], "RESERVED_2");
 }
