@@ -236,6 +236,9 @@ impl Engine {
         sort_views(&mut views);
         let mut next = State { records, views, ..now.clone() };
         next.mark_all_dead();
+        if !next.lost_embeddings.is_empty() {
+            next.lost_embeddings = Arc::new(next.still_lost());
+        }
         Ok(next)
     }
 }

@@ -47,6 +47,7 @@ impl Search<'_> {
         if clause.weight.is_none() && matches!(clause.wanted, Wanted::Meaning(_)) {
             list.weight = self.resources.meaning.weight(&self.state.settings.spaces[near.number]);
         }
+        self.name_lost_embeddings(near.number);
         let views = &self.state.views;
         if !list.is_begun {
             self.stored_round(list, &near)?;
@@ -87,6 +88,22 @@ impl Search<'_> {
         // Also where no shard has vectors of this space yet.
         space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
         Ok(Some(NearTo { number, vector, excluded }))
+    }
+
+    /// That records of a space may have lost their embeddings with a damaged index is a loss of each search in it: they are not found.
+    fn name_lost_embeddings(&mut self, number: usize) {
+        if let Some(first) = self.state.still_lost_in(number).next() {
+            self.is_complete = false;
+            let name = self.state.settings.spaces[number].name();
+            let message = format!(
+                "record {first} and perhaps others have no embedding in space {name:?}: it may have been lost with an index that was damaged"
+            );
+            let records = Some(RecordId(first)..RecordId(first.saturating_add(1)));
+            let loss = Damage { records, ..Damage::new(message).in_space(name) };
+            if !self.losses.contains(&loss) {
+                self.losses.push(loss);
+            }
+        }
     }
 
     /// Begins a list of what is near a record with the neighbours that are stored of it, if any are; all other shards are searched. Rounds of searching put

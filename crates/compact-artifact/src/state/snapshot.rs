@@ -243,19 +243,17 @@ impl State {
 
     /// The records that lost embeddings, are still there, and have got no others.
     pub(crate) fn still_lost(&self) -> LostEmbeddings {
-        let mut lost = LostEmbeddings::new();
-        for (number, _) in self.settings.kept_spaces() {
-            let Some(ids) = self.lost_embeddings.get(&number) else { continue };
-            let has_none = |id: &u64| {
-                let id = RecordId(*id);
-                self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
-            };
-            let ids: RoaringTreemap = ids.iter().filter(has_none).collect();
-            if !ids.is_empty() {
-                lost.insert(number, ids);
-            }
-        }
-        lost
+        let spaces = self.settings.kept_spaces().map(|(number, _)| number);
+        let lost = spaces.map(|number| (number, self.still_lost_in(number).collect::<RoaringTreemap>()));
+        lost.filter(|(_, ids)| !ids.is_empty()).collect()
+    }
+
+    /// Those of the space with this number, in the order of ids.
+    pub(crate) fn still_lost_in(&self, number: usize) -> impl Iterator<Item = u64> + '_ {
+        self.lost_embeddings.get(&number).into_iter().flatten().filter(move |&id| {
+            let id = RecordId(id);
+            self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
+        })
     }
 
     /// A record with the embeddings that it has, as an index has to know it.

@@ -171,6 +171,17 @@ fn remembers_lost_embeddings(artifact: &CompactArtifact, count: usize) {
     assert_eq!(damage.len(), 1, "{damage:?}");
     assert_eq!(damage[0].space.as_deref(), Some("v"));
     assert!(damage[0].to_string().starts_with(&format!("{count} records have no embedding")), "{damage:?}");
+    searches_name_what_is_lost(artifact, true);
+}
+
+/// Searches that would find the embeddings say so; others do not.
+fn searches_name_what_is_lost(artifact: &CompactArtifact, is_lost: bool) {
+    let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0])).unwrap();
+    assert_eq!(near.is_complete, !is_lost);
+    let spaces: Vec<_> = near.losses.iter().map(|loss| loss.space.as_deref()).collect();
+    assert_eq!(spaces, if is_lost { vec![Some("v")] } else { vec![] });
+    let words = artifact.search(&Query::words("text")).unwrap();
+    assert!(words.is_complete && words.losses.is_empty(), "{words:?}");
 }
 
 /// They are remembered until the last of their records has another one, or is deleted.
@@ -194,10 +205,12 @@ fn gives_them_back(artifact: CompactArtifact, path: &Path, count: usize) {
     let artifact = options().open(path).unwrap();
     remembers_lost_embeddings(&artifact, 1);
     artifact.add_embedding(lost[1], "v", &[1.0, 7.0, 1.0, 3.0]).unwrap();
+    searches_name_what_is_lost(&artifact, false);
     artifact.seal().unwrap();
     artifact.close().unwrap();
     let artifact = options().open(path).unwrap();
     assert!(artifact.recovery().is_clean(), "{:?}", artifact.recovery());
+    searches_name_what_is_lost(&artifact, false);
     assert_eq!(artifact.len(), u64::from(RECORDS) - 1);
     assert!(without(&artifact).is_empty());
 }
