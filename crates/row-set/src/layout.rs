@@ -204,7 +204,9 @@ mod tests {
             }
             bytes.extend([1, 2, 3]);
             let mut builder = RowSetBuilder::new();
-            [5, 500_000].into_iter().for_each(|row| builder.insert(row));
+            for row in [5, 500_000] {
+                builder.insert(row);
+            }
             prop_assert_eq!(builder.insert_roaring(&bytes, limit), Ok(()));
             let more = builder.build();
             let all: RowSet = expected.iter().chain([5, 500_000]).collect();

@@ -216,7 +216,7 @@ impl Int8Quantizer {
             return Err(Error::new(ErrorKind::WrongDimension, message));
         }
         // All are looked at, which takes vector instructions.
-        if codes.iter().fold(false, |is_any, &code| is_any | (code == i8::MIN)) {
+        if codes.iter().min() == Some(&i8::MIN) {
             return Err(Error::invalid("a code of -128: codes are symmetric, -127 to 127"));
         }
         let (squared, calibrated) = (squared_norm(codes), self.calibration.is_some());

@@ -167,7 +167,7 @@ impl<'a> Searcher<'a> {
         let rows = segments.iter().map(|segment| u64::from(segment.rows())).sum();
         let (weights, constants) = (vec![1.0; fields.len()], Constants::default());
         let (saturations, given) = (Vec::new(), None);
-        let searcher = Self { analyzer, weights, saturations, rows, segments, fields, constants, given };
+        let searcher = Self { analyzer, segments, fields, weights, saturations, rows, constants, given };
         Ok(searcher.with_constants(constants))
     }
 

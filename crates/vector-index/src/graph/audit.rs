@@ -79,7 +79,9 @@ fn measured(wanted: usize, mut found: impl FnMut(u16) -> usize) -> Widths {
         }
     }
     let mut widths = Widths::default();
-    by_width.into_iter().for_each(|(width, found)| widths.record(width, found, wanted));
+    for (width, found) in by_width {
+        widths.record(width, found, wanted);
+    }
     widths
 }
 
