@@ -40,16 +40,7 @@ pub(crate) struct Wanted {
     pub(crate) explain: bool,
 }
 
-/// Options are an object of JSON:
-///
-/// | name | what |
-/// |---|---|
-/// | `by` | what the text is: `text` (words and meaning), `words`, `meaning`, `query` (words in the syntax of queries); by default `text` without a `vector`, else `words` |
-/// | `vector` | `{"SPACE": [numbers]}`: near a vector as well, or alone beside an empty text |
-/// | `filter` | a filter, as JSON |
-/// | `exact` | vectors are compared with all others |
-/// | `candidates` | how long lists are before they become one |
-/// | `snippet` | the length of snippets in bytes |
+/// The options are described at [`CartSearch`](crate::CartSearch).
 pub(crate) fn search(text: &str, k: usize, options: &str) -> Result<Search> {
     let options: Map<String, Value> =
         serde_json::from_str(options).map_err(|e| external(e).context("cart_search: options"))?;

@@ -20,6 +20,17 @@ use crate::rank_exec::{self, RankExec};
 /// Rows come the best first.
 ///
 /// What is found, and how it scores, does not depend on how records are spread over packs: see [`search_snapshots`](compact_artifact::search_snapshots).
+///
+/// In SQL it is `cart_search(LOCATION, TEXT, K, OPTIONS)`; the options may be left out, and are an object of JSON:
+///
+/// | name | what |
+/// |---|---|
+/// | `by` | what the text is: `text` (words and meaning), `words`, `meaning`, `query` (words in the syntax of queries); by default `text` without a `vector`, else `words` |
+/// | `vector` | `{"SPACE": [numbers]}`: near a vector as well, or alone beside an empty text |
+/// | `filter` | a filter, as JSON |
+/// | `exact` | vectors are compared with all others |
+/// | `candidates` | how long lists are before they become one |
+/// | `snippet` | the length of snippets in bytes |
 #[derive(Debug)]
 pub struct CartSearch {
     packs: Arc<Packs>,
