@@ -52,7 +52,9 @@ fn ask(artifact: &CompactArtifact, model: &Model) {
     }
     let found = |query: Query| {
         let results = snapshot.search(&query.k(60_000)).unwrap();
-        assert!(results.losses.is_empty(), "{:?}", results.losses);
+        // Only embeddings that are known to be lost are.
+        let is_known = |space: &Option<String>| space.is_some() && !artifact.recovery().is_clean();
+        assert!(results.losses.iter().all(|loss| is_known(&loss.space)), "{:?}", results.losses);
         let mut ids: Vec<u64> = results.hits.iter().map(|hit| hit.id.0).collect();
         ids.sort_unstable();
         ids
