@@ -43,8 +43,8 @@ pub(super) struct FilteredWalk<'a, 's> {
     pub(super) scratch: &'s mut FilterScratch,
 }
 
-/// Distances that a scan computes in the time that a walk takes for every node that its beam holds, about: those of a walk lie anywhere.
-const DISTANCES_PER_NODE: usize = 20;
+/// Distances that a walk computes for every node that its beam holds, about.
+const DISTANCES_PER_NODE: usize = 12;
 /// A walk is given up that expands so many times as many nodes as it should take.
 const PATIENCE: usize = 3;
 /// Rows of the filter, spread over all of them, that a walk within it begins from.

@@ -100,8 +100,6 @@ impl Scratch {
 const SHORTLIST: usize = 2;
 /// Estimates are taken to err by at most so many times as much as those that were compared do in the root of the mean square.
 const ERRORS: f32 = 2.0;
-/// A scan of so many times as many as are wanted compares their high planes first.
-const ROUGH_FROM: usize = 4;
 /// A scan compares rows so many at a time.
 const SCANNED_AT_ONCE: u32 = 256;
 
@@ -231,12 +229,8 @@ impl Search<'_, '_> {
         let width = self.options.width(self.view.widths);
         let ef = width.unwrap_or(0).max(wanted).min(nodes);
         let effort = Effort::new(nodes, matches, ef, wanted);
-        if self.options.exact || width.is_none() {
+        if self.options.exact || width.is_none() || effort.exceeds_scan() {
             self.scan();
-            return SearchPath::Scan;
-        }
-        if effort.exceeds_scan() {
-            self.rough_scan(ef);
             return SearchPath::Scan;
         }
         if self.view.layer_count == 0 {
@@ -260,7 +254,7 @@ impl Search<'_, '_> {
             self.measure();
             return SearchPath::Graph;
         }
-        self.rough_scan(ef);
+        self.scan();
         SearchPath::GraphThenScan
     }
 }
@@ -281,40 +275,10 @@ impl Search<'_, '_> {
 
     /// Compares the query with every vector that may be a hit.
     fn scan(&mut self) {
-        self.each_to_scan(&mut Self::compare);
-    }
-
-    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
-    fn each_to_scan(&mut self, each: &mut dyn FnMut(&mut Self)) {
         match self.options.filter {
-            Some(filter) if filter.len() < self.view.nodes() / 2 => self.for_rows(filter, each),
-            _ => self.for_all(each),
+            Some(filter) if filter.len() < self.view.nodes() / 2 => self.scan_rows(filter),
+            _ => self.scan_all(),
         }
-    }
-
-    /// Compares the query with the high plane of what may be a hit, which is half of the codes, and with the whole codes of the best. What is
-    /// hardly more than those is compared at once.
-    fn rough_scan(&mut self, ef: usize) {
-        let may_be = self.options.filter.map_or(self.view.nodes(), RowSet::len);
-        if may_be <= ef.saturating_mul(ROUGH_FROM) {
-            return self.scan();
-        }
-        let mut shortlist = std::mem::take(self.shortlist);
-        shortlist.start(ef);
-        self.each_to_scan(&mut |search| {
-            let WalkScratch { fresh, dots, distances, .. } = &mut *search.walk;
-            *distances += fresh.len() as u64;
-            search.view.space.rough_distances(search.query, fresh, dots, |node, distance| {
-                let key = Key::new(distance, node);
-                if distance <= shortlist.limit() {
-                    shortlist.add(key);
-                }
-            });
-        });
-        self.walk.fresh.clear();
-        self.walk.fresh.extend(shortlist.best().iter().map(|key| key.node()));
-        *self.shortlist = shortlist;
-        self.compare();
     }
 
     /// Passes over something smaller than the codes, and compares the query with the codes of the best `ef`.
@@ -393,7 +357,7 @@ impl Search<'_, '_> {
     fn scan_high_plane(&mut self, ef: usize) {
         let mut shortlist = std::mem::take(&mut self.walk.pool);
         shortlist.start(ef);
-        self.for_all(&mut |search| {
+        self.for_all(|search| {
             let WalkScratch { fresh, dots, distances, .. } = &mut *search.walk;
             *distances += fresh.len() as u64;
             let insert = |node, distance| shortlist.insert(distance, node);
@@ -403,8 +367,12 @@ impl Search<'_, '_> {
         self.measure();
     }
 
+    fn scan_all(&mut self) {
+        self.for_all(Self::compare);
+    }
+
     /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
-    fn for_all(&mut self, each: &mut dyn FnMut(&mut Self)) {
+    fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
         let nodes = crate::node::node_id(self.view.nodes());
         let restricts = self.options.restricts();
         for first in (0..nodes).step_by(SCANNED_AT_ONCE as usize) {
@@ -420,8 +388,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Calls `each` with the nodes of the rows of a filter.
-    fn for_rows(&mut self, filter: &RowSet, each: &mut dyn FnMut(&mut Self)) {
+    fn scan_rows(&mut self, filter: &RowSet) {
         self.walk.fresh.clear();
         let has_repeats = !self.view.repeats.is_empty();
         if has_repeats {
@@ -432,11 +399,11 @@ impl Search<'_, '_> {
             let node = self.view.node_of(row);
             self.walk.fresh.extend(node.filter(|&node| !has_repeats || self.walk.visited.insert(node)));
             if self.walk.fresh.len() == SCANNED_AT_ONCE as usize {
-                each(self);
+                self.compare();
                 self.walk.fresh.clear();
             }
         }
-        each(self);
+        self.compare();
     }
 
     fn compare(&mut self) {

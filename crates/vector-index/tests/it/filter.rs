@@ -68,26 +68,6 @@ fn what_lies_far_from_the_query_is_found_without_walking_through_all_that_is_nea
 }
 
 #[test]
-fn a_scan_of_what_a_filter_lets_through_finds_nearly_what_an_exact_one_does_at_the_same_distances() {
-    const WIDE: usize = 256;
-    let all = vectors(28, 20_000, WIDE);
-    let index = built(codes(Metric::L2, WIDE, &all));
-    let filter: RowSet = (0..20_000).step_by(20).collect();
-    let (mut scratch, mut sum) = (Scratch::new(), 0.0);
-    for query in vectors(29, 40, WIDE).chunks_exact(WIDE) {
-        let options = SearchOptions::new(10).filter(&filter);
-        let exact = index.search(query, &options.exact(true), &mut scratch).unwrap().to_vec();
-        let found = index.search(query, &options, &mut scratch).unwrap().to_vec();
-        assert_eq!(scratch.statistics().path, SearchPath::Scan);
-        assert!(scratch.statistics().distances > 1_000, "{:?}", scratch.statistics());
-        let distance_of = |row| exact.iter().find(|hit| hit.row == row).map(|hit| hit.distance);
-        assert!(found.iter().all(|hit| distance_of(hit.row).is_none_or(|distance| distance == hit.distance)));
-        sum += recall(&rows(&exact), &rows(&found));
-    }
-    assert!(sum / 40.0 >= 0.99, "{}", sum / 40.0);
-}
-
-#[test]
 fn a_filter_that_matches_nothing_finds_nothing() {
     let index = built(codes(Metric::L2, DIMENSION, &vectors(21, 3_000, DIMENSION)));
     let mut scratch = Scratch::new();
