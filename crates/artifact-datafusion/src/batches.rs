@@ -152,7 +152,7 @@ fn vectors(
         match &vector {
             Some(vector) => builder.values().append_slice(vector),
             None => {
-                builder.values().append_slice(&vec![0.0; usize::try_from(*dimension).unwrap_or_default()])
+                builder.values().append_slice(&vec![0.0; usize::try_from(*dimension).unwrap_or_default()]);
             }
         }
         builder.append(vector.is_some());

@@ -34,7 +34,7 @@
 //! # The ideas, in the order of the data
 //!
 //! - [`Packs`] opens artifacts, maps those of the local file system, and fetches packs of other stores into a bounded cache.
-//! - [`CartTable`] has their records; conditions that mean the same in an index of metadata are answered by it, all others by DataFusion.
+//! - [`CartTable`] has their records; conditions that mean the same in an index of metadata are answered by it, all others by the engine.
 //! - [`CartSearch`] ranks over all of them: first how often words occur in all packs together, then the lists of each pack, then one ranking of the merged lists.
 //! - `COPY … STORED AS CART` writes a pack for each partition, then the manifest, by which alone readers get to them: all of them, or none. It takes the place of what was there. See [`CartFormat`].
 //!

@@ -79,7 +79,7 @@ impl Manifest {
 
 /// A path in a folder.
 pub(crate) fn under(prefix: &Path, relative: &str) -> Path {
-    relative.split('/').fold(prefix.clone(), |path, part| path.join(part))
+    relative.split('/').fold(prefix.clone(), Path::join)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) enum Work {
 /// Does it to each pack whose name its input gives, partition by partition.
 ///
 /// It is no leaf on purpose. Engines that spread a plan over several machines cut the leaves that they know to the partitions of a task, and run any other leaf as a
-/// whole in each of them, so that rows come twice. The leaf here is DataFusion's own, rows in memory, and has the names alone.
+/// whole in each of them, so that rows come twice. The leaf here is the engine's own, rows in memory, and has the names alone.
 #[derive(Debug)]
 pub(crate) struct PackExec {
     input: Arc<dyn ExecutionPlan>,

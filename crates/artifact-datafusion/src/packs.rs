@@ -227,7 +227,7 @@ async fn tail(store: &dyn ObjectStore, found: &Found) -> Result<Vec<u8>> {
 }
 
 fn check_hash(name: &str, expected: &str, tail: &[u8]) -> Result<()> {
-    let found: String = tail.iter().map(|byte| format!("{byte:02x}")).collect();
+    let found: String = tail.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     if found == expected {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use compact_artifact::{FederatedHit, Hit, Query, SearchLists, rank_lists};
+use compact_artifact::{FederatedHit, Hit, Query, SearchList, SearchLists, rank_lists};
 use datafusion::arrow::array::{ArrayRef, Float32Array, RecordBatch, UInt64Array};
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -159,7 +159,7 @@ impl ExecutionPlan for RankExec {
 fn ranked(batches: &[RecordBatch], sources: &[Source], query: &Query, clauses: usize) -> Result<RecordBatch> {
     let mut found = lists::collect(batches, clauses)?;
     let none =
-        || SearchLists { lists: vec![Default::default(); clauses], is_complete: true, losses: Vec::new() };
+        || SearchLists { lists: vec![SearchList::default(); clauses], is_complete: true, losses: Vec::new() };
     let lists: Vec<SearchLists> =
         sources.iter().map(|source| found.remove(&source.name).unwrap_or_else(none)).collect();
     let mut hits = rank_lists(query, &lists).map_err(external)?;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use artifact_datafusion::{Packs, register};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -39,7 +40,7 @@ async fn packs_of_a_store_are_searched_as_those_of_a_folder_from_memory_and_from
         assert_eq!(printed(&sql(&context, SEARCH).await), expected);
         table(&context, "t", "memory:///notes/003.cart").await;
         assert_eq!(
-            sql(&context, "SELECT key FROM t").await.iter().map(|batch| batch.num_rows()).sum::<usize>(),
+            sql(&context, "SELECT key FROM t").await.iter().map(RecordBatch::num_rows).sum::<usize>(),
             50
         );
         std::fs::remove_dir_all(temp.path().join("remote")).unwrap();

@@ -1,4 +1,13 @@
 //! What the crate promises. Each file is one claim.
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_lossless,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "tests"
+)]
 
 /// Locations: files, folders, stores, a bounded cache, what is missing or was exchanged.
 mod locations;

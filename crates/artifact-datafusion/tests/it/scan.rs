@@ -1,5 +1,5 @@
 use compact_artifact::Filter;
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 
 use crate::support::{RECORDS, fails, packs, printed, session, sql, table, whole};
@@ -13,7 +13,7 @@ async fn every_row_comes_once_with_all_its_columns() {
     }
     let rows = "key, text, metadata, vector_v, n, even, \"author.name\", ratio, day, maybe";
     let all = sql(&context, &format!("SELECT {rows} FROM t1 ORDER BY key")).await;
-    assert_eq!(all.iter().map(|batch| batch.num_rows()).sum::<usize>(), RECORDS);
+    assert_eq!(all.iter().map(RecordBatch::num_rows).sum::<usize>(), RECORDS);
     let expected = printed(&all);
     for count in [2, 7] {
         let found = sql(&context, &format!("SELECT {rows} FROM t{count} ORDER BY key")).await;
@@ -30,7 +30,7 @@ async fn every_row_comes_once_with_all_its_columns() {
         );
     }
     let limited = sql(&context, "SELECT id FROM t7 LIMIT 5").await;
-    assert_eq!(limited.iter().map(|batch| batch.num_rows()).sum::<usize>(), 5);
+    assert_eq!(limited.iter().map(RecordBatch::num_rows).sum::<usize>(), 5);
 }
 
 #[tokio::test]

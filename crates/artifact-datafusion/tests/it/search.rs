@@ -97,7 +97,7 @@ fn restricted(plan: Arc<dyn ExecutionPlan>, partition: usize) -> Arc<dyn Executi
             return Ok(Transformed::no(plan));
         };
         let mut partitions = vec![Vec::new(); memory.partitions().len()];
-        partitions[partition] = memory.partitions()[partition].clone();
+        partitions[partition].clone_from(&memory.partitions()[partition]);
         let cut = MemorySourceConfig::try_new_exec(
             &partitions,
             memory.original_schema(),

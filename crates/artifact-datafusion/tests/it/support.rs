@@ -17,7 +17,7 @@ use serde_json::json;
 pub(crate) struct Letters;
 
 impl Embedder for Letters {
-    fn id(&self) -> &str {
+    fn id(&self) -> &'static str {
         "letters"
     }
 
@@ -53,7 +53,7 @@ pub(crate) const RECORDS: usize = 350;
 pub(crate) fn record(n: usize) -> Record {
     let words: Vec<&str> =
         (0..3 + n % 5).map(|at| WORDS[(n * 7 + at * at * 3 + n / 9) % WORDS.len()]).collect();
-    let mut metadata = json!({"n": n % 20, "even": n % 2 == 0, "author": {"name": format!("author {}", n % 4)}, "tags": ["a", "b"]});
+    let mut metadata = json!({"n": n % 20, "even": n.is_multiple_of(2), "author": {"name": format!("author {}", n % 4)}, "tags": ["a", "b"]});
     metadata["mixed"] = if n < 200 { json!(n) } else { json!("text") };
     match n % 5 {
         0 => {}
@@ -61,9 +61,9 @@ pub(crate) fn record(n: usize) -> Record {
         2 => metadata["maybe"] = json!(null),
         _ => metadata["maybe"] = json!(format!("x{}", n % 7)),
     }
-    if n % 3 != 0 {
-        let zero = if n % 2 == 0 { 0.0 } else { -0.0 };
-        metadata["ratio"] = json!(if n % 4 == 0 { zero } else { n as f64 / 8.0 });
+    if !n.is_multiple_of(3) {
+        let zero = if n.is_multiple_of(2) { 0.0 } else { -0.0 };
+        metadata["ratio"] = json!(if n.is_multiple_of(4) { zero } else { n as f64 / 8.0 });
         metadata["day"] = json!(format!("2026-01-{:02}", n % 28 + 1));
     }
     let record = Record::text(words.join(" ")).key(format!("k{n:03}")).metadata(metadata);
