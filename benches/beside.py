@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything beside us, in one run of at most an hour, into one table: vectors, filters, words, hybrid searches, filling, disk.
+"""Everything beside us, in one run, into one table: vectors, filters, words, hybrid searches, filling, disk.
 
     python3 -m venv VENV
     VENV/bin/pip install numpy zstandard pyarrow lancedb qdrant-edge-py zvec usearch hnswlib faiss-cpu pyglass-portable rabitqlib scalable-vs

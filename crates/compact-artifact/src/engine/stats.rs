@@ -34,7 +34,7 @@ impl Engine {
         let unmapped = state.views.iter().filter(|view| view.shard.is_sealed() && !view.shard.is_mapped());
         let neighbours = state.views.iter().filter_map(|view| Some(view.neighbours.as_ref()?.heap_bytes()));
         MemoryStats {
-            tail_bytes: state.tail().map(|view| view.shard.byte_len).sum(),
+            tail_bytes: state.tail().map(|view| view.shard.memory_bytes()).sum(),
             unmapped_bytes: unmapped.map(|view| view.shard.byte_len).sum::<u64>() + neighbours.sum::<u64>(),
             tables_bytes: state.records.heap_bytes()
                 + dead_rows.sum::<u64>()

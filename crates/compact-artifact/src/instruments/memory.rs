@@ -254,7 +254,7 @@ fn held_by_snapshots(pinned: &[PinnedState], newest: &State) -> u64 {
         for View { shard, .. } in &state.views {
             if !counted.contains(&Arc::as_ptr(shard)) {
                 counted.push(Arc::as_ptr(shard));
-                bytes += if shard.is_mapped() { 0 } else { shard.byte_len };
+                bytes += if shard.is_mapped() { 0 } else { shard.memory_bytes() };
                 bytes += shard.column_bytes();
             }
         }

@@ -52,6 +52,10 @@ impl KeyFilter {
         Ok(filter)
     }
 
+    pub(crate) fn byte_len(&self) -> u64 {
+        size_of_val(&*self.words) as u64
+    }
+
     /// Whether a key may be there; if not, it is not.
     pub(crate) fn may_have(&self, hash: KeyHash) -> bool {
         hash.bits(self.words.len()).iter().all(|&(word, bit)| self.words[word] & bit != 0)

@@ -173,6 +173,11 @@ impl Shard {
         })
     }
 
+    /// Bytes of memory that a shard that is not mapped takes, without columns.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.byte_len + self.key_filter.as_ref().map_or(0, KeyFilter::byte_len)
+    }
+
     /// Heap of the columns that are kept.
     pub(crate) fn column_bytes(&self) -> u64 {
         self.columns.heap_bytes()

@@ -97,12 +97,48 @@ impl FieldStatistics {
             let (merged, all) = self.expansions.entry(pattern).or_insert_with(|| (HashMap::new(), true));
             *all &= are_all;
             for (term, (distance, df)) in matches {
-                if merged.len() == MAX_VISITED && !merged.contains_key(&term) {
-                    *all = false;
-                    continue;
+                let sum = &mut merged.entry(term).or_insert((distance, 0)).1;
+                *sum = sum.saturating_add(df);
+            }
+            // The first in the order of terms, in whatever order parts are merged.
+            if merged.len() > MAX_VISITED {
+                let mut terms: Vec<Vec<u8>> = merged.keys().cloned().collect();
+                terms.sort_unstable();
+                for term in &terms[MAX_VISITED..] {
+                    merged.remove(term);
                 }
-                merged.entry(term).or_insert((distance, 0)).1 += df;
+                *all = false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_terms_the_first_are_kept_in_whatever_order_parts_are_merged() {
+        let pattern = Pattern::prefix_of("t");
+        let part = |numbers: std::ops::Range<usize>| {
+            let terms = numbers.map(|n| (format!("t{n:06}").into_bytes(), (0, 1)));
+            let mut statistics = Statistics::default();
+            statistics.put_matches("body", &pattern, (terms.collect(), true));
+            statistics
+        };
+        let parts = [part(0..10_000), part(9_000..19_000), part(5_000..6_000)];
+        let merged = |order: [usize; 3]| {
+            let mut all = Statistics::default();
+            for at in order {
+                all.merge(parts[at].clone()).unwrap();
+            }
+            all.matches("body", &pattern)
+        };
+        let (terms, are_all) = merged([0, 1, 2]);
+        assert_eq!((terms.len(), are_all), (MAX_VISITED, false));
+        assert!(terms.contains_key(&b"t016383"[..]) && !terms.contains_key(&b"t016384"[..]));
+        assert_eq!((terms[&b"t005000"[..]], terms[&b"t009500"[..]]), ((0, 2), (0, 2)));
+        assert_eq!(merged([2, 1, 0]), merged([0, 1, 2]));
+        assert_eq!(merged([1, 0, 2]), merged([0, 1, 2]));
     }
 }
