@@ -62,16 +62,17 @@ def top(scores):
 
 
 def measure(ask, arguments, truth=None):
-    """Times of calls in microseconds, each the least of some rounds, since what disturbs one of them is not the engine's; and recall."""
+    """Times of calls in microseconds, each the median of some rounds; and recall."""
     for argument in arguments[:WARM_UP]:
         ask(*argument)
-    times = np.full(len(arguments), np.inf)
-    for _ in range(ROUNDS):
+    rounds = np.empty((ROUNDS, len(arguments)))
+    for times in rounds:
         answers = []
         for place, argument in enumerate(arguments):
             begun = time.perf_counter()
             answers.append(ask(*argument))
-            times[place] = min(times[place], (time.perf_counter() - begun) * 1e6)
+            times[place] = (time.perf_counter() - begun) * 1e6
+    times = np.median(rounds, axis=0)
     p50, p99 = np.percentile(times, [50, 99])
     figures = {"p50": float(p50), "p99": float(p99), "mean": float(np.mean(times))}
     if truth:

@@ -23,14 +23,17 @@ pub(super) struct FilterScratch {
     frontier: BinaryHeap<Reverse<Key>>,
     /// Neighbours of a node that are not allowed.
     bridges: Vec<u32>,
+    /// What of the rows of a scan may be among the nearest, with rough distances.
+    pub(super) near: Vec<Key>,
 }
 
 impl FilterScratch {
     pub(super) fn heap_bytes(&self) -> usize {
-        let Self { found, frontier, bridges } = self;
+        let Self { found, frontier, bridges, near } = self;
         found.heap_bytes()
             + frontier.capacity() * size_of::<Reverse<Key>>()
             + bridges.capacity() * size_of::<u32>()
+            + near.capacity() * size_of::<Key>()
     }
 }
 

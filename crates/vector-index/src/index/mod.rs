@@ -6,6 +6,7 @@ pub(crate) mod layout;
 mod options;
 mod reader;
 mod search;
+mod slack;
 mod writer;
 
 pub use options::{Originals, SearchOptions};

@@ -7,6 +7,7 @@ use super::checks::Unverified;
 use super::filtered::{Effort, FilterScratch, FilteredWalk};
 use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
+use super::slack::Slack;
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Nearest, Shortlist};
@@ -101,7 +102,9 @@ const SHORTLIST: usize = 2;
 /// Estimates are taken to err by at most so many times as much as those that were compared do in the root of the mean square.
 const ERRORS: f32 = 2.0;
 /// A scan compares rows so many at a time.
-const SCANNED_AT_ONCE: u32 = 256;
+const SCANNED_AT_ONCE: u32 = 64;
+/// Fewer rows are compared by their whole codes at once.
+const FEW_ROWS: usize = 1_000;
 
 impl<B: Bytes> Index<B> {
     /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
@@ -229,8 +232,12 @@ impl Search<'_, '_> {
         let width = self.options.width(self.view.widths);
         let ef = width.unwrap_or(0).max(wanted).min(nodes);
         let effort = Effort::new(nodes, matches, ef, wanted);
-        if self.options.exact || width.is_none() || effort.exceeds_scan() {
-            self.scan();
+        if self.options.exact || width.is_none() {
+            self.scan(Self::compare);
+            return SearchPath::Scan;
+        }
+        if effort.exceeds_scan() {
+            self.scan_near(matches);
             return SearchPath::Scan;
         }
         if self.view.layer_count == 0 {
@@ -254,7 +261,7 @@ impl Search<'_, '_> {
             self.measure();
             return SearchPath::Graph;
         }
-        self.scan();
+        self.scan_near(matches);
         SearchPath::GraphThenScan
     }
 }
@@ -273,12 +280,43 @@ impl Search<'_, '_> {
         self.compare();
     }
 
-    /// Compares the query with every vector that may be a hit.
-    fn scan(&mut self) {
+    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
+    fn scan(&mut self, each: impl FnMut(&mut Self)) {
         match self.options.filter {
-            Some(filter) if filter.len() < self.view.nodes() / 2 => self.scan_rows(filter),
-            _ => self.scan_all(),
+            Some(filter) if filter.len() < self.view.nodes() / 2 => self.for_rows(filter, each),
+            _ => self.for_all(each),
         }
+    }
+
+    /// Compares the query with the high plane of every vector that may be a hit, about as many as `matches`, and with the whole codes of those that
+    /// may be among the nearest.
+    fn scan_near(&mut self, matches: usize) {
+        if matches < FEW_ROWS {
+            return self.scan(Self::compare);
+        }
+        let mut slack = Slack::new(self.query);
+        self.scan(|search| search.compare_near(&mut slack));
+    }
+
+    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes.
+    fn compare_near(&mut self, slack: &mut Slack) {
+        let mut near = std::mem::take(&mut self.filtered.near);
+        near.clear();
+        let Self { view, nearest, .. } = self;
+        let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
+        *distances += fresh.len() as u64;
+        view.space.rough_distances(self.query, fresh, dots, |node, rough| {
+            if !nearest.excludes(rough - slack.around(view.space.terms.get(node))) {
+                near.push(Key::new(rough, node));
+            }
+        });
+        fresh.clear();
+        fresh.extend(near.iter().map(|key| key.node()));
+        let mut roughs = near.iter();
+        self.compare_each(|distance| {
+            slack.add(roughs.next().map_or(0.0, |rough| rough.distance() - distance));
+        });
+        self.filtered.near = near;
     }
 
     /// Passes over something smaller than the codes, and compares the query with the codes of the best `ef`.
@@ -367,10 +405,6 @@ impl Search<'_, '_> {
         self.measure();
     }
 
-    fn scan_all(&mut self) {
-        self.for_all(Self::compare);
-    }
-
     /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
     fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
         let nodes = crate::node::node_id(self.view.nodes());
@@ -388,7 +422,8 @@ impl Search<'_, '_> {
         }
     }
 
-    fn scan_rows(&mut self, filter: &RowSet) {
+    /// The same, for the rows of a filter.
+    fn for_rows(&mut self, filter: &RowSet, mut each: impl FnMut(&mut Self)) {
         self.walk.fresh.clear();
         let has_repeats = !self.view.repeats.is_empty();
         if has_repeats {
@@ -399,19 +434,26 @@ impl Search<'_, '_> {
             let node = self.view.node_of(row);
             self.walk.fresh.extend(node.filter(|&node| !has_repeats || self.walk.visited.insert(node)));
             if self.walk.fresh.len() == SCANNED_AT_ONCE as usize {
-                self.compare();
+                each(self);
                 self.walk.fresh.clear();
             }
         }
-        self.compare();
+        each(self);
     }
 
+    /// Compares the query with the nodes in `fresh`.
     fn compare(&mut self) {
+        self.compare_each(|_| ());
+    }
+
+    /// The same, and calls `each` with the distance of each, in order.
+    fn compare_each(&mut self, mut each: impl FnMut(f32)) {
         let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
         *distances += fresh.len() as u64;
         let Self { view, options, nearest, .. } = self;
         let restricts = options.restricts();
         view.space.distances(self.query, fresh, dots, |node, distance| {
+            each(distance);
             if nearest.excludes(distance) {
                 return;
             }

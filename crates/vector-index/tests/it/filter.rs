@@ -1,6 +1,7 @@
 use vector_index::*;
 
 use crate::data::*;
+use crate::kinds::KINDS;
 
 const DIMENSION: usize = 48;
 
@@ -116,4 +117,29 @@ fn the_deleted_are_never_found_and_the_others_are() {
     let mut scratch = Scratch::new();
     let options = SearchOptions::new(10).deleted(&everything);
     assert!(index.search(&all[..DIMENSION], &options, &mut scratch).unwrap().is_empty());
+}
+
+#[test]
+fn what_the_high_plane_alone_rules_out_is_not_among_the_nearest_whatever_the_vectors_are() {
+    const WIDE: usize = 192;
+    const COUNT: usize = 6_000;
+    let filter: RowSet = (0..COUNT as u32).filter(|row| row % 5 == 0).collect();
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        for kind in KINDS {
+            let all = kind.vectors(31, COUNT, WIDE);
+            let index = built(codes(metric, WIDE, &all));
+            let (mut scratch, mut compared) = (Scratch::new(), 0);
+            // Rows of the index, which are their own nearest, and others.
+            let queries = [&all[..20 * WIDE], &kind.vectors(32, 40, WIDE)].concat();
+            for query in queries.chunks_exact(WIDE) {
+                let options = SearchOptions::new(10).filter(&filter);
+                let found = index.search(query, &options, &mut scratch).unwrap().to_vec();
+                assert_eq!(scratch.statistics().path, SearchPath::Scan);
+                compared += scratch.statistics().distances - filter.len() as u64;
+                let exact = index.search(query, &options.exact(true), &mut scratch).unwrap();
+                assert_eq!(found, exact, "{kind:?}, {metric:?}");
+            }
+            assert!(compared < 60 * filter.len() as u64 / 2, "{kind:?}, {metric:?}: {compared}");
+        }
+    }
 }

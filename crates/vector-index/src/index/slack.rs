@@ -1,0 +1,43 @@
+//! What the high plane of the codes does not tell of a distance.
+
+use crate::codes::query::{QueryRef, Terms};
+
+/// How far the distance of a high plane may be from that of whole codes.
+///
+/// A low nibble `l` that is not read is taken for 7.5. Its part of the dot product errs by `q * (l - 7.5)`, of which what is in the low nibbles of
+/// the query as well adds up for vectors that are like it, to `7.5 * sum(|low(q) - 7.5|)` at most. The rest cancels out: beyond three times `7.5 * |q|`
+/// for one vector in a hundred at most (Hoeffding, 1963), and for one in a million if all nibbles are as frequent. Where they do not cancel out, as for vectors
+/// whose values are all the least or the greatest, errors that were seen say more.
+#[derive(Debug)]
+pub(super) struct Slack {
+    /// In distances of terms that are 1.
+    unit: f32,
+    /// The largest error that was seen.
+    seen: f32,
+}
+
+impl Slack {
+    /// How many times the root of the mean square the errors are taken to be at most.
+    const DEVIATIONS: f32 = 3.0;
+    /// Errors that were not seen are at most so many times as large as those that were.
+    const BEYOND_SEEN: f32 = 2.0;
+
+    pub(super) fn new(query: QueryRef<'_>) -> Self {
+        let (mut alike, mut squares) = (0.0, 0.0);
+        for &code in query.codes.lines.as_flattened().iter().filter(|&&code| code != 0) {
+            let low = f32::from(code.cast_unsigned() & 15) - 7.5;
+            alike += low.abs();
+            squares += (f32::from(code) - low).powi(2);
+        }
+        let dot = 7.5 * (alike + Self::DEVIATIONS * squares.sqrt());
+        Self { unit: dot * query.terms.scale.abs(), seen: 0.0 }
+    }
+
+    pub(super) fn around(&self, terms: Terms) -> f32 {
+        (self.unit * terms.b.abs()).max(Self::BEYOND_SEEN * self.seen)
+    }
+
+    pub(super) fn add(&mut self, error: f32) {
+        self.seen = self.seen.max(error.abs());
+    }
+}
