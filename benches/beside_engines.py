@@ -23,14 +23,16 @@ class Engine:
 
 
 class CompactArtifact(Engine):
-    """Records with texts, metadata and vectors; no kept results, no contents with the hits, as the others."""
+    """Records with texts, metadata and vectors; no contents with the hits, as the others."""
 
     package = "compact-artifact"
+    originals = "none"
 
     def __init__(self, folder, data):
         from compact_artifact import CompactArtifact as Artifact
 
-        self.artifact = Artifact.create(os.path.join(folder, "a"), spaces={"v": data.dimension}, result_cache_bytes=0)
+        space = {"dimension": data.dimension, "originals": self.originals}
+        self.artifact = Artifact.create(os.path.join(folder, "a"), spaces={"v": space})
         for first in range(0, len(data.vectors), 5_000):
             rows = slice(first, first + 5_000)
             self.artifact.add_batch(
@@ -56,6 +58,12 @@ class CompactArtifact(Engine):
 
     def hybrid(self, text, query):
         return self.ask(words=text, vector=query)
+
+
+class CompactArtifactResidual(CompactArtifact):
+    """The same, which keeps four bits more of each value, and puts what is found in the order of these."""
+
+    originals = "residual"
 
 
 class QdrantEdge(Engine):
@@ -349,7 +357,7 @@ class Svs(Engine):
 
 ENGINES = {
     engine.__name__: engine
-    for engine in (CompactArtifact, QdrantEdge, Zvec, LanceDb, Usearch, Hnswlib, Faiss, Glass, SymphonyQg, RabitqHnsw, Svs)
+    for engine in (CompactArtifact, CompactArtifactResidual, QdrantEdge, Zvec, LanceDb, Usearch, Hnswlib, Faiss, Glass, SymphonyQg, RabitqHnsw, Svs)
 }
 
 

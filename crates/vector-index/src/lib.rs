@@ -70,6 +70,7 @@ mod node;
 mod options;
 mod quantize;
 mod repeats;
+mod residual;
 mod scratch;
 mod sketch;
 mod space;

@@ -8,6 +8,7 @@ use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::codes::sums::squared_sum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
+use crate::residual;
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -140,6 +141,31 @@ impl Int8Quantizer {
                 codes.iter().zip(centre).zip(step).map(value).collect()
             }
         }
+    }
+
+    /// What the codes of a vector leave out of it, in four bits a dimension; for [`refine`](Self::refine) and
+    /// [`Originals::Residual`](crate::Originals::Residual). A code and its residual are within a thirtieth of what a code of 1 stands for.
+    ///
+    /// Fails as [`quantize`](Self::quantize) does, and with [`InvalidArgument`](ErrorKind::InvalidArgument) when calibrated.
+    pub fn residual(&self, vector: &[f32]) -> Result<Vec<u8>> {
+        self.check(vector)?;
+        if self.calibration.is_some() {
+            return Err(Error::invalid("residuals of calibrated codes are not there"));
+        }
+        let max = max_abs(vector);
+        let lift = if max < TINY && self.metric == Metric::Cosine { LIFT } else { 1.0 };
+        let values: Vec<f32> = vector.iter().map(|value| value * lift).collect();
+        let mut codes = vec![0; self.dimension];
+        encode_max_abs(values.iter().copied(), max * lift, &mut codes);
+        Ok(residual::pack(&values, &codes, max * lift))
+    }
+
+    /// The vector that codes and what they leave out stand for: a residual that is too short counts as zeros.
+    #[must_use]
+    pub fn refine(&self, codes: &[i8], scale: f32, residual: &[u8]) -> Vec<f32> {
+        let mut vector = vec![0.0; codes.len()];
+        residual::refine(codes, scale, residual, &mut vector);
+        vector
     }
 
     /// How well codes stand for some vectors, one after the other in `samples`.

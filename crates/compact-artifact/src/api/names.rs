@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn enums_are_what_their_names_say() {
         there_and_back(&[Maintenance::Inline, Maintenance::Background, Maintenance::Manual]);
-        there_and_back(&[Originals::None, Originals::F16, Originals::F32]);
+        there_and_back(&[Originals::None, Originals::Residual, Originals::F16, Originals::F32]);
         there_and_back(&[Quantization::Int8]);
     }
 }

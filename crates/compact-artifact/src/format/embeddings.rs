@@ -15,7 +15,7 @@ use crate::format::settings::Settings;
 pub(crate) struct Embedding {
     pub(crate) codes: Vec<i8>,
     pub(crate) scale: f32,
-    /// As stored: empty, or little-endian numbers of 2 or 4 bytes.
+    /// As stored: empty, what the codes leave out, or little-endian numbers of 2 or 4 bytes.
     pub(crate) original: Vec<u8>,
 }
 
@@ -28,6 +28,7 @@ impl Embedding {
         let (codes, scale) = space.quantizer.quantize(vector).map_err(about)?;
         let original = match space.options.originals {
             Originals::None => Vec::new(),
+            Originals::Residual => space.quantizer.residual(vector).map_err(about)?,
             Originals::F16 => halves(space, vector)?,
             Originals::F32 => layout::encode_original(vector.iter().map(|value| value.to_le_bytes())),
         };
@@ -37,6 +38,7 @@ impl Embedding {
     /// The vector, as near as it is stored.
     pub(crate) fn decode(&self, space: &Space) -> Vec<f32> {
         match space.options.originals {
+            Originals::Residual => space.quantizer.refine(&self.codes, self.scale, &self.original),
             Originals::F16 if !self.original.is_empty() => {
                 layout::decode_original(&self.original, |bytes| F16::from_le_bytes(bytes).to_f32())
             }
@@ -84,6 +86,7 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
 pub(crate) fn original_len(space: &Space) -> usize {
     match space.options.originals {
         Originals::None => 0,
+        Originals::Residual => space.options.dimension.div_ceil(2),
         Originals::F16 => 2 * space.options.dimension,
         Originals::F32 => 4 * space.options.dimension,
     }
@@ -173,9 +176,9 @@ mod tests {
     proptest! {
         #[test]
         fn an_embedding_that_is_taken_can_be_indexed_and_has_a_finite_distance_from_itself(
-            vector in prop::collection::vec(any::<f32>(), 1..20), exponent in -149..128i32, metric in 0..3usize, kept in 0..3usize
+            vector in prop::collection::vec(any::<f32>(), 1..20), exponent in -149..128i32, metric in 0..3usize, kept in 0..4usize
         ) {
-            let originals = [Originals::None, Originals::F16, Originals::F32][kept];
+            let originals = [Originals::None, Originals::Residual, Originals::F16, Originals::F32][kept];
             let space = space(METRICS[metric], originals, vector.len());
             let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * power(exponent)).collect();
             for vector in [vector, bounded] {

@@ -335,6 +335,7 @@ pub(super) fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Optio
     let bytes = vectors.originals.as_ref()?.as_ref();
     match space.originals() {
         Originals::None => None,
+        Originals::Residual => Some(Stored::Residual(bytes)),
         Originals::F16 => layout::f16_originals(bytes).map(Stored::F16),
         Originals::F32 => layout::f32_originals(bytes).map(Stored::F32),
     }

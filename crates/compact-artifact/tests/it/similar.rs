@@ -66,7 +66,7 @@ fn compare(artifact: &CompactArtifact, k: usize, when: &str) -> usize {
 
 #[test]
 fn stored_neighbours_are_those_of_an_exact_scan_whatever_became_of_the_records_since() {
-    for originals in [Originals::None, Originals::F16, Originals::F32] {
+    for originals in [Originals::None, Originals::Residual, Originals::F16, Originals::F32] {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("a");
         let space = SpaceOptions::new(DIMENSION as usize, Metric::Cosine).originals(originals);

@@ -59,7 +59,7 @@ fn a_batch_writer_goes_on_after_a_record_that_cannot_be_stored() {
 #[test]
 fn vectors_of_any_size_are_nearest_to_themselves_and_come_back_in_their_direction() {
     let directions = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.0, -0.8], [1.0, 1.0, 1e-3]];
-    for originals in [Originals::None, Originals::F16, Originals::F32] {
+    for originals in [Originals::None, Originals::Residual, Originals::F16, Originals::F32] {
         let dir = tempfile::tempdir().unwrap();
         let artifact = artifact(&dir, SpaceOptions::new(3, Metric::Cosine).originals(originals));
         let lengths = [1e-40, 1e-9, 1.0, 65_504.0, 65_520.0, 100_000.0, 1e38];
@@ -85,6 +85,42 @@ fn vectors_of_any_size_are_nearest_to_themselves_and_come_back_in_their_directio
             }
         }
     }
+}
+
+#[test]
+fn four_bits_more_find_what_codes_alone_put_in_another_order_for_half_a_byte_a_dimension() {
+    const DIMENSION: usize = 64;
+    // A few dimensions have most of the length.
+    let value = |row: usize, at: usize| {
+        let noise = (row * 2_654_435_761 + at * 40_503) % 65_521 * 7_919 % 65_521;
+        (noise as f32 / 32_760.0 - 1.0) * 1.07f32.powi(at as i32)
+    };
+    let vectors: Vec<Vec<f32>> =
+        (0..2_000).map(|row| (0..DIMENSION).map(|at| value(row, at)).collect()).collect();
+    let found = |originals| {
+        let dir = tempfile::tempdir().unwrap();
+        let artifact = artifact(&dir, SpaceOptions::new(DIMENSION, Metric::Cosine).originals(originals));
+        let batch = vectors
+            .iter()
+            .fold(Batch::new(), |batch, vector| batch.add(Record::text("x").embedding("v", vector.clone())));
+        let ids = artifact.write(batch).unwrap().ids;
+        artifact.seal().unwrap();
+        let mut same = 0;
+        for query in 0..50 {
+            let query: Vec<f32> = (0..DIMENSION).map(|at| value(2_000 + query, at)).collect();
+            let mut truth: Vec<usize> = (0..vectors.len()).collect();
+            truth.sort_by(|&a, &b| {
+                let distance = |row: usize| Metric::Cosine.distance(&query, &vectors[row]);
+                distance(a).total_cmp(&distance(b))
+            });
+            let hits = artifact.search(&Query::vector("v", query).k(10)).unwrap().hits;
+            same += truth[..10].iter().filter(|&&row| hits.iter().any(|hit| hit.id == ids[row])).count();
+        }
+        (same, artifact.stats().spaces[0].bytes)
+    };
+    let [(by_codes, bytes), (refined, more)] = [Originals::None, Originals::Residual].map(found);
+    assert!(by_codes < 495 && refined >= 498, "{by_codes} and {refined} of 500");
+    assert!(more - bytes < 2_100 * DIMENSION as u64 / 2, "{more} and {bytes}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ Embedder: TypeAlias = Path | _Embedder
 class SpaceOptions(TypedDict):
     dimension: int
     metric: NotRequired[Metric]
-    originals: NotRequired[Literal["none", "f16", "f32"]]
+    originals: NotRequired[Literal["none", "residual", "f16", "f32"]]
 
 class Compaction(TypedDict, total=False):
     dead_percent: int
@@ -360,7 +360,7 @@ class Explain(TypedDict):
 class SpaceInfo(TypedDict):
     dimension: int
     metric: Metric
-    originals: Literal["none", "f16", "f32"]
+    originals: Literal["none", "residual", "f16", "f32"]
     model: str | None
 
 class Bottleneck(TypedDict):

@@ -1,11 +1,14 @@
 //! What is searched for, and how.
 
+use std::ops::Range;
+
 use row_set::RowSet;
 use wire::{Bytes, F16};
 
 use super::checks::Unverified;
 use super::reader::View;
 use crate::error::{Error, Result};
+use crate::residual;
 use crate::widths::Widths;
 use crate::workers::Workers;
 
@@ -32,23 +35,19 @@ pub enum Originals<'a> {
     F32(&'a [f32]),
     /// In 16-bit floating point.
     F16(&'a [F16]),
+    /// What the codes leave out, as [`residual`](crate::Int8Quantizer::residual) gives it.
+    Residual(&'a [u8]),
 }
 
 impl Originals<'_> {
-    /// How many values there are.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::F16(values) => values.len(),
-        }
-    }
-
-    /// Bytes of a value.
-    pub(super) fn value_len(&self) -> usize {
-        match self {
-            Self::F32(_) => size_of::<f32>(),
-            Self::F16(_) => size_of::<F16>(),
-        }
+    /// Where the bytes of a row are, if there are that many.
+    pub(super) fn bytes_of(self, row: usize, dimension: usize) -> Option<Range<usize>> {
+        let (each, all) = match self {
+            Self::F32(values) => (dimension * size_of::<f32>(), size_of_val(values)),
+            Self::F16(values) => (dimension * size_of::<F16>(), size_of_val(values)),
+            Self::Residual(bytes) => (residual::len(dimension), bytes.len()),
+        };
+        Some(row * each..(row + 1) * each).filter(|range| range.end <= all)
     }
 }
 

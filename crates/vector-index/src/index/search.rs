@@ -12,8 +12,8 @@ use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Nearest, Shortlist};
 use crate::graph::walk::WalkScratch;
-use crate::kernel::Kernel;
 use crate::quantize::Int8Quantizer;
+use crate::residual;
 use crate::scratch::Pooled;
 use crate::sketch::{Lookup, Sketch};
 use crate::space::TermsRef;
@@ -64,7 +64,7 @@ pub struct Scratch {
     lookup: Lookup,
     shortlist: Shortlist,
     hits: Vec<Hit>,
-    original: Vec<f32>,
+    original: Room,
     statistics: SearchStatistics,
 }
 
@@ -79,7 +79,8 @@ impl Scratch {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let Self { query, walk, filtered, nearest, lookup, shortlist, hits, original, statistics: _ } = self;
-        let (hits, original) = (hits.capacity() * size_of::<Hit>(), original.capacity() * size_of::<f32>());
+        let hits = hits.capacity() * size_of::<Hit>();
+        let original = original.codes.capacity() + original.original.capacity() * size_of::<f32>();
         query.heap_bytes()
             + walk.heap_bytes()
             + filtered.heap_bytes()
@@ -164,47 +165,63 @@ pub(crate) fn search_view<'s>(
     hits.clear();
     hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
     if let Some((originals, _)) = options.rescore {
-        rescore(view.space.kernel, quantizer, query, (originals, options.originals), hits, original)?;
+        rescore(view, quantizer, query, (originals, options.originals), hits, original)?;
     }
     hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);
     Ok(hits)
 }
 
+/// Puts the distances of originals in the place of those of codes.
 fn rescore(
-    kernel: Kernel,
+    view: &View<'_>,
     quantizer: &Int8Quantizer,
     query: &[f32],
     (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
     hits: &mut [Hit],
-    room: &mut Vec<f32>,
+    Room { codes, original }: &mut Room,
 ) -> Result<()> {
+    if matches!(originals, Originals::Residual(_)) && quantizer.calibration().is_some() {
+        return Err(Error::invalid("residuals of calibrated codes, which have none"));
+    }
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
-    room.resize(dimension, 0.0);
+    original.resize(dimension, 0.0);
     for hit in hits {
-        let start = hit.row as usize * dimension;
+        let row = hit.row as usize;
         let missing = || {
-            let message = format!("there is no original of row {}, which was found", hit.row);
+            let message = format!("there is no original of row {row}, which was found");
             Error::new(ErrorKind::NoSuchRow, message)
         };
-        if start + dimension > originals.len() {
-            return Err(missing());
-        }
+        let values = row * dimension..(row + 1) * dimension;
+        let range = originals.bytes_of(row, dimension).ok_or_else(missing)?;
         if let Some(bytes) = bytes {
-            let each = originals.value_len();
-            bytes.check(start * each..(start + dimension) * each)?;
+            bytes.check(range.clone())?;
         }
         hit.distance = match originals {
-            Originals::F32(all) => {
-                metric.distance(query, all.get(start..start + dimension).ok_or_else(missing)?)
-            }
+            Originals::F32(all) => metric.distance(query, all.get(values).ok_or_else(missing)?),
             Originals::F16(all) => {
-                kernel.widen(all.get(start..start + dimension).ok_or_else(missing)?, room);
-                metric.distance(query, room)
+                view.space.kernel.widen(all.get(values).ok_or_else(missing)?, original);
+                metric.distance(query, original)
+            }
+            Originals::Residual(all) => {
+                let left_out = all.get(range).ok_or_else(missing)?;
+                let node = view.node_of(hit.row).ok_or_else(missing)?;
+                codes.resize(dimension, 0);
+                view.space.planes.unpack(node, codes);
+                let scale = quantizer.scale_of(view.space.terms.get(node));
+                residual::refine(codes, scale, left_out, original);
+                metric.distance(query, original)
             }
         };
     }
     Ok(())
+}
+
+/// What originals are written to.
+#[derive(Debug, Default)]
+struct Room {
+    codes: Vec<i8>,
+    original: Vec<f32>,
 }
 
 /// A running search. The paths leave the best in `nearest`.
