@@ -91,8 +91,8 @@ fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     let mut sums = [0.0f32; 16];
     for (a, b) in a.iter().zip(b) {
-        for (sum, (&x, &y)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += term(x, y);
+        for i in 0..sums.len() {
+            sums[i] += term(a[i], b[i]);
         }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(&x, &y)| term(x, y)).sum();

@@ -30,15 +30,18 @@ pub(crate) fn pack(values: &[f32], codes: &[i8], max: f32) -> Vec<u8> {
 /// Writes the vector that codes and a residual stand for to `out`, which is as long as the codes are.
 pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
     let half = len(codes.len()).min(out.len());
+    let Some(parts) = residual.get(..half) else {
+        out.iter_mut().zip(codes).for_each(|(out, &code)| *out = f32::from(code) * scale);
+        return;
+    };
     // The four bits come in the upper half of `part`.
     let value = |code: i8, part: u8| (f32::from(code) + f32::from(part.cast_signed() >> 4) / PARTS) * scale;
     let (low, high) = out.split_at_mut(half);
     let (low_codes, high_codes) = codes.split_at(half);
-    let parts = residual.iter().copied().chain(std::iter::repeat(0));
-    for ((out, &code), part) in low.iter_mut().zip(low_codes).zip(parts.clone()) {
+    for ((out, &code), &part) in low.iter_mut().zip(low_codes).zip(parts) {
         *out = value(code, part << 4);
     }
-    for ((out, &code), part) in high.iter_mut().zip(high_codes).zip(parts) {
+    for ((out, &code), &part) in high.iter_mut().zip(high_codes).zip(parts) {
         *out = value(code, part);
     }
 }
