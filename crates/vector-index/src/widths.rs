@@ -1,7 +1,11 @@
 //! How wide searches of a graph have to be for how much of what there is.
 
+use std::cmp::Ordering;
+
 /// Parts of the true nearest that searches may ask for.
 pub(crate) const TARGETS: [f64; 6] = [0.90, 0.95, 0.97, 0.98, 0.99, 0.995];
+/// The part that a search of which nothing is asked is to find.
+pub(crate) const USUAL: f64 = 0.99;
 /// The least width of search that is known to find each of [`TARGETS`]; 0 where none did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Widths(pub(crate) [u16; TARGETS.len()]);
@@ -25,11 +29,27 @@ impl Widths {
         }
     }
 
+    /// The same, where another width was found for [`USUAL`]: no smaller part takes a wider search, and no larger one a narrower.
+    pub(crate) fn with_usual(mut self, usual: Option<u16>) -> Self {
+        // Where none is known it is the widest.
+        let usual = usual.unwrap_or(0).wrapping_sub(1);
+        for (slot, target) in self.0.iter_mut().zip(TARGETS) {
+            let width = slot.wrapping_sub(1);
+            let width = match target.total_cmp(&USUAL) {
+                Ordering::Less => width.min(usual),
+                Ordering::Equal => usual,
+                Ordering::Greater => width.max(usual),
+            };
+            *slot = width.wrapping_add(1);
+        }
+        self
+    }
+
     /// How wide a search is that nothing is asked of: it finds 0.99 of the nearest, unless that takes a width beyond 512.
     pub(crate) fn usual(self) -> usize {
         const LEAST: usize = 64;
         const MOST: usize = 512;
-        self.reaching(0.99).unwrap_or(MOST).clamp(LEAST, MOST)
+        self.reaching(USUAL).unwrap_or(MOST).clamp(LEAST, MOST)
     }
 
     /// The least width that is known to find a part of the true nearest.
@@ -55,5 +75,16 @@ mod tests {
         let mut nothing = Widths::default();
         nothing.record(16, 0, 0);
         assert_eq!(nothing.reaching(0.995), Some(16));
+    }
+
+    #[test]
+    fn another_usual_width_keeps_the_order() {
+        let widths = Widths([16, 24, 40, 64, 120, 0]);
+        assert_eq!(widths.with_usual(Some(88)).0, [16, 24, 40, 64, 88, 0]);
+        assert_eq!(widths.with_usual(Some(32)).0, [16, 24, 32, 32, 32, 0]);
+        assert_eq!(widths.with_usual(None).0, [16, 24, 40, 64, 0, 0]);
+        let reached = Widths([16, 24, 40, 64, 120, 200]);
+        assert_eq!(reached.with_usual(Some(256)).0, [16, 24, 40, 64, 256, 256]);
+        assert_eq!(reached.with_usual(None).0, [16, 24, 40, 64, 0, 0]);
     }
 }

@@ -6,11 +6,11 @@ use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
 use super::pool::Key;
 use super::walk::{Links, WalkScratch};
-use crate::codes::query::QueryRef;
+use crate::codes::query::{QueryRef, QueryRoom};
 use crate::node::node_id;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
-use crate::widths::{TARGETS, Widths, reaches};
+use crate::widths::{TARGETS, USUAL, Widths, reaches};
 
 /// The widths that are tried first; ...
 const LADDER: [u16; 16] = [16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096];
@@ -18,12 +18,19 @@ const LADDER: [u16; 16] = [16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 
 const STEP: u16 = 8;
 /// So many vectors are searched for, ...
 const SAMPLE: usize = 192;
+/// ... and, of a large graph, one in so many of its own for the target that searches have of which nothing is asked, ...
+const ONE_OF: usize = 128;
+/// ... up to so many times as many. What a search misses it misses ten at a time: one vector in a hundred that is hard to find would decide.
+const MORE: usize = 2;
 /// ... and so many of the nearest others of each.
 const K: usize = 10;
+/// The true nearest of so many are looked for at once, in rows that stay in the first cache.
+const AT_ONCE: usize = 16;
 /// The nearest are looked for among so many, which are the nearest by the high plane of the codes.
 const SHORTLIST: usize = 128;
 
 /// A vector of the sample, and the nearest others, ascending by node.
+#[derive(Debug, Clone)]
 struct Sampled {
     node: u32,
     nearest: Vec<u32>,
@@ -40,18 +47,14 @@ pub(crate) fn audit<'a>(
     scratch: &Pooled<InsertScratch>,
 ) -> Widths {
     let workers = layer.workers();
-    let step = ((nodes.len() - known) / SAMPLE).max(1);
-    let picked: Vec<u32> = (known..nodes.len()).step_by(step).take(SAMPLE).map(node_id).collect();
-    let sample: Vec<Sampled> = workers.map(&picked, |&node| {
-        scratch.with(|InsertScratch { walk, query, .. }| {
-            let mut nearest = walk.nearest_others(space, nodes.query(node, query), nodes.len(), node);
-            nearest.sort_unstable();
-            Sampled { node, nearest }
-        })
-    });
-    let wanted: usize = sample.iter().map(|sampled| sampled.nearest.len()).sum();
-    measured(wanted, |width| {
-        let found = workers.map(&sample, |Sampled { node, nearest }| {
+    let count = (nodes.len() / ONE_OF).clamp(SAMPLE, MORE * SAMPLE);
+    let step = ((nodes.len() - known) / count).max(1);
+    let picked: Vec<u32> = (known..nodes.len()).step_by(step).take(count).map(node_id).collect();
+    let groups: Vec<&[u32]> = picked.chunks(AT_ONCE).collect();
+    let sample: Vec<Sampled> = workers.map(&groups, |group| nearest_others(nodes, space, group)).concat();
+    let wanted = |sample: &[Sampled]| sample.iter().map(|sampled| sampled.nearest.len()).sum();
+    let found = |sample: &[Sampled], width: u16| {
+        let found = workers.map(sample, |Sampled { node, nearest }| {
             scratch.with(|InsertScratch { walk, query, .. }| {
                 let query = nodes.query(*node, query);
                 let from = hierarchy.clone().entry(space, query, walk);
@@ -61,7 +64,77 @@ pub(crate) fn audit<'a>(
             })
         });
         found.into_iter().sum()
+    };
+    let few: Vec<Sampled> = sample.iter().step_by(sample.len().div_ceil(SAMPLE).max(1)).cloned().collect();
+    let widths = measured(wanted(&few), |width| found(&few, width));
+    if few.len() == sample.len() {
+        return widths;
+    }
+    let usual = nearer(u16::try_from(widths.usual()).unwrap_or(u16::MAX), |width| {
+        reaches(found(&sample, width), wanted(&sample), USUAL)
+    });
+    widths.with_usual(usual)
+}
+
+/// The least width that is enough, to within an eighth, looked for from one on that may be; `None`: none up to the greatest is.
+fn nearer(first: u16, mut is_enough: impl FnMut(u16) -> bool) -> Option<u16> {
+    let rounded = |width: u16| (width / STEP * STEP).clamp(LADDER[0], LADDER[LADDER.len() - 1]);
+    let (mut low, mut high) = (0, rounded(first));
+    if is_enough(high) {
+        while high > LADDER[0] && low == 0 {
+            let narrower = rounded(high - high / 4);
+            if is_enough(narrower) { high = narrower } else { low = narrower }
+        }
+    } else {
+        while low < high {
+            low = high;
+            let wider = rounded(high.saturating_add(high / 2));
+            if wider == high {
+                return None;
+            }
+            high = wider;
+            if is_enough(high) {
+                break;
+            }
+        }
+    }
+    while low > 0 && high - low > high / 8 {
+        let middle = rounded(low.midpoint(high));
+        if middle <= low || middle >= high {
+            break;
+        }
+        if is_enough(middle) { high = middle } else { low = middle }
+    }
+    Some(high)
+}
+
+/// Each of some nodes with the nearest others, by a scan.
+fn nearest_others(nodes: &Nodes, space: Space<'_>, group: &[u32]) -> Vec<Sampled> {
+    let mut rooms: Vec<QueryRoom> = group.iter().map(|_| QueryRoom::default()).collect();
+    let queries: Vec<QueryRef<'_>> =
+        group.iter().zip(&mut rooms).map(|(&node, room)| nodes.query(node, room)).collect();
+    let mut walks: Vec<WalkScratch> = group.iter().map(|_| WalkScratch::default()).collect();
+    for walk in &mut walks {
+        walk.pool.start(SHORTLIST);
+    }
+    for first in (0..nodes.len()).step_by(SHORTLIST) {
+        let some: Vec<u32> = (first..nodes.len().min(first + SHORTLIST)).map(node_id).collect();
+        for ((&query, walk), &itself) in queries.iter().zip(&mut walks).zip(group) {
+            let WalkScratch { pool, dots, .. } = walk;
+            space.rough_distances(query, &some, dots, |node, distance| {
+                if node != itself {
+                    pool.insert(distance, node);
+                }
+            });
+        }
+    }
+    let each = queries.iter().zip(&mut walks).zip(group);
+    each.map(|((&query, walk), &node)| {
+        let mut nearest = walk.best_by_codes(space, query);
+        nearest.sort_unstable();
+        Sampled { node, nearest }
     })
+    .collect()
 }
 
 /// The least widths that find enough of `wanted`, where walks of a width find `found`.
@@ -93,25 +166,6 @@ fn between(by_width: &BTreeMap<u16, usize>, wanted: usize, target: f64) -> Optio
 }
 
 impl WalkScratch {
-    /// The nearest others of one of the first `count` nodes, by a scan.
-    fn nearest_others(
-        &mut self,
-        space: Space<'_>,
-        query: QueryRef<'_>,
-        count: usize,
-        itself: u32,
-    ) -> Vec<u32> {
-        self.pool.start(SHORTLIST);
-        for first in (0..count).step_by(SHORTLIST) {
-            let some = (first..count.min(first + SHORTLIST)).map(node_id);
-            self.fresh.clear();
-            self.fresh.extend(some.filter(|&node| node != itself));
-            let Self { pool, fresh, dots, .. } = self;
-            space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
-        }
-        self.best_by_codes(space, query)
-    }
-
     /// The nearest of the pool by the whole codes.
     fn best_by_codes(&mut self, space: Space<'_>, query: QueryRef<'_>) -> Vec<u32> {
         self.fresh.clear();
@@ -128,6 +182,26 @@ impl WalkScratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_width_that_is_enough_is_found_from_any_other_and_is_too_wide_by_an_eighth_at_most() {
+        for enough in (8..=4_096u16).step_by(4) {
+            for first in [64, 100, 512, 4_096] {
+                let mut tried = 0;
+                let found = nearer(first, |width| {
+                    tried += 1;
+                    width >= enough
+                });
+                let found = found.unwrap();
+                assert!(
+                    found >= enough && found <= (enough + enough / 7 + 8).max(16),
+                    "{first} {enough}: {found}"
+                );
+                assert!(tried <= 24, "{first} {enough}: {tried}");
+            }
+        }
+        assert_eq!(nearer(512, |_| false), None);
+    }
 
     #[test]
     fn of_widths_in_steps_of_eight_the_least_that_finds_enough_is_found() {
