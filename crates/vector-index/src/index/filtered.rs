@@ -50,6 +50,8 @@ pub(super) struct FilteredWalk<'a, 's> {
 const DISTANCES_PER_NODE: usize = 12;
 /// A walk is given up that expands so many times as many nodes as it should take.
 const PATIENCE: usize = 3;
+/// Rows that a scan compares in the time in which a walk within the filter deals with a neighbour, about.
+const SCANNED_PER_NEIGHBOUR: usize = 4;
 /// Rows of the filter, spread over all of them, that a walk within it begins from.
 const SEEDS: usize = 32;
 
@@ -106,7 +108,8 @@ impl FilteredWalk<'_, '_> {
             std::mem::swap(&mut self.scratch.found, &mut self.walk.pool);
             return true;
         }
-        self.view.lowest().room().saturating_mul(effort.width_within() * 2) < effort.matches
+        self.view.lowest().room().saturating_mul(effort.width_within() * SCANNED_PER_NEIGHBOUR)
+            < effort.matches
             && self.walk_within(entry, effort)
     }
 

@@ -57,7 +57,7 @@ fn what_lies_far_from_the_query_is_found_without_walking_through_all_that_is_nea
         let region = &all[farthest * DIMENSION..][..DIMENSION];
         let filter: RowSet =
             truth(Metric::Cosine, DIMENSION, &all, region, 15_000, |_| true).into_iter().collect();
-        let options = SearchOptions::new(10).filter(&filter);
+        let options = SearchOptions::new(10).filter(&filter).ef_search(32);
         let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
         let found = rows(index.search(query, &options, &mut scratch).unwrap());
         let statistics = scratch.statistics();
