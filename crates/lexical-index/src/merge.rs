@@ -9,15 +9,15 @@ use crate::bm25::{Constants, Saturation};
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{Columns, Part, PartRef, Terms, write_buffered, write_in_passes};
-use crate::postings::{Cursor, NONE, Postings, Weigh};
+use crate::postings::{Cursor, Encoder, NONE, Weigh};
 
 /// Longer parts together are written in passes.
 const IN_PASSES: usize = 4 << 20;
 
 /// Writes a part of all records of `parts` that are not deleted, in their order: rows are counted on from part to part.
 ///
-/// Of more than 4 MiB of parts only the postings of one term at a time are in memory, and a bit for each row: they are read once for each section of
-/// the new part. Of fewer, the whole new part is.
+/// Of more than 4 MiB of parts only the postings of one term at a time are in memory, without the positions of more than a text, and a bit for each row:
+/// they are read once for each section of the new part. Of fewer, the whole new part is.
 ///
 /// The parts must have the same analyzer and positions, and the same fields, or some only the first of those that others have. All their bytes are verified by [`Bytes::check`] before any is used.
 pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RowSet>)], out: impl Write) -> Result<()> {
@@ -153,7 +153,13 @@ impl<'a> MergedTerms<'a> {
     }
 
     /// Adds what one input has of the key it is at, and moves it on.
-    fn take(&mut self, i: usize, number: u64, field: usize, postings: &mut Postings) -> Result<()> {
+    fn take<L: Write, P: Write>(
+        &mut self,
+        i: usize,
+        number: u64,
+        field: usize,
+        postings: &mut Encoder<L, P>,
+    ) -> Result<()> {
         let input = &self.inputs[i];
         let header = input.part.header();
         if field >= header.fields.len() {
@@ -171,14 +177,15 @@ impl<'a> MergedTerms<'a> {
             if cursor.seek(row)
                 && let Some(rank) = input.live.rank(row)
             {
-                postings.push(input.base + rank, cursor.freq(), lengths.byte(row));
+                postings.put(input.base + rank, cursor.freq(), lengths.byte(row))?;
                 if header.fields.has_positions() {
-                    let before = postings.positions.len();
+                    let mut count = 0;
                     let mut positions = cursor.positions();
                     while let Some(position) = positions.next() {
-                        postings.positions.push(position);
+                        postings.put_position(position);
+                        count += 1;
                     }
-                    if postings.positions.len() - before != cursor.freq() as usize {
+                    if count != cursor.freq() {
                         return Err(Error::damaged("the positions of a lexical part end early"));
                     }
                 }
@@ -199,9 +206,8 @@ impl<'a> MergedTerms<'a> {
 }
 
 impl Terms for MergedTerms<'_> {
-    fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool> {
-        postings.clear();
-        while postings.rows.is_empty() {
+    fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
+        while postings.is_empty() {
             let at_key = self.heads.iter().filter(|(_, number)| number.is_some()).map(|(keys, _)| &keys.key);
             let Some(least) = at_key.min() else { return Ok(false) };
             key.clone_from(least);

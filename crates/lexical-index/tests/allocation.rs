@@ -84,3 +84,26 @@ fn a_text_of_different_words_takes_a_small_multiple_of_its_length() {
         part.len_bytes()
     );
 }
+
+#[test]
+fn merging_texts_that_repeat_a_word_takes_heap_for_the_positions_of_one_text_at_a_time() {
+    let (len, count) = (1 << 20, 12);
+    let analyzer = Arc::new(Analyzer::new());
+    let part = |_| {
+        let mut index = MemoryIndex::new(Arc::clone(&analyzer), &["text"], true).unwrap();
+        index.add(&[(0, &"a ".repeat(len / 2))]).unwrap();
+        let mut part = Vec::new();
+        index.write(&mut part).unwrap();
+        Part::open(part).unwrap()
+    };
+    let parts: Vec<Part<Vec<u8>>> = (0..count).map(part).collect();
+    let parts: Vec<_> = parts.iter().map(|part| (part, None)).collect();
+    let mut merged = Vec::with_capacity(count * len);
+    let (most, ()) = most_held(|| lexical_index::merge(&parts, &mut merged).unwrap());
+    assert!(most < 2 * len, "merging {count} texts of {len} bytes took {most}");
+    let merged = Part::open(merged).unwrap();
+    merged.verify().unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&merged)]).unwrap();
+    let query = Query::parse("\"a a a\"", lexical_index::Occur::Should).unwrap();
+    assert_eq!(searcher.search(&query, 2 * count, &[]).unwrap().hits.len(), count);
+}

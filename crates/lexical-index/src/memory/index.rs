@@ -13,7 +13,7 @@ use crate::analyzer::{Analyzer, Scratch};
 use crate::bm25::LONG;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{self, Fields};
-use crate::postings::Postings;
+use crate::postings::Encoder;
 
 /// A pool longer than this takes no more records. One record can make it grow by twice its length, for chunks that follow full
 /// ones, and by 16 bytes for each byte of text; so a `u32` is always a place in it.
@@ -301,25 +301,22 @@ struct Sorted<'a> {
 }
 
 impl part::Terms for Sorted<'_> {
-    fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool> {
+    fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
         let Some(&(_, place)) = self.order.next() else { return Ok(false) };
         let list = self.index.list(place);
         key.clear();
         key.push(list.term.field);
         key.extend_from_slice(list.term.key(&self.index.keys));
-        postings.clear();
         let column = &self.index.columns[usize::from(list.term.field)];
+        let mut positions = list.positions();
         for (row, freq) in list.reader() {
-            postings.push(row, freq, column.bytes[row as usize]);
-        }
-        if self.index.fields.has_positions() {
-            let mut positions = list.positions();
-            for &freq in &postings.freqs {
+            postings.put(row, freq, column.bytes[row as usize])?;
+            if self.index.fields.has_positions() {
                 let mut position = 0u32;
                 for _ in 0..freq {
                     let distance = positions.varint().and_then(|value| u32::try_from(value).ok());
                     position = position.saturating_add(distance.unwrap_or(0));
-                    postings.positions.push(position);
+                    postings.put_position(position);
                 }
             }
         }

@@ -8,12 +8,13 @@ use wire::{CHUNK_LEN, ChunkWriter};
 use super::layout::{FieldStats, Fields, Header, encode_long};
 use crate::bm25::LONG;
 use crate::error::{Error, Result};
-use crate::postings::{Encoder, Postings};
+use crate::postings::Encoder;
 
 /// All terms of an index with their postings.
 pub(crate) trait Terms {
-    /// The next term in ascending order of its key: the number of the field, then the bytes of the term. `false` at the end.
-    fn next(&mut self, key: &mut Vec<u8>, postings: &mut Postings) -> Result<bool>;
+    /// The next term in ascending order of its key: the number of the field, then the bytes of the term. Its postings, and where each of them has
+    /// positions those, are put into `postings`. `false` at the end.
+    fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool>;
 }
 
 /// The lengths of all texts of an index.
@@ -45,7 +46,7 @@ pub(crate) fn write_buffered(
 }
 
 /// Writes a part in one pass over the terms for each of its sections, and one before to learn how long they are: of postings,
-/// only those of one term are in memory.
+/// only those of one term are in memory, without the positions of more than a text.
 pub(crate) fn write_in_passes<T: Terms>(
     out: impl Write,
     analyzer: [u8; 8],
@@ -84,10 +85,9 @@ fn encode(
 ) -> Result<Lens> {
     let mut builder = MapBuilder::new(Counting { out: dictionary, len: 0 }).map_err(dictionary_error)?;
     let mut encoder = Encoder::new(lists, positions);
-    let (mut key, mut postings) = (Vec::new(), Postings::default());
-    let mut count = 0;
-    while terms.next(&mut key, &mut postings)? {
-        let value = encoder.put(&postings)?;
+    let (mut key, mut count) = (Vec::new(), 0);
+    while terms.next(&mut key, &mut encoder)? {
+        let value = encoder.finish_term()?;
         builder.insert(&key, value.encode()).map_err(dictionary_error)?;
         count += 1;
     }

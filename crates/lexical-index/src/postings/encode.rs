@@ -8,43 +8,30 @@ use super::BLOCK_LEN;
 use super::layout::{Impacts, Skip, Value, is_short, pack, put_posting, width};
 use crate::error::{Error, ErrorKind, Result};
 
-/// All postings of one term, in the order of their rows.
-#[derive(Debug, Default)]
-pub(crate) struct Postings {
-    pub(crate) rows: Vec<u32>,
-    pub(crate) freqs: Vec<u32>,
-    /// Of each, the byte of its text's length.
-    pub(crate) lens: Vec<u8>,
-    /// Of each, `freq` ascending positions, one after the other; empty where none are kept.
-    pub(crate) positions: Vec<u32>,
-}
+/// Positions of a term in memory before they are written, in bytes; those of one text are never parted.
+const MAX_UNWRITTEN: usize = 64 << 10;
 
-impl Postings {
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.freqs.clear();
-        self.lens.clear();
-        self.positions.clear();
-    }
-
-    pub(crate) fn push(&mut self, row: u32, freq: u32, len: u8) {
-        self.rows.push(row);
-        self.freqs.push(freq);
-        self.lens.push(len);
-    }
-}
-
-/// Writes lists one after the other, and their positions elsewhere.
+/// Writes lists one after the other, and their positions elsewhere. Of a term at hand the positions of one text are in memory, and of each text where it is.
 pub(crate) struct Encoder<L, P> {
     lists: L,
     lists_len: u64,
     positions: Option<P>,
+    /// Those in `places` included.
     positions_len: u64,
-    /// Of the term at hand.
+    /// Of the term at hand: its texts in the order of their rows, how often each has it, and the byte of the length of each.
+    rows: Vec<u32>,
+    freqs: Vec<u32>,
+    lens: Vec<u8>,
+    /// Where the positions of the term begin, and after that those of each block.
+    first_position: u64,
+    block_positions: Vec<u64>,
+    /// The newest position in the newest text.
+    position: u32,
+    /// Positions that are not written yet.
+    places: Vec<u8>,
     list: Vec<u8>,
     skips: Vec<u8>,
     blocks: Vec<u8>,
-    places: Vec<u8>,
 }
 
 impl<L: Write, P: Write> Encoder<L, P> {
@@ -54,10 +41,16 @@ impl<L: Write, P: Write> Encoder<L, P> {
             lists_len: 0,
             positions,
             positions_len: 0,
+            rows: Vec::new(),
+            freqs: Vec::new(),
+            lens: Vec::new(),
+            first_position: 0,
+            block_positions: Vec::new(),
+            position: 0,
+            places: Vec::new(),
             list: Vec::new(),
             skips: Vec::new(),
             blocks: Vec::new(),
-            places: Vec::new(),
         }
     }
 
@@ -66,65 +59,99 @@ impl<L: Write, P: Write> Encoder<L, P> {
         (self.lists_len, self.positions_len)
     }
 
-    /// Writes the list of a term; returns what the dictionary says of it.
-    pub(crate) fn put(&mut self, postings: &Postings) -> Result<Value> {
+    /// Whether the term at hand has no posting yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The next text that the term at hand is in: where it occurs is put next, `freq` times.
+    pub(crate) fn put(&mut self, row: u32, freq: u32, len: u8) -> Result<()> {
+        if self.places.len() >= MAX_UNWRITTEN {
+            self.write_positions()?;
+        }
+        if self.rows.len().is_multiple_of(BLOCK_LEN) {
+            self.block_positions.push(self.positions_len - self.first_position);
+        }
+        self.rows.push(row);
+        self.freqs.push(freq);
+        self.lens.push(len);
+        self.position = 0;
+        Ok(())
+    }
+
+    /// The next position in the newest text: the first is written as it is, the others as distances.
+    #[inline]
+    pub(crate) fn put_position(&mut self, position: u32) {
+        let before = self.places.len();
+        put_varint(&mut self.places, u64::from(position - self.position));
+        self.positions_len += (self.places.len() - before) as u64;
+        self.position = position;
+    }
+
+    /// Writes the list of the term at hand; returns what the dictionary says of it.
+    pub(crate) fn finish_term(&mut self) -> Result<Value> {
+        let value = self.write_term();
+        self.rows.clear();
+        self.freqs.clear();
+        self.lens.clear();
+        self.block_positions.clear();
+        self.first_position = self.positions_len;
+        value
+    }
+
+    fn write_term(&mut self) -> Result<Value> {
         let has_positions = self.positions.is_some();
-        if let ([row], [1], false) = (&postings.rows[..], &postings.freqs[..], has_positions) {
+        if let ([row], [1], false) = (&self.rows[..], &self.freqs[..], has_positions) {
             return Ok(Value::Single(*row));
         }
         let value = Value::List(self.lists_len);
-        let df = u32::try_from(postings.rows.len())
-            .map_err(|_| Error::invalid("a term in more than 2^32 rows"))?;
+        let df =
+            u32::try_from(self.rows.len()).map_err(|_| Error::invalid("a term in more than 2^32 rows"))?;
         self.list.clear();
         put_varint(&mut self.list, u64::from(df));
         if has_positions {
-            put_varint(&mut self.list, self.positions_len);
+            put_varint(&mut self.list, self.first_position);
         }
-        self.places.clear();
         if is_short(df) {
-            put_short(&mut self.list, u32::MAX, &postings.rows, &postings.freqs);
-            if has_positions {
-                put_positions(&mut self.places, &postings.freqs, &postings.positions);
-            }
+            put_short(&mut self.list, u32::MAX, &self.rows, &self.freqs);
         } else {
-            self.put_blocks(postings)?;
+            self.put_blocks()?;
         }
         self.lists.write_all(&self.list)?;
         self.lists_len += self.list.len() as u64;
-        if let Some(out) = &mut self.positions {
-            out.write_all(&self.places)?;
-            self.positions_len += self.places.len() as u64;
-        }
+        self.write_positions()?;
         Ok(value)
     }
 
-    fn put_blocks(&mut self, postings: &Postings) -> Result<()> {
+    fn write_positions(&mut self) -> Result<()> {
+        if let Some(out) = &mut self.positions {
+            out.write_all(&self.places)?;
+        }
+        self.places.clear();
+        // One text may have had very many.
+        self.places.shrink_to(2 * MAX_UNWRITTEN);
+        Ok(())
+    }
+
+    fn put_blocks(&mut self) -> Result<()> {
         let has_positions = self.positions.is_some();
         self.skips.clear();
         self.blocks.clear();
         let mut before = u32::MAX;
-        let mut places = &postings.positions[..];
-        let full = |len: usize| {
+        let full = |len: u64| {
             u32::try_from(len)
                 .map_err(|_| Error::new(ErrorKind::Full, "the postings of one term exceed 4 GiB"))
         };
-        for start in (0..postings.rows.len()).step_by(BLOCK_LEN) {
-            let end = postings.rows.len().min(start + BLOCK_LEN);
-            let (rows, freqs) = (&postings.rows[start..end], &postings.freqs[start..end]);
-            let place = full(self.places.len())?;
+        for (start, &positions) in (0..self.rows.len()).step_by(BLOCK_LEN).zip(&self.block_positions) {
+            let end = self.rows.len().min(start + BLOCK_LEN);
+            let (rows, freqs) = (&self.rows[start..end], &self.freqs[start..end]);
             put_block(&mut self.blocks, before, rows, freqs);
-            if has_positions {
-                let len = freqs.iter().map(|&freq| freq as usize).sum();
-                let (these, rest) = places.split_at(len);
-                put_positions(&mut self.places, freqs, these);
-                places = rest;
-            }
             before = rows[rows.len() - 1];
             let skip = Skip {
                 last_row: before,
-                end: full(self.blocks.len())?,
-                impacts: Impacts::new(freqs, &postings.lens[start..end]),
-                positions: place,
+                end: full(self.blocks.len() as u64)?,
+                impacts: Impacts::new(freqs, &self.lens[start..end]),
+                positions: full(positions)?,
             };
             skip.encode(has_positions, &mut self.skips);
         }
@@ -155,18 +182,5 @@ fn put_short(out: &mut Vec<u8>, mut before: u32, rows: &[u32], freqs: &[u32]) {
     for (&row, &freq) in rows.iter().zip(freqs) {
         put_posting(out, before, row, freq);
         before = row;
-    }
-}
-
-/// The positions of each posting: the first as it is, the others as distances.
-fn put_positions(out: &mut Vec<u8>, freqs: &[u32], mut positions: &[u32]) {
-    for &freq in freqs {
-        let (these, rest) = positions.split_at(freq as usize);
-        let mut before = 0;
-        for &position in these {
-            put_varint(out, u64::from(position - before));
-            before = position;
-        }
-        positions = rest;
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod layout;
 mod positions;
 
 pub(crate) use self::cursor::{Cursor, NONE, Weigh};
-pub(crate) use self::encode::{Encoder, Postings};
+pub(crate) use self::encode::Encoder;
 
 /// Postings in a block.
 pub(crate) const BLOCK_LEN: usize = 128;
