@@ -280,7 +280,8 @@ impl Options {
     }
 
     /// Heap that adding, sealing and compacting may take together, at least 8 MiB; files that are mapped do not count. A small limit makes
-    /// more and smaller indexes. One batch is in memory as a whole whatever this says. Default: none.
+    /// more and smaller indexes. One batch is in memory as a whole whatever this says. Without one, opening for writing holds 128 MiB of indexes of what
+    /// is not sealed, and seals in pieces what is more. Default: none.
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = Some(bytes);
         self

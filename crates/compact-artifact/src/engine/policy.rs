@@ -64,9 +64,12 @@ pub(super) fn seal_at(options: &Options) -> u64 {
     options.segment_len.min(limit)
 }
 
-/// Bytes of indexes in memory at which opening for writing seals a piece of what it recovers.
+/// Bytes of indexes in memory at which opening for writing seals a piece of what it recovers, without a limit of memory.
+const RECOVERED_TAIL_BYTES: u64 = 128 << 20;
+
+/// The same with the options at hand.
 pub(super) fn writer_tail_limit(options: &Options) -> u64 {
-    options.memory_limit.map_or(u64::MAX, |_| seal_at(options))
+    options.memory_limit.map_or(RECOVERED_TAIL_BYTES, |_| seal_at(options))
 }
 
 /// Bytes of indexes in memory of what is not sealed that a reader takes.

@@ -15,6 +15,9 @@ const FAN_IN: usize = 4;
 /// A shard of more rows is left alone until it is sealed: a commit is not to wait for long.
 const MAX_ROWS: u64 = 16 << 10;
 
+/// So is one of more bytes: what merging takes beside the shards is a few times this, however long the texts are.
+const MAX_BYTES: u64 = 8 << 20;
+
 /// The power of four that a number of rows is at least.
 fn class(view: &View) -> u32 {
     u64::from(view.shard.rows.max(1)).ilog2() / 2
@@ -26,7 +29,10 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) 
     loop {
         let Some(last) = views.last() else { return Ok(()) };
         let size = class(last);
-        let is_free = |view: &View| !view.shard.is_sealed() && view.shard.covers.start >= settled;
+        let is_free = |view: &View| {
+            let shard = &view.shard;
+            !shard.is_sealed() && shard.covers.start >= settled && shard.byte_len <= MAX_BYTES
+        };
         let alike = views.iter().rev().take_while(|view| is_free(view) && class(view) <= size);
         let (count, rows) =
             alike.fold((0, 0), |(count, rows), view| (count + 1, rows + u64::from(view.shard.rows)));

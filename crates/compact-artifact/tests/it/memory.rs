@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use compact_artifact::{
     BatchOptions, CacheOptions, CompactArtifact, HolderKind, Leak, Maintenance, MemoryAnalyzer, MemoryReport,
-    Metric, Options, Order, Query, Record, SpaceOptions,
+    Metric, Options, Order, Originals, Query, Record, SpaceOptions,
 };
 use serde_json::json;
 
@@ -25,6 +25,52 @@ fn record(i: usize) -> Record {
         .key(format!("key {i}"))
         .metadata(json!({ "n": i, "even": i.is_multiple_of(2) }))
         .embedding("v", vector)
+}
+
+/// Records of 320 KiB each.
+fn wide_records(count: usize) -> impl Iterator<Item = Record> {
+    let vector =
+        |i: usize| (0..65_536).map(|d| ((i * 31 + d * 17) % 101) as f32 - 50.0).collect::<Vec<f32>>();
+    (0..count).map(move |i| Record::text(format!("wide {i}")).embedding("wide", vector(i)))
+}
+
+fn wide() -> Options {
+    options().space("wide", SpaceOptions::new(65_536, Metric::Cosine).originals(Originals::F32))
+}
+
+#[test]
+fn large_shards_in_memory_are_not_copied_and_small_ones_beside_them_merge() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = wide().create(temp.path().join("a")).unwrap();
+    for _ in 0..4 {
+        artifact.add_batch(wide_records(30)).unwrap();
+    }
+    assert_eq!(artifact.stats().tail_shards, 4);
+    for i in 0..64 {
+        artifact.add(record(i)).unwrap();
+    }
+    assert!(artifact.stats().tail_shards < 4 + 8, "{:?}", artifact.stats());
+    assert_eq!(artifact.search(&Query::words("wide").k(200)).unwrap().hits.len(), 120);
+}
+
+#[test]
+fn what_is_not_sealed_is_opened_in_pieces_also_without_a_limit() {
+    // The least that needs a second piece is 140 MB of vectors.
+    if std::env::var("CAMPAIGN").is_err() {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = wide().create(&path).unwrap();
+    for _ in 0..15 {
+        artifact.add_batch(wide_records(30)).unwrap();
+    }
+    let in_memory = artifact.memory_stats().tail_bytes;
+    drop(artifact);
+    let artifact = wide().open(&path).unwrap();
+    assert!(artifact.stats().shards > 0, "{:?}", artifact.stats());
+    assert!(artifact.memory_stats().tail_bytes < in_memory / 2);
+    assert_eq!(artifact.search(&Query::words("wide").k(500)).unwrap().hits.len(), 450);
 }
 
 fn bytes(report: &MemoryReport, kind: HolderKind) -> u64 {
