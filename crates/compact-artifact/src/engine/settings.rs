@@ -29,7 +29,7 @@ pub(super) fn settings_of(options: &Options) -> Result<Settings> {
 }
 
 fn analyzer(language: Option<Language>, fold_diacritics: bool) -> Result<Analyzer> {
-    let analyzer = Analyzer::new().fold_diacritics(fold_diacritics);
+    let analyzer = Analyzer::new().fold_diacritics(fold_diacritics).written_out(true);
     Ok(match language {
         Some(language) => analyzer.stem(language)?.common_elisions(language == Language::English),
         None => analyzer,

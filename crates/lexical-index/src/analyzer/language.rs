@@ -134,6 +134,18 @@ pub(super) enum Apostrophe {
     DropSuffix,
 }
 
+impl Apostrophe {
+    /// A word without what does not belong to it.
+    pub(super) fn without_suffix(self, word: &str) -> &str {
+        let end = match self {
+            Self::Keep => None,
+            Self::DropS => word.strip_suffix("'s").map(str::len),
+            Self::DropSuffix => word.find('\''),
+        };
+        &word[..end.filter(|&end| end > 0).unwrap_or(word.len())]
+    }
+}
+
 /// Those of the language of the stems; `common`: where that has none, those of all languages.
 pub(super) fn elisions(language: Option<Language>, common: bool) -> &'static [&'static str] {
     match language {

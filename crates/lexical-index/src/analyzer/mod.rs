@@ -14,9 +14,10 @@ use std::sync::Mutex;
 
 use self::known_stems::KnownStems;
 pub use self::language::Language;
-use self::language::{Apostrophe, Stemmer};
+use self::language::Stemmer;
 pub(crate) use self::scratch::Scratch;
 use self::scratch::{MAX_TERM_LEN, put_term, truncate};
+use self::words::Rules;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Of a word, what is looked at: enough for a term, whatever folding makes of it.
@@ -25,6 +26,7 @@ const MAX_WORD_LEN: usize = 4 * MAX_TERM_LEN;
 const VERSION: u8 = 2;
 const FOLD_DIACRITICS: u8 = 1;
 const COMMON_ELISIONS: u8 = 2;
+const WRITTEN_OUT: u8 = 4;
 
 /// What a text and a query are cut into: words by Unicode Standard Annex #29, in the form `NFKC_Casefold`.
 ///
@@ -45,6 +47,7 @@ const COMMON_ELISIONS: u8 = 2;
 pub struct Analyzer {
     fold_diacritics: bool,
     common_elisions: bool,
+    written_out: bool,
     stemmer: Option<(Language, Stemmer)>,
     stop_words: Option<(Language, HashSet<String>)>,
     /// Between one index in memory and the next.
@@ -74,6 +77,7 @@ impl Analyzer {
         Self {
             fold_diacritics: false,
             common_elisions: false,
+            written_out: false,
             stemmer: None,
             stop_words: None,
             known_stems: Mutex::default(),
@@ -96,6 +100,14 @@ impl Analyzer {
     #[must_use]
     pub fn common_elisions(mut self, split: bool) -> Self {
         self.common_elisions = split;
+        self
+    }
+
+    /// Reads digits below the line and signs that stand for letters as they are written out: `H₂O` is the word `h2o`, `№ 5` is `no` and `5`, `㎏` is `kg`. Digits
+    /// above the line stay words of their own, since they number notes more often than not. Default: no.
+    #[must_use]
+    pub fn written_out(mut self, written_out: bool) -> Self {
+        self.written_out = written_out;
         self
     }
 
@@ -129,7 +141,9 @@ impl Analyzer {
         let stem = self.language().map_or(0, Language::code);
         let stop = self.stop_words.as_ref().map_or(0, |(language, _)| language.code());
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        let flags = flag(self.fold_diacritics, FOLD_DIACRITICS) | flag(self.common_elisions, COMMON_ELISIONS);
+        let flags = flag(self.fold_diacritics, FOLD_DIACRITICS)
+            | flag(self.common_elisions, COMMON_ELISIONS)
+            | flag(self.written_out, WRITTEN_OUT);
         [VERSION, flags, stem, stop, 0, 0, 0, 0]
     }
 
@@ -142,12 +156,13 @@ impl Analyzer {
         };
         check_version(identity[0])?;
         let [_, flags, stem, stop, 0, 0, 0, 0] = identity else { return Err(unknown()) };
-        if flags & !(FOLD_DIACRITICS | COMMON_ELISIONS) != 0 {
+        if flags & !(FOLD_DIACRITICS | COMMON_ELISIONS | WRITTEN_OUT) != 0 {
             return Err(unknown());
         }
         let mut analyzer = Self::new()
             .fold_diacritics(flags & FOLD_DIACRITICS != 0)
-            .common_elisions(flags & COMMON_ELISIONS != 0);
+            .common_elisions(flags & COMMON_ELISIONS != 0)
+            .written_out(flags & WRITTEN_OUT != 0);
         if stem != 0 {
             analyzer = analyzer.stem(Language::from_code(stem).ok_or_else(unknown)?)?;
         }
@@ -180,7 +195,7 @@ impl Analyzer {
         mut found: impl FnMut(&str, Range<usize>, u32),
     ) {
         let mut position = 0u32;
-        words::words(text, self.elisions(), |range| {
+        words::words(text, self.rules(), |range| {
             self.analyze(truncate(&text[range.clone()], MAX_WORD_LEN), scratch);
             for term in &scratch.terms[..scratch.count] {
                 found(term, range.clone(), position);
@@ -233,7 +248,7 @@ impl Analyzer {
     /// The text, if it is one word.
     pub(crate) fn one_word<'t>(&self, text: &'t str) -> Option<&'t str> {
         let (mut first, mut count) = (0..0, 0);
-        words::words(text, self.elisions(), |range| {
+        words::words(text, self.rules(), |range| {
             first = range;
             count += 1;
         });
@@ -242,7 +257,7 @@ impl Analyzer {
 
     /// Calls `found` with the place of every word of a text, in order.
     pub(crate) fn each_word(&self, text: &str, found: impl FnMut(Range<usize>)) {
-        words::words(text, self.elisions(), found);
+        words::words(text, self.rules(), found);
     }
 
     /// Room for the words of many texts, with the stems that are known from others.
@@ -265,8 +280,9 @@ impl Analyzer {
         self.known_stems.lock().map_or(0, |known| known.memory_bytes())
     }
 
-    fn elisions(&self) -> &'static [&'static str] {
-        language::elisions(self.language(), self.common_elisions)
+    fn rules(&self) -> Rules {
+        let elisions = language::elisions(self.language(), self.common_elisions);
+        Rules { elisions, written_out: self.written_out }
     }
 
     /// The language of its stems.
@@ -308,7 +324,7 @@ impl Analyzer {
             return;
         }
         let apostrophe = language::apostrophe(self.language());
-        let (cased, plain) = (without_suffix(cased, apostrophe), without_suffix(plain, apostrophe));
+        let (cased, plain) = (apostrophe.without_suffix(cased), apostrophe.without_suffix(plain));
         let Some((language, stemmer)) = &self.stemmer else { return put_term(terms, count, plain) };
         let mut put = |word: &str| {
             let stem = stemmer.stem(word);
@@ -363,6 +379,7 @@ impl fmt::Debug for Analyzer {
         f.debug_struct("Analyzer")
             .field("fold_diacritics", &self.fold_diacritics)
             .field("common_elisions", &self.common_elisions)
+            .field("written_out", &self.written_out)
             .field("stem", &self.language())
             .field("stop_words", &self.stop_words.as_ref().map(|(language, _)| language))
             .finish_non_exhaustive()
@@ -372,18 +389,8 @@ impl fmt::Debug for Analyzer {
 /// Whether there is a word in a text.
 pub(crate) fn has_words(text: &str) -> bool {
     let mut found = false;
-    words::words(text, &[], |_| found = true);
+    words::words(text, Rules { written_out: true, ..Rules::default() }, |_| found = true);
     found
-}
-
-/// Adds a term that the word does not have yet.
-fn without_suffix(word: &str, apostrophe: Apostrophe) -> &str {
-    let end = match apostrophe {
-        Apostrophe::Keep => None,
-        Apostrophe::DropS => word.strip_suffix("'s").map(str::len),
-        Apostrophe::DropSuffix => word.find('\''),
-    };
-    &word[..end.filter(|&end| end > 0).unwrap_or(word.len())]
 }
 
 fn check_version(version: u8) -> Result<()> {
@@ -458,10 +465,11 @@ mod tests {
 
     #[test]
     fn an_analyzer_comes_back_from_its_identity_and_an_unknown_one_is_refused() {
-        let analyzer = Analyzer::new().fold_diacritics(true).stop_words(Language::German).unwrap();
-        assert_eq!(analyzer.identity(), [2, 1, 0, 7, 0, 0, 0, 0]);
+        let folding = Analyzer::new().fold_diacritics(true).written_out(true);
+        let analyzer = folding.stop_words(Language::German).unwrap();
+        assert_eq!(analyzer.identity(), [2, 5, 0, 7, 0, 0, 0, 0]);
         assert_eq!(Analyzer::from_identity(analyzer.identity()).unwrap().identity(), analyzer.identity());
-        for identity in [[2, 4, 0, 0, 0, 0, 0, 0], [2, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
+        for identity in [[2, 8, 0, 0, 0, 0, 0, 0], [2, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
             assert_eq!(Analyzer::from_identity(identity).unwrap_err().kind(), ErrorKind::Unsupported);
         }
     }

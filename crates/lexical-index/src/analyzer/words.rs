@@ -5,13 +5,23 @@
 
 use std::ops::Range;
 
+use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::fold::is_apostrophe;
 
-/// Calls `found` with the place of every word in `text`, in order. What stands before an apostrophe and is among `elisions` is a
-/// word of its own, without the apostrophe.
-pub(crate) fn words(text: &str, elisions: &[&str], mut found: impl FnMut(Range<usize>)) {
+/// What words are beside those of the standard.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rules {
+    /// What stands before an apostrophe and is among them is a word of its own, without the apostrophe.
+    pub(crate) elisions: &'static [&'static str],
+    /// Digits below the line belong to the word that they are in, and signs that stand for letters are words: see
+    /// [`Analyzer::written_out`](super::Analyzer::written_out).
+    pub(crate) written_out: bool,
+}
+
+/// Calls `found` with the place of every word in `text`, in order.
+pub(crate) fn words(text: &str, rules: Rules, mut found: impl FnMut(Range<usize>)) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -26,20 +36,52 @@ pub(crate) fn words(text: &str, elisions: &[&str], mut found: impl FnMut(Range<u
             ascii_words(&bytes[run.clone()], |word, has_apostrophe| {
                 let word = run.start + word.start..run.start + word.end;
                 if has_apostrophe {
-                    split_elisions(text, word, elisions, &mut found);
+                    split_elisions(text, word, rules.elisions, &mut found);
                 } else {
                     found(word);
                 }
             });
         } else {
-            for (start, piece) in text[run.clone()].split_word_bound_indices() {
-                if is_word(piece) {
-                    let start = run.start + start;
-                    split_elisions(text, start..start + piece.len(), elisions, &mut found);
-                }
-            }
+            each_piece(&text[run.clone()], rules.written_out, |piece| {
+                let word = run.start + piece.start..run.start + piece.end;
+                split_elisions(text, word, rules.elisions, &mut found);
+            });
         }
     }
+}
+
+/// The words of a run without white space, before elisions are split off.
+fn each_piece(run: &str, written_out: bool, mut found: impl FnMut(Range<usize>)) {
+    let mut word: Option<Range<usize>> = None;
+    for (start, piece) in run.split_word_bound_indices() {
+        let piece_place = start..start + piece.len();
+        match &mut word {
+            Some(word) if written_out && word.end == start && is_formula(&run[word.clone()], piece) => {
+                word.end = piece_place.end;
+            }
+            _ if is_word(piece) || written_out && piece.starts_with(is_spelled) => {
+                word.replace(piece_place).into_iter().for_each(&mut found);
+            }
+            _ => {}
+        }
+    }
+    word.into_iter().for_each(found);
+}
+
+/// Whether a piece goes on a word at a digit below the line, as in `H₂O`.
+fn is_formula(word: &str, piece: &str) -> bool {
+    let is_below = |c: char| matches!(c, '\u{2080}'..='\u{2089}');
+    let is_of_formula = |c: char| c.is_ascii_alphanumeric() || is_below(c);
+    piece.starts_with(is_below) && word.ends_with(char::is_alphanumeric)
+        || word.ends_with(is_below) && piece.starts_with(is_of_formula)
+}
+
+/// Whether a sign stands for letters, as `№` and `㎏` do, but for those that only mark the word before them.
+fn is_spelled(c: char) -> bool {
+    const MARKS: [char; 2] = ['\u{2120}', '\u{2122}'];
+    matches!(c, '\u{2100}'..='\u{214F}' | '\u{3200}'..='\u{33FF}')
+        && !MARKS.contains(&c)
+        && std::iter::once(c).nfkc().any(char::is_alphanumeric)
 }
 
 /// Whether a piece between two boundaries is a word.
@@ -156,18 +198,31 @@ mod tests {
 
     use super::*;
 
-    fn found<'a>(text: &'a str, elisions: &[&str]) -> Vec<&'a str> {
+    fn found<'a>(text: &'a str, elisions: &'static [&'static str]) -> Vec<&'a str> {
+        found_by(Rules { elisions, written_out: false }, text)
+    }
+
+    fn found_by(rules: Rules, text: &str) -> Vec<&str> {
         let mut all = Vec::new();
-        words(text, elisions, |range| all.push(&text[range]));
+        words(text, rules, |range| all.push(&text[range]));
         all
     }
 
     #[test]
+    fn digits_below_the_line_and_signs_for_letters_are_words_as_they_are_written_out() {
+        let written_out = |text| found_by(Rules { written_out: true, ..Rules::default() }, text);
+        assert_eq!(written_out("CO₂-neutral, C₁₂H₂₂O₁₁."), ["CO₂", "neutral", "C₁₂H₂₂O₁₁"]);
+        assert_eq!(written_out("5㎏ of №7™ in ℃"), ["5", "㎏", "of", "№", "7", "in", "℃"]);
+        assert_eq!(written_out("footnote² a₁é ₂ ←"), ["footnote", "²", "a₁", "é", "₂"]);
+        assert_eq!(found("CO₂ №7", &[]), ["CO", "₂", "7"]);
+    }
+
+    #[test]
     fn what_is_elided_is_a_word_of_its_own() {
-        let french = ["l", "d", "qu"];
-        assert_eq!(found("l'avion L’Avion d'l'eau", &french), ["l", "avion", "L", "Avion", "d", "l", "eau"]);
+        const FRENCH: &[&str] = &["l", "d", "qu"];
+        assert_eq!(found("l'avion L’Avion d'l'eau", FRENCH), ["l", "avion", "L", "Avion", "d", "l", "eau"]);
         assert_eq!(
-            found("qu\u{2bc}il aujourd'hui l' don't", &french),
+            found("qu\u{2bc}il aujourd'hui l' don't", FRENCH),
             ["qu", "il", "aujourd'hui", "l", "don't"]
         );
         assert_eq!(found("l'avion", &[]), ["l'avion"]);

@@ -6,6 +6,9 @@ use crate::{Analyzer, Language, MemoryIndex, Query, Searcher, Segment};
 
 const TABLE: &str = include_str!("words.txt");
 
+/// The end of headings of words whose signs are read as they are written out.
+const WRITTEN_OUT: &str = "written out";
+
 /// The words of one line, and whether they must meet.
 struct Pair {
     heading: String,
@@ -42,7 +45,9 @@ fn unescaped(text: &str) -> String {
 
 fn analyzer(heading: &str) -> Analyzer {
     let (language, marks) = heading.split_once(", ").unwrap();
-    let analyzer = Analyzer::new().fold_diacritics(marks == "folded");
+    let analyzer = Analyzer::new()
+        .fold_diacritics(marks.starts_with("folded"))
+        .written_out(marks.ends_with(WRITTEN_OUT));
     if language == "none" {
         return analyzer;
     }
@@ -90,7 +95,9 @@ fn the_place_of_a_word_is_that_of_the_text_as_it_was() {
 #[test]
 fn the_terms_of_version_2_stay() {
     let mut all = String::new();
-    for Pair { heading, words: (one, other), .. } in pairs() {
+    // Those that are written out have a flag in the identity.
+    let pairs = pairs().into_iter().filter(|pair| !pair.heading.ends_with(WRITTEN_OUT));
+    for Pair { heading, words: (one, other), .. } in pairs {
         let analyzer = analyzer(&heading);
         assert_eq!(analyzer.identity()[0], 2);
         for token in analyzer.tokens(&format!("{one} {other}")) {
