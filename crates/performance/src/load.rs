@@ -92,11 +92,15 @@ fn clients(
 ) -> Result<(Seen, Duration, Cost)> {
     let (seen, before) = std::thread::scope(|scope| {
         let client = &client;
-        let running: Vec<_> = (0..count.max(1)).map(|at| scope.spawn(move || client(at))).collect();
+        let start = |at| std::thread::Builder::new().spawn_scoped(scope, move || client(at));
+        let running: Vec<_> = (0..count.max(1)).map(start).collect();
         let before = before();
         let panicked = |_| Err(Error::Other("a thread of the measurement panicked".to_owned()));
-        let seen: Vec<Result<Seen>> =
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect();
+        let not_started = |e| Err(Error::Other(format!("a thread for a client cannot be started: {e}")));
+        let ended = |thread: std::io::Result<std::thread::ScopedJoinHandle<'_, _>>| {
+            thread.map_or_else(not_started, |thread| thread.join().unwrap_or_else(panicked))
+        };
+        let seen: Vec<Result<Seen>> = running.into_iter().map(ended).collect();
         (seen, before)
     });
     let mut all = Seen::new()?;
