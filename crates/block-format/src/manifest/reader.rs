@@ -139,8 +139,13 @@ pub(crate) fn newest(
         let message = "there is no artifact here, or its creation never finished; `create` makes one";
         return Err(Error::new(ErrorKind::NotFound, message).at(root));
     }
-    let why = found.damaged.first().map_or(String::new(), |(_, e)| format!(" ({e})"));
-    let message =
-        format!("no copy of the manifest holds{why}; `salvage` copies what is sound into a new artifact");
+    let message = match found.damaged.first() {
+        Some((_, e)) => {
+            format!("no copy of the manifest holds ({e}); `salvage` copies what is sound into a new artifact")
+        }
+        None => "there is no manifest: if a pack was being restored to this directory, that never finished, and the directory can be \
+             removed; otherwise `salvage` copies what is sound into a new artifact"
+            .to_owned(),
+    };
     Err(Error::damaged(message).at(root))
 }
