@@ -125,7 +125,7 @@ pub use api::results::{
     Explain, Hit, ListExplain, ListPlace, MetadataField, SearchResults, Snippet, UnknownField,
 };
 pub use api::schema::Schema;
-pub use api::space::{MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
+pub use api::space::{MAX_SPACE_NAME_LEN, MEANING, Originals, Quantization, Space, SpaceModel, SpaceOptions};
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use api::text_options::TextOptions;
 pub use artifact::CompactArtifact;

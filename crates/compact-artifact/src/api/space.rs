@@ -75,9 +75,11 @@ impl SpaceOptions {
     }
 
     pub(crate) fn check(&self, name: &str) -> Result<()> {
-        if name.is_empty() || name.len() > MAX_NAME {
-            let message =
-                format!("the name of a vector space: expected 1 to {MAX_NAME} bytes, found {}", name.len());
+        if name.is_empty() || name.len() > MAX_SPACE_NAME_LEN {
+            let message = format!(
+                "the name of a vector space: expected 1 to {MAX_SPACE_NAME_LEN} bytes, found {}",
+                name.len()
+            );
             return Err(Error::invalid(message));
         }
         Int8Quantizer::new(self.metric, self.dimension)
@@ -186,4 +188,4 @@ impl Space {
 }
 
 /// The longest name of a vector space in bytes.
-const MAX_NAME: usize = 255;
+pub const MAX_SPACE_NAME_LEN: usize = 255;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::core::Engine;
-use crate::api::error::{Error, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::{PackReport, UnpackReport};
 
 impl Engine {
@@ -25,6 +25,13 @@ impl Engine {
             let state = self.state();
             if state.tail().next().is_none() {
                 return Ok(state.records.clone());
+            }
+            if self.read_only {
+                return Err(Error::new(
+                    ErrorKind::ReadOnly,
+                    "the newest records are not sealed, and who opened the artifact for reading cannot seal them; pack by somebody who may \
+                     write, when nobody else does",
+                ));
             }
         }
         Err(Error::invalid(
