@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     // Damage that keeps it from being opened is among what was found already.
     let (mut stats, mut searches) = (None, None);
-    match CompactArtifact::open_read_only(&args.at.path) {
+    match args.at.options()?.open_read_only(&args.at.path) {
         Ok(artifact) => {
             let found = artifact.stats();
             findings.extend(recovered(artifact.recovery()));

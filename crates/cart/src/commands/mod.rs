@@ -29,10 +29,10 @@ pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 
-use compact_artifact::{CompactArtifact, Entry, RecoveryReport, Snapshot};
+use compact_artifact::{CompactArtifact, Entry, Options, RecoveryReport, Snapshot};
 
 use crate::failure::{Failure, Result};
-use crate::input::values::Name;
+use crate::input::values::{self, Name};
 use crate::output::{self, Progress};
 
 /// The artifact that a command works on.
@@ -41,9 +41,18 @@ pub(crate) struct At {
     /// The artifact: a folder, or a packed file
     #[arg(value_name = "ARTIFACT")]
     pub(crate) path: PathBuf,
+    /// Memory that opening may take for what is not indexed on disk, at least 8MiB: commands that write index it in pieces, others
+    /// fail if it takes more
+    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    memory_limit: Option<u64>,
 }
 
 impl At {
+    /// What the artifact is opened with.
+    pub(crate) fn options(&self) -> Result<Options> {
+        limited(CompactArtifact::options(), self.memory_limit)
+    }
+
     /// For reading, beside a writer or not.
     pub(crate) fn read(&self) -> Result<CompactArtifact> {
         self.read_with(None)
@@ -51,7 +60,7 @@ impl At {
 
     /// For reading, with a model for the texts of queries; without, that of this program serves where it fits.
     pub(crate) fn read_with(&self, model: Option<&Path>) -> Result<CompactArtifact> {
-        let mut options = CompactArtifact::options();
+        let mut options = self.options()?;
         if let Some(path) = model {
             options = options.embedder(crate::model::open(path)?);
         }
@@ -67,10 +76,18 @@ impl At {
                 "a packed artifact cannot be written to; `cart restore` makes a folder of it that can";
             return Err(Failure::failed(message).at(self.path.display()));
         }
-        let artifact = CompactArtifact::open(&self.path)?;
+        let artifact = self.options()?.open(&self.path)?;
         tell_recovery(&self.path, artifact.recovery());
         Ok(artifact)
     }
+}
+
+/// Options with the limit of `--memory-limit`.
+fn limited(options: Options, limit: Option<u64>) -> Result<Options> {
+    let Some(limit) = limit else { return Ok(options) };
+    let limit = usize::try_from(limit)
+        .map_err(|_| Failure::usage("--memory-limit: more than this machine can address"))?;
+    Ok(options.memory_limit(limit))
 }
 
 /// Tells of damage that opening met: the rest goes on.

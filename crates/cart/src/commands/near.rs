@@ -68,7 +68,11 @@ fn unknown_fields(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String>>
 
 /// Words that no text has, and the one that is nearest to each.
 fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>) -> Result<()> {
-    let words = asked.words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    // Without the distance behind `~` and the weight behind `^`, which are no words.
+    let words = asked.words.split_whitespace().flat_map(|item| {
+        let word = item.split(['~', '^']).next().unwrap_or_default();
+        word.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+    });
     let mut are_known = true;
     for word in words.filter(|word| !["AND", "OR", "NOT"].contains(word)).take(MAX_WORDS) {
         if finds(snapshot, &Query::words(word).k(1))? {

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 /// For writing if that can be: what is not sealed yet has to be.
 fn open(at: &At) -> Result<CompactArtifact> {
     if at.path.is_dir() {
-        match CompactArtifact::open(&at.path) {
+        match at.options()?.open(&at.path) {
             Err(e) if matches!(e.kind(), ErrorKind::Locked | ErrorKind::ReadOnly) => {}
             opened => return Ok(opened?),
         }

@@ -213,6 +213,10 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             }
         }
     }
+    if results.hits.is_empty() && !results.losses.is_empty() {
+        let message = "nothing found in what is sound; `cart verify` names what is not";
+        return Err(Failure::damage(message).at(args.at.path.display()));
+    }
     if results.hits.is_empty() {
         let failure = Failure::not_there("nothing found").at(args.at.path.display());
         return Err(near.iter().fold(failure, Failure::and));

@@ -14,7 +14,9 @@ pub(crate) mod vector;
 use std::fs::File;
 use std::path::Path;
 
-use compact_artifact::{MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_TEXT_LEN, Record};
+use compact_artifact::{
+    MAX_FIELDS_LEN, MAX_KEY_LEN, MAX_METADATA_LEN, MAX_SPACE_NAME_LEN, MAX_TEXT_LEN, Record,
+};
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Result};
@@ -63,6 +65,10 @@ impl Document {
             too_long("metadata", len, MAX_METADATA_LEN)?;
         }
         for (at, (space, vector)) in self.vectors.iter().enumerate() {
+            if space.is_empty() {
+                return Err("a vector in a space without a name".to_owned());
+            }
+            too_long("the name of a vector space", space.len(), MAX_SPACE_NAME_LEN)?;
             if self.vectors.iter().take(at).any(|(other, _)| other == space) {
                 return Err(format!("two vectors in the space {space:?}; expected one"));
             }

@@ -233,6 +233,25 @@ fn damage_is_found_named_and_salvaged() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_said_to_be_not_there() {
+    let place = Place::new();
+    let line = |i: usize| format!("{{\"text\":\"note {i}\",\"vectors\":{{\"v\":[{i},1,{}]}}}}\n", i % 7);
+    place.write("a.jsonl", (0..200).map(line).collect::<String>());
+    place.write("q.json", "[1,2,3]");
+    place.cart("add a a.jsonl --no-meaning").succeeds();
+    place.cart("pack a p").succeeds();
+    let sound = std::fs::read(place.path("p")).unwrap();
+    let mut codes = std::collections::BTreeSet::new();
+    for at in (0..sound.len()).step_by(1024) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        place.write("flipped", bytes);
+        codes.insert(place.cart("search flipped --vector-file q.json").code);
+    }
+    assert!(codes.contains(&4) && !codes.contains(&3), "{codes:?}");
+}
+
+#[test]
 fn a_packed_artifact_is_read_by_every_command_and_written_by_none() {
     let place = place();
     let report = place.json("pack a a.pack");

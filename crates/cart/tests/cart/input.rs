@@ -64,7 +64,11 @@ fn broken_jsonl_adds_nothing_and_says_where_and_why() {
         (r#"{"key":"b"}"#, "neither `text` nor `blob`"),
         (r#"{"key":"b","text":"two","vectors":{"v":[0,0]}}"#, "a vector of zeros"),
         (r#"{"key":"b","text":"two","vectors":{"v":[1],"v":[2]}}"#, "two vectors"),
+        (r#"{"key":"b","text":"two","vectors":{"v":[]}}"#, "a vector of no numbers in the space \"v\""),
+        (r#"{"key":"b","text":"two","vectors":{"":[1]}}"#, "a vector in a space without a name"),
         ("not json", "expected"),
+        ("\"two\"", "expected an object such as {\"text\": \"...\"}"),
+        ("null", "expected an object such as {\"text\": \"...\"}"),
     ] {
         place.write("bad.jsonl", format!("{good}\n\n{line}\n"));
         place.cart("add a bad.jsonl").fails(1, &["bad.jsonl:3: ", reason, "nothing was added"]);

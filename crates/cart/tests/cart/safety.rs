@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use compact_artifact::{CompactArtifact, Maintenance, Record};
+
 use crate::support::{Ended, Place};
 
 const TWICE: &str = "{\"key\":\"a\",\"text\":\"one\"}\n\n{\"key\":\"a\",\"text\":\"two\"}\n";
@@ -157,7 +159,7 @@ fn an_interrupted_add_says_how_many_records_are_kept_and_leaves_nothing_without_
             let caught =
                 status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
             let is_watching = u64::from_str_radix(&caught, 16).unwrap() & 2 != 0;
-            let reader = compact_artifact::CompactArtifact::open_read_only(place.path("a"));
+            let reader = CompactArtifact::open_read_only(place.path("a"));
             if is_watching && (kept == 0 || reader.is_ok_and(|reader| reader.len() == kept)) {
                 break;
             }
@@ -187,7 +189,7 @@ fn an_interrupted_demo_says_what_is_kept_and_how_to_build_it_anew() {
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = piped.spawn().unwrap();
     let begun = Instant::now();
-    let len = || compact_artifact::CompactArtifact::open_read_only(place.path("d")).map_or(0, |a| a.len());
+    let len = || CompactArtifact::open_read_only(place.path("d")).map_or(0, |a| a.len());
     while len() == 0 && begun.elapsed() < Duration::from_mins(1) {
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -276,7 +278,7 @@ fn errors_are_one_line_with_the_promised_code_and_without_calls_of_the_library()
     place.cart("add a x.jsonl").succeeds();
     place.cart("pack a a.pack").succeeds();
     fs::create_dir(place.path("folder")).unwrap();
-    let writer = compact_artifact::CompactArtifact::open(place.path("a")).unwrap();
+    let writer = CompactArtifact::open(place.path("a")).unwrap();
     for locked in ["add a x.jsonl --upsert", "delete a b", "compact a"] {
         place.cart(locked).fails(1, &["a: ", "another writer"]);
     }
@@ -417,4 +419,44 @@ fn names_that_are_not_text_are_refused_or_shown_and_never_a_panic() {
     assert_eq!(run(&["add".as_ref(), artifact, "x.txt".as_ref()]).code, 0);
     assert_eq!(run(&["get".as_ref(), artifact, "x.txt#1".as_ref()]).code, 0);
     assert_eq!(run(&["get".as_ref(), artifact, odd]).code, 2);
+}
+
+#[test]
+fn where_no_thread_can_be_started_a_measurement_says_so() {
+    let place = Place::new();
+    place.write("a.jsonl", r#"{"text":"one"}"#);
+    place.cart("add a a.jsonl").succeeds();
+    let mut command = place.command("bench a --duration 0.01 --warm-up 0");
+    // No thread gets a stack of so many bytes.
+    command.env("RUST_MIN_STACK", "4611686018427387904");
+    let ended = Ended::of(command.output().unwrap());
+    ended.fails(1, &["a thread for a client cannot be started"]);
+}
+
+#[test]
+fn what_a_reader_cannot_seal_is_not_packed_and_why_is_said() {
+    let place = Place::new();
+    let writer = CompactArtifact::create(place.path("a")).unwrap();
+    writer.add_text("not sealed").unwrap();
+    place.cart("pack a p").fails(1, &["the newest records are not sealed"]);
+    assert!(!place.path("p").exists());
+    writer.seal().unwrap();
+    place.cart("pack a p").succeeds();
+}
+
+#[test]
+fn what_opening_indexes_keeps_to_a_limit_of_memory() {
+    let place = Place::new();
+    let options = CompactArtifact::options().maintenance(Maintenance::Manual);
+    let writer = options.create(place.path("a")).unwrap();
+    let word =
+        |n: u64| format!("{:032x} ", u128::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+    let text = |n: u64| (n * 15..n * 15 + 15).map(word).collect::<String>();
+    writer.add_batch((1..=9_000).map(|n| Record::text(text(n)).key(n.to_string()))).unwrap();
+    drop(writer);
+    place.cart("get a 7").succeeds();
+    place.cart("get a 7 --memory-limit 1MiB").fails(2, &["--memory-limit: expected at least 8 MiB"]);
+    place.cart("get a 7 --memory-limit 8MiB").fails(1, &["take more than 4194304 bytes", "cart compact"]);
+    place.cart("compact a --memory-limit 8MiB").succeeds();
+    place.cart("get a 7 --memory-limit 8MiB").succeeds();
 }

@@ -158,6 +158,9 @@ impl<'a> Sink<'a> {
                 vector.len()
             )));
         }
+        if dimension == 0 {
+            return Err(Failure::failed(format_args!("a vector of no numbers in the space {space:?}")));
+        }
         if metric == Metric::Cosine && vector.iter().all(|&value| value == 0.0) {
             let hint = "which has no direction; leave it out, or use another --metric";
             return Err(Failure::failed(format_args!("a vector of zeros in the space {space:?}, {hint}")));
@@ -422,12 +425,7 @@ fn options(args: &Args) -> Result<Options> {
     if let Some(field) = &args.expires_field {
         options = options.expires_at(field);
     }
-    if let Some(limit) = args.memory_limit {
-        let limit = usize::try_from(limit)
-            .map_err(|_| Failure::usage("--memory-limit: more than this machine can address"))?;
-        options = options.memory_limit(limit);
-    }
-    Ok(options)
+    crate::commands::limited(options, args.memory_limit)
 }
 
 /// The records that a file was before and is no more. Other records may have such metadata too: only the key says that one is a paragraph of
