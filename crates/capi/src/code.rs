@@ -163,9 +163,32 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.kind().into(), error.to_string())
+        Self::new(error.kind().into(), in_c(&error.to_string()))
     }
 }
+
+/// A message of the library, whose calls have names of their own here.
+fn in_c(message: &str) -> String {
+    CALLS
+        .iter()
+        .fold(message.to_owned(), |said, call| said.replace(&format!("`{call}`"), &format!("`ca_{call}`")))
+}
+
+/// Calls that messages name.
+const CALLS: &[&str] = &[
+    "add",
+    "add_space",
+    "create",
+    "open",
+    "open_read_only",
+    "reembed",
+    "salvage",
+    "seal",
+    "set_schema",
+    "set_text_options",
+    "upsert",
+    "verify",
+];
 
 impl From<compact_artifact::MetadataError> for Failure {
     fn from(error: compact_artifact::MetadataError) -> Self {
@@ -223,6 +246,15 @@ mod tests {
         let error = compact_artifact::CompactArtifact::open("no/such/artifact").unwrap_err();
         let message = error.to_string();
         let failure = Failure::from(error);
-        assert_eq!((failure.code, failure.message), (ca_code::CA_NOT_FOUND, message));
+        assert_eq!((failure.code, failure.message), (ca_code::CA_NOT_FOUND, in_c(&message)));
+        assert!(message.contains("`create`") && in_c(&message).contains("`ca_create`"), "{message}");
+    }
+
+    #[test]
+    fn calls_that_messages_name_are_in_the_header() {
+        let header = include_str!("../include/compact_artifact.h");
+        for call in CALLS {
+            assert!(header.contains(&format!("ca_code ca_{call}(")), "{call}");
+        }
     }
 }

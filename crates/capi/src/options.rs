@@ -287,7 +287,7 @@ pub(crate) fn read_object<T: DeserializeOwned>(what: &str, text: &str) -> Result
     if !value.is_object() {
         return Err(invalid(format!("expected a JSON object, found {value}")));
     }
-    serde_json::from_value(value).map_err(|e| invalid(e.to_string()))
+    serde_json::from_value(value).map_err(|e| invalid(json::reason(&e)))
 }
 
 /// Says before the message what it is about.

@@ -54,13 +54,35 @@ pub fn from_slice(text: &[u8]) -> Result<Value> {
 /// assert!(json::read::<Line>(br#"{"text": "a", "metadata": {"n": 1, "n": 2}}"#).is_err());
 /// ```
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
-    let value = serde_json::from_slice(text).map_err(|e| {
-        let message = e.to_string();
-        let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-        fault(text, e.line(), e.column(), reason)
-    })?;
+    let value = serde_json::from_slice(text).map_err(|e| fault(text, e.line(), e.column(), &reason(&e)))?;
     check_integers(text)?;
     Ok(value)
+}
+
+/// What `serde_json` found wrong, without the place, and in terms of JSON where it has names of Rust.
+///
+/// ```
+/// let e = serde_json::from_str::<Vec<u32>>("[1, -2]").unwrap_err();
+/// assert_eq!(e.to_string(), "invalid value: integer `-2`, expected u32 at line 1 column 6");
+/// assert_eq!(metadata_index::json::reason(&e), "invalid value: integer `-2`, expected a whole number from 0 on");
+/// ```
+pub fn reason(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
+    let reason = reason
+        .replace("invalid type: map,", "invalid type: object,")
+        .replace("invalid type: sequence,", "invalid type: array,");
+    let Some((found, expected)) = reason.rsplit_once(", expected ") else { return reason };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "an array",
+        "a map" => "an object",
+        _ if expected.starts_with("struct ") => "an object",
+        _ => expected,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// Reads an object as [`from_slice`] does: for `#[serde(deserialize_with = "metadata_index::json::object")]`.

@@ -61,24 +61,9 @@ pub(crate) fn keep_cause(error: PyErr) {
     CAUSE.set(Some(error));
 }
 
-/// What the library says to those who call it from Rust, and what is said in its place.
-const PHRASES: &[(&str, &str)] = &[
-    ("; open the artifact with `Store::open` to write", "; `open` it to write"),
-    (". Name it in `options().space(…)`", ". Name it in the option `spaces`"),
-    ("`options().embedder(…)`", "the option `embedder`"),
-    ("read it with `bytes` or `reader`", "read it with `content` or `read`"),
-    ("read it with `reader`", "read it with `read`"),
-    ("as `Record::blob([])` makes it", "an empty blob"),
-    (": build with the feature `lz4` to read it", ", which this build leaves out"),
-    (
-        "expected all of them in one `and_words` or `and_words_query`",
-        "expected one of `text`, `words` and `query`",
-    ),
-    ("; expected `weight` behind the words or the vector that it is of", ""),
-    ("; leave out `fetch(false)`", "; leave out `fetch=False`"),
-    ("open with another `Maintenance`", "open with another `maintenance`"),
-    ("; copy them into `AlignedBytes`", ""),
-];
+/// What the library says to those who call it from Rust, and what is said in its place. Names in messages are names here as well, but for these.
+const PHRASES: &[(&str, &str)] =
+    &[("read it as bytes", "read it with `content` or `read`"), ("read it in pieces", "read it with `read`")];
 
 fn of_library(error: &Error) -> PyErr {
     let kind = format!("{:?}", error.kind());

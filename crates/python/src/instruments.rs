@@ -148,7 +148,8 @@ fn with_messages<'py, T: serde::Serialize + std::fmt::Display>(
 /// Values by the names that reports have for them.
 fn named<T: serde::de::DeserializeOwned>(what: &str, names: Vec<String>) -> PyResult<Vec<T>> {
     let value = |name: String| {
-        serde_json::from_value(name.into()).map_err(|e| crate::errors::invalid(format!("{what}: {e}")))
+        serde_json::from_value(name.into())
+            .map_err(|e| crate::errors::invalid(format!("{what}: {}", compact_artifact::json::reason(&e))))
     };
     names.into_iter().map(value).collect()
 }

@@ -22,7 +22,7 @@ pub(crate) fn finish(sum: &mut [f32], rows: usize, tanh: Option<&Tanh>) -> Resul
     let length = length(sum);
     if !length.is_finite() {
         return Err(Error::damaged(
-            "the rows of the model give a vector that is not finite: `verify` tells whether it is damaged",
+            "the rows of the model give a vector that is not finite; its file may be damaged",
         ));
     }
     if length == 0.0 {

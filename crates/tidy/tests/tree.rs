@@ -24,6 +24,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "crates/performance/src/process.rs",
         "what the system counts of the process is read from /proc",
     ),
+    (
+        "messages",
+        "crates/vector-index/src/index/layout.rs",
+        "the artifact aligns its bytes; who uses the index alone does so",
+    ),
     ("byte homes", "crates/compact-artifact/src/search/cache_key.rs", "a hash of a query, in memory"),
     (
         "byte homes",
@@ -122,6 +127,16 @@ fn of_libraries(rule: impl Fn(&Crate) -> Vec<Fault>) -> Vec<Fault> {
 #[test]
 fn no_modules_form_a_circle() {
     expect_none("circles", of_all(rules::circles::check));
+}
+
+#[test]
+fn messages_name_what_c_and_python_have() {
+    let header = tree().text("crates/capi/include/compact_artifact.h");
+    let stub = tree().text("crates/python/python/compact_artifact/_native.pyi");
+    let doors = ["artifact-datafusion", "capi", "cart", "python", "tidy", "wasm"];
+    let libraries = tree().crates.iter().filter(|member| !doors.contains(&member.name.as_str()));
+    let faults = libraries.flat_map(|member| rules::messages::check(&header, &stub, member));
+    expect_none("messages", faults.collect());
 }
 
 #[test]

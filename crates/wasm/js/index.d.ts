@@ -5,7 +5,7 @@ export interface Search {
   words?: string;
   /** By meaning alone, for which there must be a model. */
   meaning?: string;
-  vector?: { space: string; values: number[] };
+  vector?: { space: string; values: number[] | Float32Array };
   /** `{"year": {"$gte": 1960}}` */
   filter?: Record<string, unknown>;
   /** Default: 10. */
@@ -74,7 +74,7 @@ export class Module {
 export class Artifact {
   private constructor();
   /** Records by words, meaning, vectors and metadata. */
-  search(search: Search): Results;
+  search(search?: Search): Results;
   /** A record by its key, or by its id as a number; null if there is none. */
   get(name: string | number): Entry | null;
   /** The keys that begin with a prefix, with their ids. */

@@ -28,7 +28,7 @@ export class Module {
   }
 
   #put(bytes) {
-    this.#write(this.#exports.input(bytes.byteLength), bytes);
+    this.#write(room(bytes.byteLength, this.#exports.input), bytes);
   }
 
   #result() {
@@ -39,14 +39,14 @@ export class Module {
 
   /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. */
   setModel(model) {
-    this.#put(view(model));
+    this.#put(view(model, "a model"));
     if (this.#exports.set_model() === 0) throw new Error(this.#result());
   }
 
   /** Opens a pack; throws for bytes that are none. */
   open(pack) {
-    const bytes = view(pack);
-    const number = this.#exports.reserve(bytes.byteLength);
+    const bytes = view(pack, "a pack; a Response is for openResponse");
+    const number = room(bytes.byteLength, this.#exports.reserve);
     this.#write(this.#exports.address(number), bytes);
     return this.#opened(number);
   }
@@ -64,7 +64,7 @@ export class Module {
       onProgress(pack.byteLength, undefined);
       return this.open(pack);
     }
-    const number = this.#exports.reserve(len);
+    const number = room(len, this.#exports.reserve);
     try {
       let loaded = 0;
       const reader = response.body.getReader();
@@ -85,7 +85,7 @@ export class Module {
   #opened(number) {
     if (this.#exports.open(number, Date.now()) === 0) throw new Error(this.#result());
     return new Artifact((request) => {
-      this.#put(encoder.encode(JSON.stringify(request)));
+      this.#put(encoder.encode(JSON.stringify(request, plain)));
       this.#exports.ask(number);
       const answer = JSON.parse(this.#result());
       if (answer !== null && answer.error !== undefined) throw new Error(answer.error);
@@ -100,8 +100,22 @@ function successful(response) {
 }
 
 /** Bytes as they lie, without a copy. */
-function view(source) {
-  return ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
+function view(source, what) {
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  if (Object.prototype.toString.call(source).endsWith("ArrayBuffer]")) return new Uint8Array(source);
+  throw new TypeError(`expected an ArrayBuffer or a view of one for ${what}`);
+}
+
+/** What the module has for so many bytes; its memory ends at 4 GiB. */
+function room(len, reserve) {
+  const place = len < 2 ** 32 ? reserve(len) : 0;
+  if (place === 0) throw new RangeError(`${len} bytes do not fit into the memory of the module`);
+  return place;
+}
+
+/** Typed arrays as JSON has them. */
+function plain(_, value) {
+  return ArrayBuffer.isView(value) ? Array.from(value) : value;
 }
 
 /** A packed artifact that is open. */
@@ -115,7 +129,7 @@ export class Artifact {
   }
 
   /** Records by words, meaning, vectors and metadata. */
-  search(search) {
+  search(search = {}) {
     return this.#ask({ search });
   }
 

@@ -42,13 +42,15 @@ fn module() -> MutexGuard<'static, Module> {
     MODULE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Room for so many bytes of the next call.
+/// Room for so many bytes of the next call; 0 if there is no memory for them.
 #[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
 #[unsafe(no_mangle)]
 pub extern "C" fn input(len: usize) -> *mut u8 {
     let mut module = module();
     module.input = AlignedBytes::new(); // gives its memory back first
-    module.input.grow(len).as_mut_ptr()
+    let Ok(input) = AlignedBytes::try_zeroed(len) else { return std::ptr::null_mut() };
+    module.input = input;
+    module.input.as_mut().as_mut_ptr()
 }
 
 /// Where the result of the last call is.
@@ -82,12 +84,11 @@ pub extern "C" fn set_model() -> usize {
     }
 }
 
-/// A number for a pack of so many bytes, see [`address`].
+/// A number for a pack of so many bytes, see [`address`]; 0 if there is no memory for them.
 #[expect(unsafe_code, reason = "a name for JavaScript, which no other function has")]
 #[unsafe(no_mangle)]
 pub extern "C" fn reserve(len: usize) -> usize {
-    let mut pack = AlignedBytes::new();
-    pack.grow(len);
+    let Ok(pack) = AlignedBytes::try_zeroed(len) else { return 0 };
     let mut module = module();
     module.packs.push(Pack::Reserved(pack));
     module.packs.len()

@@ -40,7 +40,7 @@ impl Reader {
         }
         CompactArtifact::open_packed_bytes(pack.into(), options)
             .map(Self)
-            .map_err(|e| OpenError(e.to_string()))
+            .map_err(|e| OpenError(in_javascript(&e.to_string())))
     }
 
     /// Answers a question in JSON: `{"search": {…}}`, `{"get": {"key": "…"}}`, `{"get": {"id": 1}}`, `{"keys": {"prefix": "…"}}` or `{"stats": {}}`. What cannot be
@@ -50,7 +50,8 @@ impl Reader {
     /// first), `group_by`, `total` and `snippet` (bytes); all may be left out.
     pub fn ask(&self, request: &str) -> String {
         let answer = json::read(request.as_bytes()).map_err(|e| e.to_string());
-        let answer = answer.and_then(|request: Request| self.answer(&request).map_err(|e| e.to_string()));
+        let answer = answer
+            .and_then(|request: Request| self.answer(&request).map_err(|e| in_javascript(&e.to_string())));
         answer.unwrap_or_else(|message| json!({ "error": message })).to_string()
     }
 
@@ -84,6 +85,19 @@ impl Reader {
             "hits": hits, "total": results.total, "is_complete": results.is_complete, "losses": losses,
         }))
     }
+}
+
+/// What the library says to those who call it from Rust, and what is said in its place.
+const PHRASES: &[(&str, &str)] = &[
+    ("the option embedder names it", "setModel gives it before the pack is opened"),
+    ("; `reembed` does that with a model, or search by words", "; search by words"),
+    (". `add_space` adds one", ""),
+    ("`salvage`", "`cart salvage`"),
+    ("`verify`", "`cart verify`"),
+];
+
+fn in_javascript(message: &str) -> String {
+    PHRASES.iter().fold(message.to_owned(), |said, (from, to)| said.replace(from, to))
 }
 
 fn hit(hit: &Hit) -> compact_artifact::Result<Value> {

@@ -1,5 +1,6 @@
 //! Memory on a boundary of 64 bytes.
 
+use std::collections::TryReserveError;
 use std::io::{self, Write};
 
 use bytemuck::Zeroable;
@@ -41,6 +42,14 @@ impl AlignedBytes {
     #[must_use]
     pub fn with_capacity(len: usize) -> Self {
         Self { lines: Vec::with_capacity(len.div_ceil(ALIGN)), len: 0 }
+    }
+
+    /// So many zeros, or an error if there is no memory for them.
+    pub fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
+        let (mut lines, count) = (Vec::new(), len.div_ceil(ALIGN));
+        lines.try_reserve_exact(count)?;
+        lines.resize(count, Line::zeroed());
+        Ok(Self { lines, len })
     }
 
     /// Appends zeros, and returns them to be written to.
@@ -111,5 +120,8 @@ mod tests {
         bytes.grow(2)[1] = 9;
         assert_eq!((bytes.as_ref().len(), &bytes.as_ref()[63..]), (67, &[7, 7, 0, 9][..]));
         assert!(bytes.as_ref().as_ptr().addr().is_multiple_of(ALIGN));
+        let zeros = AlignedBytes::try_zeroed(100).unwrap();
+        assert_eq!(zeros.as_ref(), [0; 100]);
+        assert!(AlignedBytes::try_zeroed(usize::MAX / 2).is_err());
     }
 }

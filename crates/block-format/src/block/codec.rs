@@ -72,7 +72,7 @@ impl Codec {
             }
             #[cfg(not(feature = "lz4"))]
             CodecId::Lz4 => {
-                let message = "the block is lz4: build with the feature `lz4` to read it";
+                let message = "the block is lz4, and this build leaves out the feature `lz4`";
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
         };

@@ -115,7 +115,7 @@ impl Record {
             Content::Large(frames) => {
                 frames.check_count()?;
                 let too_long = |_| {
-                    let what = format!("bytes of record {}; read it with `reader`", self.id);
+                    let what = format!("bytes of record {}; read it in pieces", self.id);
                     Error::out_of_memory(&what, end - start)
                 };
                 let mut bytes = Vec::new();

@@ -232,7 +232,7 @@ impl Store {
     /// The end of the log, if it may be written to.
     pub(super) fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>> {
         let read_only = || {
-            let message = "opened for reading; open the artifact with `Store::open` to write";
+            let message = "opened for reading; `open` it to write";
             Error::new(ErrorKind::ReadOnly, message).at(&self.directory.root)
         };
         self.callers.check().map_err(|e| e.at(&self.directory.root))?;

@@ -154,7 +154,7 @@ impl Entry {
     /// The content of a text, borrowed from its block where it lies in one piece. Fails with [`NotText`](ErrorKind::NotText) for a blob.
     pub fn text(&self) -> Result<Cow<'_, str>> {
         if !self.is_text() {
-            let message = format!("record {} is a blob; read it with `bytes` or `reader`", self.id());
+            let message = format!("record {} is a blob; read it as bytes", self.id());
             return Err(Error::new(ErrorKind::NotText, message));
         }
         let not_utf8 = || self.fault("its text is not UTF-8");

@@ -278,9 +278,7 @@ impl Query {
     /// Looks for what a clause asks for as well. A query has words once.
     pub fn and(mut self, clause: Clause) -> Self {
         if self.words_wanted().is_some() && matches!(clause.wanted, Wanted::Words(_)) {
-            self.fault = Some(
-                "words are asked for twice; expected all of them in one `and_words` or `and_words_query`",
-            );
+            self.fault = Some("words are asked for twice; expected them once");
         }
         self.clauses.push(clause);
         self
@@ -380,9 +378,7 @@ impl Query {
         match self.clauses.last_mut() {
             Some(last) => last.weight = Some(weight),
             None => {
-                self.fault = Some(
-                    "a weight of nothing; expected `weight` behind the words or the vector that it is of",
-                );
+                self.fault = Some("a weight of nothing; expected words or a vector before it");
             }
         }
         self

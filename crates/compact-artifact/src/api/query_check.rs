@@ -21,7 +21,7 @@ impl Query {
             }
             Err(Error::invalid(format!("{what}: expected {low} to {MAX_DEPTH}, found {value}{next}")))
         };
-        let next = "; narrow the query with a filter, or iterate with `ids_where` or `records`";
+        let next = "; narrow the query with a filter, or read the records one after the other";
         within("k", self.k, 1, next)?;
         within("k and offset together", self.k.saturating_add(self.offset), 1, next)?;
         within("candidates", self.candidates.unwrap_or(self.k), self.k, ", where k is the least")?;
@@ -105,7 +105,7 @@ impl Query {
             (
                 "snippet",
                 self.snippet.is_some() && self.fetch == Some(false),
-                "hits that come with their records; leave out `fetch(false)`",
+                "hits that come with their records, which the query leaves out",
             ),
         ];
         let first = without_effect.iter().find(|(_, is_so, _)| *is_so);

@@ -156,7 +156,7 @@ impl BatchWriter {
                 .name("compact-artifact".to_owned())
                 .spawn(move || theirs.flush_by_age(interval))
         });
-        let failed = |e| Error::no_thread(e, "leave out `flush_interval`, and call `flush`");
+        let failed = |e| Error::no_thread(e, "leave out the interval, and flush by hand");
         Ok(Self { shared, timer: timer.transpose().map_err(failed)? })
     }
 

@@ -231,7 +231,7 @@ impl Engine {
                 if let Some(_permit) = shared.permit_if_held() {
                     shared.store.sync()?;
                 }
-                let message = "a batch writer of the artifact is still there; call `finish` on it, or drop it, before `close`; or a request that was never awaited. What was acknowledged is on disk";
+                let message = "a batch writer of the artifact is still there; finish or drop it before the artifact is closed; or a request that was never awaited. What was acknowledged is on disk";
                 Err(Error::new(ErrorKind::InUse, message))
             }
         }

@@ -361,7 +361,7 @@ impl Recovery {
         }
         let message = format!(
             "records that are not sealed take more than {limit} bytes of memory to index; open the artifact with a larger \
-             `memory_limit`, or open it for writing once, which seals them in pieces"
+             limit of memory, or open it for writing once, which seals them in pieces"
         );
         Err(Error::new(ErrorKind::TooLarge, message))
     }

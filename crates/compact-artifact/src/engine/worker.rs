@@ -48,7 +48,7 @@ impl Worker {
         };
         let thread = std::thread::Builder::new().name("compact-artifact".to_owned()).spawn(work);
         let thread = thread
-            .map_err(|e| Error::no_thread(e, "open with another `Maintenance`, or without `idle_release`"))?;
+            .map_err(|e| Error::no_thread(e, "open it with other maintenance, or without idle release"))?;
         Ok(Self { engine: engine.clone(), thread: Some(thread) })
     }
 

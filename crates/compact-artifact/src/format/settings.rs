@@ -220,7 +220,7 @@ impl Settings {
         self.current_spaces().find(|(_, space)| space.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.current_spaces().map(|(_, space)| space.name()).collect();
             let message = format!(
-                "there is no vector space {name:?}; the artifact has {names:?}. Name it in `options().space(…)`"
+                "there is no vector space {name:?}; the artifact has {names:?}. `add_space` adds one"
             );
             Error::new(ErrorKind::NoSuchSpace, message)
         })

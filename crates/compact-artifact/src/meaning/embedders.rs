@@ -143,7 +143,7 @@ impl Meaning {
     /// The vectors of texts as documents, from the embedder that the caller gave.
     pub(crate) fn embed(&self, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
         let embedder = self.embedders.read().last().cloned().ok_or_else(|| {
-            let message = "there is no model to embed with; give one in `options().embedder(…)`";
+            let message = "there is no model to embed with; the option embedder names one";
             Error::new(ErrorKind::NoModel, message)
         })?;
         let vectors = embedder.embed_documents(texts)?;
@@ -205,7 +205,7 @@ impl Meaning {
         match embedders.last() {
             None => {
                 let message = format!(
-                    "texts of this artifact are embedded by the model {needed}, which is not at hand; give it in `options().embedder(…)`, or search by words"
+                    "texts of this artifact are embedded by the model {needed}, which is not at hand; the option embedder names it, or search by words"
                 );
                 Error::new(ErrorKind::NoModel, message)
             }

@@ -78,7 +78,7 @@ impl Search<'_> {
             }
             Wanted::Meaning(text) => {
                 let (number, space) = settings.meaning().ok_or_else(|| {
-                    let message = "texts of this artifact are not embedded, and cannot be searched by meaning; give a model in `options().embedder(…)`, or search by words";
+                    let message = "texts of this artifact are not embedded, and cannot be searched by meaning; `reembed` does that with a model, or search by words";
                     Error::new(ErrorKind::NoModel, message)
                 })?;
                 let Some(vector) = self.resources.meaning.embed_query(space, text)? else { return Ok(None) };

@@ -254,7 +254,7 @@ impl Stemmer {
 
     #[cfg(not(feature = "stemmers"))]
     pub(crate) fn new(language: Language) -> Result<Self> {
-        let message = format!("stems of {language:?} need the feature `stemmers` of lexical-index");
+        let message = format!("stems of {language:?}: this build leaves out the feature `stemmers`");
         Err(Error::new(ErrorKind::Unsupported, message))
     }
 

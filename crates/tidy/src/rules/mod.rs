@@ -9,6 +9,7 @@ pub mod file_system;
 pub mod format_tables;
 pub mod function_length;
 pub mod map;
+pub mod messages;
 pub mod packages;
 pub mod paths;
 pub mod readme;

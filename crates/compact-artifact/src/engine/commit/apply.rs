@@ -164,7 +164,7 @@ impl Engine {
         let _permit = self.permit()?;
         record.resolve_expiry(self.state().settings.expires_at.as_deref())?;
         if record.content != Content::Blob(Vec::new()) || !record.embeddings.is_empty() {
-            let message = "expected a record without content and embeddings, as `Record::blob([])` makes it";
+            let message = "expected a record without content and embeddings, an empty blob";
             return Err(Error::invalid(message));
         }
         let head = encode_head(&record)?;
