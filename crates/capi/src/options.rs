@@ -174,7 +174,10 @@ fn compaction(given: &serde_json::Value) -> Result<Option<CompactionPolicy>> {
     if let Some(on) = given.as_bool() {
         return Ok(on.then(CompactionPolicy::new));
     }
-    let invalid = |e| Failure::new(ca_code::CA_INVALID_JSON, format!("options: auto_compact: {e}"));
+    let invalid = |e| {
+        let message = format!("options: auto_compact: {}", json::reason(&e));
+        Failure::new(ca_code::CA_INVALID_JSON, message)
+    };
     let given = GivenPolicy::deserialize(given).map_err(invalid)?;
     let mut policy = CompactionPolicy::new();
     if let Some(percent) = given.dead_percent {
@@ -287,7 +290,20 @@ pub(crate) fn read_object<T: DeserializeOwned>(what: &str, text: &str) -> Result
     if !value.is_object() {
         return Err(invalid(format!("expected a JSON object, found {value}")));
     }
-    serde_json::from_value(value).map_err(|e| invalid(json::reason(&e)))
+    T::deserialize(&value).map_err(|e| {
+        let reason = json::reason(&e);
+        let wrong = wrong_field::<T>(&value, &reason).filter(|_| !reason.starts_with("unknown field"));
+        invalid(wrong.map_or(reason.clone(), |name| format!("{name}: {reason}")))
+    })
+}
+
+/// The field that is refused for this reason also where it stands alone.
+fn wrong_field<'v, T: DeserializeOwned>(value: &'v serde_json::Value, reason: &str) -> Option<&'v String> {
+    let is_wrong = |(name, value): &(&String, &serde_json::Value)| {
+        let alone = serde_json::json!({ name.as_str(): value });
+        T::deserialize(alone).is_err_and(|e| json::reason(&e) == reason)
+    };
+    value.as_object()?.iter().find(is_wrong).map(|(name, _)| name)
 }
 
 /// Says before the message what it is about.
@@ -358,6 +374,20 @@ mod tests {
         let (code, message) = refused(r#"{"thread": 1}"#);
         assert_eq!(code, ca_code::CA_INVALID_JSON);
         assert!(message.starts_with("options: ") && message.contains("`threads`"), "{message}");
+        for (text, expected) in [
+            (
+                r#"{"edge": true, "threads": -1}"#,
+                "options: threads: invalid value: integer `-1`, expected a whole number from 0 on",
+            ),
+            (r#"{"spaces": {"v": 3}}"#, "options: spaces: invalid type: integer `3`, expected an object"),
+            (r#"{"bm25": [1]}"#, "options: bm25: invalid length 1, expected an array of 2"),
+            (
+                r#"{"auto_compact": 3}"#,
+                "options: auto_compact: invalid type: integer `3`, expected an object",
+            ),
+        ] {
+            assert_eq!(refused(text), (ca_code::CA_INVALID_JSON, expected.to_owned()));
+        }
         for text in [
             r#"{"language": "klingon"}"#,
             r#"{"maintenance": "never"}"#,

@@ -79,6 +79,7 @@ pub fn reason(error: &serde_json::Error) -> String {
         "f32" | "f64" => "a number",
         "a sequence" => "an array",
         "a map" => "an object",
+        "a tuple of size 2" => "an array of 2",
         _ if expected.starts_with("struct ") => "an object",
         _ => expected,
     };
