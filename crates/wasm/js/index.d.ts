@@ -59,7 +59,8 @@ export class Module {
   private constructor();
   /** Makes a module of `search.wasm`: its bytes, or a response that has them. */
   static load(source: BufferSource | Response | Promise<Response>): Promise<Module>;
-  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. */
+  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. Packs of another
+   *  model, or of none, are searched by words: see `finds_by_meaning` of `stats`. */
   setModel(model: BufferSource): void;
   /** Opens a pack; throws for bytes that are none. */
   open(pack: BufferSource): Artifact;

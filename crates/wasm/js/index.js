@@ -37,7 +37,8 @@ export class Module {
     return decoder.decode(new Uint8Array(this.#exports.memory.buffer, at, len));
   }
 
-  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. */
+  /** A model for the artifacts that are opened from then on, so that `text` finds by meaning; throws for bytes that are none. Packs of another
+   *  model, or of none, are searched by words. */
   setModel(model) {
     this.#put(view(model, "a model"));
     if (this.#exports.set_model() === 0) throw new Error(this.#result());
@@ -95,6 +96,7 @@ export class Module {
 }
 
 function successful(response) {
+  if (response?.headers === undefined) throw new TypeError("expected a Response; an ArrayBuffer is for open");
   if (!response.ok) throw new Error(`${response.url}: ${response.status} ${response.statusText}`);
   return response;
 }

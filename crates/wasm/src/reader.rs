@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use compact_artifact::{CompactArtifact, Hit, Options, StaticEmbedder, json};
+use compact_artifact::{CompactArtifact, ErrorKind, Hit, Options, StaticEmbedder, json};
 use serde_json::{Value, json};
 use wire::AlignedBytes;
 
@@ -22,25 +22,41 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// The bytes of a pack, where they lie.
+#[derive(Debug, Clone)]
+struct Pack(Arc<AlignedBytes>);
+
+impl AsRef<[u8]> for Pack {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
 /// A packed artifact that is open.
 #[derive(Debug)]
 pub struct Reader(CompactArtifact);
 
 impl Reader {
-    /// Opens the bytes of a pack; with a model for texts, if there is one, and at a time in milliseconds since 1970.
+    /// Opens the bytes of a pack; with a model for texts, if there is one, and at a time in milliseconds since 1970. A pack of another model, or of none, is opened without
+    /// this one.
     pub fn open(
         pack: impl Into<AlignedBytes>,
         model: Option<Arc<StaticEmbedder>>,
         now: u64,
     ) -> Result<Self, OpenError> {
         let now = UNIX_EPOCH + Duration::from_millis(now);
-        let mut options = Options::new().threads(1).clock(move || now);
-        if let Some(model) = model {
-            options = options.embedder(model);
-        }
-        CompactArtifact::open_packed_bytes(pack.into(), options)
-            .map(Self)
-            .map_err(|e| OpenError(in_javascript(&e.to_string())))
+        let options = Options::new().threads(1).clock(move || now);
+        let pack = Pack(Arc::new(pack.into()));
+        let with_model = model
+            .map(|model| CompactArtifact::open_packed_bytes(pack.clone(), options.clone().embedder(model)));
+        let opened = match with_model {
+            Some(Err(e)) if matches!(e.kind(), ErrorKind::NoModel | ErrorKind::ModelMismatch) => {
+                CompactArtifact::open_packed_bytes(pack, options)
+            }
+            Some(opened) => opened,
+            None => CompactArtifact::open_packed_bytes(pack, options),
+        };
+        opened.map(Self).map_err(|e| OpenError(in_javascript(&e.to_string())))
     }
 
     /// Answers a question in JSON: `{"search": {…}}`, `{"get": {"key": "…"}}`, `{"get": {"id": 1}}`, `{"keys": {"prefix": "…"}}` or `{"stats": {}}`. What cannot be

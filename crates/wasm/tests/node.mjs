@@ -58,9 +58,19 @@ try {
   assert.deepEqual(artifact.stats(), { records: 3000, finds_by_meaning: true, damage: [], spaces: ["v", "meaning"] });
   assert.equal(artifact.search({ words: "moon", total: true, k: 1 }).total.is_exact, true);
 
+  assert.deepEqual(artifact.search({ vector: { space: "v", values: Float32Array.of(1, 2, 3, 4) } }), artifact.search({ vector: { space: "v", values: [1, 2, 3, 4] } }));
+  assert.deepEqual(artifact.search(), artifact.search({}));
   assert.throws(() => artifact.search({ wrods: "x" }), /wrods/);
+  assert.throws(() => artifact.search("moon"), /expected an object/);
+  assert.throws(() => artifact.search({ k: -1 }), /expected a whole number/);
+  assert.throws(() => artifact.search({ vector: { space: "v", values: [1, NaN] } }), /expected a number/);
   assert.throws(() => artifact.search({ filter: { n: { $near: 1 } } }), /\$near/);
   assert.throws(() => module.open(new Uint8Array(100)), /./);
+  for (const wrong of ["a.pack", undefined, 5, new Response(pack), Promise.resolve(pack)]) assert.throws(() => module.open(wrong), /expected an ArrayBuffer.*openResponse/);
+  assert.throws(() => module.setModel("english-256.model"), TypeError);
+  const without = (await Module.load(readFileSync(here("../js/search.wasm")))).open(pack);
+  assert.throws(() => without.search({ meaning: "water birds" }), /setModel gives it/);
+  assert.ok(without.search({ text: "heron" }).hits.length > 0, "by words");
   assert.throws(() => module.setModel(new Uint8Array(100)), /model/);
 
   // A response, whole and in pieces, with its length and without; then some that go wrong.
@@ -76,6 +86,8 @@ try {
     assert.deepEqual(loaded.at(-1), [pack.length, len]);
     other.close();
   }
+  await assert.rejects(module.openResponse(pack), /expected a Response/);
+  for (const len of [4_200_000_000, 5_000_000_000, 2 ** 40]) await assert.rejects(module.openResponse(response(pack, len)), /do not fit/);
   await assert.rejects(module.openResponse(response(pack, pack.length - 1)), /more than/);
   await assert.rejects(module.openResponse(response(pack, pack.length + 1)), /ended after/);
   await assert.rejects(module.openResponse(response(pack, pack.length, 404)), /404/);

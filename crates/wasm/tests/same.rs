@@ -1,7 +1,12 @@
 //! The reader answers what the library answers; with the feature `ruzstd`, what it decodes in Rust.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use compact_artifact::{CompactArtifact, Durability, Filter, Metric, Query, Record, SpaceOptions};
+use std::sync::Arc;
+
+use compact_artifact::{
+    CompactArtifact, Durability, Embedder, EmbedderError, Embeddings, Filter, Metric, ModelHash, Query,
+    Record, SpaceOptions, StaticEmbedder,
+};
 use serde_json::{Value, json};
 use wasm::Reader;
 
@@ -129,4 +134,56 @@ fn what_cannot_be_answered_is_said() {
         assert!(error.contains(said), "{request}: {error}");
     }
     assert!(Reader::open(&[0; 100][..], None, 0).is_err() && Reader::open(&[][..], None, 0).is_err());
+}
+
+/// A model that knows each text, and takes all of them to mean the same.
+#[derive(Debug)]
+struct Other;
+
+impl Embedder for Other {
+    fn id(&self) -> &'static str {
+        "other"
+    }
+
+    fn hash(&self) -> ModelHash {
+        ModelHash::from_content(b"other")
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings, EmbedderError> {
+        let mut embeddings = Embeddings::with_capacity(2, texts.len())?;
+        for _ in texts {
+            embeddings.push(Some(&[0.6, 0.8]))?;
+        }
+        Ok(embeddings)
+    }
+}
+
+#[test]
+fn a_pack_of_another_model_or_of_none_is_searched_by_words() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../text-embedder/model/english-256.model");
+    let model = Arc::new(StaticEmbedder::from_bytes(std::fs::read(file).unwrap()).unwrap());
+    let options = CompactArtifact::options;
+    let cases = [
+        (options(), false, "are not embedded"),
+        (options().embedder(Arc::new(Other)), false, "setModel gives it"),
+        (options().embedder(model.clone()), true, ""),
+    ];
+    for (options, finds_by_meaning, refusal) in cases {
+        let temp = tempfile::tempdir().unwrap();
+        let artifact = options.create(temp.path().join("a")).unwrap();
+        artifact.add(Record::text("Dogs chase cats.").key("dogs")).unwrap();
+        artifact.pack(temp.path().join("a.pack")).unwrap();
+        let pack = std::fs::read(temp.path().join("a.pack")).unwrap();
+        let reader = Reader::open(&*pack, Some(model.clone()), 0).unwrap();
+        assert_eq!(ask(&reader, &json!({ "stats": {} }))["finds_by_meaning"], finds_by_meaning);
+        assert_eq!(ask(&reader, &json!({ "search": { "text": "cats" } }))["hits"][0]["key"], "dogs");
+        let by_meaning = ask(&reader, &json!({ "search": { "meaning": "pets" } }));
+        let error = by_meaning["error"].as_str().unwrap_or_default();
+        assert_eq!(error.is_empty(), finds_by_meaning, "{by_meaning}");
+        assert!(error.contains(refusal), "{error}");
+    }
 }

@@ -34,7 +34,7 @@ export function every(artifact: Artifact): void {
     text: "moon",
     words: "+moon",
     meaning: "moon",
-    vector: { space: "v", values: [1, 2, 3] },
+    vector: { space: "v", values: Float32Array.of(1, 2, 3) },
     filter: { year: { $gte: 1960 } },
     k: 10,
     offset: 0,
