@@ -3,6 +3,8 @@
 # and linker. A standard library that the toolchain does not have is built by a nightly with the component rust-src; without one, that wheel is left out, and named.
 # Then the wheels with glibc run: on this processor, on older ones (qemu-x86_64) and on 64-bit Arm (qemu-aarch64, with the Python of Debian).
 #   ./wheels.sh TARGET...     only these
+# MUSL_PYTHON: a Python with musl, under which the wheel for x86-64 with musl runs. One is made of Debian's `apt-get source python3.11` by `./configure CC=musl-gcc` (package
+# `musl-tools`), if a script in the place of musl-gcc takes -I/usr/… and -L/usr/… from its arguments and says nothing to --print-multiarch.
 set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/../../target}"
@@ -60,6 +62,11 @@ if ls "$wheels"/*manylinux*x86_64.whl >/dev/null 2>&1; then
   else
     echo 'left out: processors without AVX2, for which there is no qemu-x86_64'
   fi
+fi
+
+if [ -n "${MUSL_PYTHON:-}" ]; then
+  step 'x86-64 with musl'
+  PYTHONPATH=$(unpacked musllinux_1_2_x86_64) "$MUSL_PYTHON" tests/portable.py
 fi
 
 # The Python of Debian for 64-bit Arm, beside the system and without touching it.

@@ -151,6 +151,14 @@ impl Drop for Artifact {
 /// Open and close.
 #[pymethods]
 impl Artifact {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_options))]
+    fn refused(_arguments: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        Err(PyTypeError::new_err(
+            "an artifact is created by `CompactArtifact.create(path)`, and opened by `open`, `open_or_create` or `open_read_only`",
+        ))
+    }
+
     /// Creates an artifact in the directory `path`, whose parent exists. `help(compact_artifact)` explains the options.
     #[staticmethod]
     #[pyo3(signature = (path, **options))]

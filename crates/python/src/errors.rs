@@ -96,10 +96,11 @@ pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
     named("InvalidArgumentError", message.into(), "InvalidArgument")
 }
 
-/// An argument of another type.
+/// An argument of another type. `what` is empty where the caller names it.
 pub(crate) fn wrong_type(what: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
     let name = found.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("{what}: expected {expected}, found {name}"))
+    let place = if what.is_empty() { String::new() } else { format!("{what}: ") };
+    PyTypeError::new_err(format!("{place}expected {expected}, found {name}"))
 }
 
 /// Says before the message what it is about, for errors of values and types. Those of the library say it themselves.

@@ -180,35 +180,3 @@ def test_a_full_disk_is_an_error_of_its_kind(tmp_path: pathlib.Path) -> None:
     artifact = CompactArtifact.create(tmp_path / "a")
     with pytest.raises((errors.AlreadyExistsError, errors.DiskFullError, errors.IoError)):
         artifact.pack("/dev/full")
-
-
-# Words in backticks that are no calls: syntax of queries, features of a build.
-NO_CALLS = {"*", "~", "\\\\:", "stemmers", "cache", "embedder", "similar"}
-
-
-def test_no_message_names_a_call_that_python_does_not_have() -> None:
-    source = (CRATES / "python" / "src" / "errors.rs").read_text()
-    table = source.split("const PHRASES")[1].split("];")[0]
-    phrases = re.findall(r'"((?:[^"\\]|\\.)*)",?\s*"((?:[^"\\]|\\.)*)"', table)
-    assert len(phrases) > 5
-    stub = CRATES / "python" / "python" / "compact_artifact" / "_native.pyi"
-    names = set(re.findall(r"\w+", stub.read_text()))
-    seen, unknown = 0, []
-    for crate in ("block-format", "compact-artifact", "lexical-index", "vector-index", "metadata-index", "text-embedder"):
-        for file in sorted((CRATES / crate / "src").rglob("*.rs")):
-            if file.name in ("tests.rs", "docs.rs") or file.parts[-2:] in (("query", "parse.rs"), ("query", "mod.rs")):
-                continue
-            code = file.read_text().split("#[cfg(test)]\nmod tests")[0]
-            for line in code.splitlines():
-                line = line.split("// ")[0].strip()
-                if line.startswith(("//", "#[")) or "reason = " in line or "`" not in line:
-                    continue
-                seen += 1
-                for rust, python in phrases:
-                    line = line.replace(rust, python)
-                unknown += [
-                    f"{file.name}: {call}: {line}"
-                    for call in line.split("`")[1::2]
-                    if call not in NO_CALLS and call.split("=")[0] not in names
-                ]
-    assert seen > 10 and not unknown, "\n".join(unknown)

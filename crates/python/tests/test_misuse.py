@@ -72,7 +72,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (Invalid, "weights: expected some of words", lambda a: a.search("x", vector=[1, 0, 0], weights={"w": 1})),
     (Invalid, "fusion: expected", lambda a: a.search("x", vector=[1, 0, 0], fusion="best")),
     (Invalid, "order_by: expected", lambda a: a.search("x", order_by=("n", "down"))),
-    (TypeError, "facets: ", lambda a: a.search("x", facets="n")),
+    (TypeError, "facets: expected a list", lambda a: a.search("x", facets="n")),
     (Invalid, "found \"colour\"", lambda a: a.search("x", facets=[{"field": "n", "colour": 1}])),
     (Invalid, "expected its field", lambda a: a.search("x", facets=[{"width": 1}])),
     (Invalid, "found both", lambda a: a.search("x", facets=[{"field": "n", "width": 1, "unit": "day"}])),
@@ -128,7 +128,7 @@ def test_a_call_that_is_wrong_is_refused_and_changes_nothing(artifact: CompactAr
         ({"auto_compact": {"dead": 1}}, "option auto_compact: expected"),
         ({"auto_compact": 7}, "option auto_compact"),
         ({"auto_compact": {"dead_percent": 1}}, "auto_compact"),
-        ({"spaces": ["v"]}, "option spaces"),
+        ({"spaces": ["v"]}, "option spaces: expected a dict"),
         ({"spaces": {"v": "large"}}, "option spaces"),
         ({"fields": ["title"]}, "option fields"),
         ({"language": "klingon"}, "option language"),
@@ -198,6 +198,13 @@ def test_a_callback_may_call_the_artifact(path: pathlib.Path) -> None:
             artifact.reembed("built-in", progress=lambda done, all: 1 // 0)
         artifact.reembed("built-in", progress=lambda done, all: found.append(len(artifact.search("cat"))))
         assert found and set(found) == {1}
+
+
+def test_the_class_says_how_artifacts_are_made() -> None:
+    kind: Any = CompactArtifact
+    for arguments, options in [((), {}), (("notes",), {"embedder": "built-in"})]:
+        with pytest.raises(TypeError, match=r"CompactArtifact\.create\(path\)"):
+            kind(*arguments, **options)
 
 
 def test_an_artifact_that_was_read_from_bytes_outlives_their_name(artifact: CompactArtifact, tmp_path: pathlib.Path) -> None:

@@ -229,9 +229,11 @@ def test_what_a_writer_acknowledged_is_there_after_it_was_killed(path: pathlib.P
 
 def test_a_call_that_waits_is_interrupted_by_ctrl_c(path: pathlib.Path) -> None:
     CompactArtifact.create(path).close()
+    # A shell that starts the tests in the background has told them to ignore Ctrl-C.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     waiting = "import sys; from compact_artifact import CompactArtifact; a = CompactArtifact.open_read_only(sys.argv[1]); print(1, flush=True); a.watch(600)"
     process = subprocess.Popen(
-        [sys.executable, "-c", waiting, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", heeding + waiting, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     process.stdout.readline()
