@@ -1,8 +1,8 @@
 """`cart mcp` under the official client of the Model Context Protocol, in each revision that has a way of its own.
 
-    python3 crates/cart/tests/mcp_client.py target/debug/cart
+    python3 crates/cart/tests/mcp_client.py [CART]
 
-Makes a virtual environment with the package `mcp` in `target/mcp-client` the first time.
+Builds `cart` if it is not named, and makes a virtual environment with the package `mcp` in `target/mcp-client` the first time.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ import tempfile
 import venv
 from pathlib import Path
 
-VENV = Path(__file__).resolve().parents[3] / "target" / "mcp-client"
+ROOT = Path(__file__).resolve().parents[3]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+VENV = TARGET / "mcp-client"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -26,6 +28,12 @@ def in_venv():
         subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "mcp>=2.3,<3"], check=True)
         (VENV / "complete").touch()
     sys.exit(subprocess.run([PYTHON, *sys.argv]).returncode)
+
+
+def built():
+    """The `cart` of this tree."""
+    subprocess.run(["cargo", "build", "--quiet", "-p", "cart", "--target-dir", TARGET], cwd=ROOT, check=True)
+    return TARGET / "debug" / ("cart.exe" if os.name == "nt" else "cart")
 
 
 async def converse(cart, folder, mode, version):
@@ -96,7 +104,7 @@ async def several(cart, folder):
 
 def main():
     in_venv()
-    cart = str(Path(sys.argv[1]).resolve())
+    cart = str(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else built())
     with tempfile.TemporaryDirectory() as folder:
         for mode, version in [("legacy", "2025-11-25"), ("auto", "2026-07-28"), ("2026-07-28", "2026-07-28")]:
             asyncio.run(converse(cart, Path(folder), mode, version))

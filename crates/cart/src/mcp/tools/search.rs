@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use compact_artifact::{CompactArtifact, Filter, Hit, Order, Query, SearchResults, json};
+use compact_artifact::{CompactArtifact, Filter, Hit, Order, Query, SearchResults, UnknownField, json};
 use serde_json::{Map, Value, json};
 
 use super::super::arguments::Arguments;
@@ -97,7 +97,14 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let query = asked.query(&artifact, &mut notes)?;
     let results = snapshot.search(&query).map_err(Failure::of_query)?;
     notes.extend(results.losses.iter().map(|loss| loss.message.clone()));
+    notes.extend(results.explain.iter().flat_map(|explain| &explain.unknown_fields).map(unknown));
     asked.answer(served.name(), &results, notes, context.max_answer)
+}
+
+/// A slip in the name of a field would look like an answer.
+fn unknown(field: &UnknownField) -> String {
+    let nearest = field.nearest.as_ref().map(|nearest| format!("; there is {nearest:?}"));
+    format!("no record has metadata {:?}{}", field.field, nearest.unwrap_or_default())
 }
 
 impl Asked {
@@ -150,7 +157,7 @@ impl Asked {
         if let Some(field) = &self.group_by {
             query = query.group_by(field, 1);
         }
-        Ok(query.k(self.k).offset(self.offset).total(true).snippet(SNIPPET).deadline(DEADLINE))
+        Ok(query.k(self.k).offset(self.offset).total(true).snippet(SNIPPET).deadline(DEADLINE).explain(true))
     }
 
     fn answer(
@@ -244,6 +251,6 @@ fn order(text: &str) -> Result<(String, Order)> {
 fn filter_of_json(filter: &Map<String, Value>) -> Result<Filter> {
     // Read as strictly as from a command line.
     let text = Value::Object(filter.clone()).to_string();
-    let read = json::from_slice(text.as_bytes()).and_then(|filter| Filter::from_json(&filter));
-    read.map_err(|e| Failure::from(e).at("`filter`"))
+    let filter = json::from_slice(text.as_bytes()).map_err(|e| Failure::from(e).at("`filter`"))?;
+    Ok(Filter::from_json(&filter)?)
 }

@@ -83,6 +83,10 @@ fn searches_find_what_the_command_line_finds() {
     assert_eq!((keys, last.get("next_offset")), (vec!["web".to_owned()], None));
     let (keys, none) = found(json!({"words": "nothingofthekind"}));
     assert_eq!((keys.len(), none["total"].clone()), (0, json!(0)));
+    let (keys, slip) = found(json!({"filter": {"yaer": 1969}, "order_by": "year:up", "group_by": "lang"}));
+    let expected =
+        json!(["no record has metadata \"yaer\"; there is \"year\"", "no record has metadata \"year:up\""]);
+    assert_eq!((keys.len(), &slip["notes"]), (0, &expected), "{slip}");
     assert_eq!(found(json!({"text": "spaceship"})).0.first().map(String::as_str), Some("moon"), "by meaning");
 }
 
@@ -101,7 +105,11 @@ fn what_a_tool_cannot_do_is_said_to_the_model() {
             "`k`: expected an integer from 1 to 100, found 0",
         ),
         ("search", json!({"artifact": "a", "text": "x", "limit": 3}), "no argument \"limit\""),
-        ("search", json!({"artifact": "a", "filter": {"year": {"$near": 1}}}), "$near"),
+        (
+            "search",
+            json!({"artifact": "a", "filter": {"year": {"$near": 1}}}),
+            "filter: the field \"year\": $near",
+        ),
         ("search", json!({"artifact": "a", "filter": "{}"}), "`filter`: expected an object"),
         ("search", json!({"artifact": "a", "words": "\"open"}), "quotation mark is not closed"),
         ("get", json!({"artifact": "a", "key": "nothing"}), "there is no record \"nothing\" in a"),
