@@ -36,7 +36,7 @@
 //! - [`Packs`] opens artifacts, maps those of the local file system, and fetches packs of other stores into a bounded cache.
 //! - [`CartTable`] has their records; conditions that mean the same in an index of metadata are answered by it, all others by the engine.
 //! - [`CartSearch`] ranks over all of them: first how often words occur in all packs together, then the lists of each pack, then one ranking of the merged lists.
-//! - `COPY … STORED AS CART` writes a pack for each partition, then the manifest, by which alone readers get to them: all of them, or none. It takes the place of what was there. See [`CartFormat`].
+//! - `COPY … STORED AS CART` writes a pack for each partition, then the manifest, by which alone readers get to them: all of them, or none. It takes the place of what was there. The same rows make the same packs, so that a second time changes nothing. See [`CartFormat`].
 //!
 //! # Limits
 //!
@@ -55,6 +55,8 @@ mod pack_exec;
 mod packs;
 mod rank_exec;
 mod records;
+#[cfg(feature = "s3")]
+mod s3;
 mod search;
 mod table;
 mod write;
@@ -66,6 +68,8 @@ use datafusion::prelude::SessionContext;
 
 pub use format::CartFormat;
 pub use packs::Packs;
+#[cfg(feature = "s3")]
+pub use s3::register_s3;
 pub use search::CartSearch;
 pub use table::CartTable;
 
@@ -88,3 +92,8 @@ fn external(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DataF
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(external)
 }
+
+/// The examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/src/sql.md")]
+struct Guide;

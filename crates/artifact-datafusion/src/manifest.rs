@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use datafusion::common::{Result, plan_datafusion_err};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use serde_json::{Value, json};
 
 use crate::error::about;
@@ -37,19 +37,53 @@ pub(crate) struct PackEntry {
 impl Manifest {
     /// That of a folder, if it has one.
     pub(crate) async fn read(store: &dyn ObjectStore, prefix: &Path) -> Result<Option<Self>> {
+        Ok(Self::read_version(store, prefix).await?.map(|(manifest, _)| manifest))
+    }
+
+    /// That of a folder, and by what the store knows this version of it.
+    pub(crate) async fn read_version(
+        store: &dyn ObjectStore,
+        prefix: &Path,
+    ) -> Result<Option<(Self, UpdateVersion)>> {
         let path = under(prefix, MANIFEST);
-        let bytes = match store.get(&path).await {
-            Ok(found) => found.bytes().await?,
+        let (bytes, version) = match store.get(&path).await {
+            Ok(found) => {
+                let version =
+                    UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+                (found.bytes().await.map_err(|e| about(path.as_ref(), e))?, version)
+            }
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(e) => return Err(about(path.as_ref(), e)),
         };
         let value: Value = serde_json::from_slice(&bytes).map_err(|e| about(path.as_ref(), e))?;
         Self::from_json(&value)
-            .map(Some)
+            .map(|manifest| Some((manifest, version)))
             .ok_or_else(|| plan_datafusion_err!("{path}: not a manifest of packs of version 1"))
     }
 
-    pub(crate) async fn write(&self, store: &dyn ObjectStore, prefix: &Path) -> Result<()> {
+    /// Takes the place of the version that was read, or of none; `false`: another writer was there in between. A store that cannot compare versions, as local files
+    /// cannot, is written to by one writer at a time: see [`lock`](crate::write::lock).
+    pub(crate) async fn replace(
+        &self,
+        store: &dyn ObjectStore,
+        prefix: &Path,
+        before: Option<UpdateVersion>,
+    ) -> Result<bool> {
+        use object_store::Error::{AlreadyExists, NotImplemented, Precondition};
+        let (path, payload) = (under(prefix, MANIFEST), self.payload()?);
+        let mode = before.map_or(PutMode::Create, PutMode::Update);
+        match store.put_opts(&path, payload.clone(), mode.into()).await {
+            Ok(_) => Ok(true),
+            Err(AlreadyExists { .. } | Precondition { .. }) => Ok(false),
+            Err(NotImplemented { .. }) => {
+                store.put(&path, payload).await.map_err(|e| about(path.as_ref(), e))?;
+                Ok(true)
+            }
+            Err(e) => Err(about(path.as_ref(), e)),
+        }
+    }
+
+    fn payload(&self) -> Result<PutPayload> {
         let packs: Vec<Value> = self
             .packs
             .iter()
@@ -57,8 +91,7 @@ impl Manifest {
             .collect();
         let mut text = String::new();
         writeln!(text, "{:#}", json!({"version": 1, "packs": packs})).map_err(external)?;
-        store.put(&under(prefix, MANIFEST), PutPayload::from(text)).await?;
-        Ok(())
+        Ok(PutPayload::from(text))
     }
 
     fn from_json(value: &Value) -> Option<Self> {
@@ -96,7 +129,10 @@ mod tests {
             [("data/x.cart", true), ("../x.cart", false), ("/x.cart", false), ("a//b", false)]
         {
             let manifest = Manifest { packs: vec![pack(path)] };
-            manifest.write(&store, &prefix).await.unwrap();
+            let before = store.head(&under(&prefix, MANIFEST)).await.ok();
+            let before = before.map(|meta| UpdateVersion { e_tag: meta.e_tag, version: meta.version });
+            assert!(manifest.replace(&store, &prefix, before.clone()).await.unwrap());
+            assert!(!manifest.replace(&store, &prefix, before).await.unwrap(), "another writer was there");
             let read = Manifest::read(&store, &prefix).await;
             assert_eq!(read.ok().flatten() == Some(manifest), is_good, "{path}");
         }

@@ -12,6 +12,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::arguments::{self, Search};
 use crate::error::about;
+use crate::external;
 use crate::pack_exec;
 use crate::packs::{Packs, Source};
 use crate::rank_exec::{self, RankExec};
@@ -75,8 +76,24 @@ impl TableProvider for CartSearch {
     }
 }
 
-/// The statistics of a query over all packs.
+/// The statistics of a query over all packs, which are asked on as many threads as there are processors.
 fn gathered(sources: &[Source], query: &Query) -> Result<QueryStatistics> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut parts = sources.chunks(sources.len().div_ceil(threads).max(1));
+    let first = parts.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || gathered_of(part, query))).collect();
+        let mut statistics = gathered_of(first, query)?;
+        for other in others {
+            let gathered =
+                other.join().map_err(|_| external("a thread that gathers statistics panicked"))??;
+            statistics.merge(gathered).map_err(external)?;
+        }
+        Ok(statistics)
+    })
+}
+
+fn gathered_of(sources: &[Source], query: &Query) -> Result<QueryStatistics> {
     let mut statistics = QueryStatistics::default();
     for source in sources {
         let gathered = source.snapshot.query_statistics(query);

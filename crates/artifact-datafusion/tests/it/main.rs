@@ -11,10 +11,15 @@
 
 /// Locations: files, folders, stores, a bounded cache, what is missing or was exchanged.
 mod locations;
+/// Buckets of S3: what is written is read, refused credentials, writers beside each other.
+#[cfg(feature = "s3")]
+mod s3;
 /// Tables: every row once, conditions that mean the same with and without the index.
 mod scan;
 /// Searches: scores that do not depend on how records are spread.
 mod search;
+/// Stores that list what is not there any more.
+mod stale;
 mod support;
 /// Writing: all packs or none, in the place of those before.
 mod write;

@@ -1,0 +1,268 @@
+//! Values of Arrow ↔ values of metadata.
+
+use arrow_array::cast::AsArray;
+use arrow_array::temporal_conversions::as_datetime;
+use arrow_array::types::{
+    ArrowTimestampType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, TimeUnit};
+use serde_json::{Map, Number, Value};
+
+/// Digits that every number of 64 bits with a point has.
+const EXACT_DIGITS: u8 = 15;
+
+/// The value at a path in metadata, of which there is one at most. Names may have dots in them.
+pub fn first_value<'m>(metadata: &'m Map<String, Value>, path: &str) -> Option<&'m Value> {
+    metadata.iter().find_map(|(name, value)| {
+        let rest = path.strip_prefix(name.as_str())?;
+        match rest.strip_prefix('.') {
+            None if rest.is_empty() => scalar(value),
+            Some(rest) => inside(value, rest),
+            None => None,
+        }
+    })
+}
+
+fn scalar(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Array(values) => values.iter().find(|value| !value.is_array()).and_then(scalar),
+        Value::Object(_) | Value::Null => None,
+        value => Some(value),
+    }
+}
+
+fn inside<'m>(value: &'m Value, path: &str) -> Option<&'m Value> {
+    match value {
+        Value::Object(object) => first_value(object, path),
+        Value::Array(values) => {
+            values.iter().filter_map(Value::as_object).find_map(|object| first_value(object, path))
+        }
+        _ => None,
+    }
+}
+
+/// Whether values of that type can be metadata.
+pub(crate) fn is_metadata(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null
+        | DataType::Boolean
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Timestamp(..) => true,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            is_metadata(item.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().all(|field| is_metadata(field.data_type())),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => {
+                let [key, value] = fields.as_ref() else { return false };
+                is_text(key.data_type()) && is_metadata(value.data_type())
+            }
+            _ => false,
+        },
+        DataType::Dictionary(_, value) => is_metadata(value),
+        DataType::RunEndEncoded(_, value) => is_metadata(value.data_type()),
+        other => is_text(other) || other.is_numeric(),
+    }
+}
+
+pub(crate) fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, value) => is_text(value),
+        _ => false,
+    }
+}
+
+/// A value as JSON.
+pub(crate) fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    Ok(match array.data_type() {
+        DataType::Null => Value::Null,
+        DataType::Boolean => array.as_boolean().value(row).into(),
+        DataType::Utf8 => array.as_string::<i32>().value(row).into(),
+        DataType::LargeUtf8 => array.as_string::<i64>().value(row).into(),
+        DataType::Utf8View => array.as_string_view().value(row).into(),
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => time(array, row)?.into(),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
+            let items = items(array, row).ok_or_else(|| "a list that is none".to_owned())?;
+            (0..items.len()).map(|at| value(&items, at)).collect::<Result<_, _>>()?
+        }
+        DataType::Struct(fields) => {
+            let members = array.as_struct().columns().iter().zip(fields);
+            let member = |(column, field): (&ArrayRef, &arrow_schema::FieldRef)| {
+                Ok((field.name().clone(), value(column, row)?))
+            };
+            Value::Object(members.map(member).collect::<Result<_, String>>()?)
+        }
+        DataType::Map(..) => object(array, row)?,
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            value(dictionary.values(), dictionary.normalized_keys().get(row).copied().unwrap_or_default())?
+        }
+        DataType::RunEndEncoded(..) => run(array, row)?,
+        _ => number(array, row)?,
+    })
+}
+
+fn number(array: &dyn Array, row: usize) -> Result<Value, String> {
+    macro_rules! whole {
+        ($kind:ty) => {
+            Ok(array.as_primitive::<$kind>().value(row).into())
+        };
+    }
+    macro_rules! decimal {
+        ($kind:ty, $precision:expr) => {
+            decimal(array.as_primitive::<$kind>().value_as_string(row), $precision)
+        };
+    }
+    match array.data_type() {
+        DataType::Int8 => whole!(Int8Type),
+        DataType::Int16 => whole!(Int16Type),
+        DataType::Int32 => whole!(Int32Type),
+        DataType::Int64 => whole!(Int64Type),
+        DataType::UInt8 => whole!(UInt8Type),
+        DataType::UInt16 => whole!(UInt16Type),
+        DataType::UInt32 => whole!(UInt32Type),
+        DataType::UInt64 => whole!(UInt64Type),
+        DataType::Float16 => float(array.as_primitive::<Float16Type>().value(row).to_f64()),
+        DataType::Float32 => float(f64::from(array.as_primitive::<Float32Type>().value(row))),
+        DataType::Float64 => float(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Decimal32(precision, _) => decimal!(Decimal32Type, *precision),
+        DataType::Decimal64(precision, _) => decimal!(Decimal64Type, *precision),
+        DataType::Decimal128(precision, _) => decimal!(Decimal128Type, *precision),
+        DataType::Decimal256(precision, _) => decimal!(Decimal256Type, *precision),
+        other => Err(unfit(other)),
+    }
+}
+
+/// What a column of that type cannot be.
+pub(crate) fn unfit(data_type: &DataType) -> String {
+    format!("{data_type} cannot be metadata; cast it to texts or numbers, or leave it out")
+}
+
+fn float(value: f64) -> Result<Value, String> {
+    let number = Number::from_f64(value).map(Value::Number);
+    number.ok_or_else(|| format!("expected numbers that are finite, as JSON has them, found {value}"))
+}
+
+fn decimal(text: String, precision: u8) -> Result<Value, String> {
+    if precision > EXACT_DIGITS {
+        return Ok(text.into());
+    }
+    match text.parse::<i64>() {
+        Ok(whole) => Ok(whole.into()),
+        Err(_) => float(text.parse().map_err(|_| format!("a decimal that is none: {text}"))?),
+    }
+}
+
+fn time(array: &dyn Array, row: usize) -> Result<String, String> {
+    fn at<T: ArrowTimestampType>(array: &dyn Array, row: usize) -> Option<chrono::NaiveDateTime> {
+        as_datetime::<T>(array.as_primitive::<T>().value(row))
+    }
+    let date = |days: Option<chrono::NaiveDateTime>| days.map(|at| at.date().to_string());
+    let text = match array.data_type() {
+        DataType::Date32 => {
+            date(as_datetime::<Date32Type>(i64::from(array.as_primitive::<Date32Type>().value(row))))
+        }
+        DataType::Date64 => date(as_datetime::<Date64Type>(array.as_primitive::<Date64Type>().value(row))),
+        DataType::Timestamp(unit, zone) => {
+            let at = match unit {
+                TimeUnit::Second => at::<TimestampSecondType>(array, row),
+                TimeUnit::Millisecond => at::<TimestampMillisecondType>(array, row),
+                TimeUnit::Microsecond => at::<TimestampMicrosecondType>(array, row),
+                TimeUnit::Nanosecond => at::<TimestampNanosecondType>(array, row),
+            };
+            let zone = if zone.is_some() { "Z" } else { "" };
+            at.map(|at| format!("{}{zone}", at.format("%Y-%m-%dT%H:%M:%S%.f")))
+        }
+        other => return Err(unfit(other)),
+    };
+    text.ok_or_else(|| "a point in time beyond the calendar".to_owned())
+}
+
+fn object(array: &dyn Array, row: usize) -> Result<Value, String> {
+    let entries = array.as_map().value(row);
+    let [keys, values] = entries.columns() else { return Err("a map that is none".to_owned()) };
+    let mut object = Map::new();
+    for at in 0..entries.len() {
+        let Value::String(key) = value(keys, at)? else {
+            return Err("a map whose keys are no texts".to_owned());
+        };
+        if object.contains_key(&key) {
+            return Err(format!("a map with two values of {key:?}"));
+        }
+        object.insert(key, value(values, at)?);
+    }
+    Ok(Value::Object(object))
+}
+
+fn run(array: &dyn Array, row: usize) -> Result<Value, String> {
+    macro_rules! run {
+        ($kind:ty) => {{
+            let runs = array.as_any().downcast_ref::<arrow_array::RunArray<$kind>>();
+            let runs = runs.ok_or_else(|| "runs that are none".to_owned())?;
+            value(runs.values(), runs.get_physical_index(row))
+        }};
+    }
+    match array.data_type() {
+        DataType::RunEndEncoded(ends, _) => match ends.data_type() {
+            DataType::Int16 => run!(Int16Type),
+            DataType::Int32 => run!(Int32Type),
+            _ => run!(Int64Type),
+        },
+        other => Err(unfit(other)),
+    }
+}
+
+/// The values of a list.
+pub(crate) fn items(array: &dyn Array, row: usize) -> Option<ArrayRef> {
+    Some(match array.data_type() {
+        DataType::List(_) => array.as_list::<i32>().value(row),
+        DataType::LargeList(_) => array.as_list::<i64>().value(row),
+        DataType::FixedSizeList(..) => array.as_fixed_size_list().value(row),
+        _ => return None,
+    })
+}
+
+/// Whether a column of that type has vectors.
+pub(crate) fn is_vector(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            item.data_type().is_floating() || matches!(item.data_type(), DataType::Int8 | DataType::UInt8)
+        }
+        _ => false,
+    }
+}
+
+pub(crate) fn vector(array: &dyn Array, row: usize) -> Result<Vec<f32>, String> {
+    let expected =
+        || format!("expected lists of float32, float64, float16, int8 or uint8, found {}", array.data_type());
+    let values = items(array, row).ok_or_else(expected)?;
+    if values.null_count() > 0 {
+        return Err("a vector with a missing value".to_owned());
+    }
+    macro_rules! numbers {
+        ($kind:ty) => {
+            values.as_primitive::<$kind>().values().iter()
+        };
+    }
+    Ok(match values.data_type() {
+        DataType::Float32 => values.as_primitive::<Float32Type>().values().to_vec(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what is too large becomes infinite, and is refused then"
+        )]
+        DataType::Float64 => numbers!(Float64Type).map(|&value| value as f32).collect(),
+        DataType::Float16 => numbers!(Float16Type).map(|value| value.to_f32()).collect(),
+        DataType::Int8 => numbers!(Int8Type).map(|&value| f32::from(value)).collect(),
+        DataType::UInt8 => numbers!(UInt8Type).map(|&value| f32::from(value)).collect(),
+        _ => return Err(expected()),
+    })
+}

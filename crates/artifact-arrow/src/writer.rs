@@ -1,0 +1,136 @@
+//! Records → rows.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, FixedSizeListBuilder, Float32Builder, Float64Builder, Int64Builder,
+    StringBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array};
+use arrow_schema::{DataType, Field};
+use compact_artifact::{Entry, ErrorKind, Snapshot};
+use serde_json::{Map, Value};
+
+use crate::columns::{Columns, Content, ValueType};
+use crate::error::{Result, column};
+use crate::values::first_value;
+
+/// The longest blob that a column holds, in bytes.
+pub const MAX_BLOB: u64 = 256 << 20;
+
+/// Records of a snapshot as rows. `pack` is what the column of that name says.
+pub fn write_batch(
+    columns: &Columns,
+    snapshot: &Snapshot,
+    pack: &str,
+    entries: &[Entry],
+) -> Result<RecordBatch> {
+    let needs_metadata =
+        columns.contents.iter().any(|content| matches!(content, Content::Metadata | Content::Value(_)));
+    let metadata = if needs_metadata {
+        entries.iter().map(Entry::metadata).collect::<compact_artifact::Result<Vec<_>>>()?
+    } else {
+        Vec::new()
+    };
+    let arrays = columns.contents.iter().zip(columns.schema.fields()).map(|(content, field)| match content {
+        Content::Id => {
+            Ok(Arc::new(UInt64Array::from_iter_values(entries.iter().map(|entry| entry.id().0))) as ArrayRef)
+        }
+        Content::Key => texts(entries, Entry::key),
+        Content::Text => texts(entries, |entry| {
+            entry.is_text().then(|| entry.text().map(std::borrow::Cow::into_owned)).transpose()
+        }),
+        Content::Field(name) => texts(entries, |entry| entry.field(name)),
+        Content::Blob => blobs(field.name(), entries),
+        Content::Metadata => {
+            Ok(text_column(metadata.iter().map(|metadata| Some(Value::Object(metadata.clone()).to_string()))))
+        }
+        Content::Pack => Ok(text_column(entries.iter().map(|_| Some(pack)))),
+        Content::Vector(space) => vectors(snapshot, space, field, entries),
+        Content::Value(value_type) => Ok(values(field.name(), *value_type, &metadata)),
+    });
+    let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(entries.len()));
+    Ok(RecordBatch::try_new_with_options(columns.schema.clone(), arrays, &options)?)
+}
+
+/// A column of `Utf8`.
+pub fn text_column(values: impl Iterator<Item = Option<impl AsRef<str>>>) -> ArrayRef {
+    let mut builder = StringBuilder::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
+
+fn texts(
+    entries: &[Entry],
+    text: impl Fn(&Entry) -> compact_artifact::Result<Option<String>>,
+) -> Result<ArrayRef> {
+    let texts = entries.iter().map(text).collect::<compact_artifact::Result<Vec<_>>>()?;
+    Ok(text_column(texts.into_iter()))
+}
+
+fn blobs(name: &str, entries: &[Entry]) -> Result<ArrayRef> {
+    let mut builder = BinaryBuilder::new();
+    for entry in entries {
+        if entry.is_text() {
+            builder.append_null();
+            continue;
+        }
+        if entry.len() > MAX_BLOB {
+            let (id, len) = (entry.id(), entry.len());
+            return Err(column(
+                name,
+                format!(
+                    "record {id} is a blob of {len} bytes; a column holds {MAX_BLOB} at most, so leave it out and read it by its id"
+                ),
+            ));
+        }
+        builder.append_value(entry.bytes()?);
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+fn vectors(snapshot: &Snapshot, space: &str, field: &Field, entries: &[Entry]) -> Result<ArrayRef> {
+    let DataType::FixedSizeList(item, dimension) = field.data_type() else {
+        return Ok(new_null_array(field.data_type(), entries.len()));
+    };
+    let mut builder = FixedSizeListBuilder::new(Float32Builder::new(), *dimension).with_field(item.clone());
+    for entry in entries {
+        let vector = match snapshot.embedding(entry.id(), space) {
+            Err(e) if e.kind() == ErrorKind::NoSuchSpace => None,
+            found => found?,
+        };
+        match &vector {
+            Some(vector) => builder.values().append_slice(vector),
+            None => {
+                builder.values().append_slice(&vec![0.0; usize::try_from(*dimension).unwrap_or_default()]);
+            }
+        }
+        builder.append(vector.is_some());
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+fn values(field: &str, value_type: ValueType, metadata: &[Map<String, Value>]) -> ArrayRef {
+    let values = || metadata.iter().map(|metadata| first_value(metadata, field));
+    match value_type {
+        ValueType::Bool => {
+            let mut builder = BooleanBuilder::new();
+            values().for_each(|value| builder.append_option(value.and_then(Value::as_bool)));
+            Arc::new(builder.finish())
+        }
+        ValueType::Int => {
+            let mut builder = Int64Builder::new();
+            values().for_each(|value| builder.append_option(value.and_then(Value::as_i64)));
+            Arc::new(builder.finish())
+        }
+        ValueType::Float => {
+            let mut builder = Float64Builder::new();
+            values().for_each(|value| builder.append_option(value.and_then(Value::as_f64)));
+            Arc::new(builder.finish())
+        }
+        ValueType::String | ValueType::Date => {
+            text_column(values().map(|value| value.and_then(Value::as_str)))
+        }
+    }
+}
