@@ -40,7 +40,7 @@
 //!
 //! # Limits
 //!
-//! A pack of a store is fetched as a whole. A damaged pack is an error that names it. A text is 64 MiB at most, a blob in a column 256 MiB.
+//! A pack of a store is fetched as a whole. A missing or damaged pack is an error that names it, unless [`Packs::leave_out_unreadable`] says otherwise. A text is 64 MiB at most, a blob in a column 256 MiB.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -49,6 +49,7 @@ mod columns;
 mod error;
 mod filter;
 mod format;
+mod left_out;
 mod lists;
 mod manifest;
 mod pack_exec;
@@ -67,16 +68,18 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 
 pub use format::CartFormat;
+pub use left_out::LeftOut;
 pub use packs::Packs;
 #[cfg(feature = "s3")]
 pub use s3::register_s3;
 pub use search::CartSearch;
 pub use table::CartTable;
 
-/// Makes packs known to a session: `cart_search`, and `STORED AS CART` for tables and for `COPY`.
+/// Makes packs known to a session: `cart_search`, `cart_left_out`, and `STORED AS CART` for tables and for `COPY`.
 pub fn register(context: &SessionContext, packs: Packs) -> Result<Arc<Packs>> {
     let packs = Arc::new(packs);
     context.register_udtf("cart_search", Arc::new(search::CartSearchFunction(packs.clone())));
+    context.register_udtf("cart_left_out", Arc::new(left_out::LeftOutFunction(packs.clone())));
     let state = context.state_ref();
     let mut state = state.write();
     state.register_file_format(Arc::new(format::CartFormatFactory(packs.clone())), true)?;

@@ -48,14 +48,17 @@ pub(crate) struct PackExec {
 }
 
 impl PackExec {
-    /// A partition for each pack.
+    /// A partition for each pack; without any, one of no rows.
     pub(crate) fn over(sources: &[Source], work: Work) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = Arc::new(Schema::new(vec![Field::new("pack", DataType::Utf8, false)]));
         let partition = |source: &Source| {
             let names = Arc::new(StringArray::from_iter_values([&source.name]));
             Ok(vec![RecordBatch::try_new(schema.clone(), vec![names])?])
         };
-        let partitions = sources.iter().map(partition).collect::<Result<Vec<_>>>()?;
+        let mut partitions = sources.iter().map(partition).collect::<Result<Vec<_>>>()?;
+        if partitions.is_empty() {
+            partitions.push(Vec::new());
+        }
         let input = MemorySourceConfig::try_new_exec(&partitions, schema.clone(), None)?;
         let sources = sources.iter().map(|source| (source.name.clone(), source.clone())).collect();
         Ok(Arc::new(Self::new(input, Arc::new(sources), work)))

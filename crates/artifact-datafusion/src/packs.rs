@@ -14,8 +14,9 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::about;
+use crate::left_out::{self, Exchanged, LeftOut};
 use crate::manifest::{MANIFEST, Manifest, under};
-use crate::on_a_thread;
+use crate::{external, on_a_thread};
 
 /// How artifacts are opened, and those that are open. Shared by all tables and searches of a session.
 ///
@@ -25,6 +26,8 @@ pub struct Packs {
     options: Options,
     folder: Option<PathBuf>,
     max_bytes: u64,
+    leave_out: bool,
+    left_out: left_out::List,
     /// Fetched packs, the one used last at the end.
     kept: Mutex<Vec<Kept>>,
 }
@@ -76,7 +79,14 @@ impl fmt::Debug for Packs {
 impl Packs {
     /// With the options that artifacts are opened by and written with: the embedder of [`Options::embedder`] above all, without which they are not searched by meaning.
     pub fn new(options: Options) -> Self {
-        Self { options, folder: None, max_bytes: 1 << 30, kept: Mutex::default() }
+        Self {
+            options,
+            folder: None,
+            max_bytes: 1 << 30,
+            leave_out: false,
+            left_out: left_out::List::default(),
+            kept: Mutex::default(),
+        }
     }
 
     /// Where fetched packs are kept, as files of their own that are removed again. Without it they are kept in memory.
@@ -91,6 +101,20 @@ impl Packs {
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
+    }
+
+    /// Whether queries of a folder go on without packs that are missing, exchanged or damaged when they are opened. Their records are not in any result then, nor counted for scores;
+    /// [`left_out`](Self::left_out), and in SQL `SELECT * FROM cart_left_out()`, says which and why. Whatever else goes wrong stays an error: refused credentials, a network that is
+    /// down, no manifest, damage that a query meets later in a pack that was opened. Default: no.
+    #[must_use]
+    pub fn leave_out_unreadable(mut self, leave_out: bool) -> Self {
+        self.leave_out = leave_out;
+        self
+    }
+
+    /// Packs that the last query that wanted them went on without.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.left_out.all()
     }
 
     pub(crate) fn options(&self) -> Options {
@@ -111,7 +135,15 @@ impl Packs {
             let mut sources = Vec::with_capacity(found.len());
             for found in found {
                 let path = local.as_deref().map(|_| PathBuf::from("/").join(found.path.as_ref()));
-                sources.push(self.open(store.as_ref(), found, path).await?);
+                let name = found.name.clone();
+                match self.open(store.as_ref(), found, path).await {
+                    Ok(source) => {
+                        self.left_out.was_read(&name);
+                        sources.push(source);
+                    }
+                    Err(e) if self.leave_out => self.left_out.take(&name, e)?,
+                    Err(e) => return Err(e),
+                }
             }
             return Ok(sources);
         }
@@ -231,9 +263,9 @@ fn check_hash(name: &str, expected: &str, tail: &[u8]) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    Err(plan_datafusion_err!(
+    Err(external(Exchanged(format!(
         "{name}: the manifest has the hash {expected}, the pack ends with {found}; it was exchanged or damaged"
-    ))
+    ))))
 }
 
 /// The packs of a folder; `None`: there are none.

@@ -81,3 +81,30 @@ async fn what_is_missing_or_damaged_is_named() {
     store.put(&Path::from("notes/002.cart"), "no pack".into()).await.unwrap();
     assert!(fails(&context, SEARCH).await.contains("002.cart"));
 }
+
+#[tokio::test]
+async fn packs_that_are_missing_or_damaged_are_left_out_where_asked_and_it_is_said_which() {
+    let temp = tempfile::tempdir().unwrap();
+    let strict = remote(temp.path(), Packs::new(options())).await.0;
+    let whole = printed(&sql(&strict, SEARCH).await);
+    let held = Packs::new(options()).leave_out_unreadable(true);
+    let (context, store) = remote(&temp.path().join("other"), held).await;
+    assert_eq!(printed(&sql(&context, SEARCH).await), whole);
+    let left_out = "SELECT pack, reason FROM cart_left_out() ORDER BY pack";
+    assert_eq!(sql(&context, left_out).await.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+
+    let before = store.get(&Path::from("notes/002.cart")).await.unwrap().bytes().await.unwrap();
+    store.put(&Path::from("notes/002.cart"), before.slice(..before.len() / 2).into()).await.unwrap();
+    let found = printed(&sql(&context, SEARCH).await);
+    let said = printed(&sql(&context, left_out).await);
+    assert!(found != whole && said.contains("notes/002.cart"), "{said}");
+    table(&context, "t", "memory:///notes/").await;
+    let rows = sql(&context, "SELECT key FROM t").await;
+    assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), crate::support::RECORDS - 50);
+
+    store.put(&Path::from("notes/002.cart"), before.into()).await.unwrap();
+    assert_eq!(printed(&sql(&context, SEARCH).await), whole);
+    assert_eq!(sql(&context, left_out).await.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+    let error = fails(&context, "SELECT key FROM cart_search('memory:///elsewhere/', 'cat')").await;
+    assert!(error.contains("elsewhere"), "{error}");
+}

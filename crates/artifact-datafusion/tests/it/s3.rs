@@ -118,6 +118,7 @@ fn refusing(code: &'static str) -> String {
 async fn refused_credentials_and_a_clock_that_is_off_are_errors_that_say_so() {
     for code in ["InvalidAccessKeyId", "RequestTimeTooSkewed"] {
         let context = session_at(&refusing(code), "notes");
+        register(&context, Packs::new(options()).leave_out_unreadable(true)).unwrap();
         let copy = "COPY (SELECT 'a text' AS text) TO 's3://notes/copy/' STORED AS CART";
         for text in [SEARCH, copy, "CREATE EXTERNAL TABLE t STORED AS CART LOCATION 's3://notes/copy/'"] {
             let error = fails(&context, text).await;

@@ -110,6 +110,11 @@ async fn a_pack_that_is_not_the_one_of_the_manifest_is_refused() {
     std::fs::remove_file(&data).unwrap();
     let error = fails(&context, &format!("SELECT * FROM cart_search('{folder}', 'text')")).await;
     assert!(error.contains(data.file_name().unwrap().to_str().unwrap()), "{error}");
+    let without = SessionContext::new();
+    let held = register(&without, Packs::new(options()).leave_out_unreadable(true)).unwrap();
+    let found = sql(&without, &format!("SELECT * FROM cart_search('{folder}', 'text')")).await;
+    assert!(found.iter().all(|batch| batch.num_rows() == 0));
+    assert!(held.left_out()[0].pack.ends_with(".cart"), "{:?}", held.left_out());
 }
 
 #[tokio::test]
@@ -207,5 +212,18 @@ async fn texts_beside_the_content_lists_and_structs_are_copied() {
         let rows = format!("SELECT 'a' AS text, {value} AS x");
         let error = fails(&context, &format!("COPY ({rows}) TO '{folder}x/' STORED AS CART")).await;
         assert!(error.contains("column \"x\"") && error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_no_rows_is_a_table_of_no_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let context = session();
+    let folder = format!("{}/", temp.path().display());
+    let copy = format!("COPY (SELECT 'a' AS text WHERE 1 = 2) TO '{folder}' STORED AS CART");
+    assert_eq!(sql(&context, &copy).await[0].column(0).as_primitive::<UInt64Type>().value(0), 0);
+    table(&context, "t", &folder).await;
+    for text in ["SELECT key FROM t".to_owned(), format!("SELECT key FROM cart_search('{folder}', 'a')")] {
+        assert!(sql(&context, &text).await.iter().all(|batch| batch.num_rows() == 0), "{text}");
     }
 }
