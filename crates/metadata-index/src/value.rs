@@ -89,7 +89,7 @@ impl FromStr for Type {
 /// A set of types: those of all values of a field.
 ///
 /// Prints as `number or string`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Types(u8);
 
 impl Types {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use block_format::RecordId;
 use metadata_index::Types;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::damage::Damage;
 use crate::api::error::Result;
@@ -12,15 +12,15 @@ use crate::api::results::Hit;
 
 /// What the answer to one query depends on beside the records that are found: how often its words occur, how long texts are, and of which types the fields of its filter
 /// are. [`Snapshot::query_statistics`](crate::Snapshot::query_statistics) gathers it, [`merge`](Self::merge) adds up that of several snapshots, and
-/// [`Query::statistics`](crate::Query::statistics) hands it to the search of each.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// [`Query::statistics`](crate::Query::statistics) hands it to the search of each, in another process as well: it goes there as JSON, by `serde`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct QueryStatistics {
     pub(crate) words: lexical_index::Statistics,
     pub(crate) fields: BTreeMap<String, FilterField>,
 }
 
 /// What is known of a field of the metadata.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FilterField {
     pub(crate) types: Types,
     /// Whether any record has it.

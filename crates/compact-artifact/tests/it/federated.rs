@@ -170,6 +170,10 @@ fn what_one_ranking_cannot_be_made_of_is_refused() {
     let error = snapshots[0].search(&Query::words("cat").statistics(given)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(rank_lists(&Query::words("cat"), &[compact_artifact::SearchLists::default()]).is_err());
+    let filtered = Query::parse("cat* OR roughly~").unwrap().filter(Filter::field("n").gte(1));
+    let gathered = snapshots[0].query_statistics(&filtered).unwrap();
+    let json = serde_json::to_string(&gathered).unwrap();
+    assert_eq!(serde_json::from_str::<compact_artifact::QueryStatistics>(&json).unwrap(), gathered);
 
     let german =
         CompactArtifact::options().language(Language::German).create(temp.path().join("german")).unwrap();

@@ -2,6 +2,7 @@
 
 /// Terms with a beginning, or within a distance of a word.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Pattern {
     Prefix(String),
     Fuzzy { word: Vec<char>, distance: u8 },

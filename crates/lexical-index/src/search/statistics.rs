@@ -10,8 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// term of the query occurs, and which terms its prefixes and fuzzy words stand for.
 ///
 /// Gathered by [`Searcher::statistics_of`](crate::Searcher::statistics_of), [merged](Self::merge) over indexes that are searched apart, and given to each of their
-/// searches by [`Searcher::statistics`](crate::Searcher::statistics), it makes their scores those of one index of all records.
+/// searches by [`Searcher::statistics`](crate::Searcher::statistics), it makes their scores those of one index of all records. With the feature `serde` it goes to other processes.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Statistics {
     /// Of the segments, unless there were none.
     analyzer: Option<[u8; 8]>,
@@ -21,11 +22,14 @@ pub struct Statistics {
 
 /// Those of one field.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct FieldStatistics {
     tokens: u64,
     /// In how many records each term occurs.
+    #[cfg_attr(feature = "serde", serde(with = "pairs"))]
     terms: BTreeMap<Vec<u8>, u64>,
     /// The terms that a prefix or a fuzzy word matches, and whether these are all.
+    #[cfg_attr(feature = "serde", serde(with = "expansions"))]
     expansions: BTreeMap<Pattern, (Matches, bool)>,
 }
 
@@ -113,9 +117,74 @@ impl FieldStatistics {
     }
 }
 
+/// Maps whose keys are no strings, as lists of pairs.
+#[cfg(feature = "serde")]
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<'m, M, K, V, S>(map: &'m M, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        &'m M: IntoIterator<Item = (&'m K, &'m V)>,
+        K: Serialize + 'm,
+        V: Serialize + 'm,
+        S: Serializer,
+    {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, M, K, V, D>(deserializer: D) -> Result<M, D::Error>
+    where
+        M: FromIterator<(K, V)>,
+        Vec<(K, V)>: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+/// Patterns with the terms that they match.
+#[cfg(feature = "serde")]
+mod expansions {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Matches, Pattern, pairs};
+
+    #[derive(Serialize, Deserialize)]
+    struct Found(#[serde(with = "pairs")] Matches, bool);
+
+    pub(super) fn serialize<S: Serializer>(
+        expansions: &BTreeMap<Pattern, (Matches, bool)>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer
+            .collect_seq(expansions.iter().map(|(pattern, found)| (pattern, Found(found.0.clone(), found.1))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Pattern, (Matches, bool)>, D::Error> {
+        let found = Vec::<(Pattern, Found)>::deserialize(deserializer)?;
+        Ok(found.into_iter().map(|(pattern, found)| (pattern, (found.0, found.1))).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "serde")]
+    fn statistics_come_back_from_json() {
+        let mut statistics = Statistics::new(Some([7; 8]), 12);
+        statistics.put_field("body", 300);
+        statistics.put_term("body", b"cat", 5);
+        statistics.put_matches("body", &Pattern::prefix_of("ca"), ([(b"cat".to_vec(), (0, 5))].into(), true));
+        statistics.put_matches("title", &Pattern::fuzzy("dög", 1), (HashMap::new(), false));
+        let json = serde_json::to_string(&statistics).unwrap();
+        assert_eq!(serde_json::from_str::<Statistics>(&json).unwrap(), statistics);
+    }
 
     #[test]
     fn of_too_many_terms_the_first_are_kept_in_whatever_order_parts_are_merged() {
