@@ -1,8 +1,10 @@
 //! The arguments of `cart_search` → a query.
 
-use compact_artifact::{Clause, Filter, Query};
+use std::sync::Arc;
+
+use compact_artifact::{Clause, Filter, Query, QueryStatistics};
 use datafusion::common::{Result, plan_datafusion_err};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::external;
 
@@ -12,7 +14,18 @@ pub(crate) struct Search {
     query: Query,
     k: usize,
     snippet: usize,
-    pub(crate) clauses: usize,
+    /// The text and the options that the query was made of, by which another process makes the same; `None`: it was not made of any.
+    arguments: Option<(String, String)>,
+}
+
+/// The query of a plan: with the statistics of all packs, for the columns that are wanted.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) query: Query,
+    pub(crate) wanted: Wanted,
+    search: Search,
+    limit: Option<usize>,
+    statistics: Arc<QueryStatistics>,
 }
 
 /// The length of snippets in bytes, unless the options say otherwise.
@@ -20,8 +33,7 @@ const SNIPPET: usize = 160;
 
 impl Search {
     pub(crate) fn new(query: Query, k: usize) -> Self {
-        let clauses = query.lists();
-        Self { query, k, snippet: SNIPPET, clauses }
+        Self { query, k, snippet: SNIPPET, arguments: None }
     }
 
     /// The query for the columns that are wanted.
@@ -29,6 +41,57 @@ impl Search {
         let query = self.query.clone().k(self.k.min(limit.unwrap_or(self.k)).max(1));
         let query = query.fetch(wanted.record || wanted.snippet).explain(wanted.explain);
         if wanted.snippet { query.snippet(self.snippet) } else { query }
+    }
+
+    pub(crate) fn planned(
+        &self,
+        limit: Option<usize>,
+        wanted: Wanted,
+        statistics: QueryStatistics,
+    ) -> Arc<Planned> {
+        let statistics = Arc::new(statistics);
+        let query = self.query(limit, wanted).statistics(statistics.clone());
+        Arc::new(Planned { query, wanted, search: self.clone(), limit, statistics })
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let (text, options) = self.arguments.as_ref().ok_or_else(|| {
+            plan_datafusion_err!(
+                "a query that was not made of text stays in its process; expected `cart_search` in SQL"
+            )
+        })?;
+        Ok(json!({"text": text, "k": self.k, "options": options}))
+    }
+
+    pub(crate) fn from_json(value: &Value) -> Result<Self> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        let k = value.get("k").and_then(Value::as_u64).and_then(|k| usize::try_from(k).ok());
+        let (Some(given), Some(k), Some(options)) = (text("text"), k, text("options")) else {
+            return Err(plan_datafusion_err!("{value}: expected the arguments of `cart_search`"));
+        };
+        search(given, k, options)
+    }
+}
+
+impl Planned {
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let statistics = serde_json::to_value(&*self.statistics).map_err(external)?;
+        let Wanted { record, snippet, explain } = self.wanted;
+        Ok(json!({
+            "search": self.search.to_json()?,
+            "limit": self.limit,
+            "wanted": [record, snippet, explain],
+            "statistics": statistics,
+        }))
+    }
+
+    pub(crate) fn from_json(value: &Value) -> Result<Arc<Self>> {
+        let search = Search::from_json(&value["search"])?;
+        let wanted = |at: usize| value["wanted"][at].as_bool().unwrap_or_default();
+        let wanted = Wanted { record: wanted(0), snippet: wanted(1), explain: wanted(2) };
+        let limit = value["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok());
+        let statistics = serde_json::from_value(value["statistics"].clone()).map_err(external)?;
+        Ok(search.planned(limit, wanted, statistics))
     }
 }
 
@@ -41,9 +104,9 @@ pub(crate) struct Wanted {
 }
 
 /// The options are described at [`CartSearch`](crate::CartSearch).
-pub(crate) fn search(text: &str, k: usize, options: &str) -> Result<Search> {
+pub(crate) fn search(text: &str, k: usize, given: &str) -> Result<Search> {
     let options: Map<String, Value> =
-        serde_json::from_str(options).map_err(|e| external(e).context("cart_search: options"))?;
+        serde_json::from_str(given).map_err(|e| external(e).context("cart_search: options"))?;
     let known = ["by", "vector", "filter", "exact", "candidates", "snippet"];
     if let Some(name) = options.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(plan_datafusion_err!(
@@ -91,8 +154,8 @@ pub(crate) fn search(text: &str, k: usize, options: &str) -> Result<Search> {
     if let Some(candidates) = number("candidates")? {
         query = query.candidates(candidates);
     }
-    let search = Search::new(query, k);
-    Ok(Search { snippet: number("snippet")?.unwrap_or(SNIPPET), ..search })
+    let snippet = number("snippet")?.unwrap_or(SNIPPET);
+    Ok(Search { query, k, snippet, arguments: Some((text.to_owned(), given.to_owned())) })
 }
 
 fn vector(value: &Value) -> Result<Clause> {

@@ -31,7 +31,7 @@ pub(crate) fn scan(
     found: &mut dyn FnMut(RecordBatch) -> bool,
 ) -> Result<()> {
     let snapshot = &source.snapshot;
-    let about = |e: compact_artifact::Error| about(&source.name, e);
+    let about = |e: compact_artifact::Error| about(source.name(), e);
     let entries: Box<dyn Iterator<Item = compact_artifact::Result<Entry>>> = match filter {
         Some(filter) => Box::new(snapshot.records_where(filter).map_err(about)?),
         None => Box::new(snapshot.records()),
@@ -64,14 +64,14 @@ fn to_batch(source: &Source, columns: &Columns, entries: &[Entry]) -> Result<Rec
     } else {
         Ok(Vec::new())
     };
-    let metadata = metadata.map_err(|e| about(&source.name, e))?;
+    let metadata = metadata.map_err(|e| about(source.name(), e))?;
     let arrays = columns.contents.iter().zip(columns.schema.fields()).map(|(content, field)| match content {
         Content::Value(value_type) => Ok(values(field.name(), *value_type, &metadata)),
         Content::Metadata => {
             Ok(strings(metadata.iter().map(|metadata| Some(Value::Object(metadata.clone()).to_string()))))
         }
         Content::Blob => blobs(source, entries),
-        _ => array(source, content, field, entries).map_err(|e| about(&source.name, e)),
+        _ => array(source, content, field, entries).map_err(|e| about(source.name(), e)),
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(entries.len()));
@@ -97,8 +97,8 @@ fn array(
             }
             Arc::new(builder.finish())
         }
-        Content::Vector(space) => vectors(&source.snapshot, space, field, entries)?,
-        Content::Pack => strings(entries.iter().map(|_| Some(&source.name))),
+        Content::Vector(space, _) => vectors(&source.snapshot, space, field, entries)?,
+        Content::Pack => strings(entries.iter().map(|_| Some(source.name()))),
         Content::Blob | Content::Metadata | Content::Value(_) => unreachable_column(entries.len()),
     })
 }
@@ -124,12 +124,12 @@ fn blobs(source: &Source, entries: &[Entry]) -> Result<ArrayRef> {
         if entry.len() > MAX_BLOB {
             return Err(exec_datafusion_err!(
                 "{}: record {} is a blob of {} bytes; a column holds {MAX_BLOB} at most, so leave out `blob`, or read it by its id",
-                source.name,
+                source.name(),
                 entry.id(),
                 entry.len()
             ));
         }
-        builder.append_value(entry.bytes().map_err(|e| about(&source.name, e))?);
+        builder.append_value(entry.bytes().map_err(|e| about(source.name(), e))?);
     }
     Ok(Arc::new(builder.finish()))
 }

@@ -45,12 +45,15 @@
 
 mod arguments;
 mod batches;
+mod codec;
 mod columns;
 mod error;
+mod fetch;
 mod filter;
 mod format;
 mod left_out;
 mod lists;
+mod location;
 mod manifest;
 mod pack_exec;
 mod packs;
@@ -67,8 +70,10 @@ use std::sync::Arc;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 
+pub use codec::{decode_plan, decode_table, encode_plan, encode_table};
 pub use format::CartFormat;
 pub use left_out::LeftOut;
+pub use location::pack_partitions;
 pub use packs::Packs;
 #[cfg(feature = "s3")]
 pub use s3::register_s3;
@@ -76,8 +81,8 @@ pub use search::CartSearch;
 pub use table::CartTable;
 
 /// Makes packs known to a session: `cart_search`, `cart_left_out`, and `STORED AS CART` for tables and for `COPY`.
-pub fn register(context: &SessionContext, packs: Packs) -> Result<Arc<Packs>> {
-    let packs = Arc::new(packs);
+pub fn register(context: &SessionContext, packs: impl Into<Arc<Packs>>) -> Result<Arc<Packs>> {
+    let packs = packs.into();
     context.register_udtf("cart_search", Arc::new(search::CartSearchFunction(packs.clone())));
     context.register_udtf("cart_left_out", Arc::new(left_out::LeftOutFunction(packs.clone())));
     let state = context.state_ref();

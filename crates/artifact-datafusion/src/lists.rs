@@ -29,9 +29,9 @@ pub(crate) fn schema() -> SchemaRef {
 
 /// The lists of one pack. A damaged index is an error here: what it would have found may be what others are ranked behind.
 pub(crate) fn make(source: &Source, query: &Query) -> Result<RecordBatch> {
-    let lists = source.snapshot.search_lists(query).map_err(|e| about(&source.name, e))?;
+    let lists = source.snapshot.search_lists(query).map_err(|e| about(source.name(), e))?;
     if let Some(loss) = lists.losses.first() {
-        return Err(exec_datafusion_err!("{}: {loss}", source.name));
+        return Err(exec_datafusion_err!("{}: {loss}", source.name()));
     }
     let rows = || {
         (0u32..)
@@ -39,7 +39,7 @@ pub(crate) fn make(source: &Source, query: &Query) -> Result<RecordBatch> {
             .flat_map(|(at, list)| list.hits.iter().map(move |hit| (at, list.weight, hit)))
     };
     let columns: Vec<ArrayRef> = vec![
-        strings(rows().map(|_| Some(&source.name))),
+        strings(rows().map(|_| Some(source.name()))),
         Arc::new(UInt32Array::from_iter_values(rows().map(|(at, ..)| at))),
         Arc::new(Float32Array::from_iter_values(rows().map(|(_, weight, _)| weight))),
         Arc::new(UInt64Array::from_iter_values(rows().map(|(.., hit)| hit.id.0))),

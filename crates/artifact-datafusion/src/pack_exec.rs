@@ -3,13 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use compact_artifact::{Filter, Query};
-use datafusion::arrow::array::{Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use compact_artifact::Filter;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, exec_datafusion_err};
-use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::common::{Result, Statistics, exec_datafusion_err, plan_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
@@ -19,11 +17,14 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 use futures::StreamExt;
+use serde_json::{Value, json};
 
+use crate::arguments::Planned;
 use crate::batches;
 use crate::columns::Columns;
 use crate::lists;
-use crate::packs::{Source, Sources};
+use crate::location::{self, Location};
+use crate::packs::{Packs, Source, Sources};
 use crate::{external, on_a_thread};
 
 /// What is done to a pack.
@@ -32,39 +33,46 @@ pub(crate) enum Work {
     /// Its records are read.
     Scan { columns: Arc<Columns>, filter: Option<Filter>, limit: Option<usize> },
     /// The lists of a query are made, with the statistics of all packs.
-    Lists { query: Arc<Query> },
+    Lists { query: Arc<Planned> },
 }
 
-/// Does it to each pack whose name its input gives, partition by partition.
+/// Does it to each pack whose location its input gives, partition by partition.
 ///
 /// It is no leaf on purpose. Engines that spread a plan over several machines cut the leaves that they know to the partitions of a task, and run any other leaf as a
-/// whole in each of them, so that rows come twice. The leaf here is the engine's own, rows in memory, and has the names alone.
+/// whole in each of them, so that rows come twice. The leaf here is the engine's own, rows in memory, and has the locations alone.
 #[derive(Debug)]
 pub(crate) struct PackExec {
     input: Arc<dyn ExecutionPlan>,
+    packs: Arc<Packs>,
+    /// Those that were opened when this was planned; others are opened when they are needed.
     sources: Arc<Sources>,
     work: Work,
+    /// How many records all of so many partitions have.
+    rows: Option<(usize, u64)>,
     properties: Arc<PlanProperties>,
 }
 
 impl PackExec {
     /// A partition for each pack; without any, one of no rows.
-    pub(crate) fn over(sources: &[Source], work: Work) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = Arc::new(Schema::new(vec![Field::new("pack", DataType::Utf8, false)]));
-        let partition = |source: &Source| {
-            let names = Arc::new(StringArray::from_iter_values([&source.name]));
-            Ok(vec![RecordBatch::try_new(schema.clone(), vec![names])?])
-        };
-        let mut partitions = sources.iter().map(partition).collect::<Result<Vec<_>>>()?;
-        if partitions.is_empty() {
-            partitions.push(Vec::new());
-        }
-        let input = MemorySourceConfig::try_new_exec(&partitions, schema.clone(), None)?;
-        let sources = sources.iter().map(|source| (source.name.clone(), source.clone())).collect();
-        Ok(Arc::new(Self::new(input, Arc::new(sources), work)))
+    pub(crate) fn over(
+        packs: Arc<Packs>,
+        locations: &[Location],
+        sources: Arc<Sources>,
+        work: Work,
+        records: Option<u64>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let input = location::leaf(locations)?;
+        let rows = records.map(|records| (locations.len(), records));
+        Ok(Arc::new(Self::new(input, packs, sources, work, rows)))
     }
 
-    fn new(input: Arc<dyn ExecutionPlan>, sources: Arc<Sources>, work: Work) -> Self {
+    fn new(
+        input: Arc<dyn ExecutionPlan>,
+        packs: Arc<Packs>,
+        sources: Arc<Sources>,
+        work: Work,
+        rows: Option<(usize, u64)>,
+    ) -> Self {
         let schema = match &work {
             Work::Scan { columns, .. } => columns.schema.clone(),
             Work::Lists { .. } => lists::schema(),
@@ -75,18 +83,55 @@ impl PackExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { input, sources, work, properties }
+        Self { input, packs, sources, work, rows, properties }
     }
 
-    /// How many records there are, if all are read.
-    fn rows(&self, partition: Option<usize>) -> Option<usize> {
-        let Work::Scan { filter: None, limit, .. } = &self.work else { return None };
-        let limit = limit.map_or(u64::MAX, |limit| limit as u64);
-        let rows = |source: &Source| source.snapshot.len().min(limit);
-        // Of one partition the name is not known before it is read.
-        let whole =
-            partition.is_none() && self.sources.len() == self.input.output_partitioning().partition_count();
-        whole.then(|| usize::try_from(self.sources.values().map(rows).sum::<u64>()).ok()).flatten()
+    /// How many rows there are, if all records of all partitions are read.
+    fn row_count(&self, partition: Option<usize>) -> Option<usize> {
+        let (Work::Scan { filter: None, limit: None, .. }, None) = (&self.work, partition) else {
+            return None;
+        };
+        let (partitions, rows) = self.rows?;
+        // A task of an engine for several machines has some of the partitions.
+        let is_whole = partitions == self.input.output_partitioning().partition_count();
+        usize::try_from(rows).ok().filter(|_| is_whole)
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let work = match &self.work {
+            Work::Scan { columns, filter, limit } => {
+                let filter = filter.as_ref().map(Filter::to_json).transpose().map_err(external)?;
+                json!({"columns": columns.to_json(), "filter": filter, "limit": limit})
+            }
+            Work::Lists { query } => json!({"query": query.to_json()?}),
+        };
+        Ok(json!({"work": work, "rows": self.rows}))
+    }
+
+    pub(crate) fn from_json(
+        value: &Value,
+        packs: Arc<Packs>,
+        input: Arc<dyn ExecutionPlan>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if input.schema() != location::schema() {
+            return Err(plan_datafusion_err!(
+                "PackExec: expected locations of packs, found {}",
+                input.schema()
+            ));
+        }
+        let work = &value["work"];
+        let work = if work["query"].is_null() {
+            let filter = Some(&work["filter"]).filter(|filter| !filter.is_null());
+            Work::Scan {
+                columns: Arc::new(Columns::from_json(&work["columns"])?),
+                filter: filter.map(Filter::from_json).transpose().map_err(external)?,
+                limit: work["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()),
+            }
+        } else {
+            Work::Lists { query: Planned::from_json(&work["query"])? }
+        };
+        let rows = serde_json::from_value(value["rows"].clone()).map_err(external)?;
+        Ok(Arc::new(Self::new(input, packs, Arc::default(), work, rows)))
     }
 }
 
@@ -97,7 +142,7 @@ impl Work {
                 batches::scan(source, columns, filter.as_ref(), limit.unwrap_or(usize::MAX), found)
             }
             Self::Lists { query } => {
-                found(lists::make(source, query)?);
+                found(lists::make(source, &query.query)?);
                 Ok(())
             }
         }
@@ -140,7 +185,8 @@ impl ExecutionPlan for PackExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.pop().ok_or_else(|| exec_datafusion_err!("PackExec: expected an input"))?;
-        Ok(Arc::new(Self::new(input, self.sources.clone(), self.work.clone())))
+        let (packs, sources) = (self.packs.clone(), self.sources.clone());
+        Ok(Arc::new(Self::new(input, packs, sources, self.work.clone(), self.rows)))
     }
 
     fn with_new_children(
@@ -159,13 +205,17 @@ impl ExecutionPlan for PackExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut names = self.input.execute(partition, context)?;
-        let (sources, work) = (self.sources.clone(), self.work.clone());
+        let mut locations = self.input.execute(partition, context.clone())?;
+        let (packs, sources, work) = (self.packs.clone(), self.sources.clone(), self.work.clone());
         let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
         let found = stream.tx();
         stream.spawn(async move {
-            while let Some(batch) = names.next().await {
-                for source in named(&batch?, &sources)? {
+            while let Some(batch) = locations.next().await {
+                for location in location::from_batch(&batch?)? {
+                    let source = match sources.get(&location.name) {
+                        Some(source) => source.clone(),
+                        None => packs.open_planned(location, &context.runtime_env()).await?,
+                    };
                     let (found, work) = (found.clone(), work.clone());
                     on_a_thread(move || {
                         work.run(&source, &mut |batch| found.blocking_send(Ok(batch)).is_ok())
@@ -184,33 +234,9 @@ impl ExecutionPlan for PackExec {
         args: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        if let Some(rows) = self.rows(args.partition()) {
+        if let Some(rows) = self.row_count(args.partition()) {
             statistics.num_rows = Precision::Exact(rows);
         }
         Ok(Arc::new(statistics))
     }
-}
-
-/// The packs that a batch of names names.
-fn named(batch: &RecordBatch, sources: &Sources) -> Result<Vec<Source>> {
-    let names = batch.column(0).as_any().downcast_ref::<StringArray>();
-    let names = names.ok_or_else(|| external("PackExec: expected names of packs"))?;
-    let source = |name: Option<&str>| {
-        let name = name.unwrap_or_default();
-        sources.get(name).cloned().ok_or_else(|| exec_datafusion_err!("{name}: a pack that was not opened"))
-    };
-    names.iter().map(source).collect()
-}
-
-pub(crate) fn scan(
-    sources: &[Source],
-    columns: &Columns,
-    filter: Option<Filter>,
-    limit: Option<usize>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    PackExec::over(sources, Work::Scan { columns: Arc::new(columns.clone()), filter, limit })
-}
-
-pub(crate) fn lists_of(sources: &[Source], query: Arc<Query>) -> Result<Arc<dyn ExecutionPlan>> {
-    PackExec::over(sources, Work::Lists { query })
 }

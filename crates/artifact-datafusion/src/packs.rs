@@ -3,63 +3,74 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use compact_artifact::{CompactArtifact, Options, Snapshot};
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::datasource::listing::ListingTableUrl;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::about;
-use crate::left_out::{self, Exchanged, LeftOut};
+use crate::fetch::{Fetch, check_hash, tail};
+use crate::left_out::{self, LeftOut};
+use crate::location::Location;
 use crate::manifest::{MANIFEST, Manifest, under};
-use crate::{external, on_a_thread};
+use crate::on_a_thread;
 
 /// How artifacts are opened, and those that are open. Shared by all tables and searches of a session.
 ///
 /// An artifact or pack in the local file system is mapped where it lies. A pack in any other store is fetched as a whole: into memory, or with
-/// [`cache_folder`](Self::cache_folder) into a file that is mapped.
+/// [`cache_folder`](Self::cache_folder) into a file that is mapped. What was fetched is compared with its BLAKE3 hash, and with that of the manifest.
 pub struct Packs {
     options: Options,
     folder: Option<PathBuf>,
     max_bytes: u64,
     leave_out: bool,
     left_out: left_out::List,
-    /// Fetched packs, the one used last at the end.
+    /// Packs that are open, the one used last at the end.
     kept: Mutex<Vec<Kept>>,
+    /// Packs that are fetched just now, each once.
+    fetching: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
-/// A fetched pack.
+/// A pack that is open.
 struct Kept {
     /// Where it is, and which version of it.
     identity: String,
     bytes: u64,
+    hash: String,
     artifact: Arc<CompactArtifact>,
 }
 
 /// One artifact, as it was when it was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    /// Its URL, which the column `pack` has.
-    pub(crate) name: String,
+    pub(crate) location: Location,
     pub(crate) snapshot: Snapshot,
     /// Keeps it open.
     pub(crate) artifact: Arc<CompactArtifact>,
 }
 
+impl Source {
+    fn new(location: Location, artifact: Arc<CompactArtifact>) -> Self {
+        Self { location, snapshot: artifact.snapshot(), artifact }
+    }
+
+    /// Its URL.
+    pub(crate) fn name(&self) -> &str {
+        &self.location.name
+    }
+}
+
 /// The artifacts under one location, by name.
 pub(crate) type Sources = HashMap<String, Source>;
 
-/// Where an artifact is.
-struct Found {
-    name: String,
-    /// The hash that a manifest says it has.
-    hash: Option<String>,
-    path: ObjectPath,
-}
+/// How many packs of a location are opened side by side.
+const SIDE_BY_SIDE: usize = 8;
 
 impl Default for Packs {
     fn default() -> Self {
@@ -86,6 +97,7 @@ impl Packs {
             leave_out: false,
             left_out: left_out::List::default(),
             kept: Mutex::default(),
+            fetching: Mutex::default(),
         }
     }
 
@@ -96,7 +108,8 @@ impl Packs {
         self
     }
 
-    /// How many bytes of fetched packs are kept; those used longest ago are let go. A larger pack is an error. Queries hold the packs that they read, whatever is let go. Default: 1 GiB.
+    /// How many bytes of packs are kept open from one query to the next; those used longest ago are let go. A larger pack is an error where it has to be fetched. Queries hold the packs
+    /// that they read, whatever is let go. Default: 1 GiB.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
@@ -121,157 +134,182 @@ impl Packs {
         self.options.clone()
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Opens all artifacts under a location: an artifact, a pack, or a folder of packs, which are those of its manifest if it has one.
     pub(crate) async fn open_all(&self, location: &str, runtime: &RuntimeEnv) -> Result<Vec<Source>> {
         let url = ListingTableUrl::parse(location)?;
         let store = runtime.object_store(url.object_store())?;
-        let local = local_path(&url);
+        let local = local_path(url.object_store().as_str(), url.prefix());
         let is_folder = url.is_collection() || local.as_deref().is_some_and(Path::is_dir);
         if is_folder && let Some(found) = find(store.as_ref(), &url).await? {
-            let mut sources = Vec::with_capacity(found.len());
-            for found in found {
-                let path = local.as_deref().map(|_| PathBuf::from("/").join(found.path.as_ref()));
-                let name = found.name.clone();
-                match self.open(store.as_ref(), found, path).await {
-                    Ok(source) => {
-                        self.left_out.was_read(&name);
-                        sources.push(source);
-                    }
-                    Err(e) if self.leave_out => self.left_out.take(&name, e)?,
-                    Err(e) => return Err(e),
-                }
-            }
-            return Ok(sources);
+            let open = found.into_iter().map(|found| self.open_or_leave_out(store.as_ref(), found));
+            let opened: Vec<Option<Source>> =
+                futures::stream::iter(open).buffered(SIDE_BY_SIDE).try_collect().await?;
+            return Ok(opened.into_iter().flatten().collect());
         }
         if is_folder && local.is_none() {
             return Err(plan_datafusion_err!(
                 "{location}: no packs here; expected files that end in .cart, or {MANIFEST}"
             ));
         }
-        let found = Found { name: url.as_str().to_owned(), hash: None, path: url.prefix().clone() };
-        Ok(vec![self.open(store.as_ref(), found, local).await?])
+        let found = located(url.as_str().to_owned(), &url.object_store(), url.prefix(), None);
+        Ok(vec![self.open_in(store.as_ref(), found).await?])
     }
 
-    async fn open(&self, store: &dyn ObjectStore, found: Found, local: Option<PathBuf>) -> Result<Source> {
-        let name = found.name.clone();
-        if let Some(hash) = &found.hash {
-            check_hash(&name, hash, &tail(store, &found).await?)?;
+    /// Opens what another process has found: a pack, which is the same wherever it is opened.
+    pub(crate) async fn open_planned(&self, location: Location, runtime: &RuntimeEnv) -> Result<Source> {
+        if location.hash.is_none() {
+            return Err(plan_datafusion_err!(
+                "{}: an artifact is read by the process that plans the query; expected a pack",
+                location.name
+            ));
         }
-        let artifact = match local {
-            Some(path) => {
-                let options = self.options();
-                Arc::new(
-                    on_a_thread(move || options.open_read_only(path)).await?.map_err(|e| about(&name, e))?,
-                )
+        let store = runtime.object_store(ObjectStoreUrl::parse(&location.store)?)?;
+        self.open_in(store.as_ref(), location).await
+    }
+
+    /// A pack of a folder; `None` if it is to be left out.
+    async fn open_or_leave_out(&self, store: &dyn ObjectStore, location: Location) -> Result<Option<Source>> {
+        let name = location.name.clone();
+        match self.open_in(store, location).await {
+            Ok(source) => {
+                self.left_out.was_read(&name);
+                Ok(Some(source))
             }
-            None => self.fetch(store, &found).await?,
-        };
-        let name = found.name;
-        Ok(Source { name, snapshot: artifact.snapshot(), artifact })
+            Err(e) if self.leave_out => self.left_out.take(&name, e).map(|()| None),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn open_in(&self, store: &dyn ObjectStore, location: Location) -> Result<Source> {
+        let path = ObjectPath::parse(&location.path)?;
+        match local_path(&location.store, &path) {
+            Some(path) if Path::is_dir(&path) => {
+                let options = self.options();
+                let artifact = on_a_thread(move || options.open_read_only(path)).await?;
+                let artifact = artifact.map_err(|e| about(&location.name, e))?;
+                Ok(Source::new(location, Arc::new(artifact)))
+            }
+            Some(local) => self.map(store, location, &path, local).await,
+            None => self.fetch(store, location, &path).await,
+        }
+    }
+
+    /// A pack in the local file system.
+    async fn map(
+        &self,
+        store: &dyn ObjectStore,
+        mut location: Location,
+        path: &ObjectPath,
+        local: PathBuf,
+    ) -> Result<Source> {
+        let name = location.name.clone();
+        let about = |e| about(&name, e);
+        let (bytes, hash) = tail(store, path).await.map_err(about)?;
+        check_hash(&name, location.hash.as_deref(), &hash)?;
+        location.hash = Some(hash.clone());
+        let identity = format!("{name} {hash}");
+        if let Some((_, artifact)) = self.take_kept(&identity) {
+            return Ok(Source::new(location, artifact));
+        }
+        let options = self.options();
+        let opened = on_a_thread(move || options.open_read_only(local)).await?;
+        let artifact = Arc::new(opened.map_err(|e| crate::error::about(&name, e))?);
+        self.keep(Kept { identity, bytes, hash, artifact: artifact.clone() });
+        Ok(Source::new(location, artifact))
     }
 
     /// A pack of a store, kept from before or fetched.
-    async fn fetch(&self, store: &dyn ObjectStore, found: &Found) -> Result<Arc<CompactArtifact>> {
-        let meta = store.head(&found.path).await.map_err(|e| about(&found.name, e))?;
-        let identity = format!("{} {} {:?} {:?}", found.name, meta.size, meta.e_tag, meta.last_modified);
-        if let Some(artifact) = self.take_kept(&identity) {
-            return Ok(artifact);
+    async fn fetch(
+        &self,
+        store: &dyn ObjectStore,
+        mut location: Location,
+        path: &ObjectPath,
+    ) -> Result<Source> {
+        let name = location.name.clone();
+        let about = |e| about(&name, e);
+        // A pack with a known hash is the same forever, and found without asking the store.
+        let identity = match &location.hash {
+            Some(hash) => format!("{name} {hash}"),
+            None => {
+                let meta = store.head(path).await.map_err(about)?;
+                format!("{name} {} {:?} {:?}", meta.size, meta.e_tag, meta.last_modified)
+            }
+        };
+        let turn = self.turn(&identity);
+        let _turn = turn.lock().await;
+        if let Some((hash, artifact)) = self.take_kept(&identity) {
+            location.hash = Some(hash);
+            return Ok(Source::new(location, artifact));
         }
-        if meta.size > self.max_bytes {
-            let max = self.max_bytes;
+        let answer = store.get(path).await.map_err(about)?;
+        let bytes = answer.meta.size;
+        if bytes > self.max_bytes {
             return Err(plan_datafusion_err!(
-                "{}: a pack of {} bytes; expected at most {max}, which is `cache_bytes`",
-                found.name,
-                meta.size
+                "{name}: a pack of {bytes} bytes; expected at most {}, which is `cache_bytes`",
+                self.max_bytes
             ));
         }
-        let fetched = self.fetch_into_place(store, &meta).await.map_err(|e| about(&found.name, e))?;
-        let artifact = on_a_thread({
-            let options = self.options();
-            move || fetched.open(options)
-        })
-        .await?
-        .map_err(|e| about(&found.name, e))?;
-        let artifact = Arc::new(artifact);
+        let mut fetch = Fetch::new(self.folder.as_deref(), bytes)?;
+        let mut stream = answer.into_stream();
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(about)?;
+            fetch = on_a_thread(move || fetch.push(&piece).map(|()| fetch)).await??;
+        }
+        let (hash, fetched) = fetch.finish(&name, location.hash.as_deref())?;
+        let options = self.options();
+        let opened = on_a_thread(move || fetched.open(options)).await?;
+        let artifact = Arc::new(opened.map_err(|e| crate::error::about(&name, e))?);
+        location.hash = Some(hash.clone());
+        self.keep(Kept { identity, bytes, hash, artifact: artifact.clone() });
+        Ok(Source::new(location, artifact))
+    }
+
+    /// Held by whoever fetches a pack, while others that want it wait.
+    fn turn(&self, identity: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut fetching = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        fetching.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = fetching.get(identity).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        fetching.insert(identity.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, pack: Kept) {
+        if pack.bytes > self.max_bytes {
+            return;
+        }
         let mut kept = self.kept();
-        kept.push(Kept { identity, bytes: meta.size, artifact: artifact.clone() });
+        kept.retain(|kept| kept.identity != pack.identity);
+        kept.push(pack);
         while kept.iter().map(|kept| kept.bytes).sum::<u64>() > self.max_bytes {
             kept.remove(0);
         }
-        Ok(artifact)
     }
 
-    fn take_kept(&self, identity: &str) -> Option<Arc<CompactArtifact>> {
+    fn take_kept(&self, identity: &str) -> Option<(String, Arc<CompactArtifact>)> {
         let mut kept = self.kept();
         let at = kept.iter().position(|kept| kept.identity == identity)?;
         let used = kept.remove(at);
-        let artifact = used.artifact.clone();
+        let found = (used.hash.clone(), used.artifact.clone());
         kept.push(used);
-        Some(artifact)
-    }
-
-    async fn fetch_into_place(&self, store: &dyn ObjectStore, meta: &ObjectMeta) -> Result<Fetched> {
-        let mut stream = store.get(&meta.location).await?.into_stream();
-        let Some(folder) = &self.folder else {
-            let mut bytes = Vec::with_capacity(usize::try_from(meta.size).unwrap_or_default());
-            while let Some(piece) = stream.next().await {
-                bytes.extend_from_slice(&piece?);
-            }
-            return Ok(Fetched::Memory(bytes));
-        };
-        let file = tempfile::Builder::new().suffix(".cart").tempfile_in(folder)?;
-        let mut writer = file.reopen()?;
-        while let Some(piece) = stream.try_next().await? {
-            writer = on_a_thread(move || std::io::Write::write_all(&mut writer, &piece).map(|()| writer))
-                .await??;
-        }
-        Ok(Fetched::File(file))
+        Some(found)
     }
 }
 
-/// What was fetched.
-enum Fetched {
-    Memory(Vec<u8>),
-    File(tempfile::NamedTempFile),
-}
-
-impl Fetched {
-    /// Opens it. A file is removed, and stays as long as it is mapped.
-    fn open(self, options: Options) -> compact_artifact::Result<CompactArtifact> {
-        match self {
-            Self::Memory(bytes) => options.open_packed_bytes(bytes),
-            Self::File(file) => options.open_packed_at(file.path(), 0),
-        }
-    }
-}
-
-/// The BLAKE3 hash that ends a pack.
-const HASH_LEN: u64 = 32;
-
-async fn tail(store: &dyn ObjectStore, found: &Found) -> Result<Vec<u8>> {
-    let len = store.head(&found.path).await.map_err(|e| about(&found.name, e))?.size;
-    let tail = store.get_range(&found.path, len.saturating_sub(HASH_LEN)..len).await;
-    Ok(tail.map_err(|e| about(&found.name, e))?.to_vec())
-}
-
-fn check_hash(name: &str, expected: &str, tail: &[u8]) -> Result<()> {
-    let found: String = tail.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    if found == expected {
-        return Ok(());
-    }
-    Err(external(Exchanged(format!(
-        "{name}: the manifest has the hash {expected}, the pack ends with {found}; it was exchanged or damaged"
-    ))))
+fn located(name: String, store: &ObjectStoreUrl, path: &ObjectPath, hash: Option<String>) -> Location {
+    Location { name, store: store.as_str().to_owned(), path: path.as_ref().to_owned(), hash }
 }
 
 /// The packs of a folder; `None`: there are none.
-async fn find(store: &dyn ObjectStore, url: &ListingTableUrl) -> Result<Option<Vec<Found>>> {
+async fn find(store: &dyn ObjectStore, url: &ListingTableUrl) -> Result<Option<Vec<Location>>> {
     let root = url.object_store();
-    let found = |path: ObjectPath, hash| Found { name: format!("{}{path}", root.as_str()), hash, path };
+    let found = |path: ObjectPath, hash| located(format!("{}{path}", root.as_str()), &root, &path, hash);
     match Manifest::read(store, url.prefix()).await? {
         Some(manifest) => {
             let packs = manifest.packs.into_iter();
@@ -287,7 +325,7 @@ async fn find(store: &dyn ObjectStore, url: &ListingTableUrl) -> Result<Option<V
     }
 }
 
-/// The file or folder that a location is, if that is in the local file system.
-fn local_path(url: &ListingTableUrl) -> Option<PathBuf> {
-    (url.scheme() == "file").then(|| url.get_url().to_file_path().ok()).flatten()
+/// The file or folder that a path is, if its store is the local file system.
+fn local_path(store: &str, path: &ObjectPath) -> Option<PathBuf> {
+    store.starts_with("file:").then(|| Path::new("/").join(path.as_ref()))
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use compact_artifact::{FederatedHit, Hit, Query, SearchList, SearchLists, rank_lists};
+use compact_artifact::{FederatedHit, Hit, SearchList, SearchLists, rank_lists};
 use datafusion::arrow::array::{ArrayRef, Float32Array, RecordBatch, UInt64Array};
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{
@@ -20,11 +20,13 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
+use serde_json::{Value, json};
 
-use crate::arguments::Wanted;
+use crate::arguments::{Planned, Wanted};
 use crate::batches::strings;
 use crate::error::about;
-use crate::packs::Source;
+use crate::location::Location;
+use crate::packs::{Packs, Sources};
 use crate::{external, lists, on_a_thread};
 
 /// The columns of a search.
@@ -52,22 +54,29 @@ pub(crate) fn wanted(projection: Option<&Vec<usize>>) -> Wanted {
 #[derive(Debug)]
 pub(crate) struct RankExec {
     input: Arc<dyn ExecutionPlan>,
-    sources: Arc<[Source]>,
-    query: Arc<Query>,
-    clauses: usize,
+    ranking: Arc<Ranking>,
     properties: Arc<PlanProperties>,
+}
+
+/// What a ranking needs beside the lists.
+#[derive(Debug)]
+pub(crate) struct Ranking {
+    pub(crate) packs: Arc<Packs>,
+    /// Of all packs: equals come in this order.
+    pub(crate) locations: Vec<Location>,
+    /// Those that were opened when this was planned; of others, those with hits are opened.
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) query: Arc<Planned>,
 }
 
 impl RankExec {
     pub(crate) fn over(
         lists: Arc<dyn ExecutionPlan>,
-        sources: Vec<Source>,
-        query: Arc<Query>,
-        clauses: usize,
+        ranking: Ranking,
         projection: Option<&Vec<usize>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = Arc::new(CoalescePartitionsExec::new(lists));
-        let ranked: Arc<dyn ExecutionPlan> = Arc::new(Self::new(input, sources.into(), query, clauses)?);
+        let ranked: Arc<dyn ExecutionPlan> = Arc::new(Self::new(input, Arc::new(ranking))?);
         let Some(projection) = projection else { return Ok(ranked) };
         let schema = schema();
         let column = |&at: &usize| {
@@ -78,12 +87,7 @@ impl RankExec {
         Ok(Arc::new(ProjectionExec::try_new(columns, ranked)?))
     }
 
-    fn new(
-        input: Arc<dyn ExecutionPlan>,
-        sources: Arc<[Source]>,
-        query: Arc<Query>,
-        clauses: usize,
-    ) -> Result<Self> {
+    fn new(input: Arc<dyn ExecutionPlan>, ranking: Arc<Ranking>) -> Result<Self> {
         let by_score = PhysicalSortExpr::new(
             col("score", &schema())?,
             SortOptions { descending: true, nulls_first: false },
@@ -94,13 +98,33 @@ impl RankExec {
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Ok(Self { input, sources, query, clauses, properties: Arc::new(properties) })
+        Ok(Self { input, ranking, properties: Arc::new(properties) })
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let locations: Value = self.ranking.locations.iter().map(Location::to_json).collect();
+        Ok(json!({"locations": locations, "query": self.ranking.query.to_json()?}))
+    }
+
+    pub(crate) fn from_json(
+        value: &Value,
+        packs: Arc<Packs>,
+        input: Arc<dyn ExecutionPlan>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if input.schema() != lists::schema() {
+            return Err(plan_datafusion_err!("RankExec: expected lists, found {}", input.schema()));
+        }
+        let locations = value["locations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let locations = locations.iter().map(Location::from_json).collect::<Result<Vec<_>>>()?;
+        let query = Planned::from_json(&value["query"])?;
+        let ranking = Ranking { packs, locations, sources: Arc::default(), query };
+        Ok(Arc::new(Self::new(input, Arc::new(ranking))?))
     }
 }
 
 impl DisplayAs for RankExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RankExec: packs={}", self.sources.len())
+        write!(f, "RankExec: packs={}", self.ranking.locations.len())
     }
 }
 
@@ -127,7 +151,7 @@ impl ExecutionPlan for RankExec {
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.pop().ok_or_else(|| exec_datafusion_err!("RankExec: expected an input"))?;
-        Ok(Arc::new(Self::new(input, self.sources.clone(), self.query.clone(), self.clauses)?))
+        Ok(Arc::new(Self::new(input, self.ranking.clone())?))
     }
 
     fn with_new_children(
@@ -146,38 +170,72 @@ impl ExecutionPlan for RankExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let lists = self.input.execute(0, context)?;
-        let (sources, query, clauses) = (self.sources.clone(), self.query.clone(), self.clauses);
+        let lists = self.input.execute(0, context.clone())?;
+        let ranking = self.ranking.clone();
         let ranked = async move {
             let batches: Vec<RecordBatch> = lists.try_collect().await?;
-            on_a_thread(move || ranked(&batches, &sources, &query, clauses)).await?
+            let (hits, ranking) =
+                on_a_thread(move || ranking.rank(&batches).map(|hits| (hits, ranking))).await??;
+            let sources = ranking.open(&hits, &context).await?;
+            on_a_thread(move || ranking.fill(hits, &sources)).await?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema(), futures::stream::once(ranked))))
     }
 }
 
-fn ranked(batches: &[RecordBatch], sources: &[Source], query: &Query, clauses: usize) -> Result<RecordBatch> {
-    let mut found = lists::collect(batches, clauses)?;
-    let none =
-        || SearchLists { lists: vec![SearchList::default(); clauses], is_complete: true, losses: Vec::new() };
-    let lists: Vec<SearchLists> =
-        sources.iter().map(|source| found.remove(&source.name).unwrap_or_else(none)).collect();
-    let mut hits = rank_lists(query, &lists).map_err(external)?;
-    for (number, source) in sources.iter().enumerate() {
-        let of_source = hits.iter_mut().filter(|found| found.source == number);
-        let mut of_source: Vec<&mut Hit> = of_source.map(|found| &mut found.hit).collect();
-        let losses = source.snapshot.fill_hits(query, &mut of_source).map_err(|e| about(&source.name, e))?;
-        if let Some(loss) = losses.first() {
-            return Err(exec_datafusion_err!("{}: {loss}", source.name));
-        }
+impl Ranking {
+    fn rank(&self, batches: &[RecordBatch]) -> Result<Vec<FederatedHit>> {
+        let clauses = self.query.query.lists();
+        let mut found = lists::collect(batches, clauses)?;
+        let none = || SearchLists {
+            lists: vec![SearchList::default(); clauses],
+            is_complete: true,
+            losses: Vec::new(),
+        };
+        let lists: Vec<SearchLists> =
+            self.locations.iter().map(|location| found.remove(&location.name).unwrap_or_else(none)).collect();
+        rank_lists(&self.query.query, &lists).map_err(external)
     }
-    to_batch(&hits, sources)
+
+    /// The packs with hits, if anything of the records is wanted.
+    async fn open(&self, hits: &[FederatedHit], context: &TaskContext) -> Result<Sources> {
+        let mut opened = Sources::new();
+        let Wanted { record, snippet, .. } = self.query.wanted;
+        for hit in hits.iter().filter(|_| record || snippet) {
+            let location = &self.locations[hit.source];
+            if opened.contains_key(&location.name) {
+                continue;
+            }
+            let source = match self.sources.get(&location.name) {
+                Some(source) => source.clone(),
+                None => self.packs.open_planned(location.clone(), &context.runtime_env()).await?,
+            };
+            opened.insert(location.name.clone(), source);
+        }
+        Ok(opened)
+    }
+
+    fn fill(&self, mut hits: Vec<FederatedHit>, sources: &Sources) -> Result<RecordBatch> {
+        for (number, location) in self.locations.iter().enumerate() {
+            let Some(source) = sources.get(&location.name) else { continue };
+            let from_source = hits.iter_mut().filter(|found| found.source == number);
+            let mut hits: Vec<&mut Hit> = from_source.map(|found| &mut found.hit).collect();
+            let losses = source
+                .snapshot
+                .fill_hits(&self.query.query, &mut hits)
+                .map_err(|e| about(&location.name, e))?;
+            if let Some(loss) = losses.first() {
+                return Err(exec_datafusion_err!("{}: {loss}", location.name));
+            }
+        }
+        to_batch(&hits, &self.locations)
+    }
 }
 
-fn to_batch(hits: &[FederatedHit], sources: &[Source]) -> Result<RecordBatch> {
+fn to_batch(hits: &[FederatedHit], locations: &[Location]) -> Result<RecordBatch> {
     let text = |value: &dyn Fn(&Hit) -> compact_artifact::Result<Option<String>>| -> Result<ArrayRef> {
         let value =
-            |found: &FederatedHit| value(&found.hit).map_err(|e| about(&sources[found.source].name, e));
+            |found: &FederatedHit| value(&found.hit).map_err(|e| about(&locations[found.source].name, e));
         Ok(strings(hits.iter().map(value).collect::<Result<Vec<_>>>()?.into_iter()))
     };
     let columns: Vec<ArrayRef> = vec![
@@ -194,7 +252,7 @@ fn to_batch(hits: &[FederatedHit], sources: &[Source]) -> Result<RecordBatch> {
         })?,
         text(&|hit| Ok(hit.snippet.as_ref().map(|snippet| snippet.text.clone())))?,
         text(&|hit| Ok(serde_json::to_string(&hit.places).ok().filter(|_| !hit.places.is_empty())))?,
-        strings(hits.iter().map(|found| Some(&sources[found.source].name))),
+        strings(hits.iter().map(|found| Some(&locations[found.source].name))),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }

@@ -9,13 +9,15 @@ use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TablePr
 use datafusion::common::{Result, ScalarValue, plan_datafusion_err};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use serde_json::{Value, json};
 
 use crate::arguments::{self, Search};
 use crate::error::about;
 use crate::external;
-use crate::pack_exec;
-use crate::packs::{Packs, Source};
-use crate::rank_exec::{self, RankExec};
+use crate::location::Location;
+use crate::pack_exec::{PackExec, Work};
+use crate::packs::{Packs, Source, Sources};
+use crate::rank_exec::{self, RankExec, Ranking};
 
 /// A search over all records of an artifact, a pack, or a folder of packs, as a table: `score`, `id`, `key`, `text`, `metadata`, `snippet`, `places` (JSON: its rank and score in each list), `pack`.
 /// Rows come the best first.
@@ -44,6 +46,16 @@ impl CartSearch {
     pub fn new(packs: Arc<Packs>, location: impl Into<String>, query: Query, k: usize) -> Self {
         Self { packs, location: location.into(), search: Search::new(query, k) }
     }
+
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        Ok(json!({"location": self.location, "search": self.search.to_json()?}))
+    }
+
+    pub(crate) fn from_json(value: &Value, packs: Arc<Packs>) -> Result<Self> {
+        let location = value["location"].as_str();
+        let location = location.ok_or_else(|| plan_datafusion_err!("{value}: expected a location"))?;
+        Ok(Self { packs, location: location.to_owned(), search: Search::from_json(&value["search"])? })
+    }
 }
 
 #[async_trait]
@@ -64,15 +76,21 @@ impl TableProvider for CartSearch {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let sources = self.packs.open_all(&self.location, state.runtime_env()).await?;
-        let query = self.search.query(limit, rank_exec::wanted(projection));
-        let statistics = crate::on_a_thread({
-            let (sources, query) = (sources.clone(), query.clone());
-            move || gathered(&sources, &query)
-        })
-        .await??;
-        let query = Arc::new(query.statistics(Arc::new(statistics)));
-        let lists = pack_exec::lists_of(&sources, query.clone())?;
-        RankExec::over(lists, sources, query, self.search.clauses, projection)
+        let wanted = rank_exec::wanted(projection);
+        let (query, locations) = (
+            self.search.query(limit, wanted),
+            sources.iter().map(|source| source.location.clone()).collect::<Vec<Location>>(),
+        );
+        let (statistics, sources) =
+            crate::on_a_thread(move || gathered(&sources, &query).map(|gathered| (gathered, sources)))
+                .await??;
+        let query = self.search.planned(limit, wanted, statistics);
+        let sources: Sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
+        let sources = Arc::new(sources);
+        let work = Work::Lists { query: query.clone() };
+        let lists = PackExec::over(self.packs.clone(), &locations, sources.clone(), work, None)?;
+        let ranking = Ranking { packs: self.packs.clone(), locations, sources, query };
+        RankExec::over(lists, ranking, projection)
     }
 }
 
@@ -97,7 +115,7 @@ fn gathered_of(sources: &[Source], query: &Query) -> Result<QueryStatistics> {
     let mut statistics = QueryStatistics::default();
     for source in sources {
         let gathered = source.snapshot.query_statistics(query);
-        gathered.and_then(|gathered| statistics.merge(gathered)).map_err(|e| about(&source.name, e))?;
+        gathered.and_then(|gathered| statistics.merge(gathered)).map_err(|e| about(source.name(), e))?;
     }
     Ok(statistics)
 }

@@ -11,11 +11,13 @@ use datafusion::common::{Result, Statistics, plan_datafusion_err};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use serde_json::{Value, json};
 
 use crate::columns::Columns;
 use crate::filter;
-use crate::pack_exec;
-use crate::packs::{Packs, Source};
+use crate::location::Location;
+use crate::pack_exec::{PackExec, Work};
+use crate::packs::{Packs, Sources};
 
 /// The records of an artifact, a pack, or a folder of packs, as they were when it was opened.
 ///
@@ -32,18 +34,46 @@ use crate::packs::{Packs, Source};
 /// | dates; `NaN` and 0 beside `Float64`; any other | no: DataFusion looks at each record |
 #[derive(Debug)]
 pub struct CartTable {
-    sources: Vec<Source>,
+    packs: Arc<Packs>,
+    locations: Vec<Location>,
+    /// Those that are open.
+    sources: Arc<Sources>,
     columns: Columns,
+    records: u64,
 }
 
 impl CartTable {
     /// Opens what is at a location: a path, or a URL whose store is registered with the session.
-    pub async fn open(packs: &Packs, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
+    pub async fn open(packs: &Arc<Packs>, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
         let sources = packs.open_all(location, runtime).await?;
         let (sources, columns) =
             crate::on_a_thread(move || Columns::from_sources(&sources).map(|columns| (sources, columns)))
                 .await??;
-        Ok(Self { sources, columns })
+        Ok(Self {
+            packs: packs.clone(),
+            locations: sources.iter().map(|source| source.location.clone()).collect(),
+            records: sources.iter().map(|source| source.snapshot.len()).sum(),
+            sources: Arc::new(sources.into_iter().map(|source| (source.name().to_owned(), source)).collect()),
+            columns,
+        })
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let locations: Value = self.locations.iter().map(Location::to_json).collect();
+        json!({"locations": locations, "columns": self.columns.to_json(), "records": self.records})
+    }
+
+    pub(crate) fn from_json(value: &Value, packs: Arc<Packs>) -> Result<Self> {
+        let locations = value["locations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(Self {
+            packs,
+            locations: locations.iter().map(Location::from_json).collect::<Result<_>>()?,
+            sources: Arc::default(),
+            columns: Columns::from_json(&value["columns"])?,
+            records: value["records"]
+                .as_u64()
+                .ok_or_else(|| plan_datafusion_err!("{value}: expected how many records there are"))?,
+        })
     }
 
     fn filter(&self, condition: &Expr) -> Option<Filter> {
@@ -81,13 +111,14 @@ impl TableProvider for CartTable {
         };
         let filters = filters.iter().map(translated).collect::<Result<Vec<_>>>()?;
         let filter = (!filters.is_empty()).then(|| Filter::all(filters));
-        pack_exec::scan(&self.sources, &self.columns.project(projection)?, filter, limit)
+        let columns = Arc::new(self.columns.project(projection)?);
+        let work = Work::Scan { columns, filter, limit };
+        PackExec::over(self.packs.clone(), &self.locations, self.sources.clone(), work, Some(self.records))
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let rows = self.sources.iter().map(|source| source.snapshot.len()).sum::<u64>();
         let mut statistics = Statistics::new_unknown(&self.columns.schema);
-        statistics.num_rows = usize::try_from(rows).map_or(Precision::Absent, Precision::Exact);
+        statistics.num_rows = usize::try_from(self.records).map_or(Precision::Absent, Precision::Exact);
         Some(statistics)
     }
 }

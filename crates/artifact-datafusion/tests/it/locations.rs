@@ -3,9 +3,10 @@ use std::sync::Arc;
 use artifact_datafusion::{Packs, register};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use object_store::ObjectStoreExt;
+use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::support::{fails, options, packs, printed, sql, table};
@@ -107,4 +108,57 @@ async fn packs_that_are_missing_or_damaged_are_left_out_where_asked_and_it_is_sa
     assert_eq!(sql(&context, left_out).await.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
     let error = fails(&context, "SELECT key FROM cart_search('memory:///elsewhere/', 'cat')").await;
     assert!(error.contains("elsewhere"), "{error}");
+}
+
+/// A search that `COPY` wrote one pack for.
+fn one(folder: &str) -> String {
+    format!("SELECT key FROM cart_search('memory:///{folder}/', 'text', 5, '{{\"by\": \"words\"}}')")
+}
+
+#[tokio::test]
+async fn a_pack_that_a_manifest_names_is_fetched_once_and_the_one_used_longest_ago_is_let_go() {
+    let cache = tempfile::tempdir().unwrap();
+    for in_files in [false, true] {
+        let store = Arc::new(InMemory::new());
+        let context = |bytes: u64| {
+            let context = SessionContext::new();
+            context.register_object_store(&Url::parse("memory://").unwrap(), store.clone());
+            let held = Packs::new(options()).cache_bytes(bytes);
+            let held = if in_files { held.cache_folder(cache.path()) } else { held };
+            register(&context, held).unwrap();
+            context
+        };
+        let all = context(1 << 30);
+        for folder in ["a", "b", "c"] {
+            let row = format!("SELECT '{folder}' AS key, 'text {folder}' AS text");
+            sql(&all, &format!("COPY ({row}) TO 'memory:///{folder}/' STORED AS CART")).await;
+        }
+        let mut found: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
+        found.retain(|meta| meta.location.extension() == Some("cart"));
+        let len = found.iter().map(|meta| meta.size).max().unwrap();
+        let two = context(len * 2 + len / 2);
+        for folder in ["a", "b", "a", "c"] {
+            assert!(printed(&sql(&two, &one(folder)).await).contains(&format!("| {folder} ")));
+        }
+        for meta in found {
+            store.delete(&meta.location).await.unwrap();
+        }
+        for folder in ["a", "c"] {
+            assert!(printed(&sql(&two, &one(folder)).await).contains(&format!("| {folder} ")));
+        }
+        assert!(fails(&two, &one("b")).await.contains("memory:///b/data/"));
+    }
+}
+
+#[tokio::test]
+async fn a_pack_that_was_damaged_on_its_way_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (context, store) = remote(temp.path(), Packs::new(options())).await;
+    let path = Path::from("notes/005.cart");
+    let mut bytes = store.get(&path).await.unwrap().bytes().await.unwrap().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    store.put(&path, bytes.into()).await.unwrap();
+    let error = fails(&context, SEARCH).await;
+    assert!(error.contains("005.cart") && error.contains("it is damaged"), "{error}");
 }

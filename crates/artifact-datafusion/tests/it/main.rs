@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+/// Plans and tables as other processes have them.
+mod codec;
 /// Locations: files, folders, stores, a bounded cache, what is missing or was exchanged.
 mod locations;
 /// Buckets of S3: what is written is read, refused credentials, writers beside each other.

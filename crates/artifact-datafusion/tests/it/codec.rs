@@ -1,0 +1,135 @@
+use std::sync::Arc;
+
+use artifact_datafusion::{
+    CartSearch, CartTable, Packs, decode_plan, decode_table, encode_plan, encode_table, pack_partitions,
+};
+use compact_artifact::Query;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
+use datafusion::prelude::SessionContext;
+
+use crate::support::{options, packs, printed, session, whole};
+
+/// A plan as another process has it: with packs that it opens itself.
+fn sent(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+    let there = Arc::new(Packs::new(options()));
+    let sent = |plan: Arc<dyn ExecutionPlan>| {
+        let Some(bytes) = encode_plan(&plan)? else { return Ok(Transformed::no(plan)) };
+        let inputs: Vec<_> = plan.children().into_iter().cloned().collect();
+        Ok(Transformed::yes(decode_plan(&bytes, &inputs, &there)?.unwrap()))
+    };
+    plan.transform_up(sent).map(|sent| sent.data)
+}
+
+async fn answer(plan: Arc<dyn ExecutionPlan>, context: &SessionContext) -> Vec<String> {
+    lines(&collect(plan, context.task_ctx()).await.unwrap())
+}
+
+/// Rows in an order of their own: partitions come as they are ready.
+fn lines(batches: &[RecordBatch]) -> Vec<String> {
+    let mut lines: Vec<String> = printed(batches).lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[tokio::test]
+async fn plans_that_another_process_runs_give_the_same_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let context = session();
+    let folder = packs(temp.path(), 4);
+    crate::support::table(&context, "t", &folder).await;
+    let search = |arguments: &str| format!("SELECT * FROM cart_search('{folder}', {arguments})");
+    for query in [
+        "SELECT * FROM t".to_owned(),
+        "SELECT key, day FROM t WHERE n IN (1, 2) AND maybe LIKE 'x%' AND even".to_owned(),
+        "SELECT count(*) FROM (SELECT key FROM t LIMIT 4)".to_owned(),
+        "SELECT count(*) FROM t WHERE n > 3".to_owned(),
+        search("'small cat', 20"),
+        search(r#"'riv* OR smell~', 20, '{"by": "query", "snippet": 30}'"#),
+        search(
+            r#"'tree', 7, '{"vector": {"v": [0.1, 0.5, 0.9]}, "exact": true, "filter": {"n": {"$lt": 9}}}'"#,
+        ),
+        format!("SELECT id, score FROM cart_search('{folder}', 'cat') LIMIT 3"),
+    ] {
+        let plan = context.sql(&query).await.unwrap().create_physical_plan().await.unwrap();
+        let there = sent(plan.clone()).unwrap();
+        let shown = |plan: &Arc<dyn ExecutionPlan>| displayable(plan.as_ref()).indent(false).to_string();
+        assert_eq!(shown(&there), shown(&plan));
+        let mut leaf = &plan;
+        while let [below] = leaf.children().as_slice() {
+            leaf = *below;
+        }
+        assert_eq!(pack_partitions(leaf).unwrap().len(), 4, "{query}");
+        let (found, expected) = (answer(there, &context).await, answer(plan, &context).await);
+        assert!(found == expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn tables_that_another_process_plans_give_the_same_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = packs(temp.path(), 3);
+    let here = session();
+    crate::support::table(&here, "t", &folder).await;
+    let search = format!("SELECT key, score FROM cart_search('{folder}', 'small cat', 9)");
+    let provider = |plan: &datafusion::logical_expr::LogicalPlan| {
+        let mut found = None;
+        plan.apply(|node| {
+            if let datafusion::logical_expr::LogicalPlan::TableScan(scan) = node {
+                found = Some(datafusion::datasource::source_as_provider(&scan.source)?);
+            }
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        })
+        .unwrap();
+        found.unwrap()
+    };
+    for (query, name) in
+        [("SELECT * FROM t WHERE n = 3 OR \"author.name\" = 'author 2'", "t"), (search.as_str(), "s")]
+    {
+        let plan = here.sql(query).await.unwrap();
+        let bytes = encode_table(&provider(plan.logical_plan())).unwrap().unwrap();
+        let there = session();
+        let table = decode_table(&bytes, &Arc::new(Packs::new(options()))).unwrap().unwrap();
+        there.register_table(name, table).unwrap();
+        let text = if name == "s" { "SELECT key, score FROM s" } else { query };
+        let found = lines(&crate::support::sql(&there, text).await);
+        assert!(found == lines(&plan.collect().await.unwrap()), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_stays_in_its_process_says_so_and_bytes_of_others_are_left_to_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let (context, packs_here) = (session(), Arc::new(Packs::new(options())));
+    drop(whole(&temp.path().join("a")));
+    let artifact = temp.path().join("a").display().to_string();
+    let table = CartTable::open(&packs_here, &artifact, &RuntimeEnv::default()).await.unwrap();
+    let plan = table.scan(&context.state(), None, &[], None).await.unwrap();
+    assert!(!answer(plan.clone(), &context).await.is_empty());
+    let error = collect(sent(plan).unwrap(), context.task_ctx()).await.unwrap_err().to_string();
+    assert!(error.contains("expected a pack") && error.contains(&artifact), "{error}");
+
+    let search = CartSearch::new(packs_here.clone(), artifact.clone(), Query::words("cat"), 5);
+    let error = encode_table(&(Arc::new(search) as Arc<dyn TableProvider>)).unwrap_err().to_string();
+    assert!(error.contains("`cart_search` in SQL"), "{error}");
+    let copy = format!("COPY (SELECT 'a' AS text) TO '{artifact}/' STORED AS CART");
+    let plan = context.sql(&copy).await.unwrap().create_physical_plan().await.unwrap();
+    assert!(sent(plan).unwrap_err().to_string().contains("one process"));
+
+    let plan = context.sql("SELECT 1").await.unwrap().create_physical_plan().await.unwrap();
+    assert!(encode_plan(&plan).unwrap().is_none());
+    assert!(decode_plan(b"\x0acart", &[], &packs_here).unwrap().is_none());
+    assert!(decode_table(b"", &packs_here).unwrap().is_none());
+    for broken in
+        ["\x07cart ", "\x07cart {}", "\x07cart {\"pack\": 1}", "\x07cart {\"table\": {\"records\": 1}}"]
+    {
+        assert!(
+            decode_plan(broken.as_bytes(), std::slice::from_ref(&plan), &packs_here).is_err(),
+            "{broken}"
+        );
+        assert!(decode_table(broken.as_bytes(), &packs_here).is_err(), "{broken}");
+    }
+}
