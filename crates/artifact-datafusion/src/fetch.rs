@@ -8,8 +8,8 @@ use datafusion::common::Result;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use crate::error::Exchanged;
 use crate::external;
-use crate::left_out::Exchanged;
 
 /// The BLAKE3 hash of everything before it ends a pack.
 const HASH_LEN: u64 = 32;

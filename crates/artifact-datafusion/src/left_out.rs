@@ -1,16 +1,12 @@
 //! Packs that are missing or damaged, where queries go on without them.
 
 use std::error::Error;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use compact_artifact::ErrorKind;
-use datafusion::arrow::array::{RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::catalog::{MemTable, TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result};
 
-use crate::packs::Packs;
+use crate::error::Exchanged;
 
 /// How many packs are remembered.
 const MAX: usize = 10_000;
@@ -23,18 +19,6 @@ pub struct LeftOut {
     /// What is wrong with it.
     pub reason: String,
 }
-
-/// A pack that is not the one that a manifest names.
-#[derive(Debug)]
-pub(crate) struct Exchanged(pub(crate) String);
-
-impl fmt::Display for Exchanged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Exchanged {}
 
 /// Packs that were left out, each once.
 #[derive(Debug, Default)]
@@ -81,24 +65,4 @@ fn is_unreadable(error: &DataFusionError) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// `cart_left_out()`: a table of them.
-#[derive(Debug)]
-pub(crate) struct LeftOutFunction(pub(crate) Arc<Packs>);
-
-impl TableFunctionImpl for LeftOutFunction {
-    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> Result<Arc<dyn TableProvider>> {
-        if !args.exprs().is_empty() {
-            return Err(plan_datafusion_err!("cart_left_out: expected no arguments"));
-        }
-        let list = self.0.left_out();
-        let schema = ["pack", "reason"].map(|name| Field::new(name, DataType::Utf8, false));
-        let schema = Arc::new(Schema::new(schema.to_vec()));
-        let column =
-            |value: fn(&LeftOut) -> &str| Arc::new(StringArray::from_iter_values(list.iter().map(value)));
-        let (packs, reasons) = (column(|left_out| &left_out.pack), column(|left_out| &left_out.reason));
-        let batch = RecordBatch::try_new(schema.clone(), vec![packs, reasons])?;
-        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
-    }
 }

@@ -52,6 +52,7 @@ mod fetch;
 mod filter;
 mod format;
 mod left_out;
+mod left_out_table;
 mod lists;
 mod location;
 mod manifest;
@@ -84,7 +85,7 @@ pub use table::CartTable;
 pub fn register(context: &SessionContext, packs: impl Into<Arc<Packs>>) -> Result<Arc<Packs>> {
     let packs = packs.into();
     context.register_udtf("cart_search", Arc::new(search::CartSearchFunction(packs.clone())));
-    context.register_udtf("cart_left_out", Arc::new(left_out::LeftOutFunction(packs.clone())));
+    context.register_udtf("cart_left_out", Arc::new(left_out_table::LeftOutFunction(packs.clone())));
     let state = context.state_ref();
     let mut state = state.write();
     state.register_file_format(Arc::new(format::CartFormatFactory(packs.clone())), true)?;

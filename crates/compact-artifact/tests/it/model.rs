@@ -79,12 +79,8 @@ impl Setup {
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
-    let originals = prop_oneof![
-        Just(Originals::None),
-        Just(Originals::Residual),
-        Just(Originals::F16),
-        Just(Originals::F32)
-    ];
+    let all = [Originals::None, Originals::Residual, Originals::F16, Originals::F32];
+    let originals = prop::sample::select(all.to_vec());
     let maintenance =
         prop_oneof![Just(Maintenance::Manual), Just(Maintenance::Background), Just(Maintenance::Inline)];
     let limit = prop::option::of(Just(8 << 20));

@@ -41,7 +41,7 @@ pub enum Originals<'a> {
 
 impl Originals<'_> {
     /// Where the bytes of a row are, if there are that many.
-    pub(super) fn bytes_of(self, row: usize, dimension: usize) -> Option<Range<usize>> {
+    pub(super) fn place_of(self, row: usize, dimension: usize) -> Option<Range<usize>> {
         let (each, all) = match self {
             Self::F32(values) => (dimension * size_of::<f32>(), size_of_val(values)),
             Self::F16(values) => (dimension * size_of::<F16>(), size_of_val(values)),

@@ -193,7 +193,7 @@ fn rescore(
             Error::new(ErrorKind::NoSuchRow, message)
         };
         let values = row * dimension..(row + 1) * dimension;
-        let range = originals.bytes_of(row, dimension).ok_or_else(missing)?;
+        let range = originals.place_of(row, dimension).ok_or_else(missing)?;
         if let Some(bytes) = bytes {
             bytes.check(range.clone())?;
         }
