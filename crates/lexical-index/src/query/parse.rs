@@ -224,8 +224,17 @@ fn phrase(rest: &mut Rest<'_>) -> Result<Match> {
     }
 }
 
+/// Quotation marks of typography, which begin no phrase.
+pub(super) fn is_typographic_quote(c: char) -> bool {
+    matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '\u{FF02}')
+}
+
 fn word(rest: &mut Rest<'_>) -> Result<Match> {
     let start = rest.at;
+    if rest.peek().is_some_and(is_typographic_quote) {
+        let message = "a phrase stands in `\"`; if this sign belongs to a word, write `\\` before it";
+        return Err(Error::query(message, start));
+    }
     if rest.peek().is_some_and(|c| NO_BEGINNING.contains(&c)) {
         let message = "this sign has no meaning here; if it belongs to a word, write `\\` before it";
         return Err(Error::query(message, start));
@@ -357,6 +366,7 @@ mod tests {
             ("x text:(a b)^2", "x (text:a text:b)^2"),
             (r#"\AND a\:b a\ b \+c "q\"r""#, r#"\AND a\:b a\ b \+c "q\"r""#),
             ("not and or Dog's e-mail", "not and or Dog's e-mail"),
+            ("\\“a b“", "\\“a b“"),
         ] {
             let query = Query::parse(text, Occur::Should).unwrap();
             assert_eq!(query.to_string(), printed, "{text}");
@@ -438,6 +448,8 @@ mod tests {
             ("a\\", 1),
             ("t:(u:a)", 3),
             ("wom?n", 3),
+            ("a “b c”", 2),
+            ("«a b»", 0),
         ] {
             let error = Query::parse(text, Occur::Should).unwrap_err();
             assert_eq!((error.kind(), error.offset()), (ErrorKind::Query, Some(offset)), "{text}: {error}");
