@@ -13,13 +13,13 @@ use crate::values;
 /// Which columns are what.
 #[derive(Debug, Clone)]
 pub struct Names {
-    /// The column of keys. Default: `key`
+    /// The column of keys. By default `key`.
     pub key: String,
-    /// The column of texts. Default: `text`
+    /// The column of texts. By default `text`.
     pub text: String,
-    /// The column of blobs. Default: `blob`
+    /// The column of blobs. By default `blob`.
     pub blob: String,
-    /// The column of metadata, as JSON, a struct or a map. Default: `metadata`
+    /// The column of metadata, as JSON, a struct or a map. By default `metadata`.
     pub metadata: String,
     /// Columns of vectors and their spaces, beside those whose names begin with `vector_`.
     pub vectors: Vec<(String, String)>,

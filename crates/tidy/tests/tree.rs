@@ -96,6 +96,8 @@ const TWICE: &[&str] = &[
     "syn",
     "thiserror",
     "thiserror-impl",
+    "zstd",
+    "zstd-safe",
 ];
 
 fn tree() -> &'static Tree {

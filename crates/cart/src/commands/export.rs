@@ -1,17 +1,32 @@
-//! `cart export`: records as JSONL.
+//! `cart export`: records as JSONL or Parquet.
 
-use compact_artifact::{Entry, Snapshot};
+#[cfg(feature = "arrow")]
+use std::path::{Path, PathBuf};
+
+#[cfg(feature = "arrow")]
+use compact_artifact::CompactArtifact;
+use compact_artifact::{Entry, Filter, Snapshot, Space};
 
 use super::At;
 use crate::failure::{Failure, Result};
+#[cfg(feature = "arrow")]
+use crate::input::columnar::Writer;
 use crate::input::{jsonl, values};
 use crate::output::Output;
 
-/// Write records as JSONL that `cart add` reads back
-///
-/// One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as
-/// the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
+const LONG: &str = "\
+Write records as JSONL or Parquet that `cart add` reads back.
+
+One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as \
+the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
+
+With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
+JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space, and a column for each field of the metadata in which no record has several values and all \
+have one type: Boolean, Int64, Float64, or Utf8, dates included.";
+
+/// Write records as JSONL or Parquet that `cart add` reads back
 #[derive(Debug, clap::Args)]
+#[command(long_about = LONG)]
 pub(crate) struct Args {
     #[command(flatten)]
     at: At,
@@ -21,6 +36,17 @@ pub(crate) struct Args {
     /// With embeddings, but for those that a model makes of texts
     #[arg(long)]
     vectors: bool,
+    /// Write this file of Parquet, which must not exist, instead of JSONL
+    #[cfg(feature = "arrow")]
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
+}
+
+/// How many records there were.
+#[derive(Debug, Default)]
+struct Counts {
+    written: u64,
+    lost: u64,
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
@@ -28,51 +54,96 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let artifact = args.at.read()?;
     let spaces = if args.vectors { artifact.spaces() } else { Vec::new() };
     // Those that a model makes are made again from the texts.
-    let given = spaces.iter().filter(|space| space.model().is_none());
-    let spaces: Vec<String> = given.map(|space| space.name().to_owned()).collect();
-    let snapshot = artifact.snapshot();
-    let mut written = 0u64;
-    let mut lost = 0u64;
-    let mut write = |entry: compact_artifact::Result<Entry>| -> Result<()> {
-        // One damaged block costs its records: they are named, the others go on.
-        match entry {
-            Ok(entry) => {
-                output.json(&jsonl::line(&entry, vectors(&snapshot, &entry, &spaces)?)?)?;
-                written += 1;
-            }
-            Err(e) => {
-                Failure::from(e).warn("the others follow");
-                lost += 1;
-            }
-        }
-        Ok(())
+    let spaces: Vec<Space> = spaces.into_iter().filter(|space| space.model().is_none()).collect();
+    let (snapshot, filter) = (artifact.snapshot(), filter.as_ref());
+    let mut write = |entry: Entry| output.json(&jsonl::line(&entry, vectors(&snapshot, &entry, &spaces)?)?);
+    #[cfg(feature = "arrow")]
+    let counts = match &args.parquet {
+        Some(path) => parquet(path, &artifact, &snapshot, filter, &spaces, output)?,
+        None => each(&snapshot, filter, &mut write)?,
     };
-    match &filter {
-        None => snapshot.records().try_for_each(&mut write)?,
-        Some(filter) => {
-            for id in snapshot.ids_where(filter)? {
-                if let Some(entry) = snapshot.get(id).transpose() {
-                    write(entry)?;
-                }
-            }
-        }
-    }
+    #[cfg(not(feature = "arrow"))]
+    let counts = each(&snapshot, filter, &mut write)?;
     // What opening lost of indexes are embeddings.
-    if lost > 0 || args.vectors && !artifact.recovery().damage.is_empty() {
+    if counts.lost > 0 || args.vectors && !artifact.recovery().damage.is_empty() {
         return Err(
             Failure::damage("some records or embeddings could not be read").at(args.at.path.display())
         );
     }
-    if written == 0 && filter.is_some() {
+    if counts.written == 0 && filter.is_some() {
         return Err(Failure::not_there("no record matches the filter").at(args.at.path.display()));
     }
     Ok(())
 }
 
-fn vectors(snapshot: &Snapshot, entry: &Entry, spaces: &[String]) -> Result<Vec<(String, Vec<f32>)>> {
+/// Calls `write` with each record. One damaged block costs its records: they are named, the others go on.
+fn each(
+    snapshot: &Snapshot,
+    filter: Option<&Filter>,
+    mut write: impl FnMut(Entry) -> Result<()>,
+) -> Result<Counts> {
+    let mut counts = Counts::default();
+    let mut take = |entry: compact_artifact::Result<Entry>| -> Result<()> {
+        match entry {
+            Ok(entry) => {
+                write(entry)?;
+                counts.written += 1;
+            }
+            Err(e) => {
+                Failure::from(e).warn("the others follow");
+                counts.lost += 1;
+            }
+        }
+        Ok(())
+    };
+    match filter {
+        None => snapshot.records().try_for_each(&mut take)?,
+        Some(filter) => {
+            for id in snapshot.ids_where(filter)? {
+                if let Some(entry) = snapshot.get(id).transpose() {
+                    take(entry)?;
+                }
+            }
+        }
+    }
+    Ok(counts)
+}
+
+#[cfg(feature = "arrow")]
+fn parquet(
+    path: &Path,
+    artifact: &CompactArtifact,
+    snapshot: &Snapshot,
+    filter: Option<&Filter>,
+    spaces: &[Space],
+    output: &mut Output,
+) -> Result<Counts> {
+    let columns = artifact_arrow::Columns::new([(artifact, snapshot)], spaces).map_err(Failure::failed)?;
+    crate::interrupt::leave_nothing_at(path)?;
+    let mut writer = Writer::create(path, &columns, snapshot)?;
+    let written = each(snapshot, filter, |entry| writer.add(entry)).and_then(|counts| {
+        writer.finish()?;
+        Ok(counts)
+    });
+    if written.as_ref().map_or(true, |counts| counts.written == 0 && filter.is_some()) {
+        std::fs::remove_file(path).map_err(|e| Failure::failed(e).at(path.display()))?;
+    }
+    let counts = written?;
+    output.report(|output| {
+        let records = counts.written;
+        if output.is_json() {
+            return output.json(&serde_json::json!({ "records": records, "file": path }));
+        }
+        let records = crate::output::several(records, "record");
+        output.line(format_args!("wrote {records} to {}", path.display()))
+    });
+    Ok(counts)
+}
+
+fn vectors(snapshot: &Snapshot, entry: &Entry, spaces: &[Space]) -> Result<Vec<(String, Vec<f32>)>> {
     let mut found = Vec::new();
-    for space in spaces {
-        found.extend(snapshot.embedding(entry.id(), space)?.map(|vector| (space.clone(), vector)));
+    for space in spaces.iter().map(Space::name) {
+        found.extend(snapshot.embedding(entry.id(), space)?.map(|vector| (space.to_owned(), vector)));
     }
     Ok(found)
 }

@@ -12,12 +12,12 @@ use crate::output::{Output, Progress, bytes, several};
 /// Make an artifact that can be written to of a packed file, or of an export
 ///
 /// Of a packed file, which is only read, records keep their numbers. Everything is verified before and after it is copied: with damage nothing
-/// is made, and the exit code is 4. Of an export (.jsonl, .jsonl.zst, .ndjson) the records are added in their order, with numbers that are given out anew. After any
+/// is made, and the exit code is 4. Of an export (.jsonl, .jsonl.zst, .ndjson, .parquet; also .arrow and .feather) the records are added in their order, with numbers that are given out anew. After any
 /// error no file is left behind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// What `cart pack` or `cart export` wrote
-    #[arg(value_name = "PACK|JSONL")]
+    #[arg(value_name = "PACK|EXPORT")]
     from: PathBuf,
     /// The folder, which must not exist, or be empty
     folder: PathBuf,
@@ -55,7 +55,9 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 
 fn is_export(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
-    [".jsonl", ".jsonl.zst", ".ndjson"].iter().any(|end| name.ends_with(end))
+    [".jsonl", ".jsonl.zst", ".ndjson", ".parquet", ".arrow", ".feather"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 fn import(args: &Args, output: &mut Output) -> Result<()> {
@@ -65,7 +67,7 @@ fn import(args: &Args, output: &mut Output) -> Result<()> {
         return Err(Failure::failed(message).at(args.folder.display()));
     }
     let (folder, from) = (args.folder.clone().into_os_string(), args.from.clone().into_os_string());
-    let words: [OsString; 5] = ["restore".into(), "--jsonl".into(), "--".into(), folder, from];
+    let words: [OsString; 4] = ["restore".into(), "--".into(), folder, from];
     let add = Add::try_parse_from(words).map_err(Failure::usage)?;
     add::run(&add.args, output)
 }

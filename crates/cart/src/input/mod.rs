@@ -1,5 +1,7 @@
 //! What comes in: files and their formats, and the values of options.
 
+#[cfg(feature = "arrow")]
+pub(crate) mod columnar;
 pub(crate) mod encoding;
 pub(crate) mod html;
 pub(crate) mod jsonl;

@@ -23,6 +23,14 @@ impl Shape {
         self.key.is_some() || self.text.is_some()
     }
 
+    /// The names of columns in files of columns.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn columns(&self) -> artifact_arrow::Names {
+        let fields = self.fields.clone();
+        let (key, text) = (self.key().to_owned(), self.text().to_owned());
+        artifact_arrow::Names { key, text, fields, ..artifact_arrow::Names::default() }
+    }
+
     fn key(&self) -> &str {
         self.key.as_deref().unwrap_or("key")
     }

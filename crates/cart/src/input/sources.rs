@@ -19,6 +19,8 @@ pub(crate) enum Format {
     JsonlZst,
     /// Values are parted by this sign.
     Table(u8),
+    /// Parquet or Arrow IPC.
+    Columns,
     Blob,
 }
 
@@ -199,6 +201,7 @@ fn source(path: &Path, len: u64, taken_as: &As) -> Result<Source> {
         _ if is_one_of(&[".jsonl", ".ndjson"]) => Format::Jsonl,
         _ if is_one_of(&[".csv"]) => Format::Table(b','),
         _ if is_one_of(&[".tsv"]) => Format::Table(b'\t'),
+        _ if is_one_of(&[".parquet", ".arrow", ".feather"]) => Format::Columns,
         _ if is_one_of(&[".html", ".htm", ".xhtml"]) => Format::Html,
         _ => Format::Text,
     };
@@ -243,15 +246,16 @@ mod tests {
             "b/t.CSV",
             "b/u.tsv",
             "b/v.htm",
+            "b/w.Parquet",
         ]);
         assert_eq!(
             names(&temp, &As::default()),
-            ["a.md", "b/c/x.jsonl.zst", "b/t.CSV", "b/u.tsv", "b/v.htm", "b/y.jsonl", "z.txt"]
+            ["a.md", "b/c/x.jsonl.zst", "b/t.CSV", "b/u.tsv", "b/v.htm", "b/w.Parquet", "b/y.jsonl", "z.txt"]
         );
         let found = sources(&[temp.path().to_owned()], &As::default()).unwrap();
         let formats: Vec<Format> = found.sources.iter().map(|source| source.format).collect();
-        use Format::{Html, Jsonl, JsonlZst, Table, Text};
-        assert_eq!(formats, [Text, JsonlZst, Table(b','), Table(b'\t'), Html, Jsonl, Text]);
+        use Format::{Columns, Html, Jsonl, JsonlZst, Table, Text};
+        assert_eq!(formats, [Text, JsonlZst, Table(b','), Table(b'\t'), Html, Columns, Jsonl, Text]);
     }
 
     #[test]

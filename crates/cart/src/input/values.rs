@@ -103,6 +103,16 @@ pub(crate) fn field(text: &str) -> Result<(String, u32), String> {
     Ok((name.to_owned(), weight.parse().map_err(wrong)?))
 }
 
+/// A column and its space: `embedding=text`, `embedding`.
+#[cfg(feature = "arrow")]
+pub(crate) fn vector_field(text: &str) -> Result<(String, String), String> {
+    let (column, space) = text.rsplit_once('=').unwrap_or((text, text));
+    if column.is_empty() || space.is_empty() {
+        return Err(format!("expected a column, or a column and a space as in emb=text, found {text:?}"));
+    }
+    Ok((column.to_owned(), space.to_owned()))
+}
+
 /// A filter in its JSON form.
 pub(crate) fn filter(text: &str) -> Result<Filter> {
     text.parse().map_err(|e: MetadataError| Failure::from(e).at("--filter"))

@@ -1,6 +1,8 @@
 //! Runs the program as a person or a shell would.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(feature = "arrow")]
+mod columnar;
 mod commands;
 mod folders;
 mod input;

@@ -32,6 +32,10 @@ the key and the text are the values of these names, `title` and what --field nam
 A row of a .csv or .tsv file is a record in that way: the first row names the columns. A column is numbers, or true and false, where all of its values are; what is \
 empty is left out.
 
+A row of a .parquet, .arrow or .feather file is a record in that way too, where this program is built with the feature arrow. Its columns metadata (JSON, structs or maps), blob, field_NAME and vector_NAME (lists of numbers, all of one \
+length) are what they say, as `cart export --parquet` writes them. Others are metadata: bools, numbers, texts, lists, structs and maps as they are, dates and timestamps as texts, which are compared as times unless they have no time zone, decimals \
+of more than 15 digits as texts, null as nothing. NaN, binary, times of day, durations and unions are errors that name the column.
+
 All that one command adds is one commit: after an error, or Ctrl-C, nothing was added. Only --batch, for more than fits in memory, and large \
 files with --blob make several commits; then it is said how many records are kept. Vectors from --vectors are all checked before anything is added.";
 
@@ -63,6 +67,10 @@ pub(crate) struct Args {
     /// The name of the text in rows of tables, and in lines of JSONL of any shape [default: text]
     #[arg(long, value_name = "NAME", conflicts_with = "blob")]
     pub(super) text_field: Option<String>,
+    /// A column of vectors in a file of columns, and its space where that has another name; those named `vector_NAME` are vectors of the space NAME
+    #[cfg(feature = "arrow")]
+    #[arg(long, value_name = "COLUMN=SPACE", value_parser = values::vector_field, conflicts_with = "blob")]
+    pub(super) vector_field: Vec<(String, String)>,
     /// Read every file, and stdin, as JSONL
     #[arg(long)]
     pub(super) jsonl: bool,

@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 
 use super::args::{Args, Split};
 use super::sink::{Kept, Sink, paragraph_key};
+#[cfg(feature = "arrow")]
+use crate::failure::Code;
 use crate::failure::{Failure, Result};
+#[cfg(feature = "arrow")]
+use crate::input::columnar::Rows;
 use crate::input::encoding::{Decoded, detect};
 use crate::input::jsonl::{Lines, parse};
 use crate::input::npy::Npy;
@@ -35,7 +39,7 @@ impl Files<'_> {
     pub(super) fn add(&self, source: &Source, sink: &mut Sink<'_>) -> Result<Option<&'static str>> {
         let text = match source.format {
             Format::Text | Format::Html | Format::Table(_) => Some(TextFile::open(source)?),
-            Format::Jsonl | Format::JsonlZst | Format::Blob => None,
+            Format::Jsonl | Format::JsonlZst | Format::Columns | Format::Blob => None,
         };
         if source.folder.is_some()
             && let Some(reason) = self.unfit(source, text.as_ref())?
@@ -47,6 +51,7 @@ impl Files<'_> {
             (Format::Table(delimiter), Some(file)) => self.add_table(source, delimiter, &file, sink)?,
             (Format::Html, Some(file)) => self.add_html(source, file.text(source, Some(self.bar))?, sink)?,
             (_, Some(file)) => self.add_text(source, file.text(source, Some(self.bar))?, sink)?,
+            (Format::Columns, _) => self.add_columns(source, sink)?,
             (Format::Blob, None) => self.add_blob(source, sink)?,
             (_, None) => self.add_jsonl(source, sink)?,
         }
@@ -56,6 +61,9 @@ impl Files<'_> {
     /// Why a file is not what is asked for: it is binary, or has rows of another shape, unless their shape is given.
     fn unfit(&self, source: &Source, text: Option<&TextFile>) -> Result<Option<&'static str>> {
         let is_lines = matches!(source.format, Format::Jsonl | Format::JsonlZst);
+        if source.format == Format::Columns {
+            return Ok(self.unfit_columns(source));
+        }
         if source.format == Format::Blob || is_lines && (self.shape.is_given() || self.args.jsonl) {
             return Ok(None);
         }
@@ -156,6 +164,42 @@ impl Files<'_> {
             sink.add(document, at(Some(line))).map_err(|e| e.at(at(Some(line))))?;
         }
         Ok(())
+    }
+
+    #[cfg(feature = "arrow")]
+    fn add_columns(&self, source: &Source, sink: &mut Sink<'_>) -> Result<()> {
+        if !source.is_regular() {
+            return Err(
+                Failure::failed("a file of columns is read in parts; expected a file").at(place(source))
+            );
+        }
+        let mut rows = Rows::open(&source.path, &self.shape, &self.args.vector_field)?;
+        while let Some((row, document)) = rows.next_document()? {
+            let at = format!("{}: row {row}", place(source));
+            sink.add(document, at.clone()).map_err(|e| e.at(at))?;
+        }
+        self.bar.advance(source.len);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "arrow"))]
+    fn add_columns(&self, source: &Source, _: &mut Sink<'_>) -> Result<()> {
+        let reason = self.unfit_columns(source).unwrap_or_default();
+        Err(Failure::failed(reason).at(place(source)))
+    }
+
+    /// Why a file of columns cannot be read, unless the shape of its rows is given.
+    #[cfg(feature = "arrow")]
+    fn unfit_columns(&self, source: &Source) -> Option<&'static str> {
+        let is_unfit = !self.shape.is_given()
+            && Rows::open(&source.path, &self.shape, &[]).is_err_and(|e| e.code() == Some(Code::Usage));
+        is_unfit.then_some("no column is named text; --text-field names another")
+    }
+
+    #[cfg(not(feature = "arrow"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with Arrow it depends on the file")]
+    fn unfit_columns(&self, _: &Source) -> Option<&'static str> {
+        Some("a file of columns, which this program reads when it is built with the feature arrow")
     }
 
     fn add_blob(&self, source: &Source, sink: &mut Sink<'_>) -> Result<()> {

@@ -130,10 +130,15 @@ fn check(args: &Args, found: &Found, sink: &Sink<'_>) -> Result<()> {
     if args.split.is_some() && !args.sync && !has(|format| matches!(format, Format::Text | Format::Html)) {
         return Err(Failure::usage("--split: there is no text to split"));
     }
-    let has_rows = has(|format| matches!(format, Format::Jsonl | Format::JsonlZst | Format::Table(_)));
+    let has_rows =
+        has(|format| matches!(format, Format::Jsonl | Format::JsonlZst | Format::Table(_) | Format::Columns));
     let named = [("--key-field", &args.key_field), ("--text-field", &args.text_field)];
     if let Some((option, _)) = named.iter().find(|(_, name)| name.is_some() && !has_rows) {
         return Err(Failure::usage(format_args!("{option}: no file is JSONL or a table")));
+    }
+    #[cfg(feature = "arrow")]
+    if !args.vector_field.is_empty() && !has(|format| format == Format::Columns) {
+        return Err(Failure::usage("--vector-field: no file is Parquet or Arrow"));
     }
     let Some(path) = &args.vectors else { return Ok(()) };
     let [source] = sources else {

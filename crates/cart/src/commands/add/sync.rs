@@ -64,9 +64,9 @@ impl Sync {
             let message = format!("--sync: expected folders, found {}", source.path.display());
             return Err(Failure::usage(message));
         }
-        let (rows, sources) = std::mem::take(&mut found.sources)
-            .into_iter()
-            .partition(|source| matches!(source.format, Format::Jsonl | Format::JsonlZst | Format::Table(_)));
+        let (rows, sources) = std::mem::take(&mut found.sources).into_iter().partition(|source| {
+            matches!(source.format, Format::Jsonl | Format::JsonlZst | Format::Table(_) | Format::Columns)
+        });
         found.sources = sources;
         let rows: Vec<Source> = rows;
         found.skipped.extend(rows.into_iter().map(|source| Skipped {
