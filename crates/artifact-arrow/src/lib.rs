@@ -14,7 +14,7 @@
 //! let columns = Columns::new([(&artifact, &snapshot)], &artifact.spaces())?.without(&["pack"]);
 //! let entries = snapshot.records().collect::<Result<Vec<_>, _>>()?;
 //! let batch = write_batch(&columns, &snapshot, "", &entries)?;
-//! assert_eq!(batch.schema().index_of("year")?, 5);
+//! assert!(batch.column_by_name("year").is_some());
 //!
 //! // Rows → records.
 //! let reader = RowReader::new(&batch.schema(), &Names { left_out: vec!["id".into()], ..Names::default() })?;

@@ -11,7 +11,7 @@ use crate::error::Exchanged;
 /// How many packs are remembered.
 const MAX: usize = 10_000;
 
-/// A pack that queries went on without: see [`Packs::leave_out_unreadable`].
+/// A pack that queries went on without: see [`Packs::leave_out_unreadable`](crate::Packs::leave_out_unreadable).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Its URL.

@@ -133,7 +133,7 @@ impl Rows {
     pub(crate) fn seed(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+            hasher.update(format!("{} ", bytes.len()).as_bytes()).update(bytes);
         };
         for row in &self.rows {
             add(row.key.as_deref().unwrap_or_default().as_bytes());
@@ -143,9 +143,7 @@ impl Rows {
             }
             add(Value::Object(row.metadata.clone()).to_string().as_bytes());
         }
-        let mut seed = [0; 8];
-        hasher.finalize_xof().fill(&mut seed);
-        u64::from_le_bytes(seed)
+        hasher.finalize().as_bytes().iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte))
     }
 
     pub(crate) fn into_records(self) -> impl Iterator<Item = Record> {

@@ -1,7 +1,6 @@
 //! `COPY (…) TO '…/' STORED AS CART`: a pack for each partition, then the manifest.
 
 use std::fmt;
-use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -162,7 +161,7 @@ impl ExecutionPlan for WriteExec {
                 async move { tokio::spawn(made).await.map_err(external)? }
             });
             let made = try_join_all(made).await?;
-            let lock = on_a_thread(move || lock(folder.as_deref())).await??;
+            let lock = lock(folder).await?;
             let count = put_all(&store, &prefix, made).await?;
             drop(lock);
             Ok(RecordBatch::try_new(schema, vec![Arc::new(UInt64Array::from(vec![count]))])?)
@@ -252,13 +251,12 @@ impl Making {
     }
 }
 
-/// Waits until no other writer is at a folder, and keeps them out as long as this lives; `None`: it is none of the local file system.
-fn lock(folder: Option<&std::path::Path>) -> Result<Option<File>> {
+/// Waits until no other writer is at a folder, and keeps them out as long as what is returned lives; `None`: it is none of the local file system.
+async fn lock(folder: Option<PathBuf>) -> Result<Option<impl Send>> {
     let Some(folder) = folder else { return Ok(None) };
-    std::fs::create_dir_all(folder)?;
-    let file = File::create(folder.join("packs.lock"))?;
-    file.lock()?;
-    Ok(Some(file))
+    tokio::fs::create_dir_all(&folder).await?;
+    let file = tokio::fs::File::create(folder.join("packs.lock")).await?.into_std().await;
+    Ok(Some(on_a_thread(move || file.lock().map(|()| file)).await??))
 }
 
 async fn put_all(store: &Arc<dyn ObjectStore>, prefix: &Path, made: Vec<Option<Made>>) -> Result<u64> {
