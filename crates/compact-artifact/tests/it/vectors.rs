@@ -93,7 +93,7 @@ fn four_bits_more_find_what_codes_alone_put_in_another_order_for_half_a_byte_a_d
     // A few dimensions have most of the length.
     let value = |row: usize, at: usize| {
         let noise = (row * 2_654_435_761 + at * 40_503) % 65_521 * 7_919 % 65_521;
-        (noise as f32 / 32_760.0 - 1.0) * 1.07f32.powi(at as i32)
+        (noise as f32 / 32_760.0 - 1.0) * 1.07f32.powf(at as f32)
     };
     let vectors: Vec<Vec<f32>> =
         (0..2_000).map(|row| (0..DIMENSION).map(|at| value(row, at)).collect()).collect();
