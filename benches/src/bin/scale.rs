@@ -1,6 +1,6 @@
 //! A simulation of searches over packs on many machines: see docs/SCALE.md.
 //!
-//!     cargo run --release -p benches --bin scale [NAME=VALUE …]
+//! `cargo run --release -p benches --bin scale [NAME=VALUE …]`
 //!
 //! Events in the order of time, random numbers from a seed: the same arguments print the same page. `scale help` lists the names.
 #![expect(
