@@ -71,7 +71,6 @@ impl WorkerResolver for Workers {
 }
 
 /// A task for each pack, as far as there are workers.
-#[expect(clippy::unnecessary_wraps, reason = "the type of handlers")]
 fn task_count(event: DesiredTaskCountEvent<'_>) -> Option<Result<DesiredTaskCountEventResponse>> {
     // Packs are written, and the manifest of all of them, by one process.
     if event.plan.name() == "WriteExec" {

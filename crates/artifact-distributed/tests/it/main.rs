@@ -1,6 +1,6 @@
 //! What the crate promises, on clusters of three in one process. Each file is one claim.
 #![cfg(feature = "datafusion-distributed")]
-#![expect(clippy::unwrap_used, clippy::cast_lossless, clippy::cast_precision_loss, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "tests")]
 
 /// Clusters: a session, and what it talks to.
 mod clusters;
