@@ -101,7 +101,7 @@ fn refusing(code: &'static str) -> String {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
-            let mut request = [0; 64 << 10];
+            let mut request = vec![0; 64 << 10];
             let read = stream.read(&mut request);
             let len = body.len();
             let answer =
