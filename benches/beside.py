@@ -45,7 +45,7 @@ class Data:
         all_vectors /= np.linalg.norm(all_vectors, axis=1, keepdims=True)
         asked = np.arange(len(lines)) % QUERIES_EVERY == 0
         self.vectors = np.ascontiguousarray(all_vectors[~asked])
-        self.queries = np.ascontiguousarray(all_vectors[asked][:queries])
+        self.queries, self.others = np.split(np.ascontiguousarray(all_vectors[asked]), [queries])
         self.texts = [line for line, is_asked in zip(lines, asked) if not is_asked]
         self.questions = [line for line, is_asked in zip(lines, asked) if is_asked][:queries]
         self.buckets, self.threads = buckets(len(self.vectors)), threads
@@ -101,6 +101,9 @@ def run_engine(name, data, seconds):
         result = {"name": name, "version": importlib.metadata.version(engine.package), "fill": time.perf_counter() - begun}
         disk = sum(os.path.getsize(os.path.join(at, file)) for at, _, files in os.walk(folder) for file in files)
         result |= {"note": getattr(engine, "note", ""), "bytes": engine.bytes() or disk or None}
+        # What is read or verified when it is first used was, by other questions.
+        for query in data.others:
+            engine.vector(query, engine.efforts[0])
         result["vector"] = sweep(engine.vector, data.queries, engine.efforts, data.truth[DIVISIONS], 0.9975, until)
         if hasattr(engine, "filtered"):
             result["filtered"] = {}
