@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artifact_arrow::first_value;
 use compact_artifact::{Entry, Filter, Snapshot};
 use datafusion::arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, FixedSizeListBuilder, Float32Builder, Float64Builder,
@@ -179,35 +180,5 @@ fn values(field: &str, value_type: ValueType, metadata: &[Map<String, Value>]) -
             Arc::new(builder.finish())
         }
         ValueType::String | ValueType::Date => strings(values().map(|value| value.and_then(Value::as_str))),
-    }
-}
-
-/// The value at a path, of which there is one at most. Names may have dots in them.
-pub(crate) fn first_value<'m>(metadata: &'m Map<String, Value>, path: &str) -> Option<&'m Value> {
-    metadata.iter().find_map(|(name, value)| {
-        let rest = path.strip_prefix(name.as_str())?;
-        match rest.strip_prefix('.') {
-            None if rest.is_empty() => scalar(value),
-            Some(rest) => inside(value, rest),
-            None => None,
-        }
-    })
-}
-
-fn scalar(value: &Value) -> Option<&Value> {
-    match value {
-        Value::Array(values) => values.iter().find(|value| !value.is_array()).and_then(scalar),
-        Value::Object(_) | Value::Null => None,
-        value => Some(value),
-    }
-}
-
-fn inside<'m>(value: &'m Value, path: &str) -> Option<&'m Value> {
-    match value {
-        Value::Object(object) => first_value(object, path),
-        Value::Array(values) => {
-            values.iter().filter_map(Value::as_object).find_map(|object| first_value(object, path))
-        }
-        _ => None,
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Slack {
 }
 
 impl Slack {
-    /// How many times the root of the mean square the errors are taken to be at most.
+    /// What cancels out is taken to be at most so many times `7.5 * |q|`.
     const DEVIATIONS: f32 = 3.0;
     /// Errors that were not seen are at most so many times as large as those that were.
     const BEYOND_SEEN: f32 = 2.0;
