@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example many_packs -- TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER]
 //!
-//! TEXTS has an object with `key` and `text` in each line, VECTORS a row of 384 values for each of them. More records than there are of them are made of two each: words of both texts, and
+//! What is written to FOLDER stays there, and is not written again where it is found. TEXTS has an object with `key` and `text` in each line, VECTORS a row of 384 values for each of them. More records than there are of them are made of two each: words of both texts, and
 //! a vector between theirs.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that measures")]
 #![expect(
@@ -232,19 +232,8 @@ async fn search(context: &SessionContext, folder: &str, words: &str, vector: &[f
     found.iter().flat_map(|batch| batch.column(0).as_primitive::<UInt64Type>().values().to_vec()).collect()
 }
 
-#[tokio::main]
-async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [texts, vectors, records, rest @ ..] = arguments.as_slice() else {
-        println!("expected TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER]");
-        return;
-    };
-    let records: usize = records.parse().unwrap();
-    let temp = tempfile::tempdir_in(rest.first().map_or_else(std::env::temp_dir, PathBuf::from)).unwrap();
-    let data = Arc::new(Data::read(Path::new(texts), Path::new(vectors)));
-    let folder = temp.path().to_owned();
-    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(PACKS));
-    register(&context, Packs::new(options())).unwrap();
+/// Writes the records into packs, by `COPY` and by the facade alone, and into one artifact.
+async fn fill(context: &SessionContext, data: &Arc<Data>, folder: &Path, packs: &str, records: usize) {
     let partition = |number: usize| {
         let (from, to) = (number * records / PACKS, (number + 1) * records / PACKS);
         Arc::new(Partition { data: data.clone(), schema: schema(), from, to }) as Arc<dyn PartitionStream>
@@ -252,7 +241,6 @@ async fn main() {
     let table = StreamingTable::try_new(schema(), (0..PACKS).map(partition).collect()).unwrap();
     context.register_table("records", Arc::new(table)).unwrap();
 
-    let packs = format!("{}/packs/", folder.display());
     let (begun, (before, _)) = (Instant::now(), used());
     let copy = format!("COPY (SELECT * FROM records) TO '{packs}' STORED AS CART");
     context.sql(&copy).await.unwrap().collect().await.unwrap();
@@ -263,13 +251,30 @@ async fn main() {
         begun.elapsed().as_secs_f64(),
         records as f64 / copied
     );
-    let (alone, ()) = timed("the facade, the same packs", records, || facade(&data, &folder, records));
+    let (alone, ()) = timed("the facade, the same packs", records, || facade(data, folder, records));
     println!("COPY beside the facade, per processor: {:.2} x", alone / copied);
-    let (_, one) = timed("one artifact", records, || {
-        let artifact = write(&data, &folder.join("one"), 0, records);
-        artifact.seal().unwrap();
-        artifact
-    });
+    timed("one artifact", records, || write(data, &folder.join("one"), 0, records).close().unwrap());
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [texts, vectors, records, rest @ ..] = arguments.as_slice() else {
+        println!("expected TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER]");
+        return;
+    };
+    let records: usize = records.parse().unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let data = Arc::new(Data::read(Path::new(texts), Path::new(vectors)));
+    let folder = rest.first().map_or_else(|| temp.path().to_owned(), PathBuf::from);
+    std::fs::create_dir_all(&folder).unwrap();
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(PACKS));
+    register(&context, Packs::new(options())).unwrap();
+    let packs = format!("{}/packs/", folder.display());
+    if !folder.join("one").exists() {
+        fill(&context, &data, &folder, &packs, records).await;
+    }
+    let one = options().open_read_only(folder.join("one")).unwrap();
 
     let opened: Vec<CompactArtifact> = (0..PACKS)
         .map(|pack| options().open_read_only(folder.join(format!("facade-{pack}.cart"))).unwrap())

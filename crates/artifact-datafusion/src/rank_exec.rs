@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use compact_artifact::{FederatedHit, Hit, SearchList, SearchLists, rank_lists};
+use compact_artifact::{FederatedHit, Hit, SearchList, SearchLists, rank_lists, too_narrow};
 use datafusion::arrow::array::{ArrayRef, Float32Array, RecordBatch, UInt64Array};
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -26,7 +26,7 @@ use crate::arguments::{Planned, Wanted};
 use crate::batches::strings;
 use crate::error::about;
 use crate::location::Location;
-use crate::packs::{Packs, Sources};
+use crate::packs::{Packs, Source, Sources};
 use crate::{external, lists, on_a_thread};
 
 /// The columns of a search.
@@ -174,9 +174,9 @@ impl ExecutionPlan for RankExec {
         let ranking = self.ranking.clone();
         let ranked = async move {
             let batches: Vec<RecordBatch> = lists.try_collect().await?;
-            let (hits, ranking) =
-                on_a_thread(move || ranking.rank(&batches).map(|hits| (hits, ranking))).await??;
-            let sources = ranking.open(&hits, &context).await?;
+            let lists = ranking.widened(ranking.collect(&batches)?, &context).await?;
+            let hits = rank_lists(&ranking.query.query, &lists).map_err(external)?;
+            let sources = ranking.open_found(&hits, &context).await?;
             on_a_thread(move || ranking.fill(hits, &sources)).await?
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema(), futures::stream::once(ranked))))
@@ -184,7 +184,8 @@ impl ExecutionPlan for RankExec {
 }
 
 impl Ranking {
-    fn rank(&self, batches: &[RecordBatch]) -> Result<Vec<FederatedHit>> {
+    /// The lists of each pack.
+    fn collect(&self, batches: &[RecordBatch]) -> Result<Vec<SearchLists>> {
         let clauses = self.query.query.lists();
         let mut found = lists::collect(batches, clauses)?;
         let none = || SearchLists {
@@ -192,25 +193,37 @@ impl Ranking {
             is_complete: true,
             losses: Vec::new(),
         };
-        let lists: Vec<SearchLists> =
-            self.locations.iter().map(|location| found.remove(&location.name).unwrap_or_else(none)).collect();
-        rank_lists(&self.query.query, &lists).map_err(external)
+        let names = self.locations.iter().map(|location| &location.name);
+        Ok(names.map(|name| found.remove(name).unwrap_or_else(none)).collect())
+    }
+
+    /// The lists, where those of packs that have much of what is near a vector are made anew.
+    async fn widened(&self, mut lists: Vec<SearchLists>, context: &TaskContext) -> Result<Vec<SearchLists>> {
+        for number in too_narrow(&self.query.query, &lists) {
+            let (source, query) = (self.open(number, context).await?, self.query.clone());
+            lists[number] = on_a_thread(move || lists::search(&source, &query.query, true)).await??;
+        }
+        Ok(lists)
+    }
+
+    /// A pack, by its number.
+    async fn open(&self, number: usize, context: &TaskContext) -> Result<Source> {
+        let location = &self.locations[number];
+        match self.sources.get(&location.name) {
+            Some(source) => Ok(source.clone()),
+            None => self.packs.open_planned(location.clone(), &context.runtime_env()).await,
+        }
     }
 
     /// The packs with hits, if anything of the records is wanted.
-    async fn open(&self, hits: &[FederatedHit], context: &TaskContext) -> Result<Sources> {
+    async fn open_found(&self, hits: &[FederatedHit], context: &TaskContext) -> Result<Sources> {
         let mut opened = Sources::new();
         let Wanted { record, snippet, .. } = self.query.wanted;
         for hit in hits.iter().filter(|_| record || snippet) {
-            let location = &self.locations[hit.source];
-            if opened.contains_key(&location.name) {
-                continue;
+            let name = &self.locations[hit.source].name;
+            if !opened.contains_key(name) {
+                opened.insert(name.clone(), self.open(hit.source, context).await?);
             }
-            let source = match self.sources.get(&location.name) {
-                Some(source) => source.clone(),
-                None => self.packs.open_planned(location.clone(), &context.runtime_env()).await?,
-            };
-            opened.insert(location.name.clone(), source);
         }
         Ok(opened)
     }

@@ -39,7 +39,11 @@ pub fn search_snapshots(snapshots: &[Snapshot], query: &Query) -> Result<Federat
         statistics.merge(snapshot.query_statistics(query)?)?;
     }
     let query = &query.clone().statistics(Arc::new(statistics));
-    let lists = snapshots.iter().map(|snapshot| snapshot.search_lists(query)).collect::<Result<Vec<_>>>()?;
+    let lists = snapshots.iter().map(|snapshot| snapshot.search_lists(query));
+    let mut lists = lists.collect::<Result<Vec<_>>>()?;
+    for number in too_narrow(query, &lists) {
+        lists[number] = snapshots[number].search_lists_widely(query)?;
+    }
     let hits = rank_lists(query, &lists)?;
     let mut results = FederatedResults { hits, is_complete: true, losses: Vec::new() };
     for (number, (source, snapshot)) in lists.into_iter().zip(snapshots).enumerate() {
@@ -50,6 +54,13 @@ pub fn search_snapshots(snapshots: &[Snapshot], query: &Query) -> Result<Federat
         results.losses.extend(losses.map(|loss| (number, loss)));
     }
     Ok(results)
+}
+
+/// Which of several snapshots, by their numbers, have so much of what is near a vector that their graphs have to be searched more widely than
+/// [`Snapshot::search_lists`] did: between the second step of [`search_snapshots`] and the third, [`Snapshot::search_lists_widely`] is asked for their lists.
+#[must_use]
+pub fn too_narrow(query: &Query, sources: &[SearchLists]) -> Vec<usize> {
+    search::federated::too_narrow(query, sources)
 }
 
 /// The lists that a query made in several snapshots → one ranking, in which hits have the number of their snapshot and neither records nor snippets yet: the third step of

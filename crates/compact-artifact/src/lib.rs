@@ -109,7 +109,7 @@ pub use api::entry::{Entry, EntryReader};
 pub use api::error::{Error, ErrorKind, Result};
 pub use api::facet::{Facet, FacetCount, FacetCounts, Order, Total};
 pub use api::federated::{
-    FederatedHit, FederatedResults, QueryStatistics, SearchList, SearchListHit, SearchLists,
+    Candidates, FederatedHit, FederatedResults, QueryStatistics, SearchList, SearchListHit, SearchLists,
 };
 pub use api::options::{Maintenance, Options};
 pub use api::patch::MetadataPatch;
@@ -131,7 +131,7 @@ pub use api::text_options::TextOptions;
 pub use artifact::CompactArtifact;
 pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
-pub use federated::{rank_lists, search_snapshots};
+pub use federated::{rank_lists, search_snapshots, too_narrow};
 #[cfg(feature = "analyzers")]
 pub use instruments::latency::{Bottleneck, BottleneckKind, LatencyAnalyzer, LatencyReport};
 #[cfg(feature = "analyzers")]

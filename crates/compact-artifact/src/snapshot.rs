@@ -260,9 +260,15 @@ impl Snapshot {
     }
 
     /// The lists that a query makes here, before they become one ranking: the second step. With the [`statistics`](Query::statistics) of all snapshots, scores do not depend on
-    /// how records are spread over them.
+    /// how records are spread over them, and graphs of vectors are searched as widely as their part of all vectors lets expect: where [`too_narrow`](crate::too_narrow) says so,
+    /// [`search_lists_widely`](Self::search_lists_widely) gives the lists that count.
     pub fn search_lists(&self, query: &Query) -> Result<SearchLists> {
-        search::federated::lists(&self.state, &self.resources, query)
+        search::federated::lists(&self.state, &self.resources, query, false)
+    }
+
+    /// The same for a snapshot that is [too narrow](crate::too_narrow) otherwise: graphs of vectors are searched as widely as if there were no other snapshots.
+    pub fn search_lists_widely(&self, query: &Query) -> Result<SearchLists> {
+        search::federated::lists(&self.state, &self.resources, query, true)
     }
 
     /// Puts to hits of this snapshot what a query wants to know of them, records and snippets for two: the last step, after [`rank_lists`](crate::rank_lists). Returns what is

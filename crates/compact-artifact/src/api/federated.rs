@@ -10,13 +10,16 @@ use crate::api::damage::Damage;
 use crate::api::error::Result;
 use crate::api::results::Hit;
 
-/// What the answer to one query depends on beside the records that are found: how often its words occur, how long texts are, and of which types the fields of its filter
-/// are. [`Snapshot::query_statistics`](crate::Snapshot::query_statistics) gathers it, [`merge`](Self::merge) adds up that of several snapshots, and
+/// What the answer to one query depends on beside the records that are found: how often its words occur, how long texts are, of which types the fields of its filter
+/// are, and how many vectors there are. [`Snapshot::query_statistics`](crate::Snapshot::query_statistics) gathers it, [`merge`](Self::merge) adds up that of several snapshots, and
 /// [`Query::statistics`](crate::Query::statistics) hands it to the search of each, in another process as well: it goes there as JSON, by `serde`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct QueryStatistics {
     pub(crate) words: lexical_index::Statistics,
     pub(crate) fields: BTreeMap<String, FilterField>,
+    /// How many vectors there are in each space that the query asks, by its name.
+    #[serde(default)]
+    pub(crate) vectors: BTreeMap<String, usize>,
 }
 
 /// What is known of a field of the metadata.
@@ -35,6 +38,10 @@ impl QueryStatistics {
             let merged = self.fields.entry(name).or_default();
             merged.types = merged.types | field.types;
             merged.is_known |= field.is_known;
+        }
+        for (name, vectors) in other.vectors {
+            let merged = self.vectors.entry(name).or_default();
+            *merged = merged.saturating_add(vectors);
         }
         Ok(())
     }
@@ -58,6 +65,20 @@ pub struct SearchList {
     pub weight: f32,
     /// The best first.
     pub hits: Vec<SearchListHit>,
+    /// What walks through graphs of vectors kept.
+    pub candidates: Candidates,
+}
+
+/// What walks through graphs of vectors kept that were as wide as their part of the vectors of all snapshots lets expect: it tells [`too_narrow`](crate::too_narrow) whether that
+/// was enough.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Candidates {
+    /// How many a walk keeps that is not one of several.
+    pub width: usize,
+    /// The scores of those that were kept. Larger is nearer.
+    pub scores: Vec<f32>,
+    /// The score down to which nothing was left out; `None`: nothing was left out at all.
+    pub reach: Option<f32>,
 }
 
 /// A record in a list.

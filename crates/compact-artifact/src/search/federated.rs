@@ -6,6 +6,7 @@ use std::sync::Arc;
 use block_format::RecordId;
 use block_format::host::Instant;
 
+use super::breadth;
 use super::lists::{List, ListHit, Ranked};
 use super::ranking::{Rounds, Search, fused, single};
 use super::resources::SearchResources;
@@ -32,11 +33,29 @@ pub(crate) fn statistics(
         let mut search = Search::new(state, resources, query, None, Instant::now());
         statistics.words = search.word_statistics(words)?;
     }
+    for clause in &query.clauses {
+        let number = match &clause.wanted {
+            Wanted::Words(_) => continue,
+            Wanted::Nearest { space, .. } => state.settings.space(space)?.0,
+            Wanted::Meaning(_) => match state.settings.meaning() {
+                Some((number, _)) => number,
+                None => continue,
+            },
+        };
+        let vectors = state.views.iter().filter_map(|view| view.shard.vectors(number));
+        let vectors = vectors.map(|vectors| vectors.index.len()).sum();
+        statistics.vectors.insert(state.settings.spaces[number].name().to_owned(), vectors);
+    }
     Ok(statistics)
 }
 
-/// The lists of a query, long enough for its ranking.
-pub(crate) fn lists(state: &State, resources: &SearchResources, query: &Query) -> Result<SearchLists> {
+/// The lists of a query, long enough for its ranking; those of vectors as wide as if there were no other snapshots, or as their part of all lets expect.
+pub(crate) fn lists(
+    state: &State,
+    resources: &SearchResources,
+    query: &Query,
+    is_alone: bool,
+) -> Result<SearchLists> {
     check(query)?;
     let mut fields = state.settings.word_fields();
     if let Some(statistics) = &query.statistics {
@@ -49,6 +68,7 @@ pub(crate) fn lists(state: &State, resources: &SearchResources, query: &Query) -
         (None, _) => None,
     };
     let mut search = Search::new(state, resources, query, filter, Instant::now());
+    search.among = query.statistics.as_deref().filter(|_| !is_alone);
     let mut lists: Vec<List> = query.clauses.iter().map(List::new).collect();
     let len = list_len(query);
     for (list, clause) in lists.iter_mut().zip(&query.clauses) {
@@ -61,7 +81,8 @@ pub(crate) fn lists(state: &State, resources: &SearchResources, query: &Query) -
 
 fn list_from(list: List, len: usize) -> SearchList {
     let hit = |hit: &ListHit| SearchListHit { id: hit.id, score: hit.score, in_tail: hit.in_tail };
-    SearchList { weight: list.weight, hits: list.hits.iter().take(len).map(hit).collect() }
+    let hits = list.hits.iter().take(len).map(hit).collect();
+    SearchList { weight: list.weight, hits, candidates: list.candidates }
 }
 
 /// How long lists have to be for the ranking that a query asks for.
@@ -98,6 +119,18 @@ pub(crate) fn rank(query: &Query, sources: &[SearchLists]) -> Result<Vec<Federat
         FederatedHit { source, hit: ranked.hit() }
     };
     Ok(kept.skip(query.offset).take(query.k).map(found).collect())
+}
+
+/// The sources whose graphs have to be searched more widely.
+pub(crate) fn too_narrow(query: &Query, sources: &[SearchLists]) -> Vec<usize> {
+    let clauses = 0..query.clauses.len();
+    let candidates = |at: usize| {
+        sources.iter().filter_map(move |source| source.lists.get(at)).map(|list| &list.candidates)
+    };
+    let mut narrow: Vec<usize> = clauses.flat_map(|at| breadth::too_narrow(candidates(at))).collect();
+    narrow.sort_unstable();
+    narrow.dedup();
+    narrow
 }
 
 /// A number for each record of each source, in the order of sources and ids.

@@ -6,6 +6,7 @@ use block_format::RecordId;
 
 use crate::api::damage::Damage;
 use crate::api::facet::{FacetCounts, Total};
+use crate::api::federated::Candidates;
 use crate::api::query::{Clause, Wanted};
 use crate::api::results::{Explain, Hit, ListExplain, ListPlace};
 use crate::api::space::MEANING;
@@ -71,6 +72,8 @@ pub(crate) struct List {
     pub(super) rounds: u32,
     /// What the last round found beside `hits`, the best last.
     pub(super) rest: Vec<Found>,
+    /// What was kept of graphs, where others are searched beside them.
+    pub(super) candidates: Candidates,
     /// The ids of `hits`, once there was more than one round.
     pub(super) seen: HashSet<RecordId>,
 }

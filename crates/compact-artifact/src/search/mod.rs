@@ -1,5 +1,6 @@
 //! A query → a list for its words and for each of its vectors → one ranking → records and snippets.
 
+mod breadth;
 mod cache_key;
 mod facets;
 pub(crate) mod federated;

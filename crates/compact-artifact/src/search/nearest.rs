@@ -6,6 +6,7 @@ use vector_index::{
     Index, Metric, Originals as Stored, RowSet, Scratch, SearchOptions, SearchPath, SearchStatistics,
 };
 
+use super::breadth::{Breadth, Part};
 use super::lists::{Found, List, NearTo};
 use super::ranking::{Rounds, Search};
 use super::resources::Counters;
@@ -116,11 +117,12 @@ impl Search<'_> {
         let is_plain = query.clauses.len() == 1 && self.filter.is_none() && !query.exact;
         let Some(id) = near.excluded.filter(|_| is_plain && query.ef_search.is_none()) else { return Ok(()) };
         let Some((at, rows)) = self.stored_neighbours(id, near.number) else { return Ok(()) };
-        let mut found: Vec<Found> = Vec::new();
+        let mut gathered = Gathered::default();
         let scan = Scan { exact: true, filter: Some(&rows) };
-        let whole = |k: usize| Width { k, ef: EF_SEARCH.max(k), times: 1, rescored: 2 * k };
-        self.nearest_in_shard(list, (near.number, at), &near.vector, whole(rows.len()), scan, &mut found)?;
-        let k = found.len();
+        let whole =
+            |k: usize| Width { k, ef: EF_SEARCH.max(k), times: 1, rescored: 2 * k, part: Part::WHOLE };
+        self.nearest_in_shard(list, (near.number, at), &near.vector, whole(rows.len()), scan, &mut gathered)?;
+        let k = gathered.found.len();
         if k == 0 {
             return Ok(());
         }
@@ -129,8 +131,10 @@ impl Search<'_> {
             if self.is_late() {
                 return Ok(());
             }
-            self.nearest_in_shard(list, (near.number, other), &near.vector, whole(k), Scan::ALL, &mut found)?;
+            let asked = (near.number, other);
+            self.nearest_in_shard(list, asked, &near.vector, whole(k), Scan::ALL, &mut gathered)?;
         }
+        let Gathered { mut found, .. } = gathered;
         sort(&mut found);
         found.truncate(k);
         list.is_begun = true;
@@ -171,6 +175,10 @@ impl Search<'_> {
         if self.query.ef_search.is_none() {
             first = first.max(fused.unwrap_or(0));
         }
+        if self.among.is_some() {
+            // There is one round: what it lacks is known when what others found is.
+            first = first.max(len);
+        }
         // Originals are read for twice as many as are returned.
         let has_originals = space.originals() != Originals::None;
         let hits = doubled(if has_originals && fused.is_none() { first.min(RESCORED) } else { first });
@@ -181,16 +189,10 @@ impl Search<'_> {
         list.is_begun = true;
         list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
         let before = (list.explain.hops, list.explain.distances);
-        let mut found: Vec<Found> = Vec::new();
         // Not less than the round returns: otherwise a search for few would be narrower than one for all of it.
-        let width = Width { k, ef: doubled(first).max(whole), times: 1 << list.rounds, rescored: 2 * whole };
-        for at in 0..self.state.views.len() {
-            if self.is_late() {
-                break;
-            }
-            let scan = Scan { exact: self.query.exact, ..Scan::ALL };
-            self.nearest_in_shard(list, (number, at), vector, width, scan, &mut found)?;
-        }
+        let ef = doubled(first).max(whole);
+        let width = Width { k, ef, times: 1 << list.rounds, rescored: 2 * whole, part: Part::WHOLE };
+        let mut found = self.nearest_in_all(list, number, vector, width)?;
         list.is_whole = found.len() < k || (k == whole && hits == MAX_DEPTH);
         sort(&mut found);
         found.truncate(k);
@@ -206,6 +208,52 @@ impl Search<'_> {
         Counters::add(&counters.hops, list.explain.hops - before.0);
         Counters::add(&counters.distances, list.explain.distances - before.1);
         Ok(())
+    }
+
+    /// The nearest in all shards: of each as many as its part of the vectors lets expect, and where those are too near to be all that are, as many as of one alone.
+    fn nearest_in_all(
+        &mut self,
+        list: &mut List,
+        number: usize,
+        vector: &[f32],
+        width: Width,
+    ) -> Result<Vec<Found>> {
+        let scan = Scan { exact: self.query.exact, ..Scan::ALL };
+        let mut gathered = Gathered::default();
+        for (at, part) in self.parts(number).into_iter().enumerate() {
+            if self.is_late() {
+                break;
+            }
+            self.nearest_in_shard(list, (number, at), vector, Width { part, ..width }, scan, &mut gathered)?;
+        }
+        let Gathered { found, mut breadth } = gathered;
+        if self.among.is_some() {
+            list.candidates = breadth.candidates();
+            return Ok(found);
+        }
+        let mut gathered = Gathered { found, ..Gathered::default() };
+        for at in breadth.too_narrow() {
+            if self.is_late() {
+                break;
+            }
+            gathered.found.retain(|found| found.view != at);
+            self.nearest_in_shard(list, (number, at), vector, width, scan, &mut gathered)?;
+        }
+        Ok(gathered.found)
+    }
+
+    /// The part of all vectors of a space that is in each shard; where there is a filter, of those that it lets through.
+    fn parts(&self, number: usize) -> Vec<Part> {
+        let name = self.state.settings.spaces[number].name();
+        let everywhere = self.among.and_then(|among| among.vectors.get(name).copied());
+        let filter = self.filter.as_ref().filter(|_| everywhere.is_none());
+        let vectors = |(at, view): (usize, &View)| {
+            let vectors = view.shard.vectors(number).map_or(0, |vectors| vectors.index.len());
+            filter.map_or(vectors, |filter| filter[at].len().min(vectors))
+        };
+        let each: Vec<usize> = self.state.views.iter().enumerate().map(vectors).collect();
+        let all = everywhere.unwrap_or_else(|| each.iter().sum());
+        each.into_iter().map(|of| Part { of, all }).collect()
     }
 
     /// How wide a search of one index is, which was measured when it was built; `None`: no width is known to be enough.
@@ -228,14 +276,19 @@ impl Search<'_> {
         vector: &[f32],
         width: Width,
         scan: Scan<'_>,
-        found: &mut Vec<Found>,
+        Gathered { found, breadth }: &mut Gathered,
     ) -> Result<()> {
         let state = self.state;
         let (space, view) = (&state.settings.spaces[number], &state.views[at]);
         let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let ef = self.width_in(&vectors.index, width);
-        let mut options = SearchOptions::new(width.k).exact(scan.exact || ef.is_none());
-        options = options.ef_search(ef.unwrap_or(width.ef)).deleted(view.dead.rows());
+        let alone = self.width_in(&vectors.index, width);
+        let is_exact = scan.exact || alone.is_none();
+        let alone = alone.unwrap_or(width.ef);
+        let part = if vectors.index.has_graph() { width.part } else { Part::WHOLE };
+        let ef = part.width(alone);
+        let is_narrow = ef < alone;
+        let mut options = SearchOptions::new(width.k).exact(is_exact);
+        options = options.ef_search(ef).narrow(is_narrow).deleted(view.dead.rows());
         if let Some(filter) = scan.filter.or(self.filter.as_ref().map(|filter| &filter[at])) {
             options = options.filter(filter);
         }
@@ -245,14 +298,25 @@ impl Search<'_> {
                 options = options.originals_in(section);
             }
         }
-        let search = |scratch: &mut Scratch| {
+        let search = |scratch: &mut Scratch| -> vector_index::Result<SearchStatistics> {
             let near = |hit: &vector_index::Hit| Found {
                 score: score(space.metric(), hit.distance),
                 view: at,
                 row: hit.row,
             };
-            let searched = vectors.index.search(vector, &options, scratch);
-            searched.map(|hits| found.extend(hits.iter().map(near))).map(|()| scratch.statistics())
+            let begin = found.len();
+            found.extend(vectors.index.search(vector, &options, scratch)?.iter().map(near));
+            let statistics = scratch.statistics();
+            let kept = scratch.candidates().map(|distance| score(space.metric(), distance));
+            if let Some(last) = kept.clone().next_back().filter(|_| is_narrow && scratch.is_full()) {
+                breadth.leaves_out(at, last);
+            }
+            if statistics.path == SearchPath::Graph {
+                breadth.add(alone, kept);
+            } else {
+                breadth.add(alone, found[begin..].iter().map(|found| found.score));
+            }
+            Ok(statistics)
         };
         let searched = if view.shard.is_sealed() {
             self.resources.with_scratch(search)
@@ -305,6 +369,15 @@ struct Width {
     times: usize,
     /// Candidates whose originals are read, where there are originals.
     rescored: usize,
+    /// What there is to be found of what all shards have.
+    part: Part,
+}
+
+/// What searches of shards found.
+#[derive(Debug, Default)]
+struct Gathered {
+    found: Vec<Found>,
+    breadth: Breadth,
 }
 
 pub(super) fn about(error: vector_index::Error, space: &Space) -> Error {

@@ -13,6 +13,7 @@ use super::{facets, fusion, order};
 use crate::api::damage::Damage;
 use crate::api::error::Result;
 use crate::api::facet::Total;
+use crate::api::federated::QueryStatistics;
 use crate::api::query::{Clause, MAX_DEPTH, Query, SORTED, Wanted};
 use crate::api::results::{Explain, ListExplain};
 use crate::state::{State, View};
@@ -24,6 +25,8 @@ pub(super) struct Search<'a> {
     pub(super) query: &'a Query,
     /// Of each shard, if there is a filter.
     pub(super) filter: Option<Arc<FilterRows>>,
+    /// That of several snapshots, of which this is one.
+    pub(super) among: Option<&'a QueryStatistics>,
     begun: Instant,
     pub(super) is_complete: bool,
     pub(super) losses: Vec<Damage>,
@@ -183,7 +186,7 @@ impl<'a> Search<'a> {
         begun: Instant,
     ) -> Self {
         let (losses, left_out) = (Vec::new(), Vec::new());
-        Self { state, resources, query, filter, begun, is_complete: true, losses, left_out }
+        Self { state, resources, query, filter, among: None, begun, is_complete: true, losses, left_out }
     }
 
     /// Whether the deadline passed.

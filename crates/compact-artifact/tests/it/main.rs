@@ -9,6 +9,7 @@
 
 /// A call in the middle of another one.
 mod between;
+mod breadth;
 /// What is kept in memory, and for how long.
 mod caches;
 /// What is new together, beside a plain map.

@@ -8,6 +8,7 @@ mod top;
 mod walk;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use row_set::RowSet;
 use wire::Bytes;
@@ -58,8 +59,8 @@ pub struct Searcher<'a> {
     fields: Fields,
     /// Of each field.
     weights: Vec<f32>,
-    /// Of each field.
-    saturations: Vec<Saturation>,
+    /// Of each field, made when a search first needs it.
+    saturations: Vec<OnceLock<Saturation>>,
     rows: u64,
     constants: Constants,
     /// Counts in the place of those of the segments.
@@ -183,10 +184,14 @@ impl<'a> Searcher<'a> {
     }
 
     fn with_constants(mut self, constants: Constants) -> Self {
-        let saturation = |field| Saturation::new(constants, self.tokens(field), self.rows);
-        self.saturations = (0..self.fields.len()).map(saturation).collect();
+        self.saturations = self.fields.names().map(|_| OnceLock::new()).collect();
         self.constants = constants;
         self
+    }
+
+    fn saturation(&self, field: usize) -> &Saturation {
+        let make = || Saturation::new(self.constants, self.tokens(field), self.rows);
+        self.saturations[field].get_or_init(make)
     }
 
     /// How many tokens the texts of a field have.
@@ -367,7 +372,7 @@ impl<'a> Searcher<'a> {
         let weight = ((wanted.weight * scale) as u32).max(1);
         let weigh = Weigh {
             weight,
-            saturation: &self.saturations[wanted.field],
+            saturation: self.saturation(wanted.field),
             lengths: segment.part.lengths(wanted.field),
         };
         if let [slot] = &wanted.slots[..]

@@ -113,6 +113,10 @@ impl Pool {
         }
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.keys.len() == self.capacity
+    }
+
     pub(crate) fn keys(&self) -> &[Key] {
         &self.keys
     }

@@ -18,6 +18,7 @@ use crate::workers::Workers;
 pub struct SearchOptions<'a> {
     pub(super) k: usize,
     ef_search: Option<usize>,
+    pub(super) narrow: bool,
     recall: Option<f64>,
     pub(super) filter: Option<&'a RowSet>,
     pub(super) deleted: Option<&'a RowSet>,
@@ -57,13 +58,31 @@ impl<'a> SearchOptions<'a> {
         let workers = Workers::Pool;
         let (filter, deleted, rescore, originals) = (None, None, None, None);
         let (ef_search, recall) = (None, None);
-        Self { k, ef_search, recall, filter, deleted, exact: false, rescore, originals, workers }
+        Self {
+            k,
+            ef_search,
+            narrow: false,
+            recall,
+            filter,
+            deleted,
+            exact: false,
+            rescore,
+            originals,
+            workers,
+        }
     }
 
     /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
     /// counts as `k`. Default: what finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512.
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
+        self
+    }
+
+    /// Whether a walk through the graph keeps no more candidates than [`ef_search`](Self::ef_search), also where more vectors are wanted: then it returns no more. For graphs that are
+    /// searched together; [`Scratch::is_full`](crate::Scratch::is_full) tells whether there may be more. Default: no.
+    pub fn narrow(mut self, narrow: bool) -> Self {
+        self.narrow = narrow;
         self
     }
 

@@ -91,6 +91,19 @@ impl Scratch {
             + original
     }
 
+    /// The distances of the candidates that the last search kept of a graph, as rough as a walk compares them, ascending; none if it was no walk.
+    pub fn candidates(&self) -> impl DoubleEndedIterator<Item = f32> + Clone {
+        let keys = self.walk.pool.keys();
+        let is_walk = self.statistics.path == SearchPath::Graph;
+        if is_walk { keys } else { &[] }.iter().map(|key| key.distance())
+    }
+
+    /// Whether the last search kept as many candidates as it was to, so that its graph may have more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.statistics.path == SearchPath::Graph && self.walk.pool.is_full()
+    }
+
     /// How the last search with this scratch went.
     #[must_use]
     pub fn statistics(&self) -> SearchStatistics {
@@ -247,8 +260,9 @@ impl Search<'_, '_> {
         }
         // Every node has a row, so that as many nodes as rows are wanted are enough.
         let width = self.options.width(self.view.widths);
-        let ef = width.unwrap_or(0).max(wanted).min(nodes);
-        let effort = Effort::new(nodes, matches, ef, wanted);
+        let least = if self.options.narrow { 1 } else { wanted };
+        let ef = width.unwrap_or(0).max(least).min(nodes);
+        let effort = Effort::new(nodes, matches, ef, wanted.min(ef));
         if self.options.exact || width.is_none() {
             self.scan(Self::compare);
             return SearchPath::Scan;
