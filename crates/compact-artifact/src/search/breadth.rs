@@ -13,18 +13,18 @@ const LEAST: usize = 24;
 /// How many of all vectors are in a graph.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
-    pub(super) of: usize,
+    pub(super) vectors: usize,
     pub(super) all: usize,
 }
 
 impl Part {
     /// All.
-    pub(super) const WHOLE: Self = Self { of: 1, all: 1 };
+    pub(super) const WHOLE: Self = Self { vectors: 1, all: 1 };
 
     /// How many candidates a walk keeps that alone would keep `width`: a quarter more than its part, since parts differ.
     pub(super) fn width(self, width: usize) -> usize {
         let expected =
-            width.saturating_mul(5).saturating_mul(self.of).div_ceil(self.all.saturating_mul(4).max(1));
+            width.saturating_mul(5).saturating_mul(self.vectors).div_ceil(self.all.saturating_mul(4).max(1));
         expected.max(width / NARROWEST).max(LEAST).min(width)
     }
 }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_graph_is_searched_as_widely_as_its_part_lets_expect() {
-        let width = |width: usize, of: usize, all: usize| Part { of, all }.width(width);
+        let width = |width: usize, vectors: usize, all: usize| Part { vectors, all }.width(width);
         assert_eq!(Part::WHOLE.width(100), 100);
         assert_eq!([width(120, 1, 2), width(120, 1, 16), width(120, 9, 10)], [75, 30, 120]);
         assert_eq!([width(64, 1, 8), width(16, 1, 8), width(120, 0, 0)], [24, 16, 30]);

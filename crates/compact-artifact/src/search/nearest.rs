@@ -253,7 +253,7 @@ impl Search<'_> {
         };
         let each: Vec<usize> = self.state.views.iter().enumerate().map(vectors).collect();
         let all = everywhere.unwrap_or_else(|| each.iter().sum());
-        each.into_iter().map(|of| Part { of, all }).collect()
+        each.into_iter().map(|vectors| Part { vectors, all }).collect()
     }
 
     /// How wide a search of one index is, which was measured when it was built; `None`: no width is known to be enough.
@@ -268,19 +268,15 @@ impl Search<'_> {
         Some(width.ef.max(measured.saturating_mul(width.times)))
     }
 
-    /// Adds the nearest vectors of one space in one shard to `found`.
-    fn nearest_in_shard(
-        &mut self,
-        list: &mut List,
-        (number, at): (usize, usize),
-        vector: &[f32],
+    /// What is asked of the vectors of one space in one shard.
+    fn asked<'s>(
+        &'s self,
+        vectors: &'s Vectors,
+        at: usize,
+        (space, view): (&Space, &'s View),
         width: Width,
-        scan: Scan<'_>,
-        Gathered { found, breadth }: &mut Gathered,
-    ) -> Result<()> {
-        let state = self.state;
-        let (space, view) = (&state.settings.spaces[number], &state.views[at]);
-        let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
+        scan: Scan<'s>,
+    ) -> Asked<'s> {
         let alone = self.width_in(&vectors.index, width);
         let is_exact = scan.exact || alone.is_none();
         let alone = alone.unwrap_or(width.ef);
@@ -298,6 +294,23 @@ impl Search<'_> {
                 options = options.originals_in(section);
             }
         }
+        Asked { alone, is_narrow, options }
+    }
+
+    /// Adds the nearest vectors of one space in one shard to `found`.
+    fn nearest_in_shard(
+        &mut self,
+        list: &mut List,
+        (number, at): (usize, usize),
+        vector: &[f32],
+        width: Width,
+        scan: Scan<'_>,
+        Gathered { found, breadth }: &mut Gathered,
+    ) -> Result<()> {
+        let state = self.state;
+        let (space, view) = (&state.settings.spaces[number], &state.views[at]);
+        let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
+        let Asked { alone, is_narrow, options } = self.asked(vectors, at, (space, view), width, scan);
         let search = |scratch: &mut Scratch| -> vector_index::Result<SearchStatistics> {
             let near = |hit: &vector_index::Hit| Found {
                 score: score(space.metric(), hit.distance),
@@ -371,6 +384,16 @@ struct Width {
     rescored: usize,
     /// What there is to be found of what all shards have.
     part: Part,
+}
+
+/// What is asked of a shard.
+#[derive(Debug)]
+struct Asked<'a> {
+    /// How many candidates a walk keeps that is not one of several, ...
+    alone: usize,
+    /// ... and whether this one keeps fewer.
+    is_narrow: bool,
+    options: SearchOptions<'a>,
 }
 
 /// What searches of shards found.
