@@ -40,15 +40,17 @@ pub(super) struct Breadth {
 }
 
 impl Breadth {
-    /// Adds what was kept of a graph by a walk that alone would have kept `width`; or what is near of vectors that have none.
-    pub(super) fn add(&mut self, width: usize, scores: impl Iterator<Item = f32>) {
+    /// Adds the scores of what was kept of a graph, the nearest first, by a walk that alone would have kept `width`, and, if it has more than that, which it is and the last score. How
+    /// many hits were asked for must not show in them.
+    pub(super) fn add(
+        &mut self,
+        width: usize,
+        scores: impl Iterator<Item = f32>,
+        beyond: Option<(usize, f32)>,
+    ) {
         self.width = self.width.max(width);
         self.scores.extend(scores);
-    }
-
-    /// Says that there may be more in a graph, beyond a score.
-    pub(super) fn leaves_out(&mut self, graph: usize, beyond: f32) {
-        self.full.push((graph, beyond));
+        self.full.extend(beyond);
     }
 
     /// Graphs of which too little was kept: more of them may be among the best of all.
@@ -99,14 +101,11 @@ mod tests {
     #[test]
     fn a_graph_that_has_most_of_what_is_near_is_searched_again() {
         let mut breadth = Breadth::default();
-        breadth.add(4, [0.9, 0.8].into_iter());
-        breadth.leaves_out(0, 0.8);
+        breadth.add(4, [0.9, 0.8].into_iter(), Some((0, 0.8)));
         assert_eq!(breadth.too_narrow(), [0], "there may be more than so few");
-        breadth.add(4, [0.7, 0.6].into_iter());
-        breadth.leaves_out(1, 0.6);
+        breadth.add(4, [0.7, 0.6].into_iter(), Some((1, 0.6)));
         assert_eq!(breadth.too_narrow(), [0], "the fourth is the last of the other");
-        breadth.add(3, [0.85, 0.82, 0.81].into_iter());
-        breadth.leaves_out(2, 0.81);
+        breadth.add(3, [0.85, 0.82, 0.81].into_iter(), Some((2, 0.81)));
         assert_eq!(breadth.too_narrow(), [2]);
 
         let sources = [breadth.candidates(), Candidates { width: 4, scores: vec![0.1], reach: None }];

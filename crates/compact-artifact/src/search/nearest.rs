@@ -280,21 +280,23 @@ impl Search<'_> {
         let alone = self.width_in(&vectors.index, width);
         let is_exact = scan.exact || alone.is_none();
         let alone = alone.unwrap_or(width.ef);
-        let part = if vectors.index.has_graph() { width.part } else { Part::WHOLE };
-        let ef = part.width(alone);
+        let ef = if is_exact { alone } else { width.part.width(alone) };
         let is_narrow = ef < alone;
-        let mut options = SearchOptions::new(width.k).exact(is_exact);
+        // A pass over all vectors leaves out nothing before the last that it returns, so it returns as few as are looked for.
+        let returns_few = is_narrow && !vectors.index.has_graph();
+        let (k, rescored) = if returns_few { (ef, ef) } else { (width.k, width.rescored) };
+        let mut options = SearchOptions::new(k).exact(is_exact);
         options = options.ef_search(ef).narrow(is_narrow).deleted(view.dead.rows());
         if let Some(filter) = scan.filter.or(self.filter.as_ref().map(|filter| &filter[at])) {
             options = options.filter(filter);
         }
         if let Some(originals) = stored_originals(vectors, space) {
-            options = options.rescore(originals, width.rescored);
+            options = options.rescore(originals, rescored);
             if let Some(section) = &vectors.originals {
                 options = options.originals_in(section);
             }
         }
-        Asked { alone, is_narrow, options }
+        Asked { alone, ef, is_narrow, options }
     }
 
     /// Adds the nearest vectors of one space in one shard to `found`.
@@ -310,7 +312,7 @@ impl Search<'_> {
         let state = self.state;
         let (space, view) = (&state.settings.spaces[number], &state.views[at]);
         let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let Asked { alone, is_narrow, options } = self.asked(vectors, at, (space, view), width, scan);
+        let Asked { alone, ef, is_narrow, options } = self.asked(vectors, at, (space, view), width, scan);
         let search = |scratch: &mut Scratch| -> vector_index::Result<SearchStatistics> {
             let near = |hit: &vector_index::Hit| Found {
                 score: score(space.metric(), hit.distance),
@@ -319,16 +321,18 @@ impl Search<'_> {
             };
             let begin = found.len();
             found.extend(vectors.index.search(vector, &options, scratch)?.iter().map(near));
-            let statistics = scratch.statistics();
+            let returned = found[begin..].iter().map(|found| found.score);
             let kept = scratch.candidates().map(|distance| score(space.metric(), distance));
-            if let Some(last) = kept.clone().next_back().filter(|_| is_narrow && scratch.is_full()) {
-                breadth.leaves_out(at, last);
-            }
-            if statistics.path == SearchPath::Graph {
-                breadth.add(alone, kept);
+            if !is_narrow {
+                breadth.add(alone, kept, None);
+            } else if vectors.index.has_graph() {
+                let beyond = kept.clone().next_back().filter(|_| scratch.is_full());
+                breadth.add(alone, kept, beyond.map(|beyond| (at, beyond)));
             } else {
-                breadth.add(alone, found[begin..].iter().map(|found| found.score));
+                let beyond = returned.clone().next_back().filter(|_| returned.len() == ef);
+                breadth.add(alone, returned, beyond.map(|beyond| (at, beyond)));
             }
+            let statistics = scratch.statistics();
             Ok(statistics)
         };
         let searched = if view.shard.is_sealed() {
@@ -391,7 +395,9 @@ struct Width {
 struct Asked<'a> {
     /// How many candidates a walk keeps that is not one of several, ...
     alone: usize,
-    /// ... and whether this one keeps fewer.
+    /// ... how many this one does, ...
+    ef: usize,
+    /// ... and whether that is fewer.
     is_narrow: bool,
     options: SearchOptions<'a>,
 }

@@ -25,7 +25,11 @@ impl Random {
 }
 
 fn create(path: &Path) -> CompactArtifact {
-    let options = Options::new().graph_from(100).maintenance(Maintenance::Manual);
+    create_with(path, 100)
+}
+
+fn create_with(path: &Path, graph_from: usize) -> CompactArtifact {
+    let options = Options::new().graph_from(graph_from).maintenance(Maintenance::Manual);
     options.space("v", SpaceOptions::new(DIMENSION, Metric::L2)).create(path).unwrap()
 }
 
@@ -139,5 +143,35 @@ fn rankings_of_several_artifacts_are_as_long_as_they_are_asked_to_be() {
     for k in [1, 10, 100, 700, 5_000, 4 * EACH] {
         let found = keys_of_all(&snapshots, &query(0, 1).k(k));
         assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), k);
+    }
+}
+
+#[test]
+fn pages_over_graphs_and_passes_over_all_vectors_are_slices_of_one_ranking() {
+    let temp = tempfile::tempdir().unwrap();
+    for graph_from in [usize::MAX, EACH + 100] {
+        let artifact = create_with(&temp.path().join(graph_from.to_string()), graph_from);
+        let first: Vec<Record> = records(0, 0).into_iter().chain(records(0, 7)).collect();
+        artifact.add_batch(first).unwrap();
+        artifact.seal().unwrap();
+        artifact.add_batch(records(0, 1)).unwrap();
+        artifact.seal().unwrap();
+        artifact.add_batch(records(1, 2)).unwrap();
+        let snapshot = artifact.snapshot();
+        for number in 0..20 {
+            for axis in [0, 1] {
+                let whole = keys(&snapshot, &query(axis, number).k(200));
+                let exact = keys(&snapshot, &query(axis, number).k(10).exact(true));
+                assert!(
+                    exact.iter().filter(|key| whole[..10].contains(key)).count() >= 9,
+                    "{exact:?} {whole:?}"
+                );
+                assert_eq!(whole.iter().collect::<BTreeSet<_>>().len(), 200);
+                for (offset, k) in [(0, 1), (0, 10), (0, 64), (10, 30), (60, 70), (150, 50)] {
+                    let page = keys(&snapshot, &query(axis, number).offset(offset).k(k));
+                    assert_eq!(page, whole[offset..offset + k]);
+                }
+            }
+        }
     }
 }

@@ -176,7 +176,7 @@ pub(crate) fn search_view<'s>(
         Search { view: *view, options, query: prepared, walk, filtered, nearest, lookup, shortlist }.run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
     hits.clear();
-    hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
+    hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }).take(options.wanted()));
     if let Some((originals, _)) = options.rescore {
         rescore(view, quantizer, query, (originals, options.originals), hits, original)?;
     }
@@ -272,6 +272,8 @@ impl Search<'_, '_> {
             return SearchPath::Scan;
         }
         if self.view.layer_count == 0 {
+            // What is compared must not depend on how many are wanted of it.
+            self.nearest.start(ef);
             self.quick_scan(ef);
             return SearchPath::Scan;
         }
