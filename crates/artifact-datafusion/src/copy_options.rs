@@ -11,7 +11,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use crate::format::CartFormatFactory;
 
-/// For sessions that send logical plans to other processes: the messages of DataFusion have the format of a `COPY`, and not the `OPTIONS` beside it. This rule puts them into the format.
+/// For sessions that send logical plans to other processes: the messages of the engine have the format of a `COPY`, and not the `OPTIONS` beside it. This rule puts them into the format.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct KeepCopyOptions;

@@ -6,7 +6,7 @@
 //! a build that is not optimized. `--partitions N` is how many packs each task makes side by side, 16 by default, and `--memory-limit MIB` what one of them takes.
 //!
 //! What executors have done is read from `/proc`, and so printed on Linux only.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that shows")]
+#![expect(clippy::print_stdout, reason = "a program that shows")]
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -154,7 +154,7 @@ impl Process {
         let packs: BTreeSet<&str> = maps
             .lines()
             .filter_map(|line| line.split_whitespace().last())
-            .filter(|path| path.ends_with(".cart"))
+            .filter(|path| has_extension(path, "cart"))
             .collect();
         Some(Done {
             processors: (ticks(11)? + ticks(12)?) / 100.0,
@@ -200,7 +200,8 @@ fn show(found: &[RecordBatch]) -> Result<String> {
 /// Puts the texts into so many files, which several processes read side by side.
 async fn split(args: &Args, folder: &str) -> Result<usize> {
     let context = SessionContext::new();
-    let compression = if args.texts.ends_with(".zst") { "OPTIONS ('format.compression' 'zstd')" } else { "" };
+    let compression =
+        if has_extension(&args.texts, "zst") { "OPTIONS ('format.compression' 'zstd')" } else { "" };
     let texts = args.texts.replace('\'', "''");
     context
         .sql(&format!("CREATE EXTERNAL TABLE texts STORED AS JSON LOCATION '{texts}' {compression}"))
@@ -284,6 +285,10 @@ async fn ask(args: &Args, given: &[String]) -> Result<()> {
         println!("{} ends: {}", process.name, process.child.wait()?);
     }
     Ok(())
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 fn same(found: &str, expected: &str) -> Result<()> {
