@@ -59,7 +59,7 @@ async fn workers_make_the_packs_of_a_copy() {
         printed(&meaning)
     );
 
-    let bad = COPY.replace("*", "key, CASE WHEN n = 3 THEN NULL ELSE text END AS text");
+    let bad = COPY.replace('*', "key, CASE WHEN n = 3 THEN NULL ELSE text END AS text");
     let error = fails(&cluster.context, &bad).await;
     assert!(error.contains("neither a text nor a blob"), "{error}");
     let manifest = |versions: Vec<(String, Option<String>)>| {
