@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, plan_datafusion_err};
+use datafusion::datasource::file_format::FileFormatFactory;
 use datafusion::physical_plan::ExecutionPlan;
 use serde_json::{Value, json};
 
 use crate::external;
+use crate::format::CartFormatFactory;
+use crate::make_exec::MakeExec;
 use crate::pack_exec::PackExec;
 use crate::packs::Packs;
 use crate::rank_exec::RankExec;
@@ -26,10 +29,10 @@ pub fn encode_plan(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Vec<u8>>> {
         json!({"pack": exec.to_json()?})
     } else if let Some(exec) = plan.downcast_ref::<RankExec>() {
         json!({"rank": exec.to_json()?})
-    } else if plan.is::<WriteExec>() {
-        return Err(plan_datafusion_err!(
-            "COPY … STORED AS CART is done by one process; expected it in a session of DataFusion alone"
-        ));
+    } else if let Some(exec) = plan.downcast_ref::<MakeExec>() {
+        json!({"make": exec.to_json()})
+    } else if let Some(exec) = plan.downcast_ref::<WriteExec>() {
+        json!({"write": exec.to_json()})
     } else {
         return Ok(None);
     };
@@ -47,10 +50,16 @@ pub fn decode_plan(
         return Err(plan_datafusion_err!("an operator with {} inputs; expected one", inputs.len()));
     };
     let (packs, input) = (packs.clone(), input.clone());
-    match (value.get("pack"), value.get("rank")) {
-        (Some(pack), _) => PackExec::from_json(pack, packs, input).map(Some),
-        (_, Some(rank)) => RankExec::from_json(rank, packs, input).map(Some),
-        _ => Err(plan_datafusion_err!("{value}: expected an operator")),
+    if let Some(pack) = value.get("pack") {
+        PackExec::from_json(pack, packs, input).map(Some)
+    } else if let Some(rank) = value.get("rank") {
+        RankExec::from_json(rank, packs, input).map(Some)
+    } else if let Some(make) = value.get("make") {
+        MakeExec::from_json(make, &packs, input).map(Some)
+    } else if let Some(write) = value.get("write") {
+        WriteExec::from_json(write, input).map(Some)
+    } else {
+        Err(plan_datafusion_err!("{value}: expected an operator"))
     }
 }
 
@@ -75,6 +84,19 @@ pub fn decode_table(bytes: &[u8], packs: &Arc<Packs>) -> Result<Option<Arc<dyn T
         (_, Some(search)) => Ok(Some(Arc::new(CartSearch::from_json(search, packs)?))),
         _ => Err(plan_datafusion_err!("{value}: expected a table")),
     }
+}
+
+/// Bytes of the format of a `COPY … STORED AS CART`; `None`: it is another format. Options of the statement are in it only if [`KeepCopyOptions`](crate::KeepCopyOptions) has put them there.
+pub fn encode_format(format: &Arc<dyn FileFormatFactory>) -> Result<Option<Vec<u8>>> {
+    let format = format.downcast_ref::<CartFormatFactory>();
+    format.map(|format| encode(&json!({"format": format.options}))).transpose()
+}
+
+/// The format that [`encode_format`] made bytes of; `None`: they are another's.
+pub fn decode_format(bytes: &[u8], packs: &Arc<Packs>) -> Result<Option<Arc<dyn FileFormatFactory>>> {
+    let Some(value) = decode(bytes)? else { return Ok(None) };
+    let options = serde_json::from_value(value["format"].clone()).map_err(external)?;
+    Ok(Some(Arc::new(CartFormatFactory { packs: packs.clone(), options })))
 }
 
 fn encode(value: &Value) -> Result<Vec<u8>> {

@@ -1,14 +1,12 @@
 //! `STORED AS CART` in `COPY`.
 
 use std::collections::HashMap;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use compact_artifact::{Metric, Originals};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
-use datafusion::common::{GetExt, Result, Statistics, not_impl_err, plan_datafusion_err};
+use datafusion::common::{GetExt, Result, Statistics, not_impl_err};
 use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::datasource::physical_plan::{FileScanConfig, FileSinkConfig, FileSource, JsonSource};
@@ -17,13 +15,19 @@ use datafusion::physical_expr::LexRequirement;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::{ObjectMeta, ObjectStore};
 
+use crate::make_exec::MakeExec;
 use crate::packs::Packs;
-use crate::records::{Mapping, Names};
-use crate::write::{self, WriteExec, WriteOptions};
+use crate::records::Names;
+use crate::target::Target;
+use crate::write::WriteExec;
 
 /// Makes [`CartFormat`]s from the options of a `COPY`.
 #[derive(Debug)]
-pub(crate) struct CartFormatFactory(pub(crate) Arc<Packs>);
+pub(crate) struct CartFormatFactory {
+    pub(crate) packs: Arc<Packs>,
+    /// Those that came with a plan; others come when a format is made.
+    pub(crate) options: HashMap<String, String>,
+}
 
 /// How rows become records, in `COPY (…) TO 'folder/' STORED AS CART OPTIONS (…)`.
 ///
@@ -50,37 +54,14 @@ impl GetExt for CartFormatFactory {
 
 impl FileFormatFactory for CartFormatFactory {
     fn create(&self, _: &dyn Session, options: &HashMap<String, String>) -> Result<Arc<dyn FileFormat>> {
-        let mut names = Names::default();
-        for (option, value) in options {
-            let value = value.clone();
-            match option.strip_prefix("format.").unwrap_or(option) {
-                "key" => names.key = value,
-                "text" => names.text = value,
-                "blob" => names.blob = value,
-                "metadata" => names.metadata = value,
-                "space" => names.space = Some(value),
-                "metric" => names.metric = parsed::<Metric>("metric", &value)?,
-                "originals" => names.originals = parsed::<Originals>("originals", &value)?,
-                other => {
-                    return Err(plan_datafusion_err!(
-                        "no option {other:?}; expected key, text, blob, metadata, space, metric or originals"
-                    ));
-                }
-            }
-        }
-        Ok(Arc::new(CartFormat { packs: self.0.clone(), names }))
+        let mut all = self.options.clone();
+        all.extend(options.clone());
+        Ok(Arc::new(CartFormat { packs: self.packs.clone(), names: Names::from_options(&all)? }))
     }
 
     fn default(&self) -> Arc<dyn FileFormat> {
-        Arc::new(CartFormat { packs: self.0.clone(), names: Names::default() })
+        Arc::new(CartFormat { packs: self.packs.clone(), names: Names::default() })
     }
-}
-
-fn parsed<T: FromStr>(option: &str, value: &str) -> Result<T>
-where
-    T::Err: std::fmt::Display,
-{
-    value.parse().map_err(|e| plan_datafusion_err!("option {option}: {e}"))
 }
 
 #[async_trait]
@@ -137,9 +118,9 @@ impl FileFormat for CartFormat {
         if !config.table_partition_cols.is_empty() {
             return not_impl_err!("packs are not PARTITIONED BY columns");
         }
-        let mapping = Arc::new(Mapping::new(&config.output_schema, &self.names)?);
-        let options = WriteOptions(self.packs.options());
-        Ok(Arc::new(WriteExec::new(input, write::target(url)?, options, mapping)))
+        let target = Target::new(url)?;
+        let packs = MakeExec::new(input, target.clone(), self.packs.options(), self.names.clone())?;
+        Ok(Arc::new(WriteExec::over(packs, target)))
     }
 
     /// Of no use: the schema of packs is never inferred here, and so nothing is read.

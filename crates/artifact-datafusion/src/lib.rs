@@ -47,6 +47,7 @@ mod arguments;
 mod batches;
 mod codec;
 mod columns;
+mod copy_options;
 mod error;
 mod fetch;
 mod filter;
@@ -55,6 +56,7 @@ mod left_out;
 mod left_out_table;
 mod lists;
 mod location;
+mod make_exec;
 mod manifest;
 mod pack_exec;
 mod packs;
@@ -64,14 +66,17 @@ mod records;
 mod s3;
 mod search;
 mod table;
+mod target;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 
-pub use codec::{decode_plan, decode_table, encode_plan, encode_table};
+pub use codec::{decode_format, decode_plan, decode_table, encode_format, encode_plan, encode_table};
+pub use copy_options::KeepCopyOptions;
 pub use format::CartFormat;
 pub use left_out::LeftOut;
 pub use location::pack_partitions;
@@ -88,7 +93,10 @@ pub fn register(context: &SessionContext, packs: impl Into<Arc<Packs>>) -> Resul
     context.register_udtf("cart_left_out", Arc::new(left_out_table::LeftOutFunction(packs.clone())));
     let state = context.state_ref();
     let mut state = state.write();
-    state.register_file_format(Arc::new(format::CartFormatFactory(packs.clone())), true)?;
+    state.register_file_format(
+        Arc::new(format::CartFormatFactory { packs: packs.clone(), options: HashMap::new() }),
+        true,
+    )?;
     state.table_factories_mut().insert("CART".to_owned(), Arc::new(table::CartTableFactory(packs.clone())));
     Ok(packs)
 }

@@ -1,5 +1,8 @@
 //! Rows → records.
 
+use std::collections::HashMap;
+use std::str::FromStr;
+
 use artifact_arrow::{Row, RowContent, RowReader};
 use compact_artifact::{CompactArtifact, MEANING, Metric, Options, Originals, Record, SpaceOptions};
 use datafusion::arrow::array::RecordBatch;
@@ -41,6 +44,39 @@ impl Default for Names {
 }
 
 impl Names {
+    /// The options of a `COPY`.
+    pub(crate) fn from_options(options: &HashMap<String, String>) -> Result<Self> {
+        let mut names = Self::default();
+        for (option, value) in options {
+            let value = value.clone();
+            match option.strip_prefix("format.").unwrap_or(option) {
+                "key" => names.key = value,
+                "text" => names.text = value,
+                "blob" => names.blob = value,
+                "metadata" => names.metadata = value,
+                "space" => names.space = Some(value),
+                "metric" => names.metric = parsed::<Metric>("metric", &value)?,
+                "originals" => names.originals = parsed::<Originals>("originals", &value)?,
+                other => {
+                    return Err(plan_datafusion_err!(
+                        "no option {other:?}; expected key, text, blob, metadata, space, metric or originals"
+                    ));
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// What [`from_options`](Self::from_options) makes the same of.
+    pub(crate) fn to_options(&self) -> HashMap<String, String> {
+        let Self { key, text, blob, metadata, space, metric, originals } = self.clone();
+        let texts = [("key", key), ("text", text), ("blob", blob), ("metadata", metadata)];
+        let others = [("metric", metric.to_string()), ("originals", originals.to_string())];
+        let space = space.map(|space| ("space", space));
+        let all = texts.into_iter().chain(others).chain(space);
+        all.map(|(option, value)| (option.to_owned(), value)).collect()
+    }
+
     /// What a table of packs has and no record is left out, and what the embedder makes.
     fn columns(&self) -> artifact_arrow::Names {
         let Self { key, text, blob, metadata, space, .. } = self.clone();
@@ -54,6 +90,13 @@ impl Names {
             left_out: vec!["id".to_owned(), "pack".to_owned(), meaning()],
         }
     }
+}
+
+fn parsed<T: FromStr>(option: &str, value: &str) -> Result<T>
+where
+    T::Err: std::fmt::Display,
+{
+    value.parse().map_err(|e| plan_datafusion_err!("option {option}: {e}"))
 }
 
 impl Mapping {

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use artifact_datafusion::{Packs, decode_plan, decode_table, encode_plan, encode_table};
+use artifact_datafusion::{
+    Packs, decode_format, decode_plan, decode_table, encode_format, encode_plan, encode_table,
+};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::common::{Result, TableReference, plan_err};
+use datafusion::common::{Result, TableReference};
 use datafusion::datasource::file_format::FileFormatFactory;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::{AggregateUDF, Extension, HigherOrderUDF, LogicalPlan, ScalarUDF, WindowUDF};
@@ -171,16 +173,18 @@ impl LogicalExtensionCodec for CartLogicalCodec {
     }
 
     fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {
-        self.others.try_decode_file_format(buf, ctx)
+        match decode_format(buf, &self.packs)? {
+            Some(format) => Ok(format),
+            None => self.others.try_decode_file_format(buf, ctx),
+        }
     }
 
     fn try_encode_file_format(&self, buf: &mut Vec<u8>, node: Arc<dyn FileFormatFactory>) -> Result<()> {
-        if node.get_ext() == "cart" {
-            return plan_err!(
-                "COPY … STORED AS CART is done by one process; expected it in a session of DataFusion alone"
-            );
+        match encode_format(&node)? {
+            Some(bytes) => buf.extend_from_slice(&bytes),
+            None => self.others.try_encode_file_format(buf, node)?,
         }
-        self.others.try_encode_file_format(buf, node)
+        Ok(())
     }
 
     fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {

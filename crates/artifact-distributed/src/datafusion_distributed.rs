@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use artifact_datafusion::{pack_partitions, register};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionContext;
 use datafusion_distributed::{
     DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, DistributedLeafExec,
@@ -24,7 +27,7 @@ use url::Url;
 use crate::codec::CartPhysicalCodec;
 use crate::node::Node;
 
-/// A session whose queries run on workers: `cart_search`, and tables `STORED AS CART`. `COPY … STORED AS CART` runs in this process.
+/// A session whose queries run on workers: `cart_search`, and tables `STORED AS CART`. Workers make the packs of a `COPY … STORED AS CART`, and this process puts the manifest.
 pub fn session(workers: &[Url], node: &Node) -> Result<SessionContext> {
     let state = SessionStateBuilder::new()
         .with_default_features()
@@ -70,14 +73,27 @@ impl WorkerResolver for Workers {
     }
 }
 
-/// A task for each pack, as far as there are workers.
+/// A task for each pack that is read or made, as far as there are workers.
 fn task_count(event: DesiredTaskCountEvent<'_>) -> Option<Result<DesiredTaskCountEventResponse>> {
-    // Packs are written, and the manifest of all of them, by one process.
-    if event.plan.name() == "WriteExec" {
-        return Some(Ok(DesiredTaskCountEventResponse::maximum(1)));
-    }
-    let packs = pack_partitions(event.plan)?.len();
-    Some(Ok(DesiredTaskCountEventResponse::desired(packs.max(1))))
+    let partitions = match event.plan.name() {
+        // The manifest is put by one process.
+        "WriteExec" => return Some(Ok(DesiredTaskCountEventResponse::maximum(1))),
+        // The engine would divide a compressed file by its bytes.
+        "MakeExec" if event.plan.exists(|plan| Ok(is_compressed(plan))).unwrap_or(true) => {
+            return Some(Ok(DesiredTaskCountEventResponse::maximum(1)));
+        }
+        // To make a pack takes long, however small the files are that it is made of.
+        "MakeExec" => event.plan.output_partitioning().partition_count(),
+        _ => pack_partitions(event.plan)?.len(),
+    };
+    Some(Ok(DesiredTaskCountEventResponse::desired(partitions.max(1))))
+}
+
+/// Whether a leaf reads compressed files, which cannot be read from the middle.
+fn is_compressed(leaf: &Arc<dyn ExecutionPlan>) -> bool {
+    let source = leaf.downcast_ref::<DataSourceExec>().map(DataSourceExec::data_source);
+    let files = source.and_then(|source| source.downcast_ref::<FileScanConfig>());
+    files.is_some_and(|files| files.file_compression_type.is_compressed())
 }
 
 /// The locations of packs divided among tasks.

@@ -1,7 +1,7 @@
-//! CompactArtifact's packs scanned and searched on several machines, by an engine that exists:
+//! CompactArtifact's packs scanned, searched and written on several machines, by an engine that exists:
 //! [datafusion-distributed](https://github.com/datafusion-contrib/datafusion-distributed), behind the feature of that name. SQL and answers are those of `artifact-datafusion` in one process.
 //!
-//! A worker that is lost fails the queries that it works for. `COPY … STORED AS CART` runs in the process of the session.
+//! A worker that is lost fails the queries that it works for. Workers make the packs of a `COPY … STORED AS CART`, and the process of the session puts the manifest.
 //!
 //! # The ideas, in the order of the data
 //!
@@ -9,6 +9,7 @@
 //! - A plan has the locations and hashes of packs, never what is in them ([`CartPhysicalCodec`], [`CartLogicalCodec`]). Locations are rows of a leaf that engines divide among tasks; what is done to each pack
 //!   is an operator above it.
 //! - Whoever executes a task opens its packs by its own [`Packs`](artifact_datafusion::Packs): mapped, or fetched into the bounded cache and compared with the hash.
+//! - A `COPY` makes a pack of each partition where that partition is, and puts it; one task puts the manifest when all of them are there.
 //! - The lists of a search come together in one task, which ranks them, and opens those packs that have hits among the best.
 //!
 //! # Limits

@@ -1,13 +1,18 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use artifact_datafusion::{
-    CartSearch, CartTable, Packs, decode_plan, decode_table, encode_plan, encode_table, pack_partitions,
+    CartSearch, CartTable, KeepCopyOptions, Packs, decode_format, decode_plan, decode_table, encode_format,
+    encode_plan, encode_table, pack_partitions,
 };
 use compact_artifact::Query;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::config::ConfigOptions;
+use datafusion::datasource::file_format::file_type_to_format;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use datafusion::prelude::SessionContext;
 
@@ -101,6 +106,39 @@ async fn tables_that_another_process_plans_give_the_same_rows() {
 }
 
 #[tokio::test]
+async fn a_copy_that_another_process_runs_writes_the_same_by_the_same_options() {
+    let temp = tempfile::tempdir().unwrap();
+    let context = session();
+    crate::support::table(&context, "t", &packs(&temp.path().join("t"), 4)).await;
+    let to = |name: &str| format!("{}/{name}/", temp.path().display());
+    let copy = |name: &str| {
+        let to = to(name);
+        format!(
+            "COPY (SELECT key AS name, text, vector_v FROM t) TO '{to}' STORED AS CART OPTIONS ('key' 'name', 'metric' 'l2')"
+        )
+    };
+    let plan = context.sql(&copy("there")).await.unwrap().create_physical_plan().await.unwrap();
+    let there = answer(sent(plan).unwrap(), &context).await;
+    assert_eq!(there, lines(&crate::support::sql(&context, &copy("here")).await));
+    let manifest = |name: &str| {
+        let text = std::fs::read_to_string(format!("{}packs.json", to(name))).unwrap();
+        text.lines().filter(|line| !line.contains("path")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(manifest("there"), manifest("here"));
+
+    // Where the logical plan is sent, options are in the format.
+    let plan = context.state().create_logical_plan(&copy("there")).await.unwrap();
+    let kept = KeepCopyOptions::default().analyze(plan, &ConfigOptions::default()).unwrap();
+    let datafusion::logical_expr::LogicalPlan::Copy(copy) = kept else { panic!("a COPY") };
+    let format = file_type_to_format(&copy.file_type).unwrap();
+    let bytes = encode_format(&format).unwrap().unwrap();
+    let there = decode_format(&bytes, &Arc::new(Packs::new(options()))).unwrap().unwrap();
+    let made = format!("{:?}", there.create(&context.state(), &HashMap::new()).unwrap());
+    assert!(made.contains("key: \"name\"") && made.contains("L2"), "{made}");
+    assert!(decode_format(b"\x0acart", &Arc::new(Packs::default())).unwrap().is_none());
+}
+
+#[tokio::test]
 async fn what_stays_in_its_process_says_so_and_bytes_of_others_are_left_to_them() {
     let temp = tempfile::tempdir().unwrap();
     let (context, packs_here) = (session(), Arc::new(Packs::new(options())));
@@ -115,21 +153,19 @@ async fn what_stays_in_its_process_says_so_and_bytes_of_others_are_left_to_them(
     let search = CartSearch::new(packs_here.clone(), artifact.clone(), Query::words("cat"), 5);
     let error = encode_table(&(Arc::new(search) as Arc<dyn TableProvider>)).unwrap_err().to_string();
     assert!(error.contains("`cart_search` in SQL"), "{error}");
-    let copy = format!("COPY (SELECT 'a' AS text) TO '{artifact}/' STORED AS CART");
-    let plan = context.sql(&copy).await.unwrap().create_physical_plan().await.unwrap();
-    assert!(sent(plan).unwrap_err().to_string().contains("one process"));
 
     let plan = context.sql("SELECT 1").await.unwrap().create_physical_plan().await.unwrap();
     assert!(encode_plan(&plan).unwrap().is_none());
     assert!(decode_plan(b"\x0acart", &[], &packs_here).unwrap().is_none());
     assert!(decode_table(b"", &packs_here).unwrap().is_none());
     for broken in
-        ["\x07cart ", "\x07cart {}", "\x07cart {\"pack\": 1}", "\x07cart {\"table\": {\"records\": 1}}"]
+        ["\x07cart ", "\x07cart {}", "\x07cart {\"make\": 1}", "\x07cart {\"table\": {\"records\": 1}}"]
     {
         assert!(
             decode_plan(broken.as_bytes(), std::slice::from_ref(&plan), &packs_here).is_err(),
             "{broken}"
         );
         assert!(decode_table(broken.as_bytes(), &packs_here).is_err(), "{broken}");
+        assert!(decode_format(broken.as_bytes(), &packs_here).is_err(), "{broken}");
     }
 }

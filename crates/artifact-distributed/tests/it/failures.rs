@@ -25,19 +25,21 @@ fn url() -> ObjectStoreUrl {
 }
 
 /// Each process fetches packs of a store by itself. What is missing or damaged when a task needs it is an error that names it.
-async fn check(start: impl Fn(Arc<dyn ObjectStore>) -> Cluster) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_or_damaged_is_named() {
     let temp = tempfile::tempdir().unwrap();
     let store = store(temp.path()).await;
+    let start = || crate::clusters::start(|| node(3).store(&url(), store.clone()));
     let local = session();
     let search = |folder: &str| format!("SELECT key, score FROM cart_search('{folder}', 'small cat', 20)");
     let expected = printed(&sql(&local, &search(&format!("{}/", temp.path().display()))).await);
 
-    let cluster = start(store.clone());
+    let cluster = start();
     assert_eq!(printed(&sql(&cluster.context, &search("memory:///notes/")).await), expected);
     drop(cluster);
 
     // Found when the query was planned, and gone or another when a task opens it.
-    let cluster = start(store.clone());
+    let cluster = start();
     table(&cluster.context, "t", "memory:///notes/").await;
     let path = Path::from("notes/003.cart");
     let bytes = store.get(&path).await.unwrap().bytes().await.unwrap();
@@ -56,11 +58,6 @@ async fn check(start: impl Fn(Arc<dyn ObjectStore>) -> Cluster) {
     store.put(&path, bytes.into()).await.unwrap();
     let counted = sql(&cluster.context, "SELECT count(key) FROM t").await;
     assert!(printed(&counted).contains("350"), "{}", printed(&counted));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_datafusion_distributed_what_is_missing_or_damaged_is_named() {
-    check(|store| crate::clusters::datafusion_distributed(|| node(3).store(&url(), store.clone()))).await;
 }
 
 /// As a store that is far away: what is fetched from it takes seconds.
@@ -87,8 +84,7 @@ async fn datafusion_distributed_fails_when_a_worker_dies_and_answers_with_those_
     let store = slow(store(temp.path()).await);
     let node = || node(3).store(&url(), store.clone());
     let (executors, urls) = crate::clusters::workers(&node);
-    let context = session(&urls, &node()).unwrap();
-    let mut cluster = Cluster { context, executors };
+    let mut cluster = Cluster { context: session(&urls, &node()).unwrap(), executors };
     table(&cluster.context, "t", "memory:///notes/").await;
     let expected = counted(temp.path()).await;
     let error = cluster.killed_during(COUNTED).await.unwrap_err();
