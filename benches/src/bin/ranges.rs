@@ -153,7 +153,6 @@ fn make(path: &Path, records: usize, vectors: &Path) -> Result<()> {
         artifact.add_batch(some.iter().map(|&i| record(i)))?;
     }
     artifact.seal()?;
-    artifact.compact()?;
     artifact.pack(path)?;
     Ok(())
 }
@@ -166,17 +165,17 @@ fn questions(artifact: &CompactArtifact) -> Result<Questions> {
     let snapshot = artifact.snapshot();
     let hits = artifact.search(&Query::new().k(60_000).fetch(false))?.hits;
     let ids: Vec<_> = hits.iter().step_by(hits.len() / QUERIES).take(QUERIES).map(|hit| hit.id).collect();
-    let mut asked: Vec<(Vec<String>, Vec<f32>, String)> = Vec::new();
+    let mut asked: Vec<(Vec<String>, Vec<f32>)> = Vec::new();
     for id in ids {
         let entry = snapshot.get(id)?.ok_or("a record is gone")?;
         let words =
             entry.text()?.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>();
         let words = words.into_iter().filter(|word| word.len() > 3).take(6).collect();
         let vector = snapshot.embedding(id, "v")?.ok_or("a record without a vector")?;
-        asked.push((words, vector, entry.key().unwrap_or_default().to_owned()));
+        asked.push((words, vector));
     }
     let each = |query: &dyn Fn(&[String], &[f32]) -> Query| -> Vec<Query> {
-        asked.iter().map(|(words, vector, _)| query(words, vector)).collect()
+        asked.iter().map(|(words, vector)| query(words, vector)).collect()
     };
     let noun = || Filter::field("pos").eq("n");
     Ok(vec![

@@ -29,10 +29,10 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
+    let ranges_before = state.records.range_statistics().unwrap_or_default();
     let unknown_fields = unknown_fields(state, query)?;
     Counters::add(&resources.counters.searches, 1);
     let blocks_before = state.records.cache_stats();
-    let ranges_before = state.records.range_statistics().unwrap_or_default();
     let ranking = ranked(state, resources, query, begun)?;
     let fetching = Instant::now();
     let mut results = SearchResults {
