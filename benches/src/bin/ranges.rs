@@ -181,7 +181,7 @@ fn questions(artifact: &CompactArtifact) -> Result<Questions> {
     Ok(vec![
         ("one word", each(&|words, _| Query::words(&words[0]))),
         ("three words", each(&|words, _| Query::words(&words[..3].join(" ")))),
-        ("three words, ids only", each(&|words, _| Query::words(&words[..3].join(" ")).fetch(false))),
+        ("three words, with records", each(&|words, _| Query::words(&words[..3].join(" ")).fetch(true))),
         ("a phrase", each(&|words, _| Query::words(&format!("\"{} {}\"", words[0], words[1])))),
         (
             "a filter",

@@ -101,7 +101,7 @@ impl Source {
     }
 
     /// The same file, read by position once more.
-    pub(crate) fn again(&self) -> Option<Self> {
+    pub(crate) fn reopened(&self) -> Option<Self> {
         Some(Self::file(&self.path, self.len, self.as_file()?.clone()))
     }
 

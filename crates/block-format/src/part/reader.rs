@@ -47,7 +47,7 @@ impl Part {
 
     /// The same part, of which nothing came yet; what this one has is taken from it. `None` for a part that is not fetched.
     pub(crate) fn renewed(&self) -> Option<Self> {
-        let source = self.source.again()?;
+        let source = self.source.reopened()?;
         let before = self.fetched.as_ref()?;
         let Self { entry, steps, content_len, .. } = *self;
         let binding = self.binding.clone();
