@@ -80,16 +80,19 @@ fn main() -> Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, queries) in questions(&artifact)? {
-        let (mut cold, mut then) = (Vec::new(), Vec::new());
+        let (mut cold, mut then, mut hits) = (Vec::new(), Vec::new(), 0);
         let kept = open()?;
         for query in &queries {
             let artifact = open()?;
             let before = statistics(&artifact);
-            artifact.search(query)?;
+            hits += artifact.search(query)?.hits.len();
             cold.push(difference(before, statistics(&artifact)));
             let before = statistics(&kept);
             kept.search(query)?;
             then.push(difference(before, statistics(&kept)));
+        }
+        if hits == 0 {
+            return Err(format!("{name}: nothing was found").into());
         }
         let most = cold.iter().map(|cold| cold[2]).max().unwrap_or(0);
         // What is asked when ten others of the kind were.
@@ -177,7 +180,7 @@ fn questions(artifact: &CompactArtifact) -> Result<Questions> {
     let each = |query: &dyn Fn(&[String], &[f32]) -> Query| -> Vec<Query> {
         asked.iter().map(|(words, vector)| query(words, vector)).collect()
     };
-    let noun = || Filter::field("pos").eq("n");
+    let noun = || Filter::field("pos").eq("noun");
     Ok(vec![
         ("one word", each(&|words, _| Query::words(&words[0]))),
         ("three words", each(&|words, _| Query::words(&words[..3].join(" ")))),

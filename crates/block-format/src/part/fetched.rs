@@ -115,7 +115,7 @@ impl Fetched {
         for number in chunks.iter().flat_map(|chunks| verified.missing(chunks.clone())) {
             let last = batches.last_mut().and_then(|batch| batch.last_mut());
             match last {
-                Some(last) if number < last.end => continue, // asked for twice
+                Some(last) if number < last.end => {} // asked for twice
                 Some(last) if in_batch < AT_ONCE && is_near(verified, last.end, number) => {
                     in_batch += number + 1 - last.end;
                     last.end = number + 1;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 /// Bytes of a page: those of a chunk of a part.
 pub(crate) const PAGE_LEN: u64 = 4 << 10;
+/// The same, in memory.
+pub(super) const PAGE_SIZE: usize = 4 << 10;
 
 pub(crate) type Page = Arc<[u8]>;
 

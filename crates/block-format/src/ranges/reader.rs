@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::pages::{PAGE_LEN, Page, Pages};
+use super::pages::{PAGE_LEN, PAGE_SIZE, Page, Pages};
 use super::source::{RangeSource, RangeStatistics};
 
 /// Of the bytes that may be kept, pages that are not verified have one in so many.
@@ -140,7 +140,7 @@ impl RangeReader {
         if offset >= end {
             return Ok(0);
         }
-        let pages = self.load(&[offset..end])?;
+        let pages = self.load(std::slice::from_ref(&(offset..end)))?;
         let (mut at, mut rest) = (usize::try_from(offset % PAGE_LEN).unwrap_or(0), buf);
         let mut copied = 0;
         for page in pages.values() {
@@ -175,7 +175,7 @@ impl RangeReader {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
             }
         }
-        let pages = came.iter().flat_map(|bytes| bytes.chunks(PAGE_LEN as usize).map(Page::from));
+        let pages = came.iter().flat_map(|bytes| bytes.chunks(PAGE_SIZE).map(Page::from));
         Ok(numbers.iter().copied().zip(pages).collect())
     }
 }

@@ -79,7 +79,7 @@ impl Shard {
     fn open(bytes: Bytes, number: u64, (settings, steps): (&Settings, Steps)) -> Result<Self> {
         let fault = |message: &str| Error::damaged(format!("shard {number}: {message}"));
         let byte_len = bytes.all().len() as u64;
-        bytes.fetch_ends(&[0..byte_len])?;
+        bytes.fetch_ends(std::slice::from_ref(&(0..byte_len)))?;
         let (trailer, entries) = layout::decode(bytes.all())?;
         let sections = entries.iter().map(|entry| entry.offset..entry.offset + entry.len);
         bytes.fetch_ends(&sections.collect::<Vec<_>>())?;
