@@ -135,6 +135,11 @@ impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
         self.counters.looked_up(found)
     }
 
+    /// Whether a value is kept, without counting the question.
+    pub fn has(&self, key: &K) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.peek(key).is_some())
+    }
+
     /// Keeps a value, unless it is longer than there is room.
     pub fn insert(&self, key: K, value: V) {
         if let Some(kept) = &self.kept {
@@ -193,6 +198,11 @@ impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
     /// A value that is kept: none is.
     pub fn get(&self, _key: &K) -> Option<V> {
         self.counters.looked_up(None)
+    }
+
+    /// Whether a value is kept: none is.
+    pub fn has(&self, _key: &K) -> bool {
+        false
     }
 
     /// A value that is kept and still good: none is.

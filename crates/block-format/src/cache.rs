@@ -41,6 +41,11 @@ impl BlockCache {
         Ok(block)
     }
 
+    /// Whether a block is kept.
+    pub(crate) fn has(&self, file: FileId, offset: u64) -> bool {
+        self.blocks.has(&(file, offset))
+    }
+
     pub(crate) fn clear(&self) {
         self.blocks.clear();
     }

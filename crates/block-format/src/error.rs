@@ -62,7 +62,8 @@ pub enum ErrorKind {
     Reentrant,
     /// There is not enough memory for what was asked for as a whole.
     OutOfMemory,
-    /// Any other failure of the operating system; see [`std::error::Error::source`].
+    /// Any other failure of the operating system, or of the [`RangeSource`](crate::RangeSource) of a pack, whose bytes failed to come or do not hold; see
+    /// [`std::error::Error::source`].
     Io,
 }
 
@@ -140,6 +141,14 @@ impl Error {
         let Inner { kind, message, path, offset, source: _ } = &*self.0;
         let (kind, message, path, offset) = (*kind, message.clone(), path.clone(), *offset);
         Self(Box::new(Inner { kind, message, path, offset, source: None }))
+    }
+
+    /// The same, of bytes that were fetched from far away: a failure to read.
+    pub(crate) fn of_fetched_bytes(mut self) -> Self {
+        self.0.message = format!("bytes that were fetched do not hold: {}; read them again", self.0.message);
+        self.0.source = Some(io::Error::new(io::ErrorKind::InvalidData, self.0.message.clone()));
+        self.0.kind = ErrorKind::Io;
+        self
     }
 
     pub(crate) fn message(&self) -> &str {

@@ -74,6 +74,7 @@ mod options;
 mod pack;
 mod part;
 mod protocol;
+mod ranges;
 mod report;
 mod run;
 mod salvage;
@@ -97,6 +98,7 @@ pub use pack::{PackReport, PackVfs, UnpackReport};
 pub use part::{Part, PartKind, PartWriter};
 #[cfg(feature = "testing")]
 pub use protocol::Step;
+pub use ranges::{RangeReader, RangeSource, RangeStatistics};
 pub use report::{Leftover, LeftoverKind, RecoveryReport, SalvageReport, VerifyReport};
 pub use salvage::{salvage, salvage_in};
 pub use segment::SegmentInfo;

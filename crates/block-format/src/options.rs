@@ -67,6 +67,7 @@ pub struct Options {
     pub(crate) memory_mapping: bool,
     pub(crate) auto_seal: bool,
     pub(crate) cache_bytes: usize,
+    pub(crate) range_cache_bytes: u64,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) seed: Option<u64>,
     pub(crate) threads: Threads,
@@ -86,6 +87,7 @@ impl Default for Options {
             memory_mapping: true,
             auto_seal: true,
             cache_bytes: 0,
+            range_cache_bytes: 256 << 20,
             observer: None,
             seed: None,
             threads: Threads::Processors,
@@ -177,6 +179,13 @@ impl Options {
         self
     }
 
+    /// Bytes that a pack keeps of what it [read by ranges](crate::Store::open_packed_ranges), at least 1 MiB. What a query needs is kept for its
+    /// duration, and what a snapshot has read as long as the snapshot is there, also beyond. Default: 256 MiB.
+    pub fn range_cache_bytes(mut self, bytes: u64) -> Self {
+        self.range_cache_bytes = bytes;
+        self
+    }
+
     /// Who hears of what takes time. Default: none.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
@@ -249,6 +258,7 @@ impl Options {
         if let Threads::Count(count) = self.threads {
             within("threads", count as u64, 1, MAX_THREADS)?;
         }
+        within("range_cache_bytes", self.range_cache_bytes, 1 << 20, u64::MAX)?;
         within("block_len", self.block_len.into(), 512, MAX_INLINE.into())?;
         within("segment_len", self.segment_len, 64 << 10, 1 << 30)?;
         within("inline_max", self.inline_max.into(), 512, MAX_INLINE.into())?;

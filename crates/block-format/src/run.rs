@@ -144,6 +144,10 @@ impl BlockFile {
 
     /// The records of the block at `place`.
     pub(crate) fn records(&self, place: Place) -> Result<Block> {
+        self.read_records(place).map_err(|e| self.source.not_held(e))
+    }
+
+    fn read_records(&self, place: Place) -> Result<Block> {
         let (header, raw) = self.read(place)?;
         if header.kind != BlockKind::Records {
             let message = format!("expected a block of records, found {:?}", header.kind);
@@ -161,7 +165,7 @@ impl BlockFile {
 
     /// Frame `number` of the large record `id`.
     pub(crate) fn frame(&self, place: Place, id: u64, number: u32, raw_len: u64) -> Result<Vec<u8>> {
-        let (header, raw) = self.read(place)?;
+        let (header, raw) = self.read(place).map_err(|e| self.source.not_held(e))?;
         if (header.kind, header.first_id, header.count) == (BlockKind::Frame, id, number)
             && raw.len() as u64 == raw_len
         {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::ranges::RangeReader;
 use crate::vfs::{MappedBytes, VfsFile};
 
 /// The first `len` bytes of a file.
@@ -80,6 +81,28 @@ impl Source {
             Bytes::Mapped(_) => None,
             Bytes::File(file) => Some(file),
         }
+    }
+
+    /// What reads it by ranges of an object that lies far away, and where it begins there.
+    pub(crate) fn by_ranges(&self) -> Option<(&Arc<RangeReader>, u64)> {
+        self.as_file()?.by_ranges()
+    }
+
+    /// Says of an error of bytes that do not hold, where they were fetched, that fetching them failed: they may hold another time, and what is stored
+    /// may be sound. So nobody does without them, or makes anew what they were read for.
+    pub(crate) fn not_held(&self, e: Error) -> Error {
+        match self.by_ranges() {
+            Some((reader, _)) if matches!(e.kind(), ErrorKind::Damaged | ErrorKind::Truncated) => {
+                reader.forget();
+                e.of_fetched_bytes()
+            }
+            _ => e,
+        }
+    }
+
+    /// The same file, read by position once more.
+    pub(crate) fn reopened(&self) -> Option<Self> {
+        Some(Self::file(&self.path, self.len, self.as_file()?.clone()))
     }
 
     pub(crate) fn is_file_map(&self) -> bool {

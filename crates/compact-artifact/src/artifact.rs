@@ -8,7 +8,9 @@ use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
 
-use block_format::{RecordId, RecoveryReport as StoreReport, Store, VerifyLevel};
+use block_format::{
+    RangeReader, RangeSource, RangeStatistics, RecordId, RecoveryReport as StoreReport, Store, VerifyLevel,
+};
 use metadata_index::Filter;
 
 use crate::api::batch::{Batch, Receipt};
@@ -91,6 +93,21 @@ impl CompactArtifact {
         options: Options,
     ) -> Result<Self> {
         options.open_packed_bytes(bytes)
+    }
+
+    /// Opens a packed artifact that lies far away, in object storage for instance, and is read by ranges: opening reads the ends of its files, and a
+    /// search what it needs, all that it knows of at once. What was read is kept up to [`range_cache_bytes`](Options::range_cache_bytes), once its
+    /// checksums hold; [`range_statistics`](Self::range_statistics) and [`Query::explain`] say how much was read.
+    ///
+    /// A range that fails to come, or does not hold, is an error of kind [`Io`](ErrorKind::Io) of that call; another call asks for it again. An artifact whose records
+    /// [expire](Options::expires_at) is refused as [`Unsupported`](ErrorKind::Unsupported).
+    pub fn open_packed_ranges(source: Arc<dyn RangeSource>, options: Options) -> Result<Self> {
+        options.open_packed_ranges(source)
+    }
+
+    /// What was read of an artifact by [ranges](Self::open_packed_ranges) since it was opened; `None` for any other.
+    pub fn range_statistics(&self) -> Option<RangeStatistics> {
+        self.engine.store.ranges().map(RangeReader::statistics)
     }
 
     /// What opening found.
@@ -519,6 +536,11 @@ impl Options {
     /// Opens a packed artifact that begins at `offset` in a larger file.
     pub fn open_packed_at(self, path: impl AsRef<Path>, offset: u64) -> Result<CompactArtifact> {
         CompactArtifact::opened_to_read(self, |options| Store::open_packed_at(path, offset, options))
+    }
+
+    /// Opens a packed artifact that is read by ranges: see [`CompactArtifact::open_packed_ranges`].
+    pub fn open_packed_ranges(self, source: Arc<dyn RangeSource>) -> Result<CompactArtifact> {
+        CompactArtifact::opened_to_read(self, |options| Store::open_packed_ranges(source, options))
     }
 
     /// Opens a packed artifact in memory, for instance one that is embedded in the program: see

@@ -129,7 +129,9 @@ pub use api::space::{MAX_SPACE_NAME_LEN, MEANING, Originals, Quantization, Space
 pub use api::stats::{MemoryStats, SpaceStats, Stats};
 pub use api::text_options::TextOptions;
 pub use artifact::CompactArtifact;
-pub use block_format::{CommitSeq, Compression, Durability, RecordId, VerifyLevel};
+pub use block_format::{
+    CommitSeq, Compression, Durability, RangeSource, RangeStatistics, RecordId, VerifyLevel,
+};
 pub use engine::{BatchOptions, BatchReport, BatchWriter, salvage, unpack, verify};
 pub use federated::{rank_lists, search_snapshots, too_narrow};
 #[cfg(feature = "analyzers")]

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use wire::{Bytes, VerifiedSet};
+use wire::{Bytes, NotVerified, VerifiedSet};
 
 use crate::error::{Error, Result};
 
@@ -24,7 +24,7 @@ pub(crate) fn nothing_verified(len: usize) -> VerifiedSet {
 pub(crate) struct Guard<'a> {
     bytes: &'a dyn Bytes,
     verified: &'a VerifiedSet,
-    fault: OnceLock<String>,
+    fault: OnceLock<Arc<NotVerified>>,
 }
 
 impl fmt::Debug for Guard<'_> {
@@ -40,7 +40,17 @@ impl<'a> Guard<'a> {
 
     /// The first bytes that did not hold, if there were any.
     pub(crate) fn finish(&self) -> Result<()> {
-        self.fault.get().map_or(Ok(()), |fault| Err(Error::damaged(fault.clone())))
+        self.fault.get().map_or(Ok(()), |fault| Err(Error::not_verified(fault)))
+    }
+
+    /// Whether it is worth saying what will be needed.
+    pub(crate) fn is_far(&self) -> bool {
+        self.bytes.is_far()
+    }
+
+    /// Says that ranges will be used soon.
+    pub(crate) fn will_need(&self, ranges: &[Range<usize>]) {
+        self.bytes.will_need(ranges);
     }
 
     #[inline]
@@ -60,7 +70,7 @@ impl<'a> Guard<'a> {
         let end = ((last + 1) << PIECE_SHIFT).min(self.bytes.as_ref().len());
         match self.bytes.check(first << PIECE_SHIFT..end) {
             Ok(()) => (first..=last).for_each(|piece| self.verified.insert(piece)),
-            Err(error) => drop(self.fault.set(error.to_string())), // the first one is told
+            Err(error) => drop(self.fault.set(Arc::new(error))), // the first one is told
         }
     }
 }
@@ -113,6 +123,12 @@ impl<'a> Guarded<'a> {
                 guard.verify(self.start + range.start..self.start + end);
             }
         }
+    }
+
+    /// Where a range of them lies in the part, as far as there are so many bytes.
+    pub(crate) fn place_of(self, range: Range<usize>) -> Range<usize> {
+        let end = range.end.min(self.bytes.len());
+        self.start + range.start.min(end)..self.start + end
     }
 
     /// A range of them, verified.

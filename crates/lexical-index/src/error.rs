@@ -44,7 +44,7 @@ pub enum ErrorKind {
     Unsupported,
     /// The index in memory is full: write it as a part, and begin another one.
     Full,
-    /// The writer that a part was written to failed; see [`std::error::Error::source`].
+    /// The writer that a part was written to failed, or bytes could not be read; see [`std::error::Error::source`].
     Io,
 }
 
@@ -65,6 +65,14 @@ impl Error {
 
     pub(crate) fn damaged(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Damaged, message)
+    }
+
+    /// Bytes that could not be verified.
+    pub(crate) fn not_verified(why: &wire::NotVerified) -> Self {
+        let Some(failed) = wire::failed_read(why) else { return Self::damaged(why.to_string()) };
+        let mut error = Self::new(ErrorKind::Io, why.to_string());
+        error.0.source = Some(failed);
+        error
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {

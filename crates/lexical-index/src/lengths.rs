@@ -1,5 +1,7 @@
 //! How many tokens each text has, exactly: a byte a row, and the few lengths that do not fit one, by row.
 
+use std::ops::Range;
+
 use crate::bm25::LONG;
 use crate::bytes::Guarded;
 use crate::part::layout::find_long;
@@ -22,6 +24,11 @@ impl Lengths<'_> {
     #[cold]
     pub(crate) fn long_length(&self, row: u32) -> u32 {
         find_long(self.long.as_verified(), row).unwrap_or(u32::from(LONG))
+    }
+
+    /// Where they lie in the part.
+    pub(crate) fn places(&self) -> [Range<usize>; 2] {
+        [self.bytes.place_of(0..self.bytes.len()), self.long.place_of(0..self.long.len())]
     }
 
     /// Verifies all lengths.

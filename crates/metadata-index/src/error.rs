@@ -14,7 +14,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
-    /// Why the writer failed.
+    /// Why the writer or the reader failed.
     source: Option<io::Error>,
 }
 
@@ -36,7 +36,7 @@ pub enum ErrorKind {
     NewerFormat,
     /// Stored bytes are not the bytes that were written.
     Damaged,
-    /// The writer that was handed in failed; see [`std::error::Error::source`].
+    /// The writer that was handed in failed, or bytes could not be read; see [`std::error::Error::source`].
     Io,
 }
 
@@ -56,6 +56,14 @@ impl Error {
 
     pub(crate) fn damaged(message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Damaged, format!("index of metadata: {message}"))
+    }
+
+    /// Bytes that could not be verified.
+    pub(crate) fn not_verified(why: wire::NotVerified) -> Self {
+        let Some(failed) = wire::failed_read(&why) else { return Self::damaged(why) };
+        let mut error = Self::new(ErrorKind::Io, format!("index of metadata: {why}"));
+        error.0.source = Some(failed);
+        error
     }
 
     /// Says before the message what it is about.

@@ -49,7 +49,7 @@ impl<'a> Table<'a> {
 
     fn check(&self, range: Range<usize>) -> Result<()> {
         match self.unverified {
-            Some(bytes) => bytes.check(range).map_err(Error::damaged),
+            Some(bytes) => bytes.check(range).map_err(Error::not_verified),
             None => Ok(()),
         }
     }

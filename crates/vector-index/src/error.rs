@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    /// Why the writer failed.
+    /// Why the writer or the reader failed.
     source: Option<Arc<std::io::Error>>,
 }
 
@@ -51,7 +51,7 @@ pub enum ErrorKind {
     Unaligned,
     /// The caller's progress callback said stop.
     Cancelled,
-    /// The writer that was handed in failed; see [`std::error::Error::source`].
+    /// The writer that was handed in failed, or bytes could not be read; see [`std::error::Error::source`].
     Io,
 }
 
@@ -68,6 +68,16 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// Bytes that could not be verified.
+    pub(crate) fn not_verified(why: &wire::NotVerified) -> Self {
+        match wire::failed_read(why) {
+            Some(failed) => {
+                Self { source: Some(Arc::new(failed)), ..Self::new(ErrorKind::Io, why.to_string()) }
+            }
+            None => Self::damaged(why.to_string()),
+        }
     }
 
     pub(crate) fn damaged(message: impl Into<String>) -> Self {

@@ -55,7 +55,7 @@ mod varint;
 mod verified;
 
 pub use aligned::{ALIGN, AlignedBytes};
-pub use bytes::{Bytes, NotVerified};
+pub use bytes::{Bytes, NotVerified, failed_read};
 pub use chunks::{CHUNK_LEN, ChunkMismatch, ChunkWriter, check_chunks, chunk_table_len, crc32};
 pub use fields::{array_at, put, try_u16_at, try_u32_at, try_u64_at, u16_at, u32_at, u64_at, u128_at};
 pub use half_float::F16;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const WORD: usize = u64::BITS as usize;
 
 /// The numbers of the pieces that were verified: chunks of a file, pages of a map, rows of a table. What is in it stays in it, since the
-/// bytes do not change; threads share it without a lock.
+/// bytes do not change; threads share it without a lock. Who finds a piece in it sees all that was written before it was added: also its bytes, where they
+/// came only then.
 ///
 /// ```
 /// let verified = wire::VerifiedSet::new(150);
@@ -33,7 +34,7 @@ impl VerifiedSet {
     #[inline]
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.missing.load(Ordering::Relaxed) == 0
+        self.missing.load(Ordering::Acquire) == 0
     }
 
     /// Whether a piece was verified; those that there are not never are.
@@ -42,7 +43,7 @@ impl VerifiedSet {
     pub fn contains(&self, piece: usize) -> bool {
         self.words
             .get(piece / WORD)
-            .is_some_and(|word| word.load(Ordering::Relaxed) >> (piece % WORD) & 1 == 1)
+            .is_some_and(|word| word.load(Ordering::Acquire) >> (piece % WORD) & 1 == 1)
     }
 
     /// Whether some pieces, at least one, were all verified.
@@ -55,9 +56,9 @@ impl VerifiedSet {
     pub fn insert(&self, piece: usize) {
         let bit = 1 << (piece % WORD);
         if let Some(word) = self.words.get(piece / WORD)
-            && word.fetch_or(bit, Ordering::Relaxed) & bit == 0
+            && word.fetch_or(bit, Ordering::Release) & bit == 0
         {
-            self.missing.fetch_sub(1, Ordering::Relaxed);
+            self.missing.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
@@ -65,7 +66,7 @@ impl VerifiedSet {
     pub fn missing(&self, pieces: RangeInclusive<usize>) -> impl Iterator<Item = usize> + '_ {
         let (first, last) = pieces.into_inner();
         (first / WORD..=last / WORD).flat_map(move |at| {
-            let mut missing = self.words.get(at).map_or(u64::MAX, |word| !word.load(Ordering::Relaxed));
+            let mut missing = self.words.get(at).map_or(u64::MAX, |word| !word.load(Ordering::Acquire));
             if at == first / WORD {
                 missing &= u64::MAX << (first % WORD);
             }

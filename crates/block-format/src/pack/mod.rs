@@ -6,6 +6,7 @@
 //!
 //! The files are those of a directory with everything sealed: a manifest, segments, parts, and an empty log.
 
+mod by_ranges;
 pub(crate) mod layout;
 mod memory;
 mod open;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::vfs::PackVfs;
 use crate::error::Result;
 use crate::options::Options;
+use crate::ranges::RangeSource;
 use crate::report::RecoveryReport;
 use crate::store::Store;
 
@@ -30,6 +31,17 @@ impl Store {
     ) -> Result<(Self, RecoveryReport)> {
         let vfs = PackVfs::open(&path, offset, &options)?;
         Self::open_read_only_in(Arc::new(vfs), path, options)
+    }
+
+    /// Opens a packed artifact that is all of an object which is read by ranges: what is needed is fetched, and kept up to
+    /// [`Options::range_cache_bytes`].
+    pub fn open_packed_ranges(
+        source: Arc<dyn RangeSource>,
+        options: Options,
+    ) -> Result<(Self, RecoveryReport)> {
+        options.check()?;
+        let vfs = PackVfs::by_ranges(source, &options)?;
+        Self::open_read_only_in(Arc::new(vfs), "pack read by ranges", options)
     }
 
     /// Opens a packed artifact in memory; see [`PackVfs::from_bytes`].

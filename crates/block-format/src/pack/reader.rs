@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::by_ranges::RangeFile;
 use super::layout::{ALIGN, Entry, HASH_LEN, Header, entry, header, packed_files, place_all};
 use crate::directory::file_len;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Manifest;
 use crate::manifest::layout::header as manifest_header;
 use crate::options::Options;
+use crate::ranges::RangeReader;
 use crate::source::Source;
 use crate::sparse;
 use crate::vfs::{MappedBytes, VfsFile};
@@ -26,18 +28,26 @@ pub(super) struct Pack {
     file: Option<Arc<dyn VfsFile>>,
     /// Where the pack begins.
     start: u64,
+    /// If it lies far away.
+    pub(super) ranges: Option<Arc<RangeReader>>,
 }
 
 impl Pack {
     /// The pack that begins at `start` in a file.
     pub(super) fn in_file(path: &Path, file: Arc<dyn VfsFile>, start: u64, map: bool) -> Result<Self> {
         let bytes = Source::sealed(path, file_len(&*file, path)?, file.clone(), map);
-        Ok(Self { bytes, file: Some(file), start })
+        Ok(Self { bytes, file: Some(file), start, ranges: None })
     }
 
     /// The pack at the beginning of bytes in memory.
     pub(super) fn in_memory(path: &Path, bytes: Box<dyn MappedBytes>) -> Self {
-        Self { bytes: Source::mapped_from(path, bytes), file: None, start: 0 }
+        Self { bytes: Source::mapped_from(path, bytes), file: None, start: 0, ranges: None }
+    }
+
+    /// The pack that is all of an object.
+    pub(super) fn by_ranges(path: &Path, reader: Arc<RangeReader>) -> Self {
+        let bytes = Source::file(path, reader.len(), Arc::new(RangeFile(reader.clone())));
+        Self { bytes, file: None, start: 0, ranges: Some(reader) }
     }
 
     /// Refuses `len` bytes most of which are holes of a sparse file, before all of them are read.

@@ -2,13 +2,17 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::memory::{Aligned, InMemory, MEMORY_ALIGN, is_aligned};
 use super::reader::{Files, Pack};
 use crate::error::{Error, ErrorKind, Result};
+use crate::file::FileName;
 use crate::options::Options;
+use crate::part::layout::table_len;
+use crate::ranges::{PAGE_LEN, RangeReader, RangeSource};
 use crate::vfs::{Access, Container, DiskVfs, MappedBytes, Vfs, VfsFile, VfsLock};
 
 /// The files of a packed artifact, which lies in a file or in memory. Nothing can be written here.
@@ -48,6 +52,27 @@ impl PackVfs {
             bytes = Box::new(InMemory(Aligned::copy((*bytes).as_ref())?));
         }
         Self::new(Pack::in_memory(name, bytes))
+    }
+
+    /// The pack that is all of an object which is read by ranges. Its header, its table and the ends of its files are fetched in two rounds.
+    pub fn by_ranges(source: Arc<dyn RangeSource>, options: &Options) -> Result<Self> {
+        let reader = Arc::new(RangeReader::new(source, options.range_cache_bytes));
+        let (path, len) = (Path::new("pack read by ranges"), reader.len());
+        let load = |ranges: &[Range<u64>]| {
+            let loaded = reader.load(ranges).map(drop);
+            loaded.map_err(|e| Error::io(e, "reading ranges", path))
+        };
+        let beginning = 0..len.min(BEGINNING);
+        load(&[beginning])?;
+        let packed = Self::new(Pack::by_ranges(path, reader.clone()))?;
+        let ends: Vec<Range<u64>> = packed.files.iter().flat_map(|(name, &file)| ends(name, file)).collect();
+        load(&ends)?;
+        Ok(packed)
+    }
+
+    /// What reads the pack by ranges, if that is how it is read.
+    pub fn ranges(&self) -> Option<&RangeReader> {
+        self.pack.ranges.as_deref()
     }
 
     fn new(pack: Pack) -> Result<Self> {
@@ -100,6 +125,18 @@ impl PackVfs {
     pub fn verify(&self) -> Result<()> {
         self.pack.verify(self.len)
     }
+}
+
+/// Bytes of a pack that are fetched first: its header and its table, manifests, the log.
+const BEGINNING: u64 = 32 << 10;
+
+/// What opening needs of a file that is read by ranges: its header; its end, with the footer and, of a part, the checksums and the last chunk before them.
+fn ends(name: &str, (offset, len): (u64, u64)) -> [Range<u64>; 2] {
+    let end = match FileName::parse(name) {
+        Some(FileName::Part(_)) => table_len(len) + 2 * PAGE_LEN,
+        _ => 1,
+    };
+    [offset..offset + len.min(1), offset + len.saturating_sub(end)..offset + len]
 }
 
 /// A file of a pack.
@@ -187,6 +224,10 @@ impl VfsFile for PackFile {
 
     fn sync_data(&self) -> io::Result<()> {
         read_only()
+    }
+
+    fn by_ranges(&self) -> Option<(&Arc<RangeReader>, u64)> {
+        Some((self.pack.ranges.as_ref()?, self.offset))
     }
 
     fn map(&self, len: u64) -> io::Result<Box<dyn MappedBytes>> {

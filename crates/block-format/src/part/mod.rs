@@ -6,6 +6,7 @@
 //!
 //! The content begins at offset 0, so that it is aligned like the map itself.
 
+mod fetched;
 pub(crate) mod layout;
 mod reader;
 mod writer;

@@ -1,13 +1,14 @@
 //! The bytes of a part → its content.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::OnceLock;
 
 use wire::VerifiedSet;
 
 use super::PartKind;
+use super::fetched::Fetched;
 use super::layout::{CHUNK_CRC_LEN, CHUNK_LEN, FOOTER_LEN, Footer, chunk_crc, table_len};
 use crate::checksum::Binding;
 use crate::damage::Damage;
@@ -31,20 +32,42 @@ pub struct Part {
     /// Why nothing of it can be read.
     fault: Option<Error>,
     verified: OnceLock<VerifiedSet>,
+    /// What came of it, if it is fetched.
+    fetched: Option<Fetched>,
 }
 
 impl Part {
     pub(crate) fn open(source: Source, binding: Binding, entry: PartEntry, steps: Steps) -> Result<Self> {
-        let verified = OnceLock::new();
-        let mut part = Self { entry, source, binding, steps, content_len: 0, fault: None, verified };
-        part.content_len = part.footer()?.content_len;
+        let (fault, verified, fetched) = Default::default();
+        let mut part = Self { entry, source, binding, steps, content_len: 0, fault, verified, fetched };
+        part.content_len = part.footer().map_err(|e| part.source.not_held(e))?.content_len;
+        part.fetched = part.fetched()?;
         Ok(part)
+    }
+
+    /// The same part, of which nothing came yet; what this one has is taken from it. `None` for a part that is not fetched.
+    pub(crate) fn renewed(&self) -> Option<Self> {
+        let source = self.source.reopened()?;
+        let before = self.fetched.as_ref()?;
+        let Self { entry, steps, content_len, .. } = *self;
+        let binding = self.binding.clone();
+        let (fault, verified) = Default::default();
+        let fetched = Some(self.fetched().ok()??.follow(before));
+        Some(Self { entry, source, binding, steps, content_len, fault, verified, fetched })
+    }
+
+    /// Room for what comes of it, if it is read by ranges.
+    fn fetched(&self) -> Result<Option<Fetched>> {
+        let Some((reader, start)) = self.source.by_ranges() else { return Ok(None) };
+        let fetched = Fetched::new(reader.clone(), start, self.content_len);
+        fetched.map(Some).map_err(|e| Error::io(e, "finding memory for what is fetched", self.source.path()))
     }
 
     /// A part that is listed, and of which nothing can be read.
     pub(crate) fn lost(path: &Path, binding: Binding, entry: PartEntry, steps: Steps, fault: Error) -> Self {
         let source = Source::missing(path);
-        Self { entry, source, binding, steps, content_len: 0, fault: Some(fault), verified: OnceLock::new() }
+        let (verified, fetched) = Default::default();
+        Self { entry, source, binding, steps, content_len: 0, fault: Some(fault), verified, fetched }
     }
 
     /// Why nothing of it can be read, if so.
@@ -80,7 +103,7 @@ impl Part {
         self.content_len
     }
 
-    /// The content, mapped if the artifact is (then borrowed, and aligned to 4 KiB), otherwise read.
+    /// The content, mapped if the artifact is, or where it is fetched by ranges (then borrowed, and aligned to 4 KiB), otherwise read.
     ///
     /// Borrowed content is not verified here, so that opening a part takes no time: call [`check`](Self::check) for the bytes that are
     /// about to be used. Content that is read is verified as a whole.
@@ -88,6 +111,9 @@ impl Part {
     /// The error of a part whose file is missing, cut off, or has a damaged footer says so every time.
     pub fn content(&self) -> Result<Cow<'_, [u8]>> {
         self.check_fault()?;
+        if let Some(fetched) = &self.fetched {
+            return Ok(Cow::Borrowed(fetched.content()));
+        }
         let content = self.source.read(0, self.content_len)?;
         if let Cow::Owned(bytes) = &content {
             let table = self.table()?;
@@ -119,11 +145,51 @@ impl Part {
         if missing.peek().is_none() {
             return Ok(());
         }
+        if let Some(fetched) = &self.fetched {
+            return self.fetch(fetched, &[first..=last]);
+        }
         let table = self.source.read(self.content_len, self.table_len())?;
         for number in missing {
             let offset = (number * CHUNK_LEN) as u64;
             let chunk = self.source.read(offset, self.chunk_len(offset))?;
             self.check_chunk(number, &chunk, &table, Step::CheckChunk)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is read by ranges, so that it is worth some work to say what [will be needed](Self::will_need).
+    pub fn is_far(&self) -> bool {
+        self.fetched.is_some()
+    }
+
+    /// Says which ranges of the content will be [checked](Self::check) soon. Where it is read by ranges, what of them is missing is fetched, all of it at
+    /// once; elsewhere nothing happens. What fails is told by `check`.
+    pub fn will_need(&self, ranges: &[Range<u64>]) {
+        let Some(fetched) = self.fetched.as_ref().filter(|_| !self.is_verified()) else { return };
+        let within = |range: &Range<u64>| !range.is_empty() && range.end <= self.content_len;
+        let chunk_of = |offset: u64| usize::try_from(offset / CHUNK_LEN as u64).unwrap_or(usize::MAX);
+        let chunks = |range: &Range<u64>| chunk_of(range.start)..=chunk_of(range.end - 1);
+        let chunks: Vec<_> = ranges.iter().filter(|range| within(range)).map(chunks).collect();
+        drop(self.fetch(fetched, &chunks));
+    }
+
+    /// Fetches what is missing of some chunks, has it verified, and keeps it.
+    fn fetch(&self, fetched: &Fetched, chunks: &[RangeInclusive<usize>]) -> Result<()> {
+        let verified = self.verified_chunks()?;
+        let table = fetched.table(|| self.table().map(Cow::into_owned))?;
+        for number in chunks.iter().flat_map(|chunks| verified.missing(chunks.clone())) {
+            if fetched.keep_from_before(number) {
+                verified.insert(number);
+            }
+        }
+        for batch in fetched.batches(verified, chunks) {
+            let failed = |e| Error::io(e, "reading ranges", self.source.path());
+            for (number, page) in fetched.load(&batch).map_err(failed)? {
+                let len = usize::try_from(self.chunk_len((number * CHUNK_LEN) as u64)).unwrap_or(0);
+                let chunk = page.get(..len).unwrap_or_default();
+                let held = self.check_chunk(number, chunk, table, Step::CheckChunk);
+                held.map_err(|e| self.source.not_held(e))?;
+            }
         }
         Ok(())
     }
@@ -148,7 +214,8 @@ impl Part {
         for number in 0..table.len() / CHUNK_CRC_LEN {
             let offset = (number * CHUNK_LEN) as u64;
             let chunk = window.read(offset, self.chunk_len(offset))?;
-            self.check_chunk(number, chunk, &table, Step::CheckPart)?;
+            let held = self.check_chunk(number, chunk, &table, Step::CheckPart);
+            held.map_err(|e| self.source.not_held(e))?;
         }
         Ok(())
     }
@@ -172,12 +239,18 @@ impl Part {
 
     /// The checksums of the chunks, which hold themselves, in a part that is what the manifest says.
     fn table(&self) -> Result<Cow<'_, [u8]>> {
-        let footer = self.footer()?;
+        let footer = self.footer().map_err(|e| self.source.not_held(e))?;
         if (footer.kind, footer.tag) != (self.entry.kind, self.entry.tag) {
             return Err(self.fault_at("part footer: not the kind and tag in the manifest", self.content_len));
         }
+        let damaged = || self.fault_at("part: the checksums of its chunks are damaged", self.content_len);
+        if self.fetched.is_some() {
+            let table = self.source.read(self.content_len, self.table_len())?;
+            let holds = self.binding.crc(self.content_len, &table) == footer.table_crc;
+            return if holds { Ok(table) } else { Err(self.source.not_held(damaged())) };
+        }
         if self.table_crc()? != footer.table_crc {
-            return Err(self.fault_at("part: the checksums of its chunks are damaged", self.content_len));
+            return Err(damaged());
         }
         self.source.read(self.content_len, self.table_len())
     }
@@ -205,7 +278,10 @@ impl Part {
         if let Some(verified) = self.verified.get() {
             return Ok(verified);
         }
-        let chunks = self.table()?.len() / CHUNK_CRC_LEN;
+        let chunks = match &self.fetched {
+            Some(_) => usize::try_from(self.table_len()).unwrap_or(usize::MAX) / CHUNK_CRC_LEN,
+            None => self.table()?.len() / CHUNK_CRC_LEN,
+        };
         Ok(self.verified.get_or_init(|| VerifiedSet::new(chunks)))
     }
 
@@ -216,6 +292,9 @@ impl Part {
         if !holds && self.steps.take(step) {
             let message = format!("part: the checksum of {} bytes does not hold", chunk.len());
             return Err(self.fault_at(&message, offset));
+        }
+        if let Some(fetched) = &self.fetched {
+            fetched.keep(number, chunk);
         }
         self.verified_chunks()?.insert(number);
         Ok(())

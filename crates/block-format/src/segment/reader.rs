@@ -105,6 +105,8 @@ impl Segment {
         let table = match self.stored_table() {
             Ok(table) => table,
             Err(e) if e.is_io() => return Err(e),
+            // All blocks would have to be fetched.
+            Err(e) if self.file.source.by_ranges().is_some() => return Err(self.file.source.not_held(e)),
             Err(e) => self.walk(e)?,
         };
         Ok(self.table.get_or_init(|| table))

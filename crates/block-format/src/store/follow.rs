@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::history::{History, Since};
 use super::load::{Known, Loaded, continue_log, load_beside_writer};
 use super::read::Snapshot;
-use super::state::{State, Store, Written};
+use super::state::{Sealed, State, Store, Written};
 use crate::directory::Directory;
 use crate::error::Result;
 use crate::file::FileName;
 use crate::id::CommitSeq;
+use crate::part::Part;
+use crate::ranges::RangeReader;
 
 impl Store {
     /// Sees what was committed since this reader opened the artifact or called this; for a writer there is nothing to
@@ -37,6 +39,31 @@ impl Store {
     /// The commits of the log are known, and those that this store wrote or read since it was opened, some ten thousand of them.
     pub fn since(&self, seq: CommitSeq, until: &Snapshot) -> Option<Since> {
         self.history.lock().since(seq.0, until.seq().0)
+    }
+
+    /// What reads the artifact by ranges, if that is how it is read.
+    pub fn ranges(&self) -> Option<&RangeReader> {
+        self.as_pack()?.ranges()
+    }
+
+    /// Where the artifact is read by ranges and half of what may be kept was kept since this was last done: lets go of what was kept before that. Later snapshots fetch
+    /// what they need of it again; earlier ones keep what they have. Returns whether it did.
+    pub fn let_go_of_ranges(&self) -> bool {
+        let Some(reader) = self.ranges().filter(|reader| reader.is_full()) else { return false };
+        let _one_at_a_time = self.maintenance.lock();
+        if !reader.is_full() {
+            return false;
+        }
+        reader.begin_round();
+        let mut published = self.published.write();
+        let State { seq, next_id, sealed, tail } = &**published;
+        let renewed = |part: &Arc<Part>| part.renewed().map_or_else(|| part.clone(), Arc::new);
+        let parts = sealed.parts.iter().map(renewed).collect();
+        let Sealed { segments, frozen, deletes, .. } = &**sealed;
+        let (segments, frozen, deletes) = (segments.clone(), frozen.clone(), deletes.clone());
+        let sealed = Arc::new(Sealed { segments, frozen, parts, deletes });
+        *published = Arc::new(State { seq: *seq, next_id: *next_id, sealed, tail: tail.clone() });
+        true
     }
 
     /// What this store has open.
@@ -74,7 +101,7 @@ impl Store {
     }
 
     /// Makes visible what was read. Returns whether there is a newer commit.
-    fn see(&self, written: Written, sealed: Option<Arc<super::state::Sealed>>, history: History) -> bool {
+    fn see(&self, written: Written, sealed: Option<Arc<Sealed>>, history: History) -> bool {
         let Written { committed, tail } = written;
         self.history.lock().join(history);
         *self.position.lock() = committed;

@@ -13,6 +13,7 @@ use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::{CommitSeq, RecordId};
 use crate::log::LogView;
 use crate::part::Part;
+use crate::ranges::{RangeReader, RangeStatistics};
 use crate::run::{self, Run};
 use crate::segment::{Segment, SegmentInfo};
 
@@ -83,11 +84,7 @@ impl Snapshot {
 
     /// Record `id` as it is stored, also when it was deleted, as long as its bytes are there.
     pub fn get_stored(&self, id: RecordId) -> Result<Option<Record>> {
-        let after = self.runs.partition_point(|run| run.ids().is_some_and(|(first, _)| first <= id.0));
-        let Some(run) = after.checked_sub(1).map(|index| &self.runs[index]) else { return Ok(None) };
-        if run.ids().is_none_or(|(_, last)| id.0 > last) {
-            return Ok(None);
-        }
+        let Some(run) = self.run_of(id) else { return Ok(None) };
         let found = run::get(&**run, id.0)?;
         Ok(found.map(|(block, index, body)| Record::new(id, run, &block, index, body)))
     }
@@ -96,6 +93,7 @@ impl Snapshot {
     pub fn get_many(&self, ids: &[RecordId]) -> Vec<Result<Option<Record>>> {
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_unstable_by_key(|&at| ids[at]);
+        self.will_need(ids);
         let mut found: Vec<Result<Option<Record>>> = ids.iter().map(|_| Ok(None)).collect();
         let mut last: Option<Record> = None;
         for at in order {
@@ -110,6 +108,42 @@ impl Snapshot {
             }
         }
         found
+    }
+
+    /// Where blocks are read by ranges: fetches those of some records that are not in the cache, all at once. What fails is told when they are read.
+    fn will_need(&self, ids: &[RecordId]) {
+        let Some(reader) = self.ranges() else { return };
+        let place = |id: &RecordId| {
+            let run = self.run_of(*id)?;
+            let (_, start) = run.file().source.by_ranges()?;
+            let place = run.place(run.find(id.0).ok()??).ok()?;
+            let is_kept = run.file().cache.has(run.file().id, place.offset);
+            (!is_kept).then(|| start + place.offset..(start + place.offset).saturating_add(place.len))
+        };
+        let places: Vec<_> = ids.iter().filter_map(place).collect();
+        drop(reader.load(&places));
+    }
+
+    /// The run that has a record, if any has.
+    fn run_of(&self, id: RecordId) -> Option<&Arc<dyn Run>> {
+        let after = self.runs.partition_point(|run| run.ids().is_some_and(|(first, _)| first <= id.0));
+        let run = &self.runs[after.checked_sub(1)?];
+        run.ids().filter(|&(_, last)| id.0 <= last).map(|_| run)
+    }
+
+    /// Whether it is read by ranges.
+    pub fn is_far(&self) -> bool {
+        self.ranges().is_some()
+    }
+
+    /// What was read by ranges since the artifact was opened, if that is how it is read.
+    pub fn range_statistics(&self) -> Option<RangeStatistics> {
+        self.ranges().map(RangeReader::statistics)
+    }
+
+    fn ranges(&self) -> Option<&RangeReader> {
+        let (reader, _) = self.state.tail.index.file.source.by_ranges()?;
+        Some(reader)
     }
 
     /// Size and hits of the cache of decoded blocks.

@@ -18,10 +18,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::ranges::RangeReader;
 
 pub use disk::DiskVfs;
 #[cfg(feature = "testing")]
 pub use fault::{Fault, FaultVfs};
+pub(crate) use map::Sparse;
 #[cfg(feature = "testing")]
 pub use memory::{CrashVariant, Event, MemoryVfs, Persist, PersistNames, PersistSize};
 
@@ -111,6 +113,11 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
 
     /// Makes the content, and as much of the length as is needed to read it, durable.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// What reads this file by ranges of an object that lies far away, and where the file begins in the object; `None` for any other file.
+    fn by_ranges(&self) -> Option<(&Arc<RangeReader>, u64)> {
+        None
+    }
 
     /// Maps the first `len` bytes for reading, where that is possible; `len` was checked against [`VfsFile::len`].
     fn map(&self, len: u64) -> io::Result<Box<dyn MappedBytes>>;

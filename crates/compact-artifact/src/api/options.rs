@@ -293,6 +293,13 @@ impl Options {
         self
     }
 
+    /// Bytes that are kept of an artifact that is [read by ranges](crate::CompactArtifact::open_packed_ranges), at least 1 MiB. A search keeps what it needs until
+    /// it is done, and a [`Snapshot`](crate::Snapshot) what was read through it as long as it is there, also beyond. Default: 256 MiB.
+    pub fn range_cache_bytes(mut self, bytes: u64) -> Self {
+        self.store = self.store.range_cache_bytes(bytes);
+        self
+    }
+
     /// Bytes of results of queries, and of the rows that their filters let through, that are kept, each until the next commit. Default: 1 MiB, or 0 without the feature `cache`. 0: none. More is an error
     /// without that feature.
     pub fn result_cache_bytes(mut self, bytes: usize) -> Self {

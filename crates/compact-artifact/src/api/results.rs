@@ -160,6 +160,12 @@ pub struct Explain {
     pub blocks_cached: u64,
     /// See `blocks_cached`.
     pub blocks_decoded: u64,
+    /// Of a pack that is [read by ranges](crate::CompactArtifact::open_packed_ranges): ranges that were asked for meanwhile, by this search and any other.
+    pub range_requests: u64,
+    /// How often ranges were asked for together, side by side.
+    pub range_rounds: u64,
+    /// Bytes that came.
+    pub range_bytes: u64,
 }
 
 /// How one list came about.

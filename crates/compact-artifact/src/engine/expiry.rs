@@ -13,6 +13,7 @@ use crate::state::State;
 impl Engine {
     /// The newest commit without what expired.
     pub(crate) fn visible(&self) -> Arc<State> {
+        self.let_go_of_ranges();
         let state = self.state();
         let Some(field) = state.settings.expires_at.as_deref() else { return state };
         let now = self.options.now();

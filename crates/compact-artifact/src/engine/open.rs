@@ -88,11 +88,16 @@ impl Engine {
             }
             settings
         };
+        let settings_expire = settings.expires_at.is_some();
         let thorough = matches!(mode, Mode::Salvaged { .. });
         let mut recovery =
             Recovery::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, report)?;
         if mode == (Mode::Salvaged { lost_shards: true }) {
             recovery = recovery.without_some_shards();
+        }
+        if store.ranges().is_some() && settings_expire {
+            let message = "the records of this artifact expire, which a pack that is read by ranges cannot tell without fail; open it from a file";
+            return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let engine = if read_only {
             let (state, report) = recovery.index_within(policy::reader_tail_limit(&options))?;
@@ -158,6 +163,24 @@ impl Engine {
         self.is_behind.store(false, Ordering::Relaxed);
         figures::sizes(self.path(), &self.state());
         Ok(true)
+    }
+
+    /// Lets go of what was read by ranges long ago, if too much is kept. What fails leaves everything as it was.
+    pub(crate) fn let_go_of_ranges(&self) {
+        if self.store.ranges().is_none() {
+            return;
+        }
+        let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return };
+        if !self.store.let_go_of_ranges() {
+            return;
+        }
+        let old = self.state();
+        let (records, settings) = (self.store.snapshot(), old.settings.clone());
+        let opened = Recovery::new((records, settings), old.steps, &[], false, RecoveryReport::default())
+            .and_then(|recovery| recovery.index_within(policy::reader_tail_limit(&self.options)));
+        if let Ok((state, _)) = opened {
+            self.publish(state);
+        }
     }
 
     /// What is to be indexed for a newer commit.

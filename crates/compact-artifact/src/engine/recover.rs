@@ -122,7 +122,7 @@ impl Recovery {
                     }
                     self.state.views.push(view);
                 }
-                Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
+                Err(e) if e.kind() != ErrorKind::Damaged || records.is_far() => return Err(e),
                 Err(e) => {
                     is_sound = false;
                     let message = format!("shard {} is made anew from the records: {e}", part.tag());

@@ -29,6 +29,7 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
+    let ranges_before = state.records.range_statistics().unwrap_or_default();
     let unknown_fields = unknown_fields(state, query)?;
     Counters::add(&resources.counters.searches, 1);
     let blocks_before = state.records.cache_stats();
@@ -54,12 +55,16 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
     );
     if query.explain {
         let blocks = state.records.cache_stats();
+        let ranges = state.records.range_statistics().unwrap_or_default();
         results.explain = Some(Arc::new(Explain {
             unknown_fields,
             fetch_time: fetching.elapsed(),
             time: begun.elapsed(),
             blocks_cached: blocks.hits - blocks_before.hits,
             blocks_decoded: blocks.misses - blocks_before.misses,
+            range_requests: ranges.requests - ranges_before.requests,
+            range_rounds: ranges.rounds - ranges_before.rounds,
+            range_bytes: ranges.bytes - ranges_before.bytes,
             ..ranking.explain.clone()
         }));
     }
@@ -110,7 +115,7 @@ pub(crate) fn fill(
         add_fields(state, query, hits, &mut losses)?;
     }
     if query.fetches() {
-        fetch(state, resources, query, hits, &mut losses);
+        fetch(state, resources, query, hits, &mut losses)?;
     }
     Ok(losses)
 }
@@ -133,7 +138,7 @@ fn fetch(
     query: &Query,
     hits: &mut [&mut Hit],
     losses: &mut Vec<Damage>,
-) {
+) -> Result<()> {
     let words = query.words_wanted();
     let words = words.map(|words| resources.words.asked(&state.settings, words)).unwrap_or_default();
     let ids: Vec<_> = hits.iter().map(|hit| hit.id).collect();
@@ -146,10 +151,14 @@ fn fetch(
             }
             Ok(())
         });
-        if let Err(e) = fetched {
-            losses.push(Damage::of_record(hit.id, &e));
+        match fetched {
+            // What did not come this time is no loss.
+            Err(e) if e.kind() == ErrorKind::Io && state.records.is_far() => return Err(e),
+            Err(e) => losses.push(Damage::of_record(hit.id, &e)),
+            Ok(()) => {}
         }
     }
+    Ok(())
 }
 
 /// Of the content, or of the first field with something to show where the content has nothing.

@@ -116,7 +116,7 @@ impl Search<'_> {
         let query = self.query;
         let is_plain = query.clauses.len() == 1 && self.filter.is_none() && !query.exact;
         let Some(id) = near.excluded.filter(|_| is_plain && query.ef_search.is_none()) else { return Ok(()) };
-        let Some((at, rows)) = self.stored_neighbours(id, near.number) else { return Ok(()) };
+        let Some((at, rows)) = self.stored_neighbours(id, near.number)? else { return Ok(()) };
         let mut gathered = Gathered::default();
         let scan = Scan { exact: true, filter: Some(&rows) };
         let whole =
@@ -143,22 +143,25 @@ impl Search<'_> {
     }
 
     /// The shard in which a record is, and the rows near it that are stored and alive. Damage is a loss, and the graph serves instead.
-    fn stored_neighbours(&mut self, id: RecordId, space: usize) -> Option<(usize, RowSet)> {
+    fn stored_neighbours(&mut self, id: RecordId, space: usize) -> Result<Option<(usize, RowSet)>> {
         let state = self.state;
         let live_row = |view: &View| view.shard.row_of(id).filter(|&row| !view.dead.contains(row));
-        let (at, row) = state.views.iter().enumerate().find_map(|(at, view)| Some((at, live_row(view)?)))?;
+        let found = state.views.iter().enumerate().find_map(|(at, view)| Some((at, live_row(view)?)));
+        let Some((at, row)) = found else { return Ok(None) };
         let view = &state.views[at];
-        match view.neighbours.as_ref()?.near(space, row) {
+        let Some(neighbours) = &view.neighbours else { return Ok(None) };
+        match neighbours.near(space, row) {
             Ok(rows) => {
                 let live: RowSet = rows.into_iter().filter(|&row| !view.dead.contains(row)).collect();
-                (!live.is_empty()).then_some((at, live))
+                Ok((!live.is_empty()).then_some((at, live)))
             }
+            Err(e) if e.kind() == ErrorKind::Io => Err(e),
             Err(e) => {
                 let number = view.shard.number;
                 let message = format!("neighbours of shard {number}, which are searched for instead: {e}");
                 let name = state.settings.spaces[space].name();
                 self.losses.push(Damage::new(message).in_shard(number).in_space(name));
-                None
+                Ok(None)
             }
         }
     }

@@ -79,7 +79,10 @@ impl Shard {
     fn open(bytes: Bytes, number: u64, (settings, steps): (&Settings, Steps)) -> Result<Self> {
         let fault = |message: &str| Error::damaged(format!("shard {number}: {message}"));
         let byte_len = bytes.all().len() as u64;
+        bytes.fetch_ends(std::slice::from_ref(&(0..byte_len)))?;
         let (trailer, entries) = layout::decode(bytes.all())?;
+        let sections = entries.iter().map(|entry| entry.offset..entry.offset + entry.len);
+        bytes.fetch_ends(&sections.collect::<Vec<_>>())?;
         let find = |kind: SectionKind| Section::find(&bytes, &entries, kind, (0, steps));
         let ids = find(SectionKind::Ids).ok_or_else(|| fault("has no ids"))?;
         verified_ids(&ids, trailer.rows)?;
@@ -90,7 +93,7 @@ impl Shard {
         let filters =
             MetadataIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
         let metadata_records = MetadataRecords::open(find(SectionKind::MetadataRecords), trailer.rows)?;
-        let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, (settings, steps));
+        let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, (settings, steps))?;
         let covers = trailer.start..trailer.end;
         let (superseded, reindexed, columns, expiry, key_filter) = Default::default();
         Ok(Self {
@@ -114,7 +117,7 @@ impl Shard {
 
     /// The bytes of a section, if it has that one.
     pub(super) fn section(&self, kind: SectionKind, space: usize) -> Result<Option<Section>> {
-        let (_, entries) = layout::decode(self.ids.bytes.all())?;
+        let (_, entries) = layout::decode(self.ids.bytes.all())?; // was read when the shard was opened
         Ok(Section::find(&self.ids.bytes, &entries, kind, (space, self.ids.steps)))
     }
 

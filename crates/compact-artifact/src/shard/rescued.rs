@@ -50,7 +50,7 @@ impl Rescued {
         let (trailer, entries) = layout::decode(bytes.all()).ok()?;
         let ids = Section::find(bytes, &entries, SectionKind::Ids, (0, steps))?;
         verified_ids(&ids, trailer.rows).ok()?;
-        let (vectors, _) = open_vectors(bytes, &entries, trailer.rows, number, (settings, steps));
+        let (vectors, _) = open_vectors(bytes, &entries, trailer.rows, number, (settings, steps)).ok()?;
         let has = |space| Section::find(bytes, &entries, SectionKind::Vectors, (space, steps)).is_some();
         let unreadable =
             (0..).zip(&vectors).map(|(space, vectors)| vectors.is_none() && has(space)).collect();

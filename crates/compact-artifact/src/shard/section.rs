@@ -9,11 +9,14 @@ use vector_index::{AlignedBytes, Index};
 
 use super::layout::{SectionEntry, SectionKind};
 use crate::api::damage::Damage;
-use crate::api::error::Result;
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::space::{Space, Stage};
 use crate::format::embeddings::{Embedding, original_len};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
+
+/// Bytes at the beginning and the end of a section that are read before anything else: headers, trailers, tables of sections.
+const END: u64 = 4 << 10;
 
 /// The bytes of a shard.
 #[derive(Debug, Clone)]
@@ -36,6 +39,21 @@ impl Bytes {
             Self::Mapped(part) => Ok(part.check(range)?),
             Self::Memory(_) => Ok(()),
         }
+    }
+
+    /// Has bytes there that are parsed under checksums of their own, where they would have to be fetched: the ends of ranges, in one round.
+    pub(super) fn fetch_ends(&self, ranges: &[Range<u64>]) -> Result<()> {
+        let Self::Mapped(part) = self else { return Ok(()) };
+        if !part.is_far() {
+            return Ok(());
+        }
+        let ends = |range: &Range<u64>| {
+            let near = END.min(range.end - range.start);
+            [range.start..range.start + near, range.end - near..range.end]
+        };
+        let ends: Vec<Range<u64>> = ranges.iter().flat_map(ends).collect();
+        part.will_need(&ends);
+        Ok(ends.into_iter().try_for_each(|end| part.check(end))?)
     }
 
     pub(super) fn all(&self) -> &[u8] {
@@ -109,7 +127,24 @@ impl AsRef<[u8]> for Section {
 
 impl vector_index::Bytes for Section {
     fn check(&self, range: Range<usize>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self::check(self, range)?)
+        Self::check(self, range).map_err(|e| match e.kind() {
+            ErrorKind::Damaged => Box::new(e) as Box<_>,
+            _ => Box::new(std::io::Error::from(e)) as Box<_>,
+        })
+    }
+
+    fn is_far(&self) -> bool {
+        matches!(&self.bytes, Bytes::Mapped(part) if part.is_far())
+    }
+
+    fn will_need(&self, ranges: &[Range<usize>]) {
+        if let Bytes::Mapped(part) = &self.bytes
+            && part.is_far()
+        {
+            let start = self.range.start as u64;
+            let place = |range: &Range<usize>| start + range.start as u64..start + range.end as u64;
+            part.will_need(&ranges.iter().map(place).collect::<Vec<_>>());
+        }
     }
 
     fn is_verified(&self) -> bool {
@@ -155,10 +190,13 @@ pub(super) fn open_vectors(
     rows: u32,
     number: u64,
     (settings, steps): (&Settings, Steps),
-) -> (Vec<Option<Vectors>>, Vec<Damage>) {
+) -> Result<(Vec<Option<Vectors>>, Vec<Damage>)> {
     let mut losses = Vec::new();
     let mut open = |at: usize, space: &Space| {
-        let index = Index::open(Section::find(bytes, entries, SectionKind::Vectors, (at, steps))?);
+        let Some(section) = Section::find(bytes, entries, SectionKind::Vectors, (at, steps)) else {
+            return Ok(None);
+        };
+        let index = Index::open(section);
         let vectors = format!("the vectors of space {:?} in shard {number}", space.name);
         let message = match index {
             Ok(index) if *index.quantizer() == space.quantizer => {
@@ -166,16 +204,18 @@ pub(super) fn open_vectors(
                 let fits = |section: &Section| {
                     section.range.len() == original_len(space).saturating_mul(rows as usize)
                 };
-                return Some(Vectors { index, originals: originals.filter(fits) });
+                return Ok(Some(Vectors { index, originals: originals.filter(fits) }));
             }
             Ok(_) => format!("{vectors} are not of that space"),
+            Err(e) if e.kind() == vector_index::ErrorKind::Io => return Err(Error::from(e)),
             Err(e) => format!("{vectors}: {e}"),
         };
         if space.stage != Stage::Dropped {
             losses.push(Damage::new(message).in_shard(number).in_space(&space.name));
         }
-        None
+        Ok(None)
     };
-    let vectors = settings.spaces.iter().enumerate().map(|(at, space)| open(at, space)).collect();
-    (vectors, losses)
+    let vectors =
+        settings.spaces.iter().enumerate().map(|(at, space)| open(at, space)).collect::<Result<_>>()?;
+    Ok((vectors, losses))
 }

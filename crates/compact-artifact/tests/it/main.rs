@@ -89,6 +89,8 @@ mod planted;
 mod policy;
 /// How far sealing is.
 mod progress;
+/// A pack that is read by ranges.
+mod ranges;
 /// Another language for texts that are there.
 mod reindex;
 /// Calls that are awaited.

@@ -58,7 +58,7 @@ impl<B: Bytes> Part<B> {
         let all = bytes.as_ref();
         for len in [Header::MIN_LEN, Header::len_of(all)] {
             let checked = bytes.check(0..len.min(all.len()));
-            checked.map_err(|e| Error::damaged(e.to_string()))?;
+            checked.map_err(|e| Error::not_verified(&e))?;
         }
         let header = Header::decode(all)?;
         let sections = header.sections().filter(|sections| sections.checksums.end <= all.len());
@@ -164,6 +164,21 @@ impl<'a> PartRef<'a> {
     /// Fails if bytes were met that do not hold: nothing that was read may be used then.
     pub(crate) fn finish(&self) -> Result<()> {
         self.guard.as_ref().map_or(Ok(()), Guard::finish)
+    }
+
+    /// Where bytes lie far away: has the lists of some terms fetched together, each of a field, and the lengths that a walk along them needs.
+    pub(crate) fn fetch_lists<'t>(&self, terms: impl Iterator<Item = (usize, &'t [u8])>) {
+        let Some(guard) = self.guard.as_ref().filter(|guard| guard.is_far()) else { return };
+        let mut places = Vec::new();
+        for (field, term) in terms.filter(|(field, _)| *field < self.header.fields.len()) {
+            if let Ok(Some(Entry::List(list, _))) = self.find(field, term) {
+                places.push(list.place());
+                if !list.is_short() {
+                    places.extend(self.lengths(field).places());
+                }
+            }
+        }
+        guard.will_need(&places);
     }
 
     pub(crate) fn lengths(&self, field: usize) -> Lengths<'_> {

@@ -8,6 +8,8 @@
 //! 32 integers of a lane follow each other from the lowest bit of its words on. Word `w` of lane `l` is the 32-bit little-endian word
 //! number `4 w + l`.
 
+use std::ops::Range;
+
 use wire::{MAX_VARINT_LEN, put, put_varint, try_u16_at, try_u32_at, varint_at, varint32_at};
 
 use super::BLOCK_LEN;
@@ -130,6 +132,12 @@ impl<'a> List<'a> {
         let data_at = at.checked_add(blocks * skip_len(has_positions))?;
         let (skips, data) = (bytes.slice(at..data_at)?, bytes.slice_from(data_at)?);
         Some(Self { df, positions, has_positions, skips, data })
+    }
+
+    /// Where it lies in the part: the skip entries, and about as many bytes behind them as its postings take.
+    pub(crate) fn place(&self) -> Range<usize> {
+        let about = (self.df as usize).saturating_mul(5) / 4 + MAX_POSTING_LEN;
+        self.skips.place_of(0..self.skips.len()).start..self.data.place_of(0..about).end
     }
 
     /// Verifies the skip entries, before any is asked for.

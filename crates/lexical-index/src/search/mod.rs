@@ -311,6 +311,7 @@ impl<'a> Searcher<'a> {
         let scale = (ALL_UNITS / weight).log2().floor().exp2();
         for (i, segment) in self.segments.iter().enumerate() {
             let filter = filters.get(i).copied().flatten();
+            segment.part.fetch_lists(plan.terms());
             let walk = self.walk(segment, &plan, scale)?;
             if let Some(mut walk) = walk {
                 (walk.segment, walk.filter) = (u32::try_from(i).unwrap_or(u32::MAX), filter);

@@ -76,6 +76,18 @@ impl Plan {
         self.optional.iter().chain(self.required.iter().flatten()).map(Wanted::weight).sum()
     }
 
+    /// All terms that are looked for, each with its field.
+    pub(super) fn terms(&self) -> Box<dyn Iterator<Item = (usize, &[u8])> + '_> {
+        let wanted = self.optional.iter().chain(self.required.iter().flatten()).chain(&self.excluded);
+        Box::new(wanted.flat_map(|wanted| match wanted {
+            Wanted::Terms(terms) => {
+                let of_slots = terms.slots.iter().flat_map(|slot| &slot.terms);
+                Box::new(of_slots.map(|term| (terms.field, &term[..]))) as Box<dyn Iterator<Item = _>>
+            }
+            Wanted::Group(group) => group.terms(),
+        }))
+    }
+
     fn put(&mut self, occur: Occur, group: Vec<Wanted>) {
         self.asks = true;
         match occur {

@@ -107,6 +107,13 @@ impl Pool {
         self.keys.get(self.cursor).map(|key| key.node())
     }
 
+    /// The nearest nodes that are not expanded, at most so many.
+    pub(crate) fn soon(&self, most: usize) -> impl Iterator<Item = u32> {
+        let unexpanded =
+            self.keys[self.cursor.min(self.keys.len())..].iter().filter(|key| !key.is_expanded());
+        unexpanded.take(most).map(|key| key.node())
+    }
+
     fn skip_expanded(&mut self) {
         while self.keys.get(self.cursor).is_some_and(|key| key.is_expanded()) {
             self.cursor += 1;

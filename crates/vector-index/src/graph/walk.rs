@@ -12,6 +12,9 @@ use crate::kernel::prefetch;
 use crate::node::node_id;
 use crate::space::{Dots, Space};
 
+/// Of how many more nodes lists that lie far away are fetched together: a beam expands nearly all that it finds so near.
+pub(crate) const SOON: usize = 15;
+
 /// Ends a list that is shorter than its room.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -44,6 +47,25 @@ impl<'a> Links<'a> {
     /// Vectors as a walk along these lists compares them: they verify the codes.
     pub(crate) fn space(self, space: Space<'_>) -> Space<'_> {
         if self.checks.is_some() { Space { checks: None, ..space } } else { space }
+    }
+
+    /// Where lists lie far away: has that of a node fetched that is expanded now, with those of some that will be soon, and then the codes of all nodes in
+    /// them.
+    #[inline]
+    pub(crate) fn fetch(self, node: u32, soon: impl Iterator<Item = u32>) {
+        if let Some(checks) = self.checks.filter(|checks| !checks.has_neighbours(node) && checks.is_far()) {
+            self.fetch_together(checks, std::iter::once(node).chain(soon).collect());
+        }
+    }
+
+    #[cold]
+    fn fetch_together(self, checks: &Checks<'_>, mut nodes: Vec<u32>) {
+        nodes.retain(|&node| node < self.nodes && !checks.has_neighbours(node));
+        if checks.fetch_lists(&nodes) {
+            let list = |&node: &u32| self.list(node).iter().copied().take_while(|&id| id < self.nodes);
+            let near: Vec<u32> = nodes.iter().flat_map(list).collect();
+            checks.fetch_codes(&near);
+        }
     }
 
     /// How many neighbours a list has room for.
@@ -190,6 +212,7 @@ impl WalkScratch {
         pool.insert(from.1, from.0);
         while let Some(node) = pool.expand() {
             fresh.clear();
+            links.fetch(node, pool.soon(SOON));
             fresh.extend(links.neighbours(node).filter(|&id| visited.insert(id)));
             *hops += 1;
             *distances += fresh.len() as u64;

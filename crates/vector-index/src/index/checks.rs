@@ -22,7 +22,7 @@ impl std::fmt::Debug for Unverified<'_> {
 
 impl Unverified<'_> {
     pub(crate) fn check(self, range: Range<usize>) -> Result<()> {
-        self.0.check(range).map_err(|e| Error::damaged(e.to_string()))
+        self.0.check(range).map_err(|e| Error::not_verified(&e))
     }
 }
 
@@ -70,6 +70,11 @@ impl<'a> Checks<'a> {
         if self.header.layers == 0 {
             return self.bytes.check(0..self.sections.total);
         }
+        if self.is_far() {
+            let of_rows = rows.then(|| self.sections.of_rows());
+            let all: Vec<_> = self.sections.of_every_search().into_iter().chain(of_rows).collect();
+            self.bytes.0.will_need(&all);
+        }
         self.sections.of_every_search().into_iter().try_for_each(|range| self.bytes.check(range))?;
         if rows { self.bytes.check(self.sections.of_rows()) } else { Ok(()) }
     }
@@ -115,6 +120,44 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Whether it is worth saying what will be needed.
+    pub(crate) fn is_far(&self) -> bool {
+        self.bytes.0.is_far()
+    }
+
+    /// Whether the list of a node and what belongs to it were verified.
+    pub(crate) fn has_neighbours(&self, node: u32) -> bool {
+        self.verified.neighbours.contains(node as usize)
+    }
+
+    /// Has the lists of some nodes in the lowest layer fetched together. Whether all hold.
+    pub(crate) fn fetch_lists(&self, nodes: &[u32]) -> bool {
+        let list_len = self.header.degree(0) * size_of::<u32>();
+        let start = self.sections.links[0].start;
+        let place = |&node: &u32| start + node as usize * list_len..start + (node as usize + 1) * list_len;
+        let lists: Vec<_> = nodes.iter().map(place).collect();
+        self.bytes.0.will_need(&lists);
+        lists.into_iter().all(|list| self.verify(list))
+    }
+
+    /// Has what a walk compares of the codes of some nodes fetched together.
+    pub(crate) fn fetch_codes(&self, nodes: &[u32]) {
+        let len = self.row_len();
+        let planes = [
+            Some(&self.sections.high),
+            walks_by_whole_codes(self.header.dimension).then_some(&self.sections.low),
+        ];
+        let place = |start: usize, node: u32| start + node as usize * len..start + (node as usize + 1) * len;
+        let codes =
+            |plane: &Range<usize>| nodes.iter().map(|&node| place(plane.start, node)).collect::<Vec<_>>();
+        self.bytes.0.will_need(&planes.into_iter().flatten().flat_map(codes).collect::<Vec<_>>());
+    }
+
+    /// Has all codes fetched.
+    pub(crate) fn fetch_all_codes(&self) {
+        self.bytes.0.will_need(&[self.sections.high.clone(), self.sections.low.clone()]);
+    }
+
     fn row_len(&self) -> usize {
         groups(self.header.dimension) * size_of::<Group>()
     }
@@ -130,6 +173,11 @@ impl<'a> Checks<'a> {
     #[cold]
     fn verify_nodes(&self, verified: &VerifiedSet, nodes: &[u32], start: usize, len: usize) -> bool {
         let mut hold = true;
+        if self.is_far() {
+            let missing = nodes.iter().filter(|&&node| !verified.contains(node as usize));
+            let place = |&node: &u32| start + node as usize * len..start + (node as usize + 1) * len;
+            self.bytes.0.will_need(&missing.map(place).collect::<Vec<_>>());
+        }
         for &node in nodes.iter().filter(|&&node| !verified.contains(node as usize)) {
             let at = start + node as usize * len;
             if self.verify(at..at + len) {

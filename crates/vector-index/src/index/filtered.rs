@@ -11,7 +11,7 @@ use super::options::SearchOptions;
 use super::reader::View;
 use crate::codes::query::QueryRef;
 use crate::graph::pool::{Key, Pool};
-use crate::graph::walk::WalkScratch;
+use crate::graph::walk::{SOON, WalkScratch};
 use crate::node::node_id;
 
 /// What a filtered walk keeps from one to the next.
@@ -142,6 +142,8 @@ impl FilteredWalk<'_, '_> {
             expanded += 1;
             near += usize::from(options.allows_node(view, nearest.node()));
             fresh.clear();
+            // The first in the heap are not the nearest in order, but near.
+            links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
             fresh.extend(links.neighbours(nearest.node()).filter(|&id| visited.insert(id)));
             *hops += 1;
             *distances += fresh.len() as u64;
@@ -179,6 +181,7 @@ impl FilteredWalk<'_, '_> {
             .rough_distances(self.query, fresh, dots, |node, distance| pool.insert(distance, node));
         while let Some(node) = self.walk.pool.expand() {
             self.walk.fresh.clear();
+            links.fetch(node, self.walk.pool.soon(SOON));
             self.gather_allowed(node);
             let WalkScratch { pool, fresh, dots, hops, distances, .. } = &mut *self.walk;
             *hops += 1;
@@ -211,6 +214,9 @@ impl FilteredWalk<'_, '_> {
         }
         if allowed >= links.room() * 3 / 4 {
             return;
+        }
+        if let Some((&first, others)) = bridges.split_first() {
+            links.fetch(first, others.iter().copied());
         }
         for &bridge in bridges.iter() {
             if fresh.len() >= 2 * links.room() {

@@ -199,6 +199,10 @@ fn rescore(
     }
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     original.resize(dimension, 0.0);
+    if let Some(bytes) = bytes.filter(|bytes| bytes.0.is_far()) {
+        let place = |hit: &Hit| originals.place_of(hit.row as usize, dimension);
+        bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
+    }
     for hit in hits {
         let row = hit.row as usize;
         let missing = || {
@@ -317,7 +321,12 @@ impl Search<'_, '_> {
     fn scan(&mut self, each: impl FnMut(&mut Self)) {
         match self.options.filter {
             Some(filter) if filter.len() < self.view.nodes() / 2 => self.for_rows(filter, each),
-            _ => self.for_all(each),
+            _ => {
+                if let Some(checks) = self.view.space.checks.filter(|checks| checks.is_far()) {
+                    checks.fetch_all_codes();
+                }
+                self.for_all(each);
+            }
         }
     }
 
