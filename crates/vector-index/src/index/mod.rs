@@ -5,6 +5,7 @@ mod filtered;
 pub(crate) mod layout;
 mod options;
 mod reader;
+mod rescore;
 mod search;
 mod slack;
 mod writer;
