@@ -30,6 +30,7 @@
 //!   [`Metric`] are integer dot products of codes and a factor or two for each vector.
 //! - Codes are stored as two **planes** of nibbles. The high one alone is a code of four bits, and all that a walk through the graph
 //!   reads; both together are the byte, exactly. So a walk waits for half the memory, at no cost in bytes.
+//! - A **query** is codes too, and what these leave out of it is multiplied as well where the best are compared: it is not rounded as vectors are.
 //! - A [`Kernel`] multiplies codes by what the processor has: AVX-512 VNNI, AVX-VNNI, AVX2, NEON with or without dot products, or plain
 //!   code. All give the same integers, so indexes and results are the same on every machine.
 //! - A [`Builder`] links the vectors to a **graph**: in parallel, and to the same bytes whatever the number of threads. Every vector is

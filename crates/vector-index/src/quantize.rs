@@ -4,7 +4,7 @@
     reason = "shares of counts, and one rounding of exact integers, the same on every machine"
 )]
 
-use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
+use crate::codes::query::{self, QueryRef, QueryRoom, QueryTerms, Remainder, Terms};
 use crate::codes::sums::squared_sum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
@@ -153,7 +153,7 @@ impl Int8Quantizer {
             return Err(Error::invalid("residuals of calibrated codes are not there"));
         }
         let max = max_abs(vector);
-        let lift = if max < TINY && self.metric == Metric::Cosine { LIFT } else { 1.0 };
+        let lift = self.lift(max);
         let values: Vec<f32> = vector.iter().map(|value| value * lift).collect();
         let mut codes = vec![0; self.dimension];
         encode_max_abs(values.iter().copied(), max * lift, &mut codes);
@@ -267,10 +267,8 @@ impl Int8Quantizer {
     pub(crate) fn encode(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
         let Some(Calibration { centre, step }) = &self.calibration else {
             let max = max_abs(vector);
-            if max < TINY && self.metric == Metric::Cosine {
-                return encode_max_abs(vector.iter().map(|value| value * LIFT), max * LIFT, codes);
-            }
-            return encode_max_abs(vector.iter().copied(), max, codes);
+            let lift = self.lift(max);
+            return encode_max_abs(vector.iter().map(|value| value * lift), max * lift, codes);
         };
         for (((code, &value), &centre), &step) in codes.iter_mut().zip(vector).zip(centre).zip(step) {
             *code = round_to_i8(((value - centre) / step).clamp(-127.0, 127.0));
@@ -316,10 +314,27 @@ impl Int8Quantizer {
         if self.calibration.is_some() { 1.0 } else { terms.b }
     }
 
-    /// A checked vector as a query, whose codes are written to `room`.
+    /// A checked vector as a query, which is written to `room`: its codes, and what these leave out.
     pub(crate) fn prepare<'a>(&self, vector: &[f32], room: &'a mut QueryRoom) -> QueryRef<'a> {
-        let terms = self.encode_query(vector, room.codes(vector.len()));
-        QueryRef { codes: QueryCodes::new(room.lines()), terms }
+        let [codes, remainder] = room.codes_and_remainder(vector.len());
+        let terms = if let Some(Calibration { step, .. }) = &self.calibration {
+            let terms = self.encode_query(vector, codes);
+            let stepped = || vector.iter().zip(step).map(|(value, step)| value * step);
+            write_remainder(
+                stepped(),
+                stepped().fold(0.0, |max, value| value.abs().max(max)),
+                codes,
+                remainder,
+            );
+            terms
+        } else {
+            let scale = self.encode(vector, codes);
+            let max = max_abs(vector);
+            let lift = self.lift(max);
+            write_remainder(vector.iter().map(|value| value * lift), max * lift, codes, remainder);
+            self.plain_terms(scale, query::squared_norm(codes, remainder))
+        };
+        room.query(terms)
     }
 
     /// The factors of a stored vector as a query, unless calibrated.
@@ -333,11 +348,20 @@ impl Int8Quantizer {
 
     /// The factors of a query that has codes of the plain kind.
     pub(crate) fn query_terms(&self, codes: &[i8], scale: f32) -> QueryTerms {
-        let squared = squared_norm(codes);
+        self.plain_terms(scale, squared_norm(codes))
+    }
+
+    /// The same, of codes with this squared norm.
+    fn plain_terms(&self, scale: f32, squared: f32) -> QueryTerms {
         match self.metric {
             Metric::Cosine => self.factors(0.0, 1.0, squared),
             _ => self.factors(0.0, scale, squared * scale * scale),
         }
+    }
+
+    /// What the values of a vector are multiplied by before they become codes, if this is the largest.
+    fn lift(&self, max: f32) -> f32 {
+        if max < TINY && self.metric == Metric::Cosine { LIFT } else { 1.0 }
     }
 
     fn factors(&self, offset: f32, scale: f32, squared: f32) -> QueryTerms {
@@ -387,6 +411,14 @@ fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8])
         *code = round_to_i8(value * per_value);
     }
     max / 127.0
+}
+
+/// Writes what the codes of values leave out of them, where they are not all zeros.
+fn write_remainder(values: impl Iterator<Item = f32>, max: f32, codes: &[i8], remainder: &mut [i8]) {
+    let per_value = if max < TINY { 0.0 } else { 127.0 / max };
+    for ((rest, &code), value) in remainder.iter_mut().zip(codes).zip(values) {
+        *rest = round_to_i8((value * per_value - f32::from(code)) * Remainder::PARTS);
+    }
 }
 
 /// Rounds a value in [-127.5, 127.5] to the nearest integer, ties to even: where a value that large is added, the last bit

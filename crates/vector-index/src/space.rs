@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 
 use crate::codes::layout::{self, Aligned, codes_mut, groups, walks_by_whole_codes};
 use crate::codes::planes::{OwnedPlanes, Planes};
-use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
+use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Remainder, Terms};
 use crate::index::checks::Checks;
 use crate::kernel::Kernel;
 use crate::node::node_id;
@@ -102,6 +102,22 @@ impl Space<'_> {
             each(node, query.terms.distance(dot, self.terms.get(node)));
         }
     }
+
+    /// What the remainder of a query adds to its distances from some nodes, which were computed before: one call of `each` for each, in order.
+    pub(crate) fn remainders(
+        self,
+        query: QueryRef<'_>,
+        remainder: Remainder<'_>,
+        nodes: &[u32],
+        dots: &mut Dots,
+        mut each: impl FnMut(u32, f32),
+    ) {
+        let (sums, low) = dots.room(nodes.len());
+        self.planes.dots(self.kernel, remainder.codes, nodes, sums, low);
+        for (&node, &dot) in nodes.iter().zip(&*sums) {
+            each(node, query.terms.remainder(dot, self.terms.get(node)));
+        }
+    }
 }
 
 /// Vectors in the order of a graph's nodes, while it is built.
@@ -189,10 +205,10 @@ impl Nodes {
         if let Some((lines, terms)) = &self.queries {
             let stride = groups(self.quantizer.dimension());
             let codes = QueryCodes::new(layout::lines(&lines[at * stride..][..stride]));
-            return QueryRef { codes, terms: terms[at] };
+            return QueryRef::exact(codes, terms[at]);
         }
         self.planes.as_ref().unpack(node, room.codes(self.quantizer.dimension()));
         let codes = QueryCodes { lines: room.lines(), sum: self.sums[at] };
-        QueryRef { codes, terms: self.quantizer.query_of(self.terms[at]) }
+        QueryRef::exact(codes, self.quantizer.query_of(self.terms[at]))
     }
 }

@@ -215,7 +215,7 @@ impl Codes {
         self.planes.as_ref().unpack(position, codes);
         let terms = self.terms[position as usize];
         if self.quantizer.calibration().is_none() {
-            return QueryRef { codes: QueryCodes::new(room.lines()), terms: self.quantizer.query_of(terms) };
+            return QueryRef::exact(QueryCodes::new(room.lines()), self.quantizer.query_of(terms));
         }
         let vector = self.quantizer.decode(codes, 1.0);
         self.quantizer.prepare(&vector, room)

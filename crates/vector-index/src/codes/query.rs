@@ -3,7 +3,7 @@
 use bytemuck::Zeroable;
 
 use super::layout::{self, Aligned, Line, codes_mut, groups};
-use super::sums::sum_of;
+use super::sums::{dot_of, squared_sum, sum_of};
 
 /// What is known of a stored vector beside its codes: its distance from a query is
 /// `query.base + a + b * (query.offset + query.scale * dot)`.
@@ -33,6 +33,16 @@ impl QueryTerms {
     pub(crate) fn distance(self, dot: i32, terms: Terms) -> f32 {
         self.base + terms.a + terms.b * (self.offset + self.scale * dot as f32)
     }
+
+    /// What a remainder, of which this is the dot product, adds to a distance.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "one rounding of an exact integer, the same on every machine"
+    )]
+    #[inline]
+    pub(crate) fn remainder(self, dot: i32, terms: Terms) -> f32 {
+        terms.b * (self.scale * (dot as f32 / Remainder::PARTS))
+    }
 }
 
 /// A query's codes, and what distances from it are computed with.
@@ -53,28 +63,137 @@ impl<'a> QueryCodes<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueryRef<'a> {
     pub(crate) codes: QueryCodes<'a>,
+    /// What the codes leave out of the query; nothing if that is 0 in every dimension.
+    pub(crate) remainder: Option<Remainder<'a>>,
     pub(crate) terms: QueryTerms,
 }
 
-/// Where the codes of a query are written.
+impl<'a> QueryRef<'a> {
+    /// A query that is what its codes say.
+    pub(crate) fn exact(codes: QueryCodes<'a>, terms: QueryTerms) -> Self {
+        Self { codes, remainder: None, terms }
+    }
+
+    /// How much the remainder changes a distance from a vector with these terms at most: no stored code is beyond 127.
+    pub(crate) fn reach(&self, terms: Terms) -> f32 {
+        self.remainder.map_or(0.0, |remainder| (remainder.reach * self.terms.scale * terms.b).abs())
+    }
+}
+
+/// What the codes of a query leave out of it, in steps of [`PARTS`](Remainder::PARTS) to a code of 1. A query is not stored, so that its rounding need
+/// not add to that of the vectors that it is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remainder<'a> {
+    pub(crate) codes: QueryCodes<'a>,
+    /// How much it adds to a dot product of codes at most.
+    reach: f32,
+}
+
+impl<'a> Remainder<'a> {
+    /// A code is off by a half at most, which are 127 steps.
+    pub(crate) const PARTS: f32 = 254.0;
+
+    #[expect(clippy::cast_precision_loss, reason = "an upper bound, with room for rounding")]
+    fn new(lines: &'a [Line]) -> Option<Self> {
+        let all = sum_of(lines.as_flattened(), i32::wrapping_abs);
+        let reach = all as f32 * (127.0 / Self::PARTS) * 1.001;
+        (all > 0).then(|| Self { codes: QueryCodes::new(lines), reach })
+    }
+}
+
+/// Where the codes of a query, and of its remainder, are written.
 #[derive(Debug, Default)]
-pub(crate) struct QueryRoom(Vec<Aligned>);
+pub(crate) struct QueryRoom {
+    codes: Vec<Aligned>,
+    remainder: Vec<Aligned>,
+}
 
 impl QueryRoom {
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Aligned>()
+        (self.codes.capacity() + self.remainder.capacity()) * size_of::<Aligned>()
     }
 
     /// Room for so many codes, with zeros behind them.
     pub(crate) fn codes(&mut self, dimension: usize) -> &mut [i8] {
-        self.0.resize(groups(dimension), Aligned::zeroed());
-        if let Some(last) = self.0.last_mut() {
-            *last = Aligned::zeroed();
-        }
-        &mut codes_mut(&mut self.0)[..dimension]
+        cleared(&mut self.codes, dimension)
+    }
+
+    /// The same, and as much room for what they leave out.
+    pub(crate) fn codes_and_remainder(&mut self, dimension: usize) -> [&mut [i8]; 2] {
+        [&mut self.codes, &mut self.remainder].map(|lines| cleared(lines, dimension))
     }
 
     pub(crate) fn lines(&self) -> &[Line] {
-        layout::lines(&self.0)
+        layout::lines(&self.codes)
+    }
+
+    /// What was written as codes and as their remainder last.
+    pub(crate) fn query(&self, terms: QueryTerms) -> QueryRef<'_> {
+        let remainder = Remainder::new(layout::lines(&self.remainder));
+        QueryRef { codes: QueryCodes::new(self.lines()), remainder, terms }
+    }
+}
+
+fn cleared(lines: &mut Vec<Aligned>, dimension: usize) -> &mut [i8] {
+    lines.resize(groups(dimension), Aligned::zeroed());
+    if let Some(last) = lines.last_mut() {
+        *last = Aligned::zeroed();
+    }
+    &mut codes_mut(lines)[..dimension]
+}
+
+/// The squared norm of codes with their remainder.
+#[expect(clippy::cast_possible_truncation, reason = "one rounding of a sum that is nearly exact")]
+pub(crate) fn squared_norm(codes: &[i8], remainder: &[i8]) -> f32 {
+    let [plain, mixed, rest] =
+        [squared_sum(codes), dot_of(codes, remainder), squared_sum(remainder)].map(f64::from);
+    let parts = f64::from(Remainder::PARTS);
+    (plain + 2.0 * mixed / parts + rest / (parts * parts)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Int8Quantizer, Metric};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn with_its_remainder_a_query_is_as_far_away_as_it_is_and_the_remainder_adds_no_more_than_its_reach(
+            pair in prop::collection::vec((-1e3..1e3f32, prop_oneof![Just(-127i8), Just(127), -127..=127i8]), 1..200)
+        ) {
+            let (query, codes): (Vec<f32>, Vec<i8>) = pair.into_iter().unzip();
+            for metric in Metric::ALL {
+                let quantizer = Int8Quantizer::new(metric, query.len()).unwrap();
+                prop_assume!(query.iter().any(|&value| value != 0.0));
+                let (mut room, terms) = (QueryRoom::default(), quantizer.terms(&codes, 0.5));
+                let prepared = quantizer.prepare(&query, &mut room);
+                let Some(remainder) = prepared.remainder else { continue };
+                let dot = |lines: &[Line]| dot_of(&lines.as_flattened()[..codes.len()], &codes);
+                let more = prepared.terms.remainder(dot(remainder.codes.lines), terms);
+                prop_assert!(more.abs() <= prepared.reach(terms), "{} {}", metric, more);
+                if metric == Metric::Dot {
+                    let distance = prepared.terms.distance(dot(prepared.codes.lines), terms) + more;
+                    let vector = quantizer.decode(&codes, 0.5);
+                    // Half a part in every dimension, and the rounding of floats.
+                    let part = query.iter().fold(0.0f32, |max, value| max.max(value.abs())) / 127.0 / Remainder::PARTS;
+                    let lengths: f32 = vector.iter().zip(&query).map(|(value, query)| (value * query).abs()).sum();
+                    let allowed = 0.51 * part * vector.iter().map(|value| value.abs()).sum::<f32>() + 1e-5 * lengths;
+                    let expected = metric.distance(&query, &vector);
+                    prop_assert!((distance - expected).abs() <= allowed, "{} {}", distance, expected);
+                }
+            }
+        }
+
+        #[test]
+        fn what_was_stored_is_a_query_without_a_remainder(values in prop::collection::vec(-1e3..1e3f32, 1..100)) {
+            prop_assume!(values.iter().any(|&value| value != 0.0));
+            for metric in Metric::ALL {
+                let quantizer = Int8Quantizer::new(metric, values.len()).unwrap();
+                let (codes, scale) = quantizer.quantize(&values).unwrap();
+                let mut room = QueryRoom::default();
+                prop_assert!(quantizer.prepare(&quantizer.decode(&codes, scale), &mut room).remainder.is_none());
+            }
+        }
     }
 }

@@ -3,20 +3,18 @@
 use row_set::RowSet;
 use wire::Bytes;
 
-use super::checks::Unverified;
 use super::filtered::{Effort, FilterScratch, FilteredWalk};
-use super::options::{Originals, SearchOptions};
+use super::options::SearchOptions;
 use super::reader::{Index, View};
+use super::rescore::{Original, rescore};
 use super::slack::Slack;
 use crate::codes::query::{QueryRef, QueryRoom};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::graph::pool::{Key, Nearest, Shortlist};
 use crate::graph::walk::WalkScratch;
 use crate::quantize::Int8Quantizer;
-use crate::residual;
 use crate::scratch::Pooled;
-use crate::sketch::{Lookup, Sketch};
-use crate::space::TermsRef;
+use crate::sketch::Lookup;
 
 /// A vector that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +62,9 @@ pub struct Scratch {
     lookup: Lookup,
     shortlist: Shortlist,
     hits: Vec<Hit>,
-    original: Room,
+    original: Original,
+    /// Nodes with their distances from the codes of a query.
+    by_codes: Vec<Key>,
     statistics: SearchStatistics,
 }
 
@@ -78,9 +78,19 @@ impl Scratch {
     /// Heap that it has taken so far, but for some of a fixed size.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let Self { query, walk, filtered, nearest, lookup, shortlist, hits, original, statistics: _ } = self;
+        let Self {
+            query,
+            walk,
+            filtered,
+            nearest,
+            lookup,
+            shortlist,
+            hits,
+            original,
+            by_codes,
+            statistics: _,
+        } = self;
         let hits = hits.capacity() * size_of::<Hit>();
-        let original = original.codes.capacity() + original.original.capacity() * size_of::<f32>();
         query.heap_bytes()
             + walk.heap_bytes()
             + filtered.heap_bytes()
@@ -88,7 +98,8 @@ impl Scratch {
             + lookup.heap_bytes()
             + shortlist.heap_bytes()
             + hits
-            + original
+            + original.heap_bytes()
+            + by_codes.capacity() * size_of::<Key>()
     }
 
     /// The distances of the candidates that the last search kept of a graph, as rough as a walk compares them, ascending; none if it was no walk.
@@ -111,12 +122,10 @@ impl Scratch {
     }
 }
 
-/// A pass over signs keeps so many times as many candidates as are asked for, since it errs more than codes.
-const SHORTLIST: usize = 2;
-/// Estimates are taken to err by at most so many times as much as those that were compared do in the root of the mean square.
-const ERRORS: f32 = 2.0;
 /// A scan compares rows so many at a time.
-const SCANNED_AT_ONCE: u32 = 64;
+pub(super) const SCANNED_AT_ONCE: u32 = 64;
+/// Of what was compared with the codes of a query, so many at a time are compared with the whole query, unless they are too far away.
+const FINER_AT_ONCE: usize = 16;
 /// Fewer rows are compared by their whole codes at once.
 const FEW_ROWS: usize = 1_000;
 
@@ -126,9 +135,9 @@ impl<B: Bytes> Index<B> {
     /// A ranking depends on the width, not on `k`: with the same [`ef_search`](SearchOptions::ef_search), at least `k`, and the same
     /// number of candidates if there is rescoring, the first hits of a search for more are those of a search for fewer.
     ///
-    /// Fails with [`WrongDimension`](ErrorKind::WrongDimension), [`NotFinite`](ErrorKind::NotFinite),
-    /// [`ZeroVector`](ErrorKind::ZeroVector) for a query that cannot be, [`InvalidArgument`](ErrorKind::InvalidArgument) for k = 0, and
-    /// [`NoSuchRow`](ErrorKind::NoSuchRow) if originals are too few, and [`Damaged`](ErrorKind::Damaged) if bytes that it needs do not
+    /// Fails with [`WrongDimension`](crate::ErrorKind::WrongDimension), [`NotFinite`](crate::ErrorKind::NotFinite),
+    /// [`ZeroVector`](crate::ErrorKind::ZeroVector) for a query that cannot be, [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for k = 0, and
+    /// [`NoSuchRow`](crate::ErrorKind::NoSuchRow) if originals are too few, and [`Damaged`](crate::ErrorKind::Damaged) if bytes that it needs do not
     /// hold.
     pub fn search<'s>(
         &self,
@@ -168,89 +177,59 @@ pub(crate) fn search_view<'s>(
 ) -> Result<&'s [Hit]> {
     options.check()?;
     quantizer.check(query)?;
-    let Scratch { query: room, walk, filtered, nearest, lookup, shortlist, hits, original, statistics } =
-        scratch;
+    let Scratch {
+        query: room,
+        walk,
+        filtered,
+        nearest,
+        lookup,
+        shortlist,
+        hits,
+        original,
+        by_codes,
+        statistics,
+    } = scratch;
     let prepared = quantizer.prepare(query, room);
     (walk.hops, walk.distances) = (0, 0);
-    let path =
-        Search { view: *view, options, query: prepared, walk, filtered, nearest, lookup, shortlist }.run();
+    let path = Search {
+        view: *view,
+        options,
+        query: prepared,
+        walk,
+        filtered,
+        nearest,
+        lookup,
+        shortlist,
+        by_codes,
+    }
+    .run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
     hits.clear();
     hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }).take(options.wanted()));
     if let Some((originals, _)) = options.rescore {
-        rescore(view, quantizer, query, (originals, options.originals), hits, original)?;
+        if let Some(bytes) = options.originals.filter(|bytes| bytes.0.is_far()) {
+            let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
+            bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
+        }
+        let found = hits.iter_mut().map(|hit| (hit.row, &mut hit.distance));
+        rescore(view, quantizer, query, (originals, options.originals), found, original)?;
     }
     hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);
     Ok(hits)
 }
 
-/// Puts the distances of originals in the place of those of codes.
-fn rescore(
-    view: &View<'_>,
-    quantizer: &Int8Quantizer,
-    query: &[f32],
-    (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
-    hits: &mut [Hit],
-    Room { codes, original }: &mut Room,
-) -> Result<()> {
-    if matches!(originals, Originals::Residual(_)) && quantizer.calibration().is_some() {
-        return Err(Error::invalid("residuals of calibrated codes, which have none"));
-    }
-    let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
-    original.resize(dimension, 0.0);
-    if let Some(bytes) = bytes.filter(|bytes| bytes.0.is_far()) {
-        let place = |hit: &Hit| originals.place_of(hit.row as usize, dimension);
-        bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
-    }
-    for hit in hits {
-        let row = hit.row as usize;
-        let missing = || {
-            let message = format!("there is no original of row {row}, which was found");
-            Error::new(ErrorKind::NoSuchRow, message)
-        };
-        let values = row * dimension..(row + 1) * dimension;
-        let range = originals.place_of(row, dimension).ok_or_else(missing)?;
-        if let Some(bytes) = bytes {
-            bytes.check(range.clone())?;
-        }
-        hit.distance = match originals {
-            Originals::F32(all) => metric.distance(query, all.get(values).ok_or_else(missing)?),
-            Originals::F16(all) => {
-                view.space.kernel.widen(all.get(values).ok_or_else(missing)?, original);
-                metric.distance(query, original)
-            }
-            Originals::Residual(all) => {
-                let left_out = all.get(range).ok_or_else(missing)?;
-                let node = view.node_of(hit.row).ok_or_else(missing)?;
-                codes.resize(dimension, 0);
-                view.space.planes.unpack(node, codes);
-                let scale = quantizer.scale_of(view.space.terms.get(node));
-                residual::refine(codes, scale, left_out, original);
-                metric.distance(query, original)
-            }
-        };
-    }
-    Ok(())
-}
-
-/// What originals are written to.
-#[derive(Debug, Default)]
-struct Room {
-    codes: Vec<i8>,
-    original: Vec<f32>,
-}
-
 /// A running search. The paths leave the best in `nearest`.
-struct Search<'a, 's> {
-    view: View<'a>,
-    options: &'a SearchOptions<'a>,
-    query: QueryRef<'s>,
-    walk: &'s mut WalkScratch,
-    filtered: &'s mut FilterScratch,
-    nearest: &'s mut Nearest,
-    lookup: &'s mut Lookup,
-    shortlist: &'s mut Shortlist,
+pub(super) struct Search<'a, 's> {
+    pub(super) view: View<'a>,
+    pub(super) options: &'a SearchOptions<'a>,
+    pub(super) query: QueryRef<'s>,
+    pub(super) walk: &'s mut WalkScratch,
+    pub(super) filtered: &'s mut FilterScratch,
+    pub(super) nearest: &'s mut Nearest,
+    pub(super) lookup: &'s mut Lookup,
+    pub(super) shortlist: &'s mut Shortlist,
+    pub(super) by_codes: &'s mut Vec<Key>,
 }
 
 impl Search<'_, '_> {
@@ -305,7 +284,7 @@ impl Search<'_, '_> {
 
 impl Search<'_, '_> {
     /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances.
-    fn measure(&mut self) {
+    pub(super) fn measure(&mut self) {
         let WalkScratch { pool, fresh, .. } = &mut *self.walk;
         let View { hidden, row_of_node, .. } = self.view;
         fresh.clear();
@@ -348,7 +327,8 @@ impl Search<'_, '_> {
         let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
         *distances += fresh.len() as u64;
         view.space.rough_distances(self.query, fresh, dots, |node, rough| {
-            if !nearest.excludes(rough - slack.around(view.space.terms.get(node))) {
+            let terms = view.space.terms.get(node);
+            if !nearest.excludes(rough - slack.around(terms) - self.query.reach(terms)) {
                 near.push(Key::new(rough, node));
             }
         });
@@ -361,94 +341,8 @@ impl Search<'_, '_> {
         self.filtered.near = near;
     }
 
-    /// Passes over something smaller than the codes, and compares the query with the codes of the best `ef`.
-    fn quick_scan(&mut self, ef: usize) {
-        match self.view.sketch {
-            Some(sketch) => self.scan_signs(sketch, ef.saturating_mul(SHORTLIST)),
-            None => self.scan_high_plane(ef),
-        }
-    }
-
-    /// Compares the best `keep` by their signs, then as many more as these show to be needed: all whose estimate is not so far beyond the
-    /// last of the nearest that errors of estimates make up for it.
-    fn scan_signs(&mut self, sketch: Sketch<'_>, keep: usize) {
-        let mut shortlist = std::mem::take(self.shortlist);
-        shortlist.start(keep);
-        self.walk.distances += self.view.nodes() as u64;
-        self.for_estimates(sketch, &mut |_, key| {
-            shortlist.add(key);
-            shortlist.limit()
-        });
-        let best = shortlist.best();
-        best.sort_unstable();
-        self.walk.fresh.clear();
-        self.walk.fresh.extend(best.iter().map(|key| key.node()));
-        let error = self.compare_estimates(best);
-        let last = best.last().copied();
-        *self.shortlist = shortlist;
-        let reach = move |search: &Self| search.nearest.limit() + ERRORS * error;
-        let Some(last) = last.filter(|last| last.distance() < reach(self)) else { return };
-        self.walk.fresh.clear();
-        self.for_estimates(sketch, &mut |search, key| {
-            if key > last {
-                search.walk.fresh.push(key.node());
-                if search.walk.fresh.len() == SCANNED_AT_ONCE as usize {
-                    search.compare();
-                    search.walk.fresh.clear();
-                }
-            }
-            reach(search)
-        });
-        self.compare();
-    }
-
-    /// Calls `each` for every node that may be a hit, with the distance that its signs let expect, as long as that is below the last answer.
-    fn for_estimates(&mut self, sketch: Sketch<'_>, each: &mut dyn FnMut(&mut Self, Key) -> f32) {
-        let (view, options, query) = (self.view, self.options, self.query);
-        let restricts = options.restricts();
-        let squared = match view.space.terms {
-            TermsRef::Pairs(terms) => Some(terms),
-            TermsRef::Plain(_) => None,
-        };
-        let mut lookup = std::mem::take(self.lookup);
-        let mut limit = f32::INFINITY;
-        sketch.scan(view.space.kernel, query, squared, &mut lookup, |node, estimate| {
-            if !restricts || options.allows_node(&view, node) {
-                limit = each(self, Key::new(estimate, node));
-            }
-            limit
-        });
-        *self.lookup = lookup;
-    }
-
-    /// Compares the query with the nodes in `fresh`, whose estimates are `keys`, and returns the root of the mean square of the errors of these.
-    #[expect(clippy::cast_precision_loss, reason = "a small count")]
-    fn compare_estimates(&mut self, keys: &[Key]) -> f32 {
-        self.compare();
-        let (mut sum, mut estimates) = (0.0, keys.iter());
-        let WalkScratch { fresh, dots, .. } = &mut *self.walk;
-        self.view.space.distances(self.query, fresh, dots, |_, distance| {
-            let error = estimates.next().map_or(0.0, |key| key.distance() - distance);
-            sum += error * error;
-        });
-        (sum / keys.len().max(1) as f32).sqrt()
-    }
-
-    fn scan_high_plane(&mut self, ef: usize) {
-        let mut shortlist = std::mem::take(&mut self.walk.pool);
-        shortlist.start(ef);
-        self.for_all(|search| {
-            let WalkScratch { fresh, dots, distances, .. } = &mut *search.walk;
-            *distances += fresh.len() as u64;
-            let insert = |node, distance| shortlist.insert(distance, node);
-            search.view.space.rough_distances(search.query, fresh, dots, insert);
-        });
-        self.walk.pool = shortlist;
-        self.measure();
-    }
-
     /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
-    fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
+    pub(super) fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
         let nodes = crate::node::node_id(self.view.nodes());
         let restricts = self.options.restricts();
         for first in (0..nodes).step_by(SCANNED_AT_ONCE as usize) {
@@ -484,18 +378,17 @@ impl Search<'_, '_> {
     }
 
     /// Compares the query with the nodes in `fresh`.
-    fn compare(&mut self) {
+    pub(super) fn compare(&mut self) {
         self.compare_each(|_| ());
     }
 
-    /// The same, and calls `each` with the distance of each, in order.
-    fn compare_each(&mut self, mut each: impl FnMut(f32)) {
+    /// The same, and calls `each` with the distance of each from the codes of the query, in order.
+    pub(super) fn compare_each(&mut self, mut each: impl FnMut(f32)) {
+        let Self { view, options, query, nearest, by_codes: keys, .. } = self;
         let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
         *distances += fresh.len() as u64;
-        let Self { view, options, nearest, .. } = self;
         let restricts = options.restricts();
-        view.space.distances(self.query, fresh, dots, |node, distance| {
-            each(distance);
+        let insert = |nearest: &mut Nearest, node: u32, distance: f32| {
             if nearest.excludes(distance) {
                 return;
             }
@@ -504,6 +397,34 @@ impl Search<'_, '_> {
                     break;
                 }
             }
+        };
+        let Some(remainder) = query.remainder else {
+            return view.space.distances(*query, fresh, dots, |node, distance| {
+                each(distance);
+                insert(nearest, node, distance);
+            });
+        };
+        let may_be_near = |nearest: &Nearest, node: u32, distance: f32| {
+            !nearest.excludes(distance - query.reach(view.space.terms.get(node)))
+        };
+        keys.clear();
+        view.space.distances(*query, fresh, dots, |node, distance| {
+            each(distance);
+            if may_be_near(nearest, node, distance) {
+                keys.push(Key::new(distance, node));
+            }
         });
+        for some in keys.chunks(FINER_AT_ONCE) {
+            let mut by_codes = [0.0; FINER_AT_ONCE];
+            fresh.clear();
+            for key in some.iter().filter(|key| may_be_near(nearest, key.node(), key.distance())) {
+                by_codes[fresh.len()] = key.distance();
+                fresh.push(key.node());
+            }
+            let mut by_codes = by_codes.into_iter();
+            view.space.remainders(*query, remainder, fresh, dots, |node, more| {
+                insert(nearest, node, by_codes.next().unwrap_or(f32::INFINITY) + more);
+            });
+        }
     }
 }

@@ -178,7 +178,7 @@ mod tests {
         }
         let lines = lines(query);
         let terms = QueryTerms { base: 0.0, offset: 0.0, scale: 1.0 };
-        let query = QueryRef { codes: QueryCodes::new(&lines), terms };
+        let query = QueryRef::exact(QueryCodes::new(&lines), terms);
         let mut found = Vec::new();
         in_place(&sketch, dimension).scan(kernel, query, None, &mut Lookup::default(), |node, estimate| {
             assert_eq!(node as usize, found.len());

@@ -71,6 +71,41 @@ fn distances_are_those_of_the_metric() {
 }
 
 #[test]
+fn a_query_is_not_rounded_and_the_nearest_codes_are_nearest_to_it_as_it_is() {
+    let (all, queries) = (vectors(21, 4_000, 90), vectors(22, 20, 90));
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        let plain = Int8Quantizer::new(metric, 90).unwrap();
+        let calibrated = Int8Quantizer::calibrated(metric, 90, &all).unwrap();
+        for (quantizer, graph_from) in [(plain.clone(), 0), (plain, usize::MAX), (calibrated, 0)] {
+            let mut codes = Codes::new(quantizer);
+            codes.push_all(0, &all).unwrap();
+            let built = Builder::new(BuildOptions::new().graph_from(graph_from)).build(codes).unwrap();
+            let index = Index::open(built.to_bytes().unwrap()).unwrap();
+            let decoded: Vec<f32> = (0..4_000).flat_map(|row| index.vector(row).unwrap().unwrap()).collect();
+            let mut scratch = Scratch::new();
+            for query in queries.chunks_exact(90) {
+                let length = query.iter().map(|value| value * value).sum::<f32>().sqrt();
+                // Of the product of the lengths; with codes of a byte for a query it is a thousandth.
+                let allowed = if metric == Metric::Cosine { 3e-5 } else { 3e-5 * length * 3.0 * length };
+                let distance = |row: u32| metric.distance(query, &decoded[row as usize * 90..][..90]);
+                let nearest = truth(metric, 90, &decoded, query, 20, |_| true);
+                let options = SearchOptions::new(20).ef_search(100);
+                for options in [options, options.exact(true)] {
+                    for hit in index.search(query, &options, &mut scratch).unwrap() {
+                        let expected = distance(hit.row);
+                        assert!((hit.distance - expected).abs() <= allowed, "{metric} {hit:?} {expected}");
+                    }
+                }
+                let exact = index.search(query, &options.exact(true), &mut scratch).unwrap();
+                for (hit, &row) in exact.iter().zip(&nearest) {
+                    assert!((distance(hit.row) - distance(row)).abs() <= allowed, "{metric} {hit:?} {row}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_kernel_finds_the_same_hits() {
     let (all, queries) = (vectors(4, 4_000, 130), vectors(5, 20, 130));
     let index = built(codes(Metric::Cosine, 130, &all));
