@@ -43,11 +43,9 @@ pub(crate) struct MakeExec {
     properties: Arc<PlanProperties>,
 }
 
-/// A pack that was put.
+/// A pack that was put. Packs are in the order of their hashes, which follow from their rows, and not from which process made them.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Made {
-    /// The partition of which it was made, in its process.
-    partition: u64,
     pub(crate) hash: String,
     pub(crate) path: String,
     pub(crate) records: u64,
@@ -71,7 +69,6 @@ const COMMIT_BYTES: u64 = 16 << 20;
 fn schema() -> SchemaRef {
     let field = |name: &str, data_type| Field::new(name, data_type, false);
     Arc::new(Schema::new(vec![
-        field("partition", DataType::UInt64),
         field("hash", DataType::Utf8),
         field("path", DataType::Utf8),
         field("records", DataType::UInt64),
@@ -83,13 +80,7 @@ impl Made {
     fn to_batch(&self) -> Result<RecordBatch> {
         let number = |number: u64| -> ArrayRef { Arc::new(UInt64Array::from(vec![number])) };
         let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
-        let columns = vec![
-            number(self.partition),
-            text(&self.hash),
-            text(&self.path),
-            number(self.records),
-            number(self.bytes),
-        ];
+        let columns = vec![text(&self.hash), text(&self.path), number(self.records), number(self.bytes)];
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
 
@@ -99,21 +90,20 @@ impl Made {
         let column = |at: usize| batch.columns().get(at).ok_or_else(expected);
         let numbers = |at: usize| column(at)?.as_primitive_opt::<UInt64Type>().cloned().ok_or_else(expected);
         let texts = |at: usize| column(at)?.as_string_opt::<i32>().cloned().ok_or_else(expected);
-        let (partitions, hashes, paths) = (numbers(0)?, texts(1)?, texts(2)?);
-        let (records, bytes) = (numbers(3)?, numbers(4)?);
+        let (hashes, paths) = (texts(0)?, texts(1)?);
+        let (records, bytes) = (numbers(2)?, numbers(3)?);
         let made = |row: usize| Self {
-            partition: partitions.value(row),
             hash: hashes.value(row).to_owned(),
             path: paths.value(row).to_owned(),
             records: records.value(row),
             bytes: bytes.value(row),
         };
-        Ok((0..partitions.len()).map(made).collect())
+        Ok((0..batch.num_rows()).map(made).collect())
     }
 
     /// As a manifest has it.
     pub(crate) fn entry(&self) -> PackEntry {
-        let Self { hash, path, records, bytes, .. } = self;
+        let Self { hash, path, records, bytes } = self;
         PackEntry { path: path.clone(), hash: hash.clone(), records: *records, bytes: *bytes }
     }
 }
@@ -214,9 +204,9 @@ impl ExecutionPlan for MakeExec {
                 return Ok(RecordBatch::new_empty(schema()));
             };
             let Packed { records, bytes, ref hash, .. } = packed;
-            let (partition, hash) = (partition as u64, hash.clone());
+            let hash = hash.clone();
             let path = put(store, target, packed).await?;
-            Made { partition, hash, path, records, bytes }.to_batch()
+            Made { hash, path, records, bytes }.to_batch()
         };
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema(), futures::stream::once(made))))
     }

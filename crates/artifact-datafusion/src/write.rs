@@ -140,7 +140,7 @@ async fn publish(
         made.extend(Made::from_batch(&batch)?);
     }
     drop(packs);
-    // The same rows are the same manifest, in whatever order they were ready.
+    // The same rows are the same manifest, in whatever order they were ready, and however an engine groups partitions.
     made.sort_unstable();
     let _lock = lock(target.folder.clone()).await?;
     for _ in 0..TRIES {

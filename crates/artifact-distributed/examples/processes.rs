@@ -1,6 +1,7 @@
 //! Packs on several machines, played by processes of this one: three executors, and the process that asks. Texts in 16 files become packs, about as many, which are searched, scanned and counted; then an executor is killed.
 //!
 //!     cargo run --release --features datafusion-distributed --example processes
+//!     cargo run --release --all-features --example processes -- --engine ballista
 //!
 //! `--texts FILE` has an object with `key`, `text` and `metadata` in each line, compressed by zstd if its name ends in `.zst`; those of `cart demo` are the default. `--records N` takes the first of them: by default all, or 4,000 in
 //! a build that is not optimized. `--partitions N` is how many packs each task makes side by side, 16 by default, and `--memory-limit MIB` what one of them takes.
@@ -18,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use artifact_datafusion::Packs;
 use artifact_distributed::Node;
-use artifact_distributed::datafusion_distributed::{serve_worker, session};
 use compact_artifact::{Options, StaticEmbedder};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
@@ -36,34 +36,71 @@ const PACKS: usize = 16;
 const TEXTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cart/data/wordnet.jsonl.zst");
 const COUNTED: &str = "SELECT pos, count(*) AS texts, round(avg(character_length(text)), 1) AS characters FROM texts GROUP BY pos ORDER BY pos";
 
+/// Which engine divides the work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Engine {
+    DatafusionDistributed,
+    #[cfg(feature = "ballista")]
+    Ballista,
+}
+
+impl Engine {
+    fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "datafusion-distributed" => Ok(Self::DatafusionDistributed),
+            #[cfg(feature = "ballista")]
+            "ballista" => Ok(Self::Ballista),
+            _ => {
+                Err(format!("--engine {name}: not built in; expected the name of a feature of this build")
+                    .into())
+            }
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::DatafusionDistributed => "datafusion-distributed",
+            #[cfg(feature = "ballista")]
+            Self::Ballista => "ballista",
+        }
+    }
+}
+
 /// What the command line says. Executors get the same.
 #[derive(Debug)]
 struct Args {
+    engine: Engine,
     texts: String,
     records: usize,
     partitions: usize,
     memory_limit: Option<usize>,
-    /// Whether another process has started this one.
-    is_executor: bool,
+    /// What this process is: one that asks, or what another has started it for.
+    role: Option<String>,
+    /// Where its scheduler is.
+    scheduler: Option<Url>,
 }
 
 impl Args {
     fn parse(given: &[String]) -> Result<Self> {
         let mut args = Self {
+            engine: Engine::DatafusionDistributed,
             texts: TEXTS.to_owned(),
             records: if cfg!(debug_assertions) { 4_000 } else { usize::MAX },
             partitions: PACKS,
             memory_limit: None,
-            is_executor: false,
+            role: None,
+            scheduler: None,
         };
         for pair in given.chunks(2) {
             let [name, value] = pair else { return Err(format!("{}: expected a value", pair[0]).into()) };
             match name.as_str() {
+                "--engine" => args.engine = Engine::from_name(value)?,
                 "--texts" => args.texts.clone_from(value),
                 "--records" => args.records = value.parse()?,
                 "--partitions" => args.partitions = value.parse()?,
                 "--memory-limit" => args.memory_limit = Some(value.parse::<usize>()? << 20),
-                "--executor" => args.is_executor = value.parse()?,
+                "--role" => args.role = Some(value.clone()),
+                "--scheduler" => args.scheduler = Some(value.parse()?),
                 _ => return Err(format!("no option {name}; see the first lines of this example").into()),
             }
         }
@@ -88,13 +125,13 @@ impl Args {
 async fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let args = Args::parse(&given)?;
-    if !args.is_executor {
-        return ask(&args, &given).await;
-    }
-    tokio::select! {
-        served = serve(&args) => served,
-        // Whoever has started this process is gone, or wants it to go.
-        () = end_of_input() => Ok(()),
+    match args.role.as_deref() {
+        None => ask(&args, &given).await,
+        Some(role) => tokio::select! {
+            served = serve(role, &args) => served,
+            // Whoever has started this process is gone, or wants it to go.
+            () = end_of_input() => Ok(()),
+        },
     }
 }
 
@@ -107,11 +144,32 @@ async fn end_of_input() {
     received.await.ok();
 }
 
-/// Runs an executor, which first says where it is.
-async fn serve(args: &Args) -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("http://{}", listener.local_addr()?);
-    Ok(serve_worker(listener, &args.node()?).await?)
+/// Runs an executor or a scheduler, which first says where it is.
+async fn serve(role: &str, args: &Args) -> Result<()> {
+    let (node, listener) = (args.node()?, TcpListener::bind("127.0.0.1:0").await?);
+    let address = listener.local_addr()?;
+    match (args.engine, role) {
+        (Engine::DatafusionDistributed, _) => {
+            println!("http://{address}");
+            artifact_distributed::datafusion_distributed::serve_worker(listener, &node).await?;
+        }
+        #[cfg(feature = "ballista")]
+        (Engine::Ballista, "scheduler") => {
+            println!("http://{address}");
+            let config = artifact_distributed::ballista::scheduler_config(&node);
+            artifact_distributed::ballista::serve_scheduler(listener, config).await?;
+        }
+        #[cfg(feature = "ballista")]
+        (Engine::Ballista, _) => {
+            // The executor binds its port by itself.
+            drop(listener);
+            println!("http://{address}");
+            let scheduler = args.scheduler.as_ref().ok_or("an executor of Ballista needs --scheduler")?;
+            let config = artifact_distributed::ballista::executor_config(address, scheduler, &node);
+            artifact_distributed::ballista::serve_executor(config).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A process that this one has started. It ends when its input does, and so with this one.
@@ -134,9 +192,9 @@ struct Done {
 }
 
 impl Process {
-    fn start(name: &str, given: &[String]) -> Result<Self> {
+    fn start(name: &str, role: &[&str], given: &[String]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(given).args(["--executor", "true"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(given).args(role).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
@@ -221,9 +279,20 @@ async fn split(args: &Args, folder: &str) -> Result<usize> {
 }
 
 async fn ask(args: &Args, given: &[String]) -> Result<()> {
-    println!("{EXECUTORS} executors, and process {} that asks", std::process::id());
-    let start = |number| Process::start(&format!("executor {number}"), given);
-    let mut executors = (1..=EXECUTORS).map(start).collect::<Result<Vec<_>>>()?;
+    println!("{}: {EXECUTORS} executors, and process {} that asks", args.engine.name(), std::process::id());
+    #[cfg(feature = "ballista")]
+    let scheduler = match args.engine {
+        Engine::Ballista => Some(Process::start("scheduler", &["--role", "scheduler"], given)?),
+        Engine::DatafusionDistributed => None,
+    };
+    let mut executors = Vec::new();
+    for number in 1..=EXECUTORS {
+        let role = ["--role", "executor"].into_iter();
+        #[cfg(feature = "ballista")]
+        let role = role.chain(scheduler.iter().flat_map(|scheduler| ["--scheduler", scheduler.url.as_str()]));
+        let role: Vec<&str> = role.collect();
+        executors.push(Process::start(&format!("executor {number}"), &role, given)?);
+    }
     let temp = tempfile::tempdir()?;
     let folder = temp.path().display().to_string();
     let packs = format!("{folder}/packs/");
@@ -232,7 +301,16 @@ async fn ask(args: &Args, given: &[String]) -> Result<()> {
 
     let connect = async |executors: &[Process]| -> Result<SessionContext> {
         let urls: Vec<Url> = executors.iter().map(|executor| executor.url.clone()).collect();
-        let context = session(&urls, &args.node()?)?;
+        let context = match args.engine {
+            Engine::DatafusionDistributed => {
+                artifact_distributed::datafusion_distributed::session(&urls, &args.node()?)?
+            }
+            #[cfg(feature = "ballista")]
+            Engine::Ballista => {
+                let scheduler = &scheduler.as_ref().ok_or("no scheduler")?.url;
+                artifact_distributed::ballista::session(scheduler, &args.node()?).await?
+            }
+        };
         let files = format!("CREATE EXTERNAL TABLE files STORED AS PARQUET LOCATION '{folder}/texts/'");
         context.sql(&files).await?;
         Ok(context)
@@ -280,6 +358,8 @@ async fn ask(args: &Args, given: &[String]) -> Result<()> {
     tell(&mut executors);
 
     drop(context);
+    #[cfg(feature = "ballista")]
+    executors.extend(scheduler);
     for mut process in executors {
         drop(process.child.stdin.take());
         println!("{} ends: {}", process.name, process.child.wait()?);

@@ -1,7 +1,8 @@
-//! CompactArtifact's packs scanned, searched and written on several machines, by an engine that exists:
-//! [datafusion-distributed](https://github.com/datafusion-contrib/datafusion-distributed), behind the feature of that name. SQL and answers are those of `artifact-datafusion` in one process.
+//! CompactArtifact's packs scanned, searched and written on several machines, by engines that exist:
+//! [datafusion-distributed](https://github.com/datafusion-contrib/datafusion-distributed) and [Ballista](https://datafusion.apache.org/ballista/), each behind a feature of its name. SQL and answers are those of
+//! `artifact-datafusion` in one process.
 //!
-//! A worker that is lost fails the queries that it works for. Workers make the packs of a `COPY … STORED AS CART`, and the process of the session puts the manifest.
+//! With datafusion-distributed a worker that is lost fails the queries that it works for; Ballista gives its tasks to others.
 //!
 //! # The ideas, in the order of the data
 //!
@@ -20,12 +21,14 @@
 mod codec;
 mod node;
 
+#[cfg(feature = "ballista")]
+pub mod ballista;
 #[cfg(feature = "datafusion-distributed")]
 pub mod datafusion_distributed;
 
 pub use codec::{CartLogicalCodec, CartPhysicalCodec};
 pub use node::Node;
 
-#[cfg(all(doctest, feature = "datafusion-distributed"))]
+#[cfg(all(doctest, feature = "ballista", feature = "datafusion-distributed"))]
 #[doc = include_str!("../../../docs/guide/src/many-machines.md")]
 mod guide {}

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
-use crate::clusters::{Cluster, node, start_for};
+use crate::clusters::{Cluster, Engine, node};
 use crate::support::{RECORDS, fails, packs, printed, session, sql, table};
 
 const COPY: &str = "COPY (SELECT * FROM t) TO 'memory:///copy/' STORED AS CART OPTIONS ('metric' 'l2')";
@@ -24,21 +24,20 @@ async fn versions(store: &InMemory) -> Vec<(String, Option<String>)> {
 }
 
 /// A cluster whose executors alone have an embedder, and a table `t` of seven packs.
-async fn start(store: &Arc<dyn ObjectStore>, folder: &str) -> Cluster {
+async fn start(engine: Engine, store: &Arc<dyn ObjectStore>, folder: &str) -> Cluster {
     let url = ObjectStoreUrl::parse("memory://").unwrap();
     let asker = Node::new(Packs::default()).config(SessionConfig::new().with_target_partitions(7));
     let asker = asker.store(&url, store.clone());
-    let cluster = start_for(&asker, || node(7).store(&url, store.clone()));
+    let cluster = engine.start_for(&asker, || node(7).store(&url, store.clone())).await;
     table(&cluster.context, "t", folder).await;
     cluster
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_make_the_packs_of_a_copy() {
+async fn check(engine: Engine) {
     let temp = tempfile::tempdir().unwrap();
     let folder = packs(temp.path(), 7);
     let store = Arc::new(InMemory::new());
-    let cluster = start(&(store.clone() as Arc<dyn ObjectStore>), &folder).await;
+    let cluster = start(engine, &(store.clone() as Arc<dyn ObjectStore>), &folder).await;
     let written = sql(&cluster.context, COPY).await;
     assert_eq!(written[0].column(0).as_primitive::<UInt64Type>().value(0), RECORDS as u64);
     let first = versions(&store).await;
@@ -70,11 +69,24 @@ async fn workers_make_the_packs_of_a_copy() {
     assert!(error.contains("metric"), "{error}");
 }
 
-/// What one process makes of a compressed file, workers do not make of parts of it.
+#[cfg(feature = "datafusion-distributed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_compressed_file_is_copied_as_a_whole() {
+async fn on_datafusion_distributed_workers_make_the_packs_of_a_copy() {
+    check(Engine::DatafusionDistributed).await;
+}
+
+#[cfg(feature = "ballista")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_ballista_executors_make_the_packs_of_a_copy() {
+    check(Engine::Ballista).await;
+}
+
+/// What one process makes of a compressed file, workers do not make of parts of it.
+#[cfg(feature = "datafusion-distributed")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_datafusion_distributed_a_compressed_file_is_copied_as_a_whole() {
     let temp = tempfile::tempdir().unwrap();
-    let cluster = crate::clusters::start(|| node(4));
+    let cluster = Engine::DatafusionDistributed.start(|| node(4)).await;
     let folder = temp.path().display();
     let rows = "SELECT 'k' || value AS key, 'text ' || value AS text FROM generate_series(1, 5000)";
     sql(

@@ -4,7 +4,7 @@ use datafusion::prelude::SessionContext;
 
 use compact_artifact::Query;
 
-use crate::clusters::{node, start};
+use crate::clusters::{Engine, node};
 use crate::support::{RECORDS, packs, printed, session, sql, table, whole};
 
 /// What is asked of tables `t`, of packs, and `p`, of Parquet.
@@ -53,8 +53,7 @@ async fn tables(context: &SessionContext, folder: &str, parquet: &str) {
     sql(context, &format!("CREATE EXTERNAL TABLE p STORED AS PARQUET LOCATION '{parquet}'")).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_are_those_of_one_process() {
+async fn check(engine: Engine) {
     let temp = tempfile::tempdir().unwrap();
     let local = session();
     let parquet = temp.path().join("p.parquet").display().to_string();
@@ -64,7 +63,7 @@ async fn answers_are_those_of_one_process() {
     tables(&local, &packs(&temp.path().join("one"), 1), &parquet).await;
     for count in [1, 2, 7] {
         let folder = packs(&temp.path().join(format!("in {count}")), count);
-        let cluster = start(|| node(count));
+        let cluster = engine.start(|| node(count)).await;
         tables(&cluster.context, &folder, &parquet).await;
         for query in QUERIES {
             let expected = printed(&sql(&local, query).await);
@@ -93,4 +92,16 @@ async fn answers_are_those_of_one_process() {
         let here = session();
         assert_eq!(printed(&sql(&cluster.context, &places).await), printed(&sql(&here, &places).await));
     }
+}
+
+#[cfg(feature = "datafusion-distributed")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_datafusion_distributed_answers_are_those_of_one_process() {
+    check(Engine::DatafusionDistributed).await;
+}
+
+#[cfg(feature = "ballista")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_ballista_answers_are_those_of_one_process() {
+    check(Engine::Ballista).await;
 }

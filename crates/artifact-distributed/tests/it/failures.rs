@@ -6,7 +6,9 @@ use object_store::path::Path;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::clusters::{Cluster, node};
+#[cfg(feature = "datafusion-distributed")]
+use crate::clusters::Cluster;
+use crate::clusters::{Engine, node};
 use crate::support::{fails, packs, printed, session, sql, table};
 
 /// Seven packs in a store that all processes have.
@@ -25,21 +27,20 @@ fn url() -> ObjectStoreUrl {
 }
 
 /// Each process fetches packs of a store by itself. What is missing or damaged when a task needs it is an error that names it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_missing_or_damaged_is_named() {
+async fn check(engine: Engine) {
     let temp = tempfile::tempdir().unwrap();
     let store = store(temp.path()).await;
-    let start = || crate::clusters::start(|| node(3).store(&url(), store.clone()));
+    let start = || engine.start(|| node(3).store(&url(), store.clone()));
     let local = session();
     let search = |folder: &str| format!("SELECT key, score FROM cart_search('{folder}', 'small cat', 20)");
     let expected = printed(&sql(&local, &search(&format!("{}/", temp.path().display()))).await);
 
-    let cluster = start();
+    let cluster = start().await;
     assert_eq!(printed(&sql(&cluster.context, &search("memory:///notes/")).await), expected);
     drop(cluster);
 
     // Found when the query was planned, and gone or another when a task opens it.
-    let cluster = start();
+    let cluster = start().await;
     table(&cluster.context, "t", "memory:///notes/").await;
     let path = Path::from("notes/003.cart");
     let bytes = store.get(&path).await.unwrap().bytes().await.unwrap();
@@ -60,6 +61,18 @@ async fn what_is_missing_or_damaged_is_named() {
     assert!(printed(&counted).contains("350"), "{}", printed(&counted));
 }
 
+#[cfg(feature = "datafusion-distributed")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_datafusion_distributed_what_is_missing_or_damaged_is_named() {
+    check(Engine::DatafusionDistributed).await;
+}
+
+#[cfg(feature = "ballista")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_ballista_what_is_missing_or_damaged_is_named() {
+    check(Engine::Ballista).await;
+}
+
 /// As a store that is far away: what is fetched from it takes seconds.
 fn slow(store: Arc<InMemory>) -> Arc<dyn ObjectStore> {
     let wait = std::time::Duration::from_secs(3);
@@ -76,6 +89,7 @@ async fn counted(folder: &std::path::Path) -> String {
     printed(&sql(&local, COUNTED).await)
 }
 
+#[cfg(feature = "datafusion-distributed")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn datafusion_distributed_fails_when_a_worker_dies_and_answers_with_those_that_are_left() {
     use artifact_distributed::datafusion_distributed::session;
@@ -84,7 +98,7 @@ async fn datafusion_distributed_fails_when_a_worker_dies_and_answers_with_those_
     let store = slow(store(temp.path()).await);
     let node = || node(3).store(&url(), store.clone());
     let (executors, urls) = crate::clusters::workers(&node);
-    let mut cluster = Cluster { context: session(&urls, &node()).unwrap(), executors };
+    let mut cluster = Cluster::new(session(&urls, &node()).unwrap(), executors);
     table(&cluster.context, "t", "memory:///notes/").await;
     let expected = counted(temp.path()).await;
     let error = cluster.killed_during(COUNTED).await.unwrap_err();
@@ -92,4 +106,14 @@ async fn datafusion_distributed_fails_when_a_worker_dies_and_answers_with_those_
     let context = session(&urls[1..], &node()).unwrap();
     table(&context, "t", "memory:///notes/").await;
     assert_eq!(printed(&sql(&context, COUNTED).await), expected);
+}
+
+#[cfg(feature = "ballista")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ballista_gives_the_tasks_of_an_executor_that_dies_to_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let store = slow(store(temp.path()).await);
+    let mut cluster = Engine::Ballista.start(|| node(7).store(&url(), store.clone())).await;
+    table(&cluster.context, "t", "memory:///notes/").await;
+    assert_eq!(cluster.killed_during(COUNTED).await.unwrap(), counted(temp.path()).await);
 }

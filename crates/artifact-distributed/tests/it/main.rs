@@ -1,5 +1,5 @@
 //! What the crate promises, on clusters of three in one process, and of processes. Each file is one claim.
-#![cfg(feature = "datafusion-distributed")]
+#![cfg(any(feature = "datafusion-distributed", feature = "ballista"))]
 #![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "tests")]
 
 /// Clusters: a session, and what it talks to.
@@ -10,7 +10,11 @@ mod copies;
 mod every_row_once;
 /// What is lost, missing or damaged.
 mod failures;
+/// What a task of Ballista reads.
+#[cfg(feature = "ballista")]
+mod leaves;
 /// The example.
+#[cfg(feature = "datafusion-distributed")]
 mod processes;
 /// Artifacts and sessions of one process.
 #[path = "../../../artifact-datafusion/tests/it/support.rs"]

@@ -9,16 +9,16 @@ fn example() -> PathBuf {
     built
 }
 
-#[test]
-fn three_processes_make_packs_search_and_count_and_are_gone_after_one_was_killed() {
-    let run = Command::new(example()).args(["--records", "320"]).output().unwrap();
+/// Real processes: three executors make packs, search and count, go on without the one that is killed, and are gone in the end.
+fn check(engine: &str, after_the_kill: &str) {
+    let run = Command::new(example()).args(["--engine", engine, "--records", "320"]).output().unwrap();
     let told = String::from_utf8(run.stdout).unwrap();
     assert!(run.status.success(), "{told}{}", String::from_utf8_lossy(&run.stderr));
     for expected in [
         "320 records in",
         "Searched by words and meaning",
         "the query waits for it",
-        "the query fails",
+        after_the_kill,
         "Asked again, with those that are left",
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
@@ -29,4 +29,15 @@ fn three_processes_make_packs_search_and_count_and_are_gone_after_one_was_killed
     for process in processes {
         assert!(!PathBuf::from(format!("/proc/{process}")).exists(), "{process} is still there: {told}");
     }
+}
+
+#[test]
+fn the_example_shows_three_workers_and_the_loss_of_one() {
+    check("datafusion-distributed", "the query fails");
+}
+
+#[cfg(feature = "ballista")]
+#[test]
+fn the_example_shows_three_executors_of_ballista_and_the_loss_of_one() {
+    check("ballista", "the query goes on without it");
 }
