@@ -1,4 +1,4 @@
-//! Packs on several machines, played by processes of this one: three executors, and the process that asks. Texts in 16 files become packs, about as many, which are searched, scanned and counted; then an executor is killed.
+//! Packs on several machines, played by processes of this one: three executors, and the process that asks. Texts in 16 files become packs, about as many, which are searched, scanned and counted; then an executor stops, a query is asked, and the executor is killed.
 //!
 //!     cargo run --release --features datafusion-distributed --example processes
 //!     cargo run --release --all-features --example processes -- --engine ballista
@@ -335,7 +335,7 @@ async fn ask(args: &Args, given: &[String]) -> Result<()> {
     let expected = show(&timed("Scanned and counted", &context, COUNTED).await?)?;
     tell(&mut executors);
 
-    println!("\n{} stops in the middle of a query, and is killed", executors[0].name);
+    println!("\n{} stops, a query is asked, and it is killed", executors[0].name);
     executors[0].signal("-STOP")?;
     let query = context.sql(COUNTED).await?;
     let running = tokio::spawn(query.collect());

@@ -10,17 +10,12 @@ fn example() -> PathBuf {
 }
 
 /// Real processes: three executors make packs, search and count, go on without the one that is killed, and are gone in the end.
-fn check(engine: &str, after_the_kill: &str) {
+fn check(engine: &str, at_the_kill: &[&str]) {
     let run = Command::new(example()).args(["--engine", engine, "--records", "320"]).output().unwrap();
     let told = String::from_utf8(run.stdout).unwrap();
     assert!(run.status.success(), "{told}{}", String::from_utf8_lossy(&run.stderr));
-    for expected in [
-        "320 records in",
-        "Searched by words and meaning",
-        "the query waits for it",
-        after_the_kill,
-        "Asked again, with those that are left",
-    ] {
+    let always = ["320 records in", "Searched by words and meaning", "Asked again, with those that are left"];
+    for expected in always.iter().chain(at_the_kill) {
         assert!(told.contains(expected), "{expected}: {told}");
     }
     let numbers = told.lines().filter_map(|line| line.split_once(": process ")?.1.split_once(" at "));
@@ -33,11 +28,12 @@ fn check(engine: &str, after_the_kill: &str) {
 
 #[test]
 fn the_example_shows_three_workers_and_the_loss_of_one() {
-    check("datafusion-distributed", "the query fails");
+    check("datafusion-distributed", &["the query waits for it", "the query fails"]);
 }
 
 #[cfg(feature = "ballista")]
 #[test]
 fn the_example_shows_three_executors_of_ballista_and_the_loss_of_one() {
-    check("ballista", "the query goes on without it");
+    // Executors ask for tasks: whether one that has stopped had been given any is up to chance.
+    check("ballista", &["the query goes on without it"]);
 }
