@@ -145,6 +145,7 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
         ("memory_mapping", yes(options.memory_mapping)),
         ("auto_seal", yes(options.auto_seal)),
         ("cache_bytes", format!("{}, none.", options.cache_bytes)),
+        ("range_cache_bytes", format!("{} MiB.", options.range_cache_bytes >> 20)),
         ("busy_timeout", format!("{}, not at all.", options.busy_timeout.as_secs())),
         (
             "observer",
