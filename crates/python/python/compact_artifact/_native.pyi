@@ -356,6 +356,9 @@ class Explain(TypedDict):
     time: float
     blocks_cached: int
     blocks_decoded: int
+    range_requests: int
+    range_rounds: int
+    range_bytes: int
 
 class SpaceInfo(TypedDict):
     dimension: int
