@@ -105,11 +105,11 @@ mod tests {
         assert_eq!(breadth.too_narrow(), [0], "there may be more than so few");
         breadth.add(4, [0.7, 0.6].into_iter(), Some((1, 0.6)));
         assert_eq!(breadth.too_narrow(), [0], "the fourth is the last of the other");
-        breadth.add(3, [0.85, 0.82, 0.81].into_iter(), Some((2, 0.81)));
+        breadth.add(3, [0.95, 0.92, 0.91].into_iter(), Some((2, 0.91)));
         assert_eq!(breadth.too_narrow(), [2]);
 
         let sources = [breadth.candidates(), Candidates { width: 4, scores: vec![0.1], reach: None }];
-        assert_eq!(sources[0].reach, Some(0.81));
+        assert_eq!(sources[0].reach, Some(0.91));
         assert_eq!(too_narrow(sources.iter()), [0]);
         let nearer = Candidates { width: 4, scores: vec![1.0; 4], reach: Some(1.0) };
         assert_eq!(too_narrow([&sources[0], &nearer].into_iter()), [] as [usize; 0], "all four are equal");
