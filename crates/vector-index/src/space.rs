@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 
 use crate::codes::layout::{self, Aligned, codes_mut, groups, walks_by_whole_codes};
 use crate::codes::planes::{OwnedPlanes, Planes};
-use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Remainder, Terms};
+use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::index::checks::Checks;
 use crate::kernel::Kernel;
 use crate::node::node_id;
@@ -47,6 +47,8 @@ impl TermsRef<'_> {
 pub(crate) struct Dots {
     sums: Vec<i32>,
     low: Vec<i32>,
+    /// Distances of which a part is still to be added.
+    whole: Vec<f32>,
 }
 
 impl Dots {
@@ -61,7 +63,7 @@ impl Dots {
 
 impl Space<'_> {
     /// The distances of a query from some nodes as far as a walk needs them, in order, one call of `each` for each: those of the high
-    /// plane alone, whose errors cancel out over many dimensions, or of both if there are few.
+    /// plane alone, whose errors cancel out over many dimensions, or of both, and of the query as it is, if there are few.
     #[inline]
     pub(crate) fn rough_distances(
         self,
@@ -71,7 +73,13 @@ impl Space<'_> {
         mut each: impl FnMut(u32, f32),
     ) {
         if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {
-            return self.distances(query, nodes, dots, each);
+            let mut whole = std::mem::take(&mut dots.whole);
+            whole.clear();
+            self.distances(query, nodes, dots, |_, distance| whole.push(distance));
+            self.add_remainder(query, nodes, dots, &mut whole);
+            nodes.iter().zip(&whole).for_each(|(&node, &distance)| each(node, distance));
+            dots.whole = whole;
+            return;
         }
         if let Some(checks) = self.checks {
             checks.high(nodes);
@@ -103,19 +111,19 @@ impl Space<'_> {
         }
     }
 
-    /// What the remainder of a query adds to its distances from some nodes, which were computed before: one call of `each` for each, in order.
-    pub(crate) fn remainders(
+    /// Adds what the codes of a query leave out to its distances from some nodes, which were computed before.
+    pub(crate) fn add_remainder(
         self,
         query: QueryRef<'_>,
-        remainder: Remainder<'_>,
         nodes: &[u32],
         dots: &mut Dots,
-        mut each: impl FnMut(u32, f32),
+        distances: &mut [f32],
     ) {
+        let Some(remainder) = query.remainder else { return };
         let (sums, low) = dots.room(nodes.len());
         self.planes.dots(self.kernel, remainder.codes, nodes, sums, low);
-        for (&node, &dot) in nodes.iter().zip(&*sums) {
-            each(node, query.terms.remainder(dot, self.terms.get(node)));
+        for ((distance, &node), &dot) in distances.iter_mut().zip(nodes).zip(&*sums) {
+            *distance += query.terms.remainder(dot, self.terms.get(node));
         }
     }
 }

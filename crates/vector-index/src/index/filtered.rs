@@ -51,7 +51,7 @@ const DISTANCES_PER_NODE: usize = 12;
 /// A walk is given up that expands so many times as many nodes as it should take.
 const PATIENCE: usize = 3;
 /// Rows that a scan compares in the time in which a walk within the filter deals with a neighbour, about.
-const SCANNED_PER_NEIGHBOUR: usize = 4;
+const SCANNED_PER_NEIGHBOUR: usize = 3;
 /// Rows of the filter, spread over all of them, that a walk within it begins from.
 const SEEDS: usize = 32;
 
@@ -97,7 +97,7 @@ impl Effort {
 
     /// Candidates of a walk within the filter, whose nodes have fewer links among each other than all have.
     fn width_within(self) -> usize {
-        self.ef.saturating_mul(3).min(self.matches)
+        self.ef.saturating_mul(4).min(self.matches)
     }
 }
 

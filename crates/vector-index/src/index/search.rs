@@ -384,47 +384,53 @@ impl Search<'_, '_> {
 
     /// The same, and calls `each` with the distance of each from the codes of the query, in order.
     pub(super) fn compare_each(&mut self, mut each: impl FnMut(f32)) {
-        let Self { view, options, query, nearest, by_codes: keys, .. } = self;
+        let Self { view, query, nearest, by_codes, .. } = self;
         let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
         *distances += fresh.len() as u64;
-        let restricts = options.restricts();
-        let insert = |nearest: &mut Nearest, node: u32, distance: f32| {
-            if nearest.excludes(distance) {
-                return;
-            }
-            for row in view.rows_of(node) {
-                if (!restricts || options.allows(row)) && !nearest.insert(distance, row) {
-                    break;
-                }
-            }
-        };
-        let Some(remainder) = query.remainder else {
-            return view.space.distances(*query, fresh, dots, |node, distance| {
-                each(distance);
-                insert(nearest, node, distance);
-            });
-        };
-        let may_be_near = |nearest: &Nearest, node: u32, distance: f32| {
-            !nearest.excludes(distance - query.reach(view.space.terms.get(node)))
-        };
-        keys.clear();
+        by_codes.clear();
         view.space.distances(*query, fresh, dots, |node, distance| {
             each(distance);
-            if may_be_near(nearest, node, distance) {
-                keys.push(Key::new(distance, node));
+            if !nearest.excludes(distance - query.reach(view.space.terms.get(node))) {
+                by_codes.push(Key::new(distance, node));
             }
         });
-        for some in keys.chunks(FINER_AT_ONCE) {
-            let mut by_codes = [0.0; FINER_AT_ONCE];
+        self.offer();
+    }
+
+    /// Puts what was compared with the codes of the query among the nearest by the query as it is.
+    fn offer(&mut self) {
+        let by_codes = std::mem::take(self.by_codes);
+        let Self { view, query, .. } = *self;
+        for some in by_codes.chunks(FINER_AT_ONCE) {
+            let mut distances = [0.0; FINER_AT_ONCE];
+            let WalkScratch { fresh, dots, .. } = &mut *self.walk;
             fresh.clear();
-            for key in some.iter().filter(|key| may_be_near(nearest, key.node(), key.distance())) {
-                by_codes[fresh.len()] = key.distance();
-                fresh.push(key.node());
+            for key in some {
+                let reach = query.reach(view.space.terms.get(key.node()));
+                if !self.nearest.excludes(key.distance() - reach) {
+                    distances[fresh.len()] = key.distance();
+                    fresh.push(key.node());
+                }
             }
-            let mut by_codes = by_codes.into_iter();
-            view.space.remainders(*query, remainder, fresh, dots, |node, more| {
-                insert(nearest, node, by_codes.next().unwrap_or(f32::INFINITY) + more);
-            });
+            let distances = &mut distances[..fresh.len()];
+            view.space.add_remainder(query, fresh, dots, distances);
+            for (at, &distance) in distances.iter().enumerate() {
+                self.insert(self.walk.fresh[at], distance);
+            }
+        }
+        *self.by_codes = by_codes;
+    }
+
+    /// Puts the rows of a node among the nearest, if they are.
+    fn insert(&mut self, node: u32, distance: f32) {
+        if self.nearest.excludes(distance) {
+            return;
+        }
+        let restricts = self.options.restricts();
+        for row in self.view.rows_of(node) {
+            if (!restricts || self.options.allows(row)) && !self.nearest.insert(distance, row) {
+                break;
+            }
         }
     }
 }
