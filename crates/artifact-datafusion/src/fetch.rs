@@ -1,6 +1,7 @@
 //! A pack of a store → memory or a file, compared with its hash on the way.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use compact_artifact::{CompactArtifact, Options};
@@ -8,7 +9,7 @@ use datafusion::common::Result;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::error::Exchanged;
+use crate::error::{Exchanged, about};
 use crate::external;
 
 /// The BLAKE3 hash of everything before it ends a pack.
@@ -80,10 +81,19 @@ impl Fetched {
 }
 
 /// The length of a pack, and the hash that it ends with.
-pub(crate) async fn tail(store: &dyn ObjectStore, path: &ObjectPath) -> object_store::Result<(u64, String)> {
-    let len = store.head(path).await?.size;
-    let tail = store.get_range(path, len.saturating_sub(HASH_LEN)..len).await?;
+pub(crate) async fn tail(store: &dyn ObjectStore, path: &ObjectPath, name: &str) -> Result<(u64, String)> {
+    let about = |e| about(name, e);
+    let len = store.head(path).await.map_err(about)?.size;
+    let tail = store.get_range(path, hash_range(name, len)?).await.map_err(about)?;
     Ok((len, hex(&tail)))
+}
+
+/// Where the hash of a pack of so many bytes is.
+pub(crate) fn hash_range(name: &str, len: u64) -> Result<Range<u64>> {
+    match len.checked_sub(HASH_LEN) {
+        Some(begin) => Ok(begin..len),
+        None => Err(external(Exchanged(format!("{name}: {len} bytes; it is damaged, or no pack")))),
+    }
 }
 
 pub(crate) fn check_hash(name: &str, expected: Option<&str>, found: &str) -> Result<()> {
@@ -95,6 +105,6 @@ pub(crate) fn check_hash(name: &str, expected: Option<&str>, found: &str) -> Res
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

@@ -33,14 +33,14 @@
 //!
 //! # The ideas, in the order of the data
 //!
-//! - [`Packs`] opens artifacts, maps those of the local file system, and fetches packs of other stores into a bounded cache.
+//! - [`Packs`] opens artifacts, maps those of the local file system, and fetches packs of other stores into a bounded cache, or reads them by ranges.
 //! - [`CartTable`] has their records; conditions that mean the same in an index of metadata are answered by it, all others by the engine.
 //! - [`CartSearch`] ranks over all of them: first how often words occur in all packs together, then the lists of each pack, then one ranking of the merged lists.
 //! - `COPY … STORED AS CART` writes a pack for each partition, then the manifest, by which alone readers get to them: all of them, or none. It takes the place of what was there. The same rows make the same packs, so that a second time changes nothing. See [`CartFormat`].
 //!
 //! # Limits
 //!
-//! A pack of a store is fetched as a whole. A missing or damaged pack is an error that names it, unless [`Packs::leave_out_unreadable`] says otherwise. A text is 64 MiB at most, a blob in a column 256 MiB.
+//! A missing or damaged pack is an error that names it, unless [`Packs::leave_out_unreadable`] says otherwise. A text is 64 MiB at most, a blob in a column 256 MiB.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -60,6 +60,7 @@ mod make_exec;
 mod manifest;
 mod pack_exec;
 mod packs;
+mod ranged;
 mod rank_exec;
 mod records;
 #[cfg(feature = "s3")]
@@ -81,6 +82,7 @@ pub use format::CartFormat;
 pub use left_out::LeftOut;
 pub use location::pack_partitions;
 pub use packs::Packs;
+pub use ranged::Traffic;
 #[cfg(feature = "s3")]
 pub use s3::register_s3;
 pub use search::CartSearch;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use compact_artifact::{CompactArtifact, Options, Snapshot};
+use compact_artifact::{CompactArtifact, ErrorKind, Options, RangeSource, Snapshot};
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -15,20 +15,24 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::about;
-use crate::fetch::{Fetch, check_hash, tail};
+use crate::fetch::{Fetch, check_hash, hash_range, hex, tail};
 use crate::left_out::{self, LeftOut};
 use crate::location::Location;
 use crate::manifest::{MANIFEST, Manifest, under};
 use crate::on_a_thread;
+use crate::ranged::{Counters, Ranged, Traffic};
 
 /// How artifacts are opened, and those that are open. Shared by all tables and searches of a session.
 ///
 /// An artifact or pack in the local file system is mapped where it lies. A pack in any other store is fetched as a whole: into memory, or with
-/// [`cache_folder`](Self::cache_folder) into a file that is mapped. What was fetched is compared with its BLAKE3 hash, and with that of the manifest.
+/// [`cache_folder`](Self::cache_folder) into a file that is mapped. What was fetched is compared with its BLAKE3 hash, and with that of the manifest. With
+/// [`read_ranges`](Self::read_ranges) it stays where it is.
 pub struct Packs {
     options: Options,
     folder: Option<PathBuf>,
     max_bytes: u64,
+    by_ranges: bool,
+    counters: Arc<Counters>,
     leave_out: bool,
     left_out: left_out::List,
     /// Packs that are open, the one used last at the end.
@@ -44,6 +48,15 @@ struct Kept {
     bytes: u64,
     hash: String,
     artifact: Arc<CompactArtifact>,
+    /// What it is read from, if it is read by ranges.
+    ranged: Option<Arc<Ranged>>,
+}
+
+impl Kept {
+    /// Bytes of the pack that are here.
+    fn bytes(&self) -> u64 {
+        self.artifact.range_statistics().map_or(self.bytes, |ranges| ranges.kept_bytes)
+    }
 }
 
 /// One artifact, as it was when it was found.
@@ -71,6 +84,8 @@ pub(crate) type Sources = HashMap<String, Source>;
 
 /// How many packs of a location are opened side by side.
 const SIDE_BY_SIDE: usize = 8;
+/// How many threads wait for stores.
+const THREADS_THAT_WAIT: usize = 32;
 
 impl Default for Packs {
     fn default() -> Self {
@@ -94,6 +109,8 @@ impl Packs {
             options,
             folder: None,
             max_bytes: 1 << 30,
+            by_ranges: false,
+            counters: Arc::default(),
             leave_out: false,
             left_out: left_out::List::default(),
             kept: Mutex::default(),
@@ -114,6 +131,26 @@ impl Packs {
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = bytes;
         self
+    }
+
+    /// Whether packs of stores are read by ranges where they are: opening reads their ends, and a query the blocks that it needs, which are verified by their checksums. Of each pack up to
+    /// [`Options::range_cache_bytes`] stay in memory, and between queries [`cache_bytes`](Self::cache_bytes) of all together. For packs of which a query needs little, and that are
+    /// too large to fetch; whoever scans them as a whole fetches them. Those whose records [expire](Options::expires_at) are fetched in any case. Default: no.
+    #[must_use]
+    pub fn read_ranges(mut self, by_ranges: bool) -> Self {
+        self.by_ranges = by_ranges;
+        self
+    }
+
+    /// What was read of packs of stores since this was made.
+    pub fn traffic(&self) -> Traffic {
+        self.counters.read()
+    }
+
+    /// How many threads ask packs side by side: where they wait for stores, more than there are processors.
+    pub(crate) fn threads(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        if self.by_ranges { processors.max(THREADS_THAT_WAIT) } else { processors }
     }
 
     /// Whether queries of a folder go on without packs that are missing, exchanged or damaged when they are opened. Their records are not in any result then, nor counted for scores;
@@ -141,7 +178,7 @@ impl Packs {
         let local = local_path(url.object_store().as_str(), url.prefix());
         let is_folder = url.is_collection() || local.as_deref().is_some_and(Path::is_dir);
         if is_folder && let Some(found) = find(store.as_ref(), &url).await? {
-            let open = found.into_iter().map(|found| self.open_or_leave_out(store.as_ref(), found));
+            let open = found.into_iter().map(|found| self.open_or_leave_out(&store, found));
             let opened: Vec<Option<Source>> =
                 futures::stream::iter(open).buffered(SIDE_BY_SIDE).try_collect().await?;
             return Ok(opened.into_iter().flatten().collect());
@@ -152,7 +189,7 @@ impl Packs {
             ));
         }
         let found = located(url.as_str().to_owned(), &url.object_store(), url.prefix(), None);
-        Ok(vec![self.open_in(store.as_ref(), found).await?])
+        Ok(vec![self.open_in(&store, found).await?])
     }
 
     /// Opens what another process has found: a pack, which is the same wherever it is opened.
@@ -164,11 +201,15 @@ impl Packs {
             ));
         }
         let store = runtime.object_store(ObjectStoreUrl::parse(&location.store)?)?;
-        self.open_in(store.as_ref(), location).await
+        self.open_in(&store, location).await
     }
 
     /// A pack of a folder; `None` if it is to be left out.
-    async fn open_or_leave_out(&self, store: &dyn ObjectStore, location: Location) -> Result<Option<Source>> {
+    async fn open_or_leave_out(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        location: Location,
+    ) -> Result<Option<Source>> {
         let name = location.name.clone();
         match self.open_in(store, location).await {
             Ok(source) => {
@@ -180,7 +221,7 @@ impl Packs {
         }
     }
 
-    async fn open_in(&self, store: &dyn ObjectStore, location: Location) -> Result<Source> {
+    async fn open_in(&self, store: &Arc<dyn ObjectStore>, location: Location) -> Result<Source> {
         let path = ObjectPath::parse(&location.path)?;
         match local_path(&location.store, &path) {
             Some(path) if Path::is_dir(&path) => {
@@ -189,7 +230,7 @@ impl Packs {
                 let artifact = artifact.map_err(|e| about(&location.name, e))?;
                 Ok(Source::new(location, Arc::new(artifact)))
             }
-            Some(local) => self.map(store, location, &path, local).await,
+            Some(local) => self.map(store.as_ref(), location, &path, local).await,
             None => self.fetch(store, location, &path).await,
         }
     }
@@ -203,8 +244,7 @@ impl Packs {
         local: PathBuf,
     ) -> Result<Source> {
         let name = location.name.clone();
-        let about = |e| about(&name, e);
-        let (bytes, hash) = tail(store, path).await.map_err(about)?;
+        let (bytes, hash) = tail(store, path, &name).await?;
         check_hash(&name, location.hash.as_deref(), &hash)?;
         location.hash = Some(hash.clone());
         let identity = format!("{name} {hash}");
@@ -214,14 +254,14 @@ impl Packs {
         let options = self.options();
         let opened = on_a_thread(move || options.open_read_only(local)).await?;
         let artifact = Arc::new(opened.map_err(|e| crate::error::about(&name, e))?);
-        self.keep(Kept { identity, bytes, hash, artifact: artifact.clone() });
+        self.keep(Kept { identity, bytes, hash, artifact: artifact.clone(), ranged: None });
         Ok(Source::new(location, artifact))
     }
 
-    /// A pack of a store, kept from before or fetched.
+    /// A pack of a store, kept from before, read by ranges or fetched.
     async fn fetch(
         &self,
-        store: &dyn ObjectStore,
+        store: &Arc<dyn ObjectStore>,
         mut location: Location,
         path: &ObjectPath,
     ) -> Result<Source> {
@@ -241,6 +281,51 @@ impl Packs {
             location.hash = Some(hash);
             return Ok(Source::new(location, artifact));
         }
+        let opened = if self.by_ranges { self.open_by_ranges(store, &location, path).await? } else { None };
+        let (bytes, hash, artifact, ranged) = match opened {
+            Some((ranged, hash, artifact)) => (ranged.len(), hash, artifact, Some(ranged)),
+            None => {
+                let (bytes, hash, artifact) = self.open_fetched(store.as_ref(), &location, path).await?;
+                (bytes, hash, artifact, None)
+            }
+        };
+        let artifact = Arc::new(artifact);
+        location.hash = Some(hash.clone());
+        self.keep(Kept { identity, bytes, hash, artifact: artifact.clone(), ranged });
+        Ok(Source::new(location, artifact))
+    }
+
+    /// A pack of a store, its hash, and what it is read from; `None`: it cannot be read by ranges.
+    async fn open_by_ranges(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        location: &Location,
+        path: &ObjectPath,
+    ) -> Result<Option<(Arc<Ranged>, String, CompactArtifact)>> {
+        let about = |e: object_store::Error| about(&location.name, e);
+        let ranged = Ranged::find(store.clone(), path, self.counters.clone()).await.map_err(about)?;
+        let end = hash_range(&location.name, ranged.len())?;
+        let hash = hex(&ranged.get(end).await.map_err(about)?);
+        check_hash(&location.name, location.hash.as_deref(), &hash)?;
+        let (options, ranged) = (self.options(), Arc::new(ranged));
+        let source = ranged.clone();
+        match on_a_thread(move || options.open_packed_ranges(source)).await? {
+            Ok(artifact) => Ok(Some((ranged, hash, artifact))),
+            Err(e) if e.kind() == ErrorKind::Unsupported => Ok(None),
+            Err(e) => Err(crate::error::about(&location.name, e)),
+        }
+    }
+
+    /// A pack of a store that is fetched as a whole: its length, its hash, and what it has.
+    async fn open_fetched(
+        &self,
+        store: &dyn ObjectStore,
+        location: &Location,
+        path: &ObjectPath,
+    ) -> Result<(u64, String, CompactArtifact)> {
+        let name = &location.name;
+        let about = |e| about(name, e);
+        self.counters.requested();
         let answer = store.get(path).await.map_err(about)?;
         let bytes = answer.meta.size;
         if bytes > self.max_bytes {
@@ -253,15 +338,13 @@ impl Packs {
         let mut stream = answer.into_stream();
         while let Some(piece) = stream.next().await {
             let piece = piece.map_err(about)?;
+            self.counters.came(piece.len());
             fetch = on_a_thread(move || fetch.push(&piece).map(|()| fetch)).await??;
         }
-        let (hash, fetched) = fetch.finish(&name, location.hash.as_deref())?;
+        let (hash, fetched) = fetch.finish(name, location.hash.as_deref())?;
         let options = self.options();
         let opened = on_a_thread(move || fetched.open(options)).await?;
-        let artifact = Arc::new(opened.map_err(|e| crate::error::about(&name, e))?);
-        location.hash = Some(hash.clone());
-        self.keep(Kept { identity, bytes, hash, artifact: artifact.clone() });
-        Ok(Source::new(location, artifact))
+        Ok((bytes, hash, opened.map_err(|e| crate::error::about(name, e))?))
     }
 
     /// Held by whoever fetches a pack, while others that want it wait.
@@ -281,13 +364,18 @@ impl Packs {
     }
 
     fn keep(&self, pack: Kept) {
-        if pack.bytes > self.max_bytes {
+        if pack.bytes() > self.max_bytes {
             return;
         }
         let mut kept = self.kept();
         kept.retain(|kept| kept.identity != pack.identity);
         kept.push(pack);
-        while kept.iter().map(|kept| kept.bytes).sum::<u64>() > self.max_bytes {
+        self.let_go(&mut kept);
+    }
+
+    /// Lets go of those that were used longest ago, until there is room.
+    fn let_go(&self, kept: &mut Vec<Kept>) {
+        while kept.iter().map(Kept::bytes).sum::<u64>() > self.max_bytes {
             kept.remove(0);
         }
     }
@@ -296,8 +384,15 @@ impl Packs {
         let mut kept = self.kept();
         let at = kept.iter().position(|kept| kept.identity == identity)?;
         let used = kept.remove(at);
+        if used.ranged.as_ref().is_some_and(|ranged| ranged.is_exchanged()) {
+            return None;
+        }
+        if let Some(ranged) = &used.ranged {
+            ranged.is_used_here();
+        }
         let found = (used.hash.clone(), used.artifact.clone());
         kept.push(used);
+        self.let_go(&mut kept);
         Some(found)
     }
 }

@@ -81,9 +81,9 @@ impl TableProvider for CartSearch {
             self.search.query(limit, wanted),
             sources.iter().map(|source| source.location.clone()).collect::<Vec<Location>>(),
         );
-        let (statistics, sources) =
-            crate::on_a_thread(move || gathered(&sources, &query).map(|gathered| (gathered, sources)))
-                .await??;
+        let threads = self.packs.threads();
+        let gather = move || gathered(&sources, &query, threads).map(|gathered| (gathered, sources));
+        let (statistics, sources) = crate::on_a_thread(gather).await??;
         let query = self.search.planned(limit, wanted, statistics);
         let sources: Sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
         let sources = Arc::new(sources);
@@ -94,9 +94,8 @@ impl TableProvider for CartSearch {
     }
 }
 
-/// The statistics of a query over all packs, which are asked on as many threads as there are processors.
-fn gathered(sources: &[Source], query: &Query) -> Result<QueryStatistics> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+/// The statistics of a query over all packs, which are asked on so many threads.
+fn gathered(sources: &[Source], query: &Query, threads: usize) -> Result<QueryStatistics> {
     let mut parts = sources.chunks(sources.len().div_ceil(threads).max(1));
     let first = parts.next().unwrap_or_default();
     std::thread::scope(|scope| {

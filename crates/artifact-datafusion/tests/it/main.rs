@@ -13,6 +13,8 @@
 mod codec;
 /// Locations: files, folders, stores, a bounded cache, what is missing or was exchanged.
 mod locations;
+/// Packs of stores that are read by ranges where they are.
+mod ranged;
 /// Buckets of S3: what is written is read, refused credentials, writers beside each other.
 #[cfg(feature = "s3")]
 mod s3;
