@@ -17,7 +17,7 @@ const SIDE_BY_SIDE: usize = 16;
 /// What was read of the packs of stores: see [`Packs::traffic`](crate::Packs::traffic).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests, also those that failed: one for a pack that is fetched as a whole, and one for each range.
+    /// Requests, also those that failed: one for a pack that is fetched as a whole, and one for each range. Those for the length of a pack are not counted.
     pub requests: u64,
     /// Bytes that came.
     pub bytes: u64,

@@ -104,7 +104,7 @@ async fn a_pack_that_is_exchanged_while_it_is_open_is_an_error_once_and_then_the
 }
 
 #[tokio::test]
-async fn what_is_missing_cut_or_no_pack_is_named() {
+async fn what_is_cut_empty_or_no_pack_is_named() {
     let temp = tempfile::tempdir().unwrap();
     packs(temp.path(), 2);
     let store = Arc::new(InMemory::new());
