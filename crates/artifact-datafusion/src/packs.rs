@@ -135,7 +135,7 @@ impl Packs {
 
     /// Whether packs of stores are read by ranges where they are: opening reads their ends, and a query the blocks that it needs, which are verified by their checksums. Of each pack up to
     /// [`Options::range_cache_bytes`] stay in memory, and between queries [`cache_bytes`](Self::cache_bytes) of all together. For packs of which a query needs little, or that are
-    /// too large to fetch; a scan of all records is faster where they are fetched. Those whose records [expire](Options::expires_at) are fetched in any case. Default: no.
+    /// too large to fetch; a scan of all records reads nearly all of them, in many requests. Those whose records [expire](Options::expires_at) are fetched in any case. Default: no.
     #[must_use]
     pub fn read_ranges(mut self, by_ranges: bool) -> Self {
         self.by_ranges = by_ranges;
