@@ -1,8 +1,9 @@
 //! Measures SQL over 16 packs beside one artifact of the same records, and `COPY` beside the facade alone.
 //!
-//!     cargo run --release --example many_packs -- TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER]
+//!     cargo run --release --example many_packs -- TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER [PACKS [MEGABYTES]]]
 //!
-//! What is written to FOLDER stays there, and is not written again where it is found. TEXTS has an object with `key` and `text` in each line, VECTORS a row of 384 values for each of them. More records than there are of them are made of two each: words of both texts, and
+//! What is written to FOLDER stays there, and is not written again where it is found. PACKS are 16 by default, each made by one task, whose limit of memory is MEGABYTES, 256 by default.
+//! TEXTS has an object with `key` and `text` in each line, VECTORS a row of 384 values for each of them. More records than there are of them are made of two each: words of both texts, and
 //! a vector between theirs.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that measures")]
 #![expect(
@@ -13,6 +14,7 @@
 )]
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,10 +33,8 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 const DIMENSION: usize = 384;
-const PACKS: usize = 16;
 const BATCH: usize = 8192;
 const QUERIES: usize = 300;
-const MEMORY_LIMIT: usize = 256 << 20;
 
 /// Texts and vectors that records are made of.
 #[derive(Debug)]
@@ -98,8 +98,24 @@ fn half(bits: u16) -> f32 {
     f32::from_bits(sign << 31 | (exponent + 112) << 23 | fraction << 13)
 }
 
-fn options() -> Options {
-    Options::new().memory_limit(MEMORY_LIMIT).space("v", SpaceOptions::new(DIMENSION, Metric::Cosine))
+/// How the records are written.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    records: usize,
+    packs: usize,
+    /// Of a task, in bytes.
+    memory_limit: usize,
+}
+
+impl Plan {
+    /// The records of a pack.
+    fn part(self, pack: usize) -> Range<usize> {
+        pack * self.records / self.packs..(pack + 1) * self.records / self.packs
+    }
+}
+
+fn options(memory_limit: usize) -> Options {
+    Options::new().memory_limit(memory_limit).space("v", SpaceOptions::new(DIMENSION, Metric::Cosine))
 }
 
 /// The records of one partition as a table has them.
@@ -152,19 +168,27 @@ impl PartitionStream for Partition {
     }
 }
 
-/// Seconds of processors that this process has used, and the most memory that it had, in MB.
-fn used() -> (f64, u64) {
+/// Seconds of processors that this process has used, and the memory that it has and the most that it had, in MB.
+fn used() -> (f64, u64, u64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
-    ((ticks(11) + ticks(12)) / 100.0, peak.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024)
+    let megabytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 kB");
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+    };
+    ((ticks(11) + ticks(12)) / 100.0, megabytes("VmRSS:"), megabytes("VmHWM:"))
 }
 
 /// Writes records into an artifact, as a program without SQL would.
-fn write(data: &Data, path: &Path, from: usize, to: usize) -> CompactArtifact {
-    let artifact = options().durability(compact_artifact::Durability::Buffered).create(path).unwrap();
+fn write(
+    data: &Data,
+    path: &Path,
+    Range { start: from, end: to }: Range<usize>,
+    limit: usize,
+) -> CompactArtifact {
+    let artifact = options(limit).durability(compact_artifact::Durability::Buffered).create(path).unwrap();
     for start in (from..to).step_by(BATCH) {
         let records = (start..(start + BATCH).min(to)).map(|n| {
             let metadata = serde_json::json!({"n": n as u64 % 1000});
@@ -176,14 +200,14 @@ fn write(data: &Data, path: &Path, from: usize, to: usize) -> CompactArtifact {
 }
 
 /// The same packs without SQL, so many at a time.
-fn facade(data: &Arc<Data>, folder: &Path, records: usize) {
+fn facade(data: &Arc<Data>, folder: &Path, plan: Plan) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
-                for pack in (thread..PACKS).step_by(threads) {
+                for pack in (thread..plan.packs).step_by(threads) {
                     let path = folder.join(format!("facade-{pack}"));
-                    let artifact = write(data, &path, pack * records / PACKS, (pack + 1) * records / PACKS);
+                    let artifact = write(data, &path, plan.part(pack), plan.memory_limit);
                     artifact.pack(folder.join(format!("facade-{pack}.cart"))).unwrap();
                     artifact.destroy().unwrap();
                 }
@@ -193,9 +217,9 @@ fn facade(data: &Arc<Data>, folder: &Path, records: usize) {
 }
 
 fn timed<T>(what: &str, records: usize, call: impl FnOnce() -> T) -> (f64, T) {
-    let (begun, (before, _)) = (Instant::now(), used());
+    let (begun, (before, ..)) = (Instant::now(), used());
     let value = call();
-    let (after, peak) = used();
+    let (after, _, peak) = used();
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), after - before);
     println!(
         "{what}: {wall:.1} s, {cpu:.1} s of processors, {:.0} records a second of a processor; peak so far {peak} MB",
@@ -233,50 +257,63 @@ async fn search(context: &SessionContext, folder: &str, words: &str, vector: &[f
 }
 
 /// Writes the records into packs, by `COPY` and by the facade alone, and into one artifact.
-async fn fill(context: &SessionContext, data: &Arc<Data>, folder: &Path, packs: &str, records: usize) {
+async fn fill(data: &Arc<Data>, folder: &Path, packs: &str, plan: Plan) {
+    let Plan { records, packs: tasks, memory_limit } = plan;
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(tasks));
+    register(&context, Packs::new(options(memory_limit))).unwrap();
     let partition = |number: usize| {
-        let (from, to) = (number * records / PACKS, (number + 1) * records / PACKS);
+        let Range { start: from, end: to } = plan.part(number);
         Arc::new(Partition { data: data.clone(), schema: schema(), from, to }) as Arc<dyn PartitionStream>
     };
-    let table = StreamingTable::try_new(schema(), (0..PACKS).map(partition).collect()).unwrap();
+    let table = StreamingTable::try_new(schema(), (0..tasks).map(partition).collect()).unwrap();
     context.register_table("records", Arc::new(table)).unwrap();
 
-    let (begun, (before, _)) = (Instant::now(), used());
+    let (begun, (before, resident, _)) = (Instant::now(), used());
     let copy = format!("COPY (SELECT * FROM records) TO '{packs}' STORED AS CART");
     context.sql(&copy).await.unwrap().collect().await.unwrap();
-    let (after, peak) = used();
+    let (after, _, peak) = used();
     let copied = after - before;
     println!(
-        "COPY into {PACKS} packs: {:.1} s, {copied:.1} s of processors, {:.0} records a second of a processor; peak so far {peak} MB",
+        "COPY into {tasks} packs: {:.1} s, {copied:.1} s of processors, {:.0} records a second of a processor",
         begun.elapsed().as_secs_f64(),
         records as f64 / copied
     );
-    let (alone, ()) = timed("the facade, the same packs", records, || facade(data, folder, records));
+    let of_task = (peak - resident) as usize / tasks;
+    println!(
+        "memory of each of {tasks} tasks at once, with pages of files: {of_task} MB; limit {} MB",
+        memory_limit >> 20
+    );
+    let (alone, ()) = timed("the facade, the same packs", records, || facade(data, folder, plan));
     println!("COPY beside the facade, per processor: {:.2} x", alone / copied);
-    timed("one artifact", records, || write(data, &folder.join("one"), 0, records).close().unwrap());
+    timed("one artifact", records, || {
+        write(data, &folder.join("one"), 0..records, memory_limit).close().unwrap()
+    });
 }
 
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [texts, vectors, records, rest @ ..] = arguments.as_slice() else {
-        println!("expected TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER]");
+        println!("expected TEXTS.jsonl VECTORS.f16.npy RECORDS [FOLDER [PACKS [MEGABYTES]]]");
         return;
     };
-    let records: usize = records.parse().unwrap();
+    let number = |at: usize, default: usize| rest.get(at).map_or(default, |number| number.parse().unwrap());
+    let plan =
+        Plan { records: records.parse().unwrap(), packs: number(1, 16), memory_limit: number(2, 256) << 20 };
+    let options = || options(plan.memory_limit);
     let temp = tempfile::tempdir().unwrap();
     let data = Arc::new(Data::read(Path::new(texts), Path::new(vectors)));
     let folder = rest.first().map_or_else(|| temp.path().to_owned(), PathBuf::from);
     std::fs::create_dir_all(&folder).unwrap();
-    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(PACKS));
-    register(&context, Packs::new(options())).unwrap();
     let packs = format!("{}/packs/", folder.display());
     if !folder.join("one").exists() {
-        fill(&context, &data, &folder, &packs, records).await;
+        fill(&data, &folder, &packs, plan).await;
     }
+    let context = SessionContext::new();
+    register(&context, Packs::new(options())).unwrap();
     let one = options().open_read_only(folder.join("one")).unwrap();
 
-    let opened: Vec<CompactArtifact> = (0..PACKS)
+    let opened: Vec<CompactArtifact> = (0..plan.packs)
         .map(|pack| options().open_read_only(folder.join(format!("facade-{pack}.cart"))).unwrap())
         .collect();
     let snapshots: Vec<Snapshot> = opened.iter().map(CompactArtifact::snapshot).collect();
@@ -301,7 +338,8 @@ async fn main() {
     }
     let [one_ms, federated_ms, sql_ms] = times.each_mut().map(|times| median(times));
     println!(
-        "hybrid, top 10, {rows} rows in all, p50: one artifact {one_ms:.2} ms, {PACKS} packs without SQL {federated_ms:.2} ms, by SQL {sql_ms:.2} ms: {:.2} x",
+        "hybrid, top 10, {rows} rows in all, p50: one artifact {one_ms:.2} ms, {} packs without SQL {federated_ms:.2} ms, by SQL {sql_ms:.2} ms: {:.2} x",
+        plan.packs,
         sql_ms / one_ms
     );
 }

@@ -52,6 +52,7 @@ mod error;
 mod fetch;
 mod filter;
 mod format;
+mod lanes;
 mod left_out;
 mod left_out_table;
 mod lists;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use compact_artifact::{Candidates, Query, RecordId, SearchList, SearchListHit, SearchLists};
+use datafusion::arrow::array::builder::{Float32Builder, ListBuilder};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float32Array, RecordBatch, UInt32Array, UInt64Array,
 };
@@ -12,10 +13,9 @@ use datafusion::common::{Result, exec_datafusion_err};
 
 use crate::batches::strings;
 use crate::error::about;
-use crate::external;
 use crate::packs::Source;
 
-/// A row for each record in each list, and one for what was kept of graphs of vectors, of which only the first two columns and the last mean something.
+/// A row for each record in each list, and one for the [`Candidates`] of graphs of vectors, of which only the first two columns and the last three mean something.
 pub(crate) fn schema() -> SchemaRef {
     let field = |name: &str, data_type| Field::new(name, data_type, false);
     Arc::new(Schema::new(vec![
@@ -25,8 +25,15 @@ pub(crate) fn schema() -> SchemaRef {
         field("id", DataType::UInt64),
         field("score", DataType::Float32),
         field("in_tail", DataType::Boolean),
-        Field::new("candidates", DataType::Utf8, true),
+        Field::new("width", DataType::UInt64, true),
+        Field::new("reach", DataType::Float32, true),
+        Field::new("scores", DataType::List(Arc::new(item())), true),
     ]))
+}
+
+/// A score of a candidate.
+fn item() -> Field {
+    Field::new_list_field(DataType::Float32, false)
 }
 
 /// The lists of one pack, as they are with all others or, `widely`, alone. A damaged index is an error here: what it would have found may be what others are ranked behind.
@@ -50,8 +57,11 @@ pub(crate) fn make(source: &Source, query: &Query) -> Result<RecordBatch> {
             list.hits.iter().map(move |hit| (at, list, hit, None)).chain(kept)
         })
     };
-    let candidates = |kept: Option<&Candidates>| kept.map(serde_json::to_string).transpose();
-    let candidates = rows().map(|(.., kept)| candidates(kept)).collect::<std::result::Result<Vec<_>, _>>();
+    let mut scores = ListBuilder::new(Float32Builder::new()).with_field(item());
+    for (.., kept) in rows() {
+        kept.iter().for_each(|kept| scores.values().append_slice(&kept.scores));
+        scores.append(kept.is_some());
+    }
     let columns: Vec<ArrayRef> = vec![
         strings(rows().map(|_| Some(source.name()))),
         Arc::new(UInt32Array::from_iter_values(rows().map(|(at, ..)| at))),
@@ -59,7 +69,9 @@ pub(crate) fn make(source: &Source, query: &Query) -> Result<RecordBatch> {
         Arc::new(UInt64Array::from_iter_values(rows().map(|(_, _, hit, _)| hit.id.0))),
         Arc::new(Float32Array::from_iter_values(rows().map(|(_, _, hit, _)| hit.score))),
         Arc::new(rows().map(|(_, _, hit, _)| Some(hit.in_tail)).collect::<BooleanArray>()),
-        strings(candidates.map_err(external)?.into_iter()),
+        Arc::new(rows().map(|(.., kept)| kept.map(|kept| kept.width as u64)).collect::<UInt64Array>()),
+        Arc::new(rows().map(|(.., kept)| kept.and_then(|kept| kept.reach)).collect::<Float32Array>()),
+        Arc::new(scores.finish()),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }
@@ -74,26 +86,36 @@ pub(crate) fn collect(batches: &[RecordBatch], clauses: usize) -> Result<BTreeMa
         let ids = batch.column(3).as_primitive::<UInt64Type>();
         let scores = batch.column(4).as_primitive::<Float32Type>();
         let in_tail = batch.column(5).as_boolean();
-        let candidates = batch.column(6).as_string::<i32>();
-        for row in 0..batch.num_rows() {
+        let widths = batch.column(6).as_primitive::<UInt64Type>();
+        let reaches = batch.column(7).as_primitive::<Float32Type>();
+        let kept = batch.column(8).as_list::<i32>();
+        // Rows of one pack come together.
+        let mut row = 0;
+        while row < batch.num_rows() {
             let name = names.value(row);
-            if !packs.contains_key(name) {
-                let lists = vec![SearchList::default(); clauses];
-                packs.insert(name.to_owned(), SearchLists { lists, is_complete: true, losses: Vec::new() });
+            let none = || SearchLists {
+                lists: vec![SearchList::default(); clauses],
+                is_complete: true,
+                losses: Vec::new(),
+            };
+            let pack = packs.entry(name.to_owned()).or_insert_with(none);
+            while row < batch.num_rows() && names.value(row) == name {
+                let list = pack.lists.get_mut(numbers.value(row) as usize);
+                let list =
+                    list.ok_or_else(|| exec_datafusion_err!("{name}: a list that the query does not have"))?;
+                list.weight = weights.value(row);
+                if widths.is_valid(row) {
+                    list.candidates = Candidates {
+                        width: usize::try_from(widths.value(row)).unwrap_or(usize::MAX),
+                        scores: kept.value(row).as_primitive::<Float32Type>().values().to_vec(),
+                        reach: reaches.is_valid(row).then(|| reaches.value(row)),
+                    };
+                } else {
+                    let (id, score) = (RecordId(ids.value(row)), scores.value(row));
+                    list.hits.push(SearchListHit { id, score, in_tail: in_tail.value(row) });
+                }
+                row += 1;
             }
-            let list = packs.get_mut(name).and_then(|pack| pack.lists.get_mut(numbers.value(row) as usize));
-            let list =
-                list.ok_or_else(|| exec_datafusion_err!("{name}: a list that the query does not have"))?;
-            list.weight = weights.value(row);
-            if candidates.is_valid(row) {
-                list.candidates = serde_json::from_str(candidates.value(row)).map_err(external)?;
-                continue;
-            }
-            list.hits.push(SearchListHit {
-                id: RecordId(ids.value(row)),
-                score: scores.value(row),
-                in_tail: in_tail.value(row),
-            });
         }
     }
     Ok(packs)

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use compact_artifact::Filter;
-use datafusion::arrow::array::RecordBatch;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, exec_datafusion_err, plan_datafusion_err};
@@ -12,16 +11,18 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::statistics::StatisticsArgs;
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
-use futures::StreamExt;
+use futures::stream::{self, Stream};
+use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use crate::arguments::Planned;
 use crate::batches;
 use crate::columns::Columns;
+use crate::lanes::Lanes;
 use crate::lists;
 use crate::location::{self, Location};
 use crate::packs::{Packs, Source, Sources};
@@ -47,6 +48,8 @@ pub(crate) struct PackExec {
     /// Those that were opened when this was planned; others are opened when they are needed.
     sources: Arc<Sources>,
     work: Work,
+    /// Where the lists of packs are made.
+    lanes: Lanes,
     /// How many records all of so many partitions have.
     rows: Option<(usize, u64)>,
     properties: Arc<PlanProperties>,
@@ -83,7 +86,31 @@ impl PackExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         ));
-        Self { input, packs, sources, work, rows, properties }
+        let lanes = Lanes::new(packs.threads());
+        Self { input, packs, sources, work, lanes, rows, properties }
+    }
+
+    /// The records of packs, a few batches ahead of whoever reads them.
+    fn scanned(
+        &self,
+        sources: impl Stream<Item = Result<Source>> + Send + 'static,
+        columns: Arc<Columns>,
+        filter: Option<Filter>,
+        limit: usize,
+    ) -> SendableRecordBatchStream {
+        let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
+        let found = stream.tx();
+        stream.spawn(async move {
+            let mut sources = std::pin::pin!(sources);
+            while let Some(source) = sources.try_next().await? {
+                let (found, columns, filter) = (found.clone(), columns.clone(), filter.clone());
+                let mut send = move |batch| found.blocking_send(Ok(batch)).is_ok();
+                on_a_thread(move || batches::scan(&source, &columns, filter.as_ref(), limit, &mut send))
+                    .await??;
+            }
+            Ok(())
+        });
+        stream.build()
     }
 
     /// How many rows there are, if all records of all partitions are read.
@@ -132,20 +159,6 @@ impl PackExec {
         };
         let rows = serde_json::from_value(value["rows"].clone()).map_err(external)?;
         Ok(Arc::new(Self::new(input, packs, Arc::default(), work, rows)))
-    }
-}
-
-impl Work {
-    fn run(&self, source: &Source, found: &mut dyn FnMut(RecordBatch) -> bool) -> Result<()> {
-        match self {
-            Self::Scan { columns, filter, limit } => {
-                batches::scan(source, columns, filter.as_ref(), limit.unwrap_or(usize::MAX), found)
-            }
-            Self::Lists { query } => {
-                found(lists::make(source, &query.query)?);
-                Ok(())
-            }
-        }
     }
 }
 
@@ -205,27 +218,34 @@ impl ExecutionPlan for PackExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut locations = self.input.execute(partition, context.clone())?;
-        let (packs, sources, work) = (self.packs.clone(), self.sources.clone(), self.work.clone());
-        let mut stream = RecordBatchReceiverStream::builder(self.schema(), 2);
-        let found = stream.tx();
-        stream.spawn(async move {
-            while let Some(batch) = locations.next().await {
-                for location in location::from_batch(&batch?)? {
-                    let source = match sources.get(&location.name) {
-                        Some(source) => source.clone(),
-                        None => packs.open_planned(location, &context.runtime_env()).await?,
-                    };
-                    let (found, work) = (found.clone(), work.clone());
-                    on_a_thread(move || {
-                        work.run(&source, &mut |batch| found.blocking_send(Ok(batch)).is_ok())
-                    })
-                    .await??;
+        let locations = self.input.execute(partition, context.clone())?;
+        let (packs, known, runtime) = (self.packs.clone(), self.sources.clone(), context.runtime_env());
+        let located = |batch| location::from_batch(&batch?).map(|located| stream::iter(located).map(Ok));
+        let sources = locations.map(located).try_flatten().and_then(move |location: Location| {
+            let (packs, runtime) = (packs.clone(), runtime.clone());
+            let known = known.get(&location.name).cloned();
+            async move {
+                match known {
+                    Some(source) => Ok(source),
+                    None => packs.open_planned(location, &runtime).await,
                 }
             }
-            Ok(())
         });
-        Ok(stream.build())
+        match &self.work {
+            Work::Scan { columns, filter, limit } => {
+                let (columns, filter) = (columns.clone(), filter.clone());
+                Ok(self.scanned(sources, columns, filter, limit.unwrap_or(usize::MAX)))
+            }
+            Work::Lists { query } => {
+                let (query, lanes) = (query.clone(), self.lanes.clone());
+                let lists = sources.and_then(move |source| {
+                    let query = query.clone();
+                    let made = lanes.run(move || lists::make(&source, &query.query));
+                    async { made.await? }
+                });
+                Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), lists)))
+            }
+        }
     }
 
     fn statistics_from_inputs(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -84,6 +85,8 @@ pub(crate) type Sources = HashMap<String, Source>;
 
 /// How many packs of a location are opened side by side.
 const SIDE_BY_SIDE: usize = 8;
+/// Whose statistics are asked in less time than a thread takes to begin.
+const FEW: usize = 16;
 /// How many threads wait for stores.
 const THREADS_THAT_WAIT: usize = 32;
 
@@ -153,6 +156,11 @@ impl Packs {
         if self.by_ranges { processors.max(THREADS_THAT_WAIT) } else { processors }
     }
 
+    /// Of how many sources a thread asks the statistics of a query. Where no store is asked, those of a few take less than a thread.
+    pub(crate) fn sources_of_thread(&self, sources: usize) -> usize {
+        sources.div_ceil(self.threads()).max(if self.by_ranges { 1 } else { FEW })
+    }
+
     /// Whether queries of a folder go on without packs that are missing, exchanged or damaged when they are opened. Their records are not in any result then, nor counted for scores;
     /// [`left_out`](Self::left_out), and in SQL `SELECT * FROM cart_left_out()`, says which and why. Whatever else goes wrong stays an error: refused credentials, a network that is
     /// down, no manifest, damage that a query meets later in a pack that was opened. Default: no.
@@ -172,13 +180,27 @@ impl Packs {
     }
 
     /// Opens all artifacts under a location: an artifact, a pack, or a folder of packs, which are those of its manifest if it has one.
-    pub(crate) async fn open_all(&self, location: &str, runtime: &RuntimeEnv) -> Result<Vec<Source>> {
+    pub(crate) async fn open_all(
+        self: &Arc<Self>,
+        location: &str,
+        runtime: &RuntimeEnv,
+    ) -> Result<Vec<Source>> {
         let url = ListingTableUrl::parse(location)?;
         let store = runtime.object_store(url.object_store())?;
         let local = local_path(url.object_store().as_str(), url.prefix());
         let is_folder = url.is_collection() || local.as_deref().is_some_and(Path::is_dir);
         if is_folder && let Some(found) = find(store.as_ref(), &url).await? {
-            let open = found.into_iter().map(|found| self.open_or_leave_out(&store, found));
+            let (packs, is_local) = (self.clone(), local.is_some());
+            let known = move |found: Location| match is_local.then(|| packs.known(&found)).flatten() {
+                Some(known) => Ok(known),
+                None => Err(found),
+            };
+            let found: Vec<std::result::Result<Source, Location>> =
+                on_a_thread(move || found.into_iter().map(known).collect()).await?;
+            let open = found.into_iter().map(async |found| match found {
+                Ok(known) => Ok(Some(known)),
+                Err(found) => self.open_or_leave_out(&store, found).await,
+            });
             let opened: Vec<Option<Source>> =
                 futures::stream::iter(open).buffered(SIDE_BY_SIDE).try_collect().await?;
             return Ok(opened.into_iter().flatten().collect());
@@ -235,6 +257,22 @@ impl Packs {
         }
     }
 
+    /// A pack in the local file system that is open from before; `None`: it is not, or anything else is to be said of it. It waits for the disk, and asks no store: a query of many packs
+    /// would wait longer for threads than for the files.
+    fn known(&self, found: &Location) -> Option<Source> {
+        let path = local_path(&found.store, &ObjectPath::parse(&found.path).ok()?)?;
+        let mut file = std::fs::File::open(path).ok()?;
+        let end = hash_range(&found.name, file.metadata().ok()?.len()).ok()?;
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(end.start)).ok()?;
+        file.take(end.end - end.start).read_to_end(&mut tail).ok()?;
+        let hash = hex(&tail);
+        check_hash(&found.name, found.hash.as_deref(), &hash).ok()?;
+        let (_, artifact) = self.take_kept(&identity(&found.name, &hash))?;
+        self.left_out.was_read(&found.name);
+        Some(Source::new(Location { hash: Some(hash), ..found.clone() }, artifact))
+    }
+
     /// A pack in the local file system.
     async fn map(
         &self,
@@ -247,7 +285,7 @@ impl Packs {
         let (bytes, hash) = tail(store, path, &name).await?;
         check_hash(&name, location.hash.as_deref(), &hash)?;
         location.hash = Some(hash.clone());
-        let identity = format!("{name} {hash}");
+        let identity = identity(&name, &hash);
         if let Some((_, artifact)) = self.take_kept(&identity) {
             return Ok(Source::new(location, artifact));
         }
@@ -269,7 +307,7 @@ impl Packs {
         let about = |e| about(&name, e);
         // A pack with a known hash is the same forever, and found without asking the store.
         let identity = match &location.hash {
-            Some(hash) => format!("{name} {hash}"),
+            Some(hash) => identity(&name, hash),
             None => {
                 let meta = store.head(path).await.map_err(about)?;
                 format!("{name} {} {:?} {:?}", meta.size, meta.e_tag, meta.last_modified)
@@ -399,6 +437,11 @@ impl Packs {
 
 fn located(name: String, store: &ObjectStoreUrl, path: &ObjectPath, hash: Option<String>) -> Location {
     Location { name, store: store.as_str().to_owned(), path: path.as_ref().to_owned(), hash }
+}
+
+/// What tells a pack with a known hash from others.
+fn identity(name: &str, hash: &str) -> String {
+    format!("{name} {hash}")
 }
 
 /// The packs of a folder; `None`: there are none.

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{ArrayRef, Float32Array, RecordBatch, UInt64Array}
 use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Planned, Wanted};
 use crate::batches::strings;
 use crate::error::about;
+use crate::lanes::Lanes;
 use crate::location::Location;
 use crate::packs::{Packs, Source, Sources};
 use crate::{external, lists, on_a_thread};
@@ -199,9 +200,14 @@ impl Ranking {
 
     /// The lists, where those of packs that have much of what is near a vector are made anew.
     async fn widened(&self, mut lists: Vec<SearchLists>, context: &TaskContext) -> Result<Vec<SearchLists>> {
-        for number in too_narrow(&self.query.query, &lists) {
+        let lanes = Lanes::new(self.packs.threads());
+        let widely = too_narrow(&self.query.query, &lists).into_iter().map(async |number| {
             let (source, query) = (self.open(number, context).await?, self.query.clone());
-            lists[number] = on_a_thread(move || lists::search(&source, &query.query, true)).await??;
+            let made = lanes.run(move || lists::search(&source, &query.query, true)).await??;
+            Ok::<_, DataFusionError>((number, made))
+        });
+        for (number, made) in futures::future::try_join_all(widely).await? {
+            lists[number] = made;
         }
         Ok(lists)
     }

@@ -81,8 +81,8 @@ impl TableProvider for CartSearch {
             self.search.query(limit, wanted),
             sources.iter().map(|source| source.location.clone()).collect::<Vec<Location>>(),
         );
-        let threads = self.packs.threads();
-        let gather = move || gathered(&sources, &query, threads).map(|gathered| (gathered, sources));
+        let of_thread = self.packs.sources_of_thread(sources.len());
+        let gather = move || gathered(&sources, &query, of_thread).map(|gathered| (gathered, sources));
         let (statistics, sources) = crate::on_a_thread(gather).await??;
         let query = self.search.planned(limit, wanted, statistics);
         let sources: Sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
@@ -94,9 +94,9 @@ impl TableProvider for CartSearch {
     }
 }
 
-/// The statistics of a query over all packs, which are asked on so many threads.
-fn gathered(sources: &[Source], query: &Query, threads: usize) -> Result<QueryStatistics> {
-    let mut parts = sources.chunks(sources.len().div_ceil(threads).max(1));
+/// The statistics of a query over all packs, of which each thread asks so many.
+fn gathered(sources: &[Source], query: &Query, of_thread: usize) -> Result<QueryStatistics> {
+    let mut parts = sources.chunks(of_thread);
     let first = parts.next().unwrap_or_default();
     std::thread::scope(|scope| {
         let others: Vec<_> = parts.map(|part| scope.spawn(move || gathered_of(part, query))).collect();

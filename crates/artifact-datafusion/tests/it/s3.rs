@@ -23,6 +23,12 @@ fn endpoint() -> Option<String> {
 fn session_at(endpoint: &str, bucket: &str) -> SessionContext {
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(3));
     register(&context, Packs::new(options())).unwrap();
+    reaches(&context, endpoint, bucket);
+    context
+}
+
+/// Registers the bucket.
+fn reaches(context: &SessionContext, endpoint: &str, bucket: &str) {
     let options = [
         ("endpoint", endpoint),
         ("allow_http", "true"),
@@ -30,8 +36,7 @@ fn session_at(endpoint: &str, bucket: &str) -> SessionContext {
         ("secret_access_key", "test"),
         ("region", "us-east-1"),
     ];
-    register_s3(&context, bucket, &options).unwrap();
-    context
+    register_s3(context, bucket, &options).unwrap();
 }
 
 /// Makes a bucket, in the fewest words of HTTP.
@@ -70,6 +75,15 @@ async fn what_is_copied_to_a_bucket_is_scanned_searched_and_named_where_it_is_go
     assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), RECORDS);
     let local = SEARCH.replace("s3://notes/copy/", &location);
     assert_eq!(printed(&sql(&context, SEARCH).await), printed(&sql(&session(), &local).await));
+
+    // The same by ranges, of the versions that were opened.
+    let ranged = SessionContext::new();
+    let by_ranges = register(&ranged, Packs::new(options()).read_ranges(true)).unwrap();
+    reaches(&ranged, &endpoint, "notes");
+    assert_eq!(printed(&sql(&ranged, SEARCH).await), printed(&sql(&session(), &local).await));
+    let opened = by_ranges.traffic();
+    sql(&ranged, &SEARCH.replace("small cat", "dog")).await;
+    assert!(opened.requests > 4 && by_ranges.traffic().requests >= opened.requests);
 
     // One pack is exchanged for something else, then removed: by a session that keeps none of them.
     let found = sql(&context, "SELECT DISTINCT pack FROM copied").await;

@@ -1,6 +1,5 @@
 //! Several snapshots searched as if they were one: statistics first, then the lists of each, then the ranking of merged lists.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use block_format::RecordId;
@@ -104,14 +103,25 @@ pub(crate) fn rank(query: &Query, sources: &[SearchLists]) -> Result<Vec<Federat
             )));
         }
     }
-    let places = places(sources);
-    let mut merged: Vec<List> =
-        (0..query.clauses.len()).map(|at| merge(query, sources, at, &places)).collect();
+    let merged: Vec<Merged<'_>> =
+        (0..query.clauses.len()).map(|at| merge(sources, at, list_len(query))).collect();
+    let mut ids: Vec<(usize, RecordId)> =
+        merged.iter().flat_map(|list| list.hits.iter().map(|&(source, hit)| (source, hit.id))).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut merged: Vec<List> = merged
+        .into_iter()
+        .zip(&query.clauses)
+        .map(|(merged, clause)| List {
+            weight: merged.weight.unwrap_or_else(|| clause.list_weight()),
+            hits: merged.hits.into_iter().map(|hit| numbered(hit, &ids)).collect(),
+            ..List::new(clause)
+        })
+        .collect();
     let ranked = match merged.as_mut_slice() {
         [list] => single(query, list),
         lists => fused(query, lists, |_, _, _| Ok(false))?,
     };
-    let ids: Vec<(usize, RecordId)> = places.into_keys().collect();
     let kept = ranked.into_iter().take_while(|hit| query.min_score.is_none_or(|least| hit.score >= least));
     let found = |mut ranked: Ranked| {
         let (source, id) = ids[usize::try_from(ranked.id.0).unwrap_or(usize::MAX)];
@@ -133,40 +143,34 @@ pub(crate) fn too_narrow(query: &Query, sources: &[SearchLists]) -> Vec<usize> {
     narrow
 }
 
-/// A number for each record of each source, in the order of sources and ids.
-fn places(sources: &[SearchLists]) -> BTreeMap<(usize, RecordId), RecordId> {
-    let mut places = BTreeMap::new();
-    for (number, source) in sources.iter().enumerate() {
-        let ids = source.lists.iter().flat_map(|list| &list.hits);
-        places.extend(ids.map(|hit| ((number, hit.id), RecordId(0))));
-    }
-    for (number, place) in (0..).zip(places.values_mut()) {
-        *place = RecordId(number);
-    }
-    places
+/// One list of all sources.
+struct Merged<'a> {
+    weight: Option<f32>,
+    /// The best first, each with the number of its source.
+    hits: Vec<(usize, &'a SearchListHit)>,
 }
 
-/// One list of all sources, the best first, with numbers in the place of ids.
-fn merge(
-    query: &Query,
-    sources: &[SearchLists],
-    at: usize,
-    places: &BTreeMap<(usize, RecordId), RecordId>,
-) -> List {
-    let mut merged = List::new(&query.clauses[at]);
-    for (number, source) in sources.iter().enumerate() {
-        let list = &source.lists[at];
-        if !list.hits.is_empty() {
-            merged.weight = list.weight;
-        }
-        merged.hits.extend(list.hits.iter().filter_map(|hit| {
-            let id = *places.get(&(number, hit.id))?;
-            Some(ListHit { id, score: hit.score, in_tail: hit.in_tail })
-        }));
+/// The best of one list of all sources, at most so many; equals in the order of sources and ids.
+fn merge(sources: &[SearchLists], at: usize, len: usize) -> Merged<'_> {
+    let lists = || sources.iter().map(|source| &source.lists[at]).enumerate();
+    let weight = lists().filter(|(_, list)| !list.hits.is_empty()).last().map(|(_, list)| list.weight);
+    let mut hits: Vec<(usize, &SearchListHit)> =
+        lists().flat_map(|(number, list)| list.hits.iter().map(move |hit| (number, hit))).collect();
+    let order = |a: &(usize, &SearchListHit), b: &(usize, &SearchListHit)| {
+        b.1.score.total_cmp(&a.1.score).then((a.0, a.1.id).cmp(&(b.0, b.1.id)))
+    };
+    if len < hits.len() {
+        hits.select_nth_unstable_by(len, order);
+        hits.truncate(len);
     }
-    merged.hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-    merged.hits.truncate(list_len(query));
-    merged
+    hits.sort_unstable_by(order);
+    Merged { weight, hits }
+}
+
+/// A hit with its place among all ids in the place of its own, which other sources may have as well.
+fn numbered((source, hit): (usize, &SearchListHit), ids: &[(usize, RecordId)]) -> ListHit {
+    let place = ids.partition_point(|&id| id < (source, hit.id));
+    ListHit { id: RecordId(place as u64), score: hit.score, in_tail: hit.in_tail }
 }
 
 /// Refuses what has no meaning for several snapshots, or is not merged.
