@@ -13,7 +13,7 @@ use crate::error::{Exchanged, about};
 use crate::external;
 
 /// The BLAKE3 hash of everything before it ends a pack.
-const HASH_LEN: u64 = 32;
+pub(crate) const HASH_LEN: usize = 32;
 
 /// A pack that is on its way.
 pub(crate) struct Fetch {
@@ -40,7 +40,7 @@ impl Fetch {
             Some(folder) => Place::File(tempfile::Builder::new().suffix(".cart").tempfile_in(folder)?),
             None => Place::Memory(Vec::with_capacity(usize::try_from(bytes).unwrap_or_default())),
         };
-        let hashed = bytes.saturating_sub(HASH_LEN);
+        let hashed = bytes.saturating_sub(HASH_LEN as u64);
         Ok(Self { place, hash: blake3::Hasher::new(), at: 0, hashed, tail: Vec::new() })
     }
 
@@ -90,7 +90,7 @@ pub(crate) async fn tail(store: &dyn ObjectStore, path: &ObjectPath, name: &str)
 
 /// Where the hash of a pack of so many bytes is.
 pub(crate) fn hash_range(name: &str, len: u64) -> Result<Range<u64>> {
-    match len.checked_sub(HASH_LEN) {
+    match len.checked_sub(HASH_LEN as u64) {
         Some(begin) => Ok(begin..len),
         None => Err(external(Exchanged(format!("{name}: {len} bytes; it is damaged, or no pack")))),
     }

@@ -22,7 +22,7 @@ pub(crate) struct Lanes {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Job>,
+    pending: VecDeque<Job>,
     /// Threads at work.
     open: usize,
 }
@@ -52,7 +52,7 @@ impl Lanes {
         };
         let is_new = {
             let mut state = self.lock();
-            state.waiting.push_back(Box::new(job));
+            state.pending.push_back(Box::new(job));
             let is_new = state.open < self.most;
             state.open += usize::from(is_new);
             is_new
@@ -67,7 +67,7 @@ impl Lanes {
     fn work(&self) {
         loop {
             let mut state = self.lock();
-            let Some(job) = state.waiting.pop_front() else {
+            let Some(job) = state.pending.pop_front() else {
                 state.open -= 1;
                 return;
             };
@@ -105,7 +105,7 @@ mod tests {
             let done = futures::future::try_join_all(pieces).await.unwrap();
             assert_eq!(done, (round * 100..round * 100 + 20).collect::<Vec<_>>());
         }
-        assert!(lanes.lock().waiting.is_empty());
+        assert!(lanes.lock().pending.is_empty());
     }
 
     #[tokio::test]

@@ -59,7 +59,9 @@ pub(crate) fn make(source: &Source, query: &Query) -> Result<RecordBatch> {
     };
     let mut scores = ListBuilder::new(Float32Builder::new()).with_field(item());
     for (.., kept) in rows() {
-        kept.iter().for_each(|kept| scores.values().append_slice(&kept.scores));
+        if let Some(kept) = kept {
+            scores.values().append_slice(&kept.scores);
+        }
         scores.append(kept.is_some());
     }
     let columns: Vec<ArrayRef> = vec![

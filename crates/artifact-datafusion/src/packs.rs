@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use block_format::vfs::{Access, DiskVfs, Vfs};
 use compact_artifact::{CompactArtifact, ErrorKind, Options, RangeSource, Snapshot};
 use datafusion::common::{Result, plan_datafusion_err};
 use datafusion::datasource::listing::ListingTableUrl;
@@ -16,7 +16,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::error::about;
-use crate::fetch::{Fetch, check_hash, hash_range, hex, tail};
+use crate::fetch::{Fetch, HASH_LEN, check_hash, hash_range, hex, tail};
 use crate::left_out::{self, LeftOut};
 use crate::location::Location;
 use crate::manifest::{MANIFEST, Manifest, under};
@@ -261,12 +261,11 @@ impl Packs {
     /// would wait longer for threads than for the files.
     fn known(&self, found: &Location) -> Option<Source> {
         let path = local_path(&found.store, &ObjectPath::parse(&found.path).ok()?)?;
-        let mut file = std::fs::File::open(path).ok()?;
-        let end = hash_range(&found.name, file.metadata().ok()?.len()).ok()?;
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::Start(end.start)).ok()?;
-        file.take(end.end - end.start).read_to_end(&mut tail).ok()?;
-        let hash = hex(&tail);
+        let file = DiskVfs.open(&path, Access::Read).ok()?;
+        let end = hash_range(&found.name, file.len().ok()?).ok()?;
+        let mut tail = [0; HASH_LEN];
+        let read = file.read_at(&mut tail, end.start).ok()?;
+        let hash = hex(&tail[..read]);
         check_hash(&found.name, found.hash.as_deref(), &hash).ok()?;
         let (_, artifact) = self.take_kept(&identity(&found.name, &hash))?;
         self.left_out.was_read(&found.name);
