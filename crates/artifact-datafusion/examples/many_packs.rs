@@ -286,7 +286,7 @@ async fn fill(data: &Arc<Data>, folder: &Path, packs: &str, plan: Plan) {
     let (alone, ()) = timed("the facade, the same packs", records, || facade(data, folder, plan));
     println!("COPY beside the facade, per processor: {:.2} x", alone / copied);
     timed("one artifact", records, || {
-        write(data, &folder.join("one"), 0..records, memory_limit).close().unwrap()
+        write(data, &folder.join("one"), 0..records, memory_limit).close().unwrap();
     });
 }
 

@@ -5,7 +5,7 @@ use compact_artifact::Options;
 use datafusion::prelude::SessionContext;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::ObjectStoreExt;
 use url::Url;
 
 use crate::support::{RECORDS, fails, options, packs, printed, session, sql, table};
@@ -62,7 +62,7 @@ async fn packs_that_are_read_by_ranges_answer_as_those_of_a_folder_and_only_what
 /// A pack of texts that do not become much smaller.
 fn large(folder: &std::path::Path) {
     let artifact = options().create(folder.join("artifact")).unwrap();
-    let record = |n: usize| {
+    let record = |n: u64| {
         let noise = blake3::hash(&n.to_le_bytes()).to_hex().repeat(20);
         compact_artifact::Record::text(format!("word{n} {noise}")).key(format!("k{n}"))
     };
