@@ -7,12 +7,14 @@
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("LANCE_LOG", "error")
 import lancedb
 import numpy as np
 import pyarrow as pa

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use artifact_datafusion::{Packs, register};
 use compact_artifact::Options;
 use datafusion::prelude::SessionContext;
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::ObjectStoreExt;
 use url::Url;
 
 use crate::support::{RECORDS, fails, options, packs, printed, session, sql, table};
