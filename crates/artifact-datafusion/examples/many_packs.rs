@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use artifact_datafusion::{Packs, register};
@@ -168,17 +169,37 @@ impl PartitionStream for Partition {
     }
 }
 
-/// Seconds of processors that this process has used, and the memory that it has and the most that it had, in MB.
-fn used() -> (f64, u64, u64) {
+/// Memory of this process by its name in `/proc/self/status`, in MB.
+fn megabytes(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(":0 kB");
+    line[1..].split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// What this process has at most beyond what it has now, in MB, without pages of files, looked at every few milliseconds until it is asked.
+fn watch_memory() -> impl FnOnce() -> u64 {
+    let (is_over, before) = (Arc::new(AtomicBool::new(false)), megabytes("RssAnon"));
+    let over = is_over.clone();
+    let watch = std::thread::spawn(move || {
+        let mut most = before;
+        while !over.load(Ordering::Relaxed) {
+            most = most.max(megabytes("RssAnon"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        most - before
+    });
+    move || {
+        is_over.store(true, Ordering::Relaxed);
+        watch.join().unwrap()
+    }
+}
+
+/// Seconds of processors that this process has used, and the most memory that it had, in MB.
+fn used() -> (f64, u64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let megabytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 kB");
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
-    };
-    ((ticks(11) + ticks(12)) / 100.0, megabytes("VmRSS:"), megabytes("VmHWM:"))
+    ((ticks(11) + ticks(12)) / 100.0, megabytes("VmHWM"))
 }
 
 /// Writes records into an artifact, as a program without SQL would.
@@ -217,9 +238,9 @@ fn facade(data: &Arc<Data>, folder: &Path, plan: Plan) {
 }
 
 fn timed<T>(what: &str, records: usize, call: impl FnOnce() -> T) -> (f64, T) {
-    let (begun, (before, ..)) = (Instant::now(), used());
+    let (begun, (before, _)) = (Instant::now(), used());
     let value = call();
-    let (after, _, peak) = used();
+    let (after, peak) = used();
     let (wall, cpu) = (begun.elapsed().as_secs_f64(), after - before);
     println!(
         "{what}: {wall:.1} s, {cpu:.1} s of processors, {:.0} records a second of a processor; peak so far {peak} MB",
@@ -268,19 +289,20 @@ async fn fill(data: &Arc<Data>, folder: &Path, packs: &str, plan: Plan) {
     let table = StreamingTable::try_new(schema(), (0..tasks).map(partition).collect()).unwrap();
     context.register_table("records", Arc::new(table)).unwrap();
 
-    let (begun, (before, resident, _)) = (Instant::now(), used());
+    let (begun, (before, _), most) = (Instant::now(), used(), watch_memory());
     let copy = format!("COPY (SELECT * FROM records) TO '{packs}' STORED AS CART");
     context.sql(&copy).await.unwrap().collect().await.unwrap();
-    let (after, _, peak) = used();
+    let (most, (after, peak)) = (most(), used());
     let copied = after - before;
     println!(
         "COPY into {tasks} packs: {:.1} s, {copied:.1} s of processors, {:.0} records a second of a processor",
         begun.elapsed().as_secs_f64(),
         records as f64 / copied
     );
-    let of_task = (peak - resident) as usize / tasks;
     println!(
-        "memory of each of {tasks} tasks at once, with pages of files: {of_task} MB; limit {} MB",
+        "heap of each of {tasks} tasks, at most: {} MB, of which a batch of records is {} MB; limit {} MB; resident with pages of files at most {peak} MB",
+        most / tasks as u64,
+        (BATCH * DIMENSION * 4) >> 20,
         memory_limit >> 20
     );
     let (alone, ()) = timed("the facade, the same packs", records, || facade(data, folder, plan));
