@@ -153,7 +153,7 @@ struct Merged<'a> {
 /// The best of one list of all sources, at most so many; equals in the order of sources and ids.
 fn merge(sources: &[SearchLists], at: usize, len: usize) -> Merged<'_> {
     let lists = || sources.iter().map(|source| &source.lists[at]).enumerate();
-    let weight = lists().filter(|(_, list)| !list.hits.is_empty()).last().map(|(_, list)| list.weight);
+    let weight = lists().rev().find(|(_, list)| !list.hits.is_empty()).map(|(_, list)| list.weight);
     let mut hits: Vec<(usize, &SearchListHit)> =
         lists().flat_map(|(number, list)| list.hits.iter().map(move |hit| (number, hit))).collect();
     let order = |a: &(usize, &SearchListHit), b: &(usize, &SearchListHit)| {
