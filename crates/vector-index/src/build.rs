@@ -19,7 +19,7 @@ use crate::quantize::Int8Quantizer;
 ///
 /// The same vectors, options and seed give the same bytes, whatever the number of threads. While it works, a build takes, beside the
 /// codes, 8 bytes for each of the `3 * m` links that a node has room for, then 4 for each that it has, and about 40 more: 560
-/// bytes a vector at `m` = 16. Merging takes the codes of the inputs once more, and 200 bytes a vector.
+/// bytes a vector at `m` = 16. Candidates from [partitions](BuildOptions::ef_construction) take up to 300 more for a while. Merging takes the codes of the inputs once more, and 200 bytes a vector.
 ///
 /// ```
 /// use vector_index::{BuildOptions, Builder, Codes, Index, Int8Quantizer, Metric, Scratch, SearchOptions};
@@ -100,8 +100,8 @@ impl Built {
     }
 }
 
-/// An index that is made from others. The links of the largest are kept, those that led to deleted vectors being led past them; all
-/// other vectors are inserted.
+/// An index that is made from others. The links of the largest are kept, those that led to deleted vectors being led past them, and all
+/// other vectors are inserted; unless they are many, and more than a third: then it is built like one of new vectors.
 #[derive(Debug)]
 pub struct Merge<'a> {
     builder: Builder,

@@ -41,7 +41,7 @@ fn the_defaults_in_the_docs_are_those_in_the_code() {
         last.split("Default: ").nth(1).unwrap_or_default().trim_end_matches('.').replace(',', "")
     };
     assert_eq!(default_of("m"), options.m.to_string());
-    assert_eq!(default_of("ef_construction"), options.ef_construction.to_string());
+    assert_eq!(default_of("ef_construction"), options.walk_width().to_string());
     assert_eq!(default_of("alpha"), options.alpha.to_string());
     assert_eq!(default_of("seed"), options.seed.to_string());
     assert_eq!(default_of("graph_from"), options.graph_from.to_string());

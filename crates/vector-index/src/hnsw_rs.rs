@@ -50,7 +50,7 @@ pub fn build(codes: Codes, options: BuildOptions) -> Result<Built> {
     let m = options.m.min(255);
     let distance = CodeDistance { metric: codes.quantizer().metric() };
     let hnsw: Hnsw<'_, i8, CodeDistance> =
-        Hnsw::new(m, codes.len().max(1), 16, options.ef_construction, distance);
+        Hnsw::new(m, codes.len().max(1), 16, options.walk_width(), distance);
     let points: Vec<(Vec<i8>, usize)> =
         (0..codes.len()).filter_map(|at| Some((with_scale(codes.get(at)?), at))).collect();
     // Threads that find it empty link their points to nothing: the first ones are inserted alone.

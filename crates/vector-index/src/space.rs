@@ -195,6 +195,11 @@ impl Nodes {
         &self.quantizer
     }
 
+    /// Whether nodes as queries have other codes than as what is stored.
+    pub(crate) fn is_calibrated(&self) -> bool {
+        self.queries.is_some()
+    }
+
     pub(crate) fn planes(&self) -> &OwnedPlanes {
         &self.planes
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
 use super::pool::Key;
-use super::walk::{Links, WalkScratch};
+use super::rows::{Room, Rows};
+use super::walk::{Links, NONE, WalkScratch};
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::node::node_id;
 use crate::scratch::Pooled;
@@ -24,10 +25,10 @@ const ONE_OF: usize = 128;
 const MORE: usize = 2;
 /// ... and so many of the nearest others of each.
 const K: usize = 10;
-/// The true nearest of so many are looked for at once, in rows that stay in the first cache.
-const AT_ONCE: usize = 16;
-/// The nearest are looked for among so many, which are the nearest by the high plane of the codes.
-const SHORTLIST: usize = 128;
+/// The true nearest of so many are looked for at once.
+const AT_ONCE: usize = 96;
+/// The nearest are looked for among so many, which are the nearest by the upper bits of the codes.
+const SHORTLIST: usize = 64;
 
 /// A vector of the sample, and the nearest others, ascending by node.
 #[derive(Debug, Clone)]
@@ -110,27 +111,15 @@ fn nearer(first: u16, mut is_enough: impl FnMut(u16) -> bool) -> Option<u16> {
 
 /// Each of some nodes with the nearest others, by a scan.
 fn nearest_others(nodes: &Nodes, space: Space<'_>, group: &[u32]) -> Vec<Sampled> {
-    let mut rooms: Vec<QueryRoom> = group.iter().map(|_| QueryRoom::default()).collect();
-    let queries: Vec<QueryRef<'_>> =
-        group.iter().zip(&mut rooms).map(|(&node, room)| nodes.query(node, room)).collect();
-    let mut walks: Vec<WalkScratch> = group.iter().map(|_| WalkScratch::default()).collect();
-    for walk in &mut walks {
-        walk.pool.start(SHORTLIST);
-    }
-    for first in (0..nodes.len()).step_by(SHORTLIST) {
-        let some: Vec<u32> = (first..nodes.len().min(first + SHORTLIST)).map(node_id).collect();
-        for ((&query, walk), &itself) in queries.iter().zip(&mut walks).zip(group) {
-            let WalkScratch { pool, dots, .. } = walk;
-            space.rough_distances(query, &some, dots, |node, distance| {
-                if node != itself {
-                    pool.insert(distance, node);
-                }
-            });
-        }
-    }
-    let each = queries.iter().zip(&mut walks).zip(group);
-    each.map(|((&query, walk), &node)| {
-        let mut nearest = walk.best_by_codes(space, query);
+    let (mut rows, mut room) = (Rows::default(), Room::default());
+    rows.gather(nodes, group);
+    let others: Vec<u32> = rows.nearest_of_all(space.kernel, nodes, SHORTLIST, &mut room).others().collect();
+    let (mut query, mut walk) = (QueryRoom::default(), WalkScratch::default());
+    let each = group.iter().zip(others.chunks_exact(SHORTLIST));
+    each.map(|(&node, others)| {
+        walk.fresh.clear();
+        walk.fresh.extend(others.iter().filter(|&&other| other != node && other != NONE));
+        let mut nearest = walk.best_of_fresh(space, nodes.query(node, &mut query));
         nearest.sort_unstable();
         Sampled { node, nearest }
     })
@@ -170,6 +159,11 @@ impl WalkScratch {
     fn best_by_codes(&mut self, space: Space<'_>, query: QueryRef<'_>) -> Vec<u32> {
         self.fresh.clear();
         self.fresh.extend(self.pool.keys().iter().map(|key| key.node()));
+        self.best_of_fresh(space, query)
+    }
+
+    /// The nearest of `fresh` by the whole codes.
+    fn best_of_fresh(&mut self, space: Space<'_>, query: QueryRef<'_>) -> Vec<u32> {
         let mut all: Vec<Key> = Vec::with_capacity(self.fresh.len());
         space.distances(query, &self.fresh, &mut self.dots, |node, distance| {
             all.push(Key::new(distance, node));

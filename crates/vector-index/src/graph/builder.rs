@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use super::audit;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
+use super::partition::{Candidates, mix};
 use super::repair;
+use super::walk::Links;
 
 use crate::codes::Codes;
 use crate::distinct::Distinct;
@@ -28,6 +30,9 @@ const BATCH_PART: usize = 200;
 const BATCH_PART_DONE: usize = 8;
 /// ... and at least so many, so that all threads have work.
 const BATCH_MIN: usize = 64;
+
+/// From so many vectors on, candidates come from partitions.
+const PARTITIONED_FROM: usize = 4_096;
 
 /// So many neighbours of a vector are enough to choose from: lists of all that lead past deleted vectors, or of all that equal ones have, would
 /// take more memory than everything else.
@@ -219,14 +224,76 @@ impl Builder<'_, '_> {
 
     /// The lowest layer, in which every vector finds itself, audited.
     fn lowest(&mut self, nodes: &Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
-        let mut layer = self.layer(nodes, joined, seeds, self.options.m * 2, true)?;
+        let degree = self.options.m * 2;
+        let mut layer = if self.takes_partitions(nodes, seeds) {
+            self.partitioned(nodes, degree)?
+        } else {
+            self.layer(nodes, joined, seeds, degree, true)?
+        };
         let space = nodes.space(self.kernel);
         let hierarchy = Hierarchy { top: node_id(self.top), uppers: self.layers.iter().map(Layer::links) };
         let connected = repair::connect(&mut layer, nodes, space);
-        let hidden = connected.make_findable(nodes, space, hierarchy.clone(), &self.scratch);
         let known = nodes.len() - joined.len();
+        let entries = self.entries(nodes, &hierarchy, joined);
+        let hidden = connected.make_findable(nodes, space, &entries, &self.scratch);
         let widths = audit::audit(&layer, nodes, space, &hierarchy, known, &self.scratch);
         Ok(Lowest { layer, hidden, widths })
+    }
+
+    /// Where a search for each node begins: known of those that joined, looked for again of the others.
+    fn entries<'l>(
+        &self,
+        nodes: &Nodes,
+        hierarchy: &Hierarchy<impl Iterator<Item = Links<'l>> + Clone + Sync>,
+        joined: &[Pending],
+    ) -> Vec<u32> {
+        let known: Vec<u32> = (0..node_id(nodes.len() - joined.len())).collect();
+        let (space, pool) = (nodes.space(self.kernel), &self.scratch);
+        let mut entries = self.options.workers.map(&known, |&node| {
+            pool.with(|InsertScratch { walk, query, .. }| {
+                hierarchy.clone().entry(space, nodes.query(node, query), walk).0
+            })
+        });
+        entries.resize(nodes.len(), 0);
+        for pending in joined {
+            entries[pending.node as usize] = pending.entry.unwrap_or(0);
+        }
+        entries
+    }
+
+    /// Whether candidates come from partitions: of many vectors, of which most bring no links along.
+    fn takes_partitions(&self, nodes: &Nodes, seeds: &Seeds) -> bool {
+        let seeded = seeds.iter().flatten().count();
+        self.options.ef_construction.is_none()
+            && nodes.len() >= PARTITIONED_FROM
+            && seeded * 3 < nodes.len() * 2
+    }
+
+    /// Links the nodes of the lowest layer, with candidates from partitions.
+    fn partitioned(&mut self, nodes: &Nodes, degree: usize) -> Result<Layer> {
+        let BuildOptions { alpha, seed, workers, .. } = *self.options;
+        let (total, kernel) = (nodes.len(), self.kernel);
+        let candidates =
+            Candidates::find(nodes, kernel, degree, seed, workers, |done| self.tell(done, total))?;
+        let options = LayerOptions { degree, ef_construction: 0, alpha, workers };
+        let mut layer = Layer::new(total, options);
+        let of_node = |node: u32, into: &mut Vec<u32>| candidates.of_node(node, into);
+        let space = nodes.space(kernel);
+        layer.choose_all(nodes, space, of_node, &self.scratch);
+        drop(candidates);
+        layer.link_back(nodes, space, &self.scratch);
+        layer.finish(nodes, space, &self.scratch);
+        self.tell(total, total)?;
+        Ok(layer)
+    }
+
+    /// Tells how many vectors are in the graph, and fails if that is to be all.
+    fn tell(&mut self, done: usize, total: usize) -> Result<()> {
+        if (self.watch)(Progress { done, total }).is_continue() {
+            return Ok(());
+        }
+        let message = format!("the build was stopped after {done} of {total} vectors");
+        Err(Error::new(ErrorKind::Cancelled, message))
     }
 
     /// Links the nodes of a layer. `joined` are those that the layers above do not have.
@@ -240,7 +307,7 @@ impl Builder<'_, '_> {
     ) -> Result<Layer> {
         let options = LayerOptions {
             degree,
-            ef_construction: self.options.ef_construction.max(degree),
+            ef_construction: self.options.walk_width().max(degree),
             alpha: self.options.alpha,
             workers: self.options.workers,
         };
@@ -256,9 +323,8 @@ impl Builder<'_, '_> {
             let (batch, later) = rest.split_at(size.min(rest.len()));
             layer.insert(nodes, space, done, batch, &self.scratch);
             (rest, done) = (later, done + batch.len());
-            if lowest && (self.watch)(Progress { done, total: nodes.len() }).is_break() {
-                let message = format!("the build was stopped after {done} of {} vectors", nodes.len());
-                return Err(Error::new(ErrorKind::Cancelled, message));
+            if lowest {
+                self.tell(done, nodes.len())?;
             }
         }
         layer.finish(nodes, space, &self.scratch);
@@ -327,12 +393,4 @@ fn shuffled(codes: &Codes, seed: u64) -> Vec<u32> {
     let mut positions: Vec<u32> = (0..node_id(codes.len())).collect();
     positions.sort_by_cached_key(|&position| (mix(seed, codes.rows()[position as usize]), position));
     positions
-}
-
-/// The finalizer of `SplitMix64` (Steele, Lea and Flood, 2014).
-fn mix(seed: u64, row: u32) -> u64 {
-    let mut z = seed.wrapping_add(u64::from(row).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

@@ -6,6 +6,7 @@ use super::pool::Key;
 use super::select::Selector;
 use super::walk::{Links, NONE, WalkScratch};
 use crate::codes::query::QueryRoom;
+use crate::node::node_id;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
 use crate::workers::Workers;
@@ -50,6 +51,14 @@ type NewLink = (u32, Key);
 
 /// While a layer has fewer nodes, those of a batch are many beside them, and look at each other too.
 const FEW: usize = 1024;
+
+/// Nodes that choose all at once choose this part of the neighbours that they may have, so that there is room for those that choose them.
+const FIRST: (usize, usize) = (5, 8);
+/// They choose from the nearest so many, should a node have more candidates at once.
+const CANDIDATES_MAX: usize = 128;
+
+/// Reverse links of all nodes are merged in so many parts, which takes less memory than at once.
+const SLICES: usize = 4;
 
 /// Lists that one task merges links into.
 const LISTS_PER_TASK: usize = 512;
@@ -120,6 +129,59 @@ impl Layer {
         sort_by_key(candidates);
         selector.select(nodes, space, candidates, self.options.degree, self.options.alpha);
         selector.kept.clone()
+    }
+
+    /// Gives all nodes neighbours of their candidates, at once.
+    pub(crate) fn choose_all(
+        &mut self,
+        nodes: &Nodes,
+        space: Space<'_>,
+        of_node: impl Fn(u32, &mut Vec<u32>) + Sync,
+        scratch: &Pooled<InsertScratch>,
+    ) {
+        let (room, options) = (self.room, self.options);
+        let first = options.degree * FIRST.0 / FIRST.1;
+        self.for_each_task(|begin, mut lists| {
+            scratch.with(|InsertScratch { walk, selector, candidates, query }| {
+                for at in 0..lists.lens.len() {
+                    let node = node_id(begin + at);
+                    of_node(node, &mut walk.fresh);
+                    candidates.clear();
+                    let query = nodes.query(node, query);
+                    space.distances(query, &walk.fresh, &mut walk.dots, |other, distance| {
+                        candidates.push(Key::new(distance, other));
+                    });
+                    sort_by_key(candidates);
+                    candidates.truncate(CANDIDATES_MAX);
+                    selector.select(nodes, space, candidates, first, options.alpha);
+                    lists.list(at, room).set(&selector.kept);
+                }
+            });
+        });
+    }
+
+    /// Adds to every list those in whose lists the node is.
+    pub(crate) fn link_back(&mut self, nodes: &Nodes, space: Space<'_>, scratch: &Pooled<InsertScratch>) {
+        let mut links: Vec<Key> = Vec::with_capacity(self.lens.iter().map(|&len| usize::from(len)).sum());
+        let lens = self.lens.clone();
+        for (list, &len) in lens.iter().enumerate() {
+            let list = list * self.room..list * self.room + usize::from(len);
+            let keys = self.ids[list.clone()].iter().zip(&self.distances[list]);
+            links.extend(keys.map(|(&id, &distance)| Key::new(distance, id)));
+        }
+        let slice = node_id(self.nodes().div_ceil(SLICES).max(1));
+        for first in (0..node_id(self.nodes())).step_by(slice as usize) {
+            let mut reverse: Vec<NewLink> = Vec::new();
+            let mut rest = &links[..];
+            for (node, &len) in (0..).zip(&lens) {
+                let (list, later) = rest.split_at(len.into());
+                let within = list.iter().filter(|key| (first..first + slice).contains(&key.node()));
+                reverse.extend(within.map(|key| (key.node(), Key::new(key.distance(), node))));
+                rest = later;
+            }
+            self.options.workers.sort_unstable(&mut reverse);
+            self.merge(nodes, space, &reverse, scratch);
+        }
     }
 
     fn set(&mut self, node: u32, list: &[Key]) {

@@ -2,10 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
 use super::pool::Key;
-use super::walk::{Links, NONE, WalkScratch};
+use super::walk::{NONE, WalkScratch};
 use crate::codes::query::QueryRoom;
 use crate::node::node_id;
 use crate::scratch::Pooled;
@@ -45,20 +44,20 @@ pub(crate) struct Connected<'l> {
 }
 
 impl Connected<'_> {
-    /// Searches for every node by its own vector, and links those that are not found to what was found instead. `hierarchy` leads
-    /// to where a search begins. Returns the nodes that are still not found, ascending.
-    pub(crate) fn make_findable<'a>(
+    /// Searches for every node by its own vector, and links those that are not found to what was found instead. `entries` are
+    /// where the searches begin. Returns the nodes that are still not found, ascending.
+    pub(crate) fn make_findable(
         mut self,
         nodes: &Nodes,
         space: Space<'_>,
-        hierarchy: Hierarchy<impl Iterator<Item = Links<'a>> + Clone + Sync>,
+        entries: &[u32],
         scratch: &Pooled<InsertScratch>,
     ) -> Vec<u32> {
         let everyone: Vec<u32> = (0..node_id(self.layer.nodes())).collect();
         let mut unsure = everyone.clone();
         let mut replaced = false;
         for round in 0..ROUNDS {
-            let missed = self.missed(nodes, space, &hierarchy, scratch, &unsure);
+            let missed = self.missed(nodes, space, entries, scratch, &unsure);
             for (node, found) in &missed {
                 replaced |= self.link_from(found, *node, round);
             }
@@ -70,23 +69,23 @@ impl Connected<'_> {
                 (unsure, replaced) = (everyone.clone(), false);
             }
         }
-        let missed = self.missed(nodes, space, &hierarchy, scratch, &everyone);
+        let missed = self.missed(nodes, space, entries, scratch, &everyone);
         missed.into_iter().map(|(node, _)| node).collect()
     }
 
     /// Which nodes a search for their own vectors does not find, nor another as near, and what it finds.
-    fn missed<'a>(
+    fn missed(
         &self,
         nodes: &Nodes,
         space: Space<'_>,
-        hierarchy: &Hierarchy<impl Iterator<Item = Links<'a>> + Clone + Sync>,
+        entries: &[u32],
         scratch: &Pooled<InsertScratch>,
         unsure: &[u32],
     ) -> Vec<(u32, Vec<Key>)> {
         let search = |&node: &u32| {
             scratch.with(|InsertScratch { walk, query, .. }| {
                 let query = nodes.query(node, query);
-                let from = hierarchy.clone().entry(space, query, walk);
+                let from = walk.nearest_of(space, query, &entries[node as usize..][..1]);
                 walk.beam(space, self.layer.links(), query, from, SELF_SEARCH_WIDTH);
                 let found = walk.pool.keys().iter().any(|key| key.node() == node)
                     || walk.finds_as_near(space, query, node);

@@ -16,7 +16,18 @@ mod x86;
 use wire::F16;
 
 use crate::codes::layout::{Line, Plane};
+use crate::codes::query::QueryTerms;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
+
+/// Some vectors beside a query: its dot products with them, what else their distances are made of ([`Terms`](crate::codes::query::Terms)),
+/// and the distance from which on each of them does not want to know of the query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) dots: &'a [i32],
+    pub(crate) a: &'a [f32],
+    pub(crate) b: &'a [f32],
+    pub(crate) limits: &'a [f32],
+}
 
 /// A way to compute dot products that this processor has: a value of this type is the proof.
 ///
@@ -98,6 +109,28 @@ impl Kernel {
             Kind::NeonDotprod => neon::dotprod(query, plane, ids, out),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => wasm32::dots(query, plane, ids, out),
+        }
+    }
+
+    /// The sums of products of every row of codes with every row of parts, which are in 0..=63: `out[i * n + j]` is that of row `i` of
+    /// `codes` with row `j` of `parts`, which has `n` rows. All rows have `stride` lines.
+    #[inline]
+    pub(crate) fn products(self, codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::products(codes, parts, stride, out),
+            _ => scalar::products(codes, parts, stride, out),
+        }
+    }
+
+    /// Adds to `found` the positions, and distances from a query, of the vectors that are nearer to it than `limit` or than their own
+    /// limit. All slices are of one length.
+    #[inline]
+    pub(crate) fn nearer(self, query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::nearer(query, row, limit, found),
+            _ => scalar::nearer(query, row, limit, found),
         }
     }
 
@@ -285,6 +318,58 @@ mod tests {
             planes(&[&b]).as_ref().rough_dots(Kernel::detect(), QueryCodes::new(&lines(&a)), &[0], &mut rough);
             let bound: i64 = a.iter().map(|&code| i64::from(code.unsigned_abs()) * 8).sum();
             prop_assert!((i64::from(rough[0]) - by_hand(&a, &b)).abs() <= bound + 1);
+        }
+    }
+
+    #[test]
+    fn every_kernel_multiplies_all_rows_with_all_parts() {
+        let code = |i: usize| i8::try_from(((i * 2_654_435_761) >> 7) % 255).unwrap_or(-100);
+        let part = |i: usize| i8::try_from(((i * 2_654_435_761) >> 9) % 64).unwrap();
+        for (stride, rows, columns) in [(1, 1, 1), (1, 2, 4), (2, 3, 5), (3, 5, 3), (6, 33, 130), (7, 4, 9)] {
+            let codes = lines(&(0..stride * rows * 64).map(code).collect::<Vec<_>>());
+            let parts = lines(&(0..stride * columns * 64).map(part).collect::<Vec<_>>());
+            for kernel in Kernel::available() {
+                let mut found = vec![0; rows * columns];
+                kernel.products(&codes, &parts, stride, &mut found);
+                let each = codes.chunks(stride).flat_map(|a| parts.chunks(stride).map(move |b| (a, b)));
+                for (found, (a, b)) in found.iter().zip(each) {
+                    let expected = by_hand(a.as_flattened(), b.as_flattened());
+                    assert_eq!(i64::from(*found), expected, "{kernel} {stride} {rows} {columns}");
+                }
+            }
+        }
+        for code in [-127, 127] {
+            let (codes, parts) =
+                (vec![[code; 64]; crate::MAX_DIMENSION / 64], vec![[63; 64]; crate::MAX_DIMENSION / 64]);
+            for kernel in Kernel::available() {
+                let mut found = [0];
+                kernel.products(&codes, &parts, codes.len(), &mut found);
+                assert_eq!(
+                    i64::from(found[0]),
+                    by_hand(codes.as_flattened(), parts.as_flattened()),
+                    "{kernel}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_kernel_finds_the_same_vectors_nearer(
+            row in prop::collection::vec((-90_000..90_000i32, -2.0..2.0f32, -2.0..2.0f32, prop_oneof![Just(f32::INFINITY), -9e4..9e4f32]), 0..50),
+            query in (-2.0..2.0f32, -2.0..2.0f32, -2.0..2.0f32), limit in prop_oneof![Just(f32::NEG_INFINITY), -9e4..9e4f32]
+        ) {
+            let dots: Vec<i32> = row.iter().map(|row| row.0).collect();
+            let [a, b, limits] = [0, 1, 2].map(|at| row.iter().map(|row| [row.1, row.2, row.3][at]).collect::<Vec<f32>>());
+            let row = Row { dots: &dots, a: &a, b: &b, limits: &limits };
+            let query = QueryTerms { base: query.0, offset: query.1, scale: query.2 };
+            let mut expected = vec![(7, 0.5)];
+            scalar::nearer(query, row, limit, &mut expected);
+            for kernel in Kernel::available() {
+                let mut found = vec![(7, 0.5)];
+                kernel.nearer(query, row, limit, &mut found);
+                prop_assert_eq!(&found, &expected, "{}", kernel);
+            }
         }
     }
 

@@ -2,7 +2,10 @@
 
 use wire::F16;
 
+use super::Row;
 use crate::codes::layout::{Line, Plane};
+use crate::codes::query::{QueryTerms, Terms};
+use crate::codes::sums::dot_of;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
@@ -18,6 +21,23 @@ fn group(codes: &Line, nibbles: &[u8; 32]) -> i32 {
         i32::from(byte & 15) * i32::from(low) + i32::from(byte >> 4) * i32::from(high)
     };
     nibbles.iter().zip(first.iter().zip(second)).map(product).sum()
+}
+
+pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
+    let rows = codes.chunks_exact(stride).flat_map(|a| parts.chunks_exact(stride).map(move |b| (a, b)));
+    for ((a, b), out) in rows.zip(out) {
+        *out = dot_of(a.as_flattened(), b.as_flattened());
+    }
+}
+
+pub(super) fn nearer(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
+    let terms = row.a.iter().zip(row.b).map(|(&a, &b)| Terms { a, b });
+    for (at, ((&dot, terms), &own)) in row.dots.iter().zip(terms).zip(row.limits).enumerate() {
+        let distance = query.distance(dot, terms);
+        if distance < limit || distance < own {
+            found.push((at, distance));
+        }
+    }
 }
 
 pub(super) fn sums(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {

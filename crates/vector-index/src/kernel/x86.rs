@@ -9,8 +9,10 @@ use std::arch::x86_64::*;
 
 use wire::F16;
 
+use super::Row;
 use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
+use crate::codes::query::QueryTerms;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 /// How many rows ahead of the one that is multiplied are asked for.
@@ -32,6 +34,16 @@ pub(super) fn avx_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut 
 pub(super) fn avx512_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { dots_avx512(query, plane, ids, out) }
+}
+
+pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
+    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
+    unsafe { products_avx2(codes, parts, stride, out) }
+}
+
+pub(super) fn nearer(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
+    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
+    unsafe { nearer_avx2(query, row, limit, found) }
 }
 
 pub(super) fn sums_avx2(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
@@ -328,4 +340,84 @@ fn look_up_avx512(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
     let [even_out, odd_out] = out.as_chunks_mut::<32>().0 else { return };
     store_sums512(even, even_out);
     store_sums512(odd, odd_out);
+}
+
+/// Two rows of codes and four of parts at a time: eight sums, and what they are made of, fit the registers. The four rows of parts, and all
+/// rows of codes, which are few, stay in the first cache.
+#[target_feature(enable = "avx2")]
+fn products_avx2(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
+    let columns = parts.len() / stride;
+    for first in (0..columns).step_by(4) {
+        // The last row stands in the place of those that are missing.
+        let row = |j: usize| &parts[(first + j).min(columns - 1) * stride..][..stride];
+        let parts = [row(0), row(1), row(2), row(3)];
+        let count = (columns - first).min(4);
+        for (pair, out) in codes.chunks(2 * stride).zip(out.chunks_mut(2 * columns)) {
+            let sums = two_by_four([&pair[..stride], &pair[pair.len() - stride..]], parts);
+            for (sums, out) in sums.iter().zip(out.chunks_mut(columns)) {
+                out[first..][..count].copy_from_slice(&sums[..count]);
+            }
+        }
+    }
+}
+
+/// Four products of a part with a code are added in 16 bits, which they do not exceed: 4 * 63 * 127 < 32768.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn two_by_four(codes: [&[Line]; 2], [b0, b1, b2, b3]: [&[Line]; 4]) -> [[i32; 4]; 2] {
+    let ones = _mm256_set1_epi16(1);
+    let mut sums = [[_mm256_setzero_si256(); 4]; 2];
+    let lines = codes[0].iter().zip(codes[1]).zip(b0.iter().zip(b1)).zip(b2.iter().zip(b3));
+    for (((a0, a1), (b0, b1)), (b2, b3)) in lines {
+        let a = [halves(a0), halves(a1)];
+        for (j, b) in [b0, b1, b2, b3].into_iter().enumerate() {
+            let b = halves(b);
+            for i in 0..2 {
+                let pairs = [_mm256_maddubs_epi16(b[0], a[i][0]), _mm256_maddubs_epi16(b[1], a[i][1])];
+                let fours = _mm256_madd_epi16(_mm256_add_epi16(pairs[0], pairs[1]), ones);
+                sums[i][j] = _mm256_add_epi32(sums[i][j], fours);
+            }
+        }
+    }
+    sums.map(|[s0, s1, s2, s3]| {
+        let both = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
+        let four = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
+        bytemuck::cast(four)
+    })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(line: &Line) -> [__m256i; 2] {
+    bytemuck::cast(*line)
+}
+
+/// Eight vectors at a time, with the same roundings as one by one.
+#[target_feature(enable = "avx2")]
+fn nearer_avx2(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
+    let (base, offset) = (_mm256_set1_ps(query.base), _mm256_set1_ps(query.offset));
+    let (scale, limit8) = (_mm256_set1_ps(query.scale), _mm256_set1_ps(limit));
+    let (dots, rest) = row.dots.as_chunks::<8>();
+    let (a, b, limits) = (row.a.as_chunks::<8>().0, row.b.as_chunks::<8>().0, row.limits.as_chunks::<8>().0);
+    for (at, (((dots, a), b), limits)) in dots.iter().zip(a).zip(b).zip(limits).enumerate() {
+        let dots = _mm256_cvtepi32_ps(bytemuck::cast(*dots));
+        let scaled = _mm256_add_ps(offset, _mm256_mul_ps(scale, dots));
+        let distances =
+            _mm256_add_ps(_mm256_add_ps(base, bytemuck::cast(*a)), _mm256_mul_ps(bytemuck::cast(*b), scaled));
+        let limits = _mm256_max_ps(bytemuck::cast(*limits), limit8);
+        let mut mask = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(distances, limits)).cast_unsigned();
+        if mask != 0 {
+            let distances: [f32; 8] = bytemuck::cast(distances);
+            while mask != 0 {
+                let lane = mask.trailing_zeros() as usize;
+                found.push((at * 8 + lane, distances[lane & 7]));
+                mask &= mask - 1;
+            }
+        }
+    }
+    let first = row.dots.len() - rest.len();
+    let (dots, a, b, limits) = (rest, &row.a[first..], &row.b[first..], &row.limits[first..]);
+    let before = found.len();
+    scalar::nearer(query, Row { dots, a, b, limits }, limit, found);
+    found[before..].iter_mut().for_each(|(at, _)| *at += first);
 }

@@ -12,10 +12,12 @@ fn bytes_with(threads: usize, codes: Codes) -> Vec<u8> {
 
 #[test]
 fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
-    let codes = codes(Metric::Cosine, 40, &vectors(1, 6_000, 40));
-    let one = bytes_with(1, codes.clone());
-    for threads in [2, 3, 7] {
-        assert!(bytes_with(threads, codes.clone()) == one, "{threads} threads");
+    for (count, dimension) in [(6_000, 40), (3_000, 24), (9_000, 80)] {
+        let codes = codes(Metric::Cosine, dimension, &vectors(1, count, dimension));
+        let one = bytes_with(1, codes.clone());
+        for threads in [2, 3, 7] {
+            assert!(bytes_with(threads, codes.clone()) == one, "{count} vectors, {threads} threads");
+        }
     }
 }
 
@@ -72,6 +74,46 @@ fn separate_clusters_are_linked() {
 }
 
 #[test]
+fn vectors_that_no_partition_tells_apart_are_found() {
+    // As many as make a leaf three times over, which differ by one code; beside others, or alone.
+    let mut noise = Noise::new(12);
+    let mut alike = Codes::new(Int8Quantizer::new(Metric::L2, 70).unwrap());
+    for row in 0..5_000u32 {
+        let mut vector = vec![100; 70];
+        vector[row as usize % 70] = i8::try_from(row / 70).unwrap();
+        if row % 10 == 0 {
+            vector.fill_with(|| i8::try_from(noise.below(255)).unwrap_or(-100));
+        }
+        alike.push_codes(row, &vector, 0.5).unwrap();
+    }
+    assert_eq!(self_recall(&built(alike), None, 64), 1.0);
+    let far: Vec<f32> = vectors(13, 5_000, 70).iter().map(|value| 1e6 + value * 1e-3).collect();
+    assert_eq!(self_recall(&built(codes(Metric::Cosine, 70, &far)), None, 64), 1.0);
+}
+
+#[test]
+fn many_vectors_are_linked_as_well_as_by_wide_walks() {
+    for (metric, dimension) in [(Metric::Cosine, 80), (Metric::L2, 30), (Metric::Dot, 100), (Metric::L2, 2)] {
+        let all = vectors(14, 8_000, dimension);
+        let found = [BuildOptions::new(), BuildOptions::new().ef_construction(48)].map(|options| {
+            let built =
+                Builder::new(options.graph_from(0)).build(codes(metric, dimension, &all[200 * dimension..]));
+            let index = Index::open(built.unwrap().to_bytes().unwrap()).unwrap();
+            let mut scratch = Scratch::new();
+            let recalls = all[..200 * dimension].chunks_exact(dimension).map(|query| {
+                let mut search = |options| rows(index.search(query, &options, &mut scratch).unwrap());
+                recall(
+                    &search(SearchOptions::new(10).exact(true)),
+                    &search(SearchOptions::new(10).ef_search(32)),
+                )
+            });
+            recalls.sum::<f64>() / 200.0
+        });
+        assert!(found[0] >= found[1] - 0.01, "{metric} {dimension}: {found:?}");
+    }
+}
+
+#[test]
 fn the_number_of_vectors_may_be_any() {
     for count in [0, 1, 2, 3, 31, 63, 64, 65, 127, 128, 129, 200, 2_047, 2_049] {
         let index = built(codes(Metric::L2, 5, &vectors(6, count, 5)));
@@ -98,21 +140,28 @@ fn few_vectors_get_no_graph_and_are_found_exactly() {
 
 #[test]
 fn a_build_tells_how_far_it_is_and_can_be_stopped() {
-    let codes = codes(Metric::Cosine, 16, &vectors(8, 4_000, 16));
-    let mut seen = Vec::new();
-    Builder::new(BuildOptions::new().graph_from(0))
-        .build_with(codes.clone(), |progress| {
-            seen.push(progress.done);
-            assert_eq!(progress.total, 4_000);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-    assert!(seen.is_sorted() && seen.len() > 10 && seen.last() == Some(&4_000), "{seen:?}");
-    let stop = |progress: Progress| {
-        if progress.done > 1_000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let error = Builder::new(BuildOptions::new().graph_from(0)).build_with(codes, stop).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    for count in [4_000, 20_000] {
+        let codes = codes(Metric::Cosine, 16, &vectors(8, count, 16));
+        let mut seen = Vec::new();
+        Builder::new(BuildOptions::new().graph_from(0))
+            .build_with(codes.clone(), |progress| {
+                seen.push(progress.done);
+                assert_eq!(progress.total, count);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(seen.is_sorted() && seen.len() > 8 && seen.last() == Some(&count), "{seen:?}");
+        for from in [0, 1_000] {
+            let mut last = 0;
+            let stop = |progress: Progress| {
+                last = progress.done;
+                if progress.done >= from { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let options = BuildOptions::new().graph_from(0);
+            let error = Builder::new(options).build_with(codes.clone(), stop).unwrap_err();
+            assert_eq!((error.kind(), last < count), (ErrorKind::Cancelled, true));
+        }
+    }
 }
 
 #[test]

@@ -72,6 +72,19 @@ fn several_indexes_become_one_without_the_deleted() {
 }
 
 #[test]
+fn a_merge_of_many_vectors_of_which_no_index_has_most_is_what_a_build_of_all_is() {
+    let all = vectors(35, 6_000, DIMENSION);
+    let (first, second) = all.split_at(3_500 * DIMENSION);
+    let builder = Builder::new(BuildOptions::new().graph_from(2_000));
+    let parts = [first, second].map(|vectors| opened(builder.build(part(0, vectors)).unwrap()));
+    let mut merge = builder.merge();
+    merge.add_index(&parts[0], Some).unwrap();
+    merge.add_index(&parts[1], |row| Some(row + 3_500)).unwrap();
+    let merged = merge.build().unwrap().to_bytes().unwrap();
+    assert!(merged.as_ref() == builder.build(part(0, &all)).unwrap().to_bytes().unwrap().as_ref());
+}
+
+#[test]
 fn merging_nothing_two_vectors_for_a_row_or_other_kinds_of_codes_is_an_error() {
     let builder = Builder::new(BuildOptions::new());
     assert_eq!(builder.merge().build().unwrap_err().kind(), ErrorKind::InvalidArgument);

@@ -24,7 +24,7 @@ pub struct Options {
     /// Links of a node (twice as many on the lowest layer).
     #[arg(long, default_value_t = 16)]
     pub m: usize,
-    /// Beam of the build, for engines that `--engines` gives none.
+    /// Beam of the build, for engines that `--engines` gives none. Of ours 0: no beam, as graphs are built if nothing is asked.
     #[arg(long, default_value_t = 200)]
     pub ef_construction: usize,
     /// Engines as `name` or `name:ef_construction`; ratios are of the first to each other.
@@ -74,7 +74,7 @@ impl Metric {
 }
 
 fn default_engines() -> Vec<String> {
-    ["ours:48", "ours-scan:48", "ours-exact:48", "usearch", "hnsw_rs:100", "turbovec"]
+    ["ours:0", "ours-scan:0", "ours-exact:0", "usearch", "hnsw_rs:100", "turbovec"]
         .map(str::to_owned)
         .to_vec()
 }

@@ -61,7 +61,8 @@ impl Engine {
             Some((name, number)) => (name, number.parse()?),
             None => (text, options.ef_construction),
         };
-        let graph = |what: &str| format!("{what} M={} efC={ef_construction}", options.m);
+        let efc = if ef_construction == 0 { String::new() } else { format!(" efC={ef_construction}") };
+        let graph = |what: &str| format!("{what} M={}{efc}", options.m);
         let (name, build): (_, Build) = match name {
             "ours" => (graph("ours, int8"), ours::build),
             "ours-scan" => ("ours, 4 bit then int8, scan".to_owned(), ours::build_scan),

@@ -37,7 +37,11 @@ fn built(base: &Vectors, options: BuildOptions, way: Way) -> Result<Ours> {
     };
     let mut codes = Codes::new(Int8Quantizer::new(metric, base.dim)?);
     codes.push_all(0, &base.values)?;
-    let settings = vector_index::BuildOptions::new().m(options.m).ef_construction(options.ef_construction);
+    let mut settings = vector_index::BuildOptions::new().m(options.m);
+    // 0: as graphs are built if nothing is asked.
+    if options.ef_construction > 0 {
+        settings = settings.ef_construction(options.ef_construction);
+    }
     let settings = if way == Way::Graph { settings } else { settings.graph_from(usize::MAX) };
     let bytes = Builder::new(settings).build(codes)?.to_bytes()?;
     Ok(Ours { index: Opened::open(bytes)?, effort: 0, way, scratch: Scratch::new() })
