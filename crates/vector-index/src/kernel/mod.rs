@@ -119,6 +119,10 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::products(codes, parts, stride, out),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon | Kind::NeonDotprod => {
+                neon::products(codes, parts, stride, out, matches!(self.0, Kind::NeonDotprod));
+            }
             _ => scalar::products(codes, parts, stride, out),
         }
     }

@@ -28,6 +28,27 @@ pub(super) fn dotprod(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [
     }
 }
 
+/// Products of all rows of codes with all rows of parts, four of these at a time, while all rows of codes, which are few, stay in the first cache.
+pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32], has_dotprod: bool) {
+    let columns = parts.len() / stride;
+    for first in (0..columns).step_by(4) {
+        // The last row stands in the place of those that are missing.
+        let row = |j: usize| &parts[(first + j).min(columns - 1) * stride..][..stride];
+        let four = [row(0), row(1), row(2), row(3)];
+        let count = (columns - first).min(4);
+        for (code, out) in codes.chunks_exact(stride).zip(out.chunks_mut(columns)) {
+            let sums = if has_dotprod {
+                // SAFETY: a `Kernel` of this kind is made only where the processor has the dot product instructions.
+                unsafe { four_dotprod(code, four) }
+            } else {
+                // SAFETY: NEON is part of 64-bit Arm as Rust compiles for it.
+                unsafe { four_plain(code, four) }
+            };
+            out[first..][..count].copy_from_slice(&sums[..count]);
+        }
+    }
+}
+
 pub(super) fn sums(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
     // SAFETY: NEON is part of 64-bit Arm as Rust compiles for it.
     unsafe { look_up(tables, rows, out) }
@@ -87,6 +108,34 @@ fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
             options(pure, nomem, nostack, preserves_flags));
     }
     sum
+}
+
+/// Two products of a part with a code are added in 16 bits, which they do not exceed: 2 * 63 * 127 < 32768.
+#[target_feature(enable = "neon")]
+fn four_plain(code: &[Line], parts: [&[Line]; 4]) -> [i32; 4] {
+    parts.map(|part| {
+        let mut sum = vdupq_n_s32(0);
+        for (code, part) in code.as_flattened().as_chunks().0.iter().zip(part.as_flattened().as_chunks().0) {
+            let (code, part) = (load(code), load(part));
+            let low = vmull_s8(vget_low_s8(code), vget_low_s8(part));
+            sum = vpadalq_s16(sum, vmlal_high_s8(low, code, part));
+        }
+        vaddvq_s32(sum)
+    })
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn four_dotprod(code: &[Line], [b0, b1, b2, b3]: [&[Line]; 4]) -> [i32; 4] {
+    let mut sums = [vdupq_n_s32(0); 4];
+    for (a, ((b0, b1), (b2, b3))) in code.iter().zip(b0.iter().zip(b1).zip(b2.iter().zip(b3))) {
+        for (quarter, a) in a.as_chunks().0.iter().enumerate() {
+            let a = load(a);
+            for (sum, b) in sums.iter_mut().zip([b0, b1, b2, b3]) {
+                *sum = sdot(*sum, a, load(&b.as_chunks().0[quarter]));
+            }
+        }
+    }
+    sums.map(|sum| vaddvq_s32(sum))
 }
 
 #[inline]
