@@ -37,7 +37,7 @@ impl BuildOptions {
 
     /// How many candidates the neighbours of a node are chosen from, which a walk through the graph as it is so far finds. More makes a
     /// better graph in more time. If it is not set, graphs of 4,096 vectors and more are not built by walks: about 40 candidates are found by comparing all
-    /// vectors of small parts with each other, which makes a better graph than 48 in less time; unless two thirds of the vectors come with
+    /// vectors of small parts with each other, which makes about as good a graph as 48 or a better one, of many dimensions in less time; unless two thirds of the vectors come with
     /// their links, from an index that is merged. 1 to 10,000. Default: 48.
     pub fn ef_construction(mut self, ef_construction: usize) -> Self {
         self.ef_construction = Some(ef_construction);
