@@ -17,7 +17,6 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use artifact_datafusion::{Packs, register};
@@ -32,6 +31,10 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
 
 const DIMENSION: usize = 384;
 const BATCH: usize = 8192;
@@ -141,7 +144,8 @@ fn schema() -> SchemaRef {
 impl Partition {
     fn batch(data: &Data, schema: &SchemaRef, from: usize, to: usize) -> RecordBatch {
         let item = Arc::new(Field::new_list_field(DataType::Float32, false));
-        let mut vectors = FixedSizeListBuilder::new(Float32Builder::new(), DIMENSION as i32).with_field(item);
+        let values = Float32Builder::with_capacity((to - from) * DIMENSION);
+        let mut vectors = FixedSizeListBuilder::new(values, DIMENSION as i32).with_field(item);
         for n in from..to {
             vectors.values().append_slice(&data.vector(n));
             vectors.append(true);
@@ -174,24 +178,6 @@ fn megabytes(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or(":0 kB");
     line[1..].split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
-}
-
-/// What this process has at most beyond what it has now, in MB, without pages of files, looked at every few milliseconds until it is asked.
-fn watch_memory() -> impl FnOnce() -> u64 {
-    let (is_over, before) = (Arc::new(AtomicBool::new(false)), megabytes("RssAnon"));
-    let over = is_over.clone();
-    let watch = std::thread::spawn(move || {
-        let mut most = before;
-        while !over.load(Ordering::Relaxed) {
-            most = most.max(megabytes("RssAnon"));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        most - before
-    });
-    move || {
-        is_over.store(true, Ordering::Relaxed);
-        watch.join().unwrap()
-    }
 }
 
 /// Seconds of processors that this process has used, and the most memory that it had, in MB.
@@ -289,10 +275,11 @@ async fn fill(data: &Arc<Data>, folder: &Path, packs: &str, plan: Plan) {
     let table = StreamingTable::try_new(schema(), (0..tasks).map(partition).collect()).unwrap();
     context.register_table("records", Arc::new(table)).unwrap();
 
-    let (begun, (before, _), most) = (Instant::now(), used(), watch_memory());
+    HEAP.reset_peak_usage();
+    let (begun, (before, _), heap) = (Instant::now(), used(), HEAP.current_usage());
     let copy = format!("COPY (SELECT * FROM records) TO '{packs}' STORED AS CART");
     context.sql(&copy).await.unwrap().collect().await.unwrap();
-    let (most, (after, peak)) = (most(), used());
+    let (most, (after, peak)) = (HEAP.peak_usage() - heap, used());
     let copied = after - before;
     println!(
         "COPY into {tasks} packs: {:.1} s, {copied:.1} s of processors, {:.0} records a second of a processor",
@@ -301,7 +288,7 @@ async fn fill(data: &Arc<Data>, folder: &Path, packs: &str, plan: Plan) {
     );
     println!(
         "heap of each of {tasks} tasks, at most: {} MB, of which a batch of records is {} MB; limit {} MB; resident with pages of files at most {peak} MB",
-        most / tasks as u64,
+        (most >> 20) / tasks,
         (BATCH * DIMENSION * 4) >> 20,
         memory_limit >> 20
     );

@@ -63,8 +63,10 @@ struct Packed {
 const PACK: &str = "pack.cart";
 /// Rows of a commit, at most.
 const COMMIT_ROWS: usize = 8192;
-/// Bytes of a commit, unless one row has more.
+/// Bytes of a commit, unless one row has more, or a limit of memory asks for less.
 const COMMIT_BYTES: u64 = 16 << 20;
+/// Commits that would fill a limit of memory. They are there as rows, as records and as bytes of a log, beside indexes.
+const COMMITS_PER_LIMIT: u64 = 16;
 
 fn schema() -> SchemaRef {
     let field = |name: &str, data_type| Field::new(name, data_type, false);
@@ -227,6 +229,13 @@ async fn make(
     on_a_thread(move || making.finish()).await?
 }
 
+/// Bytes of a commit, unless one row has more.
+fn commit_bytes(options: &Options) -> u64 {
+    options
+        .get_memory_limit()
+        .map_or(COMMIT_BYTES, |limit| COMMIT_BYTES.min(limit as u64 / COMMITS_PER_LIMIT))
+}
+
 /// A pack that is being made.
 struct Making {
     folder: tempfile::TempDir,
@@ -247,7 +256,7 @@ impl Making {
     fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         for row in 0..batch.num_rows() {
             self.rows.push(self.mapping.row(batch, row, self.before)?);
-            if self.rows.len() == COMMIT_ROWS || self.rows.bytes() >= COMMIT_BYTES {
+            if self.rows.len() == COMMIT_ROWS || self.rows.bytes() >= commit_bytes(&self.options) {
                 self.commit()?;
             }
         }

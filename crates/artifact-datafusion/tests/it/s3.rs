@@ -58,7 +58,7 @@ fn request(endpoint: &str, method: &str, path: &str) {
 
 const COPY: &str = "COPY (SELECT * FROM t) TO 's3://notes/copy/' STORED AS CART OPTIONS ('metric' 'l2')";
 const SEARCH: &str =
-    "SELECT key, score FROM cart_search('s3://notes/copy/', 'small cat', 20) ORDER BY score DESC, key";
+    "SELECT key, score FROM cart_search('s3://notes/copy/', 'small cat', 16) ORDER BY score DESC, key";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_copied_to_a_bucket_is_scanned_searched_and_named_where_it_is_gone_or_damaged() {

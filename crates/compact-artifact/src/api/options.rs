@@ -287,6 +287,11 @@ impl Options {
         self
     }
 
+    /// The [limit of heap](Self::memory_limit) in bytes, if there is one: who makes batches can make them small beside it.
+    pub fn get_memory_limit(&self) -> Option<usize> {
+        self.memory_limit
+    }
+
     /// Bytes of decoded blocks that are kept. Default: 16 MiB, or 0 without the feature `cache`. 0: none. More is an error without that feature.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.block_cache_bytes = bytes;
