@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every fuzz target, or those named, for SECONDS_EACH (default 60): fuzz/run.sh [SECONDS_EACH [TARGET...]]
 # What was found before is replayed first. What is found now lies in fuzz/artifacts/<target>/, and the exit status is 1.
-# fuzz/corpus/totals has a line for each run of a target; their sums are printed at the end.
+# It begins with the inputs in fuzz/inputs/, which fuzz/keep.sh writes, unless fuzz/corpus/ has some. fuzz/totals gets a line for each run of a target: its
+# executions, and seconds of CPU in user and in system mode; their sums are printed at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -16,15 +17,17 @@ command -v cargo-fuzz >/dev/null || cargo install --quiet cargo-fuzz
 export ASAN_OPTIONS="quarantine_size_mb=8:malloc_context_size=0:detect_stack_use_after_return=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 limits=(-rss_limit_mb=512 -malloc_limit_mb=256 -timeout=10)
 logs=$(mktemp -d)
-mkdir -p fuzz/corpus
-touch fuzz/corpus/totals
 status=0
 summary=()
 # All at once, so that no processor waits for another.
 cargo +nightly fuzz build >"$logs/build" 2>&1 || { grep -aE -A9 '^error' "$logs/build"; exit 1; }
 for target in "${targets[@]}"; do
   regressions=fuzz/regressions/$target
-  mkdir -p "fuzz/corpus/$target" "$regressions"
+  mkdir -p "$regressions"
+  if [ ! -e "fuzz/corpus/$target" ]; then
+    mkdir -p "fuzz/corpus/$target"
+    [ ! -e "fuzz/inputs/$target.tar.gz" ] || tar -xzf "fuzz/inputs/$target.tar.gz" -C fuzz/corpus
+  fi
   # `-runs=0` reads the inputs of a directory, each once, and ends.
   if ! cargo +nightly fuzz run "$target" "$regressions" -- "${limits[@]}" -runs=0 >"$logs/$target.replay" 2>&1; then
     grep -aE -A1 'panicked at|ERROR|^error' "$logs/$target.replay" || tail -n 20 "$logs/$target.replay"
@@ -37,7 +40,7 @@ for target in "${targets[@]}"; do
   { time cargo +nightly fuzz run "$target" "fuzz/corpus/$target" "$regressions" -- "${limits[@]}" -detect_leaks=0 -len_control=0 \
     -max_len="$max_len" -max_total_time="$seconds" -print_final_stats=1 >"$logs/$target" 2>&1; } 2>"$logs/time" && ended=well || ended=badly
   executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$logs/$target")
-  echo "$target ${executions:-0} $(cat "$logs/time")" >>fuzz/corpus/totals
+  echo "$target ${executions:-0} $(cat "$logs/time")" >>fuzz/totals
   if [ "$ended" = well ]; then
     summary+=("$target: ${executions:-0} executions, nothing found")
   else
@@ -49,5 +52,5 @@ done
 printf '%s\n' "${summary[@]}"
 echo 'So far:'
 awk '{ runs[$1] += $2; cpu[$1] += $3 + $4 }
-  END { for (target in runs) printf "%-15s %12d executions, %8.2f hours of CPU\n", target, runs[target], cpu[target] / 3600 }' fuzz/corpus/totals | sort
+  END { for (target in runs) printf "%-15s %12d executions, %8.2f hours of CPU\n", target, runs[target], cpu[target] / 3600 }' fuzz/totals | sort
 exit "$status"

@@ -225,12 +225,16 @@ impl Nearest {
         }
         let list = at * self.k..(at + 1) * self.k;
         let (distances, others) = (&mut self.distances[list.clone()], &mut self.others[list]);
-        let mut slot = self.k - 1;
-        while slot > 0 && distances[slot - 1] > distance {
-            (distances[slot], others[slot]) = (distances[slot - 1], others[slot - 1]);
-            slot -= 1;
+        // Every place gets what it has, what is before it, or the new one, without branches.
+        for slot in (1..self.k).rev() {
+            let (before, is_after) = (distances[slot - 1], distances[slot] > distance);
+            let other_before = if before > distance { others[slot - 1] } else { node_id(other) };
+            others[slot] = if is_after { other_before } else { others[slot] };
+            distances[slot] = distances[slot].min(before.max(distance));
         }
-        (distances[slot], others[slot]) = (distance, node_id(other));
+        if distances[0] > distance {
+            (distances[0], others[0]) = (distance, node_id(other));
+        }
         self.limits[at] = distances[self.k - 1];
     }
 

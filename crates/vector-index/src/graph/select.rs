@@ -11,18 +11,19 @@ use crate::space::{Dots, Nodes, Space};
 /// Selects neighbours; keeps its scratch.
 #[derive(Debug, Default)]
 pub(crate) struct Selector {
+    /// Candidates that no neighbour is nearer to so far.
+    left: Vec<Key>,
     nodes: Vec<u32>,
     dots: Dots,
     query: QueryRoom,
     pub(crate) kept: Vec<Key>,
 }
 
-/// Kept neighbours are compared so many at a time: most candidates fall to one of the first.
-const AT_ONCE: usize = 8;
-
 impl Selector {
     /// Puts into `kept` at most `degree` of the candidates, which are in ascending order of their distance from a node and do not
     /// contain it.
+    ///
+    /// Each that is kept is compared with all that are left, so that none is compared after it has fallen.
     pub(crate) fn select(
         &mut self,
         nodes: &Nodes,
@@ -31,29 +32,30 @@ impl Selector {
         degree: usize,
         alpha: f32,
     ) {
-        self.kept.clear();
-        self.nodes.clear();
+        let Self { left, nodes: others, dots, query, kept } = self;
+        kept.clear();
+        left.clear();
+        left.extend_from_slice(candidates);
         // A factor means nothing for distances that may be negative.
         let alpha = if nodes.quantizer().metric() == Metric::Dot { 1.0 } else { alpha };
-        for &candidate in candidates {
-            if self.kept.len() == degree {
+        while let Some((&next, rest)) = left.split_first() {
+            kept.push(next);
+            if kept.len() >= degree {
                 break;
             }
-            if !self.is_occluded(nodes, space, candidate, alpha) {
-                self.kept.push(candidate);
-                self.nodes.push(candidate.node());
-            }
-        }
-    }
-
-    fn is_occluded(&mut self, nodes: &Nodes, space: Space<'_>, candidate: Key, alpha: f32) -> bool {
-        let query = nodes.query(candidate.node(), &mut self.query);
-        self.nodes.chunks(AT_ONCE).any(|kept| {
-            let mut occluded = false;
-            space.distances(query, kept, &mut self.dots, |_, distance| {
-                occluded |= distance * alpha < candidate.distance();
+            others.clear();
+            others.extend(rest.iter().map(|key| key.node()));
+            let (mut at, mut len) = (0, 0);
+            space.distances(nodes.query(next.node(), query), others, dots, |_, distance| {
+                at += 1;
+                let candidate = left[at];
+                let is_occluded = distance * alpha < candidate.distance();
+                if !is_occluded {
+                    left[len] = candidate;
+                    len += 1;
+                }
             });
-            occluded
-        })
+            left.truncate(len);
+        }
     }
 }

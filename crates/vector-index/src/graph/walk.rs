@@ -15,6 +15,9 @@ use crate::space::{Dots, Space};
 /// Of how many more nodes lists that lie far away are fetched together: a beam expands nearly all that it finds so near.
 pub(crate) const SOON: usize = 15;
 
+/// A walk for a node's own vector is sure of it when it is among this part of the pool, and has been there.
+const SURE: usize = 4;
+
 /// Ends a list that is shorter than its room.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -186,7 +189,21 @@ impl WalkScratch {
         ef: usize,
     ) {
         self.visited.start(links.nodes());
-        self.go(space, links, query, from, ef);
+        self.go(space, links, query, from, ef, NONE);
+    }
+
+    /// The same for a node's own vector: the walk ends when it has been at the node and all that is nearer, unless so much is that more may push it out.
+    pub(crate) fn beam_to(
+        &mut self,
+        space: Space<'_>,
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        from: (u32, f32),
+        ef: usize,
+        to: u32,
+    ) {
+        self.visited.start(links.nodes());
+        self.go(space, links, query, from, ef, to);
     }
 
     /// The same, as if one of the nodes, from which the walk does not begin, were not there.
@@ -201,10 +218,19 @@ impl WalkScratch {
     ) {
         self.visited.start(links.nodes());
         self.visited.insert(without);
-        self.go(space, links, query, from, ef);
+        self.go(space, links, query, from, ef, NONE);
     }
 
-    fn go(&mut self, space: Space<'_>, links: Links<'_>, query: QueryRef<'_>, from: (u32, f32), ef: usize) {
+    /// Walks until the pool is expanded, or the node `to` was and is among its nearest.
+    fn go(
+        &mut self,
+        space: Space<'_>,
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        from: (u32, f32),
+        ef: usize,
+        to: u32,
+    ) {
         let Self { pool, visited, fresh, dots, hops, distances } = self;
         let space = links.space(space);
         pool.start(ef);
@@ -220,6 +246,9 @@ impl WalkScratch {
                 links.prefetch(next);
             }
             space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
+            if node == to && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
+                return;
+            }
         }
     }
 }

@@ -118,7 +118,9 @@ impl Kernel {
     pub(crate) fn products(self, codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::products(codes, parts, stride, out),
+            Kind::Avx2 | Kind::AvxVnni => x86::products(codes, parts, stride, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::products_avx512_vnni(codes, parts, stride, out),
             #[cfg(target_arch = "aarch64")]
             Kind::Neon | Kind::NeonDotprod => {
                 neon::products(codes, parts, stride, out, matches!(self.0, Kind::NeonDotprod));

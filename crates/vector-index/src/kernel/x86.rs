@@ -41,6 +41,11 @@ pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut 
     unsafe { products_avx2(codes, parts, stride, out) }
 }
 
+pub(super) fn products_avx512_vnni(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
+    unsafe { products_avx512(codes, parts, stride, out) }
+}
+
 pub(super) fn nearer(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
     // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
     unsafe { nearer_avx2(query, row, limit, found) }
@@ -342,23 +347,76 @@ fn look_up_avx512(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
     store_sums512(odd, odd_out);
 }
 
+/// Some rows from one on; the last stands in the place of those that are missing.
+#[inline]
+fn rows<const N: usize>(lines: &[Line], stride: usize, first: usize) -> [&[Line]; N] {
+    let last = lines.len() / stride - 1;
+    std::array::from_fn(|at| &lines[(first + at).min(last) * stride..][..stride])
+}
+
+/// Puts the sums of some rows with four columns where they belong, without those of rows and columns that are missing.
+#[inline]
+fn put(sums: &[[i32; 4]], out: &mut [i32], columns: usize, first: usize) {
+    for (sums, out) in sums.iter().zip(out.chunks_mut(columns)) {
+        let out = &mut out[first..];
+        if let Some(four) = out.first_chunk_mut() {
+            *four = *sums;
+        } else {
+            // One by one, so that the four above do not become a copy of any length as well.
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum);
+        }
+    }
+}
+
 /// Two rows of codes and four of parts at a time: eight sums, and what they are made of, fit the registers. The four rows of parts, and all
 /// rows of codes, which are few, stay in the first cache.
 #[target_feature(enable = "avx2")]
 fn products_avx2(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
     let columns = parts.len() / stride;
     for first in (0..columns).step_by(4) {
-        // The last row stands in the place of those that are missing.
-        let row = |j: usize| &parts[(first + j).min(columns - 1) * stride..][..stride];
-        let parts = [row(0), row(1), row(2), row(3)];
-        let count = (columns - first).min(4);
-        for (pair, out) in codes.chunks(2 * stride).zip(out.chunks_mut(2 * columns)) {
-            let sums = two_by_four([&pair[..stride], &pair[pair.len() - stride..]], parts);
-            for (sums, out) in sums.iter().zip(out.chunks_mut(columns)) {
-                out[first..][..count].copy_from_slice(&sums[..count]);
+        let parts = rows(parts, stride, first);
+        for (codes, out) in codes.chunks(2 * stride).zip(out.chunks_mut(2 * columns)) {
+            put(&two_by_four(rows(codes, stride, 0), parts), out, columns, first);
+        }
+    }
+}
+
+/// Four rows of each at a time: sixteen sums, and what they are made of, fit the registers.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn products_avx512(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
+    let columns = parts.len() / stride;
+    for first in (0..columns).step_by(4) {
+        let parts = rows(parts, stride, first);
+        for (codes, out) in codes.chunks(4 * stride).zip(out.chunks_mut(4 * columns)) {
+            put(&four_by_four(rows(codes, stride, 0), parts), out, columns, first);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn four_by_four(codes: [&[Line]; 4], parts: [&[Line]; 4]) -> [[i32; 4]; 4] {
+    let mut sums = [[_mm512_setzero_si512(); 4]; 4];
+    for at in 0..codes[0].len() {
+        let parts = parts.map(|row| load_line(&row[at]));
+        for (sums, row) in sums.iter_mut().zip(codes) {
+            let codes = load_line(&row[at]);
+            for (sum, parts) in sums.iter_mut().zip(parts) {
+                *sum = _mm512_dpbusd_epi32(*sum, parts, codes);
             }
         }
     }
+    let mut totals = [[0; 4]; 4];
+    for (totals, [s0, s1, s2, s3]) in totals.iter_mut().zip(sums) {
+        *totals = sums_of_four([both_halves(s0), both_halves(s1), both_halves(s2), both_halves(s3)]);
+    }
+    totals
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn both_halves(sum: __m512i) -> __m256i {
+    _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum))
 }
 
 /// Four products of a part with a code are added in 16 bits, which they do not exceed: 4 * 63 * 127 < 32768.
@@ -379,11 +437,14 @@ fn two_by_four(codes: [&[Line]; 2], [b0, b1, b2, b3]: [&[Line]; 4]) -> [[i32; 4]
             }
         }
     }
-    sums.map(|[s0, s1, s2, s3]| {
-        let both = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
-        let four = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both));
-        bytemuck::cast(four)
-    })
+    sums.map(|four| sums_of_four(four))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums_of_four([s0, s1, s2, s3]: [__m256i; 4]) -> [i32; 4] {
+    let both = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
+    bytemuck::cast(_mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256::<1>(both)))
 }
 
 #[inline]
