@@ -133,7 +133,8 @@ impl Columns {
 }
 
 impl ValueType {
-    fn data_type(self) -> DataType {
+    /// The type of such a column.
+    pub fn data_type(self) -> DataType {
         match self {
             Self::Bool => DataType::Boolean,
             Self::Int => DataType::Int64,

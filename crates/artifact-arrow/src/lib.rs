@@ -40,7 +40,8 @@
 //!
 //! # Rows → records: [`RowReader`]
 //!
-//! Columns have the names above, or those of [`Names`]. All that is not listed there is a value of the metadata, unless `metadata` has a value of that name:
+//! Columns have the names above, or those of [`Names`]. All that is not listed there is a value of the metadata, in the place of the one that `metadata` has
+//! there; null leaves that as it is:
 //!
 //! | type of Arrow | value of the metadata |
 //! |---|---|

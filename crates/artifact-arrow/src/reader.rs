@@ -25,7 +25,7 @@ pub struct Names {
     pub vectors: Vec<(String, String)>,
     /// Columns of texts beside the content, which are fields of that name, beside those whose names begin with `field_`.
     pub fields: Vec<String>,
-    /// Columns that are nothing of a record.
+    /// Columns that are nothing of a record, unless one of the names above is theirs.
     pub left_out: Vec<String>,
 }
 
@@ -157,9 +157,7 @@ impl RowReader {
             }
         }
         for (name, value) in others {
-            if !object.contains_key(name) && values::first_value(&object, name).is_none() {
-                object.insert(name.clone(), value);
-            }
+            values::put(&mut object, name, value);
         }
         let content = content.ok_or_else(|| Error::Row {
             row: number,
@@ -174,12 +172,12 @@ impl Names {
     fn role(&self, name: &str) -> Role {
         let vector = self.vectors.iter().find(|(column, _)| column == name).map(|(_, space)| space.as_str());
         match name {
-            _ if self.left_out.iter().any(|left_out| left_out == name) => Role::LeftOut,
             _ if name == self.key => Role::Key,
             _ if name == self.text => Role::Text,
             _ if name == self.blob => Role::Blob,
             _ if name == self.metadata => Role::Metadata,
             _ if self.fields.iter().any(|field| field == name) => Role::Field(name.to_owned()),
+            _ if vector.is_none() && self.left_out.iter().any(|left_out| left_out == name) => Role::LeftOut,
             _ => match (vector.or_else(|| name.strip_prefix(VECTOR)), name.strip_prefix(FIELD)) {
                 (Some(space), _) => Role::Vector(space.to_owned()),
                 (None, Some(field)) => Role::Field(field.to_owned()),

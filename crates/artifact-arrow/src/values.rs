@@ -45,6 +45,37 @@ fn inside<'m>(value: &'m Value, path: &str) -> Option<&'m Value> {
     }
 }
 
+/// Makes a value that of a path in metadata, unless there is the same already. What a column says is newer than the metadata that it was read with.
+pub(crate) fn put(metadata: &mut Map<String, Value>, path: &str, value: Value) {
+    if first_value(metadata, path).is_some_and(|there| is_same(there, &value)) {
+        return;
+    }
+    if !metadata.contains_key(path)
+        && let Some(there) = nested(metadata, path)
+    {
+        *there = value;
+    } else {
+        metadata.insert(path.to_owned(), value);
+    }
+}
+
+/// The value at a path of several names, to be changed.
+fn nested<'m>(metadata: &'m mut Map<String, Value>, path: &str) -> Option<&'m mut Value> {
+    metadata.iter_mut().find_map(|(name, value)| match path.strip_prefix(name.as_str())? {
+        "" => (!value.is_object()).then_some(value),
+        rest => nested(value.as_object_mut()?, rest.strip_prefix('.')?),
+    })
+}
+
+/// Whether two values are the same, numbers in whatever form.
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a.as_i64(), b.as_i64()) {
+        (Some(a), Some(b)) => a == b,
+        _ if a.is_number() && b.is_number() => a.as_f64() == b.as_f64(),
+        _ => a == b,
+    }
+}
+
 /// Whether values of that type can be metadata.
 pub(crate) fn is_metadata(data_type: &DataType) -> bool {
     match data_type {

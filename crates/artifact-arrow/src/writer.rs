@@ -111,6 +111,15 @@ fn vectors(snapshot: &Snapshot, space: &str, field: &Field, entries: &[Entry]) -
     Ok(Arc::new(builder.finish()))
 }
 
+/// A number as an integer: also one that is written with a point or an exponent, as the index takes it.
+fn whole(value: &Value) -> Option<i64> {
+    let integer = |float: f64| {
+        #[expect(clippy::cast_possible_truncation, reason = "what does not fit 128 bits does not fit 64")]
+        (float.fract() == 0.0).then(|| i64::try_from(float as i128).ok()).flatten()
+    };
+    value.as_i64().or_else(|| value.as_f64().and_then(integer))
+}
+
 fn values(field: &str, value_type: ValueType, metadata: &[Map<String, Value>]) -> ArrayRef {
     let values = || metadata.iter().map(|metadata| first_value(metadata, field));
     match value_type {
@@ -121,7 +130,7 @@ fn values(field: &str, value_type: ValueType, metadata: &[Map<String, Value>]) -
         }
         ValueType::Int => {
             let mut builder = Int64Builder::new();
-            values().for_each(|value| builder.append_option(value.and_then(Value::as_i64)));
+            values().for_each(|value| builder.append_option(value.and_then(whole)));
             Arc::new(builder.finish())
         }
         ValueType::Float => {
@@ -132,5 +141,20 @@ fn values(field: &str, value_type: ValueType, metadata: &[Map<String, Value>]) -
         ValueType::String | ValueType::Date => {
             text_column(values().map(|value| value.and_then(Value::as_str)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_whole_numbers_of_64_bits_in_any_form() {
+        let whole = |text: &str| whole(&serde_json::from_str(text).unwrap());
+        assert_eq!(
+            ["3", "3.0", "-0.0", "1e2", "-9223372036854775808.0"].map(whole),
+            [3, 3, 0, 100, i64::MIN].map(Some)
+        );
+        assert_eq!(["0.5", "9223372036854775808.0", "1e300", "\"3\"", "true"].map(whole), [None; 5]);
     }
 }

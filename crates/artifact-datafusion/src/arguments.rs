@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use compact_artifact::{Clause, Filter, Query, QueryStatistics};
+use compact_artifact::{Clause, Filter, Query, QueryStatistics, json as checked};
 use datafusion::common::{Result, plan_datafusion_err};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::external;
 
@@ -105,8 +105,13 @@ pub(crate) struct Wanted {
 
 /// The options are described at [`CartSearch`](crate::CartSearch).
 pub(crate) fn search(text: &str, k: usize, given: &str) -> Result<Search> {
-    let options: Map<String, Value> =
-        serde_json::from_str(given).map_err(|e| external(e).context("cart_search: options"))?;
+    let options =
+        checked::from_slice(given.as_bytes()).map_err(|e| external(e).context("cart_search: options"))?;
+    let Value::Object(options) = options else {
+        return Err(plan_datafusion_err!(
+            "cart_search: options: expected an object of JSON, found {options}"
+        ));
+    };
     let known = ["by", "vector", "filter", "exact", "candidates", "snippet"];
     if let Some(name) = options.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(plan_datafusion_err!(
@@ -115,13 +120,18 @@ pub(crate) fn search(text: &str, k: usize, given: &str) -> Result<Search> {
         ));
     }
     let vector = options.get("vector").map(vector).transpose()?;
-    let by = match options.get("by").map(|by| by.as_str().unwrap_or_default()) {
-        Some(by) => by,
+    let by = match options.get("by") {
+        Some(Value::String(by)) => by.as_str(),
+        Some(other) => {
+            return Err(plan_datafusion_err!(
+                "cart_search: by = {other}; expected text, words, meaning or query, in quotes"
+            ));
+        }
         None if vector.is_some() => "words",
         None => "text",
     };
     let mut query = match by {
-        _ if text.is_empty() && vector.is_some() => Query::new(),
+        "text" | "words" | "meaning" | "query" if text.is_empty() && vector.is_some() => Query::new(),
         "text" => Query::text(text),
         "words" => Query::words(text),
         "meaning" => Query::meaning(text),

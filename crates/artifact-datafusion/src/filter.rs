@@ -1,11 +1,10 @@
 //! Conditions of SQL that mean the same as a filter.
 
+use artifact_arrow::{Columns, ValueType};
 use compact_artifact::{Filter, FilterValue};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Like, Operator};
-
-use crate::columns::{Columns, ValueType};
 
 /// The filter that lets through exactly the records for which a condition is true; `None`: there is none, and the engine has to look at each.
 pub(crate) fn translate(condition: &Expr, columns: &Columns) -> Option<Filter> {

@@ -32,7 +32,7 @@ pub(crate) struct CartFormatFactory {
 /// How rows become records, in `COPY (…) TO 'folder/' STORED AS CART OPTIONS (…)`.
 ///
 /// The columns `key`, `text`, `blob` and `metadata` (JSON) are what they say; `vector_NAME`, a `FixedSizeList` of numbers, is the vectors of a space; `field_NAME` is a text beside the content; `id` and `pack`, which a table of
-/// packs has, are left out, and `vector_meaning` is made anew by the embedder of the options of [`Packs`], without which it is an error; any other is a field of the metadata, unless `metadata` has a value there already. [`artifact_arrow`] has the table of types.
+/// packs has, are left out unless an option names them, and `vector_meaning` is made anew by the embedder of the options of [`Packs`], without which it is an error; any other is a field of the metadata, in the place of the value that `metadata` has there; null leaves that as it is. [`artifact_arrow`] has the table of types.
 ///
 /// | option | what | default |
 /// |---|---|---|

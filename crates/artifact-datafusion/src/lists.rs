@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use artifact_arrow::text_column;
 use compact_artifact::{Candidates, Query, RecordId, SearchList, SearchListHit, SearchLists};
 use datafusion::arrow::array::builder::{Float32Builder, ListBuilder};
 use datafusion::arrow::array::{
@@ -11,7 +12,6 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Field, Float32Type, Schema, SchemaRef, UInt32Type, UInt64Type};
 use datafusion::common::{Result, exec_datafusion_err};
 
-use crate::batches::strings;
 use crate::error::about;
 use crate::packs::Source;
 
@@ -65,7 +65,7 @@ pub(crate) fn make(source: &Source, query: &Query) -> Result<RecordBatch> {
         scores.append(kept.is_some());
     }
     let columns: Vec<ArrayRef> = vec![
-        strings(rows().map(|_| Some(source.name()))),
+        text_column(rows().map(|_| Some(source.name()))),
         Arc::new(UInt32Array::from_iter_values(rows().map(|(at, ..)| at))),
         Arc::new(Float32Array::from_iter_values(rows().map(|(_, list, ..)| list.weight))),
         Arc::new(UInt64Array::from_iter_values(rows().map(|(_, _, hit, _)| hit.id.0))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::datasource::listing::ListingTableUrl;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
@@ -74,6 +75,23 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Location>> {
         hash: hashes.is_valid(row).then(|| hashes.value(row).to_owned()),
     };
     Ok((0..batch.num_rows()).map(location).collect())
+}
+
+/// A path or a URL. What the engine would take for a pattern of names is an error: part of it would be left out.
+pub(crate) fn url_of(location: &str) -> Result<ListingTableUrl> {
+    let url = ListingTableUrl::parse(location)?;
+    literal(&url)?;
+    Ok(url)
+}
+
+/// Refuses a location with a pattern of names.
+pub(crate) fn literal(url: &ListingTableUrl) -> Result<()> {
+    match url.get_glob() {
+        None => Ok(()),
+        Some(pattern) => Err(plan_datafusion_err!(
+            "{url}: {pattern} would be a pattern of names, which a location cannot have; where a folder has `*`, `?` or `[` in its name, expected a URL with `%2A`, `%3F` or `%5B`"
+        )),
+    }
 }
 
 impl Location {

@@ -58,7 +58,7 @@ impl Manifest {
         let value: Value = serde_json::from_slice(&bytes).map_err(|e| about(path.as_ref(), e))?;
         Self::from_json(&value)
             .map(|manifest| Some((manifest, version)))
-            .ok_or_else(|| plan_datafusion_err!("{path}: not a manifest of packs of version 1"))
+            .ok_or_else(|| plan_datafusion_err!("{path}: not a manifest of packs of version 1; nothing is read from or written to this folder while it is there"))
     }
 
     /// Takes the place of the version that was read, or of none; `false`: another writer was there in between. A store that cannot compare versions, as local files

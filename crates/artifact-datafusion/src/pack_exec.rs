@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use artifact_arrow::Columns;
 use compact_artifact::Filter;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Planned;
 use crate::batches;
-use crate::columns::Columns;
+use crate::columns;
 use crate::lanes::Lanes;
 use crate::lists;
 use crate::location::{self, Location};
@@ -128,7 +129,7 @@ impl PackExec {
         let work = match &self.work {
             Work::Scan { columns, filter, limit } => {
                 let filter = filter.as_ref().map(Filter::to_json).transpose().map_err(external)?;
-                json!({"columns": columns.to_json(), "filter": filter, "limit": limit})
+                json!({"columns": columns::to_json(columns), "filter": filter, "limit": limit})
             }
             Work::Lists { query } => json!({"query": query.to_json()?}),
         };
@@ -150,7 +151,7 @@ impl PackExec {
         let work = if work["query"].is_null() {
             let filter = Some(&work["filter"]).filter(|filter| !filter.is_null());
             Work::Scan {
-                columns: Arc::new(Columns::from_json(&work["columns"])?),
+                columns: Arc::new(columns::from_json(&work["columns"])?),
                 filter: filter.map(Filter::from_json).transpose().map_err(external)?,
                 limit: work["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()),
             }

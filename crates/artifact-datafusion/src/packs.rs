@@ -185,7 +185,7 @@ impl Packs {
         location: &str,
         runtime: &RuntimeEnv,
     ) -> Result<Vec<Source>> {
-        let url = ListingTableUrl::parse(location)?;
+        let url = crate::location::url_of(location)?;
         let store = runtime.object_store(url.object_store())?;
         let local = local_path(url.object_store().as_str(), url.prefix());
         let is_folder = url.is_collection() || local.as_deref().is_some_and(Path::is_dir);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use artifact_arrow::text_column;
 use compact_artifact::{FederatedHit, Hit, SearchList, SearchLists, rank_lists, too_narrow};
 use datafusion::arrow::array::{ArrayRef, Float32Array, RecordBatch, UInt64Array};
 use datafusion::arrow::compute::SortOptions;
@@ -23,7 +24,6 @@ use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::arguments::{Planned, Wanted};
-use crate::batches::strings;
 use crate::error::about;
 use crate::lanes::Lanes;
 use crate::location::Location;
@@ -255,7 +255,7 @@ fn to_batch(hits: &[FederatedHit], locations: &[Location]) -> Result<RecordBatch
     let text = |value: &dyn Fn(&Hit) -> compact_artifact::Result<Option<String>>| -> Result<ArrayRef> {
         let value =
             |found: &FederatedHit| value(&found.hit).map_err(|e| about(&locations[found.source].name, e));
-        Ok(strings(hits.iter().map(value).collect::<Result<Vec<_>>>()?.into_iter()))
+        Ok(text_column(hits.iter().map(value).collect::<Result<Vec<_>>>()?.into_iter()))
     };
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Float32Array::from_iter_values(hits.iter().map(|found| found.hit.score))),
@@ -271,7 +271,7 @@ fn to_batch(hits: &[FederatedHit], locations: &[Location]) -> Result<RecordBatch
         })?,
         text(&|hit| Ok(hit.snippet.as_ref().map(|snippet| snippet.text.clone())))?,
         text(&|hit| Ok(serde_json::to_string(&hit.places).ok().filter(|_| !hit.places.is_empty())))?,
-        strings(hits.iter().map(|found| Some(&locations[found.source].name))),
+        text_column(hits.iter().map(|found| Some(&locations[found.source].name))),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }

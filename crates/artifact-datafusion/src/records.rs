@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use artifact_arrow::{Row, RowContent, RowReader};
+use artifact_arrow::{Row, RowContent, RowReader, VECTOR};
 use compact_artifact::{CompactArtifact, MEANING, Metric, Options, Originals, Record, SpaceOptions};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{Result, plan_datafusion_err};
 use serde_json::Value;
 
-use crate::columns::VECTOR;
 use crate::external;
 
 /// What becomes of each column.
@@ -176,7 +175,7 @@ impl Rows {
     pub(crate) fn seed(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
-            hasher.update(format!("{} ", bytes.len()).as_bytes()).update(bytes);
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
         };
         for row in &self.rows {
             add(row.key.as_deref().unwrap_or_default().as_bytes());
@@ -185,6 +184,16 @@ impl Rows {
                 RowContent::Blob(bytes) => add(bytes),
             }
             add(Value::Object(row.metadata.clone()).to_string().as_bytes());
+            for (space, vector) in &row.vectors {
+                add(space.as_bytes());
+                for value in vector {
+                    add(&value.to_le_bytes());
+                }
+            }
+            for (field, text) in &row.fields {
+                add(field.as_bytes());
+                add(text.as_bytes());
+            }
         }
         hasher.finalize().as_bytes().iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use artifact_arrow::Columns;
 use async_trait::async_trait;
 use compact_artifact::Filter;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -13,7 +14,7 @@ use datafusion::logical_expr::{CreateExternalTable, Expr, TableProviderFilterPus
 use datafusion::physical_plan::ExecutionPlan;
 use serde_json::{Value, json};
 
-use crate::columns::Columns;
+use crate::columns;
 use crate::filter;
 use crate::location::Location;
 use crate::pack_exec::{PackExec, Work};
@@ -21,7 +22,7 @@ use crate::packs::{Packs, Sources};
 
 /// The records of an artifact, a pack, or a folder of packs, as they were when it was opened.
 ///
-/// Columns: `id` (unique in its pack), `key`, `text`, `blob`, `metadata` (JSON), `pack` (its URL); `vector_NAME` for each vector space; and each field of the metadata in which no record
+/// Columns: `id` (unique in its pack), `key`, `text`, `blob`, `metadata` (JSON), `pack` (its URL); `vector_NAME` for each vector space; `field_NAME` for each field of texts beside the content; and each field of the metadata in which no record
 /// has several values and all have one type. Those are `Boolean`, `Int64`, `Float64` where all numbers fit, or `Utf8`, dates included; a field whose name is taken has no column.
 ///
 /// | condition on such a field | by the index |
@@ -47,7 +48,7 @@ impl CartTable {
     pub async fn open(packs: &Arc<Packs>, location: &str, runtime: &RuntimeEnv) -> Result<Self> {
         let sources = packs.open_all(location, runtime).await?;
         let (sources, columns) =
-            crate::on_a_thread(move || Columns::from_sources(&sources).map(|columns| (sources, columns)))
+            crate::on_a_thread(move || columns::of_sources(&sources).map(|columns| (sources, columns)))
                 .await??;
         Ok(Self {
             packs: packs.clone(),
@@ -60,7 +61,7 @@ impl CartTable {
 
     pub(crate) fn to_json(&self) -> Value {
         let locations: Value = self.locations.iter().map(Location::to_json).collect();
-        json!({"locations": locations, "columns": self.columns.to_json(), "records": self.records})
+        json!({"locations": locations, "columns": columns::to_json(&self.columns), "records": self.records})
     }
 
     pub(crate) fn from_json(value: &Value, packs: Arc<Packs>) -> Result<Self> {
@@ -69,7 +70,7 @@ impl CartTable {
             packs,
             locations: locations.iter().map(Location::from_json).collect::<Result<_>>()?,
             sources: Arc::default(),
-            columns: Columns::from_json(&value["columns"])?,
+            columns: columns::from_json(&value["columns"])?,
             records: value["records"]
                 .as_u64()
                 .ok_or_else(|| plan_datafusion_err!("{value}: expected how many records there are"))?,
@@ -111,7 +112,7 @@ impl TableProvider for CartTable {
         };
         let filters = filters.iter().map(translated).collect::<Result<Vec<_>>>()?;
         let filter = (!filters.is_empty()).then(|| Filter::all(filters));
-        let columns = Arc::new(self.columns.project(projection)?);
+        let columns = Arc::new(columns::project(&self.columns, projection)?);
         let work = Work::Scan { columns, filter, limit };
         PackExec::over(self.packs.clone(), &self.locations, self.sources.clone(), work, Some(self.records))
     }

@@ -22,6 +22,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(url: &ListingTableUrl) -> Result<Self> {
+        crate::location::literal(url)?;
         if !url.is_collection() {
             return Err(plan_datafusion_err!(
                 "{url}: packs are written to a folder; expected a location that ends with a slash"

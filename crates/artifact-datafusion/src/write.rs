@@ -115,10 +115,12 @@ impl ExecutionPlan for WriteExec {
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let packs = self.input.execute(0, context.clone())?;
         let store = context.runtime_env().object_store(&self.target.url)?;
-        let (target, schema) = (self.target.clone(), self.schema());
+        let (input, target, schema) = (self.input.clone(), self.target.clone(), self.schema());
         let written = async move {
+            // Before anything is put: it could not be told from what a manifest names that nobody can read.
+            Manifest::read(store.as_ref(), &target.prefix).await?;
+            let packs = input.execute(0, context)?;
             let published = publish(packs, &store, &target).await;
             let swept = sweep(&store, &target, published.as_ref().map_or(&[], |(_, others)| others)).await;
             let (count, _) = published?;

@@ -11,6 +11,8 @@
 
 /// Plans and tables as other processes have them.
 mod codec;
+/// What becomes of columns and values on the way into packs and back, and of locations with patterns.
+mod columns;
 /// Locations: files, folders, stores, a bounded cache, what is missing or was exchanged.
 mod locations;
 /// Packs of stores that are read by ranges where they are.

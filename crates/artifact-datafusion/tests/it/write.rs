@@ -67,7 +67,7 @@ async fn what_is_copied_comes_back_a_pack_for_each_partition_and_again_nothing_c
     let all = |table: &str| format!("SELECT {ROWS} FROM {table} ORDER BY key");
     assert_eq!(printed(&sql(&context, &all("copy")).await), printed(&sql(&context, &all("t")).await));
     let search = |location: &str| {
-        format!("SELECT key, score FROM cart_search('{location}', 'small cat', 30) ORDER BY score DESC, key")
+        format!("SELECT key, score FROM cart_search('{location}', 'small cat', 23) ORDER BY score DESC, key")
     };
     let location = format!("{}/", temp.path().display());
     assert_eq!(

@@ -42,7 +42,12 @@ fn field(state: &State, name: String) -> Result<MetadataField> {
 }
 
 /// Whether a number is the same as a float of 64 bits.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "what is lost is what is asked for"
+)]
 fn is_f64(number: &Value) -> bool {
-    const EXACT: u64 = 1 << 53;
-    number.is_f64() || number.as_i64().is_some_and(|number| number.unsigned_abs() <= EXACT)
+    let integer = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+    number.is_f64() || integer.is_some_and(|integer| (integer as f64) as i128 == integer)
 }
