@@ -57,7 +57,7 @@ pub(crate) fn to_json(columns: &Columns) -> Value {
         }
         (fixed, _) => FIXED.iter().find(|(_, known)| known == fixed).map(|(name, _)| *name).into(),
     };
-    fields.map(|(field, of)| json!([field.name(), content((field, of))])).collect()
+    fields.map(|column| json!([column.0.name(), content(column)])).collect()
 }
 
 pub(crate) fn from_json(value: &Value) -> Result<Columns> {

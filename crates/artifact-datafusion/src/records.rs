@@ -175,7 +175,7 @@ impl Rows {
     pub(crate) fn seed(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+            hasher.update(format!("{} ", bytes.len()).as_bytes()).update(bytes);
         };
         for row in &self.rows {
             add(row.key.as_deref().unwrap_or_default().as_bytes());
@@ -186,9 +186,7 @@ impl Rows {
             add(Value::Object(row.metadata.clone()).to_string().as_bytes());
             for (space, vector) in &row.vectors {
                 add(space.as_bytes());
-                for value in vector {
-                    add(&value.to_le_bytes());
-                }
+                add(format!("{vector:?}").as_bytes());
             }
             for (field, text) in &row.fields {
                 add(field.as_bytes());
