@@ -45,7 +45,7 @@ fn inside<'m>(value: &'m Value, path: &str) -> Option<&'m Value> {
     }
 }
 
-/// Makes a value that of a path in metadata, unless there is the same already. What a column says is newer than the metadata that it was read with.
+/// Gives a path in metadata a value, unless it has the same one already: what a column says is newer than the metadata that was read with it.
 pub(crate) fn put(metadata: &mut Map<String, Value>, path: &str, value: Value) {
     if first_value(metadata, path).is_some_and(|there| is_same(there, &value)) {
         return;
@@ -59,11 +59,17 @@ pub(crate) fn put(metadata: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-/// The value at a path of several names, to be changed.
+/// The value at a path of several names, to be changed: where [`first_value`] finds it, or an empty place of that name.
 fn nested<'m>(metadata: &'m mut Map<String, Value>, path: &str) -> Option<&'m mut Value> {
-    metadata.iter_mut().find_map(|(name, value)| match path.strip_prefix(name.as_str())? {
-        "" => (!value.is_object()).then_some(value),
-        rest => nested(value.as_object_mut()?, rest.strip_prefix('.')?),
+    metadata.iter_mut().find_map(|(name, value)| match (path.strip_prefix(name.as_str())?, value) {
+        ("", Value::Object(_)) => None,
+        ("", value) => Some(value),
+        (rest, Value::Object(object)) => nested(object, rest.strip_prefix('.')?),
+        (rest, Value::Array(values)) => {
+            let path = rest.strip_prefix('.')?;
+            values.iter_mut().filter_map(Value::as_object_mut).find_map(|object| nested(object, path))
+        }
+        _ => None,
     })
 }
 

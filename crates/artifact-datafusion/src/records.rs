@@ -205,3 +205,36 @@ impl Rows {
 fn meaning() -> String {
     format!("{VECTOR}{MEANING}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_of_a_pack_follows_from_all_that_its_first_rows_have() {
+        let row = Row {
+            key: Some("a".to_owned()),
+            content: RowContent::Text("t".to_owned()),
+            metadata: serde_json::Map::new(),
+            vectors: vec![("v".to_owned(), vec![1.0, 2.0])],
+            fields: vec![("title".to_owned(), "x".to_owned())],
+        };
+        let seed = |row: &Row| {
+            let mut rows = Rows::default();
+            rows.push(row.clone());
+            rows.seed()
+        };
+        let changed = [
+            Row { key: None, ..row.clone() },
+            Row { content: RowContent::Blob(b"u".to_vec()), ..row.clone() },
+            Row { metadata: [("n".to_owned(), 1.into())].into_iter().collect(), ..row.clone() },
+            Row { vectors: vec![("v".to_owned(), vec![1.0, 3.0])], ..row.clone() },
+            Row { vectors: vec![("w".to_owned(), vec![1.0, 2.0])], ..row.clone() },
+            Row { fields: vec![("title".to_owned(), "y".to_owned())], ..row.clone() },
+        ];
+        assert_eq!(seed(&row), seed(&row.clone()));
+        for other in &changed {
+            assert_ne!(seed(&row), seed(other), "{other:?}");
+        }
+    }
+}

@@ -93,18 +93,18 @@ async fn a_column_that_a_query_computes_takes_the_place_of_what_metadata_has() {
     let context = session();
     let [first, second] = ["first", "second"].map(|name| format!("{}/{name}/", temp.path().display()));
     let copy = format!(
-        "COPY (VALUES ('a', 'x', '{{\"n\":17,\"deep\":{{\"er\":1}},\"kept\":[1,2],\"same\":1.0}}')) TO '{first}' \
+        "COPY (VALUES ('a', 'x', '{{\"n\":17,\"deep\":{{\"er\":1}},\"list\":[{{\"at\":1}}],\"kept\":[1,2],\"same\":1.0}}')) TO '{first}' \
          STORED AS CART OPTIONS ('key' 'column1', 'text' 'column2', 'metadata' 'column3')"
     );
     sql(&context, &copy).await;
     table(&context, "first", &first).await;
     let copy = format!(
-        "COPY (SELECT * REPLACE (n % 10 AS n, 5 AS \"deep.er\"), 'new' AS more FROM first) TO '{second}' STORED AS CART"
+        "COPY (SELECT * REPLACE (n % 10 AS n, 5 AS \"deep.er\", 6 AS \"list.at\"), 'new' AS more FROM first) TO '{second}' STORED AS CART"
     );
     sql(&context, &copy).await;
     table(&context, "second", &second).await;
     let found = rows(&context, "SELECT metadata FROM second").await;
-    assert_eq!(found, [r#"{"deep":{"er":5},"kept":[1,2],"more":"new","n":7,"same":1.0}"#]);
+    assert_eq!(found, [r#"{"deep":{"er":5},"kept":[1,2],"list":[{"at":6}],"more":"new","n":7,"same":1.0}"#]);
 }
 
 #[tokio::test]
@@ -144,5 +144,25 @@ async fn a_manifest_that_nobody_can_read_is_an_error_before_anything_is_put() {
         let error = fails(&context, &format!("COPY (SELECT 't' AS text) TO '{folder}' STORED AS CART")).await;
         assert!(error.contains("packs.json"), "{error}");
         assert!(!temp.path().join("data").exists());
+    }
+}
+
+#[tokio::test]
+async fn options_of_a_search_are_obeyed_or_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let (context, folder) = (session(), format!("{}/", temp.path().display()));
+    sql(&context, &format!("COPY (SELECT 't' AS text) TO '{folder}' STORED AS CART")).await;
+    for options in [
+        r#"{"by":"words","by":"query"}"#,
+        r#"{"by":5}"#,
+        r#"{"by":"nonsense"}"#,
+        r#"{"vector":{"v":[1]},"by":"nonsense"}"#,
+        "[]",
+    ] {
+        for text in ["", "t"] {
+            let query = format!("SELECT * FROM cart_search('{folder}', '{text}', 5, '{options}')");
+            let error = fails(&context, &query).await;
+            assert!(error.contains("by") || error.contains("object"), "{query}: {error}");
+        }
     }
 }

@@ -188,11 +188,11 @@ impl WalkScratch {
         from: (u32, f32),
         ef: usize,
     ) {
-        self.visited.start(links.nodes());
-        self.go(space, links, query, from, ef, NONE);
+        self.beam_to(space, links, query, from, ef, NONE);
     }
 
-    /// The same for a node's own vector: the walk ends when it has been at the node and all that is nearer, unless so much is that more may push it out.
+    /// The same for the vector of the node `to`: the walk ends when it has been at the node and at all that is nearer, unless so many are nearer that the node may
+    /// still fall out of the pool. [`NONE`] is no node.
     pub(crate) fn beam_to(
         &mut self,
         space: Space<'_>,
