@@ -209,7 +209,7 @@ pub(crate) fn take_body_len(bytes: &mut &[u8]) -> Option<(usize, BodyKind)> {
 pub(crate) struct Large {
     /// Length of the content in bytes, more than 0.
     pub(crate) content_len: u64,
-    /// Raw length of each frame but the last in bytes.
+    /// Raw length of each frame but the last in bytes, at most [`MAX_RAW_LEN`]: so the number of frames that there are bounds the length.
     pub(crate) frame_len: u32,
 }
 
@@ -225,7 +225,8 @@ impl Large {
         let bytes: &[u8; large::LEN] = bytes.try_into().ok()?;
         let content_len = u64_at(bytes, large::CONTENT_LEN);
         let frame_len = u32_at(bytes, large::FRAME_LEN);
-        let sound = content_len > 0 && frame_len > 0 && u32_at(bytes, large::RESERVED) == 0;
+        let is_frame = (1..=MAX_RAW_LEN).contains(&frame_len);
+        let sound = content_len > 0 && is_frame && u32_at(bytes, large::RESERVED) == 0;
         let large = Self { content_len, frame_len };
         (sound && u32::try_from(large.frames()).is_ok()).then_some(large)
     }
@@ -331,6 +332,10 @@ mod tests {
         assert_eq!(large.frame_count(), 4);
         assert_eq!((0..4).map(|i| large.frame_raw_len(i)).collect::<Vec<_>>(), [300, 300, 300, 100]);
         assert_eq!(Large::decode(&Large { content_len: 0, frame_len: 300 }.encode()), None);
+        let longest = Large { content_len: 4 << 30, frame_len: MAX_RAW_LEN };
+        assert_eq!(Large::decode(&longest.encode()), Some(longest));
+        let longer = Large { frame_len: MAX_RAW_LEN + 1, ..longest };
+        assert_eq!(Large::decode(&longer.encode()), None, "one block would stand for any number of bytes");
         assert_eq!(
             Large::decode(&Large { content_len: u64::MAX, frame_len: 1 }.encode()),
             None,
