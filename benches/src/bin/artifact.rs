@@ -4,13 +4,14 @@
 //! With `MEMORY_LIMIT=64` (MiB) everything runs under that limit. Where there are more vectors than texts, as in a set that `derive.py grow` made, further
 //! texts are the halves of two: such a record has the length, the words and the metadata of a real one, and a text that no other has.
 //! With `QUERIES=100`, as many queries of each kind instead of 1,000: of ten million vectors the exact scan, which tells the recall, takes a second each.
+//! With `KEEP=FOLDER` the artifact is made there and stays, whole; where it is found, it is not made again.
 
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "a program that prints small numbers")]
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use benches::{Random, Result, percentile};
@@ -91,13 +92,18 @@ fn main() -> Result<()> {
     }
     let data = load(&first)?;
     let mut report = format!("{}\n\n", benches::machine()?.split("; `").next().unwrap_or_default());
+    let kept = std::env::var("KEEP").map(PathBuf::from);
     let temp = tempfile::tempdir_in(std::env::var("TMP_DIR").unwrap_or_else(|_| "/tmp".to_owned()))?;
-    let path = temp.path().join("words.artifact");
-    ingest(&data, &path, &mut report)?;
+    let path = kept.clone().unwrap_or_else(|_| temp.path().join("words.artifact"));
+    if !path.exists() {
+        ingest(&data, &path, &mut report)?;
+    }
     disk(&path, &mut report)?;
     opening(&path, &mut report)?;
     searching(&data, &path, &mut report)?;
-    compacting(&path, &mut report)?;
+    if kept.is_err() {
+        compacting(&path, &mut report)?;
+    }
     println!("{report}");
     if let Some(out) = args.next() {
         fs::write(out, report)?;

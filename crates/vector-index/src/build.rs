@@ -1,5 +1,6 @@
 //! Building an index: from vectors, from other indexes, or from both.
 
+use std::cmp::Reverse;
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -9,7 +10,7 @@ use crate::codes::Codes;
 use crate::codes::planes::Planes;
 use crate::codes::query::Terms;
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::builder::{self, Progress, SEEDS_ENOUGH, Seeds};
+use crate::graph::builder::{self, Progress, SEEDS_ENOUGH, Seeds, takes_partitions};
 use crate::index::{Index, View};
 use crate::node::node_id;
 use crate::options::BuildOptions;
@@ -69,7 +70,7 @@ impl Builder {
         codes: Codes,
         progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Built> {
-        self.build_seeded(codes, &Seeds::new(), progress)
+        self.build_seeded(codes, &Seeds::default(), progress)
     }
 
     pub(crate) fn build_seeded(
@@ -101,7 +102,8 @@ impl Built {
 }
 
 /// An index that is made from others. The links of the largest are kept, those that led to deleted vectors being led past them, and all
-/// other vectors are inserted; unless they are many, and more than a third: then it is built like one of new vectors.
+/// other vectors are inserted; unless they are many, and more than a third: then it is built like one of new vectors, in about two thirds of the time,
+/// since the links of all are candidates.
 #[derive(Debug)]
 pub struct Merge<'a> {
     builder: Builder,
@@ -205,31 +207,31 @@ impl<'a> Merge<'a> {
         self.builder.build_seeded(codes, &self.seeds(), progress)
     }
 
-    /// The links of the index that has most of the vectors.
+    /// The links of the index that has most of the vectors; or of all, if that has less than two thirds of them.
     fn seeds(&self) -> Seeds {
         let mut counts = vec![0usize; self.sources.len()];
         self.vectors.iter().for_each(|vector| counts[vector.source as usize] += 1);
         let with_graph = (0..self.sources.len()).filter_map(|at| match &self.sources[at] {
-            Source::Index(view) if view.layer_count > 0 && counts[at] > 0 => Some((counts[at], at, view)),
+            Source::Index(view) if view.layer_count > 0 && counts[at] > 0 => Some((at, view)),
             _ => None,
         });
-        let Some((_, base, view)) = with_graph.max_by_key(|&(count, at, _)| (count, std::cmp::Reverse(at)))
-        else {
-            return Seeds::new();
-        };
-        let mut position_of = vec![None; view.nodes()];
-        let mut seeds = Seeds::new();
-        for (position, vector) in (0..).zip(&self.vectors) {
-            if vector.source as usize == base {
+        let with_graph: Vec<(usize, &View<'_>)> = with_graph.map(|(at, view)| (at, &**view)).collect();
+        let largest = with_graph.iter().max_by_key(|&&(at, _)| (counts[at], Reverse(at)));
+        let Some(&(largest, _)) = largest else { return Seeds::default() };
+        let total = self.vectors.len();
+        let are_kept = counts[largest] * 3 >= total * 2 || !takes_partitions(&self.builder.options, total);
+        let mut lists = vec![None; total];
+        for &(source, view) in with_graph.iter().filter(|&&(at, _)| !are_kept || at == largest) {
+            let mut position_of = vec![None; view.nodes()];
+            let vectors = || (0..).zip(&self.vectors).filter(|(_, vector)| vector.source as usize == source);
+            for (position, vector) in vectors() {
                 position_of[vector.at as usize] = Some(position);
             }
+            for (position, vector) in vectors() {
+                lists[position as usize] = Some(list_past_deleted(view, vector.at, &position_of));
+            }
         }
-        for vector in &self.vectors {
-            let list =
-                (vector.source as usize == base).then(|| list_past_deleted(view, vector.at, &position_of));
-            seeds.push(list);
-        }
-        seeds
+        Seeds { lists, are_kept }
     }
 }
 

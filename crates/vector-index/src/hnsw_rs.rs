@@ -105,7 +105,7 @@ where
     T: Clone + Send + Sync,
     D: Distance<T> + Send + Sync,
 {
-    let mut seeds: Seeds = vec![Some(Vec::new()); codes.len()];
+    let mut seeds = Seeds { lists: vec![Some(Vec::new()); codes.len()], are_kept: true };
     if !codes.is_empty() {
         for point in hnsw.get_point_indexation() {
             let position =
@@ -119,7 +119,7 @@ where
                 .collect();
             list.sort_unstable();
             list.dedup();
-            seeds[own] = Some(list);
+            seeds.lists[own] = Some(list);
         }
     }
     let m = usize::from(hnsw.get_max_nb_connection()).max(2);

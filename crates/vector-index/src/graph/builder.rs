@@ -34,6 +34,11 @@ const BATCH_MIN: usize = 64;
 /// From so many vectors on, candidates come from partitions.
 const PARTITIONED_FROM: usize = 4_096;
 
+/// A vector goes to so many leaves, ...
+const FANOUT: usize = 8;
+/// ... and if most bring along the neighbours that they had among some of the others, to so many.
+const FANOUT_SEEDED: usize = 3;
+
 /// So many neighbours of a vector are enough to choose from: lists of all that lead past deleted vectors, or of all that equal ones have, would
 /// take more memory than everything else.
 pub(crate) const SEEDS_ENOUGH: usize = 64;
@@ -50,8 +55,14 @@ pub struct Progress {
 /// The caller's view of a build, and the means to stop it.
 pub(crate) type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
 
-/// The neighbours that vectors bring along, by position of the vector, as positions; or none at all.
-pub(crate) type Seeds = Vec<Option<Vec<u32>>>;
+/// The neighbours that vectors bring along.
+#[derive(Debug, Default)]
+pub(crate) struct Seeds {
+    /// By position of the vector, as positions; or none at all.
+    pub(crate) lists: Vec<Option<Vec<u32>>>,
+    /// Whether they are all that such a vector is to have: those of one index, which the others are inserted into. Otherwise they are candidates.
+    pub(crate) are_kept: bool,
+}
 
 /// A finished graph.
 #[derive(Debug)]
@@ -119,7 +130,7 @@ pub(crate) fn build(
     for &size in below[1..].iter().rev() {
         let entries = builder.join(&codes, size);
         let nodes = codes.picked(&builder.order, options.workers);
-        let mut layer = builder.layer(&nodes, &entries, &Seeds::new(), options.m, false)?;
+        let mut layer = builder.layer(&nodes, &entries, &Seeds::default(), options.m, false)?;
         repair::connect(&mut layer, &nodes, nodes.space(builder.kernel));
         builder.layers.push(layer);
     }
@@ -161,11 +172,12 @@ fn by_node(mut repeats: Vec<Repeat>, order: &[u32]) -> Vec<Repeat> {
 
 /// The seeds of vectors of which those that are the same have become one: it brings along what each of them had, up to what is enough to choose from.
 fn seeds_of_distinct(seeds: &Seeds, place_of: &[u32], places: usize) -> Seeds {
-    if seeds.is_empty() {
-        return Seeds::new();
+    if seeds.lists.is_empty() {
+        return Seeds::default();
     }
-    let mut distinct: Seeds = vec![None; places];
-    for (list, &place) in seeds.iter().zip(place_of).filter_map(|(list, place)| Some((list.as_ref()?, place)))
+    let mut distinct: Vec<Option<Vec<u32>>> = vec![None; places];
+    for (list, &place) in
+        seeds.lists.iter().zip(place_of).filter_map(|(list, place)| Some((list.as_ref()?, place)))
     {
         let all = distinct[place as usize].get_or_insert_default();
         let room = SEEDS_ENOUGH.saturating_sub(all.len());
@@ -177,7 +189,7 @@ fn seeds_of_distinct(seeds: &Seeds, place_of: &[u32], places: usize) -> Seeds {
         list.sort_unstable();
         list.dedup();
     }
-    distinct
+    Seeds { lists: distinct, are_kept: seeds.are_kept }
 }
 
 struct Builder<'a, 'w> {
@@ -226,7 +238,7 @@ impl Builder<'_, '_> {
     fn lowest(&mut self, nodes: &Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
         let degree = self.options.m * 2;
         let mut layer = if self.takes_partitions(nodes, seeds) {
-            self.partitioned(nodes, degree)?
+            self.partitioned(nodes, seeds, degree)?
         } else {
             self.layer(nodes, joined, seeds, degree, true)?
         };
@@ -261,23 +273,30 @@ impl Builder<'_, '_> {
         entries
     }
 
-    /// Whether candidates come from partitions: of many vectors, of which most bring no links along.
+    /// Whether candidates come from partitions.
     fn takes_partitions(&self, nodes: &Nodes, seeds: &Seeds) -> bool {
-        let seeded = seeds.iter().flatten().count();
-        self.options.ef_construction.is_none()
-            && nodes.len() >= PARTITIONED_FROM
-            && seeded * 3 < nodes.len() * 2
+        takes_partitions(self.options, nodes.len()) && !seeds.are_kept
     }
 
-    /// Links the nodes of the lowest layer, with candidates from partitions.
-    fn partitioned(&mut self, nodes: &Nodes, degree: usize) -> Result<Layer> {
+    /// Links the nodes of the lowest layer, with candidates from partitions, and those that they bring along.
+    fn partitioned(&mut self, nodes: &Nodes, seeds: &Seeds, degree: usize) -> Result<Layer> {
         let BuildOptions { alpha, seed, workers, .. } = *self.options;
         let (total, kernel) = (nodes.len(), self.kernel);
+        let fanout = if seeds.lists.iter().flatten().count() * 2 > total { FANOUT_SEEDED } else { FANOUT };
         let candidates =
-            Candidates::find(nodes, kernel, degree, seed, workers, |done| self.tell(done, total))?;
+            Candidates::find(nodes, kernel, (degree, fanout), seed, workers, |done| self.tell(done, total))?;
         let options = LayerOptions { degree, ef_construction: 0, alpha, workers };
         let mut layer = Layer::new(total, options);
-        let of_node = |node: u32, into: &mut Vec<u32>| candidates.of_node(node, into);
+        let node_of = if seeds.lists.is_empty() { Vec::new() } else { self.node_of() };
+        let brought = |node: u32| seeds.lists.get(self.order[node as usize] as usize)?.as_ref();
+        let of_node = |node: u32, into: &mut Vec<u32>| {
+            candidates.of_node(node, into);
+            if let Some(list) = brought(node) {
+                into.extend(list.iter().map(|&position| node_of[position as usize]));
+                into.sort_unstable();
+                into.dedup();
+            }
+        };
         let space = nodes.space(kernel);
         layer.choose_all(nodes, space, of_node, &self.scratch);
         drop(candidates);
@@ -342,7 +361,7 @@ impl Builder<'_, '_> {
         seeds: &Seeds,
     ) -> Vec<Pending> {
         let known = 0..node_id(nodes.len() - joined.len());
-        if !seeds.is_empty() {
+        if seeds.are_kept {
             return self.start_seeded(layer, nodes, space, joined, seeds);
         }
         let Some(above) = self.layers.last() else {
@@ -350,6 +369,15 @@ impl Builder<'_, '_> {
         };
         layer.seed(nodes, space, &known.collect::<Vec<_>>(), |node| above.list(node).to_vec(), &self.scratch);
         joined.to_vec()
+    }
+
+    /// The node of each position, all of which have one.
+    fn node_of(&self) -> Vec<u32> {
+        let mut node_of = vec![0; self.order.len()];
+        for (node, &position) in (0..).zip(&self.order) {
+            node_of[position as usize] = node;
+        }
+        node_of
     }
 
     fn start_seeded(
@@ -361,13 +389,10 @@ impl Builder<'_, '_> {
         seeds: &Seeds,
     ) -> Vec<Pending> {
         let order = &self.order;
-        let seed_of = |node: u32| seeds[order[node as usize] as usize].as_ref();
+        let seed_of = |node: u32| seeds.lists[order[node as usize] as usize].as_ref();
         let (seeded, bare): (Vec<u32>, Vec<u32>) =
             (0..node_id(nodes.len())).partition(|&node| seed_of(node).is_some());
-        let mut node_of = vec![0; self.order.len()];
-        for (node, &position) in (0..).zip(&self.order) {
-            node_of[position as usize] = node;
-        }
+        let node_of = self.node_of();
         let list =
             |node| seed_of(node).into_iter().flatten().map(|&position| node_of[position as usize]).collect();
         layer.seed(nodes, space, &seeded, list, &self.scratch);
@@ -377,6 +402,11 @@ impl Builder<'_, '_> {
         let new = new.map(|&node| Pending { node, entry: seeded.first().copied() });
         new.chain(joined.iter().filter(|pending| seed_of(pending.node).is_none()).copied()).collect()
     }
+}
+
+/// Whether candidates for so many vectors come from partitions, where no links are kept.
+pub(crate) fn takes_partitions(options: &BuildOptions, vectors: usize) -> bool {
+    options.ef_construction.is_none() && vectors >= PARTITIONED_FROM
 }
 
 /// The number of nodes of every layer, the lowest first; the last is the top.

@@ -19,8 +19,6 @@ use crate::workers::Workers;
 const LEAF_MAX: usize = 1_500;
 /// ... and as many leaders are chosen as would make it so many.
 const LEAF_USUAL: usize = 700;
-/// A vector goes to so many leaves.
-const FANOUT: usize = 8;
 /// At most so many leaders are compared with all vectors, ...
 const LEADERS_MAX: usize = 2_000;
 /// ... and so many with those of a part that is carved again.
@@ -46,20 +44,20 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Finds them for nodes that are to have `degree` neighbours. `report` is called with the number of nodes that are done, about, and may fail.
+    /// Finds them for nodes that are to have `degree` neighbours and go to `fanout` leaves each. `report` is called with the number of nodes that are done, about, and may fail.
     pub(super) fn find(
         nodes: &Nodes,
         kernel: Kernel,
-        degree: usize,
+        (degree, fanout): (usize, usize),
         seed: u64,
         workers: Workers,
         mut report: impl FnMut(usize) -> Result<()>,
     ) -> Result<Self> {
-        let carver = Carver { nodes, kernel, workers, scratch: Pooled::new() };
+        let carver = Carver { nodes, kernel, fanout, workers, scratch: Pooled::new() };
         let mut leaves = Vec::new();
         carver.carve((0..node_id(nodes.len())).collect(), seed, 0, &mut leaves, &mut report)?;
         let of_leaf = (degree * TAKEN.0 / TAKEN.1).max(2);
-        let room = of_leaf * FANOUT;
+        let room = of_leaf * fanout;
         let mut taken = vec![NONE; nodes.len() * room];
         let mut lens = vec![0usize; nodes.len()];
         let (total, mut done) = (leaves.iter().map(Vec::len).sum::<usize>(), 0);
@@ -134,6 +132,8 @@ fn sort_and_deduplicate(list: &mut [u32]) {
 struct Carver<'a> {
     nodes: &'a Nodes,
     kernel: Kernel,
+    /// A vector goes to so many leaves.
+    fanout: usize,
     workers: Workers,
     scratch: Pooled<(Rows, Room)>,
 }
@@ -165,7 +165,7 @@ impl Carver<'_> {
             leaves.extend(split_at_random(&ids, seed));
             return Ok(());
         }
-        let (fanout, most) = if depth == 0 { (FANOUT, LEADERS_MAX) } else { (1, LEADERS_OF_PART_MAX) };
+        let (fanout, most) = if depth == 0 { (self.fanout, LEADERS_MAX) } else { (1, LEADERS_OF_PART_MAX) };
         let count = (ids.len() * fanout / LEAF_USUAL).clamp(2, most);
         let mut parts = self.parts(&ids, fanout.min(count), &chosen(&ids, count, seed), report)?;
         let total = ids.len();
@@ -254,6 +254,7 @@ pub(super) fn mix(seed: u64, row: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    const FANOUT: usize = 8;
     use crate::codes::Codes;
     use crate::{Int8Quantizer, Metric};
 
@@ -268,8 +269,13 @@ mod tests {
     }
 
     fn leaves(nodes: &Nodes) -> Vec<Vec<u32>> {
-        let carver =
-            Carver { nodes, kernel: Kernel::detect(), workers: Workers::Caller, scratch: Pooled::new() };
+        let carver = Carver {
+            nodes,
+            kernel: Kernel::detect(),
+            fanout: FANOUT,
+            workers: Workers::Caller,
+            scratch: Pooled::new(),
+        };
         let mut leaves = Vec::new();
         carver.carve((0..node_id(nodes.len())).collect(), 3, 0, &mut leaves, &mut |_| Ok(())).unwrap();
         leaves
@@ -301,7 +307,9 @@ mod tests {
     #[test]
     fn candidates_are_other_nodes_each_once_and_who_is_taken_takes() {
         for nodes in hard() {
-            let found = Candidates::find(&nodes, Kernel::detect(), 32, 0, Workers::Pool, |_| Ok(())).unwrap();
+            let found =
+                Candidates::find(&nodes, Kernel::detect(), (32, FANOUT), 0, Workers::Pool, |_| Ok(()))
+                    .unwrap();
             let lists: Vec<Vec<u32>> = (0..node_id(nodes.len()))
                 .map(|node| {
                     let mut list = Vec::new();

@@ -71,17 +71,44 @@ fn several_indexes_become_one_without_the_deleted() {
     assert!(mean_recall(&merged, &all, |row| !deleted.contains(row)) > 0.95);
 }
 
-#[test]
-fn a_merge_of_many_vectors_of_which_no_index_has_most_is_what_a_build_of_all_is() {
-    let all = vectors(35, 6_000, DIMENSION);
-    let (first, second) = all.split_at(3_500 * DIMENSION);
-    let builder = Builder::new(BuildOptions::new().graph_from(2_000));
+/// Two indexes of vectors, and one of both in a build with `parallel`.
+fn merged(all: &[f32], graph_from: usize, parallel: bool) -> AlignedBytes {
+    let (first, second) = all.split_at(all.len() / DIMENSION / 2 * DIMENSION);
+    let builder = Builder::new(BuildOptions::new().graph_from(graph_from).parallel(parallel));
     let parts = [first, second].map(|vectors| opened(builder.build(part(0, vectors)).unwrap()));
+    let builder = Builder::new(BuildOptions::new().graph_from(2_000).parallel(parallel));
     let mut merge = builder.merge();
     merge.add_index(&parts[0], Some).unwrap();
-    merge.add_index(&parts[1], |row| Some(row + 3_500)).unwrap();
-    let merged = merge.build().unwrap().to_bytes().unwrap();
-    assert!(merged.as_ref() == builder.build(part(0, &all)).unwrap().to_bytes().unwrap().as_ref());
+    merge.add_index(&parts[1], |row| Some(row + u32::try_from(all.len() / DIMENSION / 2).unwrap())).unwrap();
+    merge.build().unwrap().to_bytes().unwrap()
+}
+
+#[test]
+fn a_merge_of_many_vectors_of_which_no_index_has_most_finds_as_much_as_a_build_of_all() {
+    let all = vectors(35, 12_000, DIMENSION);
+    let bytes = merged(&all, 2_000, true);
+    assert!(bytes.as_ref() == merged(&all, 2_000, false).as_ref(), "by any number of threads");
+    let (merged, whole) = (Index::open(bytes).unwrap(), built(part(0, &all)));
+    assert_eq!((merged.len(), self_recall(&merged, None, 64)), (12_000, 1.0));
+    let narrow = |index: &Index<AlignedBytes>| {
+        let (mut scratch, mut found, mut compared) = (Scratch::new(), 0.0, 0);
+        for query in vectors(90, 200, DIMENSION).chunks_exact(DIMENSION) {
+            let truth = truth(Metric::Cosine, DIMENSION, &all, query, 10, |_| true);
+            let hits = index.search(query, &SearchOptions::new(10).ef_search(12), &mut scratch).unwrap();
+            found += recall(&truth, &rows(hits));
+            compared += scratch.statistics().distances;
+        }
+        (found / 200.0, compared)
+    };
+    let (merged, whole) = (narrow(&merged), narrow(&whole));
+    assert!(merged.0 >= whole.0 - 0.01, "{merged:?} {whole:?}");
+}
+
+#[test]
+fn a_merge_of_many_vectors_that_bring_no_links_is_what_a_build_of_all_is() {
+    let all = vectors(35, 6_000, DIMENSION);
+    let whole = Builder::new(BuildOptions::new().graph_from(2_000)).build(part(0, &all)).unwrap();
+    assert!(merged(&all, 4_000, true).as_ref() == whole.to_bytes().unwrap().as_ref());
 }
 
 #[test]
