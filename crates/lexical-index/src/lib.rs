@@ -69,7 +69,7 @@ pub use analyzer::{Analyzer, Language, Token};
 pub use bm25::{B, K1};
 pub use error::{Error, ErrorKind, Result};
 pub use memory::MemoryIndex;
-pub use merge::merge;
+pub use merge::{merge, merge_within};
 pub use part::Part;
 pub use query::{Match, Occur, Query, StopWords};
 pub use row_set::RowSet;

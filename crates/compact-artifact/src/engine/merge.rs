@@ -100,7 +100,7 @@ impl Engine {
                 merge_linked(
                     self.store.workers(),
                     &state.settings,
-                    self.options.graph_from,
+                    (self.options.graph_from, policy::words_heap(&self.options)),
                     output.covers.clone(),
                     &output.sources,
                     meter.counting(out),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::api::options::{Maintenance, Options};
+use crate::shard::WORDS_HEAP;
 
 /// Neighbouring shards, or segments, of about one size become one when there are so many. 4: each record is rewritten a logarithmic number of times, and a
 /// search visits a logarithmic number of shards.
@@ -80,6 +81,11 @@ pub(super) fn reader_tail_limit(options: &Options) -> u64 {
 /// Heap that building an index may take.
 pub(super) fn build_bytes(options: &Options) -> usize {
     options.memory_limit.map_or(usize::MAX, |limit| limit / 2)
+}
+
+/// Bytes of the words of a new shard that may be in memory until they are written: before there is a graph, so that they add nothing to what that takes.
+pub(super) fn words_heap(options: &Options) -> usize {
+    (build_bytes(options) / 4).clamp(WORDS_HEAP, 256 << 20)
 }
 
 /// Heap that the words of a shard may take while they are indexed anew: of more, several shards become.

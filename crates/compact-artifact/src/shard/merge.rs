@@ -68,6 +68,9 @@ impl Source {
 /// words and filters of a row take. Measured: see `docs/BENCHMARKS.md`, "Space".
 const GRAPH_BYTES: usize = 1000;
 
+/// New words of so many bytes may always be in memory until they are written.
+pub(crate) const WORDS_HEAP: usize = 4 << 20;
+
 /// Heap that merging so many rows takes, about.
 pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
     let vectors =
@@ -76,16 +79,19 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
 }
 
 /// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. All of their bytes are verified before. Vectors
-/// are linked to graphs where there are `graph_from` or more.
+/// are linked to graphs where there are `graph_from` or more. New words of at most `words_heap` bytes, about, are in memory until they are written.
 pub(crate) fn merge_linked<W: Write + Send>(
     workers: &Workers,
     settings: &Settings,
-    graph_from: usize,
+    (graph_from, words_heap): (usize, usize),
     covers: Range<u64>,
     sources: &[Source],
     out: W,
 ) -> Result<(W, u32)> {
-    workers.run(|divided| Merge::new(settings, sources, graph_from, divided)?.write(covers, out))
+    workers.run(|divided| {
+        let merge = Merge::new(settings, sources, graph_from, divided)?;
+        Merge { words_heap, ..merge }.write(covers, out)
+    })
 }
 
 /// Writes one shard of what is left of `source`, with these words in the place of its own.
@@ -123,6 +129,8 @@ struct Merge<'a> {
     graph_from: usize,
     /// Whether the work is divided among the threads of the current rayon pool.
     divided: bool,
+    /// New words of so many bytes may be in memory.
+    words_heap: usize,
     /// The words of all rows that are left, if they are not those of the sources.
     words: Option<&'a MemoryIndex>,
 }
@@ -132,7 +140,7 @@ impl<'a> Merge<'a> {
         sources.iter().try_for_each(|source| source.shard.check_all())?;
         let mut next = 0;
         let renumbered = sources.iter().map(|source| source.renumbered(&mut next)).collect();
-        Ok(Self { settings, sources, renumbered, graph_from, divided, words: None })
+        Ok(Self { settings, sources, renumbered, graph_from, divided, words_heap: WORDS_HEAP, words: None })
     }
 
     fn write<W: Write + Send>(&self, covers: Range<u64>, out: W) -> Result<(W, u32)> {
@@ -182,7 +190,7 @@ impl<'a> Merge<'a> {
         let mut write_words = || {
             writer.section(SectionKind::Words, 0, |out| match self.words {
                 Some(words) => Ok(words.write(out)?),
-                None => Ok(lexical_index::merge(&words, out)?),
+                None => Ok(lexical_index::merge_within(&words, self.words_heap, out)?),
             })
         };
         if self.copied().is_some() {

@@ -16,7 +16,7 @@ mod section;
 
 pub(crate) use builder::{Document, add_words, build, build_divided};
 pub(crate) use key_filter::KeyHash;
-pub(crate) use merge::{Source, build_bytes_of, merge, merge_linked, merge_reindexed};
+pub(crate) use merge::{Source, WORDS_HEAP, build_bytes_of, merge, merge_linked, merge_reindexed};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use reader::Shard;
 pub(crate) use rescued::Rescued;

@@ -132,7 +132,7 @@ impl Shard {
     }
 
     pub(crate) fn ids(&self) -> Ids<'_> {
-        Ids::open(self.ids.as_ref(), self.rows).unwrap_or_else(|_| Ids::none()) // was opened before
+        Ids::opened(self.ids.as_ref(), self.rows).unwrap_or_else(|_| Ids::none()) // was opened before
     }
 
     pub(crate) fn row_of(&self, id: RecordId) -> Option<u32> {

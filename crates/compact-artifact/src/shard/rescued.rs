@@ -67,7 +67,7 @@ impl Rescued {
     }
 
     pub(crate) fn live_row_of(&self, id: RecordId) -> Option<u32> {
-        let row = Ids::open(self.ids.as_ref(), self.rows).ok()?.row_of(id)?;
+        let row = Ids::opened(self.ids.as_ref(), self.rows).ok()?.row_of(id)?;
         (!self.dead.contains(row)).then_some(row)
     }
 }
