@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 mkdir -p fuzz/inputs
 for folder in fuzz/corpus/*/; do
   target=$(basename "$folder")
-  cargo +nightly fuzz cmin "$target" "fuzz/corpus/$target" -- -rss_limit_mb=512 -malloc_limit_mb=256 >/dev/null 2>&1 || echo "$target: not minimised"
+  cargo +nightly fuzz cmin "$target" "fuzz/corpus/$target" -- -rss_limit_mb=512 -malloc_limit_mb=256 >/dev/null 2>&1 ||
+    echo "$target: not minimised; what an input did is in fuzz/artifacts/$target"
   tar -C fuzz/corpus --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -c "$target" | gzip -9n >"fuzz/inputs/$target.tar.gz"
   echo "$target: $(find "$folder" -type f | wc -l) inputs, $(stat -c %s "fuzz/inputs/$target.tar.gz") bytes"
 done
