@@ -36,7 +36,7 @@ const PARTITIONED_FROM: usize = 4_096;
 
 /// A vector goes to so many leaves, ...
 const FANOUT: usize = 8;
-/// ... and if most bring along the neighbours that they had among some of the others, to so many.
+/// ... and if nine in ten bring along the neighbours that they had among some of the others, to so many.
 const FANOUT_SEEDED: usize = 3;
 
 /// So many neighbours of a vector are enough to choose from: lists of all that lead past deleted vectors, or of all that equal ones have, would
@@ -282,7 +282,8 @@ impl Builder<'_, '_> {
     fn partitioned(&mut self, nodes: &Nodes, seeds: &Seeds, degree: usize) -> Result<Layer> {
         let BuildOptions { alpha, seed, workers, .. } = *self.options;
         let (total, kernel) = (nodes.len(), self.kernel);
-        let fanout = if seeds.lists.iter().flatten().count() * 2 > total { FANOUT_SEEDED } else { FANOUT };
+        let seeded = seeds.lists.iter().flatten().count();
+        let fanout = if seeded * 10 >= total * 9 { FANOUT_SEEDED } else { FANOUT };
         let candidates =
             Candidates::find(nodes, kernel, (degree, fanout), seed, workers, |done| self.tell(done, total))?;
         let options = LayerOptions { degree, ef_construction: 0, alpha, workers };
