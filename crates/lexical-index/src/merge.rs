@@ -24,7 +24,7 @@ pub fn merge<B: Bytes>(parts: &[(&Part<B>, Option<&RowSet>)], out: impl Write) -
     merge_within(parts, IN_PASSES, out)
 }
 
-/// [`merge`] with as many bytes of parts as `in_memory` in the place of 4 MiB: of fewer the whole new part is in memory, which takes a fourth of the time.
+/// [`merge`] with as many bytes of parts as `in_memory` in the place of 4 MiB: of fewer the whole new part is in memory, and they are read once.
 pub fn merge_within<B: Bytes>(
     parts: &[(&Part<B>, Option<&RowSet>)],
     in_memory: usize,

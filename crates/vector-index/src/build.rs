@@ -102,7 +102,7 @@ impl Built {
 }
 
 /// An index that is made from others. The links of the largest are kept, those that led to deleted vectors being led past them, and all
-/// other vectors are inserted; unless they are many, and more than a third: then it is built like one of new vectors, in about two thirds of the time,
+/// other vectors are inserted; unless they are many, and more than a third: then it is built like one of new vectors, in about seven tenths of the time,
 /// since the links of all are candidates.
 #[derive(Debug)]
 pub struct Merge<'a> {

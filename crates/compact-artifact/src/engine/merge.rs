@@ -91,6 +91,7 @@ impl Engine {
         state: &State,
         old: Vec<Arc<Shard>>,
         outputs: &[Output],
+        build_bytes: usize,
         meter: &mut Meter<'_>,
     ) -> block_format::Result<Replacement> {
         let mut new = Vec::with_capacity(outputs.len());
@@ -100,7 +101,8 @@ impl Engine {
                 merge_linked(
                     self.store.workers(),
                     &state.settings,
-                    (self.options.graph_from, policy::words_heap(&self.options)),
+                    self.options.graph_from,
+                    policy::words_heap(build_bytes),
                     output.covers.clone(),
                     &output.sources,
                     meter.counting(out),
@@ -133,7 +135,8 @@ impl Engine {
         let bytes = group.iter().map(|view| view.shard.byte_len).sum();
         meter.begin(bytes, policy::PERCENT_SEALED..policy::PERCENT_MERGED);
         let replacement = self.store.edit(|edit| {
-            let replacement = self.write_shards(edit, &state, shards(&group), &outputs, meter)?;
+            let replacement =
+                self.write_shards(edit, &state, shards(&group), &outputs, build_bytes, meter)?;
             for part in self.store.snapshot().parts() {
                 if belongs_to_shard(part.kind()) && numbers.contains(&part.tag()) {
                     edit.drop_part(part.id())?;

@@ -83,9 +83,9 @@ pub(super) fn build_bytes(options: &Options) -> usize {
     options.memory_limit.map_or(usize::MAX, |limit| limit / 2)
 }
 
-/// Bytes of the words of a new shard that may be in memory until they are written: before there is a graph, so that they add nothing to what that takes.
-pub(super) fn words_heap(options: &Options) -> usize {
-    (build_bytes(options) / 4).clamp(WORDS_HEAP, 256 << 20)
+/// Bytes of the words of a new shard that may be in memory until they are written, where building it may take `build_bytes`: before there is a graph, so that they add nothing to what that takes.
+pub(super) fn words_heap(build_bytes: usize) -> usize {
+    (build_bytes / 4).clamp(WORDS_HEAP, 256 << 20)
 }
 
 /// Heap that the words of a shard may take while they are indexed anew: of more, several shards become.
@@ -107,3 +107,15 @@ pub(super) const PERCENT_MERGED: u64 = 95;
 pub(super) const REEMBED_TEXTS: usize = 1_000;
 #[cfg(feature = "embedder")]
 pub(super) const REEMBED_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_wait_in_memory_are_a_part_of_what_a_build_may_take() {
+        for (build_bytes, words) in [(4 << 20, 4 << 20), (32 << 20, 8 << 20), (usize::MAX, 256 << 20)] {
+            assert_eq!(words_heap(build_bytes), words);
+        }
+    }
+}

@@ -179,7 +179,7 @@ impl Engine {
             let outputs = outputs(&state.settings, sources, covered(group), build_bytes);
             report.records += outputs.iter().map(Output::rows).sum::<u64>();
             report.shards += outputs.len() as u64;
-            replacements.push(self.write_shards(edit, state, shards(group), &outputs, meter)?);
+            replacements.push(self.write_shards(edit, state, shards(group), &outputs, build_bytes, meter)?);
             edit.delete(superseded(group).iter().map(RecordId));
         }
         lost_embeddings::write(edit, state)?;

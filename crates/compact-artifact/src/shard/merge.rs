@@ -83,7 +83,8 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
 pub(crate) fn merge_linked<W: Write + Send>(
     workers: &Workers,
     settings: &Settings,
-    (graph_from, words_heap): (usize, usize),
+    graph_from: usize,
+    words_heap: usize,
     covers: Range<u64>,
     sources: &[Source],
     out: W,

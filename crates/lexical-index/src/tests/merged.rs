@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use row_set::RowSet;
 
 use super::{index_of, part_of, texts};
-use crate::{Analyzer, ErrorKind, MemoryIndex, Occur, Part, Query, Searcher, Segment, merge};
+use crate::{Analyzer, ErrorKind, MemoryIndex, Occur, Part, Query, Searcher, Segment, merge, merge_within};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
@@ -16,6 +16,7 @@ proptest! {
         cuts in prop::collection::vec(0..320usize, 0..4),
         deleted in prop::collection::btree_set(0..400u32, 0..100),
         positions: bool,
+        in_memory in prop::sample::select(vec![0, usize::MAX]),
     ) {
         let texts: Vec<&String> = (0..copies).flat_map(|_| &texts).collect();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(texts.len())).chain([0, texts.len()]).collect();
@@ -27,7 +28,7 @@ proptest! {
             .collect();
         let inputs: Vec<_> = parts.iter().zip(&deletes).map(|(part, deleted)| (part, Some(deleted))).collect();
         let mut merged = Vec::new();
-        merge(&inputs, &mut merged).unwrap();
+        merge_within(&inputs, in_memory, &mut merged).unwrap();
         let left: Vec<_> = (0u32..).zip(&texts).filter(|(row, _)| !deleted.contains(row)).map(|(_, text)| text).collect();
         let mut built = Vec::new();
         index_of(&left, positions).write(&mut built).unwrap();

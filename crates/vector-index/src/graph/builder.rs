@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::audit;
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
-use super::partition::{Candidates, mix};
+use super::partition::{Candidates, FANOUT, FANOUT_SEEDED, mix};
 use super::repair;
 use super::walk::Links;
 
@@ -33,11 +33,6 @@ const BATCH_MIN: usize = 64;
 
 /// From so many vectors on, candidates come from partitions.
 const PARTITIONED_FROM: usize = 4_096;
-
-/// A vector goes to so many leaves, ...
-const FANOUT: usize = 8;
-/// ... and if nine in ten bring along the neighbours that they had among some of the others, to so many.
-const FANOUT_SEEDED: usize = 3;
 
 /// So many neighbours of a vector are enough to choose from: lists of all that lead past deleted vectors, or of all that equal ones have, would
 /// take more memory than everything else.
@@ -237,7 +232,7 @@ impl Builder<'_, '_> {
     /// The lowest layer, in which every vector finds itself, audited.
     fn lowest(&mut self, nodes: &Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
         let degree = self.options.m * 2;
-        let mut layer = if self.takes_partitions(nodes, seeds) {
+        let mut layer = if takes_partitions(self.options, nodes.len()) && !seeds.are_kept {
             self.partitioned(nodes, seeds, degree)?
         } else {
             self.layer(nodes, joined, seeds, degree, true)?
@@ -273,11 +268,6 @@ impl Builder<'_, '_> {
         entries
     }
 
-    /// Whether candidates come from partitions.
-    fn takes_partitions(&self, nodes: &Nodes, seeds: &Seeds) -> bool {
-        takes_partitions(self.options, nodes.len()) && !seeds.are_kept
-    }
-
     /// Links the nodes of the lowest layer, with candidates from partitions, and those that they bring along.
     fn partitioned(&mut self, nodes: &Nodes, seeds: &Seeds, degree: usize) -> Result<Layer> {
         let BuildOptions { alpha, seed, workers, .. } = *self.options;
@@ -285,7 +275,7 @@ impl Builder<'_, '_> {
         let seeded = seeds.lists.iter().flatten().count();
         let fanout = if seeded * 10 >= total * 9 { FANOUT_SEEDED } else { FANOUT };
         let candidates =
-            Candidates::find(nodes, kernel, (degree, fanout), seed, workers, |done| self.tell(done, total))?;
+            Candidates::find(nodes, kernel, degree, fanout, seed, workers, |done| self.tell(done, total))?;
         let options = LayerOptions { degree, ef_construction: 0, alpha, workers };
         let mut layer = Layer::new(total, options);
         let node_of = if seeds.lists.is_empty() { Vec::new() } else { self.node_of() };
@@ -405,7 +395,7 @@ impl Builder<'_, '_> {
     }
 }
 
-/// Whether candidates for so many vectors come from partitions, where no links are kept.
+/// Whether candidates for so many vectors come from partitions, unless links are kept.
 pub(crate) fn takes_partitions(options: &BuildOptions, vectors: usize) -> bool {
     options.ef_construction.is_none() && vectors >= PARTITIONED_FROM
 }

@@ -19,6 +19,10 @@ use crate::workers::Workers;
 const LEAF_MAX: usize = 1_500;
 /// ... and as many leaders are chosen as would make it so many.
 const LEAF_USUAL: usize = 700;
+/// A vector goes to so many leaves, ...
+pub(super) const FANOUT: usize = 8;
+/// ... and to so many if nine in ten bring along the neighbours that they had among some of the others.
+pub(super) const FANOUT_SEEDED: usize = 3;
 /// At most so many leaders are compared with all vectors, ...
 const LEADERS_MAX: usize = 2_000;
 /// ... and so many with those of a part that is carved again.
@@ -48,7 +52,8 @@ impl Candidates {
     pub(super) fn find(
         nodes: &Nodes,
         kernel: Kernel,
-        (degree, fanout): (usize, usize),
+        degree: usize,
+        fanout: usize,
         seed: u64,
         workers: Workers,
         mut report: impl FnMut(usize) -> Result<()>,
@@ -254,7 +259,6 @@ pub(super) fn mix(seed: u64, row: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    const FANOUT: usize = 8;
     use crate::codes::Codes;
     use crate::{Int8Quantizer, Metric};
 
@@ -308,8 +312,7 @@ mod tests {
     fn candidates_are_other_nodes_each_once_and_who_is_taken_takes() {
         for nodes in hard() {
             let found =
-                Candidates::find(&nodes, Kernel::detect(), (32, FANOUT), 0, Workers::Pool, |_| Ok(()))
-                    .unwrap();
+                Candidates::find(&nodes, Kernel::detect(), 32, FANOUT, 0, Workers::Pool, |_| Ok(())).unwrap();
             let lists: Vec<Vec<u32>> = (0..node_id(nodes.len()))
                 .map(|node| {
                     let mut list = Vec::new();
