@@ -239,12 +239,14 @@ impl<'a> Merge<'a> {
 fn list_past_deleted(view: &View<'_>, node: u32, position_of: &[Option<u32>]) -> Vec<u32> {
     let links = view.lowest();
     let position = |node: u32| position_of[node as usize];
-    let mut list: Vec<u32> = links.neighbours(node).filter_map(position).collect();
-    for gone in links.neighbours(node).filter(|&neighbour| position(neighbour).is_none()) {
+    let mut list: Vec<u32> = links.neighbours(node).iter().copied().filter_map(position).collect();
+    for &gone in links.neighbours(node).iter().filter(|&&neighbour| position(neighbour).is_none()) {
         if list.len() >= SEEDS_ENOUGH {
             break;
         }
-        list.extend(links.neighbours(gone).filter(|&other| other != node).filter_map(position));
+        list.extend(
+            links.neighbours(gone).iter().copied().filter(|&other| other != node).filter_map(position),
+        );
     }
     list.sort_unstable();
     list.dedup();

@@ -47,18 +47,27 @@ impl TermsRef<'_> {
 pub(crate) struct Dots {
     sums: Vec<i32>,
     low: Vec<i32>,
-    /// Distances of which a part is still to be added.
+    /// Distances.
     whole: Vec<f32>,
 }
 
 impl Dots {
-    fn room(&mut self, len: usize) -> (&mut [i32], &mut [i32]) {
-        if self.sums.len() < len {
-            self.sums.resize(len, 0);
-            self.low.resize(len, 0);
+    fn room(&mut self, len: usize) -> (&mut [i32], &mut [i32], &mut [f32]) {
+        let Self { sums, low, whole } = self;
+        if whole.len() < len {
+            whole.resize(len, 0.0);
         }
-        (&mut self.sums[..len], &mut self.low[..len])
+        let (sums, low) = room_for(sums, low, len);
+        (sums, low, &mut whole[..len])
     }
+}
+
+fn room_for<'a>(sums: &'a mut Vec<i32>, low: &'a mut Vec<i32>, len: usize) -> (&'a mut [i32], &'a mut [i32]) {
+    if sums.len() < len {
+        sums.resize(len, 0);
+        low.resize(len, 0);
+    }
+    (&mut sums[..len], &mut low[..len])
 }
 
 impl Space<'_> {
@@ -73,10 +82,9 @@ impl Space<'_> {
         mut each: impl FnMut(u32, f32),
     ) {
         if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {
+            self.distances(query, nodes, dots, |_, _| ());
             let mut whole = std::mem::take(&mut dots.whole);
-            whole.clear();
-            self.distances(query, nodes, dots, |_, distance| whole.push(distance));
-            self.add_remainder(query, nodes, dots, &mut whole);
+            self.add_remainder(query, nodes, dots, &mut whole[..nodes.len()]);
             nodes.iter().zip(&whole).for_each(|(&node, &distance)| each(node, distance));
             dots.whole = whole;
             return;
@@ -84,10 +92,17 @@ impl Space<'_> {
         if let Some(checks) = self.checks {
             checks.high(nodes);
         }
-        let (sums, _) = dots.room(nodes.len());
+        let (sums, _, whole) = dots.room(nodes.len());
         self.planes.rough_dots(self.kernel, query.codes, nodes, sums);
-        for (&node, &dot) in nodes.iter().zip(&*sums) {
-            each(node, query.terms.distance(dot, self.terms.get(node)));
+        self.all_distances(query, nodes, sums, whole);
+        nodes.iter().zip(&*whole).for_each(|(&node, &distance)| each(node, distance));
+    }
+
+    /// Distances from dot products, before anything is decided by them: so the processor need not guess.
+    #[inline]
+    fn all_distances(self, query: QueryRef<'_>, nodes: &[u32], dots: &[i32], out: &mut [f32]) {
+        for ((&node, &dot), out) in nodes.iter().zip(dots).zip(out) {
+            *out = query.terms.distance(dot, self.terms.get(node));
         }
     }
 
@@ -104,11 +119,10 @@ impl Space<'_> {
             checks.high(nodes);
             checks.low(nodes);
         }
-        let (sums, low) = dots.room(nodes.len());
+        let (sums, low, whole) = dots.room(nodes.len());
         self.planes.dots(self.kernel, query.codes, nodes, sums, low);
-        for (&node, &dot) in nodes.iter().zip(&*sums) {
-            each(node, query.terms.distance(dot, self.terms.get(node)));
-        }
+        self.all_distances(query, nodes, sums, whole);
+        nodes.iter().zip(&*whole).for_each(|(&node, &distance)| each(node, distance));
     }
 
     /// Adds what the codes of a query leave out to its distances from some nodes, which were computed before.
@@ -120,7 +134,7 @@ impl Space<'_> {
         distances: &mut [f32],
     ) {
         let Some(remainder) = query.remainder else { return };
-        let (sums, low) = dots.room(nodes.len());
+        let (sums, low) = room_for(&mut dots.sums, &mut dots.low, nodes.len());
         self.planes.dots(self.kernel, remainder.codes, nodes, sums, low);
         for ((distance, &node), &dot) in distances.iter_mut().zip(nodes).zip(&*sums) {
             *distance += query.terms.remainder(dot, self.terms.get(node));

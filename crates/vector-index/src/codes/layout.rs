@@ -22,6 +22,30 @@ pub(crate) const fn groups(dimension: usize) -> usize {
     dimension.div_ceil(size_of::<Line>())
 }
 
+/// So many rows of parts lie in a panel: four values of each, then the next four of each, and so on. So the sums of their products with a query come to
+/// lie beside each other.
+pub(crate) const PANEL: usize = 8;
+
+/// Four values of each row of a panel.
+pub(crate) type Quads = [[u8; 4]; PANEL];
+
+/// How many groups of four values a line has.
+pub(crate) const QUADS: usize = size_of::<Line>() / 4;
+
+/// Panels in some lines: a panel has as many as its rows.
+pub(crate) fn panels(lines: &[Aligned]) -> &[Quads] {
+    bytemuck::cast_slice(lines)
+}
+
+/// Writes a row of parts, whole lines, to its place in the panels.
+pub(crate) fn put_in_panel(parts: &[u8], panels: &mut [Aligned], at: usize) {
+    let lines = parts.len() / size_of::<Line>();
+    let panel: &mut [Quads] = bytemuck::cast_slice_mut(&mut panels[at / PANEL * PANEL * lines..]);
+    for (quads, &quad) in panel.iter_mut().zip(parts.as_chunks().0) {
+        quads[at % PANEL] = quad;
+    }
+}
+
 /// The codes of some lines, one after the other.
 pub(crate) fn lines(lines: &[Aligned]) -> &[Line] {
     bytemuck::cast_slice(lines)
@@ -57,6 +81,14 @@ impl<'a> Plane<'a> {
     #[inline]
     pub(crate) fn row(self, at: u32) -> &'a [Group] {
         &self.groups[at as usize * self.stride..][..self.stride]
+    }
+
+    /// Where a row begins, if there is one, and its bytes.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub(crate) fn place_of(self, at: u32) -> (*const Group, usize) {
+        let first = self.groups.as_ptr().wrapping_add((at as usize).wrapping_mul(self.stride));
+        (first, self.stride * size_of::<Group>())
     }
 }
 

@@ -128,11 +128,10 @@ impl Planes<'_> {
         out: &mut [i32],
         room: &mut [i32],
     ) {
-        kernel.dots(query.lines, self.high, ids, out);
-        kernel.dots(query.lines, self.low, ids, room);
+        kernel.dots_of_both(query.lines, [self.high, self.low], ids, out, room);
         let excess = query.sum.wrapping_mul(128);
-        for (dot, low) in out.iter_mut().zip(room) {
-            *dot = dot.wrapping_mul(16).wrapping_sub(excess).wrapping_add(*low);
+        for dot in out {
+            *dot = dot.wrapping_sub(excess);
         }
     }
 }

@@ -5,14 +5,17 @@ use std::ops::Range;
 use bytemuck::Zeroable;
 
 use super::walk::NONE;
-use crate::codes::layout::{Aligned, Line, codes_mut, groups, lines, walks_by_whole_codes};
+use crate::codes::layout::{
+    Aligned, Line, PANEL, codes_mut, groups, lines, panels, put_in_panel, walks_by_whole_codes,
+};
 use crate::codes::query::{QueryRoom, QueryTerms, Terms};
-use crate::kernel::{Kernel, Row};
+use crate::codes::sums::sum_of;
+use crate::kernel::{Kernel, PLACES, Row};
 use crate::node::node_id;
 use crate::space::Nodes;
 
-/// So many vectors are compared with others at a time: their codes stay in the first cache.
-const AT_ONCE: usize = 32;
+/// So many vectors are compared with others at a time: their codes stay in the first cache. Whole panels.
+const AT_ONCE: usize = 4 * PANEL;
 /// After so many others, what is near enough is decided anew.
 const STEP: usize = 128;
 
@@ -23,17 +26,20 @@ const PARTS: usize = 5;
 
 /// Some vectors, each as a query and as what queries are compared with.
 ///
-/// Codes of many dimensions lose the lower two of their eight bits as the latter, half a step in 32: a walk sees fewer. Those of few dimensions are
+/// Codes of many dimensions lose the lower two of their eight bits, half a step in 32: a walk sees fewer. Those of few dimensions are
 /// divided into parts, each of which is multiplied with the same codes of the query.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     queries: Vec<Aligned>,
-    parts: Vec<Aligned>,
+    /// Panels of parts, the last of which may have more rows than there are.
+    panels: Vec<Aligned>,
     terms: Vec<QueryTerms>,
     a: Vec<f32>,
     b: Vec<f32>,
     /// Lines of a row.
     stride: usize,
+    /// Whether queries have been shortened.
+    are_short: bool,
 }
 
 impl Rows {
@@ -43,13 +49,14 @@ impl Rows {
         let is_exact = walks_by_whole_codes(dimension);
         let copies = if is_exact { PARTS } else { 1 };
         self.stride = groups(dimension) * copies;
+        self.are_short = !is_exact;
         self.terms.clear();
         self.a.clear();
         self.b.clear();
-        for lines in [&mut self.queries, &mut self.parts] {
-            lines.resize(ids.len() * self.stride, Aligned::zeroed());
-        }
+        self.queries.resize(ids.len() * self.stride, Aligned::zeroed());
+        self.panels.resize(ids.len().next_multiple_of(PANEL) * self.stride, Aligned::zeroed());
         let (mut room, mut stored) = (QueryRoom::default(), vec![0; dimension]);
+        let mut parts = vec![0; self.stride * size_of::<Line>()];
         for (at, &id) in ids.iter().enumerate() {
             let (query, terms) = (nodes.query(id, &mut room), nodes.terms()[id as usize]);
             let codes = if nodes.is_calibrated() {
@@ -59,20 +66,17 @@ impl Rows {
                 &query.codes.lines.as_flattened()[..dimension]
             };
             let row = at * self.stride..(at + 1) * self.stride;
-            let parts = codes_mut(&mut self.parts[row.clone()]);
-            let (unit, zero) = if is_exact {
-                divide(codes, parts);
-                (1.0, 128.0)
+            let (asked, queries) = (query.codes.lines.as_flattened(), codes_mut(&mut self.queries[row]));
+            self.terms.push(if is_exact {
+                divide(codes, &mut parts);
+                queries.chunks_exact_mut(asked.len()).for_each(|copy| copy.copy_from_slice(asked));
+                of_parts(query.terms, query.codes.sum, [1.0, 1.0], 128.0)
             } else {
-                upper_bits(codes, parts);
-                (4.0, 126.5)
-            };
-            for copy in
-                codes_mut(&mut self.queries[row]).chunks_exact_mut(groups(dimension) * size_of::<Line>())
-            {
-                copy.copy_from_slice(query.codes.lines.as_flattened());
-            }
-            self.terms.push(of_parts(query.terms, query.codes.sum, unit, zero));
+                upper_bits(codes, &mut parts);
+                let sum = shorten(asked, queries);
+                of_parts(query.terms, sum, [4.0, 4.0], 126.5)
+            });
+            put_in_panel(&parts, &mut self.panels, at);
             self.a.push(terms.a);
             self.b.push(terms.b);
         }
@@ -80,16 +84,10 @@ impl Rows {
 
     /// Makes all as long as each other, under the dot product, so that none is the nearest of most others.
     pub(super) fn normalize(&mut self, kernel: Kernel) {
+        let mut dots = Vec::new();
         for at in 0..self.terms.len() {
-            let row = at * self.stride..(at + 1) * self.stride;
-            let mut dot = [0];
-            kernel.products(
-                &lines(&self.queries)[row.clone()],
-                &lines(&self.parts)[row],
-                self.stride,
-                &mut dot,
-            );
-            let squared = -self.terms[at].distance(dot[0], Terms { a: self.a[at], b: self.b[at] });
+            self.products(kernel, at..at + 1, self, at / PANEL * PANEL, &mut dots);
+            let squared = -self.terms[at].distance(dots[at % PANEL], Terms { a: self.a[at], b: self.b[at] });
             self.b[at] /= squared.max(f32::MIN_POSITIVE).sqrt();
         }
     }
@@ -107,7 +105,7 @@ impl Rows {
         for first in (0..count).step_by(AT_ONCE) {
             let len = AT_ONCE.min(count - first);
             self.products(kernel, first..first + len, self, first, dots);
-            for (at, dots) in (first..).zip(dots.chunks_exact(count - first)) {
+            for (at, dots) in (first..).zip(dots.chunks_exact(self.filled() - first)) {
                 for begin in (at + 1..count).step_by(STEP) {
                     let columns = begin..count.min(begin + STEP);
                     let limits = &nearest.limits[columns.clone()];
@@ -115,8 +113,8 @@ impl Rows {
                     found.clear();
                     kernel.nearer(self.terms[at], row, nearest.limits[at], found);
                     for &(other, distance) in &*found {
-                        nearest.insert(at, begin + other, distance);
-                        nearest.insert(begin + other, at, distance);
+                        nearest.insert(kernel, at, begin + other, distance);
+                        nearest.insert(kernel, begin + other, at, distance);
                     }
                 }
             }
@@ -162,7 +160,7 @@ impl Rows {
         for first in (0..self.terms.len()).step_by(AT_ONCE) {
             let len = AT_ONCE.min(self.terms.len() - first);
             self.products(kernel, first..first + len, others, 0, dots);
-            for (at, dots) in (first..).zip(dots.chunks_exact(count)) {
+            for (at, dots) in (first..).zip(dots.chunks_exact(others.filled())) {
                 for begin in (0..count).step_by(STEP) {
                     let columns = begin..count.min(begin + STEP);
                     let limits = &[f32::NEG_INFINITY; STEP][..columns.len()];
@@ -170,18 +168,24 @@ impl Rows {
                     found.clear();
                     kernel.nearer(self.terms[at], row, nearest.limits[at], found);
                     for &(other, distance) in &*found {
-                        nearest.insert(at, base + begin + other, distance);
+                        nearest.insert(kernel, at, base + begin + other, distance);
                     }
                 }
             }
         }
     }
 
-    /// The dot products of some with others from `from` on.
+    /// The dot products of some with as many others from `from` on, where a panel begins, as fill their panels.
     fn products(&self, kernel: Kernel, which: Range<usize>, others: &Self, from: usize, dots: &mut Vec<i32>) {
-        dots.resize(which.len() * (others.terms.len() - from), 0);
+        dots.resize(which.len() * (others.filled() - from), 0);
         let queries = &lines(&self.queries)[which.start * self.stride..which.end * self.stride];
-        kernel.products(queries, &lines(&others.parts)[from * self.stride..], self.stride, dots);
+        let panels = panels(&others.panels[from * self.stride..]);
+        kernel.products(queries, self.are_short, panels, self.stride, dots);
+    }
+
+    /// How many rows the panels have room for.
+    fn filled(&self) -> usize {
+        self.terms.len().next_multiple_of(PANEL)
     }
 
     fn row<'a>(&'a self, dots: &'a [i32], columns: Range<usize>, limits: &'a [f32]) -> Row<'a> {
@@ -198,6 +202,8 @@ pub(super) struct Room {
 }
 
 /// The nearest `k` others of some vectors, in ascending order. Of those that are equally near, the first that came stays.
+///
+/// A list is as [`Kernel::insert`] wants it.
 #[derive(Debug, Default)]
 pub(super) struct Nearest {
     k: usize,
@@ -213,65 +219,72 @@ impl Nearest {
         for distances in [&mut self.distances, &mut self.limits] {
             distances.clear();
         }
-        self.distances.resize(count * k, f32::INFINITY);
+        let stride = self.stride();
+        self.distances.resize(count * stride, f32::INFINITY);
+        self.distances.iter_mut().step_by(stride).for_each(|before| *before = f32::NEG_INFINITY);
         self.limits.resize(count, f32::INFINITY);
         self.others.clear();
-        self.others.resize(count * k, NONE);
+        self.others.resize(count * stride, NONE);
     }
 
-    fn insert(&mut self, at: usize, other: usize, distance: f32) {
+    fn stride(&self) -> usize {
+        self.k.next_multiple_of(PLACES) + 1
+    }
+
+    fn insert(&mut self, kernel: Kernel, at: usize, other: usize, distance: f32) {
         if distance >= self.limits[at] {
             return;
         }
-        let list = at * self.k..(at + 1) * self.k;
+        let list = at * self.stride()..(at + 1) * self.stride();
         let (distances, others) = (&mut self.distances[list.clone()], &mut self.others[list]);
-        // Every place gets what it has, what is before it, or the new one, without branches.
-        for slot in (1..self.k).rev() {
-            let (before, is_after) = (distances[slot - 1], distances[slot] > distance);
-            let other_before = if before > distance { others[slot - 1] } else { node_id(other) };
-            others[slot] = if is_after { other_before } else { others[slot] };
-            distances[slot] = distances[slot].min(before.max(distance));
-        }
-        if distances[0] > distance {
-            (distances[0], others[0]) = (distance, node_id(other));
-        }
-        self.limits[at] = distances[self.k - 1];
+        kernel.insert(distances, others, distance, node_id(other));
+        self.limits[at] = distances[self.k];
     }
 
     /// The positions of the nearest `k` of every vector, one after the other; [`NONE`] for what is missing.
     pub(super) fn others(&self) -> impl Iterator<Item = u32> {
-        self.others.iter().copied()
+        self.others.chunks_exact(self.stride()).flat_map(|list| list[1..=self.k].iter().copied())
     }
 }
 
 /// Codes without their lower two bits.
-fn upper_bits(codes: &[i8], parts: &mut [i8]) {
+fn upper_bits(codes: &[i8], parts: &mut [u8]) {
     parts[codes.len()..].fill(0);
     for (part, &code) in parts.iter_mut().zip(codes) {
-        *part = ((code.cast_unsigned() ^ 128) >> 2).cast_signed();
+        *part = (code.cast_unsigned() ^ 128) >> 2;
     }
 }
 
 /// Codes as sums of parts, each part of all before the next.
-fn divide(codes: &[i8], parts: &mut [i8]) {
+fn divide(codes: &[i8], parts: &mut [u8]) {
     let len = parts.len() / PARTS;
     parts.fill(0);
     for (at, &code) in codes.iter().enumerate() {
         let mut rest = code.cast_unsigned() ^ 128;
         for part in parts[at..].iter_mut().step_by(len) {
             let some = rest.min(PART_MAX);
-            *part = some.cast_signed();
+            *part = some;
             rest -= some;
         }
     }
 }
 
-/// The factors of a query whose products are with parts: codes are `unit` times a part, less `zero`.
+/// Codes of a query in steps of four, rounded to the nearest, of two to the even one: at most 32. Returns their sum.
+fn shorten(codes: &[i8], short: &mut [i8]) -> i32 {
+    for (short, &code) in short.iter_mut().zip(codes) {
+        let (quarter, rest) = (code >> 2, code & 3);
+        *short = quarter + i8::from(rest + (quarter & 1) > 2);
+    }
+    sum_of(short, |code| code)
+}
+
+/// The factors of a query whose products are with parts: its codes are `units[0]` times what they are there, whose sum is given, and codes are `units[1]` times
+/// a part, less `zero`.
 #[expect(clippy::cast_precision_loss, reason = "one rounding of an exact integer, the same on every machine")]
-fn of_parts(terms: QueryTerms, sum: i32, unit: f32, zero: f32) -> QueryTerms {
+fn of_parts(terms: QueryTerms, sum: i32, units: [f32; 2], zero: f32) -> QueryTerms {
     QueryTerms {
-        offset: terms.offset - terms.scale * (zero * sum as f32),
-        scale: terms.scale * unit,
+        offset: terms.offset - terms.scale * (zero * units[0] * sum as f32),
+        scale: terms.scale * (units[0] * units[1]),
         ..terms
     }
 }
@@ -318,7 +331,8 @@ mod tests {
                     rows.gather(&nodes, &order);
                     let each = rows.nearest_of_each_other(kernel, 5, &mut room).distances.clone();
                     let among = &rows.nearest_among(kernel, &rows, 6, &mut room).distances;
-                    for ((node, found), among) in order.iter().zip(each.chunks(5)).zip(among.chunks(6)) {
+                    for ((node, found), among) in order.iter().zip(each.chunks(9)).zip(among.chunks(9)) {
+                        let (found, among) = (&found[1..6], &among[1..7]);
                         let expected = distances(&nodes, *node);
                         let allowed = if nodes.is_calibrated() { 0.01f32.max(allowed) } else { allowed };
                         let size = expected.iter().fold(0.0f32, |size, distance| size.max(distance.abs()));

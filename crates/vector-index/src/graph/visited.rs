@@ -27,6 +27,19 @@ impl Visited {
     pub(crate) fn insert(&mut self, node: u32) -> bool {
         std::mem::replace(&mut self.marks[node as usize], self.epoch) != self.epoch
     }
+
+    /// The same for some nodes: those that were new are left in `new`, in order. Which ones are is hard to foresee, so there is no branch on it.
+    #[inline]
+    pub(crate) fn insert_all(&mut self, nodes: &[u32], new: &mut Vec<u32>) {
+        new.clear();
+        new.resize(nodes.len(), 0);
+        let mut len = 0;
+        for &node in nodes {
+            new[len] = node;
+            len += usize::from(self.insert(node));
+        }
+        new.truncate(len);
+    }
 }
 
 #[cfg(test)]
@@ -42,6 +55,11 @@ mod tests {
                 assert!(visited.insert(node), "search {search}");
                 assert!(!visited.insert(node), "search {search}");
             }
+            let mut new = vec![3];
+            visited.insert_all(&[9, 1, 4, 1, 5], &mut new);
+            assert_eq!(new, [1, 4], "search {search}");
+            visited.insert_all(&[], &mut new);
+            assert_eq!(new, [0; 0], "search {search}");
         }
     }
 }

@@ -90,10 +90,12 @@ impl<'a> Links<'a> {
     /// The neighbours of a node. What follows the first id that is no node of the layer does not count: it is the end of the
     /// list, or damage.
     #[inline]
-    pub(crate) fn neighbours(self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
-        let neighbours = self.list(node).iter().copied().take_while(move |&id| id < self.nodes);
+    pub(crate) fn neighbours(self, node: u32) -> &'a [u32] {
+        let list = self.list(node);
+        let len = list.iter().position(|&id| id >= self.nodes).unwrap_or(list.len());
+        let neighbours = &list[..len];
         if let Some(checks) = self.checks {
-            checks.neighbours(node, neighbours.clone());
+            checks.neighbours(node, neighbours);
         }
         neighbours
     }
@@ -165,7 +167,7 @@ impl WalkScratch {
         loop {
             let from = best.0;
             self.fresh.clear();
-            self.fresh.extend(links.neighbours(from));
+            self.fresh.extend_from_slice(links.neighbours(from));
             self.hops += 1;
             self.distances += self.fresh.len() as u64;
             space.rough_distances(query, &self.fresh, &mut self.dots, |node, distance| {
@@ -237,9 +239,8 @@ impl WalkScratch {
         visited.insert(from.0);
         pool.insert(from.1, from.0);
         while let Some(node) = pool.expand() {
-            fresh.clear();
             links.fetch(node, pool.soon(SOON));
-            fresh.extend(links.neighbours(node).filter(|&id| visited.insert(id)));
+            visited.insert_all(links.neighbours(node), fresh);
             *hops += 1;
             *distances += fresh.len() as u64;
             if let Some(next) = pool.next() {

@@ -99,21 +99,20 @@ impl<'a> Checks<'a> {
     /// Before the list of a node in the lowest layer is used, and what a walk compares of the codes of those in it. One question for
     /// all of them, since a walk asks it at every step.
     #[inline]
-    pub(crate) fn neighbours(&self, node: u32, list: impl Iterator<Item = u32>) {
+    pub(crate) fn neighbours(&self, node: u32, list: &[u32]) {
         if !self.verified.neighbours.contains(node as usize) {
             self.verify_neighbours(node, list);
         }
     }
 
     #[cold]
-    fn verify_neighbours(&self, node: u32, list: impl Iterator<Item = u32>) {
+    fn verify_neighbours(&self, node: u32, list: &[u32]) {
         let list_len = self.header.degree(0) * size_of::<u32>();
         let at = self.sections.links[0].start + node as usize * list_len;
         let mut holds = self.verify(at..at + list_len);
-        let list: Vec<u32> = list.collect();
-        holds &= self.verify_nodes(&self.verified.high, &list, self.sections.high.start, self.row_len());
+        holds &= self.verify_nodes(&self.verified.high, list, self.sections.high.start, self.row_len());
         if walks_by_whole_codes(self.header.dimension) {
-            holds &= self.verify_nodes(&self.verified.low, &list, self.sections.low.start, self.row_len());
+            holds &= self.verify_nodes(&self.verified.low, list, self.sections.low.start, self.row_len());
         }
         if holds {
             self.verified.neighbours.insert(node as usize);

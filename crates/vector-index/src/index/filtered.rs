@@ -141,10 +141,9 @@ impl FilteredWalk<'_, '_> {
             }
             expanded += 1;
             near += usize::from(options.allows_node(view, nearest.node()));
-            fresh.clear();
             // The first in the heap are not the nearest in order, but near.
             links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
-            fresh.extend(links.neighbours(nearest.node()).filter(|&id| visited.insert(id)));
+            visited.insert_all(links.neighbours(nearest.node()), fresh);
             *hops += 1;
             *distances += fresh.len() as u64;
             if let Some(Reverse(next)) = frontier.peek() {
@@ -202,7 +201,7 @@ impl FilteredWalk<'_, '_> {
         let WalkScratch { visited, fresh, .. } = &mut **walk;
         bridges.clear();
         let mut allowed = 0;
-        for id in links.neighbours(node) {
+        for &id in links.neighbours(node) {
             if options.allows_node(view, id) {
                 allowed += 1;
                 if visited.insert(id) {
@@ -222,7 +221,7 @@ impl FilteredWalk<'_, '_> {
             if fresh.len() >= 2 * links.room() {
                 return;
             }
-            let behind = links.neighbours(bridge);
+            let behind = links.neighbours(bridge).iter().copied();
             fresh.extend(behind.filter(|&id| options.allows_node(view, id) && visited.insert(id)));
         }
     }

@@ -11,7 +11,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use crate::codes::layout::{Line, Plane};
+use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads};
 use crate::sketch::layout::{SignRow, Sums, Tables};
 
 pub(super) fn plain(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
@@ -28,23 +28,20 @@ pub(super) fn dotprod(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [
     }
 }
 
-/// Products of all rows of codes with all rows of parts, four of these at a time, while all rows of codes, which are few, stay in the first cache.
-pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32], has_dotprod: bool) {
-    let columns = parts.len() / stride;
-    for first in (0..columns).step_by(4) {
-        // The last row stands in the place of those that are missing.
-        let row = |j: usize| &parts[(first + j).min(columns - 1) * stride..][..stride];
-        let four = [row(0), row(1), row(2), row(3)];
-        let count = (columns - first).min(4);
-        for (code, out) in codes.chunks_exact(stride).zip(out.chunks_mut(columns)) {
+/// Products of all rows of codes with all panels, one after the other, while all rows of codes, which are few, stay in the first cache.
+pub(super) fn products(codes: &[Line], panels: &[Quads], stride: usize, out: &mut [i32], has_dotprod: bool) {
+    let columns = panels.len() / (stride * QUADS) * PANEL;
+    for (panel, first) in panels.chunks_exact(stride * QUADS).zip((0..columns).step_by(PANEL)) {
+        for (codes, out) in codes.chunks_exact(stride).zip(out.chunks_mut(columns)) {
+            let codes = codes.as_flattened().as_chunks::<4>().0;
             let sums = if has_dotprod {
                 // SAFETY: a `Kernel` of this kind is made only where the processor has the dot product instructions.
-                unsafe { four_dotprod(code, four) }
+                unsafe { panel_dotprod(codes, panel) }
             } else {
                 // SAFETY: NEON is part of 64-bit Arm as Rust compiles for it.
-                unsafe { four_plain(code, four) }
+                unsafe { panel_plain(codes, panel) }
             };
-            out[first..][..count].copy_from_slice(&sums[..count]);
+            out[first..][..PANEL].copy_from_slice(sums.as_flattened());
         }
     }
 }
@@ -110,32 +107,50 @@ fn sdot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
     sum
 }
 
-/// Two products of a part with a code are added in 16 bits, which they do not exceed: 2 * 63 * 127 < 32768.
+/// Four values of a query, again and again.
+#[inline]
 #[target_feature(enable = "neon")]
-fn four_plain(code: &[Line], parts: [&[Line]; 4]) -> [i32; 4] {
-    parts.map(|part| {
-        let mut sum = vdupq_n_s32(0);
-        for (code, part) in code.as_flattened().as_chunks().0.iter().zip(part.as_flattened().as_chunks().0) {
-            let (code, part) = (load(code), load(part));
-            let low = vmull_s8(vget_low_s8(code), vget_low_s8(part));
-            sum = vpadalq_s16(sum, vmlal_high_s8(low, code, part));
+fn repeated(codes: [i8; 4]) -> int8x16_t {
+    vreinterpretq_s8_s32(vdupq_n_s32(bytemuck::cast(codes)))
+}
+
+/// The parts of the first four rows, and of the others.
+#[inline]
+#[target_feature(enable = "neon")]
+fn halves(quads: &Quads) -> [int8x16_t; 2] {
+    let [first, second]: &[[i8; 16]; 2] = bytemuck::cast_ref(quads);
+    [load(first), load(second)]
+}
+
+#[target_feature(enable = "neon")]
+fn panel_plain(codes: &[[i8; 4]], panel: &[Quads]) -> [[i32; 4]; 2] {
+    let mut sums = [[vdupq_n_s32(0); 2]; 2];
+    for (&codes, quads) in codes.iter().zip(panel) {
+        let codes = repeated(codes);
+        for (sums, parts) in sums.iter_mut().zip(halves(quads)) {
+            sums[0] = vpadalq_s16(sums[0], vmull_s8(vget_low_s8(codes), vget_low_s8(parts)));
+            sums[1] = vpadalq_s16(sums[1], vmull_high_s8(codes, parts));
         }
-        vaddvq_s32(sum)
-    })
+    }
+    sums.map(|[low, high]| values(vpaddq_s32(low, high)))
 }
 
 #[target_feature(enable = "neon,dotprod")]
-fn four_dotprod(code: &[Line], [b0, b1, b2, b3]: [&[Line]; 4]) -> [i32; 4] {
-    let mut sums = [vdupq_n_s32(0); 4];
-    for (a, ((b0, b1), (b2, b3))) in code.iter().zip(b0.iter().zip(b1).zip(b2.iter().zip(b3))) {
-        for (quarter, a) in a.as_chunks().0.iter().enumerate() {
-            let a = load(a);
-            for (sum, b) in sums.iter_mut().zip([b0, b1, b2, b3]) {
-                *sum = sdot(*sum, a, load(&b.as_chunks().0[quarter]));
-            }
-        }
+fn panel_dotprod(codes: &[[i8; 4]], panel: &[Quads]) -> [[i32; 4]; 2] {
+    let mut sums = [vdupq_n_s32(0); 2];
+    for (&codes, quads) in codes.iter().zip(panel) {
+        let (codes, [first, second]) = (repeated(codes), halves(quads));
+        sums = [sdot(sums[0], codes, first), sdot(sums[1], codes, second)];
     }
-    sums.map(|sum| vaddvq_s32(sum))
+    sums.map(values)
+}
+
+#[inline]
+fn values(sums: int32x4_t) -> [i32; 4] {
+    let mut out = [0; 4];
+    // SAFETY: 16 writable bytes; NEON is part of 64-bit Arm.
+    unsafe { vst1q_s32(out.as_mut_ptr(), sums) };
+    out
 }
 
 #[inline]

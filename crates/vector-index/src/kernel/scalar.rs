@@ -3,7 +3,7 @@
 use wire::F16;
 
 use super::Row;
-use crate::codes::layout::{Line, Plane};
+use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads};
 use crate::codes::query::{QueryTerms, Terms};
 use crate::codes::sums::dot_of;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
@@ -23,10 +23,18 @@ fn group(codes: &Line, nibbles: &[u8; 32]) -> i32 {
     nibbles.iter().zip(first.iter().zip(second)).map(product).sum()
 }
 
-pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
-    let rows = codes.chunks_exact(stride).flat_map(|a| parts.chunks_exact(stride).map(move |b| (a, b)));
-    for ((a, b), out) in rows.zip(out) {
-        *out = dot_of(a.as_flattened(), b.as_flattened());
+pub(super) fn products(codes: &[Line], panels: &[Quads], stride: usize, out: &mut [i32]) {
+    let count = panels.len() / (stride * QUADS);
+    for (codes, out) in codes.chunks_exact(stride).zip(out.chunks_mut(count * PANEL)) {
+        let quads = codes.as_flattened().as_chunks::<4>().0;
+        for (panel, out) in panels.chunks_exact(stride * QUADS).zip(out.as_chunks_mut::<PANEL>().0) {
+            *out = [0; PANEL];
+            for (codes, parts) in quads.iter().zip(panel) {
+                for (sum, parts) in out.iter_mut().zip(parts) {
+                    *sum = sum.wrapping_add(dot_of(codes, bytemuck::cast_ref::<_, [i8; 4]>(parts)));
+                }
+            }
+        }
     }
 }
 
@@ -36,6 +44,16 @@ pub(super) fn nearer(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Ve
         let distance = query.distance(dot, terms);
         if distance < limit || distance < own {
             found.push((at, distance));
+        }
+    }
+}
+
+pub(super) fn insert(distances: &mut [f32], others: &mut [u32], distance: f32, other: u32) {
+    for at in (1..distances.len()).rev() {
+        if distances[at] > distance {
+            let moves = distances[at - 1] > distance;
+            (distances[at], others[at]) =
+                if moves { (distances[at - 1], others[at - 1]) } else { (distance, other) };
         }
     }
 }

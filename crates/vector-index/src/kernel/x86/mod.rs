@@ -5,15 +5,17 @@
 #![cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "intrinsics have prefixes of their own"))]
 #![expect(unsafe_code, reason = "loads, prefetch, and calls that the existence of a `Kernel` makes sound")]
 
+mod many;
+
 use std::arch::x86_64::*;
 
 use wire::F16;
 
-use super::Row;
 use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
-use crate::codes::query::QueryTerms;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
+
+pub(super) use many::{insert, nearer, products, products_avx512_vnni};
 
 /// How many rows ahead of the one that is multiplied are asked for.
 const AHEAD: usize = 8;
@@ -26,6 +28,11 @@ pub(super) fn avx2(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32
     unsafe { dots_avx2(query, plane, ids, out) }
 }
 
+pub(super) fn both_avx2(query: &[Line], planes: [Plane<'_>; 2], ids: &[u32], out: &mut [i32]) {
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX2.
+    unsafe { dots_of_both_avx2(query, planes, ids, out) }
+}
+
 pub(super) fn avx_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-VNNI, and AVX2 with it.
     unsafe { dots_avx_vnni(query, plane, ids, out) }
@@ -34,21 +41,6 @@ pub(super) fn avx_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut 
 pub(super) fn avx512_vnni(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { dots_avx512(query, plane, ids, out) }
-}
-
-pub(super) fn products(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
-    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
-    unsafe { products_avx2(codes, parts, stride, out) }
-}
-
-pub(super) fn products_avx512_vnni(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
-    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
-    unsafe { products_avx512(codes, parts, stride, out) }
-}
-
-pub(super) fn nearer(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
-    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
-    unsafe { nearer_avx2(query, row, limit, found) }
 }
 
 pub(super) fn sums_avx2(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
@@ -107,10 +99,17 @@ pub(super) fn widen(halves: &[F16], out: &mut [f32]) {
 /// Asks for the cache lines of some bytes.
 #[inline]
 pub(super) fn prefetch<T>(values: &[T]) {
-    for line in values.chunks(size_of::<Line>() / size_of::<T>()) {
-        // SAFETY: a prefetch reads nothing that a program could see, and the address is that of a reference. SSE is part
-        // of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    prefetch_from(values.as_ptr().cast(), size_of_val(values));
+}
+
+/// Asks for the cache lines of some bytes that may lie anywhere.
+#[inline]
+fn prefetch_from(first: *const i8, len: usize) {
+    let (mut at, end) = (first, first.wrapping_add(len));
+    while at < end {
+        // SAFETY: a prefetch reads nothing that a program could see, and fails nowhere. SSE is part of x86-64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at) }
+        at = at.wrapping_add(size_of::<Line>());
     }
 }
 
@@ -125,7 +124,7 @@ fn prefetch_later(row: &SignRow) {
 #[inline]
 fn prefetch_first(plane: Plane<'_>, ids: &[u32]) {
     for &id in ids.iter().take(AHEAD) {
-        prefetch(plane.row(id).as_flattened());
+        prefetch_row(plane, id);
     }
 }
 
@@ -133,8 +132,15 @@ fn prefetch_first(plane: Plane<'_>, ids: &[u32]) {
 #[inline]
 fn prefetch_ahead(plane: Plane<'_>, ids: &[u32], at: usize) {
     if let Some(&id) = ids.get(at + AHEAD) {
-        prefetch(plane.row(id).as_flattened());
+        prefetch_row(plane, id);
     }
+}
+
+/// Asks for a row without asking whether there is one.
+#[inline]
+fn prefetch_row(plane: Plane<'_>, id: u32) {
+    let (first, len) = plane.place_of(id);
+    prefetch_from(first.cast(), len);
 }
 
 #[inline]
@@ -168,26 +174,75 @@ fn nibbles256(bytes: __m256i) -> [__m256i; 2] {
     [_mm256_and_si256(bytes, mask), _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask)]
 }
 
+/// Four rows at a time, so that the codes are loaded once for all of them, and their sums are added up together.
 #[target_feature(enable = "avx2")]
 fn dots_avx2(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
-    let ones = _mm256_set1_epi16(1);
     prefetch_first(plane, ids);
-    for (at, (&id, out)) in ids.iter().zip(out).enumerate() {
-        prefetch_ahead(plane, ids, at);
-        let mut sum = _mm256_setzero_si256();
-        // A group adds two sums of two products: four groups are within the bound of eight.
-        for (codes, groups) in query.chunks(4).zip(plane.row(id).chunks(4)) {
-            let mut pairs = _mm256_setzero_si256();
-            for (codes, group) in codes.iter().zip(groups) {
-                let [low, high] = nibbles256(load_group(group));
-                let [first, second] = codes.as_chunks().0 else { continue };
-                pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(low, load_codes(first)));
-                pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(high, load_codes(second)));
-            }
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, ones));
+    let (fours, rest) = ids.as_chunks::<4>();
+    let (out_fours, out_rest) = out.as_chunks_mut::<4>();
+    for (at, (&[a, b, c, d], out)) in fours.iter().zip(out_fours).enumerate() {
+        for i in 0..4 {
+            prefetch_ahead(plane, ids, at * 4 + i);
         }
-        *out = sum256(sum);
+        let rows = [plane.row(a), plane.row(b), plane.row(c), plane.row(d)];
+        *out = sums_of_four(sums_of_rows(query, rows));
     }
+    for (&id, out) in rest.iter().zip(out_rest) {
+        *out = sum256(sums_of_rows(query, [plane.row(id)])[0]);
+    }
+}
+
+/// The same of two planes, of which the first counts sixteen times.
+#[target_feature(enable = "avx2")]
+fn dots_of_both_avx2(query: &[Line], [high, low]: [Plane<'_>; 2], ids: &[u32], out: &mut [i32]) {
+    prefetch_first(high, ids);
+    prefetch_first(low, ids);
+    let (fours, rest) = ids.as_chunks::<4>();
+    let (out_fours, out_rest) = out.as_chunks_mut::<4>();
+    for (at, (&[a, b, c, d], out)) in fours.iter().zip(out_fours).enumerate() {
+        for i in 0..4 {
+            prefetch_ahead(high, ids, at * 4 + i);
+            prefetch_ahead(low, ids, at * 4 + i);
+        }
+        let highs = [high.row(a), high.row(b), high.row(c), high.row(d)];
+        let lows = [low.row(a), low.row(b), low.row(c), low.row(d)];
+        let (mut sums, lows) = (sums_of_rows(query, highs), sums_of_rows(query, lows));
+        for i in 0..4 {
+            sums[i] = _mm256_add_epi32(_mm256_slli_epi32::<4>(sums[i]), lows[i]);
+        }
+        *out = sums_of_four(sums);
+    }
+    for (&id, out) in rest.iter().zip(out_rest) {
+        let [high, low] = sums_of_rows(query, [high.row(id), low.row(id)]);
+        *out = sum256(_mm256_add_epi32(_mm256_slli_epi32::<4>(high), low));
+    }
+}
+
+/// A group adds two sums of two products: four groups are within the bound of eight.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums_of_rows<const N: usize>(query: &[Line], rows: [&[Group]; N]) -> [__m256i; N] {
+    let ones = _mm256_set1_epi16(1);
+    let mut rows = rows;
+    for row in &mut rows {
+        *row = &row[..query.len()];
+    }
+    let (mut sums, mut pairs) = ([_mm256_setzero_si256(); N], [_mm256_setzero_si256(); N]);
+    for at in 0..query.len() {
+        let codes = halves(&query[at]);
+        for i in 0..N {
+            let [low, high] = nibbles256(load_group(&rows[i][at]));
+            pairs[i] = _mm256_add_epi16(pairs[i], _mm256_maddubs_epi16(low, codes[0]));
+            pairs[i] = _mm256_add_epi16(pairs[i], _mm256_maddubs_epi16(high, codes[1]));
+        }
+        if at % 4 == 3 || at + 1 == query.len() {
+            for i in 0..N {
+                sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs[i], ones));
+                pairs[i] = _mm256_setzero_si256();
+            }
+        }
+    }
+    sums
 }
 
 #[target_feature(enable = "avx2,avxvnni")]
@@ -347,99 +402,6 @@ fn look_up_avx512(tables: &[Tables], rows: &[SignRow], out: &mut Sums) {
     store_sums512(odd, odd_out);
 }
 
-/// Some rows from one on; the last stands in the place of those that are missing.
-#[inline]
-fn rows<const N: usize>(lines: &[Line], stride: usize, first: usize) -> [&[Line]; N] {
-    let last = lines.len() / stride - 1;
-    std::array::from_fn(|at| &lines[(first + at).min(last) * stride..][..stride])
-}
-
-/// Puts the sums of some rows with four columns where they belong, without those of rows and columns that are missing.
-#[inline]
-fn put(sums: &[[i32; 4]], out: &mut [i32], columns: usize, first: usize) {
-    for (sums, out) in sums.iter().zip(out.chunks_mut(columns)) {
-        let out = &mut out[first..];
-        if let Some(four) = out.first_chunk_mut() {
-            *four = *sums;
-        } else {
-            // One by one, so that the four above do not become a copy of any length as well.
-            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum);
-        }
-    }
-}
-
-/// Two rows of codes and four of parts at a time: eight sums, and what they are made of, fit the registers. The four rows of parts, and all
-/// rows of codes, which are few, stay in the first cache.
-#[target_feature(enable = "avx2")]
-fn products_avx2(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
-    let columns = parts.len() / stride;
-    for first in (0..columns).step_by(4) {
-        let parts = rows(parts, stride, first);
-        for (codes, out) in codes.chunks(2 * stride).zip(out.chunks_mut(2 * columns)) {
-            put(&two_by_four(rows(codes, stride, 0), parts), out, columns, first);
-        }
-    }
-}
-
-/// Four rows of each at a time: sixteen sums, and what they are made of, fit the registers.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn products_avx512(codes: &[Line], parts: &[Line], stride: usize, out: &mut [i32]) {
-    let columns = parts.len() / stride;
-    for first in (0..columns).step_by(4) {
-        let parts = rows(parts, stride, first);
-        for (codes, out) in codes.chunks(4 * stride).zip(out.chunks_mut(4 * columns)) {
-            put(&four_by_four(rows(codes, stride, 0), parts), out, columns, first);
-        }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn four_by_four(codes: [&[Line]; 4], parts: [&[Line]; 4]) -> [[i32; 4]; 4] {
-    let mut sums = [[_mm512_setzero_si512(); 4]; 4];
-    for at in 0..codes[0].len() {
-        let parts = parts.map(|row| load_line(&row[at]));
-        for (sums, row) in sums.iter_mut().zip(codes) {
-            let codes = load_line(&row[at]);
-            for (sum, parts) in sums.iter_mut().zip(parts) {
-                *sum = _mm512_dpbusd_epi32(*sum, parts, codes);
-            }
-        }
-    }
-    let mut totals = [[0; 4]; 4];
-    for (totals, [s0, s1, s2, s3]) in totals.iter_mut().zip(sums) {
-        *totals = sums_of_four([both_halves(s0), both_halves(s1), both_halves(s2), both_halves(s3)]);
-    }
-    totals
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn both_halves(sum: __m512i) -> __m256i {
-    _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum))
-}
-
-/// Four products of a part with a code are added in 16 bits, which they do not exceed: 4 * 63 * 127 < 32768.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn two_by_four(codes: [&[Line]; 2], [b0, b1, b2, b3]: [&[Line]; 4]) -> [[i32; 4]; 2] {
-    let ones = _mm256_set1_epi16(1);
-    let mut sums = [[_mm256_setzero_si256(); 4]; 2];
-    let lines = codes[0].iter().zip(codes[1]).zip(b0.iter().zip(b1)).zip(b2.iter().zip(b3));
-    for (((a0, a1), (b0, b1)), (b2, b3)) in lines {
-        let a = [halves(a0), halves(a1)];
-        for (j, b) in [b0, b1, b2, b3].into_iter().enumerate() {
-            let b = halves(b);
-            for i in 0..2 {
-                let pairs = [_mm256_maddubs_epi16(b[0], a[i][0]), _mm256_maddubs_epi16(b[1], a[i][1])];
-                let fours = _mm256_madd_epi16(_mm256_add_epi16(pairs[0], pairs[1]), ones);
-                sums[i][j] = _mm256_add_epi32(sums[i][j], fours);
-            }
-        }
-    }
-    sums.map(|four| sums_of_four(four))
-}
-
 #[inline]
 #[target_feature(enable = "avx2")]
 fn sums_of_four([s0, s1, s2, s3]: [__m256i; 4]) -> [i32; 4] {
@@ -451,34 +413,4 @@ fn sums_of_four([s0, s1, s2, s3]: [__m256i; 4]) -> [i32; 4] {
 #[target_feature(enable = "avx2")]
 fn halves(line: &Line) -> [__m256i; 2] {
     bytemuck::cast(*line)
-}
-
-/// Eight vectors at a time, with the same roundings as one by one.
-#[target_feature(enable = "avx2")]
-fn nearer_avx2(query: QueryTerms, row: Row<'_>, limit: f32, found: &mut Vec<(usize, f32)>) {
-    let (base, offset) = (_mm256_set1_ps(query.base), _mm256_set1_ps(query.offset));
-    let (scale, limit8) = (_mm256_set1_ps(query.scale), _mm256_set1_ps(limit));
-    let (dots, rest) = row.dots.as_chunks::<8>();
-    let (a, b, limits) = (row.a.as_chunks::<8>().0, row.b.as_chunks::<8>().0, row.limits.as_chunks::<8>().0);
-    for (at, (((dots, a), b), limits)) in dots.iter().zip(a).zip(b).zip(limits).enumerate() {
-        let dots = _mm256_cvtepi32_ps(bytemuck::cast(*dots));
-        let scaled = _mm256_add_ps(offset, _mm256_mul_ps(scale, dots));
-        let distances =
-            _mm256_add_ps(_mm256_add_ps(base, bytemuck::cast(*a)), _mm256_mul_ps(bytemuck::cast(*b), scaled));
-        let limits = _mm256_max_ps(bytemuck::cast(*limits), limit8);
-        let mut mask = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(distances, limits)).cast_unsigned();
-        if mask != 0 {
-            let distances: [f32; 8] = bytemuck::cast(distances);
-            while mask != 0 {
-                let lane = mask.trailing_zeros() as usize;
-                found.push((at * 8 + lane, distances[lane & 7]));
-                mask &= mask - 1;
-            }
-        }
-    }
-    let first = row.dots.len() - rest.len();
-    let (dots, a, b, limits) = (rest, &row.a[first..], &row.b[first..], &row.limits[first..]);
-    let before = found.len();
-    scalar::nearer(query, Row { dots, a, b, limits }, limit, found);
-    found[before..].iter_mut().for_each(|(at, _)| *at += first);
 }
