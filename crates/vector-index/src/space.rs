@@ -81,29 +81,8 @@ impl Space<'_> {
         dots: &mut Dots,
         mut each: impl FnMut(u32, f32),
     ) {
-        if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {
-            self.distances(query, nodes, dots, |_, _| ());
-            let mut whole = std::mem::take(&mut dots.whole);
-            self.add_remainder(query, nodes, dots, &mut whole[..nodes.len()]);
-            nodes.iter().zip(&whole).for_each(|(&node, &distance)| each(node, distance));
-            dots.whole = whole;
-            return;
-        }
-        if let Some(checks) = self.checks {
-            checks.high(nodes);
-        }
-        let (sums, _, whole) = dots.room(nodes.len());
-        self.planes.rough_dots(self.kernel, query.codes, nodes, sums);
-        self.all_distances(query, nodes, sums, whole);
-        nodes.iter().zip(&*whole).for_each(|(&node, &distance)| each(node, distance));
-    }
-
-    /// Distances from dot products, before anything is decided by them: so the processor need not guess.
-    #[inline]
-    fn all_distances(self, query: QueryRef<'_>, nodes: &[u32], dots: &[i32], out: &mut [f32]) {
-        for ((&node, &dot), out) in nodes.iter().zip(dots).zip(out) {
-            *out = query.terms.distance(dot, self.terms.get(node));
-        }
+        let distances = self.all_rough(query, nodes, dots);
+        nodes.iter().zip(distances).for_each(|(&node, &distance)| each(node, distance));
     }
 
     /// The distances of a query from some nodes, in order, one call of `each` for each.
@@ -115,14 +94,44 @@ impl Space<'_> {
         dots: &mut Dots,
         mut each: impl FnMut(u32, f32),
     ) {
+        let distances = self.all_whole(query, nodes, dots);
+        nodes.iter().zip(distances).for_each(|(&node, &distance)| each(node, distance));
+    }
+
+    /// All are computed before anything is decided by one of them, so that the processor need not guess.
+    fn all_rough<'d>(self, query: QueryRef<'_>, nodes: &[u32], dots: &'d mut Dots) -> &'d [f32] {
+        if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {
+            self.all_whole(query, nodes, dots);
+            let mut whole = std::mem::take(&mut dots.whole);
+            self.add_remainder(query, nodes, dots, &mut whole[..nodes.len()]);
+            dots.whole = whole;
+            return &dots.whole[..nodes.len()];
+        }
+        if let Some(checks) = self.checks {
+            checks.high(nodes);
+        }
+        let (sums, _, whole) = dots.room(nodes.len());
+        self.planes.rough_dots(self.kernel, query.codes, nodes, sums);
+        self.put_distances(query, nodes, sums, whole);
+        whole
+    }
+
+    fn all_whole<'d>(self, query: QueryRef<'_>, nodes: &[u32], dots: &'d mut Dots) -> &'d [f32] {
         if let Some(checks) = self.checks {
             checks.high(nodes);
             checks.low(nodes);
         }
         let (sums, low, whole) = dots.room(nodes.len());
         self.planes.dots(self.kernel, query.codes, nodes, sums, low);
-        self.all_distances(query, nodes, sums, whole);
-        nodes.iter().zip(&*whole).for_each(|(&node, &distance)| each(node, distance));
+        self.put_distances(query, nodes, sums, whole);
+        whole
+    }
+
+    #[inline]
+    fn put_distances(self, query: QueryRef<'_>, nodes: &[u32], dots: &[i32], out: &mut [f32]) {
+        for ((&node, &dot), out) in nodes.iter().zip(dots).zip(out) {
+            *out = query.terms.distance(dot, self.terms.get(node));
+        }
     }
 
     /// Adds what the codes of a query leave out to its distances from some nodes, which were computed before.
