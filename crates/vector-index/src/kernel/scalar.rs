@@ -5,7 +5,6 @@ use wire::F16;
 use super::Row;
 use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads};
 use crate::codes::query::{QueryTerms, Terms};
-use crate::codes::sums::dot_of;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
@@ -31,7 +30,9 @@ pub(super) fn products(codes: &[Line], panels: &[Quads], stride: usize, out: &mu
             *out = [0; PANEL];
             for (codes, parts) in quads.iter().zip(panel) {
                 for (sum, parts) in out.iter_mut().zip(parts) {
-                    *sum = sum.wrapping_add(dot_of(codes, bytemuck::cast_ref::<_, [i8; 4]>(parts)));
+                    for (&code, &part) in codes.iter().zip(parts) {
+                        *sum = sum.wrapping_add(i32::from(code) * i32::from(part));
+                    }
                 }
             }
         }
