@@ -35,6 +35,19 @@ impl Workers {
         }
     }
 
+    /// Calls `one` with so many items at a time, the last time with what is left.
+    pub(crate) fn for_each_chunk<T: Send>(
+        self,
+        items: &mut [T],
+        len: usize,
+        one: impl Fn(&mut [T]) + Sync + Send,
+    ) {
+        match self {
+            Self::Caller => items.chunks_mut(len).for_each(one),
+            Self::Pool => items.par_chunks_mut(len).for_each(one),
+        }
+    }
+
     /// Sorts; equals may change places.
     pub(crate) fn sort_unstable<T: Ord + Send>(self, items: &mut [T]) {
         match self {
@@ -57,6 +70,12 @@ mod tests {
             *room + 1
         };
         assert_eq!(Workers::Caller.map_with_room(100, count), Workers::Pool.map_with_room(100, count));
+        let doubled = |workers: Workers| {
+            let mut items = items.clone();
+            workers.for_each_chunk(&mut items, 7, |some| some.iter_mut().for_each(|item| *item *= 2));
+            items
+        };
+        assert_eq!(doubled(Workers::Caller), doubled(Workers::Pool));
         let sorted = |workers: Workers| {
             let mut items = items.clone();
             workers.sort_unstable(&mut items);

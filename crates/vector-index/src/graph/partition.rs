@@ -31,7 +31,7 @@ const LEADERS_OF_PART_MAX: usize = 64;
 const DEPTH_MAX: usize = 4;
 /// Of the neighbours that a node may have in the end, this part is taken from each leaf: 6 of 32.
 const TAKEN: (usize, usize) = (3, 16);
-/// Vectors that one task compares with leaders, and leaves that are compared before progress is reported.
+/// Vectors that one task compares with leaders, or whose lists it sorts, and leaves that are compared before progress is reported.
 const PER_TASK: usize = 256;
 const LEAVES_AT_ONCE: usize = 32;
 
@@ -81,9 +81,9 @@ impl Candidates {
             // Each of about as many leaves.
             report(done.div_ceil(total.div_ceil(nodes.len())).min(nodes.len()))?;
         }
-        for list in taken.chunks_exact_mut(room) {
-            sort_and_deduplicate(list);
-        }
+        workers.for_each_chunk(&mut taken, room * PER_TASK, |lists| {
+            lists.chunks_exact_mut(room).for_each(sort_and_deduplicate);
+        });
         Ok(Self::new(room, taken))
     }
 
