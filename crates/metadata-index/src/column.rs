@@ -50,16 +50,15 @@ impl Column {
             seconds: (0, Vec::new()),
             counts: OnceLock::new(),
         };
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        let (mut pairs, limit): (Vec<(u32, u32)>, u32) = (Vec::new(), rows);
         values::visit(table, field, dates, None, &mut |value| {
             column.add(value.tag, value.bytes);
             let place = u32::try_from(column.distinct).unwrap_or(u32::MAX);
             for rows in value.rows.into_iter().flatten() {
-                rows.each(&mut |row| pairs.push((row, place)))?;
+                rows.each_below(limit, &mut |row| pairs.push((row, place)))?;
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        pairs.retain(|&(row, _)| row < rows);
         column.place(pairs, rows as usize);
         Ok(column)
     }

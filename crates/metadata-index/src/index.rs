@@ -103,6 +103,9 @@ impl<B: Bytes> Index<B> {
             let (key, rows) = entry?;
             let path = path_of_key(key).ok_or_else(|| Error::damaged("a key without the path of a field"))?;
             start = behind_field(path);
+            if start.as_slice() <= key {
+                return Err(Error::damaged("a key with a tag that no value has"));
+            }
             if key == field_key(path, Tag::Exists, false, &[]) && any_row(rows, &is_live)? {
                 found(path);
             }

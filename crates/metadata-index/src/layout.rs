@@ -88,12 +88,11 @@ impl Trailer {
         if len != Some(body.len() as u64) || blocks_len > BLOCKS_LEN_MAX {
             return Err(Error::damaged("not as long as its trailer says"));
         }
-        Ok(Self {
-            body_crc: u32_at(bytes, trailer::BODY_CRC),
-            blocks_len,
-            blocks,
-            entries: u64_at(bytes, trailer::ENTRIES),
-        })
+        let entries = u64_at(bytes, trailer::ENTRIES);
+        if blocks != entries.div_ceil(BLOCK_ENTRIES as u64) {
+            return Err(Error::damaged("not as many blocks as its entries fill"));
+        }
+        Ok(Self { body_crc: u32_at(bytes, trailer::BODY_CRC), blocks_len, blocks, entries })
     }
 }
 

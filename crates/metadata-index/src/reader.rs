@@ -180,6 +180,16 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// The same, of the rows below `limit`: a list of a few bytes may have four billion of them.
+    pub(crate) fn each_below(self, limit: u32, found: &mut dyn FnMut(u32)) -> Result<()> {
+        match self {
+            Self::One(row) if row < limit => found(row),
+            Self::One(_) => {}
+            Self::Many(_) => self.decode()?.range(..limit).for_each(found),
+        }
+        Ok(())
+    }
+
     /// Adds the rows to a set. They are below `limit`.
     pub(crate) fn add_to(self, set: &mut RowSetBuilder, limit: u32) -> Result<()> {
         match self {

@@ -90,8 +90,12 @@ impl Pack {
         if crc32fast::hash(&table) != header.table_crc {
             return Err(Error::damaged("pack table: its checksum does not hold").at(self.bytes.path()));
         }
+        let mut begin = header.table_end();
         let entries = table.as_chunks::<{ entry::LEN }>().0.iter();
-        let entries = entries.map(|bytes| Entry::decode(bytes, header.table_end(), end));
+        let entries = entries.map(|bytes| {
+            // Each behind the one before: what lies in one place is not there twice.
+            Entry::decode(bytes, begin, end).inspect(|entry| begin = entry.offset + entry.len)
+        });
         let files = entries.map(|entry| entry.map(|entry| (entry.name, (entry.offset, entry.len))));
         files.collect::<Result<_>>().map_err(|e| e.at(self.bytes.path()))
     }

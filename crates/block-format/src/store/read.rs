@@ -65,6 +65,11 @@ impl Snapshot {
         self.deleted().into_iter().map(RecordId)
     }
 
+    /// How many ids [`is_deleted`](Self::is_deleted) says yes to.
+    pub fn deleted_len(&self) -> u64 {
+        self.deleted().len()
+    }
+
     pub(super) fn deleted(&self) -> RoaringTreemap {
         let State { seq, sealed, tail, .. } = &*self.state;
         let mut deleted = (*sealed.deletes).clone();

@@ -273,6 +273,34 @@ fn a_failed_unpacking_leaves_no_files_and_can_be_tried_again() {
     }
 }
 
+/// Where many files lie in one place, unpacking would write it many times.
+#[test]
+fn files_that_lie_over_each_other_are_damage() {
+    let (bytes, _) = packed();
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..][..4].try_into().unwrap());
+    let (table, files) = (64, u32_at(40) as usize);
+    assert!(files > 2 && crc32(&bytes[table..][..files * 48]) == u32_at(44));
+    for file in 1..files {
+        let mut forged = bytes.clone();
+        let before = table + (file - 1) * 48;
+        let place = forged[before + 32..][..8].to_vec();
+        forged[before + 48 + 32..][..8].copy_from_slice(&place);
+        let crc = crc32(&forged[table..][..files * 48]);
+        forged[44..48].copy_from_slice(&crc.to_le_bytes());
+        let crc = crc32(&forged[..60]);
+        forged[60..64].copy_from_slice(&crc.to_le_bytes());
+        let disk = MemoryVfs::new();
+        let unpacked = PackVfs::from_bytes(forged)
+            .and_then(|pack| pack.unpack_in(Arc::new(disk.clone()), ROOT, &options(None)));
+        let error = unpacked.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged);
+        assert!(
+            error.to_string().contains("does not lie where it can") && disk.files().is_empty(),
+            "{error}"
+        );
+    }
+}
+
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))

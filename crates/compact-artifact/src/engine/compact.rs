@@ -1,6 +1,6 @@
 //! The space of deleted records, returned: segments and shards are written anew without them.
 
-use block_format::{FileId, RecordId};
+use block_format::FileId;
 
 use super::core::Engine;
 use super::meter::Meter;
@@ -109,7 +109,7 @@ impl Engine {
     /// Sealed shards of which enough can be dropped, with their length.
     fn shards_to_rewrite(&self, percent: u32) -> Vec<(u64, u64)> {
         let state = self.state();
-        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let deleted = state.deleted();
         let is_worth_it = |view: &&View| {
             let droppable = view.droppable(&deleted, state.steps);
             // Of an index that is damaged nothing can be copied.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use block_format::{Edit, FileId, RecordId, SegmentInfo};
+use block_format::{Edit, FileId, SegmentInfo};
 
 use super::core::Engine;
 use super::meter::Meter;
@@ -123,7 +123,7 @@ impl Engine {
         meter: &mut Meter<'_>,
     ) -> Result<u64> {
         let state = self.durable_state()?;
-        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let deleted = state.deleted();
         let is_meant = |view: &&View| numbers.contains(&view.shard.number);
         let group: Vec<View> = state.views.iter().filter(is_meant).cloned().collect();
         group.iter().try_for_each(|view| view.shard.check_all())?;
@@ -152,8 +152,10 @@ impl Engine {
     /// were deleted, so each shard that has them gets tombstones.
     pub(super) fn rewrite_segments(&self, files: &[FileId]) -> Result<u64> {
         let state = self.durable_state()?;
-        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
-        let records = |segments: &[SegmentInfo]| segments.iter().map(|segment| segment.records).sum::<u64>();
+        let deleted = state.deleted();
+        let records = |segments: &[SegmentInfo]| {
+            segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.records))
+        };
         let mut before = self.store.snapshot().segments();
         before.retain(|segment| files.contains(&segment.file));
         let after = self.store.edit(|edit| {

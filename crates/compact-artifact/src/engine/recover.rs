@@ -21,7 +21,7 @@ use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
 use crate::shard::{Rescued, Shard, build};
-use crate::state::{Dead, OwnedDocument, State, View, sort_views, with_changed_metadata};
+use crate::state::{Dead, Deleted, OwnedDocument, State, View, sort_views, with_changed_metadata};
 
 /// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
 #[derive(Debug)]
@@ -220,7 +220,8 @@ impl Recovery {
 
     /// Takes over shards of an earlier tail that still hold.
     pub(crate) fn keep_tail(&mut self, old: &State) -> Result<()> {
-        let deleted: RoaringTreemap = self.state.records.deleted_ids().map(|id| id.0).collect();
+        let deleted =
+            Deleted::of(&self.state.records, old.tail().map(|view| u64::from(view.shard.rows)).sum());
         for view in old.tail() {
             let covers = view.shard.covers.clone();
             if covers.start < self.next {
@@ -230,7 +231,7 @@ impl Recovery {
                 self.index_up_to(covers.start, u64::MAX)?;
             }
             let mut kept = View::new(view.shard.clone());
-            kept.mark_dead(&deleted);
+            kept.dead = Arc::new(Dead::new(&kept.dead_for_good(&deleted)));
             self.state.push_tail(kept, 0);
             self.next = covers.end;
         }

@@ -81,7 +81,7 @@ impl<'a> Reindexing<'a> {
     /// Writes all sealed shards of a durable state anew, and publishes them together with the settings and the newest tail. An error changes nothing.
     fn run(&mut self, state: &State) -> Result<()> {
         let engine: &'a Engine = self.engine;
-        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let deleted = state.deleted();
         let (next, replacements) = engine.store.edit(|edit| {
             let mut replacements = Vec::new();
             for view in state.views.iter().filter(|view| view.shard.is_sealed()) {

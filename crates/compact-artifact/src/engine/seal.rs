@@ -183,7 +183,7 @@ impl Engine {
             edit.delete(superseded(group).iter().map(RecordId));
         }
         lost_embeddings::write(edit, state)?;
-        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let deleted = state.deleted();
         for view in state.views.iter().filter(|view| view.shard.is_sealed()) {
             // Deleted records need none as long as the store knows them.
             let reasoned = view.dead_for_good(&deleted);

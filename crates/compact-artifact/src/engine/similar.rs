@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use block_format::{Part, RecordId};
+use block_format::Part;
 use rayon::prelude::*;
 use vector_index::RowSet;
 
@@ -27,7 +27,7 @@ impl Engine {
             return Ok(());
         }
         let state = self.durable_state()?;
-        let deleted: Vec<RecordId> = state.records.deleted_ids().collect();
+        let deleted = state.deleted();
         let mut views: Vec<&View> = state.views.iter().filter(|view| self.lacks_neighbours(view)).collect();
         views.retain(|view| match view.shard.check_all() {
             Ok(()) => true,

@@ -82,7 +82,7 @@ fn stats_of(state: &State) -> Stats {
     Stats {
         records: state.len(),
         tail_records: state.tail().map(View::live).sum(),
-        deleted: state.records.deleted_ids().count() as u64,
+        deleted: state.records.deleted_len(),
         commit: state.records.seq().0,
         segments: segments.len(),
         shards: sealed().count(),

@@ -69,7 +69,7 @@ impl<'a> Ids<'a> {
         // So that all runs together have no more rows than there are.
         let ascend = rows.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascend
-            || rows.first().is_some_and(|&row| row != 0)
+            || rows.first().copied() != (row_count > 0).then_some(0)
             || rows.last().is_some_and(|&row| row >= row_count)
         {
             return Err(fault("rows are not in order"));
@@ -178,6 +178,14 @@ mod tests {
                 prop_assert_eq!(table.id_of(row), Some(RecordId(id)));
             }
             prop_assert_eq!(table.id_of(builder.rows()), None);
+        }
+
+        #[test]
+        fn rows_without_ids_are_an_error(rows in 1..u32::MAX) {
+            let mut bytes = Vec::new();
+            IdsBuilder::default().write(&mut bytes).unwrap();
+            prop_assert!(Ids::open(aligned(&bytes).as_ref(), 0).is_ok());
+            prop_assert!(Ids::open(aligned(&bytes).as_ref(), rows).is_err());
         }
 
         #[test]

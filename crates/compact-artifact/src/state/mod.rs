@@ -23,4 +23,4 @@ pub(crate) use dead::Dead;
 pub(crate) use document::OwnedDocument;
 pub(crate) use snapshot::{State, with_changed_metadata};
 pub(crate) use tail::{covered, superseded};
-pub(crate) use view::{View, sort_views};
+pub(crate) use view::{Deleted, View, sort_views};

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::dead::Dead;
 use super::document::OwnedDocument;
 use super::tail;
-use super::view::View;
+use super::view::{Deleted, View};
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::federated::FilterField;
@@ -51,6 +51,16 @@ impl State {
         drop(tail::compact(&self.settings, &mut self.views, settled));
     }
 
+    /// The ids of deleted records.
+    pub(crate) fn deleted(&self) -> Deleted {
+        Deleted::of(&self.records, self.rows())
+    }
+
+    /// Rows of all shards, dead or not.
+    fn rows(&self) -> u64 {
+        self.views.iter().map(|view| u64::from(view.shard.rows)).sum()
+    }
+
     /// Marks the rows of records as dead, in every shard that has any.
     pub(crate) fn mark_dead(&mut self, ids: &RoaringTreemap) {
         if !ids.is_empty() {
@@ -62,11 +72,9 @@ impl State {
 
     /// Works out anew which rows are dead: those with tombstones, of deleted records, and of records that the tail indexed again.
     pub(crate) fn mark_all_dead(&mut self) {
-        let deleted: Vec<RecordId> = self.records.deleted_ids().collect();
+        let deleted = self.deleted();
         for view in &mut self.views {
-            let mut rows = view.dead_for_good(&deleted);
-            rows.remove_range(view.shard.rows..);
-            view.dead = Arc::new(Dead::new(&rows));
+            view.dead = Arc::new(Dead::new(&view.dead_for_good(&deleted)));
         }
         for at in 0..self.views.len() {
             let (older, rest) = self.views.split_at_mut(at);
@@ -250,10 +258,26 @@ impl State {
 
     /// Those of the space with this number, in the order of ids.
     pub(crate) fn still_lost_in(&self, number: usize) -> impl Iterator<Item = u64> + '_ {
-        self.lost_embeddings.get(&number).into_iter().flatten().filter(move |&id| {
+        self.lost_ids(number).filter(move |&id| {
             let id = RecordId(id);
             self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
         })
+    }
+
+    /// The records that may have lost their embeddings in a space, in the order of ids.
+    fn lost_ids(&self, number: usize) -> Box<dyn Iterator<Item = u64> + '_> {
+        let Some(ids) = self.lost_embeddings.get(&number) else { return Box::new(std::iter::empty()) };
+        if ids.len() <= self.rows() {
+            return Box::new(ids.iter());
+        }
+        // A set of a few bytes may name billions: those are asked for that there are.
+        let of_view = |view: &View| {
+            let table = view.shard.ids();
+            (0..view.shard.rows).filter_map(|row| Some(table.id_of(row)?.0)).collect::<Vec<_>>()
+        };
+        let there: RoaringTreemap =
+            self.views.iter().flat_map(of_view).filter(|&id| ids.contains(id)).collect();
+        Box::new(there.into_iter())
     }
 
     /// A record with the embeddings that it has, as an index has to know it.

@@ -70,7 +70,7 @@ impl View {
     /// The rows of a sealed shard that a shard on disk in its place may leave out: those with tombstones, and those of `deleted`, which are
     /// ids whose deletes are durable. Rows that only the tail has taken the place of are not among them: the tail is in memory, and to
     /// recover it from the log takes what the older row says.
-    pub(crate) fn droppable(&self, deleted: &[RecordId], steps: Steps) -> RoaringBitmap {
+    pub(crate) fn droppable(&self, deleted: &Deleted, steps: Steps) -> RoaringBitmap {
         if !steps.take(Step::KeepForTheTail) {
             return self.dead.to_bitmap();
         }
@@ -78,11 +78,33 @@ impl View {
     }
 
     /// The rows with tombstones, and those of `deleted`.
-    pub(crate) fn dead_for_good(&self, deleted: &[RecordId]) -> RoaringBitmap {
+    pub(crate) fn dead_for_good(&self, deleted: &Deleted) -> RoaringBitmap {
         let table = self.shard.ids();
         let mut rows = (*self.tombstones).clone();
-        rows.extend(deleted.iter().filter_map(|&id| table.row_of(id)));
+        rows.remove_range(self.shard.rows..);
+        match deleted {
+            Deleted::Ids(ids) => rows.extend(ids.iter().filter_map(|&id| table.row_of(id))),
+            Deleted::In(records) => {
+                let is_deleted = |row: &u32| table.id_of(*row).is_some_and(|id| records.is_deleted(id));
+                rows.extend((0..self.shard.rows).filter(is_deleted));
+            }
+        }
         rows
+    }
+}
+
+/// The ids of deleted records.
+pub(crate) enum Deleted {
+    Ids(Vec<RecordId>),
+    /// More than there are rows: a set of a few bytes may name billions, of which none was ever there.
+    In(Records),
+}
+
+impl Deleted {
+    /// Those of a store whose shards have so many rows.
+    pub(crate) fn of(records: &Records, rows: u64) -> Self {
+        let is_few = records.deleted_len() <= rows;
+        if is_few { Self::Ids(records.deleted_ids().collect()) } else { Self::In(records.clone()) }
     }
 }
 

@@ -294,6 +294,67 @@ fn refuses_shard(number: u64) {
     assert_eq!(near.hits.len(), usize::from(RECORDS));
 }
 
+/// A set of all numbers of 32 bits in less than a megabyte, as Roaring writes it.
+fn all_numbers() -> Vec<u8> {
+    let mut bytes = 0xFFFF_303B_u32.to_le_bytes().to_vec();
+    bytes.extend([0xFF; 8192]);
+    for key in 0..=u16::MAX {
+        bytes.extend(key.to_le_bytes());
+        bytes.extend(u16::MAX.to_le_bytes());
+    }
+    let first = bytes.len() + (4 << 16);
+    (0..1usize << 16).for_each(|at| bytes.extend(u32::try_from(first + at * 6).unwrap().to_le_bytes()));
+    (0..1 << 16).for_each(|_| bytes.extend([1, 0, 0, 0, 0xFF, 0xFF]));
+    bytes
+}
+
+/// With tombstones of rows that a shard does not have, and all ids among those whose embeddings may be lost.
+#[test]
+fn sets_that_name_what_is_not_there_cost_nothing_and_take_nothing_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let model = built(&path);
+    let (store, _) = block_format::Store::open(&path, block_format::Options::new()).unwrap();
+    let shards: Vec<u64> =
+        store.snapshot().parts().iter().filter(|part| part.kind().0 == 257).map(|part| part.tag()).collect();
+    let ids = [&1u64.to_le_bytes()[..], &0u32.to_le_bytes(), &all_numbers()].concat();
+    let dead: roaring::RoaringBitmap = (u32::from(RECORDS)..500).collect();
+    store
+        .edit(|edit| {
+            edit.write_part(block_format::PartKind(261), 0, |out| out.write_all(&ids))?;
+            for &shard in &shards {
+                edit.write_part(block_format::PartKind(258), shard, |out| dead.serialize_into(out))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    // More ids than there are rows, of records that never were.
+    store
+        .edit(|edit| {
+            edit.delete((10_000..12_000).map(block_format::RecordId));
+            Ok(())
+        })
+        .unwrap();
+    store.close().unwrap();
+    for round in 1..4u64 {
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(artifact.len(), model.len() as u64 + 200 * (round - 1));
+        for i in 0..200u16 {
+            artifact
+                .add(Record::text("one more").embedding("v", [f32::from(i), 1.0, 2.0, round as f32]))
+                .unwrap();
+        }
+        artifact.seal().unwrap();
+        artifact.compact(64 << 20).unwrap();
+        let all = artifact.len();
+        assert_eq!(all, model.len() as u64 + 200 * round);
+        let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000)).unwrap();
+        assert_eq!(near.hits.len() as u64, all);
+        assert_eq!(artifact.count(&Filter::field("i").exists()).unwrap(), u64::from(RECORDS));
+        artifact.close().unwrap();
+    }
+}
+
 #[test]
 fn a_damaged_block_is_no_reason_not_to_seal_close_or_compact_the_rest() {
     let temp = tempfile::tempdir().unwrap();

@@ -43,6 +43,13 @@ pub(super) struct Node {
     pub(super) end: Option<u64>,
 }
 
+#[cfg(test)]
+impl Node {
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transition {
     pub(super) input: u8,

@@ -103,6 +103,10 @@ impl<'a> Keys<'a> {
             return Step::Key(output.wrapping_add(end));
         }
         let Some(transition) = self.dictionary.transition(node, *next) else {
+            // What leads to no key leads there in more ways than can be gone: no dictionary has it.
+            if *next == 0 && node.end.is_none() {
+                return self.give_up();
+            }
             self.path.pop();
             self.key.pop();
             return Step::Node;
@@ -110,17 +114,20 @@ impl<'a> Keys<'a> {
         *next += 1;
         let output = output.wrapping_add(transition.output);
         self.key.push(transition.input);
-        let target = self.dictionary.node(transition.target);
-        match target.filter(|_| self.key.len() <= MAX_KEY_LEN && enter(&self.key)) {
-            Some(target) => {
-                self.path.push((target, 0, output));
-                self.reported = false;
-            }
-            None => {
-                self.key.pop();
-            }
+        let target = self.dictionary.node(transition.target).filter(|_| self.key.len() <= MAX_KEY_LEN);
+        let Some(target) = target else { return self.give_up() };
+        if enter(&self.key) {
+            self.path.push((target, 0, output));
+            self.reported = false;
+        } else {
+            self.key.pop();
         }
         Step::Node
+    }
+
+    fn give_up(&mut self) -> Step {
+        self.path.clear();
+        Step::End
     }
 }
 
@@ -180,6 +187,26 @@ mod tests {
                 dictionary.search(b'a', &Pattern::prefix_of("b"), 10_000, |_, _, _| true);
                 dictionary.search(b'a', &Pattern::fuzzy("bcd", 2), 10_000, |_, _, _| true);
             }
+        }
+    }
+
+    /// Each state leads to the next in two ways: 2^200 ways to walk, of which none leads to a key, or each only behind the longest that is gone.
+    #[test]
+    fn what_leads_to_no_key_is_not_walked_in_every_way() {
+        for (states, leaf) in [(200, [0, 0, 0]), (400, [0, 0, 0x40])] {
+            let mut all = VERSION.to_le_bytes().to_vec();
+            all.extend([0; 8]);
+            all.extend(leaf);
+            for _ in 0..states {
+                all.extend([1, 1, b'b', b'a', 0x10, 2]);
+            }
+            let root = all.len() as u64 - 1;
+            all.extend([0; 8]);
+            all.extend(root.to_le_bytes());
+            all.extend([0; 4]);
+            let dictionary = Dictionary::new(Guarded::plain(&all)).unwrap();
+            assert!(dictionary.node(dictionary.root).is_some_and(|node| node.count() == 2));
+            assert_eq!(Keys::all(dictionary).unwrap().next(), None);
         }
     }
 

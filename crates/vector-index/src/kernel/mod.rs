@@ -147,6 +147,8 @@ impl Kernel {
         stride: usize,
         out: &mut [i32],
     ) {
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = are_short; // they add in 32 bits
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::AvxVnni => x86::products(codes, are_short, panels, stride, out),

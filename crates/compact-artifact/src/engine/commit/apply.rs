@@ -184,7 +184,7 @@ impl Engine {
         let fields = record.fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let embeddings = Vec::new();
         let document = Document { id, key, metadata, metadata_record: None, text: None, fields, embeddings };
-        let shard = build(&state.settings, id.0..id.0 + 1, &[document], RoaringTreemap::new())?;
+        let shard = build(&state.settings, id.0..id.0.saturating_add(1), &[document], RoaringTreemap::new())?;
         let inside = self.callers.enter();
         self.store.put_reader(head.as_slice().chain(content), self.options.durability)?;
         drop(inside);

@@ -52,14 +52,15 @@ impl StoreBatch {
 
     /// The id of the next record.
     fn next(&self) -> u64 {
-        self.covers.start + self.batch.record_count()
+        self.covers.start.saturating_add(self.batch.record_count())
     }
 
     /// Embeddings come before the records that they belong to, so that a commit that is read from its beginning knows them by then.
     fn put(&mut self, puts: &[PreparedRecord], settings: &Settings) -> Result<()> {
         let by_space = embeddings_by_space(puts, settings);
         let next = self.next();
-        let first = next + by_space.iter().map(|space| space.record_count() as u64).sum::<u64>();
+        let embeddings = by_space.iter().map(|space| space.record_count() as u64).sum();
+        let first = next.saturating_add(embeddings);
         self.superseded.insert_range(next..first);
         for space in &by_space {
             space.encode(first).iter().try_for_each(|bytes| self.batch.put(bytes).map(drop))?;
