@@ -92,4 +92,6 @@ pub use wire::Bytes;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod tests;

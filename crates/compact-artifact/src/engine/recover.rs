@@ -220,8 +220,7 @@ impl Recovery {
 
     /// Takes over shards of an earlier tail that still hold.
     pub(crate) fn keep_tail(&mut self, old: &State) -> Result<()> {
-        let deleted =
-            Deleted::of(&self.state.records, old.tail().map(|view| u64::from(view.shard.rows)).sum());
+        let deleted = Deleted::among(&self.state.records, old.rows());
         for view in old.tail() {
             let covers = view.shard.covers.clone();
             if covers.start < self.next {

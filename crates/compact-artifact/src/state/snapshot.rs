@@ -53,11 +53,11 @@ impl State {
 
     /// The ids of deleted records.
     pub(crate) fn deleted(&self) -> Deleted {
-        Deleted::of(&self.records, self.rows())
+        Deleted::among(&self.records, self.rows())
     }
 
     /// Rows of all shards, dead or not.
-    fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.views.iter().map(|view| u64::from(view.shard.rows)).sum()
     }
 

@@ -102,7 +102,7 @@ pub(crate) enum Deleted {
 
 impl Deleted {
     /// Those of a store whose shards have so many rows.
-    pub(crate) fn of(records: &Records, rows: u64) -> Self {
+    pub(crate) fn among(records: &Records, rows: u64) -> Self {
         let is_few = records.deleted_len() <= rows;
         if is_few { Self::Ids(records.deleted_ids().collect()) } else { Self::In(records.clone()) }
     }
