@@ -218,7 +218,11 @@ impl Terms for MergedTerms<'_> {
     fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
         while postings.is_empty() {
             let at_key = self.heads.iter().filter(|(_, number)| number.is_some()).map(|(keys, _)| &keys.key);
-            let Some(least) = at_key.min() else { return Ok(false) };
+            let Some(least) = at_key.min() else {
+                // A dictionary that is given up has said less than it should.
+                let is_all = self.budget == 0;
+                return if is_all { Ok(false) } else { Err(fewer_terms()) };
+            };
             key.clone_from(least);
             let field = usize::from(key.first().copied().unwrap_or(u8::MAX));
             for i in 0..self.inputs.len() {
@@ -230,4 +234,8 @@ impl Terms for MergedTerms<'_> {
         }
         Ok(true)
     }
+}
+
+fn fewer_terms() -> Error {
+    Error::damaged("the dictionary of a lexical part has fewer terms than its header says")
 }

@@ -50,12 +50,12 @@ impl Column {
             seconds: (0, Vec::new()),
             counts: OnceLock::new(),
         };
-        let (mut pairs, limit): (Vec<(u32, u32)>, u32) = (Vec::new(), rows);
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
         values::visit(table, field, dates, None, &mut |value| {
             column.add(value.tag, value.bytes);
             let place = u32::try_from(column.distinct).unwrap_or(u32::MAX);
-            for rows in value.rows.into_iter().flatten() {
-                rows.each_below(limit, &mut |row| pairs.push((row, place)))?;
+            for list in value.rows.into_iter().flatten() {
+                list.each_below(rows, &mut |row| pairs.push((row, place)))?;
             }
             Ok(ControlFlow::Continue(()))
         })?;

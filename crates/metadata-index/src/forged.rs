@@ -2,15 +2,14 @@
 
 use crate::*;
 
-/// An index of these keys, which one row has, and of one that all rows that a number can name have.
-fn forged(keys: &[&[u8]], of_all: &[u8]) -> Vec<u8> {
+/// An index of these keys, which one row has, and of one that sixteen million rows have.
+fn forged(keys: &[&[u8]], common: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = crate::writer::Writer::new(&mut bytes);
     keys.iter().try_for_each(|key| writer.push_one(key, 0)).unwrap();
-    let mut all = roaring::RoaringBitmap::new();
-    // Containers of all: as runs they take six bytes each.
-    all.insert_range(0..1 << 24);
-    writer.push(of_all, all).unwrap();
+    let mut rows = roaring::RoaringBitmap::new();
+    rows.insert_range(0..1 << 24);
+    writer.push(common, rows).unwrap();
     writer.finish().unwrap();
     bytes
 }
