@@ -17,7 +17,7 @@ use crate::source::Source;
 use crate::vfs::VfsFile;
 
 /// A multiple of the length of a chunk.
-const WRITTEN_AT_ONCE: usize = 16 * CHUNK_LEN;
+const WRITTEN_AT_ONCE: usize = 512 * CHUNK_LEN;
 
 /// Writes the content of a new part through [`Write`]; see [`Edit::write_part`](crate::Edit::write_part).
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl<'a> PartWriter<'a> {
             path: directory.path(name),
             file: directory.create(name)?,
             binding: directory.binding(id),
-            buf: Vec::with_capacity(WRITTEN_AT_ONCE),
+            buf: Vec::new(),
             table: Vec::new(),
             hash: Hash128::new(),
             written: 0,

@@ -27,8 +27,8 @@ pub(crate) struct Links<'a> {
     ids: &'a [u32],
     room: usize,
     nodes: u32,
-    /// What verifies a list, and the codes of those in it, before they are used, if they are not known to be sound.
-    checks: Option<&'a Checks<'a>>,
+    /// The number of the layer, and what verifies a list, and the codes of those in it, before they are used, if they are not known to be sound.
+    checks: Option<(usize, &'a Checks<'a>)>,
 }
 
 impl<'a> Links<'a> {
@@ -38,8 +38,8 @@ impl<'a> Links<'a> {
     }
 
     /// These lists, each verified before it is used, and with it what a walk compares of the codes of its nodes.
-    pub(crate) fn checked(self, checks: &'a Checks<'a>) -> Self {
-        Self { checks: Some(checks), ..self }
+    pub(crate) fn checked(self, layer: usize, checks: &'a Checks<'a>) -> Self {
+        Self { checks: Some((layer, checks)), ..self }
     }
 
     /// How many nodes the layer has: the first so many of the graph.
@@ -56,15 +56,17 @@ impl<'a> Links<'a> {
     /// them.
     #[inline]
     pub(crate) fn fetch(self, node: u32, soon: impl Iterator<Item = u32>) {
-        if let Some(checks) = self.checks.filter(|checks| !checks.has_neighbours(node) && checks.is_far()) {
-            self.fetch_together(checks, std::iter::once(node).chain(soon).collect());
+        let is_missing =
+            |(layer, checks): &(usize, &Checks<'_>)| !checks.has_neighbours(*layer, node) && checks.is_far();
+        if let Some((layer, checks)) = self.checks.filter(is_missing) {
+            self.fetch_together(layer, checks, std::iter::once(node).chain(soon).collect());
         }
     }
 
     #[cold]
-    fn fetch_together(self, checks: &Checks<'_>, mut nodes: Vec<u32>) {
-        nodes.retain(|&node| node < self.nodes && !checks.has_neighbours(node));
-        if checks.fetch_lists(&nodes) {
+    fn fetch_together(self, layer: usize, checks: &Checks<'_>, mut nodes: Vec<u32>) {
+        nodes.retain(|&node| node < self.nodes && !checks.has_neighbours(layer, node));
+        if checks.fetch_lists(layer, &nodes) {
             let list = |&node: &u32| self.list(node).iter().copied().take_while(|&id| id < self.nodes);
             let near: Vec<u32> = nodes.iter().flat_map(list).collect();
             checks.fetch_codes(&near);
@@ -94,8 +96,8 @@ impl<'a> Links<'a> {
         let list = self.list(node);
         let len = list.iter().position(|&id| id >= self.nodes).unwrap_or(list.len());
         let neighbours = &list[..len];
-        if let Some(checks) = self.checks {
-            checks.neighbours(node, neighbours);
+        if let Some((layer, checks)) = self.checks {
+            checks.neighbours(layer, node, neighbours);
         }
         neighbours
     }
@@ -164,6 +166,7 @@ impl WalkScratch {
         query: QueryRef<'_>,
         mut best: (u32, f32),
     ) -> (u32, f32) {
+        let space = links.space(space);
         loop {
             let from = best.0;
             self.fresh.clear();

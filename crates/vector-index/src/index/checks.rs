@@ -1,12 +1,11 @@
-//! Bytes are verified before an answer is made of them: some sections when a search begins, the codes and links of nodes when it
-//! meets them.
+//! Bytes are verified before an answer is made of them: what is small when a search begins, what grows with the vectors where it comes by.
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use wire::{Bytes, VerifiedSet};
 
-use super::layout::{Header, Sections};
+use super::layout::{Header, LAYERS_MAX, Sections};
 use crate::codes::layout::{Group, groups, walks_by_whole_codes};
 use crate::error::{Error, Result};
 
@@ -26,20 +25,42 @@ impl Unverified<'_> {
     }
 }
 
-/// The nodes of which something was verified, so that the next search asks for a bit and not for bytes.
+/// So many bytes of rows and nodes are verified together.
+const PIECE: usize = 4096;
+
+/// What was verified, so that the next search asks for a bit and not for bytes.
 #[derive(Debug)]
 pub(crate) struct VerifiedNodes {
+    /// Nodes whose high nibbles and terms hold.
     high: VerifiedSet,
     low: VerifiedSet,
-    /// Of those in it, the list in the lowest layer holds, and what a walk compares of the codes of all in the list.
-    neighbours: VerifiedSet,
+    /// Lists of all layers, the lowest first, that hold, and with them what a walk compares of all nodes in the list.
+    lists: VerifiedSet,
+    /// The first list of each layer.
+    first_lists: [usize; LAYERS_MAX],
+    /// Pieces of the rows of nodes and the nodes of rows.
+    rows: VerifiedSet,
 }
 
 impl VerifiedNodes {
-    pub(crate) fn none_of(nodes: usize) -> Self {
-        let [high, low, neighbours] = [(); 3].map(|()| VerifiedSet::new(nodes));
-        Self { high, low, neighbours }
+    pub(crate) fn none_of(header: &Header, sections: &Sections) -> Self {
+        let mut lists = 0;
+        let first_lists = header.layer_nodes.map(|nodes| {
+            lists += nodes as usize;
+            lists - nodes as usize
+        });
+        let [high, low] = [(); 2].map(|()| VerifiedSet::new(header.nodes));
+        let rows = VerifiedSet::new(sections.between_rows_and_nodes().len().div_ceil(PIECE));
+        Self { high, low, lists: VerifiedSet::new(lists), first_lists, rows }
     }
+}
+
+/// One of the planes of codes.
+#[derive(Debug, Clone, Copy)]
+enum Plane {
+    /// The high nibbles, and with them the terms.
+    High,
+    Low,
 }
 
 /// What verifies the bytes of an index for one search.
@@ -65,18 +86,20 @@ impl<'a> Checks<'a> {
         Self { bytes: Unverified(bytes), header, sections, verified, fault: OnceLock::new() }
     }
 
-    /// Verifies what every search needs, and with `rows` what finds the node of a row.
+    /// Verifies what is looked through as a whole, and with `rows` what finds the node of a row that need not have one. Of what is far, all that nodes have a few bytes
+    /// of comes at once.
     pub(crate) fn begin(&self, rows: bool) -> Result<()> {
         if self.header.layers == 0 {
             return self.bytes.check(0..self.sections.total);
         }
         if self.is_far() {
             let of_rows = rows.then(|| self.sections.of_rows());
-            let all: Vec<_> = self.sections.of_every_search().into_iter().chain(of_rows).collect();
+            let all: Vec<_> = self.sections.of_nodes().into_iter().chain(of_rows).collect();
             self.bytes.0.will_need(&all);
+            all.into_iter().try_for_each(|range| self.bytes.check(range))?;
         }
-        self.sections.of_every_search().into_iter().try_for_each(|range| self.bytes.check(range))?;
-        if rows { self.bytes.check(self.sections.of_rows()) } else { Ok(()) }
+        self.bytes.check(self.sections.repeats.start..self.sections.hidden.end)?;
+        if rows { self.bytes.check(self.sections.rows.clone()) } else { Ok(()) }
     }
 
     /// Fails if anything did not hold.
@@ -84,38 +107,73 @@ impl<'a> Checks<'a> {
         self.fault.into_inner().map_or(Ok(()), Err)
     }
 
-    /// Before the high nibbles of some nodes are used.
+    /// Before the high nibbles of some nodes are used, or their terms.
     #[inline]
     pub(crate) fn high(&self, nodes: &[u32]) {
-        self.nodes(&self.verified.high, nodes, self.sections.high.start, self.row_len());
+        self.nodes(Plane::High, nodes);
     }
 
     /// Before the low nibbles of some nodes are used.
     #[inline]
     pub(crate) fn low(&self, nodes: &[u32]) {
-        self.nodes(&self.verified.low, nodes, self.sections.low.start, self.row_len());
+        self.nodes(Plane::Low, nodes);
     }
 
-    /// Before the list of a node in the lowest layer is used, and what a walk compares of the codes of those in it. One question for
+    /// Before the list of a node in a layer is used, and what a walk compares of the nodes in it. One question for
     /// all of them, since a walk asks it at every step.
     #[inline]
-    pub(crate) fn neighbours(&self, node: u32, list: &[u32]) {
-        if !self.verified.neighbours.contains(node as usize) {
-            self.verify_neighbours(node, list);
+    pub(crate) fn neighbours(&self, layer: usize, node: u32, list: &[u32]) {
+        if !self.has_neighbours(layer, node) {
+            self.verify_neighbours(layer, node, list);
         }
     }
 
     #[cold]
-    fn verify_neighbours(&self, node: u32, list: &[u32]) {
-        let list_len = self.header.degree(0) * size_of::<u32>();
-        let at = self.sections.links[0].start + node as usize * list_len;
-        let mut holds = self.verify(at..at + list_len);
-        holds &= self.verify_nodes(&self.verified.high, list, self.sections.high.start, self.row_len());
+    fn verify_neighbours(&self, layer: usize, node: u32, list: &[u32]) {
+        let mut holds = self.verify(self.list(layer, node));
+        holds &= self.verify_nodes(Plane::High, list);
         if walks_by_whole_codes(self.header.dimension) {
-            holds &= self.verify_nodes(&self.verified.low, list, self.sections.low.start, self.row_len());
+            holds &= self.verify_nodes(Plane::Low, list);
         }
         if holds {
-            self.verified.neighbours.insert(node as usize);
+            self.verified.lists.insert(self.verified.first_lists[layer] + node as usize);
+        }
+    }
+
+    /// Where the list of a node in a layer lies.
+    fn list(&self, layer: usize, node: u32) -> Range<usize> {
+        let len = self.header.degree(layer) * size_of::<u32>();
+        let start = self.sections.links[layer].start + node as usize * len;
+        start..start + len
+    }
+
+    /// Before the lowest row of a node is used.
+    #[inline]
+    pub(crate) fn row_of_node(&self, node: u32) {
+        self.row_at(self.sections.row_of_node.start + node as usize * size_of::<u32>());
+    }
+
+    /// Before the node at a position among those of rows is used.
+    #[inline]
+    pub(crate) fn node_of_row(&self, at: usize) {
+        self.row_at(self.sections.node_of_row.start + at * size_of::<u32>());
+    }
+
+    /// Before the row or node at this place is used.
+    #[inline]
+    fn row_at(&self, at: usize) {
+        let piece = (at - self.sections.row_of_node.start) / PIECE;
+        if !self.verified.rows.contains(piece) {
+            self.verify_rows(piece);
+        }
+    }
+
+    #[cold]
+    fn verify_rows(&self, piece: usize) {
+        let all = self.sections.between_rows_and_nodes();
+        let start = all.start + piece * PIECE;
+        if self.verify(start..all.end.min(start + PIECE)) {
+            self.verified.rows.insert(piece);
         }
     }
 
@@ -124,32 +182,25 @@ impl<'a> Checks<'a> {
         self.bytes.0.is_far()
     }
 
-    /// Whether the list of a node and what belongs to it were verified.
-    pub(crate) fn has_neighbours(&self, node: u32) -> bool {
-        self.verified.neighbours.contains(node as usize)
+    /// Whether the list of a node in a layer and what belongs to it were verified.
+    #[inline]
+    pub(crate) fn has_neighbours(&self, layer: usize, node: u32) -> bool {
+        self.verified.lists.contains(self.verified.first_lists[layer] + node as usize)
     }
 
-    /// Has the lists of some nodes in the lowest layer fetched together. Whether all hold.
-    pub(crate) fn fetch_lists(&self, nodes: &[u32]) -> bool {
-        let list_len = self.header.degree(0) * size_of::<u32>();
-        let start = self.sections.links[0].start;
-        let place = |&node: &u32| start + node as usize * list_len..start + (node as usize + 1) * list_len;
-        let lists: Vec<_> = nodes.iter().map(place).collect();
+    /// Has the lists of some nodes in a layer fetched together. Whether all hold.
+    pub(crate) fn fetch_lists(&self, layer: usize, nodes: &[u32]) -> bool {
+        let lists: Vec<_> = nodes.iter().map(|&node| self.list(layer, node)).collect();
         self.bytes.0.will_need(&lists);
         lists.into_iter().all(|list| self.verify(list))
     }
 
     /// Has what a walk compares of the codes of some nodes fetched together.
     pub(crate) fn fetch_codes(&self, nodes: &[u32]) {
-        let len = self.row_len();
-        let planes = [
-            Some(&self.sections.high),
-            walks_by_whole_codes(self.header.dimension).then_some(&self.sections.low),
-        ];
-        let place = |start: usize, node: u32| start + node as usize * len..start + (node as usize + 1) * len;
-        let codes =
-            |plane: &Range<usize>| nodes.iter().map(|&node| place(plane.start, node)).collect::<Vec<_>>();
-        self.bytes.0.will_need(&planes.into_iter().flatten().flat_map(codes).collect::<Vec<_>>());
+        let low = walks_by_whole_codes(self.header.dimension).then_some(Plane::Low);
+        let codes = |plane| nodes.iter().map(move |&node| self.codes(plane, node));
+        let all: Vec<_> = [Some(Plane::High), low].into_iter().flatten().flat_map(codes).collect();
+        self.bytes.0.will_need(&all);
     }
 
     /// Has all codes fetched.
@@ -157,33 +208,57 @@ impl<'a> Checks<'a> {
         self.bytes.0.will_need(&[self.sections.high.clone(), self.sections.low.clone()]);
     }
 
-    fn row_len(&self) -> usize {
-        groups(self.header.dimension) * size_of::<Group>()
+    /// Where the codes of a node in a plane lie.
+    fn codes(&self, plane: Plane, node: u32) -> Range<usize> {
+        let section = match plane {
+            Plane::High => &self.sections.high,
+            Plane::Low => &self.sections.low,
+        };
+        let len = groups(self.header.dimension) * size_of::<Group>();
+        let start = section.start + node as usize * len;
+        start..start + len
+    }
+
+    /// Where the terms of a node lie.
+    fn terms(&self, node: u32) -> Range<usize> {
+        let len = self.header.terms_len();
+        let start = self.sections.terms.start + node as usize * len;
+        start..start + len
+    }
+
+    fn verified(&self, plane: Plane) -> &VerifiedSet {
+        match plane {
+            Plane::High => &self.verified.high,
+            Plane::Low => &self.verified.low,
+        }
     }
 
     #[inline]
-    fn nodes(&self, verified: &VerifiedSet, nodes: &[u32], start: usize, len: usize) {
+    fn nodes(&self, plane: Plane, nodes: &[u32]) {
+        let verified = self.verified(plane);
         if !nodes.iter().fold(true, |all, &node| all & verified.contains(node as usize)) {
-            self.verify_nodes(verified, nodes, start, len);
+            self.verify_nodes(plane, nodes);
         }
     }
 
-    /// Verifies those of the nodes that were not yet: `len` bytes of each, one after the other from `start` on. Whether all hold.
+    /// Verifies those of the nodes that were not yet. Whether all hold.
     #[cold]
-    fn verify_nodes(&self, verified: &VerifiedSet, nodes: &[u32], start: usize, len: usize) -> bool {
-        let mut hold = true;
+    fn verify_nodes(&self, plane: Plane, nodes: &[u32]) -> bool {
+        let verified = self.verified(plane);
+        let missing = || nodes.iter().copied().filter(|&node| !verified.contains(node as usize));
         if self.is_far() {
-            let missing = nodes.iter().filter(|&&node| !verified.contains(node as usize));
-            let place = |&node: &u32| start + node as usize * len..start + (node as usize + 1) * len;
-            self.bytes.0.will_need(&missing.map(place).collect::<Vec<_>>());
+            self.bytes.0.will_need(&missing().map(|node| self.codes(plane, node)).collect::<Vec<_>>());
         }
-        for &node in nodes.iter().filter(|&&node| !verified.contains(node as usize)) {
-            let at = start + node as usize * len;
-            if self.verify(at..at + len) {
-                verified.insert(node as usize);
-            } else {
-                hold = false;
+        let mut hold = true;
+        for node in missing() {
+            let mut holds = self.verify(self.codes(plane, node));
+            if matches!(plane, Plane::High) {
+                holds &= self.verify(self.terms(node));
             }
+            if holds {
+                verified.insert(node as usize);
+            }
+            hold &= holds;
         }
         hold
     }

@@ -179,6 +179,11 @@ impl Header {
         if layer == 0 { self.m * 2 } else { self.m }
     }
 
+    /// The bytes of the terms of a node.
+    pub(crate) fn terms_len(&self) -> usize {
+        if self.metric == Metric::L2 { 8 } else { 4 }
+    }
+
     pub(crate) fn sections(&self) -> Sections {
         let mut end = header::LEN;
         let mut take = |len: usize| {
@@ -187,7 +192,7 @@ impl Header {
             start..end
         };
         let calibration = take(if self.calibrated { self.dimension * 8 } else { 0 });
-        let terms = take(self.nodes * if self.metric == Metric::L2 { 8 } else { 4 });
+        let terms = take(self.nodes * self.terms_len());
         let row_of_node = take(self.nodes * 4);
         let rows = take(if self.dense { 0 } else { self.rows * 4 });
         let node_of_row = take(self.rows * 4);
@@ -254,13 +259,18 @@ pub(crate) struct Sections {
 }
 
 impl Sections {
-    /// What every search through a graph needs as a whole.
-    pub(crate) fn of_every_search(&self) -> [Range<usize>; 3] {
+    /// What nodes have a few bytes of, and what is looked through as a whole.
+    pub(crate) fn of_nodes(&self) -> [Range<usize>; 3] {
         [
             self.terms.start..self.row_of_node.end,
             self.repeats.start..self.hidden.end,
             self.links[1].start..self.high.start,
         ]
+    }
+
+    /// The rows of nodes and the nodes of rows.
+    pub(crate) fn between_rows_and_nodes(&self) -> Range<usize> {
+        self.row_of_node.start..self.node_of_row.end
     }
 
     /// What finds the node of a row.

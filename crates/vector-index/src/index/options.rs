@@ -179,6 +179,11 @@ impl<'a> SearchOptions<'a> {
         view.rows_of(node).any(|row| self.allows(row))
     }
 
+    /// Whether the nodes of rows are looked up: of those that a filter lets through, or of those whose residuals are read.
+    pub(super) fn finds_nodes(&self) -> bool {
+        self.filter.is_some() || matches!(self.rescore, Some((Originals::Residual(_), _)))
+    }
+
     pub(super) fn restricts(&self) -> bool {
         self.filter.is_some() || self.deleted.is_some_and(|deleted| !deleted.is_empty())
     }

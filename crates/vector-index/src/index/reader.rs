@@ -127,13 +127,18 @@ impl<B: Bytes> Index<B> {
     /// The codes of the vector of a row, and the scale by which they stand for it; `None` if the row has none.
     pub fn codes(&self, row: u32) -> Result<Option<(Vec<i8>, f32)>> {
         let (view, checks) = (self.view()?, self.checks());
-        checks.as_ref().map_or(Ok(()), |checks| checks.begin(true))?;
-        let Some(node) = view.node_of(row) else { return Ok(None) };
-        if let Some(checks) = checks {
-            checks.high(&[node]);
-            checks.low(&[node]);
-            checks.finish()?;
-        }
+        let node = match &checks {
+            None => view.node_of(row),
+            Some(checks) => {
+                checks.begin(true)?;
+                let node = view.checked(checks).node_of(row);
+                checks.high(node.as_slice());
+                checks.low(node.as_slice());
+                node
+            }
+        };
+        checks.map_or(Ok(()), Checks::finish)?;
+        let Some(node) = node else { return Ok(None) };
         let mut codes = vec![0; self.header.dimension];
         view.space.planes.unpack(node, &mut codes);
         Ok(Some((codes, self.quantizer.scale_of(view.space.terms.get(node)))))
@@ -166,7 +171,7 @@ impl<B: Bytes> Index<B> {
     /// What verifies bytes for a search, if they are not all verified.
     pub(crate) fn checks(&self) -> Option<Checks<'_>> {
         (!self.bytes.is_verified()).then(|| {
-            let verified = self.verified.get_or_init(|| VerifiedNodes::none_of(self.header.nodes));
+            let verified = self.verified.get_or_init(|| VerifiedNodes::none_of(&self.header, &self.sections));
             Checks::new(&self.bytes, &self.header, &self.sections, verified)
         })
     }
@@ -243,7 +248,9 @@ impl<'a> View<'a> {
     /// This view, of which everything is verified before it is used, but what [`Checks::begin`] verifies.
     pub(crate) fn checked(mut self, checks: &'a Checks<'a>) -> Self {
         self.space.checks = Some(checks);
-        self.layers[0] = self.layers[0].checked(checks);
+        for (number, layer) in self.layers.iter_mut().enumerate() {
+            *layer = layer.checked(number, checks);
+        }
         self
     }
 
@@ -257,12 +264,18 @@ impl<'a> View<'a> {
             None => row as usize,
             Some(rows) => rows.binary_search(&row).ok()?,
         };
+        if let Some(checks) = self.space.checks.filter(|_| at < self.node_of_row.len()) {
+            checks.node_of_row(at);
+        }
         self.node_of_row.get(at).copied().filter(|&node| (node as usize) < self.nodes())
     }
 
     /// The rows of a node, ascending.
     #[inline]
     pub(crate) fn rows_of(&self, node: u32) -> impl Iterator<Item = u32> + use<'a> {
+        if let Some(checks) = self.space.checks {
+            checks.row_of_node(node);
+        }
         let first = self.row_of_node[node as usize];
         std::iter::once(first).chain(repeats::of_node(self.repeats, node))
     }

@@ -149,7 +149,7 @@ impl<B: Bytes> Index<B> {
         let Some(checks) = checks else {
             return search_view(&view, self.quantizer(), query, options, scratch);
         };
-        checks.begin(options.filter.is_some())?;
+        checks.begin(options.finds_nodes())?;
         let found = search_view(&view.checked(&checks), self.quantizer(), query, options, scratch).map(drop);
         checks.finish()?;
         found.map(|()| scratch.hits.as_slice())
