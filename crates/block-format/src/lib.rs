@@ -107,7 +107,7 @@ pub use store::{
     Snapshot, Store,
 };
 pub use verify::{verify, verify_in};
-pub use workers::Workers;
+pub use workers::{Offered, Workers};
 
 #[cfg(test)]
 fn test_hex(bytes: &[u8]) -> String {

@@ -1,7 +1,10 @@
 //! The threads among which work is divided.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
+use parking_lot::{Condvar, Mutex};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::host::process_id;
@@ -44,6 +47,17 @@ impl Workers {
         }
     }
 
+    /// Offers `work` to the threads of the pool while the caller does something else. Whoever is first does it: a thread that is idle, or the caller when it wants what
+    /// [came of it](Offered::take). So nobody waits for a pool that is busy. `None`: there is no other thread, or the caller is one of a rayon pool.
+    pub fn offer<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<Offered<T>> {
+        let pool = self.pool()?;
+        let (done, came) = Default::default();
+        let offer = Arc::new(Offer { work: Mutex::new(Some(Box::new(work))), done, came });
+        let theirs = offer.clone();
+        pool.spawn(move || theirs.accept());
+        Some(Offered(offer))
+    }
+
     /// The pool that the calling thread may wait for.
     pub(crate) fn pool(&self) -> Option<&ThreadPool> {
         if rayon::current_thread_index().is_some() || self.process != process_id() {
@@ -67,8 +81,65 @@ impl Workers {
     }
 }
 
+type Job<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// Work that was [offered](Workers::offer). Dropped, it is taken back, unless it was begun.
+pub struct Offered<T>(Arc<Offer<T>>);
+
+struct Offer<T> {
+    /// `None`: somebody is at it.
+    work: Mutex<Option<Job<T>>>,
+    /// What came of it in another thread.
+    done: Mutex<Option<thread::Result<T>>>,
+    came: Condvar,
+}
+
+impl<T> Offer<T> {
+    fn accept(&self) {
+        let work = self.work.lock().take();
+        if let Some(work) = work {
+            let done = catch_unwind(AssertUnwindSafe(work));
+            *self.done.lock() = Some(done);
+            self.came.notify_one();
+        }
+    }
+}
+
+impl<T> Offered<T> {
+    /// What came of the work, which is done now if nobody began it. A panic of it is one of the caller's.
+    pub fn take(self) -> T {
+        let work = self.0.work.lock().take();
+        if let Some(work) = work {
+            return work();
+        }
+        let mut done = self.0.done.lock();
+        loop {
+            match done.take() {
+                Some(Ok(done)) => return done,
+                Some(Err(panic)) => resume_unwind(panic),
+                None => self.0.came.wait(&mut done),
+            }
+        }
+    }
+}
+
+impl<T> Drop for Offered<T> {
+    fn drop(&mut self) {
+        let work = self.0.work.lock().take();
+        drop(work);
+    }
+}
+
+impl<T> std::fmt::Debug for Offered<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offered").field("is_begun", &self.0.work.lock().is_none()).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     #[test]
@@ -106,5 +177,57 @@ mod tests {
         let workers = Workers::new(Threads::Count(2));
         let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert!(pool.install(|| workers.run(|divided| !divided && pool.current_thread_index() == Some(0))));
+    }
+
+    #[test]
+    fn work_that_is_offered_is_done_by_an_idle_thread() {
+        let workers = Workers::new(Threads::Count(2));
+        let (begun, has_begun) = mpsc::channel();
+        let offered = workers.offer(move || {
+            begun.send(()).unwrap();
+            std::thread::current().id()
+        });
+        has_begun.recv().unwrap();
+        assert_ne!(offered.unwrap().take(), std::thread::current().id());
+    }
+
+    #[test]
+    fn work_that_is_offered_to_busy_threads_is_done_by_the_caller_without_waiting() {
+        let workers = Workers::new(Threads::Count(2));
+        let (ends, may_end) = mpsc::channel::<()>();
+        let may_end = Arc::new(Mutex::new(may_end));
+        for _ in 0..2 {
+            let may_end = may_end.clone();
+            workers.pool().unwrap().spawn(move || drop(may_end.lock().recv()));
+        }
+        let held = Arc::new(());
+        let theirs = held.clone();
+        let offered = workers.offer(move || (std::thread::current().id(), Arc::strong_count(&theirs)));
+        assert_eq!(offered.unwrap().take(), (std::thread::current().id(), 2));
+        assert_eq!(Arc::strong_count(&held), 1, "nothing of it is left in the queue");
+        let theirs = held.clone();
+        drop(workers.offer(move || drop(theirs)));
+        assert_eq!(Arc::strong_count(&held), 1, "neither of what nobody asked for");
+        drop(ends);
+    }
+
+    #[test]
+    fn a_panic_of_work_that_was_offered_is_the_callers() {
+        let workers = Workers::new(Threads::Count(2));
+        let (begun, has_begun) = mpsc::channel();
+        let offered = workers.offer(move || {
+            begun.send(()).unwrap();
+            assert!(std::env::args().count() == 0, "on purpose");
+        });
+        has_begun.recv().unwrap();
+        let offered = offered.unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| offered.take())).is_err());
+    }
+
+    #[test]
+    fn where_there_is_one_thread_nothing_is_offered() {
+        assert!(Workers::new(Threads::Count(1)).offer(|| ()).is_none());
+        let workers = Workers::new(Threads::Count(2));
+        assert!(workers.run(|_| workers.offer(|| ()).is_none()));
     }
 }

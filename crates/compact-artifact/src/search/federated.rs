@@ -18,8 +18,8 @@ use crate::state::State;
 
 /// What the scores of a query and the meaning of its filter depend on.
 pub(crate) fn statistics(
-    state: &State,
-    resources: &SearchResources,
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
     query: &Query,
 ) -> Result<QueryStatistics> {
     check(query)?;
@@ -50,8 +50,8 @@ pub(crate) fn statistics(
 
 /// The lists of a query, long enough for its ranking; those of vectors as wide as if there were no other snapshots, or as their part of all lets expect.
 pub(crate) fn lists(
-    state: &State,
-    resources: &SearchResources,
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
     query: &Query,
     is_alone: bool,
 ) -> Result<SearchLists> {

@@ -17,7 +17,11 @@ use crate::api::results::{Explain, Hit, SearchResults, Snippet, UnknownField};
 use crate::state::State;
 use crate::trace::{self, event, figures, span};
 
-pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) -> Result<SearchResults> {
+pub(crate) fn search(
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
+    query: &Query,
+) -> Result<SearchResults> {
     span!(DEBUG, "search", k = query.k, clauses = query.clauses.len());
     let measured = figures::begin();
     query.check()?;
@@ -72,7 +76,12 @@ pub(crate) fn search(state: &State, resources: &SearchResources, query: &Query) 
 }
 
 /// The ranking, kept from an earlier search of the same state or made.
-fn ranked(state: &State, resources: &SearchResources, query: &Query, begun: Instant) -> Result<Arc<Ranking>> {
+fn ranked(
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
+    query: &Query,
+    begun: Instant,
+) -> Result<Arc<Ranking>> {
     let kept_as = (resources.keeps_results() && query.deadline.is_none() && !query.explain)
         .then(|| cache_key(query, state.version));
     Ok(match kept_as.and_then(|key| resources.ranking(key)) {

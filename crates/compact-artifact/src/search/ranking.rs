@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use block_format::RecordId;
 use block_format::host::Instant;
+use block_format::{Offered, RecordId};
 
 use super::groups::Groups;
 use super::lists::{List, ListHit, Ranked, Ranking};
@@ -20,8 +20,8 @@ use crate::state::{State, View};
 
 /// A search under way.
 pub(super) struct Search<'a> {
-    pub(super) state: &'a State,
-    pub(super) resources: &'a SearchResources,
+    pub(super) state: &'a Arc<State>,
+    pub(super) resources: &'a Arc<SearchResources>,
     pub(super) query: &'a Query,
     /// Of each shard, if there is a filter.
     pub(super) filter: Option<Arc<FilterRows>>,
@@ -35,8 +35,8 @@ pub(super) struct Search<'a> {
 }
 
 pub(crate) fn rank(
-    state: &State,
-    resources: &SearchResources,
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
     query: &Query,
     begun: Instant,
 ) -> Result<Ranking> {
@@ -90,7 +90,12 @@ pub(crate) fn rank(
 }
 
 /// The best, sorted by fields.
-fn sorted(state: &State, resources: &SearchResources, query: &Query, begun: Instant) -> Result<Ranking> {
+fn sorted(
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
+    query: &Query,
+    begun: Instant,
+) -> Result<Ranking> {
     let best = Query { order: Vec::new(), offset: 0, k: query.candidates.unwrap_or(SORTED), ..query.clone() };
     let best = if query.clauses.len() < 2 { Query { candidates: None, ..best } } else { best };
     let mut ranking = rank(state, resources, &best, begun)?;
@@ -104,8 +109,8 @@ fn sorted(state: &State, resources: &SearchResources, query: &Query, begun: Inst
 
 /// The best of each value of a field. The ranking is made longer until it has enough of them.
 fn grouped(
-    state: &State,
-    resources: &SearchResources,
+    state: &Arc<State>,
+    resources: &Arc<SearchResources>,
     query: &Query,
     (field, most): (&str, usize),
     begun: Instant,
@@ -135,6 +140,17 @@ fn grouped(
         ranking = rank(state, resources, &whole, begun)?;
     }
 }
+
+/// The list of words, made by any thread.
+struct Words {
+    list: Result<List>,
+    losses: Vec<Damage>,
+    left_out: Vec<usize>,
+    is_complete: bool,
+}
+
+/// From so many records on, words are looked for beside vectors where a thread has nothing to do: of fewer, that takes no longer than waking it.
+const OFFERED_FROM: u64 = 50_000;
 
 /// How long lists are in the first round of fusion.
 const CANDIDATES: usize = 100;
@@ -179,8 +195,8 @@ impl Rounds {
 
 impl<'a> Search<'a> {
     pub(super) fn new(
-        state: &'a State,
-        resources: &'a SearchResources,
+        state: &'a Arc<State>,
+        resources: &'a Arc<SearchResources>,
         query: &'a Query,
         filter: Option<Arc<FilterRows>>,
         begun: Instant,
@@ -228,11 +244,45 @@ impl<'a> Search<'a> {
     fn fused(&mut self, lists: &mut [List]) -> Result<Vec<Ranked>> {
         let query = self.query;
         fused(query, lists, |lists, len, at_least| {
-            for (list, clause) in lists.iter_mut().zip(&query.clauses) {
-                self.extend(list, clause, len, at_least)?;
+            let words = self.offer_words(lists, len, at_least);
+            let offered = words.as_ref().map(|(at, _)| *at);
+            for (at, (list, clause)) in lists.iter_mut().zip(&query.clauses).enumerate() {
+                if Some(at) != offered {
+                    self.extend(list, clause, len, at_least)?;
+                }
+            }
+            if let Some((at, words)) = words {
+                lists[at] = self.take_words(words.take())?;
             }
             Ok(self.is_late())
         })
+    }
+
+    /// Offers the first round of the list of words to a thread that has nothing to do, while this one looks for what is near; and which list it is.
+    fn offer_words(&self, lists: &[List], len: usize, at_least: usize) -> Option<(usize, Offered<Words>)> {
+        let clauses = &self.query.clauses;
+        let at = clauses.iter().position(|clause| matches!(clause.wanted, Wanted::Words(_)))?;
+        let is_first = lists.iter().all(|list| list.hits.is_empty() && !list.is_whole);
+        if !is_first || !self.query.has_vector() || self.state.len() < OFFERED_FROM {
+            return None;
+        }
+        let (state, resources) = (self.state.clone(), self.resources.clone());
+        let (query, filter, begun) = (self.query.clone(), self.filter.clone(), self.begun);
+        let offered = self.resources.workers.offer(move || {
+            let mut search = Search::new(&state, &resources, &query, filter, begun);
+            let mut list = List::new(&query.clauses[at]);
+            let extended = search.extend(&mut list, &query.clauses[at], len, at_least);
+            let Search { losses, left_out, is_complete, .. } = search;
+            Words { list: extended.map(|()| list), losses, left_out, is_complete }
+        });
+        Some((at, offered?))
+    }
+
+    fn take_words(&mut self, words: Words) -> Result<List> {
+        self.losses.extend(words.losses);
+        self.left_out = words.left_out;
+        self.is_complete &= words.is_complete;
+        words.list
     }
 
     /// Makes a list `len` long, if there is so much. Where a search for `at_least` begins like one for less, it is made once.
