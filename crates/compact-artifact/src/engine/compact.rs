@@ -4,7 +4,7 @@ use block_format::FileId;
 
 use super::core::Engine;
 use super::meter::Meter;
-use super::policy;
+use super::policy::{self, Build};
 use super::stats::sealed_dead_bytes;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::CompactReport;
@@ -18,8 +18,7 @@ struct Limits {
     percent: u32,
     /// Files until they have so many bytes together.
     bytes: u64,
-    /// Heap that building an index may take.
-    build_bytes: usize,
+    build: Build,
 }
 
 impl Engine {
@@ -35,13 +34,15 @@ impl Engine {
         self.delete_expired()?;
         let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
         self.check_current()?;
-        let build_bytes = budget / 10 * 9;
+        let build = Build { bytes: budget / 10 * 9, ..Build::from_options(&self.options) };
         let before = self.state();
         let mut report =
             CompactReport { bytes_before: before.records.disk_usage().total(), ..CompactReport::default() };
-        self.seal_tail(build_bytes.min(policy::build_bytes(&self.options)), &mut Meter::silent())?;
-        let limits = Limits { percent: policy::MIN_DEAD_PERCENT, bytes: u64::MAX, build_bytes };
+        let of_options = Build::from_options(&self.options);
+        self.seal_tail(of_options.within(build.bytes), &mut Meter::silent())?;
+        let limits = Limits { percent: policy::MIN_DEAD_PERCENT, bytes: u64::MAX, build };
         let damage = self.rewrite_files(&limits, &mut report)?;
+        self.link_shards(of_options.within(build.bytes), &mut Vec::new(), &mut Meter::silent())?;
         self.precompute_similar(&mut Vec::new())?;
         report.bytes_after = self.state().records.disk_usage().total();
         event!(
@@ -64,10 +65,10 @@ impl Engine {
         if !is_due || !state.steps.take(Step::CompactWhenDue) {
             return Ok(false);
         }
-        let build_bytes = policy::build_bytes(&self.options);
+        let build = Build::from_options(&self.options);
         // What was deleted since the last sealing can be dropped only then.
-        self.seal_tail(build_bytes, &mut Meter::silent())?;
-        let limits = Limits { percent: policy.dead_percent, bytes: policy.budget, build_bytes };
+        self.seal_tail(build, &mut Meter::silent())?;
+        let limits = Limits { percent: policy.dead_percent, bytes: policy.budget, build };
         let mut report = CompactReport::default();
         let damage = self.rewrite_files(&limits, &mut report)?;
         self.precompute_similar(&mut Vec::new())?;
@@ -97,7 +98,7 @@ impl Engine {
                 return Ok(damage);
             }
             left = left.saturating_sub(len);
-            match self.rewrite_shards(&[number], limits.build_bytes, &mut Meter::silent()) {
+            match self.rewrite_shards(&[number], limits.build, &mut Meter::silent()) {
                 Ok(rewritten) => report.shards_rewritten += rewritten,
                 Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
                 Err(e) => return Err(e),

@@ -7,7 +7,7 @@ use block_format::{Edit, FileId, SegmentInfo};
 
 use super::core::Engine;
 use super::meter::Meter;
-use super::policy;
+use super::policy::{self, Build};
 use super::tombstones::write_tombstones;
 use crate::api::damage::Damage;
 use crate::api::error::{ErrorKind, Result};
@@ -36,7 +36,7 @@ impl Engine {
     pub(super) fn merge_alike(&self, meter: &mut Meter<'_>) -> Result<Vec<Damage>> {
         let mut damage = Vec::new();
         while let Some(group) = self.alike_shards(&mut damage) {
-            self.rewrite_shards(&group, policy::build_bytes(&self.options), meter)?;
+            self.rewrite_shards(&group, Build::from_options(&self.options), meter)?;
         }
         let mut damaged_groups: Vec<Vec<FileId>> = Vec::new();
         while let Some(group) = self.alike_segments(&damaged_groups) {
@@ -58,21 +58,18 @@ impl Engine {
         let fits = |views: &&[View]| {
             let rows = views.iter().map(View::live).sum();
             views.iter().all(|view| view.shard.is_sealed() && class(view) == class(&views[0]))
-                && rows <= policy::MAX_SHARD_ROWS
-                && build_bytes_of(&state.settings, rows) <= policy::build_bytes(&self.options)
-        };
-        let mut holds = |view: &View| {
-            let number = view.shard.number;
-            let Err(e) = view.shard.check_all() else { return true };
-            if damage.iter().all(|known| known.shard != Some(number)) {
-                damage.push(Damage::new(format!("shard {number}: {e}")).in_shard(number));
-            }
-            false
+                && self.fits_into_one(&state, rows)
         };
         // Whether they hold is asked last, because it reads all of them.
         let mut groups = state.views.windows(policy::FAN_IN).filter(fits);
-        let group = groups.find(|views| views.iter().all(&mut holds))?;
+        let group = groups.find(|views| views.iter().all(|view| holds(view, damage)))?;
         Some(group.iter().map(|view| view.shard.number).collect())
+    }
+
+    /// Whether so many rows may be in one shard.
+    pub(super) fn fits_into_one(&self, state: &State, rows: u64) -> bool {
+        let build = Build::from_options(&self.options);
+        rows <= policy::MAX_SHARD_ROWS && build_bytes_of(&state.settings, rows) <= build.bytes
     }
 
     /// Neighbouring segments that fit into one, but for groups in `damaged`.
@@ -91,7 +88,7 @@ impl Engine {
         state: &State,
         old: Vec<Arc<Shard>>,
         outputs: &[Output],
-        build_bytes: usize,
+        build: Build,
         meter: &mut Meter<'_>,
     ) -> block_format::Result<Replacement> {
         let mut new = Vec::with_capacity(outputs.len());
@@ -101,8 +98,8 @@ impl Engine {
                 merge_linked(
                     self.store.workers(),
                     &state.settings,
-                    self.options.graph_from,
-                    policy::words_heap(build_bytes),
+                    build.graph_from,
+                    policy::words_heap(build.bytes),
                     output.covers.clone(),
                     &output.sources,
                     meter.counting(out),
@@ -116,12 +113,7 @@ impl Engine {
     }
 
     /// Writes neighbouring sealed shards anew, as few as the budget allows, without what is dead for good.
-    pub(super) fn rewrite_shards(
-        &self,
-        numbers: &[u64],
-        build_bytes: usize,
-        meter: &mut Meter<'_>,
-    ) -> Result<u64> {
+    pub(super) fn rewrite_shards(&self, numbers: &[u64], build: Build, meter: &mut Meter<'_>) -> Result<u64> {
         let state = self.durable_state()?;
         let deleted = state.deleted();
         let is_meant = |view: &&View| numbers.contains(&view.shard.number);
@@ -131,12 +123,11 @@ impl Engine {
             .iter()
             .map(|view| Source::new(&view.shard, view.droppable(&deleted, state.steps)))
             .collect();
-        let outputs = outputs(&state.settings, sources, covered(&group), build_bytes);
+        let outputs = outputs(&state.settings, sources, covered(&group), build.bytes);
         let bytes = group.iter().map(|view| view.shard.byte_len).sum();
         meter.begin(bytes, policy::PERCENT_SEALED..policy::PERCENT_MERGED);
         let replacement = self.store.edit(|edit| {
-            let replacement =
-                self.write_shards(edit, &state, shards(&group), &outputs, build_bytes, meter)?;
+            let replacement = self.write_shards(edit, &state, shards(&group), &outputs, build, meter)?;
             for part in self.store.snapshot().parts() {
                 if belongs_to_shard(part.kind()) && numbers.contains(&part.tag()) {
                     edit.drop_part(part.id())?;
@@ -168,6 +159,16 @@ impl Engine {
         self.publish_shards(&[])?;
         Ok(records(&before).saturating_sub(records(&after)))
     }
+}
+
+/// Whether the bytes of a shard hold. If not, that is told once.
+pub(super) fn holds(view: &View, damage: &mut Vec<Damage>) -> bool {
+    let number = view.shard.number;
+    let Err(e) = view.shard.check_all() else { return true };
+    if damage.iter().all(|known| known.shard != Some(number)) {
+        damage.push(Damage::new(format!("shard {number}: {e}")).in_shard(number));
+    }
+    false
 }
 
 pub(super) fn shards(views: &[View]) -> Vec<Arc<Shard>> {

@@ -16,6 +16,7 @@ mod handover;
 mod import;
 #[cfg(feature = "embedder")]
 mod kept_embeddings;
+mod link;
 mod lost_embeddings;
 mod merge;
 mod meter;

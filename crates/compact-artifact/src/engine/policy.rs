@@ -78,9 +78,38 @@ pub(super) fn reader_tail_limit(options: &Options) -> u64 {
     options.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 2)
 }
 
-/// Heap that building an index may take.
-pub(super) fn build_bytes(options: &Options) -> usize {
-    options.memory_limit.map_or(usize::MAX, |limit| limit / 2)
+/// How shards are built.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Build {
+    /// Heap that it may take.
+    pub(super) bytes: usize,
+    /// From so many vectors on they are linked to a graph.
+    pub(super) graph_from: usize,
+}
+
+impl Build {
+    pub(super) fn from_options(options: &Options) -> Self {
+        let bytes = options.memory_limit.map_or(usize::MAX, |limit| limit / 2);
+        Self { bytes, graph_from: options.graph_from }
+    }
+
+    pub(super) fn within(self, bytes: usize) -> Self {
+        Self { bytes: self.bytes.min(bytes), ..self }
+    }
+
+    pub(super) fn without_graphs(self) -> Self {
+        Self { graph_from: usize::MAX, ..self }
+    }
+}
+
+/// A tail that fills in less time is sealed without a graph: more is about to come, and one graph of [`FAN_IN`] such shards takes as long as the four that it replaces.
+pub(super) const FAST_TAIL: Duration = Duration::from_secs(10);
+/// How often a thread in the background looks whether the tail still fills so fast, while there are such shards.
+pub(super) const LOOK_AT_PACE: Duration = Duration::from_secs(1);
+
+/// Whether a tail that grew by so many bytes in [`LOOK_AT_PACE`] fills in less than [`FAST_TAIL`].
+pub(super) fn is_fast(options: &Options, grown: u64) -> bool {
+    grown.saturating_mul(FAST_TAIL.as_secs() / LOOK_AT_PACE.as_secs()) >= seal_at(options)
 }
 
 /// Bytes of the words of a new shard that may be in memory until they are written, where building it may take `build_bytes`: before there is a graph, so that they add nothing to what that takes.

@@ -12,7 +12,7 @@ use super::commit::CommitState;
 use super::core::Engine;
 use super::merge::Replacement;
 use super::meter::Meter;
-use super::policy;
+use super::policy::{self, Build};
 use super::settings::{changed_analyzer, put_settings};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::ReindexReport;
@@ -41,7 +41,7 @@ impl Engine {
         }
         let settings = (*before).clone().with_analyzer(analyzer);
         // What is committed from here on is indexed anew at the end, while no commit can be made: that should be little.
-        self.seal_tail(policy::build_bytes(&self.options), &mut Meter::silent())?;
+        self.seal_tail(Build::from_options(&self.options), &mut Meter::silent())?;
         let state = self.durable_state()?;
         let sealed = state.views.iter().filter(|view| view.shard.is_sealed());
         let report = ReindexReport { left: sealed.map(View::live).sum(), ..ReindexReport::default() };

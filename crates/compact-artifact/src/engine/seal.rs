@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use block_format::host::Instant;
 use block_format::{CommitSeq, Edit, Part, RecordId};
 
 use super::commit::CommitState;
@@ -9,7 +10,7 @@ use super::core::Engine;
 use super::lost_embeddings;
 use super::merge::{Output, Replacement, outputs, shards};
 use super::meter::Meter;
-use super::policy;
+use super::policy::{self, Build};
 use super::tombstones::{drop_unknown_shards, write_tombstones};
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Maintenance;
@@ -31,8 +32,13 @@ impl Engine {
         self.delete_expired()?;
         let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
         self.check_current()?;
-        let report = self.seal_tail(policy::build_bytes(&self.options), meter)?;
+        let build = Build::from_options(&self.options);
+        // What comes behind shards without graphs is linked together with them.
+        let sealed = self.state().views.iter().rfind(|view| view.shard.is_sealed()).cloned();
+        let is_behind = sealed.is_some_and(|view| self.lacks_graph(&view));
+        let report = self.seal_tail(if is_behind { build.without_graphs() } else { build }, meter)?;
         let mut damage = self.merge_alike(meter)?;
+        self.link_shards(build, &mut damage, meter)?;
         meter.reach(policy::PERCENT_MERGED);
         self.precompute_similar(&mut damage)?;
         #[cfg(feature = "embedder")]
@@ -86,8 +92,15 @@ impl Engine {
         if !self.is_sealing_due() {
             return Ok(());
         }
-        self.seal_tail(policy::build_bytes(&self.options), &mut Meter::silent())?;
+        let build = Build::from_options(&self.options);
+        let is_fast = self.fills_fast();
+        self.seal_tail(if is_fast { build.without_graphs() } else { build }, &mut Meter::silent())?;
         let mut damage = self.merge_alike(&mut Meter::silent())?;
+        let unlinked = self.state().views.iter().filter(|view| self.lacks_graph(view)).count();
+        if !is_fast || unlinked >= policy::FAN_IN {
+            self.link_shards(build, &mut damage, &mut Meter::silent())?;
+        }
+        self.commit_lock.lock().tail_begun = Instant::now();
         self.precompute_similar(&mut damage)?;
         let Some(policy) = self.options.auto_compact else { return Ok(()) };
         let is_inline = self.options.maintenance == Maintenance::Inline;
@@ -102,16 +115,18 @@ impl Engine {
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {
         let state = self.state();
         let rows: u32 = state.tail().map(|view| view.shard.rows).sum();
-        rows > policy::SEAL_AT_CLOSE_ROWS || self.commit_lock.lock().log_bytes > policy::SEAL_AT_CLOSE_BYTES
+        let is_large = rows > policy::SEAL_AT_CLOSE_ROWS
+            || self.commit_lock.lock().log_bytes > policy::SEAL_AT_CLOSE_BYTES;
+        is_large || self.has_unlinked()
     }
 
     /// Seals the shards in memory, and the log.
-    pub(super) fn seal_tail(&self, build_bytes: usize, meter: &mut Meter<'_>) -> Result<SealReport> {
+    pub(super) fn seal_tail(&self, build: Build, meter: &mut Meter<'_>) -> Result<SealReport> {
         span!(INFO, "seal");
         let sealed = self.store.edit(|edit| {
             let state = self.end_log(edit)?;
             meter.begin(state.tail_bytes(), 0..policy::PERCENT_INDEXED);
-            let sealed = self.write_tail(edit, &state, build_bytes, meter)?;
+            let sealed = self.write_tail(edit, &state, build, meter)?;
             drop_unknown_shards(edit, &state)?;
             meter.reach(policy::PERCENT_INDEXED);
             edit.seal_logs()?;
@@ -138,7 +153,7 @@ impl Engine {
         let _one_at_a_time = self.maintenance_lock.lock();
         let state = self.state();
         let sealed = self.store.edit(|edit| {
-            self.write_tail(edit, &state, policy::build_bytes(&self.options), &mut Meter::silent())
+            self.write_tail(edit, &state, Build::from_options(&self.options), &mut Meter::silent())
         });
         self.publish_shards(&sealed?.1)
     }
@@ -166,7 +181,7 @@ impl Engine {
         &self,
         edit: &mut Edit<'_>,
         state: &State,
-        build_bytes: usize,
+        build: Build,
         meter: &mut Meter<'_>,
     ) -> block_format::Result<(SealReport, Vec<Replacement>)> {
         let mut report = SealReport::default();
@@ -176,10 +191,10 @@ impl Engine {
                 continue;
             }
             let sources = group.iter().map(|view| Source::new(&view.shard, view.dead.to_bitmap())).collect();
-            let outputs = outputs(&state.settings, sources, covered(group), build_bytes);
+            let outputs = outputs(&state.settings, sources, covered(group), build.bytes);
             report.records += outputs.iter().map(Output::rows).sum::<u64>();
             report.shards += outputs.len() as u64;
-            replacements.push(self.write_shards(edit, state, shards(group), &outputs, build_bytes, meter)?);
+            replacements.push(self.write_shards(edit, state, shards(group), &outputs, build, meter)?);
             edit.delete(superseded(group).iter().map(RecordId));
         }
         lost_embeddings::write(edit, state)?;

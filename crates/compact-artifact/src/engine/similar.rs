@@ -61,7 +61,7 @@ impl Engine {
     }
 
     fn lacks_neighbours(&self, view: &View) -> bool {
-        if !view.shard.is_sealed() {
+        if !view.shard.is_sealed() || self.lacks_graph(view) {
             return false;
         }
         let state = self.state();

@@ -29,12 +29,18 @@ impl Worker {
         let work = move || {
             let quiet = policy::quiet(&theirs.options);
             let to_others = theirs.options.idle_release.map(policy::look_for_others_every);
-            let interval = quiet.into_iter().chain(to_others).min();
-            let mut looked_at = None;
+            let is_background = theirs.options.maintenance == Maintenance::Background;
+            let (mut looked_at, mut pace) = (None, (Instant::now(), 0));
             let mut last = (theirs.state().records.seq(), Instant::now());
-            while let Some(is_woken) = theirs.signal.wait(interval) {
-                if is_woken && theirs.options.maintenance == Maintenance::Background {
+            loop {
+                let is_unlinked = is_background && theirs.has_unlinked();
+                let look = is_unlinked.then_some(policy::LOOK_AT_PACE);
+                let interval = quiet.into_iter().chain(to_others).chain(look).min();
+                let Some(is_woken) = theirs.signal.wait(interval) else { break };
+                if is_woken && is_background {
                     theirs.maintain();
+                } else if is_unlinked {
+                    theirs.link_when_slow(&mut pace);
                 }
                 theirs.release_if_idle();
                 let now = theirs.state().records.seq();

@@ -157,6 +157,11 @@ impl Shard {
         self.vectors.get(space)?.as_ref()
     }
 
+    /// Whether vectors have no graph, and are to have one from so many on.
+    pub(crate) fn lacks_graph(&self, graph_from: usize) -> bool {
+        self.vectors.iter().flatten().any(|vectors| vectors.index.lacks_graph(graph_from))
+    }
+
     /// A field as a column; dates are points in time, or texts.
     pub(crate) fn column(&self, field: &str, as_points: bool) -> Result<Arc<Column>> {
         let read = || self.filters.column(field, self.rows, as_points);

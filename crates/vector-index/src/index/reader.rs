@@ -112,6 +112,12 @@ impl<B: Bytes> Index<B> {
         self.header.layers > 0
     }
 
+    /// Whether there is no graph where a build that makes one of so many vectors would have made it.
+    #[must_use]
+    pub fn lacks_graph(&self, graph_from: usize) -> bool {
+        !self.has_graph() && self.header.nodes >= graph_from.max(1)
+    }
+
     /// The length of the index in bytes.
     #[must_use]
     pub fn byte_len(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use block_format::host::Instant;
 use parking_lot::Mutex;
 
 use super::prepare::Prepared;
@@ -23,6 +24,8 @@ pub(crate) struct CommitState {
     next_shard: u64,
     /// Shards that cover ids below this are being sealed, and are to stay as they are.
     pub(crate) sealed_below: u64,
+    /// When the last was sealed and merged, or the artifact was opened.
+    pub(crate) tail_begun: Instant,
 }
 
 impl CommitState {
@@ -36,7 +39,7 @@ impl CommitState {
             state.views.iter().map(|view| view.shard.number).collect()
         };
         let next_shard = numbers.iter().max().unwrap_or(&0).saturating_add(1);
-        Self { tail_bytes, log_bytes: tail_bytes, next_shard, sealed_below: 0 }
+        Self { tail_bytes, log_bytes: tail_bytes, next_shard, sealed_below: 0, tail_begun: Instant::now() }
     }
 
     /// The number of a new shard.
