@@ -133,7 +133,7 @@ impl Header {
     /// Length without the fields.
     pub(crate) const MIN_LEN: usize = header::LEN;
 
-    /// The most terms that a writer can have written: a term has a list, or where no positions are kept is one of the terms of a word.
+    /// The most terms that there can be. A term has a list; or it is one of the terms of a word, where no positions are kept.
     pub(crate) fn most_terms(&self) -> u64 {
         let lists = self.postings_len / MIN_LIST_LEN;
         if self.fields.has_positions() {

@@ -21,7 +21,7 @@ pub(crate) mod skip {
     wire::layout!(16, LAST_ROW: 4, END: 4, IMPACTS: 4, POSITIONS: 4);
 }
 
-/// The least length of a list: its head and a posting, where no positions are kept two postings or one with its frequency.
+/// The least length of a list in bytes: two varints and a posting; without positions one varint, and two postings or one with its frequency.
 pub(crate) const MIN_LIST_LEN: u64 = 3;
 /// The longest posting as integers of seven bits a byte.
 const MAX_POSTING_LEN: usize = 2 * MAX_VARINT_LEN;
@@ -142,7 +142,7 @@ impl<'a> List<'a> {
         self.skips.place_of(0..self.skips.len()).start..self.data.place_of(0..about).end
     }
 
-    /// The bytes of the part that its postings take; of a short list the fewest that it can be. Of no other term there are any among them.
+    /// Where its postings lie in the part; of a short list, at least. Those of two lists do not overlap.
     pub(crate) fn postings_range(&self) -> Range<usize> {
         let len = if self.is_short() { self.df } else { self.end(self.blocks() - 1).unwrap_or(u32::MAX) };
         let [start, data] = [self.skips, self.data].map(|bytes| bytes.place_of(0..0).start);

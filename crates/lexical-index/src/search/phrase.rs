@@ -11,9 +11,9 @@ pub(super) struct Phrase<'a> {
     rarest: usize,
     /// Of each word the one before it, if any, that the same places could be of.
     repeats: Vec<Option<usize>>,
-    /// Of each word the first that has the same terms, which has its positions.
+    /// Of each word the first with the same terms: its positions are those of both.
     readers: Vec<usize>,
-    /// Bytes of all positions of the part: those of different terms are not more.
+    /// Length of all positions of the part in bytes: different terms have no more positions together.
     positions_len: u64,
     is_damaged: bool,
     weigh: Weigh<'a>,
@@ -68,7 +68,7 @@ impl<'a> Word<'a> {
         }
     }
 
-    /// It is in no further record.
+    /// Ends it: no further record has it.
     fn end(&mut self) {
         self.cursors.clear();
         self.positions.clear();
@@ -164,7 +164,7 @@ impl<'a> Phrase<'a> {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// Reads where all words stand; nowhere, if terms share their positions.
+    /// Reads where all words stand in a record. Where terms share their positions, that is damage, and the phrase ends.
     fn read_positions(&mut self, row: u32) {
         let mut of_different = 0;
         for at in 0..self.words.len() {

@@ -42,9 +42,9 @@ fn format_md_and_the_layout_constants_of_a_lexical_part_say_the_same() {
     }
     for sentence in [
         format!("at least {MIN_LIST_LEN} bytes"),
-        format!("POSTINGS_LEN / {MIN_LIST_LEN} terms"),
-        format!("{MAX_FORMS} more for each word, of which a row has up to {LONG}"),
-        format!("up to {MAX_TEXT} more"),
+        format!("at most POSTINGS_LEN / {MIN_LIST_LEN}."),
+        format!("{MAX_FORMS} more for each word"),
+        format!("up to {LONG} words, and one with a long length up to {MAX_TEXT} more"),
     ] {
         assert!(section.contains(&sentence), "{sentence}");
     }

@@ -175,8 +175,14 @@ fn blocks_that_share_their_positions_are_damage_or_have_none() {
         let (part, saturation) = (part.as_part_ref(), Saturation::new(Constants::default(), 0, 0));
         let weigh = Weigh { weight: 1, saturation: &saturation, lengths: part.lengths(0) };
         let mut cursor = Cursor::new(part.entry(0).unwrap(), ROWS, weigh);
-        let positions = (0..ROWS).filter_map(|row| cursor.seek(row).then(|| cursor.positions()));
-        positions.map(|mut positions| std::iter::from_fn(|| positions.next()).count()).sum::<usize>()
+        let mut count = 0;
+        for row in 0..ROWS {
+            if cursor.seek(row) {
+                let mut positions = cursor.positions();
+                count += std::iter::from_fn(|| positions.next()).count();
+            }
+        }
+        count
     };
     let outcomes = |part: &Part<Vec<u8>>| (search_error(part, "\"a a\""), merge_error(part));
     assert_eq!(outcomes(&part_of_blocks([0, 128, 256], 384)), (None, None));

@@ -188,7 +188,7 @@ impl Header {
 
     /// `None`: longer than `limit`.
     fn sections_within(&self, limit: usize) -> Option<Sections> {
-        // In 64 bits whatever a `usize` has.
+        // In 64 bits on every machine, so that nothing wraps before it is compared with the limit.
         let mut end = header::LEN as u64;
         let mut take = |count: usize, len: usize| {
             let start = end.checked_next_multiple_of(ALIGN as u64)?;
