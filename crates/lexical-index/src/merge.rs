@@ -8,8 +8,8 @@ use wire::Bytes;
 use crate::bm25::{Constants, Saturation};
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
-use crate::part::{Columns, Part, PartRef, Terms, write_buffered, write_in_passes};
-use crate::postings::{Cursor, Encoder, NONE, Weigh};
+use crate::part::{Columns, Entry, Part, PartRef, Terms, write_buffered, write_in_passes};
+use crate::postings::{Cursor, Encoder, NONE, Positions, Weigh, place_of};
 
 /// Longer parts together are written in passes, unless more is allowed.
 const IN_PASSES: usize = 4 << 20;
@@ -139,11 +139,21 @@ impl Columns for MergedColumns<'_> {
 /// The terms of all inputs in one order.
 struct MergedTerms<'a> {
     inputs: &'a [Input<'a>],
-    /// Of each input: what is left of its keys, and the number of the key they are at.
-    heads: Vec<(Keys<'a>, Option<u64>)>,
+    /// Of each input.
+    heads: Vec<Head<'a>>,
     /// How many keys are left at most: a damaged dictionary may go on for ever.
     budget: u64,
     saturation: Saturation,
+}
+
+/// How far the terms of an input have been read.
+struct Head<'a> {
+    keys: Keys<'a>,
+    /// The number of the key that `keys` are at; `None` at the end.
+    number: Option<u64>,
+    /// The postings and positions of the terms before end here.
+    postings_end: usize,
+    positions_end: u64,
 }
 
 impl<'a> MergedTerms<'a> {
@@ -155,7 +165,7 @@ impl<'a> MergedTerms<'a> {
             let mut keys =
                 keys.ok_or_else(|| Error::damaged("the dictionary of a lexical part has no root"))?;
             let number = keys.next();
-            heads.push((keys, number));
+            heads.push(Head { keys, number, postings_end: 0, positions_end: 0 });
             budget = budget.saturating_add(input.part.header().terms);
         }
         Ok(Self { inputs, heads, budget, saturation: Saturation::new(Constants::default(), 0, 0) })
@@ -169,44 +179,49 @@ impl<'a> MergedTerms<'a> {
         field: usize,
         postings: &mut Encoder<L, P>,
     ) -> Result<()> {
-        let input = &self.inputs[i];
+        let (input, head) = (&self.inputs[i], &mut self.heads[i]);
         let header = input.part.header();
         if field >= header.fields.len() {
             return Err(Error::damaged("a term of a lexical part is in a field that it does not have"));
         }
         let lengths = input.part.lengths(field);
         let weigh = Weigh { weight: 1, saturation: &self.saturation, lengths };
-        let mut cursor = Cursor::new(input.part.entry(number)?, header.rows, weigh);
+        let entry = input.part.entry(number)?;
+        let mut cursor = Cursor::new(entry, header.rows, weigh);
+        let mut positions = None;
+        if let Entry::List(list, places) = entry {
+            let postings = list.postings_range();
+            if postings.start < head.postings_end || list.positions < head.positions_end {
+                return Err(Error::damaged("the postings of a term of a lexical part are those of another"));
+            }
+            head.postings_end = postings.end;
+            positions = header.fields.has_positions().then(|| place_of(places, list.positions));
+        }
         let mut row = 0;
         loop {
             row = cursor.next_row(row);
             if row == NONE {
                 break;
             }
-            if cursor.seek(row)
-                && let Some(rank) = input.live.rank(row)
-            {
-                postings.put(input.base + rank, cursor.freq(), lengths.byte(row))?;
-                if header.fields.has_positions() {
-                    let mut count = 0;
-                    let mut positions = cursor.positions();
-                    while let Some(position) = positions.next() {
-                        postings.put_position(position);
-                        count += 1;
+            if cursor.seek(row) {
+                let freq = cursor.freq();
+                match input.live.rank(row) {
+                    Some(rank) => {
+                        postings.put(input.base + rank, freq, lengths.byte(row))?;
+                        copy_positions(positions.as_mut(), freq, postings)?;
                     }
-                    if count != cursor.freq() {
-                        return Err(Error::damaged("the positions of a lexical part end early"));
-                    }
+                    None => positions.iter_mut().for_each(|positions| positions.pass_over(freq.into())),
                 }
             }
             row += 1;
         }
+        head.positions_end = positions.map_or(0, |positions| positions.place() as u64);
         if cursor.is_damaged() {
             return Err(Error::damaged(
                 "the postings of a lexical part do not hold; rebuild it instead of merging",
             ));
         }
-        self.heads[i].1 = self.heads[i].0.next();
+        head.number = head.keys.next();
         self.budget = self.budget.checked_sub(1).ok_or_else(|| {
             Error::damaged("the dictionary of a lexical part has more terms than its header says")
         })?;
@@ -217,7 +232,7 @@ impl<'a> MergedTerms<'a> {
 impl Terms for MergedTerms<'_> {
     fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
         while postings.is_empty() {
-            let at_key = self.heads.iter().filter(|(_, number)| number.is_some()).map(|(keys, _)| &keys.key);
+            let at_key = self.heads.iter().filter(|head| head.number.is_some()).map(|head| &head.keys.key);
             let Some(least) = at_key.min() else {
                 // A dictionary that is given up has said less than it should.
                 let is_all = self.budget == 0;
@@ -226,14 +241,30 @@ impl Terms for MergedTerms<'_> {
             key.clone_from(least);
             let field = usize::from(key.first().copied().unwrap_or(u8::MAX));
             for i in 0..self.inputs.len() {
-                let (keys, number) = &self.heads[i];
-                if let Some(number) = number.filter(|_| keys.key == *key) {
+                let head = &self.heads[i];
+                if let Some(number) = head.number.filter(|_| head.keys.key == *key) {
                     self.take(i, number, field, postings)?;
                 }
             }
         }
         Ok(true)
     }
+}
+
+/// Copies the positions of one text, if any are kept. They follow those of the text before.
+fn copy_positions<L: Write, P: Write>(
+    positions: Option<&mut Positions<'_>>,
+    freq: u32,
+    postings: &mut Encoder<L, P>,
+) -> Result<()> {
+    let Some(positions) = positions else { return Ok(()) };
+    *positions = positions.begin(freq);
+    for _ in 0..freq {
+        let position = positions.next();
+        let position = position.ok_or_else(|| Error::damaged("the positions of a lexical part end early"))?;
+        postings.put_position(position);
+    }
+    Ok(())
 }
 
 fn fewer_terms() -> Error {

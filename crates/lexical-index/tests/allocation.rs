@@ -86,6 +86,25 @@ fn a_text_of_different_words_takes_a_small_multiple_of_its_length() {
 }
 
 #[test]
+fn a_phrase_of_a_word_many_times_holds_its_positions_once() {
+    let (times, repeats) = (1 << 16, 100);
+    let analyzer = Arc::new(Analyzer::new());
+    let mut index = MemoryIndex::new(Arc::clone(&analyzer), &["text"], true).unwrap();
+    index.add(&[(0, &"a ".repeat(times))]).unwrap();
+    let mut part = Vec::new();
+    index.write(&mut part).unwrap();
+    let part = Part::open(part).unwrap();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    for slop in ["", "~1"] {
+        let query = format!("\"{}\"{slop}", "a ".repeat(repeats));
+        let query = Query::parse(&query, lexical_index::Occur::Should).unwrap();
+        let (most, hits) = most_held(|| searcher.search(&query, 1, &[]).unwrap().hits);
+        assert_eq!(hits.len(), 1);
+        assert!(most < 4 * 8 * times, "a phrase of {repeats} words that are there {times} times took {most}");
+    }
+}
+
+#[test]
 fn merging_texts_that_repeat_a_word_takes_heap_for_the_positions_of_one_text_at_a_time() {
     let (len, count) = (1 << 20, 12);
     let analyzer = Arc::new(Analyzer::new());

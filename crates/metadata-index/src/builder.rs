@@ -27,7 +27,7 @@ use crate::writer::Writer;
 /// builder.add(0, Some("cat"), json!({"legs": 4}).as_object().unwrap());
 /// let mut bytes = Vec::new();
 /// builder.write(&mut bytes)?;
-/// assert_eq!(Index::open(bytes)?.row_of_key("cat", |_| true)?, Some(0));
+/// assert_eq!(Index::open(bytes, 1)?.row_of_key("cat", |_| true)?, Some(0));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use row_set::RowSet;
 
 use crate::date::{DateUnit, Period};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::field_value::FieldValue;
 use crate::layout::{self, Tag};
 use crate::reader::Table;
@@ -14,11 +14,16 @@ use crate::values::{self, Dates};
 
 /// So many values lie between two that are kept.
 const STEP: usize = 32;
+/// The most values of all rows together, for each row and for each byte of the index; a run of rows takes few bytes.
+const MOST_PER_BYTE: u64 = 64;
+/// In a small index there may be so many.
+const MOST_IN_SMALL: u64 = 1 << 22;
 
 /// Of each row the places of its values in the order of the values of a field, from 1 on.
 ///
 /// It is made of an index in one pass over the values of the field. It takes 4 bytes a row, and where rows have several values 4 bytes more for each value; and 8
-/// bytes for each number and each point in time that the field has; and 4 bytes for each value once they were counted over most rows.
+/// bytes for each number and each point in time that the field has; and 4 bytes for each value once they were counted over most rows. All rows together have at
+/// most 2^22 values, or 64 for each row and each byte of the index if that is more.
 #[derive(Debug)]
 pub struct Column {
     field: String,
@@ -38,7 +43,7 @@ pub struct Column {
 }
 
 impl Column {
-    pub(crate) fn read(table: Table<'_>, field: &str, rows: u32, dates: Dates) -> Result<Self> {
+    pub(crate) fn read(table: Table<'_>, field: &str, dates: Dates) -> Result<Self> {
         let mut column = Self {
             field: field.to_owned(),
             dates,
@@ -50,16 +55,21 @@ impl Column {
             seconds: (0, Vec::new()),
             counts: OnceLock::new(),
         };
+        let most = (table.len_bytes() as u64 + u64::from(table.rows)).saturating_mul(MOST_PER_BYTE);
+        let most = most.clamp(MOST_IN_SMALL, u32::MAX.into());
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         values::visit(table, field, dates, None, &mut |value| {
             column.add(value.tag, value.bytes);
             let place = u32::try_from(column.distinct).unwrap_or(u32::MAX);
             for list in value.rows.into_iter().flatten() {
-                list.each_below(rows, &mut |row| pairs.push((row, place)))?;
+                list.each(&mut |row| pairs.push((row, place)))?;
+                if pairs.len() as u64 > most {
+                    return Err(too_many_values(field, most));
+                }
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        column.place(pairs, rows as usize);
+        column.place(pairs, table.rows as usize);
         Ok(column)
     }
 
@@ -246,4 +256,11 @@ impl Column {
             Ok(ControlFlow::Continue(()))
         })
     }
+}
+
+fn too_many_values(field: &str, most: u64) -> Error {
+    let message = format!(
+        "index of metadata: the field {field:?} has more than {most} values in all rows together, too many to sort by or to count"
+    );
+    Error::new(ErrorKind::TooLarge, message)
 }

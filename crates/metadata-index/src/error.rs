@@ -28,7 +28,7 @@ pub enum ErrorKind {
     InvalidFilter,
     /// A filter that compares a field with a type that none of the field's values has.
     TypeMismatch,
-    /// Something larger than its limit: the depth of metadata, the path of a field, an index.
+    /// Something larger than its limit: the depth of metadata, the path of a field, an index, a [`Column`](crate::Column).
     TooLarge,
     /// An argument outside its limits: a number in metadata that has no 64-bit form.
     InvalidArgument,

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::field_value::FieldValue;
 use crate::fields::MAX_PATH_LEN;
 use crate::layout::{Tag, Trailer, behind_field, field_key, path_of_key, record_key};
-use crate::reader::{Rows, Table};
+use crate::reader::Table;
 use crate::resolve::ResolvedFilter;
 use crate::search::Search;
 use crate::value::{Type, Types};
@@ -23,15 +23,17 @@ use crate::values::Dates;
 pub struct Index<B> {
     bytes: B,
     trailer: Trailer,
+    rows: u32,
 }
 
 impl<B: Bytes> Index<B> {
-    /// Opens the bytes that a [`Builder`](crate::Builder) or a [`merge`](crate::merge()) wrote.
+    /// Opens the bytes that a [`Builder`](crate::Builder) or a [`merge`](crate::merge()) wrote, of so many rows. A row that is not below
+    /// `rows` is damage, which is found by the call that reads it.
     ///
     /// Errors: [`Damaged`](crate::ErrorKind::Damaged), or [`NewerFormat`](crate::ErrorKind::NewerFormat).
-    pub fn open(bytes: B) -> Result<Self> {
+    pub fn open(bytes: B, rows: u32) -> Result<Self> {
         let trailer = Trailer::decode(bytes.as_ref())?;
-        Ok(Self { bytes, trailer })
+        Ok(Self { bytes, trailer, rows })
     }
 
     /// Length of the index in bytes.
@@ -40,14 +42,14 @@ impl<B: Bytes> Index<B> {
     }
 
     pub(crate) fn table(&self) -> Table<'_> {
-        Table::new(&self.bytes, self.trailer)
+        Table::new(&self.bytes, self.trailer, self.rows)
     }
 
-    /// Reads everything and compares the checksum, the order of the keys, and the rows, which are below `rows`.
+    /// Reads everything and compares the checksum, the order of the keys, and the rows.
     ///
     /// Its error has the kind [`Damaged`](crate::ErrorKind::Damaged).
-    pub fn verify(&self, rows: u32) -> Result<()> {
-        self.table().verify(rows)
+    pub fn verify(&self) -> Result<()> {
+        self.table().verify()
     }
 
     /// The types of the values of a field: two look-ups for each type.
@@ -75,7 +77,7 @@ impl<B: Bytes> Index<B> {
             return Ok(false);
         }
         let rows = self.table().rows_of(&field_key(field, Tag::Exists, false, &[]))?;
-        rows.map_or(Ok(false), |rows| any_row(rows, &is_live))
+        Ok(rows.map_or(Ok(None), |rows| rows.find(&is_live))?.is_some())
     }
 
     /// Calls `found` with every field that a row which `is_live` accepts has: one look-up for each.
@@ -91,7 +93,7 @@ impl<B: Bytes> Index<B> {
     /// let mut bytes = Vec::new();
     /// builder.write(&mut bytes)?;
     /// let mut fields = Vec::new();
-    /// Index::open(bytes)?.each_field(|row| row == 0, &mut |field| fields.push(field.to_owned()))?;
+    /// Index::open(bytes, 2)?.each_field(|row| row == 0, &mut |field| fields.push(field.to_owned()))?;
     /// assert_eq!(fields, ["year", "author", "author.name"]);
     /// # Ok(()) }
     /// ```
@@ -106,7 +108,7 @@ impl<B: Bytes> Index<B> {
             if start.as_slice() <= key {
                 return Err(Error::damaged("a key with a tag that no value has"));
             }
-            if key == field_key(path, Tag::Exists, false, &[]) && any_row(rows, &is_live)? {
+            if key == field_key(path, Tag::Exists, false, &[]) && rows.find(&is_live)?.is_some() {
                 found(path);
             }
         }
@@ -114,16 +116,16 @@ impl<B: Bytes> Index<B> {
 
     /// The first row of a set that has a value in a field.
     pub fn first_row(&self, field: &str, value: &FieldValue, set: &RowSet) -> Result<Option<u32>> {
-        let mut first = None;
         for in_array in [false, true] {
-            if let Some(rows) = self.table().rows_of(&field_key(field, value.tag, in_array, &value.bytes))? {
-                rows.each(&mut |row| first = first.or(Some(row).filter(|&row| set.contains(row))))?;
+            let rows = self.table().rows_of(&field_key(field, value.tag, in_array, &value.bytes))?;
+            if let Some(row) = rows.map_or(Ok(None), |rows| rows.find(&|row| set.contains(row)))? {
+                return Ok(Some(row));
             }
         }
-        Ok(first)
+        Ok(None)
     }
 
-    /// A field as a column over the rows below `rows`. Dates are told apart as texts, or with `as_points` are points in time.
+    /// A field as a column; fails with [`TooLarge`](crate::ErrorKind::TooLarge) beyond the limit of [`Column`]. Dates are told apart as texts, or with `as_points` are points in time.
     ///
     /// ```
     /// use metadata_index::{Builder, Index, RowSet};
@@ -136,14 +138,14 @@ impl<B: Bytes> Index<B> {
     /// }
     /// let mut bytes = Vec::new();
     /// builder.write(&mut bytes)?;
-    /// let index = Index::open(&bytes)?;
-    /// let column = index.column("tags", 2, false)?;
+    /// let index = Index::open(&bytes, 2)?;
+    /// let column = index.column("tags", false)?;
     /// assert_eq!((column.least(0), column.greatest(0), column.count(&RowSet::all_below(2))), (1, 2, (vec![2, 1], 2)));
     /// assert_eq!(index.value_at(&column, 2)?.unwrap().to_json(), "rare");
     /// # Ok(()) }
     /// ```
-    pub fn column(&self, field: &str, rows: u32, as_points: bool) -> Result<Column> {
-        Column::read(self.table(), field, rows, if as_points { Dates::Points } else { Dates::Texts })
+    pub fn column(&self, field: &str, as_points: bool) -> Result<Column> {
+        Column::read(self.table(), field, if as_points { Dates::Points } else { Dates::Texts })
     }
 
     /// The value at a place of a column of this index, from 1 on.
@@ -177,8 +179,7 @@ impl<B: Bytes> Index<B> {
             if after.as_ref().is_some_and(|after| *key == **after) {
                 continue;
             }
-            let mut live = None;
-            rows.each(&mut |row| live = live.or(Some(row).filter(|&row| is_live(row))))?;
+            let live = rows.find(&is_live)?;
             let key =
                 std::str::from_utf8(&key[before..]).map_err(|_| Error::damaged("a key is not UTF-8"))?;
             if live.is_some_and(|row| !found(key, row)) {
@@ -190,14 +191,10 @@ impl<B: Bytes> Index<B> {
 
     /// The first row whose record has this key and that `is_live` accepts.
     pub fn row_of_key(&self, key: &str, is_live: impl Fn(u32) -> bool) -> Result<Option<u32>> {
-        match self.table().rows_of(&record_key(key))? {
-            Some(Rows::One(row)) => Ok(Some(row).filter(|&row| is_live(row))),
-            Some(many) => Ok(many.decode()?.into_iter().find(|&row| is_live(row))),
-            None => Ok(None),
-        }
+        self.table().rows_of(&record_key(key))?.map_or(Ok(None), |rows| rows.find(&is_live))
     }
 
-    /// The rows below `rows` that match a filter.
+    /// The rows that match a filter.
     ///
     /// `metadata_of` reads the metadata of a row. It is called where long strings are told apart only by what is not in the index: where both
     /// the string that is asked for and that of the row have more than 256 bytes, and the first 256 are the same.
@@ -206,15 +203,8 @@ impl<B: Bytes> Index<B> {
     pub fn search<E: From<Error>>(
         &self,
         filter: &ResolvedFilter,
-        rows: u32,
         metadata_of: impl Fn(u32) -> Result<Map<String, Json>, E>,
     ) -> Result<RowSet, E> {
-        Search { table: self.table(), rows, metadata_of: &metadata_of }.matches(filter.filter())
+        Search { table: self.table(), metadata_of: &metadata_of }.matches(filter.filter())
     }
-}
-
-fn any_row(rows: Rows<'_>, is_live: &impl Fn(u32) -> bool) -> Result<bool> {
-    let mut any = false;
-    rows.each(&mut |row| any |= is_live(row))?;
-    Ok(any)
 }

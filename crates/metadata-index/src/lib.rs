@@ -19,11 +19,11 @@
 //! let mut bytes = Vec::new();
 //! builder.write(&mut bytes)?; // immutable, and searched as it lies
 //!
-//! let index = Index::open(&bytes)?;
+//! let index = Index::open(&bytes, 2)?;
 //! let filter: Filter = r#"{"year": {"$gte": 1800}, "tags": {"$exists": false}}"#.parse()?;
 //! let filter = ResolvedFilter::new(&filter, |field| index.types(field))?;
 //! let metadata_of = |row: u32| -> metadata_index::Result<_> { Ok(metadata[row as usize].clone()) };
-//! let rows = index.search(&filter, 2, metadata_of)?;
+//! let rows = index.search(&filter, metadata_of)?;
 //! assert_eq!(rows.iter().collect::<Vec<_>>(), [0]);
 //! # Ok(()) }
 //! ```

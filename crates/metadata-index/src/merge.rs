@@ -30,11 +30,11 @@ pub type RowMap<'a> = &'a dyn Fn(u32) -> Option<u32>;
 ///     builder.add(0, Some(key), json!({"n": 1}).as_object().unwrap());
 ///     let mut bytes = Vec::new();
 ///     builder.write(&mut bytes)?;
-///     Index::open(bytes)
+///     Index::open(bytes, 1)
 /// };
 /// let mut bytes = Vec::new();
 /// merge(&[(&index("cat")?, &|row| Some(row)), (&index("dog")?, &|row| Some(row + 1))], &mut bytes)?;
-/// assert_eq!(Index::open(bytes)?.row_of_key("dog", |_| true)?, Some(1));
+/// assert_eq!(Index::open(bytes, 2)?.row_of_key("dog", |_| true)?, Some(1));
 /// # Ok(()) }
 /// ```
 pub fn merge<B: Bytes>(indexes: &[(&Index<B>, RowMap<'_>)], out: impl Write) -> Result<()> {

@@ -20,6 +20,8 @@ pub(crate) struct Table<'a> {
     /// Blocks and offsets.
     body: &'a [u8],
     body_crc: u32,
+    /// Rows of the index.
+    pub(crate) rows: u32,
     /// Verifies the body before it is used; `None` if all of it is verified.
     unverified: Option<&'a dyn Bytes>,
 }
@@ -38,13 +40,18 @@ fn broken_entry() -> Error {
 }
 
 impl<'a> Table<'a> {
-    /// The table of an index whose trailer was read from `bytes`.
-    pub(crate) fn new(bytes: &'a dyn Bytes, trailer: Trailer) -> Self {
+    /// The table of an index of so many rows, whose trailer was read from `bytes`.
+    pub(crate) fn new(bytes: &'a dyn Bytes, trailer: Trailer, rows: u32) -> Self {
         let all = bytes.as_ref();
         let body = &all[..all.len().saturating_sub(layout::trailer::LEN)];
         let (blocks, offsets) = body.split_at(usize::try_from(trailer.blocks_len).unwrap_or(body.len()));
         let unverified = (!bytes.is_verified()).then_some(bytes);
-        Self { blocks, offsets: offsets.as_chunks().0, body, body_crc: trailer.body_crc, unverified }
+        Self { blocks, offsets: offsets.as_chunks().0, body, body_crc: trailer.body_crc, rows, unverified }
+    }
+
+    /// Length of blocks and offsets in bytes.
+    pub(crate) fn len_bytes(&self) -> usize {
+        self.body.len()
     }
 
     fn check(&self, range: Range<usize>) -> Result<()> {
@@ -91,13 +98,15 @@ impl<'a> Table<'a> {
             }
         }
         let mut entries = self.entries_of(low.saturating_sub(1))?;
-        while let Some(next) = entries.peek_key() {
+        // The next block begins with a greater key.
+        for _ in 0..=BLOCK_ENTRIES {
+            let Some(next) = entries.peek_key() else { return Ok(entries) };
             if next? >= key {
-                break;
+                return Ok(entries);
             }
             entries.peeked = false;
         }
-        Ok(entries)
+        Err(not_in_order())
     }
 
     /// All entries.
@@ -121,8 +130,8 @@ impl<'a> Table<'a> {
         Ok((found == key).then_some(rows))
     }
 
-    /// Compares the checksum, the order of the keys, and the rows, which are below `rows`.
-    pub(crate) fn verify(&self, rows: u32) -> Result<()> {
+    /// Compares the checksum, the order of the keys, and the rows.
+    pub(crate) fn verify(&self) -> Result<()> {
         if crc32fast::hash(self.body) != self.body_crc {
             return Err(Error::damaged("its checksum does not hold"));
         }
@@ -131,20 +140,23 @@ impl<'a> Table<'a> {
         while let Some(entry) = entries.next_entry() {
             let (key, list) = entry?;
             if last.as_deref().is_some_and(|last| last >= key) {
-                return Err(Error::damaged("keys are not in order"));
+                return Err(not_in_order());
             }
             last = Some(key.to_vec());
-            if list.decode()?.max().is_none_or(|row| row >= rows) {
-                return Err(Error::damaged("a list of no rows, or of rows that are not there"));
-            }
+            list.decode()?;
         }
         Ok(())
     }
 }
 
+fn not_in_order() -> Error {
+    Error::damaged("keys are not in order")
+}
+
 /// The rows of a key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rows<'a> {
+    /// A row below those of the table.
     One(u32),
     Many(Bitmap<'a>),
 }
@@ -162,11 +174,16 @@ pub(crate) struct Bitmap<'a> {
 }
 
 impl Rows<'_> {
+    /// The rows: at least one, and all below those of the table. A forged list of a few bytes may name four billion.
     pub(crate) fn decode(self) -> Result<RoaringBitmap> {
         match self {
             Self::One(row) => Ok(RoaringBitmap::from_iter([row])),
             Self::Many(Bitmap { table, at, len }) => {
-                layout::decode_bitmap(table.verified(at, len)?).map_err(broken_rows)
+                let rows = layout::decode_bitmap(table.verified(at, len)?).map_err(broken_rows)?;
+                match rows.max() {
+                    Some(last) if last < table.rows => Ok(rows),
+                    _ => Err(broken_rows(format_args!("empty, or with a row beyond {}", table.rows))),
+                }
             }
         }
     }
@@ -180,26 +197,23 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// The same, of the rows below `limit`: a list of a few bytes may have four billion of them.
-    pub(crate) fn each_below(self, limit: u32, found: &mut dyn FnMut(u32)) -> Result<()> {
+    /// The first row that `is_wanted` accepts.
+    pub(crate) fn find(self, is_wanted: &dyn Fn(u32) -> bool) -> Result<Option<u32>> {
         match self {
-            Self::One(row) if row < limit => found(row),
-            Self::One(_) => {}
-            Self::Many(_) => self.decode()?.range(..limit).for_each(found),
+            Self::One(row) => Ok(Some(row).filter(|&row| is_wanted(row))),
+            Self::Many(_) => Ok(self.decode()?.into_iter().find(|&row| is_wanted(row))),
         }
-        Ok(())
     }
 
-    /// Adds the rows to a set. They are below `limit`.
-    pub(crate) fn add_to(self, set: &mut RowSetBuilder, limit: u32) -> Result<()> {
+    /// Adds the rows to a set.
+    pub(crate) fn add_to(self, set: &mut RowSetBuilder) -> Result<()> {
         match self {
-            Self::One(row) if row < limit => {
+            Self::One(row) => {
                 set.insert(row);
                 Ok(())
             }
-            Self::One(row) => Err(broken_rows(format_args!("row {row} of {limit}"))),
             Self::Many(Bitmap { table, at, len }) => {
-                set.insert_roaring(table.verified(at, len)?, limit).map_err(broken_rows)
+                set.insert_roaring(table.verified(at, len)?, table.rows).map_err(broken_rows)
             }
         }
     }
@@ -261,7 +275,10 @@ impl<'a> Entries<'a> {
         self.key.extend(rest.get(..len).ok_or_else(broken_entry)?);
         self.at += len;
         self.rows = match RowsHead::decode(self.take_varint()?).ok_or_else(broken_entry)? {
-            RowsHead::One(row) => Rows::One(row),
+            RowsHead::One(row) if row < self.table.rows => Rows::One(row),
+            RowsHead::One(row) => {
+                return Err(broken_rows(format_args!("row {row} of {}", self.table.rows)));
+            }
             RowsHead::Bitmap(len) => {
                 let bitmap = Bitmap { table: self.table, at: self.at, len };
                 self.at = self.at.checked_add(len).ok_or_else(broken_entry)?;

@@ -18,7 +18,7 @@ use crate::value::{FilterValue, Scalar, Type, Types};
 /// builder.add(0, None, json!({"year": 2026}).as_object().unwrap());
 /// let mut bytes = Vec::new();
 /// builder.write(&mut bytes)?;
-/// let index = Index::open(bytes)?;
+/// let index = Index::open(bytes, 1)?;
 /// assert!(ResolvedFilter::new(&Filter::field("year").gte(2020), |field| index.types(field)).is_ok());
 /// let e = ResolvedFilter::new(&Filter::field("year").gte("2020"), |field| index.types(field)).unwrap_err();
 /// assert_eq!(e.kind(), ErrorKind::TypeMismatch);

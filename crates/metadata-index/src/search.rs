@@ -14,8 +14,6 @@ use crate::value::FilterValue;
 /// One search of an index.
 pub(crate) struct Search<'a, E> {
     pub(crate) table: Table<'a>,
-    /// Rows of the index: those that a filter matches are below.
-    pub(crate) rows: u32,
     pub(crate) metadata_of: &'a dyn Fn(u32) -> Result<Map<String, Json>, E>,
 }
 
@@ -32,7 +30,7 @@ impl<E: From<Error>> Search<'_, E> {
                 Ok(any)
             }
             Node::Not(filter) => {
-                let mut others = RowSet::all_below(self.rows);
+                let mut others = RowSet::all_below(self.table.rows);
                 others -= &self.matches(filter)?;
                 Ok(others)
             }
@@ -47,7 +45,9 @@ impl<E: From<Error>> Search<'_, E> {
     }
 
     fn match_all(&self, filters: &[Filter]) -> Result<RowSet, E> {
-        let Some((first, rest)) = filters.split_first() else { return Ok(RowSet::all_below(self.rows)) };
+        let Some((first, rest)) = filters.split_first() else {
+            return Ok(RowSet::all_below(self.table.rows));
+        };
         let mut all = self.matches(first)?;
         for filter in rest {
             if all.is_empty() {
@@ -84,7 +84,7 @@ impl<E: From<Error>> Search<'_, E> {
 
     /// Adds the rows of one key.
     fn add_key(&self, key: &[u8], found: &mut RowSetBuilder) -> Result<(), Error> {
-        self.table.rows_of(key)?.map_or(Ok(()), |rows| rows.add_to(found, self.rows))
+        self.table.rows_of(key)?.map_or(Ok(()), |rows| rows.add_to(found))
     }
 
     fn add_equal(&self, path: &str, value: &FilterValue, found: &mut RowSetBuilder) -> Result<(), Error> {
@@ -108,9 +108,9 @@ impl<E: From<Error>> Search<'_, E> {
                 let (key, rows) = entry?;
                 let Some(string) = key.strip_prefix(prefix.as_slice()) else { break };
                 if comparison.is_undecided(string) {
-                    rows.add_to(&mut undecided, self.rows)?;
+                    rows.add_to(&mut undecided)?;
                 } else if comparison.matches(string) {
-                    rows.add_to(found, self.rows)?;
+                    rows.add_to(found)?;
                 } else if comparison.is_past(string) {
                     break;
                 }
@@ -173,7 +173,7 @@ impl<E: From<Error>> Search<'_, E> {
             if !belongs(key) {
                 break;
             }
-            rows.add_to(found, self.rows)?;
+            rows.add_to(found)?;
         }
         Ok(())
     }

@@ -194,7 +194,7 @@ fn as_it_is(filter: &Filter) -> ResolvedFilter {
 
 fn rows_of<B: Bytes>(index: &Index<B>, filter: &ResolvedFilter, rows: &[Json]) -> Vec<u32> {
     let metadata_of = |row: u32| -> Result<_> { Ok(rows[row as usize].as_object().unwrap().clone()) };
-    index.search(filter, count(rows), metadata_of).unwrap().iter().collect()
+    index.search(filter, metadata_of).unwrap().iter().collect()
 }
 
 fn expected(filter: &Filter, rows: &[Json]) -> Vec<u32> {
@@ -204,8 +204,8 @@ fn expected(filter: &Filter, rows: &[Json]) -> Vec<u32> {
 proptest! {
     #[test]
     fn the_index_lets_through_what_the_definition_does(rows in prop::collection::vec(metadata(), 0..60), filters in prop::collection::vec(filter(), 1..12)) {
-        let index = Index::open(built(&rows)).unwrap();
-        index.verify(count(&rows)).unwrap();
+        let index = Index::open(built(&rows), count(&rows)).unwrap();
+        index.verify().unwrap();
         for filter in filters {
             prop_assert_eq!(rows_of(&index, &as_it_is(&filter), &rows), expected(&filter, &rows), "{:?}", filter);
         }
@@ -220,7 +220,7 @@ proptest! {
         let numbers: Vec<u32> = (0..u32::try_from(rows.len()).unwrap()).collect();
         let at = cut.min(rows.len());
         let parts = [&numbers[..at], &numbers[at..]]
-            .map(|part| Index::open(built_with_keys(part.iter().copied().map(keyed))).unwrap());
+            .map(|part| Index::open(built_with_keys(part.iter().copied().map(keyed)), 80).unwrap());
         let (first, second) = rows.split_at(at);
         let mut next = 0;
         let maps: Vec<Vec<Option<u32>>> = [first, second].iter().map(|part| part.iter().map(|(_, kept)| kept.then(|| { next += 1; next - 1 })).collect()).collect();
@@ -248,9 +248,9 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] ^= by;
         }
-        if let Ok(index) = Index::open(&bytes) {
-            prop_assert!(index.verify(count(&rows)).is_err(), "a flipped byte is noticed");
-            let found = index.search(&as_it_is(&filter), count(&rows), |row| -> Result<_> { Ok(rows[row as usize].as_object().unwrap().clone()) });
+        if let Ok(index) = Index::open(&bytes, count(&rows)) {
+            prop_assert!(index.verify().is_err(), "a flipped byte is noticed");
+            let found = index.search(&as_it_is(&filter), |row| -> Result<_> { Ok(rows[row as usize].as_object().unwrap().clone()) });
             prop_assert!(found.is_err() || found.unwrap().iter().all(|row| row < count(&rows)));
             drop(index.types("a"));
             let all = |row: u32| Some(row);
@@ -263,7 +263,7 @@ proptest! {
 fn every_truncation_is_an_error() {
     let bytes = built(&[json!({"a": [1, 2, "x"]}), json!({"a": "y", "b": {"c": true}})]);
     for len in 0..bytes.len() {
-        assert!(Index::open(&bytes[..len]).is_err(), "{len}");
+        assert!(Index::open(&bytes[..len], 2).is_err(), "{len}");
     }
 }
 
@@ -321,7 +321,7 @@ fn a_filter_of_any_depth_that_is_accepted_is_read_back() {
 
 #[test]
 fn a_type_that_no_value_has_is_an_error_and_a_field_that_is_nowhere_is_not() {
-    let index = Index::open(built(&[json!({"year": 2020, "at": "2026-01-01T00:00:00Z"})])).unwrap();
+    let index = Index::open(built(&[json!({"year": 2020, "at": "2026-01-01T00:00:00Z"})]), 1).unwrap();
     let check = |filter: Filter| ResolvedFilter::new(&filter, |field| index.types(field)).map(drop);
     assert_eq!(check(Filter::field("year").eq("2020")).unwrap_err().kind(), ErrorKind::TypeMismatch);
     let e = check(Filter::field("year").prefix("20")).unwrap_err();
@@ -340,7 +340,7 @@ fn a_plain_string_is_compared_with_dates_as_a_date_or_says_so() {
         json!({"at": "2026-04-12T07:30:00Z", "title": "Persuasion", "mixed": "unknown"}),
         json!({"at": "2026-04-12T07:00:00.0Z"}),
     ];
-    let index = Index::open(built(&rows)).unwrap();
+    let index = Index::open(built(&rows), count(&rows)).unwrap();
     let found = |filter: Filter| {
         let filter = ResolvedFilter::new(&filter, |field| index.types(field))?;
         Ok::<_, Error>(rows_of(&index, &filter, &rows))
@@ -374,7 +374,7 @@ fn long_strings_are_compared_by_all_of_their_bytes() {
     let long = |end: &str| "x".repeat(5_000) + end;
     let rows =
         [json!({"s": long("a")}), json!({"s": [1, long("b")]}), json!({"s": long("c"), "t": long("b")})];
-    let index = Index::open(built(&rows)).unwrap();
+    let index = Index::open(built(&rows), count(&rows)).unwrap();
     let found = |filter: Filter| rows_of(&index, &as_it_is(&filter), &rows);
     let s = || Filter::field("s");
     assert_eq!(found(s().eq(long("b"))), [1]);
@@ -401,14 +401,14 @@ fn no_metadata_poses_as_the_key_of_a_record() {
     builder.add(5, Some("ghost"), &Map::new());
     let mut bytes = Vec::new();
     builder.write(&mut bytes).unwrap();
-    let index = Index::open(bytes).unwrap();
+    let index = Index::open(bytes, 6).unwrap();
     assert_eq!(index.row_of_key("ghost", |_| true).unwrap(), Some(5));
     assert_eq!(index.row_of_key("ghost", |row| row < 5).unwrap(), None);
     for name in names {
         assert!(index.types(name).unwrap().contains(Type::String), "of metadata");
     }
     let everything = Filter::field("").prefix("");
-    let found = index.search(&as_it_is(&everything), 6, |_| -> Result<_> { Ok(Map::new()) }).unwrap();
+    let found = index.search(&as_it_is(&everything), |_| -> Result<_> { Ok(Map::new()) }).unwrap();
     assert!(!found.contains(5), "a key is found by no filter");
 }
 
@@ -465,16 +465,16 @@ fn no_answer_is_made_of_a_byte_that_does_not_hold() {
         r#"{"tags": {"$exists": true}}"#,
     ];
     let filters = filters.map(|text| as_it_is(&text.parse().unwrap()));
-    let sound = Index::open(&bytes).unwrap();
+    let sound = Index::open(&bytes, 60).unwrap();
     let expected = filters.each_ref().map(|filter| rows_of(&sound, filter, &rows));
     let body_len = bytes.len() - crate::layout::trailer::LEN;
     let (mut answers, mut refusals) = (0, 0);
     for at in 0..body_len {
         let mut bytes = bytes.clone();
         bytes[at] ^= 0xff;
-        let index = Index::open(Flipped { bytes, at }).unwrap();
+        let index = Index::open(Flipped { bytes, at }, 60).unwrap();
         for (filter, expected) in filters.iter().zip(&expected) {
-            match index.search(filter, 60, |_| -> Result<_> { unreachable!("no string is long") }) {
+            match index.search(filter, |_| -> Result<_> { unreachable!("no string is long") }) {
                 Ok(found) => {
                     assert_eq!(found.iter().collect::<Vec<_>>(), *expected, "byte {at}");
                     answers += 1;

@@ -62,7 +62,7 @@ pub fn has_come(metadata: &Map<String, Json>, path: &str, now: Moment) -> bool {
 }
 
 impl<B: Bytes> Index<B> {
-    /// The rows below `rows` that have a date in a field which is not later than `now`, and the second of the first date that is. It reads the keys of
+    /// The rows that have a date in a field which is not later than `now`, and the second of the first date that is. It reads the keys of
     /// dates that have come, and one more.
     ///
     /// ```
@@ -77,12 +77,12 @@ impl<B: Bytes> Index<B> {
     /// builder.add(1, None, json!({"until": "1970-01-02"}).as_object().unwrap());
     /// let mut bytes = Vec::new();
     /// builder.write(&mut bytes)?;
-    /// let index = Index::open(bytes)?;
-    /// let (come, next) = index.rows_until("until", (UNIX_EPOCH + Duration::from_secs(60)).into(), 2)?;
+    /// let index = Index::open(bytes, 2)?;
+    /// let (come, next) = index.rows_until("until", (UNIX_EPOCH + Duration::from_secs(60)).into())?;
     /// assert_eq!((come.iter().collect::<Vec<_>>(), next), (vec![0], Some(86_400)));
     /// # Ok(()) }
     /// ```
-    pub fn rows_until(&self, field: &str, now: Moment, rows: u32) -> Result<(RowSet, Option<i64>)> {
+    pub fn rows_until(&self, field: &str, now: Moment) -> Result<(RowSet, Option<i64>)> {
         let (mut come, mut next) = (RowSetBuilder::new(), None);
         if field.len() > MAX_PATH_LEN {
             return Ok((come.build(), next));
@@ -99,7 +99,7 @@ impl<B: Bytes> Index<B> {
                     next = next.into_iter().chain(seconds).min();
                     break;
                 }
-                list.add_to(&mut come, rows)?;
+                list.add_to(&mut come)?;
             }
         }
         Ok((come.build(), next))
@@ -134,9 +134,9 @@ mod tests {
         }
         let mut bytes = Vec::new();
         builder.write(&mut bytes).unwrap();
-        let index = Index::open(bytes).unwrap();
+        let index = Index::open(bytes, 9).unwrap();
         let until = |time: std::time::SystemTime| {
-            let (rows, next) = index.rows_until("at", time.into(), 9).unwrap();
+            let (rows, next) = index.rows_until("at", time.into()).unwrap();
             let by_records = (0..)
                 .zip(&values)
                 .filter(|(_, value)| has_come(json!({"at": value}).as_object().unwrap(), "at", time.into()));
@@ -152,6 +152,6 @@ mod tests {
         assert_eq!(until(UNIX_EPOCH + Duration::from_millis(1_500)), (vec![0, 1, 2, 4], Some(2)));
         let all = until(UNIX_EPOCH + Duration::from_secs(253_402_300_799));
         assert_eq!(all, (vec![0, 1, 2, 3, 4, 8], None));
-        assert_eq!(index.rows_until(&"x".repeat(2_000), UNIX_EPOCH.into(), 9).unwrap().1, None);
+        assert_eq!(index.rows_until(&"x".repeat(2_000), UNIX_EPOCH.into()).unwrap().1, None);
     }
 }

@@ -75,7 +75,7 @@ pub enum ErrorKind {
     Embedder,
     /// Content that is not what was asked for: a blob as text.
     NotText,
-    /// Something larger than its limit: a key, metadata, a query.
+    /// Something larger than its limit: a key, metadata, a query, all values of a field that is sorted by or counted.
     TooLarge,
     /// Text that is not JSON as [`json`](crate::json) reads it.
     InvalidJson,

@@ -76,7 +76,7 @@ mod tests {
         }
         let mut bytes = Vec::new();
         builder.write(&mut bytes).unwrap();
-        KeyFilter::new(&Index::open(bytes).unwrap()).unwrap()
+        KeyFilter::new(&Index::open(bytes, keys).unwrap()).unwrap()
     }
 
     #[test]

@@ -90,8 +90,8 @@ impl Shard {
         if words.rows() != trailer.rows {
             return Err(fault("has another number of rows than its words"));
         }
-        let filters =
-            MetadataIndex::open(find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?)?;
+        let filters = find(SectionKind::Filters).ok_or_else(|| fault("has no filters"))?;
+        let filters = MetadataIndex::open(filters, trailer.rows)?;
         let metadata_records = MetadataRecords::open(find(SectionKind::MetadataRecords), trailer.rows)?;
         let (vectors, losses) = open_vectors(&bytes, &entries, trailer.rows, number, (settings, steps))?;
         let covers = trailer.start..trailer.end;
@@ -164,7 +164,7 @@ impl Shard {
 
     /// A field as a column; dates are points in time, or texts.
     pub(crate) fn column(&self, field: &str, as_points: bool) -> Result<Arc<Column>> {
-        let read = || self.filters.column(field, self.rows, as_points);
+        let read = || self.filters.column(field, as_points);
         Ok(self.columns.get_or_read(field, as_points, read)?)
     }
 
@@ -175,7 +175,7 @@ impl Shard {
         now: Moment,
         read_all: impl FnOnce() -> Result<RowSet>,
     ) -> Result<Arc<Expired>> {
-        self.expiry.get_or_find(field, now, || match self.filters.rows_until(field, now, self.rows) {
+        self.expiry.get_or_find(field, now, || match self.filters.rows_until(field, now) {
             Err(e) if e.kind() == metadata_index::ErrorKind::Damaged => Ok((read_all()?, Some(i64::MIN))),
             found => Ok(found?),
         })
@@ -217,7 +217,7 @@ impl Shard {
     pub(crate) fn verify(&self) -> Result<()> {
         self.ids().verify()?;
         self.words.verify()?;
-        self.filters.verify(self.rows)?;
+        self.filters.verify()?;
         for vectors in self.vectors.iter().flatten() {
             vectors.index.verify()?;
         }

@@ -159,7 +159,7 @@ impl State {
     fn matches_resolved(&self, filter: &ResolvedFilter) -> Result<Vec<RowSet>> {
         let matches = |view: &View| {
             let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
-            let mut rows = view.shard.filters.search(filter, view.shard.rows, metadata_of)?;
+            let mut rows = view.shard.filters.search(filter, metadata_of)?;
             rows -= view.dead.rows();
             Ok(rows)
         };

@@ -355,6 +355,33 @@ fn sets_that_name_what_is_not_there_cost_nothing_and_take_nothing_away() {
     }
 }
 
+/// Each segment has as many records as 64 bits can say, by a manifest whose hash holds.
+#[test]
+fn numbers_of_records_that_no_sum_has_room_for_are_no_reason_not_to_compact() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    built(&path);
+    for manifest in files(&path, "manifest") {
+        let mut bytes = fs::read(&manifest).unwrap();
+        let segments = usize::from(bytes[48]);
+        assert!(segments > 1);
+        (0..segments).for_each(|entry| bytes[64 + entry * 64 + 48..][..8].fill(0xFF));
+        let hashed = bytes.len() - 16;
+        let hash = xxhash_rust::xxh3::xxh3_128(&bytes[..hashed]);
+        bytes[hashed..].copy_from_slice(&hash.to_le_bytes());
+        fs::write(manifest, bytes).unwrap();
+    }
+    let artifact = options().open(&path).unwrap();
+    for i in 0..100 {
+        artifact.delete_key(&format!("k{i}")).unwrap();
+    }
+    artifact.seal().unwrap();
+    artifact.compact(64 << 20).unwrap();
+    assert_eq!(artifact.len(), u64::from(RECORDS) - 100);
+    assert_eq!(artifact.records().count(), usize::from(RECORDS) - 100);
+    artifact.close().unwrap();
+}
+
 #[test]
 fn a_damaged_block_is_no_reason_not_to_seal_close_or_compact_the_rest() {
     let temp = tempfile::tempdir().unwrap();

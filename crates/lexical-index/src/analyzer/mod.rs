@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use self::known_stems::KnownStems;
 pub use self::language::Language;
 use self::language::Stemmer;
-pub(crate) use self::scratch::Scratch;
+pub(crate) use self::scratch::{MAX_FORMS, Scratch};
 use self::scratch::{MAX_TERM_LEN, put_term, truncate};
 use self::words::Rules;
 use crate::error::{Error, ErrorKind, Result};

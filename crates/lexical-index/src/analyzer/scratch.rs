@@ -25,7 +25,7 @@ impl Scratch {
 }
 
 /// The most terms of a word: the stem, the stem of the word without diacritics, that of the word spelled otherwise.
-const MAX_FORMS: usize = 3;
+pub(crate) const MAX_FORMS: usize = 3;
 
 /// Adds a term, unless it is there or empty.
 pub(super) fn put_term(terms: &mut [String; MAX_FORMS], count: &mut usize, term: &str) {

@@ -12,6 +12,7 @@ use super::term::{List, Occurrences, Term};
 use crate::analyzer::{Analyzer, Scratch};
 use crate::bm25::LONG;
 use crate::error::{Error, ErrorKind, Result};
+use crate::part::layout::MAX_TEXT;
 use crate::part::{self, Fields};
 use crate::postings::Encoder;
 
@@ -20,8 +21,6 @@ use crate::postings::Encoder;
 const MAX_POOL: usize = 1 << 30;
 /// With more heap than this an index is written in passes.
 const IN_PASSES: usize = 64 << 20;
-/// The longest record in bytes.
-const MAX_TEXT: usize = 64 << 20;
 
 /// An index in memory: records are added, and [`write`](Self::write) makes a part of them, which can be searched.
 ///

@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use wire::{ALIGN, chunk_table_len, crc32, put, try_u16_at, try_u32_at, try_u64_at};
 
+use crate::analyzer::MAX_FORMS;
+use crate::bm25::LONG;
 use crate::error::{Error, ErrorKind, Result};
+use crate::postings::layout::MIN_LIST_LEN;
 
 /// Part header.
 pub(crate) mod header {
@@ -26,6 +29,8 @@ const MINOR: u16 = 0;
 const POSITIONS: u32 = 1;
 /// The longest name of a field, in bytes.
 pub(crate) const MAX_NAME_LEN: usize = field::LEN - field::NAME;
+/// The longest record in bytes.
+pub(crate) const MAX_TEXT: usize = 64 << 20;
 /// The most fields.
 pub(crate) const MAX_FIELDS: usize = 255;
 
@@ -127,6 +132,19 @@ pub(crate) struct Sections {
 impl Header {
     /// Length without the fields.
     pub(crate) const MIN_LEN: usize = header::LEN;
+
+    /// The most terms that there can be. A term has a list; or it is one of the terms of a word, where no positions are kept.
+    pub(crate) fn most_terms(&self) -> u64 {
+        let lists = self.postings_len / MIN_LIST_LEN;
+        if self.fields.has_positions() {
+            return lists;
+        }
+        let words = |stats: &FieldStats| {
+            let long = u64::from(stats.long) * MAX_TEXT as u64;
+            u64::from(self.rows) * u64::from(LONG) + long
+        };
+        self.stats.iter().map(words).fold(lists, |sum, words| sum.saturating_add(words * MAX_FORMS as u64))
+    }
 
     /// Length of the header that a part begins with.
     pub(crate) fn len_of(bytes: &[u8]) -> usize {

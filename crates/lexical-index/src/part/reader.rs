@@ -61,6 +61,9 @@ impl<B: Bytes> Part<B> {
             checked.map_err(|e| Error::not_verified(&e))?;
         }
         let header = Header::decode(all)?;
+        if header.terms > header.most_terms() {
+            return Err(Error::damaged("a lexical part has more terms than its postings have room for"));
+        }
         let sections = header.sections().filter(|sections| sections.checksums.end <= all.len());
         let sections = sections.ok_or_else(|| {
             Error::damaged(format!(
@@ -204,7 +207,9 @@ impl<'a> PartRef<'a> {
         let place = self.sections.postings.start;
         let fault = || Error::damaged("a list of postings of a lexical part does not hold").at(place);
         match Value::decode(number).ok_or_else(fault)? {
-            Value::Single(row) if row < self.header.rows => Ok(Entry::Single(row)),
+            Value::Single(row) if row < self.header.rows && !self.header.fields.has_positions() => {
+                Ok(Entry::Single(row))
+            }
             Value::Single(_) => Err(fault()),
             Value::List(offset) => {
                 let lists = self.slice(&self.sections.postings);

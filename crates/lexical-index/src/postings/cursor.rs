@@ -98,9 +98,11 @@ impl<'a> Cursor<'a> {
                 weigh.lengths.verify_all();
                 let mut cursor =
                     Self::with_source(Source::Blocks { list, places, row_count }, list.df, weigh);
-                let bounds = (0..list.blocks()).map(|block| list.impacts(block).bound(weigh.saturation));
-                cursor.max = units(weigh.weight, bounds.max().unwrap_or(u32::MAX));
                 cursor.enter_block(0, 0);
+                match list.bound(weigh.saturation) {
+                    Some(bound) => cursor.max = units(weigh.weight, bound),
+                    None => cursor.end_damaged(),
+                }
                 cursor
             }
         }
@@ -437,7 +439,10 @@ impl<'a> Cursor<'a> {
         let places = match &self.source {
             Source::Short { places } => *places,
             Source::Blocks { list, places, .. } if list.has_positions => {
-                Some(place_of(*places, list.positions_of(self.block)))
+                let next = (self.block + 1 < list.blocks()).then(|| list.positions_of(self.block + 1));
+                let end = next.and_then(|next| usize::try_from(next).ok()).unwrap_or(usize::MAX);
+                let of_block = places.slice(0..end.min(places.len()));
+                of_block.map(|places| place_of(places, list.positions_of(self.block)))
             }
             Source::Blocks { .. } => None,
         };
@@ -447,7 +452,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
+pub(crate) fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
     Positions::new(bytes, usize::try_from(at).unwrap_or(usize::MAX))
 }
 

@@ -21,6 +21,8 @@ pub(crate) mod skip {
     wire::layout!(16, LAST_ROW: 4, END: 4, IMPACTS: 4, POSITIONS: 4);
 }
 
+/// The least length of a list in bytes: two varints and a posting; without positions one varint, and two postings or one with its frequency.
+pub(crate) const MIN_LIST_LEN: u64 = 3;
 /// The longest posting as integers of seven bits a byte.
 const MAX_POSTING_LEN: usize = 2 * MAX_VARINT_LEN;
 
@@ -140,6 +142,13 @@ impl<'a> List<'a> {
         self.skips.place_of(0..self.skips.len()).start..self.data.place_of(0..about).end
     }
 
+    /// Where its postings lie in the part; of a short list, at least. Those of two lists do not overlap.
+    pub(crate) fn postings_range(&self) -> Range<usize> {
+        let len = if self.is_short() { self.df } else { self.end(self.blocks() - 1).unwrap_or(u32::MAX) };
+        let [start, data] = [self.skips, self.data].map(|bytes| bytes.place_of(0..0).start);
+        start..data.saturating_add(len as usize)
+    }
+
     /// Verifies the skip entries, before any is asked for.
     pub(crate) fn verify_skips(&self) {
         self.skips.verify(0..self.skips.len());
@@ -169,6 +178,18 @@ impl<'a> List<'a> {
             .unwrap_or(0)
     }
 
+    /// No posting is saturated more. `None`: the positions of a block begin before those of an earlier one.
+    pub(crate) fn bound(&self, saturation: &Saturation) -> Option<u32> {
+        let (mut bound, mut before, mut ascend) = (0, 0, true);
+        for block in 0..self.blocks() {
+            bound = self.impacts(block).bound(saturation).max(bound);
+            let positions = if self.has_positions { self.positions_of(block) } else { 0 };
+            ascend &= before <= positions;
+            before = positions;
+        }
+        ascend.then_some(bound)
+    }
+
     pub(crate) fn impacts(&self, block: usize) -> Impacts {
         let at = block * skip_len(self.has_positions) + skip::IMPACTS;
         Impacts(try_u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX).to_le_bytes())
@@ -184,10 +205,13 @@ impl<'a> List<'a> {
 
     /// The bytes of a block.
     pub(crate) fn block(&self, block: usize) -> Option<&'a [u8]> {
-        let skips = self.skips.as_verified();
-        let end = |block: usize| try_u32_at(skips, block * skip_len(self.has_positions) + skip::END);
-        let start = if block == 0 { 0 } else { end(block - 1)? };
-        self.data.get(start as usize..end(block)? as usize)
+        let start = if block == 0 { 0 } else { self.end(block - 1)? };
+        self.data.get(start as usize..self.end(block)? as usize)
+    }
+
+    /// Where a block ends, from the end of the skip entries on.
+    fn end(&self, block: usize) -> Option<u32> {
+        try_u32_at(self.skips.as_verified(), block * skip_len(self.has_positions) + skip::END)
     }
 }
 

@@ -5,8 +5,9 @@ mod encode;
 pub(crate) mod layout;
 mod positions;
 
-pub(crate) use self::cursor::{Cursor, NONE, Weigh};
+pub(crate) use self::cursor::{Cursor, NONE, Weigh, place_of};
 pub(crate) use self::encode::Encoder;
+pub(crate) use self::positions::Positions;
 
 /// Postings in a block.
 pub(crate) const BLOCK_LEN: usize = 128;

@@ -23,6 +23,11 @@ impl<'a> Positions<'a> {
         Self { bytes, at, verified: if bytes.is_guarded() { at } else { usize::MAX }, left: 0, last: 0 }
     }
 
+    /// Where the next position is.
+    pub(crate) fn place(&self) -> usize {
+        self.at
+    }
+
     #[inline]
     fn verify_ahead(&mut self) {
         if self.at.saturating_add(MAX_VARINT_LEN) > self.verified {

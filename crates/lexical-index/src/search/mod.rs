@@ -393,7 +393,8 @@ impl<'a> Searcher<'a> {
             }
             words.push(Word::new(cursors, slot.place));
         }
-        Ok(Some(Leaf::Phrase(Phrase::new(words, &wanted.slots, weigh, wanted.order))))
+        let positions_len = segment.part.header().positions_len;
+        Ok(Some(Leaf::Phrase(Phrase::new(words, &wanted.slots, positions_len, weigh, wanted.order))))
     }
 
     /// Terms of a field that match, with their distance and the number of records, at most `limit`; and whether these are

@@ -11,6 +11,11 @@ pub(super) struct Phrase<'a> {
     rarest: usize,
     /// Of each word the one before it, if any, that the same places could be of.
     repeats: Vec<Option<usize>>,
+    /// Of each word the first with the same terms: its positions are those of both.
+    readers: Vec<usize>,
+    /// Length of all positions of the part in bytes: different terms have no more positions together.
+    positions_len: u64,
+    is_damaged: bool,
     weigh: Weigh<'a>,
     order: Order,
 }
@@ -63,6 +68,12 @@ impl<'a> Word<'a> {
         }
     }
 
+    /// Ends it: no further record has it.
+    fn end(&mut self) {
+        self.cursors.clear();
+        self.positions.clear();
+    }
+
     /// Reads where it stands in a record that has it.
     fn read_positions(&mut self, row: u32) {
         self.positions.clear();
@@ -77,24 +88,27 @@ impl<'a> Word<'a> {
             self.positions.dedup();
         }
     }
-
-    fn first_from(&self, low: i64) -> Option<i64> {
-        let at = self.positions.partition_point(|&position| position < low);
-        self.positions.get(at).copied()
-    }
 }
 
 impl<'a> Phrase<'a> {
     /// `words` are not empty; they are those of `slots`.
-    pub(super) fn new(words: Vec<Word<'a>>, slots: &[Slot], weigh: Weigh<'a>, order: Order) -> Self {
+    pub(super) fn new(
+        words: Vec<Word<'a>>,
+        slots: &[Slot],
+        positions_len: u64,
+        weigh: Weigh<'a>,
+        order: Order,
+    ) -> Self {
         let rarest = (0..words.len()).min_by_key(|&word| words[word].cost()).unwrap_or(0);
         let shares = |a: &Slot, b: &Slot| a.terms.iter().any(|term| b.terms.contains(term));
         let before = |at: usize| (0..at).rev().find(|&before| shares(&slots[before], &slots[at]));
-        let repeats = match order {
-            Order::Near(1..) => (0..slots.len()).map(before).collect(),
-            _ => Vec::new(),
-        };
-        Self { words, rarest, repeats, weigh, order }
+        let repeats: Vec<Option<usize>> = (0..slots.len()).map(before).collect();
+        let mut readers = Vec::with_capacity(slots.len());
+        for (at, before) in repeats.iter().enumerate() {
+            let same = before.filter(|&before| slots[before].terms == slots[at].terms);
+            readers.push(same.map_or(at, |before| readers[before]));
+        }
+        Self { words, rarest, repeats, readers, positions_len, is_damaged: false, weigh, order }
     }
 
     pub(super) fn cost(&self) -> u64 {
@@ -134,7 +148,7 @@ impl<'a> Phrase<'a> {
     }
 
     pub(super) fn is_damaged(&self) -> bool {
-        self.words.iter().flat_map(|word| &word.cursors).any(Cursor::is_damaged)
+        self.is_damaged || self.words.iter().flat_map(|word| &word.cursors).any(Cursor::is_damaged)
     }
 
     /// How often it stands in a record that has all words: never more often than any of them.
@@ -142,7 +156,7 @@ impl<'a> Phrase<'a> {
         if self.order == Order::Anywhere {
             return 1;
         }
-        self.words.iter_mut().for_each(|word| word.read_positions(row));
+        self.read_positions(row);
         let count = match self.order {
             Order::Near(slop @ 1..) => self.count_near(i64::from(slop)),
             _ => self.count_phrases(),
@@ -150,23 +164,49 @@ impl<'a> Phrase<'a> {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// Reads where all words stand in a record. Where terms share their positions, that is damage, and the phrase ends.
+    fn read_positions(&mut self, row: u32) {
+        let mut of_different = 0;
+        for at in 0..self.words.len() {
+            if self.readers[at] != at {
+                continue;
+            }
+            self.words[at].read_positions(row);
+            if self.repeats[at].is_none() {
+                of_different += self.words[at].positions.len() as u64;
+            }
+            if of_different > self.positions_len {
+                self.is_damaged = true;
+                self.words.iter_mut().for_each(Word::end);
+            }
+        }
+    }
+
+    /// Where a word stands in the record at hand, ascending.
+    fn positions(&self, word: usize) -> &[i64] {
+        &self.words[self.readers[word]].positions
+    }
+
     fn count_phrases(&self) -> usize {
-        let rarest = &self.words[self.rarest];
+        let first = self.words[self.rarest].place;
         let stands = |&&start: &&i64| {
-            self.words
-                .iter()
-                .all(|word| word.positions.binary_search(&(start - rarest.place + word.place)).is_ok())
+            let stands_at = |(at, word): (usize, &Word<'_>)| {
+                self.positions(at).binary_search(&(start - first + word.place)).is_ok()
+            };
+            self.words.iter().enumerate().all(stands_at)
         };
-        rarest.positions.iter().filter(stands).count()
+        self.positions(self.rarest).iter().filter(stands).count()
     }
 
     /// The places of the first word that have all others near, but at most as many as any word has.
     fn count_near(&mut self, slop: i64) -> usize {
-        let starts = std::mem::take(&mut self.words[0].positions);
-        let count =
-            starts.iter().filter(|&&start| (0..=slop).any(|shift| self.fits(start, shift, slop))).count();
-        self.words[0].positions = starts;
-        self.words.iter().map(|word| word.positions.len()).fold(count, usize::min)
+        let starts = self.positions(0).len();
+        let fits = |&at: &usize| {
+            let start = self.positions(0)[at];
+            (0..=slop).any(|shift| self.fits(start, shift, slop))
+        };
+        let count = (0..starts).filter(fits).count();
+        (0..self.words.len()).map(|word| self.positions(word).len()).fold(count, usize::min)
     }
 
     /// Whether the others stand near a place of the first word, none of them more than `shift` places before where it stands in the phrase.
@@ -179,7 +219,9 @@ impl<'a> Phrase<'a> {
             if let Some(before) = self.repeats[at] {
                 low = low.max(self.words[before].chosen + 1);
             }
-            match self.words[at].first_from(low).filter(|&position| position <= high) {
+            let positions = self.positions(at);
+            let first = positions.partition_point(|&position| position < low);
+            match positions.get(first).copied().filter(|&position| position <= high) {
                 Some(position) => self.words[at].chosen = position,
                 None => return false,
             }

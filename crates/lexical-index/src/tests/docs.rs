@@ -1,9 +1,11 @@
 //! `docs/FORMAT.md` and the layout constants say the same.
 
+use crate::analyzer::MAX_FORMS;
+use crate::bm25::LONG;
 use crate::dictionary::COMMON_INPUTS;
-use crate::part::layout::{self, field, header};
+use crate::part::layout::{self, MAX_TEXT, field, header};
 use crate::postings::BLOCK_LEN;
-use crate::postings::layout::skip;
+use crate::postings::layout::{MIN_LIST_LEN, skip};
 
 type Fields = &'static [(&'static str, usize, usize)];
 
@@ -37,6 +39,14 @@ fn format_md_and_the_layout_constants_of_a_lexical_part_say_the_same() {
     assert!(section.contains(&magic.join(" ")), "the magic {}", magic.join(" "));
     for number in [wire::ALIGN, wire::CHUNK_LEN, layout::MAX_FIELDS, BLOCK_LEN] {
         assert!(section.contains(&number.to_string()), "{number}");
+    }
+    for sentence in [
+        format!("at least {MIN_LIST_LEN} bytes"),
+        format!("at most POSTINGS_LEN / {MIN_LIST_LEN}."),
+        format!("{MAX_FORMS} more for each word"),
+        format!("up to {LONG} words, and one with a long length up to {MAX_TEXT} more"),
+    ] {
+        assert!(section.contains(&sentence), "{sentence}");
     }
     let inputs = std::str::from_utf8(COMMON_INPUTS).unwrap();
     assert!(section.contains(inputs), "the common inputs {inputs}");

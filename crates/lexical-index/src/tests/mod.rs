@@ -4,6 +4,7 @@ mod apart;
 mod bad_input;
 mod boolean;
 mod docs;
+mod forged;
 mod golden;
 mod merged;
 mod ranking;

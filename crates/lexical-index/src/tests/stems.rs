@@ -125,3 +125,18 @@ fn constants_of_bm25_outside_their_limits_are_refused() {
         assert_eq!(refused.kind(), crate::ErrorKind::InvalidArgument);
     }
 }
+
+#[test]
+fn a_phrase_of_words_that_have_terms_in_common_is_found() {
+    let analyzer = Analyzer::new().fold_diacritics(true).stem(Language::German).unwrap();
+    let analyzer = Arc::new(analyzer);
+    let mut index = MemoryIndex::new(Arc::clone(&analyzer), &["text"], true).unwrap();
+    index.add(&[(0, "Müller Muller Mueller Müller")]).unwrap();
+    let part = super::part_of(&index);
+    assert_eq!(part.terms(), 2);
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    for query in ["\"Müller Muller Mueller Müller\"", "\"Mueller Müller Muller\"~3"] {
+        let query = Query::parse(query, Occur::Should).unwrap();
+        assert_eq!(searcher.search(&query, 1, &[]).unwrap().hits.len(), 1, "{query}");
+    }
+}

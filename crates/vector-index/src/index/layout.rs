@@ -71,13 +71,14 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn encode(&self) -> [u8; header::LEN] {
+    /// The header of an index of so many bytes.
+    pub(crate) fn encode(&self, total: usize) -> [u8; header::LEN] {
         use header as at;
         let mut bytes = [0; header::LEN];
         put(&mut bytes, at::MAGIC, MAGIC);
         put(&mut bytes, at::MAJOR, MAJOR.to_le_bytes());
         put(&mut bytes, at::MINOR, MINOR.to_le_bytes());
-        put(&mut bytes, at::TOTAL_LEN, (self.sections().total as u64).to_le_bytes());
+        put(&mut bytes, at::TOTAL_LEN, (total as u64).to_le_bytes());
         put(&mut bytes, at::METRIC, [self.metric.code()]);
         put(&mut bytes, at::CALIBRATED, [self.calibrated.into()]);
         put(&mut bytes, at::DENSE, [self.dense.into()]);
@@ -100,7 +101,7 @@ impl Header {
     }
 
     /// Reads the header of an index. What it returns is consistent, and the sections lie within `bytes`.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, Sections)> {
         use header as at;
         if bytes.first_chunk() != Some(&MAGIC) {
             return Err(Error::new(ErrorKind::NotAnIndex, "these bytes are not those of a vector index"));
@@ -146,7 +147,8 @@ impl Header {
         };
         header.check()?;
         let total = u64_at(head, at::TOTAL_LEN);
-        if total != header.sections().total as u64 {
+        let sections = header.sections()?;
+        if total != sections.total as u64 {
             return Err(inconsistent("length"));
         }
         if (bytes.len() as u64) < total {
@@ -154,7 +156,7 @@ impl Header {
                 format!("the vector index is {total} bytes long, of which {} are here", bytes.len());
             return Err(Error::new(ErrorKind::Truncated, message));
         }
-        Ok(header)
+        Ok((header, sections))
     }
 
     fn check(&self) -> Result<()> {
@@ -184,32 +186,42 @@ impl Header {
         if self.metric == Metric::L2 { 8 } else { 4 }
     }
 
-    pub(crate) fn sections(&self) -> Sections {
-        let mut end = header::LEN;
-        let mut take = |len: usize| {
-            let start = end.next_multiple_of(ALIGN);
-            end = start + len;
-            start..end
+    /// Where everything lies. Fails if memory cannot be so long.
+    pub(crate) fn sections(&self) -> Result<Sections> {
+        self.sections_within(usize::MAX).ok_or_else(|| inconsistent("length"))
+    }
+
+    /// `None`: longer than `limit`.
+    fn sections_within(&self, limit: usize) -> Option<Sections> {
+        // In 64 bits on every machine, so that nothing wraps before it is compared with the limit.
+        let mut end = header::LEN as u64;
+        let mut take = |count: usize, len: usize| {
+            let start = end.checked_next_multiple_of(ALIGN as u64)?;
+            end = start.checked_add((count as u64).checked_mul(len as u64)?)?;
+            let [start, end] = [start, end].map(|at| usize::try_from(at).ok().filter(|&at| at <= limit));
+            Some(start?..end?)
         };
-        let calibration = take(if self.calibrated { self.dimension * 8 } else { 0 });
-        let terms = take(self.nodes * self.terms_len());
-        let row_of_node = take(self.nodes * 4);
-        let rows = take(if self.dense { 0 } else { self.rows * 4 });
-        let node_of_row = take(self.rows * 4);
-        let repeats = take((self.rows - self.nodes) * size_of::<Repeat>());
-        let hidden = take(self.hidden * 4);
-        let links = std::array::from_fn(|layer| {
+        let calibration = take(if self.calibrated { self.dimension } else { 0 }, 8)?;
+        let terms = take(self.nodes, self.terms_len())?;
+        let row_of_node = take(self.nodes, 4)?;
+        let rows = take(if self.dense { 0 } else { self.rows }, 4)?;
+        let node_of_row = take(self.rows, 4)?;
+        let repeats = take(self.rows - self.nodes, size_of::<Repeat>())?;
+        let hidden = take(self.hidden, 4)?;
+        let mut links = [const { 0..0 }; LAYERS_MAX];
+        for (layer, links) in links.iter_mut().enumerate() {
             let nodes = if layer < self.layers { self.layer_nodes[layer] as usize } else { 0 };
-            take(nodes * self.degree(layer) * 4)
-        });
-        let plane = self.nodes * groups(self.dimension) * size_of::<Group>();
-        let (high, low) = (take(plane), take(plane));
+            *links = take(nodes, self.degree(layer) * 4)?;
+        }
+        let row_len = groups(self.dimension) * size_of::<Group>();
+        let (high, low) = (take(self.nodes, row_len)?, take(self.nodes, row_len)?);
         let blocks = if self.layers == 0 && !self.calibrated { self.nodes.div_ceil(BLOCK) } else { 0 };
-        let signs = take(blocks * sign_rows(groups(self.dimension)) * BLOCK);
-        let factors = take(blocks * BLOCK * 4);
-        let checksums = end.next_multiple_of(ALIGN);
-        let total = checksums + chunk_table_len(checksums);
-        Sections {
+        let signs = take(blocks, sign_rows(groups(self.dimension)) * BLOCK)?;
+        let factors = take(blocks, BLOCK * 4)?;
+        let content_len = take(0, 0)?.end;
+        let checksums = take(1, chunk_table_len(content_len))?;
+        let total = checksums.end;
+        Some(Sections {
             calibration,
             terms,
             row_of_node,
@@ -222,9 +234,9 @@ impl Header {
             low,
             signs,
             factors,
-            checksums: checksums..total,
+            checksums,
             total,
-        }
+        })
     }
 }
 
@@ -312,4 +324,46 @@ fn low_u8(value: usize) -> u8 {
 
 fn low_u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On 64 bits a limit stands for the longest `usize` of 32.
+    #[test]
+    fn a_header_of_more_than_memory_can_be_is_damage_wherever_it_goes_beyond() {
+        let small = Header {
+            metric: Metric::L2,
+            dimension: 1,
+            nodes: 1,
+            rows: 1,
+            hidden: 0,
+            calibrated: false,
+            dense: false,
+            top: 0,
+            m: 256,
+            layers: 0,
+            layer_nodes: [0; LAYERS_MAX],
+            widths: Widths::WITHOUT_GRAPH,
+        };
+        let total = small.sections_within(usize::MAX).unwrap().total;
+        assert!(small.sections_within(total).is_some() && small.sections_within(total - 1).is_none());
+        let most = MAX_NODES;
+        let [one, all] = [1, MAX_NODES].map(|nodes| [u32::try_from(nodes).unwrap(); LAYERS_MAX]);
+        for header in [
+            Header { rows: most, ..small },
+            Header { nodes: most, rows: most, ..small },
+            Header { nodes: most, rows: most, dimension: MAX_DIMENSION, ..small },
+            Header { nodes: 1 << 20, rows: 1 << 20, dimension: MAX_DIMENSION, dense: true, ..small },
+            Header { nodes: most, rows: most, top: 1, layers: LAYERS_MAX, layer_nodes: all, ..small },
+        ] {
+            header.check().unwrap();
+            assert_eq!(header.sections_within(u32::MAX as usize), None);
+            let error = Header::decode(&header.encode(0)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        }
+        let graph = Header { top: 1, layers: LAYERS_MAX, layer_nodes: one, ..small };
+        assert!(graph.sections_within(u32::MAX as usize).is_some());
+    }
 }

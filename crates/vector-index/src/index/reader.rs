@@ -65,8 +65,7 @@ impl<B: Bytes> Index<B> {
     /// what follows the index is ignored. Fails with [`NotAnIndex`](ErrorKind::NotAnIndex), [`NewerFormat`](ErrorKind::NewerFormat),
     /// [`Truncated`](ErrorKind::Truncated) or [`Damaged`](ErrorKind::Damaged) for what is not a whole index.
     pub fn open(bytes: B) -> Result<Self> {
-        let header = Header::decode(bytes.as_ref())?;
-        let sections = header.sections();
+        let (header, sections) = Header::decode(bytes.as_ref())?;
         let mut quantizer = Int8Quantizer::new(header.metric, header.dimension)?;
         if header.calibrated {
             Unverified(&bytes).check(sections.calibration.clone())?;

@@ -45,9 +45,9 @@ impl Built {
     /// Writes the index and returns its length.
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<usize> {
         let header = self.header();
-        let sections = header.sections();
+        let sections = header.sections()?;
         let mut out = Output(ChunkWriter::new(out));
-        out.write(&header.encode())?;
+        out.write(&header.encode(sections.total))?;
         if let Some(calibration) = self.nodes.quantizer().calibration() {
             out.pad_to(sections.calibration.start)?;
             out.write(section_bytes(&calibration.centre))?;
@@ -57,7 +57,7 @@ impl Built {
         self.write_terms(header.metric, &mut out)?;
         out.pad_to(sections.row_of_node.start)?;
         out.write(section_bytes(self.nodes.rows()))?;
-        self.write_rows(&header, &mut out)?;
+        self.write_rows((&header, &sections), &mut out)?;
         out.pad_to(sections.repeats.start)?;
         out.write(section_bytes(&self.repeats))?;
         out.pad_to(sections.hidden.start)?;
@@ -105,21 +105,21 @@ impl Built {
         self.nodes.terms().iter().try_for_each(|terms| out.write(section_bytes(&[terms.b])))
     }
 
-    fn write_rows(&self, header: &Header, out: &mut Output<'_>) -> Result<()> {
+    fn write_rows(&self, (header, sections): (&Header, &Sections), out: &mut Output<'_>) -> Result<()> {
         let firsts = (0..).zip(self.nodes.rows()).map(|(node, &row)| (row, node));
         let mut rows: Vec<(u32, u32)> =
             firsts.chain(self.repeats.iter().map(|repeat| (repeat.row, repeat.node))).collect();
         rows.sort_unstable();
         if !header.dense {
-            out.pad_to(header.sections().rows.start)?;
+            out.pad_to(sections.rows.start)?;
             rows.iter().try_for_each(|&(row, _)| out.write(section_bytes(&[row])))?;
         }
-        out.pad_to(header.sections().node_of_row.start)?;
+        out.pad_to(sections.node_of_row.start)?;
         rows.iter().try_for_each(|&(_, node)| out.write(section_bytes(&[node])))
     }
 
     pub(crate) fn to_bytes(&self) -> Result<AlignedBytes> {
-        let mut bytes = AlignedBytes::with_capacity(self.header().sections().total);
+        let mut bytes = AlignedBytes::with_capacity(self.header().sections()?.total);
         self.write(&mut bytes)?;
         Ok(bytes)
     }
