@@ -158,7 +158,11 @@ impl State {
 
     fn matches_resolved(&self, filter: &ResolvedFilter) -> Result<Vec<RowSet>> {
         let matches = |view: &View| {
-            let metadata_of = |row: u32| self.metadata_of(&view.shard, row);
+            // What a row that is dead had may be gone, and decides nothing.
+            let metadata_of = |row: u32| match view.dead.contains(row) {
+                true => Ok(Map::new()),
+                false => self.metadata_of(&view.shard, row),
+            };
             let mut rows = view.shard.filters.search(filter, metadata_of)?;
             rows -= view.dead.rows();
             Ok(rows)

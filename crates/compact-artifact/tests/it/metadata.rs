@@ -227,3 +227,33 @@ fn the_rows_that_a_filter_lets_through_are_kept_until_the_next_commit() {
     let found = artifact.search(&Query::words("number").filter(filter.clone()).k(4_000)).unwrap();
     assert!(found.hits.len() == 3_000 && found.hits.iter().all(|hit| hit.id != id));
 }
+
+#[test]
+fn long_strings_of_records_that_changed_again_are_told_apart_by_what_is_alive() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    let long = |end: &str| format!("{}{end}", "p".repeat(300));
+    for end in ["a", "b"] {
+        artifact.add(Record::text("text").key(end).metadata(json!({"v": long(end)}))).unwrap();
+    }
+    artifact.seal().unwrap();
+    for round in 0..3 {
+        artifact.update_key("a", json!({"round": round})).unwrap();
+        artifact.seal().unwrap();
+        let field = || Filter::field("v");
+        for (filter, count) in [
+            (field().gt(long("a")), 1),
+            (field().gte(long("a")), 2),
+            (field().lt(long("b")), 1),
+            (field().prefix(long("a")), 1),
+            (field().eq(long("a")), 1),
+        ] {
+            assert_eq!(artifact.count(&filter).unwrap(), count, "{filter:?} after {round}");
+            let found = artifact.search(&Query::words("text").filter(filter)).unwrap();
+            assert_eq!((found.hits.len() as u64, found.is_complete), (count, true));
+        }
+        let pack = temp.path().join(format!("{round}.pack"));
+        artifact.pack(&pack).unwrap();
+        assert_eq!(CompactArtifact::open_read_only(&pack).unwrap().count(&field().gt(long("a"))).unwrap(), 1);
+    }
+}
