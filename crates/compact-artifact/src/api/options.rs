@@ -469,7 +469,8 @@ impl Options {
     }
 
     /// From how many vectors on an index that is sealed gets a graph. Fewer are all passed over, which misses fewer and needs no links:
-    /// more makes smaller indexes that are built faster and searched more slowly. Default: 10,000.
+    /// more makes smaller indexes that are built faster and searched more slowly. What is sealed while much is added at once gets its graph with what comes
+    /// behind it, or when it is sealed by [`seal`](crate::CompactArtifact::seal), compacted or closed, and until then it is passed over. Default: 10,000.
     pub fn graph_from(mut self, vectors: usize) -> Self {
         self.graph_from = vectors;
         self
