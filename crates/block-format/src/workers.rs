@@ -47,6 +47,11 @@ impl Workers {
         }
     }
 
+    /// How many threads a pool has; 1: the caller, alone.
+    pub fn threads(&self) -> usize {
+        self.pool().map_or(1, ThreadPool::current_num_threads)
+    }
+
     /// Offers `work` to the threads of the pool while the caller does something else. Whoever is first does it: a thread that is idle, or the caller when it wants what
     /// [came of it](Offered::take). So nobody waits for a pool that is busy. `None`: there is no other thread, or the caller is one of a rayon pool.
     pub fn offer<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<Offered<T>> {
@@ -198,7 +203,7 @@ mod tests {
         let may_end = Arc::new(Mutex::new(may_end));
         for _ in 0..2 {
             let may_end = may_end.clone();
-            workers.pool().unwrap().spawn(move || drop(may_end.lock().recv()));
+            workers.pool().unwrap().spawn(move || may_end.lock().recv().unwrap_or_default());
         }
         let held = Arc::new(());
         let theirs = held.clone();

@@ -9,6 +9,7 @@ mod fields;
 mod fusion;
 mod groups;
 mod hit_fields;
+mod in_shard;
 mod lists;
 mod matched;
 mod nearest;

@@ -1,23 +1,19 @@
 //! The list of the nearest by vectors.
 
-use block_format::RecordId;
 use block_format::host::Instant;
-use vector_index::{
-    Index, Metric, Originals as Stored, RowSet, Scratch, SearchOptions, SearchPath, SearchStatistics,
-};
+use block_format::{Offered, RecordId};
+use vector_index::RowSet;
 
-use super::breadth::{Breadth, Part};
+use super::breadth::Part;
+use super::in_shard::{Gathered, InShard, Scan, Width, about};
 use super::lists::{Found, List, NearTo};
-use super::ranking::{Rounds, Search};
+use super::ranking::{OFFERED_FROM, Rounds, Search};
 use super::resources::Counters;
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::{Clause, MAX_DEPTH, Target, Wanted};
-use crate::api::results::ListExplain;
 use crate::api::space::{Originals, Space};
-use crate::shard::{Section, Vectors, layout};
 use crate::state::{State, View};
-use crate::trace::{Work, timed};
 
 /// Candidates that a search through a graph keeps in its first round.
 const EF_SEARCH: usize = 64;
@@ -223,12 +219,24 @@ impl Search<'_> {
     ) -> Result<Vec<Found>> {
         let scan = Scan { exact: self.query.exact, ..Scan::ALL };
         let mut gathered = Gathered::default();
-        for (at, part) in self.parts(number).into_iter().enumerate() {
+        let parts = self.parts(number);
+        let mut offered = self.offer_shards((number, vector), &parts, width);
+        let mut in_shards: Vec<InShard> = Vec::new();
+        for (at, part) in parts.into_iter().enumerate() {
             if self.is_late() {
                 break;
             }
-            self.nearest_in_shard(list, (number, at), vector, Width { part, ..width }, scan, &mut gathered)?;
+            if offered.iter().all(|(shard, _)| *shard != at) {
+                in_shards.push(self.found_in((number, at), vector, Width { part, ..width }, scan)?);
+            }
         }
+        // Threads take the first first, and this one the last.
+        while !self.is_late()
+            && let Some((_, in_shard)) = offered.pop()
+        {
+            in_shards.push(in_shard.take()?);
+        }
+        in_shards.into_iter().for_each(|in_shard| self.gather(list, in_shard, &mut gathered));
         let Gathered { found, mut breadth } = gathered;
         if self.among.is_some() {
             list.candidates = breadth.candidates();
@@ -245,6 +253,36 @@ impl Search<'_> {
         Ok(gathered.found)
     }
 
+    /// Offers graphs, but for the first, to threads that have nothing to do; with the number of the view of each.
+    fn offer_shards(
+        &self,
+        (number, vector): (usize, &[f32]),
+        parts: &[Part],
+        width: Width,
+    ) -> Vec<(usize, Offered<Result<InShard>>)> {
+        let is_large = |view: &View| {
+            view.shard.is_sealed()
+                && view.shard.vectors(number).is_some_and(|vectors| vectors.index.has_graph())
+        };
+        let views = self.state.views.iter().enumerate();
+        let mut large = views.filter(|(_, view)| is_large(view)).map(|(at, _)| at).skip(1).peekable();
+        if large.peek().is_none() || self.among.is_some() || self.state.len() < OFFERED_FROM {
+            return Vec::new();
+        }
+        let idle = self.resources.workers.threads().saturating_sub(1 + usize::from(self.has_offered));
+        let offer = |at: usize| {
+            let (state, resources) = (self.state.clone(), self.resources.clone());
+            let (query, filter, begun) = (self.query.clone(), self.filter.clone(), self.begun);
+            let (vector, width) = (vector.to_vec(), Width { part: parts[at], ..width });
+            let search = move || {
+                let search = Search::new(&state, &resources, &query, filter, begun);
+                search.found_in((number, at), &vector, width, Scan { exact: query.exact, ..Scan::ALL })
+            };
+            Some((at, self.resources.workers.offer(search)?))
+        };
+        large.take(idle).filter_map(offer).collect()
+    }
+
     /// The part of all vectors of a space that is in each shard; where there is a filter, of those that it lets through.
     fn parts(&self, number: usize) -> Vec<Part> {
         let name = self.state.settings.spaces[number].name();
@@ -259,171 +297,25 @@ impl Search<'_> {
         each.into_iter().map(|vectors| Part { vectors, all }).collect()
     }
 
-    /// How wide a search of one index is, which was measured when it was built; `None`: no width is known to be enough.
-    fn width_in(&self, index: &Index<Section>, width: Width) -> Option<usize> {
-        if self.query.ef_search.is_some() {
-            return Some(width.ef);
-        }
-        let measured = match self.query.recall {
-            Some(recall) => index.ef_search_for(recall)?,
-            None => index.usual_ef_search(),
-        };
-        Some(width.ef.max(measured.saturating_mul(width.times)))
-    }
-
-    /// What is asked of the vectors of one space in one shard.
-    fn asked<'s>(
-        &'s self,
-        vectors: &'s Vectors,
-        at: usize,
-        (space, view): (&Space, &'s View),
-        width: Width,
-        scan: Scan<'s>,
-    ) -> Asked<'s> {
-        let alone = self.width_in(&vectors.index, width);
-        let is_exact = scan.exact || alone.is_none();
-        let alone = alone.unwrap_or(width.ef);
-        let ef = if is_exact { alone } else { width.part.width(alone) };
-        let is_narrow = ef < alone;
-        // A pass over all vectors leaves out nothing before the last that it returns, so it returns as few as are looked for.
-        let returns_few = is_narrow && !vectors.index.has_graph();
-        let (k, rescored) = if returns_few { (ef, ef) } else { (width.k, width.rescored) };
-        let mut options = SearchOptions::new(k).exact(is_exact);
-        options = options.ef_search(ef).narrow(is_narrow).deleted(view.dead.rows());
-        if let Some(filter) = scan.filter.or(self.filter.as_ref().map(|filter| &filter[at])) {
-            options = options.filter(filter);
-        }
-        if let Some(originals) = stored_originals(vectors, space) {
-            options = options.rescore(originals, rescored);
-            if let Some(section) = &vectors.originals {
-                options = options.originals_in(section);
-            }
-        }
-        Asked { alone, ef, is_narrow, options }
-    }
-
-    /// Adds the nearest vectors of one space in one shard to `found`.
+    /// Adds the nearest vectors of one space in one shard.
     fn nearest_in_shard(
         &mut self,
         list: &mut List,
-        (number, at): (usize, usize),
+        place: (usize, usize),
         vector: &[f32],
         width: Width,
         scan: Scan<'_>,
-        Gathered { found, breadth }: &mut Gathered,
+        gathered: &mut Gathered,
     ) -> Result<()> {
-        let state = self.state;
-        let (space, view) = (&state.settings.spaces[number], &state.views[at]);
-        let Some(vectors) = view.shard.vectors(number) else { return Ok(()) };
-        let Asked { alone, ef, is_narrow, options } = self.asked(vectors, at, (space, view), width, scan);
-        let search = |scratch: &mut Scratch| -> vector_index::Result<SearchStatistics> {
-            let near = |hit: &vector_index::Hit| Found {
-                score: score(space.metric(), hit.distance),
-                view: at,
-                row: hit.row,
-            };
-            let begin = found.len();
-            found.extend(vectors.index.search(vector, &options, scratch)?.iter().map(near));
-            let returned = found[begin..].iter().map(|found| found.score);
-            let kept = scratch.candidates().map(|distance| score(space.metric(), distance));
-            if !is_narrow {
-                breadth.add(alone, kept, None);
-            } else if vectors.index.has_graph() {
-                let beyond = kept.clone().next_back().filter(|_| scratch.is_full());
-                breadth.add(alone, kept, beyond.map(|beyond| (at, beyond)));
-            } else {
-                let beyond = returned.clone().next_back().filter(|_| returned.len() == ef);
-                breadth.add(alone, returned, beyond.map(|beyond| (at, beyond)));
-            }
-            let statistics = scratch.statistics();
-            Ok(statistics)
-        };
-        let searched = if view.shard.is_sealed() {
-            self.resources.with_scratch(search)
-        } else {
-            timed(Work::Tail, || self.resources.with_scratch(search))
-        };
-        match searched {
-            Ok(statistics) => count(&mut list.explain, statistics),
-            Err(e) if e.kind() == vector_index::ErrorKind::Damaged => {
-                self.is_complete = false;
-                let (name, number) = (space.name(), view.shard.number);
-                let message = format!("the vectors of space {name:?} in shard {number}: {e}");
-                let loss = Damage::new(message).in_shard(number).in_space(name);
-                if !self.losses.contains(&loss) {
-                    self.losses.push(loss);
-                }
-            }
-            Err(e) => return Err(about(e, space)),
-        }
+        let found = self.found_in(place, vector, width, scan)?;
+        self.gather(list, found, gathered);
         Ok(())
     }
-}
-
-/// Which rows of a shard are compared.
-#[derive(Debug, Clone, Copy)]
-struct Scan<'a> {
-    /// Each of them.
-    exact: bool,
-    /// Instead of those that the filter of the query lets through.
-    filter: Option<&'a RowSet>,
-}
-
-impl Scan<'_> {
-    /// Those that the graph leads to.
-    const ALL: Self = Self { exact: false, filter: None };
 }
 
 /// The best first.
 fn sort(found: &mut [Found]) {
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.view, a.row).cmp(&(b.view, b.row))));
-}
-
-/// How much a search of one shard looks for.
-#[derive(Debug, Clone, Copy)]
-struct Width {
-    k: usize,
-    /// Candidates that a walk through a graph keeps.
-    ef: usize,
-    /// How many times the width that was measured to be enough it is.
-    times: usize,
-    /// Candidates whose originals are read, where there are originals.
-    rescored: usize,
-    /// What there is to be found of what all shards have.
-    part: Part,
-}
-
-/// What is asked of a shard.
-#[derive(Debug)]
-struct Asked<'a> {
-    /// How many candidates a walk keeps that is not one of several, ...
-    alone: usize,
-    /// ... how many this one does, ...
-    ef: usize,
-    /// ... and whether that is fewer.
-    is_narrow: bool,
-    options: SearchOptions<'a>,
-}
-
-/// What searches of shards found.
-#[derive(Debug, Default)]
-struct Gathered {
-    found: Vec<Found>,
-    breadth: Breadth,
-}
-
-pub(super) fn about(error: vector_index::Error, space: &Space) -> Error {
-    Error::from(error).about(format_args!("vector space {:?}", space.name()))
-}
-
-fn count(explain: &mut ListExplain, statistics: SearchStatistics) {
-    explain.hops += statistics.hops;
-    explain.distances += statistics.distances;
-    match statistics.path {
-        SearchPath::Graph => explain.graphs += 1,
-        SearchPath::Nothing => {}
-        _ => explain.scans += 1,
-    }
 }
 
 /// The embedding of the record that others are to be like.
@@ -434,22 +326,4 @@ fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Re
         Error::new(ErrorKind::NoSuchRecord, message)
     })?;
     Ok(embedding.decode(space))
-}
-
-pub(super) fn stored_originals<'a>(vectors: &'a Vectors, space: &Space) -> Option<Stored<'a>> {
-    let bytes = vectors.originals.as_ref()?.as_ref();
-    match space.originals() {
-        Originals::None => None,
-        Originals::Residual => Some(Stored::Residual(bytes)),
-        Originals::F16 => layout::f16_originals(bytes).map(Stored::F16),
-        Originals::F32 => layout::f32_originals(bytes).map(Stored::F32),
-    }
-}
-
-/// Larger is nearer.
-fn score(metric: Metric, distance: f32) -> f32 {
-    match metric {
-        Metric::Cosine => 1.0 - distance,
-        _ => -distance,
-    }
 }

@@ -27,7 +27,9 @@ pub(super) struct Search<'a> {
     pub(super) filter: Option<Arc<FilterRows>>,
     /// That of several snapshots, of which this is one.
     pub(super) among: Option<&'a QueryStatistics>,
-    begun: Instant,
+    pub(super) begun: Instant,
+    /// Whether a thread may be at the list of words.
+    pub(super) has_offered: bool,
     pub(super) is_complete: bool,
     pub(super) losses: Vec<Damage>,
     /// Shards whose words are damaged.
@@ -150,7 +152,7 @@ struct Words {
 }
 
 /// From so many records on, words are looked for beside vectors where a thread has nothing to do: of fewer, that takes no longer than waking it.
-const OFFERED_FROM: u64 = 50_000;
+pub(super) const OFFERED_FROM: u64 = 50_000;
 
 /// How long lists are in the first round of fusion.
 const CANDIDATES: usize = 100;
@@ -202,7 +204,8 @@ impl<'a> Search<'a> {
         begun: Instant,
     ) -> Self {
         let (losses, left_out) = (Vec::new(), Vec::new());
-        Self { state, resources, query, filter, among: None, begun, is_complete: true, losses, left_out }
+        let (among, has_offered, is_complete) = (None, false, true);
+        Self { state, resources, query, filter, among, begun, has_offered, is_complete, losses, left_out }
     }
 
     /// Whether the deadline passed.
@@ -245,6 +248,7 @@ impl<'a> Search<'a> {
         let query = self.query;
         fused(query, lists, |lists, len, at_least| {
             let words = self.offer_words(lists, len, at_least);
+            self.has_offered = words.is_some();
             let offered = words.as_ref().map(|(at, _)| *at);
             for (at, (list, clause)) in lists.iter_mut().zip(&query.clauses).enumerate() {
                 if Some(at) != offered {

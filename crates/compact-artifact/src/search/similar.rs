@@ -2,7 +2,7 @@
 
 use vector_index::{RowSet, Scratch, SearchOptions};
 
-use super::nearest::{about, stored_originals};
+use super::in_shard::{about, stored_originals};
 use crate::api::error::Result;
 use crate::api::space::Space;
 use crate::shard::Vectors;

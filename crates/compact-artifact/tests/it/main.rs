@@ -50,6 +50,8 @@ mod groups;
 mod handles;
 /// Indexes of another crate.
 mod hnsw_rs;
+/// Threads that have nothing to do help a search.
+mod idle;
 /// The cache of embeddings, kept in the artifact.
 mod kept;
 /// Processes that are killed.
