@@ -236,7 +236,9 @@ impl Search<'_> {
         {
             in_shards.push(in_shard.take()?);
         }
-        in_shards.into_iter().for_each(|in_shard| self.gather(list, in_shard, &mut gathered));
+        for in_shard in in_shards {
+            self.gather(list, in_shard, &mut gathered);
+        }
         let Gathered { found, mut breadth } = gathered;
         if self.among.is_some() {
             list.candidates = breadth.candidates();

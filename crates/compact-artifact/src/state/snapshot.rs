@@ -159,9 +159,8 @@ impl State {
     fn matches_resolved(&self, filter: &ResolvedFilter) -> Result<Vec<RowSet>> {
         let matches = |view: &View| {
             // What a row that is dead had may be gone, and decides nothing.
-            let metadata_of = |row: u32| match view.dead.contains(row) {
-                true => Ok(Map::new()),
-                false => self.metadata_of(&view.shard, row),
+            let metadata_of = |row: u32| {
+                if view.dead.contains(row) { Ok(Map::new()) } else { self.metadata_of(&view.shard, row) }
             };
             let mut rows = view.shard.filters.search(filter, metadata_of)?;
             rows -= view.dead.rows();
