@@ -13,6 +13,7 @@ pub(crate) mod orphans;
 pub(crate) mod reader;
 mod resume;
 pub(crate) mod scan;
+mod witness;
 pub(crate) mod writer;
 
 pub(crate) use index::{LogIndex, LogView};

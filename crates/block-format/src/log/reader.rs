@@ -62,6 +62,9 @@ impl<'a> Scanner<'a> {
             pending: Pending::default(),
             first,
             unchained: None,
+            witnesses: None,
+            first_id_ahead: None,
+            last_id_in: None,
             scan: Scan { file_len: file.source.len(), ..Scan::nothing_behind(base) },
         }
         .without_base(first)

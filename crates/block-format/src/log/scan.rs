@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::layout::{COMMIT_LEN, Commit};
+use super::witness::Witnesses;
 use crate::block::layout::HEADER_LEN;
 use crate::checksum::Hash128;
 use crate::damage::Damage;
@@ -72,6 +73,12 @@ pub(super) struct Scanner<'a> {
     pub(super) first: bool,
     /// A sound commit record that does not follow from what is before it.
     pub(super) unchained: Option<Commit>,
+    /// The commits behind the first bytes that do not hold, once there are such bytes.
+    pub(super) witnesses: Option<Witnesses>,
+    /// The first id in a block that was looked for ahead of a gap, and the offset of that block.
+    pub(super) first_id_ahead: Option<(u64, u64)>,
+    /// The last id in a block, and the offset of that block: it is decoded once.
+    pub(super) last_id_in: Option<(u64, u64)>,
     pub(super) scan: Scan,
 }
 
@@ -132,14 +139,17 @@ impl Scanner<'_> {
     }
 
     /// One more than the last id that is known to be in a sound block: where lost ids can begin.
-    pub(super) fn last_id(&self) -> u64 {
-        match self.pending.places.last().or(self.scan.places.last()) {
-            None => self.scan.committed.next_id.min(self.checkpoint.map_or(u64::MAX, |at| at.next_id)),
-            Some(&place) => {
-                let block = self.file.records(place).ok();
-                let last = block.and_then(|block| block.records().last().map(|(id, _)| id + 1));
-                last.unwrap_or(place.first_id)
-            }
+    pub(super) fn last_id(&mut self) -> u64 {
+        let Some(&place) = self.pending.places.last().or(self.scan.places.last()) else {
+            return self.scan.committed.next_id.min(self.checkpoint.map_or(u64::MAX, |at| at.next_id));
+        };
+        if let Some((_, id)) = self.last_id_in.filter(|&(at, _)| at == place.offset) {
+            return id;
         }
+        let block = self.file.records(place).ok();
+        let last = block.and_then(|block| block.records().last().map(|(id, _)| id + 1));
+        let id = last.unwrap_or(place.first_id);
+        self.last_id_in = Some((place.offset, id));
+        id
     }
 }

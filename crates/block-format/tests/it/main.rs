@@ -26,3 +26,4 @@ mod records; // what goes in comes out: batches, large content, deletes, seal, b
 mod second_decoder; // benches/decode.py reads what this crate writes
 mod usage; // bytes of files, and of deleted records in them
 mod verify; // damage told from what a crash leaves, and from what a writer is doing
+mod work; // forged and damaged files of twice the length cost twice the work
