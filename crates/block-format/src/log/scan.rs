@@ -6,7 +6,7 @@ use super::layout::{COMMIT_LEN, Commit};
 use super::witness::Witnesses;
 use crate::block::layout::HEADER_LEN;
 use crate::checksum::Hash128;
-use crate::damage::Damage;
+use crate::damage::{Damage, merged_ranges};
 use crate::error::Error;
 use crate::manifest::Checkpoint;
 use crate::run::{BlockFile, Place};
@@ -56,7 +56,7 @@ impl Scan {
     /// Ranges of ids whose blocks are damaged beyond recognition.
     pub(crate) fn lost(&self) -> Vec<Range<u64>> {
         let ranges = self.damage.iter().map(|damage| damage.lost.start.0..damage.lost.end.0);
-        ranges.filter(|range| !range.is_empty()).collect()
+        merged_ranges(ranges.collect())
     }
 }
 

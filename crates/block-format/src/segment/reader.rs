@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use super::layout::{ENTRY_LEN, FOOTER_LEN, Footer, decode_entry};
 use crate::block::BlockKind;
 use crate::block::layout::HEADER_LEN;
+use crate::damage::merged_ranges;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::FileKind;
 use crate::file::layout::FILE_HEADER_LEN;
@@ -180,7 +181,7 @@ impl Segment {
         if low <= self.entry.last_id {
             lost.push(low..self.entry.last_id + 1);
         }
-        Ok(Table::Walked { places, lost, error })
+        Ok(Table::Walked { places, lost: merged_ranges(lost), error })
     }
 
     /// The smallest id that can come behind a block.
@@ -226,10 +227,10 @@ impl Run for Segment {
         })
     }
 
-    fn lost(&self) -> Vec<Range<u64>> {
+    fn lost(&self) -> &[Range<u64>] {
         match self.table() {
-            Ok(Table::Walked { lost, .. }) => lost.clone(),
-            _ => Vec::new(),
+            Ok(Table::Walked { lost, .. }) => lost,
+            _ => &[],
         }
     }
 

@@ -1,5 +1,6 @@
 //! A manifest → the files that it names, opened and scanned. Nothing is changed here.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use super::history::History;
 use super::state::{Sealed, Written};
 use crate::cache::BlockCache;
 use crate::checksum::Hash128;
-use crate::damage::Damage;
+use crate::damage::{Damage, sorted_and_merged};
 use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileKind, FileName};
+use crate::id::FileId;
 use crate::log::orphans::check_orphans;
 use crate::log::reader::{scan, scan_on};
 use crate::log::scan::Scan;
@@ -123,6 +125,7 @@ pub(super) fn load(
     if options.steps.take(Step::CheckOrphans) {
         check_orphans(&directory, &manifest, &names, &damaged, active.scan.committed.seq)?;
     }
+    report.damage = sorted_and_merged(report.damage);
     manifest.generation = highest;
     let manifests_to_rewrite = damaged.into_iter().map(|(name, _)| name).collect();
     Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
@@ -234,8 +237,11 @@ fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>
     let mut sealed = Sealed::default();
     let before = known.map(|known| &*known.sealed);
     for entry in &manifest.segments {
-        let same = before.and_then(|before| before.segments.iter().find(|segment| segment.entry == *entry));
-        if let Some(segment) = same {
+        let place = |before: &&Sealed| {
+            before.segments.binary_search_by_key(&entry.first_id, |segment| segment.entry.first_id).ok()
+        };
+        let same = before.and_then(|before| before.segments.get(place(&before)?));
+        if let Some(segment) = same.filter(|segment| segment.entry == *entry) {
             sealed.segments.push(segment.clone());
             continue;
         }
@@ -243,11 +249,11 @@ fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>
         let file = directory.block_file(entry.file, source);
         sealed.segments.push(Arc::new(Segment::open(file, directory.artifact, *entry)?));
     }
+    let known_parts = before.iter().flat_map(|before| &before.parts);
+    let known_parts: HashMap<FileId, &Arc<Part>> = known_parts.map(|part| (part.entry.file, part)).collect();
     for entry in &manifest.parts {
-        let is_same = |part: &&Arc<Part>| part.entry == *entry && part.fault().is_none();
-        if let Some((before, part)) =
-            before.and_then(|before| Some((before, before.parts.iter().find(is_same)?)))
-        {
+        let is_same = |part: &&&Arc<Part>| part.entry == *entry && part.fault().is_none();
+        if let Some((before, &part)) = before.zip(known_parts.get(&entry.file).filter(is_same)) {
             if part.kind() == PartKind::DELETES {
                 sealed.deletes = before.deletes.clone();
             }
