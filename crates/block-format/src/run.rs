@@ -208,6 +208,24 @@ pub(crate) trait Run: Debug + Send + Sync {
     }
 }
 
+/// The records of a block of a run have ids below those of the next block, and of the end of the run.
+pub(crate) fn check_last_id(run: &dyn Run, index: usize, last: u64) -> Result<()> {
+    let end = end_of_block(run, index)?;
+    if last < end {
+        return Ok(());
+    }
+    let message = format!("block of records: expected ids below {end}, found {last}");
+    Err(Error::damaged(message).at(run.file().path()).at_offset(run.place(index)?.offset))
+}
+
+/// One more than the largest id that can be in a block.
+pub(crate) fn end_of_block(run: &dyn Run, index: usize) -> Result<u64> {
+    if index + 1 < run.block_count()? {
+        return Ok(run.place(index + 1)?.first_id);
+    }
+    Ok(run.ids().map_or(0, |(_, last)| last.saturating_add(1)))
+}
+
 /// The range of lost ids that `id` is in.
 fn lost_range(run: &dyn Run, id: u64) -> Option<&Range<u64>> {
     let lost = run.lost();

@@ -137,6 +137,7 @@ struct Salvage {
 impl Salvage {
     /// Finds every sound block and every deleted id.
     fn read(&mut self, names: &[FileName]) -> Result<()> {
+        // Logs come first in this order: they say which ids were given out.
         for &name in names {
             match name {
                 FileName::Log(_) | FileName::Segment(_) => self.read_blocks(name)?,
@@ -267,7 +268,8 @@ impl Salvage {
             }
             return Ok(());
         }
-        let ids = checked.and_then(|()| decode_deletes(&part.content()?));
+        let end = self.manifest.as_ref().map_or(u64::MAX, |manifest| manifest.next_id().max(self.next_id));
+        let ids = checked.and_then(|()| decode_deletes(&part.content()?, end));
         match ids {
             Ok(ids) => {
                 self.deletes |= ids;

@@ -39,7 +39,7 @@ pub(crate) fn check_orphans(
             continue;
         }
         let blocks = directory.block_file(id, Source::file(&path, len, file));
-        let scan = scan(&blocks, None, Hash128::chain_start(directory.artifact, id))?;
+        let scan = scan(&blocks, None, 0, Hash128::chain_start(directory.artifact, id))?;
         let found = scan.committed.seq;
         // A copy that recovery made and never put to use was not acknowledged by anybody.
         if found > seq && scan.adopted != Some(found) {

@@ -29,7 +29,13 @@ impl Scanner<'_> {
         let acknowledged = self.acknowledged_from(at)?;
         let Some(end) = acknowledged else { return Ok(false) };
         if let Some(commit) = self.unchained.take() {
-            self.accept_unchained(&commit, &error);
+            let end = at + COMMIT_BLOCK_LEN;
+            if self.is_credible(&commit, end) {
+                self.accept_unchained(&commit, &error);
+            } else {
+                self.record_gap(at..end, &error, 0..0);
+                self.at = end;
+            }
             return Ok(true);
         }
         let next = self.next_sound(at + 1, end)?;
@@ -74,6 +80,7 @@ impl Scanner<'_> {
         }
         self.scan.damage.extend(damaged);
         self.at = end;
+        self.leave_out_foreign_ids(commit.next_id);
         self.accept(commit);
     }
 
@@ -124,12 +131,16 @@ impl Scanner<'_> {
     fn take_unchained_commit(&mut self, header: &Header) -> Result<()> {
         let at = self.at;
         self.at += header.block_len();
-        if let Some(commit) = self.commit_at(at, header)? {
-            self.accept(&commit);
-        } else {
-            let error = Error::damaged("commit record: checksum");
-            self.record_gap(at..self.at, &error, 0..0);
-        }
+        let error = match self.commit_at(at, header)? {
+            Some(commit) if self.is_credible(&commit, self.at) => {
+                self.leave_out_foreign_ids(commit.next_id);
+                self.accept(&commit);
+                return Ok(());
+            }
+            Some(_) => Error::damaged("commit record: not between the last commit and the checkpoint"),
+            None => Error::damaged("commit record: checksum"),
+        };
+        self.record_gap(at..self.at, &error, 0..0);
         Ok(())
     }
 
@@ -231,6 +242,7 @@ impl Scanner<'_> {
         }
         // Sound blocks behind the last commit were covered by a commit that is damaged.
         self.scan.deletes_lost |= !self.pending.has_all_deletes(checkpoint.len, 0);
+        self.leave_out_foreign_ids(checkpoint.next_id);
         self.take_pending(checkpoint.seq);
         self.scan.committed = checkpoint;
     }

@@ -1,5 +1,6 @@
 //! The state of a scan of a log: commits that hold, blocks since the last one, damage.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::layout::{COMMIT_LEN, Commit};
@@ -96,6 +97,15 @@ pub(super) struct Pending {
 pub(super) const COMMIT_BLOCK_LEN: u64 = (HEADER_LEN + COMMIT_LEN) as u64;
 
 impl Pending {
+    /// Whether ids of records ascend within `ids`, and those of deletes are below `deletes_end`.
+    pub(super) fn ids_are_within(&self, ids: Range<u64>, deletes_end: u64) -> bool {
+        let ascend = self.places.windows(2).all(|pair| pair[0].first_id <= pair[1].first_id);
+        let ends = [self.places.first(), self.places.last()];
+        let are_within = ends.into_iter().flatten().all(|place| ids.contains(&place.first_id));
+        let mut last_deletes = self.deletes.iter().filter_map(|(_, ids)| ids.last());
+        ascend && are_within && last_deletes.all(|&id| id < deletes_end)
+    }
+
     /// Whether all deleted ids of the commit that covers the bytes from `start` on, and of those before it whose own
     /// record is damaged, are here: `deletes` of them behind `start`; and before it nothing is damaged but a record.
     pub(super) fn has_all_deletes(&self, start: u64, deletes: u64) -> bool {
@@ -122,6 +132,44 @@ impl Scanner<'_> {
             Checkpoint { len: self.at, seq: commit.seq, next_id: commit.next_id, chain: commit.chain };
         self.hash = Hash128::chain(commit.chain);
         self.first = false;
+    }
+
+    /// Whether a commit that ends at `end` and does not chain can be taken at its word: its numbers lie between those of the last commit and
+    /// of the checkpoint.
+    pub(super) fn is_credible(&self, commit: &Commit, end: u64) -> bool {
+        let committed = self.scan.committed;
+        let numbers = (commit.seq, commit.next_id);
+        let follows = (self.first || commit.seq > committed.seq) && commit.next_id >= committed.next_id;
+        let agrees = |checkpoint: Checkpoint| match end.cmp(&checkpoint.len) {
+            Ordering::Less => commit.seq <= checkpoint.seq && commit.next_id <= checkpoint.next_id,
+            Ordering::Equal => numbers == (checkpoint.seq, checkpoint.next_id),
+            Ordering::Greater => commit.seq > checkpoint.seq && commit.next_id >= checkpoint.next_id,
+        };
+        follows && self.checkpoint.is_none_or(agrees)
+    }
+
+    /// Records as damage the blocks since the last commit whose ids do not ascend below `next_id`, and leaves them out.
+    pub(super) fn leave_out_foreign_ids(&mut self, next_id: u64) {
+        let Pending { places, deletes, .. } = &mut self.pending;
+        let mut ids = self.scan.committed.next_id..next_id;
+        let (path, damage) = (self.file.path(), &mut self.scan.damage);
+        places.retain(|place| {
+            let is_given_out = ids.contains(&place.first_id);
+            if is_given_out {
+                ids.start = place.first_id;
+            } else {
+                let message =
+                    format!("expected ids from {} to {next_id}, found {}", ids.start, place.first_id);
+                let range = place.offset..place.offset + place.len;
+                damage.push(Damage::new(path, range, &Error::damaged(message), 0..0));
+            }
+            is_given_out
+        });
+        for (_, ids) in deletes.iter_mut() {
+            let kept = ids.partition_point(|&id| id < next_id);
+            self.scan.deletes_lost |= kept < ids.len();
+            ids.truncate(kept);
+        }
     }
 
     /// Makes the blocks since the last commit part of commit `seq`.

@@ -164,7 +164,8 @@ impl Segment {
                 at = offset + header.block_len();
                 continue;
             }
-            let in_order = places.last().is_none_or(|last| last.first_id <= header.first_id);
+            let ids = places.last().map_or(self.entry.first_id, |last| last.first_id)..=self.entry.last_id;
+            let in_order = ids.contains(&header.first_id);
             if !in_order || !matches!(header.kind, BlockKind::Records | BlockKind::Frame) {
                 at = offset + HEADER_LEN as u64;
                 continue;

@@ -117,11 +117,12 @@ pub(super) fn load(
         directory.cache = known.cache.clone();
     }
     let mut report = RecoveryReport::default();
-    let mut sealed = open_sealed(&directory, &manifest, known)?;
-    report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
     let mut history =
         known.and_then(|known| rest_of_old_log(&directory, &manifest, known)).unwrap_or_default();
-    let active = load_logs(&directory, &manifest, known, &mut sealed, (&mut report, &mut history))?;
+    let (frozen, active) = load_logs(&directory, &manifest, known, (&mut report, &mut history))?;
+    let next_id = manifest.next_id().max(active.scan.committed.next_id);
+    let sealed = Sealed { frozen, ..open_sealed(&directory, &manifest, known, next_id)? };
+    report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
     if options.steps.take(Step::CheckOrphans) {
         check_orphans(&directory, &manifest, &names, &damaged, active.scan.committed.seq)?;
     }
@@ -131,15 +132,14 @@ pub(super) fn load(
     Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
 }
 
-/// Scans the logs; frozen ones go to `sealed`.
+/// Scans the logs: the frozen ones, and the active one.
 fn load_logs(
     directory: &Directory,
     manifest: &Manifest,
     known: Option<&Known>,
-    sealed: &mut Sealed,
     (report, history): (&mut RecoveryReport, &mut History),
-) -> Result<ActiveLog> {
-    let mut active = None;
+) -> Result<(Vec<LogView>, ActiveLog)> {
+    let (mut frozen, mut active) = (Vec::new(), None);
     let last = manifest.logs.len() - 1;
     for (index, &entry) in manifest.logs.iter().enumerate() {
         let is_active = index == last;
@@ -148,11 +148,11 @@ fn load_logs(
             if is_active {
                 active = Some(log);
             } else {
-                sealed.frozen.push(log.view);
+                frozen.push(log.view);
             }
             continue;
         }
-        let (file, scan) = scan_log(directory, entry, is_active)?;
+        let (file, scan) = scan_log(directory, entry, manifest.first_id_in_log(index), is_active)?;
         history.join(History::from_scan(&scan));
         if scan.deletes_lost {
             let why = scan.damage.first().map_or(String::new(), |damage| format!(" ({})", damage.message));
@@ -170,10 +170,11 @@ fn load_logs(
         if is_active {
             active = Some(ActiveLog { entry, file, scan, view });
         } else {
-            sealed.frozen.push(view);
+            frozen.push(view);
         }
     }
-    active.ok_or_else(|| Error::damaged("manifest: no log").at(&directory.root)) // refused when it was read
+    let active = active.ok_or_else(|| Error::damaged("manifest: no log").at(&directory.root))?; // refused when it was read
+    Ok((frozen, active))
 }
 
 /// A log that was read before, read on from where it ended. `None` where it was not, or where there is anything to say about damage.
@@ -232,8 +233,13 @@ fn rest_of_old_log(directory: &Directory, manifest: &Manifest, known: &Known) ->
     (scan.damage.is_empty() && !scan.deletes_lost).then(|| History::from_scan(&scan))
 }
 
-/// The segments and parts that a manifest names; logs are not looked at.
-fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>) -> Result<Sealed> {
+/// The segments and parts that a manifest names; logs are not looked at. Ids below `next_id` have been given out.
+fn open_sealed(
+    directory: &Directory,
+    manifest: &Manifest,
+    known: Option<&Known>,
+    next_id: u64,
+) -> Result<Sealed> {
     let mut sealed = Sealed::default();
     let before = known.map(|known| &*known.sealed);
     for entry in &manifest.segments {
@@ -265,7 +271,7 @@ fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>
             sealed.parts.push(Arc::new(part));
             continue;
         }
-        match read_deletes(&part) {
+        match read_deletes(&part, next_id) {
             Ok(ids) => {
                 sealed.deletes = Arc::new(ids);
                 sealed.parts.push(Arc::new(part));
@@ -330,13 +336,18 @@ fn check_deletes(sealed: &Sealed) -> Result<()> {
 }
 
 /// One copy of the set of deleted ids.
-fn read_deletes(part: &Part) -> Result<RoaringTreemap> {
+fn read_deletes(part: &Part, next_id: u64) -> Result<RoaringTreemap> {
     part.verify()?;
     let content = part.content()?;
-    decode_deletes(&content).map_err(|e| e.at(part.source().path()))
+    decode_deletes(&content, next_id).map_err(|e| e.at(part.source().path()))
 }
 
-fn scan_log(directory: &Directory, entry: LogEntry, active: bool) -> Result<(Arc<dyn VfsFile>, Scan)> {
+fn scan_log(
+    directory: &Directory,
+    entry: LogEntry,
+    first_id: u64,
+    active: bool,
+) -> Result<(Arc<dyn VfsFile>, Scan)> {
     let name = FileName::Log(entry.file);
     let path = directory.path(name);
     let (file, len) = directory.open_with_len(name)?;
@@ -344,7 +355,7 @@ fn scan_log(directory: &Directory, entry: LogEntry, active: bool) -> Result<(Arc
     let len = if active { len } else { len.min(entry.checkpoint.len) };
     let blocks = directory.block_file(entry.file, Source::file(&path, len, file.clone()));
     let chain = Hash128::chain_start(directory.artifact, entry.file);
-    let mut scan = scan(&blocks, Some(entry.checkpoint), chain)?;
+    let mut scan = scan(&blocks, Some(entry.checkpoint), first_id, chain)?;
     if let Err(e) = blocks.check_header(FileKind::Log, directory.artifact) {
         if e.is_io() || matches!(e.kind(), ErrorKind::Foreign | ErrorKind::NewerFormat) {
             return Err(e);

@@ -16,10 +16,11 @@ use crate::file::{FileKind, FileName};
 use crate::log::reader::scan;
 use crate::manifest::{LogEntry, Manifest, PartEntry, SegmentEntry};
 use crate::options::VerifyLevel;
+use crate::part::layout::decode_deletes;
 use crate::part::{self, Part, PartKind};
 use crate::protocol::Step;
 use crate::report::{Leftover, LeftoverKind, VerifyReport};
-use crate::run::{BlockFile, DICTIONARY_OFFSET, Place, Run};
+use crate::run::{DICTIONARY_OFFSET, Place, Run, check_last_id, end_of_block};
 use crate::segment::Segment;
 use crate::segment::layout::FOOTER_LEN;
 use crate::source::Source;
@@ -49,6 +50,8 @@ pub(super) struct Verifier<'a> {
     pub(super) sound: HashMap<FileName, VerifyReport>,
     /// The newest commit in the logs.
     pub(super) last_commit: u64,
+    /// The next id behind it.
+    next_id: u64,
 }
 
 impl<'a> Verifier<'a> {
@@ -62,10 +65,13 @@ impl<'a> Verifier<'a> {
             total,
             sound: HashMap::new(),
             last_commit: 0,
+            next_id: 0,
         }
     }
 
     pub(super) fn run(&mut self, manifest: &Manifest) -> Result<()> {
+        self.logs(manifest)?;
+        let next_id = manifest.next_id().max(self.next_id);
         for entry in &manifest.segments {
             let lost = entry.first_id..entry.last_id.saturating_add(1);
             let name = FileName::Segment(entry.file);
@@ -73,12 +79,16 @@ impl<'a> Verifier<'a> {
         }
         for entry in &manifest.parts {
             let (name, is_derived) = (FileName::Part(entry.file), PartKind(entry.kind).is_derived());
-            self.verify_sealed(name, entry.len, 0..0, is_derived, |verifier| verifier.part(entry))?;
+            self.verify_sealed(name, entry.len, 0..0, is_derived, |verifier| verifier.part(entry, next_id))?;
         }
         self.excuse_damaged_deletes(manifest);
+        Ok(())
+    }
+
+    fn logs(&mut self, manifest: &Manifest) -> Result<()> {
         let active = manifest.logs.len() - 1;
         for (index, entry) in manifest.logs.iter().enumerate() {
-            let result = self.log(entry, index == active);
+            let result = self.log(entry, manifest.first_id_in_log(index), index == active);
             let name = FileName::Log(entry.file);
             self.finish_file(name, entry.checkpoint.len, result, 0..entry.checkpoint.next_id)?;
             let report = self.finished_report();
@@ -227,26 +237,30 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn part(&mut self, entry: &PartEntry) -> Result<()> {
+    fn part(&mut self, entry: &PartEntry, next_id: u64) -> Result<()> {
         let source = self.open(FileName::Part(entry.file), entry.len)?;
         let binding = self.directory.binding(entry.file);
         let part = Part::open(source, binding, *entry, self.directory.options.steps)?;
         if self.level >= VerifyLevel::Checksums {
             part.verify()?;
+            if part.kind() == PartKind::DELETES {
+                decode_deletes(&part.content()?, next_id)?;
+            }
         }
         let hashed = entry.len.saturating_sub(part::layout::FOOTER_LEN as u64);
         self.check_hash(part.source(), hashed, entry.hash)
     }
 
-    fn log(&mut self, entry: &LogEntry, active: bool) -> Result<()> {
+    fn log(&mut self, entry: &LogEntry, first_id: u64, active: bool) -> Result<()> {
         let name = FileName::Log(entry.file);
         let path = self.directory.path(name);
         let (opened, len) = self.directory.open_with_len(name)?;
         let len = if active { len } else { len.min(entry.checkpoint.len) };
         let file = self.directory.block_file(entry.file, Source::file(&path, len, opened));
-        let found =
-            scan(&file, Some(entry.checkpoint), Hash128::chain_start(self.directory.artifact, entry.file))?;
+        let chain = Hash128::chain_start(self.directory.artifact, entry.file);
+        let found = scan(&file, Some(entry.checkpoint), first_id, chain)?;
         self.last_commit = self.last_commit.max(found.committed.seq);
+        self.next_id = self.next_id.max(found.committed.next_id);
         let torn_len = found.torn_len();
         if torn_len > 0 {
             self.report.torn_len += torn_len;
@@ -269,15 +283,15 @@ impl<'a> Verifier<'a> {
         for index in 0..count {
             let place = run.place(index)?;
             self.report.blocks += 1;
-            match self.block(run.file(), place, &mut frames) {
+            match self.block(run, index, place, &mut frames) {
                 Ok(()) => {}
                 Err(e) if e.is_io() => return Err(e),
                 Err(e) => {
                     if self.found.begins_at(place.offset) {
                         continue; // by the scan of the log
                     }
-                    let next = if index + 1 < count { run.place(index + 1)?.first_id } else { run_end(run) };
-                    let lost = place.first_id..next.max(place.first_id.saturating_add(1));
+                    let lost =
+                        place.first_id..end_of_block(run, index)?.max(place.first_id.saturating_add(1));
                     let range = place.offset..place.offset + place.len;
                     self.found.push(Damage::new(path, range, &e, lost));
                 }
@@ -286,7 +300,8 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    fn block(&mut self, file: &BlockFile, place: Place, frames: &mut u64) -> Result<()> {
+    fn block(&mut self, run: &dyn Run, index: usize, place: Place, frames: &mut u64) -> Result<()> {
+        let file = run.file();
         let (header, stored) = file.open(place)?;
         if self.level < VerifyLevel::Checksums {
             return Ok(());
@@ -323,7 +338,9 @@ impl<'a> Verifier<'a> {
         let block = Block::new(&header, raw).map_err(|e| e.at_offset(place.offset))?;
         self.report.records += u64::from(block.count());
         let before = std::mem::take(frames);
+        let mut last = header.first_id;
         for (id, body) in block.records() {
+            last = id;
             if let Body::Large(large) = body
                 && u64::from(large.frame_count()) != before
             {
@@ -331,11 +348,6 @@ impl<'a> Verifier<'a> {
                 return Err(Error::damaged(message).at_offset(place.offset));
             }
         }
-        Ok(())
+        check_last_id(run, index, last)
     }
-}
-
-/// One more than the largest id that can be in a run.
-fn run_end(run: &dyn Run) -> u64 {
-    run.ids().map_or(0, |(_, last)| last.saturating_add(1))
 }

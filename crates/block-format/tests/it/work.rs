@@ -10,16 +10,20 @@ use block_format::{Observer, Options, Store, VerifyLevel, salvage_in, verify_in}
 
 use crate::campaign::ROOT;
 
-const RECORDS: u8 = 1;
+pub(crate) const RECORDS: u8 = 1;
 const DELETES: u8 = 3;
 const COMMIT: u8 = 4;
 
 /// A log whose blocks hold, and say what nobody wrote.
 pub(crate) struct ForgedLog {
-    pub(crate) disk: MemoryVfs,
+    disk: MemoryVfs,
     path: PathBuf,
     identity: Vec<u8>,
     pub(crate) bytes: Vec<u8>,
+    /// The end of the last commit that holds, its chain, and the ids deleted since.
+    committed: usize,
+    chain: u128,
+    deletes: u64,
 }
 
 impl ForgedLog {
@@ -34,7 +38,9 @@ impl ForgedLog {
         let number = path.to_string_lossy().split("log-").nth(1).unwrap().to_owned();
         let number = u64::from_str_radix(&number, 16).unwrap();
         let bytes = disk.read_file(&path).unwrap();
-        Self { disk, path, identity: [&artifact[..], &number.to_le_bytes()].concat(), bytes }
+        let identity = [&artifact[..], &number.to_le_bytes()].concat();
+        let chain = xxhash_rust::xxh3::xxh3_128(&identity);
+        Self { disk, path, identity, committed: bytes.len(), bytes, chain, deletes: 0 }
     }
 
     fn placed_crc(&self, at: usize, bytes: &[u8]) -> [u8; 4] {
@@ -60,6 +66,18 @@ impl ForgedLog {
         self.block(COMMIT, 0, seq, &payload);
     }
 
+    /// A commit record that holds, over what came since the last one.
+    pub(crate) fn chained_commit(&mut self, seq: u64, sync_floor: u64, next_id: u64) {
+        let blocks = &self.bytes[self.committed..];
+        let fields = [seq, blocks.len() as u64, sync_floor, next_id, 0, self.deletes].map(u64::to_le_bytes);
+        let fields = fields.concat();
+        let chained = [&self.chain.to_le_bytes()[..], blocks, &fields].concat();
+        self.chain = xxhash_rust::xxh3::xxh3_128(&chained);
+        let payload = [&fields[..], &self.chain.to_le_bytes()].concat();
+        self.block(COMMIT, 0, seq, &payload);
+        (self.committed, self.deletes) = (self.bytes.len(), 0);
+    }
+
     /// A record of one byte.
     pub(crate) fn record(&mut self, id: u64) {
         self.block(RECORDS, 1, id, &[0, 2, b'x']);
@@ -67,6 +85,7 @@ impl ForgedLog {
 
     pub(crate) fn delete(&mut self, id: u64) {
         self.block(DELETES, 1, id, &[0]);
+        self.deletes += 1;
     }
 
     /// The payload of the block that was added last is another.
@@ -85,7 +104,7 @@ impl ForgedLog {
     }
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options::new().block_len(512).seed(1).memory_mapping(false)
 }
 
