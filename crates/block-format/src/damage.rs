@@ -39,6 +39,46 @@ impl Damage {
     }
 }
 
+/// Damage in the order of files and bytes. Neighbours of one file become one, with the message of the first, unless ids between theirs are not lost.
+pub(crate) fn sorted_and_merged(mut damage: Vec<Damage>) -> Vec<Damage> {
+    damage.sort_by(|a, b| (&a.path, a.range.start).cmp(&(&b.path, b.range.start)));
+    damage.dedup_by(|next, last| last.take_neighbour(next));
+    damage
+}
+
+impl Damage {
+    /// Takes in `next` if it begins where this ends.
+    fn take_neighbour(&mut self, next: &Self) -> bool {
+        let is_neighbour = self.range.end == next.range.start && self.path == next.path;
+        let is_alike = self.kind == next.kind && self.is_derived == next.is_derived;
+        let lost = match (self.lost.is_empty(), next.lost.is_empty()) {
+            (_, true) => self.lost.clone(),
+            (true, false) => next.lost.clone(),
+            (false, false) if self.lost.end == next.lost.start => self.lost.start..next.lost.end,
+            (false, false) => return false,
+        };
+        if is_neighbour && is_alike {
+            self.range.end = next.range.end;
+            self.lost = lost;
+        }
+        is_neighbour && is_alike
+    }
+}
+
+/// Ranges of ids in order, those that overlap or touch made one, so that an id is looked up by bisection.
+pub(crate) fn merged_ranges(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
+    ranges
+}
+
 /// Bytes first, since that is where a person looks: `segment-…: bytes 4096 to 5000: … (records 3 to 7)`.
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,5 +88,40 @@ impl fmt::Display for Damage {
             write!(f, " (records {} to {})", self.lost.start, self.lost.end.0 - 1)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damage(path: &str, range: Range<u64>, lost: Range<u64>) -> Damage {
+        Damage::new(Path::new(path), range, &Error::damaged("checksum"), lost)
+    }
+
+    #[test]
+    fn neighbours_are_one_damage_unless_ids_between_theirs_are_not_lost() {
+        let found = vec![
+            damage("b", 30..40, 0..0),
+            damage("a", 20..30, 5..7),
+            damage("a", 10..20, 2..5),
+            damage("a", 30..40, 0..0),
+            damage("a", 40..50, 9..10),
+            damage("a", 60..70, 10..11),
+        ];
+        let merged = [
+            damage("a", 10..40, 2..7),
+            damage("a", 40..50, 9..10),
+            damage("a", 60..70, 10..11),
+            damage("b", 30..40, 0..0),
+        ];
+        assert_eq!(sorted_and_merged(found), merged);
+    }
+
+    #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "ranges are what it makes")]
+    fn ranges_of_ids_are_in_order_and_apart() {
+        assert_eq!(merged_ranges(vec![7..9, 3..3, 0..2, 8..12, 2..4]), [0..4, 7..12]);
+        assert_eq!(merged_ranges(vec![0..9, 2..3]), [0..9]);
     }
 }

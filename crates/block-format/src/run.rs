@@ -187,8 +187,8 @@ pub(crate) trait Run: Debug + Send + Sync {
     /// The place of block `index`, below [`Run::block_count`].
     fn place(&self, index: usize) -> Result<Place>;
 
-    /// Ranges of ids some of which may have been in blocks that are damaged beyond recognition.
-    fn lost(&self) -> Vec<Range<u64>>;
+    /// Ranges of ids some of which may have been in blocks that are damaged beyond recognition: in order, and apart.
+    fn lost(&self) -> &[Range<u64>];
 
     /// The smallest id that can be in this run, and the largest. `None`: no records.
     fn ids(&self) -> Option<(u64, u64)>;
@@ -208,6 +208,31 @@ pub(crate) trait Run: Debug + Send + Sync {
     }
 }
 
+/// The records of a block of a run have ids below those of the next block, and of the end of the run.
+pub(crate) fn check_last_id(run: &dyn Run, index: usize, last: u64) -> Result<()> {
+    let end = end_of_block(run, index)?;
+    if last < end {
+        return Ok(());
+    }
+    let message = format!("block of records: expected ids below {end}, found {last}");
+    Err(Error::damaged(message).at(run.file().path()).at_offset(run.place(index)?.offset))
+}
+
+/// One more than the largest id that can be in a block.
+pub(crate) fn end_of_block(run: &dyn Run, index: usize) -> Result<u64> {
+    if index + 1 < run.block_count()? {
+        return Ok(run.place(index + 1)?.first_id);
+    }
+    Ok(run.ids().map_or(0, |(_, last)| last.saturating_add(1)))
+}
+
+/// The range of lost ids that `id` is in.
+fn lost_range(run: &dyn Run, id: u64) -> Option<&Range<u64>> {
+    let lost = run.lost();
+    let after = lost.partition_point(|range| range.start <= id);
+    lost.get(after.checked_sub(1)?).filter(|range| range.contains(&id))
+}
+
 /// A record found in a run: its block, the block's index, and the body within the block.
 pub(crate) type Found = (Arc<Block>, usize, Body);
 
@@ -215,7 +240,6 @@ pub(crate) type Found = (Arc<Block>, usize, Body);
 pub(crate) fn get(run: &dyn Run, id: u64) -> Result<Option<Found>> {
     if let Some(index) = run.find(id)? {
         let place = run.place(index)?;
-        let lost = || run.lost().iter().any(|range| range.contains(&id));
         match run.file().cached_records(place, id) {
             Ok(block) => {
                 if let Some(body) = block.find(id) {
@@ -223,11 +247,11 @@ pub(crate) fn get(run: &dyn Run, id: u64) -> Result<Option<Found>> {
                 }
             }
             // In a lost range a frame may be what is left of the record before this one.
-            Err(e) if !lost() => return Err(e),
+            Err(e) if lost_range(run, id).is_none() => return Err(e),
             Err(_) => {}
         }
     }
-    match run.lost().into_iter().find(|range| range.contains(&id)) {
+    match lost_range(run, id) {
         None => Ok(None),
         Some(range) => {
             let message = format!(

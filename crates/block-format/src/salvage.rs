@@ -9,13 +9,14 @@ use roaring::RoaringTreemap;
 
 use crate::block::reader::deleted_ids;
 use crate::block::{Block, BlockKind, Body};
-use crate::damage::Damage;
+use crate::damage::{Damage, sorted_and_merged};
 use crate::directory::creation::refuse_inside_artifact;
 use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileName};
 use crate::id::{ArtifactId, FileId, RecordId};
+use crate::log::deletes::DeleteLists;
 use crate::log::layout::{COMMIT_LEN, Commit};
 use crate::manifest::reader::read_manifests;
 use crate::manifest::{Manifest, PartEntry};
@@ -86,7 +87,8 @@ fn salvage_between(
         return Err(e);
     }
     store.close()?;
-    Ok(salvage.report)
+    let damage = sorted_and_merged(salvage.report.damage);
+    Ok(SalvageReport { damage, ..salvage.report })
 }
 
 /// The identity that most file headers agree on.
@@ -135,6 +137,7 @@ struct Salvage {
 impl Salvage {
     /// Finds every sound block and every deleted id.
     fn read(&mut self, names: &[FileName]) -> Result<()> {
+        // Logs come first in this order: they say which ids were given out.
         for &name in names {
             match name {
                 FileName::Log(_) | FileName::Segment(_) => self.read_blocks(name)?,
@@ -174,7 +177,7 @@ impl Salvage {
         let logs = self.manifest.iter().flat_map(|manifest| &manifest.logs);
         let checkpoint = logs.filter(|entry| entry.file == id).map(|entry| entry.checkpoint.len).max();
         let mut covered_to = if matches!(name, FileName::Segment(_)) { end } else { checkpoint.unwrap_or(0) };
-        let (mut places, mut deletes): (Vec<Place>, Vec<(u64, Vec<u64>)>) = (Vec::new(), Vec::new());
+        let (mut places, mut deletes) = (Vec::new(), DeleteLists::default());
         let (mut at, mut next_id, mut gaps) = (FILE_HEADER_LEN as u64, 0, Vec::new());
         while let Some((offset, header)) = next_sound(&file, &mut window, at, end)? {
             if offset > at {
@@ -188,7 +191,7 @@ impl Salvage {
                 BlockKind::Dictionary => {} // found by those that need it
                 BlockKind::Deletes => {
                     match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
-                        Ok(ids) => deletes.push((offset, ids)),
+                        Ok(ids) => deletes.push(offset, ids),
                         Err(e) if e.is_io() => return Err(e),
                         Err(_) => self.report.deletes_incomplete = true,
                     }
@@ -202,9 +205,7 @@ impl Salvage {
                     if let Ok(payload) = <&[u8; COMMIT_LEN]>::try_from(&raw[..]) {
                         let commit = Commit::decode(payload);
                         let start = offset.saturating_sub(commit.covered_len);
-                        let found =
-                            deletes.iter().filter(|(at, _)| *at >= start).map(|(_, ids)| ids.len() as u64);
-                        self.report.deletes_incomplete |= found.sum::<u64>() != commit.deletes;
+                        self.report.deletes_incomplete |= deletes.count_from(start) != commit.deletes;
                         covered_to = covered_to.max(offset);
                         self.next_id = self.next_id.max(commit.next_id);
                     }
@@ -223,8 +224,7 @@ impl Salvage {
             self.report.damage.push(Damage::new(file.path(), bytes, &unknown, ids));
         }
         places.retain(|place| place.offset < covered_to);
-        deletes.retain(|&(offset, _)| offset < covered_to);
-        self.deletes.extend(deletes.into_iter().flat_map(|(_, ids)| ids));
+        self.deletes.extend(deletes.into_ids(covered_to));
         // A sound block in the wrong order would be one that somebody made.
         places.sort_by_key(|place| (place.first_id, place.offset));
         self.files.push(Arc::new(WalkedBlocks { file, places, next_id: u64::MAX }));
@@ -268,7 +268,8 @@ impl Salvage {
             }
             return Ok(());
         }
-        let ids = checked.and_then(|()| decode_deletes(&part.content()?));
+        let end = self.manifest.as_ref().map_or(u64::MAX, |manifest| manifest.next_id().max(self.next_id));
+        let ids = checked.and_then(|()| decode_deletes(&part.content()?, end));
         match ids {
             Ok(ids) => {
                 self.deletes |= ids;

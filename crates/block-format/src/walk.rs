@@ -70,8 +70,8 @@ impl Run for WalkedBlocks {
         Ok(self.places[index])
     }
 
-    fn lost(&self) -> Vec<Range<u64>> {
-        Vec::new()
+    fn lost(&self) -> &[Range<u64>] {
+        &[]
     }
 
     fn ids(&self) -> Option<(u64, u64)> {

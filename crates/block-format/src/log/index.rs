@@ -133,8 +133,8 @@ impl Run for LogView {
         Ok(self.index.places.read()[index])
     }
 
-    fn lost(&self) -> Vec<Range<u64>> {
-        self.index.lost.clone()
+    fn lost(&self) -> &[Range<u64>] {
+        &self.index.lost
     }
 
     fn ids(&self) -> Option<(u64, u64)> {

@@ -1,11 +1,14 @@
 //! Logs that no manifest names.
 
+use std::collections::HashSet;
+
 use super::reader::scan;
 use crate::checksum::Hash128;
 use crate::directory::{Directory, file_len};
 use crate::error::{Error, Result};
 use crate::file::FileName;
 use crate::file::layout::FILE_HEADER_LEN;
+use crate::id::FileId;
 use crate::manifest::Manifest;
 use crate::source::Source;
 use crate::vfs::Access;
@@ -19,9 +22,10 @@ pub(crate) fn check_orphans(
     damaged: &[(FileName, Error)],
     seq: u64,
 ) -> Result<()> {
+    let named: HashSet<FileId> = manifest.logs.iter().map(|entry| entry.file).collect();
     for &name in names {
         let FileName::Log(id) = name else { continue };
-        if manifest.logs.iter().any(|entry| entry.file == id) {
+        if named.contains(&id) {
             continue;
         }
         let path = directory.path(name);
@@ -35,7 +39,7 @@ pub(crate) fn check_orphans(
             continue;
         }
         let blocks = directory.block_file(id, Source::file(&path, len, file));
-        let scan = scan(&blocks, None, Hash128::chain_start(directory.artifact, id))?;
+        let scan = scan(&blocks, None, 0, Hash128::chain_start(directory.artifact, id))?;
         let found = scan.committed.seq;
         // A copy that recovery made and never put to use was not acknowledged by anybody.
         if found > seq && scan.adopted != Some(found) {

@@ -18,10 +18,15 @@ use crate::source::Window;
 
 /// Reads the log from its beginning, whose state was `start`.
 ///
-/// With a `checkpoint`, all up to it is known to have been durable. Without one, the log is not named by a manifest, and
+/// `first_id` is the smallest id that it can have. With a `checkpoint`, all up to it is known to have been durable. Without one, the log is not named by a manifest, and
 /// the scan ends at the first commit that does not hold, since nothing says what was acknowledged. `Err` is a file that cannot be read or that is
 /// shorter than its checkpoint; damage inside is in the result, which then goes on at the next block that holds.
-pub(crate) fn scan(file: &BlockFile, checkpoint: Option<Checkpoint>, start_chain: u128) -> Result<Scan> {
+pub(crate) fn scan(
+    file: &BlockFile,
+    checkpoint: Option<Checkpoint>,
+    first_id: u64,
+    start_chain: u128,
+) -> Result<Scan> {
     let file_len = file.source.len();
     let header_len = FILE_HEADER_LEN as u64;
     let floor_len = checkpoint.map_or(header_len, |at| at.len);
@@ -31,7 +36,7 @@ pub(crate) fn scan(file: &BlockFile, checkpoint: Option<Checkpoint>, start_chain
     }
     let base = match checkpoint {
         Some(at) if at.len == header_len => at,
-        _ => Checkpoint { len: header_len, seq: 0, next_id: 0, chain: start_chain },
+        _ => Checkpoint { len: header_len, seq: 0, next_id: first_id, chain: start_chain },
     };
     let first = !matches!(checkpoint, Some(at) if at.len == header_len);
     let mut scanner = Scanner::new(file, checkpoint, base, first);
@@ -62,6 +67,9 @@ impl<'a> Scanner<'a> {
             pending: Pending::default(),
             first,
             unchained: None,
+            witnesses: None,
+            first_id_ahead: None,
+            last_id_in: None,
             scan: Scan { file_len: file.source.len(), ..Scan::nothing_behind(base) },
         }
         .without_base(first)
@@ -150,11 +158,18 @@ impl Scanner<'_> {
             (next || (self.first && commit.seq >= committed.seq)) && commit.next_id >= committed.next_id;
         let chain = self.hash.value();
         let holds = chain == commit.chain && commit.covered_len == covered && follows;
+        let deletes_end = if self.first { commit.next_id } else { committed.next_id };
+        let holds = holds && self.pending.ids_are_within(committed.next_id..commit.next_id, deletes_end);
         if !holds && self.file.steps.take(Step::CheckChain) {
             let message = format!(
-                "commit {}: expected to follow commit {} with chain {chain:032x} over {covered} bytes, found chain \
-                 {:032x} over {} bytes",
-                commit.seq, committed.seq, commit.chain, commit.covered_len
+                "commit {}: expected to follow commit {} with chain {chain:032x} over {covered} bytes, and ids from {} on, \
+                 found chain {:032x} over {} bytes, and ids below {}",
+                commit.seq,
+                committed.seq,
+                committed.next_id,
+                commit.chain,
+                commit.covered_len,
+                commit.next_id
             );
             self.unchained = Some(*commit);
             return Err(Error::damaged(message).at_offset(end));

@@ -8,6 +8,7 @@ use wire::array_at;
 
 use super::layout::{COMMIT_LEN, Commit};
 use super::scan::{COMMIT_BLOCK_LEN, Scanner};
+use super::witness::Witnesses;
 use crate::block::layout::HEADER_LEN;
 use crate::block::reader::deleted_ids;
 use crate::block::{BlockKind, Header};
@@ -28,7 +29,13 @@ impl Scanner<'_> {
         let acknowledged = self.acknowledged_from(at)?;
         let Some(end) = acknowledged else { return Ok(false) };
         if let Some(commit) = self.unchained.take() {
-            self.accept_unchained(&commit, &error);
+            let end = at + COMMIT_BLOCK_LEN;
+            if self.is_credible(&commit, end) {
+                self.accept_unchained(&commit, &error);
+            } else {
+                self.record_gap(at..end, &error, 0..0);
+                self.at = end;
+            }
             return Ok(true);
         }
         let next = self.next_sound(at + 1, end)?;
@@ -73,6 +80,7 @@ impl Scanner<'_> {
         }
         self.scan.damage.extend(damaged);
         self.at = end;
+        self.leave_out_foreign_ids(commit.next_id);
         self.accept(commit);
     }
 
@@ -123,12 +131,16 @@ impl Scanner<'_> {
     fn take_unchained_commit(&mut self, header: &Header) -> Result<()> {
         let at = self.at;
         self.at += header.block_len();
-        if let Some(commit) = self.commit_at(at, header)? {
-            self.accept(&commit);
-        } else {
-            let error = Error::damaged("commit record: checksum");
-            self.record_gap(at..self.at, &error, 0..0);
-        }
+        let error = match self.commit_at(at, header)? {
+            Some(commit) if self.is_credible(&commit, self.at) => {
+                self.leave_out_foreign_ids(commit.next_id);
+                self.accept(&commit);
+                return Ok(());
+            }
+            Some(_) => Error::damaged("commit record: not between the last commit and the checkpoint"),
+            None => Error::damaged("commit record: checksum"),
+        };
+        self.record_gap(at..self.at, &error, 0..0);
         Ok(())
     }
 
@@ -147,19 +159,26 @@ impl Scanner<'_> {
     /// checkpoint lies behind it, or a commit that was written when a commit in between was known to be synced.
     fn acknowledged_from(&mut self, at: u64) -> Result<Option<u64>> {
         let checkpoint = self.checkpoint.filter(|_| self.file.steps.take(Step::CheckCheckpoint));
-        let mut end = checkpoint.map(|checkpoint| checkpoint.len).filter(|&len| len > at);
+        let end = checkpoint.map(|checkpoint| checkpoint.len).filter(|&len| len > at);
         if !self.file.steps.take(Step::CheckFloor) {
             return Ok(end);
         }
-        let last = self.scan.committed.seq;
-        let mut from = at;
-        while let Some((offset, commit)) = self.next_commit(from)? {
-            if commit.sync_floor > last {
-                end = Some(end.unwrap_or(0).max(offset + COMMIT_BLOCK_LEN));
-            }
-            from = offset + 1;
+        if self.witnesses.is_none() {
+            self.witnesses = Some(self.find_witnesses(at)?);
         }
-        Ok(end)
+        let witnesses = self.witnesses.as_ref();
+        let witness = witnesses.and_then(|found| found.last_above(self.scan.committed.seq));
+        Ok(end.max(witness.filter(|&end| end >= at + COMMIT_BLOCK_LEN)))
+    }
+
+    /// The commits at or behind `at`, which is where the first bytes are that do not hold: one search, however many follow.
+    fn find_witnesses(&mut self, at: u64) -> Result<Witnesses> {
+        let (mut witnesses, mut from) = (Witnesses::default(), at);
+        while let Some((offset, commit)) = self.next_commit(from)? {
+            witnesses.push(offset + COMMIT_BLOCK_LEN, commit.sync_floor);
+            from = offset + COMMIT_BLOCK_LEN;
+        }
+        Ok(witnesses)
     }
 
     /// The next sound commit record at or behind `from`.
@@ -183,20 +202,30 @@ impl Scanner<'_> {
 
     /// The first id in a block behind `offset`, or the next id of the commit that ends there.
     fn first_id_after(&mut self, offset: u64, end: u64) -> Result<u64> {
+        if let Some((_, id)) = self.first_id_ahead.filter(|&(at, _)| at >= offset) {
+            return Ok(id);
+        }
+        let found = self.find_first_id(offset, end)?;
+        self.first_id_ahead = Some(found);
+        Ok(found.1)
+    }
+
+    /// Where a block is that says which ids follow `offset`, and the id.
+    fn find_first_id(&mut self, offset: u64, end: u64) -> Result<(u64, u64)> {
         let mut from = offset;
         while let Some((at, header)) = self.next_sound(from, end)? {
             match header.kind {
-                BlockKind::Records | BlockKind::Frame => return Ok(header.first_id),
+                BlockKind::Records | BlockKind::Frame => return Ok((at, header.first_id)),
                 BlockKind::Commit => {
                     if let Some(commit) = self.commit_at(at, &header)? {
-                        return Ok(commit.next_id);
+                        return Ok((at, commit.next_id));
                     }
                 }
                 BlockKind::Deletes | BlockKind::Dictionary => {}
             }
             from = at + header.block_len();
         }
-        Ok(self.checkpoint.map_or(u64::MAX, |at| at.next_id))
+        Ok((end, self.checkpoint.map_or(u64::MAX, |at| at.next_id)))
     }
 
     /// The commits must reach the checkpoint.
@@ -213,6 +242,7 @@ impl Scanner<'_> {
         }
         // Sound blocks behind the last commit were covered by a commit that is damaged.
         self.scan.deletes_lost |= !self.pending.has_all_deletes(checkpoint.len, 0);
+        self.leave_out_foreign_ids(checkpoint.next_id);
         self.take_pending(checkpoint.seq);
         self.scan.committed = checkpoint;
     }

@@ -1,11 +1,13 @@
 //! The state of a scan of a log: commits that hold, blocks since the last one, damage.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::layout::{COMMIT_LEN, Commit};
+use super::witness::Witnesses;
 use crate::block::layout::HEADER_LEN;
 use crate::checksum::Hash128;
-use crate::damage::Damage;
+use crate::damage::{Damage, merged_ranges};
 use crate::error::Error;
 use crate::manifest::Checkpoint;
 use crate::run::{BlockFile, Place};
@@ -55,7 +57,7 @@ impl Scan {
     /// Ranges of ids whose blocks are damaged beyond recognition.
     pub(crate) fn lost(&self) -> Vec<Range<u64>> {
         let ranges = self.damage.iter().map(|damage| damage.lost.start.0..damage.lost.end.0);
-        ranges.filter(|range| !range.is_empty()).collect()
+        merged_ranges(ranges.collect())
     }
 }
 
@@ -72,6 +74,12 @@ pub(super) struct Scanner<'a> {
     pub(super) first: bool,
     /// A sound commit record that does not follow from what is before it.
     pub(super) unchained: Option<Commit>,
+    /// The commits behind the first bytes that do not hold, once there are such bytes.
+    pub(super) witnesses: Option<Witnesses>,
+    /// The first id in a block that was looked for ahead of a gap, and the offset of that block.
+    pub(super) first_id_ahead: Option<(u64, u64)>,
+    /// The last id in a block, and the offset of that block: it is decoded once.
+    pub(super) last_id_in: Option<(u64, u64)>,
     pub(super) scan: Scan,
 }
 
@@ -89,6 +97,15 @@ pub(super) struct Pending {
 pub(super) const COMMIT_BLOCK_LEN: u64 = (HEADER_LEN + COMMIT_LEN) as u64;
 
 impl Pending {
+    /// Whether ids of records ascend within `ids`, and those of deletes are below `deletes_end`.
+    pub(super) fn ids_are_within(&self, ids: Range<u64>, deletes_end: u64) -> bool {
+        let ascend = self.places.windows(2).all(|pair| pair[0].first_id <= pair[1].first_id);
+        let ends = [self.places.first(), self.places.last()];
+        let are_within = ends.into_iter().flatten().all(|place| ids.contains(&place.first_id));
+        let mut last_deletes = self.deletes.iter().filter_map(|(_, ids)| ids.last());
+        ascend && are_within && last_deletes.all(|&id| id < deletes_end)
+    }
+
     /// Whether all deleted ids of the commit that covers the bytes from `start` on, and of those before it whose own
     /// record is damaged, are here: `deletes` of them behind `start`; and before it nothing is damaged but a record.
     pub(super) fn has_all_deletes(&self, start: u64, deletes: u64) -> bool {
@@ -117,6 +134,44 @@ impl Scanner<'_> {
         self.first = false;
     }
 
+    /// Whether a commit that ends at `end` and does not chain can be taken at its word: its numbers lie between those of the last commit and
+    /// of the checkpoint.
+    pub(super) fn is_credible(&self, commit: &Commit, end: u64) -> bool {
+        let committed = self.scan.committed;
+        let numbers = (commit.seq, commit.next_id);
+        let follows = (self.first || commit.seq > committed.seq) && commit.next_id >= committed.next_id;
+        let agrees = |checkpoint: Checkpoint| match end.cmp(&checkpoint.len) {
+            Ordering::Less => commit.seq <= checkpoint.seq && commit.next_id <= checkpoint.next_id,
+            Ordering::Equal => numbers == (checkpoint.seq, checkpoint.next_id),
+            Ordering::Greater => commit.seq > checkpoint.seq && commit.next_id >= checkpoint.next_id,
+        };
+        follows && self.checkpoint.is_none_or(agrees)
+    }
+
+    /// Records as damage the blocks since the last commit whose ids do not ascend below `next_id`, and leaves them out.
+    pub(super) fn leave_out_foreign_ids(&mut self, next_id: u64) {
+        let Pending { places, deletes, .. } = &mut self.pending;
+        let mut ids = self.scan.committed.next_id..next_id;
+        let (path, damage) = (self.file.path(), &mut self.scan.damage);
+        places.retain(|place| {
+            let is_given_out = ids.contains(&place.first_id);
+            if is_given_out {
+                ids.start = place.first_id;
+            } else {
+                let message =
+                    format!("expected ids from {} to {next_id}, found {}", ids.start, place.first_id);
+                let range = place.offset..place.offset + place.len;
+                damage.push(Damage::new(path, range, &Error::damaged(message), 0..0));
+            }
+            is_given_out
+        });
+        for (_, ids) in deletes.iter_mut() {
+            let kept = ids.partition_point(|&id| id < next_id);
+            self.scan.deletes_lost |= kept < ids.len();
+            ids.truncate(kept);
+        }
+    }
+
     /// Makes the blocks since the last commit part of commit `seq`.
     pub(super) fn take_pending(&mut self, seq: u64) {
         let Pending { places, deletes, .. } = std::mem::take(&mut self.pending);
@@ -132,14 +187,17 @@ impl Scanner<'_> {
     }
 
     /// One more than the last id that is known to be in a sound block: where lost ids can begin.
-    pub(super) fn last_id(&self) -> u64 {
-        match self.pending.places.last().or(self.scan.places.last()) {
-            None => self.scan.committed.next_id.min(self.checkpoint.map_or(u64::MAX, |at| at.next_id)),
-            Some(&place) => {
-                let block = self.file.records(place).ok();
-                let last = block.and_then(|block| block.records().last().map(|(id, _)| id + 1));
-                last.unwrap_or(place.first_id)
-            }
+    pub(super) fn last_id(&mut self) -> u64 {
+        let Some(&place) = self.pending.places.last().or(self.scan.places.last()) else {
+            return self.scan.committed.next_id.min(self.checkpoint.map_or(u64::MAX, |at| at.next_id));
+        };
+        if let Some((_, id)) = self.last_id_in.filter(|&(at, _)| at == place.offset) {
+            return id;
         }
+        let block = self.file.records(place).ok();
+        let last = block.and_then(|block| block.records().last().map(|(id, _)| id + 1));
+        let id = last.unwrap_or(place.first_id);
+        self.last_id_in = Some((place.offset, id));
+        id
     }
 }

@@ -55,6 +55,11 @@ impl Manifest {
         Some(Self::len_of(segments, parts, logs)).filter(|&len| len <= MAX_LEN)
     }
 
+    /// Length of what [`encode`](Self::encode) gives.
+    pub(crate) fn encoded_len(&self) -> u64 {
+        Self::len_of(self.segments.len(), self.parts.len(), self.logs.len())
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; header::LEN];
         put(&mut bytes, header::MAGIC, MAGIC);

@@ -33,6 +33,20 @@ impl Manifest {
         let logs = self.logs.iter().map(|entry| FileName::Log(entry.file));
         segments.chain(parts).chain(logs)
     }
+
+    /// The id of the record that comes next: all others are below it.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.logs.last().map_or(0, |entry| entry.checkpoint.next_id)
+    }
+
+    /// The smallest id that log `index` can have: the segments and logs before it have those below.
+    pub(crate) fn first_id_in_log(&self, index: usize) -> u64 {
+        let Some(entry) = self.logs.get(index) else { return 0 };
+        let before = self.segments.partition_point(|segment| segment.last_id < entry.checkpoint.next_id);
+        let segment = before.checked_sub(1).map_or(0, |last| self.segments[last].last_id + 1);
+        let log = index.checked_sub(1).map_or(0, |last| self.logs[last].checkpoint.next_id);
+        segment.max(log)
+    }
 }
 
 /// A sealed segment.

@@ -5,15 +5,19 @@ use std::io;
 use std::path::Path;
 
 use super::layout::MAX_LEN;
-use super::{Manifest, SegmentEntry};
+use super::{LogEntry, Manifest, SegmentEntry};
 use crate::directory::{file_len, open_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::FileName;
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::FileId;
 use crate::options::Options;
+use crate::part::PartKind;
 use crate::source::Source;
 use crate::vfs::{Access, Vfs};
+
+/// One copy is enough; the other is there in case that one is damaged.
+const MAX_DELETES_COPIES: usize = 2;
 
 /// The manifests found in a directory.
 #[derive(Debug)]
@@ -100,6 +104,25 @@ fn check_consistency(manifest: &Manifest) -> Result<()> {
     if !segments.iter().all(ordered) || segments.windows(2).any(|pair| pair[0].last_id >= pair[1].first_id) {
         return fault("segments overlap or repeat ids");
     }
+    let is_filled = |entry: &SegmentEntry| entry.records.wrapping_sub(1) <= entry.last_id - entry.first_id;
+    if !segments.iter().all(is_filled) {
+        return fault("a segment without records, or with more than it has ids");
+    }
+    let counts = |entry: &LogEntry| (entry.checkpoint.seq, entry.checkpoint.next_id);
+    let is_ordered = |pair: &[LogEntry]| {
+        let ((seq, next_id), (later_seq, later_id)) = (counts(&pair[0]), counts(&pair[1]));
+        seq <= later_seq && next_id <= later_id
+    };
+    if !logs.windows(2).all(is_ordered) {
+        return fault("logs are not in the order of their commits");
+    }
+    if segments.last().is_some_and(|entry| entry.last_id >= manifest.next_id()) {
+        return fault("a segment has ids that were not given out");
+    }
+    let sets = parts.iter().filter(|entry| entry.kind == PartKind::DELETES.0);
+    if sets.count() > MAX_DELETES_COPIES {
+        return fault("more than two sets of deleted ids");
+    }
     Ok(())
 }
 
@@ -148,4 +171,62 @@ pub(crate) fn newest(
             .to_owned(),
     };
     Err(Error::damaged(message).at(root))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ArtifactId;
+    use crate::manifest::{Checkpoint, PartEntry};
+
+    fn log(file: u64, seq: u64, next_id: u64) -> LogEntry {
+        LogEntry { file: FileId(file), checkpoint: Checkpoint { len: 4096, seq, next_id, chain: 0 } }
+    }
+
+    fn sample() -> Manifest {
+        let segment = |file, first_id, last_id| {
+            let records = last_id - first_id + 1;
+            SegmentEntry { file: FileId(file), len: 5000, hash: 0, first_id, last_id, records, raw_len: 0 }
+        };
+        let deletes =
+            |file| PartEntry { file: FileId(file), len: 1, hash: 0, kind: PartKind::DELETES.0, tag: 0 };
+        Manifest {
+            artifact: ArtifactId([0; 16]),
+            generation: 1,
+            next_file: FileId(20),
+            segments: vec![segment(1, 0, 4), segment(2, 10, 19)],
+            parts: vec![deletes(3), deletes(4)],
+            logs: vec![log(5, 2, 10), log(6, 3, 20)],
+        }
+    }
+
+    #[test]
+    fn ids_and_commits_that_were_not_given_out_are_damage_to_a_manifest() {
+        check_consistency(&sample()).unwrap();
+        let changes: [fn(&mut Manifest); 7] = [
+            |manifest| manifest.segments[1].last_id = 20,
+            |manifest| manifest.logs[1].checkpoint.next_id = 19,
+            |manifest| manifest.logs[0].checkpoint.next_id = 21,
+            |manifest| manifest.logs[0].checkpoint.seq = 4,
+            |manifest| manifest.segments[0].records = 6,
+            |manifest| manifest.segments[0].records = 0,
+            |manifest| {
+                let third = PartEntry { file: FileId(9), ..manifest.parts[0] };
+                manifest.parts.push(third);
+            },
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut manifest = sample();
+            change(&mut manifest);
+            assert_eq!(check_consistency(&manifest).unwrap_err().kind(), ErrorKind::Damaged, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_log_has_ids_behind_those_of_the_segments_and_logs_before_it() {
+        let mut manifest = sample();
+        assert_eq!((manifest.first_id_in_log(0), manifest.first_id_in_log(1)), (5, 20));
+        manifest.segments.pop();
+        assert_eq!((manifest.first_id_in_log(0), manifest.first_id_in_log(1)), (5, 10));
+    }
 }

@@ -43,8 +43,14 @@ pub(crate) fn encoded_deletes_len(ids: &RoaringTreemap) -> u64 {
     ids.serialized_size() as u64
 }
 
-pub(crate) fn decode_deletes(content: &[u8]) -> Result<RoaringTreemap> {
-    RoaringTreemap::deserialize_from(content).map_err(|e| Error::damaged(format!("set of deleted ids: {e}")))
+/// The set in `content`, all of whose ids must be below `next_id`: a record that comes later would be deleted from the start.
+pub(crate) fn decode_deletes(content: &[u8], next_id: u64) -> Result<RoaringTreemap> {
+    let fault = |why: &dyn std::fmt::Display| Error::damaged(format!("set of deleted ids: {why}"));
+    let ids = RoaringTreemap::deserialize_from(content).map_err(|e| fault(&e))?;
+    match ids.max().filter(|&last| last >= next_id) {
+        Some(last) => Err(fault(&format!("it has {last}, ids below {next_id} have been given out"))),
+        None => Ok(ids),
+    }
 }
 
 /// The footer of a part.
@@ -122,5 +128,15 @@ mod tests {
         assert_eq!(bytes[44..60], 7u128.to_le_bytes());
         assert_eq!(Footer::decode(&bytes, &binding, 104).unwrap(), footer);
         assert!(Footer::decode(&bytes, &binding, 105).is_err(), "another offset");
+    }
+
+    #[test]
+    fn a_set_of_deleted_ids_names_no_record_that_is_still_to_come() {
+        let ids: RoaringTreemap = [3, 9].into_iter().collect();
+        let mut bytes = Vec::new();
+        ids.serialize_into(&mut bytes).unwrap();
+        assert_eq!(decode_deletes(&bytes, 10).unwrap(), ids);
+        let refused = decode_deletes(&bytes, 9).unwrap_err();
+        assert!(refused.to_string().contains("ids below 9"), "{refused}");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use super::layout::{ENTRY_LEN, FOOTER_LEN, Footer, decode_entry};
 use crate::block::BlockKind;
 use crate::block::layout::HEADER_LEN;
+use crate::damage::merged_ranges;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::FileKind;
 use crate::file::layout::FILE_HEADER_LEN;
@@ -163,7 +164,8 @@ impl Segment {
                 at = offset + header.block_len();
                 continue;
             }
-            let in_order = places.last().is_none_or(|last| last.first_id <= header.first_id);
+            let ids = places.last().map_or(self.entry.first_id, |last| last.first_id)..=self.entry.last_id;
+            let in_order = ids.contains(&header.first_id);
             if !in_order || !matches!(header.kind, BlockKind::Records | BlockKind::Frame) {
                 at = offset + HEADER_LEN as u64;
                 continue;
@@ -180,7 +182,7 @@ impl Segment {
         if low <= self.entry.last_id {
             lost.push(low..self.entry.last_id + 1);
         }
-        Ok(Table::Walked { places, lost, error })
+        Ok(Table::Walked { places, lost: merged_ranges(lost), error })
     }
 
     /// The smallest id that can come behind a block.
@@ -226,10 +228,10 @@ impl Run for Segment {
         })
     }
 
-    fn lost(&self) -> Vec<Range<u64>> {
+    fn lost(&self) -> &[Range<u64>] {
         match self.table() {
-            Ok(Table::Walked { lost, .. }) => lost.clone(),
-            _ => Vec::new(),
+            Ok(Table::Walked { lost, .. }) => lost,
+            _ => &[],
         }
     }
 

@@ -239,9 +239,14 @@ impl Edit<'_> {
         self.store.publish_changes(changes, None)
     }
 
-    /// Writes the set of deleted ids anew, in the place of its copies.
+    /// Writes the set of deleted ids anew, in the place of its copies. It names no record of a commit that a crash can undo: the id
+    /// would be given out once more.
     fn replace_deletes(&mut self) -> Result<()> {
         let kept = self.deletes_in_files();
+        let checkpoint = self.store.catalog.lock().next_id();
+        if kept.max().is_some_and(|last| last >= checkpoint) {
+            self.store.sync()?;
+        }
         let old = self.sealed.parts.iter().filter(|part| part.kind() == PartKind::DELETES);
         self.changes.dropped.extend(old.map(|part| FileName::Part(part.entry.file)));
         let copies = match self.store.directory.options.steps.take(Step::WriteDeletesTwice) {

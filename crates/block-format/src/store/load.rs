@@ -1,5 +1,6 @@
 //! A manifest → the files that it names, opened and scanned. Nothing is changed here.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use super::history::History;
 use super::state::{Sealed, Written};
 use crate::cache::BlockCache;
 use crate::checksum::Hash128;
-use crate::damage::Damage;
+use crate::damage::{Damage, sorted_and_merged};
 use crate::directory::{Directory, file_len};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileKind, FileName};
+use crate::id::FileId;
 use crate::log::orphans::check_orphans;
 use crate::log::reader::{scan, scan_on};
 use crate::log::scan::Scan;
@@ -115,28 +117,29 @@ pub(super) fn load(
         directory.cache = known.cache.clone();
     }
     let mut report = RecoveryReport::default();
-    let mut sealed = open_sealed(&directory, &manifest, known)?;
-    report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
     let mut history =
         known.and_then(|known| rest_of_old_log(&directory, &manifest, known)).unwrap_or_default();
-    let active = load_logs(&directory, &manifest, known, &mut sealed, (&mut report, &mut history))?;
+    let (frozen, active) = load_logs(&directory, &manifest, known, (&mut report, &mut history))?;
+    let next_id = manifest.next_id().max(active.scan.committed.next_id);
+    let sealed = Sealed { frozen, ..open_sealed(&directory, &manifest, known, next_id)? };
+    report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
     if options.steps.take(Step::CheckOrphans) {
         check_orphans(&directory, &manifest, &names, &damaged, active.scan.committed.seq)?;
     }
+    report.damage = sorted_and_merged(report.damage);
     manifest.generation = highest;
     let manifests_to_rewrite = damaged.into_iter().map(|(name, _)| name).collect();
     Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
 }
 
-/// Scans the logs; frozen ones go to `sealed`.
+/// Scans the logs: the frozen ones, and the active one.
 fn load_logs(
     directory: &Directory,
     manifest: &Manifest,
     known: Option<&Known>,
-    sealed: &mut Sealed,
     (report, history): (&mut RecoveryReport, &mut History),
-) -> Result<ActiveLog> {
-    let mut active = None;
+) -> Result<(Vec<LogView>, ActiveLog)> {
+    let (mut frozen, mut active) = (Vec::new(), None);
     let last = manifest.logs.len() - 1;
     for (index, &entry) in manifest.logs.iter().enumerate() {
         let is_active = index == last;
@@ -145,11 +148,11 @@ fn load_logs(
             if is_active {
                 active = Some(log);
             } else {
-                sealed.frozen.push(log.view);
+                frozen.push(log.view);
             }
             continue;
         }
-        let (file, scan) = scan_log(directory, entry, is_active)?;
+        let (file, scan) = scan_log(directory, entry, manifest.first_id_in_log(index), is_active)?;
         history.join(History::from_scan(&scan));
         if scan.deletes_lost {
             let why = scan.damage.first().map_or(String::new(), |damage| format!(" ({})", damage.message));
@@ -167,10 +170,11 @@ fn load_logs(
         if is_active {
             active = Some(ActiveLog { entry, file, scan, view });
         } else {
-            sealed.frozen.push(view);
+            frozen.push(view);
         }
     }
-    active.ok_or_else(|| Error::damaged("manifest: no log").at(&directory.root)) // refused when it was read
+    let active = active.ok_or_else(|| Error::damaged("manifest: no log").at(&directory.root))?; // refused when it was read
+    Ok((frozen, active))
 }
 
 /// A log that was read before, read on from where it ended. `None` where it was not, or where there is anything to say about damage.
@@ -229,13 +233,21 @@ fn rest_of_old_log(directory: &Directory, manifest: &Manifest, known: &Known) ->
     (scan.damage.is_empty() && !scan.deletes_lost).then(|| History::from_scan(&scan))
 }
 
-/// The segments and parts that a manifest names; logs are not looked at.
-fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>) -> Result<Sealed> {
+/// The segments and parts that a manifest names; logs are not looked at. Ids below `next_id` have been given out.
+fn open_sealed(
+    directory: &Directory,
+    manifest: &Manifest,
+    known: Option<&Known>,
+    next_id: u64,
+) -> Result<Sealed> {
     let mut sealed = Sealed::default();
     let before = known.map(|known| &*known.sealed);
     for entry in &manifest.segments {
-        let same = before.and_then(|before| before.segments.iter().find(|segment| segment.entry == *entry));
-        if let Some(segment) = same {
+        let place = |before: &&Sealed| {
+            before.segments.binary_search_by_key(&entry.first_id, |segment| segment.entry.first_id).ok()
+        };
+        let same = before.and_then(|before| before.segments.get(place(&before)?));
+        if let Some(segment) = same.filter(|segment| segment.entry == *entry) {
             sealed.segments.push(segment.clone());
             continue;
         }
@@ -243,11 +255,11 @@ fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>
         let file = directory.block_file(entry.file, source);
         sealed.segments.push(Arc::new(Segment::open(file, directory.artifact, *entry)?));
     }
+    let known_parts = before.iter().flat_map(|before| &before.parts);
+    let known_parts: HashMap<FileId, &Arc<Part>> = known_parts.map(|part| (part.entry.file, part)).collect();
     for entry in &manifest.parts {
-        let is_same = |part: &&Arc<Part>| part.entry == *entry && part.fault().is_none();
-        if let Some((before, part)) =
-            before.and_then(|before| Some((before, before.parts.iter().find(is_same)?)))
-        {
+        let is_same = |part: &&&Arc<Part>| part.entry == *entry && part.fault().is_none();
+        if let Some((before, &part)) = before.zip(known_parts.get(&entry.file).filter(is_same)) {
             if part.kind() == PartKind::DELETES {
                 sealed.deletes = before.deletes.clone();
             }
@@ -259,7 +271,7 @@ fn open_sealed(directory: &Directory, manifest: &Manifest, known: Option<&Known>
             sealed.parts.push(Arc::new(part));
             continue;
         }
-        match read_deletes(&part) {
+        match read_deletes(&part, next_id) {
             Ok(ids) => {
                 sealed.deletes = Arc::new(ids);
                 sealed.parts.push(Arc::new(part));
@@ -324,13 +336,18 @@ fn check_deletes(sealed: &Sealed) -> Result<()> {
 }
 
 /// One copy of the set of deleted ids.
-fn read_deletes(part: &Part) -> Result<RoaringTreemap> {
+fn read_deletes(part: &Part, next_id: u64) -> Result<RoaringTreemap> {
     part.verify()?;
     let content = part.content()?;
-    decode_deletes(&content).map_err(|e| e.at(part.source().path()))
+    decode_deletes(&content, next_id).map_err(|e| e.at(part.source().path()))
 }
 
-fn scan_log(directory: &Directory, entry: LogEntry, active: bool) -> Result<(Arc<dyn VfsFile>, Scan)> {
+fn scan_log(
+    directory: &Directory,
+    entry: LogEntry,
+    first_id: u64,
+    active: bool,
+) -> Result<(Arc<dyn VfsFile>, Scan)> {
     let name = FileName::Log(entry.file);
     let path = directory.path(name);
     let (file, len) = directory.open_with_len(name)?;
@@ -338,7 +355,7 @@ fn scan_log(directory: &Directory, entry: LogEntry, active: bool) -> Result<(Arc
     let len = if active { len } else { len.min(entry.checkpoint.len) };
     let blocks = directory.block_file(entry.file, Source::file(&path, len, file.clone()));
     let chain = Hash128::chain_start(directory.artifact, entry.file);
-    let mut scan = scan(&blocks, Some(entry.checkpoint), chain)?;
+    let mut scan = scan(&blocks, Some(entry.checkpoint), first_id, chain)?;
     if let Err(e) = blocks.check_header(FileKind::Log, directory.artifact) {
         if e.is_io() || matches!(e.kind(), ErrorKind::Foreign | ErrorKind::NewerFormat) {
             return Err(e);

@@ -240,7 +240,9 @@ impl Records {
             return Ok(None);
         }
         let block = Arc::new(run.file().records(run.place(index)?)?);
-        let bodies = block.records().collect::<Vec<_>>().into_iter();
+        let bodies: Vec<(u64, Body)> = block.records().collect();
+        bodies.last().map_or(Ok(()), |&(last, _)| run::check_last_id(run, index, last))?;
+        let bodies = bodies.into_iter();
         Ok(Some(OpenBlock { block, index, bodies }))
     }
 }

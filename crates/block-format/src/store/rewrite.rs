@@ -16,7 +16,7 @@ use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::options::{Compression, MAX_INLINE};
-use crate::run::Run;
+use crate::run::{self, Run};
 use crate::segment::{SealedFile, Segment, SegmentsWriter};
 
 /// Copies live records from runs into new segments: well-filled blocks as they are, the others packed anew.
@@ -129,7 +129,8 @@ impl<'a> Rewriter<'a> {
                 let block =
                     Block::new(&header, raw).map_err(|e| e.at(file.path()).at_offset(place.offset))?;
                 let may_keep = self.may_keep(&header, file.id);
-                self.copy_records(&header, &stored, &block, may_keep)
+                self.copy_records(&header, &stored, &block, may_keep)?;
+                run::check_last_id(run, index, self.next_id.saturating_sub(1))
             }
             BlockKind::Frame => {
                 let checked = header.check_payload(&stored, &file.binding, place.offset, file.steps);

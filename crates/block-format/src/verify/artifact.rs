@@ -98,9 +98,10 @@ fn verify_newest(
         report.damage.push(whole_file(e, len)?);
     }
     let named: HashSet<FileName> = manifest.files().collect();
+    let damaged: HashSet<PathBuf> = report.damage.iter().map(|damage| damage.path.clone()).collect();
     for &name in names.iter().filter(|name| name.id().is_some() && !named.contains(name)) {
         let path = directory.path(name);
-        if !report.damage.iter().any(|damage| damage.path == path) {
+        if !damaged.contains(&path) {
             report.left_by_crash.push(Leftover { path, kind: LeftoverKind::UnnamedFile });
         }
     }

@@ -13,19 +13,25 @@ use crate::vfs::Access;
 pub(super) struct ManifestCopies<'a> {
     pub(super) directory: &'a Directory,
     pub(super) manifest: &'a Manifest,
+    /// In order.
     pub(super) names: &'a [FileName],
 }
 
 impl ManifestCopies<'_> {
     /// Tells what a crash left from damage.
     pub(super) fn classify(&self, unsound: &[(FileName, Error)], report: &mut VerifyReport) -> Result<()> {
+        let generations = self.names.iter().filter_map(|name| match name {
+            FileName::Manifest { generation, .. } => Some(*generation),
+            _ => None,
+        });
+        let oldest = generations.min();
         for (name, error) in unsound {
             let path = self.directory.path(*name);
-            if self.is_unfinished(*name, error)? {
+            if self.is_unfinished(*name, error, oldest)? {
                 report.left_by_crash.push(Leftover { path, kind: LeftoverKind::ManifestCopy });
             } else {
                 let len = self.directory.open(*name, Access::Read).ok().and_then(|file| file.len().ok());
-                let len = len.unwrap_or(0).max(self.manifest.encode().len() as u64);
+                let len = len.unwrap_or(0).max(self.manifest.encoded_len());
                 report.damage.push(Damage::new(&path, 0..len, error, 0..0));
             }
         }
@@ -39,7 +45,7 @@ impl ManifestCopies<'_> {
 
     /// Whether a copy is missing or does not hold because writing its generation was interrupted. Copy 0 is synced before copy 1 is
     /// begun, and the generation before is removed when both are durable.
-    fn is_unfinished(&self, name: FileName, error: &Error) -> Result<bool> {
+    fn is_unfinished(&self, name: FileName, error: &Error, oldest: Option<u64>) -> Result<bool> {
         let FileName::Manifest { generation, copy } = name else { return Ok(false) };
         if self.directory.vfs.container().is_some() {
             return Ok(false);
@@ -47,11 +53,9 @@ impl ManifestCopies<'_> {
         let is_missing = error.kind() == ErrorKind::MissingFile;
         if generation > self.manifest.generation {
             let twin = FileName::Manifest { generation, copy: 1 - copy };
-            return Ok(is_missing || !self.names.contains(&twin));
+            return Ok(is_missing || self.names.binary_search(&twin).is_err());
         }
-        let is_older =
-            |name: &FileName| matches!(name, FileName::Manifest { generation: old, .. } if *old < generation);
-        let was_removed = !self.names.iter().any(is_older);
+        let was_removed = oldest.is_none_or(|oldest| oldest >= generation);
         Ok((copy == 1 || is_missing) && (!was_removed || (generation == 1 && self.log_is_new()?)))
     }
 

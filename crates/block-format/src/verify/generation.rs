@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::findings::Findings;
 use crate::block::layout::CodecId;
 use crate::block::{Block, BlockKind, Body};
 use crate::checksum::Hash128;
@@ -15,10 +16,11 @@ use crate::file::{FileKind, FileName};
 use crate::log::reader::scan;
 use crate::manifest::{LogEntry, Manifest, PartEntry, SegmentEntry};
 use crate::options::VerifyLevel;
+use crate::part::layout::decode_deletes;
 use crate::part::{self, Part, PartKind};
 use crate::protocol::Step;
 use crate::report::{Leftover, LeftoverKind, VerifyReport};
-use crate::run::{BlockFile, DICTIONARY_OFFSET, Place, Run};
+use crate::run::{DICTIONARY_OFFSET, Place, Run, check_last_id, end_of_block};
 use crate::segment::Segment;
 use crate::segment::layout::FOOTER_LEN;
 use crate::source::Source;
@@ -39,23 +41,37 @@ pub(crate) fn verify_generation(
 pub(super) struct Verifier<'a> {
     directory: &'a Directory,
     level: VerifyLevel,
-    /// The findings in the file that is being read.
+    /// Counts of the file that is being read, and the damage in it.
     report: VerifyReport,
+    pub(super) found: Findings,
     /// The findings in the files before it.
     pub(super) total: VerifyReport,
     /// Sealed files without damage.
     pub(super) sound: HashMap<FileName, VerifyReport>,
     /// The newest commit in the logs.
     pub(super) last_commit: u64,
+    /// The next id behind it.
+    next_id: u64,
 }
 
 impl<'a> Verifier<'a> {
     pub(super) fn new(directory: &'a Directory, level: VerifyLevel) -> Self {
         let (report, total) = (VerifyReport::default(), VerifyReport { files: 2, ..VerifyReport::default() });
-        Self { directory, level, report, total, sound: HashMap::new(), last_commit: 0 }
+        Self {
+            directory,
+            level,
+            report,
+            found: Findings::default(),
+            total,
+            sound: HashMap::new(),
+            last_commit: 0,
+            next_id: 0,
+        }
     }
 
     pub(super) fn run(&mut self, manifest: &Manifest) -> Result<()> {
+        self.logs(manifest)?;
+        let next_id = manifest.next_id().max(self.next_id);
         for entry in &manifest.segments {
             let lost = entry.first_id..entry.last_id.saturating_add(1);
             let name = FileName::Segment(entry.file);
@@ -63,15 +79,20 @@ impl<'a> Verifier<'a> {
         }
         for entry in &manifest.parts {
             let (name, is_derived) = (FileName::Part(entry.file), PartKind(entry.kind).is_derived());
-            self.verify_sealed(name, entry.len, 0..0, is_derived, |verifier| verifier.part(entry))?;
+            self.verify_sealed(name, entry.len, 0..0, is_derived, |verifier| verifier.part(entry, next_id))?;
         }
         self.excuse_damaged_deletes(manifest);
+        Ok(())
+    }
+
+    fn logs(&mut self, manifest: &Manifest) -> Result<()> {
         let active = manifest.logs.len() - 1;
         for (index, entry) in manifest.logs.iter().enumerate() {
-            let result = self.log(entry, index == active);
+            let result = self.log(entry, manifest.first_id_in_log(index), index == active);
             let name = FileName::Log(entry.file);
             self.finish_file(name, entry.checkpoint.len, result, 0..entry.checkpoint.next_id)?;
-            self.total.add(std::mem::take(&mut self.report));
+            let report = self.finished_report();
+            self.total.add(report);
         }
         Ok(())
     }
@@ -79,7 +100,7 @@ impl<'a> Verifier<'a> {
     /// A damaged list of deleted ids costs nothing while there is a sound one.
     fn excuse_damaged_deletes(&mut self, manifest: &Manifest) {
         let deletes = manifest.parts.iter().filter(|entry| entry.kind == PartKind::DELETES.0);
-        let paths: Vec<PathBuf> =
+        let paths: HashSet<PathBuf> =
             deletes.map(|entry| self.directory.path(FileName::Part(entry.file))).collect();
         let damaged: HashSet<PathBuf> = self.total.damage.iter().map(|damage| damage.path.clone()).collect();
         if paths.iter().any(|path| !damaged.contains(path)) {
@@ -103,7 +124,7 @@ impl<'a> Verifier<'a> {
         }
         let result = read(self);
         self.finish_file(name, len, result, lost)?;
-        let mut report = std::mem::take(&mut self.report);
+        let mut report = self.finished_report();
         report.damage.iter_mut().for_each(|damage| damage.is_derived = is_derived);
         if report.is_sound() {
             let VerifyReport { files, blocks, records, .. } = report;
@@ -111,6 +132,11 @@ impl<'a> Verifier<'a> {
         }
         self.total.add(report);
         Ok(())
+    }
+
+    /// What was found in the file that was read.
+    fn finished_report(&mut self) -> VerifyReport {
+        VerifyReport { damage: self.found.take(), ..std::mem::take(&mut self.report) }
     }
 
     /// An error about a whole file is damage to it, unless the medium fails.
@@ -121,7 +147,7 @@ impl<'a> Verifier<'a> {
             Err(e) => {
                 let path = self.directory.path(name);
                 let place = e.offset().unwrap_or(0)..len;
-                self.report.damage.push(Damage::new(&path, place, &e, lost));
+                self.found.push(Damage::new(&path, place, &e, lost));
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -137,7 +163,7 @@ impl<'a> Verifier<'a> {
         }
         if found > len {
             let error = Error::damaged(format!("expected {len} bytes, found {found}"));
-            self.report.damage.push(Damage::new(&path, len..found, &error, 0..0));
+            self.found.push(Damage::new(&path, len..found, &error, 0..0));
         }
         sparse::check_allocated(&*file, &path, 0..len)?;
         Ok(Source::sealed(&path, len, file, self.directory.options.memory_mapping))
@@ -148,13 +174,13 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         // Damage that a checksum inside the file names is not named again.
-        if self.report.damage.iter().any(|damage| damage.path == source.path()) {
+        if !self.found.is_empty() {
             return Ok(());
         }
         let found = source.hash(hashed)?;
         if found != expected {
             let message = format!("expected file hash {expected:032x}, found {found:032x}");
-            self.report.damage.push(Damage::new(source.path(), 0..hashed, &Error::damaged(message), 0..0));
+            self.found.push(Damage::new(source.path(), 0..hashed, &Error::damaged(message), 0..0));
         }
         Ok(())
     }
@@ -167,23 +193,23 @@ impl<'a> Verifier<'a> {
         let segment = Segment::open(file, self.directory.artifact, *entry)?;
         if let Err(e) = segment.check_header(self.directory.artifact) {
             let range = 0..FILE_HEADER_LEN as u64;
-            self.report.damage.push(Damage::new(&path, range, &e, 0..0));
+            self.found.push(Damage::new(&path, range, &e, 0..0));
         }
         if let Some(e) = segment.table_error()? {
             let start = e.offset().unwrap_or(0);
-            self.report.damage.push(Damage::new(&path, start..entry.len, e, 0..0));
+            self.found.push(Damage::new(&path, start..entry.len, e, 0..0));
         }
         if let Ok(footer) = segment.footer() {
             let found = (footer.first_id, footer.last_id, footer.records, footer.raw_len, footer.hash);
             if found != (entry.first_id, entry.last_id, entry.records, entry.raw_len, entry.hash) {
                 let start = entry.len - FOOTER_LEN as u64;
                 let error = Error::new(ErrorKind::Foreign, "segment footer: not what the manifest says");
-                self.report.damage.push(Damage::new(&path, start..entry.len, &error, 0..0));
+                self.found.push(Damage::new(&path, start..entry.len, &error, 0..0));
             }
         }
         for lost in segment.lost() {
             let error = Error::damaged("blocks between sound ones are damaged beyond recognition");
-            self.report.damage.push(Damage::new(&path, 0..entry.len, &error, lost));
+            self.found.push(Damage::new(&path, 0..entry.len, &error, lost.clone()));
         }
         self.dictionary(&segment, &path)?;
         self.blocks(&segment, &path)?;
@@ -204,33 +230,37 @@ impl<'a> Verifier<'a> {
             Err(e) if !e.is_io() => {
                 let range = DICTIONARY_OFFSET..segment.place(0)?.offset;
                 let lost = segment.entry.first_id..segment.entry.last_id.saturating_add(1);
-                self.report.damage.push(Damage::new(path, range, &e, lost));
+                self.found.push(Damage::new(path, range, &e, lost));
                 Ok(())
             }
             read => read,
         }
     }
 
-    fn part(&mut self, entry: &PartEntry) -> Result<()> {
+    fn part(&mut self, entry: &PartEntry, next_id: u64) -> Result<()> {
         let source = self.open(FileName::Part(entry.file), entry.len)?;
         let binding = self.directory.binding(entry.file);
         let part = Part::open(source, binding, *entry, self.directory.options.steps)?;
         if self.level >= VerifyLevel::Checksums {
             part.verify()?;
+            if part.kind() == PartKind::DELETES {
+                decode_deletes(&part.content()?, next_id)?;
+            }
         }
         let hashed = entry.len.saturating_sub(part::layout::FOOTER_LEN as u64);
         self.check_hash(part.source(), hashed, entry.hash)
     }
 
-    fn log(&mut self, entry: &LogEntry, active: bool) -> Result<()> {
+    fn log(&mut self, entry: &LogEntry, first_id: u64, active: bool) -> Result<()> {
         let name = FileName::Log(entry.file);
         let path = self.directory.path(name);
         let (opened, len) = self.directory.open_with_len(name)?;
         let len = if active { len } else { len.min(entry.checkpoint.len) };
         let file = self.directory.block_file(entry.file, Source::file(&path, len, opened));
-        let found =
-            scan(&file, Some(entry.checkpoint), Hash128::chain_start(self.directory.artifact, entry.file))?;
+        let chain = Hash128::chain_start(self.directory.artifact, entry.file);
+        let found = scan(&file, Some(entry.checkpoint), first_id, chain)?;
         self.last_commit = self.last_commit.max(found.committed.seq);
+        self.next_id = self.next_id.max(found.committed.next_id);
         let torn_len = found.torn_len();
         if torn_len > 0 {
             self.report.torn_len += torn_len;
@@ -239,9 +269,9 @@ impl<'a> Verifier<'a> {
         }
         if let Err(e) = file.check_header(FileKind::Log, self.directory.artifact) {
             let range = 0..FILE_HEADER_LEN as u64;
-            self.report.damage.push(Damage::new(&path, range, &e, 0..0));
+            self.found.push(Damage::new(&path, range, &e, 0..0));
         }
-        self.report.damage.extend(found.damage);
+        found.damage.into_iter().for_each(|damage| self.found.push(damage));
         let run = WalkedBlocks { file, places: found.places, next_id: found.committed.next_id };
         self.blocks(&run, &path)
     }
@@ -253,33 +283,25 @@ impl<'a> Verifier<'a> {
         for index in 0..count {
             let place = run.place(index)?;
             self.report.blocks += 1;
-            match self.block(run.file(), place, &mut frames) {
+            match self.block(run, index, place, &mut frames) {
                 Ok(()) => {}
                 Err(e) if e.is_io() => return Err(e),
                 Err(e) => {
-                    let is_named =
-                        |damage: &Damage| damage.path == path && damage.range.start == place.offset;
-                    if self.report.damage.iter().any(is_named) {
+                    if self.found.begins_at(place.offset) {
                         continue; // by the scan of the log
                     }
-                    let next = if index + 1 < count { run.place(index + 1)?.first_id } else { run_end(run) };
-                    let lost = place.first_id..next.max(place.first_id.saturating_add(1));
+                    let lost =
+                        place.first_id..end_of_block(run, index)?.max(place.first_id.saturating_add(1));
                     let range = place.offset..place.offset + place.len;
-                    self.report.damage.push(Damage::new(path, range, &e, lost));
+                    self.found.push(Damage::new(path, range, &e, lost));
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether the dictionary of a file is among the damage found in it.
-    fn lacks_dictionary(&self, file: &BlockFile) -> bool {
-        let is_dictionary =
-            |damage: &Damage| damage.path == file.path() && damage.range.start == DICTIONARY_OFFSET;
-        self.report.damage.iter().any(is_dictionary)
-    }
-
-    fn block(&mut self, file: &BlockFile, place: Place, frames: &mut u64) -> Result<()> {
+    fn block(&mut self, run: &dyn Run, index: usize, place: Place, frames: &mut u64) -> Result<()> {
+        let file = run.file();
         let (header, stored) = file.open(place)?;
         if self.level < VerifyLevel::Checksums {
             return Ok(());
@@ -294,7 +316,7 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         // Without its dictionary it cannot be decoded, which is one damage and not that of every block.
-        if header.codec == CodecId::ZstdDictionary && self.lacks_dictionary(file) {
+        if header.codec == CodecId::ZstdDictionary && self.found.begins_at(DICTIONARY_OFFSET) {
             *frames = 0;
             return Ok(());
         }
@@ -316,7 +338,9 @@ impl<'a> Verifier<'a> {
         let block = Block::new(&header, raw).map_err(|e| e.at_offset(place.offset))?;
         self.report.records += u64::from(block.count());
         let before = std::mem::take(frames);
+        let mut last = header.first_id;
         for (id, body) in block.records() {
+            last = id;
             if let Body::Large(large) = body
                 && u64::from(large.frame_count()) != before
             {
@@ -324,11 +348,6 @@ impl<'a> Verifier<'a> {
                 return Err(Error::damaged(message).at_offset(place.offset));
             }
         }
-        Ok(())
+        check_last_id(run, index, last)
     }
-}
-
-/// One more than the largest id that can be in a run.
-fn run_end(run: &dyn Run) -> u64 {
-    run.ids().map_or(0, |(_, last)| last.saturating_add(1))
 }

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod copies;
+mod findings;
 mod generation;
 
 pub use artifact::{verify, verify_in};

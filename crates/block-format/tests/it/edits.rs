@@ -3,8 +3,10 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use block_format::vfs::MemoryVfs;
-use block_format::{ErrorKind, Options, PartKind, RecordId, Store, VerifyLevel, salvage_in, verify_in};
+use block_format::vfs::{CrashVariant, MemoryVfs};
+use block_format::{
+    Durability, ErrorKind, Options, PartKind, RecordId, Store, VerifyLevel, salvage_in, verify_in,
+};
 
 use crate::campaign::{ROOT, content, open, options};
 
@@ -236,4 +238,24 @@ fn an_edit_inside_of_an_edit_is_a_typed_error_and_commits_go_on() {
     assert!(store.snapshot().segments().is_empty());
     assert_eq!(store.seal().unwrap().iter().map(|s| s.records).sum::<u64>(), 4);
     assert_eq!(alive(&store), [0, 1, 2, 3]);
+}
+
+#[test]
+fn an_edit_that_deletes_what_is_not_durable_yet_makes_it_durable() {
+    let (disk, store) = created();
+    store.put(b"one").unwrap();
+    let written = |edit: &mut block_format::Edit<'_>| {
+        edit.end_log()?;
+        let mut batch = store.batch();
+        batch.put(b"two")?;
+        store.commit(batch, Durability::Buffered)?;
+        edit.delete([RecordId(1)]);
+        edit.seal_logs().map(drop)
+    };
+    store.edit(written).unwrap();
+    for (number, variant) in CrashVariant::standard(1).into_iter().enumerate() {
+        let (store, _) = open(&disk.crash(disk.event_count(), variant), &quiet()).unwrap();
+        let id = store.put(b"three").unwrap();
+        assert_eq!((id, alive(&store)), (RecordId(2), vec![0, 2]), "{number}");
+    }
 }

@@ -149,7 +149,7 @@ fn a_segment_that_claims_all_ids_costs_no_memory_when_deletes_are_kept() {
     }
     store.seal().unwrap();
     store.close().unwrap();
-    let forged = forge(&disk, |_| vec![(SEGMENT + 40, LAST - 1)]);
+    let forged = forge(&disk, |log| vec![(SEGMENT + 40, LAST - 2), (log + 40, LAST - 1)]);
     let (store, _) = open(&forged, &options()).unwrap();
     store.delete(RecordId(0)).unwrap();
     store.seal().unwrap();
@@ -167,7 +167,8 @@ fn a_table_with_ids_that_its_segment_has_not_is_built_again() {
     store.seal().unwrap();
     store.close().unwrap();
     assert!(verify(&disk).damage.is_empty());
-    let forged = forge(&disk, |_| vec![(SEGMENT + 32, LAST - 1), (SEGMENT + 40, LAST - 1)]);
+    let ids = [(SEGMENT + 32, LAST - 1), (SEGMENT + 40, LAST - 1), (SEGMENT + 48, 1)];
+    let forged = forge(&disk, |log| [&ids[..], &[(log + 40, LAST)]].concat());
     assert!(verify(&forged).damage.iter().any(|damage| damage.message.contains("an id that")));
     drop(read_only(&forged).0.snapshot().get(RecordId(LAST - 1)));
 }

@@ -18,6 +18,7 @@ mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index
 mod forged; // right checksums over wrong numbers: typed errors, no overflow
 mod hostile; // locks removed, links, sparse files, files in the wrong place
+mod ids; // ids that were not given out, under right checksums and chains: damage
 mod lying; // a medium that does not keep what is written
 mod observed; // who hears of syncs and blocks; files that are held after they were replaced
 mod packs; // one file with everything in it
@@ -26,3 +27,4 @@ mod records; // what goes in comes out: batches, large content, deletes, seal, b
 mod second_decoder; // benches/decode.py reads what this crate writes
 mod usage; // bytes of files, and of deleted records in them
 mod verify; // damage told from what a crash leaves, and from what a writer is doing
+mod work; // forged and damaged files of twice the length cost twice the work

@@ -1,0 +1,121 @@
+//! Ids that were not given out, or not in this order, with checksums and chains that are right: damage, which hides nothing and gives no id twice.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use block_format::vfs::MemoryVfs;
+use block_format::{ErrorKind, RecordId, Store, VerifyLevel, salvage_in, verify_in};
+
+use crate::campaign::{ROOT, open};
+use crate::work::{ForgedLog, RECORDS, options};
+
+/// The ids of the records that a reader goes through, and the number of damaged places that it was told of.
+fn read(disk: &MemoryVfs) -> (Vec<u64>, usize) {
+    let (store, report) = Store::open_read_only_in(Arc::new(disk.clone()), ROOT, options()).unwrap();
+    let ids = store.snapshot().records().filter_map(|record| Some(record.ok()?.id().0)).collect();
+    (ids, report.damage.len())
+}
+
+fn damage(disk: &MemoryVfs) -> usize {
+    let report = verify_in(Arc::new(disk.clone()), ROOT, VerifyLevel::Decode, &options()).unwrap();
+    report.damage.len()
+}
+
+type Fill = fn(&mut ForgedLog);
+
+/// What a commit behind two records, that gives out ids 2 and 3, has in it.
+const FOREIGN: [(&str, Fill); 4] = [
+    ("an id beyond the next one", |log| log.record(1 << 40)),
+    ("an id that was given out before", |log| log.record(1)),
+    ("ids that do not ascend", |log| {
+        log.record(3);
+        log.record(2);
+    }),
+    ("a record that is deleted before it comes", |log| {
+        log.record(2);
+        log.delete(7);
+    }),
+];
+
+fn log_with(fill: Fill) -> ForgedLog {
+    let mut log = ForgedLog::new();
+    log.record(0);
+    log.record(1);
+    log.chained_commit(1, 0, 2);
+    fill(&mut log);
+    log.chained_commit(2, 1, 4);
+    log
+}
+
+#[test]
+fn a_commit_with_ids_that_it_did_not_give_out_does_not_hold() {
+    let sound = log_with(|log| {
+        log.record(2);
+        log.record(3);
+    });
+    assert_eq!(read(&sound.written()), (vec![0, 1, 2, 3], 0));
+    for (what, fill) in FOREIGN {
+        let disk = log_with(fill).written();
+        assert_eq!((read(&disk), damage(&disk)), ((vec![0, 1], 0), 0), "{what}");
+        let (store, report) = open(&disk, &options()).unwrap();
+        assert_eq!((report.commits_recovered, report.dropped_len > 0), (1, true), "{what}");
+        for id in 2..12 {
+            assert_eq!(store.put(b"x").unwrap(), RecordId(id), "{what}");
+        }
+        store.seal().unwrap();
+        store.close().unwrap();
+        assert_eq!((read(&disk), damage(&disk)), (((0..12).collect(), 0), 0), "{what}");
+    }
+}
+
+#[test]
+fn ids_that_an_acknowledged_commit_did_not_give_out_are_damage_and_hide_nothing() {
+    for (what, fill) in FOREIGN {
+        let mut log = log_with(fill);
+        log.record(4);
+        log.chained_commit(3, 2, 5);
+        let disk = log.written();
+        let refused = open(&disk, &options()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Damaged, "{what}");
+        assert!(damage(&disk) > 0, "{what}");
+        if !what.contains("deleted") {
+            let (ids, damage) = read(&disk);
+            assert!(damage > 0 && ids.starts_with(&[0, 1]) && ids.ends_with(&[4]), "{what}: {ids:?}");
+            assert!(ids.is_sorted() && ids.iter().all(|&id| id < 5), "{what}: {ids:?}");
+        }
+        let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+        assert!(saved.records >= 3, "{what}: {saved:?}");
+    }
+}
+
+#[test]
+fn commits_whose_numbers_do_not_ascend_are_damage_and_are_forgotten_in_time() {
+    let mut log = ForgedLog::new();
+    log.record(0);
+    log.chained_commit(1, 0, 1);
+    for i in 0..70_000 {
+        if i % 7_000 == 0 {
+            log.commit((1 << 30) - i, 0, 1);
+        }
+        log.delete(0);
+    }
+    log.commit(1 << 40, (1 << 40) - 1, 2);
+    let disk = log.written();
+    assert!(damage(&disk) > 0);
+    let opened = Store::open_read_only_in(Arc::new(disk.clone()), Path::new(ROOT), options());
+    assert!(opened.is_err_and(|e| e.kind() == ErrorKind::Damaged), "lists of deletes may be damaged");
+}
+
+#[test]
+fn a_block_with_ids_of_the_next_one_is_damage_to_whoever_reads_it() {
+    let mut log = ForgedLog::new();
+    // Records 0 and 3, then record 1, in blocks that ascend.
+    log.block(RECORDS, 2, 0, &[0, 2, 2, 2, b'x', b'x']);
+    log.record(1);
+    log.chained_commit(1, 0, 2);
+    let disk = log.written();
+    assert_eq!((read(&disk).0, damage(&disk)), (vec![1], 1));
+    let (store, _) = open(&disk, &options()).unwrap();
+    assert_eq!(store.put(b"x").unwrap(), RecordId(2));
+    assert_eq!(store.seal().unwrap_err().kind(), ErrorKind::Damaged);
+}
