@@ -6,6 +6,8 @@ mod columnar;
 mod commands;
 mod folders;
 mod input;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod mcp;
 mod meaning;
 mod rows;
