@@ -18,3 +18,4 @@ mod shell;
 mod support;
 #[cfg(unix)]
 mod terminal;
+mod without_effect;
