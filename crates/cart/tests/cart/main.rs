@@ -10,6 +10,7 @@ mod input;
 mod interrupt;
 mod mcp;
 mod meaning;
+mod outputs;
 mod rows;
 mod safety;
 mod search;
