@@ -113,6 +113,9 @@ impl Error {
         };
         let next = match kind {
             ErrorKind::DiskFull => "; free some space and open the artifact again",
+            ErrorKind::ReadOnly if what.starts_with("creating") => {
+                "; change the permissions, or choose another place"
+            }
             ErrorKind::ReadOnly => "; open it read-only, or change the permissions",
             _ => "",
         };

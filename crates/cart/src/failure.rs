@@ -48,11 +48,21 @@ impl Failure {
         Self::new(Code::Damage, message)
     }
 
-    /// Of a command that verifies what it copies.
+    /// Of a command that makes something new.
+    pub(crate) fn of_making(error: compact_artifact::Error) -> Self {
+        match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Self::from(error).and("or remove it, if it was left by a command that was killed")
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// Of a command that verifies what it copies into something new.
     pub(crate) fn of_verifying(error: compact_artifact::Error) -> Self {
         match error.kind() {
             ErrorKind::Damaged => Self::damage(Self::from(error).message),
-            _ => error.into(),
+            _ => Self::of_making(error),
         }
     }
 

@@ -39,42 +39,88 @@ pub(crate) fn end_when_asked() -> Result<()> {
     })
 }
 
-/// From now on the command, when it is interrupted, removes what it has made at that path so far and ends: files that are named as those of an
-/// artifact in a folder that was not there or was empty, or a file that was not there.
-pub(crate) fn leave_nothing_at(path: &Path) -> Result<()> {
+/// Whether what [`whole_or_nothing`] makes is made. The lock is held while it is removed instead, until the program ends.
+static IS_MADE: Mutex<bool> = Mutex::new(false);
+
+/// Makes something at a path. Interrupted before it is made, the command removes what is there so far and ends; interrupted later, it goes on to its
+/// end. Removed are files that are named as those of an artifact in a folder that was not there or was empty, or a file that was not there.
+pub(crate) fn whole_or_nothing<T>(path: &Path, make: impl FnOnce() -> Result<T>) -> Result<T> {
     let was_there = path.exists();
     let is_ours = !was_there || std::fs::read_dir(path).is_ok_and(|mut folder| folder.next().is_none());
-    let path = path.to_owned();
+    let removed = path.to_owned();
     watch(move || {
-        // The command goes on meanwhile, and may make a file behind the back of this.
-        for _ in 0..10 {
-            if !is_ours || remove_artifact(&path, was_there).is_ok() {
-                break;
-            }
+        let is_made = lock(&IS_MADE);
+        if *is_made {
+            return;
         }
-        warn(&format!("interrupted; nothing was made at {}", path.display()));
+        let left = if is_ours { remove_for_good(&removed, was_there).err() } else { None };
+        let path = removed.display();
+        warn(&left.map_or_else(
+            || format!("interrupted; nothing was made at {path}"),
+            |e| format!("interrupted; {path} is not finished, and cannot be removed: {e}"),
+        ));
         std::process::exit(Code::Interrupted as i32);
-    })
+    })?;
+    let made = make();
+    // Waits for the end of the program while an interruption removes what was made: then neither success nor a failure is told.
+    *lock(&IS_MADE) = true;
+    made
 }
 
-/// Removes the files of an artifact, and the folder if nothing else is in it and it is not to stay.
-fn remove_artifact(path: &Path, stays: bool) -> std::io::Result<()> {
-    if path.is_file() {
-        return std::fs::remove_file(path);
+fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what the command has made until it makes nothing more: it goes on meanwhile, and may make a file behind the back of this. Without the lock of an
+/// artifact it soon fails.
+fn remove_for_good(path: &Path, stays: bool) -> std::io::Result<()> {
+    const TRIES: usize = 100;
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut removed = Ok(true);
+    for _ in 0..TRIES {
+        removed = remove_artifact(path, stays);
+        if matches!(removed, Ok(false)) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
     }
-    let Ok(folder) = std::fs::read_dir(path) else { return Ok(()) };
+    removed.map(drop)
+}
+
+/// Removes the files of an artifact, and the folder if nothing else is in it and it is not to stay. Whether there was anything.
+fn remove_artifact(path: &Path, stays: bool) -> std::io::Result<bool> {
+    let gone = |removed: std::io::Result<()>| match removed {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    if path.is_file() {
+        return gone(std::fs::remove_file(path)).map(|()| true);
+    }
+    let Ok(folder) = std::fs::read_dir(path) else { return Ok(false) };
+    let mut files = Vec::new();
     for entry in folder {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(is_name_in_artifact) {
-            std::fs::remove_file(entry.path())?;
+            files.push(entry.path());
         }
     }
-    if stays { Ok(()) } else { std::fs::remove_dir(path) }
+    // Nothing that names a file outlives it.
+    files.sort_by_key(|path| !path.file_name().is_some_and(|name| name.to_str().is_some_and(is_manifest)));
+    files.iter().try_for_each(|path| gone(std::fs::remove_file(path)))?;
+    if stays { Ok(!files.is_empty()) } else { gone(std::fs::remove_dir(path)).map(|()| true) }
 }
 
 /// Whether files of an artifact are named so.
 pub(crate) fn is_name_in_artifact(name: &str) -> bool {
     name == "LOCK" || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
+}
+
+/// Whether the files that make a folder an artifact are named so.
+pub(crate) fn is_manifest(name: &str) -> bool {
+    let Some((number, copy)) = name.strip_prefix("manifest-").and_then(|rest| rest.split_once('-')) else {
+        return false;
+    };
+    number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) && ["0", "1"].contains(&copy)
 }
 
 /// From now on `call` is called when the program is to end. It ends there and then when it has not after `grace`, or is asked a second time: a commit is whole
@@ -133,7 +179,7 @@ fn sentence(kept: u64) -> String {
 pub(crate) struct Busy(MutexGuard<'static, u64>);
 
 pub(crate) fn writing() -> Busy {
-    Busy(KEPT.lock().unwrap_or_else(PoisonError::into_inner))
+    Busy(lock(&KEPT))
 }
 
 impl Busy {

@@ -16,6 +16,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    report_file_size_limit();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => return refuse(&e),
@@ -28,6 +30,17 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// A file that would become longer than `ulimit -f` allows is a failed write, after which is cleaned up, instead of a signal that ends the program. Blocked for
+/// this thread and all that it starts; programs that it runs get the signal as usual.
+#[cfg(unix)]
+fn report_file_size_limit() {
+    use nix::sys::signal::{SigSet, Signal};
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGXFSZ);
+    // Where it cannot be blocked, it ends the program as before.
+    let _ = signals.thread_block();
 }
 
 /// Help and version where they are asked for; otherwise what cannot be understood, in one line.

@@ -10,6 +10,8 @@ use std::fmt;
 pub(crate) const MAX_LEN: usize = 256;
 
 const DAY: i64 = 24 * 60 * 60;
+/// The seconds of the years 0000 to 9999 in UTC. Dates with an offset may lie up to a day outside.
+const YEARS: std::ops::Range<i64> = -719_528 * DAY..2_932_897 * DAY;
 
 /// A point in time. Equal points are the same time, and the order is that of time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +38,6 @@ impl Date {
 
     /// A point in time by its seconds since 1970 UTC and nanoseconds; `None` outside of the years 0000 to 9999.
     pub(crate) fn new(seconds: i64, nanos: u32) -> Option<Self> {
-        const YEARS: std::ops::Range<i64> = -719_528 * DAY..2_932_897 * DAY;
         let digits = format!("{nanos:09}");
         let fraction = digits.trim_end_matches('0').as_bytes().to_vec();
         let point = Point { seconds, is_leap: false, fraction };
@@ -133,10 +134,17 @@ fn days_since_1970(text: &[u8; 10]) -> Option<i64> {
 }
 
 impl Point {
-    /// As text of RFC 3339 in UTC.
+    /// As text of RFC 3339 in UTC; where the year in UTC is not one of 0000 to 9999, with the largest offset, by which it is.
     pub(crate) fn text(&self) -> String {
-        let (year, month, day) = civil(self.seconds.div_euclid(DAY));
-        let of_day = self.seconds.rem_euclid(DAY);
+        const LARGEST: i64 = 23 * 3600 + 59 * 60;
+        let (ahead, offset) = match self.seconds {
+            seconds if seconds < YEARS.start => (LARGEST, "+23:59"),
+            seconds if seconds >= YEARS.end => (-LARGEST, "-23:59"),
+            _ => (0, "Z"),
+        };
+        let local = self.seconds + ahead;
+        let (year, month, day) = civil(local.div_euclid(DAY));
+        let of_day = local.rem_euclid(DAY);
         let second = of_day % 60 + i64::from(self.is_leap);
         let mut text =
             format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{second:02}", of_day / 3600, of_day / 60 % 60);
@@ -144,7 +152,7 @@ impl Point {
             text.push('.');
             text.push_str(&String::from_utf8_lossy(&self.fraction));
         }
-        text.push('Z');
+        text.push_str(offset);
         text
     }
 }
@@ -163,7 +171,7 @@ pub enum DateUnit {
     Hour,
 }
 
-/// A year, month, day or hour in UTC. In the order of time among those of one unit.
+/// A year from 0000 to 9999, month, day or hour in UTC. In the order of time among those of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
     unit: DateUnit,
@@ -174,8 +182,9 @@ pub struct Period {
 }
 
 impl Period {
-    /// The one that a second since 1970 lies in.
+    /// The one that a second since 1970 lies in; before the year 0000 the first one, and after 9999 the last.
     pub(crate) fn new(seconds: i64, unit: DateUnit) -> Self {
+        let seconds = seconds.clamp(YEARS.start, YEARS.end - 1);
         let (year, month, day) = civil(seconds.div_euclid(DAY));
         let hour = seconds.rem_euclid(DAY) / 3600;
         let from = |least: DateUnit, value: i64| if unit >= least { value } else { 0 };
@@ -237,6 +246,11 @@ mod tests {
         ];
         for pair in ordered.windows(2) {
             assert!(point(pair[0]).unwrap() < point(pair[1]).unwrap(), "{pair:?}");
+        }
+        for date in ordered.map(|text| point(text).unwrap()) {
+            assert_eq!(point(&date.text()).as_ref(), Some(&date), "a date that is shown can be asked for");
+            let day = Period::new(date.seconds, DateUnit::Day).to_string();
+            assert!(point(&day).is_some(), "{day}");
         }
         for (one, other) in [
             ("2021-06-01", "2021-06-01T00:00:00Z"),

@@ -1,7 +1,8 @@
 //! `cart doctor`: is an artifact sound, and is there something to do for it?
 
 use compact_artifact::{
-    Bottleneck, CompactArtifact, Filter, LatencyAnalyzer, Query, RecoveryReport, Stats, VerifyLevel,
+    Bottleneck, CompactArtifact, ErrorKind, Filter, LatencyAnalyzer, Query, RecoveryReport, Stats,
+    VerifyLevel,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -65,13 +66,17 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             stats = Some(found);
             searches = Some(searches_of(&artifact, &args.query)?);
         }
-        Err(e) => {
+        Err(e) if e.kind() == ErrorKind::Damaged => {
             damaged = damaged.max(1);
             let advice = format!("`cart salvage {path} NEW` copies what is sound");
-            findings.push(Finding {
-                found: format!("it cannot be opened: {}", Failure::from(e).message()),
-                advice,
-            });
+            let found = format!("it cannot be opened: {}", Failure::from(e).message());
+            findings.push(Finding { found, advice });
+        }
+        // No fault of the artifact: too little memory, or an option.
+        Err(e) if damaged == 0 => return Err(Failure::from(e).at(path)),
+        Err(e) => {
+            let found = format!("it cannot be opened: {}", Failure::from(e).message());
+            findings.push(Finding { found, advice: String::new() });
         }
     }
     if output.is_json() {

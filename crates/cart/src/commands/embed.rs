@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::failure::{Failure, Result};
 use crate::input::{self, npy};
 use crate::model;
-use crate::output::{Output, count};
+use crate::output::{Output, check_new_file, count};
 
 const LONG: &str = "\
 Embed texts: every line of a file, or of stdin, is one. Writes a JSON array of numbers for each to stdout, `null` for a text in which the model knows nothing; \
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// A text in each line; - is stdin
     #[arg(default_value = "-")]
     file: PathBuf,
-    /// A .npy file to write to, instead of stdout
+    /// A .npy file to write to, which must not exist, instead of stdout
     #[arg(long, value_name = "NPY")]
     out: Option<PathBuf>,
     /// A model: a file, or a folder of model2vec
@@ -37,6 +37,9 @@ pub(crate) struct Args {
 const BATCH: usize = 1_000;
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    if let Some(path) = &args.out {
+        check_new_file(path)?;
+    }
     let model = model::open_or_built_in(args.model.as_deref())?;
     let mut lines = Lines::new(&args.file)?;
     let mut file = args.out.as_deref().map(|path| NpyFile::create(path, model.dimension())).transpose()?;
@@ -119,7 +122,11 @@ impl NpyFile {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let fault =
             |e: std::io::Error| Failure::failed(format_args!("cannot be written: {e}")).at(path.display());
-        let mut out = BufWriter::new(tempfile::NamedTempFile::new_in(folder).map_err(fault)?);
+        let mut aside = tempfile::Builder::new();
+        // Readable by others as every new file is, unless the umask says otherwise.
+        #[cfg(unix)]
+        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut out = BufWriter::new(aside.tempfile_in(folder).map_err(fault)?);
         // The number of rows is written over this one.
         out.write_all(&npy::header(0, dimension)).map_err(fault)?;
         Ok(Self { out, path: path.to_owned(), dimension, rows: 0 })
@@ -151,7 +158,7 @@ impl NpyFile {
         let file = self.out.into_inner().map_err(|e| {
             Failure::failed(format_args!("cannot be written: {}", e.error())).at(path.display())
         })?;
-        file.persist(&path).map_err(|e| {
+        file.persist_noclobber(&path).map_err(|e| {
             Failure::failed(format_args!("cannot be written: {}", e.error)).at(path.display())
         })?;
         Ok(rows)

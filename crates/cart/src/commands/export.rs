@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "arrow")]
 use compact_artifact::CompactArtifact;
-use compact_artifact::{Entry, Filter, Snapshot, Space};
+use compact_artifact::{Entry, ErrorKind, Filter, Snapshot, Space};
 
 use super::At;
 use crate::failure::{Failure, Result};
@@ -89,6 +89,7 @@ fn each(
                 write(entry)?;
                 counts.written += 1;
             }
+            Err(e) if e.kind() == ErrorKind::OutOfMemory => return Err(e.into()),
             Err(e) => {
                 Failure::from(e).warn("the others follow");
                 counts.lost += 1;
@@ -119,16 +120,17 @@ fn parquet(
     output: &mut Output,
 ) -> Result<Counts> {
     let columns = artifact_arrow::Columns::new([(artifact, snapshot)], spaces).map_err(Failure::failed)?;
-    crate::interrupt::leave_nothing_at(path)?;
-    let mut writer = Writer::create(path, &columns, snapshot)?;
-    let written = each(snapshot, filter, |entry| writer.add(entry)).and_then(|counts| {
-        writer.finish()?;
-        Ok(counts)
-    });
-    if written.as_ref().map_or(true, |counts| counts.written == 0 && filter.is_some()) {
-        std::fs::remove_file(path).map_err(|e| Failure::failed(e).at(path.display()))?;
-    }
-    let counts = written?;
+    let counts = crate::interrupt::whole_or_nothing(path, || {
+        let mut writer = Writer::create(path, &columns, snapshot)?;
+        let written = each(snapshot, filter, |entry| writer.add(entry)).and_then(|counts| {
+            writer.finish()?;
+            Ok(counts)
+        });
+        if written.as_ref().map_or(true, |counts| counts.written == 0 && filter.is_some()) {
+            std::fs::remove_file(path).map_err(|e| Failure::failed(e).at(path.display()))?;
+        }
+        written
+    })?;
     output.report(|output| {
         let records = counts.written;
         if output.is_json() {

@@ -1,8 +1,8 @@
 //! Fields to sort by and to count, from the command line and to it.
 
-use compact_artifact::{DateUnit, Facet, FacetCounts, Order};
+use compact_artifact::{DateUnit, Facet, FacetCounts, FieldType, MetadataField, Order, Snapshot};
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::{Output, count, several, shortened};
 
 /// `year`, `year:asc` or `year:desc`.
@@ -28,27 +28,73 @@ pub(super) fn group(text: &str) -> std::result::Result<(String, usize), String> 
     if field.is_empty() { Err("expected a field".to_owned()) } else { Ok((field.to_owned(), most)) }
 }
 
+/// A field whose values are counted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Counted {
+    field: String,
+    by: By,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum By {
+    Values,
+    Width(f64),
+    Unit(DateUnit),
+}
+
+impl Counted {
+    pub(super) fn facet(&self) -> Facet {
+        match self.by {
+            By::Values => Facet::values(&self.field),
+            By::Width(width) => Facet::histogram(&self.field, width),
+            By::Unit(unit) => Facet::dates(&self.field, unit),
+        }
+    }
+}
+
 /// `tags`, `price:10` or `published:month`.
-pub(super) fn facet(text: &str) -> std::result::Result<Facet, String> {
+pub(super) fn facet(text: &str) -> std::result::Result<Counted, String> {
     let (field, by) = text.rsplit_once(':').unwrap_or((text, ""));
     if field.is_empty() {
         return Err("expected a field".to_owned());
     }
-    Ok(match by {
-        "" => Facet::values(field),
-        "year" => Facet::dates(field, DateUnit::Year),
-        "month" => Facet::dates(field, DateUnit::Month),
-        "day" => Facet::dates(field, DateUnit::Day),
-        "hour" => Facet::dates(field, DateUnit::Hour),
+    let by = match by {
+        "" => By::Values,
+        "year" => By::Unit(DateUnit::Year),
+        "month" => By::Unit(DateUnit::Month),
+        "day" => By::Unit(DateUnit::Day),
+        "hour" => By::Unit(DateUnit::Hour),
         width => match width.parse::<f64>() {
-            Ok(width) if width.is_finite() && width > 0.0 => Facet::histogram(field, width),
+            Ok(width) if width.is_finite() && width > 0.0 => By::Width(width),
             _ => {
                 return Err(format!(
                     "expected a number above 0, year, month, day or hour behind the field, found :{width}"
                 ));
             }
         },
-    })
+    };
+    Ok(Counted { field: field.to_owned(), by })
+}
+
+/// Refuses intervals of a field that has values, none of which is a number, and likewise dates.
+pub(super) fn check_counted(asked: &[Counted], found: &[FacetCounts], snapshot: &Snapshot) -> Result<()> {
+    for (Counted { field, by }, counts) in asked.iter().zip(found) {
+        let (what, counted) = match by {
+            By::Values => continue,
+            By::Width(_) => ("numbers", FieldType::Number),
+            By::Unit(_) => ("dates", FieldType::Date),
+        };
+        if !counts.counts.is_empty() {
+            continue;
+        }
+        let has_others = |known: &MetadataField| known.name == *field && !known.types.contains(&counted);
+        if snapshot.metadata_fields()?.iter().any(has_others) {
+            return Err(Failure::usage(format_args!(
+                "--facet: the values of {field:?} are no {what}; --facet {field} counts them as they are"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Counts as a person reads them.

@@ -1,6 +1,6 @@
 //! Hits as tables, lines and templates.
 
-use compact_artifact::Hit;
+use compact_artifact::{CompactArtifact, Filter, Hit, Snapshot};
 use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
@@ -75,6 +75,30 @@ pub(super) const SNIPPET: usize = 160;
 const COLUMNS: [&str; 4] = ["rank", "score", "key", "snippet"];
 /// The widest column, but for that of snippets.
 const MAX_WIDTH: usize = 40;
+
+/// Names that every hit has a value for.
+const OF_EVERY_HIT: [&str; 7] = ["rank", "id", "key", "score", "snippet", "text", "metadata"];
+
+/// The names of `--fields`, and of a template.
+pub(super) fn names<'a>(fields: &'a [String], format: Option<&'a Format>) -> Vec<&'a str> {
+    let pieces = if let Some(Format::Template(pieces)) = format { &pieces[..] } else { &[] };
+    let of_template = pieces.iter().filter_map(|piece| match piece {
+        Piece::Name(name) => Some(name),
+        Piece::Literal(_) => None,
+    });
+    fields.iter().chain(of_template).map(String::as_str).collect()
+}
+
+/// Refuses names that are not those of a field that any record has.
+pub(super) fn check_names(names: &[&str], artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<()> {
+    let texts = artifact.fields();
+    for name in names {
+        if !OF_EVERY_HIT.contains(name) && texts.iter().all(|(text, _)| text != name) {
+            snapshot.count(&Filter::field(*name).exists().strict())?;
+        }
+    }
+    Ok(())
+}
 
 /// A hit with its place among all.
 pub(super) struct Ranked<'a> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
-use crate::output::{Output, several};
+use crate::output::{Output, check_folder, several};
 
 /// Write a manual page for each command
 ///
@@ -14,14 +14,29 @@ use crate::output::{Output, several};
 pub(crate) struct Args {
     /// The folder, which is created if there is none
     folder: PathBuf,
+    /// Replace the pages that are there
+    #[arg(long)]
+    force: bool,
 }
 
 /// Of the whole command line, `cart`.
 pub(crate) fn run(args: &Args, cart: clap::Command, output: &mut Output) -> Result<()> {
     let fault =
         |e: std::io::Error| Failure::failed(format_args!("cannot be written: {e}")).at(args.folder.display());
+    for folder in args.folder.ancestors() {
+        check_folder(folder).map_err(|failure| failure.at(args.folder.display()))?;
+    }
     std::fs::create_dir_all(&args.folder).map_err(fault)?;
-    let pages = 1 + cart.get_subcommands().filter(|command| !command.is_hide_set()).count() as u64;
+    let commands: Vec<&clap::Command> =
+        cart.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+    let names = commands.iter().map(|command| format!("cart-{}.1", command.get_name()));
+    for page in std::iter::once("cart.1".to_owned()).chain(names).map(|name| args.folder.join(name)) {
+        if !args.force && page.symlink_metadata().is_ok() {
+            let message = "there is a file here already; --force replaces it and the other pages";
+            return Err(Failure::failed(message).at(page.display()));
+        }
+    }
+    let pages = 1 + commands.len() as u64;
     clap_mangen::generate_to(cart, &args.folder).map_err(fault)?;
     output.report(|output| {
         if output.is_json() {

@@ -8,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod embed;
+mod explain;
 pub(crate) mod export;
 mod facets;
 mod formats;

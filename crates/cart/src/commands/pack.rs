@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use compact_artifact::{CompactArtifact, ErrorKind};
 
 use super::At;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::output::{Output, Progress, bytes};
 
 /// Write the artifact into one file that can be shipped
@@ -22,11 +22,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let artifact = open(&args.at)?;
-    crate::interrupt::leave_nothing_at(&args.file)?;
-    let report = {
+    let report = crate::interrupt::whole_or_nothing(&args.file, || {
         let _bar = Progress::spinner("packing");
-        artifact.pack(&args.file)?
-    };
+        artifact.pack(&args.file).map_err(Failure::of_making)
+    })?;
     output.report(|output| {
         if output.is_json() {
             return output.json(&report);

@@ -38,11 +38,10 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if is_export(&args.from) {
         return import(args, output);
     }
-    crate::interrupt::leave_nothing_at(&args.folder)?;
-    let report = {
+    let report = crate::interrupt::whole_or_nothing(&args.folder, || {
         let _bar = Progress::spinner("restoring");
-        compact_artifact::unpack(&args.from, &args.folder).map_err(Failure::of_verifying)?
-    };
+        compact_artifact::unpack(&args.from, &args.folder).map_err(Failure::of_verifying)
+    })?;
     output.report(|output| {
         if output.is_json() {
             return output.json(&report);

@@ -21,11 +21,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
-    crate::interrupt::leave_nothing_at(&args.to)?;
-    let report = {
+    let report = crate::interrupt::whole_or_nothing(&args.to, || {
         let _bar = Progress::spinner("salvaging");
-        compact_artifact::salvage(&args.from, &args.to, CompactArtifact::options())?
-    };
+        compact_artifact::salvage(&args.from, &args.to, CompactArtifact::options())
+            .map_err(Failure::of_making)
+    })?;
     output.report(|output| {
         if output.is_json() {
             return output.json(&json!({"records": report.records, "losses": sentences(&report.losses)}));

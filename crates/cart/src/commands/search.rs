@@ -3,18 +3,16 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use compact_artifact::{CompactArtifact, Explain, Facet, Order, Query, SearchResults, Snapshot, Space};
+use compact_artifact::{CompactArtifact, Order, Query, SearchResults, Snapshot, Space};
 use serde_json::{Value, json};
 
 use super::formats::{self, Format, Ranked, SNIPPET};
 use super::near::{self, Asked};
-use super::{At, facets, find};
+use super::{At, explain, facets, find};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::input::vector;
-use crate::output::{
-    Output, count, matched, metadata_line, one_line, sentences, several, shortened, time, warn,
-};
+use crate::output::{Output, count, matched, metadata_line, sentences, several, shortened, time, warn};
 
 const LONG: &str = "\
 Find records by words, by meaning, by metadata, or by all at once.
@@ -114,7 +112,7 @@ pub(crate) struct Args {
     sort: Vec<(String, Order)>,
     /// Count the values of a field; numbers by intervals, dates by year, month, day or hour
     #[arg(long, value_name = "FIELD[:WIDTH|:UNIT]", value_parser = facets::facet)]
-    facet: Vec<Facet>,
+    facet: Vec<facets::Counted>,
     /// At most one hit of each value of a field, or at most N
     #[arg(long, value_name = "FIELD[:N]", value_parser = facets::group)]
     group: Option<(String, usize)>,
@@ -127,7 +125,7 @@ pub(crate) struct Args {
     /// Say how the search went, and why each hit is one
     #[arg(long)]
     explain: bool,
-    /// Fail where a field of --filter, --sort, --facet, --group or --fields is one that no record has
+    /// Fail where a field of --filter, --sort, --facet, --group, --fields or a template of --format is one that no record has
     #[arg(long)]
     strict: bool,
     /// Return what there is after so many milliseconds
@@ -188,6 +186,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let begun = Instant::now();
     let artifact = args.at.read_with(args.model.as_deref())?;
     let snapshot = artifact.snapshot();
+    check_strict(args, &artifact, &snapshot)?;
     let query = query(args, &artifact, &snapshot)?;
     let opened = begun.elapsed();
     let begun = Instant::now();
@@ -196,6 +195,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     for loss in &results.losses {
         warn(&loss.message);
     }
+    facets::check_counted(&args.facet, &results.facets, &snapshot)?;
     // A courtesy: that it fails is no failure of the search.
     let near =
         if results.hits.is_empty() { near(args, &query, &snapshot).unwrap_or_default() } else { Vec::new() };
@@ -222,6 +222,21 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         return Err(near.iter().fold(failure, Failure::and));
     }
     Ok(())
+}
+
+/// Refuses --strict where it has nothing to check, and names of what is to be shown that no record has a value for; the search checks the others.
+fn check_strict(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<()> {
+    if !args.strict {
+        return Ok(());
+    }
+    let shown = formats::names(&args.fields, args.format.as_ref());
+    let is_searched = args.filter.is_some() || args.group.is_some();
+    if shown.is_empty() && !is_searched && args.sort.is_empty() && args.facet.is_empty() {
+        return Err(Failure::usage(
+            "--strict: no field is named; expected --filter, --sort, --facet, --group, --fields or a template of --format beside it",
+        ));
+    }
+    formats::check_names(&shown, artifact, snapshot)
 }
 
 /// What is near a search that found nothing.
@@ -279,8 +294,14 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     if let Some(candidates) = args.candidates {
         query = query.candidates(candidates);
     }
+    let mut sorted = args.sort.iter().enumerate();
+    if let Some((_, (field, _))) =
+        sorted.find(|(at, (field, _))| args.sort[..*at].iter().any(|(before, _)| before == field))
+    {
+        return Err(Failure::usage(format_args!("--sort: {field:?} is named twice")));
+    }
     query = args.sort.iter().fold(query, |query, (field, order)| query.order_by(field, *order));
-    query = args.facet.iter().cloned().fold(query, Query::facet).total(args.total);
+    query = args.facet.iter().map(facets::Counted::facet).fold(query, Query::facet).total(args.total);
     if let Some((field, most)) = &args.group {
         query = query.group_by(field, *most);
     }
@@ -362,7 +383,7 @@ fn write(
         facets::publish(counts, output)?;
     }
     if let Some(explain) = &results.explain {
-        show_explain(explain, output)?;
+        explain::write(explain, output)?;
     }
     let incomplete = if results.is_complete { "" } else { ", incomplete: not everything was looked at" };
     let hits = match results.total {
@@ -406,45 +427,6 @@ fn write_hit(ranked: &Ranked<'_>, fields: &[String], output: &mut Output) -> Res
         output.line(format_args!("{}", output.faint(line)))?;
     }
     Ok(())
-}
-
-fn show_explain(explain: &Explain, output: &mut Output) -> Result<()> {
-    let mut row = |name: &str, value: String| {
-        let line = output.faint(format_args!("{name:<10} {}", one_line(&value)));
-        output.line(format_args!("{line}"))
-    };
-    let shards = several(explain.shards as u64, "index");
-    row(
-        "searched",
-        format!(
-            "{} in {shards}, {} in the tail",
-            several(explain.records, "record"),
-            count(explain.tail_records)
-        ),
-    )?;
-    if let Some(matches) = explain.filter_matches {
-        row("filter", format!("{} in {}", several(matches, "match"), time(explain.filter_time)))?;
-    }
-    for field in &explain.unknown_fields {
-        row("unknown", field.to_string())?;
-    }
-    for list in &explain.lists {
-        let hits = several(list.hits as u64, "hit");
-        let how = match (list.graphs, list.scans) {
-            (0, 0) => String::new(),
-            _ if list.stored > 0 && list.graphs == 0 => ", from stored neighbours".to_owned(),
-            (graphs, scans) => format!(
-                ", {} walked with {}, {} scanned, {}",
-                several(graphs as u64, "graph"),
-                several(list.hops, "hop"),
-                count(scans as u64),
-                several(list.distances, "distance")
-            ),
-        };
-        row(&list.list, format!("{hits} in {}{how}", time(list.time)))?;
-    }
-    let (decoded, cached) = (several(explain.blocks_decoded, "block"), count(explain.blocks_cached));
-    row("records", format!("{decoded} decoded and {cached} from the cache in {}", time(explain.fetch_time)))
 }
 
 fn as_json(

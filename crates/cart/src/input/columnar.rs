@@ -18,6 +18,7 @@ use parquet::file::properties::WriterProperties;
 use super::shape::Shape;
 use super::{Content, Document, TITLE, open};
 use crate::failure::{Failure, Result};
+use crate::output::check_new_file;
 
 /// Rows that are read or written at a time, at most.
 const BATCH_ROWS: usize = 1024;
@@ -177,6 +178,7 @@ impl<'a> Writer<'a> {
             .set_max_row_group_bytes(Some(GROUP_BYTES))
             .set_key_value_metadata(Some(vec![KeyValue::new(MARK.to_owned(), "1".to_owned())]))
             .build();
+        check_new_file(path)?;
         let file = File::create_new(path).map_err(|e| Failure::failed(e).at(path.display()))?;
         let to = ArrowWriter::try_new(file, columns.schema.clone(), Some(properties))
             .map_err(|e| Failure::failed(e).at(path.display()))?;

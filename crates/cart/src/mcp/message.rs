@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use compact_artifact::json;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::limits::{MAX_BATCH, MAX_ID};
@@ -132,6 +133,23 @@ fn unreadable(line: &[u8], error: &compact_artifact::MetadataError) -> Message {
         Ok(value) => {
             Message::Refused { id: value.get("id").and_then(Id::read), fault: Fault::invalid_request(error) }
         }
+        Err(_) => unreadable_value(line, error),
+    }
+}
+
+/// JSON that no [`Value`] holds, with a number such as `1e400` or nested too deep: of that the id can be read as well.
+fn unreadable_value(line: &[u8], error: &compact_artifact::MetadataError) -> Message {
+    #[derive(Deserialize)]
+    struct Head {
+        id: Option<Value>,
+        method: Option<String>,
+    }
+    match serde_json::from_slice(line) {
+        Ok(Head { id: None, method: Some(_) }) => Message::Ignored,
+        Ok(Head { id, .. }) => {
+            let id = id.as_ref().and_then(Id::read);
+            Message::Refused { id, fault: Fault::invalid_request(error) }
+        }
         Err(_) => Message::Refused { id: None, fault: Fault::parse(error) },
     }
 }
@@ -238,6 +256,7 @@ mod tests {
                 -32602,
             ),
             (r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":1,"a":2}}"#, json!(1), -32600),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":1e400}}"#, json!(1), -32600),
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"a":18446744073709551616}}"#,
                 json!(1),

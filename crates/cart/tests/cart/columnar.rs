@@ -63,7 +63,7 @@ fn an_export_comes_back_as_it_was() {
     place.cart("import a.parquet c").succeeds();
     assert_eq!(place.found("c cat --words"), ["a"]);
     place.cart("import a.parquet c").fails(1, &["expected a folder that is not there"]);
-    place.cart("export a --parquet a.parquet").fails(1, &["a.parquet", "exists"]);
+    place.cart("export a --parquet a.parquet").fails(1, &["a.parquet", "there is a file here already"]);
     place
         .cart("export a --parquet none.parquet --filter '{\"year\": 3000}'")
         .fails(3, &["no record matches"]);

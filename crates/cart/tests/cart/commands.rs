@@ -388,11 +388,11 @@ fn figures_are_of_real_work_and_come_as_text_json_and_a_page() {
     assert_eq!(left.len(), 3, "scratch files were left behind: {left:?}");
 
     std::fs::write(place.path("old.json"), report.to_string()).unwrap();
-    let text = place.text(&format!("{BENCH} --compare old.json --html page.html"));
+    let text = place.text(&format!("{BENCH} --compare old.json --html beside.html"));
     for part in ["max_throughput", "open loop", "compared with", "search, simple, 2 clients: p95", "gain"] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let page = std::fs::read_to_string(place.path("page.html")).unwrap();
+    let page = std::fs::read_to_string(place.path("beside.html")).unwrap();
     assert!(page.contains("Beside the run before") && page.contains("commit abc123"), "{page}");
     let compared = place.json(&format!("{BENCH} --compare old.json"));
     assert!(compared["comparison"]["changes"].as_array().unwrap().len() > 20, "{compared}");

@@ -6,8 +6,11 @@ mod columnar;
 mod commands;
 mod folders;
 mod input;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod mcp;
 mod meaning;
+mod outputs;
 mod rows;
 mod safety;
 mod search;
@@ -16,3 +19,4 @@ mod shell;
 mod support;
 #[cfg(unix)]
 mod terminal;
+mod without_effect;

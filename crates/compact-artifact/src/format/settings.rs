@@ -107,6 +107,19 @@ struct StoredModel {
 
 const VERSION: u32 = 1;
 
+/// The list of words in what a search explains, and in weights by lists.
+pub(crate) const WORDS: &str = "words";
+
+/// Refuses a new vector space that could not be told from the list of words.
+fn check_new_name(name: &str) -> Result<()> {
+    if name == WORDS {
+        let message =
+            format!("a vector space {name:?}, which is the name of the list of words; choose another name");
+        return Err(Error::invalid(message));
+    }
+    Ok(())
+}
+
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
         let (analyzer, stop_words) = with_stop_words(analyzer);
@@ -130,9 +143,12 @@ impl Settings {
                 Some(known) if *known == field => {}
                 Some(known) if new => *known = field,
                 Some(known) => {
+                    let times =
+                        |weight: u32| if weight == 1 { "once".to_owned() } else { format!("{weight} times") };
                     let message = format!(
-                        "field {name:?} was set up to count {} times, and is opened to count {weight} times",
-                        known.weight
+                        "the words of field {name:?} count {}, as it was set up; expected that, found {}",
+                        times(known.weight),
+                        times(*weight)
                     );
                     return Err(Error::new(ErrorKind::SettingsMismatch, message));
                 }
@@ -174,6 +190,7 @@ impl Settings {
                     return Err(Error::new(ErrorKind::SpaceMismatch, message));
                 }
                 None => {
+                    check_new_name(name)?;
                     self.check_room()?;
                     self.spaces.push(Space::new(name, *options)?);
                 }
@@ -210,6 +227,7 @@ impl Settings {
                 format!("there is a vector space {to:?} already; drop it first, or choose another name");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
+        check_new_name(to)?;
         let renamed = Space::new(to, space.options)?;
         self.spaces[number] = renamed;
         Ok(self)
@@ -219,9 +237,9 @@ impl Settings {
     pub(crate) fn space(&self, name: &str) -> Result<(usize, &Space)> {
         self.current_spaces().find(|(_, space)| space.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.current_spaces().map(|(_, space)| space.name()).collect();
-            let message = format!(
-                "there is no vector space {name:?}; the artifact has {names:?}. `add_space` adds one"
-            );
+            let names = if names.is_empty() { "none".to_owned() } else { format!("{names:?}") };
+            let message =
+                format!("there is no vector space {name:?}; the artifact has {names}. `add_space` adds one");
             Error::new(ErrorKind::NoSuchSpace, message)
         })
     }

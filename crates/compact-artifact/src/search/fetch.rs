@@ -163,6 +163,7 @@ fn fetch(
         match fetched {
             // What did not come this time is no loss.
             Err(e) if e.kind() == ErrorKind::Io && state.records.is_far() => return Err(e),
+            Err(e) if e.kind() == ErrorKind::OutOfMemory => return Err(e),
             Err(e) => losses.push(Damage::of_record(hit.id, &e)),
             Ok(()) => {}
         }

@@ -10,6 +10,7 @@ use crate::api::federated::Candidates;
 use crate::api::query::{Clause, Wanted};
 use crate::api::results::{Explain, Hit, ListExplain, ListPlace};
 use crate::api::space::MEANING;
+use crate::format::settings::WORDS;
 use crate::state::View;
 
 /// The hits of a query, without their records.
@@ -106,7 +107,7 @@ pub(crate) struct ListHit {
 impl List {
     pub(super) fn new(clause: &Clause) -> Self {
         let name = match &clause.wanted {
-            Wanted::Words(_) => "words",
+            Wanted::Words(_) => WORDS,
             Wanted::Nearest { space, .. } => space,
             Wanted::Meaning(_) => MEANING,
         };

@@ -151,7 +151,7 @@ impl Search<'_> {
                 let live: RowSet = rows.into_iter().filter(|&row| !view.dead.contains(row)).collect();
                 Ok((!live.is_empty()).then_some((at, live)))
             }
-            Err(e) if e.kind() == ErrorKind::Io => Err(e),
+            Err(e) if matches!(e.kind(), ErrorKind::Io | ErrorKind::OutOfMemory) => Err(e),
             Err(e) => {
                 let number = view.shard.number;
                 let message = format!("neighbours of shard {number}, which are searched for instead: {e}");

@@ -126,7 +126,10 @@ impl Files<'_> {
         let mut vectors = self.args.vectors.as_deref().map(Npy::open).transpose()?;
         let space = self.args.space.as_deref().unwrap_or_default();
         let mut lines = jsonl_lines(source, Some(self.bar))?;
+        let (mut is_empty, mut has_key) = (true, false);
         while let Some(mut document) = lines.next_document(&self.shape)? {
+            is_empty = false;
+            has_key |= document.key.is_some();
             if let Some(vectors) = &mut vectors {
                 if document.vectors.iter().any(|(name, _)| name == space) {
                     let message = format!("a vector in the space {space:?}, which --vectors gives as well");
@@ -140,7 +143,13 @@ impl Files<'_> {
             }
             sink.add(document, lines.place()).map_err(|e| e.at(lines.place()))?;
         }
-        Ok(())
+        match &self.args.key_field {
+            Some(name) if !has_key && !is_empty => {
+                let message = format!("no line has {name:?}, which --key-field names");
+                Err(Failure::usage(message).at(place(source)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a table twice: for what its columns are, and for its rows.

@@ -126,6 +126,12 @@ fn check(args: &Args, found: &Found, sink: &Sink<'_>) -> Result<()> {
     {
         return Err(Failure::usage(format_args!("{option}: is for folders, and none is named")));
     }
+    let mut fields = args.field.iter().enumerate();
+    if let Some((_, (name, _))) =
+        fields.find(|(at, (name, _))| args.field[..*at].iter().any(|(before, _)| before == name))
+    {
+        return Err(Failure::usage(format_args!("--field: {name:?} is named twice")));
+    }
     let has = |is: fn(Format) -> bool| sources.iter().any(|source| is(source.format));
     if args.split.is_some() && !args.sync && !has(|format| matches!(format, Format::Text | Format::Html)) {
         return Err(Failure::usage("--split: there is no text to split"));

@@ -44,6 +44,8 @@ pub(crate) struct Sink<'a> {
     schema: Option<Schema>,
     /// The spaces that are there, and those that will be.
     spaces: BTreeMap<String, Space>,
+    /// Where the fields of texts were first given.
+    fields: BTreeMap<String, String>,
     held: Vec<Op>,
     held_len: u64,
     /// Where the keys of what is held were given.
@@ -139,8 +141,8 @@ impl<'a> Sink<'a> {
             Some(artifact) => artifact.schema(),
             None => args.schema.as_deref().map(schema::read).transpose()?,
         };
-        let (held, held_len, keys, report) = Default::default();
-        Ok(Self { args, artifact, embedder, schema, spaces, held, held_len, keys, report })
+        let (fields, held, held_len, keys, report) = Default::default();
+        Ok(Self { args, artifact, embedder, schema, spaces, fields, held, held_len, keys, report })
     }
 
     /// Bytes that are held at the most.
@@ -214,6 +216,11 @@ impl<'a> Sink<'a> {
             schema.check_metadata(&document.metadata)?;
         }
         self.check_key(&document)?;
+        for (name, _) in &document.fields {
+            if !self.fields.contains_key(name) {
+                self.fields.insert(name.clone(), place.clone());
+            }
+        }
         for (space, vector) in &document.vectors {
             self.check_vector(space, vector)?;
             let used = Space { is_used: true, ..self.space(space, vector) };
@@ -326,7 +333,13 @@ impl<'a> Sink<'a> {
                 new.push((name.clone(), 1));
             }
         }
-        new.iter().try_for_each(|(name, weight)| Ok(self.opened()?.add_field(name, *weight)?))
+        for (name, weight) in &new {
+            let added = self.opened()?.add_field(name, *weight);
+            let named =
+                self.fields.get(name).filter(|_| self.args.field.iter().all(|(given, _)| given != name));
+            added.map_err(|e| Failure::from(e).at(named.map_or("--field", String::as_str)))?;
+        }
+        Ok(())
     }
 
     /// The artifact with all spaces, created if there is none.

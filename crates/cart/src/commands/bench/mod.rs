@@ -4,6 +4,8 @@ mod data;
 mod first_result;
 mod ingest;
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use compact_artifact::CompactArtifact;
 use performance::{Operation, PerformanceBenchmark, Report, Unit};
 
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress};
+use crate::output::{Output, Progress, check_folder, check_new_file};
 use data::Data;
 
 const LONG: &str = "\
@@ -65,7 +67,7 @@ pub(crate) struct Args {
     /// Where artifacts are built, and removed again [default: the folder for temporary files]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Write a page with everything
+    /// Write a page with everything to this file, which must not exist
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Compare with a run before: what --json wrote
@@ -86,8 +88,12 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
-    // What cannot be read is said before anything is measured.
+    // What cannot be read or written is said before anything is measured.
     let old = args.compare.as_deref().map(read_report).transpose()?;
+    args.html.as_deref().map_or(Ok(()), check_new_file)?;
+    args.scratch
+        .as_deref()
+        .map_or(Ok(()), |folder| check_folder(folder).map_err(|e| e.at(folder.display())))?;
     let scratch = match &args.scratch {
         Some(folder) => tempfile::tempdir_in(folder),
         None => tempfile::tempdir(),
@@ -97,7 +103,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let report = measure(args, scratch.path())?;
     if let Some(path) = &args.html {
         let page = old.as_ref().map_or_else(|| report.to_html(), |old| report.to_html_beside(old));
-        let written = std::fs::write(path, page);
+        let written = File::create_new(path).and_then(|mut file| file.write_all(page.as_bytes()));
         written.map_err(|e| Failure::failed(format_args!("cannot be written: {e}")).at(path.display()))?;
     }
     let comparison = old.as_ref().map(|old| report.compare(old));

@@ -54,6 +54,10 @@ pub(crate) fn run(args: &Args, cart: clap::Command, output: &mut Output) -> Resu
             Next::Exit => break,
         }
     }
+    if failed == 0 && !args.artifact.exists() {
+        let message = "there is no artifact here; `add` creates one";
+        return Err(Failure::not_there(message).at(args.artifact.display()));
+    }
     Failure::exit_with(failed)
 }
 

@@ -1,0 +1,72 @@
+//! What would have no effect is refused, and messages say where and what.
+
+use std::fs;
+
+use crate::support::Place;
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write(
+        "x.jsonl",
+        "{\"key\":\"k\",\"text\":\"one\",\"metadata\":{\"year\":1,\"g\":\"x\",\"at\":\"0000-01-01T00:00:00+02:00\"}}\n",
+    );
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place
+}
+
+#[test]
+fn an_option_that_would_have_no_effect_is_refused() {
+    let place = place();
+    place.cart("search a --sort year --sort year:desc").fails(2, &["--sort", "\"year\" is named twice"]);
+    place.cart("search a one --words --strict").fails(2, &["--strict: no field is named"]);
+    place.cart("search a --facet g:10").fails(2, &["--facet", "\"g\" are no numbers; --facet g"]);
+    place.cart("search a --facet year:month").fails(2, &["--facet", "\"year\" are no dates"]);
+    for counted in ["g", "year:10", "at:month", "nobody:10"] {
+        place.cart(&format!("search a --facet {counted}")).succeeds();
+    }
+    // Among these records no value is a number, but among others some are.
+    place.write("n.jsonl", "{\"text\":\"two\",\"metadata\":{\"g\":7}}\n");
+    place.cart("add a n.jsonl").succeeds();
+    place.cart("search a one --words --facet g:10").succeeds();
+    place.write("rows.jsonl", "{\"id\":1,\"text\":\"one\"}\n{\"id\":2,\"text\":\"two\"}\n");
+    place
+        .cart("add b rows.jsonl --key-field nope")
+        .fails(2, &["rows.jsonl: no line has \"nope\", which --key-field names"]);
+    place.cart("add b rows.jsonl --field x=1 --field x=2").fails(2, &["--field: \"x\" is named twice"]);
+    assert!(!place.path("b").exists());
+    place.cart("add b rows.jsonl --key-field id --no-meaning").succeeds();
+    place.write("words.jsonl", "{\"text\":\"one\",\"vectors\":{\"words\":[1,2]}}\n");
+    place.cart("add c words.jsonl").fails(2, &["the name of the list of words"]);
+    assert!(!place.path("c").exists());
+}
+
+#[test]
+fn messages_say_where_and_what() {
+    let place = place();
+    let name = "n".repeat(300);
+    place.write(
+        "f.jsonl",
+        format!("{{\"text\":\"one\"}}\n{{\"text\":\"one\",\"fields\":{{\"{name}\":\"x\"}}}}\n"),
+    );
+    place.cart("add b f.jsonl --no-meaning").fails(2, &["f.jsonl:2: ", "nothing was added"]);
+    place.cart("similar a k").fails(2, &["\"meaning\"; the artifact has none"]);
+    place.cart("shell nope").fails(3, &["nope: there is no artifact here; `add` creates one"]);
+    place.cart("shell a").succeeds();
+    for command in ["pack a x.jsonl", "salvage a a", "restore p a"] {
+        if command.starts_with("restore") {
+            place.cart("pack a p").succeeds();
+        }
+        place.cart(command).fails(1, &["or remove it, if it was left by a command that was killed"]);
+    }
+    assert!(fs::metadata(place.path("x.jsonl")).is_ok());
+}
+
+#[test]
+fn dates_that_are_shown_can_be_asked_for() {
+    let place = place();
+    let found = place.json("search a --facet at:year --facet at");
+    assert_eq!(found["facets"][0]["counts"][0]["value"], "0000");
+    let least = found["facets"][0]["min"].as_str().unwrap().to_owned();
+    let filter = format!("--filter '{{\"at\": {{\"$lte\": {{\"$date\": \"{least}\"}}}}}}'");
+    assert_eq!(place.found(&format!("a {filter}")), ["k"]);
+}
