@@ -15,7 +15,7 @@ use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::input::jsonl::Lines;
 use crate::input::npy::Npy;
-use crate::output::{Output, Progress, bytes, count, peak_memory, rate, time, warn};
+use crate::output::{Output, Progress, bytes, check_new_folder, count, peak_memory, rate, time, warn};
 use crate::{interrupt, model};
 
 /// Every sense of `WordNet` 3.0, one JSON object a line.
@@ -156,6 +156,7 @@ pub(crate) fn vectors_of_texts(path: &Path) -> Result<Npy<BufReader<std::fs::Fil
 
 fn build(args: &Args, output: &mut Output) -> Result<Built> {
     let path = &args.artifact;
+    check_new_folder(path)?;
     let mut vectors = args.vectors.as_deref().map(vectors_of_texts).transpose()?;
     if !output.is_json() {
         output.line(format_args!(

@@ -17,7 +17,7 @@ use crate::failure::Result;
 
 pub(crate) use crate::stderr::warn;
 pub(crate) use memory::peak_memory;
-pub(crate) use new_file::{check_folder, check_new_file};
+pub(crate) use new_file::{check_folder, check_new_file, check_new_folder};
 pub(crate) use numbers::{bytes, count, rate, several, time};
 pub(crate) use progress::Progress;
 pub(crate) use snippet::{matched, metadata_line, shortened};

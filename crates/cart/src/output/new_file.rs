@@ -10,6 +10,11 @@ pub(crate) fn check_new_file(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(Failure::failed("there is a file here already; choose another name").at(path.display()));
     }
+    check_new_folder(path)
+}
+
+/// Refuses a path in the folder of an artifact.
+pub(crate) fn check_new_folder(path: &Path) -> Result<()> {
     check_folder(path.parent().unwrap_or(path)).map_err(|failure| failure.at(path.display()))
 }
 

@@ -41,6 +41,8 @@ fn no_output_goes_over_a_file_or_into_the_folder_of_an_artifact() {
     place.cart("embed x.jsonl --out a/new.npy").fails(1, &["a/new.npy", inside]);
     place.cart(&format!("{BENCH} --html a/new.html")).fails(1, &["a/new.html", inside]);
     place.cart(&format!("{BENCH} --scratch a")).fails(1, &["a: ", inside]);
+    place.cart("add a/segment-0000000000000099 x.jsonl").fails(1, &["a/segment-0000000000000099: ", inside]);
+    place.cart("demo a/new").fails(1, &["a/new: ", inside]);
     place.cart("man a").fails(1, &["a: ", inside]);
     place.cart("man a/pages").fails(1, &["a/pages: ", inside]);
     #[cfg(feature = "arrow")]

@@ -17,7 +17,7 @@ use crate::input::Document;
 use crate::input::values::TextLanguage;
 use crate::interrupt;
 use crate::model;
-use crate::output::Progress;
+use crate::output::{Progress, check_new_folder};
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
@@ -106,7 +106,10 @@ impl<'a> Sink<'a> {
         }
         let artifact = match to_open.open(&args.artifact) {
             Ok(artifact) => Some(artifact),
-            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                check_new_folder(&args.artifact)?;
+                None
+            }
             Err(e) => return Err(e.into()),
         };
         if let (Some(_), Some(_)) = (&artifact, args.language) {
