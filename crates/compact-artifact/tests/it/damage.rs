@@ -373,7 +373,7 @@ fn a_manifest_with_more_records_than_ids_is_damage_and_salvage_keeps_all() {
     }
     assert_eq!(options().open(&path).unwrap_err().kind(), ErrorKind::Damaged);
     let kept = temp.path().join("kept");
-    salvage(&path, &kept).unwrap();
+    salvage(&path, &kept, options()).unwrap();
     assert_eq!(CompactArtifact::open_read_only(&kept).unwrap().records().count(), usize::from(RECORDS));
 }
 
