@@ -52,7 +52,7 @@ use crate::snapshot::Snapshot;
 #[derive(Debug, Clone)]
 pub struct CompactArtifact {
     pub(crate) engine: Arc<Engine>,
-    worker: Arc<Option<Worker>>,
+    worker: Arc<Worker>,
 }
 
 impl CompactArtifact {
@@ -443,12 +443,17 @@ impl CompactArtifact {
     }
 
     pub(crate) fn close_metered(self, meter: &mut Meter<'_>) -> Result<()> {
-        match Arc::into_inner(self.worker) {
-            Some(worker) => {
-                drop(worker);
-                Engine::close(self.engine, meter)
-            }
-            None => self.engine.refuse_to_close(),
+        let Self { engine, worker } = self;
+        let is_reader = engine.read_only;
+        if !is_reader && Arc::strong_count(&worker) > 1 {
+            engine.sync()?;
+        }
+        // Before the handle is let go of: of several that are closed at once, the last one is alone with the engine then.
+        drop(engine);
+        match Arc::into_inner(worker) {
+            Some(last) => Engine::close(last.into_engine(), meter),
+            None if is_reader => Ok(()),
+            None => Err(others_are_there()),
         }
     }
 
@@ -466,8 +471,7 @@ impl CompactArtifact {
     #[cfg(feature = "async")]
     pub(crate) fn for_request(&self) -> Result<(crate::requests::Pool, Self)> {
         self.engine.callers.check_process()?; // a forked process has no such threads
-        let (engine, worker) = (self.engine.clone(), Arc::default());
-        Ok((self.engine.requests.pool(), Self { engine, worker }))
+        Ok((self.engine.requests.pool(), Self::without_thread(self.engine.clone())))
     }
 
     fn created(
@@ -475,7 +479,7 @@ impl CompactArtifact {
         create: impl FnOnce(block_format::Options) -> block_format::Result<Store>,
     ) -> Result<Self> {
         let engine = Arc::new(Engine::create(options, create)?);
-        match Worker::start_if_wanted(&engine) {
+        match Worker::start_if_wanted(engine.clone()) {
             Ok(worker) => Ok(Self { engine, worker: Arc::new(worker) }),
             Err(e) => {
                 let _ = Engine::destroy(engine); // the error that is returned says why
@@ -490,8 +494,8 @@ impl CompactArtifact {
         open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, StoreReport)>,
     ) -> Result<Self> {
         let engine = Arc::new(Engine::open(options, mode, open)?);
-        let worker = Worker::start_if_wanted(&engine)?;
-        Ok(Self { engine, worker: Arc::new(worker) })
+        let worker = Arc::new(Worker::start_if_wanted(engine.clone())?);
+        Ok(Self { engine, worker })
     }
 
     /// [`opened`](Self::opened) to read: there is no work for a worker, and a program that only reads does not have what it does.
@@ -499,9 +503,19 @@ impl CompactArtifact {
         options: Options,
         open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, StoreReport)>,
     ) -> Result<Self> {
-        let engine = Arc::new(Engine::open(options, Mode::ReadOnly, open)?);
-        Ok(Self { engine, worker: Arc::new(None) })
+        Ok(Self::without_thread(Arc::new(Engine::open(options, Mode::ReadOnly, open)?)))
     }
+
+    fn without_thread(engine: Arc<Engine>) -> Self {
+        let worker = Arc::new(Worker::without_thread(engine.clone()));
+        Self { engine, worker }
+    }
+}
+
+/// What closing one of several handles fails with, after what was acknowledged was made durable.
+fn others_are_there() -> Error {
+    let message = "another handle of the artifact is still there; the last one closes it. What was acknowledged is on disk";
+    Error::new(ErrorKind::InUse, message)
 }
 
 fn one_id(receipt: Receipt) -> Result<RecordId> {

@@ -260,16 +260,6 @@ impl Engine {
         }
     }
 
-    /// What closing one of several handles does: makes durable what was acknowledged, and says that there are others.
-    pub(crate) fn refuse_to_close(&self) -> Result<()> {
-        if self.read_only {
-            return Ok(());
-        }
-        self.sync()?;
-        let message = "another handle of the artifact is still there; the last one closes it. What was acknowledged is on disk";
-        Err(Error::new(ErrorKind::InUse, message))
-    }
-
     /// Removes the files of the artifact.
     pub(crate) fn destroy(this: Arc<Self>) -> Result<()> {
         drop(this.permit()?);

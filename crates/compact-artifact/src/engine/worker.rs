@@ -9,7 +9,7 @@ use super::policy;
 use crate::api::error::{Error, Result};
 use crate::api::options::Maintenance;
 
-/// A thread that seals when it is woken, compacts when it is quiet, and gives way to other writers.
+/// What handles of one artifact share: a thread that seals when it is woken, compacts when it is quiet, and gives way to other writers; or none.
 #[derive(Debug)]
 pub(crate) struct Worker {
     engine: Arc<Engine>,
@@ -17,14 +17,18 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread if the artifact is to have one.
-    pub(crate) fn start_if_wanted(engine: &Arc<Engine>) -> Result<Option<Self>> {
-        let options = &engine.options;
-        let is_wanted = options.maintenance == Maintenance::Background || options.idle_release.is_some();
-        (is_wanted && !engine.read_only).then(|| Self::start(engine)).transpose()
+    pub(crate) fn without_thread(engine: Arc<Engine>) -> Self {
+        Self { engine, thread: None }
     }
 
-    fn start(engine: &Arc<Engine>) -> Result<Self> {
+    /// Starts the thread if the artifact is to have one.
+    pub(crate) fn start_if_wanted(engine: Arc<Engine>) -> Result<Self> {
+        let options = &engine.options;
+        let is_wanted = options.maintenance == Maintenance::Background || options.idle_release.is_some();
+        if is_wanted && !engine.read_only { Self::start(engine) } else { Ok(Self::without_thread(engine)) }
+    }
+
+    fn start(engine: Arc<Engine>) -> Result<Self> {
         let theirs = engine.clone();
         let work = move || {
             let quiet = policy::quiet(&theirs.options);
@@ -55,15 +59,21 @@ impl Worker {
         let thread = std::thread::Builder::new().name("compact-artifact".to_owned()).spawn(work);
         let thread = thread
             .map_err(|e| Error::no_thread(e, "open it with other maintenance, or without idle release"))?;
-        Ok(Self { engine: engine.clone(), thread: Some(thread) })
+        Ok(Self { engine, thread: Some(thread) })
+    }
+
+    /// The engine, at which no thread is at work any more.
+    pub(crate) fn into_engine(mut self) -> Arc<Engine> {
+        self.join();
+        self.engine.clone()
     }
 
     fn join(&mut self) {
         if self.engine.callers.check_process().is_err() {
             return; // a forked process has no such thread
         }
-        self.engine.signal.stop();
         if let Some(thread) = self.thread.take() {
+            self.engine.signal.stop();
             drop(thread.join());
         }
     }

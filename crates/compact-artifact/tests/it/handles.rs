@@ -1,5 +1,7 @@
 //! An artifact as a handle: clones of it, what closes it, and what its values are as JSON.
 
+use std::sync::Barrier;
+
 use compact_artifact::{
     BatchOptions, CompactArtifact, ErrorKind, Filter, FilterValue, Maintenance, Options, Query, Record,
     RecordId,
@@ -39,14 +41,18 @@ fn clones_are_the_same_artifact_and_the_last_one_closes() {
 fn of_handles_that_are_closed_at_once_exactly_one_closes() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
-    for _ in 0..20 {
+    for _ in 0..100 {
         let artifact = Options::new().maintenance(Maintenance::Background).open_or_create(&path).unwrap();
         artifact.add_text("a note").unwrap();
         let handles: Vec<CompactArtifact> = (0..4).map(|_| artifact.clone()).collect();
         drop(artifact);
+        let together = Barrier::new(handles.len());
+        let close = |handle: CompactArtifact| {
+            together.wait();
+            handle.close()
+        };
         let closed = std::thread::scope(|threads| {
-            let threads: Vec<_> =
-                handles.into_iter().map(|handle| threads.spawn(|| handle.close())).collect();
+            let threads: Vec<_> = handles.into_iter().map(|handle| threads.spawn(|| close(handle))).collect();
             let results = threads.into_iter().map(|thread| thread.join().unwrap());
             results
                 .filter(|result| match result {
