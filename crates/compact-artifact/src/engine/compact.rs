@@ -113,6 +113,9 @@ impl Engine {
         let deleted = state.deleted();
         let is_worth_it = |view: &&View| {
             let droppable = view.droppable(&deleted, state.steps);
+            if droppable.len() == u64::from(view.shard.rows) {
+                return view.shard.rows > 0;
+            }
             // Of an index that is damaged nothing can be copied.
             let rows = if droppable.is_empty() { 0 } else { view.shard.len_of(&droppable).unwrap_or(0) };
             let is_step = state.steps.take(Step::CompactDropped);

@@ -5,7 +5,6 @@ use block_format::{Edit, RecordId};
 use crate::api::damage::Damage;
 use crate::api::error::{ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
-use crate::api::space::Space;
 use crate::format::parts::{LOST_EMBEDDINGS, LostEmbeddings, read_lost_embeddings, write_lost_embeddings};
 use crate::protocol::Step;
 use crate::shard::Rescued;
@@ -20,14 +19,9 @@ pub(super) struct DamagedShards {
 }
 
 impl DamagedShards {
-    /// Gives a record the embeddings that are left of it. Returns the spaces in which one may be lost.
-    pub(super) fn rescue<'a>(
-        &self,
-        document: &mut OwnedDocument,
-        state: &'a State,
-    ) -> Result<Vec<(usize, &'a Space)>> {
+    /// Gives a record the embeddings that are left of it, and names the spaces in which one may be lost.
+    pub(super) fn rescue(&self, document: &mut OwnedDocument, state: &State) -> Result<()> {
         let mut is_known = false;
-        let mut lost = Vec::new();
         for shard in &self.rescued {
             let Some(row) = shard.live_row_of(document.id) else { continue };
             is_known = true;
@@ -35,15 +29,15 @@ impl DamagedShards {
                 match shard.embedding(row, number, space) {
                     Ok(Some(embedding)) => document.embed(number, embedding),
                     Ok(None) => {}
-                    Err(e) if e.kind() == ErrorKind::Damaged => lost.push((number, space)),
+                    Err(e) if e.kind() == ErrorKind::Damaged => document.lost.push(number),
                     Err(e) => return Err(e),
                 }
             }
         }
         if !is_known && document.id.0 < self.lost_below {
-            lost.extend(state.settings.kept_spaces());
+            document.lost.extend(state.settings.kept_spaces().map(|(number, _)| number));
         }
-        Ok(lost)
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use block_format::{Edit, FileId, SegmentInfo};
+use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::core::Engine;
 use super::meter::Meter;
@@ -13,7 +14,7 @@ use crate::api::damage::Damage;
 use crate::api::error::{ErrorKind, Result};
 use crate::format::parts::{SHARD, belongs_to_shard};
 use crate::format::settings::Settings;
-use crate::shard::{Shard, Source, build_bytes_of, merge_linked};
+use crate::shard::{Shard, Source, build as build_shard, build_bytes_of, merge_linked};
 use crate::state::{State, View, covered};
 
 /// What becomes one sealed shard.
@@ -118,11 +119,17 @@ impl Engine {
         let deleted = state.deleted();
         let is_meant = |view: &&View| numbers.contains(&view.shard.number);
         let group: Vec<View> = state.views.iter().filter(is_meant).cloned().collect();
-        group.iter().try_for_each(|view| view.shard.check_all())?;
-        let sources = group
+        // Of what is dropped as a whole nothing is read, be it damaged.
+        let mut sources: Vec<Source> = group
             .iter()
             .map(|view| Source::new(&view.shard, view.droppable(&deleted, state.steps)))
+            .filter(|source| source.live() > 0)
             .collect();
+        if sources.is_empty() {
+            let empty = build_shard(&state.settings, covered(&group), &[], RoaringTreemap::new())?;
+            sources.push(Source::new(&Arc::new(empty), RoaringBitmap::new()));
+        }
+        sources.iter().try_for_each(|source| source.shard.check_all())?;
         let outputs = outputs(&state.settings, sources, covered(&group), build.bytes);
         let bytes = group.iter().map(|view| view.shard.byte_len).sum();
         meter.begin(bytes, policy::PERCENT_SEALED..policy::PERCENT_MERGED);

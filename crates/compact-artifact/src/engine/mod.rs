@@ -11,6 +11,7 @@ mod core;
 mod expiry;
 mod follow;
 mod gone;
+mod group;
 mod handover;
 #[cfg(feature = "hnsw_rs")]
 mod import;

@@ -1,27 +1,25 @@
 //! What lies in the store → a state: shards opened, what none of them has indexed.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry::Vacant;
 use std::ops::Range;
 use std::sync::Arc;
 
 use block_format::{RecordId, Snapshot as Records};
 use roaring::RoaringTreemap;
 
+use super::group::Group;
 use super::lost_embeddings::{self, DamagedShards};
-use super::policy;
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
 use crate::format::changes;
-use crate::format::embeddings::{self, Embedding};
-use crate::format::parts::{LostEmbeddings, SHARD, read_tombstones};
+use crate::format::parts::{SHARD, read_tombstones};
 use crate::format::record::{self, Kind};
 use crate::format::settings::Settings;
 use crate::protocol::{Step, Steps};
-use crate::shard::{Rescued, Shard, build};
-use crate::state::{Dead, Deleted, OwnedDocument, State, View, sort_views, with_changed_metadata};
+use crate::shard::{Rescued, Shard};
+use crate::state::{Dead, Deleted, State, View, sort_views, with_changed_metadata};
 
 /// The sealed shards of a store as they are found, and what has to be indexed because none of them has it.
 #[derive(Debug)]
@@ -298,7 +296,7 @@ impl Recovery {
         else {
             return Ok(entry);
         };
-        group.superseded.extend(older.iter().map(|id| id.0));
+        group.supersede(older);
         with_changed_metadata(entry, newest, self.state.records.get(newest))
     }
 
@@ -337,9 +335,10 @@ impl Recovery {
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
-        self.report.records_indexed += group.documents.len() as u64;
-        for (number, ids) in &group.lost {
-            *Arc::make_mut(&mut self.state.lost_embeddings).entry(*number).or_default() |= ids;
+        self.report.records_indexed += group.new_records();
+        self.report.damage.extend(group.damage());
+        for (number, ids) in group.lost() {
+            *Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default() |= ids;
         }
         let shard = group.build(&self.state, covers)?;
         self.state.push_tail(View::new(Arc::new(shard)), 0);
@@ -374,127 +373,4 @@ fn remember_damage(report: &mut RecoveryReport, e: Error) -> Result<()> {
     }
     report.damage.push(Damage::new(e.to_string()));
     Ok(())
-}
-
-/// Records on their way into one shard.
-#[derive(Debug, Default)]
-struct Group {
-    documents: Vec<OwnedDocument>,
-    /// Earlier records that change in this group.
-    changed: BTreeMap<RecordId, OwnedDocument>,
-    /// Embeddings of records that are still to come: they stand before theirs.
-    pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
-    superseded: RoaringTreemap,
-    /// Records whose embeddings in the spaces with these numbers are lost with a damaged shard.
-    lost: LostEmbeddings,
-    bytes: usize,
-}
-
-impl Group {
-    fn is_full(&self) -> bool {
-        (self.documents.len() >= policy::RECOVERED_RECORDS_AT_ONCE
-            || self.bytes >= policy::RECOVERED_BYTES_AT_ONCE)
-            && self.pending.is_empty()
-    }
-
-    fn add(&mut self, kind: Kind, entry: &Entry, state: &State, damaged: &DamagedShards) -> Result<()> {
-        // Records come in the order of their ids: those of earlier embeddings were deleted, or are damaged.
-        while let Some(earliest) = self.pending.first_entry().filter(|earliest| *earliest.key() < entry.id())
-        {
-            earliest.remove();
-        }
-        match kind {
-            Kind::Embeddings => return self.add_embeddings(entry, state),
-            Kind::Metadata => return self.change_metadata(entry, state),
-            Kind::RemovedEmbeddings => return self.remove_embeddings(entry, state),
-            Kind::Text | Kind::Blob | Kind::TextWithFields | Kind::BlobWithFields => {}
-        }
-        let mut document = OwnedDocument::read(entry)?;
-        for (number, _) in damaged.rescue(&mut document, state)? {
-            self.lost.entry(number).or_default().insert(document.id.0);
-        }
-        let pending = self.pending.remove(&document.id).unwrap_or_default();
-        for (number, embedding) in pending {
-            document.embed(number, embedding);
-        }
-        self.bytes += document.byte_len() + 64;
-        self.documents.push(document);
-        Ok(())
-    }
-
-    /// A record that has a row, with the last of these metadata. Older ones are deleted with the next sealing.
-    fn add_again(&mut self, id: RecordId, metadata_records: &[RecordId], state: &State) -> Result<()> {
-        let Some(record) = state.records.get(id)? else { return Ok(()) };
-        let mut entry = record::entry(record)?;
-        if let Some((&newest, older)) = metadata_records.split_last() {
-            self.superseded.extend(older.iter().map(|id| id.0));
-            entry = with_changed_metadata(entry, newest, state.records.get(newest))?;
-        }
-        let document = state.document_of(&entry)?;
-        self.bytes += document.byte_len() + 64;
-        self.changed.insert(id, document);
-        Ok(())
-    }
-
-    fn add_embeddings(&mut self, entry: &Entry, state: &State) -> Result<()> {
-        self.superseded.insert(entry.id().0);
-        let (number, found) = embeddings::decode(entry, &state.settings)?;
-        for (id, embedding) in found {
-            embeddings::check(&state.settings.spaces[number].quantizer, &embedding)?;
-            self.bytes += embedding.codes.len() + embedding.original.len();
-            if id > entry.id() {
-                self.pending.entry(id).or_default().push((number, embedding));
-            } else if let Some(document) = self.earlier(id, state)? {
-                document.embed(number, embedding);
-            }
-        }
-        Ok(())
-    }
-
-    /// Metadata of an earlier record. Those that they take the place of, or that are of a record which is gone, are deleted with the next sealing.
-    fn change_metadata(&mut self, change: &Entry, state: &State) -> Result<()> {
-        let metadata = change.metadata()?;
-        let superseded = match self.earlier(changes::decode_target(change)?, state)? {
-            Some(document) => {
-                document.metadata = metadata;
-                document.metadata_record.replace(change.id())
-            }
-            None => Some(change.id()),
-        };
-        self.superseded.extend(superseded.map(|id| id.0));
-        Ok(())
-    }
-
-    fn remove_embeddings(&mut self, change: &Entry, state: &State) -> Result<()> {
-        self.superseded.insert(change.id().0);
-        let (number, ids) = changes::decode_removed(change, &state.settings)?;
-        for id in ids {
-            if let Some(document) = self.earlier(id, state)? {
-                document.unembed(number);
-            }
-        }
-        Ok(())
-    }
-
-    /// An earlier record that changes, unless it is gone.
-    fn earlier(&mut self, id: RecordId, state: &State) -> Result<Option<&mut OwnedDocument>> {
-        if let Ok(at) = self.documents.binary_search_by_key(&id, |document| document.id) {
-            return Ok(Some(&mut self.documents[at]));
-        }
-        if let Vacant(place) = self.changed.entry(id) {
-            let Some(document) = state.document(id)? else { return Ok(None) };
-            self.bytes += document.byte_len();
-            place.insert(document);
-        }
-        Ok(self.changed.get_mut(&id))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.documents.is_empty() && self.changed.is_empty() && self.superseded.is_empty()
-    }
-
-    fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
-        let all = self.changed.values().chain(&self.documents).map(OwnedDocument::as_document);
-        build(&state.settings, covers, &all.collect::<Vec<_>>(), self.superseded)
-    }
 }

@@ -122,5 +122,9 @@ fn lacks(state: &State, number: usize, stored: block_format::Record) -> Result<O
     if !kind.is_record() || !entry.is_text() || state.locate(entry.id()).is_none() {
         return Ok(None);
     }
-    Ok(if state.embedding(entry.id(), number)?.is_none() { Some(entry) } else { None })
+    let is_lacking = match state.embedding(entry.id(), number) {
+        Err(e) if e.kind() == ErrorKind::Damaged => true,
+        embedding => embedding?.is_none(),
+    };
+    Ok(is_lacking.then_some(entry))
 }

@@ -157,6 +157,16 @@ impl Shard {
         self.vectors.get(space)?.as_ref()
     }
 
+    /// [`vectors`](Self::vectors), unless it has some that cannot be read.
+    pub(crate) fn readable_vectors(&self, space: usize) -> Result<Option<&Vectors>> {
+        let vectors = self.vectors(space);
+        if vectors.is_none() && self.section(SectionKind::Vectors, space)?.is_some() {
+            let message = format!("shard {}: vectors of a space that cannot be read", self.number);
+            return Err(Error::damaged(message));
+        }
+        Ok(vectors)
+    }
+
     /// Whether vectors have no graph, and are to have one from so many on.
     pub(crate) fn lacks_graph(&self, graph_from: usize) -> bool {
         self.vectors.iter().flatten().any(|vectors| vectors.index.lacks_graph(graph_from))

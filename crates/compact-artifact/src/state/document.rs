@@ -4,7 +4,7 @@ use block_format::RecordId;
 use serde_json::{Map, Value};
 
 use crate::api::entry::Entry;
-use crate::api::error::Result;
+use crate::api::error::{ErrorKind, Result};
 use crate::format::embeddings::Embedding;
 use crate::shard::Document;
 
@@ -19,15 +19,25 @@ pub(crate) struct OwnedDocument {
     pub(crate) text: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) embeddings: Vec<(usize, Embedding)>,
+    /// The spaces in which it has an embedding that cannot be read.
+    pub(crate) lost: Vec<usize>,
+    /// Why its metadata cannot be read, which then are taken for none: those of the record itself are older.
+    pub(crate) metadata_fault: Option<String>,
 }
 
 impl OwnedDocument {
     /// Without embeddings.
     pub(crate) fn read(entry: &Entry) -> Result<Self> {
         let text = if entry.is_text() { Some(entry.text()?.into_owned()) } else { None };
-        let (key, metadata, fields) = (entry.key()?, entry.metadata()?, entry.fields()?);
         let (id, metadata_record) = (entry.id(), entry.metadata_record());
-        Ok(Self { id, key, metadata, metadata_record, text, fields, embeddings: Vec::new() })
+        let (metadata, metadata_fault) = match entry.metadata() {
+            Err(e) if e.kind() == ErrorKind::Damaged && metadata_record.is_some() => {
+                (Map::new(), Some(e.to_string()))
+            }
+            metadata => (metadata?, None),
+        };
+        let (key, fields, embeddings, lost) = (entry.key()?, entry.fields()?, Vec::new(), Vec::new());
+        Ok(Self { id, key, metadata, metadata_record, text, fields, embeddings, lost, metadata_fault })
     }
 
     pub(crate) fn as_document(&self) -> Document<'_> {
@@ -55,7 +65,19 @@ impl OwnedDocument {
 
     /// Takes away what the space had.
     pub(crate) fn unembed(&mut self, number: usize) {
+        self.lost.retain(|space| *space != number);
         self.embeddings.retain(|(space, _)| *space != number);
+    }
+
+    /// Gives it the metadata in a record of the store. Returns which one had them before.
+    pub(crate) fn replace_metadata(
+        &mut self,
+        metadata: Map<String, Value>,
+        record: RecordId,
+    ) -> Option<RecordId> {
+        self.metadata = metadata;
+        self.metadata_fault = None;
+        self.metadata_record.replace(record)
     }
 
     /// Bytes of its texts and embeddings.

@@ -248,7 +248,7 @@ impl State {
     /// The embedding of a record in a space, as it is stored.
     pub(crate) fn embedding(&self, id: RecordId, number: usize) -> Result<Option<Embedding>> {
         let Some((view, row)) = self.locate(id) else { return Ok(None) };
-        let Some(vectors) = view.shard.vectors(number) else { return Ok(None) };
+        let Some(vectors) = view.shard.readable_vectors(number)? else { return Ok(None) };
         vectors.embedding(row, &self.settings.spaces[number])
     }
 
@@ -283,7 +283,7 @@ impl State {
         Box::new(there.into_iter())
     }
 
-    /// A record with the embeddings that it has, as an index has to know it.
+    /// A record with the embeddings that it has, as an index has to know it. What of those cannot be read is named in it.
     pub(crate) fn document(&self, id: RecordId) -> Result<Option<OwnedDocument>> {
         self.entry(id)?.map(|entry| self.document_of(&entry)).transpose()
     }
@@ -292,8 +292,13 @@ impl State {
     pub(crate) fn document_of(&self, entry: &Entry) -> Result<OwnedDocument> {
         let mut document = OwnedDocument::read(entry)?;
         for (number, _) in self.settings.kept_spaces() {
-            let embedding = self.embedding(entry.id(), number)?;
-            document.embeddings.extend(embedding.map(|embedding| (number, embedding)));
+            match self.embedding(entry.id(), number) {
+                Ok(embedding) => {
+                    document.embeddings.extend(embedding.map(|embedding| (number, embedding)));
+                }
+                Err(e) if e.kind() == ErrorKind::Damaged => document.lost.push(number),
+                Err(e) => return Err(e),
+            }
         }
         Ok(document)
     }

@@ -26,6 +26,7 @@ mod crash_reindex;
 mod crash_run;
 /// Flipped bytes and missing files.
 mod damage;
+mod damaged_changes;
 /// Changes in part at their edges.
 mod edges;
 /// The examples do what they say.

@@ -100,6 +100,8 @@ pub(crate) fn updates_are_recovered_with_what_they_rest_on() {
     artifact.seal().unwrap();
     // In the log: an embedding of the record with the metadata of the index, then metadata in their place.
     artifact.add_embedding(RecordId(2), "v", &[3.0, 1.0, 0.0]).unwrap();
+    // So much is between them that they are indexed one after the other.
+    artifact.add_text(&"a text ".repeat(1 << 20)).unwrap();
     artifact.update(RecordId(2), json!({"state": "old"})).unwrap();
     artifact.update(RecordId(2), json!({"state": "done"})).unwrap();
     artifact.update(RecordId(3), json!({"state": "read"})).unwrap();
@@ -109,7 +111,7 @@ pub(crate) fn updates_are_recovered_with_what_they_rest_on() {
     for _ in 0..2 {
         let artifact = open();
         assert!(artifact.recovery().damage.is_empty(), "{:?}", artifact.recovery());
-        assert_eq!(artifact.len(), 5);
+        assert_eq!(artifact.len(), 6);
         ask(&artifact, 2, "done", Some(3.0));
         artifact.compact(8 << 20).unwrap();
         ask(&artifact, 2, "done", Some(3.0));

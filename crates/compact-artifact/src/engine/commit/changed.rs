@@ -2,7 +2,7 @@
 
 use block_format::RecordId;
 
-use crate::api::error::Result;
+use crate::api::error::{Error, Result};
 use crate::api::patch::MetadataPatch;
 use crate::format::changes;
 use crate::format::embeddings::Embedding;
@@ -22,8 +22,17 @@ pub(super) struct Changed {
 impl Changed {
     /// A record that is there, with what it has.
     pub(super) fn stored(state: &State, id: RecordId) -> Result<Option<Self>> {
-        let document = state.document(id)?;
-        Ok(document.map(|document| Self { document, embeddings: Vec::new(), metadata: None }))
+        let Some(document) = state.document(id)? else { return Ok(None) };
+        match document.metadata_fault {
+            Some(fault) => Err(Error::damaged(fault)),
+            None => Ok(Some(Self { document, embeddings: Vec::new(), metadata: None })),
+        }
+    }
+
+    /// Refuses to index it again without embeddings that cannot be read, unless it gets others.
+    pub(super) fn check(&self, state: &State) -> Result<()> {
+        let spaces = self.document.lost.iter();
+        spaces.map(|&number| state.embedding(self.document.id, number)).try_for_each(|read| read.map(drop))
     }
 
     /// Gives it an embedding, or takes the one away that it has.

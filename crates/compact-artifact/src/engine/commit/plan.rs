@@ -58,6 +58,7 @@ impl Plan {
         let bytes = prepared.bytes();
         let mut draft = Draft::new(states, self);
         prepared.changes.into_iter().try_for_each(|change| draft.add(change))?;
+        draft.check()?;
         let Draft { puts, places, keys, deletes, replaced, changed, mut updated, .. } = draft;
         updated -= &deletes | &replaced;
         // What is left is moved behind what other batches put.
@@ -149,7 +150,10 @@ impl<'a> Draft<'a> {
     fn lacks_embedding(&self, id: RecordId, number: usize) -> Result<bool> {
         Ok(!self.is_deleted(id)
             && self.state.locate(id).is_some()
-            && self.embedding_of(id, number)?.is_none())
+            && match self.embedding_of(id, number) {
+                Err(e) if e.kind() == ErrorKind::Damaged => true,
+                embedding => embedding?.is_none(),
+            })
     }
 
     /// The embedding of an earlier record, with what this batch and those before it in the plan change of it.
@@ -275,6 +279,12 @@ impl<'a> Draft<'a> {
             None => Changed::stored(self.state, id),
             changed => Ok(changed),
         }
+    }
+
+    /// Whether all that changes can be indexed again.
+    fn check(&self) -> Result<()> {
+        let kept = self.changed.iter().filter(|(id, _)| !self.is_deleted(**id));
+        kept.map(|(_, changed)| changed).try_for_each(|changed| changed.check(self.state))
     }
 
     fn is_deleted(&self, id: RecordId) -> bool {

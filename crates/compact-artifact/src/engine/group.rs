@@ -1,0 +1,194 @@
+//! Records on their way into one shard, with what changed of them.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::Vacant;
+use std::ops::Range;
+
+use block_format::RecordId;
+use roaring::RoaringTreemap;
+
+use super::lost_embeddings::DamagedShards;
+use super::policy;
+use crate::api::damage::Damage;
+use crate::api::entry::Entry;
+use crate::api::error::{ErrorKind, Result};
+use crate::format::changes;
+use crate::format::embeddings::{self, Embedding};
+use crate::format::parts::LostEmbeddings;
+use crate::format::record::{self, Kind};
+use crate::shard::{Shard, build};
+use crate::state::{OwnedDocument, State, with_changed_metadata};
+
+/// Records on their way into one shard. A change is superseded, and deleted with the next sealing, once it was made: one that cannot be made stays.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    documents: Vec<OwnedDocument>,
+    /// Earlier records that change in this group.
+    changed: BTreeMap<RecordId, OwnedDocument>,
+    /// Embeddings of records that are still to come: they stand before theirs.
+    pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
+    superseded: RoaringTreemap,
+    bytes: usize,
+}
+
+impl Group {
+    pub(super) fn is_full(&self) -> bool {
+        (self.documents.len() >= policy::RECOVERED_RECORDS_AT_ONCE
+            || self.bytes >= policy::RECOVERED_BYTES_AT_ONCE)
+            && self.pending.is_empty()
+    }
+
+    pub(super) fn add(
+        &mut self,
+        kind: Kind,
+        entry: &Entry,
+        state: &State,
+        damaged: &DamagedShards,
+    ) -> Result<()> {
+        // Records come in the order of their ids: those of earlier embeddings were deleted, or are damaged.
+        while let Some(earliest) = self.pending.first_entry().filter(|earliest| *earliest.key() < entry.id())
+        {
+            earliest.remove();
+        }
+        match kind {
+            Kind::Embeddings => return self.add_embeddings(entry, state),
+            Kind::Metadata => return self.change_metadata(entry, state),
+            Kind::RemovedEmbeddings => return self.remove_embeddings(entry, state),
+            Kind::Text | Kind::Blob | Kind::TextWithFields | Kind::BlobWithFields => {}
+        }
+        let mut document = OwnedDocument::read(entry)?;
+        damaged.rescue(&mut document, state)?;
+        let pending = self.pending.remove(&document.id).unwrap_or_default();
+        for (number, embedding) in pending {
+            document.embed(number, embedding);
+        }
+        self.bytes += document.byte_len() + 64;
+        self.documents.push(document);
+        Ok(())
+    }
+
+    /// A record that has a row, with the last of these metadata. Older ones are deleted with the next sealing.
+    pub(super) fn add_again(
+        &mut self,
+        id: RecordId,
+        metadata_records: &[RecordId],
+        state: &State,
+    ) -> Result<()> {
+        let Some(record) = state.records.get(id)? else { return Ok(()) };
+        let mut entry = record::entry(record)?;
+        if let Some((&newest, older)) = metadata_records.split_last() {
+            entry = with_changed_metadata(entry, newest, state.records.get(newest))?;
+            self.supersede(older);
+        }
+        let document = state.document_of(&entry)?;
+        self.bytes += document.byte_len() + 64;
+        self.changed.insert(id, document);
+        Ok(())
+    }
+
+    /// Records of the store that are deleted with the next sealing.
+    pub(super) fn supersede(&mut self, ids: &[RecordId]) {
+        self.superseded.extend(ids.iter().map(|id| id.0));
+    }
+
+    fn add_embeddings(&mut self, entry: &Entry, state: &State) -> Result<()> {
+        let (number, found) = embeddings::decode(entry, &state.settings)?;
+        self.change_each(entry.id(), found, |group, (id, embedding)| {
+            embeddings::check(&state.settings.spaces[number].quantizer, &embedding)?;
+            group.bytes += embedding.codes.len() + embedding.original.len();
+            if id > entry.id() {
+                group.pending.entry(id).or_default().push((number, embedding));
+            } else if let Some(document) = group.earlier(id, state)? {
+                document.embed(number, embedding);
+            }
+            Ok(())
+        })
+    }
+
+    fn remove_embeddings(&mut self, change: &Entry, state: &State) -> Result<()> {
+        let (number, ids) = changes::decode_removed(change, &state.settings)?;
+        self.change_each(change.id(), ids, |group, id| {
+            if let Some(document) = group.earlier(id, state)? {
+                document.unembed(number);
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes all that can be changed. The change is superseded unless there was one that could not be read.
+    fn change_each<T>(
+        &mut self,
+        change: RecordId,
+        all: impl IntoIterator<Item = T>,
+        mut make: impl FnMut(&mut Self, T) -> Result<()>,
+    ) -> Result<()> {
+        let mut outcome = Ok(());
+        for each in all {
+            match make(self, each) {
+                Err(e) if e.kind() == ErrorKind::Damaged => outcome = outcome.and(Err(e)),
+                made => made?,
+            }
+        }
+        if outcome.is_ok() {
+            self.superseded.insert(change.0);
+        }
+        outcome
+    }
+
+    /// Metadata of an earlier record. Those that they take the place of, or that are of a record which is gone, are deleted with the next sealing.
+    fn change_metadata(&mut self, change: &Entry, state: &State) -> Result<()> {
+        let metadata = change.metadata()?;
+        let superseded = match self.earlier(changes::decode_target(change)?, state)? {
+            Some(document) => document.replace_metadata(metadata, change.id()),
+            None => Some(change.id()),
+        };
+        self.superseded.extend(superseded.map(|id| id.0));
+        Ok(())
+    }
+
+    /// An earlier record that changes, unless it is gone.
+    fn earlier(&mut self, id: RecordId, state: &State) -> Result<Option<&mut OwnedDocument>> {
+        if let Ok(at) = self.documents.binary_search_by_key(&id, |document| document.id) {
+            return Ok(Some(&mut self.documents[at]));
+        }
+        if let Vacant(place) = self.changed.entry(id) {
+            let Some(document) = state.document(id)? else { return Ok(None) };
+            self.bytes += document.byte_len();
+            place.insert(document);
+        }
+        Ok(self.changed.get_mut(&id))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.documents.is_empty() && self.changed.is_empty() && self.superseded.is_empty()
+    }
+
+    pub(super) fn new_records(&self) -> u64 {
+        self.documents.len() as u64
+    }
+
+    fn all(&self) -> impl Iterator<Item = &OwnedDocument> {
+        self.changed.values().chain(&self.documents)
+    }
+
+    /// What cannot be read of records, and nothing took the place of, but for embeddings.
+    pub(super) fn damage(&self) -> impl Iterator<Item = Damage> {
+        self.all().filter_map(|document| Some(Damage::new(document.metadata_fault.as_ref()?.to_string())))
+    }
+
+    /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others.
+    pub(super) fn lost(&self) -> LostEmbeddings {
+        let mut lost = LostEmbeddings::new();
+        for document in self.all() {
+            for &number in &document.lost {
+                lost.entry(number).or_default().insert(document.id.0);
+            }
+        }
+        lost
+    }
+
+    pub(super) fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
+        let all: Vec<_> = self.all().map(OwnedDocument::as_document).collect();
+        build(&state.settings, covers, &all, self.superseded.clone())
+    }
+}

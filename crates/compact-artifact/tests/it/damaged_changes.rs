@@ -1,0 +1,182 @@
+//! Changes that wait in the log, of records whose sealed index was damaged meanwhile: what can be read is changed, what cannot is named.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use compact_artifact::{
+    Batch, CompactArtifact, ErrorKind, Filter, Maintenance, Metric, Options, Query, Record, RecordId,
+    SpaceOptions,
+};
+use serde_json::json;
+
+use crate::planted::section;
+
+const RECORDS: u16 = 300;
+const DIMENSION: usize = 256;
+const VECTORS: u32 = 4;
+
+fn options() -> Options {
+    Options::new()
+        .maintenance(Maintenance::Manual)
+        .graph_from(50)
+        .space("early", SpaceOptions::new(DIMENSION, Metric::Cosine))
+        .space("late", SpaceOptions::new(2, Metric::L2))
+}
+
+fn early(i: u16) -> Vec<f32> {
+    (0..DIMENSION)
+        .map(|at| f32::from(i * 7 % 101) + if at == usize::from(i) % DIMENSION { 90.0 } else { 1.0 })
+        .collect()
+}
+
+fn late(i: u16) -> Vec<f32> {
+    vec![f32::from(i), 1.0]
+}
+
+/// Records that were sealed with an embedding each.
+fn sealed(path: &Path) -> CompactArtifact {
+    let artifact = options().create(path).unwrap();
+    let record = |i: u16| {
+        let record = Record::text(format!("text {i}")).key(format!("k{i}"));
+        record.metadata(json!({"state": "old", "i": i})).embedding("early", early(i))
+    };
+    let ids = artifact.add_batch((0..RECORDS).map(record)).unwrap();
+    assert_eq!(ids, (0..RECORDS).map(id).collect::<Vec<_>>());
+    artifact.seal().unwrap();
+    artifact
+}
+
+/// The embeddings of a batch stand before its records.
+fn id(i: u16) -> RecordId {
+    RecordId(u64::from(i) + 1)
+}
+
+fn the_shard(path: &Path) -> PathBuf {
+    let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let parts = files.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part-"));
+    parts.max_by_key(|part| fs::metadata(part).unwrap().len()).unwrap()
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    fs::remove_file(file).unwrap(); // whoever has it mapped keeps it
+    fs::write(file, bytes).unwrap();
+}
+
+/// Every change is there, whoever asks. Returns how many early embeddings are.
+fn has_all_changes(artifact: &CompactArtifact) -> usize {
+    assert_eq!(artifact.len(), u64::from(RECORDS));
+    for (state, expected) in [("new", RECORDS), ("old", 0)] {
+        match artifact.count(&Filter::field("state").eq(state)) {
+            Ok(count) => assert_eq!(count, u64::from(expected)),
+            // The bytes that were damaged are verified together with some of another index.
+            Err(e) => assert_eq!(e.kind(), ErrorKind::Damaged),
+        }
+    }
+    let mut count = 0;
+    for i in 0..RECORDS {
+        let entry = artifact.get(id(i)).unwrap().unwrap();
+        assert_eq!(entry.metadata().unwrap()["state"], "new", "record {i}");
+        assert_eq!(artifact.id_of_key(&format!("k{i}")).unwrap(), Some(id(i)));
+        let expected = (i % 3 != 0).then(|| late(i));
+        let found = artifact.embedding(id(i), "late").unwrap();
+        assert_eq!(found.is_some(), expected.is_some(), "record {i}");
+        if let Some(vector) = expected {
+            let found = artifact.search(&Query::vector("late", vector).k(1)).unwrap();
+            assert_eq!(found.hits[0].id, id(i));
+        }
+        let Ok(Some(embedding)) = artifact.embedding(id(i), "early") else { continue };
+        count += 1;
+        let like: f32 = embedding.iter().zip(early(i)).map(|(a, b)| a * b).sum();
+        let len = |vector: &[f32]| vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+        assert!(like / len(&embedding) / len(&early(i)) > 0.99, "record {i}");
+    }
+    count
+}
+
+/// New metadata for all, late embeddings for two thirds.
+fn change(artifact: &CompactArtifact) {
+    for i in 0..RECORDS {
+        artifact.update(id(i), json!({"state": "new"})).unwrap();
+        artifact.add_embedding(id(i), "late", &late(i)).unwrap();
+        if i % 3 == 0 {
+            artifact.write(Batch::new().remove_embedding(id(i), "late")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_vectors_costs_no_change_of_their_records_and_what_it_costs_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let original = temp.path().join("a");
+    let artifact = sealed(&original);
+    change(&artifact);
+    drop(artifact);
+    let vectors = section(&the_shard(&original), VECTORS);
+    let places = [0, 1, vectors.len() / 3, vectors.len() / 2, vectors.len() - 100, vectors.len() - 1];
+    for (number, at) in places.into_iter().enumerate() {
+        let path = temp.path().join(format!("b{number}"));
+        fs::create_dir(&path).unwrap();
+        for entry in fs::read_dir(&original).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), path.join(entry.file_name())).unwrap();
+        }
+        flip(&the_shard(&path), vectors.start + at);
+        let is_named = |artifact: &CompactArtifact| {
+            let damage = &artifact.recovery().damage;
+            damage.iter().any(|damage| damage.space.as_deref() == Some("early"))
+        };
+        let reader = options().open_read_only(&path).unwrap();
+        let left = has_all_changes(&reader);
+        assert_eq!(is_named(&reader), left < usize::from(RECORDS), "byte {at}");
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(has_all_changes(&artifact), left);
+        artifact.seal().unwrap();
+        assert_eq!(has_all_changes(&artifact), left);
+        artifact.close().unwrap();
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(has_all_changes(&artifact), left);
+        assert_eq!(is_named(&artifact), left < usize::from(RECORDS), "byte {at}: it stays named");
+        // And with new ones all is as it was.
+        for i in 0..RECORDS {
+            artifact.add_embedding(id(i), "early", &early(i)).unwrap();
+        }
+        artifact.seal().unwrap();
+        artifact.compact(8 << 20).unwrap();
+        artifact.close().unwrap();
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(has_all_changes(&artifact), usize::from(RECORDS));
+        assert!(!is_named(&artifact), "{:?}", artifact.recovery().damage);
+        assert_eq!(artifact.count(&Filter::field("state").eq("new")).unwrap(), u64::from(RECORDS));
+    }
+}
+
+#[test]
+fn a_record_whose_embedding_cannot_be_read_gets_another_but_is_not_indexed_without_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    sealed(&path).close().unwrap();
+    let shard = the_shard(&path);
+    let vectors = section(&shard, VECTORS);
+    flip(&shard, vectors.start + vectors.len() / 2);
+    let artifact = options().open(&path).unwrap();
+    let unreadable: Vec<u16> =
+        (0..RECORDS).filter(|&i| artifact.embedding(id(i), "early").is_err()).collect();
+    assert!(!unreadable.is_empty());
+    let i = unreadable[0];
+    let refused = [
+        artifact.update(id(i), json!({"state": "new"})).map(drop),
+        artifact.add_embedding(id(i), "late", &late(i)).map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Damaged);
+    }
+    assert_eq!(artifact.get(id(i)).unwrap().unwrap().metadata().unwrap()["state"], "old");
+    artifact.add_embedding(id(i), "early", &early(i)).unwrap();
+    artifact.update(id(i), json!({"state": "new"})).unwrap();
+    assert_eq!(artifact.count(&Filter::field("state").eq("new")).unwrap(), 1);
+    artifact.close().unwrap();
+    let artifact = options().open(&path).unwrap();
+    assert!(artifact.embedding(id(i), "early").unwrap().is_some());
+}
