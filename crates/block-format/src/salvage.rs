@@ -37,13 +37,33 @@ use crate::walk::{WalkedBlocks, next_sound};
 /// kinds from 256 on are copied if all their checksums hold.
 ///
 /// `from` may also be a packed artifact, of which any part is damaged or cut off.
+///
+/// The new artifact can be opened when everything is copied. What an interruption leaves at `to` cannot, and the next call with that `to` begins anew.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
+    finished(salvage_unfinished(from, to, options)?)
+}
+
+/// [`salvage`] for a caller who adds to the new artifact: it cannot be opened before [`Store::finish_creation`].
+pub fn salvage_unfinished(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    options: Options,
+) -> Result<(Store, SalvageReport)> {
     let (from, disk) = (from.as_ref(), Arc::new(DiskVfs));
     if DiskVfs.open(from, Access::Read).is_err() {
-        return salvage_in(disk, from, to, options);
+        return salvage_between(disk.clone(), from, disk, to.as_ref(), options);
     }
     let pack = PackVfs::open_damaged(from, &options)?;
     salvage_between(Arc::new(pack), from, disk, to.as_ref(), options)
+}
+
+fn finished((store, report): (Store, SalvageReport)) -> Result<SalvageReport> {
+    if let Err(e) = store.finish_creation() {
+        let _ = store.destroy(); // the error that is returned says why
+        return Err(e);
+    }
+    store.close()?;
+    Ok(report)
 }
 
 /// [`salvage`] in any file system.
@@ -53,7 +73,7 @@ pub fn salvage_in(
     to: impl AsRef<Path>,
     options: Options,
 ) -> Result<SalvageReport> {
-    salvage_between(vfs.clone(), from.as_ref(), vfs, to.as_ref(), options)
+    finished(salvage_between(vfs.clone(), from.as_ref(), vfs, to.as_ref(), options)?)
 }
 
 fn salvage_between(
@@ -62,9 +82,10 @@ fn salvage_between(
     target: Arc<dyn Vfs>,
     to: &Path,
     options: Options,
-) -> Result<SalvageReport> {
+) -> Result<(Store, SalvageReport)> {
     refuse_inside_artifact(&*target, to)?;
     let found = read_manifests(&*vfs, root, &options)?;
+    found.check_finished(root)?;
     let artifact = match &found.newest {
         Some(manifest) => manifest.artifact,
         None => identity(&*vfs, root, &found.names)?,
@@ -81,14 +102,13 @@ fn salvage_between(
         report: SalvageReport::default(),
     };
     salvage.read(&found.names)?;
-    let store = Store::create_in(target, to, options)?;
+    let store = Store::create_unfinished(target, to, &options)?;
     if let Err(e) = salvage.write(&store).and_then(|()| salvage.write_parts(&store)) {
         let _ = store.destroy(); // the error that is returned says why
         return Err(e);
     }
-    store.close()?;
     let damage = sorted_and_merged(salvage.report.damage);
-    Ok(SalvageReport { damage, ..salvage.report })
+    Ok((store, SalvageReport { damage, ..salvage.report }))
 }
 
 /// The identity that most file headers agree on.

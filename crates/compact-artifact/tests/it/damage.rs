@@ -267,6 +267,25 @@ fn salvage_keeps_records_with_their_ids_and_vectors_of_sound_indexes() {
 }
 
 #[test]
+fn a_salvage_that_fails_leaves_what_does_not_open_and_the_next_one_begins_anew() {
+    let temp = tempfile::tempdir().unwrap();
+    let [original, to] = ["a", "b"].map(|name| temp.path().join(name));
+    built(&original);
+    // Everything is copied when this is found out.
+    let other_dimension = options().space("v", SpaceOptions::new(5, Metric::Cosine));
+    let failed = salvage(&original, &to, other_dimension).unwrap_err();
+    assert!(failed.to_string().contains("is not complete; call `salvage` once more"), "{failed}");
+    let opened = [options().open(&to), options().open_read_only(&to), options().open_or_create(&to)];
+    for e in opened.into_iter().chain([options().create(&to)]).map(|opened| opened.unwrap_err()) {
+        assert_eq!(e.kind(), ErrorKind::NotAnArtifact);
+        assert!(e.to_string().contains("`salvage` is at work here, or was interrupted"), "{e}");
+    }
+    assert!(salvage(&original, &to, options()).unwrap().losses.is_empty());
+    finds_everything(&options().open(&to).unwrap(), usize::from(RECORDS));
+    assert_eq!(salvage(&original, &to, options()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
+
+#[test]
 fn a_shard_with_a_number_that_no_writer_gives_is_damage_and_goes() {
     for number in [0, u64::MAX - 1, u64::MAX] {
         refuses_shard(number);
