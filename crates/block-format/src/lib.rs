@@ -76,6 +76,7 @@ mod part;
 mod protocol;
 mod ranges;
 mod report;
+mod room;
 mod run;
 mod salvage;
 mod segment;

@@ -26,6 +26,7 @@ use crate::pack::PackVfs;
 use crate::part::layout::decode_deletes;
 use crate::part::{Part, PartKind};
 use crate::report::SalvageReport;
+use crate::room::make_room;
 use crate::run::{BlockFile, Place, Run};
 use crate::segment::layout::{FOOTER_LEN, Footer};
 use crate::source::{Source, Window};
@@ -266,7 +267,10 @@ impl Salvage {
             }
             let place = Place { first_id: header.first_id, offset, len: header.block_len() };
             match header.kind {
-                BlockKind::Records | BlockKind::Frame => places.push(place),
+                BlockKind::Records | BlockKind::Frame => {
+                    make_room(&mut places, 1, "bytes of places of blocks")?;
+                    places.push(place);
+                }
                 BlockKind::Dictionary => {} // found by those that need it
                 BlockKind::Deletes => {
                     match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
@@ -394,6 +398,7 @@ impl Salvage {
     fn write(&mut self, store: &Store) -> Result<()> {
         let mut blocks: Vec<(u64, usize, usize)> = Vec::new();
         for (number, run) in self.files.iter().enumerate() {
+            make_room(&mut blocks, run.block_count()?, "bytes of places of blocks")?;
             for index in 0..run.block_count()? {
                 blocks.push((run.place(index)?.first_id, number, index));
             }
