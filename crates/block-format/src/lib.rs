@@ -76,6 +76,7 @@ mod part;
 mod protocol;
 mod ranges;
 mod report;
+mod room;
 mod run;
 mod salvage;
 mod segment;
@@ -100,7 +101,7 @@ pub use part::{Part, PartKind, PartWriter};
 pub use protocol::Step;
 pub use ranges::{RangeReader, RangeSource, RangeStatistics};
 pub use report::{Leftover, LeftoverKind, RecoveryReport, SalvageReport, VerifyReport};
-pub use salvage::{salvage, salvage_in};
+pub use salvage::{salvage, salvage_in, salvage_unfinished};
 pub use segment::SegmentInfo;
 pub use store::{
     Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, KeptFile, Receipt, Record, Records, Since,

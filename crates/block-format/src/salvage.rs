@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::pack::PackVfs;
 use crate::part::layout::decode_deletes;
 use crate::part::{Part, PartKind};
 use crate::report::SalvageReport;
+use crate::room::make_room;
 use crate::run::{BlockFile, Place, Run};
 use crate::segment::layout::{FOOTER_LEN, Footer};
 use crate::source::{Source, Window};
@@ -37,13 +39,33 @@ use crate::walk::{WalkedBlocks, next_sound};
 /// kinds from 256 on are copied if all their checksums hold.
 ///
 /// `from` may also be a packed artifact, of which any part is damaged or cut off.
+///
+/// The new artifact can be opened when everything is copied. What an interruption leaves at `to` cannot, and the next call with that `to` begins anew.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
+    finished(salvage_unfinished(from, to, options)?)
+}
+
+/// [`salvage`] for a caller who adds to the new artifact: it cannot be opened before [`Store::finish_creation`].
+pub fn salvage_unfinished(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    options: Options,
+) -> Result<(Store, SalvageReport)> {
     let (from, disk) = (from.as_ref(), Arc::new(DiskVfs));
     if DiskVfs.open(from, Access::Read).is_err() {
-        return salvage_in(disk, from, to, options);
+        return salvage_between(disk.clone(), from, disk, to.as_ref(), options);
     }
     let pack = PackVfs::open_damaged(from, &options)?;
     salvage_between(Arc::new(pack), from, disk, to.as_ref(), options)
+}
+
+fn finished((store, report): (Store, SalvageReport)) -> Result<SalvageReport> {
+    if let Err(e) = store.finish_creation() {
+        let _ = store.destroy(); // the error that is returned says why
+        return Err(e);
+    }
+    store.close()?;
+    Ok(report)
 }
 
 /// [`salvage`] in any file system.
@@ -53,7 +75,7 @@ pub fn salvage_in(
     to: impl AsRef<Path>,
     options: Options,
 ) -> Result<SalvageReport> {
-    salvage_between(vfs.clone(), from.as_ref(), vfs, to.as_ref(), options)
+    finished(salvage_between(vfs.clone(), from.as_ref(), vfs, to.as_ref(), options)?)
 }
 
 fn salvage_between(
@@ -62,9 +84,10 @@ fn salvage_between(
     target: Arc<dyn Vfs>,
     to: &Path,
     options: Options,
-) -> Result<SalvageReport> {
+) -> Result<(Store, SalvageReport)> {
     refuse_inside_artifact(&*target, to)?;
     let found = read_manifests(&*vfs, root, &options)?;
+    found.check_finished(root)?;
     let artifact = match &found.newest {
         Some(manifest) => manifest.artifact,
         None => identity(&*vfs, root, &found.names)?,
@@ -78,17 +101,17 @@ fn salvage_between(
         deletes: RoaringTreemap::new(),
         has_deletes: false,
         next_id: 0,
+        doubtful: Vec::new(),
         report: SalvageReport::default(),
     };
     salvage.read(&found.names)?;
-    let store = Store::create_in(target, to, options)?;
+    let store = Store::create_unfinished(target, to, &options)?;
     if let Err(e) = salvage.write(&store).and_then(|()| salvage.write_parts(&store)) {
         let _ = store.destroy(); // the error that is returned says why
         return Err(e);
     }
-    store.close()?;
     let damage = sorted_and_merged(salvage.report.damage);
-    Ok(SalvageReport { damage, ..salvage.report })
+    Ok((store, SalvageReport { damage, ..salvage.report }))
 }
 
 /// The identity that most file headers agree on.
@@ -130,24 +153,75 @@ struct Salvage {
     deletes: RoaringTreemap,
     /// A copy of the list of deleted ids that the manifest names is sound.
     has_deletes: bool,
+    /// Ids below this one were given to records, as far as is known.
     next_id: u64,
+    /// Commits that say so of later ids than they can have given out.
+    doubtful: Vec<Claim>,
     report: SalvageReport,
 }
 
+/// Stretches in which no block was recognised, and the ids that may have been in them.
+type Gaps = Vec<(Range<u64>, Range<u64>)>;
+
+/// Where the ids in a gap end, until something behind it says.
+const UNKNOWN: u64 = u64::MAX;
+
+/// The ids in all gaps whose end is not known are below `id`.
+fn end_gaps(gaps: &mut Gaps, id: u64) {
+    let unknown = gaps.iter_mut().rev().take_while(|(_, ids)| ids.end == UNKNOWN);
+    unknown.for_each(|(_, ids)| ids.end = id.max(ids.start));
+}
+
+/// What a commit says of ids.
+struct Claim {
+    next_id: u64,
+    file: FileName,
+    /// The blocks that it covers, and its own.
+    bytes: Range<u64>,
+}
+
+impl Claim {
+    /// Whether it gave out no more ids from `known` on than there are bytes for their records.
+    fn is_credible(&self, known: u64) -> bool {
+        self.next_id <= known.saturating_add(self.bytes.end - self.bytes.start)
+    }
+}
+
 impl Salvage {
+    /// Believes what commits say of ids, as far as blocks and other commits bear it out. The rest is damage.
+    fn settle_doubtful(&mut self) {
+        let mut doubtful = std::mem::take(&mut self.doubtful);
+        doubtful.sort_unstable_by_key(|claim| claim.next_id);
+        for claim in doubtful {
+            if claim.is_credible(self.next_id) {
+                self.next_id = self.next_id.max(claim.next_id);
+                continue;
+            }
+            let message = format!(
+                "expected a commit with ids below {}, which is all that were given out, found ids below {}",
+                self.next_id, claim.next_id
+            );
+            let path = self.directory.path(claim.file);
+            self.report.damage.push(Damage::new(&path, claim.bytes, &Error::damaged(message), 0..0));
+        }
+    }
+
     /// Finds every sound block and every deleted id.
     fn read(&mut self, names: &[FileName]) -> Result<()> {
+        self.next_id = self.manifest.as_ref().map_or(0, Manifest::next_id);
         // Logs come first in this order: they say which ids were given out.
         for &name in names {
             match name {
                 FileName::Log(_) | FileName::Segment(_) => self.read_blocks(name)?,
-                FileName::Part(_) => self.read_part(name)?,
+                FileName::Part(_) => {
+                    self.settle_doubtful(); // logs and segments come before
+                    self.read_part(name)?;
+                }
                 FileName::Manifest { .. } => {}
             }
         }
+        self.settle_doubtful();
         if let Some(manifest) = &self.manifest {
-            let commits = manifest.logs.iter().map(|entry| entry.checkpoint.next_id);
-            self.next_id = commits.fold(self.next_id, u64::max);
             let expected = manifest.parts.iter().any(|entry| entry.kind == PartKind::DELETES.0);
             self.report.deletes_incomplete |= expected && !self.has_deletes;
             let derived = manifest.parts.iter().filter(|entry| PartKind(entry.kind).is_derived());
@@ -178,16 +252,25 @@ impl Salvage {
         let checkpoint = logs.filter(|entry| entry.file == id).map(|entry| entry.checkpoint.len).max();
         let mut covered_to = if matches!(name, FileName::Segment(_)) { end } else { checkpoint.unwrap_or(0) };
         let (mut places, mut deletes) = (Vec::new(), DeleteLists::default());
-        let (mut at, mut next_id, mut gaps) = (FILE_HEADER_LEN as u64, 0, Vec::new());
+        let (mut at, mut next_id, mut gaps) = (FILE_HEADER_LEN as u64, 0, Gaps::new());
         while let Some((offset, header)) = next_sound(&file, &mut window, at, end)? {
             if offset > at {
-                gaps.push((at..offset, next_id..header.first_id.max(next_id)));
+                gaps.push((at..offset, next_id..UNKNOWN));
             }
             at = offset + header.block_len();
-            next_id = next_id.max(header.first_id.saturating_add(header.count.into()));
+            if matches!(header.kind, BlockKind::Records | BlockKind::Frame) {
+                end_gaps(&mut gaps, header.first_id);
+            }
+            if header.kind == BlockKind::Records {
+                next_id = next_id.max(header.first_id.saturating_add(header.count.into()));
+                self.next_id = self.next_id.max(next_id);
+            }
             let place = Place { first_id: header.first_id, offset, len: header.block_len() };
             match header.kind {
-                BlockKind::Records | BlockKind::Frame => places.push(place),
+                BlockKind::Records | BlockKind::Frame => {
+                    make_room(&mut places, 1, "bytes of places of blocks")?;
+                    places.push(place);
+                }
                 BlockKind::Dictionary => {} // found by those that need it
                 BlockKind::Deletes => {
                     match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
@@ -207,7 +290,14 @@ impl Salvage {
                         let start = offset.saturating_sub(commit.covered_len);
                         self.report.deletes_incomplete |= deletes.count_from(start) != commit.deletes;
                         covered_to = covered_to.max(offset);
-                        self.next_id = self.next_id.max(commit.next_id);
+                        let claim = Claim { next_id: commit.next_id, file: name, bytes: start..at };
+                        if claim.is_credible(self.next_id) {
+                            next_id = next_id.max(claim.next_id);
+                            self.next_id = self.next_id.max(next_id);
+                            end_gaps(&mut gaps, next_id);
+                        } else {
+                            self.doubtful.push(claim);
+                        }
                     }
                 }
             }
@@ -215,9 +305,10 @@ impl Salvage {
         if matches!(name, FileName::Segment(_)) {
             // Behind the blocks is a table; where nothing says where it begins, nothing says what is missing before it.
             let table = footer(&file, end).map_or(at, |footer| footer.table_offset);
-            gaps.push((at..table, next_id..u64::MAX));
+            gaps.push((at..table, next_id..UNKNOWN));
         } else {
-            gaps.push((at..covered_to, next_id..self.next_id.max(next_id)));
+            gaps.push((at..covered_to, next_id..UNKNOWN));
+            end_gaps(&mut gaps, self.next_id);
         }
         for (bytes, ids) in gaps.into_iter().filter(|(bytes, _)| bytes.start < bytes.end.min(covered_to)) {
             let unknown = Error::damaged("no block header holds where blocks should be");
@@ -307,6 +398,7 @@ impl Salvage {
     fn write(&mut self, store: &Store) -> Result<()> {
         let mut blocks: Vec<(u64, usize, usize)> = Vec::new();
         for (number, run) in self.files.iter().enumerate() {
+            make_room(&mut blocks, run.block_count()?, "bytes of places of blocks")?;
             for index in 0..run.block_count()? {
                 blocks.push((run.place(index)?.first_id, number, index));
             }

@@ -112,7 +112,8 @@ fn remove_artifact(path: &Path, stays: bool) -> std::io::Result<bool> {
 
 /// Whether files of an artifact are named so.
 pub(crate) fn is_name_in_artifact(name: &str) -> bool {
-    name == "LOCK" || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
+    ["LOCK", "WAIT", "UNFINISHED"].contains(&name)
+        || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
 }
 
 /// Whether the files that make a folder an artifact are named so.
@@ -204,6 +205,7 @@ mod tests {
             fs::write(path.join(name), "x").unwrap();
         };
         make("LOCK");
+        make("UNFINISHED");
         make("segment-1");
         remove_artifact(&path, true).unwrap();
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "a folder that was there stays");

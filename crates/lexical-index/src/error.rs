@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The index in memory is full: write it as a part, and begin another one.
     Full,
+    /// There is not enough memory for the index.
+    OutOfMemory,
     /// The writer that a part was written to failed, or bytes could not be read; see [`std::error::Error::source`].
     Io,
 }
@@ -77,6 +79,11 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// There is no memory for what was asked for.
+    pub(crate) fn out_of_memory(what: &str) -> Self {
+        Self::new(ErrorKind::OutOfMemory, format!("there is no memory for {what}"))
     }
 
     pub(crate) fn query(message: impl Into<String>, offset: usize) -> Self {

@@ -100,6 +100,8 @@ impl From<&[u8]> for AlignedBytes {
 
 impl Write for AlignedBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let lines = self.len.saturating_add(bytes.len()).div_ceil(ALIGN);
+        self.lines.try_reserve(lines - self.lines.len())?;
         self.grow(bytes.len()).copy_from_slice(bytes);
         Ok(bytes.len())
     }

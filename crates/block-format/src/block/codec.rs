@@ -7,6 +7,12 @@ use super::zstandard::{Decoders, Encoders};
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::options::Compression;
+use crate::room::copied;
+#[cfg(feature = "lz4")]
+use crate::room::with_room;
+
+/// What there may be no memory for.
+const BLOCK: &str = "bytes of a block";
 
 /// Compresses and decodes payloads. Contexts are kept for reuse, as many as threads have used at a time.
 pub(crate) struct Codec {
@@ -34,7 +40,7 @@ impl Codec {
     /// The stored form of `raw`: compressed if that saves at least a tenth, otherwise `raw` itself.
     pub(crate) fn compress(&self, raw: &[u8], dictionary: Option<&Encoder>) -> Result<(CodecId, Vec<u8>)> {
         let (id, compressed) = match (self.compression, dictionary) {
-            (Compression::None, _) => return Ok((CodecId::Raw, raw.to_vec())),
+            (Compression::None, _) => return Ok((CodecId::Raw, copied(raw, BLOCK)?)),
             (Compression::Zstd(level), None) => (CodecId::Zstd, self.encoders.compress(level, raw, None)?),
             (Compression::Zstd(level), Some(Encoder(digested))) => {
                 (CodecId::ZstdDictionary, self.encoders.compress(level, raw, Some(digested))?)
@@ -45,7 +51,7 @@ impl Codec {
         Ok(if compressed.len() <= raw.len() / 10 * 9 {
             (id, compressed)
         } else {
-            (CodecId::Raw, raw.to_vec())
+            (CodecId::Raw, copied(raw, BLOCK)?)
         })
     }
 
@@ -58,13 +64,14 @@ impl Codec {
         dictionary: Option<&Dictionary>,
     ) -> Result<Vec<u8>> {
         let raw = match id {
-            CodecId::Raw => stored.to_vec(),
+            CodecId::Raw => copied(stored, BLOCK)?,
             CodecId::Zstd | CodecId::ZstdDictionary => {
                 self.decoders.decompress(stored, raw_len, dictionary.map(Dictionary::digested))?
             }
             #[cfg(feature = "lz4")]
             CodecId::Lz4 => {
-                let mut raw = vec![0; raw_len];
+                let mut raw = with_room(raw_len, BLOCK)?;
+                raw.resize(raw_len, 0);
                 let len = lz4_flex::block::decompress_into(stored, &mut raw)
                     .map_err(|e| Error::damaged(format!("block payload: {e}")))?;
                 raw.truncate(len);

@@ -152,7 +152,7 @@ mod tests {
     fn header_of(block: &super::super::writer::EncodedBlock) -> Header {
         let binding = Binding::new(ArtifactId([0; 16]), FileId(0));
         let mut bytes = Vec::new();
-        block.append_to(0, &binding, 64, &mut bytes);
+        block.append_to(0, &binding, 64, &mut bytes).unwrap();
         Header::decode(bytes[..32].try_into().unwrap(), &binding, 64, Steps::default()).unwrap()
     }
 
@@ -171,7 +171,7 @@ mod tests {
                 model.push((id, content));
                 id += 1;
             }
-            packer.end_block();
+            packer.end_block().unwrap();
             let (mut frames, mut found) = (Vec::new(), Vec::new());
             for block in packer.take().encode(&codec, None, false).unwrap() {
                 let header = header_of(&block);

@@ -9,6 +9,7 @@ use super::dictionary::Encoder;
 use super::layout::{self, BlockKind, BodyKind, CodecId, HEADER_LEN, Header, Large};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
+use crate::room::make_room;
 
 /// Blocks before compression, in one buffer. Ids are relative to where the records will begin, which is known only at
 /// the commit.
@@ -120,7 +121,10 @@ const SMALL_RECORD_LEN: usize = 2 << 10;
 /// Raw bytes of the longest block that a dictionary is used for: a longer one learns from itself, and is decoded faster without.
 const MAX_DICTIONARY_BLOCK: usize = MIN_SMALL_RECORDS as usize * SMALL_RECORD_LEN;
 
-/// Packs records in the order of their ids into raw blocks.
+/// What there may be no memory for.
+const PACKED: &str = "bytes of records in blocks";
+
+/// Packs records in the order of their ids into raw blocks. After an error it is of no more use.
 #[derive(Debug)]
 pub(crate) struct Packer {
     limits: BlockLimits,
@@ -154,51 +158,51 @@ impl Packer {
     /// Adds record `id`, which is larger than those before it.
     pub(crate) fn push(&mut self, id: u64, content: &[u8]) -> Result<()> {
         if content.len() <= self.limits.inline_max {
-            self.push_body(id, BodyKind::Inline, content);
-            return Ok(());
+            return self.push_body(id, BodyKind::Inline, content);
         }
         let no_memory =
             |_| Error::out_of_memory("bytes of a record; add it with a reader", content.len() as u64);
         self.done.raw.try_reserve(content.len()).map_err(no_memory)?;
         for (number, frame) in content.chunks(self.limits.frame_len).enumerate() {
-            self.push_frame(id, frame_number(number as u64)?, frame);
+            self.push_frame(id, frame_number(number as u64)?, frame)?;
         }
-        self.push_large(id, content.len() as u64);
-        Ok(())
+        self.push_large(id, content.len() as u64)
     }
 
     /// Adds a record to a block, however long it is.
-    pub(crate) fn push_inline(&mut self, id: u64, content: &[u8]) {
-        self.push_body(id, BodyKind::Inline, content);
+    pub(crate) fn push_inline(&mut self, id: u64, content: &[u8]) -> Result<()> {
+        self.push_body(id, BodyKind::Inline, content)
     }
 
     /// Adds one frame of the large record `id`. All frames are added in order, then [`Packer::push_large`].
-    pub(crate) fn push_frame(&mut self, id: u64, number: u32, frame: &[u8]) {
-        self.end_block();
+    pub(crate) fn push_frame(&mut self, id: u64, number: u32, frame: &[u8]) -> Result<()> {
+        self.end_block()?;
         let start = self.done.raw.len();
+        make_room(&mut self.done.raw, frame.len(), PACKED)?;
         self.done.raw.extend_from_slice(frame);
         self.done.end(BlockKind::Frame, (id, id), number, start);
+        Ok(())
     }
 
     /// Adds the entry of a large record behind its frames: always the first of its block.
-    pub(crate) fn push_large(&mut self, id: u64, content_len: u64) {
+    pub(crate) fn push_large(&mut self, id: u64, content_len: u64) -> Result<()> {
         let frame_len = u32::try_from(self.limits.frame_len).unwrap_or(u32::MAX);
-        self.push_large_as(id, Large { content_len, frame_len });
+        self.push_large_as(id, Large { content_len, frame_len })
     }
 
     /// Adds the entry of a large record whose frames were cut by somebody else.
-    pub(crate) fn push_large_as(&mut self, id: u64, large: Large) {
-        self.end_block();
-        self.push_body(id, BodyKind::Large, &large.encode());
+    pub(crate) fn push_large_as(&mut self, id: u64, large: Large) -> Result<()> {
+        self.end_block()?;
+        self.push_body(id, BodyKind::Large, &large.encode())
     }
 
-    fn push_body(&mut self, id: u64, kind: BodyKind, body: &[u8]) {
+    fn push_body(&mut self, id: u64, kind: BodyKind, body: &[u8]) -> Result<()> {
         if self.count > 0 && self.bodies.len() + body.len() > self.max_bodies() {
-            self.end_block();
+            self.end_block()?;
         }
         if self.count == 0 {
             (self.first, self.next) = (id, id);
-            self.bodies.reserve(self.limits.block_len);
+            make_room(&mut self.bodies, self.limits.block_len.max(body.len()), PACKED)?;
         }
         layout::put_id_gap(&mut self.gaps, id - self.next);
         layout::put_body_len(&mut self.lens, body.len(), kind);
@@ -208,8 +212,9 @@ impl Packer {
         // Empty records are free of bytes but not of directory entries.
         let max = self.max_bodies();
         if self.bodies.len() >= max || self.lens.len() + self.gaps.len() >= max {
-            self.end_block();
+            self.end_block()?;
         }
+        Ok(())
     }
 
     fn max_bodies(&self) -> usize {
@@ -224,16 +229,19 @@ impl Packer {
     }
 
     /// Ends the block under construction, if there is one.
-    pub(crate) fn end_block(&mut self) {
+    pub(crate) fn end_block(&mut self) -> Result<()> {
         if self.count == 0 {
-            return;
+            return Ok(());
         }
+        let held = self.held_in_block();
+        make_room(&mut self.done.raw, held, PACKED)?;
         let start = self.done.raw.len();
         for piece in [&mut self.gaps, &mut self.lens, &mut self.bodies] {
             self.done.raw.append(piece);
         }
         let count = std::mem::take(&mut self.count);
         self.done.end(BlockKind::Records, (self.first, self.next - 1), count, start);
+        Ok(())
     }
 
     /// Raw bytes in finished blocks.
@@ -276,7 +284,14 @@ impl EncodedBlock {
     }
 
     /// Appends header and payload to `out` for their place at `offset`, with ids counted from `base`.
-    pub(crate) fn append_to(&self, base: u64, binding: &Binding, offset: u64, out: &mut Vec<u8>) -> Header {
+    pub(crate) fn append_to(
+        &self,
+        base: u64,
+        binding: &Binding,
+        offset: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<Header> {
+        make_room(out, HEADER_LEN + self.stored.len(), "bytes of blocks to be written")?;
         let first_id = if self.kind == BlockKind::Deletes { self.first } else { base + self.first };
         let header = Header {
             kind: self.kind,
@@ -289,7 +304,7 @@ impl EncodedBlock {
         };
         out.extend_from_slice(&header.encode(binding, offset));
         out.extend_from_slice(&self.stored);
-        header
+        Ok(header)
     }
 
     /// Header and payload in bytes.

@@ -5,21 +5,26 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{FileName, LOCK, WAIT};
+use crate::file::{FileName, LOCK, UNFINISHED, WAIT};
 use crate::options::Options;
 use crate::protocol::Step;
 use crate::vfs::{Vfs, VfsLock};
 
-/// The things that [`Store::create`](crate::Store::create) made beside files with a [`FileName`]: whether the directory, whether the lock.
+/// The things that [`Store::create`](crate::Store::create) made beside files with a [`FileName`]: whether the directory, whether the lock, whether
+/// the mark of what is not finished.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Creation {
     pub(crate) directory: bool,
     pub(crate) lock: bool,
+    pub(crate) mark: bool,
 }
 
 impl Creation {
     /// Removes what has no [`FileName`]. The lock is held, if there is one.
     fn undo(self, vfs: &dyn Vfs, root: &Path) -> Result<()> {
+        if self.mark {
+            unlink(vfs, &root.join(UNFINISHED))?;
+        }
         if self.lock {
             unlink(vfs, &root.join(WAIT))?;
             unlink(vfs, &root.join(LOCK))?;
@@ -58,13 +63,13 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
         Ok(names) => names,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             vfs.create_dir(root).map_err(|e| no_directory(e, root))?;
-            return Ok(Creation { directory: true, lock: true });
+            return Ok(Creation { directory: true, lock: true, mark: false });
         }
         Err(e) => return Err(no_directory(e, root)),
     };
     let mut others: Vec<&String> = names
         .iter()
-        .filter(|name| ![LOCK, WAIT].contains(&name.as_str()) && FileName::parse(name).is_none())
+        .filter(|name| ![LOCK, WAIT, UNFINISHED].contains(&name.as_str()) && FileName::parse(name).is_none())
         .collect();
     others.sort_unstable();
     if let Some(first) = others.first() {
@@ -77,7 +82,7 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
         );
         return Err(Error::new(ErrorKind::AlreadyExists, message).at(root));
     }
-    Ok(Creation { directory: false, lock: !names.iter().any(|name| name == LOCK) })
+    Ok(Creation { directory: false, lock: !names.iter().any(|name| name == LOCK), mark: false })
 }
 
 /// The files of an interrupted creation, if there are any; an error if there is an artifact.
@@ -88,6 +93,20 @@ fn no_directory(e: io::Error, root: &Path) -> Error {
         }
         _ => Error::io(e, "creating the directory", root),
     }
+}
+
+/// From here on the artifact cannot be opened. Durable with the names of the directory.
+pub(crate) fn mark_unfinished(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    let path = root.join(UNFINISHED);
+    match vfs.create_new(&path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(Error::io(e, "creating the file", &path)),
+        _ => Ok(()),
+    }
+}
+
+/// From here on the artifact can be opened.
+pub(crate) fn mark_finished(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    unlink(vfs, &root.join(UNFINISHED))
 }
 
 /// Makes the directory of an artifact durable in its parent.

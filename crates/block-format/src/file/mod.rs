@@ -19,6 +19,8 @@ pub(crate) enum FileName {
 pub(crate) const LOCK: &str = "LOCK";
 /// The lock of whoever waits for [`LOCK`]: empty.
 pub(crate) const WAIT: &str = "WAIT";
+/// There as long as the artifact lacks what [`salvage`](crate::salvage) still has to copy: empty. Nobody opens the artifact meanwhile.
+pub(crate) const UNFINISHED: &str = "UNFINISHED";
 
 impl FileName {
     pub(crate) fn parse(name: &str) -> Option<Self> {

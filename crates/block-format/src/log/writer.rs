@@ -15,6 +15,7 @@ use crate::file::layout::FILE_HEADER_LEN;
 use crate::file::{FileHeader, FileKind, FileName};
 use crate::manifest::{Checkpoint, LogEntry};
 use crate::protocol::Step;
+use crate::room::with_room;
 use crate::run::Place;
 use crate::vfs::VfsFile;
 
@@ -111,13 +112,13 @@ impl LogWriter {
 
     /// Writes blocks ahead of their commit, so that a large one needs no more memory than a small one.
     pub(crate) fn append(&mut self, blocks: &[EncodedBlock], base: u64) -> Result<()> {
-        let bytes = self.place_blocks(blocks, base);
+        let bytes = self.place_blocks(blocks, base)?;
         self.write(&bytes)
     }
 
     /// Writes blocks and the commit record that covers them and what was appended before, in one call.
     pub(crate) fn commit(&mut self, blocks: &[EncodedBlock], base: u64, mark: CommitMark) -> Result<()> {
-        let mut bytes = self.place_blocks(blocks, base);
+        let mut bytes = self.place_blocks(blocks, base)?;
         let end = self.tail + bytes.len() as u64;
         let mut commit = Commit {
             seq: mark.seq,
@@ -166,13 +167,14 @@ impl LogWriter {
     }
 
     /// Gives blocks their places behind the tail.
-    fn place_blocks(&mut self, blocks: &[EncodedBlock], base: u64) -> Vec<u8> {
+    fn place_blocks(&mut self, blocks: &[EncodedBlock], base: u64) -> Result<Vec<u8>> {
         let total = blocks.iter().map(EncodedBlock::block_len).sum::<u64>();
-        let mut bytes = Vec::with_capacity(usize::try_from(total).unwrap_or(0) + HEADER_LEN + COMMIT_LEN);
+        let len = usize::try_from(total).unwrap_or(usize::MAX).saturating_add(HEADER_LEN + COMMIT_LEN);
+        let mut bytes = with_room(len, "bytes of a commit")?;
         let mut places = Vec::with_capacity(blocks.len());
         for block in blocks {
             let offset = self.tail + bytes.len() as u64;
-            let header = block.append_to(base, &self.binding, offset, &mut bytes);
+            let header = block.append_to(base, &self.binding, offset, &mut bytes)?;
             let place = Place { first_id: header.first_id, offset, len: header.block_len() };
             match header.kind {
                 BlockKind::Records => self.records += u64::from(header.count),
@@ -185,7 +187,7 @@ impl LogWriter {
         }
         self.index.extend(places);
         self.hash.update(&bytes);
-        bytes
+        Ok(bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {

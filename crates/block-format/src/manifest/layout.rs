@@ -41,8 +41,9 @@ pub(crate) const MAX_LEN: u64 = 16 << 20;
 impl Manifest {
     /// Length in bytes of a manifest with so many segments, parts and logs.
     pub(crate) fn len_of(segments: usize, parts: usize, logs: usize) -> u64 {
-        let entries = segments * segment::LEN + parts * part::LEN + logs * log::LEN;
-        (header::LEN + entries + HASH_LEN) as u64
+        let counts = [(segments, segment::LEN), (parts, part::LEN), (logs, log::LEN)];
+        let entries: u64 = counts.iter().map(|&(count, len)| count as u64 * len as u64).sum();
+        entries + (header::LEN + HASH_LEN) as u64
     }
 
     /// Length of the manifest that begins with `head`, by its counts; `None`: it is none.

@@ -8,8 +8,8 @@ use super::layout::MAX_LEN;
 use super::{LogEntry, Manifest, SegmentEntry};
 use crate::directory::{file_len, open_error};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::FileName;
 use crate::file::layout::FILE_HEADER_LEN;
+use crate::file::{FileName, UNFINISHED};
 use crate::id::FileId;
 use crate::options::Options;
 use crate::part::PartKind;
@@ -29,6 +29,20 @@ pub(crate) struct Manifests {
     /// The highest generation that any name mentions.
     pub(crate) highest: u64,
     pub(crate) names: Vec<FileName>,
+    /// They are of an artifact that is not complete.
+    pub(crate) are_unfinished: bool,
+}
+
+impl Manifests {
+    /// Refuses an artifact that lacks records, though everything in it is sound.
+    pub(crate) fn check_finished(&self, root: &Path) -> Result<()> {
+        if !self.are_unfinished {
+            return Ok(());
+        }
+        let message = "the artifact is not complete: `salvage` is at work here, or was interrupted. Call `salvage` with what it copied from and this \
+                       directory once more, which begins anew, or remove the directory";
+        Err(Error::new(ErrorKind::NotAnArtifact, message).at(root))
+    }
 }
 
 /// Lists a directory and reads its manifests.
@@ -52,7 +66,8 @@ pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> R
     let mut generations: Vec<u64> = names.iter().filter_map(generation_of).collect();
     generations.dedup();
     let highest = generations.last().copied().unwrap_or(0);
-    let mut found = Manifests { newest: None, damaged: Vec::new(), highest, names };
+    let are_unfinished = listed.iter().any(|name| name == UNFINISHED);
+    let mut found = Manifests { newest: None, damaged: Vec::new(), highest, names, are_unfinished };
     for &generation in generations.iter().rev() {
         for copy in 0..2 {
             let name = FileName::Manifest { generation, copy };
@@ -155,6 +170,7 @@ pub(crate) fn newest(
     root: &Path,
     mut found: Manifests,
 ) -> Result<(Manifest, Vec<(FileName, Error)>)> {
+    found.check_finished(root)?;
     if let Some(manifest) = found.newest.take() {
         return Ok((manifest, found.damaged));
     }

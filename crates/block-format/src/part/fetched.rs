@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use wire::VerifiedSet;
 
-use super::layout::CHUNK_LEN;
+use super::layout::{CHUNK_LEN, chunk_offset};
 use crate::error::Result;
 use crate::ranges::{Page, RangeReader};
 use crate::vfs::Sparse;
@@ -147,7 +147,7 @@ impl Fetched {
 
     /// Fetches chunks; their pages by the numbers of the chunks.
     pub(super) fn load(&self, chunks: &[Range<usize>]) -> io::Result<Vec<(usize, Page)>> {
-        let place = |number: usize| self.start + (number * CHUNK_LEN) as u64;
+        let place = |number: usize| self.start + chunk_offset(number);
         let ranges: Vec<Range<u64>> =
             chunks.iter().map(|chunks| place(chunks.start)..place(chunks.end)).collect();
         let pages = self.reader.load(&ranges)?;

@@ -105,6 +105,11 @@ impl Footer {
     }
 }
 
+/// Where the chunk with a number begins in the content.
+pub(crate) fn chunk_offset(number: usize) -> u64 {
+    number as u64 * CHUNK_LEN as u64
+}
+
 /// Length in bytes of the checksums of the chunks of so much content.
 pub(crate) fn table_len(content_len: u64) -> u64 {
     content_len.div_ceil(CHUNK_LEN as u64) * CHUNK_CRC_LEN as u64

@@ -9,7 +9,7 @@ use wire::VerifiedSet;
 
 use super::PartKind;
 use super::fetched::Fetched;
-use super::layout::{CHUNK_CRC_LEN, CHUNK_LEN, FOOTER_LEN, Footer, chunk_crc, table_len};
+use super::layout::{CHUNK_CRC_LEN, CHUNK_LEN, FOOTER_LEN, Footer, chunk_crc, chunk_offset, table_len};
 use crate::checksum::Binding;
 use crate::damage::Damage;
 use crate::error::{Error, Result};
@@ -150,7 +150,7 @@ impl Part {
         }
         let table = self.source.read(self.content_len, self.table_len())?;
         for number in missing {
-            let offset = (number * CHUNK_LEN) as u64;
+            let offset = chunk_offset(number);
             let chunk = self.source.read(offset, self.chunk_len(offset))?;
             self.check_chunk(number, &chunk, &table, Step::CheckChunk)?;
         }
@@ -185,7 +185,7 @@ impl Part {
         for batch in fetched.batches(verified, chunks) {
             let failed = |e| Error::io(e, "reading ranges", self.source.path());
             for (number, page) in fetched.load(&batch).map_err(failed)? {
-                let len = usize::try_from(self.chunk_len((number * CHUNK_LEN) as u64)).unwrap_or(0);
+                let len = usize::try_from(self.chunk_len(chunk_offset(number))).unwrap_or(0);
                 let chunk = page.get(..len).unwrap_or_default();
                 let held = self.check_chunk(number, chunk, table, Step::CheckChunk);
                 held.map_err(|e| self.source.not_held(e))?;
@@ -212,7 +212,7 @@ impl Part {
         let table = self.table()?;
         let mut window = Window::new(&self.source);
         for number in 0..table.len() / CHUNK_CRC_LEN {
-            let offset = (number * CHUNK_LEN) as u64;
+            let offset = chunk_offset(number);
             let chunk = window.read(offset, self.chunk_len(offset))?;
             let held = self.check_chunk(number, chunk, &table, Step::CheckPart);
             held.map_err(|e| self.source.not_held(e))?;
@@ -287,7 +287,7 @@ impl Part {
 
     /// Compares the checksum of a chunk with the one in the table, unless a test leaves `step` out.
     fn check_chunk(&self, number: usize, chunk: &[u8], table: &[u8], step: Step) -> Result<()> {
-        let offset = (number * CHUNK_LEN) as u64;
+        let offset = chunk_offset(number);
         let holds = chunk_crc(table, number) == Some(self.binding.crc(offset, chunk));
         if !holds && self.steps.take(step) {
             let message = format!("part: the checksum of {} bytes does not hold", chunk.len());

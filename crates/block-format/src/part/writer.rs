@@ -107,6 +107,7 @@ impl<'a> PartWriter<'a> {
 impl Write for PartWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = bytes.len().min(WRITTEN_AT_ONCE - self.buf.len());
+        self.buf.try_reserve(len)?;
         self.buf.extend_from_slice(&bytes[..len]);
         if self.buf.len() == WRITTEN_AT_ONCE {
             self.write_buf()?;

@@ -193,12 +193,12 @@ impl Segment {
     }
 
     fn stored_place(&self, offset: u64, blocks: usize, bytes: Option<&[u8]>, index: usize) -> Result<Place> {
-        let at = index * ENTRY_LEN;
+        let at = index as u64 * ENTRY_LEN as u64;
         // This entry and the next one, which says where the block ends.
         let len = if index + 1 < blocks { 2 * ENTRY_LEN } else { ENTRY_LEN };
         let entries = match bytes {
-            Some(bytes) => Cow::Borrowed(&bytes[at..at + len]),
-            None => self.file.source.read(offset + at as u64, len as u64)?,
+            Some(bytes) => Cow::Borrowed(&bytes[index * ENTRY_LEN..][..len]),
+            None => self.file.source.read(offset + at, len as u64)?,
         };
         let (start, id) = decode_entry(&entries);
         let end = if len > ENTRY_LEN { decode_entry(&entries[ENTRY_LEN..]).0 } else { offset };

@@ -13,6 +13,7 @@ use crate::file::{FileHeader, FileKind, FileName};
 use crate::id::FileId;
 use crate::manifest::SegmentEntry;
 use crate::protocol::Step;
+use crate::room::{make_room, with_room};
 use crate::source::Source;
 use crate::vfs::VfsFile;
 
@@ -86,7 +87,7 @@ impl<'a> SegmentsWriter<'a> {
             file,
             id,
             binding: self.directory.binding(id),
-            buf: Vec::with_capacity(BUF_LEN),
+            buf: with_room(BUF_LEN, "bytes of a segment to be written")?,
             flushed: 0,
             hash: Hash128::new(),
             table: Vec::new(),
@@ -97,7 +98,7 @@ impl<'a> SegmentsWriter<'a> {
         };
         writer.buf.extend(header.encode());
         if let Some(dictionary) = &self.dictionary {
-            dictionary.append_to(0, &writer.binding, writer.offset(), &mut writer.buf);
+            dictionary.append_to(0, &writer.binding, writer.offset(), &mut writer.buf)?;
         }
         Ok(writer)
     }
@@ -152,7 +153,7 @@ impl SegmentWriter {
 
     fn append(&mut self, block: &EncodedBlock) -> Result<()> {
         let offset = self.offset();
-        let header = block.append_to(0, &self.binding, offset, &mut self.buf);
+        let header = block.append_to(0, &self.binding, offset, &mut self.buf)?;
         let id = header.first_id.checked_sub(self.first_id).and_then(|id| u32::try_from(id).ok());
         let id = id.ok_or_else(|| Error::damaged("blocks to seal are not in the order of their ids"))?;
         self.table.extend(encode_entry(offset, id));
@@ -187,6 +188,7 @@ impl SegmentWriter {
         let table_crc = self.binding.crc(table_offset, &self.table);
         let blocks = u32::try_from(self.table.len() / super::layout::ENTRY_LEN)
             .map_err(|_| Error::invalid("a segment has at most 2^32 - 1 blocks"))?;
+        make_room(&mut self.buf, self.table.len(), "bytes of the table of a segment")?;
         self.buf.append(&mut self.table);
         self.flush()?;
         let footer = Footer {

@@ -89,8 +89,9 @@ impl Bulk<'_> {
             return self.put(&head);
         }
         let id = self.next_id()?;
+        let ended = self.packer.end_block();
+        self.void_on_error(ended)?;
         let Self { store, segments, packer, in_flight, .. } = self;
-        packer.end_block();
         let before = packer.take();
         let mut pipeline = Pipeline { directory: &store.directory, segments, in_flight };
         let result = pipeline
@@ -127,7 +128,7 @@ impl Bulk<'_> {
             return Ok(Receipt { seq: CommitSeq(before.seq), first_id, records });
         }
         let (seq, _) = before.after(0)?;
-        self.packer.end_block();
+        self.packer.end_block()?;
         self.write_packed()?;
         let Self { store, mut writer, inside, mut segments, mut in_flight, next_id, .. } = self;
         let directory = &store.directory;

@@ -71,7 +71,7 @@ impl Store {
     /// found when the artifact is opened again; nothing that was acknowledged is lost.
     pub fn commit(&self, batch: Batch, durability: Durability) -> Result<Receipt> {
         let Batch { mut packer, records, mut deletes } = batch;
-        packer.end_block();
+        packer.end_block()?;
         deletes.sort_unstable();
         deletes.dedup();
         let mut blocks = packer.take();
@@ -141,7 +141,7 @@ impl Store {
             writer.log.abandon_uncommitted();
             return Err(e);
         }
-        packer.end_block();
+        packer.end_block()?;
         let encoded = self.directory.encode(&packer.take())?;
         self.append_commit(writer, &encoded, 1, &[], durability)
     }

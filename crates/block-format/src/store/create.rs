@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::recover::remove_others;
 use super::state::{Sealed, Store};
 use crate::directory::Directory;
-use crate::directory::creation::{Creation, make_directory, remove_artifact, sync_parent, take_lock, undo};
+use crate::directory::creation::{
+    Creation, make_directory, mark_finished, mark_unfinished, remove_artifact, sync_parent, take_lock, undo,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ArtifactId, FileId};
 use crate::log::LogWriter;
@@ -25,17 +27,35 @@ impl Store {
 
     /// [`Store::create`] in any file system.
     pub fn create_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        let root = path.as_ref();
+        Self::create_at(vfs, path.as_ref(), &options, false)
+    }
+
+    /// [`create_in`](Self::create_in) of an artifact that nobody can open before [`finish_creation`](Self::finish_creation). It takes the place of one
+    /// that was not finished.
+    pub(crate) fn create_unfinished(vfs: Arc<dyn Vfs>, root: &Path, options: &Options) -> Result<Self> {
+        Self::create_at(vfs, root, options, true)
+    }
+
+    /// Lets everybody open an artifact that [`salvage_unfinished`](crate::salvage_unfinished) made. Durable on return.
+    pub fn finish_creation(&self) -> Result<()> {
+        self.directory.check_lock()?;
+        mark_finished(&*self.directory.vfs, &self.directory.root)?;
+        self.directory.sync_names(Step::SyncNewNames)
+    }
+
+    fn create_at(vfs: Arc<dyn Vfs>, root: &Path, options: &Options, unfinished: bool) -> Result<Self> {
         options.check()?;
-        let creation = make_directory(&*vfs, root)?;
+        let mut creation = make_directory(&*vfs, root)?;
         let lock =
             take_lock(&*vfs, root, options.busy_timeout).map_err(|e| undo(&*vfs, root, creation, e))?;
-        let found = no_artifact(&*vfs, root, &options).map_err(|e| undo(&*vfs, root, creation, e))?;
-        let artifact = artifact_id(&options).map_err(|e| undo(&*vfs, root, creation, e))?;
+        let found =
+            no_artifact(&*vfs, root, options, unfinished).map_err(|e| undo(&*vfs, root, creation, e))?;
+        creation.mark = unfinished && !found.are_unfinished;
+        let artifact = artifact_id(options).map_err(|e| undo(&*vfs, root, creation, e))?;
         let used = found.names.iter().filter_map(|name| name.id());
         let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
-        let directory = Directory::new(vfs.clone(), root, artifact, &options, next_file).locked(lock);
-        match begin(&directory, &found) {
+        let directory = Directory::new(vfs.clone(), root, artifact, options, next_file).locked(lock);
+        match begin(&directory, &found, unfinished) {
             Ok((log, catalog)) => {
                 let store = Self::for_writing(directory, log, catalog, Sealed::default());
                 Ok(Self { creation: Some(creation), ..store })
@@ -60,16 +80,22 @@ impl Store {
             return Err(Error::new(ErrorKind::ReadOnly, message).at(&directory.root));
         };
         drop((writer, published)); // some systems remove no file that is open
-        let creation = creation.unwrap_or(Creation { directory: false, lock: true });
+        let creation = creation.unwrap_or(Creation { directory: false, lock: true, mark: true });
+        let creation = Creation { mark: true, ..creation };
         remove_artifact(&*directory.vfs, &directory.root, &[], creation)?;
         drop(lock);
         Ok(())
     }
 }
 
-/// The files of an interrupted creation, if there are any; an error if there is an artifact.
-fn no_artifact(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<Manifests> {
+/// The files of an interrupted creation, if there are any; an error if there is an artifact. One that is not finished is taken for an interrupted creation
+/// if `unfinished`.
+fn no_artifact(vfs: &dyn Vfs, root: &Path, options: &Options, unfinished: bool) -> Result<Manifests> {
     let found = read_manifests(vfs, root, options)?;
+    if found.are_unfinished && unfinished {
+        return Ok(found);
+    }
+    found.check_finished(root)?;
     if found.newest.is_some() || !is_interrupted_creation(vfs, root, &found)? {
         let message = "there is an artifact here already; open it, or choose another directory";
         return Err(Error::new(ErrorKind::AlreadyExists, message).at(root));
@@ -78,8 +104,11 @@ fn no_artifact(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<Manifest
 }
 
 /// Writes an empty log and a manifest that names it.
-fn begin(directory: &Directory, found: &Manifests) -> Result<(LogWriter, Manifest)> {
+fn begin(directory: &Directory, found: &Manifests, unfinished: bool) -> Result<(LogWriter, Manifest)> {
     sync_parent(&*directory.vfs, &directory.root, &directory.options)?;
+    if unfinished {
+        mark_unfinished(&*directory.vfs, &directory.root)?;
+    }
     let artifact = directory.artifact;
     let (log, entry) = LogWriter::create(directory, 0, 0)?;
     directory.sync_names(Step::SyncNewNames)?;

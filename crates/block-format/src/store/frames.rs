@@ -4,6 +4,7 @@ use std::io::Read;
 
 use crate::block::writer::{Packer, RawBlocks, frame_number};
 use crate::error::{Error, ErrorKind, Result};
+use crate::room::with_room;
 
 /// The first bytes of a content: one more than fit into a block, or all of it.
 pub(super) fn read_head(reader: &mut impl Read, inline_max: usize) -> Result<Vec<u8>> {
@@ -31,14 +32,14 @@ pub(super) fn stream_frames(
     let frame_len = packer.limits().frame_len;
     let mut content = head.as_slice().chain(&mut reader);
     let (mut number, mut content_len) = (0u64, 0u64);
-    let mut frame = Vec::with_capacity(frame_len);
+    let mut frame = with_room(frame_len, "bytes of a frame")?;
     loop {
         frame.clear();
         (&mut content).take(frame_len as u64).read_to_end(&mut frame).map_err(reading_content)?;
         let len = frame.len();
         if len > 0 {
             content_len += len as u64;
-            packer.push_frame(id, frame_number(number)?, &frame);
+            packer.push_frame(id, frame_number(number)?, &frame)?;
             number += 1;
         }
         let at_end = len < frame_len;
@@ -47,8 +48,7 @@ pub(super) fn stream_frames(
             packer.recycle(spare);
         }
         if at_end {
-            packer.push_large(id, content_len);
-            return Ok(());
+            return packer.push_large(id, content_len);
         }
     }
 }

@@ -83,7 +83,7 @@ fn copy_log(directory: &Directory, old: &LogView, committed: Checkpoint) -> Resu
     for block in 0..old.blocks {
         let place = old.place(block)?;
         let (header, stored) = old.index.file.open(place)?;
-        pending.push(verbatim(&header, &stored, 0));
+        pending.push(verbatim(&header, &stored, 0)?);
         pending_len += place.len;
         if pending_len >= AT_ONCE {
             log.append(&std::mem::take(&mut pending), 0)?;

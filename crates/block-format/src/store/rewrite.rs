@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::id::FileId;
 use crate::options::{Compression, MAX_INLINE};
+use crate::room::copied;
 use crate::run::{self, Run};
 use crate::segment::{SealedFile, Segment, SegmentsWriter};
 
@@ -140,7 +141,7 @@ impl<'a> Rewriter<'a> {
                     return Ok(());
                 }
                 self.flush()?;
-                self.out.append(&verbatim(&header, &stored, header.first_id))
+                self.out.append(&verbatim(&header, &stored, header.first_id)?)
             }
             BlockKind::Deletes | BlockKind::Commit | BlockKind::Dictionary => {
                 let message = format!("expected records or a frame, found {:?}", header.kind);
@@ -171,7 +172,7 @@ impl<'a> Rewriter<'a> {
         self.next_id = last.saturating_add(1);
         if keep {
             self.flush()?;
-            return self.out.append(&verbatim(header, stored, last));
+            return self.out.append(&verbatim(header, stored, last)?);
         }
         for (id, body) in block.records() {
             if self.deletes.contains(id) {
@@ -179,8 +180,8 @@ impl<'a> Rewriter<'a> {
                 continue;
             }
             match body {
-                Body::Inline(range) => self.packer.push_inline(id, &block.raw()[range]),
-                Body::Large(large) => self.packer.push_large_as(id, large),
+                Body::Inline(range) => self.packer.push_inline(id, &block.raw()[range])?,
+                Body::Large(large) => self.packer.push_large_as(id, large)?,
             }
         }
         if self.packer.done_len() >= REWRITE_AT_ONCE {
@@ -191,7 +192,7 @@ impl<'a> Rewriter<'a> {
 
     /// Writes what is packed, and the block under construction.
     fn flush(&mut self) -> Result<()> {
-        self.packer.end_block();
+        self.packer.end_block()?;
         self.write_packed()
     }
 
@@ -204,14 +205,14 @@ impl<'a> Rewriter<'a> {
 }
 
 /// A block as it is, for another place.
-pub(super) fn verbatim(header: &Header, stored: &[u8], last: u64) -> EncodedBlock {
-    EncodedBlock {
+pub(super) fn verbatim(header: &Header, stored: &[u8], last: u64) -> Result<EncodedBlock> {
+    Ok(EncodedBlock {
         kind: header.kind,
         codec: header.codec,
         first: header.first_id,
         last,
         count: header.count,
         raw_len: header.raw_len,
-        stored: stored.to_vec(),
-    }
+        stored: copied(stored, "bytes of a block")?,
+    })
 }

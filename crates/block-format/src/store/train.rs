@@ -76,24 +76,25 @@ fn sample(runs: &[&dyn Run], deletes: &RoaringTreemap, limits: BlockLimits, step
                     let raw = run.file().decode(&header, &stored, place.offset)?;
                     let block = Block::new(&header, raw)
                         .map_err(|e| e.at(run.file().path()).at_offset(place.offset))?;
-                    push_live(&block, deletes, &mut packer, &mut number);
+                    push_live(&block, deletes, &mut packer, &mut number)?;
                 }
             }
             at = at.saturating_add(place.len);
         }
     }
-    packer.end_block();
+    packer.end_block()?;
     Ok(packer.take())
 }
 
 /// Adds records under numbers of their own: the ids of a file that somebody made need not ascend.
-fn push_live(block: &Block, deletes: &RoaringTreemap, packer: &mut Packer, number: &mut u64) {
+fn push_live(block: &Block, deletes: &RoaringTreemap, packer: &mut Packer, number: &mut u64) -> Result<()> {
     for (id, body) in block.records() {
         if let Body::Inline(range) = body
             && !deletes.contains(id)
         {
-            packer.push_inline(*number, &block.raw()[range]);
+            packer.push_inline(*number, &block.raw()[range])?;
             *number += 1;
         }
     }
+    Ok(())
 }

@@ -83,7 +83,8 @@ impl Snapshot {
             let blocks = segment.block_count().unwrap_or(0);
             // A dictionary lies before the first block.
             let first = if blocks > 0 { segment.place(0).map_or(0, |place| place.offset) } else { 0 };
-            let around = first.max(FILE_HEADER_LEN as u64) + (FOOTER_LEN + blocks * ENTRY_LEN) as u64;
+            let around =
+                first.max(FILE_HEADER_LEN as u64) + FOOTER_LEN as u64 + blocks as u64 * ENTRY_LEN as u64;
             let dead_len = dead_len(&**segment, &deleted).unwrap_or(0);
             let nothing_is_left = dead_len > 0 && dead_len.saturating_add(around) >= len;
             FileUsage { file, len, dead_len: if nothing_is_left { len } else { dead_len } }

@@ -1,11 +1,12 @@
 //! Creating and undoing it: only files that this crate made are ever removed.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use block_format::vfs::{Fault, FaultVfs, MemoryVfs, Vfs};
-use block_format::{ErrorKind, Options, Store, salvage_in};
+use block_format::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
+use block_format::{ErrorKind, Options, PartKind, Store, salvage_in};
 
 const ROOT: &str = "/d/a";
 
@@ -171,4 +172,63 @@ fn a_salvage_that_fails_leaves_nothing_at_its_destination() {
         at += 1;
     }
     assert!(failed > 10, "{failed}");
+}
+
+/// An artifact with records in a segment and in the log, and a part.
+fn salvageable() -> (MemoryVfs, usize) {
+    let disk = disk();
+    let store = Store::create_in(Arc::new(disk.clone()), ROOT, Options::new()).unwrap();
+    for i in 0..4 {
+        store.put(&[i; 5000]).unwrap();
+        if i == 2 {
+            store.seal().unwrap();
+        }
+    }
+    store.edit(|edit| edit.write_part(PartKind(300), 1, |out| out.write_all(b"a part"))).unwrap();
+    store.close().unwrap();
+    (disk.fork(), 4)
+}
+
+/// Whether an artifact opens, with all that the original had.
+fn opens_whole(disk: &MemoryVfs, records: usize) -> Result<(), ErrorKind> {
+    let vfs = Arc::new(disk.clone());
+    let opened = Store::open_read_only_in(vfs.clone(), "/d/b", Options::new());
+    let (store, _) = opened.map_err(|e| e.kind())?;
+    let snapshot = store.snapshot();
+    assert_eq!((snapshot.records().count(), snapshot.parts().len()), (records, 1));
+    assert_eq!(snapshot.next_id().0, records as u64);
+    Store::open_in(vfs, "/d/b", Options::new()).map(drop).map_err(|e| e.kind())
+}
+
+#[test]
+fn what_an_interrupted_salvage_leaves_does_not_open_and_the_next_salvage_begins_anew() {
+    let (disk, records) = salvageable();
+    let before = disk.event_count();
+    salvage_in(Arc::new(disk.clone()), ROOT, "/d/b", Options::new()).unwrap();
+    opens_whole(&disk.fork(), records).unwrap();
+    let mut refused = 0;
+    for events in before..=disk.event_count() {
+        for variant in CrashVariant::standard(events as u64).into_iter().chain([CrashVariant::KILL]) {
+            let left = disk.crash(events, variant);
+            let Err(kind) = opens_whole(&left, records) else { continue };
+            assert!([ErrorKind::NotFound, ErrorKind::NotAnArtifact].contains(&kind), "{events}: {kind:?}");
+            if kind == ErrorKind::NotAnArtifact {
+                refused += 1;
+                let vfs: Arc<dyn Vfs> = Arc::new(left.clone());
+                let created = Store::create_in(vfs.clone(), "/d/b", Options::new()).unwrap_err();
+                let copied = salvage_in(vfs, "/d/b", "/d/c", Options::new()).unwrap_err();
+                for e in [created, copied] {
+                    assert!(e.to_string().contains("`salvage` is at work here, or was interrupted"), "{e}");
+                }
+            }
+            salvage_in(Arc::new(left.clone()), ROOT, "/d/b", Options::new()).unwrap();
+            opens_whole(&left, records).unwrap();
+            let is_left = |path: &&PathBuf| path.starts_with("/d/b");
+            assert_eq!(
+                left.files().iter().filter(is_left).count(),
+                disk.files().iter().filter(is_left).count()
+            );
+        }
+    }
+    assert!(refused > 50, "{refused}");
 }

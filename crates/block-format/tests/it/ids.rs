@@ -133,3 +133,56 @@ fn a_block_with_ids_of_the_next_one_is_damage_to_whoever_reads_it() {
     assert_eq!(store.put(b"x").unwrap(), RecordId(2));
     assert_eq!(store.seal().unwrap_err().kind(), ErrorKind::Damaged);
 }
+
+#[test]
+fn salvage_believes_no_commit_that_gave_out_more_ids_than_it_has_bytes_for() {
+    for next_id in [1 << 40, u64::MAX - 1, u64::MAX] {
+        for has_manifest in [true, false] {
+            let mut log = ForgedLog::new();
+            log.record(0);
+            log.record(1);
+            log.chained_commit(1, 0, 2);
+            log.delete(0);
+            log.chained_commit(2, 1, next_id);
+            log.record(2);
+            log.chained_commit(3, 1, 3);
+            let disk = log.written();
+            for path in disk.files().iter().filter(|path| path.to_string_lossy().contains("manifest-")) {
+                if !has_manifest {
+                    disk.remove_file(path);
+                }
+            }
+            let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+            assert_eq!(saved.records, 2, "{saved:?}");
+            let named =
+                |damage: &block_format::Damage| damage.message.contains("expected a commit with ids below 3");
+            assert_eq!(saved.damage.iter().filter(|damage| named(damage)).count(), 1, "{saved:?}");
+            let (store, _) = Store::open_in(Arc::new(disk), "/saved", options()).unwrap();
+            assert_eq!(store.put(b"x").unwrap(), RecordId(3));
+        }
+    }
+}
+
+/// The records with the last ids are deleted, and nothing is left of them: segments say which ids were there.
+#[test]
+fn salvage_without_a_manifest_believes_commits_that_others_bear_out() {
+    let disk = MemoryVfs::new();
+    let store = Store::create_in(Arc::new(disk.clone()), ROOT, options()).unwrap();
+    for i in 0..100u8 {
+        store.put(&[i; 100]).unwrap();
+    }
+    store.seal().unwrap();
+    store.delete(RecordId(3)).unwrap();
+    for i in 0..5u8 {
+        store.put(&[i; 100]).unwrap();
+    }
+    store.delete(RecordId(4)).unwrap();
+    store.close().unwrap();
+    for path in disk.files().iter().filter(|path| path.to_string_lossy().contains("manifest-")) {
+        disk.remove_file(path);
+    }
+    let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+    assert_eq!((saved.records, saved.damage.len()), (103, 0), "{saved:?}");
+    let (store, _) = Store::open_in(Arc::new(disk), "/saved", options()).unwrap();
+    assert_eq!(store.put(b"x").unwrap(), RecordId(105));
+}

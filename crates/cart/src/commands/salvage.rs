@@ -16,7 +16,7 @@ use crate::output::{Output, Progress, count, one_line, sentences, several};
 pub(crate) struct Args {
     /// The damaged artifact
     from: PathBuf,
-    /// The new one, which must not exist
+    /// The new one, which must not exist, unless `salvage` was interrupted there
     to: PathBuf,
 }
 

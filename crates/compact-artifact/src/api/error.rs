@@ -246,6 +246,7 @@ impl From<lexical_index::Error> for Error {
             Kind::NotAPart | Kind::Damaged | Kind::Mismatch => ErrorKind::Damaged,
             Kind::Query | Kind::NoSuchField | Kind::NoPositions => ErrorKind::InvalidQuery,
             Kind::TooManyWords => ErrorKind::TooLarge,
+            Kind::OutOfMemory => ErrorKind::OutOfMemory,
             Kind::Unsupported => ErrorKind::Unsupported,
             Kind::Io => kind_of_cause(&error),
             _ => ErrorKind::InvalidArgument,

@@ -87,7 +87,7 @@ impl Engine {
             match self.rewrite_segments(&group) {
                 Ok(dropped) => {
                     report.segments_rewritten += group.len() as u64;
-                    report.records_dropped += dropped;
+                    report.records_dropped = report.records_dropped.saturating_add(dropped);
                 }
                 Err(e) if e.kind() == ErrorKind::Damaged => damage = damage.or(Some(e)),
                 Err(e) => return Err(e),

@@ -1,5 +1,7 @@
 //! Embeddings that were lost with a damaged shard: remembered in the artifact until their records get others, or are deleted.
 
+use std::sync::Arc;
+
 use block_format::{Edit, RecordId};
 
 use crate::api::damage::Damage;
@@ -7,7 +9,7 @@ use crate::api::error::{ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
 use crate::format::parts::{LOST_EMBEDDINGS, LostEmbeddings, read_lost_embeddings, write_lost_embeddings};
 use crate::protocol::Step;
-use crate::shard::Rescued;
+use crate::shard::{Rescued, Shard};
 use crate::state::{OwnedDocument, State};
 
 /// What is left of shards that cannot be opened.
@@ -16,9 +18,18 @@ pub(super) struct DamagedShards {
     pub(super) rescued: Vec<Rescued>,
     /// There are others, of which nothing is left: they may have had records below this id.
     pub(super) lost_below: u64,
+    /// One of them has ids that no record has yet. It would be believed when records have got them.
+    pub(super) has_later_ids: bool,
 }
 
 impl DamagedShards {
+    /// A shard without ids from `next` on, which no record has yet; another one is damaged.
+    pub(super) fn checked(&mut self, shard: Arc<Shard>, next: RecordId) -> Result<Arc<Shard>> {
+        let checked = shard.check_ids_below(next);
+        self.has_later_ids |= checked.is_err();
+        checked.map(|()| shard)
+    }
+
     /// Gives a record the embeddings that are left of it, and names the spaces in which one may be lost.
     pub(super) fn rescue(&self, document: &mut OwnedDocument, state: &State) -> Result<()> {
         let mut is_known = false;

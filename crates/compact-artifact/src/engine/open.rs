@@ -10,7 +10,7 @@ use block_format::{Snapshot as Records, Store};
 use super::commit::CommitState;
 use super::core::Engine;
 use super::meter::Meter;
-use super::policy;
+use super::policy::{self, Build};
 use super::recover::Recovery;
 use super::settings::{
     check_against, extended, extended_for_reading, read_settings_or, settings_of, write_settings,
@@ -130,7 +130,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Indexes what is not indexed, and publishes it. Returns also whether a part of it was sealed on the way.
+    /// Indexes what is not indexed, and publishes it. Returns also whether any of it was sealed: what takes too much memory, and what takes the place
+    /// of a shard that must be gone before records get the ids that it has.
     pub(super) fn index_in_pieces(&self, mut recovery: Recovery) -> Result<(Recovery, bool)> {
         let limit = policy::writer_tail_limit(&self.options);
         let mut has_sealed = false;
@@ -141,6 +142,12 @@ impl Engine {
             recovery.state = (*self.state()).clone();
         }
         self.publish(recovery.state.clone());
+        if recovery.damaged.has_later_ids {
+            has_sealed = true;
+            let _one_at_a_time = self.maintenance_lock.lock();
+            self.seal_tail(Build::from_options(&self.options), &mut Meter::silent())?;
+            recovery.state = (*self.state()).clone();
+        }
         Ok((recovery, has_sealed))
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Recovery {
     pub(crate) state: State,
     pub(crate) report: RecoveryReport,
     /// Of shards that cannot be opened.
-    damaged: DamagedShards,
+    pub(super) damaged: DamagedShards,
     /// Records that the sealed shards should have and that none of them has.
     missing: RoaringTreemap,
     /// Of records whose metadata were changed: which record of the store has them, of several the newest last. Known after all records were looked at.
@@ -105,7 +105,7 @@ impl Recovery {
                 Some(view) => Ok(view.shard.clone()),
                 None => Shard::open_part(part, &self.state.settings, self.state.steps).map(Arc::new),
             };
-            match opened {
+            match opened.and_then(|shard| self.damaged.checked(shard, records.next_id())) {
                 Ok(shard) => {
                     if known.is_none() {
                         self.report.damage.extend(shard.losses.iter().cloned());

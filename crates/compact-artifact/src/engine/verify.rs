@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use block_format::vfs::DiskVfs;
-use block_format::{PackVfs, RecordId, VerifyLevel};
+use block_format::{PackVfs, RecordId, RecoveryReport, VerifyLevel};
 
 use super::core::Engine;
 use super::open::Mode;
@@ -15,6 +15,7 @@ use crate::api::reports::{SalvageReport, VerifyReport};
 #[cfg(feature = "embedder")]
 use crate::format::parts::KEPT_EMBEDDINGS;
 use crate::format::parts::{NEIGHBOURS, SHARD};
+use crate::trace::observed;
 
 impl Engine {
     /// Compares every checksum of what is open.
@@ -57,8 +58,11 @@ pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport
 
 /// Copies everything that is sound from a damaged artifact, a directory or a packed file, into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
 /// from the records; embeddings whose codes are damaged are lost, and named.
+///
+/// The new artifact can be opened when it is complete. What an interruption or an error leaves at `to` cannot, and the next call with that `to` begins anew.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
-    let store = block_format::salvage(from, &to, options.for_store())?;
+    options.check()?;
+    let (copy, store) = block_format::salvage_unfinished(from, &to, observed(options.for_store()))?;
     let lost = |id: &RecordId| Damage {
         records: Some(*id..RecordId(id.0.saturating_add(1))),
         ..Damage::new(format!("record {id}"))
@@ -81,13 +85,16 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
     losses.extend(store.lost_parts.iter().map(of_part));
     let to = to.as_ref();
     let lost_shards = store.lost_parts.iter().any(|(kind, _)| *kind == SHARD);
-    let engine = Engine::open(options, Mode::Salvaged { lost_shards }, |options| {
-        block_format::Store::open(to, options)
-    })?;
+    let incomplete = |e: Error| {
+        e.about(format_args!("{} is not complete; call `salvage` once more, or remove it", to.display()))
+    };
+    let engine =
+        Engine::open(options, Mode::Salvaged { lost_shards }, |_| Ok((copy, RecoveryReport::default())))
+            .map_err(incomplete)?;
     losses.extend(engine.recovery.damage.iter().cloned());
-    let copied = |e: Error| e.about(format_args!("everything sound is in {}, but not sealed", to.display()));
-    engine.seal().map_err(copied)?;
+    engine.seal().map_err(incomplete)?;
     let records = engine.state().len();
+    engine.store.finish_creation()?;
     engine.store.close()?;
     Ok(SalvageReport { records, losses })
 }

@@ -108,6 +108,13 @@ impl<'a> Ids<'a> {
         (row < self.end(run)).then_some(RecordId(id))
     }
 
+    /// The greatest id.
+    pub(crate) fn last(&self) -> Option<RecordId> {
+        let run = *self.order.last()? as usize;
+        let rows = self.end(run).checked_sub(*self.first_rows.get(run)?)?;
+        Some(RecordId(self.starts.get(run)?.saturating_add(u64::from(rows).saturating_sub(1))))
+    }
+
     /// All ids, in the order of their rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = RecordId> + use<'a> {
         let this = *self;

@@ -35,6 +35,11 @@ impl MetadataRecords {
         rows.binary_search(&row).ok().and_then(|at| ids.get(at)).map(|&id| RecordId(id))
     }
 
+    /// The greatest id of these records.
+    pub(super) fn last(&self) -> Option<RecordId> {
+        self.read().1.iter().max().map(|&id| RecordId(id))
+    }
+
     /// All rows, in ascending order, with their records.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
         let (rows, ids) = self.read();

@@ -62,6 +62,20 @@ impl Shard {
         Self::open(Bytes::of_part(part)?, part.tag(), (settings, steps))
     }
 
+    /// Refuses ids that the artifact has not given to a record yet: `next` is the first of those. Records that get them would be taken for indexed.
+    pub(crate) fn check_ids_below(&self, next: RecordId) -> Result<()> {
+        let covers_others = self.covers.end > next.0;
+        let has_others = self.ids().last().max(self.metadata_records.last()).is_some_and(|last| last >= next);
+        if covers_others || has_others {
+            let message = format!(
+                "shard {}: expected ids below {next}, which no record has yet, found others",
+                self.number
+            );
+            return Err(Error::damaged(message));
+        }
+        Ok(())
+    }
+
     /// Opens a shard in memory.
     pub(crate) fn open_memory(
         mut bytes: AlignedBytes,

@@ -29,7 +29,15 @@ impl Bytes {
     pub(super) fn of_part(part: &Arc<Part>) -> Result<Self> {
         Ok(match part.content()? {
             Cow::Borrowed(_) => Self::Mapped(part.clone()),
-            Cow::Owned(bytes) => Self::Memory(Arc::new(bytes.as_slice().into())),
+            Cow::Owned(bytes) => {
+                let no_memory = |_| {
+                    let message = format!("there is no memory for the {} bytes of an index", bytes.len());
+                    Error::new(ErrorKind::OutOfMemory, message)
+                };
+                let mut aligned = AlignedBytes::try_zeroed(bytes.len()).map_err(no_memory)?;
+                aligned.as_mut().copy_from_slice(&bytes);
+                Self::Memory(Arc::new(aligned))
+            }
         })
     }
 

@@ -14,9 +14,9 @@ use serde_json::json;
 use crate::left_out;
 use crate::planted::section;
 
-const RECORDS: u8 = 120;
+pub(crate) const RECORDS: u8 = 120;
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     left_out::options()
         .block_len(1024)
         .maintenance(Maintenance::Manual)
@@ -29,7 +29,7 @@ fn text(i: u8) -> String {
 }
 
 /// Two shards and something in the log.
-fn built(path: &Path) -> BTreeMap<u64, String> {
+pub(crate) fn built(path: &Path) -> BTreeMap<u64, String> {
     let artifact = options().create(path).unwrap();
     let mut model = BTreeMap::new();
     for i in 0..RECORDS {
@@ -123,7 +123,7 @@ fn a_flipped_byte_anywhere_never_gives_what_was_not_stored_and_is_named() {
 }
 
 /// Everything is found: by words, by key, by metadata; and by vector, if those are to be there.
-fn finds_everything(artifact: &CompactArtifact, vectors: usize) {
+pub(crate) fn finds_everything(artifact: &CompactArtifact, vectors: usize) {
     assert_eq!(artifact.len(), u64::from(RECORDS));
     assert_eq!(artifact.search(&Query::words("number").k(1_000)).unwrap().hits.len(), usize::from(RECORDS));
     assert_eq!(artifact.count(&Filter::field("i").gte(0)).unwrap(), u64::from(RECORDS));
@@ -264,6 +264,25 @@ fn salvage_keeps_records_with_their_ids_and_vectors_of_sound_indexes() {
     let near = artifact.search(&Query::vector("v", [3.0, 7.0, 1.0, 3.0]).k(1_000).fetch(true)).unwrap();
     assert_eq!(near.hits.len() as u64, artifact.len());
     assert!(near.losses.is_empty());
+}
+
+#[test]
+fn a_salvage_that_fails_leaves_what_does_not_open_and_the_next_one_begins_anew() {
+    let temp = tempfile::tempdir().unwrap();
+    let [original, to] = ["a", "b"].map(|name| temp.path().join(name));
+    built(&original);
+    // Everything is copied when this is found out.
+    let other_dimension = options().space("v", SpaceOptions::new(5, Metric::Cosine));
+    let failed = salvage(&original, &to, other_dimension).unwrap_err();
+    assert!(failed.to_string().contains("is not complete; call `salvage` once more"), "{failed}");
+    let opened = [options().open(&to), options().open_read_only(&to), options().open_or_create(&to)];
+    for e in opened.into_iter().chain([options().create(&to)]).map(|opened| opened.unwrap_err()) {
+        assert_eq!(e.kind(), ErrorKind::NotAnArtifact);
+        assert!(e.to_string().contains("`salvage` is at work here, or was interrupted"), "{e}");
+    }
+    assert!(salvage(&original, &to, options()).unwrap().losses.is_empty());
+    finds_everything(&options().open(&to).unwrap(), usize::from(RECORDS));
+    assert_eq!(salvage(&original, &to, options()).unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
 
 #[test]

@@ -43,6 +43,8 @@ mod figures;
 mod flips;
 /// A reader that follows.
 mod follow;
+/// Right checksums over wrong numbers.
+mod forged;
 /// A file of this version of the format.
 mod golden;
 /// Groups, values of hits, totals.

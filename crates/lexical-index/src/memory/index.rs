@@ -1,5 +1,6 @@
 //! Adding records, and writing them as a part.
 
+use std::collections::TryReserveError;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use crate::postings::Encoder;
 /// A pool longer than this takes no more records. One record can make it grow by twice its length, for chunks that follow full
 /// ones, and by 16 bytes for each byte of text; so a `u32` is always a place in it.
 const MAX_POOL: usize = 1 << 30;
+/// Counting a token makes its chains longer by less: by a chunk each.
+const MAX_GROWN: usize = 8 << 10;
 /// With more heap than this an index is written in passes.
 const IN_PASSES: usize = 64 << 20;
 
@@ -80,9 +83,12 @@ impl MemoryIndex {
     }
 
     /// Adds a record and returns its row. A field may come several times, or not at all; no phrase spans two texts.
+    ///
+    /// After an error of kind [`ErrorKind::OutOfMemory`] a part of its words may be counted, and the index is of no more use.
     pub fn add(&mut self, texts: &[(usize, &str)]) -> Result<u32> {
         self.check_room(texts)?;
         let row = self.rows;
+        let mut counted = Ok(());
         for column in &mut self.columns {
             column.bytes.push(0);
         }
@@ -94,18 +100,21 @@ impl MemoryIndex {
             let (mut tokens, mut last) = (0, None);
             analyzer.each_token_in(text, &mut scratch, |term, _, position| {
                 tokens += u32::from(last.replace(position) != Some(position));
-                self.count(field, term.as_bytes(), row, start.saturating_add(position));
+                if counted.is_ok() {
+                    counted = self.count(field, term.as_bytes(), row, start.saturating_add(position));
+                }
             });
             self.columns[field].add(row, tokens);
         }
         self.scratch = scratch;
+        counted.map_err(|_| Error::out_of_memory("the words of more records; write the index in pieces"))?;
         self.rows += 1;
         Ok(row)
     }
 
     /// Writes everything as a part. A large one is not gathered in memory before, but made in several passes.
     pub fn write(&self, out: impl Write) -> Result<()> {
-        let order = self.order();
+        let order = self.order().map_err(|_| Error::out_of_memory("the order of all words"))?;
         let sorted = || Sorted { index: self, order: order.iter() };
         if self.memory_bytes() > IN_PASSES {
             let identity = self.analyzer.identity();
@@ -162,8 +171,8 @@ impl MemoryIndex {
     }
 
     #[inline]
-    fn count(&mut self, field: usize, key: &[u8], row: u32, position: u32) {
-        let Ok(field) = u8::try_from(field) else { return };
+    fn count(&mut self, field: usize, key: &[u8], row: u32, position: u32) -> Result<(), TryReserveError> {
+        let Ok(field) = u8::try_from(field) else { return Ok(()) };
         #[expect(clippy::cast_possible_truncation, reason = "32 bits of it are enough")]
         let hash = xxh3_64_with_seed(key, self.hash_seed ^ u64::from(field)) as u32;
         let found = self.table.find(hash, |place| {
@@ -172,20 +181,31 @@ impl MemoryIndex {
         });
         let Some(place) = found else { return self.insert(hash, field, key, (row, position)) };
         let (keep, Self { terms, lists, pool, .. }) = (self.fields.has_positions(), self);
+        lists.try_reserve(1)?;
+        pool.try_reserve(MAX_GROWN)?;
         terms[place as usize].count(row, position, keep, lists, pool);
+        Ok(())
     }
 
-    fn insert(&mut self, hash: u32, field: u8, key: &[u8], (row, position): (u32, u32)) {
+    fn insert(
+        &mut self,
+        hash: u32,
+        field: u8,
+        key: &[u8],
+        (row, position): (u32, u32),
+    ) -> Result<(), TryReserveError> {
+        self.keys.try_reserve(key.len())?;
+        self.terms.try_reserve(1)?;
         let place = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
         let start = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         self.keys.extend_from_slice(key);
         let len = u8::try_from(key.len()).unwrap_or(u8::MAX);
         self.terms.push(Term::new(start, len, field, row, position));
-        self.table.insert(hash, place);
+        self.table.insert(hash, place)
     }
 
     /// The places of all terms in the order of the dictionary.
-    fn order(&self) -> Vec<(u64, u32)> {
+    fn order(&self) -> Result<Vec<(u64, u32)>, TryReserveError> {
         let beginning = |place: u32| {
             let term = &self.terms[place as usize];
             let key = term.key(&self.keys);
@@ -195,13 +215,14 @@ impl MemoryIndex {
             bytes[1..=len].copy_from_slice(&key[..len]);
             u64::from_le_bytes(bytes).swap_bytes()
         };
-        let mut order: Vec<(u64, u32)> =
-            (0..).take(self.terms.len()).map(|place| (beginning(place), place)).collect();
+        let mut order: Vec<(u64, u32)> = Vec::new();
+        order.try_reserve_exact(self.terms.len())?;
+        order.extend((0..).take(self.terms.len()).map(|place| (beginning(place), place)));
         order.sort_unstable_by(|a, b| {
             let key = |place: u32| self.terms[place as usize].key(&self.keys);
             a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1)))
         });
-        order
+        Ok(order)
     }
 
     #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Which places in a list have a hash: the table behind the terms in memory.
 
+use std::collections::TryReserveError;
+
 /// A hash table of places, with linear probing (Knuth, The Art of Computer Programming, volume 3, 6.4, algorithm L). It keeps 32 bits of each hash,
 /// so that it grows, and passes most others by, without a look at the list.
 #[derive(Debug, Default)]
@@ -42,10 +44,12 @@ impl PlaceTable {
     }
 
     /// Adds a place, of which there are fewer than 2^32 - 1.
-    pub(super) fn insert(&mut self, hash: u32, place: u32) {
+    pub(super) fn insert(&mut self, hash: u32, place: u32) -> Result<(), TryReserveError> {
         if 4 * (self.len + 1) > 3 * self.slots.len() {
             let free = Slot { hash: 0, place: FREE };
-            let larger = vec![free; (2 * self.slots.len()).max(16)];
+            let (mut larger, len) = (Vec::new(), (2 * self.slots.len()).max(16));
+            larger.try_reserve_exact(len)?;
+            larger.resize(len, free);
             for slot in std::mem::replace(&mut self.slots, larger) {
                 if slot.place != FREE {
                     self.put(slot);
@@ -54,6 +58,7 @@ impl PlaceTable {
         }
         self.put(Slot { hash, place });
         self.len += 1;
+        Ok(())
     }
 
     fn put(&mut self, slot: Slot) {
@@ -86,7 +91,7 @@ mod tests {
             if found.is_none() {
                 let place = u32::try_from(keys.len()).unwrap();
                 keys.push(key);
-                table.insert(hash, place);
+                table.insert(hash, place).unwrap();
                 map.insert(key, place);
             }
         }

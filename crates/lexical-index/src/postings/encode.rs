@@ -1,5 +1,6 @@
 //! From the postings of one term to the bytes of its list.
 
+use std::collections::TryReserveError;
 use std::io::Write;
 
 use wire::put_varint;
@@ -10,6 +11,13 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Positions of a term in memory before they are written, in bytes; those of one text are never parted.
 const MAX_UNWRITTEN: usize = 64 << 10;
+
+/// No block of postings is longer, in bytes: two numbers of 32 bits each, by their bits or as varints.
+const MAX_BLOCK_LEN: usize = 2 + 2 * 5 * BLOCK_LEN;
+
+fn no_memory(_: TryReserveError) -> Error {
+    Error::out_of_memory("the postings of one word")
+}
 
 /// Writes lists one after the other, and their positions elsewhere. Of a term at hand the positions of one text are in memory, and of each text where it is.
 pub(crate) struct Encoder<L, P> {
@@ -69,6 +77,8 @@ impl<L: Write, P: Write> Encoder<L, P> {
         if self.places.len() >= MAX_UNWRITTEN {
             self.write_positions()?;
         }
+        let room = [self.rows.try_reserve(1), self.freqs.try_reserve(1), self.lens.try_reserve(1)];
+        room.into_iter().collect::<Result<(), _>>().map_err(no_memory)?;
         if self.rows.len().is_multiple_of(BLOCK_LEN) {
             self.block_positions.push(self.positions_len - self.first_position);
         }
@@ -145,6 +155,7 @@ impl<L: Write, P: Write> Encoder<L, P> {
         for (start, &positions) in (0..self.rows.len()).step_by(BLOCK_LEN).zip(&self.block_positions) {
             let end = self.rows.len().min(start + BLOCK_LEN);
             let (rows, freqs) = (&self.rows[start..end], &self.freqs[start..end]);
+            self.blocks.try_reserve(MAX_BLOCK_LEN).map_err(no_memory)?;
             put_block(&mut self.blocks, before, rows, freqs);
             before = rows[rows.len() - 1];
             let skip = Skip {
@@ -155,6 +166,7 @@ impl<L: Write, P: Write> Encoder<L, P> {
             };
             skip.encode(has_positions, &mut self.skips);
         }
+        self.list.try_reserve(self.skips.len() + self.blocks.len()).map_err(no_memory)?;
         self.list.extend_from_slice(&self.skips);
         self.list.extend_from_slice(&self.blocks);
         Ok(())

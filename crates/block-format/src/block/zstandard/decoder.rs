@@ -1,10 +1,11 @@
 //! Decoding by the C library.
 
 use parking_lot::Mutex;
-use zstd::zstd_safe::{DCtx, DDict, get_error_name};
+use zstd::zstd_safe::{DCtx, DDict};
 
-use super::failed;
+use super::failed_with;
 use crate::error::{Error, Result};
+use crate::room::with_room;
 
 /// What zstd's `ZSTD_DDict` takes beside the dictionary itself: decoding tables of literals, lengths and offsets.
 pub(in crate::block) const TABLES_BYTES: usize = 28 << 10;
@@ -33,12 +34,12 @@ impl Decoders {
         let kept = self.0.lock().pop();
         let no_memory = || Error::out_of_memory("bytes of a block", raw_len as u64);
         let mut context = kept.or_else(DCtx::try_create).ok_or_else(no_memory)?;
-        let mut raw = Vec::with_capacity(raw_len);
+        let mut raw = with_room(raw_len, "bytes of a block")?;
         let done = match dictionary {
             None => context.decompress(&mut raw, stored),
             Some(dictionary) => context.decompress_using_ddict(&mut raw, stored, &dictionary.0),
         };
-        done.map_err(|code| failed(get_error_name(code)))?;
+        done.map_err(failed_with)?;
         self.0.lock().push(context);
         Ok(raw)
     }

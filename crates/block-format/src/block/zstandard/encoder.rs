@@ -1,10 +1,14 @@
 //! Compression by the C library.
 
 use parking_lot::Mutex;
-use zstd::zstd_safe::{CDict, compress_bound, get_error_name};
+use zstd::zstd_safe::{CCtx, CDict, CParameter, compress_bound};
 
-use super::failed;
-use crate::error::Result;
+use super::failed_with;
+use crate::error::{Error, Result};
+use crate::room::{copied, make_room};
+
+/// What there may be no memory for.
+const COMPRESSED: &str = "bytes of a compressed block";
 
 /// A dictionary, digested to compress with at one level.
 pub(in crate::block) struct EncodingDictionary(CDict<'static>);
@@ -23,7 +27,7 @@ pub(in crate::block) struct Encoders(Mutex<Vec<Encoder>>);
 /// A context and the buffer that it compresses into: allocating one for each block costs a tenth of the time, in page
 /// faults.
 struct Encoder {
-    context: zstd::bulk::Compressor<'static>,
+    context: CCtx<'static>,
     buf: Vec<u8>,
 }
 
@@ -43,20 +47,20 @@ impl Encoders {
         let Encoder { mut context, mut buf } = if let Some(kept) = kept {
             kept
         } else {
-            let context = zstd::bulk::Compressor::new(level).map_err(failed)?;
+            let no_memory = || Error::out_of_memory(COMPRESSED, raw.len() as u64);
+            let mut context = CCtx::try_create().ok_or_else(no_memory)?;
+            context.set_parameter(CParameter::CompressionLevel(level)).map_err(failed_with)?;
             Encoder { context, buf: Vec::new() }
         };
         buf.clear();
-        buf.reserve(compress_bound(raw.len()));
+        make_room(&mut buf, compress_bound(raw.len()), COMPRESSED)?;
         // A context is not returned after an error: it would be in an unknown state.
-        match dictionary {
-            None => drop(context.compress_to_buffer(raw, &mut buf).map_err(failed)?),
-            Some(EncodingDictionary(digested)) => {
-                let done = context.context_mut().compress_using_cdict(&mut buf, raw, digested);
-                done.map_err(|code| failed(get_error_name(code)))?;
-            }
-        }
-        let compressed = buf.as_slice().to_vec();
+        let done = match dictionary {
+            None => context.compress2(&mut buf, raw),
+            Some(EncodingDictionary(digested)) => context.compress_using_cdict(&mut buf, raw, digested),
+        };
+        done.map_err(failed_with)?;
+        let compressed = copied(&buf, COMPRESSED)?;
         self.0.lock().push(Encoder { context, buf });
         Ok(compressed)
     }
