@@ -249,6 +249,11 @@ fn near(args: &Args, query: &Query, snapshot: &Snapshot) -> Result<Vec<String>> 
 
 fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Query> {
     let (mut query, has_meaning) = text_query(args, artifact)?;
+    if args.model.is_some() && !has_meaning {
+        return Err(Failure::usage(
+            "--model: nothing is searched by meaning; expected a text, and no --words, --syntax, --vector-file or --like without --meaning",
+        ));
+    }
     if args.vector_file.is_some() || args.like.is_some() {
         let space = space(args, artifact)?;
         if let Some(path) = &args.vector_file {
@@ -271,7 +276,7 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
         return Err(Failure::usage(format_args!(
             "{option}: is for vectors; expected --vector-file or --like beside it, or a search by meaning"
         )));
-    } else if args.text.join(" ").trim().is_empty() && args.filter.is_none() && !lists_all(args) {
+    } else if args.text.is_empty() && args.filter.is_none() && !lists_all(args) {
         return Err(Failure::usage(
             "there is nothing to search for; expected a text, --vector-file, --like or --filter; with --sort, --facet or --total all records are listed",
         ));
@@ -324,8 +329,13 @@ fn text_query(args: &Args, artifact: &CompactArtifact) -> Result<(Query, bool)> 
     let text = args.text.join(" ");
     // Beside a vector that is given, a text is its words.
     let by_words = args.words || args.vector_file.is_some() || args.like.is_some();
-    if text.trim().is_empty() {
+    if args.text.is_empty() {
         return Ok((Query::new(), false));
+    }
+    if text.trim().is_empty() {
+        return Err(Failure::usage(
+            "there is nothing to search for: the text is blank; leave it out to list records",
+        ));
     }
     if args.syntax {
         return Ok((Query::parse(&text)?, false));

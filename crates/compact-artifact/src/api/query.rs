@@ -332,7 +332,7 @@ impl Query {
         self
     }
 
-    /// Only hits with at least this [`score`](crate::Hit::score): the ranking ends at the first one below it.
+    /// Only hits with at least this [`score`](crate::Hit::score): the ranking ends at the first one below it. An error where hits have no scores: without words or a vector.
     pub fn min_score(mut self, score: f32) -> Self {
         self.min_score = Some(score);
         self
