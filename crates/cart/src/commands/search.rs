@@ -37,6 +37,9 @@ match, and --facet counts the values of a field among them:
 
   --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
+Strings are sorted by their first 256 bytes: longer ones that begin alike come in no order that means anything, also among values that --facet counts as often. Of a word \
+of more than 255 bytes the first 255 count, in texts and in searches.
+
 --group FIELD lets one hit through of each value of a field (--group path: one paragraph of each file), or N of each with FIELD:N.
 
 --fields says what is shown of a hit: rank, id, key, score, snippet, text, metadata, or fields by their names (at.year for one inside of another). --format \
@@ -107,7 +110,7 @@ pub(crate) struct Args {
     /// How much of the nearest a walk through the graph finds on average, as measured when it was built: 0.995; 1 compares with all
     #[arg(long, value_name = "PART", conflicts_with_all = ["exact", "ef"])]
     recall: Option<f64>,
-    /// Sort by a field of the metadata, once or several times; records without it come last
+    /// Sort by a field of the metadata, once or several times; records without it come last, strings are compared by their first 256 bytes
     #[arg(long, value_name = "FIELD[:desc]", value_parser = facets::sort_key)]
     sort: Vec<(String, Order)>,
     /// Count the values of a field; numbers by intervals, dates by year, month, day or hour

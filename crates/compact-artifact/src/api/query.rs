@@ -228,7 +228,8 @@ impl Query {
         Self::new().and_meaning(text)
     }
 
-    /// Texts with any of the words of a plain text, in which nothing has a special meaning, the best first.
+    /// Texts with any of the words of a plain text, in which nothing has a special meaning, the best first. Of a word of more than 255 bytes the first 255
+    /// count: longer words with the same beginning find each other.
     pub fn words(text: &str) -> Self {
         Self::new().and_words(text)
     }

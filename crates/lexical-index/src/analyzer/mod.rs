@@ -43,7 +43,7 @@ const WRITTEN_OUT: u8 = 4;
 /// | English, German, Dutch | `dog's` is `dog` |
 /// | Turkish | `Ankara'da` is `Ankara`; and `I` is a capital `ı`, not `i` |
 ///
-/// A term is at most 255 bytes long: of a longer word it is the beginning.
+/// A term is at most 255 bytes long: of a longer word it is the beginning, so that longer words with the same beginning are one term.
 pub struct Analyzer {
     fold_diacritics: bool,
     common_elisions: bool,
