@@ -73,7 +73,14 @@ pub(crate) fn from_arguments(
     text: Option<&Bound<'_, PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Query> {
-    let mut clauses = Clauses { artifact, space: None, weights: None, has_words: false, lists: Vec::new() };
+    let mut clauses = Clauses {
+        artifact,
+        space: None,
+        is_space_used: false,
+        weights: None,
+        has_words: false,
+        lists: Vec::new(),
+    };
     let Some(options) = options else {
         clauses.text(text)?;
         return Ok(clauses.apply(Query::new())?.fetch(true));
@@ -117,6 +124,7 @@ struct Clauses<'a, 'py> {
     artifact: &'a CompactArtifact,
     /// Of vectors for which no space is named.
     space: Option<String>,
+    is_space_used: bool,
     weights: Option<Bound<'py, PyAny>>,
     has_words: bool,
     /// Each with the name that `weights` calls it by.
@@ -161,6 +169,9 @@ impl Clauses<'_, '_> {
             "meaning" => self.push("meaning", Clause::meaning(string(value, "")?)),
             "vector" => {
                 if let Ok(vectors) = value.cast::<PyDict>() {
+                    if vectors.is_empty() {
+                        return Err(invalid("expected a space and its vector, or several, found none"));
+                    }
                     for (space, values) in vectors {
                         let space = string(&space, "the name of a space")?;
                         let clause = Clause::vector(space.clone(), vector(&values, &space)?);
@@ -184,7 +195,8 @@ impl Clauses<'_, '_> {
     }
 
     /// The space that is named, or the only one.
-    fn one_space(&self, argument: &str) -> PyResult<String> {
+    fn one_space(&mut self, argument: &str) -> PyResult<String> {
+        self.is_space_used = true;
         if let Some(space) = &self.space {
             return Ok(space.clone());
         }
@@ -202,24 +214,27 @@ impl Clauses<'_, '_> {
     }
 
     fn apply(self, mut query: Query) -> PyResult<Query> {
-        let is_named =
-            self.space.is_none() || self.lists.iter().any(|(list, _)| Some(list) == self.space.as_ref());
-        if !is_named {
-            return Err(invalid("`space` would have no effect; expected `vector` or `similar_to` beside it"));
+        if self.space.is_some() && !self.is_space_used {
+            return Err(invalid(
+                "`space` would have no effect; expected `similar_to` or one `vector` beside it: a dict of vectors names their spaces itself",
+            ));
         }
         let mut lists = self.lists;
         if let Some(weights) = self.weights {
             let weights = weights.cast::<PyDict>().map_err(|_| wrong_type("weights", "a dict", &weights))?;
             for (list, weight) in weights {
                 let (list, weight) = (string(&list, "weights")?, weight.extract::<f32>()?);
-                let Some(found) = lists.iter_mut().find(|(name, _)| *name == list) else {
+                if !lists.iter().any(|(name, _)| *name == list) {
                     let names: Vec<&str> = lists.iter().map(|(name, _)| name.as_str()).collect();
                     return Err(invalid(format!(
                         "weights: expected some of {}, found {list:?}",
                         names.join(", ")
                     )));
-                };
-                found.1 = found.1.clone().weight(weight);
+                }
+                // Several have one name where a text is given beside `meaning`, or a vector beside `similar_to`.
+                for (_, clause) in lists.iter_mut().filter(|(name, _)| *name == list) {
+                    *clause = clause.clone().weight(weight);
+                }
             }
         }
         for (_, clause) in lists {

@@ -363,3 +363,17 @@ def test_an_artifact_is_opened_created_closed_and_destroyed(path: pathlib.Path) 
         artifact.destroy()
     with pytest.raises(errors.NotFoundError):
         CompactArtifact.open_read_only(path)
+
+
+def test_a_weight_counts_for_all_lists_of_its_name(artifact: CompactArtifact) -> None:
+    near, far = artifact.add(text="x", embeddings={"v": [1, 0, 0]}), artifact.add(text="x", embeddings={"v": [0, 1, 0]})
+
+    def scores(weight: float) -> list[float]:
+        found = artifact.search(
+            "x", vector=[1, 0, 0], similar_to=far, weights={"v": weight}, fusion=("reciprocal_rank", 1)
+        )
+        return [hit.score for hit in found if hit.id == near]
+
+    # A list of words, one near the vector and one near the record: with a weight of 0 the words are left.
+    assert scores(0) == pytest.approx([1 / 2])
+    assert scores(2) == pytest.approx([1 / 2 + 2 / 2 + 2 / 2])

@@ -29,7 +29,7 @@ impl Eq for Error {}
 pub enum ErrorKind {
     /// A vector whose number of dimensions is not that of the index.
     WrongDimension,
-    /// A vector with a NaN or an infinite value, or one too large to be squared in 32-bit floating point.
+    /// A vector with a NaN or an infinite value, or one too large, or too small and not zeros, to be squared in 32-bit floating point.
     NotFinite,
     /// A vector of zeros under [`Metric::Cosine`](crate::Metric::Cosine), where it has no direction.
     ZeroVector,

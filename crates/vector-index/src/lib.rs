@@ -87,6 +87,6 @@ pub use index::{Hit, Index, Originals, Scratch, SearchOptions, SearchPath, Searc
 pub use kernel::Kernel;
 pub use metric::Metric;
 pub use options::BuildOptions;
-pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, QuantizationStatistics};
+pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, MIN_LARGEST_VALUE, QuantizationStatistics};
 pub use row_set::RowSet;
 pub use wire::{AlignedBytes, Bytes, F16, NotVerified};

@@ -17,13 +17,16 @@ const _: () = assert!(MAX_DIMENSION * 128 * 128 <= i32::MAX as usize);
 
 /// The largest length of a vector, unless only its direction counts: distances of such vectors are finite, however they are estimated.
 pub const MAX_LENGTH: f32 = 1e17;
+/// The least that the largest value of a vector may be, unless all are 0 or only its direction counts: squares of smaller ones are nearly 0 in 32 bits, and so
+/// are the distances between such vectors.
+pub const MIN_LARGEST_VALUE: f32 = 1e-17;
 
 /// Turns vectors into int8 codes.
 ///
 /// By default each vector has a scale of its own, its largest absolute value / 127, and every code is
 /// `round(value / scale)`, in [-127, 127]: nothing is learnt, so it suits data that arrives over time. Under cosine any vector of
-/// finite values will do that has one other than 0, however large or small; otherwise vectors are at most [`MAX_LENGTH`] long, and one of
-/// values below 1.5e-36 counts as zeros. A [calibrated](Self::calibrated) quantizer has a centre and a range for each dimension instead, taken from samples.
+/// finite values will do that has one other than 0, however large or small; otherwise vectors are at most [`MAX_LENGTH`] long, and
+/// their largest value is 0, or at least [`MIN_LARGEST_VALUE`]. A [calibrated](Self::calibrated) quantizer has a centre and a range for each dimension instead, taken from samples.
 ///
 /// Norms are computed from the codes, not from the vectors, so that a distance is exactly that of the codes.
 #[derive(Debug, Clone, PartialEq)]
@@ -214,19 +217,29 @@ impl Int8Quantizer {
             let message = format!("value {at} of the vector is {}: all must be finite", vector[at]);
             return Err(Error::new(ErrorKind::NotFinite, message));
         }
+        let largest =
+            || (0..vector.len()).max_by(|&a, &b| vector[a].abs().total_cmp(&vector[b].abs())).unwrap_or(0);
         let squared = || dot(vector, vector);
         let has_length = self.metric != Metric::Cosine || self.calibration.is_some();
         if has_length && squared() > MAX_LENGTH * MAX_LENGTH {
-            let largest =
-                (0..vector.len()).max_by(|&a, &b| vector[a].abs().total_cmp(&vector[b].abs())).unwrap_or(0);
+            let at = largest();
             let message = format!(
-                "a vector that is too long, with {} as value {largest}: the root of the sum of its squares may be {MAX_LENGTH:e}",
-                vector[largest]
+                "a vector that is too long, with {} as value {at}: the root of the sum of its squares may be {MAX_LENGTH:e}",
+                vector[at]
+            );
+            return Err(Error::new(ErrorKind::NotFinite, message));
+        }
+        let max = max_abs(vector);
+        if self.metric != Metric::Cosine && max > 0.0 && max < MIN_LARGEST_VALUE {
+            let at = largest();
+            let message = format!(
+                "a vector that is too short, with {:e} as value {at}, the largest: it may be 0, or {MIN_LARGEST_VALUE:e} or more; multiply all vectors of the space by the same number",
+                vector[at]
             );
             return Err(Error::new(ErrorKind::NotFinite, message));
         }
         let has_direction =
-            if self.calibration.is_some() { squared() >= f32::MIN_POSITIVE } else { max_abs(vector) > 0.0 };
+            if self.calibration.is_some() { squared() >= f32::MIN_POSITIVE } else { max > 0.0 };
         if self.metric == Metric::Cosine && !has_direction {
             let message = "a vector of zeros has no direction, which the cosine metric compares";
             return Err(Error::new(ErrorKind::ZeroVector, message));
@@ -383,7 +396,7 @@ impl Calibration {
     }
 }
 
-/// Vectors whose largest value is smaller are taken for zeros, unless only their direction counts: a scale must not be subnormal, which would have
+/// Vectors whose largest value is smaller are zeros, or multiplied for their direction: a scale must not be subnormal, which would have
 /// few digits, and 127 / value must be finite.
 const TINY: f32 = 127.0 * f32::MIN_POSITIVE;
 /// What the values of such vectors are multiplied by for their direction: a power of two, so that nothing is rounded.

@@ -37,6 +37,9 @@ match, and --facet counts the values of a field among them:
 
   --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
+Strings are sorted by their first 256 bytes: longer ones that begin alike come in no order that means anything, also among values that --facet counts as often. Of a word \
+of more than 255 bytes the first 255 count, in texts and in searches.
+
 --group FIELD lets one hit through of each value of a field (--group path: one paragraph of each file), or N of each with FIELD:N.
 
 --fields says what is shown of a hit: rank, id, key, score, snippet, text, metadata, or fields by their names (at.year for one inside of another). --format \
@@ -107,7 +110,7 @@ pub(crate) struct Args {
     /// How much of the nearest a walk through the graph finds on average, as measured when it was built: 0.995; 1 compares with all
     #[arg(long, value_name = "PART", conflicts_with_all = ["exact", "ef"])]
     recall: Option<f64>,
-    /// Sort by a field of the metadata, once or several times; records without it come last
+    /// Sort by a field of the metadata, once or several times; records without it come last, strings are compared by their first 256 bytes
     #[arg(long, value_name = "FIELD[:desc]", value_parser = facets::sort_key)]
     sort: Vec<(String, Order)>,
     /// Count the values of a field; numbers by intervals, dates by year, month, day or hour
@@ -249,6 +252,11 @@ fn near(args: &Args, query: &Query, snapshot: &Snapshot) -> Result<Vec<String>> 
 
 fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Query> {
     let (mut query, has_meaning) = text_query(args, artifact)?;
+    if args.model.is_some() && !has_meaning {
+        return Err(Failure::usage(
+            "--model: nothing is searched by meaning; expected a text, and no --words, --syntax, --vector-file or --like without --meaning",
+        ));
+    }
     if args.vector_file.is_some() || args.like.is_some() {
         let space = space(args, artifact)?;
         if let Some(path) = &args.vector_file {
@@ -271,7 +279,7 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
         return Err(Failure::usage(format_args!(
             "{option}: is for vectors; expected --vector-file or --like beside it, or a search by meaning"
         )));
-    } else if args.text.join(" ").trim().is_empty() && args.filter.is_none() && !lists_all(args) {
+    } else if args.text.is_empty() && args.filter.is_none() && !lists_all(args) {
         return Err(Failure::usage(
             "there is nothing to search for; expected a text, --vector-file, --like or --filter; with --sort, --facet or --total all records are listed",
         ));
@@ -324,8 +332,13 @@ fn text_query(args: &Args, artifact: &CompactArtifact) -> Result<(Query, bool)> 
     let text = args.text.join(" ");
     // Beside a vector that is given, a text is its words.
     let by_words = args.words || args.vector_file.is_some() || args.like.is_some();
-    if text.trim().is_empty() {
+    if args.text.is_empty() {
         return Ok((Query::new(), false));
+    }
+    if text.trim().is_empty() {
+        return Err(Failure::usage(
+            "there is nothing to search for: the text is blank; leave it out to list records",
+        ));
     }
     if args.syntax {
         return Ok((Query::parse(&text)?, false));

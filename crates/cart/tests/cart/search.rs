@@ -118,3 +118,43 @@ fn what_would_be_deleted_is_said_and_nothing_is() {
     assert!(place.text("delete --help").contains("{} is every record"));
     assert_eq!(place.json("delete a --filter '{}'")["deleted"], 15);
 }
+
+#[test]
+fn strings_are_sorted_by_their_first_256_bytes_as_help_says() {
+    let place = Place::new();
+    let help = place.text("search --help").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains(
+        "Strings are sorted by their first 256 bytes: longer ones that begin alike come in no order"
+    ));
+    assert!(help.contains("strings are compared by their first 256 bytes"));
+    let at = |len: usize, end: &str| format!("{}{end}", "s".repeat(len));
+    let values = [at(255, "b"), at(256, "3"), at(255, "a"), at(256, "1"), at(300, "2"), at(256, "")];
+    let line = |(key, value): (usize, &String)| {
+        format!("{}\n", json!({ "key": key.to_string(), "text": "x", "metadata": { "s": value } }))
+    };
+    place.write("s.jsonl", values.iter().enumerate().map(line).collect::<String>());
+    place.cart("add s s.jsonl --no-meaning").succeeds();
+    let mut found = place.found("s --sort s");
+    found[3..].sort_unstable();
+    assert_eq!(found, ["2", "0", "5", "1", "3", "4"]);
+    let facet = &place.json("search s --facet s")["facets"][0];
+    let counted: Vec<&str> =
+        facet["counts"].as_array().unwrap().iter().filter_map(|count| count["value"].as_str()).collect();
+    assert!(values.iter().all(|value| counted.contains(&value.as_str())), "facets tell them apart");
+}
+
+#[test]
+fn of_a_word_of_more_than_255_bytes_the_first_255_count_as_help_says() {
+    let place = Place::new();
+    let help = place.text("search --help").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("Of a word of more than 255 bytes the first 255 count"));
+    let word = |len: usize, end: &str| format!("{}{end}", "w".repeat(len));
+    place.write("w.jsonl", format!("{{\"key\":\"long\",\"text\":\"a {} b\"}}\n", word(300, "x")));
+    place.cart("add w w.jsonl --no-meaning").succeeds();
+    for asked in
+        [word(300, "x"), word(255, ""), word(400, "y"), word(300, "*"), word(255, "~"), word(254, "~")]
+    {
+        assert_eq!(place.found(&format!("w --syntax {asked}")), ["long"], "{asked}");
+    }
+    assert!(place.found(&format!("w {}", word(254, ""))).is_empty());
+}

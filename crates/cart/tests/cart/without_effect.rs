@@ -41,6 +41,31 @@ fn an_option_that_would_have_no_effect_is_refused() {
 }
 
 #[test]
+fn clauses_of_a_search_that_make_each_other_void_are_refused() {
+    let place = place();
+    let line = |key| format!("{{\"key\":\"{key}\",\"text\":\"one\",\"vectors\":{{\"v\":[1,0]}}}}\n");
+    place.write("m.jsonl", line("m") + &line("n"));
+    place.cart("add m m.jsonl").succeeds();
+    place.write("q.json", "[1,0]");
+    let model =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../text-embedder/model/english-256.model");
+    let model = format!("--model {}", model.display());
+    for other in ["one --words", "one --syntax", "one --vector-file q.json", "--like m", "--filter '{}'"] {
+        place
+            .cart(&format!("search m {other} {model}"))
+            .fails(2, &["--model: nothing is searched by meaning"]);
+        place.cart(&format!("search m {other}")).succeeds();
+    }
+    for other in ["one", "one --meaning", "one --meaning --vector-file q.json"] {
+        place.cart(&format!("search m {other} {model}")).succeeds();
+    }
+    for blank in ["''", "' '", "'' --words", "'' --syntax", "'' --meaning", "'' --like m"] {
+        place.cart(&format!("search m {blank} --filter '{{}}'")).fails(2, &["the text is blank"]);
+    }
+    place.cart("search m --filter '{}' --min-score 0.5").fails(2, &["min_score would have no effect"]);
+}
+
+#[test]
 fn messages_say_where_and_what() {
     let place = place();
     let name = "n".repeat(300);

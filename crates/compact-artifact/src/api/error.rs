@@ -63,7 +63,7 @@ pub enum ErrorKind {
     SettingsMismatch,
     /// A vector whose number of dimensions is not that of its space.
     WrongDimension,
-    /// A vector with a NaN or an infinite value, or with values that are too large, or for originals in 16 bits too small, to be kept as numbers.
+    /// A vector with a NaN or an infinite value, or with values that are too large or too small to be kept as numbers: see [`SpaceOptions::new`](crate::SpaceOptions::new) and [`Originals::F16`](crate::Originals::F16).
     NotFinite,
     /// A vector of zeros under the cosine metric, where it has no direction.
     ZeroVector,

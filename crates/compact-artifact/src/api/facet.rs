@@ -60,7 +60,8 @@ impl Facet {
         Self { field: field.into(), kind: FacetKind::Values, limit: Self::LIMIT }
     }
 
-    /// Numbers in intervals `width` wide, a multiple of which each begins with; those with no number are left out. In the order of numbers.
+    /// Numbers in intervals `width` wide, a multiple of which each begins with; those with no number are left out. In the order of numbers. An error where
+    /// such a multiple is beyond 64-bit floating point.
     pub fn histogram(field: impl Into<String>, width: f64) -> Self {
         Self { field: field.into(), kind: FacetKind::Histogram(width), limit: usize::MAX }
     }

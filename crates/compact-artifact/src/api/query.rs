@@ -228,7 +228,8 @@ impl Query {
         Self::new().and_meaning(text)
     }
 
-    /// Texts with any of the words of a plain text, in which nothing has a special meaning, the best first.
+    /// Texts with any of the words of a plain text, in which nothing has a special meaning, the best first. Of a word of more than 255 bytes the first 255
+    /// count: longer words with the same beginning find each other.
     pub fn words(text: &str) -> Self {
         Self::new().and_words(text)
     }
@@ -332,7 +333,7 @@ impl Query {
         self
     }
 
-    /// Only hits with at least this [`score`](crate::Hit::score): the ranking ends at the first one below it.
+    /// Only hits with at least this [`score`](crate::Hit::score): the ranking ends at the first one below it. An error where hits have no scores: without words or a vector.
     pub fn min_score(mut self, score: f32) -> Self {
         self.min_score = Some(score);
         self

@@ -93,8 +93,8 @@ impl Query {
             ),
             (
                 "min_score",
-                self.min_score.is_some() && self.sorts_all(),
-                "hits that have scores, which those in the order of a field have not",
+                self.min_score.is_some() && (self.clauses.is_empty() || self.sorts_all()),
+                "hits that have scores, which those in the order of ids or of a field have not",
             ),
             ("fusion", self.fusion.is_some() && one_list, "several lists that become one"),
             (
@@ -108,6 +108,13 @@ impl Query {
                 "hits that come with their records, which the query leaves out",
             ),
         ];
+        if sorts
+            && let Some((field, _)) = (1..)
+                .zip(&self.order)
+                .find_map(|(at, (field, _))| self.order[at..].iter().find(|(other, _)| other == field))
+        {
+            return Err(Error::invalid(format!("order_by: {field:?} is named twice")));
+        }
         let first = without_effect.iter().find(|(_, is_so, _)| *is_so);
         first.map_or(Ok(()), |(option, _, expected)| {
             Err(Error::invalid(format!("option {option} would have no effect; expected {expected}")))

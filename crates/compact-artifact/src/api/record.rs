@@ -44,7 +44,7 @@ pub(crate) enum Content {
 }
 
 impl Record {
-    /// A text, which is found by its words.
+    /// A text, which is found by its words. Of a word of more than 255 bytes the first 255 count, in texts and in queries.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(Content::Text(text.into()))
     }

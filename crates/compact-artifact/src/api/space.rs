@@ -57,7 +57,8 @@ pub struct SpaceOptions {
 }
 
 impl SpaceOptions {
-    /// Vectors of 1 to 65,536 dimensions.
+    /// Vectors of 1 to 65,536 dimensions. Under cosine they have any length but 0. Other metrics square values in 32 bits: under them a vector is at
+    /// most 1e17 long, and its largest value is 0, or at least 1e-17.
     pub fn new(dimension: usize, metric: Metric) -> Self {
         Self { dimension, metric, quantization: Quantization::Int8, originals: Originals::None }
     }

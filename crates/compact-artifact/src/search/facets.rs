@@ -9,7 +9,7 @@ use lexical_index::RowSet;
 use metadata_index::{Column, FieldValue, Filter};
 use serde_json::Value;
 
-use crate::api::error::Result;
+use crate::api::error::{Error, Result};
 use crate::api::facet::{Facet, FacetCount, FacetCounts, FacetKind};
 use crate::state::{State, View};
 
@@ -42,7 +42,7 @@ pub(super) fn count(state: &State, rows: &[RowSet], facet: &Facet) -> Result<Fac
     let counted = counted(state, rows, field, facet.kind != FacetKind::Values)?;
     let (mut counts, distinct) = match facet.kind {
         FacetKind::Values => most_frequent(state, &counted, facet)?,
-        FacetKind::Histogram(width) => intervals(&counted, width),
+        FacetKind::Histogram(width) => intervals(&counted, field, width)?,
         FacetKind::Dates(unit) => {
             let of_each = |field: &Counted<'_>| {
                 runs(&field.counts[field.column.date_places()], |at| field.column.period(at, unit))
@@ -123,14 +123,20 @@ fn united(counted: &[Counted<'_>]) -> Result<Vec<(FieldValue, u64)>> {
     Ok(values.into_iter().collect())
 }
 
-/// Numbers by intervals so wide.
-fn intervals(counted: &[Counted<'_>], width: f64) -> (Vec<FacetCount>, u64) {
+/// Numbers by intervals so wide. Where one of them begins is a number, or an error.
+fn intervals(counted: &[Counted<'_>], field: &str, width: f64) -> Result<(Vec<FacetCount>, u64)> {
     let of_each = |field: &Counted<'_>| {
         let numbers = field.column.numbers();
         runs(&field.counts[field.column.number_places()], |at| (numbers[at] / width).floor())
     };
     let intervals = added_up(counted.iter().flat_map(of_each).collect(), f64::total_cmp);
-    listed(intervals, |interval| number(interval * width))
+    if intervals.iter().any(|(interval, _)| !(interval * width).is_finite()) {
+        let message = format!(
+            "a facet of {field:?}: intervals {width:e} wide begin, for some of the values, beyond what 64-bit numbers reach; expected another width"
+        );
+        return Err(Error::invalid(message));
+    }
+    Ok(listed(intervals, |interval| number(interval * width)))
 }
 
 /// Adds up the counts of neighbours that are in the same thing, where things ascend: the ends of runs are searched for, so that most are never looked at.

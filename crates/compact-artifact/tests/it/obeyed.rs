@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use compact_artifact::{
     BatchOptions, Clause, CompactArtifact, Compression, Durability, ErrorKind, Filter, Fusion, Language,
-    Maintenance, Metric, Options, Originals, Query, Record, SpaceOptions,
+    Maintenance, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
 };
 use serde_json::json;
 
@@ -54,6 +54,17 @@ fn what_would_have_no_effect_on_a_query_is_refused() {
         ("a snippet without its record", words().snippet(20).fetch(false)),
         ("a snippet of nothing", words().snippet(0)),
         ("k of nothing", words().k(0)),
+        ("the order of one field twice", {
+            words()
+                .order_by("i", Order::Ascending)
+                .order_by("odd", Order::Ascending)
+                .order_by("i", Order::Descending)
+        }),
+        ("scores of records in the order of a field", words().order_by("i", Order::Ascending).min_score(0.5)),
+        (
+            "scores of records that a filter lists",
+            Query::new().filter(Filter::field("odd").eq(1)).min_score(0.5),
+        ),
     ];
     for (name, query) in refused {
         let error = artifact.search(&query).expect_err(name);

@@ -362,3 +362,24 @@ fn what_cannot_be_counted_or_sorted_is_refused() {
         .unwrap();
     assert!(nothing.facets.iter().all(|facet| facet.counts.is_empty() && facet.min.is_none()));
 }
+
+#[test]
+fn a_histogram_counts_every_number_or_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    for n in [-1.7e308, -1.0, 0.0, 1e308] {
+        artifact.add(Record::text("x").metadata(json!({ "n": n }))).unwrap();
+    }
+    for (width, distinct) in [(1e-320, None), (1e-300, None), (1.0, Some(4)), (1e300, Some(4)), (1e308, None)]
+    {
+        let found = artifact.search(&Query::new().facet(Facet::histogram("n", width)));
+        match distinct {
+            Some(distinct) => {
+                let facet = &found.unwrap().facets[0];
+                assert_eq!((facet.distinct, facet.counts.len()), (distinct, 4), "{width:e}");
+                assert_eq!(facet.counts.iter().map(|count| count.count).sum::<u64>(), 4);
+            }
+            None => assert_eq!(found.unwrap_err().kind(), ErrorKind::InvalidArgument, "{width:e}"),
+        }
+    }
+}

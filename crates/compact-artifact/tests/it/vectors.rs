@@ -143,3 +143,33 @@ fn originals_that_16_bits_cannot_hold_are_refused_where_length_counts() {
         }
     }
 }
+
+#[test]
+fn a_vector_too_short_to_be_told_from_zeros_is_refused_at_the_call_where_length_counts() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        for originals in [Originals::None, Originals::Residual, Originals::F16, Originals::F32] {
+            let dir = tempfile::tempdir().unwrap();
+            let artifact = artifact(&dir, SpaceOptions::new(2, metric).originals(originals));
+            let first = artifact.add(Record::text("without a vector")).unwrap();
+            for length in [1e-45, 1e-38, 1e-30, 9e-18] {
+                let (along, across) = ([length, 0.0], [0.0, -length]);
+                let refused = [
+                    artifact.add(Record::text("x").embedding("v", along)).err(),
+                    artifact.write(Batch::new().add(Record::text("x").embedding("v", across))).err(),
+                    artifact.add_embedding(first, "v", &along).err(),
+                    artifact.search(&Query::vector("v", across)).err(),
+                ];
+                for error in refused {
+                    let kind = error.map(|error| error.kind());
+                    let expected = (metric != Metric::Cosine).then_some(ErrorKind::NotFinite);
+                    assert_eq!(kind, expected, "{metric:?} {originals:?} {length}");
+                }
+            }
+            if metric != Metric::Cosine {
+                assert_eq!(artifact.len(), 1);
+                assert_eq!(artifact.embedding(first, "v").unwrap(), None);
+                artifact.add(Record::text("zeros").embedding("v", [0.0, 0.0])).unwrap();
+            }
+        }
+    }
+}

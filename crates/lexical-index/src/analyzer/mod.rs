@@ -31,8 +31,8 @@ const WRITTEN_OUT: u8 = 4;
 /// What a text and a query are cut into: words by Unicode Standard Annex #29, in the form `NFKC_Casefold`.
 ///
 /// So `Straße`, `STRASSE` and full-width `ｓｔｒａｓｓｅ` are one term, and soft hyphens, joiners and marks of direction inside a word
-/// are nothing. All apostrophes are one; decimal digits of all scripts are ASCII; an emoji, with all that joins it, is a word. Of
-/// Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; Korean has words between spaces.
+/// are nothing. All apostrophes are one; decimal digits of all scripts are ASCII; an emoji, with all that joins it, is a word, of which tags are nothing: the flags of
+/// England and Scotland are one, the black flag. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; Korean has words between spaces.
 ///
 /// Apostrophes, by language of the stems:
 ///
@@ -43,7 +43,7 @@ const WRITTEN_OUT: u8 = 4;
 /// | English, German, Dutch | `dog's` is `dog` |
 /// | Turkish | `Ankara'da` is `Ankara`; and `I` is a capital `ı`, not `i` |
 ///
-/// A term is at most 255 bytes long: of a longer word it is the beginning.
+/// A term is at most 255 bytes long: of a longer word it is the beginning, so that longer words with the same beginning are one term.
 pub struct Analyzer {
     fold_diacritics: bool,
     common_elisions: bool,

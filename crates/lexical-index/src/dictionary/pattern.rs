@@ -39,7 +39,9 @@ impl Pattern {
     pub(crate) fn walk(&self) -> Walk<'_> {
         let rows = match self {
             Self::Prefix(_) => Vec::new(),
-            Self::Fuzzy { word, .. } => (0..).take(word.len() + 1).collect(),
+            Self::Fuzzy { word, .. } => {
+                (0..=word.len()).map(|at| u8::try_from(at).unwrap_or(u8::MAX)).collect()
+            }
         };
         Walk { pattern: self, rows, path: vec![State { char_start: 0, rows: 1 }] }
     }
@@ -123,6 +125,16 @@ mod tests {
                     .min(plain_distance(a, b_rest))
                     .min(plain_distance(a_rest, b))
             }
+        }
+    }
+
+    #[test]
+    fn a_word_has_a_distance_however_long_it_is() {
+        for len in [254, 255, 256, 300] {
+            let word = "a".repeat(len);
+            assert_eq!(Pattern::fuzzy(&word, 1).distance(word.as_bytes()), Some(0), "{len}");
+            assert_eq!(Pattern::fuzzy(&word, 1).distance(word[1..].as_bytes()), Some(1), "{len}");
+            assert_eq!(Pattern::fuzzy(&word, 1).distance(word[2..].as_bytes()), None, "{len}");
         }
     }
 

@@ -246,8 +246,9 @@ fn word(rest: &mut Rest<'_>) -> Result<Match> {
     if !has_words(&text) {
         return Err(Error::query(format!("there is no word in {text:?}"), start));
     }
-    if let Some(at) = wildcard(&rest.text[start..rest.at]) {
-        let message = "`?` inside a word has no meaning; if it belongs to the word, write `\\` before it";
+    if let Some(at) = foreign(&rest.text[start..rest.at]) {
+        let message =
+            "`?`, `&&` and `||` have no meaning inside a word; if they belong to it, write `\\` before them";
         return Err(Error::query(message, start + at));
     }
     match () {
@@ -257,11 +258,11 @@ fn word(rest: &mut Rest<'_>) -> Result<Match> {
     }
 }
 
-/// The place of a question mark between letters, which other syntaxes take for any letter.
-fn wildcard(word: &str) -> Option<usize> {
-    let at = word.find('?')?;
-    let is_inside = !word[..at].ends_with('\\') && word[at + 1..].starts_with(char::is_alphanumeric);
-    is_inside.then_some(at)
+/// The place of what other syntaxes take for any letter, or for AND and OR.
+fn foreign(word: &str) -> Option<usize> {
+    let place = |sign: &str| word.find(sign).filter(|&at| !word[..at].ends_with('\\'));
+    let letter = place("?").filter(|at| word[at + 1..].starts_with(char::is_alphanumeric));
+    letter.or_else(|| place("&&")).or_else(|| place("||"))
 }
 
 fn distance(rest: &mut Rest<'_>) -> Result<u8> {

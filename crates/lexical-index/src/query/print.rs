@@ -66,7 +66,7 @@ impl Display for Match {
 fn write_word(f: &mut Formatter<'_>, word: &str) -> fmt::Result {
     let is_operator = matches!(word, "AND" | "OR" | "NOT");
     for (i, c) in word.chars().enumerate() {
-        let has_meaning = c.is_whitespace() || "\"()*~^:?\\".contains(c);
+        let has_meaning = c.is_whitespace() || "\"()*~^:?&|\\".contains(c);
         let begins = c.is_ascii_punctuation() || is_typographic_quote(c);
         if has_meaning || i == 0 && (is_operator || begins) {
             f.write_char('\\')?;

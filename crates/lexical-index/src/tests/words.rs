@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Analyzer, Language, MemoryIndex, Query, Searcher, Segment};
+use crate::{Analyzer, ErrorKind, Language, MemoryIndex, Occur, Query, Searcher, Segment};
 
 const TABLE: &str = include_str!("words.txt");
 
@@ -105,4 +105,56 @@ fn the_terms_of_version_2_stay() {
         }
     }
     assert_eq!(crc32fast::hash(all.as_bytes()), 3_121_749_018);
+}
+
+#[test]
+fn words_with_the_same_255_bytes_at_their_beginning_are_one_however_they_are_asked_for() {
+    let analyzer = Arc::new(Analyzer::new());
+    let mut index = MemoryIndex::new(Arc::clone(&analyzer), &["text"], true).unwrap();
+    let text = |len: usize, end: &str| format!("one {}{end} two", "q".repeat(len));
+    for text in [text(255, "a"), text(300, "b"), text(254, "")] {
+        index.add(&[(0, text.as_str())]).unwrap();
+    }
+    let part = super::part_of(&index);
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    let rows = |query: &str| {
+        let query = Query::parse(query, Occur::Should).unwrap();
+        let mut rows: Vec<u32> =
+            searcher.search(&query, 10, &[]).unwrap().hits.iter().map(|hit| hit.row).collect();
+        rows.sort_unstable();
+        rows
+    };
+    for len in [255, 256, 300, 2_000] {
+        let word = "q".repeat(len);
+        assert_eq!(rows(&word), [0, 1], "{len}");
+        assert_eq!(rows(&format!("{word}*")), [0, 1], "{len}");
+        assert_eq!(rows(&format!("\"one {word} two\"")), [0, 1], "{len}");
+        assert_eq!(rows(&format!("{word}~")), [0, 1, 2], "{len}");
+    }
+    assert_eq!(rows(&"q".repeat(254)), [2]);
+}
+
+#[test]
+fn operators_of_other_syntaxes_are_refused_inside_a_word_also() {
+    for (text, offset) in [("cat&&dog", 3), ("a cat||dog", 5), ("cat&& dog", 3), ("text:(cat&&dog)", 9)] {
+        let error = Query::parse(text, Occur::Should).unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::Query, Some(offset)), "{text}: {error}");
+    }
+    for text in ["R&D", r"cat\&&dog", r"cat\&\&dog", r"a\||b", "\"cat&&dog\"", "a|b"] {
+        let query = Query::parse(text, Occur::Should).unwrap();
+        assert_eq!(Query::parse(&query.to_string(), Occur::Should).unwrap(), query, "{text}");
+    }
+}
+
+#[test]
+fn flags_of_countries_differ_and_those_made_by_tags_are_the_black_flag() {
+    let analyzer = Arc::new(Analyzer::new());
+    let (england, scotland) = (
+        "\u{1F3F4}\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}",
+        "\u{1F3F4}\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
+    );
+    assert!(finds(&analyzer, england, scotland) && finds(&analyzer, england, "\u{1F3F4}"));
+    assert!(
+        finds(&analyzer, "🇫🇷", "🇫🇷") && !finds(&analyzer, "🇫🇷", "🇩🇪") && !finds(&analyzer, "🇫🇷", england)
+    );
 }

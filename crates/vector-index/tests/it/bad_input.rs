@@ -36,6 +36,7 @@ fn a_vector_that_cannot_be_is_refused_and_nothing_is_added() {
     let mut lengths = Codes::new(Int8Quantizer::new(Metric::L2, 3).unwrap());
     lengths.push(0, &[0.0; 3]).unwrap();
     assert_eq!(kind(lengths.push(1, &[1e30, 0.0, 0.0])), NotFinite);
+    assert_eq!(kind(lengths.push(1, &[1e-30, 0.0, 0.0])), NotFinite);
 }
 
 #[test]
@@ -149,6 +150,36 @@ fn the_longest_vectors_are_indexed_and_longer_ones_refused() {
     let all = vectors(1, 40, MAX_DIMENSION);
     let index = built(codes(Metric::Cosine, MAX_DIMENSION, &all));
     assert_eq!(self_recall(&index, None, 10), 1.0);
+}
+
+#[test]
+fn vectors_whose_squares_32_bits_cannot_tell_from_0_are_refused_unless_only_their_direction_counts() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let quantizer = Int8Quantizer::new(metric, 2).unwrap();
+        let index = built(codes(metric, 2, &[3e-17, 4e-17, 5e-17, 0.0, 1.0, 0.0]));
+        for length in [f32::from_bits(1), 1e-38, 1e-30, 9e-18] {
+            let vector = [0.0, -length];
+            let mut scratch = Scratch::new();
+            let search = index.search(&vector, &SearchOptions::new(1), &mut scratch);
+            if metric == Metric::Cosine {
+                quantizer.quantize(&vector).unwrap();
+                search.unwrap();
+            } else {
+                assert_eq!(kind(quantizer.quantize(&vector)), ErrorKind::NotFinite, "{metric:?} {length}");
+                assert_eq!(kind(search), ErrorKind::NotFinite, "{metric:?} {length}");
+            }
+        }
+        let zeros = quantizer.quantize(&[0.0, -0.0]).is_ok();
+        assert_eq!(zeros, metric != Metric::Cosine);
+        let query = [3e-17, 4.1e-17];
+        let mut scratch = Scratch::new();
+        let hits = index.search(&query, &SearchOptions::new(3).exact(true), &mut scratch).unwrap();
+        let nearest = if metric == Metric::Dot { 2 } else { 0 };
+        assert_eq!(hits[0].row, nearest, "{metric:?}");
+        // Two of them have one direction.
+        let all_differ = hits[0].distance < hits[1].distance && hits[1].distance < hits[2].distance;
+        assert!(all_differ || metric == Metric::Cosine, "{hits:?}");
+    }
 }
 
 #[test]
