@@ -173,7 +173,7 @@ impl Group {
 
     /// What cannot be read of records, and nothing took the place of, but for embeddings.
     pub(super) fn damage(&self) -> impl Iterator<Item = Damage> {
-        self.all().filter_map(|document| Some(Damage::new(document.metadata_fault.as_ref()?.to_string())))
+        self.all().filter_map(|document| Some(Damage::new(document.metadata_fault.as_ref()?.clone())))
     }
 
     /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others.

@@ -24,10 +24,10 @@ pub(super) struct DamagedShards {
 
 impl DamagedShards {
     /// A shard without ids from `next` on, which no record has yet; another one is damaged.
-    pub(super) fn checked(&mut self, shard: Arc<Shard>, next: RecordId) -> Result<Arc<Shard>> {
+    pub(super) fn checked(&mut self, shard: Shard, next: RecordId) -> Result<Arc<Shard>> {
         let checked = shard.check_ids_below(next);
         self.has_later_ids |= checked.is_err();
-        checked.map(|()| shard)
+        checked.map(|()| Arc::new(shard))
     }
 
     /// Gives a record the embeddings that are left of it, and names the spaces in which one may be lost.

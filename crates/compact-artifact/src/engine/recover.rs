@@ -103,9 +103,10 @@ impl Recovery {
             let known = known.iter().find(|view| view.shard.number == part.tag());
             let opened = match known {
                 Some(view) => Ok(view.shard.clone()),
-                None => Shard::open_part(part, &self.state.settings, self.state.steps).map(Arc::new),
+                None => Shard::open_part(part, &self.state.settings, self.state.steps)
+                    .and_then(|shard| self.damaged.checked(shard, records.next_id())),
             };
-            match opened.and_then(|shard| self.damaged.checked(shard, records.next_id())) {
+            match opened {
                 Ok(shard) => {
                     if known.is_none() {
                         self.report.damage.extend(shard.losses.iter().cloned());
