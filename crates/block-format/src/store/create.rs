@@ -39,6 +39,10 @@ impl Store {
     /// Lets everybody open an artifact that [`salvage_unfinished`](crate::salvage_unfinished) made. Durable on return.
     pub fn finish_creation(&self) -> Result<()> {
         self.directory.check_lock()?;
+        if !self.is_locked() {
+            let message = "its lock was given away before it was complete";
+            return Err(Error::new(ErrorKind::Locked, message).at(&self.directory.root));
+        }
         mark_finished(&*self.directory.vfs, &self.directory.root)?;
         self.directory.sync_names(Step::SyncNewNames)
     }

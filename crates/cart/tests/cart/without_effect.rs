@@ -59,7 +59,7 @@ fn clauses_of_a_search_that_make_each_other_void_are_refused() {
     for other in ["one", "one --meaning", "one --meaning --vector-file q.json"] {
         place.cart(&format!("search m {other} {model}")).succeeds();
     }
-    for blank in ["''", "' '", "'' --words", "'' --syntax", "'' --meaning", "'' --like m"] {
+    for blank in ["' '", "' ' --words", "' ' --syntax", "' ' --meaning", "' ' --like m"] {
         place.cart(&format!("search m {blank} --filter '{{}}'")).fails(2, &["the text is blank"]);
     }
     place.cart("search m --filter '{}' --min-score 0.5").fails(2, &["min_score would have no effect"]);

@@ -11,7 +11,7 @@ use super::lost_embeddings::DamagedShards;
 use super::policy;
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
-use crate::api::error::{ErrorKind, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::format::changes;
 use crate::format::embeddings::{self, Embedding};
 use crate::format::parts::LostEmbeddings;
@@ -19,7 +19,8 @@ use crate::format::record::{self, Kind};
 use crate::shard::{Shard, build};
 use crate::state::{OwnedDocument, State, with_changed_metadata};
 
-/// Records on their way into one shard. A change is superseded, and deleted with the next sealing, once it was made: one that cannot be made stays.
+/// Records on their way into one shard. Embeddings and what takes some away are superseded, and deleted with the next sealing, also when a record that they
+/// are of cannot be read, which is told: kept, they would be made over newer ones when an index is lost. Of metadata the newest are known by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     documents: Vec<OwnedDocument>,
@@ -76,13 +77,14 @@ impl Group {
     ) -> Result<()> {
         let Some(record) = state.records.get(id)? else { return Ok(()) };
         let mut entry = record::entry(record)?;
-        if let Some((&newest, older)) = metadata_records.split_last() {
+        let newest = metadata_records.split_last();
+        if let Some((&newest, _)) = newest {
             entry = with_changed_metadata(entry, newest, state.records.get(newest))?;
-            self.supersede(older);
         }
         let document = state.document_of(&entry)?;
         self.bytes += document.byte_len() + 64;
         self.changed.insert(id, document);
+        self.supersede(newest.map_or(&[], |(_, older)| older));
         Ok(())
     }
 
@@ -95,10 +97,13 @@ impl Group {
         let (number, found) = embeddings::decode(entry, &state.settings)?;
         self.change_each(entry.id(), found, |group, (id, embedding)| {
             embeddings::check(&state.settings.spaces[number].quantizer, &embedding)?;
+            if id >= state.records.next_id() {
+                return Err(Error::damaged(format!("an embedding of record {id}, which there is not yet")));
+            }
             group.bytes += embedding.codes.len() + embedding.original.len();
             if id > entry.id() {
                 group.pending.entry(id).or_default().push((number, embedding));
-            } else if let Some(document) = group.earlier(id, state)? {
+            } else if let Some(document) = group.earlier_to_embed(id, state)? {
                 document.embed(number, embedding);
             }
             Ok(())
@@ -108,14 +113,14 @@ impl Group {
     fn remove_embeddings(&mut self, change: &Entry, state: &State) -> Result<()> {
         let (number, ids) = changes::decode_removed(change, &state.settings)?;
         self.change_each(change.id(), ids, |group, id| {
-            if let Some(document) = group.earlier(id, state)? {
+            if let Some(document) = group.earlier_to_embed(id, state)? {
                 document.unembed(number);
             }
             Ok(())
         })
     }
 
-    /// Changes all that can be changed. The change is superseded unless there was one that could not be read.
+    /// Changes all that can be changed, and returns the first error.
     fn change_each<T>(
         &mut self,
         change: RecordId,
@@ -123,14 +128,12 @@ impl Group {
         mut make: impl FnMut(&mut Self, T) -> Result<()>,
     ) -> Result<()> {
         let mut outcome = Ok(());
+        self.superseded.insert(change.0);
         for each in all {
             match make(self, each) {
                 Err(e) if e.kind() == ErrorKind::Damaged => outcome = outcome.and(Err(e)),
                 made => made?,
             }
-        }
-        if outcome.is_ok() {
-            self.superseded.insert(change.0);
         }
         outcome
     }
@@ -139,7 +142,9 @@ impl Group {
     fn change_metadata(&mut self, change: &Entry, state: &State) -> Result<()> {
         let metadata = change.metadata()?;
         let superseded = match self.earlier(changes::decode_target(change)?, state)? {
-            Some(document) => document.replace_metadata(metadata, change.id()),
+            Some(document) => {
+                document.replace_metadata(metadata, change.id()).filter(|old| *old != change.id())
+            }
             None => Some(change.id()),
         };
         self.superseded.extend(superseded.map(|id| id.0));
@@ -152,11 +157,28 @@ impl Group {
             return Ok(Some(&mut self.documents[at]));
         }
         if let Vacant(place) = self.changed.entry(id) {
-            let Some(document) = state.document(id)? else { return Ok(None) };
+            let Some(document) = state.document(id)? else {
+                return match state.records.get(id)? {
+                    Some(_) => {
+                        Err(Error::damaged(format!("record {id} is not indexed, since it cannot be read")))
+                    }
+                    None => Ok(None),
+                };
+            };
             self.bytes += document.byte_len();
             place.insert(document);
         }
         Ok(self.changed.get_mut(&id))
+    }
+
+    /// [`earlier`](Self::earlier), unless its metadata cannot be read: it would be indexed without them for the sake of an embedding.
+    fn earlier_to_embed(&mut self, id: RecordId, state: &State) -> Result<Option<&mut OwnedDocument>> {
+        let fault = self.earlier(id, state)?.and_then(|document| document.metadata_fault.clone());
+        let Some(fault) = fault.filter(|_| self.changed.contains_key(&id)) else {
+            return self.earlier(id, state);
+        };
+        self.changed.remove(&id);
+        Err(Error::damaged(fault))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -173,7 +195,9 @@ impl Group {
 
     /// What cannot be read of records, and nothing took the place of, but for embeddings.
     pub(super) fn damage(&self) -> impl Iterator<Item = Damage> {
-        self.all().filter_map(|document| Some(Damage::new(document.metadata_fault.as_ref()?.clone())))
+        let faults =
+            |document: &OwnedDocument| [document.metadata_fault.clone(), document.text_fault.clone()];
+        self.all().flat_map(faults).flatten().map(Damage::new)
     }
 
     /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others.

@@ -59,7 +59,8 @@ impl Recovery {
         recovery.state.lost_embeddings = Arc::new(lost);
         let is_sound = recovery.open_shards(known)?;
         sort_views(&mut recovery.state.views);
-        recovery.next = recovery.state.views.iter().map(|view| view.shard.covers.end).max().unwrap_or(0);
+        // Also of pieces of which the one that says what all of them cover cannot be opened.
+        recovery.next = recovery.state.views.iter().map(|view| view.shard.ids_end()).max().unwrap_or(0);
         recovery.state.mark_all_dead();
         if (thorough || !is_sound) && steps.take(Step::CompareWithRecords) {
             recovery.compare_with_records()?;
@@ -210,7 +211,8 @@ impl Recovery {
 
     /// Whether a record is there, but damaged: its row stays, so that it is not taken for deleted.
     fn is_unreadable(&self, id: RecordId) -> Result<bool> {
-        match self.state.records.get(id).map_err(Error::from) {
+        let record = self.state.records.get(id).map_err(Error::from);
+        match record.and_then(|record| record.map(record::decode).transpose()) {
             Ok(_) => Ok(false),
             Err(e) if e.kind() == ErrorKind::Damaged => Ok(true),
             Err(e) => Err(e),
@@ -220,6 +222,9 @@ impl Recovery {
     /// Takes over shards of an earlier tail that still hold.
     pub(crate) fn keep_tail(&mut self, old: &State) -> Result<()> {
         let deleted = Deleted::among(&self.state.records, old.rows());
+        for (&number, ids) in old.lost_embeddings.iter() {
+            *Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default() |= ids;
+        }
         for view in old.tail() {
             let covers = view.shard.covers.clone();
             if covers.start < self.next {
@@ -271,7 +276,11 @@ impl Recovery {
                 Ok((kind, entry)) if self.missing.contains(entry.id().0) => {
                     (kind, self.with_stored_metadata(entry, &mut group)?)
                 }
-                _ => continue, // damage was met before
+                Ok(_) => continue,
+                Err(e) => {
+                    remember_damage(&mut self.report, e)?;
+                    continue;
+                }
             };
             if let Err(e) = group.add(kind, &entry, &self.state, &self.damaged) {
                 remember_damage(&mut self.report, e)?;

@@ -76,8 +76,16 @@ impl Engine {
             if !lacking.contains(id.0) {
                 continue;
             }
-            let entry = record::entry(stored)?;
-            let text = meant(&entry.fields()?, &entry.text()?).into_owned();
+            let text = record::entry(stored)
+                .and_then(|entry| Ok(meant(&entry.fields()?, &entry.text()?).into_owned()));
+            let text = match text {
+                Err(e) if e.kind() == ErrorKind::Damaged => {
+                    report.damaged += 1;
+                    report.left = report.left.saturating_sub(1);
+                    continue;
+                }
+                text => text?,
+            };
             bytes += text.len();
             texts.push((id, text));
             if texts.len() >= policy::REEMBED_TEXTS || bytes >= policy::REEMBED_BYTES {

@@ -1,5 +1,6 @@
 //! Other words for the texts that are there: those of all shards are indexed anew, and take the place of the old ones in one edit of the store.
 
+use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -194,15 +195,19 @@ impl<'a> Reindexing<'a> {
     fn add_words(&mut self, words: &mut MemoryIndex, stored: Result<Option<Record>>) -> Result<()> {
         let read = stored.and_then(|stored| {
             let Some(entry) = stored.map(record::entry).transpose()? else { return Ok((Vec::new(), None)) };
-            let text = if entry.is_text() { Some(entry.text()?.into_owned()) } else { None };
+            let text = entry.is_text().then(|| entry.text().map(Cow::into_owned));
             Ok((entry.fields()?, text))
         });
         let (fields, text) = match read {
+            Err(e) if e.kind() == ErrorKind::Damaged => (Vec::new(), Some(Err(e))),
+            read => read?,
+        };
+        let text = match text.transpose() {
             Err(e) if e.kind() == ErrorKind::Damaged => {
                 self.report.damaged += 1;
-                (Vec::new(), None)
+                None
             }
-            read => read?,
+            text => text?,
         };
         let fields: Vec<(&str, &str)> =
             fields.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();

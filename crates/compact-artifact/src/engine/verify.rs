@@ -62,6 +62,8 @@ pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport
 /// The new artifact can be opened when it is complete. What an interruption or an error leaves at `to` cannot, and the next call with that `to` begins anew.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     options.check()?;
+    // Nobody else writes there before it is complete.
+    let options = Options { idle_release: None, ..options };
     let (copy, store) = block_format::salvage_unfinished(from, &to, observed(options.for_store()))?;
     let lost = |id: &RecordId| Damage {
         records: Some(*id..RecordId(id.0.saturating_add(1))),

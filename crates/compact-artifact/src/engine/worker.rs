@@ -74,7 +74,10 @@ impl Worker {
         }
         if let Some(thread) = self.thread.take() {
             self.engine.signal.stop();
-            drop(thread.join());
+            // It may be the thread itself that drops the last handle, in a call that it makes.
+            if thread.thread().id() != std::thread::current().id() {
+                drop(thread.join());
+            }
         }
     }
 }

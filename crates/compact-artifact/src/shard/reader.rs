@@ -64,9 +64,7 @@ impl Shard {
 
     /// Refuses ids that the artifact has not given to a record yet: `next` is the first of those. Records that get them would be taken for indexed.
     pub(crate) fn check_ids_below(&self, next: RecordId) -> Result<()> {
-        let covers_others = self.covers.end > next.0;
-        let has_others = self.ids().last().max(self.metadata_records.last()).is_some_and(|last| last >= next);
-        if covers_others || has_others {
+        if self.ids_end() > next.0 {
             let message = format!(
                 "shard {}: expected ids below {next}, which no record has yet, found others",
                 self.number
@@ -74,6 +72,12 @@ impl Shard {
             return Err(Error::damaged(message));
         }
         Ok(())
+    }
+
+    /// Behind the ids that it covers, and all others that it knows.
+    pub(crate) fn ids_end(&self) -> u64 {
+        let last = self.ids().last().max(self.metadata_records.last());
+        self.covers.end.max(last.map_or(0, |last| last.0.saturating_add(1)))
     }
 
     /// Opens a shard in memory.
@@ -219,8 +223,11 @@ impl Shard {
         self.columns.clear();
     }
 
-    /// Verifies all of its bytes, for whoever makes another file of them.
+    /// Verifies all of its bytes, for whoever makes another file of them. What cannot be read though they hold would be left out there.
     pub(crate) fn check_all(&self) -> Result<()> {
+        if let Some(loss) = self.losses.first() {
+            return Err(Error::damaged(loss.to_string()));
+        }
         self.ids.bytes.check(0..self.byte_len)
     }
 

@@ -35,7 +35,10 @@ impl Rescued {
         steps: Steps,
     ) -> Result<Option<Self>> {
         match Bytes::of_part(part) {
-            Ok(bytes) => Ok(Self::of_bytes(&bytes, part.tag(), dead, (settings, steps))),
+            Ok(bytes) => match Self::of_bytes(&bytes, part.tag(), dead, (settings, steps)) {
+                Err(e) if e.kind() == ErrorKind::Damaged => Ok(None),
+                rescued => rescued,
+            },
             Err(e) if e.kind() == ErrorKind::Damaged => Ok(None),
             Err(e) => Err(e),
         }
@@ -46,15 +49,15 @@ impl Rescued {
         number: u64,
         dead: RoaringBitmap,
         (settings, steps): (&Settings, Steps),
-    ) -> Option<Self> {
-        let (trailer, entries) = layout::decode(bytes.all()).ok()?;
-        let ids = Section::find(bytes, &entries, SectionKind::Ids, (0, steps))?;
-        verified_ids(&ids, trailer.rows).ok()?;
-        let (vectors, _) = open_vectors(bytes, &entries, trailer.rows, number, (settings, steps)).ok()?;
+    ) -> Result<Option<Self>> {
+        let (trailer, entries) = layout::decode(bytes.all())?;
+        let Some(ids) = Section::find(bytes, &entries, SectionKind::Ids, (0, steps)) else { return Ok(None) };
+        verified_ids(&ids, trailer.rows)?;
+        let (vectors, _) = open_vectors(bytes, &entries, trailer.rows, number, (settings, steps))?;
         let has = |space| Section::find(bytes, &entries, SectionKind::Vectors, (space, steps)).is_some();
         let unreadable =
             (0..).zip(&vectors).map(|(space, vectors)| vectors.is_none() && has(space)).collect();
-        Some(Self { ids, rows: trailer.rows, dead, vectors, unreadable })
+        Ok(Some(Self { ids, rows: trailer.rows, dead, vectors, unreadable }))
     }
 
     /// The embedding of a row in a space; `None` where it had none. An error says that it is lost.

@@ -215,7 +215,12 @@ pub(super) fn open_vectors(
                 return Ok(Some(Vectors { index, originals: originals.filter(fits) }));
             }
             Ok(_) => format!("{vectors} are not of that space"),
-            Err(e) if e.kind() == vector_index::ErrorKind::Io => return Err(Error::from(e)),
+            Err(e)
+                if [vector_index::ErrorKind::Io, vector_index::ErrorKind::NewerFormat]
+                    .contains(&e.kind()) =>
+            {
+                return Err(Error::from(e));
+            }
             Err(e) => format!("{vectors}: {e}"),
         };
         if space.stage != Stage::Dropped {

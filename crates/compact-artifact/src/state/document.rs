@@ -1,5 +1,7 @@
 //! What an index has to know of a record that was read.
 
+use std::borrow::Cow;
+
 use block_format::RecordId;
 use serde_json::{Map, Value};
 
@@ -23,12 +25,17 @@ pub(crate) struct OwnedDocument {
     pub(crate) lost: Vec<usize>,
     /// Why its metadata cannot be read, which then are taken for none: those of the record itself are older.
     pub(crate) metadata_fault: Option<String>,
+    /// Why its text cannot be read, which then is taken for none.
+    pub(crate) text_fault: Option<String>,
 }
 
 impl OwnedDocument {
     /// Without embeddings.
     pub(crate) fn read(entry: &Entry) -> Result<Self> {
-        let text = if entry.is_text() { Some(entry.text()?.into_owned()) } else { None };
+        let (text, text_fault) = match entry.is_text().then(|| entry.text()).transpose() {
+            Err(e) if e.kind() == ErrorKind::Damaged => (None, Some(e.to_string())),
+            text => (text?.map(Cow::into_owned), None),
+        };
         let (id, metadata_record) = (entry.id(), entry.metadata_record());
         let (metadata, metadata_fault) = match entry.metadata() {
             Err(e) if e.kind() == ErrorKind::Damaged && metadata_record.is_some() => {
@@ -37,7 +44,18 @@ impl OwnedDocument {
             metadata => (metadata?, None),
         };
         let (key, fields, embeddings, lost) = (entry.key()?, entry.fields()?, Vec::new(), Vec::new());
-        Ok(Self { id, key, metadata, metadata_record, text, fields, embeddings, lost, metadata_fault })
+        Ok(Self {
+            id,
+            key,
+            metadata,
+            metadata_record,
+            text,
+            fields,
+            embeddings,
+            lost,
+            metadata_fault,
+            text_fault,
+        })
     }
 
     pub(crate) fn as_document(&self) -> Document<'_> {

@@ -57,6 +57,14 @@ fn the_shard(path: &Path) -> PathBuf {
     parts.max_by_key(|part| fs::metadata(part).unwrap().len()).unwrap()
 }
 
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 fn flip(file: &Path, at: usize) {
     let mut bytes = fs::read(file).unwrap();
     bytes[at] ^= 1;
@@ -117,11 +125,7 @@ fn a_flipped_bit_in_vectors_costs_no_change_of_their_records_and_what_it_costs_i
     let places = [0, 1, vectors.len() / 3, vectors.len() / 2, vectors.len() - 100, vectors.len() - 1];
     for (number, at) in places.into_iter().enumerate() {
         let path = temp.path().join(format!("b{number}"));
-        fs::create_dir(&path).unwrap();
-        for entry in fs::read_dir(&original).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), path.join(entry.file_name())).unwrap();
-        }
+        copy_all(&original, &path);
         flip(&the_shard(&path), vectors.start + at);
         let is_named = |artifact: &CompactArtifact| {
             let damage = &artifact.recovery().damage;
@@ -179,4 +183,106 @@ fn a_record_whose_embedding_cannot_be_read_gets_another_but_is_not_indexed_witho
     artifact.close().unwrap();
     let artifact = options().open(&path).unwrap();
     assert!(artifact.embedding(id(i), "early").unwrap().is_some());
+}
+
+#[test]
+fn a_piece_of_an_index_that_is_lost_takes_no_metadata_of_the_others_with_it() {
+    const MANY: u64 = 9_000;
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().memory_limit(8 << 20).create(&path).unwrap();
+    let record = |n| Record::text(format!("text {n}")).metadata(json!({"state": "old", "n": n}));
+    artifact.add_batch((0..MANY).map(record)).unwrap();
+    artifact.seal().unwrap();
+    artifact.update_where(&Filter::field("state").eq("old"), json!({"state": "new"})).unwrap();
+    artifact.seal().unwrap();
+    artifact.compact(8 << 20).unwrap();
+    assert!(artifact.stats().shards > 1, "{:?}", artifact.stats());
+    artifact.close().unwrap();
+    let mut parts: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    parts.retain(|file| {
+        let is_part = file.file_name().unwrap().to_str().unwrap().starts_with("part-");
+        is_part && fs::metadata(file).unwrap().len() > 10_000
+    });
+    assert!(parts.len() > 1);
+    for (number, part) in parts.into_iter().enumerate() {
+        let copy = temp.path().join(format!("copy{number}"));
+        copy_all(&path, &copy);
+        let part = copy.join(part.file_name().unwrap());
+        let len = fs::metadata(&part).unwrap().len();
+        fs::OpenOptions::new().write(true).open(part).unwrap().set_len(len - 1).unwrap();
+        for _ in 0..2 {
+            let artifact = options().open(&copy).unwrap();
+            assert_eq!(artifact.count(&Filter::field("state").eq("new")).unwrap(), MANY, "without {number}");
+            let states = artifact.records().map(|entry| entry.unwrap().metadata().unwrap()["state"].clone());
+            assert!(states.into_iter().all(|state| state == "new"));
+            artifact.seal().unwrap();
+            artifact.close().unwrap();
+        }
+    }
+}
+
+/// A record of several frames, sealed, with changes of it in the log.
+fn large(path: &Path) {
+    let artifact = options().create(path).unwrap();
+    let words =
+        (0..400_000u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect::<Vec<_>>().join(" ");
+    let record = Record::text(words).key("large").metadata(json!({"state": "old"}));
+    let id = artifact.add(record).unwrap();
+    artifact.add(Record::text("small").key("small")).unwrap();
+    artifact.seal().unwrap();
+    artifact.update(id, json!({"state": "new"})).unwrap();
+    artifact.sync().unwrap();
+}
+
+fn segment(path: &Path) -> PathBuf {
+    let mut files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|file| file.file_name().unwrap().to_str().unwrap().starts_with("segment-")).unwrap()
+}
+
+#[test]
+fn a_record_whose_text_is_damaged_has_its_newest_metadata() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    large(&path);
+    let segment = segment(&path);
+    flip(&segment, usize::try_from(fs::metadata(&segment).unwrap().len()).unwrap() / 2);
+    for _ in 0..2 {
+        let artifact = options().open(&path).unwrap();
+        let entry = artifact.get_by_key("large").unwrap().unwrap();
+        assert_eq!(entry.metadata().unwrap()["state"], "new");
+        assert_eq!(entry.text().unwrap_err().kind(), ErrorKind::Damaged);
+        assert_eq!(artifact.count(&Filter::field("state").eq("new")).unwrap(), 1);
+        assert_eq!(artifact.len(), 2);
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
+}
+
+#[test]
+fn a_record_whose_beginning_is_damaged_is_not_taken_for_deleted() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    large(&path);
+    options().open(&path).unwrap().close().unwrap();
+    let artifact = options().open(&path).unwrap();
+    artifact.add(Record::text("another").key("another")).unwrap();
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    flip(&segment(&path), 4096 + 200);
+    // Another index is damaged, so that all records are looked at.
+    let mut parts: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    parts.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part-"));
+    parts.sort();
+    let newest = parts.pop().unwrap();
+    let len = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
+    flip(&newest, len - 20);
+    for _ in 0..2 {
+        let artifact = options().open(&path).unwrap();
+        let id = artifact.id_of_key("large").unwrap().unwrap();
+        assert_eq!(artifact.get(id).map_err(|e| e.kind()).unwrap_err(), ErrorKind::Damaged);
+        assert_eq!(artifact.len(), 3);
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
 }

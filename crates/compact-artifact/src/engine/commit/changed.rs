@@ -23,16 +23,21 @@ impl Changed {
     /// A record that is there, with what it has.
     pub(super) fn stored(state: &State, id: RecordId) -> Result<Option<Self>> {
         let Some(document) = state.document(id)? else { return Ok(None) };
-        match document.metadata_fault {
-            Some(fault) => Err(Error::damaged(fault)),
+        match document.metadata_fault.as_ref().or(document.text_fault.as_ref()) {
+            Some(fault) => Err(Error::damaged(fault.clone())),
             None => Ok(Some(Self { document, embeddings: Vec::new(), metadata: None })),
         }
     }
 
     /// Refuses to index it again without embeddings that cannot be read, unless it gets others.
     pub(super) fn check(&self, state: &State) -> Result<()> {
-        let spaces = self.document.lost.iter();
-        spaces.map(|&number| state.embedding(self.document.id, number)).try_for_each(|read| read.map(drop))
+        let id = self.document.id;
+        let Some(&number) = self.document.lost.first() else { return Ok(()) };
+        state.embedding(id, number)?;
+        Err(Error::damaged(format!(
+            "record {id}: its embedding in space {:?}",
+            state.settings.spaces[number].name
+        )))
     }
 
     /// Gives it an embedding, or takes the one away that it has.

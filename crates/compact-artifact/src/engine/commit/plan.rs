@@ -138,10 +138,20 @@ impl<'a> Draft<'a> {
             }
             PreparedChange::Update { target, patch } => self.update(&target, &patch),
             PreparedChange::Embed { id, number, embedding, must_exist } => {
-                if must_exist || self.lacks_embedding(id, number)? {
-                    self.embed(id, number, embedding)?;
+                if must_exist {
+                    return self.embed(id, number, embedding);
                 }
-                Ok(())
+                // Of a record that cannot be read the embedding is left out.
+                let is_embedded =
+                    self.lacks_embedding(id, number)?.then(|| self.embed(id, number, embedding));
+                let unreadable = |changed: &Changed| changed.check(self.state).is_err();
+                if self.changed.get(&id).is_some_and(unreadable) {
+                    self.changed.remove(&id);
+                }
+                match is_embedded {
+                    Some(Err(e)) if e.kind() != ErrorKind::Damaged => Err(e),
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -171,11 +181,16 @@ impl<'a> Draft<'a> {
             if put.has_embedding(number) {
                 continue;
             }
-            // An embedding that cannot be read is lost already.
             let embedding = match self.embedding_of(replaced, number) {
                 Ok(Some(embedding)) => embedding,
                 Ok(None) => continue,
-                Err(e) if e.kind() == ErrorKind::Damaged => continue,
+                // The text can be embedded again.
+                Err(e) if e.kind() == ErrorKind::Damaged && space.model.is_some() => continue,
+                Err(e) if e.kind() == ErrorKind::Damaged => {
+                    let message =
+                        format!("{e}; give the new record one, or delete the key in the same batch before");
+                    return Err(Error::new(ErrorKind::WouldLoseEmbedding, message));
+                }
                 Err(e) => return Err(e),
             };
             if entry.is_none() {
