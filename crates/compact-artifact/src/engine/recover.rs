@@ -277,10 +277,8 @@ impl Recovery {
                     (kind, self.with_stored_metadata(entry, &mut group)?)
                 }
                 Ok(_) => continue,
-                Err(e) => {
-                    remember_damage(&mut self.report, e)?;
-                    continue;
-                }
+                Err(e) if e.kind() == ErrorKind::Damaged => continue, // was met before
+                Err(e) => return Err(e),
             };
             if let Err(e) = group.add(kind, &entry, &self.state, &self.damaged) {
                 remember_damage(&mut self.report, e)?;
