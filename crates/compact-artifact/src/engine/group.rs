@@ -28,6 +28,8 @@ pub(super) struct Group {
     changed: BTreeMap<RecordId, OwnedDocument>,
     /// Embeddings of records that are still to come: they stand before theirs.
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
+    /// Of these, the ones that have other metadata than their rows.
+    again: RoaringTreemap,
     superseded: RoaringTreemap,
     bytes: usize,
 }
@@ -84,6 +86,7 @@ impl Group {
         let document = state.document_of(&entry)?;
         self.bytes += document.byte_len() + 64;
         self.changed.insert(id, document);
+        self.again.insert(id.0);
         self.supersede(newest.map_or(&[], |(_, older)| older));
         Ok(())
     }
@@ -103,7 +106,7 @@ impl Group {
             group.bytes += embedding.codes.len() + embedding.original.len();
             if id > entry.id() {
                 group.pending.entry(id).or_default().push((number, embedding));
-            } else if let Some(document) = group.earlier_to_embed(id, state)? {
+            } else if let Some(document) = group.earlier(id, state)? {
                 document.embed(number, embedding);
             }
             Ok(())
@@ -113,7 +116,7 @@ impl Group {
     fn remove_embeddings(&mut self, change: &Entry, state: &State) -> Result<()> {
         let (number, ids) = changes::decode_removed(change, &state.settings)?;
         self.change_each(change.id(), ids, |group, id| {
-            if let Some(document) = group.earlier_to_embed(id, state)? {
+            if let Some(document) = group.earlier(id, state)? {
                 document.unembed(number);
             }
             Ok(())
@@ -171,14 +174,10 @@ impl Group {
         Ok(self.changed.get_mut(&id))
     }
 
-    /// [`earlier`](Self::earlier), unless its metadata cannot be read: it would be indexed without them for the sake of an embedding.
-    fn earlier_to_embed(&mut self, id: RecordId, state: &State) -> Result<Option<&mut OwnedDocument>> {
-        let fault = self.earlier(id, state)?.and_then(|document| document.metadata_fault.clone());
-        let Some(fault) = fault.filter(|_| self.changed.contains_key(&id)) else {
-            return self.earlier(id, state);
-        };
-        self.changed.remove(&id);
-        Err(Error::damaged(fault))
+    /// Leaves records as they are indexed whose metadata cannot be read, and changed in nothing but embeddings: they would be indexed without any.
+    pub(super) fn leave_out_unreadable(&mut self) {
+        let again = &self.again;
+        self.changed.retain(|id, document| document.metadata_fault.is_none() || again.contains(id.0));
     }
 
     pub(super) fn is_empty(&self) -> bool {

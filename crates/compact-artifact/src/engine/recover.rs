@@ -339,12 +339,13 @@ impl Recovery {
         Ok(true)
     }
 
-    fn flush(&mut self, group: Group, covers: Range<u64>) -> Result<()> {
+    fn flush(&mut self, mut group: Group, covers: Range<u64>) -> Result<()> {
+        self.report.damage.extend(group.damage());
+        group.leave_out_unreadable();
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
         self.report.records_indexed += group.new_records();
-        self.report.damage.extend(group.damage());
         for (number, ids) in group.lost() {
             *Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default() |= ids;
         }

@@ -286,3 +286,43 @@ fn a_record_whose_beginning_is_damaged_is_not_taken_for_deleted() {
         artifact.close().unwrap();
     }
 }
+
+#[test]
+fn a_record_whose_metadata_are_damaged_is_found_by_those_of_its_index_and_takes_new_ones() {
+    for has_newer in [false, true] {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let artifact = sealed(&path);
+        artifact.update(id(7), json!({"state": "kept", "long": "x".repeat(9_000)})).unwrap();
+        artifact.seal().unwrap();
+        // In the log, beside metadata that will be damaged.
+        artifact.add_embedding(id(7), "late", &late(7)).unwrap();
+        if has_newer {
+            artifact.update(id(7), json!({"state": "newer", "long": null})).unwrap();
+        }
+        artifact.sync().unwrap();
+        drop(artifact);
+        let mut segments: Vec<PathBuf> =
+            fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        segments.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("segment-"));
+        segments.sort();
+        flip(&segments[1], 4096 + 60);
+        for _ in 0..2 {
+            let artifact = options().open(&path).unwrap();
+            let metadata = artifact.get(id(7)).unwrap().unwrap().metadata();
+            let found = |state: &str| artifact.count(&Filter::field("state").eq(state)).unwrap();
+            let others = u64::from(RECORDS) - 1;
+            if has_newer {
+                assert_eq!(metadata.unwrap()["state"], "newer");
+                assert_eq!((found("kept"), found("newer"), found("old")), (0, 1, others));
+                assert!(artifact.embedding(id(7), "late").unwrap().is_some());
+            } else {
+                assert_eq!(metadata.unwrap_err().kind(), ErrorKind::Damaged);
+                assert_eq!((found("kept"), found("old")), (1, others));
+                assert_eq!(artifact.count(&!Filter::field("state").eq("kept")).unwrap(), others);
+            }
+            artifact.seal().unwrap();
+            artifact.close().unwrap();
+        }
+    }
+}
