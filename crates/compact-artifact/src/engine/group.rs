@@ -29,7 +29,7 @@ pub(super) struct Group {
     /// Embeddings of records that are still to come: they stand before theirs.
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
     /// Of these, the ones that have other metadata than their rows.
-    again: RoaringTreemap,
+    reindexed: RoaringTreemap,
     superseded: RoaringTreemap,
     bytes: usize,
 }
@@ -86,7 +86,7 @@ impl Group {
         let document = state.document_of(&entry)?;
         self.bytes += document.byte_len() + 64;
         self.changed.insert(id, document);
-        self.again.insert(id.0);
+        self.reindexed.insert(id.0);
         self.supersede(newest.map_or(&[], |(_, older)| older));
         Ok(())
     }
@@ -176,8 +176,8 @@ impl Group {
 
     /// Leaves records as they are indexed whose metadata cannot be read, and changed in nothing but embeddings: they would be indexed without any.
     pub(super) fn leave_out_unreadable(&mut self) {
-        let again = &self.again;
-        self.changed.retain(|id, document| document.metadata_fault.is_none() || again.contains(id.0));
+        let reindexed = &self.reindexed;
+        self.changed.retain(|id, document| document.metadata_fault.is_none() || reindexed.contains(id.0));
     }
 
     pub(super) fn is_empty(&self) -> bool {
