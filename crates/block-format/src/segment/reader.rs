@@ -171,14 +171,14 @@ impl Segment {
                 continue;
             }
             if offset != at {
-                let low = self.id_behind(places.last());
+                let low = self.id_behind(places.last())?;
                 lost.push(low..header.first_id);
             }
             places.push(Place { first_id: header.first_id, offset, len: header.block_len() });
             at = offset + header.block_len();
         }
         // Behind the last block comes the table, which does not look like blocks.
-        let low = self.id_behind(places.last());
+        let low = self.id_behind(places.last())?;
         if low <= self.entry.last_id {
             lost.push(low..self.entry.last_id + 1);
         }
@@ -186,10 +186,14 @@ impl Segment {
     }
 
     /// The smallest id that can come behind a block.
-    fn id_behind(&self, place: Option<&Place>) -> u64 {
-        let Some(&place) = place else { return self.entry.first_id };
-        let last = self.file.records(place).ok().and_then(|block| Some(block.records().last()?.0 + 1));
-        last.unwrap_or(place.first_id)
+    fn id_behind(&self, place: Option<&Place>) -> Result<u64> {
+        let Some(&place) = place else { return Ok(self.entry.first_id) };
+        let last = match self.file.records(place) {
+            Ok(block) => block.records().last().map(|(id, ..)| id + 1),
+            Err(e) if e.is_io() => return Err(e),
+            Err(_) => None,
+        };
+        Ok(last.unwrap_or(place.first_id))
     }
 
     fn stored_place(&self, offset: u64, blocks: usize, bytes: Option<&[u8]>, index: usize) -> Result<Place> {

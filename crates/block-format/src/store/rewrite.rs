@@ -14,7 +14,7 @@ use crate::block::writer::{BlockLimits, EncodedBlock, Packer};
 use crate::block::{Block, BlockKind, Body, Header};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
-use crate::id::FileId;
+use crate::id::{FileId, RecordId};
 use crate::options::{Compression, MAX_INLINE};
 use crate::room::copied;
 use crate::run::{self, Run};
@@ -106,7 +106,15 @@ impl<'a> Rewriter<'a> {
                 self.out.end_segment()?;
             }
             last = Some(end);
-            (0..run.block_count()?).try_for_each(|index| self.copy_block(*run, index))?;
+            let blocks = run.block_count()?;
+            if let Some(lost) = run.lost().first() {
+                let (first, last) = (RecordId(lost.start), RecordId(lost.end.saturating_sub(1)));
+                let message = format!(
+                    "no block holds where records {first} to {last} may have been: nothing is written without them"
+                );
+                return Err(Error::damaged(message).at(run.file().path()));
+            }
+            (0..blocks).try_for_each(|index| self.copy_block(*run, index))?;
         }
         self.flush()
     }

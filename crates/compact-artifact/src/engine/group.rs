@@ -28,9 +28,11 @@ pub(super) struct Group {
     changed: BTreeMap<RecordId, OwnedDocument>,
     /// Embeddings of records that are still to come: they stand before theirs.
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
-    /// Of these, the ones that have other metadata than their rows.
+    /// Of those that change, the ones that have other metadata than their rows.
     reindexed: RoaringTreemap,
     superseded: RoaringTreemap,
+    /// Changes that could not be made.
+    faults: Vec<String>,
     bytes: usize,
 }
 
@@ -123,22 +125,21 @@ impl Group {
         })
     }
 
-    /// Changes all that can be changed, and returns the first error.
+    /// Changes all that can be changed, and remembers what cannot.
     fn change_each<T>(
         &mut self,
         change: RecordId,
         all: impl IntoIterator<Item = T>,
         mut make: impl FnMut(&mut Self, T) -> Result<()>,
     ) -> Result<()> {
-        let mut outcome = Ok(());
         self.superseded.insert(change.0);
         for each in all {
             match make(self, each) {
-                Err(e) if e.kind() == ErrorKind::Damaged => outcome = outcome.and(Err(e)),
+                Err(e) if e.kind() == ErrorKind::Damaged => self.faults.push(e.to_string()),
                 made => made?,
             }
         }
-        outcome
+        Ok(())
     }
 
     /// Metadata of an earlier record. Those that they take the place of, or that are of a record which is gone, are deleted with the next sealing.
@@ -176,8 +177,14 @@ impl Group {
 
     /// Leaves records as they are indexed whose metadata cannot be read, and changed in nothing but embeddings: they would be indexed without any.
     pub(super) fn leave_out_unreadable(&mut self) {
-        let reindexed = &self.reindexed;
-        self.changed.retain(|id, document| document.metadata_fault.is_none() || reindexed.contains(id.0));
+        let (reindexed, faults) = (&self.reindexed, &mut self.faults);
+        self.changed.retain(|id, document| {
+            let fault = document.metadata_fault.as_ref().filter(|_| !reindexed.contains(id.0));
+            faults.extend(
+                fault.map(|fault| format!("{fault}; what changed in its embeddings is not there, either")),
+            );
+            fault.is_none()
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -196,7 +203,7 @@ impl Group {
     pub(super) fn damage(&self) -> impl Iterator<Item = Damage> {
         let faults =
             |document: &OwnedDocument| [document.metadata_fault.clone(), document.text_fault.clone()];
-        self.all().flat_map(faults).flatten().map(Damage::new)
+        self.all().flat_map(faults).flatten().chain(self.faults.clone()).map(Damage::new)
     }
 
     /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others.

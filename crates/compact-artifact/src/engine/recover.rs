@@ -222,9 +222,6 @@ impl Recovery {
     /// Takes over shards of an earlier tail that still hold.
     pub(crate) fn keep_tail(&mut self, old: &State) -> Result<()> {
         let deleted = Deleted::among(&self.state.records, old.rows());
-        for (&number, ids) in old.lost_embeddings.iter() {
-            *Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default() |= ids;
-        }
         for view in old.tail() {
             let covers = view.shard.covers.clone();
             if covers.start < self.next {
@@ -232,6 +229,10 @@ impl Recovery {
             }
             if covers.start > self.next {
                 self.index_up_to(covers.start, u64::MAX)?;
+            }
+            for (&number, lost) in old.lost_embeddings.iter() {
+                let ids = view.shard.ids().iter().map(|id| id.0).filter(|id| lost.contains(*id));
+                Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default().extend(ids);
             }
             let mut kept = View::new(view.shard.clone());
             kept.dead = Arc::new(Dead::new(&kept.dead_for_good(&deleted)));
@@ -340,8 +341,12 @@ impl Recovery {
     }
 
     fn flush(&mut self, mut group: Group, covers: Range<u64>) -> Result<()> {
-        self.report.damage.extend(group.damage());
         group.leave_out_unreadable();
+        for damage in group.damage() {
+            if !self.report.damage.contains(&damage) {
+                self.report.damage.push(damage);
+            }
+        }
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }

@@ -113,6 +113,7 @@ impl Engine {
             &self.resources.meaning,
             self.store.workers(),
         )?;
+        let ids: Vec<RecordId> = embeddings.iter().map(|(id, _)| *id).collect();
         report.embedded += embeddings.len() as u64;
         report.without += (texts.len() - embeddings.len()) as u64;
         report.left = report.left.saturating_sub(texts.len() as u64);
@@ -120,7 +121,20 @@ impl Engine {
             return Ok(());
         }
         let prepared = Prepared::late_embeddings(number, embeddings, settings, self.options.durability);
-        self.commit_queued(&self.enqueue(prepared)).map(drop)
+        self.commit_queued(&self.enqueue(prepared))?;
+        let state = self.state();
+        for id in ids.into_iter().filter(|&id| state.locate(id).is_some()) {
+            match state.embedding(id, number) {
+                Ok(Some(_)) => {}
+                Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
+                // Something else of it cannot be read.
+                _ => {
+                    report.embedded -= 1;
+                    report.damaged += 1;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

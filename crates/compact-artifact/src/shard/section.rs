@@ -204,7 +204,7 @@ pub(super) fn open_vectors(
         let Some(section) = Section::find(bytes, entries, SectionKind::Vectors, (at, steps)) else {
             return Ok(None);
         };
-        let index = Index::open(section);
+        let index = Index::open(section.clone());
         let vectors = format!("the vectors of space {:?} in shard {number}", space.name);
         let message = match index {
             Ok(index) if *index.quantizer() == space.quantizer => {
@@ -215,10 +215,9 @@ pub(super) fn open_vectors(
                 return Ok(Some(Vectors { index, originals: originals.filter(fits) }));
             }
             Ok(_) => format!("{vectors} are not of that space"),
-            Err(e)
-                if [vector_index::ErrorKind::Io, vector_index::ErrorKind::NewerFormat]
-                    .contains(&e.kind()) =>
-            {
+            Err(e) if e.kind() == vector_index::ErrorKind::Io => return Err(Error::from(e)),
+            // Unless a damaged byte says so.
+            Err(e) if e.kind() == vector_index::ErrorKind::NewerFormat && section.check_all().is_ok() => {
                 return Err(Error::from(e));
             }
             Err(e) => format!("{vectors}: {e}"),

@@ -263,18 +263,14 @@ impl State {
     pub(crate) fn still_lost_in(&self, number: usize) -> impl Iterator<Item = u64> + '_ {
         self.lost_ids(number).filter(move |&id| {
             let id = RecordId(id);
-            // Also one that is yet to be indexed, while an artifact is opened in pieces.
-            let is_there = self.locate(id).is_some() || !matches!(self.records.get(id), Ok(None));
-            is_there && !matches!(self.embedding(id, number), Ok(Some(_)))
+            self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
         })
     }
 
     /// The records that may have lost their embeddings in a space, in the order of ids.
     fn lost_ids(&self, number: usize) -> Box<dyn Iterator<Item = u64> + '_> {
         let Some(ids) = self.lost_embeddings.get(&number) else { return Box::new(std::iter::empty()) };
-        let stored: u64 =
-            self.records.segments().iter().fold(0, |sum, segment| sum.saturating_add(segment.records));
-        if ids.len() <= self.rows().max(stored) {
+        if ids.len() <= self.rows() {
             return Box::new(ids.iter());
         }
         // A set of a few bytes may name billions: those are asked for that there are.

@@ -122,7 +122,7 @@ fn a_flipped_bit_in_vectors_costs_no_change_of_their_records_and_what_it_costs_i
     change(&artifact);
     drop(artifact);
     let vectors = section(&the_shard(&original), VECTORS);
-    let places = [0, 1, vectors.len() / 3, vectors.len() / 2, vectors.len() - 100, vectors.len() - 1];
+    let places = [0, 1, 8, 9, vectors.len() / 3, vectors.len() / 2, vectors.len() - 100, vectors.len() - 1];
     for (number, at) in places.into_iter().enumerate() {
         let path = temp.path().join(format!("b{number}"));
         copy_all(&original, &path);
@@ -307,7 +307,7 @@ fn a_record_whose_metadata_are_damaged_is_found_by_those_of_its_index_and_takes_
         segments.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("segment-"));
         segments.sort();
         flip(&segments[1], 4096 + 60);
-        for _ in 0..2 {
+        for round in 0..2 {
             let artifact = options().open(&path).unwrap();
             let metadata = artifact.get(id(7)).unwrap().unwrap().metadata();
             let found = |state: &str| artifact.count(&Filter::field("state").eq(state)).unwrap();
@@ -319,10 +319,45 @@ fn a_record_whose_metadata_are_damaged_is_found_by_those_of_its_index_and_takes_
             } else {
                 assert_eq!(metadata.unwrap_err().kind(), ErrorKind::Damaged);
                 assert_eq!((found("kept"), found("old")), (1, others));
+                let damage = &artifact.recovery().damage;
+                assert!(
+                    round > 0 || damage.iter().any(|damage| damage.message.contains("embeddings")),
+                    "{damage:?}"
+                );
                 assert_eq!(artifact.count(&!Filter::field("state").eq("kept")).unwrap(), others);
             }
             artifact.seal().unwrap();
             artifact.close().unwrap();
         }
+    }
+}
+
+#[test]
+fn compaction_does_not_make_records_absent_that_cannot_be_found_for_damage() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    let noise = |n: u32| {
+        (0..40)
+            .map(|i| format!("{:x}", (n * 40 + i).wrapping_mul(2_654_435_761)))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let ids =
+        artifact.add_batch((0..1_000).map(|n| Record::text(noise(n)).metadata(json!({"n": n})))).unwrap();
+    artifact.seal().unwrap();
+    artifact.delete_where(&Filter::field("n").lt(600)).unwrap();
+    artifact.close().unwrap();
+    let segment = segment(&path);
+    let mut bytes = fs::read(&segment).unwrap();
+    let len = bytes.len();
+    bytes[len - 8192..].fill(0);
+    fs::remove_file(&segment).unwrap();
+    fs::write(&segment, bytes).unwrap();
+    let artifact = options().open(&path).unwrap();
+    for _ in 0..2 {
+        assert_eq!(artifact.get(ids[999]).map_err(|e| e.kind()).unwrap_err(), ErrorKind::Damaged);
+        assert!(artifact.get(ids[700]).unwrap().is_some());
+        assert_eq!(artifact.compact(8 << 20).map_err(|e| e.kind()).unwrap_err(), ErrorKind::Damaged);
     }
 }

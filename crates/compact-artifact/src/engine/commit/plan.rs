@@ -141,16 +141,16 @@ impl<'a> Draft<'a> {
                 if must_exist {
                     return self.embed(id, number, embedding);
                 }
-                // Of a record that cannot be read the embedding is left out.
-                let is_embedded =
-                    self.lacks_embedding(id, number)?.then(|| self.embed(id, number, embedding));
-                let unreadable = |changed: &Changed| changed.check(self.state).is_err();
-                if self.changed.get(&id).is_some_and(unreadable) {
-                    self.changed.remove(&id);
+                if !self.lacks_embedding(id, number)? {
+                    return Ok(());
                 }
-                match is_embedded {
-                    Some(Err(e)) if e.kind() != ErrorKind::Damaged => Err(e),
-                    _ => Ok(()),
+                // A record that cannot be read gets none.
+                match self.embed_text(id, number, embedding) {
+                    Err(e) if e.kind() == ErrorKind::Damaged => {
+                        self.changed.remove(&id);
+                        Ok(())
+                    }
+                    embedded => embedded,
                 }
             }
         }
@@ -282,6 +282,15 @@ impl<'a> Draft<'a> {
         changed.embed(number, embedding);
         self.changed.insert(id, changed);
         Ok(())
+    }
+
+    /// [`embed`](Self::embed) of a text, which may do without what cannot be read of embeddings by models: they can be made anew.
+    fn embed_text(&mut self, id: RecordId, number: usize, embedding: Option<Embedding>) -> Result<()> {
+        self.embed(id, number, embedding)?;
+        let Some(changed) = self.changed.get_mut(&id) else { return Ok(()) };
+        let spaces = &self.state.settings.spaces;
+        changed.document.lost.retain(|&lost| spaces[lost].model.is_none());
+        changed.check(self.state)
     }
 
     /// An earlier record with what this batch and those before it in the plan change of it. Read here, so that a record that cannot be read fails its own
