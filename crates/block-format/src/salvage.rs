@@ -221,6 +221,7 @@ impl Salvage {
             }
         }
         self.settle_doubtful();
+        self.name_missing(names);
         if let Some(manifest) = &self.manifest {
             let expected = manifest.parts.iter().any(|entry| entry.kind == PartKind::DELETES.0);
             self.report.deletes_incomplete |= expected && !self.has_deletes;
@@ -229,6 +230,25 @@ impl Salvage {
             self.report.lost_parts = lost.map(|entry| (PartKind(entry.kind), entry.tag)).collect();
         }
         Ok(())
+    }
+
+    /// Files that the manifest names and that are not there.
+    fn name_missing(&mut self, names: &[FileName]) {
+        let Some(manifest) = &self.manifest else { return };
+        let sealed = manifest.segments.iter().map(|entry| entry.last_id.saturating_add(1)).max().unwrap_or(0);
+        let segments = manifest.segments.iter().map(|entry| {
+            let ids = entry.first_id..entry.last_id.saturating_add(1);
+            (FileName::Segment(entry.file), entry.len, ids)
+        });
+        let logs = manifest.logs.iter().map(|entry| {
+            let ids = sealed..entry.checkpoint.next_id.max(sealed);
+            (FileName::Log(entry.file), entry.checkpoint.len, ids)
+        });
+        for (name, len, ids) in segments.chain(logs).filter(|(name, ..)| !names.contains(name)) {
+            let missing = Error::new(ErrorKind::MissingFile, "the file is missing");
+            self.report.damage.push(Damage::new(&self.directory.path(name), 0..len, &missing, ids));
+            self.report.deletes_incomplete |= matches!(name, FileName::Log(_));
+        }
     }
 
     fn open(&self, name: FileName) -> Result<Option<Source>> {
@@ -275,7 +295,7 @@ impl Salvage {
                 BlockKind::Deletes => {
                     match file.read(place).and_then(|(header, raw)| deleted_ids(&header, &raw)) {
                         Ok(ids) => deletes.push(offset, ids),
-                        Err(e) if e.is_io() => return Err(e),
+                        Err(e) if is_no_damage(&e) => return Err(e),
                         Err(_) => self.report.deletes_incomplete = true,
                     }
                 }
@@ -309,6 +329,9 @@ impl Salvage {
         } else {
             gaps.push((at..covered_to, next_id..UNKNOWN));
             end_gaps(&mut gaps, self.next_id);
+            // A commit of nothing but deletes may be in one.
+            self.report.deletes_incomplete |=
+                gaps.iter().any(|(bytes, _)| bytes.start < bytes.end.min(covered_to));
         }
         for (bytes, ids) in gaps.into_iter().filter(|(bytes, _)| bytes.start < bytes.end.min(covered_to)) {
             let unknown = Error::damaged("no block header holds where blocks should be");
@@ -424,7 +447,7 @@ impl Salvage {
         let block = match read {
             Ok(Some(block)) => Arc::new(block),
             Ok(None) => return Ok(()),
-            Err(e) if e.is_io() => return Err(e),
+            Err(e) if is_no_damage(&e) => return Err(e),
             Err(e) => {
                 let (bytes, ids) =
                     (place.offset..place.offset + place.len, place.first_id..place.first_id + 1);
@@ -440,8 +463,12 @@ impl Salvage {
             let record = Record::new(RecordId(id), run, &block, index, body.clone());
             // A large record is read once before it is begun: a commit cannot take half of one back.
             if matches!(body, Body::Large(_))
-                && std::io::copy(&mut record.reader(), &mut std::io::sink()).is_err()
+                && let Err(e) = std::io::copy(&mut record.reader(), &mut std::io::sink())
             {
+                let cause = e.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
+                if cause.is_none_or(is_no_damage) {
+                    return Err(Error::io(e, "reading a record", run.file().path()));
+                }
                 self.report.lost.push(record.id());
                 continue;
             }
@@ -451,4 +478,9 @@ impl Salvage {
         }
         Ok(())
     }
+}
+
+/// Whether the bytes may be sound: another time, or another build, reads them.
+fn is_no_damage(e: &Error) -> bool {
+    e.is_io() || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Unsupported)
 }

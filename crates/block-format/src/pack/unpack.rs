@@ -111,7 +111,9 @@ impl PackVfs {
 fn refuse_occupied(vfs: &dyn Vfs, root: &Path) -> Result<()> {
     let names = match vfs.list(root) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        names => names.unwrap_or_default(), // `make_directory` says what is there
+        // `make_directory` says so.
+        Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => return Ok(()),
+        names => names.map_err(|e| Error::io(e, "listing the directory", root))?,
     };
     match names.iter().find(|name| ![LOCK, WAIT].contains(&name.as_str())) {
         None => Ok(()),

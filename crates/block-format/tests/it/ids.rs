@@ -186,3 +186,30 @@ fn salvage_without_a_manifest_believes_commits_that_others_bear_out() {
     let (store, _) = Store::open_in(Arc::new(disk), "/saved", options()).unwrap();
     assert_eq!(store.put(b"x").unwrap(), RecordId(105));
 }
+
+#[test]
+fn salvage_names_the_files_of_the_manifest_that_are_missing() {
+    for (kind, records, ids) in
+        [("segment-", 1, RecordId(0)..RecordId(10)), ("log-", 10, RecordId(10)..RecordId(11))]
+    {
+        let disk = MemoryVfs::new();
+        let store = Store::create_in(Arc::new(disk.clone()), ROOT, options()).unwrap();
+        for i in 0..10u8 {
+            store.put(&[i; 100]).unwrap();
+        }
+        store.seal().unwrap();
+        store.put(b"in the log").unwrap();
+        store.sync().unwrap();
+        drop(store);
+        // The manifest knows of the record in the log.
+        let (store, _) = Store::open_in(Arc::new(disk.clone()), ROOT, options()).unwrap();
+        store.close().unwrap();
+        let gone = disk.files().into_iter().filter(|path| path.to_string_lossy().contains(kind));
+        gone.for_each(|path| disk.remove_file(&path));
+        let saved = salvage_in(Arc::new(disk), ROOT, "/saved", options()).unwrap();
+        assert_eq!(saved.records, records, "{saved:?}");
+        let named = saved.damage.iter().filter(|damage| damage.message.contains("missing"));
+        assert_eq!(named.map(|damage| damage.lost.clone()).collect::<Vec<_>>(), [ids], "{saved:?}");
+        assert_eq!(saved.deletes_incomplete, kind == "log-");
+    }
+}
