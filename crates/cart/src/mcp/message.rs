@@ -144,13 +144,14 @@ fn unreadable_value(line: &[u8], error: &compact_artifact::MetadataError) -> Mes
         id: Option<Value>,
         method: Option<String>,
     }
-    match serde_json::from_slice(line) {
-        Ok(Head { id: None, method: Some(_) }) => Message::Ignored,
-        Ok(Head { id, .. }) => {
+    // Of values that it passes over, the reader of JSON does not ask whether they are UTF-8.
+    match std::str::from_utf8(line).ok().and_then(|line| serde_json::from_str(line).ok()) {
+        Some(Head { id: None, method: Some(_) }) => Message::Ignored,
+        Some(Head { id, .. }) => {
             let id = id.as_ref().and_then(Id::read);
             Message::Refused { id, fault: Fault::invalid_request(error) }
         }
-        Err(_) => Message::Refused { id: None, fault: Fault::parse(error) },
+        None => Message::Refused { id: None, fault: Fault::parse(error) },
     }
 }
 

@@ -236,6 +236,15 @@ fn changes_are_not_announced_and_nothing_says_that_they_are() {
     assert_eq!(listened[0]["params"]["notifications"], json!({}));
 }
 
+#[test]
+fn a_line_that_is_not_utf_8_is_no_notification() {
+    for line in [&b"{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"params\":{\"a\":\"\xff\"}}"[..], b"\xff"] {
+        let message::Received::One(message::Message::Refused { id: None, .. }) = message::read(line) else {
+            panic!("{}", String::from_utf8_lossy(line));
+        };
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
