@@ -19,8 +19,8 @@ use crate::format::record::{self, Kind};
 use crate::shard::{Shard, build};
 use crate::state::{OwnedDocument, State, with_changed_metadata};
 
-/// Records on their way into one shard. Embeddings and what takes some away are superseded, and deleted with the next sealing, also when a record that they
-/// are of cannot be read, which is told: kept, they would be made over newer ones when an index is lost. Of metadata the newest are known by their ids.
+/// Records on their way into one shard, and the changes of earlier ones. A change of embeddings is deleted with the next sealing also when its record cannot be
+/// read, which is told: if it stayed, it could be made again later, over newer embeddings. Metadata stay: which are the newest is known by their ids.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     documents: Vec<OwnedDocument>,
@@ -218,7 +218,8 @@ impl Group {
     }
 
     pub(super) fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
-        let all: Vec<_> = self.all().map(OwnedDocument::as_document).collect();
-        build(&state.settings, covers, &all, self.superseded.clone())
+        let Self { documents, changed, superseded, .. } = self;
+        let all: Vec<_> = changed.values().chain(&documents).map(OwnedDocument::as_document).collect();
+        build(&state.settings, covers, &all, superseded)
     }
 }
