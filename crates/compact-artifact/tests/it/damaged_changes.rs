@@ -51,10 +51,16 @@ fn id(i: u16) -> RecordId {
     RecordId(u64::from(i) + 1)
 }
 
+/// The files of a kind, in the order of their numbers.
+fn files(path: &Path, kind: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with(kind));
+    files.sort();
+    files
+}
+
 fn the_shard(path: &Path) -> PathBuf {
-    let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-    let parts = files.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part-"));
-    parts.max_by_key(|part| fs::metadata(part).unwrap().len()).unwrap()
+    files(path, "part-").into_iter().max_by_key(|part| fs::metadata(part).unwrap().len()).unwrap()
 }
 
 fn copy_all(from: &Path, to: &Path) {
@@ -199,11 +205,8 @@ fn a_piece_of_an_index_that_is_lost_takes_no_metadata_of_the_others_with_it() {
     artifact.compact(8 << 20).unwrap();
     assert!(artifact.stats().shards > 1, "{:?}", artifact.stats());
     artifact.close().unwrap();
-    let mut parts: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    parts.retain(|file| {
-        let is_part = file.file_name().unwrap().to_str().unwrap().starts_with("part-");
-        is_part && fs::metadata(file).unwrap().len() > 10_000
-    });
+    let mut parts = files(&path, "part-");
+    parts.retain(|file| fs::metadata(file).unwrap().len() > 10_000);
     assert!(parts.len() > 1);
     for (number, part) in parts.into_iter().enumerate() {
         let copy = temp.path().join(format!("copy{number}"));
@@ -236,8 +239,7 @@ fn large(path: &Path) {
 }
 
 fn segment(path: &Path) -> PathBuf {
-    let mut files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-    files.find(|file| file.file_name().unwrap().to_str().unwrap().starts_with("segment-")).unwrap()
+    files(path, "segment-").remove(0)
 }
 
 #[test]
@@ -271,10 +273,7 @@ fn a_record_whose_beginning_is_damaged_is_not_taken_for_deleted() {
     artifact.close().unwrap();
     flip(&segment(&path), 4096 + 200);
     // Another index is damaged, so that all records are looked at.
-    let mut parts: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
-    parts.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part-"));
-    parts.sort();
-    let newest = parts.pop().unwrap();
+    let newest = files(&path, "part-").pop().unwrap();
     let len = usize::try_from(fs::metadata(&newest).unwrap().len()).unwrap();
     flip(&newest, len - 20);
     for _ in 0..2 {
@@ -302,10 +301,7 @@ fn a_record_whose_metadata_are_damaged_is_found_by_those_of_its_index_and_takes_
         }
         artifact.sync().unwrap();
         drop(artifact);
-        let mut segments: Vec<PathBuf> =
-            fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
-        segments.retain(|file| file.file_name().unwrap().to_str().unwrap().starts_with("segment-"));
-        segments.sort();
+        let segments = files(&path, "segment-");
         flip(&segments[1], 4096 + 60);
         for round in 0..2 {
             let artifact = options().open(&path).unwrap();
