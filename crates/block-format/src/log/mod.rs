@@ -7,7 +7,6 @@
 //! A commit record ends each commit and carries a hash chained over everything before it. What lies behind the last
 //! commit that holds was never acknowledged, or is damage to what was: [`scan`](reader::scan) tells which.
 
-pub(crate) mod deletes;
 pub(crate) mod index;
 pub(crate) mod layout;
 pub(crate) mod orphans;

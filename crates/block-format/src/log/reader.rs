@@ -3,7 +3,7 @@
 use wire::array_at;
 
 use super::layout::{CHAINED_LEN, Commit};
-use super::scan::{COMMIT_BLOCK_LEN, Pending, Scan, Scanner};
+use super::scan::{COMMIT_BLOCK_LEN, Pending, Salvage, Scan, Scanner};
 use crate::block::layout::HEADER_LEN;
 use crate::block::reader::deleted_ids;
 use crate::block::{BlockKind, Header};
@@ -34,17 +34,28 @@ pub(crate) fn scan(
         let message = format!("the log was durable up to byte {floor_len}, found {file_len} bytes");
         return Err(Error::new(ErrorKind::Truncated, message).at(file.path()));
     }
-    let base = match checkpoint {
-        Some(at) if at.len == header_len => at,
-        _ => Checkpoint { len: header_len, seq: 0, next_id: first_id, chain: start_chain },
-    };
-    let first = !matches!(checkpoint, Some(at) if at.len == header_len);
-    let mut scanner = Scanner::new(file, checkpoint, base, first);
-    if base.chain != start_chain && file.steps.take(Step::CheckCheckpoint) {
+    let mut scanner = Scanner::at_start(file, checkpoint, first_id, start_chain);
+    if scanner.scan.committed.chain != start_chain && file.steps.take(Step::CheckCheckpoint) {
         let error = Error::damaged("the checkpoint's chain is not that of an empty log").at(file.path());
         return Err(error);
     }
     scanner.run()?;
+    Ok(scanner.scan)
+}
+
+/// [`scan`] for what can be saved of a log, which may have lost its end. It goes on behind bytes that do not hold up to the last commit record, also where nothing
+/// vouches for what follows: then it was perhaps never acknowledged, and nothing is deleted on the strength of it. A commit with ids from `ids_end` on is damage.
+pub(crate) fn scan_for_salvage(
+    file: &BlockFile,
+    checkpoint: Option<Checkpoint>,
+    first_id: u64,
+    start_chain: u128,
+    ids_end: u64,
+) -> Result<Scan> {
+    let mut scanner = Scanner::at_start(file, checkpoint, first_id, start_chain);
+    scanner.salvage = Some(Salvage { ids_end, is_in_doubt: false });
+    scanner.run()?;
+    scanner.take_uncovered();
     Ok(scanner.scan)
 }
 
@@ -56,6 +67,21 @@ pub(crate) fn scan_on(file: &BlockFile, checkpoint: Checkpoint, from: Checkpoint
 }
 
 impl<'a> Scanner<'a> {
+    /// A scan of a whole log.
+    fn at_start(
+        file: &'a BlockFile,
+        checkpoint: Option<Checkpoint>,
+        first_id: u64,
+        start_chain: u128,
+    ) -> Self {
+        let len = FILE_HEADER_LEN as u64;
+        let start = Checkpoint { len, seq: 0, next_id: first_id, chain: start_chain };
+        match checkpoint.filter(|at| at.len == len) {
+            Some(base) => Self::new(file, checkpoint, base, false),
+            None => Self::new(file, checkpoint, start, true),
+        }
+    }
+
     /// A scan of what follows `base`. `first`: the next commit is the first of a log that may begin at any commit.
     fn new(file: &'a BlockFile, checkpoint: Option<Checkpoint>, base: Checkpoint, first: bool) -> Self {
         Self {
@@ -68,6 +94,7 @@ impl<'a> Scanner<'a> {
             first,
             unchained: None,
             witnesses: None,
+            salvage: None,
             first_id_ahead: None,
             last_id_in: None,
             scan: Scan { file_len: file.source.len(), ..Scan::nothing_behind(base) },
@@ -152,6 +179,15 @@ impl Scanner<'_> {
     fn commit(&mut self, commit: &Commit) -> Result<()> {
         let committed = self.scan.committed;
         let end = self.at;
+        if let Some(Salvage { ids_end, .. }) = self.salvage.filter(|salvage| commit.next_id > salvage.ids_end)
+        {
+            let message = format!(
+                "expected a commit with ids below {ids_end}, since there are no bytes for more, found ids below {}",
+                commit.next_id
+            );
+            self.unchained = Some(*commit);
+            return Err(Error::damaged(message).at_offset(end));
+        }
         let covered = (end - COMMIT_BLOCK_LEN).saturating_sub(committed.len);
         let next = committed.seq.checked_add(1) == Some(commit.seq);
         let follows =

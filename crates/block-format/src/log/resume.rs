@@ -22,12 +22,13 @@ impl Scanner<'_> {
     /// At bytes that do not hold: a torn tail ends the scan (`false`); damage to what was acknowledged is recorded,
     /// and the scan goes on at the next block that holds (`true`).
     pub(super) fn resume(&mut self, error: Error) -> Result<bool> {
-        if self.checkpoint.is_none() {
+        if self.checkpoint.is_none() && self.salvage.is_none() {
             return Ok(false);
         }
         let at = self.at;
         let acknowledged = self.acknowledged_from(at)?;
-        let Some(end) = acknowledged else { return Ok(false) };
+        let Some(end) = acknowledged.or_else(|| self.doubtful_from(at)) else { return Ok(false) };
+        let end = end.min(self.scan.file_len);
         if let Some(commit) = self.unchained.take() {
             let end = at + COMMIT_BLOCK_LEN;
             if self.is_credible(&commit, end) {
@@ -167,15 +168,28 @@ impl Scanner<'_> {
             self.witnesses = Some(self.find_witnesses(at)?);
         }
         let witnesses = self.witnesses.as_ref();
-        let witness = witnesses.and_then(|found| found.last_above(self.scan.committed.seq));
+        // Before the first commit of a log that no manifest names, what vouches for earlier commits may be about those of other logs.
+        let seq = match self.checkpoint {
+            None if self.first => witnesses.map_or(0, Witnesses::seq_before),
+            _ => self.scan.committed.seq,
+        };
+        let witness = witnesses.and_then(|found| found.last_above(seq));
         Ok(end.max(witness.filter(|&end| end >= at + COMMIT_BLOCK_LEN)))
+    }
+
+    /// The end of the last commit record behind `at`, for a salvage.
+    fn doubtful_from(&mut self, at: u64) -> Option<u64> {
+        let salvage = self.salvage.as_mut()?;
+        let end = self.witnesses.as_ref()?.last().filter(|&end| end >= at + COMMIT_BLOCK_LEN)?;
+        salvage.is_in_doubt = true;
+        Some(end)
     }
 
     /// The commits at or behind `at`, which is where the first bytes are that do not hold: one search, however many follow.
     fn find_witnesses(&mut self, at: u64) -> Result<Witnesses> {
         let (mut witnesses, mut from) = (Witnesses::default(), at);
         while let Some((offset, commit)) = self.next_commit(from)? {
-            witnesses.push(offset + COMMIT_BLOCK_LEN, commit.sync_floor);
+            witnesses.push(offset + COMMIT_BLOCK_LEN, &commit);
             from = offset + COMMIT_BLOCK_LEN;
         }
         Ok(witnesses)

@@ -61,6 +61,15 @@ impl Scan {
     }
 }
 
+/// How a scan for what can be saved differs from others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Salvage {
+    /// No record can have this id or a later one.
+    pub(super) ids_end: u64,
+    /// From here on, nothing vouches for what is there.
+    pub(super) is_in_doubt: bool,
+}
+
 /// A scan in progress.
 pub(super) struct Scanner<'a> {
     pub(super) file: &'a BlockFile,
@@ -76,6 +85,7 @@ pub(super) struct Scanner<'a> {
     pub(super) unchained: Option<Commit>,
     /// The commits behind the first bytes that do not hold, once there are such bytes.
     pub(super) witnesses: Option<Witnesses>,
+    pub(super) salvage: Option<Salvage>,
     /// The first id in a block that was looked for ahead of a gap, and the offset of that block.
     pub(super) first_id_ahead: Option<(u64, u64)>,
     /// The last id in a block, and the offset of that block: it is decoded once.
@@ -145,7 +155,8 @@ impl Scanner<'_> {
             Ordering::Equal => numbers == (checkpoint.seq, checkpoint.next_id),
             Ordering::Greater => commit.seq > checkpoint.seq && commit.next_id >= checkpoint.next_id,
         };
-        follows && self.checkpoint.is_none_or(agrees)
+        let is_possible = self.salvage.is_none_or(|salvage| commit.next_id <= salvage.ids_end);
+        follows && is_possible && self.checkpoint.is_none_or(agrees)
     }
 
     /// Records as damage the blocks since the last commit whose ids do not ascend below `next_id`, and leaves them out.
@@ -176,8 +187,25 @@ impl Scanner<'_> {
     pub(super) fn take_pending(&mut self, seq: u64) {
         let Pending { places, deletes, .. } = std::mem::take(&mut self.pending);
         self.scan.places.extend(places);
+        if self.salvage.is_some_and(|salvage| salvage.is_in_doubt) {
+            self.scan.deletes_lost |= !deletes.is_empty();
+            return;
+        }
         let ids = deletes.into_iter().flat_map(|(_, ids)| ids);
         self.scan.deletes.extend(ids.map(|id| (id, seq)));
+    }
+
+    /// Takes blocks behind the last commit that holds, where a commit that does not lies behind them.
+    pub(super) fn take_uncovered(&mut self) {
+        let end = self.witnesses.as_ref().and_then(Witnesses::last).unwrap_or(0);
+        self.pending.places.retain(|place| place.offset < end);
+        let covered = self.pending.deletes.partition_point(|&(offset, _)| offset < end);
+        self.scan.deletes_lost |= covered > 0;
+        self.pending.deletes.clear();
+        if let Some(Salvage { ids_end, .. }) = self.salvage {
+            self.leave_out_foreign_ids(ids_end);
+        }
+        self.take_pending(self.scan.committed.seq);
     }
 
     /// Remembers a stretch in which no block was recognised.

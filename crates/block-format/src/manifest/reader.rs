@@ -29,6 +29,8 @@ pub(crate) struct Manifests {
     /// The highest generation that any name mentions.
     pub(crate) highest: u64,
     pub(crate) names: Vec<FileName>,
+    /// Why the newest generation cannot be read though both of its copies are there: the first one was complete before the second was begun.
+    pub(crate) newest_fault: Option<Error>,
     /// They are of an artifact that is not complete.
     pub(crate) are_unfinished: bool,
 }
@@ -67,7 +69,8 @@ pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> R
     generations.dedup();
     let highest = generations.last().copied().unwrap_or(0);
     let are_unfinished = listed.iter().any(|name| name == UNFINISHED);
-    let mut found = Manifests { newest: None, damaged: Vec::new(), highest, names, are_unfinished };
+    let mut found =
+        Manifests { newest: None, damaged: Vec::new(), highest, names, newest_fault: None, are_unfinished };
     for &generation in generations.iter().rev() {
         for copy in 0..2 {
             let name = FileName::Manifest { generation, copy };
@@ -79,6 +82,11 @@ pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> R
         }
         if found.newest.is_some() {
             break;
+        }
+        let are_both_there =
+            (0..2).all(|copy| found.names.contains(&FileName::Manifest { generation, copy }));
+        if let (true, None, Some((_, e))) = (are_both_there, &found.newest_fault, found.damaged.last()) {
+            found.newest_fault = Some(e.duplicate());
         }
     }
     Ok(found)
@@ -172,6 +180,14 @@ pub(crate) fn newest(
 ) -> Result<(Manifest, Vec<(FileName, Error)>)> {
     found.check_finished(root)?;
     if let Some(manifest) = found.newest.take() {
+        if let Some(e) = found.newest_fault {
+            let message = format!(
+                "no copy of the newest manifest holds ({}); what an older one says is not all that was committed. `salvage` copies what is sound into \
+                 a new artifact",
+                e.message()
+            );
+            return Err(Error::damaged(message).at(root));
+        }
         return Ok((manifest, found.damaged));
     }
     if is_interrupted_creation(vfs, root, &found)? {

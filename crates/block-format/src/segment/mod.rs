@@ -12,5 +12,5 @@ pub(crate) mod reader;
 pub(crate) mod writer;
 
 pub use info::SegmentInfo;
-pub(crate) use reader::Segment;
+pub(crate) use reader::{Segment, footer_at};
 pub(crate) use writer::{SealedFile, SegmentsWriter};

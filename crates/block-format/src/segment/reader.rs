@@ -14,6 +14,7 @@ use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::ArtifactId;
 use crate::manifest::SegmentEntry;
 use crate::protocol::Step;
+use crate::room::make_room;
 use crate::run::{BlockFile, DICTIONARY_OFFSET, Place, Run};
 use crate::source::Window;
 use crate::walk::next_sound;
@@ -31,7 +32,14 @@ enum Table {
     /// As stored; in memory only where the file is not mapped, and not if it is long.
     Stored { offset: u64, blocks: usize, bytes: Option<Vec<u8>> },
     /// Built again by walking the blocks.
-    Walked { places: Vec<Place>, lost: Vec<Range<u64>>, error: Error },
+    Walked { places: Vec<Place>, gaps: Vec<Gap>, lost: Vec<Range<u64>>, error: Error },
+}
+
+/// Bytes in which no block was recognised, and the ids some of which may have been there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) bytes: Range<u64>,
+    pub(crate) ids: Range<u64>,
 }
 
 /// Table that is read at a time, whole entries, to be checked.
@@ -66,7 +74,7 @@ impl Segment {
                 format!("a segment has at least a header and a footer, found {} bytes", file.source.len());
             return Err(Error::new(ErrorKind::Truncated, message).at(file.path()));
         }
-        let segment = Self { entry, file, table: OnceLock::new() };
+        let segment = Self::without_header(file, entry);
         match segment.check_header(artifact) {
             // Damage in the header costs nothing, since the manifest has the same: `verify` names it.
             Err(e) if matches!(e.kind(), ErrorKind::Damaged | ErrorKind::NotAnArtifact) => Ok(segment),
@@ -74,16 +82,42 @@ impl Segment {
         }
     }
 
+    /// A segment whose header nobody needs: its blocks are bound to the same identity.
+    pub(crate) fn without_header(file: BlockFile, entry: SegmentEntry) -> Self {
+        Self { entry, file, table: OnceLock::new() }
+    }
+
     pub(crate) fn check_header(&self, artifact: ArtifactId) -> Result<()> {
         self.file.check_header(FileKind::Segment, artifact)
     }
 
     pub(crate) fn footer(&self) -> Result<Footer> {
-        let offset = self.entry.len - FOOTER_LEN as u64;
-        let bytes = self.file.source.read(offset, FOOTER_LEN as u64)?;
-        let bytes: &[u8; FOOTER_LEN] =
-            bytes.first_chunk().ok_or_else(|| Error::damaged("segment footer: cut off"))?;
-        Footer::decode(bytes, &self.file.binding, offset).map_err(|e| e.at(self.file.path()))
+        footer_at(&self.file, self.blocks_end())
+    }
+
+    /// Where the footer is to begin.
+    fn blocks_end(&self) -> u64 {
+        self.entry.len.saturating_sub(FOOTER_LEN as u64)
+    }
+
+    /// Stretches of the file in which no block was recognised; where the stored table holds, it was not looked for any.
+    pub(crate) fn gaps(&self) -> Result<&[Gap]> {
+        Ok(match self.table()? {
+            Table::Stored { .. } => &[],
+            Table::Walked { gaps, .. } => gaps,
+        })
+    }
+
+    /// One more than the last id in the last block of records that holds.
+    pub(crate) fn ids_end(&self) -> Result<u64> {
+        for index in (0..self.block_count()?).rev() {
+            match self.file.records(self.place(index)?) {
+                Ok(block) => return Ok(block.records().last().map_or(0, |(id, _)| id.saturating_add(1))),
+                Err(e) if e.is_io() => return Err(e),
+                Err(_) => {}
+            }
+        }
+        Ok(0)
     }
 
     /// Whether there are bytes before the first block that the table has: a dictionary.
@@ -155,9 +189,9 @@ impl Segment {
 
     /// The table as the blocks themselves tell it: sound headers, one behind the other.
     fn walk(&self, error: Error) -> Result<Table> {
-        let end = self.file.source.len() - FOOTER_LEN as u64;
+        let end = self.file.source.len().min(self.blocks_end());
         let mut window = Window::new(&self.file.source);
-        let (mut places, mut lost): (Vec<Place>, Vec<Range<u64>>) = (Vec::new(), Vec::new());
+        let (mut places, mut gaps): (Vec<Place>, Vec<Gap>) = (Vec::new(), Vec::new());
         let mut at = FILE_HEADER_LEN as u64;
         while let Some((offset, header)) = next_sound(&self.file, &mut window, at, end)? {
             if header.kind == BlockKind::Dictionary && offset == DICTIONARY_OFFSET {
@@ -172,17 +206,25 @@ impl Segment {
             }
             if offset != at {
                 let low = self.id_behind(places.last())?;
-                lost.push(low..header.first_id);
+                gaps.push(Gap { bytes: at..offset, ids: low..header.first_id.max(low) });
             }
+            make_room(&mut places, 1, "bytes of places of blocks")?;
             places.push(Place { first_id: header.first_id, offset, len: header.block_len() });
             at = offset + header.block_len();
         }
         // Behind the last block comes the table, which does not look like blocks.
         let low = self.id_behind(places.last())?;
-        if low <= self.entry.last_id {
-            lost.push(low..self.entry.last_id + 1);
+        let table = match self.footer() {
+            Ok(footer) => footer.table_offset,
+            Err(e) if e.is_io() => return Err(e),
+            Err(_) => end,
+        };
+        let ids = low..self.entry.last_id.saturating_add(1).max(low);
+        if at < table || !ids.is_empty() {
+            gaps.push(Gap { bytes: at..table.max(at), ids });
         }
-        Ok(Table::Walked { places, lost: merged_ranges(lost), error })
+        let lost = merged_ranges(gaps.iter().map(|gap| gap.ids.clone()).collect());
+        Ok(Table::Walked { places, gaps, lost, error })
     }
 
     /// The smallest id that can come behind a block.
@@ -209,6 +251,13 @@ impl Segment {
         let first_id = self.entry.first_id.saturating_add(id.into());
         Ok(Place { first_id, offset: start, len: end.saturating_sub(start) })
     }
+}
+
+/// The footer that begins at `offset`, if it holds.
+pub(crate) fn footer_at(file: &BlockFile, offset: u64) -> Result<Footer> {
+    let bytes = file.source.read(offset, FOOTER_LEN as u64)?;
+    let bytes = bytes.first_chunk().ok_or_else(|| Error::damaged("segment footer: cut off"))?;
+    Footer::decode(bytes, &file.binding, offset).map_err(|e| e.at(file.path()))
 }
 
 impl Run for Segment {

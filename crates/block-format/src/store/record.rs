@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::block::layout::Large;
@@ -77,6 +78,14 @@ impl Record {
     /// The id of the record.
     pub fn id(&self) -> RecordId {
         self.id
+    }
+
+    /// The file that its frames are in, if its content is in frames of its own.
+    pub(crate) fn frames_path(&self) -> Option<&Path> {
+        match &self.content {
+            Content::Inline(..) => None,
+            Content::Large(frames) => Some(frames.run.file().path()),
+        }
     }
 
     /// Length of the content in bytes.

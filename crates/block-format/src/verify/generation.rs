@@ -207,9 +207,11 @@ impl<'a> Verifier<'a> {
                 self.found.push(Damage::new(&path, start..entry.len, &error, 0..0));
             }
         }
-        for lost in segment.lost() {
-            let error = Error::damaged("blocks between sound ones are damaged beyond recognition");
-            self.found.push(Damage::new(&path, 0..entry.len, &error, lost.clone()));
+        for gap in segment.gaps()?.iter().filter(|gap| !gap.ids.is_empty()) {
+            let error = Error::damaged("no block header holds where blocks should be");
+            // Where there are no bytes between the blocks and the table, nothing says where those ids should be.
+            let bytes = if gap.bytes.is_empty() { 0..entry.len } else { gap.bytes.clone() };
+            self.found.push(Damage::new(&path, bytes, &error, gap.ids.clone()));
         }
         self.dictionary(&segment, &path)?;
         self.blocks(&segment, &path)?;

@@ -370,29 +370,42 @@ pub(crate) fn flips_before_a_later_commit(left_out: Option<Step>, stride: usize)
 
 /// Both copies of the newest manifest are damaged, and an older generation is back, files and all.
 pub(crate) fn lost_manifest(left_out: Option<Step>) -> Result<u64, String> {
-    let options = options(left_out);
-    let disk = MemoryVfs::new();
-    let store = Store::create_in(Arc::new(disk.clone()), ROOT, options.clone()).map_err(|e| e.to_string())?;
-    store.put(b"old").map_err(|e| e.to_string())?;
-    let old: Vec<_> = disk.files().into_iter().filter(|path| !lock(path)).collect();
-    let old: Vec<_> = old.into_iter().map(|path| (disk.read_file(&path).unwrap_or_default(), path)).collect();
-    store.seal().map_err(|e| e.to_string())?;
-    store.put(b"new").map_err(|e| e.to_string())?;
-    drop(store);
-    for path in disk.files().into_iter().filter(|path| path.to_string_lossy().contains("manifest-")) {
-        disk.write_file(&path, vec![0; 200]);
-    }
-    for (bytes, path) in old {
-        disk.write_file(path, bytes);
-    }
-    match campaign::open(&disk, &options) {
-        Err(e) if e.kind() == ErrorKind::Damaged => {}
-        other => {
-            return Err(format!("expected damage, found {:?}", other.map(|(store, _)| store.last_commit())));
+    // Damaged, and gone without a trace: then only the log that it named tells of it.
+    for is_gone in [false, true] {
+        let options = options(left_out);
+        let disk = MemoryVfs::new();
+        let text = |e: block_format::Error| e.to_string();
+        let store = Store::create_in(Arc::new(disk.clone()), ROOT, options.clone()).map_err(text)?;
+        store.put(b"old").map_err(text)?;
+        let old = disk.fork();
+        store.seal().map_err(text)?;
+        store.put(b"new").map_err(text)?;
+        drop(store);
+        for path in disk.files().into_iter().filter(|path| path.to_string_lossy().contains("manifest-")) {
+            if is_gone {
+                disk.remove_file(&path);
+            } else {
+                disk.write_file(&path, vec![0; 200]);
+            }
+        }
+        for path in old.files().into_iter().filter(|path| !lock(path)) {
+            disk.write_file(&path, old.read_file(&path).unwrap_or_default());
+        }
+        match campaign::open(&disk, &options) {
+            Err(e) if e.kind() == ErrorKind::Damaged => {}
+            other => {
+                return Err(format!(
+                    "expected damage, found {:?}",
+                    other.map(|(store, _)| store.last_commit())
+                ));
+            }
+        }
+        let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options).map_err(text)?;
+        if saved.records != 2 {
+            return Err(format!("salvage found {saved:?}"));
         }
     }
-    let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options).map_err(|e| e.to_string())?;
-    if saved.records == 2 { Ok(1) } else { Err(format!("salvage found {saved:?}")) }
+    Ok(2)
 }
 
 pub(crate) fn passes(what: &str, result: Result<u64, String>, at_least: u64) {

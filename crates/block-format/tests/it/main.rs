@@ -24,6 +24,7 @@ mod observed; // who hears of syncs and blocks; files that are held after they w
 mod packs; // one file with everything in it
 mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
+mod salvage; // what is taken from which file: what is lost is named, what was deleted stays so
 mod second_decoder; // benches/decode.py reads what this crate writes
 mod usage; // bytes of files, and of deleted records in them
 mod verify; // damage told from what a crash leaves, and from what a writer is doing

@@ -1,0 +1,185 @@
+//! What salvage takes from where: nothing that was lost goes unnamed, and nothing that was deleted or never acknowledged comes back unsaid.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use block_format::vfs::MemoryVfs;
+use block_format::{ErrorKind, RecordId, SalvageReport, Store, salvage_in};
+
+use crate::campaign::{ROOT, content, open};
+use crate::work::{ForgedLog, options};
+
+fn created() -> (MemoryVfs, Store) {
+    let disk = MemoryVfs::new();
+    let options = options().inline_max(5000).frame_len(4096);
+    let store = Store::create_in(Arc::new(disk.clone()), ROOT, options).unwrap();
+    (disk, store)
+}
+
+fn files(disk: &MemoryVfs, kind: &str) -> Vec<PathBuf> {
+    disk.files().into_iter().filter(|path| path.to_string_lossy().contains(kind)).collect()
+}
+
+fn change(disk: &MemoryVfs, path: &PathBuf, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = disk.read_file(path).unwrap();
+    change(&mut bytes);
+    disk.write_file(path, bytes);
+}
+
+/// What is saved, and the ids of the records.
+fn saved(disk: &MemoryVfs) -> (SalvageReport, Vec<u64>) {
+    let disk = disk.fork();
+    let report = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+    let (store, _) = Store::open_in(Arc::new(disk), "/saved", options()).unwrap();
+    let records = store.snapshot().records().map(|record| record.unwrap());
+    let ids: Vec<u64> = records.map(|record| record.id().0).collect();
+    assert_eq!(ids.len() as u64, report.records);
+    (report, ids)
+}
+
+fn named(report: &SalvageReport) -> Vec<u64> {
+    let ids = report.damage.iter().flat_map(|damage| damage.lost.start.0..damage.lost.end.0);
+    ids.collect()
+}
+
+#[test]
+fn the_records_of_a_segment_that_lost_its_end_are_named() {
+    for ids in [vec![], vec![50, 59]] {
+        let (disk, store) = created();
+        (0..60).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
+        ids.iter().for_each(|&id| assert!(store.delete(RecordId(id)).is_ok()));
+        store.seal().unwrap();
+        store.close().unwrap();
+        let path = files(&disk, "segment-").remove(0);
+        let len = disk.read_file(&path).unwrap().len();
+        for cut in [len / 2, len / 3, 4200, 4096, 10, 0] {
+            let disk = disk.fork();
+            change(&disk, &path, |bytes| bytes.truncate(cut));
+            let (report, kept) = saved(&disk);
+            let lost: Vec<u64> = (0..60).filter(|id| !ids.contains(id) && !kept.contains(id)).collect();
+            assert!(
+                !lost.is_empty() && lost.iter().all(|id| named(&report).contains(id)),
+                "{cut}: {report:?}"
+            );
+            assert!(kept.iter().all(|id| !ids.contains(id)), "{cut}: {kept:?}");
+        }
+        // A table that is lost alone costs nothing.
+        change(&disk, &path, |bytes| bytes.truncate(len - 97));
+        let (report, kept) = saved(&disk);
+        assert_eq!(
+            (kept.len(), report.lost.len(), named(&report).len()),
+            (60 - ids.len(), 0, 0),
+            "{report:?}"
+        );
+    }
+}
+
+#[test]
+fn the_deletes_of_a_commit_that_was_never_acknowledged_are_not_made() {
+    for has_manifest in [true, false] {
+        let mut log = ForgedLog::new();
+        (0..3).for_each(|id| log.record(id));
+        log.chained_commit(1, 0, 3);
+        log.record(3);
+        log.damage_last();
+        log.delete(0);
+        log.commit(2, 1, 4); // it does not hold, and nothing vouches for it
+        let disk = log.written();
+        if !has_manifest {
+            files(&disk, "manifest-").iter().for_each(|path| disk.remove_file(path));
+        }
+        let (report, ids) = saved(&disk);
+        assert_eq!(ids, [0, 1, 2]);
+        assert!(report.deletes_incomplete && report.lost == [RecordId(3)], "{report:?}");
+    }
+}
+
+/// A directory as a crash leaves it in the middle of a compaction, or before what was replaced is removed.
+fn before_and_after(change: impl FnOnce(&Store)) -> (MemoryVfs, MemoryVfs) {
+    let (disk, store) = created();
+    (0..60).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
+    store.put(&content(9000, 99)).unwrap();
+    store.seal().unwrap();
+    let before = disk.fork();
+    change(&store);
+    store.close().unwrap();
+    for path in before.files().iter().filter(|path| !path.to_string_lossy().contains("manifest")) {
+        if disk.read_file(path).is_none() {
+            disk.write_file(path, before.read_file(path).unwrap());
+        }
+    }
+    (before, disk)
+}
+
+fn delete_and_compact(store: &Store) {
+    (10..40).for_each(|id| assert!(store.delete(RecordId(id)).is_ok()));
+    store.seal().unwrap();
+    let segments: Vec<_> = store.snapshot().segments().iter().map(|segment| segment.file).collect();
+    store.edit(|edit| edit.rewrite(&segments)).unwrap();
+}
+
+#[test]
+fn what_compaction_left_behind_does_not_come_back_from_a_file_that_was_not_removed_yet() {
+    let (_, disk) = before_and_after(delete_and_compact);
+    assert!(files(&disk, "segment-").len() >= 2);
+    let expected: Vec<u64> = (0..10).chain(40..61).collect();
+    assert_eq!(saved(&disk).1, expected);
+    files(&disk, "manifest-").iter().for_each(|path| disk.remove_file(path));
+    // A finished segment says what is there no more.
+    assert_eq!(saved(&disk).1, expected, "without a manifest");
+}
+
+#[test]
+fn a_file_that_was_not_removed_yet_stands_in_for_a_damaged_one() {
+    let (_, disk) = before_and_after(delete_and_compact);
+    let newest = files(&disk, "segment-").pop().unwrap();
+    for at in [4200, 4096 + 3000] {
+        let disk = disk.fork();
+        change(&disk, &newest, |bytes| bytes[at] ^= 1);
+        let (report, ids) = saved(&disk);
+        let expected: Vec<u64> = (0..10).chain(40..61).collect();
+        assert!(expected.iter().all(|id| ids.contains(id)), "{ids:?}");
+        assert!(report.lost.is_empty() && report.deletes_incomplete, "{report:?}");
+    }
+    // Also for the large record, of which one frame is damaged.
+    let len = disk.read_file(&newest).unwrap().len();
+    let large = (4096..len - 800).rev().step_by(17).find_map(|at| {
+        let disk = disk.fork();
+        change(&disk, &newest, |bytes| bytes[at] ^= 1);
+        let alone = disk.fork();
+        files(&alone, "segment-")
+            .iter()
+            .filter(|&path| *path != newest)
+            .for_each(|path| alone.remove_file(path));
+        let (report, _) = saved(&alone);
+        (report.lost == [RecordId(60)]).then_some(disk)
+    });
+    let (report, ids) = saved(&large.unwrap());
+    assert!(ids.contains(&60) && report.lost.is_empty(), "{report:?}");
+}
+
+#[test]
+fn an_artifact_whose_newest_manifests_are_damaged_does_not_open_as_it_was_before() {
+    let (before, disk) = before_and_after(|store| {
+        let mut bulk = store.bulk().unwrap();
+        (100..120).for_each(|salt| assert!(bulk.put(&content(300, salt)).is_ok()));
+        bulk.finish().unwrap();
+    });
+    for path in files(&before, "manifest-") {
+        disk.write_file(&path, before.read_file(&path).unwrap());
+    }
+    let newest: Vec<PathBuf> = files(&disk, "manifest-").into_iter().rev().take(2).collect();
+    newest.iter().for_each(|path| change(&disk, path, |bytes| bytes[70] ^= 1));
+    let refused = open(&disk, &options()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Damaged);
+    assert!(refused.to_string().contains("newest manifest"), "{refused}");
+    let refused = Store::open_read_only_in(Arc::new(disk.clone()), ROOT, options()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Damaged);
+    assert_eq!(saved(&disk).1, (0..81).collect::<Vec<u64>>());
+    // A manifest of which only the first copy was begun is what a crash leaves.
+    let crashed = disk.fork();
+    crashed.remove_file(&newest[0]);
+    change(&crashed, &newest[1], |bytes| bytes.truncate(100));
+    let (store, _) = open(&crashed, &options()).unwrap();
+    assert_eq!(store.snapshot().next_id(), RecordId(61));
+}
