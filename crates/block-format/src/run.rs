@@ -247,20 +247,23 @@ pub(crate) fn get(run: &dyn Run, id: u64) -> Result<Option<Found>> {
                 }
             }
             // In a lost range a frame may be what is left of the record before this one.
-            Err(e) if lost_range(run, id).is_none() => return Err(e),
+            Err(e) if e.is_io() || lost_range(run, id).is_none() => return Err(e),
             Err(_) => {}
         }
     }
     match lost_range(run, id) {
         None => Ok(None),
-        Some(range) => {
-            let message = format!(
-                "the blocks of some records between {} and {} are damaged beyond recognition; `verify` names them, \
-                 `salvage` keeps the rest",
-                range.start,
-                range.end.saturating_sub(1)
-            );
-            Err(Error::damaged(message).at(run.file().path()))
-        }
+        Some(range) => Err(lost_records(run, range)),
     }
+}
+
+/// The error of whoever asks for records in a range of lost ids.
+pub(crate) fn lost_records(run: &dyn Run, range: &Range<u64>) -> Error {
+    let message = format!(
+        "the blocks of some records between {} and {} are damaged beyond recognition; `verify` names them, \
+         `salvage` keeps the rest",
+        range.start,
+        range.end.saturating_sub(1)
+    );
+    Error::damaged(message).at(run.file().path())
 }

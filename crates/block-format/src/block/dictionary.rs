@@ -3,6 +3,7 @@
 use super::layout::MAX_DICTIONARY_LEN;
 use super::zstandard::{DigestedDictionary, EncodingDictionary, TABLES_BYTES};
 use crate::error::{Error, Result};
+use crate::room::with_room;
 
 /// A dictionary, digested to decode with.
 pub(crate) struct Dictionary {
@@ -25,8 +26,11 @@ impl Dictionary {
                 bytes.len()
             )));
         }
-        let digested = DigestedDictionary::new(bytes);
-        let digested = digested.ok_or_else(|| Error::damaged("dictionary: zstd cannot use its tables"))?;
+        // zstd says no more than that it could not: where there is memory for it, it was the bytes.
+        let digested = DigestedDictionary::new(bytes).ok_or_else(|| {
+            let room = with_room(bytes.len() + TABLES_BYTES, "bytes of a dictionary");
+            room.err().unwrap_or_else(|| Error::damaged("dictionary: zstd cannot use its tables"))
+        })?;
         Ok(Self { digested, len: bytes.len() })
     }
 

@@ -61,6 +61,19 @@ impl Manifest {
         Self::len_of(self.segments.len(), self.parts.len(), self.logs.len())
     }
 
+    /// Refuses a manifest that nobody would read.
+    pub(crate) fn check_len(&self) -> Result<()> {
+        let len = self.encoded_len();
+        if len <= MAX_LEN {
+            return Ok(());
+        }
+        let files = self.segments.len() + self.parts.len() + self.logs.len();
+        Err(Error::invalid(format!(
+            "a manifest has at most {MAX_LEN} bytes, {files} files take {len}; fewer segments and parts, which compaction makes, \
+             or longer ones would do"
+        )))
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; header::LEN];
         put(&mut bytes, header::MAGIC, MAGIC);
@@ -238,6 +251,16 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(Manifest::decode(&bytes[..len], Steps::default()).is_err(), "length {len}");
         }
+    }
+
+    #[test]
+    fn a_manifest_that_nobody_would_read_is_refused() {
+        let entry = PartEntry { file: FileId(5), len: 600, hash: 78, kind: 256, tag: 4 };
+        let mut manifest = sample();
+        manifest.parts = vec![entry; 349_000];
+        manifest.check_len().unwrap();
+        manifest.parts = vec![entry; 350_000];
+        assert_eq!(manifest.check_len().unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
 
     #[test]

@@ -263,11 +263,12 @@ impl Edit<'_> {
 
     /// The deleted ids whose records can be in a file of the next generation.
     fn deletes_in_files(&self) -> RoaringTreemap {
-        let staying = self.sealed.segments.iter().map(|segment| segment.entry);
+        // A bulk commit may have come since the edit began.
+        let state = self.store.published.read().clone();
+        let staying = state.sealed.segments.iter().map(|segment| segment.entry);
         let staying = staying.filter(|entry| !self.changes.dropped.contains(&FileName::Segment(entry.file)));
         let segments = staying.chain(self.changes.segments.iter().map(|sealed| sealed.entry));
         // Logs that stay may hold records that the edit itself deletes.
-        let state = self.store.published.read().clone();
         let logs = state.sealed.frozen.iter().chain([&state.tail]);
         let logs = logs.filter(|log| !self.changes.dropped.contains(&FileName::Log(log.index.id)));
         let segments = segments.map(|entry| (entry.first_id, entry.last_id));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::load::{Known, Loaded, load, load_beside_writer};
 use super::state::Store;
 use crate::directory::creation::take_lock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::reader::{newest, read_manifests};
 use crate::options::Options;
 use crate::report::RecoveryReport;
@@ -45,7 +45,7 @@ impl Store {
         known: Option<&Known>,
     ) -> Result<(Self, RecoveryReport)> {
         // Without an artifact, nothing is to be left behind: not even the lock.
-        read_manifests(&*vfs, root, options).and_then(|found| newest(&*vfs, root, found))?;
+        find_artifact(&*vfs, root, options)?;
         let lock = take_lock(&*vfs, root, options.busy_timeout)?;
         let found = read_manifests(&*vfs, root, options)?;
         let names = found.names.clone();
@@ -76,4 +76,18 @@ impl Store {
         store.history.lock().begin_with(history);
         Ok((store, report))
     }
+}
+
+/// Says if there is no artifact. A writer may publish a generation and remove the one before between our listing and our reading; what is really so is so every time.
+fn find_artifact(vfs: &dyn Vfs, root: &Path, options: &Options) -> Result<()> {
+    const TRIES: usize = 8;
+    let find = || read_manifests(vfs, root, options).and_then(|found| newest(vfs, root, found));
+    let mut found = find();
+    for _ in 1..TRIES {
+        match found {
+            Err(e) if !e.is_io() && e.kind() != ErrorKind::NewerFormat => found = find(),
+            _ => break,
+        }
+    }
+    found.map(drop)
 }

@@ -14,7 +14,7 @@ use crate::id::{CommitSeq, RecordId};
 use crate::log::LogView;
 use crate::part::Part;
 use crate::ranges::{RangeReader, RangeStatistics};
-use crate::run::{self, Run};
+use crate::run::{self, Place, Run};
 use crate::segment::{Segment, SegmentInfo};
 
 impl Store {
@@ -165,7 +165,7 @@ impl Snapshot {
     /// Like [`Snapshot::records`], beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> Records {
         let skipped = self.runs.partition_point(|run| run.ids().is_some_and(|(_, last)| last < id.0));
-        Records { snapshot: self.clone(), run: skipped, next_block: None, block: None, from: id.0 }
+        Records { snapshot: self.clone(), run: skipped, next_block: None, told: 0, block: None, from: id.0 }
     }
 
     /// The parts of this generation.
@@ -198,6 +198,8 @@ pub struct Records {
     snapshot: Snapshot,
     run: usize,
     next_block: Option<usize>,
+    /// How many ranges of lost ids of the run were told of.
+    told: usize,
     block: Option<OpenBlock>,
     from: u64,
 }
@@ -216,17 +218,41 @@ impl Records {
             let run = self.snapshot.runs.get(self.run)?.clone();
             match self.open_in(&*run) {
                 Ok(Some(block)) => return Some(Ok(block)),
-                Ok(None) => {
-                    self.run += 1;
-                    self.next_block = None;
-                }
+                Ok(None) => self.go_on_to(self.run + 1),
                 Err(e) => return Some(Err(e)),
             }
         }
     }
 
+    fn go_on_to(&mut self, run: usize) {
+        (self.run, self.next_block, self.told) = (run, None, 0);
+    }
+
     fn open_in(&mut self, run: &dyn Run) -> Result<Option<OpenBlock>> {
-        let count = run.block_count().inspect_err(|_| self.run += 1)?;
+        // Without places there is nothing more to be had of this run.
+        let next = self.next_place(run).inspect_err(|_| self.go_on_to(self.run + 1))?;
+        // Records that may have been in front of it are told of once.
+        while let Some(range) = run.lost().get(self.told) {
+            if next.is_some_and(|(_, place)| place.first_id < range.start) {
+                break;
+            }
+            self.told += 1;
+            if range.end > self.from {
+                return Err(run::lost_records(run, range));
+            }
+        }
+        let Some((index, place)) = next else { return Ok(None) };
+        self.next_block = Some(index + 1);
+        let block = Arc::new(run.file().records(place)?);
+        let bodies: Vec<(u64, Body)> = block.records().collect();
+        bodies.last().map_or(Ok(()), |&(last, _)| run::check_last_id(run, index, last))?;
+        let bodies = bodies.into_iter();
+        Ok(Some(OpenBlock { block, index, bodies }))
+    }
+
+    /// The next block of records.
+    fn next_place(&mut self, run: &dyn Run) -> Result<Option<(usize, Place)>> {
+        let count = run.block_count()?;
         let mut index = match self.next_block {
             Some(index) => index,
             None => run.find(self.from)?.unwrap_or(0),
@@ -235,15 +261,8 @@ impl Records {
         while index + 1 < count && run.place(index)?.first_id == run.place(index + 1)?.first_id {
             index += 1;
         }
-        self.next_block = Some(index + 1);
-        if index >= count {
-            return Ok(None);
-        }
-        let block = Arc::new(run.file().records(run.place(index)?)?);
-        let bodies: Vec<(u64, Body)> = block.records().collect();
-        bodies.last().map_or(Ok(()), |&(last, _)| run::check_last_id(run, index, last))?;
-        let bodies = bodies.into_iter();
-        Ok(Some(OpenBlock { block, index, bodies }))
+        self.next_block = Some(index);
+        if index < count { run.place(index).map(|place| Some((index, place))) } else { Ok(None) }
     }
 }
 
@@ -267,7 +286,7 @@ impl Iterator for Records {
                 Ok(block) => self.block = Some(block),
                 Err(e) => {
                     if e.is_io() {
-                        self.run = self.snapshot.runs.len(); // a failing medium is reported once
+                        self.go_on_to(self.snapshot.runs.len()); // a failing medium is reported once
                     }
                     return Some(Err(e));
                 }

@@ -82,7 +82,11 @@ fn copy_log(directory: &Directory, old: &LogView, committed: Checkpoint) -> Resu
     let mut pending_len = 0;
     for block in 0..old.blocks {
         let place = old.place(block)?;
-        let (header, stored) = old.index.file.open(place)?;
+        let file = &old.index.file;
+        let (header, stored) = file.open(place)?;
+        // It held when it was scanned; the copy gets a checksum of its own.
+        let checked = header.check_payload(&stored, &file.binding, place.offset, file.steps);
+        checked.map_err(|e| e.at(file.path()))?;
         pending.push(verbatim(&header, &stored, 0)?);
         pending_len += place.len;
         if pending_len >= AT_ONCE {

@@ -148,6 +148,26 @@ fn a_lost_part_keeps_nobody_from_the_records() {
 }
 
 #[test]
+fn an_edit_deletes_what_a_bulk_commit_added_since_it_began() {
+    let (disk, store) = created();
+    store.put(b"zero").unwrap();
+    store
+        .edit(|edit| {
+            edit.seal_logs()?;
+            let mut bulk = store.bulk()?;
+            bulk.put(b"one")?;
+            bulk.put(b"two")?;
+            bulk.finish()?;
+            edit.delete([RecordId(1)]);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(alive(&store), [0, 2]);
+    drop(store);
+    assert_eq!(alive(&open(&disk, &quiet()).unwrap().0), [0, 2]);
+}
+
+#[test]
 fn salvage_without_a_manifest_keeps_parts_too() {
     let (disk, store) = created();
     store.put(b"one").unwrap();

@@ -183,3 +183,29 @@ fn an_artifact_whose_newest_manifests_are_damaged_does_not_open_as_it_was_before
     let (store, _) = open(&crashed, &options()).unwrap();
     assert_eq!(store.snapshot().next_id(), RecordId(61));
 }
+
+#[test]
+fn an_iteration_tells_of_records_whose_blocks_are_not_recognised() {
+    let (disk, store) = created();
+    (0..60).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
+    store.seal().unwrap();
+    store.close().unwrap();
+    let path = files(&disk, "segment-").remove(0);
+    let len = disk.read_file(&path).unwrap().len();
+    // Several blocks, and the table.
+    for from in [4096, 6000, len - 2000] {
+        let disk = disk.fork();
+        change(&disk, &path, |bytes| {
+            bytes[from..from + 1500].fill(0);
+            bytes[len - 100] ^= 1;
+        });
+        let (store, _) = Store::open_read_only_in(Arc::new(disk.clone()), ROOT, options()).unwrap();
+        for first in [0, 30, 59] {
+            let found: Vec<_> = store.snapshot().records_from(RecordId(first)).collect();
+            let read = found.iter().flatten().count();
+            let unread = (first..60).filter(|&id| store.snapshot().get(RecordId(id)).is_err()).count();
+            assert_eq!(read + unread, (60 - first) as usize, "{from}, {first}");
+            assert_eq!(found.len() > read, unread > 0, "{from}, {first}: it says so");
+        }
+    }
+}
