@@ -104,8 +104,8 @@ pub use report::{Leftover, LeftoverKind, RecoveryReport, SalvageReport, VerifyRe
 pub use salvage::{salvage, salvage_in, salvage_unfinished};
 pub use segment::SegmentInfo;
 pub use store::{
-    Batch, Bulk, ContentReader, DiskUsage, Edit, FileUsage, KeptFile, Receipt, Record, Records, Since,
-    Snapshot, Store,
+    Batch, Bulk, CompressedBatch, ContentReader, DiskUsage, Edit, FileUsage, KeptFile, LogsToSeal, Receipt,
+    Record, Records, SealedLogs, Since, Snapshot, Store,
 };
 pub use verify::{verify, verify_in};
 pub use workers::{Offered, Workers};

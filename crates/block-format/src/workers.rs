@@ -47,6 +47,23 @@ impl Workers {
         }
     }
 
+    /// Does `work`, and `other` meanwhile in a thread that is started for it. After it, where all there is to be is the calling thread, or no other can be had.
+    pub fn beside<A: Send, B>(&self, work: impl FnOnce() -> B, other: impl Fn() -> A + Sync) -> (B, A) {
+        if self.pool().is_none() {
+            return (work(), other());
+        }
+        thread::scope(|scope| {
+            let thread = thread::Builder::new().name("artifact-beside".to_owned());
+            match thread.spawn_scoped(scope, &other) {
+                Ok(begun) => {
+                    let done = work();
+                    (done, begun.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                }
+                Err(_) => (work(), other()),
+            }
+        })
+    }
+
     /// How many threads a pool has; 1: the caller, alone.
     pub fn threads(&self) -> usize {
         self.pool().map_or(1, ThreadPool::current_num_threads)
@@ -182,6 +199,20 @@ mod tests {
         let workers = Workers::new(Threads::Count(2));
         let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert!(pool.install(|| workers.run(|divided| !divided && pool.current_thread_index() == Some(0))));
+    }
+
+    #[test]
+    fn work_beside_other_work_is_done_by_another_thread_where_there_is_one() {
+        let who = |threads| {
+            let me = || std::thread::current().id();
+            Workers::new(threads).beside(me, me)
+        };
+        let caller = std::thread::current().id();
+        assert_eq!(who(Threads::Count(1)), (caller, caller));
+        let (work, other) = who(Threads::Count(2));
+        assert!(work == caller && other != caller);
+        let panics = || Workers::new(Threads::Count(2)).beside(|| (), || -> u8 { panic!("of the other") });
+        assert!(std::panic::catch_unwind(panics).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub(crate) mod creation;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -114,10 +115,15 @@ impl Directory {
 
     /// A number that no file has or had.
     pub(crate) fn next_file(&self) -> Result<FileId> {
+        self.take_files(1).map(|files| FileId(files.start))
+    }
+
+    /// So many numbers that no file has or had.
+    pub(crate) fn take_files(&self, count: u64) -> Result<Range<u64>> {
         let given =
-            self.next_file.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_add(1));
+            self.next_file.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| next.checked_add(count));
         let used = |_| Error::damaged("a file here has the last of all 2^64 numbers").at(&self.root);
-        given.map(FileId).map_err(used)
+        given.map(|first| first..first + count).map_err(used)
     }
 
     pub(crate) fn create(&self, name: FileName) -> Result<Arc<dyn VfsFile>> {

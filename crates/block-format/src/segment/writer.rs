@@ -1,5 +1,6 @@
 //! Blocks in the order of their ids → sealed segments.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(crate) struct SegmentsWriter<'a> {
     in_large: bool,
     /// The first block of each segment, if it has one.
     dictionary: Option<EncodedBlock>,
+    /// Numbers of files for the first segments.
+    files: Range<u64>,
 }
 
 impl<'a> SegmentsWriter<'a> {
@@ -48,7 +51,13 @@ impl<'a> SegmentsWriter<'a> {
             created: Vec::new(),
             in_large: false,
             dictionary: None,
+            files: 0..0,
         }
+    }
+
+    /// Gives the first segments these numbers of files, which were [taken](Directory::take_files) for them.
+    pub(crate) fn set_files(&mut self, files: Range<u64>) {
+        self.files = files;
     }
 
     /// Segments begun from now on have this dictionary.
@@ -76,7 +85,7 @@ impl<'a> SegmentsWriter<'a> {
     }
 
     fn create(&mut self, first_id: u64) -> Result<SegmentWriter> {
-        let id = self.directory.next_file()?;
+        let id = self.files.next().map_or_else(|| self.directory.next_file(), |id| Ok(FileId(id)))?;
         let name = FileName::Segment(id);
         let file = self.directory.create(name)?;
         self.created.push(name);

@@ -47,6 +47,16 @@ impl Batch {
     }
 }
 
+/// A batch whose blocks are compressed: all that is left of a commit is to write them.
+#[derive(Debug)]
+#[must_use = "a batch does nothing until it is handed to `Store::commit_compressed`"]
+pub struct CompressedBatch {
+    blocks: Vec<EncodedBlock>,
+    records: u64,
+    /// Ascending.
+    deletes: Vec<u64>,
+}
+
 /// The number of a commit, and the ids that it gave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
@@ -64,20 +74,28 @@ impl Store {
         Batch { packer: Packer::new(self.directory.limits()), records: 0, deletes: Vec::new() }
     }
 
-    /// Commits a batch; an empty one is no commit, but waits for the earlier ones. Compression happens before any
-    /// lock is taken, divided among the [`Workers`](crate::Workers) if there is enough of it.
-    ///
-    /// After an error of kind [`Io`](ErrorKind::Io) or [`DiskFull`](ErrorKind::DiskFull) the batch may or may not be
-    /// found when the artifact is opened again; nothing that was acknowledged is lost.
-    pub fn commit(&self, batch: Batch, durability: Durability) -> Result<Receipt> {
+    /// Compresses a batch, divided among the [`Workers`](crate::Workers) if there is enough of it. Takes no lock.
+    pub fn compress(&self, batch: Batch) -> Result<CompressedBatch> {
         let Batch { mut packer, records, mut deletes } = batch;
         packer.end_block()?;
         deletes.sort_unstable();
         deletes.dedup();
         let mut blocks = packer.take();
         blocks.push_deletes(&deletes);
-        let encoded = self.directory.encode(&blocks)?;
-        drop(blocks);
+        Ok(CompressedBatch { blocks: self.directory.encode(&blocks)?, records, deletes })
+    }
+
+    /// Commits a batch: [`compress`](Self::compress) and [`commit_compressed`](Self::commit_compressed) in one.
+    pub fn commit(&self, batch: Batch, durability: Durability) -> Result<Receipt> {
+        self.commit_compressed(self.compress(batch)?, durability)
+    }
+
+    /// Commits a batch; an empty one is no commit, but waits for the earlier ones.
+    ///
+    /// After an error of kind [`Io`](ErrorKind::Io) or [`DiskFull`](ErrorKind::DiskFull) the batch may or may not be
+    /// found when the artifact is opened again; nothing that was acknowledged is lost.
+    pub fn commit_compressed(&self, batch: CompressedBatch, durability: Durability) -> Result<Receipt> {
+        let CompressedBatch { blocks: encoded, records, deletes } = batch;
         let mut writer = self.writer()?;
         let before = writer.log.committed();
         if let Some(id) = deletes.last().filter(|&&id| id >= before.next_id) {

@@ -1,5 +1,6 @@
 //! One generation → the next: logs sealed, segments rewritten, parts added and dropped, all at once.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,11 +13,12 @@ use super::state::{Sealed, Store};
 use crate::error::{Error, Result};
 use crate::file::FileName;
 use crate::id::{FileId, RecordId};
+use crate::log::LogView;
 use crate::part::layout::encode_deletes;
 use crate::part::{PartKind, PartWriter};
 use crate::protocol::Step;
 use crate::run::Run;
-use crate::segment::{Segment, SegmentInfo};
+use crate::segment::{SealedFile, Segment, SegmentInfo};
 
 /// Changes that become one generation when the closure given to [`Store::edit`] returns.
 #[derive(Debug)]
@@ -108,7 +110,7 @@ impl Store {
     }
 }
 
-impl Edit<'_> {
+impl<'a> Edit<'a> {
     /// Ends the log: [`seal_logs`](Self::seal_logs) will seal what was committed up to here, however long it takes to get there. Later commits
     /// go to a new log, and stay in it.
     pub fn end_log(&mut self) -> Result<()> {
@@ -138,18 +140,34 @@ impl Edit<'_> {
 
     /// Seals everything committed so far, or up to [`end_log`](Self::end_log), into segments, which are returned.
     pub fn seal_logs(&mut self) -> Result<Vec<SegmentInfo>> {
+        let logs = self.logs_to_seal()?.write()?;
+        Ok(self.add_sealed(logs))
+    }
+
+    /// What [`seal_logs`](Self::seal_logs) seals, for a thread that does it while the caller writes parts:
+    /// [`add_sealed`](Self::add_sealed) makes it part of the edit.
+    pub fn logs_to_seal(&mut self) -> Result<LogsToSeal<'a>> {
         if !self.has_ended_log {
             self.end_log()?;
         }
         let state = self.store.published.read().clone();
         let logs = self.sealed.frozen.clone();
-        for log in &logs {
-            self.deletes.extend(log.index.deleted(state.seq));
-            self.changes.dropped.push(FileName::Log(log.index.id));
-        }
-        let others = self.sealed.segments.iter().map(|segment| segment.entry.first_id).collect::<Vec<_>>();
-        let runs = logs.iter().filter(|log| log.ids.is_some()).map(|log| log as &dyn Run).collect::<Vec<_>>();
-        self.write_segments(None, &runs, &others)
+        logs.iter().for_each(|log| self.deletes.extend(log.index.deleted(state.seq)));
+        let others = self.sealed.segments.iter().map(|segment| segment.entry.first_id).collect();
+        // The numbers of files depend on what is written, and not on who is first to write it. There are rarely more segments.
+        let len = logs.iter().fold(0u64, |sum, log| sum.saturating_add(log.len));
+        let files =
+            self.store.directory.take_files(len / self.store.directory.options.segment_len.max(1) + 2)?;
+        Ok(LogsToSeal { store: self.store, logs, others, files, deletes: self.deletes.clone() })
+    }
+
+    /// Puts segments in the place of the logs that they were written from.
+    pub fn add_sealed(&mut self, mut sealed: SealedLogs<'_>) -> Vec<SegmentInfo> {
+        self.deletes -= std::mem::take(&mut sealed.reclaimed);
+        self.changes.dropped.append(&mut sealed.logs);
+        let infos = sealed.segments.iter().map(|sealed| (&sealed.entry).into()).collect();
+        self.changes.segments.append(&mut sealed.segments);
+        infos
     }
 
     /// Rewrites sealed segments without the records that were deleted: one or several that lie next to each other, in
@@ -166,7 +184,12 @@ impl Edit<'_> {
         self.changes.dropped.extend(segments.iter().map(|&file| FileName::Segment(file)));
         let others: Vec<u64> = sealed.frozen.iter().filter_map(|log| Some(log.ids?.0)).collect();
         let runs = taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>();
-        self.write_segments(dictionary_to_keep(taken)?, &runs, &others)
+        let kept = dictionary_to_keep(taken)?;
+        let (written, reclaimed) = write_segments(self.store, &self.deletes, kept, 0..0, (&runs, &others))?;
+        self.deletes -= reclaimed;
+        let infos = written.iter().map(|sealed| (&sealed.entry).into()).collect();
+        self.changes.segments.extend(written);
+        Ok(infos)
     }
 
     /// Writes a part through `content`. `kind` is 256 or more; `tag` is for the caller to know it by.
@@ -209,23 +232,6 @@ impl Edit<'_> {
         }
         self.changes.dropped.push(FileName::Part(part));
         Ok(())
-    }
-
-    /// Copies the live records of `runs` into new segments; `others` are the first ids of runs that stay.
-    fn write_segments(
-        &mut self,
-        kept: Option<&Segment>,
-        runs: &[&dyn Run],
-        others: &[u64],
-    ) -> Result<Vec<SegmentInfo>> {
-        let mut rewriter = Rewriter::new(&self.store.directory, &self.deletes);
-        rewriter.use_sealed_form(kept, runs)?;
-        rewriter.copy_runs(runs, others)?;
-        let (sealed, reclaimed) = rewriter.finish()?;
-        self.deletes -= reclaimed;
-        let infos = sealed.iter().map(|sealed| (&sealed.entry).into()).collect();
-        self.changes.segments.extend(sealed);
-        Ok(infos)
     }
 
     fn publish(mut self) -> Result<()> {
@@ -283,6 +289,63 @@ impl Edit<'_> {
         kept.remove_range(next..);
         kept
     }
+}
+
+/// Logs that an edit is to seal.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is written"]
+pub struct LogsToSeal<'a> {
+    store: &'a Store,
+    logs: Vec<LogView>,
+    /// The first ids of segments that stay.
+    others: Vec<u64>,
+    /// Numbers for the files of the segments.
+    files: Range<u64>,
+    deletes: RoaringTreemap,
+}
+
+impl<'a> LogsToSeal<'a> {
+    /// Writes the records that are not deleted to segments.
+    pub fn write(&self) -> Result<SealedLogs<'a>> {
+        let Self { store, logs, others, files, deletes } = self;
+        let runs = logs.iter().filter(|log| log.ids.is_some()).map(|log| log as &dyn Run).collect::<Vec<_>>();
+        let (segments, reclaimed) = write_segments(store, deletes, None, files.clone(), (&runs, others))?;
+        let logs = logs.iter().map(|log| FileName::Log(log.index.id)).collect();
+        Ok(SealedLogs { store, segments, reclaimed, logs })
+    }
+}
+
+/// Segments that were written from logs. Dropped, their files are removed.
+#[derive(Debug)]
+#[must_use = "it is part of no generation until `Edit::add_sealed`"]
+pub struct SealedLogs<'a> {
+    store: &'a Store,
+    segments: Vec<SealedFile>,
+    /// Deleted ids that are in no file any more.
+    reclaimed: RoaringTreemap,
+    logs: Vec<FileName>,
+}
+
+impl Drop for SealedLogs<'_> {
+    fn drop(&mut self) {
+        let names = self.segments.iter().map(|sealed| FileName::Segment(sealed.entry.file));
+        names.for_each(|name| self.store.directory.remove(name));
+    }
+}
+
+/// Copies the records of `runs` that are not in `deletes` into new segments; `others` are the first ids of runs that stay. Returns also the deleted ids that are in
+/// no file any more.
+fn write_segments(
+    store: &Store,
+    deletes: &RoaringTreemap,
+    kept: Option<&Segment>,
+    files: Range<u64>,
+    (runs, others): (&[&dyn Run], &[u64]),
+) -> Result<(Vec<SealedFile>, RoaringTreemap)> {
+    let mut rewriter = Rewriter::new(&store.directory, deletes, files);
+    rewriter.use_sealed_form(kept, runs)?;
+    rewriter.copy_runs(runs, others)?;
+    rewriter.finish()
 }
 
 /// The segment with a dictionary that has at least half of the raw bytes: with it, fewer blocks are compressed than with a new one.

@@ -38,8 +38,8 @@ mod train;
 mod usage;
 
 pub use bulk::Bulk;
-pub use commit::{Batch, Receipt};
-pub use edit::Edit;
+pub use commit::{Batch, CompressedBatch, Receipt};
+pub use edit::{Edit, LogsToSeal, SealedLogs};
 pub use history::Since;
 pub use read::{Records, Snapshot};
 pub use record::{ContentReader, Record};

@@ -3,6 +3,7 @@
 //! This is the form in which records stay, so it is worth more work than a commit: a dictionary, a higher level of compression, and smaller
 //! blocks where records are small.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
@@ -43,10 +44,13 @@ const REWRITE_AT_ONCE: usize = 2 << 20;
 const SMALL_BLOCK_LEN: usize = 3584;
 
 impl<'a> Rewriter<'a> {
-    pub(super) fn new(directory: &'a Directory, deletes: &'a RoaringTreemap) -> Self {
+    /// The first new segments get the numbers `files`.
+    pub(super) fn new(directory: &'a Directory, deletes: &'a RoaringTreemap, files: Range<u64>) -> Self {
+        let mut out = SegmentsWriter::new(directory, directory.options.segment_len);
+        out.set_files(files);
         Self {
             directory,
-            out: SegmentsWriter::new(directory, directory.options.segment_len),
+            out,
             packer: Packer::new(directory.limits()),
             deletes,
             reclaimed: RoaringTreemap::new(),

@@ -434,8 +434,8 @@ fn the_golden_bytes_of_an_artifact_stay() {
     let expected = [
         "LOCK 2d06800538d394c2",
         "log-0000000000000002 2dcdfcc01d5e9748",
-        "manifest-0000000000000004-0 63a2bacacb9934b2",
-        "manifest-0000000000000004-1 63a2bacacb9934b2",
+        "manifest-0000000000000004-0 84776c976d4bdf2c",
+        "manifest-0000000000000004-1 84776c976d4bdf2c",
         "segment-0000000000000003 2073c3602a21404a",
     ];
     assert_eq!(hashes, expected);

@@ -82,9 +82,10 @@ fn a_decoder_written_from_the_document_finds_the_same_records() {
         // And it is no rubber stamp.
         let files = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
         let segments: Vec<_> = files.filter(|file| file.to_string_lossy().contains("segment-")).collect();
-        let read = |file| std::fs::read(file).unwrap();
+        let read = |file: &Path| std::fs::read(file).unwrap();
         assert!(segments.iter().any(|file| read(file)[4096 + 2] == 5), "a segment with a dictionary");
-        let (segment, mut bytes) = (&segments[0], read(&segments[0]));
+        let segment = segments.iter().max_by_key(|segment| read(segment).len()).unwrap();
+        let mut bytes = read(segment);
         bytes[5000] ^= 1;
         std::fs::write(segment, bytes).unwrap();
         assert!(!decode().status.success());

@@ -100,7 +100,7 @@ impl Engine {
                     self.store.workers(),
                     &state.settings,
                     build.graph_from,
-                    policy::words_heap(build.bytes),
+                    (policy::words_heap(build.bytes), build.is_limited()),
                     output.covers.clone(),
                     &output.sources,
                     meter.counting(out),

@@ -97,6 +97,10 @@ impl Build {
         Self { bytes: self.bytes.min(bytes), ..self }
     }
 
+    pub(super) fn is_limited(self) -> bool {
+        self.bytes < usize::MAX
+    }
+
     pub(super) fn without_graphs(self) -> Self {
         Self { graph_from: usize::MAX, ..self }
     }

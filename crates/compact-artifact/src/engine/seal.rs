@@ -126,10 +126,22 @@ impl Engine {
         let sealed = self.store.edit(|edit| {
             let state = self.end_log(edit)?;
             meter.begin(state.tail_bytes(), 0..policy::PERCENT_INDEXED);
-            let sealed = self.write_tail(edit, &state, build, meter)?;
-            drop_unknown_shards(edit, &state)?;
-            meter.reach(policy::PERCENT_INDEXED);
-            edit.seal_logs()?;
+            tail_groups(&state).for_each(|group| edit.delete(superseded(group).iter().map(RecordId)));
+            let logs = edit.logs_to_seal()?;
+            let mut write_tail = || {
+                let sealed = self.write_tail(edit, &state, build, meter)?;
+                drop_unknown_shards(edit, &state)?;
+                meter.reach(policy::PERCENT_INDEXED);
+                Ok(sealed)
+            };
+            // With little memory, one comes after the other.
+            let (sealed, logs) = if build.is_limited() {
+                (write_tail()?, logs.write()?)
+            } else {
+                let (sealed, logs) = self.store.workers().beside(write_tail, || logs.write());
+                (sealed?, logs?)
+            };
+            edit.add_sealed(logs);
             meter.reach(policy::PERCENT_SEALED);
             Ok(sealed)
         });
@@ -153,6 +165,7 @@ impl Engine {
         let _one_at_a_time = self.maintenance_lock.lock();
         let state = self.state();
         let sealed = self.store.edit(|edit| {
+            tail_groups(&state).for_each(|group| edit.delete(superseded(group).iter().map(RecordId)));
             self.write_tail(edit, &state, Build::from_options(&self.options), &mut Meter::silent())
         });
         self.publish_shards(&sealed?.1)
@@ -186,16 +199,12 @@ impl Engine {
     ) -> block_format::Result<(SealReport, Vec<Replacement>)> {
         let mut report = SealReport::default();
         let mut replacements = Vec::new();
-        for group in state.views.chunk_by(|a, b| a.shard.is_sealed() == b.shard.is_sealed()) {
-            if group.first().is_none_or(|view| view.shard.is_sealed()) {
-                continue;
-            }
+        for group in tail_groups(state) {
             let sources = group.iter().map(|view| Source::new(&view.shard, view.dead.to_bitmap())).collect();
             let outputs = outputs(&state.settings, sources, covered(group), build.bytes);
             report.records += outputs.iter().map(Output::rows).sum::<u64>();
             report.shards += outputs.len() as u64;
             replacements.push(self.write_shards(edit, state, shards(group), &outputs, build, meter)?);
-            edit.delete(superseded(group).iter().map(RecordId));
         }
         lost_embeddings::write(edit, state)?;
         let deleted = state.deleted();
@@ -256,4 +265,10 @@ impl Engine {
         }
         Ok(next)
     }
+}
+
+/// The shards of the tail that are neighbours.
+fn tail_groups(state: &State) -> impl Iterator<Item = &[View]> {
+    let groups = state.views.chunk_by(|a, b| a.shard.is_sealed() == b.shard.is_sealed());
+    groups.filter(|group| group.first().is_some_and(|view| !view.shard.is_sealed()))
 }

@@ -32,7 +32,7 @@ pub(crate) struct Document<'a> {
     pub(crate) embeddings: Vec<(usize, &'a Embedding)>,
 }
 
-/// From so many records on, words and metadata are indexed side by side.
+/// From so many records on, words are indexed beside all else.
 const MIN_RECORDS_TO_DIVIDE: usize = 256;
 
 /// Builds a shard of `documents` that covers the ids in `covers`; those below are indexed again. Vectors are scanned, not linked to a graph: the tail changes too fast.
@@ -42,29 +42,28 @@ pub(crate) fn build(
     documents: &[Document<'_>],
     superseded: RoaringTreemap,
 ) -> Result<Shard> {
-    assemble(settings, covers, documents, superseded, (words_of(settings, documents), filters_of(documents)))
+    let sections = sections_of(settings, documents);
+    assemble(settings, covers, documents, superseded, words_of(settings, documents), sections)
 }
 
-/// [`build`], divided among threads if there are many records.
-pub(crate) fn build_divided(
+/// [`build`], and `other` work. If there are many records, threads divide this among them.
+pub(crate) fn build_beside<T: Send>(
     workers: &Workers,
     settings: &Settings,
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
     superseded: RoaringTreemap,
-) -> Result<Shard> {
+    other: impl FnOnce() -> T + Send,
+) -> (Result<Shard>, T) {
     // A few records do not wait for a pool that may be busy with sealing.
     if documents.len() < MIN_RECORDS_TO_DIVIDE {
-        return build(settings, covers, documents, superseded);
+        return (build(settings, covers, documents, superseded), other());
     }
-    let parts = workers.run(|divided| {
-        if divided {
-            rayon::join(|| words_of(settings, documents), || filters_of(documents))
-        } else {
-            (words_of(settings, documents), filters_of(documents))
-        }
-    });
-    assemble(settings, covers, documents, superseded, parts)
+    let words = || words_of(settings, documents);
+    let rest = || (sections_of(settings, documents), other());
+    let (words, (sections, other)) =
+        workers.run(|divided| if divided { rayon::join(words, rest) } else { (words(), rest()) });
+    (assemble(settings, covers, documents, superseded, words, sections), other)
 }
 
 fn assemble(
@@ -72,7 +71,8 @@ fn assemble(
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
     superseded: RoaringTreemap,
-    (words, filters): (Result<MemoryIndex>, MetadataBuilder),
+    words: Result<Vec<u8>>,
+    sections: Result<Vec<Section>>,
 ) -> Result<Shard> {
     let mut writer = ShardWriter::new(AlignedBytes::default());
     let mut ids = IdsBuilder::default();
@@ -87,8 +87,28 @@ fn assemble(
         let write = |out: &mut dyn Write| Ok(layout::write_metadata_records(&changed, out)?);
         writer.section(SectionKind::MetadataRecords, 0, write)?;
     }
-    writer.section(SectionKind::Words, 0, |out| Ok(words.write(out)?))?;
-    writer.section(SectionKind::Filters, 0, |out| Ok(filters.write(out)?))?;
+    writer.section(SectionKind::Words, 0, |out| Ok(out.write_all(&words)?))?;
+    for Section { kind, space, bytes } in sections? {
+        writer.section(kind, space, |out| Ok(out.write_all(&bytes)?))?;
+    }
+    let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
+    let reindexed = documents.iter().map(|document| document.id.0).filter(|&id| id < covers.start).collect();
+    Shard::open_memory(bytes, superseded, reindexed, settings)
+}
+
+/// A section that was written ahead.
+struct Section {
+    kind: SectionKind,
+    /// The number of the space.
+    space: usize,
+    bytes: Vec<u8>,
+}
+
+/// The sections of filters and vectors.
+fn sections_of(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<Section>> {
+    let mut filters = Vec::new();
+    filters_of(documents).write(&mut filters)?;
+    let mut sections = vec![Section { kind: SectionKind::Filters, space: 0, bytes: filters }];
     for (number, space) in settings.kept_spaces() {
         let mut codes = Codes::new(space.quantizer.clone());
         let mut originals = vec![0; original_len(space) * documents.len()];
@@ -104,17 +124,18 @@ fn assemble(
             continue;
         }
         let built = Builder::new(BuildOptions::new().graph_from(usize::MAX).parallel(false)).build(codes)?;
-        writer.section(SectionKind::Vectors, number, |out| Ok(built.write(out).map(drop)?))?;
+        let mut bytes = Vec::new();
+        built.write(&mut bytes)?;
+        sections.push(Section { kind: SectionKind::Vectors, space: number, bytes });
         if !originals.is_empty() {
-            writer.section(SectionKind::Originals, number, |out| Ok(out.write_all(&originals)?))?;
+            sections.push(Section { kind: SectionKind::Originals, space: number, bytes: originals });
         }
     }
-    let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
-    let reindexed = documents.iter().map(|document| document.id.0).filter(|&id| id < covers.start).collect();
-    Shard::open_memory(bytes, superseded, reindexed, settings)
+    Ok(sections)
 }
 
-fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryIndex> {
+/// The section of words.
+fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<u8>> {
     // Fields that no document has, and that stand behind all that one has, take no room.
     let numbers = |document: &Document<'_>| -> Result<usize> {
         let numbers = document.fields.iter().map(|(name, _)| Ok(settings.field(name)?.0 + 1));
@@ -129,7 +150,9 @@ fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<MemoryInd
     for document in documents {
         add_words(&mut words, settings, &document.fields, document.text)?;
     }
-    Ok(words)
+    let mut bytes = Vec::new();
+    words.write(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Gives the next row to a text and its fields, whose words are also found as words of the text.

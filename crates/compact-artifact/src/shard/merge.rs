@@ -7,7 +7,7 @@ use std::sync::Arc;
 use block_format::{RecordId, Workers};
 use lexical_index::MemoryIndex;
 use roaring::RoaringBitmap;
-use vector_index::{BuildOptions, Builder, RowSet};
+use vector_index::{BuildOptions, Builder, Built, RowSet};
 
 use super::ids::IdsBuilder;
 use super::layout::{self, SectionKind, ShardWriter};
@@ -79,19 +79,20 @@ pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
 }
 
 /// Writes one shard of all that is left of `sources`, in their order, and returns how many rows that is. All of their bytes are verified before. Vectors
-/// are linked to graphs where there are `graph_from` or more. New words of at most `words_heap` bytes, about, are in memory until they are written.
+/// are linked to graphs where there are `graph_from` or more. New words of at most `words_heap` bytes, about, are in memory until they are written: before there is a graph,
+/// if memory `is_limited`, and else beside it.
 pub(crate) fn merge_linked<W: Write + Send>(
     workers: &Workers,
     settings: &Settings,
     graph_from: usize,
-    words_heap: usize,
+    (words_heap, is_limited): (usize, bool),
     covers: Range<u64>,
     sources: &[Source],
     out: W,
 ) -> Result<(W, u32)> {
     workers.run(|divided| {
         let merge = Merge::new(settings, sources, graph_from, divided)?;
-        Merge { words_heap, ..merge }.write(covers, out)
+        Merge { words_heap, words_beside: divided && !is_limited, ..merge }.write(covers, out)
     })
 }
 
@@ -132,6 +133,8 @@ struct Merge<'a> {
     divided: bool,
     /// New words of so many bytes may be in memory.
     words_heap: usize,
+    /// Words are written while the first graph is built.
+    words_beside: bool,
     /// The words of all rows that are left, if they are not those of the sources.
     words: Option<&'a MemoryIndex>,
 }
@@ -141,7 +144,8 @@ impl<'a> Merge<'a> {
         sources.iter().try_for_each(|source| source.shard.check_all())?;
         let mut next = 0;
         let renumbered = sources.iter().map(|source| source.renumbered(&mut next)).collect();
-        Ok(Self { settings, sources, renumbered, graph_from, divided, words_heap: WORDS_HEAP, words: None })
+        let (words_heap, words_beside, words) = (WORDS_HEAP, false, None);
+        Ok(Self { settings, sources, renumbered, graph_from, divided, words_heap, words_beside, words })
     }
 
     fn write<W: Write + Send>(&self, covers: Range<u64>, out: W) -> Result<(W, u32)> {
@@ -153,9 +157,19 @@ impl<'a> Merge<'a> {
             let write = |out: &mut dyn Write| Ok(layout::write_metadata_records(&records, out)?);
             writer.section(SectionKind::MetadataRecords, 0, write)?;
         }
-        self.write_words_and_filters(&mut writer)?;
-        for (number, _) in self.settings.kept_spaces() {
-            self.write_vectors(number, &mut writer)?;
+        let mut spaces = self.settings.kept_spaces().map(|(number, _)| number);
+        let first = if self.words_beside { spaces.next() } else { None };
+        match first {
+            Some(first) => {
+                let write_words = || self.write_words_and_filters(&mut writer);
+                let (written, built) = rayon::join(write_words, || self.build_vectors(first));
+                written?;
+                self.write_vectors(first, built?, &mut writer)?;
+            }
+            None => self.write_words_and_filters(&mut writer)?,
+        }
+        for number in spaces {
+            self.write_vectors(number, self.build_vectors(number)?, &mut writer)?;
         }
         Ok((writer.finish(ids.rows(), covers.start, covers.end)?, ids.rows()))
     }
@@ -240,10 +254,10 @@ impl<'a> Merge<'a> {
         Ok(bytes)
     }
 
-    /// The vectors of one space, if a row that is left has any.
-    fn write_vectors<W: Write>(&self, number: usize, writer: &mut ShardWriter<W>) -> Result<()> {
-        if self.copy(SectionKind::Vectors, number, writer)? {
-            return self.copy(SectionKind::Originals, number, writer).map(drop);
+    /// The index of the vectors of one space, if a row that is left has any, and they are not copied.
+    fn build_vectors(&self, number: usize) -> Result<Option<Built>> {
+        if self.copied().is_some() {
+            return Ok(None);
         }
         let options = BuildOptions::new().graph_from(self.graph_from).parallel(self.divided);
         let builder = Builder::new(options);
@@ -257,10 +271,20 @@ impl<'a> Merge<'a> {
                 new
             })?;
         }
-        if !any {
-            return Ok(());
+        if any { Ok(Some(merge.build()?)) } else { Ok(None) }
+    }
+
+    /// The vectors of one space, if a row that is left has any.
+    fn write_vectors<W: Write>(
+        &self,
+        number: usize,
+        built: Option<Built>,
+        writer: &mut ShardWriter<W>,
+    ) -> Result<()> {
+        if self.copy(SectionKind::Vectors, number, writer)? {
+            return self.copy(SectionKind::Originals, number, writer).map(drop);
         }
-        let built = merge.build()?;
+        let Some(built) = built else { return Ok(()) };
         writer.section(SectionKind::Vectors, number, |out| Ok(built.write(out).map(drop)?))?;
         drop(built);
         let each = original_len(&self.settings.spaces[number]);

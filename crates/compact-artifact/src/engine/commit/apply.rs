@@ -17,7 +17,7 @@ use crate::api::record::{Content, Record};
 use crate::engine::core::Engine;
 use crate::engine::policy;
 use crate::format::record::encode_head;
-use crate::shard::{Document, build, build_divided};
+use crate::shard::{Document, build, build_beside};
 use crate::state::{State, View};
 use crate::trace::{Work, event, figures, span, timed};
 
@@ -137,11 +137,17 @@ impl Engine {
         });
         let documents: Vec<Document<'_>> = reindexed.chain(puts).collect();
         let StoreBatch { batch, ids, superseded, covers, .. } = written;
-        let shard = (!covers.is_empty())
-            .then(|| build_divided(self.store.workers(), &state.settings, covers, &documents, superseded));
-        let shard = shard.transpose()?;
+        let compress = || self.store.compress(batch);
+        let (shard, batch) = if covers.is_empty() {
+            (None, compress())
+        } else {
+            let workers = self.store.workers();
+            let (shard, batch) =
+                build_beside(workers, &state.settings, covers, &documents, superseded, compress);
+            (Some(shard?), batch)
+        };
 
-        let receipt = self.store.commit(batch, plan.durability.unwrap_or_default())?;
+        let receipt = self.store.commit_compressed(batch?, plan.durability.unwrap_or_default())?;
 
         if !plan.deletes.is_empty() {
             self.remember_deleted(&state);
