@@ -9,6 +9,7 @@ use roaring::RoaringTreemap;
 
 use super::group::Group;
 use super::lost_embeddings::{self, DamagedShards};
+use super::named_damage::NamedDamage;
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -26,6 +27,8 @@ use crate::state::{Dead, Deleted, State, View, sort_views, with_changed_metadata
 pub(crate) struct Recovery {
     pub(crate) state: State,
     pub(crate) report: RecoveryReport,
+    /// The damage in the report.
+    named: NamedDamage,
     /// Of shards that cannot be opened.
     pub(super) damaged: DamagedShards,
     /// Records that the sealed shards should have and that none of them has.
@@ -52,9 +55,10 @@ impl Recovery {
     ) -> Result<Self> {
         let (views, lost_embeddings) = Default::default();
         let state = State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings };
-        let (damaged, missing, metadata_records, stale) = Default::default();
+        let (named, damaged, missing, metadata_records, stale) = Default::default();
+        let (next, next_missing) = (0, 0);
         let mut recovery =
-            Self { state, report, damaged, missing, metadata_records, stale, next: 0, next_missing: 0 };
+            Self { state, report, named, damaged, missing, metadata_records, stale, next, next_missing };
         let lost = lost_embeddings::read(&recovery.state, &mut recovery.report)?;
         recovery.state.lost_embeddings = Arc::new(lost);
         let is_sound = recovery.open_shards(known)?;
@@ -342,11 +346,7 @@ impl Recovery {
 
     fn flush(&mut self, mut group: Group, covers: Range<u64>) -> Result<()> {
         group.leave_out_unreadable();
-        for damage in group.damage() {
-            if !self.report.damage.contains(&damage) {
-                self.report.damage.push(damage);
-            }
-        }
+        group.damage().for_each(|damage| self.named.add(damage, &mut self.report.damage));
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
