@@ -53,8 +53,9 @@ impl Recovery {
         thorough: bool,
         report: RecoveryReport,
     ) -> Result<Self> {
-        let (views, lost_embeddings) = Default::default();
-        let state = State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings };
+        let (views, lost_embeddings, is_indexed) = Default::default();
+        let state =
+            State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings, is_indexed };
         let (named, damaged, missing, metadata_records, stale) = Default::default();
         let (next, next_missing) = (0, 0);
         let mut recovery =
@@ -138,8 +139,7 @@ impl Recovery {
                         None => None,
                     };
                     if rescued.is_none() {
-                        let last = records.segments().last().map(|last| last.ids.1.0);
-                        self.damaged.lost_below = last.map_or(0, |last| last.saturating_add(1));
+                        self.damaged.lose_shard(&self.state)?;
                     }
                     self.damaged.rescued.extend(rescued);
                 }
@@ -234,10 +234,7 @@ impl Recovery {
             if covers.start > self.next {
                 self.index_up_to(covers.start, u64::MAX)?;
             }
-            for (&number, lost) in old.lost_embeddings.iter() {
-                let ids = view.shard.ids().iter().map(|id| id.0).filter(|id| lost.contains(*id));
-                Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default().extend(ids);
-            }
+            self.keep_lost(view, old);
             let mut kept = View::new(view.shard.clone());
             kept.dead = Arc::new(Dead::new(&kept.dead_for_good(&deleted)));
             self.state.push_tail(kept, 0);
@@ -246,11 +243,27 @@ impl Recovery {
         Ok(())
     }
 
+    /// Of the records in a shard of an earlier tail, that tail knows which embeddings are missed: it is newer than what is on disk.
+    fn keep_lost(&mut self, view: &View, old: &State) {
+        if self.state.lost_embeddings.is_empty() && old.lost_embeddings.is_empty() {
+            return;
+        }
+        let ids: RoaringTreemap = view.shard.ids().iter().map(|id| id.0).collect();
+        let lost = Arc::make_mut(&mut self.state.lost_embeddings);
+        for lost in lost.values_mut() {
+            *lost -= &ids;
+        }
+        for (&number, old) in old.lost_embeddings.iter() {
+            *lost.entry(number).or_default() |= old & &ids;
+        }
+    }
+
     /// Indexes what is not indexed, until the tail takes `limit` bytes. Returns whether everything is.
     pub(crate) fn index(&mut self, limit: u64) -> Result<bool> {
-        Ok(self.index_missing(limit)?
+        self.state.is_indexed = self.index_missing(limit)?
             && self.index_stale(limit)?
-            && self.index_up_to(self.state.records.next_id().0, limit)?)
+            && self.index_up_to(self.state.records.next_id().0, limit)?;
+        Ok(self.state.is_indexed)
     }
 
     fn index_stale(&mut self, limit: u64) -> Result<bool> {
@@ -351,6 +364,7 @@ impl Recovery {
             return Ok(());
         }
         self.report.records_indexed += group.new_records();
+        self.state.forget_lost(group.removed());
         for (number, ids) in group.lost() {
             *Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default() |= ids;
         }
