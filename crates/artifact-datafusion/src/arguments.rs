@@ -121,22 +121,27 @@ pub(crate) fn search(text: &str, k: usize, given: &str) -> Result<Search> {
     }
     let vector = options.get("vector").map(vector).transpose()?;
     let by = match options.get("by") {
-        Some(Value::String(by)) => by.as_str(),
+        Some(Value::String(by)) => Some(by.as_str()),
         Some(other) => {
             return Err(plan_datafusion_err!(
                 "cart_search: by = {other}; expected text, words, meaning or query, in quotes"
             ));
         }
-        None if vector.is_some() => "words",
-        None => "text",
+        None if vector.is_none() => Some("text"),
+        None => (!text.is_empty()).then_some("words"),
     };
     let mut query = match by {
-        "text" | "words" | "meaning" | "query" if text.is_empty() && vector.is_some() => Query::new(),
-        "text" => Query::text(text),
-        "words" => Query::words(text),
-        "meaning" => Query::meaning(text),
-        "query" => Query::parse(text).map_err(external)?,
-        other => {
+        None => Query::new(),
+        Some(by @ ("text" | "words" | "meaning" | "query")) if text.is_empty() && vector.is_some() => {
+            return Err(plan_datafusion_err!(
+                "cart_search: by = {by:?} says what the text is, and the text beside the vector is empty; leave out by, or give a text"
+            ));
+        }
+        Some("text") => Query::text(text),
+        Some("words") => Query::words(text),
+        Some("meaning") => Query::meaning(text),
+        Some("query") => Query::parse(text).map_err(external)?,
+        Some(other) => {
             return Err(plan_datafusion_err!(
                 "cart_search: by = {other:?}; expected text, words, meaning or query"
             ));

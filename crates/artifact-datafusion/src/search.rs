@@ -28,7 +28,7 @@ use crate::rank_exec::{self, RankExec, Ranking};
 ///
 /// | name | what |
 /// |---|---|
-/// | `by` | what the text is: `text` (words and meaning), `words`, `meaning`, `query` (words in the syntax of queries); by default `text` without a `vector`, else `words` |
+/// | `by` | what the text is: `text` (words and meaning), `words`, `meaning`, `query` (words in the syntax of queries); by default `text` without a `vector`, else `words`; an error beside a `vector` and an empty text |
 /// | `vector` | `{"SPACE": [numbers]}`: near a vector as well, or alone beside an empty text |
 /// | `filter` | a filter, as JSON |
 /// | `exact` | vectors are compared with all others |

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use compact_artifact::{ErrorKind, MetadataError};
 
@@ -72,6 +73,18 @@ impl Failure {
             ErrorKind::TooLarge => Self::usage(Self::from(error).message),
             _ => error.into(),
         }
+    }
+
+    /// Of a batch whose changes are of records that were given at these places, where they were given at any.
+    pub(crate) fn of_batch(error: compact_artifact::Error, places: &[Option<Rc<str>>]) -> Self {
+        let change = error.change();
+        let place = change.and_then(|change| places.get(change)?.clone());
+        let failure = Self::from(error);
+        let Some((number, place)) = change.zip(place) else { return failure };
+        // Which change of the batch it is says nothing to whoever wrote the file.
+        let prefix = format!("change {} of the batch: ", number.saturating_add(1));
+        let message = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message).to_owned();
+        Self { message, ..failure }.at(place)
     }
 
     /// Ends with a code, about which everything was said.
@@ -149,6 +162,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("`open_read_only` serves", "commands that only read serve"),
     ("opened for reading; `open` it to write", "opened for reading"),
     ("; use `upsert` to replace it", "; --upsert replaces it"),
+    ("give one, or delete the key in the same batch before", "give one, or `cart delete` that record before"),
     ("an upsert of a record without a key; use `add`", "--upsert: a record without a key"),
     (". `add_space` adds one", ""),
     ("the option embedder names one", "--model names one"),

@@ -148,7 +148,7 @@ pub use requests::Request;
 pub use snapshot::Snapshot;
 #[cfg(feature = "embedder")]
 pub use text_embedder::{Embedder, Embeddings, Error as EmbedderError, ModelHash, StaticEmbedder};
-pub use vector_index::Metric;
+pub use vector_index::{MAX_DIMENSION, Metric};
 
 /// The steps that tests leave out to see that they are missed.
 #[cfg(feature = "testing")]

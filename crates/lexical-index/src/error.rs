@@ -113,8 +113,24 @@ impl std::error::Error for Error {
 
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
-        let mut error = Self::new(ErrorKind::Io, format!("writing a part failed: {source}"));
+        let kind = match source.kind() {
+            io::ErrorKind::OutOfMemory => ErrorKind::OutOfMemory,
+            _ => ErrorKind::Io,
+        };
+        let mut error = Self::new(kind, format!("writing a part failed: {source}"));
         error.0.source = Some(source);
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_gets_no_memory_is_no_failure_of_the_medium() {
+        let kind = |kind: io::ErrorKind| Error::from(io::Error::from(kind)).kind();
+        assert_eq!(kind(io::ErrorKind::OutOfMemory), ErrorKind::OutOfMemory);
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::Io);
     }
 }

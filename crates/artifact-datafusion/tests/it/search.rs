@@ -165,3 +165,19 @@ async fn arguments_that_cannot_be_are_named() {
         assert!(error.contains(expected), "{arguments}: {error}");
     }
 }
+
+#[tokio::test]
+async fn what_the_text_is_cannot_be_said_of_an_empty_one_beside_a_vector() {
+    let temp = tempfile::tempdir().unwrap();
+    let context = session();
+    let location = packs(temp.path(), 1);
+    for by in ["text", "words", "meaning", "query"] {
+        let search = |text: &str| {
+            let options = format!("{{\"by\": \"{by}\", \"vector\": {{\"v\": [0.2, 0.5, 0.9]}}}}");
+            format!("SELECT key FROM cart_search('{location}', '{text}', 5, '{options}')")
+        };
+        let error = fails(&context, &search("")).await;
+        assert!(error.contains(&format!("by = \"{by}\"")), "{error}");
+        assert!(!sql(&context, &search("cat")).await.is_empty());
+    }
+}

@@ -100,6 +100,31 @@ fn an_artifact_that_is_there_is_as_before_after_a_failed_add() {
 }
 
 #[test]
+fn a_record_that_only_the_artifact_refuses_is_named_by_its_file_and_line() {
+    let place = Place::new();
+    let vector = |numbers: &str| format!(r#"{{"text":"two","vectors":{{"v":{numbers}}}}}"#);
+    let long = format!("[{}1]", "1,".repeat(65_536));
+    for (options, line, reason) in [
+        ("--metric l2", vector("[3e38,3e38]"), "a vector that is too long"),
+        ("--originals f16 --metric dot", vector("[1e9,0]"), "16-bit floating point"),
+        ("--no-meaning", vector(&long), "65537 numbers in the space \"v\"; expected at most 65536"),
+        ("--expires-field until", r#"{"text":"two","metadata":{"until":"soon"}}"#.to_owned(), "not a date"),
+    ] {
+        place.write("new.jsonl", format!("{{\"text\":\"one\"}}\n\n{line}\n{{\"text\":\"three\"}}\n"));
+        let refused = place.cart(&format!("add a new.jsonl {options}"));
+        let code = refused.code;
+        let refused = refused.fails(code, &["new.jsonl:3: ", reason, "nothing was added"]);
+        assert!(code != 0 && !refused.stderr.contains("of the batch"), "{}", refused.stderr);
+        assert!(!place.path("a").exists(), "an artifact was left behind");
+    }
+    place.write("old.jsonl", r#"{"key":"k","text":"one","vectors":{"v":[1,2]}}"#);
+    place.cart("add a old.jsonl").succeeds();
+    place.write("new.jsonl", "{\"text\":\"one\"}\n{\"key\":\"k\",\"text\":\"two\"}\n");
+    let refused = place.cart("add a new.jsonl --upsert");
+    refused.fails(1, &["new.jsonl:2: the record with the key \"k\" has an embedding", "`cart delete`"]);
+}
+
+#[test]
 fn with_batches_what_was_committed_before_an_error_is_kept_and_counted() {
     let place = Place::new();
     let line = |i| format!("{{\"key\":\"{i}\",\"text\":\"number {i}\"}}\n");

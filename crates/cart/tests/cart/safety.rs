@@ -29,6 +29,34 @@ fn with_file_limit(place: &Place, args: &str, kib: u64) -> Ended {
     Ended::of(command.output().unwrap())
 }
 
+/// The memory of a process is counted so by Linux alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn where_memory_ends_another_language_is_refused_and_the_process_is_not_ended() {
+    let place = Place::new();
+    let word = |n: u32| format!("{:05x}", n.wrapping_mul(2_654_435_761) >> 12);
+    let line = |n: u32| {
+        let words: Vec<String> = (n * 40..n * 40 + 40).map(word).collect();
+        format!("{{\"text\":\"{}\"}}\n", words.join(" "))
+    };
+    place.write("texts.jsonl", (0..7_500).map(line).collect::<String>());
+    place.cart("add a texts.jsonl --no-meaning").succeeds();
+    let mut refused = 0;
+    for mib in (64..160).step_by(8) {
+        let script = format!("ulimit -v {}; exec \"$0\" reindex a --language none", mib << 10);
+        let mut command = Command::new("sh");
+        command.current_dir(place.path(".")).arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_cart"));
+        let ended = Ended::of(command.output().unwrap());
+        if ended.code == 0 {
+            break;
+        }
+        assert!(ended.code == 1 && ended.stderr.contains("memory"), "{mib} MiB: {ended:?}");
+        refused += 1;
+    }
+    assert!(refused > 1);
+    assert_eq!(place.cart("verify a").code, 0);
+}
+
 #[test]
 fn an_add_that_fails_leaves_the_files_of_others_alone() {
     for content in [TWICE, GOOD] {

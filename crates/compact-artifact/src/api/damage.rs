@@ -13,7 +13,7 @@ use crate::api::error::Error;
 ///
 /// Damage costs what is damaged: everything else is read, searched and copied as before. [`verify`](crate::verify) looks for it everywhere,
 /// [`salvage`](crate::salvage) copies what is sound.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Damage {
     /// The file, where it is known.

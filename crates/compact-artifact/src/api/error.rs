@@ -21,6 +21,8 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// The number of the change of a batch that it is about.
+    change: Option<usize>,
 }
 
 /// What sort of thing went wrong: match on this, show the [`Error`] itself.
@@ -108,9 +110,25 @@ impl Error {
         self.0.kind
     }
 
+    /// Which change of a [`Batch`](crate::Batch) it is about, counted from 0; `None` where it is about the batch as a whole, or there is no batch. The message of any but the
+    /// first begins with it, counted from 1: `change 2 of the batch: `.
+    ///
+    /// ```
+    /// # use compact_artifact::{Batch, CompactArtifact, Record};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// let batch = Batch::new().add(Record::text("one")).add(Record::text("another").key(""));
+    /// assert_eq!(artifact.write(batch).unwrap_err().change(), Some(1));
+    /// # Ok(()) }
+    /// ```
+    pub fn change(&self) -> Option<usize> {
+        self.0.change
+    }
+
     /// An error without a cause.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), source: None, change: None }))
     }
 
     /// An argument outside its limits.
@@ -132,7 +150,9 @@ impl Error {
 
     /// The same failure, for another one who waits for it.
     pub(crate) fn duplicate(&self) -> Self {
-        Self::new(self.kind(), self.0.message.clone())
+        let mut error = Self::new(self.kind(), self.0.message.clone());
+        error.0.change = self.0.change;
+        error
     }
 
     /// Says before the message what it is about.
@@ -141,9 +161,23 @@ impl Error {
         self
     }
 
+    /// Says which change of a batch it is about.
+    pub(crate) fn in_change(mut self, number: usize) -> Self {
+        if number > 0 {
+            self = self.about(format_args!("change {} of the batch", number.saturating_add(1)));
+        }
+        self.0.change = Some(number);
+        self
+    }
+
     /// An error that says what its cause says.
     fn caused(kind: ErrorKind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self(Box::new(Inner { kind, message: source.to_string(), source: Some(Box::new(source)) }))
+        Self(Box::new(Inner {
+            kind,
+            message: source.to_string(),
+            source: Some(Box::new(source)),
+            change: None,
+        }))
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Group {
     pending: BTreeMap<RecordId, Vec<(usize, Embedding)>>,
     /// Of those that change, the ones that have other metadata than their rows.
     reindexed: RoaringTreemap,
+    /// Embeddings that were taken away: the numbers of their spaces, and their records.
+    removed: Vec<(usize, RecordId)>,
     superseded: RoaringTreemap,
     /// Changes that could not be made.
     faults: Vec<String>,
@@ -120,6 +122,7 @@ impl Group {
         self.change_each(change.id(), ids, |group, id| {
             if let Some(document) = group.earlier(id, state)? {
                 document.unembed(number);
+                group.removed.push((number, id));
             }
             Ok(())
         })
@@ -204,6 +207,11 @@ impl Group {
         let faults =
             |document: &OwnedDocument| [document.metadata_fault.clone(), document.text_fault.clone()];
         self.all().flat_map(faults).flatten().chain(self.faults.clone()).map(Damage::new)
+    }
+
+    /// Embeddings that were taken away, by the numbers of their spaces.
+    pub(super) fn removed(&self) -> impl Iterator<Item = (usize, RecordId)> {
+        self.removed.iter().copied()
     }
 
     /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use block_format::{Edit, RecordId};
 
+use super::policy;
 use crate::api::damage::Damage;
 use crate::api::error::{ErrorKind, Result};
 use crate::api::reports::RecoveryReport;
 use crate::format::parts::{LOST_EMBEDDINGS, LostEmbeddings, read_lost_embeddings, write_lost_embeddings};
+use crate::format::record::{self, Kind};
+use crate::format::{changes, embeddings};
 use crate::protocol::Step;
 use crate::shard::{Rescued, Shard};
 use crate::state::{OwnedDocument, State};
@@ -16,8 +19,12 @@ use crate::state::{OwnedDocument, State};
 #[derive(Debug, Default)]
 pub(super) struct DamagedShards {
     pub(super) rescued: Vec<Rescued>,
-    /// There are others, of which nothing is left: they may have had records below this id.
+    /// There are others, of which nothing is left.
+    is_one_lost: bool,
+    /// Those may have had any record below this id.
     pub(super) lost_below: u64,
+    /// Of later records, those whose embeddings they had.
+    lost_later: LostEmbeddings,
     /// One of them has ids that no record has yet. It would be believed when records have got them.
     pub(super) has_later_ids: bool,
 }
@@ -28,6 +35,23 @@ impl DamagedShards {
         let checked = shard.check_ids_below(next);
         self.has_later_ids |= checked.is_err();
         checked.map(|()| Arc::new(shard))
+    }
+
+    /// Takes in that nothing is left of a shard. It may have had every record that lies in a segment. Of those that lie in the log, the log says whose
+    /// embeddings shards have: a shard that was sealed before its log takes the place of the records with the embeddings in it, which are deleted.
+    pub(super) fn lose_shard(&mut self, state: &State) -> Result<()> {
+        if std::mem::replace(&mut self.is_one_lost, true) {
+            return Ok(());
+        }
+        let last = state.records.segments().last().map(|last| last.ids.1.0);
+        self.lost_below = last.map_or(0, |last| last.saturating_add(1));
+        match sealed_embeddings(state, self.lost_below) {
+            Ok(Some(lost)) => self.lost_later = lost,
+            Ok(None) => self.lost_below = u64::MAX,
+            Err(e) if e.kind() == ErrorKind::Damaged => self.lost_below = u64::MAX,
+            Err(e) => return Err(e),
+        }
+        Ok(())
     }
 
     /// Gives a record the embeddings that are left of it, and names the spaces in which one may be lost.
@@ -45,11 +69,41 @@ impl DamagedShards {
                 }
             }
         }
-        if !is_known && document.id.0 < self.lost_below {
-            document.lost.extend(state.settings.kept_spaces().map(|(number, _)| number));
+        if !is_known {
+            let id = document.id.0;
+            let is_later = |number: &usize| self.lost_later.get(number).is_some_and(|ids| ids.contains(id));
+            let kept = state.settings.kept_spaces().map(|(number, _)| number);
+            document.lost.extend(kept.filter(|number| id < self.lost_below || is_later(number)));
         }
         Ok(())
     }
+}
+
+/// The records whose embeddings lay in the log, which begins at `log`, and were deleted there when they were sealed. `None`: too much was deleted to
+/// look at each.
+fn sealed_embeddings(state: &State, log: u64) -> Result<Option<LostEmbeddings>> {
+    if state.records.deleted_len() > policy::MAX_DELETED_LOOKED_AT {
+        return Ok(None);
+    }
+    let mut sealed = LostEmbeddings::new();
+    for id in state.records.deleted_ids().filter(|id| id.0 >= log) {
+        let stored = state.records.get_stored(id)?;
+        match stored.map(record::decode).transpose()? {
+            Some((Kind::Embeddings, embeddings)) => {
+                let (number, found) = embeddings::decode(&embeddings, &state.settings)?;
+                sealed.entry(number).or_default().extend(found.iter().map(|(id, _)| id.0));
+            }
+            Some((Kind::RemovedEmbeddings, change)) => {
+                let (number, ids) = changes::decode_removed(&change, &state.settings)?;
+                let sealed = sealed.entry(number).or_default();
+                for id in ids {
+                    sealed.remove(id.0);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(sealed))
 }
 
 /// The records that lost embeddings before. Where that is damaged, it is named.

@@ -21,6 +21,7 @@ mod link;
 mod lost_embeddings;
 mod merge;
 mod meter;
+mod named_damage;
 mod open;
 mod pack;
 mod pending;

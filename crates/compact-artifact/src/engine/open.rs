@@ -47,6 +47,7 @@ impl Engine {
             steps: options.steps,
             hidden: 0,
             lost_embeddings: Arc::default(),
+            is_indexed: true,
         };
         let engine = Self::new(store, options, false, RecoveryReport::default(), state);
         engine.begin_figures();

@@ -30,6 +30,8 @@ pub(super) const RECORDS_PER_EMBEDDINGS: usize = 512;
 pub(super) const RECOVERED_RECORDS_AT_ONCE: usize = 4096;
 /// The bytes of their content.
 pub(super) const RECOVERED_BYTES_AT_ONCE: usize = 4 << 20;
+/// Deleted ids that recovery looks at one by one, at the most: a set of a few bytes may name billions.
+pub(super) const MAX_DELETED_LOOKED_AT: u64 = 1 << 24;
 
 /// How often a reader that waits for a commit looks for one.
 pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(10);

@@ -9,6 +9,7 @@ use roaring::RoaringTreemap;
 
 use super::group::Group;
 use super::lost_embeddings::{self, DamagedShards};
+use super::named_damage::NamedDamage;
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -26,6 +27,8 @@ use crate::state::{Dead, Deleted, State, View, sort_views, with_changed_metadata
 pub(crate) struct Recovery {
     pub(crate) state: State,
     pub(crate) report: RecoveryReport,
+    /// The damage in the report.
+    named: NamedDamage,
     /// Of shards that cannot be opened.
     pub(super) damaged: DamagedShards,
     /// Records that the sealed shards should have and that none of them has.
@@ -50,11 +53,13 @@ impl Recovery {
         thorough: bool,
         report: RecoveryReport,
     ) -> Result<Self> {
-        let (views, lost_embeddings) = Default::default();
-        let state = State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings };
-        let (damaged, missing, metadata_records, stale) = Default::default();
+        let (views, lost_embeddings, is_indexed) = Default::default();
+        let state =
+            State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings, is_indexed };
+        let (named, damaged, missing, metadata_records, stale) = Default::default();
+        let (next, next_missing) = (0, 0);
         let mut recovery =
-            Self { state, report, damaged, missing, metadata_records, stale, next: 0, next_missing: 0 };
+            Self { state, report, named, damaged, missing, metadata_records, stale, next, next_missing };
         let lost = lost_embeddings::read(&recovery.state, &mut recovery.report)?;
         recovery.state.lost_embeddings = Arc::new(lost);
         let is_sound = recovery.open_shards(known)?;
@@ -134,8 +139,7 @@ impl Recovery {
                         None => None,
                     };
                     if rescued.is_none() {
-                        let last = records.segments().last().map(|last| last.ids.1.0);
-                        self.damaged.lost_below = last.map_or(0, |last| last.saturating_add(1));
+                        self.damaged.lose_shard(&self.state)?;
                     }
                     self.damaged.rescued.extend(rescued);
                 }
@@ -230,10 +234,7 @@ impl Recovery {
             if covers.start > self.next {
                 self.index_up_to(covers.start, u64::MAX)?;
             }
-            for (&number, lost) in old.lost_embeddings.iter() {
-                let ids = view.shard.ids().iter().map(|id| id.0).filter(|id| lost.contains(*id));
-                Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default().extend(ids);
-            }
+            self.keep_lost(view, old);
             let mut kept = View::new(view.shard.clone());
             kept.dead = Arc::new(Dead::new(&kept.dead_for_good(&deleted)));
             self.state.push_tail(kept, 0);
@@ -242,11 +243,27 @@ impl Recovery {
         Ok(())
     }
 
+    /// Of the records in a shard of an earlier tail, that tail knows which embeddings are missed: it is newer than what is on disk.
+    fn keep_lost(&mut self, view: &View, old: &State) {
+        if self.state.lost_embeddings.is_empty() && old.lost_embeddings.is_empty() {
+            return;
+        }
+        let ids: RoaringTreemap = view.shard.ids().iter().map(|id| id.0).collect();
+        let lost = Arc::make_mut(&mut self.state.lost_embeddings);
+        for lost in lost.values_mut() {
+            *lost -= &ids;
+        }
+        for (&number, old) in old.lost_embeddings.iter() {
+            *lost.entry(number).or_default() |= old & &ids;
+        }
+    }
+
     /// Indexes what is not indexed, until the tail takes `limit` bytes. Returns whether everything is.
     pub(crate) fn index(&mut self, limit: u64) -> Result<bool> {
-        Ok(self.index_missing(limit)?
+        self.state.is_indexed = self.index_missing(limit)?
             && self.index_stale(limit)?
-            && self.index_up_to(self.state.records.next_id().0, limit)?)
+            && self.index_up_to(self.state.records.next_id().0, limit)?;
+        Ok(self.state.is_indexed)
     }
 
     fn index_stale(&mut self, limit: u64) -> Result<bool> {
@@ -342,15 +359,12 @@ impl Recovery {
 
     fn flush(&mut self, mut group: Group, covers: Range<u64>) -> Result<()> {
         group.leave_out_unreadable();
-        for damage in group.damage() {
-            if !self.report.damage.contains(&damage) {
-                self.report.damage.push(damage);
-            }
-        }
+        group.damage().for_each(|damage| self.named.add(damage, &mut self.report.damage));
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
         self.report.records_indexed += group.new_records();
+        self.state.forget_lost(group.removed());
         for (number, ids) in group.lost() {
             *Arc::make_mut(&mut self.state.lost_embeddings).entry(number).or_default() |= ids;
         }

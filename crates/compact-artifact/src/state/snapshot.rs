@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) hidden: u64,
     /// What was lost with damaged shards, as far as it was when they were found.
     pub(crate) lost_embeddings: Arc<LostEmbeddings>,
+    /// Whether every record has a row that can have one. `false` while an artifact is recovered.
+    pub(crate) is_indexed: bool,
 }
 
 impl State {
@@ -252,8 +254,13 @@ impl State {
         vectors.embedding(row, &self.settings.spaces[number])
     }
 
-    /// The records that lost embeddings, are still there, and have got no others.
+    /// The records that lost embeddings, are still there, and have got no others. Until everything is indexed, all that are remembered: a record that has no
+    /// row yet is not taken for deleted.
     pub(crate) fn still_lost(&self) -> LostEmbeddings {
+        if !self.is_indexed {
+            let lost = self.lost_embeddings.iter().filter(|(_, ids)| !ids.is_empty());
+            return lost.map(|(number, ids)| (*number, ids.clone())).collect();
+        }
         let spaces = self.settings.kept_spaces().map(|(number, _)| number);
         let lost = spaces.map(|number| (number, self.still_lost_in(number).collect::<RoaringTreemap>()));
         lost.filter(|(_, ids)| !ids.is_empty()).collect()
@@ -265,6 +272,15 @@ impl State {
             let id = RecordId(id);
             self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
         })
+    }
+
+    /// Embeddings that were taken away, by the numbers of their spaces: whoever did so does not miss them.
+    pub(crate) fn forget_lost(&mut self, removed: impl IntoIterator<Item = (usize, RecordId)>) {
+        for (number, id) in removed {
+            if self.lost_embeddings.get(&number).is_some_and(|ids| ids.contains(id.0)) {
+                Arc::make_mut(&mut self.lost_embeddings).entry(number).or_default().remove(id.0);
+            }
+        }
     }
 
     /// The records that may have lost their embeddings in a space, in the order of ids.

@@ -67,6 +67,8 @@ mod late;
 mod latency;
 /// Steps left out in turn: the tests notice.
 mod left_out;
+/// What was lost, and is missed.
+mod lost;
 mod meaning;
 /// Who holds memory, against the allocator; leaks, each provoked and found.
 mod memory;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use fst::MapBuilder;
-use wire::{CHUNK_LEN, ChunkWriter};
+use wire::{AlignedBytes, CHUNK_LEN, ChunkWriter};
 
 use super::layout::{FieldStats, Fields, Header, encode_long};
 use crate::bm25::LONG;
@@ -33,12 +33,14 @@ pub(crate) fn write_buffered(
     columns: &impl Columns,
     terms: &mut impl Terms,
 ) -> Result<()> {
-    let (mut dictionary, mut lists, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-    let kept = fields.has_positions().then_some(&mut positions);
-    let lens = encode(terms, &mut dictionary, &mut lists, kept)?;
+    // They grow as a `Vec` does, and where there is no memory for that, writing to them is an error.
+    let mut sections: [AlignedBytes; 3] = Default::default();
+    let [dictionary, lists, positions] = &mut sections;
+    let kept = fields.has_positions().then_some(positions);
+    let lens = encode(terms, dictionary, lists, kept)?;
     let mut out = begin(out, analyzer, fields, columns, lens)?;
-    for section in [dictionary, lists, positions] {
-        out.write_all(&section)?;
+    for section in sections {
+        out.write_all(section.as_ref())?;
         out.pad()?;
     }
     out.finish()?;
@@ -83,17 +85,36 @@ fn encode(
     lists: impl Write,
     positions: Option<impl Write>,
 ) -> Result<Lens> {
+    check_memory()?;
     let mut builder = MapBuilder::new(Counting { out: dictionary, len: 0 }).map_err(dictionary_error)?;
     let mut encoder = Encoder::new(lists, positions);
-    let (mut key, mut count) = (Vec::new(), 0);
+    let (mut key, mut count) = (Vec::new(), 0u64);
     while terms.next(&mut key, &mut encoder)? {
         let value = encoder.finish_term()?;
         builder.insert(&key, value.encode()).map_err(dictionary_error)?;
         count += 1;
+        if count.is_multiple_of(TERMS_BETWEEN_CHECKS) {
+            check_memory()?;
+        }
     }
     let dictionary = builder.into_inner().map_err(dictionary_error)?.len;
     let (postings, positions) = encoder.lens();
     Ok(Lens { terms: count, dictionary, postings, positions })
+}
+
+/// After so many terms it is seen whether there is memory for as many more.
+const TERMS_BETWEEN_CHECKS: u64 = 256;
+
+/// More than the builder of the dictionary takes when it begins, a table of 960,000 bytes, and for so many terms, about a hundred bytes for each letter
+/// that no other term shares.
+const ROOM_OF_BUILDER: usize = 1 << 20;
+
+/// An error where there is no room for the builder of the dictionary, which ends the process when it gets no memory.
+fn check_memory() -> Result<()> {
+    let mut room = Vec::<u8>::new();
+    let reserved = room.try_reserve_exact(ROOM_OF_BUILDER);
+    std::hint::black_box(&room); // or nothing is asked for, since it is not used
+    reserved.map_err(|_| Error::out_of_memory("the dictionary of a part"))
 }
 
 fn dictionary_error(error: fst::Error) -> Error {

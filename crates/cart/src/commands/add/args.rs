@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use compact_artifact::{Durability, Metric, Originals};
+use compact_artifact::{Compression, Durability, Metric, Options, Originals};
 
+use crate::commands::schema;
+use crate::failure::Result;
 use crate::input::shape::Shape;
 use crate::input::sources::As;
 use crate::input::values::{self, TextLanguage};
@@ -142,6 +144,30 @@ pub(super) enum Split {
 }
 
 impl Args {
+    /// What an artifact is created or opened with, but for its spaces and its model.
+    pub(super) fn options(&self) -> Result<Options> {
+        let mut options =
+            if self.edge { Options::edge() } else { Options::new() }.durability(self.durability);
+        if let Some(level) = self.level {
+            options = options.compression(Compression::Zstd(level));
+        }
+        if let Some(k) = self.precompute_similar {
+            options = options.precompute_similar(k);
+        }
+        match self.language {
+            Some(TextLanguage::Stems(language)) => options = options.language(language),
+            Some(TextLanguage::None) => options = options.no_language(),
+            None => {}
+        }
+        if let Some(path) = &self.schema {
+            options = options.schema(schema::read(path)?);
+        }
+        if let Some(field) = &self.expires_field {
+            options = options.expires_at(field);
+        }
+        crate::commands::limited(options, self.memory_limit)
+    }
+
     /// How files are found and taken.
     pub(super) fn taken_as(&self) -> As {
         As {

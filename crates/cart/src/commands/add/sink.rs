@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Compression, Embedder, ErrorKind, Filter, Metric, Options, Originals, RecordId,
-    Schema, SpaceOptions,
+    Batch, CompactArtifact, Embedder, ErrorKind, Filter, MAX_DIMENSION, Metric, Originals, RecordId, Schema,
+    SpaceOptions,
 };
 use serde_json::{Value, json};
 
@@ -14,7 +15,6 @@ use super::args::Args;
 use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
-use crate::input::values::TextLanguage;
 use crate::interrupt;
 use crate::model;
 use crate::output::{Progress, check_new_folder};
@@ -49,7 +49,7 @@ pub(crate) struct Sink<'a> {
     held: Vec<Op>,
     held_len: u64,
     /// Where the keys of what is held were given.
-    keys: HashMap<String, String>,
+    keys: HashMap<String, Rc<str>>,
     report: Report,
 }
 
@@ -65,14 +65,12 @@ struct Space {
 
 #[derive(Debug)]
 enum Op {
-    Add(Document),
+    /// A record, and the place that it was given at.
+    Add(Document, Rc<str>),
     /// What --sync knows of a folder.
     Remember(Document),
     /// Records that a file was before, and is no more.
-    DropRest {
-        path: String,
-        kept: Kept,
-    },
+    DropRest { path: String, kept: Kept },
 }
 
 /// What a file is now.
@@ -87,7 +85,7 @@ pub(super) enum Kept {
 impl Op {
     fn fields(&self) -> &[(String, String)] {
         match self {
-            Self::Add(document) => &document.fields,
+            Self::Add(document, _) => &document.fields,
             Self::Remember(_) | Self::DropRest { .. } => &[],
         }
     }
@@ -100,7 +98,7 @@ impl<'a> Sink<'a> {
                 "a packed artifact cannot be added to; `cart restore` makes a folder of it that can";
             return Err(Failure::failed(message).at(args.artifact.display()));
         }
-        let mut to_open = options(args)?;
+        let mut to_open = args.options()?;
         if let Some(path) = &args.model {
             to_open = to_open.embedder(model::open(path)?);
         }
@@ -161,6 +159,11 @@ impl<'a> Sink<'a> {
             return Err(Failure::failed(format_args!(
                 "a vector of {} numbers; the space {space:?} has {dimension} dimensions",
                 vector.len()
+            )));
+        }
+        if dimension > MAX_DIMENSION {
+            return Err(Failure::failed(format_args!(
+                "a vector of {dimension} numbers in the space {space:?}; expected at most {MAX_DIMENSION}"
             )));
         }
         if dimension == 0 {
@@ -230,10 +233,11 @@ impl<'a> Sink<'a> {
             self.spaces.insert(space.clone(), used);
         }
         self.hold(document.held_len() + 2 * place.len() as u64)?;
+        let place: Rc<str> = place.into();
         if let Some(key) = &document.key {
-            self.keys.insert(key.clone(), place);
+            self.keys.insert(key.clone(), Rc::clone(&place));
         }
-        self.held.push(Op::Add(document));
+        self.held.push(Op::Add(document, place));
         match self.args.batch {
             Some(batch) if self.held.len() as u64 >= batch => self.commit(),
             _ => Ok(()),
@@ -300,25 +304,30 @@ impl<'a> Sink<'a> {
         self.add_fields(&held)?;
         let artifact = self.opened()?;
         let mut batch = Batch::new();
-        let (mut records, mut bytes) = (0, 0);
+        let (mut records, mut bytes, mut places) = (0, 0, Vec::new());
         for op in held {
             match op {
-                Op::Add(document) => {
+                Op::Add(document, place) => {
+                    places.push(Some(place));
                     records += 1;
                     bytes += document.content_len();
                     let has_key = document.key.is_some();
                     let record = document.into_record();
                     batch = if upsert && has_key { batch.upsert(record) } else { batch.add(record) };
                 }
-                Op::Remember(document) => batch = batch.upsert(document.into_record()),
+                Op::Remember(document) => {
+                    places.push(None);
+                    batch = batch.upsert(document.into_record());
+                }
                 Op::DropRest { path, kept } => {
                     for id in rest_of_file(artifact, &path, kept, sync)? {
+                        places.push(None);
                         batch = batch.delete(id);
                     }
                 }
             }
         }
-        artifact.write(batch)?;
+        artifact.write(batch).map_err(|e| Failure::of_batch(e, &places))?;
         self.report.records += records;
         self.report.bytes += bytes;
         self.report.commits += 1;
@@ -362,7 +371,7 @@ impl<'a> Sink<'a> {
             None => {
                 let options = new
                     .into_iter()
-                    .fold(options(self.args)?, |options, (name, space)| options.space(name.as_str(), space));
+                    .fold(self.args.options()?, |options, (name, space)| options.space(name.as_str(), space));
                 let options = match self.embedder.clone() {
                     Some(embedder) => options.embedder(embedder),
                     None => options,
@@ -420,28 +429,6 @@ impl<'a> Sink<'a> {
             _ => failure.and("nothing was added"),
         }
     }
-}
-
-fn options(args: &Args) -> Result<Options> {
-    let mut options = if args.edge { Options::edge() } else { Options::new() }.durability(args.durability);
-    if let Some(level) = args.level {
-        options = options.compression(Compression::Zstd(level));
-    }
-    if let Some(k) = args.precompute_similar {
-        options = options.precompute_similar(k);
-    }
-    match args.language {
-        Some(TextLanguage::Stems(language)) => options = options.language(language),
-        Some(TextLanguage::None) => options = options.no_language(),
-        None => {}
-    }
-    if let Some(path) = &args.schema {
-        options = options.schema(schema::read(path)?);
-    }
-    if let Some(field) = &args.expires_field {
-        options = options.expires_at(field);
-    }
-    crate::commands::limited(options, args.memory_limit)
 }
 
 /// The records that a file was before and is no more. Other records may have such metadata too: only the key says that one is a paragraph of

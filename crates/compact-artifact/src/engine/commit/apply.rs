@@ -158,6 +158,9 @@ impl Engine {
         if let Some(shard) = shard {
             next.push_tail(View::new(Arc::new(shard)), commits.sealed_below);
         }
+        next.forget_lost(
+            plan.changed().flat_map(|(&id, changed)| changed.removed().map(move |space| (space, id))),
+        );
         commits.tail_bytes = next.tail_bytes();
         self.publish(next);
         figures::committed(&begun);

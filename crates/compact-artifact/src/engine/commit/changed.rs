@@ -50,6 +50,11 @@ impl Changed {
         self.embeddings.push((number, embedding));
     }
 
+    /// The numbers of the spaces in which it has no embedding any more.
+    pub(super) fn removed(&self) -> impl Iterator<Item = usize> {
+        self.embeddings.iter().filter(|(_, embedding)| embedding.is_none()).map(|(number, _)| *number)
+    }
+
     pub(super) fn patch(&mut self, patch: &MetadataPatch) -> Result<()> {
         patch.apply(&mut self.document.metadata);
         let encoded = changes::encode_metadata(&self.document.metadata);

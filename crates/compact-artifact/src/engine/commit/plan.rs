@@ -57,7 +57,9 @@ impl Plan {
     ) -> Result<()> {
         let bytes = prepared.bytes();
         let mut draft = Draft::new(states, self);
-        prepared.changes.into_iter().try_for_each(|change| draft.add(change))?;
+        for (number, change) in prepared.changes.into_iter().enumerate() {
+            draft.add(change).map_err(|e| e.in_change(number))?;
+        }
         draft.check()?;
         let Draft { puts, places, keys, deletes, replaced, changed, mut updated, .. } = draft;
         updated -= &deletes | &replaced;

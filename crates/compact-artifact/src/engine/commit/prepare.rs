@@ -181,11 +181,7 @@ impl Prepared {
                 }
             })
         };
-        let at = |(number, op)| {
-            prepare(op).map_err(|e: Error| {
-                if number == 0 { e } else { e.about(format_args!("change {} of the batch", number + 1)) }
-            })
-        };
+        let at = |(number, op)| prepare(op).map_err(|e: Error| e.in_change(number));
         let changes = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
         Ok(Self { changes, durability: batch.durability.unwrap_or(durability), settings })
     }
@@ -241,9 +237,10 @@ impl Prepared {
             return Ok(());
         }
         self.settings = Arc::clone(newest);
-        for change in &self.changes {
+        for (number, change) in self.changes.iter().enumerate() {
             if let PreparedChange::Put(put) = change {
-                newest.check_metadata(put.record.metadata_map())?;
+                let checked = newest.check_metadata(put.record.metadata_map());
+                checked.map_err(|e| e.in_change(number))?;
             }
         }
         self.embed_texts(meaning, workers)

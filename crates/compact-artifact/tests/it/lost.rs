@@ -1,0 +1,203 @@
+//! Embeddings that were lost with an index stay named until nobody misses them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use compact_artifact::{
+    Batch, CompactArtifact, Maintenance, Metric, Options, Query, Record, RecordId, SpaceOptions,
+};
+
+use crate::planted::section;
+
+const FEW: u16 = 60;
+/// More than one piece takes under the least limit of memory.
+const MANY: u16 = 9_000;
+/// From docs/FORMAT.md: a kind of part, and of a section in it.
+const SHARD: u32 = 257;
+const FILTERS: u32 = 3;
+
+fn options() -> Options {
+    Options::new().maintenance(Maintenance::Manual).space("v", SpaceOptions::new(2, Metric::L2))
+}
+
+fn limited() -> Options {
+    options().memory_limit(8 << 20)
+}
+
+fn vector(n: u16) -> [f32; 2] {
+    [f32::from(n), 1.0]
+}
+
+fn records(count: u16) -> impl Iterator<Item = Record> {
+    let word = |n: u64| format!("{:016x} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    (0..count).map(move |n| {
+        let words = u64::from(n) * 15..u64::from(n) * 15 + 15;
+        Record::text(words.map(word).collect::<String>()).embedding("v", vector(n))
+    })
+}
+
+/// The files of sealed indexes, in the order of their numbers.
+fn shards(path: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let is_shard = |file: &PathBuf| {
+        let is_part = file.file_name().unwrap().to_str().unwrap().starts_with("part-");
+        is_part && kind_of_part(&fs::read(file).unwrap()) == SHARD
+    };
+    let mut shards: Vec<PathBuf> = files.filter(is_shard).collect();
+    shards.sort();
+    shards
+}
+
+/// From docs/FORMAT.md: the kind stands in the footer.
+fn kind_of_part(bytes: &[u8]) -> u32 {
+    let kind = bytes.len() - 64 + 16;
+    u32::from_le_bytes(bytes[kind..kind + 4].try_into().unwrap())
+}
+
+/// Nothing of the index can be read any more.
+fn cut(shard: &Path) {
+    let bytes = fs::read(shard).unwrap();
+    fs::remove_file(shard).unwrap(); // whoever has it mapped keeps it
+    fs::write(shard, &bytes[..bytes.len() - 1]).unwrap();
+}
+
+fn cut_shards(path: &Path) {
+    let shards = shards(path);
+    assert!(!shards.is_empty());
+    for shard in shards {
+        cut(&shard);
+    }
+}
+
+/// An artifact whose records lost their embeddings, which is written down.
+fn with_lost(path: &Path, count: u16) -> Vec<RecordId> {
+    let artifact = options().create(path).unwrap();
+    let ids = artifact.add_batch(records(count)).unwrap();
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    cut_shards(path);
+    let artifact = options().open(path).unwrap();
+    assert_eq!(named(&artifact), usize::from(count));
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    ids
+}
+
+/// How many records are named as without the embedding that they had.
+fn named(artifact: &CompactArtifact) -> usize {
+    let damage = artifact.recovery().damage.iter().filter(|damage| damage.space.as_deref() == Some("v"));
+    let counts = damage.map(|damage| damage.message.split(' ').next().unwrap().parse::<usize>().unwrap());
+    let count = counts.sum();
+    assert_eq!(is_named(artifact), count > 0, "by a search");
+    count
+}
+
+/// Whether a search says that embeddings are lost.
+fn is_named(artifact: &CompactArtifact) -> bool {
+    let found = artifact.search(&Query::vector("v", vector(1))).unwrap();
+    found.losses.iter().any(|loss| loss.space.as_deref() == Some("v"))
+}
+
+#[test]
+fn pieces_that_are_sealed_while_opening_forget_no_embedding_that_was_lost_before() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let ids = with_lost(&path, MANY);
+    // Another index is damaged, which shows that it has no embeddings, but not that there were any.
+    let shards = shards(&path);
+    assert_eq!(shards.len(), 1);
+    let mut bytes = fs::read(&shards[0]).unwrap();
+    bytes[section(&shards[0], FILTERS).start] ^= 1;
+    fs::write(&shards[0], bytes).unwrap();
+    for round in 0..3 {
+        let artifact = limited().open(&path).unwrap();
+        // The damaged one goes when all is sealed.
+        assert_eq!(artifact.recovery().shards_rebuilt, u64::from(round < 2));
+        assert_eq!(named(&artifact), usize::from(MANY), "round {round}");
+        if round > 0 {
+            artifact.seal().unwrap();
+        }
+    }
+    let artifact = options().open(&path).unwrap();
+    let again = (0..).zip(&ids).map(|(n, &id)| (id, vector(n)));
+    let again = again.fold(Batch::new(), |batch, (id, vector)| batch.add_embedding(id, "v", vector));
+    artifact.write(again).unwrap();
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    assert_eq!(named(&options().open(&path).unwrap()), 0);
+}
+
+#[test]
+fn an_embedding_that_is_taken_away_is_not_named_as_lost_any_more() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let ids = with_lost(&path, FEW);
+    let remove = |artifact: &CompactArtifact, id| {
+        artifact.write(Batch::new().remove_embedding(id, "v")).unwrap();
+    };
+    let artifact = options().open(&path).unwrap();
+    let reader = options().open_read_only(&path).unwrap();
+    ids[1..].iter().for_each(|&id| remove(&artifact, id));
+    assert!(is_named(&artifact));
+    drop(artifact);
+    // By the log, then by what was sealed of it.
+    for _ in 0..2 {
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(named(&artifact), 1);
+        artifact.seal().unwrap();
+    }
+    let artifact = options().open(&path).unwrap();
+    remove(&artifact, ids[0]);
+    assert!(!is_named(&artifact));
+    for n in 0..3 {
+        reader.refresh().unwrap();
+        assert!(!is_named(&reader), "refresh {n}");
+        artifact.add(Record::text("another")).unwrap();
+    }
+    artifact.seal().unwrap();
+    assert!(!is_named(&artifact));
+    drop(artifact);
+    assert_eq!(named(&options().open(&path).unwrap()), 0);
+}
+
+#[test]
+fn an_embedding_that_was_taken_away_before_its_index_was_damaged_is_not_named_as_lost() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    let ids = artifact.add_batch(records(FEW)).unwrap();
+    artifact.seal().unwrap();
+    artifact.add_batch(records(FEW)).unwrap();
+    artifact.seal().unwrap();
+    artifact.write(Batch::new().remove_embedding(ids[7], "v")).unwrap();
+    drop(artifact);
+    cut(&shards(&path)[0]);
+    for _ in 0..2 {
+        let artifact = options().open(&path).unwrap();
+        assert_eq!(named(&artifact), usize::from(FEW) - 1);
+        artifact.seal().unwrap();
+    }
+}
+
+#[test]
+fn embeddings_of_records_that_lie_in_the_log_are_named_when_their_index_is_lost() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    let mut ids = artifact.add_batch(records(MANY)).unwrap();
+    artifact.write(Batch::new().remove_embedding(ids.remove(5), "v")).unwrap();
+    artifact.add_batch((0..30).map(|n| Record::text(format!("without {n}")))).unwrap();
+    drop(artifact);
+    // Memory makes pieces of it, which are sealed; the log stays.
+    drop(limited().open(&path).unwrap());
+    cut_shards(&path);
+    for round in 0..2 {
+        let artifact = options().open(&path).unwrap();
+        let without = |id: &&RecordId| artifact.embedding(**id, "v").unwrap().is_none();
+        let lost = ids.iter().filter(without).count();
+        assert!(lost > 1_000, "{lost}");
+        assert_eq!(named(&artifact), lost, "round {round}");
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
+}
