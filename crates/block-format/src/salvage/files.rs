@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file::FileName;
 use crate::id::FileId;
 use crate::log::orphans::check_orphans;
-use crate::manifest::SegmentEntry;
+use crate::manifest::{Manifest, SegmentEntry};
 use crate::run::{BlockFile, Run};
 use crate::segment::layout::FOOTER_LEN;
 use crate::segment::{Segment, footer_at};
@@ -104,7 +104,7 @@ impl Salvage {
 
     /// Logs, segments and parts that the manifest does not name.
     pub(super) fn unnamed(&self) -> Vec<FileName> {
-        let named: HashSet<FileName> = self.manifest.iter().flat_map(|manifest| manifest.files()).collect();
+        let named: HashSet<FileName> = self.manifest.iter().flat_map(Manifest::files).collect();
         let others = self.names.iter().filter(|name| !named.contains(name));
         others.filter(|name| name.id().is_some()).copied().collect()
     }

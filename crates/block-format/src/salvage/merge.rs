@@ -40,7 +40,7 @@ struct Cursor {
 }
 
 impl Merge {
-    pub(super) fn of(runs: Vec<Arc<dyn Run>>) -> Result<Self> {
+    pub(super) fn from_runs(runs: Vec<Arc<dyn Run>>) -> Result<Self> {
         let cursors = runs.into_iter().map(|run| Cursor { run, index: 0, open: None }).collect();
         let mut merge = Self { cursors, heap: BinaryHeap::new() };
         for number in 0..merge.cursors.len() {

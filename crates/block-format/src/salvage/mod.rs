@@ -203,7 +203,7 @@ impl Salvage {
         let mut missing = merged_ranges(missing.collect()).into_iter().peekable();
         // Ids from the one that is looked at up to here may have been in bytes that do not hold.
         let mut missing_to = 0;
-        let mut merge = Merge::of(found.iter().map(|found| found.run.clone()).collect())?;
+        let mut merge = Merge::from_runs(found.iter().map(|found| found.run.clone()).collect())?;
         let mut bulk = store.bulk()?;
         while let Some((number, entry)) = merge.next()? {
             let Found { run, spoken_for } = &found[number];

@@ -152,7 +152,7 @@ impl<'a> Edit<'a> {
         }
         let state = self.store.published.read().clone();
         let logs = self.sealed.frozen.clone();
-        logs.iter().for_each(|log| self.deletes.extend(log.index.deleted(state.seq)));
+        self.deletes.extend(logs.iter().flat_map(|log| log.index.deleted(state.seq)));
         let others = self.sealed.segments.iter().map(|segment| segment.entry.first_id).collect();
         // The numbers of files depend on what is written, and not on who is first to write it. There are rarely more segments.
         let len = logs.iter().fold(0u64, |sum, log| sum.saturating_add(log.len));

@@ -165,7 +165,14 @@ impl Snapshot {
     /// Like [`Snapshot::records`], beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> Records {
         let skipped = self.runs.partition_point(|run| run.ids().is_some_and(|(_, last)| last < id.0));
-        Records { snapshot: self.clone(), run: skipped, next_block: None, told: 0, block: None, from: id.0 }
+        Records {
+            snapshot: self.clone(),
+            run: skipped,
+            next_block: None,
+            lost_named: 0,
+            block: None,
+            from: id.0,
+        }
     }
 
     /// The parts of this generation.
@@ -199,7 +206,7 @@ pub struct Records {
     run: usize,
     next_block: Option<usize>,
     /// How many ranges of lost ids of the run were told of.
-    told: usize,
+    lost_named: usize,
     block: Option<OpenBlock>,
     from: u64,
 }
@@ -225,18 +232,18 @@ impl Records {
     }
 
     fn go_on_to(&mut self, run: usize) {
-        (self.run, self.next_block, self.told) = (run, None, 0);
+        (self.run, self.next_block, self.lost_named) = (run, None, 0);
     }
 
     fn open_in(&mut self, run: &dyn Run) -> Result<Option<OpenBlock>> {
         // Without places there is nothing more to be had of this run.
         let next = self.next_place(run).inspect_err(|_| self.go_on_to(self.run + 1))?;
         // Records that may have been in front of it are told of once.
-        while let Some(range) = run.lost().get(self.told) {
+        while let Some(range) = run.lost().get(self.lost_named) {
             if next.is_some_and(|(_, place)| place.first_id < range.start) {
                 break;
             }
-            self.told += 1;
+            self.lost_named += 1;
             if range.end > self.from {
                 return Err(run::lost_records(run, range));
             }

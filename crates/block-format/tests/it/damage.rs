@@ -391,14 +391,9 @@ pub(crate) fn lost_manifest(left_out: Option<Step>) -> Result<u64, String> {
         for path in old.files().into_iter().filter(|path| !lock(path)) {
             disk.write_file(&path, old.read_file(&path).unwrap_or_default());
         }
-        match campaign::open(&disk, &options) {
-            Err(e) if e.kind() == ErrorKind::Damaged => {}
-            other => {
-                return Err(format!(
-                    "expected damage, found {:?}",
-                    other.map(|(store, _)| store.last_commit())
-                ));
-            }
+        let opened = campaign::open(&disk, &options).map(|(store, _)| store.last_commit());
+        if !opened.as_ref().is_err_and(|e| e.kind() == ErrorKind::Damaged) {
+            return Err(format!("expected damage, found {opened:?}"));
         }
         let saved = salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options).map_err(text)?;
         if saved.records != 2 {

@@ -20,6 +20,12 @@ fn files(disk: &MemoryVfs, kind: &str) -> Vec<PathBuf> {
     disk.files().into_iter().filter(|path| path.to_string_lossy().contains(kind)).collect()
 }
 
+fn remove(disk: &MemoryVfs, kind: &str) {
+    for path in files(disk, kind) {
+        disk.remove_file(path);
+    }
+}
+
 fn change(disk: &MemoryVfs, path: &PathBuf, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = disk.read_file(path).unwrap();
     change(&mut bytes);
@@ -47,7 +53,9 @@ fn the_records_of_a_segment_that_lost_its_end_are_named() {
     for ids in [vec![], vec![50, 59]] {
         let (disk, store) = created();
         (0..60).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
-        ids.iter().for_each(|&id| assert!(store.delete(RecordId(id)).is_ok()));
+        for &id in &ids {
+            store.delete(RecordId(id)).unwrap();
+        }
         store.seal().unwrap();
         store.close().unwrap();
         let path = files(&disk, "segment-").remove(0);
@@ -86,7 +94,7 @@ fn the_deletes_of_a_commit_that_was_never_acknowledged_are_not_made() {
         log.commit(2, 1, 4); // it does not hold, and nothing vouches for it
         let disk = log.written();
         if !has_manifest {
-            files(&disk, "manifest-").iter().for_each(|path| disk.remove_file(path));
+            remove(&disk, "manifest-");
         }
         let (report, ids) = saved(&disk);
         assert_eq!(ids, [0, 1, 2]);
@@ -124,7 +132,7 @@ fn what_compaction_left_behind_does_not_come_back_from_a_file_that_was_not_remov
     assert!(files(&disk, "segment-").len() >= 2);
     let expected: Vec<u64> = (0..10).chain(40..61).collect();
     assert_eq!(saved(&disk).1, expected);
-    files(&disk, "manifest-").iter().for_each(|path| disk.remove_file(path));
+    remove(&disk, "manifest-");
     // A finished segment says what is there no more.
     assert_eq!(saved(&disk).1, expected, "without a manifest");
 }
@@ -169,7 +177,9 @@ fn an_artifact_whose_newest_manifests_are_damaged_does_not_open_as_it_was_before
         disk.write_file(&path, before.read_file(&path).unwrap());
     }
     let newest: Vec<PathBuf> = files(&disk, "manifest-").into_iter().rev().take(2).collect();
-    newest.iter().for_each(|path| change(&disk, path, |bytes| bytes[70] ^= 1));
+    for path in &newest {
+        change(&disk, path, |bytes| bytes[70] ^= 1);
+    }
     let refused = open(&disk, &options()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Damaged);
     assert!(refused.to_string().contains("newest manifest"), "{refused}");
