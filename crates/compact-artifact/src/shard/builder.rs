@@ -107,7 +107,7 @@ struct Section {
 /// The sections of filters and vectors.
 fn sections_of(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<Section>> {
     let mut filters = Vec::new();
-    filters_of(documents).write(&mut filters)?;
+    filters_of(documents).write(&mut filters as &mut dyn Write)?;
     let mut sections = vec![Section { kind: SectionKind::Filters, space: 0, bytes: filters }];
     for (number, space) in settings.kept_spaces() {
         let mut codes = Codes::new(space.quantizer.clone());
@@ -151,7 +151,7 @@ fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<u8>> 
         add_words(&mut words, settings, &document.fields, document.text)?;
     }
     let mut bytes = Vec::new();
-    words.write(&mut bytes)?;
+    words.write(&mut bytes as &mut dyn Write)?; // compiled once for all writers
     Ok(bytes)
 }
 

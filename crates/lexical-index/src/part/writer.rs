@@ -56,17 +56,20 @@ pub(crate) fn write_in_passes<T: Terms>(
     columns: &impl Columns,
     mut terms: impl FnMut() -> Result<T>,
 ) -> Result<()> {
-    let nowhere = || fields.has_positions().then(io::sink);
-    let lens = encode(&mut terms()?, io::sink(), io::sink(), nowhere())?;
+    // Through pointers: it is compiled once, and what it does is seldom held up by that.
+    let (mut dictionary, mut lists, mut positions) = (io::sink(), io::sink(), io::sink());
+    let mut pass = |terms: &mut T, section: usize, out: &mut dyn Write| {
+        let mut sections: [&mut dyn Write; 3] = [&mut dictionary, &mut lists, &mut positions];
+        sections[section] = out;
+        let [dictionary, lists, positions] = sections;
+        encode(terms, dictionary, lists, fields.has_positions().then_some(positions))
+    };
+    let lens = pass(&mut terms()?, 0, &mut io::sink())?;
     let mut out = begin(out, analyzer, fields, columns, lens)?;
-    encode(&mut terms()?, &mut out, io::sink(), nowhere())?;
-    out.pad()?;
-    encode(&mut terms()?, io::sink(), &mut out, nowhere())?;
-    out.pad()?;
-    if fields.has_positions() {
-        encode(&mut terms()?, io::sink(), io::sink(), Some(&mut out))?;
+    for section in 0..if fields.has_positions() { 3 } else { 2 } {
+        pass(&mut terms()?, section, &mut out)?;
+        out.pad()?;
     }
-    out.pad()?;
     out.finish()?;
     Ok(())
 }
@@ -81,7 +84,7 @@ struct Lens {
 
 fn encode(
     terms: &mut impl Terms,
-    dictionary: impl Write,
+    dictionary: &mut dyn Write,
     lists: impl Write,
     positions: Option<impl Write>,
 ) -> Result<Lens> {
