@@ -148,6 +148,32 @@ fn a_lost_part_keeps_nobody_from_the_records() {
 }
 
 #[test]
+fn segments_of_logs_that_no_edit_took_are_removed_and_the_logs_stay() {
+    let (disk, store) = created();
+    for i in 0..4 {
+        store.put(&content(100, i)).unwrap();
+    }
+    store.delete(RecordId(2)).unwrap();
+    let has_segment = || disk.files().iter().any(|path| path.to_string_lossy().contains("segment-"));
+    store
+        .edit(|edit| {
+            let sealed = edit.logs_to_seal()?.write()?;
+            assert!(has_segment());
+            drop(sealed);
+            Ok(())
+        })
+        .unwrap();
+    assert!(!has_segment());
+    let logs = |edit: &mut block_format::Edit<'_>| {
+        edit.logs_to_seal()?.write().map(|sealed| edit.add_sealed(sealed))
+    };
+    let sealed = store.edit(logs).unwrap();
+    assert_eq!((sealed.len(), sealed[0].records, has_segment()), (1, 3, true));
+    drop(store);
+    assert_eq!(alive(&open(&disk, &quiet()).unwrap().0), [0, 1, 3]);
+}
+
+#[test]
 fn an_edit_deletes_what_a_bulk_commit_added_since_it_began() {
     let (disk, store) = created();
     store.put(b"zero").unwrap();

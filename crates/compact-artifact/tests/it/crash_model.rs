@@ -37,6 +37,7 @@ impl Clock {
             .auto_compact(CompactionPolicy::new().dead_percent(20))
             .cache_bytes(0)
             .seed(1)
+            .threads(1) // events in one order; `kill::` has them in any
             .clock(move || UNIX_EPOCH + Duration::from_secs(Y2000 + clock.load(Ordering::Relaxed)))
     }
 
