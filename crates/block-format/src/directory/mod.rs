@@ -184,6 +184,11 @@ impl Directory {
         self.encode_with(blocks, &self.codec, None)
     }
 
+    /// [`encode`](Self::encode) by a thread of the workers' pool.
+    pub(crate) fn encode_in_pool(&self, blocks: &RawBlocks) -> Result<Vec<EncodedBlock>> {
+        blocks.encode(&self.codec, None, blocks.is_worth_dividing())
+    }
+
     /// [`encode`](Self::encode) with another codec, and with the dictionary of the segment that the blocks go to.
     pub(crate) fn encode_with(
         &self,

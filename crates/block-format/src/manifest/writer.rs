@@ -15,7 +15,6 @@ impl Directory {
         let last = || Error::damaged("the manifest has the last of all 2^64 generations").at(&self.root);
         manifest.generation = catalog.generation.checked_add(1).ok_or_else(last)?;
         manifest.next_file = FileId(self.next_file.load(Ordering::Relaxed));
-        manifest.check_len()?;
         let bytes = manifest.encode();
         for copy in 0..2 {
             let name = FileName::Manifest { generation: manifest.generation, copy };

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Found, Salvage, is_no_damage};
-use crate::damage::{Damage, merged_ranges};
+use super::{Salvage, is_no_damage, records_in};
+use crate::damage::Damage;
 use crate::directory::file_len;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::FileName;
@@ -33,12 +33,12 @@ impl Salvage {
     pub(super) fn read(&mut self, damaged: &[(FileName, Error)]) -> Result<()> {
         let mut files = self.named_segments()?;
         let others = self.other_segments()?;
-        if self.manifest.is_none() {
-            for (segment, _) in &others {
-                self.next_id = self.next_id.max(segment.ids_end()?);
-            }
+        let mut ends = Vec::new();
+        for (segment, ids) in &others {
+            ends.push(ids_end(segment, ids.as_ref())?);
         }
-        let ids_end = self.ids_end_of_logs()?;
+        let in_others = ends.into_iter().max().unwrap_or(0);
+        let ids_end = self.ids_end_of_logs(self.next_id.max(in_others))?;
         let last_seq = self.named_logs(ids_end, &mut files)?;
         if let (true, Some(manifest)) = (self.is_current, &self.manifest) {
             match check_orphans(&self.directory, manifest, &self.names, damaged, last_seq) {
@@ -49,11 +49,13 @@ impl Salvage {
         self.other_logs(ids_end, &mut files)?;
         for (segment, speaks_for) in others {
             if !self.is_current {
-                self.next_id = self.next_id.max(segment.ids_end()?);
                 self.name_gaps(&segment)?;
             }
             let id = segment.entry.file;
             files.push(Readable { id, run: Arc::new(segment), is_named: false, speaks_for });
+        }
+        if !self.is_current {
+            self.next_id = self.next_id.max(in_others);
         }
         self.read_parts()?;
         self.rank(files);
@@ -144,18 +146,24 @@ impl Salvage {
     /// ones: what a finished segment has no more was deleted before it was written.
     fn rank(&mut self, mut files: Vec<Readable>) {
         files.sort_by_key(|file| (self.is_current && !file.is_named, Reverse(file.id)));
-        let mut spoken_for: Vec<Range<u64>> = Vec::new();
-        for Readable { run, is_named, speaks_for, .. } in files {
-            let of_this = match (self.is_current, is_named) {
-                (true, true) => Vec::new(),
-                (true, false) => vec![Range { start: 0, end: u64::MAX }],
-                (false, _) => spoken_for.clone(),
-            };
-            self.found.push(Found { run, spoken_for: of_this });
-            if let (false, Some(ids)) = (self.is_current, speaks_for) {
-                spoken_for.push(ids);
-                spoken_for = merged_ranges(spoken_for);
-            }
+        if self.is_current {
+            let named = files.partition_point(|file| file.is_named);
+            self.spoken_for.push((0..u64::MAX, named));
+        } else {
+            let finished =
+                files.iter().zip(1..).filter_map(|(file, next)| Some((file.speaks_for.clone()?, next)));
+            self.spoken_for.extend(finished);
+            self.spoken_for.sort_by_key(|(ids, _)| ids.start);
         }
+        self.runs = files.into_iter().map(|file| file.run).collect();
     }
+}
+
+/// One more than the last id of a segment, which its footer says if it holds, as far as there can be blocks for so many.
+fn ids_end(segment: &Segment, ids: Option<&Range<u64>>) -> Result<u64> {
+    let read = segment.ids_end()?;
+    let last_block = segment.block_count()?.checked_sub(1).map(|last| segment.place(last)).transpose()?;
+    let known = last_block.map_or(0, |place| place.first_id).max(read);
+    let possible = known.saturating_add(records_in(segment.source().len()));
+    Ok(ids.map(|ids| ids.end).filter(|&end| end <= possible).unwrap_or(read).max(read))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::files::Readable;
-use super::{Salvage, is_no_damage};
+use super::{Salvage, is_no_damage, records_in};
 use crate::block::BlockKind;
 use crate::checksum::Hash128;
 use crate::error::Result;
@@ -16,22 +16,25 @@ use crate::source::Window;
 use crate::walk::{WalkedBlocks, next_sound};
 
 impl Salvage {
-    /// One more than the largest id that there can be: logs have no more records behind the last one that is known than they have bytes.
-    pub(super) fn ids_end_of_logs(&self) -> Result<u64> {
-        let (mut known, mut bytes) = (self.next_id, 0u64);
+    /// One more than the largest id that there can be, where all below `known` are known: behind those are no more records than logs have bytes, and than there
+    /// can have been in blocks that are not recognised.
+    pub(super) fn ids_end_of_logs(&self, mut known: u64) -> Result<u64> {
+        let mut more = 0u64;
         for &name in self.names.iter().filter(|name| matches!(name, FileName::Log(_))) {
             let Some(file) = self.block_file(name, u64::MAX)? else { continue };
             let (mut window, mut at, end) =
                 (Window::new(&file.source), FILE_HEADER_LEN as u64, file.source.len());
+            let mut recognised = at;
             while let Some((offset, header)) = next_sound(&file, &mut window, at, end)? {
                 at = offset + header.block_len();
-                bytes = bytes.saturating_add(header.block_len());
+                recognised = recognised.saturating_add(header.block_len());
                 if header.kind == BlockKind::Records {
                     known = known.max(header.first_id.saturating_add(header.count.into()));
                 }
             }
+            more = more.saturating_add(end).saturating_add(records_in(end.saturating_sub(recognised)));
         }
-        Ok(known.saturating_add(bytes))
+        Ok(known.saturating_add(more))
     }
 
     /// The logs that the manifest names. Returns the number of their last commit.
@@ -44,7 +47,9 @@ impl Salvage {
             // A frozen log takes no more: what lies behind its checkpoint was given up.
             let len = if index == active { u64::MAX } else { checkpoint.len };
             let Some(file) = self.block_file(name, len)? else {
-                self.name_missing(name, checkpoint.len, sealed..checkpoint.next_id.max(sealed));
+                // Of the one that was open, nothing says where it ended.
+                let end = if index == active { u64::MAX } else { checkpoint.next_id.max(sealed) };
+                self.name_missing(name, checkpoint.len, sealed..end);
                 self.report.deletes_incomplete = true;
                 last_seq = last_seq.max(checkpoint.seq);
                 continue;

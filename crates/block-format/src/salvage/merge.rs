@@ -24,6 +24,44 @@ pub(super) enum Entry {
     },
 }
 
+impl Entry {
+    /// Its id, or where the ids in it begin: what comes from a merge ascends by this.
+    pub(super) fn first_id(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.id().0,
+            Self::Damaged { ids, .. } => ids.start,
+        }
+    }
+}
+
+/// Ranges of ids with the number of a run each, asked for ids that ascend.
+pub(super) struct SpokenFor {
+    pending: std::iter::Peekable<std::vec::IntoIter<(Range<u64>, usize)>>,
+    /// Number and end of those that began.
+    begun: BinaryHeap<Reverse<(usize, u64)>>,
+}
+
+impl SpokenFor {
+    /// Of ranges in the order of their first ids.
+    pub(super) fn from_ranges(ranges: Vec<(Range<u64>, usize)>) -> Self {
+        Self { pending: ranges.into_iter().peekable(), begun: BinaryHeap::new() }
+    }
+
+    /// The lowest number of a range with `id`; `usize::MAX` without one.
+    pub(super) fn first_behind(&mut self, id: u64) -> usize {
+        while let Some((ids, number)) = self.pending.next_if(|(ids, _)| ids.start <= id) {
+            self.begun.push(Reverse((number, ids.end)));
+        }
+        while let Some(&Reverse((number, end))) = self.begun.peek() {
+            if id < end {
+                return number;
+            }
+            self.begun.pop();
+        }
+        usize::MAX
+    }
+}
+
 /// The records of several runs in the order of their ids. Those with one id come in the order of the runs.
 pub(super) struct Merge {
     cursors: Vec<Cursor>,
@@ -119,5 +157,22 @@ impl Cursor {
         let (header, raw) = self.run.file().read(place)?;
         let is_records = header.kind == BlockKind::Records;
         is_records.then(|| Block::new(&header, raw)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_speaks_for_an_id_is_who_a_search_of_all_ranges_finds() {
+        let ranges = [(0, 5, 7), (2, 4, 3), (2, 9, 4), (3, 4, 1), (8, 8, 0), (12, 20, 5), (13, u64::MAX, 9)];
+        let ranges = ranges.map(|(start, end, number)| (start..end, number));
+        let mut asked = SpokenFor::from_ranges(ranges.to_vec());
+        for id in [0, 0, 1, 2, 3, 3, 4, 8, 9, 11, 12, 13, 19, 20, 1 << 40] {
+            let with_id = ranges.iter().filter(|(ids, _)| ids.contains(&id));
+            let lowest = with_id.map(|&(_, number)| number).min();
+            assert_eq!(asked.first_behind(id), lowest.unwrap_or(usize::MAX), "{id}");
+        }
     }
 }

@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
-use self::merge::{Entry, Merge};
+use self::merge::{Entry, Merge, SpokenFor};
+use crate::block::layout::{HEADER_LEN, MAX_RAW_LEN};
 use crate::damage::{Damage, merged_ranges, sorted_and_merged};
 use crate::directory::creation::refuse_inside_artifact;
 use crate::directory::{Directory, open_error};
@@ -99,7 +100,8 @@ fn salvage_between(
         is_current: found.newest.is_some() && found.newest_fault.is_none(),
         manifest: found.newest,
         names: found.names,
-        found: Vec::new(),
+        runs: Vec::new(),
+        spoken_for: Vec::new(),
         parts: BTreeMap::new(),
         deletes: RoaringTreemap::new(),
         has_deletes: false,
@@ -155,7 +157,9 @@ struct Salvage {
     is_current: bool,
     names: Vec<FileName>,
     /// What has records. For a record that several have, the first is asked first.
-    found: Vec<Found>,
+    runs: Vec<Arc<dyn Run>>,
+    /// Ids, and the number of the run from which on all are asked only for what is missing of them, in the order of the first ids.
+    spoken_for: Vec<(Range<u64>, usize)>,
     /// Sound parts that are not ours, by kind, tag and file.
     parts: BTreeMap<(u32, u64, FileId), Part>,
     deletes: RoaringTreemap,
@@ -166,13 +170,6 @@ struct Salvage {
     /// Ids of records that cannot be read.
     lost: BTreeSet<u64>,
     report: SalvageReport,
-}
-
-/// Records in one file.
-struct Found {
-    run: Arc<dyn Run>,
-    /// Ids of which those before it have all records that there are, but for those that are missing.
-    spoken_for: Vec<Range<u64>>,
 }
 
 impl Salvage {
@@ -198,26 +195,23 @@ impl Salvage {
 
     /// Copies sound records in the order of their ids, each once, from the first file that has it sound.
     fn write(&mut self, store: &Store) -> Result<()> {
-        let found = std::mem::take(&mut self.found);
+        let runs = std::mem::take(&mut self.runs);
+        let mut spoken_for = SpokenFor::from_ranges(std::mem::take(&mut self.spoken_for));
         let missing = self.report.damage.iter().map(|damage| damage.lost.start.0..damage.lost.end.0);
         let mut missing = merged_ranges(missing.collect()).into_iter().peekable();
         // Ids from the one that is looked at up to here may have been in bytes that do not hold.
         let mut missing_to = 0;
-        let mut merge = Merge::from_runs(found.iter().map(|found| found.run.clone()).collect())?;
+        let mut merge = Merge::from_runs(runs.clone())?;
         let mut bulk = store.bulk()?;
         while let Some((number, entry)) = merge.next()? {
-            let Found { run, spoken_for } = &found[number];
-            let is_spoken_for = |id: u64| {
-                let after = spoken_for.partition_point(|range| range.start <= id);
-                after.checked_sub(1).is_some_and(|last| spoken_for[last].contains(&id))
-            };
+            let is_spoken_for = number >= spoken_for.first_behind(entry.first_id());
             let record = match entry {
                 Entry::Record(record) => record,
-                Entry::Damaged { ids, .. } if is_spoken_for(ids.start) => continue,
+                Entry::Damaged { .. } if is_spoken_for => continue,
                 Entry::Damaged { bytes, ids, error } => {
                     let first = ids.start;
                     missing_to = missing_to.max(ids.end);
-                    self.report.damage.push(Damage::new(run.file().path(), bytes, &error, ids));
+                    self.report.damage.push(Damage::new(runs[number].file().path(), bytes, &error, ids));
                     if first >= bulk.end() && !self.deletes.contains(first) {
                         self.lost.insert(first);
                     }
@@ -228,7 +222,7 @@ impl Salvage {
             while let Some(range) = missing.next_if(|range| range.start <= id) {
                 missing_to = missing_to.max(range.end);
             }
-            let is_replaced = is_spoken_for(id) && id >= missing_to;
+            let is_replaced = is_spoken_for && id >= missing_to;
             if id < bulk.end() || is_replaced || self.deletes.contains(id) {
                 continue;
             }
@@ -239,7 +233,7 @@ impl Salvage {
             }
             self.lost.remove(&id);
             // Whether the files before it had it no more, since it was deleted, they cannot say.
-            self.report.deletes_incomplete |= is_spoken_for(id);
+            self.report.deletes_incomplete |= is_spoken_for;
             bulk.skip_to(id);
             bulk.put_reader(record.reader())?;
             self.report.records += 1;
@@ -272,4 +266,10 @@ fn is_sound(record: &Record) -> Result<bool> {
 /// Whether the bytes may be sound: another time, or another build, reads them.
 fn is_no_damage(e: &Error) -> bool {
     e.is_io() || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Unsupported)
+}
+
+/// How many records blocks of so many bytes can have, at the most.
+fn records_in(bytes: u64) -> u64 {
+    const IN_BLOCK: u64 = MAX_RAW_LEN as u64 / 2; // each has an entry of two bytes
+    bytes.div_ceil(HEADER_LEN as u64).saturating_mul(IN_BLOCK)
 }

@@ -7,7 +7,7 @@ use parking_lot::MappedMutexGuard;
 
 use super::frames::{read_head, stream_frames};
 use super::state::{Store, Writer};
-use crate::block::writer::{EncodedBlock, Packer};
+use crate::block::writer::{EncodedBlock, Packer, RawBlocks};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{CommitSeq, RecordId};
 use crate::log::writer::CommitMark;
@@ -39,6 +39,19 @@ impl Batch {
     /// Records added so far.
     pub fn record_count(&self) -> u64 {
         self.records
+    }
+
+    fn compressed_by(
+        self,
+        encode: impl FnOnce(&RawBlocks) -> Result<Vec<EncodedBlock>>,
+    ) -> Result<CompressedBatch> {
+        let Self { mut packer, records, mut deletes } = self;
+        packer.end_block()?;
+        deletes.sort_unstable();
+        deletes.dedup();
+        let mut blocks = packer.take();
+        blocks.push_deletes(&deletes);
+        Ok(CompressedBatch { blocks: encode(&blocks)?, records, deletes })
     }
 
     /// Raw bytes that the batch holds in memory.
@@ -76,13 +89,12 @@ impl Store {
 
     /// Compresses a batch, divided among the [`Workers`](crate::Workers) if there is enough of it. Takes no lock.
     pub fn compress(&self, batch: Batch) -> Result<CompressedBatch> {
-        let Batch { mut packer, records, mut deletes } = batch;
-        packer.end_block()?;
-        deletes.sort_unstable();
-        deletes.dedup();
-        let mut blocks = packer.take();
-        blocks.push_deletes(&deletes);
-        Ok(CompressedBatch { blocks: self.directory.encode(&blocks)?, records, deletes })
+        batch.compressed_by(|blocks| self.directory.encode(blocks))
+    }
+
+    /// [`compress`](Self::compress) for a caller who [runs](crate::Workers::run) in the workers' pool: it is divided there.
+    pub fn compress_in_pool(&self, batch: Batch) -> Result<CompressedBatch> {
+        batch.compressed_by(|blocks| self.directory.encode_in_pool(blocks))
     }
 
     /// Commits a batch: [`compress`](Self::compress) and [`commit_compressed`](Self::commit_compressed) in one.

@@ -163,10 +163,15 @@ impl<'a> Edit<'a> {
 
     /// Puts segments in the place of the logs that they were written from.
     pub fn add_sealed(&mut self, mut sealed: SealedLogs<'_>) -> Vec<SegmentInfo> {
-        self.deletes -= std::mem::take(&mut sealed.reclaimed);
         self.changes.dropped.append(&mut sealed.logs);
-        let infos = sealed.segments.iter().map(|sealed| (&sealed.entry).into()).collect();
-        self.changes.segments.append(&mut sealed.segments);
+        self.take_segments((std::mem::take(&mut sealed.segments), std::mem::take(&mut sealed.reclaimed)))
+    }
+
+    /// Makes segments that were written part of the edit. Some deleted ids are in no file any more.
+    fn take_segments(&mut self, (written, reclaimed): (Vec<SealedFile>, RoaringTreemap)) -> Vec<SegmentInfo> {
+        self.deletes -= reclaimed;
+        let infos = written.iter().map(|sealed| (&sealed.entry).into()).collect();
+        self.changes.segments.extend(written);
         infos
     }
 
@@ -185,11 +190,8 @@ impl<'a> Edit<'a> {
         let others: Vec<u64> = sealed.frozen.iter().filter_map(|log| Some(log.ids?.0)).collect();
         let runs = taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>();
         let kept = dictionary_to_keep(taken)?;
-        let (written, reclaimed) = write_segments(self.store, &self.deletes, kept, 0..0, (&runs, &others))?;
-        self.deletes -= reclaimed;
-        let infos = written.iter().map(|sealed| (&sealed.entry).into()).collect();
-        self.changes.segments.extend(written);
-        Ok(infos)
+        let written = write_segments(self.store, &self.deletes, kept, 0..0, (&runs, &others))?;
+        Ok(self.take_segments(written))
     }
 
     /// Writes a part through `content`. `kind` is 256 or more; `tag` is for the caller to know it by.

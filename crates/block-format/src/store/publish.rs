@@ -42,7 +42,7 @@ impl Store {
         if let (Some(state), Some(last)) = (changes.state, manifest.logs.last_mut()) {
             last.checkpoint = Checkpoint { len: last.checkpoint.len, chain: last.checkpoint.chain, ..state };
         }
-        manifest.check_len()?; // before anything is written, so that the writer can go on
+        manifest.check_len(0)?; // before anything is written, so that the writer can go on
         let active = manifest.logs.last().map(|entry| entry.checkpoint);
         if let Err(e) = self.directory.write_generation(&mut catalog, manifest) {
             drop(catalog);

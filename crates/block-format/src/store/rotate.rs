@@ -20,6 +20,7 @@ impl Store {
         if written.is_empty() && !writer.log.has_uncommitted() {
             return Ok(());
         }
+        self.catalog.lock().check_len(1)?; // before anything is written, so that the writer can go on
         let old = FileName::Log(writer.log.index().id);
         let (log, entry) =
             LogWriter::create(&self.directory, written.committed.seq, written.committed.next_id)?;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use block_format::vfs::MemoryVfs;
-use block_format::{ErrorKind, RecordId, SalvageReport, Store, salvage_in};
+use block_format::vfs::{Fault, FaultVfs, MemoryVfs};
+use block_format::{Durability, ErrorKind, RecordId, SalvageReport, Store, salvage_in};
 
 use crate::campaign::{ROOT, content, open};
 use crate::work::{ForgedLog, options};
@@ -218,4 +218,91 @@ fn an_iteration_tells_of_records_whose_blocks_are_not_recognised() {
             assert_eq!(found.len() > read, unread > 0, "{from}, {first}: it says so");
         }
     }
+}
+
+#[test]
+fn ids_of_a_block_that_is_not_recognised_are_named_and_not_given_out_once_more() {
+    let (disk, store) = created();
+    (0..10).for_each(|salt| assert!(store.put(&content(100, salt)).is_ok()));
+    store.seal().unwrap();
+    let mut batch = store.batch();
+    (0..250).for_each(|_| assert!(batch.put(b"").is_ok()));
+    store.commit(batch, Durability::Sync).unwrap();
+    let mut batch = store.batch();
+    batch.delete(RecordId(3));
+    batch.delete(RecordId(4));
+    store.commit(batch, Durability::Sync).unwrap();
+    drop(store);
+    let log = files(&disk, "log-").remove(0);
+    change(&disk, &log, |bytes| bytes[4096] ^= 1); // the only block of the batch
+    let (report, ids) = saved(&disk);
+    assert_eq!(ids, [0, 1, 2, 5, 6, 7, 8, 9], "{report:?}");
+    assert_eq!(named(&report), (10..260).collect::<Vec<u64>>());
+    assert_eq!(next_id(&disk), RecordId(260));
+}
+
+/// The id that a salvaged artifact gives out next.
+fn next_id(disk: &MemoryVfs) -> RecordId {
+    let disk = disk.fork();
+    salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+    Store::open_in(Arc::new(disk), "/saved", options()).unwrap().0.put(b"next").unwrap()
+}
+
+#[test]
+fn a_delete_behind_a_bulk_commit_whose_manifests_are_lost_is_made() {
+    let (before, disk) = before_and_after(|store| {
+        let mut bulk = store.bulk().unwrap();
+        (0..10_000).for_each(|_| assert!(bulk.put(b"").is_ok()));
+        bulk.finish().unwrap();
+        store.delete(RecordId(65)).unwrap();
+        store.delete(RecordId(66)).unwrap();
+    });
+    for path in files(&before, "manifest-") {
+        disk.write_file(&path, before.read_file(&path).unwrap());
+    }
+    for path in files(&disk, "manifest-").iter().rev().take(2) {
+        change(&disk, path, |bytes| bytes[70] ^= 1);
+    }
+    let (report, ids) = saved(&disk);
+    assert_eq!(ids, (0..65).chain(67..10_061).collect::<Vec<u64>>(), "{report:?}");
+    assert_eq!(next_id(&disk), RecordId(10_061));
+}
+
+#[test]
+fn without_a_manifest_the_footer_of_a_segment_says_which_ids_were_given_out() {
+    let (disk, store) = created();
+    let mut bulk = store.bulk().unwrap();
+    (0..60).for_each(|salt| assert!(bulk.put(&content(150, salt)).is_ok()));
+    bulk.finish().unwrap();
+    store.close().unwrap();
+    remove(&disk, "manifest-");
+    let path = files(&disk, "segment-").remove(0);
+    // Before the table of twelve bytes a block lies the last block.
+    let last = disk.read_file(&path).unwrap().len() - 96 - 60 * 12;
+    change(&disk, &path, |bytes| bytes[last..].iter_mut().take(500).for_each(|byte| *byte ^= 1));
+    let (report, ids) = saved(&disk);
+    let lost: Vec<u64> = (0..60).filter(|id| !ids.contains(id)).collect();
+    assert!(!lost.is_empty() && lost.iter().all(|id| named(&report).contains(id)), "{lost:?} {report:?}");
+    assert_eq!(next_id(&disk), RecordId(60));
+}
+
+#[test]
+fn a_copy_of_a_log_that_was_never_put_to_use_stands_in_for_one_that_is_gone() {
+    let (disk, store) = created();
+    (0..20).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
+    drop(store);
+    let (named, manifests) = (files(&disk, "log-"), files(&disk, "manifest-"));
+    let copies = (0..60).filter(|&call| {
+        let crashed = disk.fork();
+        let vfs = FaultVfs::new(crashed.clone());
+        vfs.inject(call, Fault::NoSpace, true);
+        let opened = Store::open_in(Arc::new(vfs), ROOT, options());
+        let is_copied = files(&crashed, "log-").len() == 2 && files(&crashed, "manifest-") == manifests;
+        assert!(opened.is_err() || !is_copied);
+        for path in &named {
+            crashed.remove_file(path);
+        }
+        is_copied && saved(&crashed).1 == (0..20).collect::<Vec<u64>>()
+    });
+    assert!(copies.count() > 0);
 }

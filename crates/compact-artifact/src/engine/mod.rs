@@ -21,7 +21,6 @@ mod link;
 mod lost_embeddings;
 mod merge;
 mod meter;
-mod named_damage;
 mod open;
 mod pack;
 mod pending;

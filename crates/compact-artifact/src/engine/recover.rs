@@ -1,6 +1,6 @@
 //! What lies in the store → a state: shards opened, what none of them has indexed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use roaring::RoaringTreemap;
 
 use super::group::Group;
 use super::lost_embeddings::{self, DamagedShards};
-use super::named_damage::NamedDamage;
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -27,8 +26,6 @@ use crate::state::{Dead, Deleted, State, View, sort_views, with_changed_metadata
 pub(crate) struct Recovery {
     pub(crate) state: State,
     pub(crate) report: RecoveryReport,
-    /// The damage in the report.
-    named: NamedDamage,
     /// Of shards that cannot be opened.
     pub(super) damaged: DamagedShards,
     /// Records that the sealed shards should have and that none of them has.
@@ -56,10 +53,10 @@ impl Recovery {
         let (views, lost_embeddings, is_indexed) = Default::default();
         let state =
             State { records, settings, views, version: 0, steps, hidden: 0, lost_embeddings, is_indexed };
-        let (named, damaged, missing, metadata_records, stale) = Default::default();
+        let (damaged, missing, metadata_records, stale) = Default::default();
         let (next, next_missing) = (0, 0);
         let mut recovery =
-            Self { state, report, named, damaged, missing, metadata_records, stale, next, next_missing };
+            Self { state, report, damaged, missing, metadata_records, stale, next, next_missing };
         let lost = lost_embeddings::read(&recovery.state, &mut recovery.report)?;
         recovery.state.lost_embeddings = Arc::new(lost);
         let is_sound = recovery.open_shards(known)?;
@@ -359,7 +356,7 @@ impl Recovery {
 
     fn flush(&mut self, mut group: Group, covers: Range<u64>) -> Result<()> {
         group.leave_out_unreadable();
-        group.damage().for_each(|damage| self.named.add(damage, &mut self.report.damage));
+        self.report.damage.extend(group.damage());
         if group.is_empty() && covers.is_empty() {
             return Ok(());
         }
@@ -378,6 +375,9 @@ impl Recovery {
     /// The state, and what is to be said of it, once everything is indexed.
     pub(super) fn reported(mut self) -> (State, RecoveryReport) {
         lost_embeddings::report(&self.state, &mut self.report);
+        // What is met in several ways is named where it was met first.
+        let mut named = HashSet::new();
+        self.report.damage.retain(|damage| named.insert(damage.clone()));
         (self.state, self.report)
     }
 

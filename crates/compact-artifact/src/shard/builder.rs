@@ -46,23 +46,24 @@ pub(crate) fn build(
     assemble(settings, covers, documents, superseded, words_of(settings, documents), sections)
 }
 
-/// [`build`], and `other` work. If there are many records, threads divide this among them.
+/// [`build`], and `other` work, which is told whether it runs in the pool of the workers. If there are many records, threads divide this among them.
 pub(crate) fn build_beside<T: Send>(
     workers: &Workers,
     settings: &Settings,
     covers: std::ops::Range<u64>,
     documents: &[Document<'_>],
     superseded: RoaringTreemap,
-    other: impl FnOnce() -> T + Send,
+    other: impl FnOnce(bool) -> T + Send,
 ) -> (Result<Shard>, T) {
     // A few records do not wait for a pool that may be busy with sealing.
     if documents.len() < MIN_RECORDS_TO_DIVIDE {
-        return (build(settings, covers, documents, superseded), other());
+        return (build(settings, covers, documents, superseded), other(false));
     }
     let words = || words_of(settings, documents);
-    let rest = || (sections_of(settings, documents), other());
-    let (words, (sections, other)) =
-        workers.run(|divided| if divided { rayon::join(words, rest) } else { (words(), rest()) });
+    let (words, (sections, other)) = workers.run(|divided| {
+        let rest = || (sections_of(settings, documents), other(divided));
+        if divided { rayon::join(words, rest) } else { (words(), rest()) }
+    });
     (assemble(settings, covers, documents, superseded, words, sections), other)
 }
 

@@ -137,9 +137,10 @@ impl Engine {
         });
         let documents: Vec<Document<'_>> = reindexed.chain(puts).collect();
         let StoreBatch { batch, ids, superseded, covers, .. } = written;
-        let compress = || self.store.compress(batch);
+        let compress =
+            |in_pool| if in_pool { self.store.compress_in_pool(batch) } else { self.store.compress(batch) };
         let (shard, batch) = if covers.is_empty() {
-            (None, compress())
+            (None, compress(false))
         } else {
             let workers = self.store.workers();
             let (shard, batch) =
