@@ -5,7 +5,7 @@
 //! a signed number of four bits.
 
 /// Parts of the distance between two codes.
-const PARTS: f32 = 15.0;
+const PARTS: i16 = 15;
 const LARGEST: f32 = 7.0;
 
 /// Bytes of a residual.
@@ -19,7 +19,7 @@ pub(crate) fn pack(values: &[f32], codes: &[i8], max: f32) -> Vec<u8> {
     let per_value = if max > 0.0 { 127.0 / max } else { 0.0 };
     let mut packed = vec![0; len(values.len())];
     for (at, (&value, &code)) in values.iter().zip(codes).enumerate() {
-        let left_out = (value * per_value - f32::from(code)) * PARTS;
+        let left_out = (value * per_value - f32::from(code)) * f32::from(PARTS);
         let part = (left_out.round().clamp(-LARGEST, LARGEST) as i8).cast_unsigned() & 15;
         let (byte, shift) = if at < packed.len() { (at, 0) } else { (at - packed.len(), 4) };
         packed[byte] |= part << shift;
@@ -34,8 +34,11 @@ pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32])
         out.iter_mut().zip(codes).for_each(|(out, &code)| *out = f32::from(code) * scale);
         return;
     };
-    // The four bits come in the upper half of `part`.
-    let value = |code: i8, part: u8| (f32::from(code) + f32::from(part.cast_signed() >> 4) / PARTS) * scale;
+    // Whole fifteenths, which are exact; the four bits come in the upper half of `part`.
+    let fifteenth = scale / f32::from(PARTS);
+    let value = |code: i8, part: u8| {
+        f32::from(i16::from(code) * PARTS + i16::from(part.cast_signed() >> 4)) * fifteenth
+    };
     let (low, high) = out.split_at_mut(half);
     let (low_codes, high_codes) = codes.split_at(half);
     for ((out, &code), &part) in low.iter_mut().zip(low_codes).zip(parts) {

@@ -16,10 +16,13 @@ pub(crate) struct Planes<'a> {
 impl Planes<'_> {
     /// The codes of a row.
     pub(crate) fn unpack(self, row: u32, codes: &mut [i8]) {
-        let pairs = self.high.row(row).iter().zip(self.low.row(row));
-        for (codes, (high, low)) in codes.chunks_mut(size_of::<Line>()).zip(pairs) {
-            let line = unpack_group(high, low);
-            codes.copy_from_slice(&line[..codes.len()]);
+        let mut groups = self.high.row(row).iter().zip(self.low.row(row));
+        let (lines, rest) = codes.as_chunks_mut::<{ size_of::<Line>() }>();
+        for (line, (high, low)) in lines.iter_mut().zip(groups.by_ref()) {
+            *line = unpack_group(high, low);
+        }
+        if let Some((high, low)) = groups.next() {
+            rest.copy_from_slice(&unpack_group(high, low)[..rest.len()]);
         }
     }
 }

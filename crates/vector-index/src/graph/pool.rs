@@ -155,6 +155,11 @@ impl Nearest {
         self.capacity = capacity;
     }
 
+    /// How many rows it keeps.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Adds a row, if it is among the nearest. If not, no higher row of the same distance is.
     #[inline]
     pub(crate) fn insert(&mut self, distance: f32, row: u32) -> bool {

@@ -8,6 +8,7 @@ use wire::{Bytes, F16};
 use super::checks::Unverified;
 use super::reader::View;
 use crate::error::{Error, Result};
+use crate::kernel::prefetch;
 use crate::residual;
 use crate::widths::Widths;
 use crate::workers::Workers;
@@ -49,6 +50,19 @@ impl Originals<'_> {
             Self::Residual(bytes) => (residual::len(dimension), bytes.len()),
         };
         Some(row * each..(row + 1) * each).filter(|range| range.end <= all)
+    }
+
+    /// Asks for the original of a row, which is read soon.
+    pub(super) fn prefetch(self, row: usize, dimension: usize) {
+        let values = row * dimension..(row + 1) * dimension;
+        match self {
+            Self::F32(all) => prefetch(all.get(values).unwrap_or_default()),
+            Self::F16(all) => prefetch(all.get(values).unwrap_or_default()),
+            Self::Residual(all) => {
+                let range = self.place_of(row, dimension).and_then(|range| all.get(range));
+                prefetch(range.unwrap_or_default());
+            }
+        }
     }
 }
 
@@ -124,7 +138,7 @@ impl<'a> SearchOptions<'a> {
     }
 
     /// Orders the best `candidates` (at least `k`) by the distance of their originals, and returns that. 1.5 to 3 times `k` is
-    /// usual.
+    /// usual. Codes are known to be off by half a step at most, so that originals are read only of those that may be among the `k` nearest.
     pub fn rescore(mut self, originals: Originals<'a>, candidates: usize) -> Self {
         self.rescore = Some((originals, candidates));
         self
@@ -179,9 +193,9 @@ impl<'a> SearchOptions<'a> {
         view.rows_of(node).any(|row| self.allows(row))
     }
 
-    /// Whether the nodes of rows are looked up: of those that a filter lets through, or of those whose residuals are read.
+    /// Whether the nodes of rows are looked up: of those that a filter lets through, or of those whose originals may be read.
     pub(super) fn finds_nodes(&self) -> bool {
-        self.filter.is_some() || matches!(self.rescore, Some((Originals::Residual(_), _)))
+        self.filter.is_some() || self.rescore.is_some()
     }
 
     pub(super) fn restricts(&self) -> bool {

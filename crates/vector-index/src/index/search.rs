@@ -211,8 +211,11 @@ pub(crate) fn search_view<'s>(
             let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
             bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
         }
-        let found = hits.iter_mut().map(|hit| (hit.row, &mut hit.distance));
-        rescore(view, quantizer, query, (originals, options.originals), found, original)?;
+        nearest.start(options.k);
+        let of_query = (query, prepared.terms);
+        rescore(view, quantizer, of_query, (originals, options.originals), (hits, nearest), original)?;
+        hits.clear();
+        hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
     }
     hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);

@@ -116,7 +116,9 @@ fn panels(rows: &[&[u8]]) -> Vec<Aligned> {
 fn every_kernel_multiplies_all_rows_with_all_parts() {
     let code = |i: usize| i8::try_from(((i * 2_654_435_761) >> 7) % 255).unwrap_or(-100);
     let part = |i: usize| u8::try_from(((i * 2_654_435_761) >> 9) % 64).unwrap();
-    for (stride, rows, columns) in [(1, 1, 1), (1, 2, 4), (2, 3, 9), (3, 5, 16), (6, 33, 130), (7, 4, 25)] {
+    for (stride, rows, columns) in
+        [(1, 1, 1), (1, 2, 4), (2, 3, 9), (3, 5, 16), (6, 33, 130), (2, 17, 88), (7, 4, 25)]
+    {
         let codes: Vec<i8> = (0..stride * rows * 64).map(code).collect();
         let parts: Vec<u8> = (0..stride * columns * 64).map(part).collect();
         let parts: Vec<&[u8]> = parts.chunks(stride * 64).collect();

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use vector_index::*;
 
 use crate::data::*;
@@ -138,6 +139,38 @@ fn rescoring_with_originals_gives_their_distances_and_more_of_the_truth() {
         index.search(&queries[..64], &options.rescore(Originals::F32(&all), 30), &mut scratch).unwrap()[0];
     let expected = Metric::Cosine.distance(&queries[..64], &all[hit.row as usize * 64..][..64]);
     assert_eq!(hit.distance, expected);
+}
+
+proptest! {
+    #[test]
+    fn originals_that_are_not_read_would_not_be_among_the_nearest(
+        seed in 0..1_000u64, dimension in 1..70usize, metric in 0..3usize, kind in 0..3usize, near in prop::bool::ANY, k in 1..12usize,
+        exponent in -40..40i32
+    ) {
+        let metric = [Metric::Cosine, Metric::Dot, Metric::L2][metric];
+        let size = if kind == 1 { 1.0 } else { 2f32.powi(exponent) };
+        let mut all = vectors(seed, 120, dimension);
+        if near {
+            // All within a few steps of a code of each other.
+            let first = all[..dimension].to_vec();
+            all.iter_mut().zip(first.iter().cycle()).for_each(|(value, first)| *value = first + *value / 60.0);
+        }
+        for value in &mut all {
+            *value *= size;
+        }
+        let quantizer = Int8Quantizer::new(metric, dimension).unwrap();
+        let left_out: Vec<u8> = all.chunks(dimension).flat_map(|vector| quantizer.residual(vector).unwrap()).collect();
+        let halves: Vec<F16> = all.iter().map(|&value| F16::from_f32(value)).collect();
+        let originals = [Originals::F32(&all), Originals::F16(&halves), Originals::Residual(&left_out)][kind];
+        let index = built(codes(metric, dimension, &all));
+        let mut scratch = Scratch::new();
+        for query in all.chunks(dimension).take(5) {
+            let query: Vec<f32> = query.iter().map(|value| value * 1.01 + size / 100.0).collect();
+            let options = |k| SearchOptions::new(k).exact(true).rescore(originals, 120);
+            let every = index.search(&query, &options(120), &mut scratch).unwrap().to_vec();
+            prop_assert_eq!(index.search(&query, &options(k), &mut scratch).unwrap(), &every[..k]);
+        }
+    }
 }
 
 #[test]
