@@ -1,7 +1,16 @@
-//! Vector spaces that are not wanted any more, or under another name: [`CompactArtifact::drop_space`], [`CompactArtifact::rename_space`].
+//! Vector spaces that are not wanted any more, or under another name: [`CompactArtifact::drop_space`], [`CompactArtifact::rename_space`]. Which vectors one takes.
 
 use crate::api::error::Result;
+use crate::api::space::{Space, SpaceOptions};
 use crate::artifact::CompactArtifact;
+use crate::format::embeddings::Embedding;
+
+impl SpaceOptions {
+    /// Whether a vector space with this name, set up so, takes a vector: the error is that of adding it.
+    pub fn check_vector(&self, space: &str, vector: &[f32]) -> Result<()> {
+        Embedding::new(&Space::new(space, *self)?, vector).map(drop)
+    }
+}
 
 impl CompactArtifact {
     /// Removes a vector space: its vectors are not found from now on, and [`compact`](Self::compact) returns their bytes. A space with its name can be added anew, set up

@@ -53,13 +53,14 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let filter = args.filter.as_deref().map(values::filter).transpose()?;
     let artifact = args.at.read()?;
     let spaces = if args.vectors { artifact.spaces() } else { Vec::new() };
-    // Those that a model makes are made again from the texts.
-    let spaces: Vec<Space> = spaces.into_iter().filter(|space| space.model().is_none()).collect();
     let (snapshot, filter) = (artifact.snapshot(), filter.as_ref());
     let mut write = |entry: Entry| output.json(&jsonl::line(&entry, vectors(&snapshot, &entry, &spaces)?)?);
     #[cfg(feature = "arrow")]
     let counts = match &args.parquet {
-        Some(path) => parquet(path, &artifact, &snapshot, filter, &spaces, output)?,
+        Some(path) => {
+            let spaces: Vec<Space> = spaces.into_iter().filter(|space| space.model().is_none()).collect();
+            parquet(path, &artifact, &snapshot, filter, &spaces, output)?
+        }
         None => each(&snapshot, filter, &mut write)?,
     };
     #[cfg(not(feature = "arrow"))]
@@ -144,7 +145,9 @@ fn parquet(
 
 fn vectors(snapshot: &Snapshot, entry: &Entry, spaces: &[Space]) -> Result<Vec<(String, Vec<f32>)>> {
     let mut found = Vec::new();
-    for space in spaces.iter().map(Space::name) {
+    // Those that a model makes are made again from the texts.
+    let given = spaces.iter().filter(|space| space.model().is_none() || !entry.is_text());
+    for space in given.map(Space::name) {
         found.extend(snapshot.embedding(entry.id(), space)?.map(|vector| (space.to_owned(), vector)));
     }
     Ok(found)

@@ -73,8 +73,10 @@ fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>
         let word = item.split(['~', '^']).next().unwrap_or_default();
         word.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
     });
-    let mut are_known = true;
-    for word in words.filter(|word| !["AND", "OR", "NOT"].contains(word)).take(MAX_WORDS) {
+    let words: Vec<&str> =
+        words.filter(|word| !["AND", "OR", "NOT"].contains(word)).take(MAX_WORDS).collect();
+    let mut are_known = !words.is_empty();
+    for word in words {
         if finds(snapshot, &Query::words(word).k(1))? {
             continue;
         }
@@ -92,7 +94,7 @@ fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>
             None => format!("no text has {word:?} or a word near it"),
         });
     }
-    if are_known && !asked.words.trim().is_empty() && asked.filter.is_none() {
+    if are_known && asked.filter.is_none() {
         hints.push("texts have the words, but none as the query wants them".to_owned());
     }
     Ok(())

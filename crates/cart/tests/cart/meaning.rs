@@ -194,3 +194,21 @@ fn lines_become_vectors_that_can_be_added() {
     place.cart("embed none.txt").fails(3, &["none.txt"]);
     place.cart_with("embed", b"\xff\n").fails(1, &["stdin:1"]);
 }
+
+#[test]
+fn a_blob_keeps_the_vector_that_it_was_given_in_the_space_of_texts() {
+    let place = Place::new();
+    let vector: Vec<f32> = (0..256u16).map(|n| f32::from(n % 7)).collect();
+    place.write(
+        "x.jsonl",
+        format!("{{\"key\":\"b\",\"blob\":\"AAH/\",\"vectors\":{{\"meaning\":{vector:?}}}}}\n{{\"key\":\"t\",\"text\":\"a cat\"}}\n"),
+    );
+    place.cart("add a x.jsonl").succeeds();
+    let exported = place.cart("export a --vectors").succeeds();
+    assert!(exported.json_lines()[1].get("vectors").is_none(), "it is made of the text");
+    place.write("y.jsonl", &exported.stdout);
+    place.cart("restore y.jsonl b").succeeds();
+    for artifact in ["a", "b"] {
+        assert_eq!(place.found(&format!("{artifact} --like t --space meaning")), ["b"]);
+    }
+}

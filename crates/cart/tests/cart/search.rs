@@ -77,6 +77,10 @@ fn what_is_near_is_said_where_nothing_is_found() {
     nothing("inv zzzzzz", &["near it is \"invented\"", "no text has \"zzzzzz\" or a word near it"]);
     nothing("--syntax zupixer~1^2", &["nothing found; no text has \"zupixer\" or a word near it\n"]);
     nothing("--syntax '+moon +web'", &["texts have the words, but none as the query wants them"]);
+    for no_word in ["...", "👍", "--syntax 👍"] {
+        let ended = place.cart(&format!("search a {no_word}")).fails(3, &["a: nothing found"]);
+        assert!(!ended.stderr.contains("texts have the words"), "{ended:?}");
+    }
     nothing("--filter '{\"yaer\":1969}'", &["no record has the field \"yaer\"; near it is \"year\""]);
     nothing("--filter '{\"colour\":1}'", &["no record has the field \"colour\""]);
     nothing("--filter '{\"at.plase\":\"moon\"}'", &["near it is \"at.place\""]);

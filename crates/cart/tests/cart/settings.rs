@@ -1,5 +1,6 @@
 //! What an artifact keeps about its records, and changes: language, schema, expiry; and fields that no record has.
 
+use crate::input::{f32s, npy};
 use crate::support::Place;
 
 #[test]
@@ -91,4 +92,38 @@ fn a_field_that_no_record_has_is_an_error_where_that_is_asked_for() {
     place.cart("delete a --filter '{\"$strict\": {\"yaer\": 1969}}'").fails(2, &[near]);
     assert!(place.text("search a x --sort yaer --explain").contains(near));
     place.cart("search a x --filter '{\"year\": 1969}' --strict").succeeds();
+}
+
+#[test]
+fn an_add_that_adds_nothing_leaves_no_vector_space() {
+    let place = Place::new();
+    place.write("good.jsonl", "{\"text\":\"one\",\"vectors\":{\"v\":[1, 2]}}\n");
+    place.write(
+        "bad.jsonl",
+        "{\"text\":\"x\",\"vectors\":{\"w\":[1, 2]}}\n{\"text\":\"y\",\"vectors\":{\"w\":[1, 1e30]}}\n",
+    );
+    place.write(
+        "until.jsonl",
+        "{\"text\":\"x\",\"metadata\":{\"until\":\"soon\"},\"vectors\":{\"w\":[1, 2, 3]}}\n",
+    );
+    place.cart("add a good.jsonl --no-meaning --expires-field until").succeeds();
+    place
+        .cart("add a bad.jsonl --metric l2")
+        .fails(2, &["bad.jsonl:2: vector space \"w\"", "nothing was added"]);
+    place.cart("add a until.jsonl --metric l2").fails(2, &["until.jsonl:1", "nothing was added"]);
+    let spaces = place.json("stats a")["stats"]["spaces"].clone();
+    assert_eq!(spaces.as_array().unwrap().len(), 1, "{spaces}");
+    place.cart("add a bad.jsonl").succeeds();
+}
+
+#[test]
+fn vectors_of_a_file_are_all_checked_before_anything_is_added() {
+    let place = Place::new();
+    place.write("v.npy", npy("<f4", "(3, 2)", &f32s(&[1.0, 2.0, 3.0, 4.0, 5.0, 1e30])));
+    place.write("x.jsonl", "{\"text\":\"x\"}\n".repeat(3));
+    place
+        .cart("add a x.jsonl --vectors v.npy --space w --metric l2 --batch 1")
+        .fails(2, &["v.npy: row 2", "too long", "nothing was added"]);
+    assert!(!place.path("a").exists());
+    place.cart("add a x.jsonl --vectors v.npy --space w --batch 1").succeeds();
 }

@@ -55,7 +55,7 @@ impl Facet {
     const LIMIT: usize = 10;
 
     /// The values that most records have, the most frequent first, and those of one frequency in their order. A record counts once for each of the
-    /// values that it has in an array. Dates are told apart by their text.
+    /// values that it has in an array. Dates are told apart by their text, and are in the order of it.
     pub fn values(field: impl Into<String>) -> Self {
         Self { field: field.into(), kind: FacetKind::Values, limit: Self::LIMIT }
     }

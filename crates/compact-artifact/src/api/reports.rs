@@ -51,7 +51,7 @@ pub struct CompactReport {
     pub bytes_before: u64,
     /// Bytes of all files on disk now.
     pub bytes_after: u64,
-    /// Deleted records whose space was returned.
+    /// Deleted records that were left out of segments that were rewritten; what was deleted before it was sealed is left out by sealing.
     pub records_dropped: u64,
     /// Segments that were rewritten.
     pub segments_rewritten: u64,

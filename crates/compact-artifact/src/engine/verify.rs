@@ -14,7 +14,7 @@ use crate::api::options::Options;
 use crate::api::reports::{SalvageReport, VerifyReport};
 #[cfg(feature = "embedder")]
 use crate::format::parts::KEPT_EMBEDDINGS;
-use crate::format::parts::{NEIGHBOURS, SHARD};
+use crate::format::parts::{LOST_EMBEDDINGS, NEIGHBOURS, SETTINGS, SHARD, TOMBSTONES, belongs_to_shard};
 use crate::trace::observed;
 
 impl Engine {
@@ -75,14 +75,16 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
         losses.push(Damage::new("a list of deleted records: some of them may be back"));
     }
     let of_part = |&(kind, number): &(block_format::PartKind, u64)| {
-        if kind == NEIGHBOURS {
-            return Damage::new(format!("the stored neighbours of index {number}")).in_shard(number);
-        }
-        #[cfg(feature = "embedder")]
-        if kind == KEPT_EMBEDDINGS {
-            return Damage::new("the kept embeddings of texts");
-        }
-        Damage::new(format!("index {number}, with the embeddings in it")).in_shard(number)
+        let damage = Damage::new(match kind {
+            SETTINGS => "a copy of the settings".to_owned(),
+            TOMBSTONES => format!("which rows of index {number} are dead"),
+            NEIGHBOURS => format!("the stored neighbours of index {number}"),
+            LOST_EMBEDDINGS => "which embeddings were lost earlier".to_owned(),
+            #[cfg(feature = "embedder")]
+            KEPT_EMBEDDINGS => "the kept embeddings of texts".to_owned(),
+            _ => format!("index {number}, with the embeddings in it"),
+        });
+        if belongs_to_shard(kind) { damage.in_shard(number) } else { damage }
     };
     losses.extend(store.lost_parts.iter().map(of_part));
     let to = to.as_ref();

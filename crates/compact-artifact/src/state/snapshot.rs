@@ -254,7 +254,7 @@ impl State {
         vectors.embedding(row, &self.settings.spaces[number])
     }
 
-    /// The records that lost embeddings, are still there, and have got no others. Until everything is indexed, all that are remembered: a record that has no
+    /// The records that lost embeddings, are still there, readable or not, and have got no others. Until everything is indexed, all that are remembered: a record that has no
     /// row yet is not taken for deleted.
     pub(crate) fn still_lost(&self) -> LostEmbeddings {
         if !self.is_indexed {
@@ -270,7 +270,11 @@ impl State {
     pub(crate) fn still_lost_in(&self, number: usize) -> impl Iterator<Item = u64> + '_ {
         self.lost_ids(number).filter(move |&id| {
             let id = RecordId(id);
-            self.locate(id).is_some() && !matches!(self.embedding(id, number), Ok(Some(_)))
+            match self.locate(id) {
+                Some(_) => !matches!(self.embedding(id, number), Ok(Some(_))),
+                // Neither deleted nor to be indexed: it cannot be read.
+                None => self.records.get(id).is_err(),
+            }
         })
     }
 
@@ -286,7 +290,8 @@ impl State {
     /// The records that may have lost their embeddings in a space, in the order of ids.
     fn lost_ids(&self, number: usize) -> Box<dyn Iterator<Item = u64> + '_> {
         let Some(ids) = self.lost_embeddings.get(&number) else { return Box::new(std::iter::empty()) };
-        if ids.len() <= self.rows() {
+        // Some may have no row, since they cannot be read.
+        if ids.len() <= 2 * self.rows() + 1_024 {
             return Box::new(ids.iter());
         }
         // A set of a few bytes may name billions: those are asked for that there are.

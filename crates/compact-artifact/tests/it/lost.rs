@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use compact_artifact::{
-    Batch, CompactArtifact, Maintenance, Metric, Options, Query, Record, RecordId, SpaceOptions,
+    Batch, CompactArtifact, Maintenance, Metric, Options, Query, Record, RecordId, SpaceOptions, salvage,
 };
 
 use crate::planted::section;
@@ -197,6 +197,66 @@ fn embeddings_of_records_that_lie_in_the_log_are_named_when_their_index_is_lost(
         let lost = ids.iter().filter(without).count();
         assert!(lost > 1_000, "{lost}");
         assert_eq!(named(&artifact), lost, "round {round}");
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
+}
+
+#[test]
+fn salvage_says_of_every_part_what_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let ids = with_lost(&path, FEW);
+    let artifact = options().open(&path).unwrap();
+    artifact.add_embedding(ids[0], "v", &vector(0)).unwrap(); // its first row is dead
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    // From docs/FORMAT.md.
+    let kinds = [
+        (256, "a copy of the settings"),
+        (SHARD, "with the embeddings in it"),
+        (258, "which rows of index"),
+        (261, "which embeddings were lost earlier"),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part-")) {
+        let sound = fs::read(&file).unwrap();
+        let kind = kind_of_part(&sound);
+        let mut bytes = sound.clone();
+        bytes[8] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        let to = temp.path().join(file.file_name().unwrap());
+        let losses = salvage(&path, &to, options()).unwrap().losses;
+        for (named, says) in kinds {
+            let is_said = losses.iter().any(|loss| loss.message.contains(says));
+            assert_eq!(is_said, named == kind, "{kind}: {losses:?}");
+        }
+        seen.insert(kind);
+        fs::write(&file, sound).unwrap();
+    }
+    assert!(seen.into_iter().eq(kinds.map(|(kind, _)| kind)));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_as_without_its_embedding_after_it_was_sealed() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    with_lost(&path, MANY);
+    let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let segment = files.max_by_key(|file| {
+        let is_segment = file.file_name().unwrap().to_str().unwrap().starts_with("segment-");
+        (is_segment, fs::metadata(file).unwrap().len())
+    });
+    let segment = segment.unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[4096 + 200] ^= 1; // a block of records
+    fs::write(&segment, bytes).unwrap();
+    cut_shards(&path);
+    for round in 0..3 {
+        let artifact = options().open(&path).unwrap();
+        assert!(artifact.len() < u64::from(MANY));
+        assert_eq!(named(&artifact), usize::from(MANY), "round {round}");
         artifact.seal().unwrap();
         artifact.close().unwrap();
     }

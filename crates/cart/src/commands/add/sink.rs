@@ -29,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) commits: u64,
+    /// Vector spaces that an artifact got which was there before.
+    spaces: Vec<String>,
     /// What failed after the last commit, and took nothing back.
     pub(crate) warning: Option<String>,
 }
@@ -183,7 +185,7 @@ impl<'a> Sink<'a> {
                 "--originals: the space {space:?} is there already, and was set up otherwise"
             )));
         }
-        Ok(())
+        Ok(SpaceOptions::new(dimension, metric).originals(originals).check_vector(space, vector)?)
     }
 
     fn space(&self, name: &str, vector: &[f32]) -> Space {
@@ -365,7 +367,10 @@ impl<'a> Sink<'a> {
         let artifact = match self.artifact.take() {
             Some(artifact) => {
                 let artifact = self.artifact.insert(artifact);
-                new.iter().try_for_each(|(name, space)| artifact.add_space(name, *space))?;
+                for (name, space) in new {
+                    artifact.add_space(name, space)?;
+                    self.report.spaces.push(name.clone());
+                }
                 return Ok(artifact);
             }
             None => {
@@ -426,7 +431,16 @@ impl<'a> Sink<'a> {
                     Failure::from(e).message()
                 )),
             },
-            _ => failure.and("nothing was added"),
+            Some(artifact) => {
+                let failure = failure.and("nothing was added");
+                // Set up for what was not added, they would refuse what is.
+                let dropped = self.report.spaces.iter().try_for_each(|name| artifact.drop_space(name));
+                match dropped {
+                    Ok(()) => failure,
+                    Err(e) => failure.and(format_args!("a vector space stays: {e}")),
+                }
+            }
+            None => failure.and("nothing was added"),
         }
     }
 }
