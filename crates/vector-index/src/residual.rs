@@ -28,6 +28,7 @@ pub(crate) fn pack(values: &[f32], codes: &[i8], max: f32) -> Vec<u8> {
 }
 
 /// Writes the vector that codes and a residual stand for to `out`, which is as long as the codes are.
+#[inline]
 pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
     let half = len(codes.len()).min(out.len());
     let Some(parts) = residual.get(..half) else {

@@ -9,7 +9,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::Nearest;
 use crate::metric::{Metric, dot};
 use crate::quantize::Int8Quantizer;
-use crate::residual;
 
 /// What originals are written to.
 #[derive(Debug, Default)]
@@ -110,7 +109,7 @@ pub(super) fn rescore(
                 codes.resize(dimension, 0);
                 view.space.planes.unpack(node, codes);
                 let scale = quantizer.scale_of(view.space.terms.get(node));
-                residual::refine(codes, scale, left_out, original);
+                view.space.kernel.refine(codes, scale, left_out, original);
                 metric.distance(query, original)
             }
         };

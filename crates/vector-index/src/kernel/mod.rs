@@ -17,6 +17,7 @@ use wire::F16;
 
 use crate::codes::layout::{Line, Plane, Quads};
 use crate::codes::query::QueryTerms;
+use crate::residual;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 /// Some vectors beside a query: its dot products with them, what else their distances are made of ([`Terms`](crate::codes::query::Terms)),
@@ -227,6 +228,16 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::widen(halves, out),
             _ => scalar::widen(halves, out),
+        }
+    }
+
+    /// The vector that codes and a residual stand for; as [`residual::refine`] does, with the same roundings.
+    #[inline]
+    pub(crate) fn refine(self, codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::refine(codes, scale, left_out, out),
+            _ => residual::refine(codes, scale, left_out, out),
         }
     }
 

@@ -13,6 +13,7 @@ use wire::F16;
 
 use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
+use crate::residual;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 pub(super) use many::{insert, nearer, products, products_avx512_vnni};
@@ -79,6 +80,15 @@ pub(super) fn estimate_avx512(
     }
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { compiled(sums, factors, terms, out) }
+}
+
+pub(super) fn refine(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
+    #[target_feature(enable = "avx2")]
+    fn compiled(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
+        residual::refine(codes, scale, left_out, out);
+    }
+    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
+    unsafe { compiled(codes, scale, left_out, out) }
 }
 
 pub(super) fn widen(halves: &[F16], out: &mut [f32]) {
