@@ -23,7 +23,8 @@ impl Selector {
     /// Puts into `kept` at most `degree` of the candidates, which are in ascending order of their distance from a node and do not
     /// contain it.
     ///
-    /// Each that is kept is compared with all that are left, so that none is compared after it has fallen.
+    /// Each that is kept is compared with all that are left, so that none is compared after it has fallen; by the high planes of those, half the bytes, which
+    /// is as good a rule.
     pub(crate) fn select(
         &mut self,
         nodes: &Nodes,
@@ -46,7 +47,7 @@ impl Selector {
             others.clear();
             others.extend(rest.iter().map(|key| key.node()));
             let (mut at, mut len) = (0, 0);
-            space.distances(nodes.query(next.node(), query), others, dots, |_, distance| {
+            space.rough_distances(nodes.query(next.node(), query), others, dots, |_, distance| {
                 at += 1;
                 let candidate = left[at];
                 let is_occluded = distance * alpha < candidate.distance();
