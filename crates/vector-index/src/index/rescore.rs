@@ -3,7 +3,6 @@
 use super::checks::Unverified;
 use super::options::Originals;
 use super::reader::View;
-use super::search::Hit;
 use crate::codes::query::{QueryTerms, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::Nearest;
@@ -50,7 +49,7 @@ impl Reach {
         Self { metric, off, terms, length }
     }
 
-    fn of(self, vector: Terms, distance: f32) -> f32 {
+    fn around(self, vector: Terms, distance: f32) -> f32 {
         let Some(off) = self.off else { return f32::INFINITY };
         let step = off * vector.b;
         let nearer = match self.metric {
@@ -71,7 +70,7 @@ pub(super) fn rescore(
     quantizer: &Int8Quantizer,
     (query, terms): (&[f32], QueryTerms),
     (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
-    (found, nearest): (&[Hit], &mut Nearest),
+    (found, nearest): (impl Iterator<Item = (u32, f32)> + Clone, &mut Nearest),
     Original { codes, original }: &mut Original,
 ) -> Result<()> {
     if matches!(originals, Originals::Residual(_)) && quantizer.calibration().is_some() {
@@ -80,17 +79,17 @@ pub(super) fn rescore(
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     let reach = Reach::new(quantizer, query, terms);
     original.resize(dimension, 0.0);
-    for hit in &found[..found.len().min(2 * nearest.capacity())] {
-        originals.prefetch(hit.row as usize, dimension);
+    for (row, _) in found.clone().take(2 * nearest.capacity()) {
+        originals.prefetch(row as usize, dimension);
     }
-    for &Hit { row: number, distance } in found {
+    for (number, distance) in found {
         let row = number as usize;
         let missing = || {
             let message = format!("there is no original of row {row}, which was found");
             Error::new(ErrorKind::NoSuchRow, message)
         };
         let node = view.node_of(number).ok_or_else(missing)?;
-        if nearest.excludes(distance - reach.of(view.space.terms.get(node), distance)) {
+        if nearest.excludes(distance - reach.around(view.space.terms.get(node), distance)) {
             continue;
         }
         let values = row * dimension..(row + 1) * dimension;

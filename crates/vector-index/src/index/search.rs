@@ -213,7 +213,8 @@ pub(crate) fn search_view<'s>(
         }
         nearest.start(options.k);
         let of_query = (query, prepared.terms);
-        rescore(view, quantizer, of_query, (originals, options.originals), (hits, nearest), original)?;
+        let found = hits.iter().map(|hit| (hit.row, hit.distance));
+        rescore(view, quantizer, of_query, (originals, options.originals), (found, nearest), original)?;
         hits.clear();
         hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
     }
