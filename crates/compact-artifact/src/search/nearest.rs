@@ -178,7 +178,7 @@ impl Search<'_> {
             // There is one round: what it lacks is known when what others found is.
             first = first.max(len);
         }
-        // Originals are read for twice as many as are returned, of what a walk keeps.
+        // Originals are read for twice as many as are returned.
         let has_originals = space.originals() != Originals::None;
         let hits = doubled(if has_originals && fused.is_none() { first.min(RESCORED) } else { first });
         let whole = hits + usize::from(excluded.is_some());
@@ -190,8 +190,7 @@ impl Search<'_> {
         let before = (list.explain.hops, list.explain.distances);
         // Not less than the round returns: otherwise a search for few would be narrower than one for all of it.
         let ef = doubled(first).max(whole);
-        let rescored = ef.min(2 * whole);
-        let width = Width { k, ef, times: 1 << list.rounds, rescored, part: Part::WHOLE };
+        let width = Width { k, ef, times: 1 << list.rounds, rescored: 2 * whole, part: Part::WHOLE };
         let mut found = self.nearest_in_all(list, number, vector, width)?;
         list.is_whole = found.len() < k || (k == whole && hits == MAX_DEPTH);
         sort(&mut found);

@@ -247,7 +247,12 @@ impl Search<'_, '_> {
         }
         // Every node has a row, so that as many nodes as rows are wanted are enough.
         let width = self.options.width(self.view.widths);
-        let least = if self.options.narrow { 1 } else { wanted };
+        // Originals are read of what a walk keeps, and of more only where all vectors are passed over.
+        let least = match (self.options.narrow, self.view.layer_count) {
+            (true, _) => 1,
+            (false, 0) => wanted,
+            (false, _) => self.options.k,
+        };
         let ef = width.unwrap_or(0).max(least).min(nodes);
         let effort = Effort::new(nodes, matches, ef, wanted.min(ef));
         if self.options.exact || width.is_none() {

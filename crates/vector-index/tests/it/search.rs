@@ -141,6 +141,24 @@ fn rescoring_with_originals_gives_their_distances_and_more_of_the_truth() {
     assert_eq!(hit.distance, expected);
 }
 
+#[test]
+fn a_walk_is_as_wide_with_originals_as_without() {
+    let (all, queries) = (vectors(6, 5_000, 64), vectors(7, 20, 64));
+    let index = built(codes(Metric::Cosine, 64, &all));
+    let mut scratch = Scratch::new();
+    for query in queries.chunks(64) {
+        let mut distances = [0; 2];
+        let plain = SearchOptions::new(10).ef_search(24);
+        for (options, distances) in
+            [plain, plain.rescore(Originals::F32(&all), 60)].iter().zip(&mut distances)
+        {
+            assert_eq!(index.search(query, options, &mut scratch).unwrap().len(), 10);
+            *distances = scratch.statistics().distances;
+        }
+        assert_eq!(distances[0], distances[1]);
+    }
+}
+
 proptest! {
     #[test]
     fn originals_that_are_not_read_would_not_be_among_the_nearest(
