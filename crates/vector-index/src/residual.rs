@@ -28,8 +28,14 @@ pub(crate) fn pack(values: &[f32], codes: &[i8], max: f32) -> Vec<u8> {
 }
 
 /// Writes the vector that codes and a residual stand for to `out`, which is as long as the codes are.
-#[inline]
+#[inline(never)]
 pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
+    write_refined(codes, scale, residual, out);
+}
+
+/// The same, to be compiled for the instructions of whoever calls it.
+#[inline]
+pub(crate) fn write_refined(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
     let half = len(codes.len()).min(out.len());
     let Some(parts) = residual.get(..half) else {
         out.iter_mut().zip(codes).for_each(|(out, &code)| *out = f32::from(code) * scale);
@@ -42,11 +48,13 @@ pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32])
     };
     let (low, high) = out.split_at_mut(half);
     let (low_codes, high_codes) = codes.split_at(half);
-    for ((out, &code), &part) in low.iter_mut().zip(low_codes).zip(parts) {
-        *out = value(code, part << 4);
+    if let (Some(last), Some(&code), Some(&part)) = (low.last_mut(), low_codes.last(), parts.last()) {
+        *last = value(code, part << 4); // of an odd number it has no other
     }
-    for ((out, &code), &part) in high.iter_mut().zip(high_codes).zip(parts) {
-        *out = value(code, part);
+    let others = low.iter_mut().zip(low_codes).zip(high).zip(high_codes);
+    for ((((low, &low_code), high), &high_code), &part) in others.zip(parts) {
+        *low = value(low_code, part << 4);
+        *high = value(high_code, part);
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn hints(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String
         let filter = Filter::from_json(&compact_artifact::json::from_slice(text.as_bytes())?)?;
         if snapshot.count(&filter)? == 0 {
             hints.push("no record matches the filter".to_owned());
-        } else if !asked.words.is_empty() {
+        } else if !words(asked).is_empty() {
             unknown_words(asked, snapshot, &mut hints)?;
             if hints.is_empty() {
                 hints.push("the filter lets records through, but none of them has the words".to_owned());
@@ -66,15 +66,19 @@ fn unknown_fields(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String>>
     Ok(unknown.map(ToString::to_string).collect())
 }
 
-/// Words that no text has, and the one that is nearest to each.
-fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>) -> Result<()> {
+/// The words that are asked for, at most so many.
+fn words<'a>(asked: &'a Asked<'_>) -> Vec<&'a str> {
     // Without the distance behind `~` and the weight behind `^`, which are no words.
     let words = asked.words.split_whitespace().flat_map(|item| {
         let word = item.split(['~', '^']).next().unwrap_or_default();
         word.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
     });
-    let words: Vec<&str> =
-        words.filter(|word| !["AND", "OR", "NOT"].contains(word)).take(MAX_WORDS).collect();
+    words.filter(|word| !["AND", "OR", "NOT"].contains(word)).take(MAX_WORDS).collect()
+}
+
+/// Words that no text has, and the one that is nearest to each.
+fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>) -> Result<()> {
+    let words = words(asked);
     let mut are_known = !words.is_empty();
     for word in words {
         if finds(snapshot, &Query::words(word).k(1))? {

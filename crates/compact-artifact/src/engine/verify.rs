@@ -82,7 +82,8 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
             LOST_EMBEDDINGS => "which embeddings were lost earlier".to_owned(),
             #[cfg(feature = "embedder")]
             KEPT_EMBEDDINGS => "the kept embeddings of texts".to_owned(),
-            _ => format!("index {number}, with the embeddings in it"),
+            SHARD => format!("index {number}, with the embeddings in it"),
+            _ => format!("part {number} of a kind that this build does not know"),
         });
         if belongs_to_shard(kind) { damage.in_shard(number) } else { damage }
     };

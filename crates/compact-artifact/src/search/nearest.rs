@@ -189,8 +189,11 @@ impl Search<'_> {
         list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
         let before = (list.explain.hops, list.explain.distances);
         // Not less than the round returns: otherwise a search for few would be narrower than one for all of it.
-        let ef = doubled(first).max(whole);
-        let width = Width { k, ef, times: 1 << list.rounds, rescored: 2 * whole, part: Part::WHOLE };
+        let rescored = 2 * whole;
+        // As many as originals are read of, unless that was said.
+        let least = if has_originals && self.query.ef_search.is_none() { rescored } else { whole };
+        let ef = doubled(first).max(least);
+        let width = Width { k, ef, times: 1 << list.rounds, rescored, part: Part::WHOLE };
         let mut found = self.nearest_in_all(list, number, vector, width)?;
         list.is_whole = found.len() < k || (k == whole && hits == MAX_DEPTH);
         sort(&mut found);

@@ -42,6 +42,9 @@ pub(crate) struct State {
     pub(crate) is_indexed: bool,
 }
 
+/// So many marks of lost embeddings are looked at one by one at least.
+const MARKS_LOOKED_AT: u64 = 1 << 20;
+
 impl State {
     /// Adds a shard to the tail: records that it has indexed again are dead in all others from now on. `settled` as in [`tail::compact`].
     /// That a merge of the tail fails is no reason to do without the shard: the tail then has more shards than it would.
@@ -291,7 +294,7 @@ impl State {
     fn lost_ids(&self, number: usize) -> Box<dyn Iterator<Item = u64> + '_> {
         let Some(ids) = self.lost_embeddings.get(&number) else { return Box::new(std::iter::empty()) };
         // Some may have no row, since they cannot be read.
-        if ids.len() <= 2 * self.rows() + 1_024 {
+        if ids.len() <= MARKS_LOOKED_AT.max(2 * self.rows()) {
             return Box::new(ids.iter());
         }
         // A set of a few bytes may name billions: those are asked for that there are.

@@ -35,33 +35,35 @@ pub struct SearchOptions<'a> {
 pub enum Originals<'a> {
     /// In 32-bit floating point.
     F32(&'a [f32]),
-    /// In 16-bit floating point.
+    /// In 16-bit floating point. The largest value of a vector is at least 2^-14: smaller numbers have fewer digits than codes do.
     F16(&'a [F16]),
     /// What the codes leave out, as [`residual`](crate::Int8Quantizer::residual) gives it.
     Residual(&'a [u8]),
 }
 
-impl Originals<'_> {
+impl<'a> Originals<'a> {
     /// Where the bytes of a row are, if there are that many.
     pub(super) fn place_of(self, row: usize, dimension: usize) -> Option<Range<usize>> {
-        let (each, all) = match self {
-            Self::F32(values) => (dimension * size_of::<f32>(), size_of_val(values)),
-            Self::F16(values) => (dimension * size_of::<F16>(), size_of_val(values)),
-            Self::Residual(bytes) => (residual::len(dimension), bytes.len()),
+        let each = match self {
+            Self::F32(_) => dimension * size_of::<f32>(),
+            Self::F16(_) => dimension * size_of::<F16>(),
+            Self::Residual(_) => residual::len(dimension),
         };
-        Some(row * each..(row + 1) * each).filter(|range| range.end <= all)
+        Some(row * each..(row + 1) * each).filter(|range| range.end <= self.bytes().len())
     }
 
     /// Asks for the original of a row, which is read soon.
     pub(super) fn prefetch(self, row: usize, dimension: usize) {
-        let values = row * dimension..(row + 1) * dimension;
+        if let Some(range) = self.place_of(row, dimension) {
+            prefetch(&self.bytes()[range]);
+        }
+    }
+
+    fn bytes(self) -> &'a [u8] {
         match self {
-            Self::F32(all) => prefetch(all.get(values).unwrap_or_default()),
-            Self::F16(all) => prefetch(all.get(values).unwrap_or_default()),
-            Self::Residual(all) => {
-                let range = self.place_of(row, dimension).and_then(|range| all.get(range));
-                prefetch(range.unwrap_or_default());
-            }
+            Self::F32(values) => bytemuck::cast_slice(values),
+            Self::F16(values) => bytemuck::cast_slice(values),
+            Self::Residual(bytes) => bytes,
         }
     }
 }

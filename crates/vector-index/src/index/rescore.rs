@@ -24,42 +24,56 @@ impl Original {
 
 /// How much nearer than its codes an original may be.
 ///
-/// A code is off by half a step in every dimension, and a little more for what 16 bits and roundings of the query add. So the codes are off by that times the
-/// root of the dimensions, and what that does to a distance follows from the triangle inequality.
+/// A code is off by half a step in every dimension, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
+/// query with their remainder by a 508th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
     metric: Metric,
     /// How far codes may be off, in steps; of calibrated ones, which may end before their vector does, that is not known.
-    off: Option<f32>,
-    terms: QueryTerms,
-    /// The length of the query, if the metric is the dot product.
-    length: f32,
+    off: f32,
+    /// How far the query may be off; under cosine, by which it has length 1.
+    query_off: f32,
+    /// The length of the query, if the metric is the dot product, and of the longest codes.
+    lengths: [f32; 2],
+    base: f32,
+    /// Of the numbers that a distance is made of, what their roundings may add up to.
+    rounding: f32,
 }
 
 impl Reach {
     const STEP: f32 = 0.6;
-    /// Of the numbers that a distance is made of, what their roundings may add up to.
-    const ROUNDING: f32 = 1e-5;
+    const QUERY_STEP: f32 = 0.002;
 
+    #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
     fn new(quantizer: &Int8Quantizer, query: &[f32], terms: QueryTerms) -> Self {
-        let metric = quantizer.metric();
-        #[expect(clippy::cast_precision_loss, reason = "65,536 at most")]
-        let off = quantizer.calibration().is_none().then(|| Self::STEP * (query.len() as f32).sqrt());
-        let length = if metric == Metric::Dot { dot(query, query).sqrt() } else { 0.0 };
-        Self { metric, off, terms, length }
+        let (metric, dimensions) = (quantizer.metric(), query.len() as f32);
+        let root = dimensions.sqrt();
+        let is_known = quantizer.calibration().is_none();
+        Self {
+            metric,
+            off: if is_known { Self::STEP * root } else { f32::INFINITY },
+            query_off: Self::QUERY_STEP * root * terms.scale.abs(),
+            lengths: [if metric == Metric::Dot { dot(query, query).sqrt() } else { 0.0 }, 128.0 * root],
+            base: terms.base,
+            rounding: 1e-5 + 4e-9 * dimensions,
+        }
     }
 
     fn around(self, vector: Terms, distance: f32) -> f32 {
-        let Some(off) = self.off else { return f32::INFINITY };
-        let step = off * vector.b;
+        let step = self.off * vector.b;
         let nearer = match self.metric {
             // Two vectors of length 1 differ by the chord of the angle, whose sine this is at most.
-            Metric::Cosine if step < 1.0 => (2.0 - 2.0 * (1.0 - step * step).sqrt()).sqrt(),
-            Metric::Cosine => 2.0,
-            Metric::Dot => step * self.length,
-            Metric::L2 => 2.0 * step * distance.max(0.0).sqrt(),
+            Metric::Cosine if step < 1.0 => {
+                (2.0 - 2.0 * (1.0 - step * step).sqrt()).sqrt() + 1.5 * self.query_off
+            }
+            Metric::Dot if step.is_finite() => {
+                step * self.lengths[0] + self.query_off * self.lengths[1] * vector.b
+            }
+            // The scale of the query is doubled there.
+            Metric::L2 if step.is_finite() => (2.0 * step + self.query_off) * distance.max(0.0).sqrt(),
+            _ => return f32::INFINITY,
         };
-        nearer + Self::ROUNDING * (self.terms.base + vector.a + distance.abs())
+        nearer + self.rounding * (self.base + vector.a + distance.abs())
     }
 }
 
@@ -84,34 +98,34 @@ pub(super) fn rescore(
     }
     for (number, distance) in found {
         let row = number as usize;
-        let missing = || {
+        let (node, range) = (view.node_of(number), originals.place_of(row, dimension));
+        let (Some(node), Some(range)) = (node, range) else {
             let message = format!("there is no original of row {row}, which was found");
-            Error::new(ErrorKind::NoSuchRow, message)
+            return Err(Error::new(ErrorKind::NoSuchRow, message));
         };
-        let node = view.node_of(number).ok_or_else(missing)?;
-        if nearest.excludes(distance - reach.around(view.space.terms.get(node), distance)) {
+        let terms = view.space.terms.get(node);
+        if nearest.excludes(distance - reach.around(terms, distance)) {
             continue;
         }
-        let values = row * dimension..(row + 1) * dimension;
-        let range = originals.place_of(row, dimension).ok_or_else(missing)?;
         if let Some(bytes) = bytes {
             bytes.check(range.clone())?;
         }
-        let distance = match originals {
-            Originals::F32(all) => metric.distance(query, all.get(values).ok_or_else(missing)?),
+        let values = row * dimension..(row + 1) * dimension;
+        let vector = match originals {
+            Originals::F32(all) => all.get(values).unwrap_or_default(),
             Originals::F16(all) => {
-                view.space.kernel.widen(all.get(values).ok_or_else(missing)?, original);
-                metric.distance(query, original)
+                view.space.kernel.widen(all.get(values).unwrap_or_default(), original);
+                &original[..]
             }
             Originals::Residual(all) => {
-                let left_out = all.get(range).ok_or_else(missing)?;
                 codes.resize(dimension, 0);
                 view.space.planes.unpack(node, codes);
-                let scale = quantizer.scale_of(view.space.terms.get(node));
-                view.space.kernel.refine(codes, scale, left_out, original);
-                metric.distance(query, original)
+                let left_out = all.get(range).unwrap_or_default();
+                view.space.kernel.refine(codes, quantizer.scale_of(terms), left_out, original);
+                &original[..]
             }
         };
+        let distance = metric.distance(query, vector);
         nearest.insert(distance, number);
     }
     Ok(())

@@ -211,7 +211,7 @@ pub(crate) fn search_view<'s>(
             let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
             bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
         }
-        nearest.start(options.k);
+        nearest.start(options.k.min(hits.len()).max(1));
         let of_query = (query, prepared.terms);
         let found = hits.iter().map(|hit| (hit.row, hit.distance));
         rescore(view, quantizer, of_query, (originals, options.originals), (found, nearest), original)?;

@@ -142,6 +142,39 @@ fn rescoring_with_originals_gives_their_distances_and_more_of_the_truth() {
 }
 
 #[test]
+fn originals_are_compared_for_as_many_hits_as_there_are_whatever_is_asked_for() {
+    let all = vectors(5, 50, 8);
+    let index = built(codes(Metric::L2, 8, &all));
+    let mut scratch = Scratch::new();
+    for k in [51, 1 << 28, usize::MAX] {
+        let options = SearchOptions::new(k).rescore(Originals::F32(&all), k);
+        assert_eq!(index.search(&all[..8], &options, &mut scratch).unwrap().len(), 50);
+    }
+    assert!(scratch.heap_bytes() < 1 << 20);
+}
+
+/// All that the codes of such a query leave out adds up, and is more than what those of the vectors do.
+#[test]
+fn a_query_that_is_far_longer_than_the_vectors_finds_the_nearest_originals() {
+    for dimension in [4u16, 16, 64, 256] {
+        let parts = 127.0 * 254.0;
+        let part = ((parts / f32::from(dimension).sqrt()).floor() + 0.51) / parts;
+        let query: Vec<f32> = (0..dimension).map(|at| if at == 0 { 1.0 } else { part }).collect();
+        for seed in 0..30 {
+            let all: Vec<f32> =
+                vectors(seed, 60, dimension.into()).iter().map(|value| value / 10_000.0).collect();
+            let index = built(codes(Metric::L2, dimension.into(), &all));
+            let mut scratch = Scratch::new();
+            let options = |k| SearchOptions::new(k).exact(true).rescore(Originals::F32(&all), 60);
+            let every = index.search(&query, &options(60), &mut scratch).unwrap().to_vec();
+            for k in 1..4 {
+                assert_eq!(index.search(&query, &options(k), &mut scratch).unwrap(), &every[..k]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_walk_is_as_wide_with_originals_as_without() {
     let (all, queries) = (vectors(6, 5_000, 64), vectors(7, 20, 64));
     let index = built(codes(Metric::Cosine, 64, &all));
