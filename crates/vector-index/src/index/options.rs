@@ -41,29 +41,25 @@ pub enum Originals<'a> {
     Residual(&'a [u8]),
 }
 
-impl<'a> Originals<'a> {
+impl Originals<'_> {
     /// Where the bytes of a row are, if there are that many.
     pub(super) fn place_of(self, row: usize, dimension: usize) -> Option<Range<usize>> {
-        let each = match self {
-            Self::F32(_) => dimension * size_of::<f32>(),
-            Self::F16(_) => dimension * size_of::<F16>(),
-            Self::Residual(_) => residual::len(dimension),
+        let (each, all) = match self {
+            Self::F32(values) => (dimension * size_of::<f32>(), size_of_val(values)),
+            Self::F16(values) => (dimension * size_of::<F16>(), size_of_val(values)),
+            Self::Residual(bytes) => (residual::len(dimension), bytes.len()),
         };
-        Some(row * each..(row + 1) * each).filter(|range| range.end <= self.bytes().len())
+        Some(row * each..(row + 1) * each).filter(|range| range.end <= all)
     }
 
     /// Asks for the original of a row, which is read soon.
     pub(super) fn prefetch(self, row: usize, dimension: usize) {
-        if let Some(range) = self.place_of(row, dimension) {
-            prefetch(&self.bytes()[range]);
-        }
-    }
-
-    fn bytes(self) -> &'a [u8] {
+        let values = row * dimension..(row + 1) * dimension;
+        let len = residual::len(dimension);
         match self {
-            Self::F32(values) => bytemuck::cast_slice(values),
-            Self::F16(values) => bytemuck::cast_slice(values),
-            Self::Residual(bytes) => bytes,
+            Self::F32(all) => prefetch(all.get(values).unwrap_or_default()),
+            Self::F16(all) => prefetch(all.get(values).unwrap_or_default()),
+            Self::Residual(all) => prefetch(all.get(row * len..(row + 1) * len).unwrap_or_default()),
         }
     }
 }
