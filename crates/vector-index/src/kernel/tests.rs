@@ -225,3 +225,19 @@ fn many_rows_at_once_give_what_each_alone_gives() {
         }
     }
 }
+
+#[test]
+fn every_kernel_adds_the_same_residuals_to_codes() {
+    for dimension in [1, 2, 7, 33, 64, 130, 385] {
+        let codes: Vec<i8> = (0..dimension).map(|at| i8::try_from(at * 37 % 255 - 127).unwrap()).collect();
+        let left_out: Vec<u8> =
+            (0..(dimension + 1) / 2).map(|at| u8::try_from(at * 83 % 256).unwrap()).collect();
+        let mut expected = vec![0.0; codes.len()];
+        residual::refine(&codes, 0.037, &left_out, &mut expected);
+        for kernel in Kernel::available() {
+            let mut found = vec![0.0; codes.len()];
+            kernel.refine(&codes, 0.037, &left_out, &mut found);
+            assert_eq!(found, expected, "{kernel} {dimension}");
+        }
+    }
+}
