@@ -238,26 +238,30 @@ fn salvage_says_of_every_part_what_it_was() {
     assert!(seen.into_iter().eq(kinds.map(|(kind, _)| kind)));
 }
 
+/// One block of records is damaged, or nearly all of them.
 #[test]
 fn a_record_that_cannot_be_read_is_named_as_without_its_embedding_after_it_was_sealed() {
-    let temp = tempfile::tempdir().unwrap();
-    let path = temp.path().join("a");
-    with_lost(&path, MANY);
-    let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-    let segment = files.max_by_key(|file| {
-        let is_segment = file.file_name().unwrap().to_str().unwrap().starts_with("segment-");
-        (is_segment, fs::metadata(file).unwrap().len())
-    });
-    let segment = segment.unwrap();
-    let mut bytes = fs::read(&segment).unwrap();
-    bytes[4096 + 200] ^= 1; // a block of records
-    fs::write(&segment, bytes).unwrap();
-    cut_shards(&path);
-    for round in 0..3 {
-        let artifact = options().open(&path).unwrap();
-        assert!(artifact.len() < u64::from(MANY));
-        assert_eq!(named(&artifact), usize::from(MANY), "round {round}");
-        artifact.seal().unwrap();
-        artifact.close().unwrap();
+    for percent in [0, 95] {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        with_lost(&path, MANY);
+        let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let segment = files.max_by_key(|file| {
+            let is_segment = file.file_name().unwrap().to_str().unwrap().starts_with("segment-");
+            (is_segment, fs::metadata(file).unwrap().len())
+        });
+        let segment = segment.unwrap();
+        let mut bytes = fs::read(&segment).unwrap();
+        let end = (bytes.len() * percent / 100).max(4096 + 201);
+        (4096 + 200..end).step_by(1_000).for_each(|at| bytes[at] ^= 1);
+        fs::write(&segment, bytes).unwrap();
+        cut_shards(&path);
+        for round in 0..3 {
+            let artifact = options().open(&path).unwrap();
+            assert!(artifact.len() < u64::from(MANY));
+            assert_eq!(named(&artifact), usize::from(MANY), "{percent} {round}");
+            artifact.seal().unwrap();
+            artifact.close().unwrap();
+        }
     }
 }
