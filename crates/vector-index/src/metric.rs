@@ -39,7 +39,6 @@ impl Metric {
     ///
     /// Both have the same number of dimensions; what one has more is ignored.
     #[must_use]
-    #[inline(never)]
     pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
         match self {
             Self::Cosine => 1.0 - cosine(a, b),

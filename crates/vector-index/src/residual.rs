@@ -28,14 +28,8 @@ pub(crate) fn pack(values: &[f32], codes: &[i8], max: f32) -> Vec<u8> {
 }
 
 /// Writes the vector that codes and a residual stand for to `out`, which is as long as the codes are.
-#[inline(never)]
-pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
-    write_refined(codes, scale, residual, out);
-}
-
-/// The same, to be compiled for the instructions of whoever calls it.
 #[inline]
-pub(crate) fn write_refined(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
+pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
     let half = len(codes.len()).min(out.len());
     let Some(parts) = residual.get(..half) else {
         out.iter_mut().zip(codes).for_each(|(out, &code)| *out = f32::from(code) * scale);

@@ -85,7 +85,7 @@ pub(super) fn estimate_avx512(
 pub(super) fn refine(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
     #[target_feature(enable = "avx2")]
     fn compiled(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
-        residual::write_refined(codes, scale, left_out, out);
+        residual::refine(codes, scale, left_out, out);
     }
     // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
     unsafe { compiled(codes, scale, left_out, out) }
