@@ -3,14 +3,17 @@
 use rayon::prelude::*;
 
 use bytemuck::Zeroable;
+use wire::AlignedBytes;
 
 use crate::codes::layout::{self, Aligned, codes_mut, groups, walks_by_whole_codes};
 use crate::codes::planes::{OwnedPlanes, Planes};
 use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::index::checks::Checks;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, prefetch};
 use crate::node::node_id;
 use crate::quantize::Int8Quantizer;
+use crate::sketch::layout::{Outlines, has_outlines, row_len};
+use crate::sketch::outline::{self, Looked};
 use crate::workers::Workers;
 
 /// Stored vectors, and how distances from them are computed.
@@ -21,6 +24,8 @@ pub(crate) struct Space<'a> {
     pub(crate) terms: TermsRef<'a>,
     /// What verifies codes before they are used, if they are not known to be sound. The terms are verified before.
     pub(crate) checks: Option<&'a Checks<'a>>,
+    /// What a walk looks at before it compares codes, if that is less.
+    pub(crate) outlines: Option<Outlines<'a>>,
 }
 
 /// The terms of stored vectors: without those that the metric does not have.
@@ -41,6 +46,9 @@ impl TermsRef<'_> {
         }
     }
 }
+
+/// Outlines that a thread makes at a time.
+const OUTLINED_AT_ONCE: usize = 256;
 
 /// Room for dot products.
 #[derive(Debug, Default)]
@@ -127,6 +135,23 @@ impl Space<'_> {
         whole
     }
 
+    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, as far as their outlines tell, and has their codes fetched.
+    pub(crate) fn keep_near(
+        self,
+        outlines: Outlines<'_>,
+        query: Looked<'_>,
+        limit: f32,
+        nodes: &[u32],
+        dots: &mut Dots,
+        near: &mut Vec<u32>,
+    ) {
+        let (sums, _, _) = dots.room(nodes.len());
+        outlines.keep_near(self.kernel, query, limit, nodes, (sums, near));
+        for &node in &*near {
+            prefetch(self.planes.high.row(node));
+        }
+    }
+
     #[inline]
     fn put_distances(self, query: QueryRef<'_>, nodes: &[u32], dots: &[i32], out: &mut [f32]) {
         for ((&node, &dot), out) in nodes.iter().zip(dots).zip(out) {
@@ -162,6 +187,8 @@ pub(crate) struct Nodes {
     sums: Vec<i32>,
     /// The codes and factors of every node as a query, if calibrated: then its own codes are none.
     queries: Option<(Vec<Aligned>, Vec<QueryTerms>)>,
+    /// Of what becomes a graph.
+    outlines: AlignedBytes,
 }
 
 impl Nodes {
@@ -172,7 +199,15 @@ impl Nodes {
         rows: Vec<u32>,
         workers: Workers,
     ) -> Self {
-        let mut nodes = Self { quantizer, planes, terms, rows, sums: Vec::new(), queries: None };
+        let mut nodes = Self {
+            quantizer,
+            planes,
+            terms,
+            rows,
+            sums: Vec::new(),
+            queries: None,
+            outlines: AlignedBytes::default(),
+        };
         nodes.sums = nodes.code_sums(workers);
         if nodes.quantizer.calibration().is_some() {
             nodes.queries = Some(nodes.as_queries(workers));
@@ -231,8 +266,46 @@ impl Nodes {
         &self.terms
     }
 
+    /// Makes outlines, if vectors of this kind have them.
+    pub(crate) fn outline(&mut self, workers: Workers) {
+        let dimension = self.quantizer.dimension();
+        if self.is_calibrated() || !has_outlines(dimension) {
+            return;
+        }
+        let (planes, terms) = (self.planes.as_ref(), &self.terms);
+        let rows = self.outlines.grow(self.rows.len() * row_len(dimension));
+        let len = OUTLINED_AT_ONCE * row_len(dimension);
+        let write = |(at, rows): (usize, &mut [u8])| {
+            outline::write_rows(
+                planes,
+                &terms[at * OUTLINED_AT_ONCE..],
+                node_id(at * OUTLINED_AT_ONCE),
+                dimension,
+                rows,
+            );
+        };
+        match workers {
+            Workers::Caller => rows.chunks_mut(len).enumerate().for_each(write),
+            Workers::Pool => rows.par_chunks_mut(len).enumerate().for_each(write),
+        }
+    }
+
+    /// The bytes of all outlines; none if there are none.
+    pub(crate) fn outlines(&self) -> &[u8] {
+        self.outlines.as_ref()
+    }
+
+    /// As a build compares them.
     pub(crate) fn space(&self, kernel: Kernel) -> Space<'_> {
-        Space { kernel, planes: self.planes.as_ref(), terms: TermsRef::Pairs(&self.terms), checks: None }
+        let terms = TermsRef::Pairs(&self.terms);
+        Space { kernel, planes: self.planes.as_ref(), terms, checks: None, outlines: None }
+    }
+
+    /// As a search of the finished index does.
+    pub(crate) fn searched(&self, kernel: Kernel) -> Space<'_> {
+        let outlines = Some(self.outlines()).filter(|bytes| !bytes.is_empty());
+        let outlines = outlines.map(|bytes| Outlines::new(bytes, self.quantizer.dimension()));
+        Space { outlines, ..self.space(kernel) }
     }
 
     /// A node as a query; its codes may be written to `room`.

@@ -130,7 +130,8 @@ pub(crate) fn build(
         builder.layers.push(layer);
     }
     let entries = builder.join(&codes, below[0]);
-    let nodes = codes.permuted(&builder.order, options.workers);
+    let mut nodes = codes.permuted(&builder.order, options.workers);
+    nodes.outline(options.workers);
     let Lowest { layer, hidden, widths } = builder.lowest(&nodes, &entries, seeds)?;
     builder.layers.push(layer);
     builder.layers.reverse();
@@ -237,7 +238,7 @@ impl Builder<'_, '_> {
         } else {
             self.layer(nodes, joined, seeds, degree, true)?
         };
-        let space = nodes.space(self.kernel);
+        let space = nodes.searched(self.kernel);
         let hierarchy = Hierarchy { top: node_id(self.top), uppers: self.layers.iter().map(Layer::links) };
         let connected = repair::connect(&mut layer, nodes, space);
         let known = nodes.len() - joined.len();

@@ -120,6 +120,13 @@ impl Pool {
         }
     }
 
+    /// The distance of the last, beyond which no node is taken; infinite as long as there is room.
+    #[inline]
+    pub(crate) fn limit(&self) -> f32 {
+        let last = self.keys.last().filter(|_| self.is_full());
+        last.map_or(f32::INFINITY, |last| last.distance())
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.keys.len() == self.capacity
     }

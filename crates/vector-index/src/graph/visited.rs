@@ -28,12 +28,11 @@ impl Visited {
         std::mem::replace(&mut self.marks[node as usize], self.epoch) != self.epoch
     }
 
-    /// The same for some nodes: those that were new are left in `new`, in order. Which ones are is hard to foresee, so there is no branch on it.
+    /// The same for some nodes: those that were new are added to `new`, in order. Which ones are is hard to foresee, so there is no branch on it.
     #[inline]
     pub(crate) fn insert_all(&mut self, nodes: &[u32], new: &mut Vec<u32>) {
-        new.clear();
-        new.resize(nodes.len(), 0);
-        let mut len = 0;
+        let mut len = new.len();
+        new.resize(len + nodes.len(), 0);
         for &node in nodes {
             new[len] = node;
             len += usize::from(self.insert(node));
@@ -57,9 +56,9 @@ mod tests {
             }
             let mut new = vec![3];
             visited.insert_all(&[9, 1, 4, 1, 5], &mut new);
-            assert_eq!(new, [1, 4], "search {search}");
+            assert_eq!(new, [3, 1, 4], "search {search}");
             visited.insert_all(&[], &mut new);
-            assert_eq!(new, [0; 0], "search {search}");
+            assert_eq!(new, [3, 1, 4], "search {search}");
         }
     }
 }

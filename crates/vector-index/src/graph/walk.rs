@@ -10,10 +10,15 @@ use crate::codes::query::QueryRef;
 use crate::index::checks::Checks;
 use crate::kernel::prefetch;
 use crate::node::node_id;
+use crate::sketch::layout::Outlines;
+use crate::sketch::outline::Looked;
 use crate::space::{Dots, Space};
 
 /// Of how many more nodes lists that lie far away are fetched together: a beam expands nearly all that it finds so near.
 pub(crate) const SOON: usize = 15;
+
+/// Nodes that a walk by outlines expands at a time.
+const AT_ONCE: usize = 3;
 
 /// A walk for a node's own vector is sure of it when it is among this part of the pool, and has been there.
 const SURE: usize = 4;
@@ -47,9 +52,10 @@ impl<'a> Links<'a> {
         self.nodes as usize
     }
 
-    /// Vectors as a walk along these lists compares them: they verify the codes.
+    /// Vectors as a walk along these lists compares them: unless there are outlines, they verify the codes.
     pub(crate) fn space(self, space: Space<'_>) -> Space<'_> {
-        if self.checks.is_some() { Space { checks: None, ..space } } else { space }
+        let have_codes = self.checks.is_some_and(|(layer, checks)| !checks.have_outlines(layer));
+        if have_codes { Space { checks: None, ..space } } else { space }
     }
 
     /// Where lists lie far away: has that of a node fetched that is expanded now, with those of some that will be soon, and then the codes of all nodes in
@@ -69,7 +75,7 @@ impl<'a> Links<'a> {
         if checks.fetch_lists(layer, &nodes) {
             let list = |&node: &u32| self.list(node).iter().copied().take_while(|&id| id < self.nodes);
             let near: Vec<u32> = nodes.iter().flat_map(list).collect();
-            checks.fetch_codes(&near);
+            checks.fetch_codes(layer, &near);
         }
     }
 
@@ -109,6 +115,8 @@ pub(crate) struct WalkScratch {
     pub(crate) pool: Pool,
     pub(crate) visited: Visited,
     pub(crate) fresh: Vec<u32>,
+    /// Nodes that may be near enough to be compared.
+    near: Vec<u32>,
     pub(crate) dots: Dots,
     pub(crate) hops: u64,
     pub(crate) distances: u64,
@@ -116,7 +124,8 @@ pub(crate) struct WalkScratch {
 
 impl WalkScratch {
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.pool.heap_bytes() + self.visited.heap_bytes() + self.fresh.capacity() * size_of::<u32>()
+        let nodes = self.fresh.capacity() + self.near.capacity();
+        self.pool.heap_bytes() + self.visited.heap_bytes() + nodes * size_of::<u32>()
     }
 
     /// The nearest of the first `nodes` nodes, and its distance. `nodes` is at least 1.
@@ -236,13 +245,17 @@ impl WalkScratch {
         ef: usize,
         to: u32,
     ) {
-        let Self { pool, visited, fresh, dots, hops, distances } = self;
+        if let Some(outlines) = space.outlines {
+            return self.go_by_outlines((links.space(space), outlines), links, query, from, ef, to);
+        }
+        let Self { pool, visited, fresh, dots, hops, distances, .. } = self;
         let space = links.space(space);
         pool.start(ef);
         visited.insert(from.0);
         pool.insert(from.1, from.0);
         while let Some(node) = pool.expand() {
             links.fetch(node, pool.soon(SOON));
+            fresh.clear();
             visited.insert_all(links.neighbours(node), fresh);
             *hops += 1;
             *distances += fresh.len() as u64;
@@ -253,6 +266,48 @@ impl WalkScratch {
             if node == to && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
                 return;
             }
+        }
+    }
+    /// The same by way of outlines: only neighbours that these do not exclude are compared. Several nodes are expanded at a time, and what they lead to is compared
+    /// after the next have been: so what has to be fetched of some is on its way while others are dealt with.
+    fn go_by_outlines(
+        &mut self,
+        (space, outlines): (Space<'_>, Outlines<'_>),
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        from: (u32, f32),
+        ef: usize,
+        to: u32,
+    ) {
+        let Self { pool, visited, fresh, near, dots, hops, distances } = self;
+        let looked = Looked::new(query);
+        pool.start(ef);
+        visited.insert(from.0);
+        pool.insert(from.1, from.0);
+        near.clear();
+        let mut was_there = false;
+        loop {
+            let (before, is_sure) = (*hops, was_there);
+            fresh.clear();
+            for _ in 0..AT_ONCE {
+                let Some(node) = pool.expand() else { break };
+                links.fetch(node, pool.soon(SOON));
+                let first = fresh.len();
+                visited.insert_all(links.neighbours(node), fresh);
+                outlines.prefetch(&fresh[first..]);
+                *hops += 1;
+                was_there |= node == to;
+            }
+            if *hops == before && near.is_empty() {
+                return;
+            }
+            *distances += near.len() as u64;
+            space.rough_distances(query, near, dots, |node, distance| pool.insert(distance, node));
+            if is_sure && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
+                return;
+            }
+            pool.soon(AT_ONCE).for_each(|next| links.prefetch(next));
+            space.keep_near(outlines, looked, pool.limit(), fresh, dots, near);
         }
     }
 }

@@ -8,6 +8,7 @@ use wire::{Bytes, VerifiedSet};
 use super::layout::{Header, LAYERS_MAX, Sections};
 use crate::codes::layout::{Group, groups, walks_by_whole_codes};
 use crate::error::{Error, Result};
+use crate::sketch::layout::row_len;
 
 /// Bytes that may have to be verified.
 #[derive(Clone, Copy)]
@@ -34,6 +35,7 @@ pub(crate) struct VerifiedNodes {
     /// Nodes whose high nibbles and terms hold.
     high: VerifiedSet,
     low: VerifiedSet,
+    outlines: VerifiedSet,
     /// Lists of all layers, the lowest first, that hold, and with them what a walk compares of all nodes in the list.
     lists: VerifiedSet,
     /// The first list of each layer.
@@ -50,17 +52,19 @@ impl VerifiedNodes {
             lists - nodes as usize
         });
         let [high, low] = [(); 2].map(|()| VerifiedSet::new(header.nodes));
+        let outlines = VerifiedSet::new(if header.has_outlines { header.nodes } else { 0 });
         let rows = VerifiedSet::new(sections.between_rows_and_nodes().len().div_ceil(PIECE));
-        Self { high, low, lists: VerifiedSet::new(lists), first_lists, rows }
+        Self { high, low, outlines, lists: VerifiedSet::new(lists), first_lists, rows }
     }
 }
 
-/// One of the planes of codes.
+/// One of the planes of codes, or the outlines.
 #[derive(Debug, Clone, Copy)]
 enum Plane {
     /// The high nibbles, and with them the terms.
     High,
     Low,
+    Outlines,
 }
 
 /// What verifies the bytes of an index for one search.
@@ -131,13 +135,25 @@ impl<'a> Checks<'a> {
     #[cold]
     fn verify_neighbours(&self, layer: usize, node: u32, list: &[u32]) {
         let mut holds = self.verify(self.list(layer, node));
-        holds &= self.verify_nodes(Plane::High, list);
-        if walks_by_whole_codes(self.header.dimension) {
-            holds &= self.verify_nodes(Plane::Low, list);
+        for plane in self.compared(layer) {
+            holds &= self.verify_nodes(plane, list);
         }
         if holds {
             self.verified.lists.insert(self.verified.first_lists[layer] + node as usize);
         }
+    }
+
+    /// What a walk looks at of all nodes in the lists of a layer.
+    fn compared(&self, layer: usize) -> impl Iterator<Item = Plane> + Clone + use<> {
+        let low = walks_by_whole_codes(self.header.dimension).then_some(Plane::Low);
+        let all =
+            if self.have_outlines(layer) { [Some(Plane::Outlines), None] } else { [Some(Plane::High), low] };
+        all.into_iter().flatten()
+    }
+
+    /// Whether a walk looks at the outlines of nodes in the lists of a layer before it compares their codes.
+    pub(crate) fn have_outlines(&self, layer: usize) -> bool {
+        layer == 0 && self.header.has_outlines
     }
 
     /// Where the list of a node in a layer lies.
@@ -195,11 +211,12 @@ impl<'a> Checks<'a> {
         lists.into_iter().all(|list| self.verify(list))
     }
 
-    /// Has what a walk compares of the codes of some nodes fetched together.
-    pub(crate) fn fetch_codes(&self, nodes: &[u32]) {
-        let low = walks_by_whole_codes(self.header.dimension).then_some(Plane::Low);
+    /// Has what a walk compares of the codes of some nodes in a layer fetched together.
+    pub(crate) fn fetch_codes(&self, layer: usize, nodes: &[u32]) {
         let codes = |plane| nodes.iter().map(move |&node| self.codes(plane, node));
-        let all: Vec<_> = [Some(Plane::High), low].into_iter().flatten().flat_map(codes).collect();
+        // Where these are outlines, codes of a good part follow, and to ask for all at once is less than to ask twice.
+        let high = self.have_outlines(layer).then_some(Plane::High);
+        let all: Vec<_> = self.compared(layer).chain(high).flat_map(codes).collect();
         self.bytes.0.will_need(&all);
     }
 
@@ -213,8 +230,12 @@ impl<'a> Checks<'a> {
         let section = match plane {
             Plane::High => &self.sections.high,
             Plane::Low => &self.sections.low,
+            Plane::Outlines => &self.sections.outlines,
         };
-        let len = groups(self.header.dimension) * size_of::<Group>();
+        let len = match plane {
+            Plane::Outlines => row_len(self.header.dimension),
+            Plane::High | Plane::Low => groups(self.header.dimension) * size_of::<Group>(),
+        };
         let start = section.start + node as usize * len;
         start..start + len
     }
@@ -230,6 +251,7 @@ impl<'a> Checks<'a> {
         match plane {
             Plane::High => &self.verified.high,
             Plane::Low => &self.verified.low,
+            Plane::Outlines => &self.verified.outlines,
         }
     }
 

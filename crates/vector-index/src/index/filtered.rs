@@ -143,6 +143,7 @@ impl FilteredWalk<'_, '_> {
             near += usize::from(options.allows_node(view, nearest.node()));
             // The first in the heap are not the nearest in order, but near.
             links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
+            fresh.clear();
             visited.insert_all(links.neighbours(nearest.node()), fresh);
             *hops += 1;
             *distances += fresh.len() as u64;

@@ -10,7 +10,7 @@ use crate::metric::Metric;
 use crate::node::MAX_NODES;
 use crate::quantize::MAX_DIMENSION;
 use crate::repeats::Repeat;
-use crate::sketch::layout::{BLOCK, sign_rows};
+use crate::sketch::layout::{BLOCK, row_len, sign_rows};
 use crate::widths::Widths;
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
@@ -36,7 +36,8 @@ pub(crate) mod header {
         NODES: 4,
         TOP: 4,
         M: 2,
-        RESERVED: 2,
+        OUTLINES: 1,
+        RESERVED: 1,
         LAYER_NODES: 28,
         ROWS: 4,
         HIDDEN: 4,
@@ -60,6 +61,8 @@ pub(crate) struct Header {
     pub(crate) calibrated: bool,
     /// Whether the rows are 0, 1, 2 and so on, so that they need not be listed.
     pub(crate) dense: bool,
+    /// Whether there are outlines, which only a graph has.
+    pub(crate) has_outlines: bool,
     /// The first so many nodes are looked at by every search.
     pub(crate) top: usize,
     pub(crate) m: usize,
@@ -82,6 +85,7 @@ impl Header {
         put(&mut bytes, at::METRIC, [self.metric.code()]);
         put(&mut bytes, at::CALIBRATED, [self.calibrated.into()]);
         put(&mut bytes, at::DENSE, [self.dense.into()]);
+        put(&mut bytes, at::OUTLINES, [self.has_outlines.into()]);
         put(&mut bytes, at::LAYERS, [low_u8(self.layers)]);
         put(&mut bytes, at::DIMENSION, low_u32(self.dimension).to_le_bytes());
         put(&mut bytes, at::NODES, low_u32(self.nodes).to_le_bytes());
@@ -139,6 +143,7 @@ impl Header {
             hidden: count(at::HIDDEN),
             calibrated: flag(head[at::CALIBRATED])?,
             dense: flag(head[at::DENSE])?,
+            has_outlines: flag(head[at::OUTLINES])?,
             top: count(at::TOP),
             m: u16_at(head, at::M).into(),
             layers: head[at::LAYERS].into(),
@@ -169,7 +174,8 @@ impl Header {
         };
         let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.rows <= MAX_NODES;
         let rows = self.hidden <= self.nodes && self.nodes <= self.rows && (self.nodes > 0 || self.rows == 0);
-        if bounds && rows && shrinking && top && (2..=256).contains(&self.m) {
+        let outlines = !self.has_outlines || self.layers > 0 && !self.calibrated;
+        if bounds && rows && shrinking && top && outlines && (2..=256).contains(&self.m) {
             Ok(())
         } else {
             Err(inconsistent("counts"))
@@ -213,6 +219,7 @@ impl Header {
             let nodes = if layer < self.layers { self.layer_nodes[layer] as usize } else { 0 };
             *links = take(nodes, self.degree(layer) * 4)?;
         }
+        let outlines = take(if self.has_outlines { self.nodes } else { 0 }, row_len(self.dimension))?;
         let row_len = groups(self.dimension) * size_of::<Group>();
         let (high, low) = (take(self.nodes, row_len)?, take(self.nodes, row_len)?);
         let blocks = if self.layers == 0 && !self.calibrated { self.nodes.div_ceil(BLOCK) } else { 0 };
@@ -230,6 +237,7 @@ impl Header {
             repeats,
             hidden,
             links,
+            outlines,
             high,
             low,
             signs,
@@ -257,6 +265,8 @@ pub(crate) struct Sections {
     pub(crate) hidden: Range<usize>,
     /// The lists of each layer, the lowest first.
     pub(crate) links: [Range<usize>; LAYERS_MAX],
+    /// Signs and what estimates are made of, a row for each node, if a graph has them.
+    pub(crate) outlines: Range<usize>,
     /// The high nibbles of the codes, a row for each node.
     pub(crate) high: Range<usize>,
     /// The low ones.
@@ -276,7 +286,7 @@ impl Sections {
         [
             self.terms.start..self.row_of_node.end,
             self.repeats.start..self.hidden.end,
-            self.links[1].start..self.high.start,
+            self.links[1].start..self.outlines.start,
         ]
     }
 
@@ -341,6 +351,7 @@ mod tests {
             hidden: 0,
             calibrated: false,
             dense: false,
+            has_outlines: false,
             top: 0,
             m: 256,
             layers: 0,

@@ -17,6 +17,7 @@ use crate::node::node_id;
 use crate::quantize::{Calibration, Int8Quantizer};
 use crate::repeats::{self, Repeat};
 use crate::sketch::Sketch;
+use crate::sketch::layout::Outlines;
 use crate::space::{Space, TermsRef};
 use crate::widths::Widths;
 
@@ -200,6 +201,8 @@ impl<B: Bytes> Index<B> {
             _ => TermsRef::Plain(values(terms)?),
         };
         let plane = |range| Plane::new(section(range), groups(header.dimension));
+        let outlines =
+            header.has_outlines.then(|| Outlines::new(section(&sections.outlines), header.dimension));
         let signs = section(&sections.signs);
         let sketch = if signs.is_empty() {
             None
@@ -217,6 +220,7 @@ impl<B: Bytes> Index<B> {
                 planes: Planes { high: plane(&sections.high), low: plane(&sections.low) },
                 terms,
                 checks: None,
+                outlines,
             },
             row_of_node: values(section(&sections.row_of_node))?,
             repeats: values(section(&sections.repeats))?,

@@ -28,6 +28,7 @@ impl Built {
             hidden: self.hidden.len(),
             calibrated: quantizer.calibration().is_some(),
             dense: self.is_dense(),
+            has_outlines: !self.nodes.outlines().is_empty(),
             top: self.top,
             m: self.m,
             layers: self.layers.len(),
@@ -72,6 +73,8 @@ impl Built {
                 out.write(section_bytes(&list))?;
             }
         }
+        out.pad_to(sections.outlines.start)?;
+        out.write(self.nodes.outlines())?;
         let [high, low] = self.nodes.planes().bytes();
         out.pad_to(sections.high.start)?;
         out.write(high)?;

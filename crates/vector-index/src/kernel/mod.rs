@@ -18,7 +18,7 @@ use wire::F16;
 use crate::codes::layout::{Line, Plane, Quads};
 use crate::codes::query::QueryTerms;
 use crate::residual;
-use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
+use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables};
 
 /// Some vectors beside a query: its dot products with them, what else their distances are made of ([`Terms`](crate::codes::query::Terms)),
 /// and the distance from which on each of them does not want to know of the query.
@@ -198,6 +198,24 @@ impl Kernel {
             Kind::Neon | Kind::NeonDotprod => neon::sums(tables, rows, out),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => wasm32::sums(tables, rows, out),
+        }
+    }
+
+    /// The sums of the codes of a query in the dimensions in which nodes have no negative codes: `out[i]` is that of node `ids[i]`.
+    ///
+    /// `query` has as many lines as outlines have words of signs, every id has an outline, and `out` is as long as `ids`.
+    #[inline]
+    pub(crate) fn signed_sums(self, query: &[Line], outlines: Outlines<'_>, ids: &[u32], out: &mut [i32]) {
+        match self.0 {
+            Kind::Scalar => scalar::signed_sums(query, outlines, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni => x86::signed_sums_avx2(query, outlines, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::signed_sums_avx512(query, outlines, ids, out),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon | Kind::NeonDotprod => neon::signed_sums(query, outlines, ids, out),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => wasm32::signed_sums(query, outlines, ids, out),
         }
     }
 

@@ -12,7 +12,10 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads};
-use crate::sketch::layout::{SignRow, Sums, Tables};
+use crate::sketch::layout::{Outlines, SignRow, Sums, Tables, Word};
+
+/// Bytes with one bit each, the lowest first.
+const EACH_BIT: u64 = 0x8040_2010_0804_0201;
 
 pub(super) fn plain(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {
@@ -25,6 +28,13 @@ pub(super) fn dotprod(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [
     for (&id, out) in ids.iter().zip(out) {
         // SAFETY: a `Kernel` of this kind is made only where the processor has the dot product instructions.
         *out = unsafe { dot_dotprod(query, plane.row(id).as_flattened()) };
+    }
+}
+
+pub(super) fn signed_sums(query: &[Line], outlines: Outlines<'_>, ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        // SAFETY: NEON is part of 64-bit Arm as Rust compiles for it.
+        *out = unsafe { signed_sum(query, outlines.signs(id)) };
     }
 }
 
@@ -70,6 +80,22 @@ fn nibbles(bytes: &[u8; 16]) -> [int8x16_t; 2] {
 fn codes(line: &Line, half: usize) -> [int8x16_t; 2] {
     let quarters = line.as_chunks().0;
     [load(&quarters[half]), load(&quarters[2 + half])]
+}
+
+/// A sum of 16 bits takes the 8 codes of a line.
+#[target_feature(enable = "neon")]
+fn signed_sum(query: &[Line], signs: &[Word]) -> i32 {
+    let bits = vcombine_u8(vcreate_u8(EACH_BIT), vcreate_u8(EACH_BIT));
+    let mut sum = vdupq_n_s32(0);
+    for (line, word) in query.iter().zip(signs) {
+        let mut pairs = vdupq_n_s16(0);
+        for (codes, &[low, high]) in line.as_chunks().0.iter().zip(word.as_chunks().0) {
+            let is_set = vtstq_u8(vcombine_u8(vdup_n_u8(low), vdup_n_u8(high)), bits);
+            pairs = vpadalq_s8(pairs, vandq_s8(load(codes), vreinterpretq_s8_u8(is_set)));
+        }
+        sum = vpadalq_s16(sum, pairs);
+    }
+    vaddvq_s32(sum)
 }
 
 #[target_feature(enable = "neon")]

@@ -5,7 +5,7 @@ use wire::F16;
 use super::Row;
 use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads};
 use crate::codes::query::{QueryTerms, Terms};
-use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
+use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables, Word};
 
 pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
     for (&id, out) in ids.iter().zip(out) {
@@ -20,6 +20,20 @@ fn group(codes: &Line, nibbles: &[u8; 32]) -> i32 {
         i32::from(byte & 15) * i32::from(low) + i32::from(byte >> 4) * i32::from(high)
     };
     nibbles.iter().zip(first.iter().zip(second)).map(product).sum()
+}
+
+pub(super) fn signed_sums(query: &[Line], outlines: Outlines<'_>, ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        *out = query.iter().zip(outlines.signs(id)).map(|(codes, &word)| signed_sum(codes, word)).sum();
+    }
+}
+
+fn signed_sum(codes: &Line, word: Word) -> i32 {
+    let eights = codes.as_chunks::<8>().0.iter().zip(word);
+    let sum = |(codes, byte): (&[i8; 8], u8)| {
+        (0..).zip(codes).map(|(bit, &code)| i32::from(code) * i32::from(byte >> bit & 1)).sum::<i32>()
+    };
+    eights.map(sum).sum()
 }
 
 pub(super) fn products(codes: &[Line], panels: &[Quads], stride: usize, out: &mut [i32]) {

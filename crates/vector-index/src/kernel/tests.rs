@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use crate::codes::layout::{self, Aligned, PANEL, groups, pack, put_in_panel};
 use crate::codes::planes::{OwnedPlanes, Planes};
 use crate::codes::query::QueryCodes;
+use crate::sketch::layout::row_len;
 
 #[test]
 fn every_kernel_widens_every_number_of_16_bits_alike() {
@@ -238,6 +239,40 @@ fn every_kernel_adds_the_same_residuals_to_codes() {
             let mut found = vec![0.0; codes.len()];
             kernel.refine(&codes, 0.037, &left_out, &mut found);
             assert_eq!(found, expected, "{kernel} {dimension}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_kernel_adds_up_the_codes_where_signs_say_so(
+        query in prop::collection::vec(code(), 1..700), signs in prop::collection::vec(any::<u8>(), 1..200), count in 1..12usize
+    ) {
+        let len = row_len(query.len());
+        let rows: Vec<u8> = signs.iter().cycle().take(len * count).copied().collect();
+        let ids: Vec<u32> = (0..u32::try_from(count).unwrap()).rev().collect();
+        for kernel in Kernel::available() {
+            let mut found = vec![0; count];
+            kernel.signed_sums(&lines(&query), Outlines::new(&rows, query.len()), &ids, &mut found);
+            for (&id, &found) in ids.iter().zip(&found) {
+                let row = &rows[id as usize * len..][..len];
+                let set = |(at, _): &(usize, &i8)| row[at / 8] >> (at % 8) & 1 == 1;
+                let expected: i32 = query.iter().enumerate().filter(set).map(|(_, &code)| i32::from(code)).sum();
+                prop_assert_eq!(found, expected, "{}", kernel);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_signs_of_the_longest_vectors_do_not_overflow() {
+    for (code, signs) in [(127, 255), (-127, 255), (127, 0)] {
+        let rows = vec![signs; row_len(crate::MAX_DIMENSION)];
+        let query = lines(&vec![code; crate::MAX_DIMENSION]);
+        for kernel in Kernel::available() {
+            let mut found = [0];
+            kernel.signed_sums(&query, Outlines::new(&rows, crate::MAX_DIMENSION), &[0], &mut found);
+            assert_eq!(found[0], i32::from(code) * i32::from(signs / 255) * 65_536, "{kernel}");
         }
     }
 }

@@ -1,13 +1,19 @@
 //! simd128, which a module for WebAssembly is compiled with or without: nothing is found out at run time.
 
 use std::arch::wasm32::{
-    f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_pmin, f32x4_splat, i8x16_add, i8x16_swizzle, i16x8_add,
-    i16x8_mul, i16x8_shl, i16x8_shr, i32x4_add, i32x4_extadd_pairwise_i16x8, u16x8_shr, u16x8_splat,
-    u32x4_extend_high_u16x8, u32x4_extend_low_u16x8, v128, v128_and,
+    f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_pmin, f32x4_splat, i8x16_add, i8x16_eq, i8x16_swizzle,
+    i16x8_add, i16x8_extadd_pairwise_i8x16, i16x8_mul, i16x8_shl, i16x8_shr, i32x4_add,
+    i32x4_extadd_pairwise_i16x8, u16x8_shr, u16x8_splat, u32x4_extend_high_u16x8, u32x4_extend_low_u16x8,
+    u64x2, u64x2_splat, v128, v128_and,
 };
 
 use crate::codes::layout::{Group, Line, Plane};
-use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
+use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables, Word};
+
+/// Bytes with one bit each, the lowest first.
+const EACH_BIT: u64 = 0x8040_2010_0804_0201;
+/// A byte times this is eight of it.
+const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
 
 /// Lines of a query that are prepared at a time.
 const LINES: usize = 16;
@@ -27,6 +33,30 @@ pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32
             *out += dot(prepared, &plane.row(id)[at * LINES..][..lines.len()]);
         }
     }
+}
+
+pub(super) fn signed_sums(query: &[Line], outlines: Outlines<'_>, ids: &[u32], out: &mut [i32]) {
+    for (&id, out) in ids.iter().zip(out) {
+        *out = signed_sum(query, outlines.signs(id));
+    }
+}
+
+/// A sum of 16 bits takes the 8 codes of a line.
+fn signed_sum(query: &[Line], signs: &[Word]) -> i32 {
+    let bits = u64x2_splat(EACH_BIT);
+    let mut sum = u16x8_splat(0);
+    for (line, word) in query.iter().zip(signs) {
+        let mut pairs = u16x8_splat(0);
+        for (codes, &[low, high]) in
+            bytemuck::cast::<Line, [v128; 4]>(*line).into_iter().zip(word.as_chunks().0)
+        {
+            let both = u64x2(u64::from(low) * EACH_BYTE, u64::from(high) * EACH_BYTE);
+            let is_set = i8x16_eq(v128_and(both, bits), bits);
+            pairs = i16x8_add(pairs, i16x8_extadd_pairwise_i8x16(v128_and(codes, is_set)));
+        }
+        sum = i32x4_add(sum, i32x4_extadd_pairwise_i16x8(pairs));
+    }
+    bytemuck::cast::<v128, [i32; 4]>(sum).into_iter().sum()
 }
 
 fn prepare(line: &Line) -> Prepared {

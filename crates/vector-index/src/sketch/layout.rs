@@ -3,6 +3,10 @@
 //! Sixty-four vectors are a block. Of each, every eight dimensions are a byte, the first in the lowest bit, set where the code is not
 //! negative; a row of 64 bytes holds the same byte of all of them. So one instruction looks up four dimensions of up to 64 vectors in a
 //! table of 16 sums (André, Kermarrec and Le Scouarnec, "Cache locality is not enough", 2015).
+//!
+//! A graph has the signs of each node in a row of their own instead, an outline, with three floats behind them, of whole lines of the cache.
+
+use crate::codes::layout::groups;
 
 /// Vectors in a block.
 pub(crate) const BLOCK: usize = 64;
@@ -36,4 +40,95 @@ pub(crate) fn sign_byte(eight: &[i8]) -> u8 {
 /// The place of a vector's byte in a row.
 pub(crate) fn column(place: usize) -> usize {
     place % 32 * 2 + place / 32
+}
+
+/// The signs of 64 codes: bit `i` is set where that of dimension `i` of them is not negative.
+pub(crate) type Word = [u8; 8];
+
+/// Up to so many times 64 dimensions, the high nibbles of a vector are themselves a line or two.
+const FEW_GROUPS: usize = 2;
+
+/// A row is a multiple of so many words, a line of the cache.
+const LINE: usize = 8;
+
+/// Floats take two words behind the signs: the term `a` of the vector, its factor, its error, and 0.
+const FACTS: usize = 2;
+
+/// Whether graphs of vectors of so many dimensions have outlines, unless the codes are calibrated.
+pub(crate) const fn has_outlines(dimension: usize) -> bool {
+    groups(dimension) > FEW_GROUPS
+}
+
+/// The words of a row.
+pub(crate) const fn stride(dimension: usize) -> usize {
+    (groups(dimension) + FACTS).next_multiple_of(LINE)
+}
+
+/// The bytes of a row.
+pub(crate) const fn row_len(dimension: usize) -> usize {
+    stride(dimension) * size_of::<Word>()
+}
+
+/// Rows of signs and floats, where they lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlines<'a> {
+    words: &'a [Word],
+    groups: usize,
+    stride: usize,
+}
+
+/// What an estimate is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    /// The term `a` of the vector.
+    pub(crate) a: f32,
+    /// What the sum of signed codes is multiplied by.
+    pub(crate) factor: f32,
+    /// The deviation of the product from a dot product with a query of length 1.
+    pub(crate) error: f32,
+}
+
+impl Facts {
+    /// Writes them behind the signs of a row.
+    pub(crate) fn write(self, place: &mut [u8]) {
+        let Self { a, factor, error } = self;
+        for (at, fact) in place.as_chunks_mut().0.iter_mut().zip([a, factor, error]) {
+            *at = fact.to_le_bytes();
+        }
+    }
+}
+
+/// The bits of a word.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn bits(word: Word) -> u64 {
+    u64::from_le_bytes(word)
+}
+
+impl<'a> Outlines<'a> {
+    pub(crate) fn new(bytes: &'a [u8], dimension: usize) -> Self {
+        Self { words: bytes.as_chunks().0, groups: groups(dimension), stride: stride(dimension) }
+    }
+
+    #[inline]
+    pub(crate) fn row(self, node: u32) -> &'a [Word] {
+        &self.words[node as usize * self.stride..][..self.stride]
+    }
+
+    /// The signs of a node.
+    #[inline]
+    pub(crate) fn signs(self, node: u32) -> &'a [Word] {
+        &self.row(node)[..self.groups]
+    }
+
+    #[inline]
+    pub(crate) fn facts(self, node: u32) -> Facts {
+        let [[a, factor], [error, _]] = match self.row(node)[self.groups..].first_chunk::<FACTS>() {
+            Some(facts) => {
+                facts.map(|[a, b, c, d, e, f, g, h]| [[a, b, c, d], [e, f, g, h]].map(f32::from_le_bytes))
+            }
+            None => [[0.0; 2]; FACTS],
+        };
+        Facts { a, factor, error }
+    }
 }

@@ -5,6 +5,7 @@
 //! a random rotation, which changed nothing on embeddings). The best of the estimates are compared by their whole codes.
 
 pub(crate) mod layout;
+pub(crate) mod outline;
 
 use wire::AlignedBytes;
 

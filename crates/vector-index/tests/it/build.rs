@@ -40,6 +40,8 @@ fn every_vector_finds_itself_after_a_build() {
         (Metric::Cosine, 48, 8_000),
         (Metric::L2, 100, 5_000),
         (Metric::Cosine, 7, 3_000),
+        (Metric::Cosine, 200, 5_000),
+        (Metric::Dot, 130, 2_000),
         (Metric::L2, 1, 500),
     ] {
         let index = built(codes(metric, dimension, &vectors(2, count, dimension)));

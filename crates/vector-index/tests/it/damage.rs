@@ -60,11 +60,12 @@ fn ask<B: Bytes>(index: &Index<B>, queries: &[f32]) -> Vec<Answer> {
         SearchOptions::new(5).deleted(&few),
     ];
     // Whatever is left out of codes: it is read by row, and refines the codes of the row's node.
-    let residuals: Vec<u8> = (0..3_000 * DIMENSION / 2).map(|at| (at % 251) as u8).collect();
+    let dimension = index.quantizer().dimension();
+    let residuals: Vec<u8> = (0..3_000 * dimension / 2).map(|at| (at % 251) as u8).collect();
     let refined = SearchOptions::new(5).rescore(Originals::Residual(&residuals), 20);
     let options: Vec<SearchOptions<'_>> = options.into_iter().chain([refined]).collect();
     let mut answers = Vec::new();
-    for query in queries.chunks_exact(DIMENSION) {
+    for query in queries.chunks_exact(dimension) {
         for options in &options {
             let hits = index.search(query, options, &mut scratch);
             answers.push(hits.map(|hits| hits.iter().map(|hit| (hit.row, hit.distance.to_bits())).collect()));
@@ -86,8 +87,9 @@ fn ask<B: Bytes>(index: &Index<B>, queries: &[f32]) -> Vec<Answer> {
 /// verified, if it is this one that flips.
 fn flips(bytes: &AlignedBytes, left_out: impl Fn(usize) -> Range<usize>) -> (usize, usize) {
     let written: Arc<[u8]> = bytes.as_ref().into();
-    let queries = vectors(8, 3, DIMENSION);
-    let expected = ask(&Index::open(bytes.clone()).unwrap(), &queries);
+    let index = Index::open(bytes.clone()).unwrap();
+    let queries = vectors(8, 3, index.quantizer().dimension());
+    let expected = ask(&index, &queries);
     let (mut flipped, mut silent, mut noise) = (0, 0, Noise::new(5));
     for at in (0..written.len()).step_by(written.len() / 150) {
         let at = (at + noise.below(written.len() / 150)).min(written.len() - 1);
@@ -129,6 +131,8 @@ fn indexes() -> Vec<AlignedBytes> {
         build(codes(Metric::Dot, DIMENSION, &with_equals), graph),
         // Two layers, and a top.
         build(codes(Metric::Cosine, DIMENSION, &vectors(6, 2_200, DIMENSION)), graph),
+        // With outlines.
+        build(codes(Metric::L2, 130, &vectors(6, 900, 130)), graph),
     ]
 }
 

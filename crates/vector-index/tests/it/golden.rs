@@ -6,10 +6,15 @@ use crate::data::*;
 
 /// Made of integers only, so that it is the same on every machine.
 fn index(metric: Metric, graph_from: usize, step: u32) -> Vec<u8> {
-    let mut codes = Codes::new(Int8Quantizer::new(metric, 70).unwrap());
+    index_of(70, metric, graph_from, step)
+}
+
+fn index_of(dimension: usize, metric: Metric, graph_from: usize, step: u32) -> Vec<u8> {
+    let mut codes = Codes::new(Int8Quantizer::new(metric, dimension).unwrap());
     let mut noise = Noise::new(1);
     for row in 0..400 {
-        let vector: Vec<i8> = (0..70).map(|_| i8::try_from(noise.below(255)).unwrap_or(-100)).collect();
+        let vector: Vec<i8> =
+            (0..dimension).map(|_| i8::try_from(noise.below(255)).unwrap_or(-100)).collect();
         codes.push_codes(row * step, &vector, 0.5).unwrap();
     }
     let built = Builder::new(BuildOptions::new().m(6).ef_construction(64).graph_from(graph_from))
@@ -24,8 +29,13 @@ fn the_same_codes_give_these_bytes_on_every_machine() {
         crc32fast::hash(&index(Metric::Cosine, 0, 1)),
         crc32fast::hash(&index(Metric::L2, 0, 3)),
         crc32fast::hash(&index(Metric::Dot, usize::MAX, 1)),
+        crc32fast::hash(&index_of(200, Metric::L2, 0, 1)),
     ];
-    assert_eq!(found, [3_160_301_421, 1_001_422_597, 4_101_259_137], "the bytes of the format have changed");
+    assert_eq!(
+        found,
+        [3_160_301_421, 1_001_422_597, 4_101_259_137, 583_670_712],
+        "the bytes of the format have changed"
+    );
 }
 
 #[test]
@@ -43,7 +53,7 @@ fn a_header_has_these_bytes() {
         70, 0, 0, 0, // DIMENSION
         0x90, 1, 0, 0, // 400 NODES
         12, 0, 0, 0, // TOP
-        6, 0, 0, 0, // M
+        6, 0, 0, 0, // M, no OUTLINES
     ];
     assert_eq!(bytes[24..44], expected);
     assert_eq!(bytes[72..80], [0x90, 1, 0, 0, 0, 0, 0, 0], "400 ROWS, 0 HIDDEN");
@@ -51,4 +61,34 @@ fn a_header_has_these_bytes() {
         bytes[80..92].chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
     assert_eq!(widths, [32, 48, 56, 64, 88, 96], "WIDTHS");
     assert_eq!(bytes[92..124], [0; 32], "RESERVED_2");
+}
+
+/// Four words of signs and 16 bytes of floats, as docs/FORMAT.md says, before the high nibbles of the first node.
+#[test]
+fn outlines_have_these_bytes() {
+    let bytes = index_of(200, Metric::L2, 0, 1);
+    assert_eq!(bytes[42..44], [1, 0], "OUTLINES");
+    let row_len = 64;
+    // 128 bytes a row in each plane, and the checksums: two pieces of 65,536 bytes and their own.
+    let high = bytes.len() - 2 * 400 * 128 - (bytes.len() / 65_536 + 2) * 4;
+    let row = &bytes[high - 400 * row_len..][..row_len];
+    let (high, low) = (&bytes[high..][..128], &bytes[high + 400 * 128..][..128]);
+    let code = |at: usize| {
+        let nibble = |plane: &[u8]| i32::from(plane[at / 64 * 32 + at % 32] >> (at % 64 / 32 * 4) & 15);
+        16 * (nibble(high) - 8) + nibble(low)
+    };
+    let codes: Vec<i32> = (0..200).map(code).collect();
+    for (at, &code) in codes.iter().enumerate() {
+        assert_eq!(row[at / 8] >> (at % 8) & 1 == 1, code >= 0, "{at}");
+    }
+    let float = |at: usize| f32::from_le_bytes(row[32 + at * 4..][..4].try_into().unwrap());
+    let squared: f32 = codes.iter().map(|&code| (code * code) as f32).sum();
+    let sum: f32 = codes.iter().map(|&code| code.abs() as f32).sum();
+    assert_eq!(float(0), 0.25 * squared, "a");
+    let factor = squared / sum;
+    assert!((float(1) - 0.5 * factor).abs() < 1e-4, "{} {}", float(1), 0.5 * factor);
+    let deviation = 0.5 * (factor * factor - squared / 200.0).sqrt();
+    assert!((float(2) - deviation).abs() < 1e-3, "{} {deviation}", float(2));
+    assert_eq!(row[25..32], [0; 7]);
+    assert_eq!(row[44..], [0; 20]);
 }

@@ -24,9 +24,13 @@ fn mean_recall(
 
 #[test]
 fn searches_find_what_is_near_under_every_metric() {
-    for (metric, least) in [(Metric::Cosine, 0.95), (Metric::L2, 0.95), (Metric::Dot, 0.85)] {
-        let (all, queries) = (vectors(1, 8_000, 96), vectors(2, 100, 96));
-        let index = built(codes(metric, 96, &all));
+    let all = [(Metric::Cosine, 0.95), (Metric::L2, 0.95), (Metric::Dot, 0.85)];
+    // A walk looks at outlines first beyond 128 dimensions.
+    for (dimension, (metric, least)) in
+        [96, 200].into_iter().flat_map(|dimension| all.map(|one| (dimension, one)))
+    {
+        let (all, queries) = (vectors(1, 8_000, dimension), vectors(2, 100, dimension));
+        let index = built(codes(metric, dimension, &all));
         let graph = mean_recall(&index, &all, &queries, &SearchOptions::new(10).ef_search(100));
         let exact = mean_recall(&index, &all, &queries, &SearchOptions::new(10).exact(true));
         assert!(graph >= least, "{metric:?}: {graph}");

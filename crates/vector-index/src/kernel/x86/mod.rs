@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "loads, prefetch, and calls that the existence of a `Kernel` makes sound")]
 
 mod many;
+mod signed;
 
 use std::arch::x86_64::*;
 
@@ -15,6 +16,8 @@ use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
 use crate::residual;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
+
+pub(super) use signed::{signed_sums_avx2, signed_sums_avx512};
 
 pub(super) use many::{insert, nearer, products, products_avx512_vnni};
 

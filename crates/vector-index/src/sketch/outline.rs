@@ -1,0 +1,184 @@
+//! The signs of codes by node, with what estimates of distances are made of: what a walk looks at before it compares codes.
+//!
+//! A walk waits for memory. The signs of a vector are a quarter of its high nibbles, and with them its estimate ([`sketch`](super)) lies in one line of the
+//! cache up to 384 dimensions. Most neighbours of a node are so much farther away than what a walk keeps that this is all of them it has to see.
+
+use super::layout::{Facts, Outlines, Word, row_len, sign_byte};
+use super::spread;
+use crate::codes::layout::groups;
+use crate::codes::planes::Planes;
+use crate::codes::query::{QueryRef, Terms};
+use crate::codes::sums::squared_sum;
+use crate::kernel::{Kernel, prefetch};
+
+/// An estimate that is so many deviations of its error beyond what is kept is not looked into. That so many near ones are lost is made good by how little each
+/// costs: with twice as many, a width finds a thousandth more, for a twentieth more distances.
+const DEVIATIONS: f32 = 0.3;
+
+impl Outlines<'_> {
+    /// Has the rows of some nodes fetched, which are read soon.
+    #[inline]
+    pub(crate) fn prefetch(self, nodes: &[u32]) {
+        for &node in nodes {
+            prefetch(self.row(node));
+        }
+    }
+
+    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order. `sums` is room, as long as `nodes`.
+    pub(crate) fn keep_near(
+        self,
+        kernel: Kernel,
+        Looked { query, length }: Looked<'_>,
+        limit: f32,
+        nodes: &[u32],
+        (sums, near): (&mut [i32], &mut Vec<u32>),
+    ) {
+        near.resize(nodes.len(), 0);
+        kernel.signed_sums(query.codes.lines, self, nodes, sums);
+        let mut len = 0;
+        for (&node, &set) in nodes.iter().zip(sums.iter()) {
+            let Facts { a, factor, error } = self.facts(node);
+            #[expect(clippy::cast_precision_loss, reason = "one rounding of an exact integer")]
+            let sum = set.wrapping_mul(2).wrapping_sub(query.codes.sum) as f32;
+            let estimate = query.terms.base + a + factor * (query.terms.scale * sum);
+            let is_beyond = estimate - error * length > limit;
+            // No branch on what cannot be foreseen.
+            near[len] = node;
+            len += usize::from(!is_beyond);
+        }
+        near.truncate(len);
+    }
+}
+
+/// A query that is compared with outlines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looked<'a> {
+    query: QueryRef<'a>,
+    /// What errors are multiplied by.
+    length: f32,
+}
+
+impl<'a> Looked<'a> {
+    #[expect(clippy::cast_precision_loss, reason = "a length")]
+    pub(crate) fn new(query: QueryRef<'a>) -> Self {
+        let squared = squared_sum(query.codes.lines.as_flattened()) as f32;
+        Self { query, length: DEVIATIONS * query.terms.scale.abs() * squared.sqrt() }
+    }
+}
+
+/// Writes the row of codes with these terms.
+fn write(codes: &[i8], terms: Terms, row: &mut [u8]) {
+    let (signs, facts) = row.split_at_mut(groups(codes.len()) * size_of::<Word>());
+    // What is behind the last dimension does not matter: queries have zeros there.
+    for (byte, eight) in signs.iter_mut().zip(codes.chunks(8)) {
+        *byte = sign_byte(eight);
+    }
+    Facts { a: terms.a, factor: terms.b * spread(codes), error: terms.b.abs() * error(codes) }.write(facts);
+}
+
+/// How far the estimate of a dot product with codes deviates: what the signs leave out of them is orthogonal to them, and a query goes in that direction with
+/// `1 / sqrt(dimension)` of its length.
+#[expect(clippy::cast_precision_loss, reason = "one rounding of exact integers, the same on every machine")]
+fn error(codes: &[i8]) -> f32 {
+    let (dimension, squared) = (codes.len() as f32, squared_sum(codes) as f32);
+    let left_out = spread(codes) * spread(codes) * dimension - squared;
+    (left_out.max(0.0) / dimension).sqrt()
+}
+
+/// Writes the rows of nodes from the first on, as many as there is room for; `terms` are theirs.
+pub(crate) fn write_rows(planes: Planes<'_>, terms: &[Terms], first: u32, dimension: usize, rows: &mut [u8]) {
+    let mut codes = vec![0; dimension];
+    for ((node, &terms), row) in (first..).zip(terms).zip(rows.chunks_exact_mut(row_len(dimension))) {
+        planes.unpack(node, &mut codes);
+        write(&codes, terms, row);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+mod tests {
+    use super::*;
+    use crate::codes::planes::OwnedPlanes;
+    use crate::codes::query::QueryRoom;
+    use crate::codes::sums::dot_of;
+    use crate::{Int8Quantizer, Metric};
+
+    const DIMENSION: usize = 300;
+
+    fn noise(seed: usize) -> Vec<i8> {
+        let mut state = seed as u64 | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i32::try_from((state >> 40) % 64).unwrap_or(0)
+        };
+        (0..DIMENSION).map(|_| i8::try_from(next() + next() + next() + next() - 126).unwrap_or(0)).collect()
+    }
+
+    /// The lowest limit at which a node is kept, found by halving.
+    fn estimate_of(row: &[u8], looked: Looked<'_>) -> f32 {
+        let outlines = Outlines::new(row, DIMENSION);
+        let is_kept = |limit: f32| {
+            let mut near = Vec::new();
+            outlines.keep_near(Kernel::detect(), looked, limit, &[0], (&mut [0], &mut near));
+            !near.is_empty()
+        };
+        assert!(is_kept(f32::INFINITY) && !is_kept(f32::NEG_INFINITY));
+        let (mut low, mut high) = (-1e9f32, 1e9f32);
+        for _ in 0..100 {
+            let middle = low.midpoint(high);
+            if is_kept(middle) { high = middle } else { low = middle }
+        }
+        high
+    }
+
+    #[test]
+    fn estimates_of_a_vector_itself_are_right_and_others_deviate_by_as_much_as_outlines_say() {
+        for metric in Metric::ALL {
+            let quantizer = Int8Quantizer::new(metric, DIMENSION).unwrap();
+            let (mut off, mut count) = (0.0, 0);
+            for seed in 1..200 {
+                let (codes, query) = (noise(seed), noise(seed + 1_000));
+                let terms = quantizer.terms(&codes, 0.5);
+                let mut planes = OwnedPlanes::new(groups(DIMENSION));
+                crate::codes::layout::pack(&codes, planes.grow(1));
+                let mut row = vec![0; row_len(DIMENSION)];
+                write_rows(planes.as_ref(), &[terms], 0, DIMENSION, &mut row);
+                let mut room = QueryRoom::default();
+                let mut ask = |vector: &[i8]| {
+                    let prepared = quantizer.prepare(&quantizer.decode(vector, 0.5), &mut room);
+                    let looked = Looked::new(prepared);
+                    let distance = prepared
+                        .terms
+                        .distance(dot_of(prepared.codes.lines.as_flattened(), &padded(&codes)), terms);
+                    let deviation = Outlines::new(&row, DIMENSION).facts(0).error * looked.length;
+                    (estimate_of(&row, looked) + deviation - distance, deviation / DEVIATIONS)
+                };
+                let (itself, deviation) = ask(&codes);
+                assert!(itself.abs() < deviation * 0.05, "{metric}: {itself} beside {deviation}");
+                let (other, deviation) = ask(&query);
+                assert!(other.abs() < 5.0 * deviation, "{metric}: {other} beside {deviation}");
+                off += (other / deviation).powi(2);
+                count += 1;
+            }
+            let part = (off / count as f32).sqrt();
+            assert!((0.85..1.15).contains(&part), "{metric}: {part} of the deviation");
+        }
+    }
+
+    fn padded(codes: &[i8]) -> Vec<i8> {
+        let mut all = codes.to_vec();
+        all.resize(groups(DIMENSION) * 64, 0);
+        all
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_kept() {
+        let row = vec![255; row_len(DIMENSION)];
+        let quantizer = Int8Quantizer::new(Metric::L2, DIMENSION).unwrap();
+        let mut room = QueryRoom::default();
+        let looked = Looked::new(quantizer.prepare(&[1.0; DIMENSION], &mut room));
+        let mut near = vec![7; 3];
+        Outlines::new(&row, DIMENSION).keep_near(Kernel::detect(), looked, 0.0, &[0], (&mut [0], &mut near));
+        assert_eq!(near, [0]);
+    }
+}
