@@ -18,7 +18,7 @@ use crate::space::{Dots, Space};
 pub(crate) const SOON: usize = 15;
 
 /// Nodes that a walk by outlines expands at a time.
-const AT_ONCE: usize = 3;
+pub(crate) const AT_ONCE: usize = 3;
 
 /// A walk for a node's own vector is sure of it when it is among this part of the pool, and has been there.
 const SURE: usize = 4;
@@ -116,7 +116,7 @@ pub(crate) struct WalkScratch {
     pub(crate) visited: Visited,
     pub(crate) fresh: Vec<u32>,
     /// Nodes that may be near enough to be compared.
-    near: Vec<u32>,
+    pub(crate) near: Vec<u32>,
     pub(crate) dots: Dots,
     pub(crate) hops: u64,
     pub(crate) distances: u64,

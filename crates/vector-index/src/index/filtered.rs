@@ -11,8 +11,9 @@ use super::options::SearchOptions;
 use super::reader::View;
 use crate::codes::query::QueryRef;
 use crate::graph::pool::{Key, Pool};
-use crate::graph::walk::{SOON, WalkScratch};
+use crate::graph::walk::{AT_ONCE, SOON, WalkScratch};
 use crate::node::node_id;
+use crate::sketch::outline::Looked;
 
 /// What a filtered walk keeps from one to the next.
 #[derive(Debug, Default)]
@@ -113,44 +114,62 @@ impl FilteredWalk<'_, '_> {
             && self.walk_within(entry, effort)
     }
 
-    /// Walks by way of all nodes, and collects those allowed in `found`. Gives up and returns false if they are not where the query is.
+    /// Walks by way of all nodes, and collects those allowed in `found`. Gives up and returns false if they are not where the query is. With outlines, as walks without a
+    /// filter do.
     fn walk_through(&mut self, entry: (u32, f32), effort: Effort) -> bool {
         let Self { view, options, query, walk, scratch } = self;
         let FilterScratch { found, frontier, .. } = &mut **scratch;
         let links = view.lowest();
         let space = links.space(view.space);
-        let WalkScratch { visited, fresh, dots, hops, distances, .. } = &mut **walk;
+        let looked = space.outlines.map(|outlines| (outlines, Looked::new(*query)));
+        let at_once = if looked.is_some() { AT_ONCE } else { 1 };
+        let WalkScratch { visited, fresh, near, dots, hops, distances, .. } = &mut **walk;
         found.start(effort.ef);
         frontier.clear();
+        near.clear();
         visited.start(links.nodes());
         visited.insert(entry.0);
         frontier.push(Reverse(Key::new(entry.1, entry.0)));
         if options.allows_node(view, entry.0) {
             found.insert(entry.1, entry.0);
         }
-        let (mut expanded, mut near) = (0, 0);
-        while let Some(Reverse(nearest)) = frontier.pop() {
-            if expanded == effort.passed {
-                found.shrink(effort.allowed);
+        let (mut expanded, mut allowed) = (0, 0);
+        loop {
+            fresh.clear();
+            let before = expanded;
+            while expanded - before < at_once
+                && let Some(Reverse(nearest)) = frontier.pop()
+            {
+                if expanded == effort.passed {
+                    found.shrink(effort.allowed);
+                }
+                if !found.takes(nearest) {
+                    frontier.clear(); // the others are farther away
+                    break;
+                }
+                if effort.is_lost(expanded, allowed) {
+                    return false;
+                }
+                expanded += 1;
+                allowed += usize::from(options.allows_node(view, nearest.node()));
+                // The first in the heap are not the nearest in order, but near.
+                links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
+                let first = fresh.len();
+                visited.insert_all(links.neighbours(nearest.node()), fresh);
+                if let Some((outlines, _)) = looked {
+                    outlines.prefetch(&fresh[first..]);
+                }
             }
-            if !found.takes(nearest) {
+            *hops += (expanded - before) as u64;
+            if looked.is_none() {
+                std::mem::swap(fresh, near);
+                frontier.peek().into_iter().for_each(|Reverse(next)| links.prefetch(next.node()));
+            }
+            if expanded == before && near.is_empty() {
                 break;
             }
-            if effort.is_lost(expanded, near) {
-                return false;
-            }
-            expanded += 1;
-            near += usize::from(options.allows_node(view, nearest.node()));
-            // The first in the heap are not the nearest in order, but near.
-            links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
-            fresh.clear();
-            visited.insert_all(links.neighbours(nearest.node()), fresh);
-            *hops += 1;
-            *distances += fresh.len() as u64;
-            if let Some(Reverse(next)) = frontier.peek() {
-                links.prefetch(next.node());
-            }
-            space.rough_distances(*query, fresh, dots, |node, distance| {
+            *distances += near.len() as u64;
+            space.rough_distances(*query, near, dots, |node, distance| {
                 let key = Key::new(distance, node);
                 if found.takes(key) {
                     frontier.push(Reverse(key));
@@ -159,6 +178,13 @@ impl FilteredWalk<'_, '_> {
                     }
                 }
             });
+            match looked {
+                Some((outlines, looked)) => {
+                    frontier.iter().take(AT_ONCE).for_each(|Reverse(next)| links.prefetch(next.node()));
+                    space.keep_near(outlines, looked, found.limit(), fresh, dots, near);
+                }
+                None => near.clear(),
+            }
         }
         found.keys().len() >= effort.allowed.min(effort.matches)
     }
