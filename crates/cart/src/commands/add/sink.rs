@@ -6,12 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Embedder, ErrorKind, Filter, MAX_DIMENSION, Metric, Originals, RecordId, Schema,
-    SpaceOptions,
+    Batch, CompactArtifact, Embedder, ErrorKind, MAX_DIMENSION, Metric, Originals, Schema, SpaceOptions,
 };
-use serde_json::{Value, json};
 
 use super::args::Args;
+use super::rest_of_file::{Kept, rest_of_file};
 use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
@@ -73,15 +72,6 @@ enum Op {
     Remember(Document),
     /// Records that a file was before, and is no more.
     DropRest { path: String, kept: Kept },
-}
-
-/// What a file is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    Nothing,
-    Whole,
-    /// So many.
-    Paragraphs(u64),
 }
 
 impl Op {
@@ -158,10 +148,16 @@ impl<'a> Sink<'a> {
     pub(crate) fn check_vector(&self, space: &str, vector: &[f32]) -> Result<()> {
         let Space { dimension, metric, originals, is_new, .. } = self.space(space, vector);
         if vector.len() != dimension {
-            return Err(Failure::failed(format_args!(
+            let failure = Failure::failed(format_args!(
                 "a vector of {} numbers; the space {space:?} has {dimension} dimensions",
                 vector.len()
-            )));
+            ));
+            return Err(match &self.embedder {
+                Some(_) if space == compact_artifact::MEANING => failure.and(
+                    "`cart add` takes it with --model, which names the model that it is from, or with --no-meaning",
+                ),
+                _ => failure,
+            });
         }
         if dimension > MAX_DIMENSION {
             return Err(Failure::failed(format_args!(
@@ -217,8 +213,16 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Takes a record, which was given at that place. It is kept only once `commit` returns.
+    /// Takes a record, which was given at that place. It is kept only once `commit` returns. Errors name the place of the record that they are about.
     pub(crate) fn add(&mut self, document: Document, place: String) -> Result<()> {
+        self.take(document, &place).map_err(|e| e.at(&place))?;
+        match self.args.batch {
+            Some(batch) if self.held.len() as u64 >= batch => self.commit(),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&mut self, document: Document, place: &str) -> Result<()> {
         document.check().map_err(Failure::failed)?;
         if let Some(schema) = &self.schema {
             schema.check_metadata(&document.metadata)?;
@@ -226,7 +230,7 @@ impl<'a> Sink<'a> {
         self.check_key(&document)?;
         for (name, _) in &document.fields {
             if !self.fields.contains_key(name) {
-                self.fields.insert(name.clone(), place.clone());
+                self.fields.insert(name.clone(), place.to_owned());
             }
         }
         for (space, vector) in &document.vectors {
@@ -240,10 +244,7 @@ impl<'a> Sink<'a> {
             self.keys.insert(key.clone(), Rc::clone(&place));
         }
         self.held.push(Op::Add(document, place));
-        match self.args.batch {
-            Some(batch) if self.held.len() as u64 >= batch => self.commit(),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Takes what --sync knows of a folder, in the place of what it knew.
@@ -265,14 +266,15 @@ impl<'a> Sink<'a> {
     }
 
     /// Takes what `add` is told not to take at once, and commits it.
-    pub(crate) fn stream(&mut self, document: Document, from: impl Read) -> Result<()> {
-        document.check().map_err(Failure::failed)?;
-        self.check_key(&document)?;
+    pub(crate) fn stream(&mut self, document: Document, from: impl Read, place: &str) -> Result<()> {
+        let checked = document.check().map_err(Failure::failed).and_then(|()| self.check_key(&document));
+        checked.map_err(|e| e.at(place))?;
         self.commit()?;
         let busy = interrupt::writing();
         self.add_fields(&[])?;
         let mut counted = Counted { from, bytes: 0 };
-        self.opened()?.add_reader(document.into_record(), &mut counted)?;
+        let added = self.opened()?.add_reader(document.into_record(), &mut counted);
+        added.map_err(|e| Failure::from(e).at(place))?;
         self.report.records += 1;
         self.report.bytes += counted.bytes;
         self.report.commits += 1;
@@ -443,38 +445,6 @@ impl<'a> Sink<'a> {
             None => failure.and("nothing was added"),
         }
     }
-}
-
-/// The records that a file was before and is no more. Other records may have such metadata too: only the key says that one is a paragraph of
-/// this file, or, for `--sync`, the whole of it.
-fn rest_of_file(artifact: &CompactArtifact, path: &str, kept: Kept, sync: bool) -> Result<Vec<RecordId>> {
-    let first = if let Kept::Paragraphs(number) = kept { number } else { 0 };
-    let filter =
-        if sync { json!({ "path": path }) } else { json!({ "path": path, "paragraph": { "$gt": first } }) };
-    let snapshot = artifact.snapshot();
-    let ids = match snapshot.ids_where(&Filter::from_json(&filter)?) {
-        Ok(ids) => ids,
-        // No record has such a field: no text was added by paragraph yet.
-        Err(e) if e.kind() == ErrorKind::TypeMismatch => Vec::new(),
-        Err(e) => return Err(e.into()),
-    };
-    let mut rest = Vec::new();
-    for id in ids {
-        let Some(entry) = snapshot.get(id)? else { continue };
-        let Some(key) = entry.key()? else { continue };
-        let is_whole = key == path && kept != Kept::Whole && sync;
-        let number =
-            entry.metadata()?.get("paragraph").and_then(Value::as_u64).filter(|&number| number > first);
-        if is_whole || number.is_some_and(|number| key == paragraph_key(path, number)) {
-            rest.push(id);
-        }
-    }
-    Ok(rest)
-}
-
-/// The key of a paragraph of a text, counted from 1.
-pub(super) fn paragraph_key(path: &str, number: u64) -> String {
-    format!("{path}#{number}")
 }
 
 /// Counts what is read through it.
