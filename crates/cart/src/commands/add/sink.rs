@@ -28,8 +28,6 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) commits: u64,
-    /// Vector spaces that an artifact got which was there before.
-    spaces: Vec<String>,
     /// What failed after the last commit, and took nothing back.
     pub(crate) warning: Option<String>,
 }
@@ -52,6 +50,9 @@ pub(crate) struct Sink<'a> {
     /// Where the keys of what is held were given.
     keys: HashMap<String, Rc<str>>,
     report: Report,
+    /// Vector spaces and fields of texts that an artifact which is there got for records that are not committed yet.
+    new_spaces: Vec<String>,
+    new_fields: Vec<String>,
 }
 
 /// A vector space as far as vectors are checked against it.
@@ -135,7 +136,21 @@ impl<'a> Sink<'a> {
             None => args.schema.as_deref().map(schema::read).transpose()?,
         };
         let (fields, held, held_len, keys, report) = Default::default();
-        Ok(Self { args, artifact, embedder, schema, spaces, fields, held, held_len, keys, report })
+        let (new_spaces, new_fields) = Default::default();
+        Ok(Self {
+            args,
+            artifact,
+            embedder,
+            schema,
+            spaces,
+            fields,
+            held,
+            held_len,
+            keys,
+            report,
+            new_spaces,
+            new_fields,
+        })
     }
 
     /// Bytes that are held at the most.
@@ -275,10 +290,16 @@ impl<'a> Sink<'a> {
         let mut counted = Counted { from, bytes: 0 };
         let added = self.opened()?.add_reader(document.into_record(), &mut counted);
         added.map_err(|e| Failure::from(e).at(place))?;
-        self.report.records += 1;
-        self.report.bytes += counted.bytes;
-        self.report.commits += 1;
+        self.committed(1, counted.bytes);
         busy.kept(self.report.records)
+    }
+
+    fn committed(&mut self, records: u64, bytes: u64) {
+        self.report.records += records;
+        self.report.bytes += bytes;
+        self.report.commits += 1;
+        self.new_spaces.clear();
+        self.new_fields.clear();
     }
 
     /// Drops the records that a file was before and is no more: --upsert those of a text by paragraph, --sync all.
@@ -332,9 +353,7 @@ impl<'a> Sink<'a> {
             }
         }
         artifact.write(batch).map_err(|e| Failure::of_batch(e, &places))?;
-        self.report.records += records;
-        self.report.bytes += bytes;
-        self.report.commits += 1;
+        self.committed(records, bytes);
         busy.kept(self.report.records)
     }
 
@@ -354,6 +373,9 @@ impl<'a> Sink<'a> {
             let named =
                 self.fields.get(name).filter(|_| self.args.field.iter().all(|(given, _)| given != name));
             added.map_err(|e| Failure::from(e).at(named.map_or("--field", String::as_str)))?;
+            if !is_known(&known, name) {
+                self.new_fields.push(name.clone());
+            }
         }
         Ok(())
     }
@@ -371,7 +393,7 @@ impl<'a> Sink<'a> {
                 let artifact = self.artifact.insert(artifact);
                 for (name, space) in new {
                     artifact.add_space(name, space)?;
-                    self.report.spaces.push(name.clone());
+                    self.new_spaces.push(name.clone());
                 }
                 return Ok(artifact);
             }
@@ -419,30 +441,32 @@ impl<'a> Sink<'a> {
         self.report
     }
 
-    /// After a failure: says what is kept, and leaves no artifact behind that was created and has nothing in it.
+    /// After a failure: says what is kept, and leaves nothing behind that was set up for what is not.
     pub(crate) fn give_up(mut self, failure: Failure) -> Failure {
-        if self.report.records > 0 {
-            return failure
-                .and(format_args!("{} records were added before it and are kept", self.report.records));
-        }
+        let kept = match self.report.records {
+            0 => "nothing was added".to_owned(),
+            1 => "1 record was added before it and is kept".to_owned(),
+            records => format!("{records} records were added before it and are kept"),
+        };
         match self.artifact.take() {
-            Some(artifact) if self.report.created => match artifact.destroy() {
-                Ok(()) => failure.and("nothing was added"),
-                Err(e) => failure.and(format_args!(
-                    "nothing was added, but an empty artifact stays: {}",
-                    Failure::from(e).message()
-                )),
+            Some(artifact) if self.report.created && self.report.records == 0 => match artifact.destroy() {
+                Ok(()) => failure.and(kept),
+                Err(e) => {
+                    let e = Failure::from(e);
+                    failure.and(format_args!("{kept}, but an empty artifact stays: {}", e.message()))
+                }
             },
             Some(artifact) => {
-                let failure = failure.and("nothing was added");
+                let failure = failure.and(kept);
                 // Set up for what was not added, they would refuse what is.
-                let dropped = self.report.spaces.iter().try_for_each(|name| artifact.drop_space(name));
-                match dropped {
+                let spaces = self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name));
+                let mut fields = self.new_fields.iter();
+                match spaces.and_then(|()| fields.try_for_each(|name| artifact.drop_field(name))) {
                     Ok(()) => failure,
-                    Err(e) => failure.and(format_args!("a vector space stays: {e}")),
+                    Err(e) => failure.and(format_args!("what was set up for it stays: {e}")),
                 }
             }
-            None => failure.and("nothing was added"),
+            None => failure.and(kept),
         }
     }
 }
