@@ -27,6 +27,8 @@ pub enum Content {
     Field(String),
     /// The vectors of a space.
     Vector(String),
+    /// The vectors that blobs have in a space.
+    BlobVector(String),
     /// The value of a field of the metadata.
     Value(ValueType),
 }

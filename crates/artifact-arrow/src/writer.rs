@@ -46,7 +46,8 @@ pub fn write_batch(
             Ok(text_column(metadata.iter().map(|metadata| Some(Value::Object(metadata.clone()).to_string()))))
         }
         Content::Pack => Ok(text_column(entries.iter().map(|_| Some(pack)))),
-        Content::Vector(space) => vectors(snapshot, space, field, entries),
+        Content::Vector(space) => vectors(snapshot, space, field, entries, |_| true),
+        Content::BlobVector(space) => vectors(snapshot, space, field, entries, |entry| !entry.is_text()),
         Content::Value(value_type) => Ok(values(field.name(), *value_type, &metadata)),
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
@@ -90,13 +91,20 @@ fn blobs(name: &str, entries: &[Entry]) -> Result<ArrayRef> {
     Ok(Arc::new(builder.finish()))
 }
 
-fn vectors(snapshot: &Snapshot, space: &str, field: &Field, entries: &[Entry]) -> Result<ArrayRef> {
+fn vectors(
+    snapshot: &Snapshot,
+    space: &str,
+    field: &Field,
+    entries: &[Entry],
+    is_written: impl Fn(&Entry) -> bool,
+) -> Result<ArrayRef> {
     let DataType::FixedSizeList(item, dimension) = field.data_type() else {
         return Ok(new_null_array(field.data_type(), entries.len()));
     };
     let mut builder = FixedSizeListBuilder::new(Float32Builder::new(), *dimension).with_field(item.clone());
     for entry in entries {
         let vector = match snapshot.embedding(entry.id(), space) {
+            _ if !is_written(entry) => None,
             Err(e) if e.kind() == ErrorKind::NoSuchSpace => None,
             found => found?,
         };

@@ -81,6 +81,7 @@ mod api;
 mod artifact;
 mod engine;
 mod federated;
+mod fields;
 mod following;
 mod format;
 mod instruments;

@@ -21,7 +21,7 @@ One record a line, in the order in which they were added: key, title, text or bl
 the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
 
 With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
-JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space, and a column for each field of the metadata in which no record has several values and all \
+JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where a model makes it of the text, and a column for each field of the metadata in which no record has several values and all \
 have one type: Boolean, Int64, Float64, or Utf8, dates included.";
 
 /// Write records as JSONL or Parquet that `cart add` reads back
@@ -57,10 +57,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let mut write = |entry: Entry| output.json(&jsonl::line(&entry, vectors(&snapshot, &entry, &spaces)?)?);
     #[cfg(feature = "arrow")]
     let counts = match &args.parquet {
-        Some(path) => {
-            let spaces: Vec<Space> = spaces.into_iter().filter(|space| space.model().is_none()).collect();
-            parquet(path, &artifact, &snapshot, filter, &spaces, output)?
-        }
+        Some(path) => parquet(path, &artifact, &snapshot, filter, &spaces, output)?,
         None => each(&snapshot, filter, &mut write)?,
     };
     #[cfg(not(feature = "arrow"))]
@@ -122,7 +119,7 @@ fn parquet(
 ) -> Result<Counts> {
     let columns = artifact_arrow::Columns::new([(artifact, snapshot)], spaces).map_err(Failure::failed)?;
     let counts = crate::interrupt::whole_or_nothing(path, || {
-        let mut writer = Writer::create(path, &columns, snapshot)?;
+        let mut writer = Writer::create(path, &columns, spaces, snapshot)?;
         let written = each(snapshot, filter, |entry| writer.add(entry)).and_then(|counts| {
             writer.finish()?;
             Ok(counts)

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
-use artifact_arrow::{Columns, Error, Row, RowContent, RowReader, write_batch};
-use compact_artifact::{Entry, Snapshot};
+use artifact_arrow::{Columns, Content as ColumnContent, Error, Row, RowContent, RowReader, write_batch};
+use compact_artifact::{Entry, Snapshot, Space};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
@@ -171,8 +171,21 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn create(path: &'a Path, columns: &Columns, snapshot: &'a Snapshot) -> Result<Self> {
-        let columns = columns.without(&["pack"]);
+    /// In spaces of which a model makes the vectors of texts, only blobs have some.
+    pub(crate) fn create(
+        path: &'a Path,
+        columns: &Columns,
+        spaces: &[Space],
+        snapshot: &'a Snapshot,
+    ) -> Result<Self> {
+        let mut columns = columns.without(&["pack"]);
+        for content in &mut columns.contents {
+            if let ColumnContent::Vector(name) = content
+                && spaces.iter().any(|space| space.name() == name && space.model().is_some())
+            {
+                *content = ColumnContent::BlobVector(std::mem::take(name));
+            }
+        }
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_bytes(Some(GROUP_BYTES))

@@ -125,6 +125,28 @@ fn a_record_that_only_the_artifact_refuses_is_named_by_its_file_and_line() {
 }
 
 #[test]
+fn an_error_at_a_commit_of_a_batch_names_the_one_place_that_it_is_about() {
+    let place = Place::new();
+    place.write("old.jsonl", r#"{"key":"k","text":"one","vectors":{"v":[1,2]}}"#);
+    let (refused, other) = ("{\"key\":\"k\",\"text\":\"two\"}\n", "{\"text\":\"one\"}\n");
+    for (batch, lines, line) in [(1, [other, refused], 2), (2, [other, refused], 2), (2, [refused, other], 1)]
+    {
+        place.cart("add a old.jsonl").succeeds();
+        place.write("new.jsonl", lines.concat());
+        let ended = place.cart(&format!("add a new.jsonl --upsert --batch {batch}"));
+        let begins = format!("cart: new.jsonl:{line}: the record with the key \"k\" has an embedding");
+        assert!(ended.code == 1 && ended.stderr.starts_with(&begins), "{ended:?}");
+        std::fs::remove_dir_all(place.path("a")).unwrap();
+    }
+    place.write("old.jsonl", r#"{"key":"small.bin","blob":"AAH/","vectors":{"v":[1,2]}}"#);
+    place.cart("add a old.jsonl").succeeds();
+    place.write("small.bin", "other");
+    place.write("streamed.bin", vec![0; 9 << 20]);
+    let ended = place.cart("add a small.bin streamed.bin --blob --upsert");
+    assert!(ended.stderr.starts_with("cart: small.bin: the record with the key"), "{ended:?}");
+}
+
+#[test]
 fn with_batches_what_was_committed_before_an_error_is_kept_and_counted() {
     let place = Place::new();
     let line = |i| format!("{{\"key\":\"{i}\",\"text\":\"number {i}\"}}\n");

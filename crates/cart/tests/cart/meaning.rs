@@ -211,4 +211,27 @@ fn a_blob_keeps_the_vector_that_it_was_given_in_the_space_of_texts() {
     for artifact in ["a", "b"] {
         assert_eq!(place.found(&format!("{artifact} --like t --space meaning")), ["b"]);
     }
+    if cfg!(feature = "arrow") {
+        place.cart("export a --vectors --parquet z.parquet").succeeds();
+        place.cart("restore z.parquet c").succeeds();
+        assert_eq!(place.text("export c --vectors"), exported.text());
+    }
+}
+
+#[test]
+fn a_vector_from_a_model_with_other_dimensions_is_refused_with_what_takes_it() {
+    let place = Place::new();
+    write_model(&place, "tiny", "tiny-1");
+    place.write("x.jsonl", r#"{"key":"b","blob":"AAH/","vectors":{"meaning":[1,0]}}"#);
+    place.cart("add a x.jsonl --model tiny").succeeds();
+    let exported = place.text("export a --vectors");
+    place.write("y.jsonl", &exported);
+    place
+        .cart("restore y.jsonl b")
+        .fails(1, &["y.jsonl:1: ", "has 256 dimensions", "--model", "--no-meaning"]);
+    assert!(!place.path("b").exists());
+    for (artifact, option) in [("b", "--model tiny"), ("c", "--no-meaning")] {
+        place.cart(&format!("add {artifact} y.jsonl {option}")).succeeds();
+        assert_eq!(place.text(&format!("export {artifact} --vectors")), exported);
+    }
 }

@@ -117,6 +117,25 @@ fn an_add_that_adds_nothing_leaves_no_vector_space() {
 }
 
 #[test]
+fn what_a_commit_that_fails_set_up_is_not_left_behind() {
+    let place = Place::new();
+    let line = |text: &str, rest: &str| format!("{{\"text\":\"{text}\"{rest}}}\n");
+    place.write("good.jsonl", line("one", ""));
+    let extra = r#","fields":{"abstract":"x","x":"y"},"vectors":{"w":[1,2]},"metadata":{"until":"soon"}"#;
+    place.write("bad.jsonl", line("two", extra));
+    place.write("part.jsonl", line("three", "") + &line("four", extra));
+    place.cart("add a good.jsonl --no-meaning --expires-field until").succeeds();
+    place.cart("add a bad.jsonl --field abstract=3").fails(2, &["bad.jsonl:1: ", "nothing was added"]);
+    let ended = place.cart("add a part.jsonl --batch 1 --metric l2");
+    ended.fails(2, &["part.jsonl:2: ", "1 record was added before it and is kept"]);
+    let stats = place.json("stats a")["stats"].clone();
+    assert_eq!(stats["records"], 2);
+    assert!(stats["spaces"].as_array().unwrap().is_empty(), "{stats}");
+    place.write("last.jsonl", line("two", r#","fields":{"abstract":"x"},"vectors":{"w":[1,2,3]}"#));
+    place.cart("add a last.jsonl --field abstract=5 --metric dot").succeeds();
+}
+
+#[test]
 fn vectors_of_a_file_are_all_checked_before_anything_is_added() {
     let place = Place::new();
     place.write("v.npy", npy("<f4", "(3, 2)", &f32s(&[1.0, 2.0, 3.0, 4.0, 5.0, 1e30])));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::core::Engine;
 use super::settings::write_settings;
-use crate::api::error::Result;
+use crate::api::error::{Error, Result};
 use crate::format::settings::Settings;
 use crate::protocol::Step;
 use crate::state::State;
@@ -27,6 +27,20 @@ impl Engine {
             self.publish(State { records: self.store.snapshot(), settings, ..(*state).clone() });
         }
         Ok(result)
+    }
+
+    /// Removes a field of texts that no index has words in, so that no number in one changes its meaning.
+    pub(crate) fn drop_field(&self, name: &str) -> Result<()> {
+        self.change_settings(|settings| {
+            let (settings, number) = settings.without_field(name)?;
+            // The content is the first.
+            if self.state().views.iter().any(|view| view.shard.words.fields().count() > number + 1) {
+                let message =
+                    format!("there are records with the field {name:?}, or with one that was added after it");
+                return Err(Error::invalid(message));
+            }
+            Ok((settings, ()))
+        })
     }
 
     /// What was committed before a change of settings is on disk when that is.

@@ -35,10 +35,13 @@ pub(super) struct Group {
     superseded: RoaringTreemap,
     /// Changes that could not be made.
     faults: Vec<String>,
+    /// Embeddings of records that are left out: the numbers of their spaces, and the records.
+    left_out: LostEmbeddings,
     bytes: usize,
 }
 
 impl Group {
+    /// Whether it is to be a shard. Not while embeddings are pending: sealing it deletes the record of the log that has them, which then nothing else has.
     pub(super) fn is_full(&self) -> bool {
         (self.documents.len() >= policy::RECOVERED_RECORDS_AT_ONCE
             || self.bytes >= policy::RECOVERED_BYTES_AT_ONCE)
@@ -180,13 +183,15 @@ impl Group {
 
     /// Leaves records as they are indexed whose metadata cannot be read, and changed in nothing but embeddings: they would be indexed without any.
     pub(super) fn leave_out_unreadable(&mut self) {
-        let (reindexed, faults) = (&self.reindexed, &mut self.faults);
+        let (reindexed, faults, left_out) = (&self.reindexed, &mut self.faults, &mut self.left_out);
         self.changed.retain(|id, document| {
             let fault = document.metadata_fault.as_ref().filter(|_| !reindexed.contains(id.0));
-            faults.extend(
-                fault.map(|fault| format!("{fault}; what changed in its embeddings is not there, either")),
-            );
-            fault.is_none()
+            let Some(fault) = fault else { return true };
+            faults.push(format!("{fault}; what changed in its embeddings is not there, either"));
+            for (number, _) in &document.embeddings {
+                left_out.entry(*number).or_default().insert(id.0);
+            }
+            false
         });
     }
 
@@ -214,9 +219,9 @@ impl Group {
         self.removed.iter().copied()
     }
 
-    /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others.
+    /// Records whose embeddings in the spaces with these numbers cannot be read, and that got no others; and those that are left out, with all that they should have.
     pub(super) fn lost(&self) -> LostEmbeddings {
-        let mut lost = LostEmbeddings::new();
+        let mut lost = self.left_out.clone();
         for document in self.all() {
             for &number in &document.lost {
                 lost.entry(number).or_default().insert(document.id.0);

@@ -161,6 +161,13 @@ impl Settings {
         Ok(self)
     }
 
+    /// These settings without a field, whose number those behind it are counted from.
+    pub(crate) fn without_field(mut self, name: &str) -> Result<(Self, usize)> {
+        let (number, _) = self.field(name)?;
+        self.fields.remove(number);
+        Ok((self, number))
+    }
+
     /// The names of the content and of all fields, by their numbers in indexes of words.
     pub(crate) fn word_fields(&self) -> Vec<&str> {
         [TEXT_FIELD].into_iter().chain(self.fields.iter().map(|field| field.name.as_str())).collect()

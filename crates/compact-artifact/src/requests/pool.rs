@@ -30,8 +30,8 @@ impl Ticket {
 }
 
 thread_local! {
-    /// Whether the thread carries a request out.
-    static IS_IN_REQUEST: Cell<bool> = const { Cell::new(false) };
+    /// What the thread carries requests out for, which it is never anything else than compared with.
+    static CARRIES_OUT: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
 }
 
 /// The threads of an artifact for requests, which end with it.
@@ -49,11 +49,12 @@ impl Requests {
         self.0.clone()
     }
 
-    /// Waits until all requests are carried out; not inside of one.
+    /// Waits until all requests are carried out; not inside of one of them.
     pub(crate) fn wait(&self) {
         let shared = &self.0.0;
         let mut queue = shared.queue.lock();
-        while !IS_IN_REQUEST.get() && (queue.running > 0 || !queue.tickets.is_empty()) {
+        let is_inside = std::ptr::eq(CARRIES_OUT.get(), Arc::as_ptr(shared));
+        while !is_inside && (queue.running > 0 || !queue.tickets.is_empty()) {
             shared.done.wait(&mut queue);
         }
     }
@@ -136,7 +137,7 @@ impl Pool {
 
 impl Shared {
     fn work(&self) {
-        IS_IN_REQUEST.set(true);
+        CARRIES_OUT.set(self);
         let mut queue = self.queue.lock();
         loop {
             if let Some(ticket) = queue.tickets.pop_front() {

@@ -329,6 +329,34 @@ fn a_record_whose_metadata_are_damaged_is_found_by_those_of_its_index_and_takes_
 }
 
 #[test]
+fn an_embedding_that_a_record_with_damaged_metadata_does_not_get_stays_named_until_the_record_is_gone() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = sealed(&path);
+    artifact.update(id(7), json!({"long": "x".repeat(9_000)})).unwrap();
+    artifact.seal().unwrap();
+    artifact.add_embedding(id(7), "late", &late(7)).unwrap();
+    drop(artifact);
+    flip(&files(&path, "segment-")[1], 4096 + 60);
+    for round in 0..4 {
+        let artifact = options().open(&path).unwrap();
+        let damage = &artifact.recovery().damage;
+        let named: Vec<_> = damage
+            .iter()
+            .filter(|damage| damage.space.is_some())
+            .map(|damage| damage.records.clone())
+            .collect();
+        let expected = if round < 3 { vec![Some(id(7)..id(8))] } else { Vec::new() };
+        assert_eq!(named, expected, "{damage:?}");
+        if round == 2 {
+            assert!(artifact.delete(id(7)).unwrap());
+        }
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
+}
+
+#[test]
 fn compaction_does_not_make_records_absent_that_cannot_be_found_for_damage() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");

@@ -44,6 +44,32 @@ fn check(artifact: &CompactArtifact) {
 }
 
 #[test]
+fn a_field_is_dropped_where_no_record_has_it_and_none_that_was_added_after_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = CompactArtifact::create(&path).unwrap();
+    artifact.add_batch(records().into_iter().take(3)).unwrap();
+    artifact.seal().unwrap();
+    for name in ["unused", "author", "last"] {
+        artifact.add_field(name, 1).unwrap();
+    }
+    artifact.drop_field("unused").unwrap();
+    assert_eq!(artifact.drop_field("unused").unwrap_err().kind(), ErrorKind::NoSuchField);
+    artifact.add_batch(records().into_iter().skip(3)).unwrap();
+    for _ in 0..2 {
+        for name in ["title", "author"] {
+            assert_eq!(artifact.drop_field(name).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+        artifact.seal().unwrap();
+    }
+    artifact.drop_field("last").unwrap();
+    artifact.close().unwrap();
+    let artifact = CompactArtifact::open(&path).unwrap();
+    assert_eq!(artifact.fields(), [("title".to_owned(), 2), ("author".to_owned(), 1)]);
+    check(&artifact);
+}
+
+#[test]
 fn a_field_can_be_added_to_an_artifact_that_is_open() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");

@@ -180,6 +180,28 @@ fn an_embedding_that_was_taken_away_before_its_index_was_damaged_is_not_named_as
 }
 
 #[test]
+fn an_upsert_replaces_a_record_and_its_lost_embedding_is_not_missed_any_more() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    artifact.add_batch(records(FEW).zip(0..).map(|(record, n)| record.key(format!("k{n}")))).unwrap();
+    artifact.seal().unwrap();
+    artifact.close().unwrap();
+    cut_shards(&path);
+    let artifact = options().open(&path).unwrap();
+    assert_eq!(named(&artifact), usize::from(FEW));
+    artifact.upsert(Record::text("other content").key("k0")).unwrap();
+    let same = artifact.get_by_key("k1").unwrap().unwrap().text().unwrap().into_owned();
+    artifact.upsert(Record::text(same).key("k1")).unwrap();
+    for _ in 0..2 {
+        artifact.sync().unwrap();
+        let reader = options().open_read_only(&path).unwrap();
+        assert_eq!(named(&reader), usize::from(FEW) - 2);
+        artifact.seal().unwrap();
+    }
+}
+
+#[test]
 fn embeddings_of_records_that_lie_in_the_log_are_named_when_their_index_is_lost() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");

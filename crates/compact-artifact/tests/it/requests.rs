@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use compact_artifact::{
@@ -172,6 +172,35 @@ fn closing_waits_for_requests_in_the_queue_and_refuses_beside_those_that_nobody_
     let artifact = CompactArtifact::create(temp.path().join("b")).unwrap();
     let e = block_on(artifact.request(|artifact| artifact.clone().close())).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::InUse);
+}
+
+/// As an executor may do that polls where it is woken.
+struct ClosesWhenWoken(Mutex<Option<CompactArtifact>>, Mutex<Option<compact_artifact::Result<()>>>);
+
+impl Wake for ClosesWhenWoken {
+    fn wake(self: Arc<Self>) {
+        let artifact = self.0.lock().unwrap().take().unwrap();
+        *self.1.lock().unwrap() = Some(artifact.close());
+    }
+}
+
+#[test]
+fn closing_inside_of_a_request_of_another_artifact_waits_for_requests() {
+    let (_other, other_gate, other) = gated(1);
+    let (_temp, gate, artifact) = gated(1);
+    let mut request = artifact.add_async(Record::text("a text"));
+    assert!(poll(&mut request).is_pending());
+    gate.wait_for(1);
+    let closes = Arc::new(ClosesWhenWoken(Mutex::new(Some(artifact)), Mutex::new(None)));
+    let mut inside = other.add_async(Record::text("another"));
+    let waker = Waker::from(closes.clone());
+    assert!(pin!(&mut inside).poll(&mut Context::from_waker(&waker)).is_pending());
+    other_gate.open();
+    std::thread::sleep(Duration::from_millis(100));
+    gate.open();
+    other.close().unwrap();
+    closes.1.lock().unwrap().take().unwrap().unwrap();
+    assert!(poll(&mut request).is_ready());
 }
 
 #[test]

@@ -5,7 +5,6 @@ use zstd::zstd_safe::{CCtx, CDict, CParameter, compress_bound};
 
 use super::failed_with;
 use crate::error::{Error, Result};
-use crate::room::{copied, make_room};
 
 /// What there may be no memory for.
 const COMPRESSED: &str = "bytes of a compressed block";
@@ -47,21 +46,35 @@ impl Encoders {
         let Encoder { mut context, mut buf } = if let Some(kept) = kept {
             kept
         } else {
-            let no_memory = || Error::out_of_memory(COMPRESSED, raw.len() as u64);
-            let mut context = CCtx::try_create().ok_or_else(no_memory)?;
+            let failed = || Error::out_of_memory(COMPRESSED, raw.len() as u64);
+            let mut context = CCtx::try_create().ok_or_else(failed)?;
             context.set_parameter(CParameter::CompressionLevel(level)).map_err(failed_with)?;
             Encoder { context, buf: Vec::new() }
         };
         buf.clear();
-        make_room(&mut buf, compress_bound(raw.len()), COMPRESSED)?;
+        let room = compress_bound(raw.len());
+        if buf.try_reserve(room).is_err() {
+            return Err(no_memory((context, buf), room));
+        }
         // A context is not returned after an error: it would be in an unknown state.
         let done = match dictionary {
             None => context.compress2(&mut buf, raw),
             Some(EncodingDictionary(digested)) => context.compress_using_cdict(&mut buf, raw, digested),
         };
         done.map_err(failed_with)?;
-        let compressed = copied(&buf, COMPRESSED)?;
+        let mut compressed = Vec::new();
+        if compressed.try_reserve_exact(buf.len()).is_err() {
+            let len = buf.len();
+            return Err(no_memory((context, buf), len));
+        }
+        compressed.extend_from_slice(&buf);
         self.0.lock().push(Encoder { context, buf });
         Ok(compressed)
     }
+}
+
+/// The error takes memory as well: what is held is given back before.
+fn no_memory(held: (CCtx<'static>, Vec<u8>), len: usize) -> Error {
+    drop(held);
+    Error::out_of_memory(COMPRESSED, len as u64)
 }

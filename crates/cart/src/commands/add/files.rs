@@ -6,7 +6,8 @@ use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
 use super::args::{Args, Split};
-use super::sink::{Kept, Sink, paragraph_key};
+use super::rest_of_file::{Kept, paragraph_key};
+use super::sink::Sink;
 #[cfg(feature = "arrow")]
 use crate::failure::Code;
 use crate::failure::{Failure, Result};
@@ -141,7 +142,7 @@ impl Files<'_> {
                 let row = row.map_err(|e| Failure::failed(e).at(lines.place()))?;
                 document.vectors.push((space.to_owned(), row));
             }
-            sink.add(document, lines.place()).map_err(|e| e.at(lines.place()))?;
+            sink.add(document, lines.place())?;
         }
         match &self.args.key_field {
             Some(name) if !has_key && !is_empty => {
@@ -170,7 +171,7 @@ impl Files<'_> {
         let columns = first.columns().map_err(fault)?;
         let mut rows = Table::new(file.text(source, Some(self.bar))?, delimiter).map_err(fault)?;
         while let Some((line, document)) = rows.next_document(&columns, &self.shape).map_err(fault)? {
-            sink.add(document, at(Some(line))).map_err(|e| e.at(at(Some(line))))?;
+            sink.add(document, at(Some(line)))?;
         }
         Ok(())
     }
@@ -184,8 +185,7 @@ impl Files<'_> {
         }
         let mut rows = Rows::open(&source.path, &self.shape, &self.args.vector_field)?;
         while let Some((row, document)) = rows.next_document()? {
-            let at = format!("{}: row {row}", place(source));
-            sink.add(document, at.clone()).map_err(|e| e.at(at))?;
+            sink.add(document, format!("{}: row {row}", place(source)))?;
         }
         self.bar.advance(source.len);
         Ok(())
@@ -224,7 +224,7 @@ impl Files<'_> {
         let is_large = bytes.len() as u64 > limit;
         let blob = |bytes| document(source.name.clone(), Content::Blob(bytes), metadata, None);
         if !is_large {
-            sink.add(blob(bytes), place(source)).map_err(|e| e.at(place(source)))?;
+            sink.add(blob(bytes), place(source))?;
             if self.args.sync {
                 sink.drop_rest(&source.name, Kept::Whole);
             }
@@ -237,7 +237,7 @@ impl Files<'_> {
             return Err(Failure::failed(message).at(place(source)));
         }
         let from = std::io::Cursor::new(bytes).chain(from);
-        sink.stream(blob(Vec::new()), from).map_err(|e| e.at(place(source)))
+        sink.stream(blob(Vec::new()), from, &place(source))
     }
 }
 
@@ -278,7 +278,7 @@ impl TextFile {
 fn add_whole(source: &Source, text: String, title: Option<String>, sink: &mut Sink<'_>) -> Result<()> {
     let metadata = Map::from_iter([("path".to_owned(), source.name.clone().into())]);
     let document = document(source.name.clone(), Content::Text(text), metadata, title);
-    sink.add(document, place(source)).map_err(|e| e.at(place(source)))?;
+    sink.add(document, place(source))?;
     sink.drop_rest(&source.name, Kept::Whole);
     Ok(())
 }
@@ -294,8 +294,7 @@ fn add_paragraph(
         [("path", source.name.clone().into()), ("paragraph", number.into()), ("line", line.into())];
     let metadata = metadata.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
     let document = document(paragraph_key(&source.name, number), Content::Text(text), metadata, title);
-    let place = format!("{}:{line}", place(source));
-    sink.add(document, place.clone()).map_err(|e| e.at(place))
+    sink.add(document, format!("{}:{line}", place(source)))
 }
 
 fn document(key: String, content: Content, metadata: Map<String, Value>, title: Option<String>) -> Document {

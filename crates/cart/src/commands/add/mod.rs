@@ -2,6 +2,7 @@
 
 mod args;
 mod files;
+mod rest_of_file;
 mod sink;
 mod sync;
 

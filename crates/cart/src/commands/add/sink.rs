@@ -6,12 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Embedder, ErrorKind, Filter, MAX_DIMENSION, Metric, Originals, RecordId, Schema,
-    SpaceOptions,
+    Batch, CompactArtifact, Embedder, ErrorKind, MAX_DIMENSION, Metric, Originals, Schema, SpaceOptions,
 };
-use serde_json::{Value, json};
 
 use super::args::Args;
+use super::rest_of_file::{Kept, rest_of_file};
 use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
@@ -29,8 +28,6 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) commits: u64,
-    /// Vector spaces that an artifact got which was there before.
-    spaces: Vec<String>,
     /// What failed after the last commit, and took nothing back.
     pub(crate) warning: Option<String>,
 }
@@ -53,6 +50,9 @@ pub(crate) struct Sink<'a> {
     /// Where the keys of what is held were given.
     keys: HashMap<String, Rc<str>>,
     report: Report,
+    /// Vector spaces and fields of texts that an artifact which is there got for records that are not committed yet.
+    new_spaces: Vec<String>,
+    new_fields: Vec<String>,
 }
 
 /// A vector space as far as vectors are checked against it.
@@ -73,15 +73,6 @@ enum Op {
     Remember(Document),
     /// Records that a file was before, and is no more.
     DropRest { path: String, kept: Kept },
-}
-
-/// What a file is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    Nothing,
-    Whole,
-    /// So many.
-    Paragraphs(u64),
 }
 
 impl Op {
@@ -145,7 +136,21 @@ impl<'a> Sink<'a> {
             None => args.schema.as_deref().map(schema::read).transpose()?,
         };
         let (fields, held, held_len, keys, report) = Default::default();
-        Ok(Self { args, artifact, embedder, schema, spaces, fields, held, held_len, keys, report })
+        let (new_spaces, new_fields) = Default::default();
+        Ok(Self {
+            args,
+            artifact,
+            embedder,
+            schema,
+            spaces,
+            fields,
+            held,
+            held_len,
+            keys,
+            report,
+            new_spaces,
+            new_fields,
+        })
     }
 
     /// Bytes that are held at the most.
@@ -158,10 +163,16 @@ impl<'a> Sink<'a> {
     pub(crate) fn check_vector(&self, space: &str, vector: &[f32]) -> Result<()> {
         let Space { dimension, metric, originals, is_new, .. } = self.space(space, vector);
         if vector.len() != dimension {
-            return Err(Failure::failed(format_args!(
+            let failure = Failure::failed(format_args!(
                 "a vector of {} numbers; the space {space:?} has {dimension} dimensions",
                 vector.len()
-            )));
+            ));
+            return Err(match &self.embedder {
+                Some(_) if space == compact_artifact::MEANING => failure.and(
+                    "`cart add` takes it with --model, which names the model that it is from, or with --no-meaning",
+                ),
+                _ => failure,
+            });
         }
         if dimension > MAX_DIMENSION {
             return Err(Failure::failed(format_args!(
@@ -217,8 +228,16 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Takes a record, which was given at that place. It is kept only once `commit` returns.
+    /// Takes a record, which was given at that place. It is kept only once `commit` returns. Errors name the place of the record that they are about.
     pub(crate) fn add(&mut self, document: Document, place: String) -> Result<()> {
+        self.take(document, &place).map_err(|e| e.at(&place))?;
+        match self.args.batch {
+            Some(batch) if self.held.len() as u64 >= batch => self.commit(),
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&mut self, document: Document, place: &str) -> Result<()> {
         document.check().map_err(Failure::failed)?;
         if let Some(schema) = &self.schema {
             schema.check_metadata(&document.metadata)?;
@@ -226,7 +245,7 @@ impl<'a> Sink<'a> {
         self.check_key(&document)?;
         for (name, _) in &document.fields {
             if !self.fields.contains_key(name) {
-                self.fields.insert(name.clone(), place.clone());
+                self.fields.insert(name.clone(), place.to_owned());
             }
         }
         for (space, vector) in &document.vectors {
@@ -240,10 +259,7 @@ impl<'a> Sink<'a> {
             self.keys.insert(key.clone(), Rc::clone(&place));
         }
         self.held.push(Op::Add(document, place));
-        match self.args.batch {
-            Some(batch) if self.held.len() as u64 >= batch => self.commit(),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Takes what --sync knows of a folder, in the place of what it knew.
@@ -265,18 +281,25 @@ impl<'a> Sink<'a> {
     }
 
     /// Takes what `add` is told not to take at once, and commits it.
-    pub(crate) fn stream(&mut self, document: Document, from: impl Read) -> Result<()> {
-        document.check().map_err(Failure::failed)?;
-        self.check_key(&document)?;
+    pub(crate) fn stream(&mut self, document: Document, from: impl Read, place: &str) -> Result<()> {
+        let checked = document.check().map_err(Failure::failed).and_then(|()| self.check_key(&document));
+        checked.map_err(|e| e.at(place))?;
         self.commit()?;
         let busy = interrupt::writing();
         self.add_fields(&[])?;
         let mut counted = Counted { from, bytes: 0 };
-        self.opened()?.add_reader(document.into_record(), &mut counted)?;
-        self.report.records += 1;
-        self.report.bytes += counted.bytes;
-        self.report.commits += 1;
+        let added = self.opened()?.add_reader(document.into_record(), &mut counted);
+        added.map_err(|e| Failure::from(e).at(place))?;
+        self.committed(1, counted.bytes);
         busy.kept(self.report.records)
+    }
+
+    fn committed(&mut self, records: u64, bytes: u64) {
+        self.report.records += records;
+        self.report.bytes += bytes;
+        self.report.commits += 1;
+        self.new_spaces.clear();
+        self.new_fields.clear();
     }
 
     /// Drops the records that a file was before and is no more: --upsert those of a text by paragraph, --sync all.
@@ -330,9 +353,7 @@ impl<'a> Sink<'a> {
             }
         }
         artifact.write(batch).map_err(|e| Failure::of_batch(e, &places))?;
-        self.report.records += records;
-        self.report.bytes += bytes;
-        self.report.commits += 1;
+        self.committed(records, bytes);
         busy.kept(self.report.records)
     }
 
@@ -352,6 +373,9 @@ impl<'a> Sink<'a> {
             let named =
                 self.fields.get(name).filter(|_| self.args.field.iter().all(|(given, _)| given != name));
             added.map_err(|e| Failure::from(e).at(named.map_or("--field", String::as_str)))?;
+            if !is_known(&known, name) {
+                self.new_fields.push(name.clone());
+            }
         }
         Ok(())
     }
@@ -369,7 +393,7 @@ impl<'a> Sink<'a> {
                 let artifact = self.artifact.insert(artifact);
                 for (name, space) in new {
                     artifact.add_space(name, space)?;
-                    self.report.spaces.push(name.clone());
+                    self.new_spaces.push(name.clone());
                 }
                 return Ok(artifact);
             }
@@ -417,64 +441,34 @@ impl<'a> Sink<'a> {
         self.report
     }
 
-    /// After a failure: says what is kept, and leaves no artifact behind that was created and has nothing in it.
+    /// After a failure: says what is kept, and leaves nothing behind that was set up for what is not.
     pub(crate) fn give_up(mut self, failure: Failure) -> Failure {
-        if self.report.records > 0 {
-            return failure
-                .and(format_args!("{} records were added before it and are kept", self.report.records));
-        }
+        let kept = match self.report.records {
+            0 => "nothing was added".to_owned(),
+            1 => "1 record was added before it and is kept".to_owned(),
+            records => format!("{records} records were added before it and are kept"),
+        };
         match self.artifact.take() {
-            Some(artifact) if self.report.created => match artifact.destroy() {
-                Ok(()) => failure.and("nothing was added"),
-                Err(e) => failure.and(format_args!(
-                    "nothing was added, but an empty artifact stays: {}",
-                    Failure::from(e).message()
-                )),
+            Some(artifact) if self.report.created && self.report.records == 0 => match artifact.destroy() {
+                Ok(()) => failure.and(kept),
+                Err(e) => {
+                    let e = Failure::from(e);
+                    failure.and(format_args!("{kept}, but an empty artifact stays: {}", e.message()))
+                }
             },
             Some(artifact) => {
-                let failure = failure.and("nothing was added");
+                let failure = failure.and(kept);
                 // Set up for what was not added, they would refuse what is.
-                let dropped = self.report.spaces.iter().try_for_each(|name| artifact.drop_space(name));
-                match dropped {
+                let spaces = self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name));
+                let mut fields = self.new_fields.iter();
+                match spaces.and_then(|()| fields.try_for_each(|name| artifact.drop_field(name))) {
                     Ok(()) => failure,
-                    Err(e) => failure.and(format_args!("a vector space stays: {e}")),
+                    Err(e) => failure.and(format_args!("what was set up for it stays: {e}")),
                 }
             }
-            None => failure.and("nothing was added"),
+            None => failure.and(kept),
         }
     }
-}
-
-/// The records that a file was before and is no more. Other records may have such metadata too: only the key says that one is a paragraph of
-/// this file, or, for `--sync`, the whole of it.
-fn rest_of_file(artifact: &CompactArtifact, path: &str, kept: Kept, sync: bool) -> Result<Vec<RecordId>> {
-    let first = if let Kept::Paragraphs(number) = kept { number } else { 0 };
-    let filter =
-        if sync { json!({ "path": path }) } else { json!({ "path": path, "paragraph": { "$gt": first } }) };
-    let snapshot = artifact.snapshot();
-    let ids = match snapshot.ids_where(&Filter::from_json(&filter)?) {
-        Ok(ids) => ids,
-        // No record has such a field: no text was added by paragraph yet.
-        Err(e) if e.kind() == ErrorKind::TypeMismatch => Vec::new(),
-        Err(e) => return Err(e.into()),
-    };
-    let mut rest = Vec::new();
-    for id in ids {
-        let Some(entry) = snapshot.get(id)? else { continue };
-        let Some(key) = entry.key()? else { continue };
-        let is_whole = key == path && kept != Kept::Whole && sync;
-        let number =
-            entry.metadata()?.get("paragraph").and_then(Value::as_u64).filter(|&number| number > first);
-        if is_whole || number.is_some_and(|number| key == paragraph_key(path, number)) {
-            rest.push(id);
-        }
-    }
-    Ok(rest)
-}
-
-/// The key of a paragraph of a text, counted from 1.
-pub(super) fn paragraph_key(path: &str, number: u64) -> String {
-    format!("{path}#{number}")
 }
 
 /// Counts what is read through it.
