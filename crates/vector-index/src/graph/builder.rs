@@ -131,8 +131,7 @@ pub(crate) fn build(
     }
     let entries = builder.join(&codes, below[0]);
     let mut nodes = codes.permuted(&builder.order, options.workers);
-    nodes.outline(options.workers);
-    let Lowest { layer, hidden, widths } = builder.lowest(&nodes, &entries, seeds)?;
+    let Lowest { layer, hidden, widths } = builder.lowest(&mut nodes, &entries, seeds)?;
     builder.layers.push(layer);
     builder.layers.reverse();
     let repeats = by_node(repeats, &builder.order);
@@ -231,14 +230,16 @@ impl Builder<'_, '_> {
     }
 
     /// The lowest layer, in which every vector finds itself, audited.
-    fn lowest(&mut self, nodes: &Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
+    fn lowest(&mut self, nodes: &mut Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
         let degree = self.options.m * 2;
         let mut layer = if takes_partitions(self.options, nodes.len()) && !seeds.are_kept {
             self.partitioned(nodes, seeds, degree)?
         } else {
             self.layer(nodes, joined, seeds, degree, true)?
         };
-        let space = nodes.searched(self.kernel);
+        // Not before: what the links were made of is gone now.
+        nodes.outline(self.options.workers);
+        let (nodes, space) = (&*nodes, nodes.searched(self.kernel));
         let hierarchy = Hierarchy { top: node_id(self.top), uppers: self.layers.iter().map(Layer::links) };
         let connected = repair::connect(&mut layer, nodes, space);
         let known = nodes.len() - joined.len();
