@@ -214,9 +214,7 @@ impl<'a> Checks<'a> {
     /// Has what a walk compares of the codes of some nodes in a layer fetched together.
     pub(crate) fn fetch_codes(&self, layer: usize, nodes: &[u32]) {
         let codes = |plane| nodes.iter().map(move |&node| self.codes(plane, node));
-        // Where these are outlines, codes of a good part follow, and to ask for all at once is less than to ask twice.
-        let high = self.have_outlines(layer).then_some(Plane::High);
-        let all: Vec<_> = self.compared(layer).chain(high).flat_map(codes).collect();
+        let all: Vec<_> = self.compared(layer).flat_map(codes).collect();
         self.bytes.0.will_need(&all);
     }
 

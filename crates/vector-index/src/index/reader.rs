@@ -124,10 +124,10 @@ impl<B: Bytes> Index<B> {
         self.sections.total
     }
 
-    /// What all but codes and header takes, in bytes: links, rows and factors.
+    /// What all but header, codes and their signs takes, in bytes: links, rows and factors.
     #[must_use]
     pub fn graph_byte_len(&self) -> usize {
-        self.sections.high.start - self.sections.terms.start
+        self.sections.outlines.start - self.sections.terms.start
     }
 
     /// The codes of the vector of a row, and the scale by which they stand for it; `None` if the row has none.
