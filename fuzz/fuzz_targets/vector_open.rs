@@ -7,19 +7,20 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use vector_index::*;
 
-/// Sound indexes to be damaged: with and without a graph, of each metric.
+/// Sound indexes to be damaged: with and without a graph, of each metric, and a graph with outlines.
 static SOUND: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let metrics = [Metric::Cosine, Metric::Dot, Metric::L2];
     let kinds = metrics.into_iter().flat_map(|metric| [(metric, 0), (metric, usize::MAX)]);
-    kinds.filter_map(|(metric, graph_from)| sound(metric, graph_from).ok()).collect()
+    let kinds = kinds.map(|(metric, graph_from)| (metric, graph_from, 5)).chain([(Metric::L2, 0, 130)]);
+    kinds.filter_map(|(metric, graph_from, dimension)| sound(metric, graph_from, dimension).ok()).collect()
 });
 
-fn sound(metric: Metric, graph_from: usize) -> Result<Vec<u8>> {
-    let mut codes = Codes::new(Int8Quantizer::new(metric, 5)?);
+fn sound(metric: Metric, graph_from: usize, dimension: u32) -> Result<Vec<u8>> {
+    let mut codes = Codes::new(Int8Quantizer::new(metric, dimension as usize)?);
     for row in 0..150u32 {
         let value =
             |i: u32| ((row * 31 + i * 17 + 1).wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0 + 0.01;
-        codes.push(row * 2, &[0, 1, 2, 3, 4].map(value))?;
+        codes.push(row * 2, &(0..dimension).map(value).collect::<Vec<f32>>())?;
     }
     let built = Builder::new(BuildOptions::new().m(4).graph_from(graph_from)).build(codes)?;
     Ok(built.to_bytes()?.as_ref().to_vec())

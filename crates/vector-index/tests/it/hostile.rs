@@ -46,6 +46,34 @@ fn every_truncation_is_an_error() {
     Index::open(AlignedBytes::from(&bytes[..])).unwrap();
 }
 
+/// 300 rows of 64 bytes, then 300 of 96 of high and of low nibbles, and the checksums, as docs/FORMAT.md says.
+#[test]
+fn outlines_of_any_bytes_do_no_harm() {
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let built =
+            Builder::new(BuildOptions::new().graph_from(0)).build(codes(metric, 130, &vectors(1, 300, 130)));
+        let bytes = built.unwrap().to_bytes().unwrap().as_ref().to_vec();
+        use_all(&bytes).unwrap();
+        let begin = bytes.len() - (bytes.len() / 65_536 + 2) * 4 - 300 * (64 + 2 * 96);
+        let mut noise = Noise::new(3);
+        for filling in [0, 0x7F, 0x80, 0xFF, 1] {
+            let mut damaged = bytes.clone();
+            let outlines = &mut damaged[begin..][..300 * 64];
+            outlines
+                .fill_with(|| if filling == 1 { u8::try_from(noise.below(256)).unwrap() } else { filling });
+            use_all(&damaged).unwrap();
+        }
+        // Said to be there where they are not, or not where they are.
+        for (mut bytes, flag) in [(bytes, 0), (small(metric), 1)] {
+            bytes[42] = flag;
+            let crc = crc32fast::hash(&bytes[..124]).to_le_bytes();
+            bytes[124..128].copy_from_slice(&crc);
+            let error = Index::open(AlignedBytes::from(&bytes[..])).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        }
+    }
+}
+
 #[test]
 fn every_flipped_bit_is_noticed_by_verify_and_harmless_to_a_search() {
     let bytes = small(Metric::L2);
