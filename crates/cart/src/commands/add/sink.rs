@@ -6,21 +6,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Embedder, ErrorKind, Filter, MAX_DIMENSION, Metric, Originals, RecordId, Schema,
-    SpaceOptions,
+    Batch, CompactArtifact, Embedder, ErrorKind, MAX_DIMENSION, Metric, Originals, Schema, SpaceOptions,
 };
-use serde_json::{Value, json};
 
 use super::args::Args;
+use super::mode::{Mode, batch_for};
+use super::rest::{Kept, rest_of_file};
 use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
+use crate::input::settings::Settings;
 use crate::interrupt;
 use crate::model;
 use crate::output::{Progress, check_new_folder};
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
+/// What a commit holds of an artifact that is restored, which takes several.
+const HELD_MAX_OF_MANY: u64 = 64 << 20;
 
 /// What was added.
 #[derive(Debug, Default)]
@@ -38,6 +41,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {
     args: &'a Args,
+    mode: Mode,
     /// None until the first commit, if it has to be created: so that nothing is left behind by a command that fails before.
     artifact: Option<CompactArtifact>,
     /// What the texts of an artifact that is created are embedded by.
@@ -75,15 +79,6 @@ enum Op {
     DropRest { path: String, kept: Kept },
 }
 
-/// What a file is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    Nothing,
-    Whole,
-    /// So many.
-    Paragraphs(u64),
-}
-
 impl Op {
     fn fields(&self) -> &[(String, String)] {
         match self {
@@ -94,13 +89,10 @@ impl Op {
 }
 
 impl<'a> Sink<'a> {
-    pub(crate) fn new(args: &'a Args) -> Result<Self> {
-        if args.artifact.is_file() {
-            let message =
-                "a packed artifact cannot be added to; `cart restore` makes a folder of it that can";
-            return Err(Failure::failed(message).at(args.artifact.display()));
-        }
+    pub(crate) fn new(args: &'a Args, mode: Mode) -> Result<Self> {
+        let settings = mode.settings();
         let mut to_open = args.options()?;
+        crate::commands::refuse_file(&args.artifact)?;
         if let Some(path) = &args.model {
             to_open = to_open.embedder(model::open(path)?);
         }
@@ -123,9 +115,14 @@ impl<'a> Sink<'a> {
             ));
         }
         let embedder = match artifact {
-            None if !args.no_meaning => Some(model::open_or_built_in(args.model.as_deref())?),
+            None if !args.no_meaning && settings.is_none_or(Settings::embeds_texts) => {
+                Some(model::open_or_built_in(args.model.as_deref())?)
+            }
             _ => None,
         };
+        if let (Some(settings), Some(embedder)) = (settings, &embedder) {
+            settings.check_model(&**embedder)?;
+        }
         let spaces = artifact.iter().flat_map(CompactArtifact::spaces).map(|space| {
             let (dimension, metric, originals) = (space.dimension(), space.metric(), space.originals());
             (space.name().to_owned(), Space { dimension, metric, originals, is_new: false, is_used: false })
@@ -144,14 +141,23 @@ impl<'a> Sink<'a> {
             Some(artifact) => artifact.schema(),
             None => args.schema.as_deref().map(schema::read).transpose()?,
         };
+        let schema = settings.map_or(Ok(schema), Settings::schema)?;
+        for space in settings.into_iter().flat_map(Settings::spaces) {
+            let (name, dimension, metric, originals) = space?;
+            let space = Space { dimension, metric, originals, is_new: true, is_used: false };
+            spaces.insert(name.to_owned(), space);
+        }
         let (fields, held, held_len, keys, report) = Default::default();
-        Ok(Self { args, artifact, embedder, schema, spaces, fields, held, held_len, keys, report })
+        Ok(Self { args, mode, artifact, embedder, schema, spaces, fields, held, held_len, keys, report })
     }
 
     /// Bytes that are held at the most.
     pub(crate) fn held_max(&self) -> u64 {
         let limit = self.args.memory_limit.or(self.args.edge.then_some(64 << 20));
-        limit.map_or(HELD_MAX, |limit| limit / 2)
+        match self.mode {
+            Mode::Restore(_) => HELD_MAX_OF_MANY,
+            Mode::Add => limit.map_or(HELD_MAX, |limit| limit / 2),
+        }
     }
 
     /// Whether the space takes the vector: the one that is there, or the one that would be.
@@ -255,13 +261,20 @@ impl<'a> Sink<'a> {
     }
 
     fn hold(&mut self, len: u64) -> Result<()> {
+        let max = self.held_max();
+        if self.held_len + len > max && self.mode.is_restore() {
+            self.commit()?;
+        }
         self.held_len += len;
-        if self.held_len <= self.held_max() {
+        if self.held_len <= max || self.mode.is_restore() {
             return Ok(());
         }
-        let message =
-            format!("more than {} bytes in one commit; --batch 10000 makes several", self.held_max());
-        Err(Failure::failed(message))
+        Err(Failure::failed(match batch_for(self.held.len() as u64) {
+            None => format!(
+                "a record of more than {max} bytes, which one commit holds; --memory-limit says how many"
+            ),
+            Some(batch) => format!("more than {max} bytes in one commit; --batch {batch} makes several"),
+        }))
     }
 
     /// Takes what `add` is told not to take at once, and commits it.
@@ -296,6 +309,8 @@ impl<'a> Sink<'a> {
     /// Makes one commit of what is held.
     pub(crate) fn commit(&mut self) -> Result<()> {
         self.held_len = 0;
+        // One for each key, however often it was upserted.
+        let mut records = self.keys.len() as u64;
         self.keys.clear();
         let held = std::mem::take(&mut self.held);
         if held.is_empty() {
@@ -306,14 +321,14 @@ impl<'a> Sink<'a> {
         self.add_fields(&held)?;
         let artifact = self.opened()?;
         let mut batch = Batch::new();
-        let (mut records, mut bytes, mut places) = (0, 0, Vec::new());
+        let (mut bytes, mut places) = (0, Vec::new());
         for op in held {
             match op {
                 Op::Add(document, place) => {
                     places.push(Some(place));
-                    records += 1;
                     bytes += document.content_len();
                     let has_key = document.key.is_some();
+                    records += u64::from(!has_key);
                     let record = document.into_record();
                     batch = if upsert && has_key { batch.upsert(record) } else { batch.add(record) };
                 }
@@ -377,6 +392,10 @@ impl<'a> Sink<'a> {
                 let options = new
                     .into_iter()
                     .fold(self.args.options()?, |options, (name, space)| options.space(name.as_str(), space));
+                let options = match self.mode.settings() {
+                    Some(settings) => settings.added_to(options)?,
+                    None => options,
+                };
                 let options = match self.embedder.clone() {
                     Some(embedder) => options.embedder(embedder),
                     None => options,
@@ -398,6 +417,10 @@ impl<'a> Sink<'a> {
             return Err(Failure::usage("--metric and --originals: no record has a vector"));
         }
         self.commit()?;
+        if self.mode.settings().is_some() {
+            self.opened()?; // also without records
+            return Ok(());
+        }
         if self.report.commits == 0 && (self.artifact.is_none() || !self.args.sync) {
             return Err(Failure::not_there("no file has a record in it"));
         }
@@ -419,7 +442,7 @@ impl<'a> Sink<'a> {
 
     /// After a failure: says what is kept, and leaves no artifact behind that was created and has nothing in it.
     pub(crate) fn give_up(mut self, failure: Failure) -> Failure {
-        if self.report.records > 0 {
+        if self.report.records > 0 && !self.mode.is_restore() {
             return failure
                 .and(format_args!("{} records were added before it and are kept", self.report.records));
         }
@@ -443,38 +466,6 @@ impl<'a> Sink<'a> {
             None => failure.and("nothing was added"),
         }
     }
-}
-
-/// The records that a file was before and is no more. Other records may have such metadata too: only the key says that one is a paragraph of
-/// this file, or, for `--sync`, the whole of it.
-fn rest_of_file(artifact: &CompactArtifact, path: &str, kept: Kept, sync: bool) -> Result<Vec<RecordId>> {
-    let first = if let Kept::Paragraphs(number) = kept { number } else { 0 };
-    let filter =
-        if sync { json!({ "path": path }) } else { json!({ "path": path, "paragraph": { "$gt": first } }) };
-    let snapshot = artifact.snapshot();
-    let ids = match snapshot.ids_where(&Filter::from_json(&filter)?) {
-        Ok(ids) => ids,
-        // No record has such a field: no text was added by paragraph yet.
-        Err(e) if e.kind() == ErrorKind::TypeMismatch => Vec::new(),
-        Err(e) => return Err(e.into()),
-    };
-    let mut rest = Vec::new();
-    for id in ids {
-        let Some(entry) = snapshot.get(id)? else { continue };
-        let Some(key) = entry.key()? else { continue };
-        let is_whole = key == path && kept != Kept::Whole && sync;
-        let number =
-            entry.metadata()?.get("paragraph").and_then(Value::as_u64).filter(|&number| number > first);
-        if is_whole || number.is_some_and(|number| key == paragraph_key(path, number)) {
-            rest.push(id);
-        }
-    }
-    Ok(rest)
-}
-
-/// The key of a paragraph of a text, counted from 1.
-pub(super) fn paragraph_key(path: &str, number: u64) -> String {
-    format!("{path}#{number}")
 }
 
 /// Counts what is read through it.

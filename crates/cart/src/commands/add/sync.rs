@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::args::{Args, Split};
-use super::sink::{Kept, Sink};
+use super::rest::Kept;
+use super::sink::Sink;
 use crate::failure::{Failure, Result};
 use crate::input::sources::{Format, Found, Skipped, Source};
 use crate::input::{Content, Document, cannot_read};
