@@ -10,6 +10,11 @@ impl CompactArtifact {
         self.engine.state().settings.schema.clone()
     }
 
+    /// The field of the metadata with the date from which on a record is not there any more, if there is one: see [`Options::expires_at`](crate::Options::expires_at).
+    pub fn expires_field(&self) -> Option<String> {
+        self.engine.state().settings.expires_at.clone()
+    }
+
     /// Says what the metadata of records must be from now on, in the place of what was said before; `None`: anything. All records are read and checked; if one breaks the schema, nothing changes,
     /// and the error, of kind [`SchemaViolation`](crate::ErrorKind::SchemaViolation), names the first. Records that are damaged are passed over.
     ///

@@ -71,6 +71,7 @@ impl Builder {
         fields::visit(metadata, &mut |path, found| match found {
             Found::Field => insert(field_key(path, Tag::Exists, false, &[])),
             Found::Scalar { value, in_array } => each_key(path, value, in_array, &mut insert),
+            Found::Nested => {}
         });
     }
 

@@ -22,7 +22,7 @@ const MOST_IN_SMALL: u64 = 1 << 22;
 /// Of each row the places of its values in the order of the values of a field, from 1 on.
 ///
 /// It is made of an index in one pass over the values of the field. It takes 4 bytes a row, and where rows have several values 4 bytes more for each value; and 8
-/// bytes for each number and each point in time that the field has; and 4 bytes for each value once they were counted over most rows. All rows together have at
+/// bytes for each number and each point in time that the field has, 32 more for integers beyond 2^53 that are no float; and 4 bytes for each value once they were counted over most rows. All rows together have at
 /// most 2^22 values, or 64 for each row and each byte of the index if that is more.
 #[derive(Debug)]
 pub struct Column {
@@ -36,6 +36,8 @@ pub struct Column {
     distinct: usize,
     /// Numbers, and the place before the first of them.
     numbers: (usize, Vec<f64>),
+    /// Of integers that are no float: the number of each among the numbers, and by how much it differs from the nearest float.
+    differences: Vec<(usize, i128)>,
     /// Seconds of points in time, and the place before the first of them.
     seconds: (usize, Vec<i64>),
     /// What [`count`](Self::count) says of all rows, once that was asked for.
@@ -52,6 +54,7 @@ impl Column {
             landmarks: Vec::new(),
             distinct: 0,
             numbers: (0, Vec::new()),
+            differences: Vec::new(),
             seconds: (0, Vec::new()),
             counts: OnceLock::new(),
         };
@@ -83,7 +86,12 @@ impl Column {
                 if self.numbers.1.is_empty() {
                     self.numbers.0 = self.distinct;
                 }
-                self.numbers.1.push(layout::decode_number(bytes).map_or(f64::NAN, |(nearest, _)| nearest));
+                let (nearest, whole) = layout::decode_number(bytes).unwrap_or((f64::NAN, None));
+                let difference = whole.map_or(0, |whole| whole - layout::exact(nearest));
+                if difference != 0 {
+                    self.differences.push((self.numbers.1.len(), difference));
+                }
+                self.numbers.1.push(nearest);
             }
             Tag::Date => {
                 if self.seconds.1.is_empty() {
@@ -210,10 +218,25 @@ impl Column {
         self.seconds.0..self.seconds.0 + self.seconds.1.len()
     }
 
-    /// The values that are numbers, in their order; those beyond 2^53 as the nearest that has 53 bits.
+    /// A value that is a number, by its number among those, from 0 on; numbers ascend with it. The float nearest to it, and for integers that are no float
+    /// by how much they differ from that, otherwise 0.
     #[must_use]
-    pub fn numbers(&self) -> &[f64] {
-        &self.numbers.1
+    pub fn number(&self, at: usize) -> Option<(f64, i128)> {
+        let nearest = *self.numbers.1.get(at)?;
+        let found = self.differences.binary_search_by_key(&at, |&(at, _)| at);
+        Some((nearest, found.map_or(0, |found| self.differences[found].1)))
+    }
+
+    /// Calls `pair` with every two different values of a row of the set that follow each other, by their places from 0 on.
+    pub fn each_pair(&self, set: &RowSet, pair: &mut dyn FnMut(usize, usize)) {
+        if self.starts.is_empty() {
+            return; // no row has two
+        }
+        for row in set {
+            for places in self.places(row).windows(2).filter(|places| places[0] != places[1]) {
+                pair(places[0] as usize - 1, places[1] as usize - 1);
+            }
+        }
     }
 
     /// The period that a point in time lies in, by its number among those, from 0 on; periods ascend with it.
@@ -228,6 +251,7 @@ impl Column {
         let landmarks: usize = self.landmarks.iter().map(|value| value.bytes.capacity()).sum();
         (self.places.capacity() + self.starts.capacity()) * size_of::<u32>()
             + (self.numbers.1.capacity() + self.seconds.1.capacity()) * size_of::<u64>()
+            + self.differences.capacity() * size_of::<(usize, i128)>()
             + self.landmarks.capacity() * size_of::<FieldValue>()
             + self.counts.get().map_or(0, |(counts, _)| counts.capacity() * size_of::<u32>())
             + landmarks

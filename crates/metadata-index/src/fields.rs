@@ -16,6 +16,8 @@ pub(crate) enum Found<'a> {
     Field,
     /// A bool, a number or a string.
     Scalar { value: &'a Json, in_array: bool },
+    /// An array or an object that is an element of an array, and no value of the field.
+    Nested,
 }
 
 /// Calls `found` for every path in metadata, and for every scalar there.
@@ -36,8 +38,12 @@ fn visit_value<'a>(path: &mut String, value: &'a Json, found: &mut dyn FnMut(&st
         Json::Array(elements) => {
             for element in elements {
                 match element {
-                    Json::Object(map) => visit_members(path, map, found),
-                    Json::Array(_) | Json::Null => {}
+                    Json::Object(map) => {
+                        found(path, Found::Nested);
+                        visit_members(path, map, found);
+                    }
+                    Json::Array(_) => found(path, Found::Nested),
+                    Json::Null => {}
                     scalar => found(path, Found::Scalar { value: scalar, in_array: true }),
                 }
             }

@@ -127,6 +127,9 @@ fn described(value: &Value) -> &'static str {
 }
 
 fn fault(text: &[u8], line: usize, column: usize, reason: &str) -> Error {
+    if text.trim_ascii().is_empty() {
+        return Error::new(ErrorKind::InvalidJson, "JSON: expected a value, found nothing");
+    }
     let one_line = !text.trim_ascii().contains(&b'\n');
     let place = if one_line { format!("column {column}") } else { format!("line {line}, column {column}") };
     Error::new(ErrorKind::InvalidJson, format!("JSON: {reason} ({place})"))

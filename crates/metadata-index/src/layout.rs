@@ -321,6 +321,6 @@ fn nearest(value: i128) -> f64 {
 
 /// The integer that a float is, if it is one of a size that integers of JSON have; otherwise 0 has to do.
 #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
-fn exact(value: f64) -> i128 {
+pub(crate) fn exact(value: f64) -> i128 {
     if value.abs() < 1e30 && value.fract() == 0.0 { value as i128 } else { 0 }
 }

@@ -39,3 +39,10 @@ pub fn has_field(metadata: &Map<String, Json>, path: &str) -> bool {
     fields::visit(metadata, &mut |at, found| has |= matches!(found, Found::Field) && at == path);
     has
 }
+
+/// Whether an array at a path in metadata has elements that are arrays or objects, which are no values of the field.
+pub fn has_nested(metadata: &Map<String, Json>, path: &str) -> bool {
+    let mut has = false;
+    fields::visit(metadata, &mut |at, found| has |= matches!(found, Found::Nested) && at == path);
+    has
+}

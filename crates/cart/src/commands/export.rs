@@ -11,7 +11,7 @@ use super::At;
 use crate::failure::{Failure, Result};
 #[cfg(feature = "arrow")]
 use crate::input::columnar::Writer;
-use crate::input::{jsonl, values};
+use crate::input::{jsonl, settings, values};
 use crate::output::Output;
 
 const LONG: &str = "\
@@ -19,6 +19,9 @@ Write records as JSONL or Parquet that `cart add` reads back.
 
 One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as \
 the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
+
+Without --filter the first line is not a record, but {\"settings\": ...}: language, fields of texts, vector spaces, model, expiry field and schema, as `cart restore` sets them up. `cart add` passes over \
+it. Of a level of compression and of what --precompute-similar stored it says nothing.
 
 With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
 JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where a model makes it of the text, and a column for each field of the metadata in which no record has several values and all \
@@ -54,6 +57,12 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let artifact = args.at.read()?;
     let spaces = if args.vectors { artifact.spaces() } else { Vec::new() };
     let (snapshot, filter) = (artifact.snapshot(), filter.as_ref());
+    let is_whole = filter.is_none();
+    #[cfg(feature = "arrow")]
+    let is_whole = is_whole && args.parquet.is_none();
+    if is_whole {
+        output.json(&settings::line(&artifact))?;
+    }
     let mut write = |entry: Entry| output.json(&jsonl::line(&entry, vectors(&snapshot, &entry, &spaces)?)?);
     #[cfg(feature = "arrow")]
     let counts = match &args.parquet {

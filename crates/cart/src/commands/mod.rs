@@ -72,15 +72,27 @@ impl At {
 
     /// For writing.
     pub(crate) fn write(&self) -> Result<CompactArtifact> {
-        if self.path.is_file() {
-            let message =
-                "a packed artifact cannot be written to; `cart restore` makes a folder of it that can";
-            return Err(Failure::failed(message).at(self.path.display()));
-        }
+        refuse_file(&self.path)?;
         let artifact = self.options()?.open(&self.path)?;
         tell_recovery(&self.path, artifact.recovery());
         Ok(artifact)
     }
+}
+
+/// Says of a file that it cannot be written to as an artifact, and why.
+fn refuse_file(path: &Path) -> Result<()> {
+    if !path.is_file() {
+        return Ok(());
+    }
+    Err(match CompactArtifact::open_read_only(path) {
+        Ok(_) => Failure::failed(
+            "a packed artifact cannot be written to; `cart restore` makes a folder of it that can",
+        ),
+        Err(_) => {
+            Failure::failed("this is a file, and no packed artifact; expected the folder of an artifact")
+        }
+    }
+    .at(path.display()))
 }
 
 /// Options with the limit of `--memory-limit`.

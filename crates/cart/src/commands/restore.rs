@@ -12,7 +12,8 @@ use crate::output::{Output, Progress, bytes, several};
 /// Make an artifact that can be written to of a packed file, or of an export
 ///
 /// Of a packed file, which is only read, records keep their numbers. Everything is verified before and after it is copied: with damage nothing
-/// is made, and the exit code is 4. Of an export (.jsonl, .jsonl.zst, .ndjson, .parquet; also .arrow and .feather) the records are added in their order, with numbers that are given out anew. After any
+/// is made, and the exit code is 4. Of an export (.jsonl, .jsonl.zst, .ndjson, .parquet; also .arrow and .feather) the records are added in their order, with numbers that are given out anew, to
+/// an artifact that is set up as the settings in the first line say. One of a part (--filter), and files of columns, have no settings: then it is set up as by `cart add`, and that is said. After any
 /// error no file is left behind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,6 +22,9 @@ pub(crate) struct Args {
     from: PathBuf,
     /// The folder, which must not exist, or be empty
     folder: PathBuf,
+    /// Of an export whose texts were embedded by another model than that of this program: the model, a file or a folder of model2vec
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
 }
 
 /// `cart add`, without its name.
@@ -37,6 +41,9 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     if is_export(&args.from) {
         return import(args, output);
+    }
+    if args.model.is_some() {
+        return Err(Failure::usage("--model: is for exports; a packed file has what its model gave"));
     }
     let report = crate::interrupt::whole_or_nothing(&args.folder, || {
         let _bar = Progress::spinner("restoring");
@@ -67,6 +74,7 @@ fn import(args: &Args, output: &mut Output) -> Result<()> {
     }
     let (folder, from) = (args.folder.clone().into_os_string(), args.from.clone().into_os_string());
     let words: [OsString; 4] = ["restore".into(), "--".into(), folder, from];
-    let add = Add::try_parse_from(words).map_err(Failure::usage)?;
-    add::run(&add.args, output)
+    let mut add = Add::try_parse_from(words).map_err(Failure::usage)?.args;
+    add.model.clone_from(&args.model);
+    add::restore(&add, output)
 }

@@ -21,7 +21,7 @@ A text finds texts by its words and by its meaning at once, the best first; --wo
 meaning where they were embedded when they were added, which `cart add` does unless it is told not to. Words such as `the` and `of` do not \
 count, unless the artifact has no language. With --syntax the words are a query:
 
-  word \"a phrase\" begin* roughly~ +must -not title:word
+  word \"a phrase\" begin* roughly~ +must -not title:word (without a field, or with text: in the text and all fields)
   this AND that, this OR that, NOT that, (groups), counts^2 so much, \"words near\"~3 each other, \\( for the sign itself
 
 A vector (--vector-file), or the record that others shall resemble (--like), finds what is near it in a vector space. Words and a \
@@ -99,7 +99,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["json", "explain", "facet", "total"])]
     format: Option<Format>,
     /// Only hits with at least this score
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     min_score: Option<f32>,
     /// Compare the vector with all others instead of walking the graph
     #[arg(long)]

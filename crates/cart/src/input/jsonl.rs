@@ -10,6 +10,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::settings::{self, Settings};
 use super::shape::Shape;
 use super::{Content, Document, TITLE};
 use crate::failure::{Failure, Result};
@@ -177,8 +178,29 @@ impl<R: BufRead> Lines<R> {
         format!("{}:{}", self.source, self.number)
     }
 
-    /// The next line that is not blank.
+    /// The next line that is not blank, and has no settings.
     pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>> {
+        let mut is_first = self.number == 0;
+        while self.read_line()? {
+            if !std::mem::take(&mut is_first) || !matches!(settings::parse(self.line()), Some(Ok(_))) {
+                return Ok(Some(self.line()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The settings in the first line, if it has some.
+    pub(crate) fn settings(mut self) -> Result<Option<Settings>> {
+        let parsed = if self.read_line()? { settings::parse(self.line()) } else { None };
+        parsed.transpose().map_err(|e| Failure::failed(e).at(self.place()))
+    }
+
+    fn line(&self) -> &[u8] {
+        self.buffer.trim_ascii()
+    }
+
+    /// Reads the next line that is not blank. Whether there was one.
+    fn read_line(&mut self) -> Result<bool> {
         loop {
             self.buffer.clear();
             self.number += 1;
@@ -187,7 +209,7 @@ impl<R: BufRead> Lines<R> {
                 return Err(Failure::failed(format_args!("cannot be read: {e}")).at(self.place()));
             }
             if self.buffer.is_empty() {
-                return Ok(None);
+                return Ok(false);
             }
             if self.buffer.len() > MAX_LINE {
                 let message = format!("a line of more than {MAX_LINE} bytes; expected one record a line");
@@ -196,8 +218,8 @@ impl<R: BufRead> Lines<R> {
             if self.number == 1 && self.buffer.starts_with(b"\xef\xbb\xbf") {
                 self.buffer.drain(..3);
             }
-            if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Some(self.buffer.trim_ascii()));
+            if !self.line().is_empty() {
+                return Ok(true);
             }
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod html;
 pub(crate) mod jsonl;
 pub(crate) mod npy;
 pub(crate) mod paragraphs;
+pub(crate) mod settings;
 pub(crate) mod shape;
 pub(crate) mod sources;
 pub(crate) mod table;

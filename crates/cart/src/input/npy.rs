@@ -113,11 +113,14 @@ impl<R: Read> Npy<R> {
             return Ok(None);
         }
         self.from.read_exact(&mut self.buffer).map_err(|e| format!("row {}: {e}", self.read))?;
+        let row = self.read;
         self.read += 1;
         let bytes = &self.buffer[..];
         Ok(Some(match self.number {
             Number::F64 => {
-                bytes.as_chunks().0.iter().map(|&eight| nearest(f64::from_le_bytes(eight))).collect()
+                let numbers = bytes.as_chunks().0.iter().map(|&eight| f64::from_le_bytes(eight));
+                let row_of = |e| format!("row {row}: {e}");
+                (0..).zip(numbers).map(nearest).collect::<Result<_, _>>().map_err(row_of)?
             }
             Number::F32 => bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect(),
             Number::F16 => bytes.as_chunks().0.iter().map(|&two| F16::from_le_bytes(two).to_f32()).collect(),
@@ -126,10 +129,14 @@ impl<R: Read> Npy<R> {
     }
 }
 
-/// The float32 that is nearest, infinite where there is none.
+/// The float32 that is nearest to a number of a row.
 #[expect(clippy::cast_possible_truncation, reason = "a cast to f32 rounds")]
-fn nearest(value: f64) -> f32 {
-    value as f32
+fn nearest((at, value): (usize, f64)) -> Result<f32, String> {
+    let nearest = value as f32;
+    if nearest.is_infinite() && value.is_finite() {
+        return Err(format!("number {at} is {value:e}, beyond the range of float32"));
+    }
+    Ok(nearest)
 }
 
 /// What a header such as `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }` says: a dictionary with exactly these three names, each
@@ -288,7 +295,7 @@ mod tests {
         assert_eq!(rows(&npy(header, &f2)).unwrap(), [[1.0, -2.5]]);
         let header = "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 3)}";
         assert_eq!(rows(&npy(header, &[1, 255, 127])).unwrap(), [[1.0, -1.0, 127.0]]);
-        let f8: Vec<u8> = [0.1f64, -2.5, 1e300].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let f8: Vec<u8> = [0.1f64, -2.5, f64::INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
         let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3)}";
         assert_eq!(rows(&npy(header, &f8)).unwrap(), [[0.1, -2.5, f32::INFINITY]]);
     }

@@ -90,7 +90,9 @@ pub(crate) fn language(text: &str) -> Result<TextLanguage, String> {
     match coded {
         _ if text == "none" => Ok(TextLanguage::None),
         Some(language) => Ok(TextLanguage::Stems(language)),
-        None => named(text).map(TextLanguage::Stems),
+        None => named(text)
+            .map(TextLanguage::Stems)
+            .map_err(|e| e.replacen("expected one of", "expected none or one of", 1)),
     }
 }
 

@@ -58,7 +58,7 @@ fn an_export_comes_back_as_it_was() {
     let said = place.text("export a --parquet a.parquet --vectors");
     assert!(said.contains("wrote 4 records to a.parquet"), "{said}");
     place.cart("add b a.parquet --metric l2 --originals f32 --no-meaning").succeeds();
-    let lines = |artifact: &str| place.cart(&format!("export {artifact} --vectors")).succeeds().json_lines();
+    let lines = |artifact: &str| place.cart(&format!("export {artifact} --vectors")).succeeds().records();
     assert_eq!(lines("b"), lines("a"));
     place.cart("import a.parquet c").succeeds();
     assert_eq!(place.found("c cat --words"), ["a"]);
@@ -70,7 +70,7 @@ fn an_export_comes_back_as_it_was() {
     assert!(!place.path("none.parquet").exists());
     place.cart("export a --parquet some.parquet --filter '{\"year\": 2026}'").succeeds();
     place.cart("add d some.parquet").succeeds();
-    assert_eq!(place.cart("export d").succeeds().json_lines().len(), 1);
+    assert_eq!(place.cart("export d").succeeds().records().len(), 1);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn rows_of_any_shape_are_records_and_their_types_are_mapped() {
             "add {artifact} {name} --key-field id --text-field body --vector-field emb=text --metric l2 --originals f32 --no-meaning"
         );
         place.cart(&add).succeeds();
-        let lines = place.cart(&format!("export {artifact} --vectors")).succeeds().json_lines();
+        let lines = place.cart(&format!("export {artifact} --vectors")).succeeds().records();
         assert_eq!(lines[0], first, "{name}");
         assert_eq!(lines[1]["metadata"], json!({"by": {"y": null}, "tags": []}), "{name}");
     }
@@ -266,7 +266,7 @@ fn files_of_a_folder_are_taken_where_they_have_texts_and_several_commits_are_mad
     assert_eq!((&added["records"], &added["commits"]), (&json!(3), &json!(2)));
     assert_eq!(added["skipped"][0]["file"], "in/b.parquet");
     assert_eq!(place.json("add a in --sync")["skipped"].as_array().unwrap().len(), 2);
-    let texts = place.cart("export a").succeeds().json_lines();
+    let texts = place.cart("export a").succeeds().records();
     let texts: Vec<&Value> = texts.iter().map(|line| &line["text"]).collect();
     assert_eq!(texts, ["one", "two", "three"]);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Keys of all records that came from files, sorted.
 fn keys(place: &Place, artifact: &str) -> Vec<String> {
-    let lines = place.cart(&format!("export {artifact}")).succeeds().json_lines();
+    let lines = place.cart(&format!("export {artifact}")).succeeds().records();
     let keys = lines.iter().map(|line| line["key"].as_str().unwrap().to_owned());
     let mut keys: Vec<String> = keys.filter(|key| !key.starts_with("cart-sync:")).collect();
     keys.sort();
@@ -221,6 +221,6 @@ fn bringing_a_folder_up_to_date_touches_nothing_else() {
     place.cart("add a m --sync").fails(1, &["cart-sync:m", "delete it"]);
     place.cart("delete a cart-sync:m").succeeds();
     assert_eq!(sync(&place, "a m").0, [1, 0, 0, 0]);
-    let lines: Vec<Value> = place.cart("export a").succeeds().json_lines();
+    let lines: Vec<Value> = place.cart("export a").succeeds().records();
     assert!(lines.iter().any(|line| line["key"] == "mine") && lines.iter().any(|line| line["key"].is_null()));
 }

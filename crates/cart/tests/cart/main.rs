@@ -1,6 +1,7 @@
 //! Runs the program as a person or a shell would.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod backup;
 #[cfg(feature = "arrow")]
 mod columnar;
 mod commands;
@@ -20,3 +21,4 @@ mod support;
 #[cfg(unix)]
 mod terminal;
 mod without_effect;
+mod wording;

@@ -205,7 +205,7 @@ fn a_blob_keeps_the_vector_that_it_was_given_in_the_space_of_texts() {
     );
     place.cart("add a x.jsonl").succeeds();
     let exported = place.cart("export a --vectors").succeeds();
-    assert!(exported.json_lines()[1].get("vectors").is_none(), "it is made of the text");
+    assert!(exported.records()[1].get("vectors").is_none(), "it is made of the text");
     place.write("y.jsonl", &exported.stdout);
     place.cart("restore y.jsonl b").succeeds();
     for artifact in ["a", "b"] {

@@ -21,7 +21,7 @@ fn rows_of_a_table_are_records() {
     assert_eq!(place.found("a --syntax title:nautilus"), ["2"]);
     assert_eq!(place.found("a --filter '{\"year\":{\"$lt\":1860}}'"), ["1"]);
     place.cart("add b books.tsv").succeeds();
-    let rows = place.cart("export b").succeeds().json_lines();
+    let rows = place.cart("export b").succeeds().records();
     assert_eq!(rows, [json!({"text": "A tab, and no comma.", "metadata": {"year": 1999}})]);
     // As Excel writes it.
     place.write("latin.csv", b"key,text\nsi,Stra\xdfe und \xc4pfel\n");
@@ -69,7 +69,7 @@ fn rows_without_a_key_are_added_beside_those_that_are_replaced() {
     place.cart("add a x.jsonl").succeeds();
     place.write("x.jsonl", "{\"key\":\"a\",\"text\":\"two\"}\n{\"text\":\"more\"}\n");
     place.cart("add a x.jsonl --upsert").succeeds();
-    let lines = place.cart("export a").succeeds().json_lines();
+    let lines = place.cart("export a").succeeds().records();
     let texts: Vec<&Value> = lines.iter().map(|line| &line["text"]).collect();
     assert_eq!(texts, ["none", "two", "more"]);
 }

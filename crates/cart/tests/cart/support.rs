@@ -118,6 +118,12 @@ impl Ended {
         serde_json::from_slice(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
+    /// The records of an export, without the settings in front of them.
+    #[track_caller]
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.json_lines().into_iter().filter(|line| line.get("settings").is_none()).collect()
+    }
+
     #[track_caller]
     pub(crate) fn json_lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

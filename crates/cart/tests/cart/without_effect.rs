@@ -62,7 +62,7 @@ fn clauses_of_a_search_that_make_each_other_void_are_refused() {
     for blank in ["' '", "' ' --words", "' ' --syntax", "' ' --meaning", "' ' --like m"] {
         place.cart(&format!("search m {blank} --filter '{{}}'")).fails(2, &["the text is blank"]);
     }
-    place.cart("search m --filter '{}' --min-score 0.5").fails(2, &["min_score would have no effect"]);
+    place.cart("search m --filter '{}' --min-score 0.5").fails(2, &["--min-score would have no effect"]);
 }
 
 #[test]

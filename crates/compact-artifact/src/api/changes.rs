@@ -14,7 +14,7 @@ pub struct Changes {
     pub added: Vec<Change>,
     /// Records that are there now, with the key of one that was.
     pub replaced: Vec<Change>,
-    /// Records that were there and have other metadata now. Of embeddings that came late, or went, nothing is said.
+    /// Records that were there and whose metadata were updated since, be it to what they were before. Of embeddings that came late, or went, nothing is said.
     pub updated: Vec<Change>,
     /// Records that were there and are not, and whose key nobody has now. Of a record that had expired when it was added, which nobody ever saw, it may only be said here that it
     /// was deleted: to delete what one does not know is nothing.

@@ -60,13 +60,14 @@ impl Facet {
         Self { field: field.into(), kind: FacetKind::Values, limit: Self::LIMIT }
     }
 
-    /// Numbers in intervals `width` wide, a multiple of which each begins with; those with no number are left out. In the order of numbers. An error where
-    /// such a multiple is beyond 64-bit floating point.
+    /// Numbers in intervals `width` wide, a multiple of which each begins with; those with no number are left out. In the order of numbers. A record counts
+    /// once for each of the intervals that its numbers are in. An error where such a multiple is beyond 64-bit floating point.
     pub fn histogram(field: impl Into<String>, width: f64) -> Self {
         Self { field: field.into(), kind: FacetKind::Histogram(width), limit: usize::MAX }
     }
 
-    /// Dates by year, month, day or hour in UTC; those with no date are left out. In the order of time.
+    /// Dates by year, month, day or hour in UTC; those with no date are left out. In the order of time. A record counts once for each of the periods that
+    /// its dates are in.
     pub fn dates(field: impl Into<String>, unit: DateUnit) -> Self {
         Self { field: field.into(), kind: FacetKind::Dates(unit), limit: usize::MAX }
     }

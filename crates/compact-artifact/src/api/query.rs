@@ -236,7 +236,8 @@ impl Query {
 
     /// Texts that match a query as people write it: `word "a phrase" begin* roughly~ +must -not (this OR that) AND more^2`. The
     /// syntax is that of [`WordQuery::parse`](lexical_index::Query::parse), with any of what stands side by side. `title:word` is looked for in
-    /// that [field](crate::Record::field) only, any other word in the content and all fields. What cannot be read is an error that names the place.
+    /// that [field](crate::Record::field) only, any other word in the content and all fields, as is `text:word`. What cannot be read is an error that names the
+    /// place.
     pub fn parse(text: &str) -> Result<Self> {
         Ok(Self::new().and_words_query(lexical_index::Query::parse(text, Occur::Should)?))
     }

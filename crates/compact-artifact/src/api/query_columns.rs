@@ -37,7 +37,7 @@ impl Query {
     }
 
     /// At most `n` hits, 1 or more, of each value of a field: the best of them. So the paragraphs of one text do not crowd a page. Of several values that a record has in an
-    /// array the first in the order of [`order_by`](Query::order_by) counts; a record without the field is a group of its own. Pages are still pieces of one ranking; `total` and
+    /// array the first in the order of [`order_by`](Query::order_by) counts, and dates of one time are one value, however they are written; a record without the field is a group of its own. Pages are still pieces of one ranking; `total` and
     /// facets count all records that match, in groups or not. To give `k` groups the search goes as deep as it must, up to 65,536 hits; if there may be more groups
     /// behind those, the results are not [complete](crate::SearchResults::is_complete).
     ///

@@ -18,7 +18,7 @@ const MAX_PATH_LEN: usize = 1 << 10;
 /// Given in [`Options::schema`](crate::Options::schema), or later by [`set_schema`](crate::CompactArtifact::set_schema), it is kept in the artifact, and what breaks it is not added: an error
 /// of kind [`SchemaViolation`](crate::ErrorKind::SchemaViolation).
 ///
-/// A field is named by its path (`author.name`). Of an array, every element counts. A [`FieldType::String`](metadata_index::Type::String) may also be one that is a
+/// A field is named by its path (`author.name`). Of an array, every element counts, and none may be an array or an object. A [`FieldType::String`](metadata_index::Type::String) may also be one that is a
 /// date; `null` is no value.
 ///
 /// ```
@@ -137,6 +137,11 @@ impl Schema {
                     ));
                 }
                 continue;
+            }
+            if metadata_index::has_nested(metadata, path) {
+                return fault(format!(
+                    "metadata: the schema wants values of type {value} in the field {path:?}, found an array or an object in an array"
+                ));
             }
             let found = metadata_index::types_in(metadata, path);
             if found.is_empty() || found & allowed(value) != found {

@@ -428,7 +428,7 @@ fn with_stop_words(analyzer: Analyzer) -> (Arc<Analyzer>, Option<Arc<StopWords>>
 fn check_field(name: &str, weight: u32) -> Result<()> {
     if name.is_empty() || name.len() > MAX_FIELD_NAME_LEN || name == TEXT_FIELD {
         return Err(Error::invalid(format!(
-            "a field {name:?}; expected a name of 1 to {MAX_FIELD_NAME_LEN} bytes other than {TEXT_FIELD:?}, which is the content"
+            "a field {name:?}; expected a name of 1 to {MAX_FIELD_NAME_LEN} bytes other than {TEXT_FIELD:?}, which is the content and all fields together"
         )));
     }
     if !FIELD_WEIGHTS.contains(&weight) {

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::api::error::{Error, Result};
 use crate::api::facet::{Facet, FacetCount, FacetCounts, FacetKind};
+use crate::search::intervals::{Begin, Width};
 use crate::state::{State, View};
 
 /// A field of a shard, and how many rows have each value of it.
@@ -45,7 +46,7 @@ pub(super) fn count(state: &State, rows: &[RowSet], facet: &Facet) -> Result<Fac
         FacetKind::Histogram(width) => intervals(&counted, field, width)?,
         FacetKind::Dates(unit) => {
             let of_each = |field: &Counted<'_>| {
-                runs(&field.counts[field.column.date_places()], |at| field.column.period(at, unit))
+                field.in_groups(field.column.date_places(), |at| field.column.period(at, unit))
             };
             let periods = added_up(counted.iter().flat_map(of_each).collect(), Ord::cmp);
             listed(periods, |period| Some(Value::String(period.as_ref()?.to_string())))
@@ -125,43 +126,59 @@ fn united(counted: &[Counted<'_>]) -> Result<Vec<(FieldValue, u64)>> {
 
 /// Numbers by intervals so wide. Where one of them begins is a number, or an error.
 fn intervals(counted: &[Counted<'_>], field: &str, width: f64) -> Result<(Vec<FacetCount>, u64)> {
+    let intervals = Width::new(width);
     let of_each = |field: &Counted<'_>| {
-        let numbers = field.column.numbers();
-        runs(&field.counts[field.column.number_places()], |at| (numbers[at] / width).floor())
+        let begin = |at| field.column.number(at).and_then(|(nearest, rest)| intervals.begin(nearest, rest));
+        field.in_groups(field.column.number_places(), begin)
     };
-    let intervals = added_up(counted.iter().flat_map(of_each).collect(), f64::total_cmp);
-    if intervals.iter().any(|(interval, _)| !(interval * width).is_finite()) {
+    let each: Option<Vec<(Begin, u64)>> =
+        counted.iter().flat_map(of_each).map(|(begin, count)| Some((begin?, count))).collect();
+    let Some(each) = each else {
         let message = format!(
             "a facet of {field:?}: intervals {width:e} wide begin, for some of the values, beyond what 64-bit numbers reach; expected another width"
         );
         return Err(Error::invalid(message));
-    }
-    Ok(listed(intervals, |interval| number(interval * width)))
+    };
+    Ok(listed(added_up(each, Begin::compare), Begin::value))
 }
 
-/// Adds up the counts of neighbours that are in the same thing, where things ascend: the ends of runs are searched for, so that most are never looked at.
-fn runs<T: PartialEq>(counts: &[u32], thing: impl Fn(usize) -> T) -> Vec<(T, u64)> {
-    let mut runs = Vec::new();
-    let mut at = 0;
-    while at < counts.len() {
-        let this = thing(at);
-        let (mut inside, mut step) = (at, 1);
-        while inside + step < counts.len() && thing(inside + step) == this {
-            inside += step;
-            step *= 2;
+impl Counted<'_> {
+    /// How many rows have a value of each group, of the values at these places. `group` is that of a value by its number among them, and ascends with it:
+    /// the ends of groups are searched for, so that most values are never looked at.
+    fn in_groups<T: PartialEq>(&self, places: Range<usize>, group: impl Fn(usize) -> T) -> Vec<(T, u64)> {
+        let counts = &self.counts[places.clone()];
+        let (mut groups, mut starts) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        while at < counts.len() {
+            let this = group(at);
+            let (mut inside, mut step) = (at, 1);
+            while inside + step < counts.len() && group(inside + step) == this {
+                inside += step;
+                step *= 2;
+            }
+            let mut end = (inside + step).min(counts.len());
+            while inside + 1 < end {
+                let middle = inside.midpoint(end);
+                if group(middle) == this { inside = middle } else { end = middle }
+            }
+            groups.push((this, counts[at..end].iter().map(|&count| u64::from(count)).sum()));
+            starts.push(at);
+            at = end;
         }
-        let mut end = (inside + step).min(counts.len());
-        while inside + 1 < end {
-            let middle = inside.midpoint(end);
-            if thing(middle) == this { inside = middle } else { end = middle }
-        }
-        let count = counts[at..end].iter().map(|&count| u64::from(count)).sum();
-        if count > 0 {
-            runs.push((this, count));
-        }
-        at = end;
+        // A row counts once, however many of its values are in a group.
+        self.column.each_pair(self.rows, &mut |first, second| {
+            let group_at = |place| {
+                places.contains(&place).then(|| starts.partition_point(|&at| at <= place - places.start))
+            };
+            if let (Some(first), Some(second)) = (group_at(first), group_at(second))
+                && first == second
+            {
+                groups[first - 1].1 -= 1;
+            }
+        });
+        groups.retain(|&(_, count)| count > 0);
+        groups
     }
-    runs
 }
 
 /// Adds up what is counted for the same thing in several shards, in the order of things.
@@ -184,13 +201,6 @@ fn listed<T>(counts: Vec<(T, u64)>, value: impl Fn(&T) -> Option<Value>) -> (Vec
     let distinct = counts.len() as u64;
     let count = |(thing, count): (T, u64)| Some(FacetCount { value: value(&thing)?, count });
     (counts.into_iter().filter_map(count).collect(), distinct)
-}
-
-/// A number in JSON, without a fraction if it is whole.
-fn number(number: f64) -> Option<Value> {
-    #[expect(clippy::cast_possible_truncation, reason = "checked against the range")]
-    let whole = (number.fract() == 0.0 && number.abs() < 2.0f64.powi(53)).then_some(number as i64);
-    whole.map(Value::from).or_else(|| serde_json::Number::from_f64(number).map(Value::Number))
 }
 
 /// The least and the greatest value that a facet of this kind looks at.

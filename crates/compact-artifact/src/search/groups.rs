@@ -31,7 +31,7 @@ impl<'a> Groups<'a> {
     /// Whether a hit, the next best, is among the first of its group. A record without the field is one of its own.
     pub(super) fn take(&mut self, id: RecordId) -> Result<bool> {
         let Some((view, row)) = self.state.locate(id) else { return Ok(true) };
-        let column = view.shard.column(self.field, false)?;
+        let column = view.shard.column(self.field, true)?;
         let place = column.least(row);
         if place == 0 {
             return Ok(true);

@@ -10,6 +10,7 @@ mod fusion;
 mod groups;
 mod hit_fields;
 mod in_shard;
+mod intervals;
 mod lists;
 mod matched;
 mod nearest;

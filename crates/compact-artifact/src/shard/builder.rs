@@ -163,13 +163,13 @@ pub(crate) fn add_words(
     fields: &[(&str, &str)],
     text: Option<&str>,
 ) -> Result<()> {
-    let mut texts = Vec::new();
+    // The text is first: small places take less.
+    let mut texts: Vec<(usize, &str)> = text.map(|text| (0, text)).into_iter().collect();
     for (name, text) in fields {
         let (number, field) = settings.field(name)?;
         texts.extend((0..field.weight).map(|_| (0, *text)));
         texts.push((number + 1, *text));
     }
-    texts.extend(text.map(|text| (0, text)));
     words.add(&texts)?;
     Ok(())
 }

@@ -22,6 +22,7 @@ fn check(artifact: &CompactArtifact) {
     assert_eq!(found(artifact, "title:dog"), [0]);
     assert_eq!(found(artifact, "author:john"), [3]);
     assert_eq!(found(artifact, "whale"), [2], "a blob is found by its title");
+    assert_eq!(found(artifact, "text:whale"), [2], "`text` is the content and all fields together");
     assert_eq!(found(artifact, "title:\"dogs of war\""), [0]);
     assert_eq!(found(artifact, "\"war story\""), [0; 0], "no phrase spans title and content");
     assert_eq!(found(artifact, "title:(whale OR war) -picture"), [0]);
@@ -166,4 +167,29 @@ fn the_weight_of_a_field_is_kept_and_another_one_refused() {
     assert_eq!(found(&reopened, "author:cat"), [2]);
     reopened.close().unwrap();
     assert_eq!(found(&CompactArtifact::open_read_only(&path).unwrap(), "author:cat"), [2]);
+}
+
+#[test]
+fn a_word_that_comes_twice_needs_two_places_in_the_title_or_in_the_content() {
+    let temp = tempfile::tempdir().unwrap();
+    for weight in [1, 2, 10] {
+        let path = temp.path().join(weight.to_string());
+        let artifact = Options::new().field("title", weight).create(path).unwrap();
+        artifact.add(Record::text("dog").field("title", "cat")).unwrap();
+        artifact.add(Record::text("dog").field("title", "cat and cat")).unwrap();
+        artifact.add(Record::text("a cat, a dog, a cat")).unwrap();
+        for _ in 0..2 {
+            for slop in [3, 100] {
+                let mut twice = found(&artifact, &format!("\"cat cat\"~{slop}"));
+                twice.sort_unstable();
+                assert_eq!(twice, [1, 2]);
+                assert_eq!(
+                    found(&artifact, &format!("\"cat dog\"~{slop}")),
+                    [2],
+                    "no title is near its text"
+                );
+            }
+            artifact.seal().unwrap();
+        }
+    }
 }

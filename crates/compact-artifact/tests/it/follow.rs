@@ -357,3 +357,15 @@ fn noise(i: u64) -> Vec<u64> {
     };
     (0..12).map(next).collect()
 }
+
+#[test]
+fn an_update_to_the_same_metadata_is_a_change_as_well() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    let id = artifact.add(Record::text("x").metadata(json!({"n": 1}))).unwrap();
+    artifact.add_text("y").unwrap();
+    let before = artifact.snapshot().seq();
+    assert!(artifact.update(id, json!({"n": 1})).unwrap());
+    let changes = artifact.changes_since(before).unwrap().unwrap();
+    assert_eq!(changes.updated.iter().map(|change| change.id).collect::<Vec<_>>(), [id]);
+}

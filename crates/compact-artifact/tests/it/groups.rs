@@ -26,7 +26,7 @@ fn queries() -> Vec<Query> {
     ]
 }
 
-/// A date counts by its text, and everything else by itself.
+/// A date counts by its time, and everything else by itself.
 fn group_of(entry: &Entry, field: &str) -> Option<String> {
     let mut values = values_of(entry, field);
     let by_value = |a: &Value, b: &Value| match (Sorted::of(a), Sorted::of(b)) {
@@ -35,8 +35,9 @@ fn group_of(entry: &Entry, field: &str) -> Option<String> {
     };
     values.sort_by(by_value);
     let value = values.first()?;
-    Some(match value.as_f64() {
-        Some(number) if number.abs() < 1e9 => number.to_string(),
+    Some(match (Sorted::of(value), value.as_f64()) {
+        (Some(Sorted::Date(time)), _) => time.to_string(),
+        (_, Some(number)) if number.abs() < 1e9 => number.to_string(),
         _ => value.to_string(),
     })
 }
@@ -160,4 +161,22 @@ fn a_total_counts_what_can_be_among_the_hits_and_nothing_else() {
     let late = Query::words("king").deadline(std::time::Duration::ZERO).total(true);
     assert!(!artifact.search(&late).unwrap().total.unwrap().is_exact, "at least");
     assert_eq!(json!(total(Query::new())), json!({"records": 3, "is_exact": true}));
+}
+
+#[test]
+fn of_several_dates_the_earliest_is_the_group_however_they_are_written() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    // The text of the first is the least, and its time is the latest.
+    let late = "2026-01-01T00:00:00-12:00";
+    for at in [json!([late, "2026-01-01T01:00:00Z"]), json!("2026-01-01T01:00:00+00:00"), json!(late)] {
+        artifact.add(Record::text("x").metadata(json!({ "at": at }))).unwrap();
+        artifact.seal().unwrap();
+    }
+    for _ in 0..2 {
+        let found =
+            artifact.search(&Query::new().order_by("at", Order::Ascending).group_by("at", 1)).unwrap();
+        assert_eq!(found.hits.iter().map(|hit| hit.id.0).collect::<Vec<_>>(), [0, 2]);
+        artifact.compact(usize::MAX).unwrap();
+    }
 }

@@ -4,7 +4,7 @@ use compact_artifact::*;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// The types of the values at the top level of metadata, without arrays in arrays; None: the field is not there.
+/// The types of the values at the top level of metadata, `nested` of what is none in an array; None: the field is not there.
 fn values(metadata: &Value, field: &str) -> Option<Vec<&'static str>> {
     let name = |value: &Value| match value {
         Value::Bool(_) => Some("bool"),
@@ -15,7 +15,10 @@ fn values(metadata: &Value, field: &str) -> Option<Vec<&'static str>> {
     };
     match metadata.get(field)? {
         Value::Null => None,
-        Value::Array(elements) => Some(elements.iter().filter_map(name).collect()),
+        Value::Array(elements) => {
+            let values = elements.iter().filter(|value| !value.is_null());
+            Some(values.map(|value| name(value).unwrap_or("nested")).collect())
+        }
         value => Some(name(value).into_iter().collect()),
     }
 }
@@ -44,7 +47,8 @@ fn value() -> impl Strategy<Value = Value> {
         Just(json!("2026-01-31")),
     ];
     let arrays = prop::collection::vec(scalar.clone(), 0..3).prop_map(Value::from);
-    prop_oneof![4 => scalar, 2 => arrays, 1 => Just(json!({"b": 1})), 1 => Just(json!([[1]]))]
+    let nested = prop::sample::select(vec![json!([[1]]), json!([1, [2]]), json!([1, {"b": "x"}])]);
+    prop_oneof![4 => scalar, 2 => arrays, 1 => Just(json!({"b": 1})), 1 => nested]
 }
 
 fn metadata() -> impl Strategy<Value = Value> {
@@ -275,4 +279,16 @@ fn a_schema_that_cannot_be_is_refused() {
     assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
     let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
     assert_eq!(artifact.set_schema(long).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn every_element_of_an_array_counts_also_one_that_is_an_array_or_an_object() {
+    let schema = Schema::new().field("n", FieldType::Number).field("a.n", FieldType::Number);
+    let check = |metadata: Value| schema.check_metadata(metadata.as_object().unwrap());
+    for fine in [json!({"n": [1, null]}), json!({"a": [{"n": 1}, {"n": [2]}, 3, {"m": "x"}]})] {
+        check(fine).unwrap();
+    }
+    for broken in [json!({"n": [1, [2]]}), json!({"n": [1, {"a": "x"}]}), json!({"a": [{"n": [1, [2]]}]})] {
+        assert_eq!(check(broken).unwrap_err().kind(), ErrorKind::SchemaViolation);
+    }
 }

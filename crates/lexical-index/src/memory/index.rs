@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::part::layout::MAX_TEXT;
 use crate::part::{self, Fields};
 use crate::postings::Encoder;
+use crate::query::MAX_SLOP;
 
 /// A pool longer than this takes no more records. One record can make it grow by twice its length, for chunks that follow full
 /// ones, and by 16 bytes for each byte of text; so a `u32` is always a place in it.
@@ -82,7 +83,8 @@ impl MemoryIndex {
         })
     }
 
-    /// Adds a record and returns its row. A field may come several times, or not at all; no phrase spans two texts.
+    /// Adds a record and returns its row. A field may come several times, or not at all; no phrase spans two texts,
+    /// and no words of two are near each other.
     ///
     /// After an error of kind [`ErrorKind::OutOfMemory`] a part of its words may be counted, and the index is of no more use.
     pub fn add(&mut self, texts: &[(usize, &str)]) -> Result<u32> {
@@ -95,7 +97,8 @@ impl MemoryIndex {
         let (analyzer, mut scratch) = (Arc::clone(&self.analyzer), std::mem::take(&mut self.scratch));
         for (i, &(field, text)) in texts.iter().enumerate() {
             let earlier = texts[..i].iter().filter(|&&(other, _)| other == field);
-            let start = earlier.map(|(_, text)| text.len() + 1).sum::<usize>();
+            // As far apart as no words of a query may be.
+            let start = earlier.map(|(_, text)| text.len() + 1 + MAX_SLOP as usize).sum::<usize>();
             let start = u32::try_from(start).unwrap_or(u32::MAX);
             let (mut tokens, mut last) = (0, None);
             analyzer.each_token_in(text, &mut scratch, |term, _, position| {

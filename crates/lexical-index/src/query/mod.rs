@@ -84,13 +84,13 @@ pub enum Occur {
 #[non_exhaustive]
 pub enum Match {
     /// The words of a text: as [`Should`](Occur::Should) any of them, as [`Must`](Occur::Must) each of them, as
-    /// [`MustNot`](Occur::MustNot) all of them in one field.
+    /// [`MustNot`](Occur::MustNot) all of them, one right after the other as in a phrase; in an index without positions, all of them in one field.
     Words(String),
     /// The words of a text, one right after the other. The index must keep positions.
     Phrase(String),
     /// The words of a text near each other: the places of any two differ from those in a phrase by at most so many words, 1 to 100,
-    /// more or fewer. So they may stand in another order; only a word that comes twice needs two places, in order. Between two texts of one
-    /// field are as many places as the first has bytes. The index must keep positions.
+    /// more or fewer. So they may stand in another order; only a word that comes twice needs two places, in order. Words of two texts of one
+    /// field are never near each other. The index must keep positions.
     Near(String, u32),
     /// A word that begins so. In an index of stems also a word of the same stem as one that begins so: `connecti` finds `connected`, as `connection`
     /// does. Such stems are known for English; in other languages a beginning finds stems that begin so.
@@ -146,7 +146,7 @@ impl Query {
     /// | `word~`, `word~2` | a word at a distance of 1, or 2 |
     /// | `+…`, `-…`, `NOT …` | must match, must not match |
     /// | `… AND …`, `… OR …` | both, any of them; `AND` binds closer than `OR`, and `OR` than standing side by side |
-    /// | `(…)` | a group |
+    /// | `(…)` | a group; of one item, that item |
     /// | `field:…` | a word, a phrase or a group in that field only |
     /// | `…^2` | a word, a phrase or a group that counts so many times as much, 0.001 to 1,000 |
     /// | `\…` | the character behind it, without a meaning: `\AND`, `a\:b` |

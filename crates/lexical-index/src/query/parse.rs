@@ -306,11 +306,11 @@ fn group(clauses: Vec<Clause>, occur: Occur, offset: usize) -> Clause {
     Clause { occur, wanted: Wanted::Group(Query { clauses }), boost: 1.0, offset }
 }
 
-/// Instead of a group of one clause, the clause.
+/// Instead of a group of one clause, the clause: `+(e-mail)` is `+e-mail`, of which each word must match.
 fn lifted(mut clause: Clause) -> Clause {
     match &mut clause.wanted {
         Wanted::Group(group) if group.clauses.len() == 1 => match group.clauses.pop() {
-            Some(inner) if inner.occur != Occur::MustNot && (is_one(inner.boost) || is_one(clause.boost)) => {
+            Some(inner) if inner.occur != Occur::MustNot => {
                 Clause { wanted: inner.wanted, boost: inner.boost * clause.boost, ..clause }
             }
             inner => {

@@ -207,3 +207,58 @@ fn segments_of_other_analyzers_or_fields_are_refused() {
         []
     );
 }
+
+#[test]
+fn words_of_two_texts_of_one_field_are_never_near_each_other() {
+    let mut index = MemoryIndex::new(Arc::new(Analyzer::new()), &["text"], true).unwrap();
+    index.add(&[(0, "cat"); 10]).unwrap();
+    index.add(&[(0, "cat"), (0, "dog"), (0, "a b")]).unwrap();
+    index.add(&[(0, "cat sees cat"), (0, "dog")]).unwrap();
+    let part = part_of(&index);
+    let analyzer = Analyzer::new();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    let found = |query: &str| {
+        let found = searcher.search(&Query::parse(query, Occur::Should).unwrap(), 10, &[]).unwrap();
+        found.hits.into_iter().map(|hit| hit.row).collect::<Vec<_>>()
+    };
+    for slop in [1, 3, 100] {
+        assert_eq!(found(&format!("\"cat cat\"~{slop}")), [2]);
+        assert_eq!(found(&format!("\"cat dog\"~{slop} OR \"dog cat\"~{slop}")), [0u32; 0]);
+        assert_eq!(found(&format!("\"cat a b\"~{slop} OR \"dog b a\"~{slop}")), [0u32; 0]);
+    }
+}
+
+#[test]
+fn words_that_must_not_match_are_excluded_where_they_stand_one_after_the_other() {
+    for (positions, expected) in [(true, &[1, 2][..]), (false, &[2])] {
+        let texts = ["an e-mail x", "mail x and e here", "x alone"];
+        let part = part_of(&super::index_of(&texts, positions));
+        let analyzer = Analyzer::new();
+        let query = Query::parse("x -e-mail", Occur::Should).unwrap();
+        let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+        let mut rows: Vec<u32> =
+            searcher.search(&query, 10, &[]).unwrap().hits.into_iter().map(|hit| hit.row).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, expected, "with positions: {positions}");
+    }
+}
+
+#[test]
+fn a_boost_changes_no_record_that_is_found() {
+    let part = part_of(&super::index_of(&["mail x", "e-mail x", "x"], true));
+    let analyzer = Analyzer::new();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    let rows = |query: &str| {
+        let found = searcher.search(&Query::parse(query, Occur::Should).unwrap(), 10, &[]).unwrap();
+        found.hits.into_iter().map(|hit| hit.row).collect::<std::collections::BTreeSet<_>>()
+    };
+    let plain = "e-mail AND x";
+    for boosted in ["(e-mail) AND x", "(e-mail^2) AND x", "(e-mail)^3 AND x", "((e-mail^2)^3)^2 AND x"] {
+        assert_eq!((rows(boosted), rows(plain)), ([1].into(), [1].into()), "{boosted}");
+    }
+    for one in ["+e-mail", "+(e-mail)", "+(e-mail^2)^3", "+((e-mail^0.5))^3"] {
+        assert_eq!(rows(one), [1].into(), "{one}");
+    }
+    let beyond = Query::parse("(cat^1000)^2", Occur::Should).unwrap_err();
+    assert!(beyond.to_string().contains("a boost of 2000; expected 0.001 to 1000"), "{beyond}");
+}

@@ -17,17 +17,18 @@ Add texts, records with metadata and vectors, or any files; creates the artifact
 Folders stand for the files in them, sorted by name. Hidden files are left out, and those that a .gitignore or .ignore file names; files that \
 are not text, or have rows without a `text`, are skipped, and said at the end. Links to folders are not followed. `-` is stdin, in UTF-8; the encoding of files is detected.
 
-Texts are embedded as they are added, so that they are found by meaning as well as by words. They are added by paragraph: the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
+Texts are embedded as they are added, so that they are found by meaning as well as by words. They are added by paragraph (lines end with LF, or CR and LF): the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
 key is the path. Of an HTML file the text is added, and its title with each paragraph.
 
 With --sync, a folder that was added before is brought up to date: files that are new or have changed are read, what vanished from the folder is \
-deleted from the artifact. It compares time and size, then a hash. What did not come from that folder, by that name, is never deleted or replaced.
+deleted from the artifact. It compares time and size, then a hash. What did not come from that folder, by that name, is never deleted or replaced. Files whose rows are records with \
+keys of their own are skipped: .jsonl (.jsonl.zst, .ndjson), .csv, .tsv, .parquet, .arrow and .feather.
 
 A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
 
   {\"key\": \"k1\", \"title\": \"...\", \"text\": \"...\", \"metadata\": {\"year\": 1969}, \"vectors\": {\"text\": [0.1, 0.2]}}
 
-All but `text` may be left out; `blob` (base64) may stand in its place; {\"fields\": {\"abstract\": \"...\"}} are texts that are found like the title, each in a field \
+The first line may be the settings of an export, which are passed over. All but `text` may be left out; `blob` (base64) may stand in its place; {\"fields\": {\"abstract\": \"...\"}} are texts that are found like the title, each in a field \
 that the artifact gets if it has none of that name; other names are errors. With --text-field or --key-field, lines are objects of any shape: \
 the key and the text are the values of these names, `title` and what --field names are texts like it, and all else is metadata.
 
@@ -114,7 +115,7 @@ pub(crate) struct Args {
     pub(super) expires_field: Option<String>,
     /// The model to embed the texts of a new artifact by, where it is not to be that of this program: a file, or a folder of model2vec
     #[arg(long, value_name = "PATH")]
-    pub(super) model: Option<PathBuf>,
+    pub(in crate::commands) model: Option<PathBuf>,
     /// Do not embed the texts of a new artifact: they are found by words only
     #[arg(long, conflicts_with = "model")]
     pub(super) no_meaning: bool,

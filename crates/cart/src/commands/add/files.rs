@@ -6,7 +6,7 @@ use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
 use super::args::{Args, Split};
-use super::rest_of_file::{Kept, paragraph_key};
+use super::rest::{Kept, paragraph_key};
 use super::sink::Sink;
 #[cfg(feature = "arrow")]
 use crate::failure::Code;
@@ -17,6 +17,7 @@ use crate::input::encoding::{Decoded, detect};
 use crate::input::jsonl::{Lines, parse};
 use crate::input::npy::Npy;
 use crate::input::paragraphs::{Paragraph, Paragraphs, whole};
+use crate::input::settings::Settings;
 use crate::input::shape::Shape;
 use crate::input::sources::{Format, Source};
 use crate::input::table::{Fault, Table};
@@ -331,6 +332,14 @@ fn decoded<'a>(raw: Box<dyn Read + 'a>, encoding: &'static Encoding) -> Box<dyn 
     Box::new(BufReader::with_capacity(BUFFER, Decoded::new(raw, encoding)))
 }
 
+/// The settings that an export begins with.
+pub(super) fn settings(source: &Source) -> Result<Option<Settings>> {
+    match source.format {
+        Format::Jsonl | Format::JsonlZst => jsonl_lines(source, None)?.settings(),
+        _ => Ok(None),
+    }
+}
+
 pub(super) fn jsonl_lines(source: &Source, bar: Option<&Progress>) -> Result<Lines<Box<dyn BufRead>>> {
     Ok(Lines::new(reader(source, bar, UTF_8)?, place(source)))
 }
@@ -338,6 +347,7 @@ pub(super) fn jsonl_lines(source: &Source, bar: Option<&Progress>) -> Result<Lin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::add::Mode;
     use crate::input::opened;
     use clap::Parser;
 
@@ -363,7 +373,7 @@ mod tests {
         let found = crate::input::sources::sources(&args.files, &args.taken_as()).unwrap();
         let bar = Progress::spinner("");
         let files = Files { args: &args, shape: args.shape(), bar: &bar };
-        let mut sink = Sink::new(&args).unwrap();
+        let mut sink = Sink::new(&args, Mode::Add).unwrap();
         let mut counts = Vec::new();
         for source in &found.sources {
             let before = opened();

@@ -1,8 +1,11 @@
 //! `cart add`: files become records.
 
 mod args;
+mod counted;
 mod files;
-mod rest_of_file;
+mod mode;
+mod op;
+mod rest;
 mod sink;
 mod sync;
 
@@ -17,15 +20,35 @@ use crate::input::sources::{Format, Found, Skipped, Source, sources};
 use crate::output::{Output, Progress, bytes, count, one_line, rate, several, shortened, time};
 pub(crate) use args::Args;
 use files::{Files, jsonl_lines};
+use mode::Mode;
 use sink::{Report, Sink};
 use sync::{Counts, Sync};
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
-    let begun = Instant::now();
-    let mut found = sources(&args.files, &args.taken_as())?;
-    let bar = Progress::bytes(found.sources.iter().map(|source| source.len).sum(), "reading");
+    let found = sources(&args.files, &args.taken_as())?;
     crate::interrupt::tell_what_is_kept()?;
-    let mut sink = Sink::new(args)?;
+    add_and_tell(args, found, Mode::Add, output)
+}
+
+/// Adds all of an export to an artifact that is not there yet, with its settings, or leaves nothing behind.
+pub(crate) fn restore(args: &Args, output: &mut Output) -> Result<()> {
+    let found = sources(&args.files, &args.taken_as())?;
+    let settings = found.sources.first().map(files::settings).transpose()?.flatten();
+    let has_settings = settings.is_some();
+    crate::interrupt::whole_or_nothing(&args.artifact, || {
+        add_and_tell(args, found, Mode::Restore(settings.map(Box::new)), output)
+    })?;
+    if !has_settings && !output.is_json() {
+        let said = "the file has no settings: the artifact is set up as by `cart add`";
+        output.report(|output| output.line(format_args!("{said}")));
+    }
+    Ok(())
+}
+
+fn add_and_tell(args: &Args, mut found: Found, mode: Mode, output: &mut Output) -> Result<()> {
+    let begun = Instant::now();
+    let bar = Progress::bytes(found.sources.iter().map(|source| source.len).sum(), "reading");
+    let mut sink = Sink::new(args, mode)?;
     let added = add(args, &mut found, &mut sink, &bar);
     let counts = match added {
         Ok(counts) => counts,

@@ -10,16 +10,22 @@ use compact_artifact::{
 };
 
 use super::args::Args;
-use super::rest_of_file::{Kept, rest_of_file};
+use super::counted::Counted;
+use super::mode::{Mode, batch_for};
+use super::op::Op;
+use super::rest::{Kept, rest_of_file};
 use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
+use crate::input::settings::Settings;
 use crate::interrupt;
 use crate::model;
 use crate::output::{Progress, check_new_folder};
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
+/// What a commit holds of an artifact that is restored, which takes several.
+const HELD_MAX_OF_MANY: u64 = 64 << 20;
 
 /// What was added.
 #[derive(Debug, Default)]
@@ -35,6 +41,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {
     args: &'a Args,
+    mode: Mode,
     /// None until the first commit, if it has to be created: so that nothing is left behind by a command that fails before.
     artifact: Option<CompactArtifact>,
     /// What the texts of an artifact that is created are embedded by.
@@ -65,33 +72,11 @@ struct Space {
     is_used: bool,
 }
 
-#[derive(Debug)]
-enum Op {
-    /// A record, and the place that it was given at.
-    Add(Document, Rc<str>),
-    /// What --sync knows of a folder.
-    Remember(Document),
-    /// Records that a file was before, and is no more.
-    DropRest { path: String, kept: Kept },
-}
-
-impl Op {
-    fn fields(&self) -> &[(String, String)] {
-        match self {
-            Self::Add(document, _) => &document.fields,
-            Self::Remember(_) | Self::DropRest { .. } => &[],
-        }
-    }
-}
-
 impl<'a> Sink<'a> {
-    pub(crate) fn new(args: &'a Args) -> Result<Self> {
-        if args.artifact.is_file() {
-            let message =
-                "a packed artifact cannot be added to; `cart restore` makes a folder of it that can";
-            return Err(Failure::failed(message).at(args.artifact.display()));
-        }
+    pub(crate) fn new(args: &'a Args, mode: Mode) -> Result<Self> {
+        let settings = mode.settings();
         let mut to_open = args.options()?;
+        crate::commands::refuse_file(&args.artifact)?;
         if let Some(path) = &args.model {
             to_open = to_open.embedder(model::open(path)?);
         }
@@ -114,9 +99,14 @@ impl<'a> Sink<'a> {
             ));
         }
         let embedder = match artifact {
-            None if !args.no_meaning => Some(model::open_or_built_in(args.model.as_deref())?),
+            None if !args.no_meaning && settings.is_none_or(Settings::embeds_texts) => {
+                Some(model::open_or_built_in(args.model.as_deref())?)
+            }
             _ => None,
         };
+        if let (Some(settings), Some(embedder)) = (settings, &embedder) {
+            settings.check_model(&**embedder)?;
+        }
         let spaces = artifact.iter().flat_map(CompactArtifact::spaces).map(|space| {
             let (dimension, metric, originals) = (space.dimension(), space.metric(), space.originals());
             (space.name().to_owned(), Space { dimension, metric, originals, is_new: false, is_used: false })
@@ -135,10 +125,17 @@ impl<'a> Sink<'a> {
             Some(artifact) => artifact.schema(),
             None => args.schema.as_deref().map(schema::read).transpose()?,
         };
+        let schema = settings.map_or(Ok(schema), Settings::schema)?;
+        for space in settings.into_iter().flat_map(Settings::spaces) {
+            let (name, dimension, metric, originals) = space?;
+            let space = Space { dimension, metric, originals, is_new: true, is_used: false };
+            spaces.insert(name.to_owned(), space);
+        }
         let (fields, held, held_len, keys, report) = Default::default();
         let (new_spaces, new_fields) = Default::default();
         Ok(Self {
             args,
+            mode,
             artifact,
             embedder,
             schema,
@@ -156,7 +153,10 @@ impl<'a> Sink<'a> {
     /// Bytes that are held at the most.
     pub(crate) fn held_max(&self) -> u64 {
         let limit = self.args.memory_limit.or(self.args.edge.then_some(64 << 20));
-        limit.map_or(HELD_MAX, |limit| limit / 2)
+        match self.mode {
+            Mode::Restore(_) => HELD_MAX_OF_MANY,
+            Mode::Add => limit.map_or(HELD_MAX, |limit| limit / 2),
+        }
     }
 
     /// Whether the space takes the vector: the one that is there, or the one that would be.
@@ -271,13 +271,20 @@ impl<'a> Sink<'a> {
     }
 
     fn hold(&mut self, len: u64) -> Result<()> {
+        let max = self.held_max();
+        if self.held_len + len > max && self.mode.is_restore() {
+            self.commit()?;
+        }
         self.held_len += len;
-        if self.held_len <= self.held_max() {
+        if self.held_len <= max || self.mode.is_restore() {
             return Ok(());
         }
-        let message =
-            format!("more than {} bytes in one commit; --batch 10000 makes several", self.held_max());
-        Err(Failure::failed(message))
+        Err(Failure::failed(match batch_for(self.held.len() as u64) {
+            None => format!(
+                "a record of more than {max} bytes, which one commit holds; --memory-limit says how many"
+            ),
+            Some(batch) => format!("more than {max} bytes in one commit; --batch {batch} makes several"),
+        }))
     }
 
     /// Takes what `add` is told not to take at once, and commits it.
@@ -287,10 +294,10 @@ impl<'a> Sink<'a> {
         self.commit()?;
         let busy = interrupt::writing();
         self.add_fields(&[])?;
-        let mut counted = Counted { from, bytes: 0 };
+        let mut counted = Counted::new(from);
         let added = self.opened()?.add_reader(document.into_record(), &mut counted);
         added.map_err(|e| Failure::from(e).at(place))?;
-        self.committed(1, counted.bytes);
+        self.committed(1, counted.len());
         busy.kept(self.report.records)
     }
 
@@ -319,6 +326,8 @@ impl<'a> Sink<'a> {
     /// Makes one commit of what is held.
     pub(crate) fn commit(&mut self) -> Result<()> {
         self.held_len = 0;
+        // One for each key, however often it was upserted.
+        let mut records = self.keys.len() as u64;
         self.keys.clear();
         let held = std::mem::take(&mut self.held);
         if held.is_empty() {
@@ -329,14 +338,14 @@ impl<'a> Sink<'a> {
         self.add_fields(&held)?;
         let artifact = self.opened()?;
         let mut batch = Batch::new();
-        let (mut records, mut bytes, mut places) = (0, 0, Vec::new());
+        let (mut bytes, mut places) = (0, Vec::new());
         for op in held {
             match op {
                 Op::Add(document, place) => {
                     places.push(Some(place));
-                    records += 1;
                     bytes += document.content_len();
                     let has_key = document.key.is_some();
+                    records += u64::from(!has_key);
                     let record = document.into_record();
                     batch = if upsert && has_key { batch.upsert(record) } else { batch.add(record) };
                 }
@@ -401,6 +410,10 @@ impl<'a> Sink<'a> {
                 let options = new
                     .into_iter()
                     .fold(self.args.options()?, |options, (name, space)| options.space(name.as_str(), space));
+                let options = match self.mode.settings() {
+                    Some(settings) => settings.added_to(options)?,
+                    None => options,
+                };
                 let options = match self.embedder.clone() {
                     Some(embedder) => options.embedder(embedder),
                     None => options,
@@ -422,6 +435,10 @@ impl<'a> Sink<'a> {
             return Err(Failure::usage("--metric and --originals: no record has a vector"));
         }
         self.commit()?;
+        if self.mode.settings().is_some() {
+            self.opened()?; // also without records
+            return Ok(());
+        }
         if self.report.commits == 0 && (self.artifact.is_none() || !self.args.sync) {
             return Err(Failure::not_there("no file has a record in it"));
         }
@@ -443,13 +460,15 @@ impl<'a> Sink<'a> {
 
     /// After a failure: says what is kept, and leaves nothing behind that was set up for what is not.
     pub(crate) fn give_up(mut self, failure: Failure) -> Failure {
-        let kept = match self.report.records {
+        // A restore is all or nothing.
+        let records = if self.mode.is_restore() { 0 } else { self.report.records };
+        let kept = match records {
             0 => "nothing was added".to_owned(),
             1 => "1 record was added before it and is kept".to_owned(),
             records => format!("{records} records were added before it and are kept"),
         };
         match self.artifact.take() {
-            Some(artifact) if self.report.created && self.report.records == 0 => match artifact.destroy() {
+            Some(artifact) if self.report.created && records == 0 => match artifact.destroy() {
                 Ok(()) => failure.and(kept),
                 Err(e) => {
                     let e = Failure::from(e);
@@ -468,20 +487,5 @@ impl<'a> Sink<'a> {
             }
             None => failure.and(kept),
         }
-    }
-}
-
-/// Counts what is read through it.
-#[derive(Debug)]
-struct Counted<R> {
-    from: R,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.from.read(buffer)?;
-        self.bytes += read as u64;
-        Ok(read)
     }
 }

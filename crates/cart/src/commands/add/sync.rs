@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::args::{Args, Split};
-use super::rest_of_file::Kept;
+use super::rest::Kept;
 use super::sink::Sink;
 use crate::failure::{Failure, Result};
 use crate::input::sources::{Format, Found, Skipped, Source};

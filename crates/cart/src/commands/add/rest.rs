@@ -1,4 +1,4 @@
-//! Records that a file was when it was added before, and is no more.
+//! Records that a file was before and is no more.
 
 use compact_artifact::{CompactArtifact, ErrorKind, Filter, RecordId};
 use serde_json::{Value, json};

@@ -1,0 +1,146 @@
+//! What an artifact is set up as: the first line of an export.
+
+use std::collections::BTreeMap;
+
+use compact_artifact::{CompactArtifact, Embedder, Metric, Options, Originals, Schema, Space, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::values::{self, TextLanguage};
+use crate::failure::{Failure, Result};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    settings: Settings,
+}
+
+/// What an artifact is set up as.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The language whose stems are searched, or `none`.
+    language: String,
+    /// Fields of texts, and how often their words count.
+    fields: BTreeMap<String, u32>,
+    /// Vector spaces but for that of a model.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    spaces: BTreeMap<String, SpaceSettings>,
+    /// What texts are embedded by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<Model>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_field: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpaceSettings {
+    dimension: usize,
+    metric: String,
+    originals: Originals,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    id: String,
+    hash: String,
+}
+
+impl Model {
+    fn new(id: &str, hash: [u8; 16]) -> Self {
+        Self { id: id.to_owned(), hash: format!("{:032x}", u128::from_le_bytes(hash)) }
+    }
+}
+
+impl Settings {
+    fn read_from(artifact: &CompactArtifact) -> Self {
+        let mut settings = Self {
+            language: artifact.language().map_or("none".to_owned(), |language| language.to_string()),
+            fields: artifact.fields().into_iter().collect(),
+            spaces: BTreeMap::new(),
+            model: None,
+            expires_field: artifact.expires_field(),
+            schema: artifact.schema().map(|schema| schema.to_json()),
+        };
+        for space in artifact.spaces() {
+            match space.model() {
+                Some(model) => settings.model = Some(Model::new(model.id(), model.hash())),
+                None => drop(settings.spaces.insert(space.name().to_owned(), SpaceSettings::from(&space))),
+            }
+        }
+        settings
+    }
+
+    /// Options, and these settings but for vector spaces and the model.
+    pub(crate) fn added_to(&self, options: Options) -> Result<Options> {
+        let mut options = match values::language(&self.language).map_err(Failure::failed)? {
+            TextLanguage::Stems(language) => options.language(language),
+            TextLanguage::None => options.no_language(),
+        };
+        for (name, weight) in &self.fields {
+            options = options.field(name, *weight);
+        }
+        if let Some(field) = &self.expires_field {
+            options = options.expires_at(field);
+        }
+        if let Some(schema) = self.schema()? {
+            options = options.schema(schema);
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn schema(&self) -> Result<Option<Schema>> {
+        Ok(self.schema.as_ref().map(Schema::from_json).transpose()?)
+    }
+
+    /// Vector spaces: name, dimension, metric, originals.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = Result<(&str, usize, Metric, Originals)>> {
+        self.spaces.iter().map(|(name, space)| {
+            let metric = values::metric(&space.metric).map_err(Failure::failed)?;
+            Ok((name.as_str(), space.dimension, metric, space.originals))
+        })
+    }
+
+    pub(crate) fn embeds_texts(&self) -> bool {
+        self.model.is_some()
+    }
+
+    /// Refuses another model than the one that texts were embedded by.
+    pub(crate) fn check_model(&self, embedder: &dyn Embedder) -> Result<()> {
+        match &self.model {
+            Some(model) if *model != Model::new(embedder.id(), embedder.hash().0) => {
+                Err(Failure::failed(format_args!(
+                    "the texts were embedded by another model, {:?}, than {:?}; --model names it",
+                    model.id,
+                    embedder.id()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<&Space> for SpaceSettings {
+    fn from(space: &Space) -> Self {
+        Self {
+            dimension: space.dimension(),
+            metric: space.metric().to_string(),
+            originals: space.originals(),
+        }
+    }
+}
+
+/// The settings of an artifact as a line.
+pub(crate) fn line(artifact: &CompactArtifact) -> impl Serialize + use<> {
+    Line { settings: Settings::read_from(artifact) }
+}
+
+/// The settings in a line, if it has settings: no record begins so, and a row of any shape that does has more.
+pub(crate) fn parse(line: &[u8]) -> Option<Result<Settings, String>> {
+    let is_line = line.starts_with(b"{\"settings\":");
+    is_line.then(|| json::read::<Line>(line).map(|line| line.settings).map_err(|e| e.to_string()))
+}

@@ -1,0 +1,87 @@
+//! What a command line takes and says, in its own words.
+
+use crate::support::Place;
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"key\":\"a\",\"text\":\"one\"}\n{\"key\":\"b\",\"text\":\"two\"}\n");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place
+}
+
+#[test]
+fn a_file_in_the_place_of_an_artifact_is_called_what_it_is() {
+    let place = place();
+    for command in ["add x.jsonl x.jsonl", "compact x.jsonl", "delete x.jsonl a"] {
+        place.cart(command).fails(1, &["x.jsonl: this is a file, and no packed artifact"]);
+    }
+    place.cart("pack a p").succeeds();
+    for command in ["add p x.jsonl", "compact p", "delete p a"] {
+        place.cart(command).fails(1, &["p: a packed artifact cannot be written to; `cart restore`"]);
+    }
+}
+
+#[test]
+fn a_number_beyond_float32_is_not_called_infinite() {
+    let place = place();
+    let rows: Vec<u8> = [1.0f64, 1e300, 0.0, 1.0].iter().flat_map(|number| number.to_le_bytes()).collect();
+    place.write("v.npy", crate::input::npy("<f8", "(2, 2)", &rows));
+    place
+        .cart("add b x.jsonl --vectors v.npy --space v --no-meaning")
+        .fails(1, &["v.npy", "row 0: number 1 is 1e300, beyond the range of float32"]);
+    let rows: Vec<u8> =
+        [1.0, f64::INFINITY, 0.0, 1.0].iter().flat_map(|number| number.to_le_bytes()).collect();
+    place.write("v.npy", crate::input::npy("<f8", "(2, 2)", &rows));
+    place
+        .cart("add b x.jsonl --vectors v.npy --space v --no-meaning")
+        .fails(1, &["v.npy: row 0: number 1 is not finite"]);
+}
+
+#[test]
+fn the_help_of_sync_says_what_is_skipped() {
+    assert!(
+        Place::new()
+            .text("add --help")
+            .contains("keys of their own are skipped: .jsonl (.jsonl.zst, .ndjson), .csv")
+    );
+}
+
+#[test]
+fn a_least_score_is_taken_as_scores_are_printed() {
+    let place = place();
+    for score in ["-1e-5", "-0.5", "1e-9", "-inf"] {
+        assert_eq!(place.found(&format!("a one --words --min-score {score}")), ["a"]);
+    }
+    place.cart("search a one --min-score --words").fails(2, &["--min-score"]);
+}
+
+#[test]
+fn what_the_library_refuses_is_said_by_the_names_of_the_command_line() {
+    let place = place();
+    place.cart("search a --filter '{}' --min-score 1").fails(2, &["--min-score would have no effect"]);
+    place.cart("search a one --words --min-score NaN").fails(2, &["--min-score: expected a number"]);
+    place.cart("search a one --words --recall 2").fails(2, &["--recall"]);
+    place.cart("search a one --words --candidates 20").fails(2, &["--candidates"]);
+    for command in ["add b x.jsonl --language xx", "reindex a --language xx"] {
+        place.cart(command).fails(2, &["expected none or one of", "english"]);
+    }
+}
+
+#[test]
+fn a_record_that_is_upserted_twice_is_added_once() {
+    let place = place();
+    place.write(
+        "twice.jsonl",
+        "{\"key\":\"c\",\"text\":\"1\"}\n{\"key\":\"c\",\"text\":\"2\"}\n{\"text\":\"3\"}\n",
+    );
+    assert!(place.text("add b twice.jsonl --upsert --no-meaning").starts_with("added 2 records"));
+    assert_eq!(place.records("b"), 2);
+}
+
+#[test]
+fn json_that_is_nothing_has_no_column() {
+    let place = place();
+    place.write("empty.json", "");
+    let said = place.cart("schema a --set empty.json").fails(2, &["expected a value, found nothing"]).stderr;
+    assert!(!said.contains("column"), "{said}");
+}
