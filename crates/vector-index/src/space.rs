@@ -135,18 +135,18 @@ impl Space<'_> {
         whole
     }
 
-    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, as far as their outlines tell, and has their codes fetched.
+    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, as far as their outlines tell, and has their codes fetched. The others come behind `excluded`.
     pub(crate) fn keep_near(
         self,
         outlines: Outlines<'_>,
-        query: Looked<'_>,
+        query: &mut Looked<'_>,
         limit: f32,
         nodes: &[u32],
         dots: &mut Dots,
-        near: &mut Vec<u32>,
+        (near, excluded): (&mut Vec<u32>, &mut Vec<u32>),
     ) {
         let (sums, _, _) = dots.room(nodes.len());
-        outlines.keep_near(self.kernel, query, limit, nodes, (sums, near));
+        outlines.keep_near(self.kernel, query, limit, nodes, (sums, near, excluded));
         for &node in &*near {
             prefetch(self.planes.high.row(node));
         }

@@ -117,6 +117,8 @@ pub(crate) struct WalkScratch {
     pub(crate) fresh: Vec<u32>,
     /// Nodes that may be near enough to be compared.
     pub(crate) near: Vec<u32>,
+    /// Nodes that are not, as far as is known.
+    pub(crate) excluded: Vec<u32>,
     pub(crate) dots: Dots,
     pub(crate) hops: u64,
     pub(crate) distances: u64,
@@ -124,7 +126,7 @@ pub(crate) struct WalkScratch {
 
 impl WalkScratch {
     pub(crate) fn heap_bytes(&self) -> usize {
-        let nodes = self.fresh.capacity() + self.near.capacity();
+        let nodes = self.fresh.capacity() + self.near.capacity() + self.excluded.capacity();
         self.pool.heap_bytes() + self.visited.heap_bytes() + nodes * size_of::<u32>()
     }
 
@@ -279,12 +281,13 @@ impl WalkScratch {
         ef: usize,
         to: u32,
     ) {
-        let Self { pool, visited, fresh, near, dots, hops, distances } = self;
-        let looked = Looked::new(query);
+        let Self { pool, visited, fresh, near, excluded, dots, hops, distances } = self;
+        let mut looked = Looked::new(query);
         pool.start(ef);
         visited.insert(from.0);
         pool.insert(from.1, from.0);
         near.clear();
+        excluded.clear();
         let mut was_there = false;
         loop {
             let (before, is_sure) = (*hops, was_there);
@@ -302,12 +305,20 @@ impl WalkScratch {
                 return;
             }
             *distances += near.len() as u64;
-            space.rough_distances(query, near, dots, |node, distance| pool.insert(distance, node));
+            let mut at = 0;
+            space.rough_distances(query, near, dots, |node, distance| {
+                looked.learn(at, distance < pool.limit());
+                pool.insert(distance, node);
+                at += 1;
+            });
+            if looked.adapt() {
+                fresh.append(excluded);
+            }
             if is_sure && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
                 return;
             }
             pool.soon(AT_ONCE).for_each(|next| links.prefetch(next));
-            space.keep_near(outlines, looked, pool.limit(), fresh, dots, near);
+            space.keep_near(outlines, &mut looked, pool.limit(), fresh, dots, (near, excluded));
         }
     }
 }

@@ -121,12 +121,13 @@ impl FilteredWalk<'_, '_> {
         let FilterScratch { found, frontier, .. } = &mut **scratch;
         let links = view.lowest();
         let space = links.space(view.space);
-        let looked = space.outlines.map(|outlines| (outlines, Looked::new(*query)));
+        let mut looked = space.outlines.map(|outlines| (outlines, Looked::new(*query)));
         let at_once = if looked.is_some() { AT_ONCE } else { 1 };
-        let WalkScratch { visited, fresh, near, dots, hops, distances, .. } = &mut **walk;
+        let WalkScratch { visited, fresh, near, excluded, dots, hops, distances, .. } = &mut **walk;
         found.start(effort.ef);
         frontier.clear();
         near.clear();
+        excluded.clear();
         visited.start(links.nodes());
         visited.insert(entry.0);
         frontier.push(Reverse(Key::new(entry.1, entry.0)));
@@ -148,6 +149,7 @@ impl FilteredWalk<'_, '_> {
                     break;
                 }
                 if effort.is_lost(expanded, allowed) {
+                    *hops += (expanded - before) as u64;
                     return false;
                 }
                 expanded += 1;
@@ -169,19 +171,28 @@ impl FilteredWalk<'_, '_> {
                 break;
             }
             *distances += near.len() as u64;
+            let mut at = 0;
             space.rough_distances(*query, near, dots, |node, distance| {
                 let key = Key::new(distance, node);
-                if found.takes(key) {
+                let is_near = found.takes(key);
+                if let Some((_, looked)) = &mut looked {
+                    looked.learn(at, is_near);
+                    at += 1;
+                }
+                if is_near {
                     frontier.push(Reverse(key));
                     if options.allows_node(view, node) {
                         found.insert(distance, node);
                     }
                 }
             });
-            match looked {
+            match &mut looked {
                 Some((outlines, looked)) => {
+                    if looked.adapt() {
+                        fresh.append(excluded);
+                    }
                     frontier.iter().take(AT_ONCE).for_each(|Reverse(next)| links.prefetch(next.node()));
-                    space.keep_near(outlines, looked, found.limit(), fresh, dots, near);
+                    space.keep_near(*outlines, looked, found.limit(), fresh, dots, (near, excluded));
                 }
                 None => near.clear(),
             }

@@ -166,8 +166,10 @@ impl Header {
 
     fn check(&self) -> Result<()> {
         let layers = self.layer_nodes.get(..self.layers).ok_or_else(|| inconsistent("number of layers"))?;
-        let shrinking =
-            layers.windows(2).all(|pair| pair[1] <= pair[0]) && layers.iter().all(|&nodes| nodes > 0);
+        let none_above = self.layer_nodes[self.layers..].iter().all(|&nodes| nodes == 0);
+        let shrinking = none_above
+            && layers.windows(2).all(|pair| pair[1] <= pair[0])
+            && layers.iter().all(|&nodes| nodes > 0);
         let top = match layers.last() {
             None => self.top == 0,
             Some(&last) => (1..=last as usize).contains(&self.top) && layers[0] as usize == self.nodes,

@@ -11,9 +11,17 @@ use crate::codes::query::{QueryRef, Terms};
 use crate::codes::sums::squared_sum;
 use crate::kernel::{Kernel, prefetch};
 
-/// An estimate that is so many deviations of its error beyond what is kept is not looked into. That so many near ones are lost is made good by how little each
+/// An estimate that is so many deviations of its error beyond what is kept is not looked into, as long as that loses little. That some near ones are lost is made good by how little each
 /// costs: with twice as many, a width finds a thousandth more, for a twentieth more distances.
 const DEVIATIONS: f32 = 0.3;
+/// Of what is excluded so many are compared all the same, ...
+const FIRST: usize = 16;
+/// ... and then one of so many.
+const ONE_OF: usize = 32;
+/// So many of these that are near enough are no chance.
+const FEW: u32 = 3;
+/// So many of what was excluded, about, are looked at once more if that was wrong.
+const REMEMBERED: usize = 128;
 
 impl Outlines<'_> {
     /// Has the rows of some nodes fetched, which are read soon.
@@ -24,45 +32,112 @@ impl Outlines<'_> {
         }
     }
 
-    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order. `sums` is room, as long as `nodes`.
+    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order, and behind them some others, to see whether these are not. `sums` is room, as long
+    /// as `nodes`; the first who are neither come behind `excluded`.
     pub(crate) fn keep_near(
         self,
         kernel: Kernel,
-        Looked { query, length }: Looked<'_>,
+        looked: &mut Looked<'_>,
         limit: f32,
         nodes: &[u32],
-        (sums, near): (&mut [i32], &mut Vec<u32>),
+        (sums, near, excluded): (&mut [i32], &mut Vec<u32>, &mut Vec<u32>),
     ) {
+        let before = excluded.len();
         near.resize(nodes.len(), 0);
+        excluded.resize(before + nodes.len(), 0);
+        let query = looked.query;
+        let length = looked.length * looked.deviations;
         kernel.signed_sums(query.codes.lines, self, nodes, sums);
-        let mut len = 0;
+        // Each is written to both: no branch on what cannot be foreseen.
+        let (mut kept, mut others) = (0, before);
         for (&node, &set) in nodes.iter().zip(sums.iter()) {
             let Facts { a, factor, error } = self.facts(node);
             #[expect(clippy::cast_precision_loss, reason = "one rounding of an exact integer")]
             let sum = set.wrapping_mul(2).wrapping_sub(query.codes.sum) as f32;
             let estimate = query.terms.base + a + factor * (query.terms.scale * sum);
             let is_beyond = estimate - error * length > limit;
-            // No branch on what cannot be foreseen.
-            near[len] = node;
-            len += usize::from(!is_beyond);
+            near[kept] = node;
+            excluded[others] = node;
+            kept += usize::from(!is_beyond);
+            others += usize::from(is_beyond);
         }
-        near.truncate(len);
+        near.truncate(kept);
+        looked.is_limited = limit < f32::INFINITY;
+        looked.kept_now = kept;
+        let first = looked.excluded;
+        looked.excluded += others - before;
+        if first >= REMEMBERED {
+            let sample = excluded[before..others].iter().skip(ONE_OF - 1 - first % ONE_OF).step_by(ONE_OF);
+            near.extend(sample);
+            excluded.truncate(before);
+            return;
+        }
+        let mut end = before;
+        for at in before..others {
+            let number = first + at - before;
+            if number < FIRST || number % ONE_OF == ONE_OF - 1 {
+                near.push(excluded[at]);
+            } else {
+                excluded[end] = excluded[at];
+                end += 1;
+            }
+        }
+        excluded.truncate(end);
     }
 }
 
-/// A query that is compared with outlines.
+/// A query that is compared with outlines, and how far these can be trusted.
+///
+/// Estimates are right on average for queries that are to vectors as vectors are to each other. Where signs tell little, as those of vectors without negative values, and a query lies
+/// elsewhere, all may be wrong to the same side. So some of what they exclude is compared as well: if it is near enough a quarter as often as what they let through,
+/// they are given more room, and tried anew.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Looked<'a> {
     query: QueryRef<'a>,
-    /// What errors are multiplied by.
+    /// What errors are multiplied by, for a deviation.
     length: f32,
+    deviations: f32,
+    /// Of the last nodes, so many were let through, by a limit.
+    kept_now: usize,
+    is_limited: bool,
+    excluded: usize,
+    /// Of what was excluded and let through, so many were compared, ...
+    compared: [u32; 2],
+    /// ... and so many of these were near enough.
+    near: [u32; 2],
 }
 
 impl<'a> Looked<'a> {
     #[expect(clippy::cast_precision_loss, reason = "a length")]
     pub(crate) fn new(query: QueryRef<'a>) -> Self {
         let squared = squared_sum(query.codes.lines.as_flattened()) as f32;
-        Self { query, length: DEVIATIONS * query.terms.scale.abs() * squared.sqrt() }
+        let length = query.terms.scale.abs() * squared.sqrt();
+        let (kept_now, is_limited, excluded, compared, near) = Default::default();
+        Self { query, length, deviations: DEVIATIONS, kept_now, is_limited, excluded, compared, near }
+    }
+
+    /// That the one at a position among the last nodes was compared, and whether it was near enough.
+    #[inline]
+    pub(crate) fn learn(&mut self, at: usize, is_near: bool) {
+        if self.is_limited {
+            let kind = usize::from(at < self.kept_now);
+            self.compared[kind] += 1;
+            self.near[kind] += u32::from(is_near);
+        }
+    }
+
+    /// After all of the last nodes were compared: gives more room if too much was excluded, which is to be looked at once more then. Whether that is so.
+    pub(crate) fn adapt(&mut self) -> bool {
+        let [missed, taken] = self.near;
+        let [excluded, kept] = self.compared;
+        let is_often =
+            u64::from(missed) * 4 * u64::from(kept.max(1)) > u64::from(taken) * u64::from(excluded);
+        let is_wrong = missed >= FEW && is_often;
+        if is_wrong {
+            self.deviations = 4.0 * (self.deviations + 1.0);
+            (self.excluded, self.compared, self.near) = Default::default();
+        }
+        is_wrong
     }
 }
 
@@ -119,8 +194,15 @@ mod tests {
         let outlines = Outlines::new(row, DIMENSION);
         let is_kept = |limit: f32| {
             let mut near = Vec::new();
-            outlines.keep_near(Kernel::detect(), looked, limit, &[0], (&mut [0], &mut near));
-            !near.is_empty()
+            let mut looked = looked;
+            outlines.keep_near(
+                Kernel::detect(),
+                &mut looked,
+                limit,
+                &[0],
+                (&mut [0], &mut near, &mut Vec::new()),
+            );
+            looked.kept_now > 0
         };
         assert!(is_kept(f32::INFINITY) && !is_kept(f32::NEG_INFINITY));
         let (mut low, mut high) = (-1e9f32, 1e9f32);
@@ -150,7 +232,8 @@ mod tests {
                     let distance = prepared
                         .terms
                         .distance(dot_of(prepared.codes.lines.as_flattened(), &padded(&codes)), terms);
-                    let deviation = Outlines::new(&row, DIMENSION).facts(0).error * looked.length;
+                    let deviation =
+                        Outlines::new(&row, DIMENSION).facts(0).error * looked.length * DEVIATIONS;
                     (estimate_of(&row, looked) + deviation - distance, deviation / DEVIATIONS)
                 };
                 let (itself, deviation) = ask(&codes);
@@ -176,9 +259,15 @@ mod tests {
         let row = vec![255; row_len(DIMENSION)];
         let quantizer = Int8Quantizer::new(Metric::L2, DIMENSION).unwrap();
         let mut room = QueryRoom::default();
-        let looked = Looked::new(quantizer.prepare(&[1.0; DIMENSION], &mut room));
+        let mut looked = Looked::new(quantizer.prepare(&[1.0; DIMENSION], &mut room));
         let mut near = vec![7; 3];
-        Outlines::new(&row, DIMENSION).keep_near(Kernel::detect(), looked, 0.0, &[0], (&mut [0], &mut near));
-        assert_eq!(near, [0]);
+        Outlines::new(&row, DIMENSION).keep_near(
+            Kernel::detect(),
+            &mut looked,
+            0.0,
+            &[0],
+            (&mut [0], &mut near, &mut Vec::new()),
+        );
+        assert_eq!((near, looked.kept_now), (vec![0], 1));
     }
 }

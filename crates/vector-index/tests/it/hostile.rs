@@ -64,7 +64,10 @@ fn outlines_of_any_bytes_do_no_harm() {
             use_all(&damaged).unwrap();
         }
         // Said to be there where they are not, or not where they are.
-        for (mut bytes, flag) in [(bytes, 0), (small(metric), 1)] {
+        // Or nodes of layers that are not there, of which much would be remembered.
+        let mut layers = small(metric);
+        layers[68..72].fill(0xFF);
+        for (mut bytes, flag) in [(bytes, 0), (small(metric), 1), (layers, 0)] {
             bytes[42] = flag;
             let crc = crc32fast::hash(&bytes[..124]).to_le_bytes();
             bytes[124..128].copy_from_slice(&crc);

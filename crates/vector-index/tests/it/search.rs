@@ -38,6 +38,32 @@ fn searches_find_what_is_near_under_every_metric() {
     }
 }
 
+/// The signs of such vectors tell nothing, and what is left of an estimate is wrong to the same side for all.
+#[test]
+fn what_is_unlike_vectors_without_negative_values_is_searched_as_well_as_what_is_like_them() {
+    let dimension = 200;
+    let positive = |seed, count| {
+        let mut noise = Noise::new(seed);
+        (0..count * dimension).map(|_| noise.normal().abs()).collect::<Vec<f32>>()
+    };
+    let shifted: Vec<f32> = vectors(3, 6_000, dimension).iter().map(|value| value + 0.5).collect();
+    let curved: Vec<f32> = vectors(4, 6_000, dimension).iter().map(|value| value.abs()).collect();
+    for (all, least) in [(positive(5, 3_000), 0.6), (shifted, 0.97), (curved, 0.8)] {
+        for metric in [Metric::Cosine, Metric::L2] {
+            let index = built(codes(metric, dimension, &all));
+            let some: Vec<f32> = all[..60 * dimension].to_vec();
+            let negated: Vec<f32> = some.iter().map(|value| -value).collect();
+            let pairs = some.chunks_exact(dimension).zip(some[dimension..].chunks_exact(dimension));
+            let without: Vec<f32> =
+                pairs.flat_map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - 2.0 * b)).collect();
+            for (name, queries) in [("negated", negated), ("without", without), ("themselves", some)] {
+                let found = mean_recall(&index, &all, &queries, &SearchOptions::new(10).ef_search(200));
+                assert!(found >= least, "{metric:?} {name}: {found}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_exact_search_returns_the_nearest_codes_in_order_of_distance_then_row() {
     let all = vectors(3, 1_500, 33);
