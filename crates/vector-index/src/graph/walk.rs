@@ -207,7 +207,7 @@ impl WalkScratch {
         self.beam_to(space, links, query, from, ef, NONE);
     }
 
-    /// The same for the vector of the node `to`: the walk ends when it has been at the node and at all that is nearer, unless so many are nearer that the node may
+    /// The same for the vector of the node `to`: the walk ends when it has been at the node and at about all that is nearer, unless so many are nearer that the node may
     /// still fall out of the pool. [`NONE`] is no node.
     pub(crate) fn beam_to(
         &mut self,
@@ -294,7 +294,10 @@ impl WalkScratch {
             fresh.clear();
             for _ in 0..AT_ONCE {
                 let Some(node) = pool.expand() else { break };
-                links.fetch(node, pool.soon(SOON));
+                // Those of the next two are among what is fetched soon.
+                if *hops == before {
+                    links.fetch(node, pool.soon(SOON));
+                }
                 let first = fresh.len();
                 visited.insert_all(links.neighbours(node), fresh);
                 outlines.prefetch(&fresh[first..]);

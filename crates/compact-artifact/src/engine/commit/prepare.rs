@@ -239,7 +239,9 @@ impl Prepared {
         self.settings = Arc::clone(newest);
         for (number, change) in self.changes.iter().enumerate() {
             if let PreparedChange::Put(put) = change {
+                // A field of texts may have been dropped: that is this caller's error, and not one of all that commit with it.
                 let checked = newest.check_metadata(put.record.metadata_map());
+                let checked = checked.and_then(|()| check_indexed_len(&put.record, newest));
                 checked.map_err(|e| e.in_change(number))?;
             }
         }
