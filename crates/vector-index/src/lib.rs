@@ -28,8 +28,9 @@
 //!
 //! - An [`Int8Quantizer`] turns a vector into **codes**, by the largest of its values: nothing is learnt. Distances under any
 //!   [`Metric`] are integer dot products of codes and a factor or two for each vector.
-//! - Codes are stored as two **planes** of nibbles. The high one alone is a code of four bits, and all that a walk through the graph
-//!   reads; both together are the byte, exactly. So a walk waits for half the memory, at no cost in bytes.
+//! - Codes are stored as two **planes** of nibbles. The high one alone is a code of four bits, by which a walk through the graph
+//!   compares; both together are the byte, exactly. So a walk waits for half the memory, at no cost in bytes. Beyond 128 dimensions it looks at the
+//!   **outline** of a neighbour first, the signs of its codes, and compares only what that does not exclude.
 //! - A **query** is codes too, and what these leave out of it is multiplied as well where the best are compared: it is not rounded as vectors are.
 //! - A [`Kernel`] multiplies codes by what the processor has: AVX-512 VNNI, AVX-VNNI, AVX2, NEON with or without dot products, or plain
 //!   code. All give the same integers, so indexes and results are the same on every machine.

@@ -2,7 +2,7 @@
 //!
 //! A code `u` in [-127, 127] is `16 * (high - 8) + low`, with `high` and `low` in 0..=15. All high nibbles lie in one plane, all low
 //! ones in another, each row of a plane in half a byte a dimension. The high plane alone is a code of 4 bits: a walk through a graph,
-//! which waits for memory most of the time, reads only that, half the bytes. Both together are the int8 code, exactly.
+//! which waits for memory most of the time, compares by that alone, half the bytes. Both together are the int8 code, exactly.
 //!
 //! In a row, every 32 bytes hold 64 dimensions: the lower half of byte `i` belongs to dimension `i` of them, the upper to `32 + i`.
 

@@ -148,15 +148,16 @@ fn write(codes: &[i8], terms: Terms, row: &mut [u8]) {
     for (byte, eight) in signs.iter_mut().zip(codes.chunks(8)) {
         *byte = sign_byte(eight);
     }
-    Facts { a: terms.a, factor: terms.b * spread(codes), error: terms.b.abs() * error(codes) }.write(facts);
+    let spread = spread(codes);
+    Facts { a: terms.a, factor: terms.b * spread, error: terms.b.abs() * error(codes, spread) }.write(facts);
 }
 
 /// How far the estimate of a dot product with codes deviates: what the signs leave out of them is orthogonal to them, and a query goes in that direction with
 /// `1 / sqrt(dimension)` of its length.
 #[expect(clippy::cast_precision_loss, reason = "one rounding of exact integers, the same on every machine")]
-fn error(codes: &[i8]) -> f32 {
+fn error(codes: &[i8], spread: f32) -> f32 {
     let (dimension, squared) = (codes.len() as f32, squared_sum(codes) as f32);
-    let left_out = spread(codes) * spread(codes) * dimension - squared;
+    let left_out = spread * spread * dimension - squared;
     (left_out.max(0.0) / dimension).sqrt()
 }
 
