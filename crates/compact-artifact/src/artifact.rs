@@ -437,7 +437,7 @@ impl CompactArtifact {
     /// Dropping the artifact instead loses nothing that was acknowledged; the next open then recovers. So does what is left after an error
     /// of kind [`InUse`](ErrorKind::InUse): a [`BatchWriter`](crate::BatchWriter) was not finished before, or there is another handle, a clone. That one then
     /// goes on as before, and the last one closes; what was acknowledged is on disk by then. Requests of the feature `async` that wait for their turn are carried
-    /// out before. A reader has nothing to close.
+    /// out before; so requests of two artifacts must not close each other's: they would wait for ever. A reader has nothing to close.
     pub fn close(self) -> Result<()> {
         self.close_metered(&mut Meter::silent())
     }

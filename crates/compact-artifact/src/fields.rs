@@ -6,6 +6,7 @@ use crate::artifact::CompactArtifact;
 impl CompactArtifact {
     /// Removes a field of texts that no record was added with, nor with one that was added after it: it undoes [`add_field`](Self::add_field). Otherwise the error is of kind
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), also where those records were deleted and their index is still there.
+    /// `title`, which new artifacts have, may go like any other; records with a title are refused then.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, Record};

@@ -188,7 +188,8 @@ impl Group {
             let fault = document.metadata_fault.as_ref().filter(|_| !reindexed.contains(id.0));
             let Some(fault) = fault else { return true };
             faults.push(format!("{fault}; what changed in its embeddings is not there, either"));
-            for (number, _) in &document.embeddings {
+            let numbers = document.embeddings.iter().map(|(number, _)| number).chain(&document.lost);
+            for number in numbers {
                 left_out.entry(*number).or_default().insert(id.0);
             }
             false
