@@ -49,7 +49,7 @@ class CompactArtifact(Engine):
             self.row_of[record] = row
 
     def ask(self, **arguments):
-        return [self.row_of[hit.id] for hit in self.artifact.search(k=K, fetch=False, **arguments)]
+        return [self.row_of[id] for id in self.artifact.search(k=K, fetch=False, **arguments).ids]
 
     def vector(self, query, effort):
         return self.ask(vector=query, ef_search=effort)

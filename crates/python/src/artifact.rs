@@ -73,9 +73,28 @@ impl Artifact {
         Ok(done?)
     }
 
+    /// The same with what is made of the artifact before, with the interpreter.
+    pub(crate) fn call_with<A: Send, T: Send>(
+        &self,
+        py: Python<'_>,
+        prepare: impl FnOnce(&CompactArtifact) -> PyResult<A>,
+        call: impl FnOnce(&CompactArtifact, A) -> Result<T, Failure> + Send,
+    ) -> PyResult<T> {
+        let closed = Failure::Closed("artifact");
+        let pass = self.inner.enter().map_err(shut)?;
+        let _inside = Inside::enter();
+        let Some(argument) = pass.with(prepare) else { return Err(closed.into()) };
+        let argument = argument?;
+        let done = py.detach(|| {
+            pass.with(|artifact| call(artifact, argument)).unwrap_or(Err(closed))
+        });
+        Ok(done?)
+    }
+
     /// Calls what returns at once, with the interpreter.
     pub(crate) fn ask<T>(&self, call: impl FnOnce(&CompactArtifact) -> T) -> PyResult<T> {
         let pass = self.inner.enter().map_err(shut)?;
+        let _inside = Inside::enter();
         Ok(pass.with(call).ok_or(Failure::Closed("artifact"))?)
     }
 

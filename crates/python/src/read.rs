@@ -58,16 +58,16 @@ impl Artifact {
         text: Option<&Bound<'_, PyAny>>,
         arguments: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SearchResults> {
-        let query = self.ask(|artifact| from_arguments(artifact, text, arguments))??;
-        Ok(self.call(py, |artifact| Ok(artifact.search(&query)?))?.into())
+        let query = |artifact: &CompactArtifact| from_arguments(artifact, text, arguments);
+        Ok(self.call_with(py, query, |artifact, query| Ok(artifact.search(&query)?))?.into())
     }
 
     /// Several searches at once, divided among the threads of the artifact: each a text, or a dict of the arguments of `search`.
     fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
-        let queries: Vec<Query> = self.ask(|artifact| {
-            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<_>>>()
-        })??;
-        let found = self.call(py, |artifact| {
+        let queries = |artifact: &CompactArtifact| {
+            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<Query>>>()
+        };
+        let found = self.call_with(py, queries, |artifact, queries| {
             artifact
                 .search_batch(&queries)
                 .into_iter()

@@ -20,6 +20,8 @@ use crate::json::{object_to_python, report};
 /// >>> found = artifact.search("cat")
 /// >>> len(found), found[0].id, found[0].text, found.is_complete
 /// (1, 0, 'a cat', True)
+/// >>> found.ids, found.scores == [hit.score for hit in found]
+/// ([0], True)
 /// >>> found.to_dict()["hits"][0]["text"]
 /// 'a cat'
 #[pyclass(module = "compact_artifact", frozen, sequence)]
@@ -58,6 +60,18 @@ impl SearchResults {
     #[getter]
     fn hits(&self) -> Vec<Hit> {
         (0..self.0.hits.len()).map(|at| Hit { found: self.0.clone(), at }).collect()
+    }
+
+    /// The ids of the hits, the best first.
+    #[getter]
+    fn ids(&self) -> Vec<u64> {
+        self.0.hits.iter().map(|hit| hit.id.0).collect()
+    }
+
+    /// Their scores.
+    #[getter]
+    fn scores(&self) -> Vec<f32> {
+        self.0.hits.iter().map(|hit| hit.score).collect()
     }
 
     /// Whether everything was looked at. Otherwise the deadline passed, or a word with `*` or `~` stood for more terms than are looked for.

@@ -3,6 +3,7 @@
 //! They are read through `memoryview`, whose calls are in every version of the stable interface; the C calls of the buffer protocol are there from Python 3.11 on
 //! only. The bytes are copied once more than they would have to be. The library makes copies of its own of all that it stores, so that this is little: `bench.py` measures it.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyList, PyMemoryView, PyTuple};
@@ -149,12 +150,13 @@ struct Array {
 impl Array {
     /// `None`: it is no array.
     fn read(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Self>> {
+        let py = value.py();
         let view = match PyMemoryView::from(value) {
             Ok(view) => view,
             Err(_) if value.hasattr("__array__")? => PyMemoryView::from(&value.call_method0("__array__")?)?,
             Err(_) => return Ok(None),
         };
-        let format: String = view.getattr("format")?.extract()?;
+        let format: String = view.getattr(intern!(py, "format"))?.extract()?;
         let Some(kind) = Kind::from_format(&format) else {
             let found = value.getattr("dtype").and_then(|dtype| dtype.str());
             let found = found.map_or_else(|_| format!("the format {format:?}"), |name| name.to_string());
@@ -162,8 +164,8 @@ impl Array {
                 "{what}: expected {EXPECTED}, found {found}"
             )));
         };
-        let shape: Vec<usize> = view.getattr("shape")?.extract()?;
-        let bytes: PyBackedBytes = view.call_method0("tobytes")?.extract()?;
+        let shape: Vec<usize> = view.getattr(intern!(py, "shape"))?.extract()?;
+        let bytes: PyBackedBytes = view.call_method0(intern!(py, "tobytes"))?.extract()?;
         if bytes.len() != shape.iter().product::<usize>() * kind.size() {
             return Err(invalid(format!("{what}: an array whose bytes do not fit its shape")));
         }

@@ -1,4 +1,5 @@
 //! What "near" means.
+#![expect(clippy::inline_always, reason = "kernels compile these for the instructions that they have")]
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,8 +41,14 @@ impl Metric {
     /// Both have the same number of dimensions; what one has more is ignored.
     #[must_use]
     pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
+        self.distance_from((a, dot(a, a)), b)
+    }
+
+    /// The same from a vector the sum of whose squares is known.
+    #[inline(always)]
+    pub(crate) fn distance_from(self, (a, squared): (&[f32], f32), b: &[f32]) -> f32 {
         match self {
-            Self::Cosine => 1.0 - cosine(a, b),
+            Self::Cosine => 1.0 - cosine((a, squared), b),
             Self::Dot => -dot(a, b),
             Self::L2 => sum(a, b, |x, y| (x - y) * (x - y)),
         }
@@ -71,22 +78,30 @@ impl FromStr for Metric {
 /// Squared lengths whose square roots, and products with others, are exact enough in 32 bits.
 const PLAIN: std::ops::Range<f32> = 1e-24..1e36;
 
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let (aa, bb) = (dot(a, a), dot(b, b));
+#[inline(always)]
+fn cosine((a, aa): (&[f32], f32), b: &[f32]) -> f32 {
+    let bb = dot(b, b);
     if PLAIN.contains(&aa) && PLAIN.contains(&bb) {
         return dot(a, b) / (aa.sqrt() * bb.sqrt());
     }
+    exact_cosine(a, b)
+}
+
+#[cold]
+fn exact_cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
     #[expect(clippy::cast_possible_truncation, reason = "-1 to 1")]
     let cosine = (dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())) as f32;
     cosine
 }
 
+#[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sum(a, b, |x, y| x * y)
 }
 
 /// Sixteen running sums, then one: what a compiler turns into vector instructions without changing the result.
+#[inline(always)]
 fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     let mut sums = [0.0f32; 16];

@@ -146,21 +146,23 @@ impl Int8Quantizer {
         }
     }
 
-    /// What the codes of a vector leave out of it, in four bits a dimension; for [`refine`](Self::refine) and
-    /// [`Originals::Residual`](crate::Originals::Residual). A code and its residual are within a thirtieth of what a code of 1 stands for.
+    /// The codes of a vector, the scale by which they stand for it, as [`quantize`](Self::quantize) gives it, and what they leave out of it, in two bits a dimension; for
+    /// [`refine`](Self::refine) and [`Originals::Residual`](crate::Originals::Residual). Together they stand for each value to within an eighth of what a code of 1 stands for. A
+    /// code may be one less than without, where a value is between two.
     ///
     /// Fails as [`quantize`](Self::quantize) does, and with [`InvalidArgument`](ErrorKind::InvalidArgument) when calibrated.
-    pub fn residual(&self, vector: &[f32]) -> Result<Vec<u8>> {
+    pub fn quantize_with_residual(&self, vector: &[f32]) -> Result<(Vec<i8>, f32, Vec<u8>)> {
         self.check(vector)?;
         if self.calibration.is_some() {
             return Err(Error::invalid("residuals of calibrated codes are not there"));
         }
-        let max = max_abs(vector);
-        let lift = self.lift(max);
+        let lift = self.lift(max_abs(vector));
         let values: Vec<f32> = vector.iter().map(|value| value * lift).collect();
-        let mut codes = vec![0; self.dimension];
-        encode_max_abs(values.iter().copied(), max * lift, &mut codes);
-        Ok(residual::pack(&values, &codes, max * lift))
+        let (mut codes, max) = (vec![0; self.dimension], max_abs(&values));
+        let residual = residual::pack(&values, max, &mut codes);
+        let scale = self.scale_of(self.terms(&codes, max / 127.0));
+        self.check_codes(&codes, scale)?;
+        Ok((codes, scale, residual))
     }
 
     /// The vector that codes and what they leave out stand for: a residual that is too short counts as zeros.
@@ -205,7 +207,8 @@ impl Int8Quantizer {
         Ok(data.chunks_exact(self.dimension))
     }
 
-    pub(crate) fn check(&self, vector: &[f32]) -> Result<()> {
+    /// Checks what is to be stored or searched for, without doing either. Fails as [`quantize`](Self::quantize) does.
+    pub fn check(&self, vector: &[f32]) -> Result<()> {
         if vector.len() != self.dimension {
             let message =
                 format!("a vector of {} dimensions, where the index has {}", vector.len(), self.dimension);

@@ -16,8 +16,8 @@ pub enum Originals {
     /// Nothing: a byte a dimension in all.
     #[default]
     None,
-    /// What the codes leave out, in four bits: half a byte a dimension more. Each value is kept to within a 3,800th of the largest of its vector; under
-    /// cosine the vector is kept at length 1, as it is without originals.
+    /// What the codes leave out, in two bits: a quarter of a byte a dimension more. Each value is kept to within a 1,016th of the largest of its vector, where
+    /// codes alone keep it to within a 254th; under cosine the vector is kept at length 1, as it is without originals.
     Residual,
     /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose
     /// largest value is not in 2^-14 to 65,504 is refused; under cosine, where only its direction counts, it is kept multiplied by a power of two.

@@ -25,13 +25,17 @@ impl Embedding {
     pub(crate) fn new(space: &Space, vector: &[f32]) -> Result<Self> {
         let about =
             |e: vector_index::Error| Error::from(e).about(format_args!("vector space {:?}", space.name));
-        let (codes, scale) = space.quantizer.quantize(vector).map_err(about)?;
         let original = match space.options.originals {
             Originals::None => Vec::new(),
-            Originals::Residual => space.quantizer.residual(vector).map_err(about)?,
+            Originals::Residual => {
+                let (codes, scale, original) =
+                    space.quantizer.quantize_with_residual(vector).map_err(about)?;
+                return Ok(Self { codes, scale, original });
+            }
             Originals::F16 => halves(space, vector)?,
             Originals::F32 => layout::encode_original(vector.iter().map(|value| value.to_le_bytes())),
         };
+        let (codes, scale) = space.quantizer.quantize(vector).map_err(about)?;
         Ok(Self { codes, scale, original })
     }
 
@@ -86,7 +90,7 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
 pub(crate) fn original_len(space: &Space) -> usize {
     match space.options.originals {
         Originals::None => 0,
-        Originals::Residual => space.options.dimension.div_ceil(2),
+        Originals::Residual => space.options.dimension.div_ceil(4),
         Originals::F16 => 2 * space.options.dimension,
         Originals::F32 => 4 * space.options.dimension,
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use block_format::host::Instant;
+use block_format::{CacheStats, RangeStatistics};
 
 use super::cache_key::cache_key;
 use super::lists::Ranking;
@@ -33,10 +34,9 @@ pub(crate) fn search(
     let fields = state.settings.word_fields();
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let begun = Instant::now();
-    let ranges_before = state.records.range_statistics().unwrap_or_default();
+    let before = query.explain.then(|| ReadSoFar::new(state));
     let unknown_fields = unknown_fields(state, query)?;
     Counters::add(&resources.counters.searches, 1);
-    let blocks_before = state.records.cache_stats();
     let ranking = ranked(state, resources, query, begun)?;
     let fetching = Instant::now();
     let mut results = SearchResults {
@@ -57,9 +57,8 @@ pub(crate) fn search(
         micros = begun.elapsed().as_micros(),
         "search"
     );
-    if query.explain {
-        let blocks = state.records.cache_stats();
-        let ranges = state.records.range_statistics().unwrap_or_default();
+    if let Some(ReadSoFar { blocks: blocks_before, ranges: ranges_before }) = before {
+        let ReadSoFar { blocks, ranges } = ReadSoFar::new(state);
         results.explain = Some(Arc::new(Explain {
             unknown_fields,
             fetch_time: fetching.elapsed(),
@@ -73,6 +72,19 @@ pub(crate) fn search(
         }));
     }
     Ok(results)
+}
+
+/// What all searches have read of the records.
+struct ReadSoFar {
+    blocks: CacheStats,
+    ranges: RangeStatistics,
+}
+
+impl ReadSoFar {
+    fn new(state: &State) -> Self {
+        let ranges = state.records.range_statistics().unwrap_or_default();
+        Self { blocks: state.records.cache_stats(), ranges }
+    }
 }
 
 /// The ranking, kept from an earlier search of the same state or made.

@@ -83,7 +83,7 @@ impl Search<'_> {
             }
         };
         // Also where no shard has vectors of this space yet.
-        space.quantizer.quantize(&vector).map_err(|e| about(e, space))?;
+        space.quantizer.check(&vector).map_err(|e| about(e, space))?;
         Ok(Some(NearTo { number, vector, excluded }))
     }
 

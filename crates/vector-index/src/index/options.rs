@@ -37,7 +37,7 @@ pub enum Originals<'a> {
     F32(&'a [f32]),
     /// In 16-bit floating point. The largest value of a vector is at least 2^-14: smaller numbers have fewer digits than codes do.
     F16(&'a [F16]),
-    /// What the codes leave out, as [`residual`](crate::Int8Quantizer::residual) gives it.
+    /// What the codes leave out, as [`quantize_with_residual`](crate::Int8Quantizer::quantize_with_residual) gives it.
     Residual(&'a [u8]),
 }
 

@@ -11,7 +11,7 @@ use crate::codes::planes::Planes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::hierarchy::Hierarchy;
 use crate::graph::walk::Links;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, prefetch};
 use crate::metric::Metric;
 use crate::node::node_id;
 use crate::quantize::{Calibration, Int8Quantizer};
@@ -277,6 +277,13 @@ impl<'a> View<'a> {
             checks.node_of_row(at);
         }
         self.node_of_row.get(at).copied().filter(|&node| (node as usize) < self.nodes())
+    }
+
+    /// Has what tells the node of a row fetched, which is read soon.
+    pub(crate) fn prefetch_node_of(&self, row: u32) {
+        if self.rows.is_none() {
+            prefetch(self.node_of_row.get(row as usize..=row as usize).unwrap_or_default());
+        }
     }
 
     /// The rows of a node, ascending.

@@ -33,7 +33,7 @@ struct Reach {
     off: f32,
     /// How far the query may be off; under cosine, by which it has length 1.
     query_off: f32,
-    /// The length of the query, if the metric is the dot product, and of the longest codes.
+    /// The length of the query, and of the longest codes.
     lengths: [f32; 2],
     base: f32,
     /// Of the numbers that a distance is made of, what their roundings may add up to.
@@ -45,15 +45,15 @@ impl Reach {
     const QUERY_STEP: f32 = 0.002;
 
     #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
-    fn new(quantizer: &Int8Quantizer, query: &[f32], terms: QueryTerms) -> Self {
-        let (metric, dimensions) = (quantizer.metric(), query.len() as f32);
+    fn new(quantizer: &Int8Quantizer, squared: f32, terms: QueryTerms) -> Self {
+        let (metric, dimensions) = (quantizer.metric(), quantizer.dimension() as f32);
         let root = dimensions.sqrt();
         let is_known = quantizer.calibration().is_none();
         Self {
             metric,
             off: if is_known { Self::STEP * root } else { f32::INFINITY },
             query_off: Self::QUERY_STEP * root * terms.scale.abs(),
-            lengths: [if metric == Metric::Dot { dot(query, query).sqrt() } else { 0.0 }, 128.0 * root],
+            lengths: [squared.sqrt(), 128.0 * root],
             base: terms.base,
             rounding: 1e-5 + 4e-9 * dimensions,
         }
@@ -91,9 +91,11 @@ pub(super) fn rescore(
         return Err(Error::invalid("residuals of calibrated codes, which have none"));
     }
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
-    let reach = Reach::new(quantizer, query, terms);
+    let squared = dot(query, query);
+    let reach = Reach::new(quantizer, squared, terms);
     original.resize(dimension, 0.0);
     for (row, _) in found.clone().take(2 * nearest.capacity()) {
+        view.prefetch_node_of(row);
         originals.prefetch(row as usize, dimension);
     }
     for (number, distance) in found {
@@ -125,7 +127,7 @@ pub(super) fn rescore(
                 &original[..]
             }
         };
-        let distance = metric.distance(query, vector);
+        let distance = view.space.kernel.distance(metric, (query, squared), vector);
         nearest.insert(distance, number);
     }
     Ok(())

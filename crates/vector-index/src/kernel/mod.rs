@@ -17,6 +17,7 @@ use wire::F16;
 
 use crate::codes::layout::{Line, Plane, Quads};
 use crate::codes::query::QueryTerms;
+use crate::metric::Metric;
 use crate::residual;
 use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables};
 
@@ -256,6 +257,18 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::refine(codes, scale, left_out, out),
             _ => residual::refine(codes, scale, left_out, out),
+        }
+    }
+
+    /// As [`Metric::distance_from`], with the same roundings.
+    #[inline]
+    pub(crate) fn distance(self, metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni => x86::distance_avx2(metric, from, to),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::distance_avx512(metric, from, to),
+            _ => metric.distance_from(from, to),
         }
     }
 

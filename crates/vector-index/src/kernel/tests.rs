@@ -232,13 +232,28 @@ fn every_kernel_adds_the_same_residuals_to_codes() {
     for dimension in [1, 2, 7, 33, 64, 130, 385] {
         let codes: Vec<i8> = (0..dimension).map(|at| i8::try_from(at * 37 % 255 - 127).unwrap()).collect();
         let left_out: Vec<u8> =
-            (0..(dimension + 1) / 2).map(|at| u8::try_from(at * 83 % 256).unwrap()).collect();
+            (0..(dimension + 3) / 4).map(|at| u8::try_from(at * 83 % 256).unwrap()).collect();
         let mut expected = vec![0.0; codes.len()];
         residual::refine(&codes, 0.037, &left_out, &mut expected);
         for kernel in Kernel::available() {
             let mut found = vec![0.0; codes.len()];
             kernel.refine(&codes, 0.037, &left_out, &mut found);
             assert_eq!(found, expected, "{kernel} {dimension}");
+        }
+    }
+}
+
+#[test]
+fn every_kernel_has_the_distances_of_the_definition() {
+    for dimension in [1, 15, 16, 33, 384, 391] {
+        let values = |first: u16| -> Vec<f32> {
+            (0..dimension).map(|at| f32::from((first + at * 37) % 101) * 0.037 - 1.7).collect()
+        };
+        let (a, b) = (values(3), values(50));
+        let squared = crate::metric::dot(&a, &a);
+        for (kernel, metric) in Kernel::available().into_iter().flat_map(|k| Metric::ALL.map(|m| (k, m))) {
+            let (found, expected) = (kernel.distance(metric, (&a, squared), &b), metric.distance(&a, &b));
+            assert_eq!(found.to_bits(), expected.to_bits(), "{kernel} {metric} {dimension}");
         }
     }
 }

@@ -14,6 +14,7 @@ use wire::F16;
 
 use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
+use crate::metric::Metric;
 use crate::residual;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
@@ -92,6 +93,24 @@ pub(super) fn refine(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32])
     }
     // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
     unsafe { compiled(codes, scale, left_out, out) }
+}
+
+pub(super) fn distance_avx2(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
+    #[target_feature(enable = "avx2")]
+    fn compiled(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
+        metric.distance_from(from, to)
+    }
+    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
+    unsafe { compiled(metric, from, to) }
+}
+
+pub(super) fn distance_avx512(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn compiled(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
+        metric.distance_from(from, to)
+    }
+    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
+    unsafe { compiled(metric, from, to) }
 }
 
 pub(super) fn widen(halves: &[F16], out: &mut [f32]) {
