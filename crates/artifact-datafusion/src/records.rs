@@ -38,7 +38,15 @@ pub(crate) struct Names {
 impl Default for Names {
     fn default() -> Self {
         let [key, text, blob, metadata] = ["key", "text", "blob", "metadata"].map(str::to_owned);
-        Self { key, text, blob, metadata, space: None, metric: Metric::Cosine, originals: Originals::None }
+        Self {
+            key,
+            text,
+            blob,
+            metadata,
+            space: None,
+            metric: Metric::Cosine,
+            originals: Originals::default(),
+        }
     }
 }
 

@@ -450,7 +450,7 @@ ca_code ca_settings(const ca_artifact *artifact,
                     ca_buffer **json);
 
 // Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
-// `residual`, `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `none`.
+// `residual`, `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `residual`.
 ca_code ca_add_space(const ca_artifact *artifact,
                      ca_str name,
                      size_t dimension,

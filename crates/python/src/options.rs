@@ -236,7 +236,7 @@ pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> 
         return Err(invalid("a space: expected its dimension"));
     };
     let metric = parts.get_item("metric")?.map_or(Ok(Metric::Cosine), |name| metric(&name))?;
-    let originals = parts.get_item("originals")?.map_or(Ok(Originals::None), |name| parsed(&name))?;
+    let originals = parts.get_item("originals")?.map_or(Ok(Originals::default()), |name| parsed(&name))?;
     Ok(SpaceOptions::new(dimension.extract()?, metric).originals(originals))
 }
 

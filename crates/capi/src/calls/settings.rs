@@ -21,7 +21,7 @@ pub extern "C" fn ca_settings(artifact: *const ca_artifact, json: *mut *mut ca_b
 }
 
 /// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
-/// `residual`, `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `none`.
+/// `residual`, `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `residual`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_add_space(
     artifact: *const ca_artifact,

@@ -14,10 +14,10 @@ use crate::api::names::names;
 #[non_exhaustive]
 pub enum Originals {
     /// Nothing: a byte a dimension in all.
-    #[default]
     None,
     /// What the codes leave out, in two bits: a quarter of a byte a dimension more. Each value is kept to within a 1,016th of the largest of its vector, where
     /// codes alone keep it to within a 254th; under cosine the vector is kept at length 1, as it is without originals.
+    #[default]
     Residual,
     /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose
     /// largest value is not in 2^-14 to 65,504 is refused; under cosine, where only its direction counts, it is kept multiplied by a power of two.
@@ -60,7 +60,7 @@ impl SpaceOptions {
     /// Vectors of 1 to 65,536 dimensions. Under cosine they have any length but 0. Other metrics square values in 32 bits: under them a vector is at
     /// most 1e17 long, and its largest value is 0, or at least 1e-17.
     pub fn new(dimension: usize, metric: Metric) -> Self {
-        Self { dimension, metric, quantization: Quantization::Int8, originals: Originals::None }
+        Self { dimension, metric, quantization: Quantization::Int8, originals: Originals::default() }
     }
 
     /// How vectors are compared in the index. Default, and for now the only one: `Int8`.
@@ -69,10 +69,16 @@ impl SpaceOptions {
         self
     }
 
-    /// What is kept beside the codes. Default: nothing.
+    /// What is kept beside the codes. Default: `Residual`.
     pub fn originals(mut self, originals: Originals) -> Self {
         self.originals = originals;
         self
+    }
+
+    /// Of vectors that a model makes of texts: what these mean is not known so exactly that more than codes would find more.
+    #[cfg(feature = "embedder")]
+    pub(crate) fn of_texts(dimension: usize) -> Self {
+        Self::new(dimension, Metric::Cosine).originals(Originals::None)
     }
 
     pub(crate) fn check(&self, name: &str) -> Result<()> {

@@ -8,8 +8,6 @@ use lexical_index::{Analyzer, StopWords};
 use metadata_index::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-#[cfg(feature = "embedder")]
-use vector_index::Metric;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::query::TEXT_FIELD;
@@ -288,7 +286,7 @@ impl Settings {
             space.stage = Stage::Dropped;
         }
         self.check_room()?;
-        let space = Space::new(MEANING, SpaceOptions::new(dimension, Metric::Cosine))?;
+        let space = Space::new(MEANING, SpaceOptions::of_texts(dimension))?;
         self.spaces.push(Space { model: Some(model), stage: Stage::Filling, ..space });
         let number = self.spaces.len() - 1;
         Ok((self, number))
@@ -331,7 +329,7 @@ impl Settings {
             );
             return Err(Error::new(ErrorKind::SpaceMismatch, message));
         }
-        self = self.with_spaces(&[(MEANING.to_owned(), SpaceOptions::new(dimension, Metric::Cosine))])?;
+        self = self.with_spaces(&[(MEANING.to_owned(), SpaceOptions::of_texts(dimension))])?;
         if let Some(space) = self.spaces.last_mut() {
             space.model = Some(model);
         }

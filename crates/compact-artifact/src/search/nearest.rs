@@ -18,7 +18,7 @@ use crate::state::{State, View};
 /// Candidates that a search through a graph keeps in its first round.
 const EF_SEARCH: usize = 64;
 /// Hits of the first round of a search for vectors alone that are compared by their originals.
-const RESCORED: usize = 30;
+pub(super) const RESCORED: usize = 30;
 
 impl Search<'_> {
     /// The nearest vectors, in rounds: each keeps twice as many candidates, and puts what it finds behind what was found before.

@@ -3,6 +3,7 @@
 use vector_index::{RowSet, Scratch, SearchOptions};
 
 use super::in_shard::{about, stored_originals};
+use super::nearest::RESCORED;
 use crate::api::error::Result;
 use crate::api::space::Space;
 use crate::shard::Vectors;
@@ -31,7 +32,7 @@ pub(crate) fn nearest_others(
     options = options.ef_search(EF_SEARCH.max(width).max(vectors.index.usual_ef_search()));
     options = options.exact(vectors.index.len() <= MAX_COMPARED);
     if let Some(originals) = stored_originals(vectors, space) {
-        options = options.rescore(originals, 2 * width);
+        options = options.rescore(originals, 2 * width.max(RESCORED));
         if let Some(section) = &vectors.originals {
             options = options.originals_in(section);
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use compact_artifact::{
-    CompactArtifact, Maintenance, Metric, Options, Query, Record, Snapshot, SpaceOptions, search_snapshots,
+    CompactArtifact, Maintenance, Metric, Options, Originals, Query, Record, Snapshot, SpaceOptions,
+    search_snapshots,
 };
 
 const DIMENSION: usize = 24;
@@ -30,7 +31,8 @@ fn create(path: &Path) -> CompactArtifact {
 
 fn create_with(path: &Path, graph_from: usize) -> CompactArtifact {
     let options = Options::new().graph_from(graph_from).maintenance(Maintenance::Manual);
-    options.space("v", SpaceOptions::new(DIMENSION, Metric::L2)).create(path).unwrap()
+    let space = SpaceOptions::new(DIMENSION, Metric::L2).originals(Originals::None);
+    options.space("v", space).create(path).unwrap()
 }
 
 fn records(axis: usize, seed: u64) -> Vec<Record> {

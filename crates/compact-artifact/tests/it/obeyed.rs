@@ -106,7 +106,7 @@ fn every_option_of_a_query_acts() {
 #[test]
 fn a_search_takes_what_the_recall_that_is_asked_for_needs() {
     let temp = tempfile::tempdir().unwrap();
-    let space = SpaceOptions::new(24, Metric::Cosine);
+    let space = SpaceOptions::new(24, Metric::Cosine).originals(Originals::None);
     let options = Options::new().space("v", space).graph_from(100).maintenance(Maintenance::Manual);
     let artifact = options.create(temp.path().join("a")).unwrap();
     let mut state = 1u64;

@@ -92,7 +92,7 @@ pub(crate) struct Args {
     /// How vectors of a new space are compared: cosine, dot or l2 [default: cosine]
     #[arg(long, value_parser = values::metric)]
     pub(super) metric: Option<Metric>,
-    /// What a new space keeps of vectors beside a byte a dimension: none, residual, f16 or f32 [default: none]
+    /// What a new space keeps of vectors beside a byte a dimension: none, residual, f16 or f32 [default: residual]
     #[arg(long, value_parser = values::originals)]
     pub(super) originals: Option<Originals>,
     /// Replace records that have the same key; of a text added by paragraph, all of it. Records without a key are added
