@@ -15,6 +15,7 @@ use super::visible::Visible;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::reports::RecoveryReport;
+use crate::format::settings::Settings;
 #[cfg(feature = "async")]
 use crate::requests::Requests;
 use crate::search::SearchResources;
@@ -28,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) read_only: bool,
     pub(crate) recovery: RecoveryReport,
+    /// As it was before it was opened for writing.
+    pub(super) settings_before: Option<Settings>,
     pub(crate) resources: Arc<SearchResources>,
     /// Wakes and stops the thread for maintenance.
     pub(super) signal: Signal,
@@ -79,6 +82,7 @@ impl Engine {
             options,
             read_only,
             recovery,
+            settings_before: None,
             callers: Callers::default(),
             tenure: Tenure::new(!read_only),
             maintenance_lock: Mutex::new(()),

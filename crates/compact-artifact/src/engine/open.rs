@@ -104,9 +104,11 @@ impl Engine {
             let (state, report) = recovery.index_within(policy::reader_tail_limit(&options))?;
             Self::new(store, options, true, report, state)
         } else {
-            let engine = Self::recovered(store, options, recovery)?;
-            if let Some(schema) = engine.options.schema.clone().filter(|_| stored.schema.is_none()) {
-                engine.set_schema(Some(schema))?;
+            let mut engine = Self::recovered(store, options, recovery)?;
+            let schema = engine.options.schema.clone().filter(|_| stored.schema.is_none());
+            engine.settings_before = Some(stored);
+            if let Some(schema) = schema {
+                engine.set_schema(Some(schema)).inspect_err(|_| drop(engine.revert_settings()))?;
             }
             engine
         };

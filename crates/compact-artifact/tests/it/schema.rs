@@ -205,6 +205,22 @@ fn an_artifact_opened_with_a_schema_that_its_records_break_does_not_open_and_one
 }
 
 #[test]
+fn opening_that_fails_because_of_records_changes_no_setting() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = CompactArtifact::create(&path).unwrap();
+    artifact.add_text("no year").unwrap();
+    artifact.close().unwrap();
+    let space = SpaceOptions::new(2, Metric::Cosine);
+    let options = CompactArtifact::options().field("abstract", 3).space("image", space).expires_at("until");
+    assert!(options.schema(by_year()).open(&path).is_err());
+    let artifact = CompactArtifact::open(&path).unwrap();
+    assert_eq!(artifact.fields(), [("title".to_owned(), 2)]);
+    assert!(artifact.spaces().is_empty());
+    assert_eq!((artifact.expires_field(), artifact.schema()), (None, None));
+}
+
+#[test]
 fn every_way_to_add_or_change_is_checked_and_a_batch_with_one_wrong_record_adds_none() {
     let temp = tempfile::tempdir().unwrap();
     let artifact = CompactArtifact::options().schema(by_year()).create(temp.path().join("a")).unwrap();

@@ -88,15 +88,9 @@ impl<'a> Sink<'a> {
             }
             Err(e) => return Err(e.into()),
         };
-        if let (Some(_), Some(_)) = (&artifact, args.language) {
-            return Err(Failure::usage(
-                "--language: the artifact is there already; `cart reindex` changes its language",
-            ));
-        }
-        if artifact.is_some() && args.no_meaning {
-            return Err(Failure::usage(
-                "--no-meaning: the artifact is there already, and embeds texts or does not as it was created",
-            ));
+        if let (Some(artifact), Some(message)) = (&artifact, args.only_for_new()) {
+            artifact.revert_settings()?;
+            return Err(Failure::usage(message));
         }
         let embedder = match artifact {
             None if !args.no_meaning && settings.is_none_or(Settings::embeds_texts) => {
@@ -477,15 +471,21 @@ impl<'a> Sink<'a> {
             },
             Some(artifact) => {
                 let failure = failure.and(kept);
-                // Set up for what was not added, they would refuse what is.
-                let spaces = self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name));
-                let mut fields = self.new_fields.iter();
-                match spaces.and_then(|()| fields.try_for_each(|name| artifact.drop_field(name))) {
+                match self.revert(&artifact) {
                     Ok(()) => failure,
                     Err(e) => failure.and(format_args!("what was set up for it stays: {e}")),
                 }
             }
             None => failure.and(kept),
         }
+    }
+
+    /// Takes back settings for records that were not added, since they would refuse others.
+    fn revert(&self, artifact: &CompactArtifact) -> compact_artifact::Result<()> {
+        if self.report.commits == 0 {
+            return artifact.revert_settings();
+        }
+        self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name))?;
+        self.new_fields.iter().try_for_each(|name| artifact.drop_field(name))
     }
 }
