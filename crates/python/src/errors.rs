@@ -96,6 +96,12 @@ pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
     named("InvalidArgumentError", message.into(), "InvalidArgument")
 }
 
+/// A vector with another number of dimensions than is expected.
+pub(crate) fn wrong_dimension(what: &str, found: usize, expected: usize) -> PyErr {
+    let message = format!("{what}: a vector of {found} dimensions; expected {expected}");
+    named("WrongDimensionError", message, "WrongDimension")
+}
+
 /// An argument of another type. `what` is empty where the caller names it.
 pub(crate) fn wrong_type(what: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
     let name = found.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());

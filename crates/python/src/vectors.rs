@@ -129,7 +129,8 @@ pub(crate) fn matrix(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Matrix> {
     }
     let Some(array) = Array::read(value, what)? else { return Err(wrong_type(what, EXPECTED, value)) };
     match array.shape[..] {
-        [rows, dimension] => {
+        // Of rows of no values there may be any number.
+        [rows, dimension] if dimension > 0 || rows == 0 => {
             Ok(Matrix { rows, dimension, values: Values::Array { bytes: array.bytes, kind: array.kind } })
         }
         _ => Err(invalid(format!(
@@ -149,6 +150,12 @@ struct Array {
 impl Array {
     /// `None`: it is no array.
     fn read(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Self>> {
+        if value.hasattr("mask")?
+            && value.hasattr("filled")?
+            && value.getattr("mask")?.call_method0("any")?.is_truthy()?
+        {
+            return Err(invalid(format!("{what}: a masked array with values that are missing")));
+        }
         let view = match PyMemoryView::from(value) {
             Ok(view) => view,
             Err(_) if value.hasattr("__array__")? => PyMemoryView::from(&value.call_method0("__array__")?)?,
