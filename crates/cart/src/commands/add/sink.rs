@@ -11,7 +11,7 @@ use compact_artifact::{
 
 use super::args::Args;
 use super::counted::Counted;
-use super::mode::{Mode, batch_for};
+use super::mode::{Mode, batch_for, has_memory};
 use super::op::Op;
 use super::rest::{Kept, rest_of_file};
 use crate::commands::schema;
@@ -268,6 +268,14 @@ impl<'a> Sink<'a> {
         let max = self.held_max();
         if self.held_len + len > max && self.mode.is_restore() {
             self.commit()?;
+        }
+        if !has_memory(self.held_len, len) {
+            let batch = batch_for(self.held.len() as u64).filter(|_| !self.mode.is_restore());
+            let advice = batch.map_or(String::new(), |batch| format!("; --batch {batch} makes several"));
+            return Err(Failure::failed(format_args!(
+                "no memory for {} bytes in one commit{advice}",
+                self.held_len
+            )));
         }
         self.held_len += len;
         if self.held_len <= max || self.mode.is_restore() {
