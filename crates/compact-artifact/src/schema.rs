@@ -15,8 +15,9 @@ impl CompactArtifact {
         self.engine.state().settings.expires_at.clone()
     }
 
-    /// Takes back what opening the artifact for writing with [`Options`](crate::Options) added to its settings, and calls since: vector spaces with their vectors, fields that no record has, the model,
-    /// the schema, the field by which records expire and [`precompute_similar`](crate::Options::precompute_similar). For whoever opened it to add something that it refused.
+    /// Takes back what opening the artifact for writing with [`Options`](crate::Options) added to its settings, and calls since: vector spaces, fields of texts, the model,
+    /// the schema, the field by which records expire and [`precompute_similar`](crate::Options::precompute_similar). For whoever opened it to add something that it refused: if anything was committed
+    /// since, by whomever, the error is of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and nothing is taken back. An artifact that was created stays as it is.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, Record};

@@ -40,10 +40,15 @@ impl Engine {
 
     /// See [`CompactArtifact::revert_settings`](crate::CompactArtifact::revert_settings).
     pub(crate) fn revert_settings(&self) -> Result<()> {
-        let Some(before) = &self.settings_before else { return Ok(()) };
+        let Some((before, seq)) = &self.settings_before else { return Ok(()) };
         self.change_settings(|mut settings| {
-            let new = |name: &&str| before.space(name).is_err();
             let state = self.state();
+            if state.records.seq() != *seq {
+                return Err(Error::invalid(
+                    "something was committed since the artifact was opened; its settings stay as they are",
+                ));
+            }
+            let new = |name: &&str| before.space(name).is_err();
             for name in state.settings.current_spaces().map(|(_, space)| space.name()).filter(new) {
                 settings = settings.without_space(name)?;
             }
