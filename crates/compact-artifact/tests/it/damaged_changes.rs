@@ -357,6 +357,47 @@ fn an_embedding_that_a_record_with_damaged_metadata_does_not_get_stays_named_unt
 }
 
 #[test]
+fn an_embedding_that_a_record_lost_before_its_metadata_were_damaged_stays_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let original = temp.path().join("a");
+    let artifact = sealed(&original);
+    for i in 0..RECORDS {
+        artifact.update(id(i), json!({"state": "new", "long": "x".repeat(9_000)})).unwrap();
+    }
+    artifact.seal().unwrap();
+    for i in 0..RECORDS {
+        artifact.add_embedding(id(i), "late", &late(i)).unwrap();
+    }
+    drop(artifact);
+    // A place that costs the embedding of the second record, whose metadata will be damaged as well.
+    let vectors = section(&the_shard(&original), VECTORS);
+    let damaged = vectors.step_by(2_048).map(|at| {
+        let path = temp.path().join(format!("b{at}"));
+        copy_all(&original, &path);
+        flip(&the_shard(&path), at);
+        let reader = options().open_read_only(&path).unwrap();
+        let unreadable = (0..RECORDS).filter(|&i| reader.embedding(id(i), "early").is_err()).collect();
+        (path, unreadable)
+    });
+    let (path, unreadable): (PathBuf, Vec<u16>) =
+        { damaged }.find(|(_, unreadable): &(_, Vec<u16>)| unreadable.contains(&1)).unwrap();
+    flip(&files(&path, "segment-")[1], 4096 + 60);
+    for round in 0..3 {
+        let artifact = options().open(&path).unwrap();
+        assert!(artifact.get(id(1)).unwrap().unwrap().metadata().is_err(), "round {round}");
+        let damage =
+            artifact.recovery().damage.iter().find(|damage| damage.space.as_deref() == Some("early"));
+        let said = format!("{} records", unreadable.len());
+        assert!(
+            damage.is_some_and(|damage| damage.message.starts_with(&said)),
+            "round {round}: {said}, {damage:?}"
+        );
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
+}
+
+#[test]
 fn compaction_does_not_make_records_absent_that_cannot_be_found_for_damage() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");

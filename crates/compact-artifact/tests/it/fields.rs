@@ -4,6 +4,8 @@ use compact_artifact::{
     CompactArtifact, ErrorKind, MAX_FIELDS_LEN, MAX_TEXT_LEN, Options, Query, Record, RecordId,
 };
 
+use crate::toy::CallsBack;
+
 fn found(artifact: &CompactArtifact, query: &str) -> Vec<u64> {
     let query = Query::parse(query).unwrap().k(100);
     artifact.search(&query).unwrap().hits.iter().map(|hit| hit.id.0).collect()
@@ -68,6 +70,21 @@ fn a_field_is_dropped_where_no_record_has_it_and_none_that_was_added_after_it() 
     let artifact = CompactArtifact::open(&path).unwrap();
     assert_eq!(artifact.fields(), [("title".to_owned(), 2), ("author".to_owned(), 1)]);
     check(&artifact);
+}
+
+#[test]
+fn a_field_that_is_dropped_under_a_commit_is_the_error_of_that_commit_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let embedder = CallsBack::new("calls back");
+    let options = CompactArtifact::options().field("abstract", 2).embedder(embedder.clone());
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let theirs = artifact.clone();
+    embedder.calls_once(move || theirs.drop_field("abstract").unwrap());
+    let refused = artifact.add(Record::text("a text").field("abstract", "of a few words")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NoSuchField, "{refused}");
+    artifact.add_text("another").unwrap();
+    artifact.seal().unwrap();
+    assert_eq!(artifact.len(), 1);
 }
 
 #[test]
