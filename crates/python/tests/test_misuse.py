@@ -210,6 +210,53 @@ def test_a_callback_may_call_the_artifact(path: pathlib.Path) -> None:
         assert found and set(found) == {1}
 
 
+class CallsBack:
+    """An embedder, and a vector, that calls something when it is asked; and keeps what that raised."""
+
+    dimension = 2
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.call: Callable[[], object] = lambda: None
+        self.raised: list[type[Exception]] = []
+
+    def calls(self) -> None:
+        call, self.call = self.call, lambda: None
+        try:
+            call()
+        except errors.Error as error:
+            self.raised.append(type(error))
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        self.calls()
+        return [[1.0, 2.0]] * len(texts)
+
+    def __array__(self) -> Any:
+        self.calls()
+        return numpy.ones(2)
+
+
+def test_what_is_called_from_inside_of_what_it_waits_for_is_an_error(path: pathlib.Path) -> None:
+    back = CallsBack("calls back")
+    artifact = CompactArtifact.create(path, spaces={"v": 2}, embedder=back)
+    back.call = artifact.close
+    artifact.search(vector=back, space="v")
+    writer = artifact.batch_writer(batch_size=1)
+    for call in (writer.finish, writer.flush, lambda: writer.add("another")):
+        back.call = call
+        writer.add("a text")
+    other = CallsBack("other")
+    other.call = lambda: artifact.reembed(back)
+    artifact.reembed(other)
+    assert back.raised + other.raised == [errors.ReentrantError] * 5
+    assert writer.finish()["records"] == len(artifact) == 3
+    # Of another artifact nothing waits.
+    back.call = CompactArtifact.create(path.with_name("other")).close
+    artifact.search(vector=back, space="v")
+    assert len(back.raised) == 4
+    artifact.close()
+
+
 def test_the_class_says_how_artifacts_are_made() -> None:
     kind: Any = CompactArtifact
     for arguments, options in [((), {}), (("notes",), {"embedder": "built-in"})]:
