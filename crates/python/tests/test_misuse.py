@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import pytest
 
-from compact_artifact import CompactArtifact, LatencyAnalyzer, MemoryAnalyzer, errors
+from compact_artifact import CompactArtifact, LatencyAnalyzer, MemoryAnalyzer, benchmark, errors
 
 Invalid = errors.InvalidArgumentError
 
@@ -112,6 +112,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (TypeError, "`name`, `dimension` and `embed`", lambda a: a.reembed(Odd())),
     (errors.EmbedderError, "", lambda a: a.reembed("no/such/model")),
     (TypeError, "", lambda a: MemoryAnalyzer(a.path)),
+    (Invalid, "clients: expected 1 to", lambda a: benchmark(a.path, clients=[0])),
     (ZeroDivisionError, "", lambda a: LatencyAnalyzer().trace(lambda: 1 // 0)),
 ]
 
@@ -126,11 +127,22 @@ def test_a_call_that_is_wrong_is_refused_and_changes_nothing(artifact: CompactAr
     assert artifact.commit == before and len(artifact) == 0
 
 
+class Weighty:
+    """An embedder whose weight is no number."""
+
+    name, dimension, weight = "weighty", 2, float("nan")
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, 2.0]] * len(texts)
+
+
 @pytest.mark.parametrize(
     "option, said",
     [
         ({"colour": 1}, "no option 'colour'"),
         ({"compression": "gzip"}, "option compression: expected"),
+        ({"on_maintenance_error": 5}, "option on_maintenance_error: expected a function, found int"),
+        ({"embedder": Weighty()}, "a weight of 0 or more, found NaN"),
         ({"compression": "zstd:23"}, "option compression: expected"),
         ({"compression": 3}, "option compression"),
         ({"durability": "maybe"}, "option durability: expected"),
@@ -242,9 +254,9 @@ def test_what_is_called_from_inside_of_what_it_waits_for_is_an_error(path: pathl
     back.call = artifact.close
     artifact.search(vector=back, space="v")
     writer = artifact.batch_writer(batch_size=1)
-    for call in (writer.finish, writer.flush, lambda: writer.add("another")):
+    for number, call in enumerate((writer.finish, writer.flush, lambda: writer.add("another"))):
         back.call = call
-        writer.add("a text")
+        writer.add(f"text {number}")  # one that was embedded before is not given to an embedder
     other = CallsBack("other")
     other.call = lambda: artifact.reembed(back)
     artifact.reembed(other)

@@ -92,7 +92,7 @@ class Options(TypedDict, total=False):
     seed: int
     edge: bool
     quantization: Literal["int8"]
-    on_maintenance_error: Callable[[str], object]
+    on_maintenance_error: Callable[[str], object] | None
 
 class _Rest(TypedDict, total=False):
     key: str | None
