@@ -81,7 +81,7 @@ struct Waits(mpsc::Sender<()>, mpsc::Receiver<()>);
 impl std::io::Read for Waits {
     fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
         self.0.send(()).unwrap();
-        drop(self.1.recv());
+        let _ = self.1.recv();
         Ok(0)
     }
 }
@@ -116,7 +116,9 @@ fn a_field_that_is_dropped_under_a_commit_is_the_error_of_that_commit_alone() {
         std::thread::sleep(Duration::from_millis(300));
         end.send(()).unwrap();
         assert_eq!(field.join().unwrap().unwrap_err().kind(), ErrorKind::NoSuchField);
-        others.into_iter().for_each(|other| drop(other.join().unwrap().unwrap()));
+        for other in others {
+            other.join().unwrap().unwrap();
+        }
     });
     artifact.seal().unwrap();
     assert_eq!(artifact.len(), 5);
