@@ -122,6 +122,11 @@ impl Failure {
         }
     }
 
+    /// The same in other words.
+    pub(crate) fn reworded(self, from: &str, to: &str) -> Self {
+        Self { message: self.message.replace(from, to), ..self }
+    }
+
     /// How the command would end, unless nothing is to be said.
     pub(crate) fn code(&self) -> Option<Code> {
         self.code

@@ -1,4 +1,4 @@
-//! What the metadata of records must be: [`CompactArtifact::schema`], [`CompactArtifact::set_schema`].
+//! What the settings say of records: their schema, when they expire, how many neighbours are stored; [`CompactArtifact::revert_settings`].
 
 use crate::api::error::Result;
 use crate::api::schema::Schema;
@@ -13,6 +13,33 @@ impl CompactArtifact {
     /// The field of the metadata with the date from which on a record is not there any more, if there is one: see [`Options::expires_at`](crate::Options::expires_at).
     pub fn expires_field(&self) -> Option<String> {
         self.engine.state().settings.expires_at.clone()
+    }
+
+    /// Takes back what opening the artifact for writing with [`Options`](crate::Options) added to its settings, and calls since: vector spaces, fields of texts, the model,
+    /// the schema, the field by which records expire and [`precompute_similar`](crate::Options::precompute_similar). For whoever opened it to add something that it refused: if anything was committed
+    /// since, by whomever, the error is of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and nothing is taken back. An artifact that was created stays as it is.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # use serde_json::json;
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// # let path = temp.path().join("a");
+    /// # CompactArtifact::create(&path)?.close()?;
+    /// let artifact = CompactArtifact::options().expires_at("until").open(&path)?;
+    /// let record = Record::text("a note").metadata(json!({"until": "soon"}));
+    /// assert!(artifact.add(record).is_err());
+    /// artifact.revert_settings()?;
+    /// assert_eq!(artifact.expires_field(), None);
+    /// # Ok(()) }
+    /// ```
+    pub fn revert_settings(&self) -> Result<()> {
+        self.engine.revert_settings()
+    }
+
+    /// How many neighbours are stored for each record: see [`Options::precompute_similar`](crate::Options::precompute_similar).
+    pub fn precomputed_similar(&self) -> usize {
+        self.engine.state().settings.similar as usize
     }
 
     /// Says what the metadata of records must be from now on, in the place of what was said before; `None`: anything. All records are read and checked; if one breaks the schema, nothing changes,

@@ -79,16 +79,20 @@ impl Table {
         for (number, role) in self.roles.iter().enumerate() {
             let (array, name) = (batch.column(number), schema.field(number).name());
             let refused = |what: String| Refused(name.clone(), what);
-            let is_null = array.is_null(row) || matches!(array.data_type(), DataType::Null);
             match role {
-                _ if is_null => {}
+                _ if is_missing(array, row).map_err(refused)? => {}
                 Role::Value(name) => {
-                    metadata.insert(name.clone(), value(array, row).map_err(refused)?);
+                    insert(&mut metadata, name.clone(), value(array, row).map_err(refused)?)
+                        .map_err(refused)?;
                 }
                 Role::Text => record = Record::text(string(array, row).map_err(refused)?),
                 Role::Blob => record = Record::blob(bytes(array, row).map_err(refused)?),
                 Role::Metadata => match object(array, row).map_err(refused)? {
-                    Value::Object(object) => metadata.extend(object),
+                    Value::Object(object) => {
+                        for (name, value) in object {
+                            insert(&mut metadata, name, value).map_err(refused)?;
+                        }
+                    }
                     other => return Err(refused(format!("expected a JSON object, found {other}"))),
                 },
                 _ => rest.push((role, array, name)),
@@ -108,6 +112,15 @@ impl Table {
         }
         Ok(record)
     }
+}
+
+/// Puts a field into an object that has none of its name.
+fn insert(object: &mut Map<String, Value>, name: String, value: Value) -> Result<(), String> {
+    if object.contains_key(&name) {
+        return Err(format!("the field {name:?} stands twice in one object"));
+    }
+    object.insert(name, value);
+    Ok(())
 }
 
 /// The name of a column, and what is wrong with its value.
@@ -207,6 +220,18 @@ fn vector(array: &ArrayRef, row: usize) -> Result<Vec<f32>, String> {
     })
 }
 
+/// Whether a column has no value in a row.
+fn is_missing(array: &ArrayRef, row: usize) -> Result<bool, String> {
+    Ok(match array.data_type() {
+        DataType::Null => true,
+        DataType::Dictionary(..) if !array.is_null(row) => {
+            let dictionary = array.as_any_dictionary();
+            dictionary.values().is_null(dictionary_key(dictionary.keys(), row)?)
+        }
+        _ => array.is_null(row),
+    })
+}
+
 /// A value of a column as JSON.
 fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
     if array.is_null(row) {
@@ -236,11 +261,11 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
             (0..items.len()).map(|at| value(&items, at)).collect::<Result<_, _>>()?
         }
         DataType::Struct(fields) => {
-            let columns = array.as_struct().columns().iter().zip(fields);
-            let member = |(column, field): (&ArrayRef, &arrow_schema::FieldRef)| {
-                Ok((field.name().clone(), value(column, row)?))
-            };
-            Value::Object(columns.map(member).collect::<Result<_, String>>()?)
+            let mut object = Map::new();
+            for (column, field) in array.as_struct().columns().iter().zip(fields) {
+                insert(&mut object, field.name().clone(), value(column, row)?)?;
+            }
+            Value::Object(object)
         }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();

@@ -67,7 +67,6 @@ impl Artifact {
     ) -> PyResult<T> {
         let done = py.detach(|| {
             let pass = self.inner.enter().map_err(shut)?;
-            let _inside = Inside::enter();
             pass.with(call).unwrap_or(Err(Failure::Closed("artifact")))
         });
         Ok(done?)
@@ -82,34 +81,30 @@ impl Artifact {
     ) -> PyResult<T> {
         let closed = Failure::Closed("artifact");
         let pass = self.inner.enter().map_err(shut)?;
-        let _inside = Inside::enter();
         let Some(argument) = pass.with(prepare) else { return Err(closed.into()) };
         let argument = argument?;
-        let done = py.detach(|| {
-            pass.with(|artifact| call(artifact, argument)).unwrap_or(Err(closed))
-        });
+        let done = py.detach(|| pass.with(|artifact| call(artifact, argument)).unwrap_or(Err(closed)));
         Ok(done?)
     }
 
     /// Calls what returns at once, with the interpreter.
     pub(crate) fn ask<T>(&self, call: impl FnOnce(&CompactArtifact) -> T) -> PyResult<T> {
         let pass = self.inner.enter().map_err(shut)?;
-        let _inside = Inside::enter();
         Ok(pass.with(call).ok_or(Failure::Closed("artifact"))?)
     }
 
     /// Takes the handle, when no call is under way any more.
-    fn take(&self, py: Python<'_>, what: &'static str) -> PyResult<Option<CompactArtifact>> {
-        if Inside::is_inside() {
-            return Err(Failure::Reentrant(what).into());
-        }
+    fn take(&self, py: Python<'_>, call: &'static str) -> PyResult<Option<CompactArtifact>> {
         self.inner.check_process().map_err(shut)?;
         if self.writers.load(Ordering::Acquire) > 0 {
             return Err(crate::errors::in_use(
                 "a batch writer is still in use; call `finish` on it, or leave its `with`, before `close`",
             ));
         }
-        Ok(py.detach(|| self.inner.take()).map_err(shut)?)
+        Ok(py.detach(|| self.inner.take()).map_err(|e| match e {
+            Shut::Inside => Failure::Reentrant(call, "artifact"),
+            e => shut(e),
+        })?)
     }
 }
 
@@ -117,31 +112,7 @@ fn shut(shut: Shut) -> Failure {
     match shut {
         Shut::Closed => Failure::Closed("artifact"),
         Shut::OtherProcess => Failure::OtherProcess,
-    }
-}
-
-thread_local! {
-    /// How many calls of the library this thread is inside of.
-    static DEPTH: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
-/// That this thread is inside of a call of the library, as callbacks are.
-struct Inside;
-
-impl Inside {
-    fn enter() -> Self {
-        DEPTH.set(DEPTH.get() + 1);
-        Self
-    }
-
-    fn is_inside() -> bool {
-        DEPTH.get() > 0
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        DEPTH.set(DEPTH.get().saturating_sub(1));
+        Shut::Inside => Failure::Reentrant("close", "artifact"),
     }
 }
 
@@ -247,9 +218,7 @@ impl Artifact {
     /// Makes everything durable, seals what was added if there is much of it, and closes the artifact. Calls under way in other threads are waited for. Closing twice is
     /// no error. What was acknowledged is safe without it too; opening takes longer then.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        match self
-            .take(py, "`close` is called from inside of a call of the artifact, which it would wait for")?
-        {
+        match self.take(py, "close")? {
             Some(artifact) => Ok(py.detach(|| artifact.close()).map_err(Failure::from)?),
             None => Ok(()),
         }
@@ -257,9 +226,7 @@ impl Artifact {
 
     /// Removes the artifact from the disk: the files that the format gives names to, and no others.
     fn destroy(&self, py: Python<'_>) -> PyResult<()> {
-        match self
-            .take(py, "`destroy` is called from inside of a call of the artifact, which it would wait for")?
-        {
+        match self.take(py, "destroy")? {
             Some(artifact) => Ok(py.detach(|| artifact.destroy()).map_err(Failure::from)?),
             None => Err(Failure::Closed("artifact").into()),
         }

@@ -52,6 +52,7 @@ fn shut(shut: Shut) -> Failure {
     match shut {
         Shut::Closed => Failure::Closed("batch writer"),
         Shut::OtherProcess => Failure::OtherProcess,
+        Shut::Inside => Failure::Reentrant("finish", "batch writer"),
     }
 }
 

@@ -3,7 +3,7 @@
 use compact_artifact::Record;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict, PyString};
 use serde_json::{Map, Value};
 
 use crate::errors::{invalid, wrong_type};
@@ -29,6 +29,12 @@ fn column<T>(
     let Some(column) = columns.get_item(name)?.filter(|column| !column.is_none()) else {
         return Ok(None);
     };
+    if column.is_instance_of::<PyString>()
+        || column.is_instance_of::<PyBytes>()
+        || column.is_instance_of::<PyDict>()
+    {
+        return Err(wrong_type(name, "a list or an array, with a value for each record", &column));
+    }
     let what = name.trim_end_matches('s');
     let value = |(row, value): (usize, PyResult<Bound<'_, PyAny>>)| match value? {
         value if value.is_none() => Ok(None),

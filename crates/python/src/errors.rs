@@ -12,8 +12,8 @@ pub(crate) enum Failure {
     Library(Error),
     /// The handle was closed: `what` names it.
     Closed(&'static str),
-    /// A callback calls what waits for its end.
-    Reentrant(&'static str),
+    /// A callback calls what waits for its end: the name of the call, and of what it is a call of.
+    Reentrant(&'static str, &'static str),
     /// The process was forked from the one that opened the artifact.
     OtherProcess,
     /// A callback raised this.
@@ -39,7 +39,12 @@ impl From<Failure> for PyErr {
             Failure::Closed(what) => {
                 named("ClosedError", format!("the {what} was closed; open another one"), "Closed")
             }
-            Failure::Reentrant(message) => named("ReentrantError", message.to_owned(), "Reentrant"),
+            Failure::Reentrant(call, what) => {
+                let message = format!(
+                    "`{call}` is called from inside of a call of the {what}, which it would wait for"
+                );
+                named("ReentrantError", message, "Reentrant")
+            }
             Failure::OtherProcess => named(
                 "OtherProcessError",
                 "the artifact was opened by the process that this one was forked from; open it anew here"
@@ -94,6 +99,12 @@ fn named(name: &str, message: String, kind: &str) -> PyErr {
 /// An argument that is of no use: `ValueError` of this package.
 pub(crate) fn invalid(message: impl Into<String>) -> PyErr {
     named("InvalidArgumentError", message.into(), "InvalidArgument")
+}
+
+/// A vector with another number of dimensions than is expected.
+pub(crate) fn wrong_dimension(what: &str, found: usize, expected: usize) -> PyErr {
+    let message = format!("{what}: a vector of {found} dimensions; expected {expected}");
+    named("WrongDimensionError", message, "WrongDimension")
 }
 
 /// An argument of another type. `what` is empty where the caller names it.

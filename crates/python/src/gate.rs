@@ -1,10 +1,11 @@
 //! Something that many threads call, and one of them closes.
 
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Holds a value until it is taken, which waits for the calls that are under way. A call inside of another one, as callbacks make them, does not wait.
+/// Holds a value until it is taken, which waits for the calls that are under way, but not from inside of one. A call inside of another one, as callbacks make them, does not wait.
 pub(crate) struct Gate<T> {
     state: Mutex<State<T>>,
     /// The last call has ended.
@@ -16,7 +17,8 @@ pub(crate) struct Gate<T> {
 struct State<T> {
     /// `None`: it was taken.
     value: Option<Arc<T>>,
-    calls: usize,
+    /// The threads of the calls that are under way.
+    calls: Vec<ThreadId>,
 }
 
 /// Why there is no way through.
@@ -25,11 +27,13 @@ pub(crate) enum Shut {
     Closed,
     /// The process was forked from the one that made the value. Another of its threads may have held the lock.
     OtherProcess,
+    /// The value is to be taken by a call that this thread is inside of, which would wait for itself.
+    Inside,
 }
 
 impl<T> Gate<T> {
     pub(crate) fn new(value: T) -> Self {
-        let state = State { value: Some(Arc::new(value)), calls: 0 };
+        let state = State { value: Some(Arc::new(value)), calls: Vec::new() };
         Self { state: Mutex::new(state), idle: Condvar::new(), process: std::process::id() }
     }
 
@@ -42,7 +46,7 @@ impl<T> Gate<T> {
         self.check_process()?;
         let mut state = self.state.lock();
         let value = state.value.clone().ok_or(Shut::Closed)?;
-        state.calls += 1;
+        state.calls.push(thread::current().id());
         Ok(Pass { gate: self, value: Some(value) })
     }
 
@@ -50,7 +54,10 @@ impl<T> Gate<T> {
     pub(crate) fn take(&self) -> Result<Option<T>, Shut> {
         self.check_process()?;
         let mut state = self.state.lock();
-        while state.calls > 0 {
+        if state.calls.contains(&thread::current().id()) {
+            return Err(Shut::Inside);
+        }
+        while !state.calls.is_empty() {
             self.idle.wait(&mut state);
         }
         Ok(state.value.take().and_then(Arc::into_inner))
@@ -84,8 +91,11 @@ impl<T> Drop for Pass<'_, T> {
     fn drop(&mut self) {
         let mut state = self.gate.state.lock();
         self.value = None;
-        state.calls -= 1;
-        if state.calls == 0 {
+        let here = thread::current().id();
+        if let Some(at) = state.calls.iter().position(|&call| call == here) {
+            state.calls.swap_remove(at);
+        }
+        if state.calls.is_empty() {
             self.gate.idle.notify_all();
         }
     }

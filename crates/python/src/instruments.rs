@@ -207,6 +207,7 @@ pub(crate) fn benchmark(
     });
     let done = done.map_err(|e| match e {
         performance::Error::Artifact(e) => Failure::Library(e).into(),
+        performance::Error::Invalid(message) => crate::errors::invalid(message),
         other => PyRuntimeError::new_err(other.to_string()),
     })?;
     Ok((report(py, &done)?, done.to_string(), done.to_html()))

@@ -102,6 +102,8 @@ fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Optio
             }
             options
         }
+        "on_maintenance_error" if value.is_none() => options,
+        "on_maintenance_error" if !value.is_callable() => return Err(wrong_type("", "a function", value)),
         "on_maintenance_error" => {
             let call = value.clone().unbind();
             options.on_maintenance_error(move |e| {

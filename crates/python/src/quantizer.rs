@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use vector_index::Int8Quantizer as Quantizer;
 
-use crate::errors::{Failure, invalid};
+use crate::errors::{Failure, invalid, wrong_dimension};
 use crate::options::metric as read_metric;
 use crate::vectors::{matrix, vector};
 
@@ -37,7 +37,7 @@ impl Int8Quantizer {
         let metric = metric.map_or(Ok(vector_index::Metric::Cosine), read_metric)?;
         let quantizer = match samples {
             None => Quantizer::new(metric, dimension),
-            Some(samples) => Quantizer::calibrated(metric, dimension, &flat(samples)?),
+            Some(samples) => Quantizer::calibrated(metric, dimension, &flat(samples, dimension)?),
         };
         Ok(Self(quantizer.map_err(failed)?))
     }
@@ -74,7 +74,7 @@ impl Int8Quantizer {
 
     /// How well codes stand for some vectors: `vectors`, `saturated`, `mean_cosine_error`, `worst_cosine_error`.
     fn statistics<'py>(&self, py: Python<'py>, samples: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
-        let samples = flat(samples)?;
+        let samples = flat(samples, self.0.dimension())?;
         let found = py.detach(|| self.0.statistics(&samples)).map_err(failed)?;
         let dict = PyDict::new(py);
         dict.set_item("vectors", found.vectors)?;
@@ -86,7 +86,15 @@ impl Int8Quantizer {
 }
 
 /// Vectors one after the other.
-fn flat(samples: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
+fn flat(samples: &Bound<'_, PyAny>, dimension: usize) -> PyResult<Vec<f32>> {
     let rows = matrix(samples, "samples")?;
-    Ok((0..rows.rows()).flat_map(|row| rows.row(row)).collect())
+    let mut all = Vec::new();
+    for row in 0..rows.rows() {
+        let values = rows.row(row);
+        if values.len() != dimension {
+            return Err(wrong_dimension(&format!("samples: row {row}"), values.len(), dimension));
+        }
+        all.extend(values);
+    }
+    Ok(all)
 }

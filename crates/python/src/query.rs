@@ -326,9 +326,10 @@ fn facet(value: &Bound<'_, PyAny>) -> PyResult<Facet> {
     if value.is_instance_of::<PyString>() {
         return Ok(Facet::values(string(value, "")?));
     }
-    let Value::Object(parts) = to_json(value, "a facet", Dates::Text)? else {
+    let Value::Object(mut parts) = to_json(value, "a facet", Dates::Text)? else {
         return Err(wrong_type("a facet", "a str or a dict", value));
     };
+    parts.retain(|_, part| !part.is_null());
     if let Some(name) =
         parts.keys().find(|name| !["field", "limit", "width", "unit"].contains(&name.as_str()))
     {
@@ -339,7 +340,10 @@ fn facet(value: &Bound<'_, PyAny>) -> PyResult<Facet> {
     };
     let facet = match (parts.get("width"), parts.get("unit")) {
         (None, None) => Facet::values(field),
-        (Some(width), None) => Facet::histogram(field, width.as_f64().unwrap_or(f64::NAN)),
+        (Some(width), None) => {
+            let refused = || invalid(format!("a facet: expected a width that is a number, found {width}"));
+            Facet::histogram(field, width.as_f64().ok_or_else(refused)?)
+        }
         (None, Some(unit)) => Facet::dates(field, date_unit(unit)?),
         (Some(_), Some(_)) => return Err(invalid("a facet: expected `width` or `unit`, found both")),
     };

@@ -127,6 +127,7 @@ fn text_options(given: Option<&Bound<'_, PyDict>>) -> PyResult<TextOptions> {
                 Some(name) => options.language(options::language(&name)?),
                 None => options.no_language(),
             },
+            "fold_diacritics" if value.is_none() => options,
             "fold_diacritics" => options.fold_diacritics(value.extract()?),
             name => {
                 return Err(invalid(format!("expected language, fold_diacritics, progress, found {name:?}")));

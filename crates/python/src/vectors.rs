@@ -6,7 +6,8 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyList, PyMemoryView, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PyMemoryView, PyTuple, PyType};
 
 use crate::errors::{invalid, wrong_type};
 
@@ -130,7 +131,8 @@ pub(crate) fn matrix(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Matrix> {
     }
     let Some(array) = Array::read(value, what)? else { return Err(wrong_type(what, EXPECTED, value)) };
     match array.shape[..] {
-        [rows, dimension] => {
+        // Of rows of no values there may be any number.
+        [rows, dimension] if dimension > 0 || rows == 0 => {
             Ok(Matrix { rows, dimension, values: Values::Array { bytes: array.bytes, kind: array.kind } })
         }
         _ => Err(invalid(format!(
@@ -151,6 +153,9 @@ impl Array {
     /// `None`: it is no array.
     fn read(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Self>> {
         let py = value.py();
+        if has_mask(value)? {
+            return Err(invalid(format!("{what}: a masked array with values that are missing")));
+        }
         let view = match PyMemoryView::from(value) {
             Ok(view) => view,
             Err(_) if value.hasattr("__array__")? => PyMemoryView::from(&value.call_method0("__array__")?)?,
@@ -171,6 +176,21 @@ impl Array {
         }
         Ok(Some(Self { bytes, kind, shape }))
     }
+}
+
+/// Whether an array has a mask that hides values.
+fn has_mask(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// The type of the first array without one: to look for what is not there is slow.
+    static PLAIN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let py = value.py();
+    if PLAIN.get(py).is_some_and(|plain| value.get_type().is(plain)) {
+        return Ok(false);
+    }
+    if !value.hasattr("mask")? || !value.hasattr("filled")? {
+        let _ = PLAIN.set(py, value.get_type().unbind());
+        return Ok(false);
+    }
+    value.getattr("mask")?.call_method0("any")?.is_truthy()
 }
 
 fn wrong_numbers(what: &str) -> PyErr {

@@ -14,7 +14,7 @@ import warnings
 
 import pytest
 
-from compact_artifact import errors, maif
+from compact_artifact import CompactArtifact, errors, maif
 
 LISTINGS = {
     "batch processing": """
@@ -249,6 +249,57 @@ def test_auto_batch_commits_together_and_fails_alone(tmp_path: pathlib.Path) -> 
     asyncio.run(run())
 
 
+def test_records_that_wait_are_committed_when_a_client_closes_and_what_cannot_be_text_fails_alone(tmp_path: pathlib.Path) -> None:
+    async def run() -> None:
+        client = maif.create_client(folder=tmp_path, auto_batch=True, batch_timeout="1h", embedder=None)
+        artifact = await client.create_artifact("a")
+        waiting = asyncio.ensure_future(artifact.add_text("x", key="x"))
+        wrong = asyncio.ensure_future(artifact.add_text("\ud800"))
+        await asyncio.sleep(0)
+        await client.close()
+        await asyncio.wait_for(asyncio.wait([waiting, wrong]), 60)
+        assert waiting.result() == 0 and isinstance(wrong.exception(), errors.InvalidArgumentError)
+        with CompactArtifact.open(client.path("a")) as kept:
+            assert len(kept) == 1
+        with pytest.raises(errors.ClosedError):
+            await asyncio.wait_for(artifact.add_text("too late"), 60)
+
+    asyncio.run(run())
+
+
+def test_batches_of_all_artifacts_are_finished_though_one_fails(tmp_path: pathlib.Path) -> None:
+    async def run() -> None:
+        async with maif.create_client(folder=tmp_path, embedder=None) as client:
+            a, b = await client.create_artifact("a"), await client.create_artifact("b")
+            await a.add_text("x", key="k")
+            processor = maif.BatchProcessor(client, flush_interval="1h")
+            await processor.add_text_batch(a, [{"content": "x", "key": "k"}])
+            await processor.add_text_batch(b, ["y"])
+            with pytest.raises(errors.AlreadyExistsError):
+                await processor.finish()
+            assert len(b.inner) == 1
+
+    asyncio.run(run())
+
+
+def test_all_of_a_document_is_stored_and_all_options_of_a_client_are_obeyed(tmp_path: pathlib.Path) -> None:
+    async def run() -> None:
+        async with maif.create_client(folder=tmp_path, compression_level=9, embedder=None, max_workers=1) as client:
+            assert maif.CompactArtifact(client).options == {"memory_mapping": True}
+            assert maif.CompactArtifact(client, compression="lz4").options["compression"] == "lz4"
+            artifact = await client.create_artifact("a")
+            [id] = await artifact.add_batch([{"content": "x", "fields": {"title": "y"}, "metadata": {"n": 1}}])
+            assert artifact.inner[id].fields == {"title": "y"}
+            for wrong in ({"content": "x", "colour": 1}, {"content": "x", "text": "y"}):
+                with pytest.raises(errors.InvalidArgumentError):
+                    await artifact.add_batch([wrong])
+            assert await client.get_artifact("a", threads=1) is artifact
+            with pytest.raises(errors.InvalidArgumentError, match="threads"):
+                await client.get_artifact("a", threads=2)
+
+    asyncio.run(run())
+
+
 def test_a_client_creates_opens_and_closes_artifacts(tmp_path: pathlib.Path) -> None:
     async def run() -> None:
         client = maif.create_client(folder=tmp_path)
@@ -277,6 +328,11 @@ def test_a_client_creates_opens_and_closes_artifacts(tmp_path: pathlib.Path) -> 
         lambda: maif.create_client(async_mode=False),
         lambda: maif.create_client(cache_size="much"),
         lambda: maif.create_client(cache_ttl="1 fortnight"),
+        lambda: maif.create_client(cache_size=5, cache_manager=maif.CacheManager()),
+        lambda: maif.create_client(cache_ttl=5, cache_manager=maif.CacheManager()),
+        lambda: maif.create_client(enable_caching=False, cache_size=5),
+        lambda: maif.create_client(enable_caching=False, embedding_cache=maif.EmbeddingCache(precompute_similar=3)),
+        lambda: maif.CacheManager("memory://1MB", cache_size=5),
         lambda: maif.CacheManager(cache_policy="fifo"),
         lambda: maif.EmbeddingCache(quantization="int4"),
         lambda: maif.QuantizedEmbeddings(precision="fp8"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 import pytest
 
-from compact_artifact import CompactArtifact, LatencyAnalyzer, MemoryAnalyzer, errors
+from compact_artifact import CompactArtifact, LatencyAnalyzer, MemoryAnalyzer, benchmark, errors
 
 Invalid = errors.InvalidArgumentError
 
@@ -55,6 +55,9 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (Invalid, "expected one of them", lambda a: a.add_batch(["x"], texts=["y"])),
     (TypeError, "no column 'colours'", lambda a: a.add_batch(colours=["red"])),
     (TypeError, "text 0 of the batch", lambda a: a.add_batch(texts=[7])),
+    (TypeError, "texts: expected a list or an array", lambda a: a.add_batch(texts="letters")),
+    (TypeError, "keys: expected a list or an array", lambda a: a.add_batch(texts=["x", "y"], keys="kl")),
+    (TypeError, "texts: expected a list or an array", lambda a: a.add_batch(texts={"x": "y"})),
     (TypeError, "", lambda a: a.add_batch(["x"], batch_size="many")),
     (Invalid, "above 0", lambda a: a.batch_writer(batch_size=0)),
     (Invalid, "seconds, 0 or more", lambda a: a.batch_writer(flush_interval=-1)),
@@ -83,6 +86,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (Invalid, "expected its field", lambda a: a.search("x", facets=[{"width": 1}])),
     (Invalid, "found both", lambda a: a.search("x", facets=[{"field": "n", "width": 1, "unit": "day"}])),
     (Invalid, "year, month, day or hour", lambda a: a.search("x", facets=[{"field": "n", "unit": "week"}])),
+    (Invalid, "a width that is a number, found \"3\"", lambda a: a.search("x", facets=[{"field": "n", "width": "3"}])),
     (Invalid, "a limit of 0 or more", lambda a: a.search("x", facets=[{"field": "n", "limit": -1}])),
     (Invalid, "deadline: expected seconds", lambda a: a.search("x", deadline=-1)),
     (TypeError, "a str or a dict", lambda a: a.search_batch([7])),
@@ -108,6 +112,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (TypeError, "`name`, `dimension` and `embed`", lambda a: a.reembed(Odd())),
     (errors.EmbedderError, "", lambda a: a.reembed("no/such/model")),
     (TypeError, "", lambda a: MemoryAnalyzer(a.path)),
+    (Invalid, "clients: expected 1 to", lambda a: benchmark(a.path, clients=[0])),
     (ZeroDivisionError, "", lambda a: LatencyAnalyzer().trace(lambda: 1 // 0)),
 ]
 
@@ -122,11 +127,22 @@ def test_a_call_that_is_wrong_is_refused_and_changes_nothing(artifact: CompactAr
     assert artifact.commit == before and len(artifact) == 0
 
 
+class Weighty:
+    """An embedder whose weight is no number."""
+
+    name, dimension, weight = "weighty", 2, float("nan")
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, 2.0]] * len(texts)
+
+
 @pytest.mark.parametrize(
     "option, said",
     [
         ({"colour": 1}, "no option 'colour'"),
         ({"compression": "gzip"}, "option compression: expected"),
+        ({"on_maintenance_error": 5}, "option on_maintenance_error: expected a function, found int"),
+        ({"embedder": Weighty()}, "a weight of 0 or more, found NaN"),
         ({"compression": "zstd:23"}, "option compression: expected"),
         ({"compression": 3}, "option compression"),
         ({"durability": "maybe"}, "option durability: expected"),
@@ -204,6 +220,53 @@ def test_a_callback_may_call_the_artifact(path: pathlib.Path) -> None:
             artifact.reembed("built-in", progress=lambda done, all: 1 // 0)
         artifact.reembed("built-in", progress=lambda done, all: found.append(len(artifact.search("cat"))))
         assert found and set(found) == {1}
+
+
+class CallsBack:
+    """An embedder, and a vector, that calls something when it is asked; and keeps what that raised."""
+
+    dimension = 2
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.call: Callable[[], object] = lambda: None
+        self.raised: list[type[Exception]] = []
+
+    def calls(self) -> None:
+        call, self.call = self.call, lambda: None
+        try:
+            call()
+        except errors.Error as error:
+            self.raised.append(type(error))
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        self.calls()
+        return [[1.0, 2.0]] * len(texts)
+
+    def __array__(self) -> Any:
+        self.calls()
+        return numpy.ones(2)
+
+
+def test_what_is_called_from_inside_of_what_it_waits_for_is_an_error(path: pathlib.Path) -> None:
+    back = CallsBack("calls back")
+    artifact = CompactArtifact.create(path, spaces={"v": 2}, embedder=back)
+    back.call = artifact.close
+    artifact.search(vector=back, space="v")
+    writer = artifact.batch_writer(batch_size=1)
+    for number, call in enumerate((writer.finish, writer.flush, lambda: writer.add("another"))):
+        back.call = call
+        writer.add(f"text {number}")  # one that was embedded before is not given to an embedder
+    other = CallsBack("other")
+    other.call = lambda: artifact.reembed(back)
+    artifact.reembed(other)
+    assert back.raised + other.raised == [errors.ReentrantError] * 5
+    assert writer.finish()["records"] == len(artifact) == 3
+    # Of another artifact nothing waits.
+    back.call = CompactArtifact.create(path.with_name("other")).close
+    artifact.search(vector=back, space="v")
+    assert len(back.raised) == 4
+    artifact.close()
 
 
 def test_the_class_says_how_artifacts_are_made() -> None:

@@ -22,6 +22,7 @@ def test_another_language_indexes_the_words_of_all_records_anew(artifact: Compac
     assert (report["records"], report["left"], artifact.language) == (2, 0, "german")
     assert len(artifact.search("Haus")) == 2
     assert artifact.set_text_options(language="german")["records"] == 0  # nothing to do
+    assert artifact.set_text_options(fold_diacritics=None)["records"] == 0
     artifact.set_text_options(language=None, fold_diacritics=True)
     assert artifact.language is None and len(artifact.search("Haus")) == 1 and len(artifact.search("hauser")) == 1
 

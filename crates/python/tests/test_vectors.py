@@ -16,6 +16,7 @@ from compact_artifact import CompactArtifact, Int8Quantizer, errors
 pyarrow: Any = importlib.import_module("pyarrow")  # whose types are not declared
 
 VALUES = [[1, 0, 0], [0, 2, 0], [3, 4, 5], [0, 0, 7]]
+TWICE = pyarrow.StructArray.from_arrays([pyarrow.array([1]), pyarrow.array([2])], names=["n", "n"])
 
 
 @pytest.fixture
@@ -112,6 +113,8 @@ def test_what_is_no_finite_number_is_refused_and_nothing_is_added(exact: Compact
         (numpy.zeros((2, 3), ">f4"), TypeError),
         (numpy.zeros((2, 3), "i8"), TypeError),
         (numpy.zeros((2, 4), "f4"), errors.WrongDimensionError),
+        (numpy.zeros((2**40, 0), "f4"), errors.InvalidArgumentError),
+        (numpy.ma.masked_equal(VALUES, 0), errors.InvalidArgumentError),
         ([[1, 2, 3], [1, 2]], errors.WrongDimensionError),
         ([["a", "b", "c"]], TypeError),
         ("abc", TypeError),
@@ -183,6 +186,10 @@ def test_a_table_comes_in_batches_and_kinds(exact: CompactArtifact) -> None:
         ({"text": ["x"], "n": [float("nan")]}, "finite"),
         ({"text": ["x"], "at": [pyarrow.scalar(0, pyarrow.timestamp("s")).as_py()]}, "cast it"),
         ({"text": ["x"], "blob": [b"x"]}, "one of them"),
+        ({"text": ["x"], "metadata": ['{"n":1}'], "n": [2]}, "column \"n\": the field \"n\" stands twice"),
+        ({"text": ["x"], "n": [2], "metadata": ['{"n":1}']}, "column \"metadata\": the field \"n\" stands twice"),
+        ({"text": ["x"], "metadata": TWICE}, "the field \"n\" stands twice"),
+        ({"text": ["x"], "m": TWICE}, "the field \"n\" stands twice"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused_with_the_row_and_the_column(
@@ -191,6 +198,13 @@ def test_a_table_that_does_not_fit_is_refused_with_the_row_and_the_column(
     with pytest.raises(errors.InvalidArgumentError) as raised:
         exact.add_batch(pyarrow.table(columns))
     assert said in str(raised.value) and len(exact) == 0
+
+
+def test_a_missing_value_of_a_dictionary_is_left_out_of_the_record(exact: CompactArtifact) -> None:
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1, None]), pyarrow.array(["a", None]))
+    for entry in exact.get_many(exact.add_batch(pyarrow.table({"text": column, "key": column, "n": column}))):
+        assert entry is not None
+        assert (entry.key, entry.metadata) in (("a", {"n": "a"}), (None, {})), entry
 
 
 def test_what_only_says_that_it_is_a_table_is_refused(exact: CompactArtifact) -> None:
@@ -238,6 +252,11 @@ def test_vectors_are_quantized_by_hand() -> None:
     assert statistics["vectors"] == 200 and statistics["saturated"] == 0 and statistics["mean_cosine_error"] < 1e-3
     with pytest.raises(errors.InvalidArgumentError):
         quantizer.decode(codes[1:], scale)
+    for wrong in ([[1.0] * 15, [1.0] * 17], numpy.zeros((16, 3), "f4")):
+        with pytest.raises(errors.WrongDimensionError):
+            quantizer.statistics(wrong)
+        with pytest.raises(errors.WrongDimensionError):
+            Int8Quantizer(16, samples=wrong)
     with pytest.raises(errors.WrongDimensionError):
         quantizer.quantize([1, 2])
     with pytest.raises(errors.ZeroVectorError):

@@ -90,4 +90,5 @@ pub use metric::Metric;
 pub use options::BuildOptions;
 pub use quantize::{Int8Quantizer, MAX_DIMENSION, MAX_LENGTH, MIN_LARGEST_VALUE, QuantizationStatistics};
 pub use row_set::RowSet;
+pub use sketch::layout::outline_len;
 pub use wire::{AlignedBytes, Bytes, F16, NotVerified};

@@ -86,7 +86,7 @@ export class Module {
   #opened(number) {
     if (this.#exports.open(number, Date.now()) === 0) throw new Error(this.#result());
     return new Artifact((request) => {
-      this.#put(encoder.encode(JSON.stringify(request, plain)));
+      this.#put(encoder.encode(toJson(request)));
       this.#exports.ask(number);
       const answer = JSON.parse(this.#result());
       if (answer !== null && answer.error !== undefined) throw new Error(answer.error);
@@ -115,9 +115,16 @@ function room(len, reserve) {
   return place;
 }
 
-/** Typed arrays as JSON has them. */
-function plain(_, value) {
-  return ArrayBuffer.isView(value) ? Array.from(value) : value;
+/** A request as JSON. Typed arrays are arrays in it; what JSON would leave out, or make null of, is refused, but for options that are undefined. */
+function toJson(request) {
+  const options = Object.values(request);
+  return JSON.stringify(request, function (name, value) {
+    if (ArrayBuffer.isView(value)) return Array.from(value);
+    const isLeftOut = ["undefined", "function", "symbol"].includes(typeof value) && !(value === undefined && options.includes(this));
+    if (isLeftOut || value instanceof Map || value instanceof Set) throw new TypeError(`${name}: expected a value that JSON has, found ${String(value)}`);
+    if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`${name}: expected a number that is finite, found ${value}`);
+    return value;
+  });
 }
 
 /** A packed artifact that is open. */

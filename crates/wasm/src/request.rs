@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// What can be asked: one of them.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Request {
     Search(Box<Search>),
     Get(Get),

@@ -65,6 +65,10 @@ try {
   assert.throws(() => artifact.search({ k: -1 }), /expected a whole number/);
   assert.throws(() => artifact.search({ vector: { space: "v", values: [1, NaN] } }), /expected a number/);
   assert.throws(() => artifact.search({ filter: { n: { $near: 1 } } }), /\$near/);
+  for (const n of [undefined, NaN, Infinity, () => 1, { $gte: undefined }, { $in: [1, undefined] }, new Map([["$gte", 1]])]) {
+    assert.throws(() => artifact.search({ filter: { n } }), TypeError, `a filter of ${n}`);
+  }
+  assert.equal(artifact.search({ words: "moon", filter: undefined, k: 3 }).hits.length, 3);
   assert.throws(() => module.open(new Uint8Array(100)), /./);
   for (const wrong of ["a.pack", undefined, 5, new Response(pack), Promise.resolve(pack)]) assert.throws(() => module.open(wrong), /expected an ArrayBuffer.*openResponse/);
   assert.throws(() => module.setModel("english-256.model"), TypeError);

@@ -125,6 +125,8 @@ fn what_cannot_be_answered_is_said() {
         ("", "JSON"),
         (r#"{"find": {}}"#, "unknown variant `find`"),
         (r#"{"search": {"wrods": "x"}}"#, "unknown field `wrods`"),
+        (r#"{"keys": {"prefix": "k", "limit": 1}}"#, "unknown field `limit`"),
+        (r#"{"stats": {"of": "x"}}"#, "unknown field `of`"),
         (r#"{"search": {"vector": {"space": "v", "values": [1]}}}"#, "dimension"),
         (r#"{"search": {"filter": {"n": {"$near": 1}}}}"#, "$near"),
         (r#"{"search": {"words": "\"open"}}"#, "not closed"),

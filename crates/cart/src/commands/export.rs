@@ -20,8 +20,8 @@ Write records as JSONL or Parquet that `cart add` reads back.
 One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as \
 the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
 
-Without --filter the first line is not a record, but {\"settings\": ...}: language, fields of texts, vector spaces, model, expiry field and schema, as `cart restore` sets them up. `cart add` passes over \
-it. Of a level of compression and of what --precompute-similar stored it says nothing.
+Without --filter the first line is not a record, but {\"settings\": ...}: language, fields of texts, vector spaces, model, expiry field, schema, and how many neighbours --precompute-similar stores, as `cart restore` sets them up. `cart add` passes over \
+it. A level of compression is no setting of an artifact: each command has its own.
 
 With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
 JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where a model makes it of the text, and a column for each field of the metadata in which no record has several values and all \

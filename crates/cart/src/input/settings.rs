@@ -33,6 +33,14 @@ pub(crate) struct Settings {
     expires_field: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     schema: Option<Value>,
+    /// How many neighbours are stored for each record.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    precompute_similar: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,6 +73,7 @@ impl Settings {
             model: None,
             expires_field: artifact.expires_field(),
             schema: artifact.schema().map(|schema| schema.to_json()),
+            precompute_similar: artifact.precomputed_similar(),
         };
         for space in artifact.spaces() {
             match space.model() {
@@ -83,6 +92,9 @@ impl Settings {
         };
         for (name, weight) in &self.fields {
             options = options.field(name, *weight);
+        }
+        if self.precompute_similar > 0 {
+            options = options.precompute_similar(self.precompute_similar);
         }
         if let Some(field) = &self.expires_field {
             options = options.expires_at(field);

@@ -171,6 +171,7 @@ impl Served {
         call: &impl Fn(&CompactArtifact) -> Result<T, Error>,
     ) -> Result<(T, bool), Error> {
         let mut kept = lock(&self.writer);
+        let mut was_open = true;
         let fits = |writer: &Writer| writer.expires || !expires;
         let mut writer = match kept.take() {
             Some(writer) if fits(&writer) => writer,
@@ -178,6 +179,7 @@ impl Served {
                 if let Some(writer) = other {
                     writer.close(&self.path);
                 }
+                was_open = false;
                 self.open_to_write(access, expires)?
             }
         };
@@ -189,6 +191,10 @@ impl Served {
                 Ok((done, was_created))
             }
             Err(e) => {
+                // Whether it was opened for this call alone: then records expire no more by what it set up, unless others have written meanwhile.
+                if !was_open && !matches!(e.kind(), ErrorKind::Locked | ErrorKind::Poisoned) {
+                    let _ = writer.artifact.revert_settings();
+                }
                 // What cannot write any more is opened anew by the next call.
                 if !matches!(e.kind(), ErrorKind::Locked | ErrorKind::Poisoned) {
                     writer.close(&self.path);

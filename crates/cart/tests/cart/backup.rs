@@ -13,7 +13,7 @@ fn place() -> Place {
         "{\"key\":\"a\",\"text\":\"die alten Häuser\",\"metadata\":{\"year\":1},\"vectors\":{\"v\":[3,4]}}\n\
          {\"key\":\"b\",\"text\":\"x\",\"fields\":{\"abstract\":\"y\"},\"metadata\":{\"year\":2,\"till\":\"2100-01-01\"},\"vectors\":{\"v\":[30,40.5]}}\n",
     );
-    let set_up = "--no-meaning --language german --schema schema.json --expires-field till --metric l2 --originals f32";
+    let set_up = "--no-meaning --language german --schema schema.json --expires-field till --metric l2 --originals f32 --precompute-similar 2";
     place.cart(&format!("add a x.jsonl {set_up} --field abstract=3 --field title=5")).succeeds();
     place
 }
@@ -30,6 +30,7 @@ fn an_export_is_restored_with_its_settings() {
         "\"l2\"",
         "\"till\"",
         "\"required\":true",
+        "\"precompute_similar\":2",
     ] {
         assert!(first.contains(said), "{first}");
     }
@@ -43,6 +44,10 @@ fn an_export_is_restored_with_its_settings() {
         assert_eq!(hits[0]["score"], 0.0, "{hits}");
         assert_eq!(place.json(&format!("stats {artifact}"))["stats"]["spaces"].as_array().unwrap().len(), 1);
     }
+    place
+        .cart("restore e.jsonl c --model x")
+        .fails(2, &["--model: the texts of this export are not embedded"]);
+    assert!(!place.path("c").exists());
     place.write("none.jsonl", "{\"text\":\"no year\"}\n");
     place.cart("add b none.jsonl").fails(1, &["\"year\" is missing"]);
 }

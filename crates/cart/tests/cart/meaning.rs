@@ -69,6 +69,19 @@ fn a_text_is_found_by_what_it_means_and_by_its_words() {
 }
 
 #[test]
+fn a_model_that_came_with_an_add_that_failed_is_not_kept() {
+    let place = Place::new();
+    place.write("x.jsonl", ANIMALS);
+    place.write("bad.jsonl", ANIMALS.to_owned() + "{}");
+    write_model(&place, "tiny", "tiny-1");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let before = place.text("export a");
+    place.cart("add a bad.jsonl --upsert --model tiny").fails(1, &["bad.jsonl:", "nothing was added"]);
+    assert_eq!(place.text("export a"), before);
+    assert!(place.text("stats a --json").contains("\"spaces\":[]"));
+}
+
+#[test]
 fn another_model_serves_where_it_is_named_and_only_for_what_it_embedded() {
     let place = Place::new();
     place.write("x.jsonl", ANIMALS);

@@ -95,3 +95,28 @@ fn too_little_memory_to_open_an_artifact_is_not_called_damage() {
     place.cart("doctor a --memory-limit 1MiB").fails(2, &["--memory-limit"]);
     place.cart("doctor a").succeeds();
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_memory_ends_an_add_says_so_and_nothing_was_added() {
+    use crate::support::Ended;
+    let place = Place::new();
+    let words = |n: u64| {
+        (0..60).map(move |at| format!("{:06x} ", ((n * 60 + at).wrapping_mul(0x9e37_79b9) >> 12) & 0xff_ffff))
+    };
+    let line = |n: u64| {
+        format!(
+            "{{\"key\":\"k{n}\",\"text\":\"{}\",\"metadata\":{{\"n\":{n}}}}}\n",
+            words(n).collect::<String>()
+        )
+    };
+    place.write("x.jsonl", (0..60_000).map(line).collect::<String>());
+    for mib in [96, 128, 160] {
+        let script = format!("ulimit -v {}; exec \"$0\" add a x.jsonl --no-meaning", mib << 10);
+        let mut command = std::process::Command::new("sh");
+        command.current_dir(place.path(".")).arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_cart"));
+        let ended = Ended::of(command.output().unwrap());
+        ended.fails(1, &["memory", "nothing was added"]);
+        assert!(!place.path("a").exists());
+    }
+}

@@ -136,6 +136,28 @@ fn what_a_commit_that_fails_set_up_is_not_left_behind() {
 }
 
 #[test]
+fn an_add_that_fails_leaves_the_settings_of_an_artifact_as_they_were() {
+    let place = Place::new();
+    place.write("schema.json", r#"{"until": "date"}"#);
+    place.write("good.jsonl", "{\"text\":\"one\"}\n");
+    place.write("bad.jsonl", "{\"text\":\"two\",\"metadata\":{\"until\":\"soon\"}}\n{}\n");
+    place.write("late.jsonl", "{\"text\":\"two\",\"metadata\":{\"until\":\"soon\"}}\n");
+    place.cart("add a good.jsonl --no-meaning").succeeds();
+    let before = place.text("export a");
+    let set_up = ["--schema schema.json", "--expires-field until", "--precompute-similar 3"];
+    for set_up in set_up {
+        place.cart(&format!("add a bad.jsonl {set_up}")).fails(1, &["bad.jsonl:", "nothing was added"]);
+        place.cart(&format!("add a good.jsonl --no-meaning {set_up}")).fails(2, &["--no-meaning"]);
+        assert_eq!(place.text("export a"), before, "{set_up}");
+    }
+    place.cart("add a late.jsonl --expires-field until").fails(2, &["late.jsonl:1", "nothing was added"]);
+    assert_eq!(place.text("export a"), before);
+    let kept = "add a late.jsonl good.jsonl bad.jsonl --batch 2 --precompute-similar 3";
+    place.cart(kept).fails(1, &["2 records were added before it and are kept"]);
+    assert!(place.text("export a").contains("\"precompute_similar\":3"));
+}
+
+#[test]
 fn vectors_of_a_file_are_all_checked_before_anything_is_added() {
     let place = Place::new();
     place.write("v.npy", npy("<f4", "(3, 2)", &f32s(&[1.0, 2.0, 3.0, 4.0, 5.0, 1e30])));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -13,7 +13,7 @@ use super::commit::prepare::prepare;
 use super::core::Engine;
 use super::pending::{Pending, PendingAccount};
 use crate::api::batch::Batch;
-use crate::api::error::{Error, Result};
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::record::Record;
 
 /// When a [`BatchWriter`] commits.
@@ -117,8 +117,8 @@ struct Buffer {
     /// How many of those wait for their commit in the queue of the engine, or have left it: all before this one, since a record that was added
     /// later takes the place of one with the same key that was added before.
     queued: u64,
-    /// The batches that are being committed, by their number: their bytes.
-    committing: BTreeMap<u64, usize>,
+    /// The batches that are being committed, by their number: their bytes, and who commits them.
+    committing: BTreeMap<u64, (usize, ThreadId)>,
     /// Since when the oldest record waits.
     since: Option<Instant>,
     /// What was committed so far.
@@ -152,7 +152,7 @@ impl BatchWriter {
         });
         let timer = interval.map(|interval| {
             let theirs = shared.clone();
-            std::thread::Builder::new()
+            thread::Builder::new()
                 .name("compact-artifact".to_owned())
                 .spawn(move || theirs.flush_by_age(interval))
         });
@@ -161,7 +161,8 @@ impl BatchWriter {
     }
 
     /// Adds a record, and waits where [`max_memory`](BatchOptions::max_memory) says so. A record that cannot be stored is refused by itself, and the
-    /// writer goes on. Returns the error of an earlier batch that failed; from then on nothing more is taken.
+    /// writer goes on. Returns the error of an earlier batch that failed; from then on nothing more is taken. An embedder that the writer itself
+    /// calls gets an error of kind [`Reentrant`](crate::ErrorKind::Reentrant).
     pub fn add(&self, record: Record) -> Result<()> {
         self.push(record, false)
     }
@@ -176,6 +177,7 @@ impl BatchWriter {
     pub fn flush(&self) -> Result<()> {
         self.shared.engine.check_writable()?;
         let mut buffer = self.shared.buffer.lock();
+        buffer.check_outside()?;
         let taken = buffer.take();
         let next = buffer.taken;
         drop(buffer);
@@ -209,6 +211,7 @@ impl BatchWriter {
         prepare(&record, replace, &engine.state().settings)?;
         let bytes = record.held_bytes();
         let mut buffer = buffer.lock();
+        buffer.check_outside()?;
         // A record that is larger than everything allowed goes alone.
         while !buffer.committing.is_empty() && buffer.held() + bytes > options.max_memory {
             changed.wait(&mut buffer);
@@ -255,9 +258,19 @@ impl Buffer {
         }
         let number = self.taken;
         self.taken += 1;
-        self.committing.insert(number, std::mem::take(&mut self.bytes));
+        self.committing.insert(number, (std::mem::take(&mut self.bytes), thread::current().id()));
         self.since = None;
         Some((number, std::mem::take(&mut self.batch)))
+    }
+
+    /// Refuses a thread that would wait for its own commit: an embedder that is called by it.
+    fn check_outside(&self) -> Result<()> {
+        let here = thread::current().id();
+        if self.committing.values().all(|(_, thread)| *thread != here) {
+            return Ok(());
+        }
+        let message = "a batch writer is called from inside of its own commit, for which it would wait";
+        Err(Error::new(ErrorKind::Reentrant, message))
     }
 
     /// What those who look for unflushed records are told.
@@ -267,7 +280,7 @@ impl Buffer {
 
     /// Bytes of the records that wait or are being committed.
     fn held(&self) -> usize {
-        self.bytes + self.committing.values().sum::<usize>()
+        self.bytes + self.committing.values().map(|(bytes, _)| bytes).sum::<usize>()
     }
 }
 

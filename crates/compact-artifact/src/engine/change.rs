@@ -33,14 +33,42 @@ impl Engine {
     pub(crate) fn drop_field(&self, name: &str) -> Result<()> {
         self.change_settings(|settings| {
             let (settings, number) = settings.without_field(name)?;
-            // The content is the first.
-            if self.state().views.iter().any(|view| view.shard.words.fields().count() > number + 1) {
-                let message =
-                    format!("there are records with the field {name:?}, or with one that was added after it");
-                return Err(Error::invalid(message));
-            }
+            self.check_unused(name, number)?;
             Ok((settings, ()))
         })
+    }
+
+    /// See [`CompactArtifact::revert_settings`](crate::CompactArtifact::revert_settings).
+    pub(crate) fn revert_settings(&self) -> Result<()> {
+        let Some((before, seq)) = &self.settings_before else { return Ok(()) };
+        self.change_settings(|mut settings| {
+            let state = self.state();
+            if state.records.seq() != *seq {
+                return Err(Error::invalid(
+                    "something was committed since the artifact was opened; its settings stay as they are",
+                ));
+            }
+            let new = |name: &&str| before.space(name).is_err();
+            for name in state.settings.current_spaces().map(|(_, space)| space.name()).filter(new) {
+                settings = settings.without_space(name)?;
+            }
+            while let Some(field) = settings.fields.pop_if(|field| before.field(&field.name).is_err()) {
+                self.check_unused(&field.name, settings.fields.len())?;
+            }
+            let (schema, expires_at) = (before.schema.clone(), before.expires_at.clone());
+            Ok((Settings { schema, expires_at, similar: before.similar, ..settings }, ()))
+        })
+    }
+
+    /// Refuses a field that records have, or that has one behind it that they have.
+    fn check_unused(&self, name: &str, number: usize) -> Result<()> {
+        // The content is the first.
+        if self.state().views.iter().any(|view| view.shard.words.fields().count() > number + 1) {
+            let message =
+                format!("there are records with the field {name:?}, or with one that was added after it");
+            return Err(Error::invalid(message));
+        }
+        Ok(())
     }
 
     /// What was committed before a change of settings is on disk when that is.

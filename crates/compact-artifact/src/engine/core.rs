@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use block_format::{Callers, Store};
+use block_format::{Callers, CommitSeq, Store};
 use parking_lot::{Mutex, RwLock};
 
 use super::commit::{CommitState, Queue};
@@ -15,6 +15,7 @@ use super::visible::Visible;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::reports::RecoveryReport;
+use crate::format::settings::Settings;
 #[cfg(feature = "async")]
 use crate::requests::Requests;
 use crate::search::SearchResources;
@@ -28,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) read_only: bool,
     pub(crate) recovery: RecoveryReport,
+    /// Of before it was opened for writing, and the newest commit of then.
+    pub(super) settings_before: Option<(Settings, CommitSeq)>,
     pub(crate) resources: Arc<SearchResources>,
     /// Wakes and stops the thread for maintenance.
     pub(super) signal: Signal,
@@ -43,6 +46,9 @@ pub(crate) struct Engine {
     /// One move to another model at a time; taken before all others.
     #[cfg(feature = "embedder")]
     pub(super) reembed_lock: Mutex<()>,
+    /// Who has that lock.
+    #[cfg(feature = "embedder")]
+    pub(super) reembedders: Callers,
     /// One commit at a time; the thread that has the lock commits for all in the queue.
     pub(super) commit_lock: Mutex<CommitState>,
     pub(super) queue: Mutex<Queue>,
@@ -79,11 +85,14 @@ impl Engine {
             options,
             read_only,
             recovery,
+            settings_before: None,
             callers: Callers::default(),
             tenure: Tenure::new(!read_only),
             maintenance_lock: Mutex::new(()),
             #[cfg(feature = "embedder")]
             reembed_lock: Mutex::new(()),
+            #[cfg(feature = "embedder")]
+            reembedders: Callers::default(),
             commit_lock: Mutex::new(CommitState::new(&state)),
             queue: Mutex::default(),
             pending: PendingAccounts::default(),

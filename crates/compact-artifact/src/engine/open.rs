@@ -89,14 +89,13 @@ impl Engine {
             }
             settings
         };
-        let settings_expire = settings.expires_at.is_some();
         let thorough = matches!(mode, Mode::Salvaged { .. });
         let mut recovery =
             Recovery::new((store.snapshot(), Arc::new(settings)), options.steps, &[], thorough, report)?;
         if mode == (Mode::Salvaged { lost_shards: true }) {
             recovery = recovery.without_some_shards();
         }
-        if store.ranges().is_some() && settings_expire {
+        if store.ranges().is_some() && recovery.state.settings.expires_at.is_some() {
             let message = "the records of this artifact expire, which a pack that is read by ranges cannot tell without fail; open it from a file";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
@@ -104,9 +103,11 @@ impl Engine {
             let (state, report) = recovery.index_within(policy::reader_tail_limit(&options))?;
             Self::new(store, options, true, report, state)
         } else {
-            let engine = Self::recovered(store, options, recovery)?;
-            if let Some(schema) = engine.options.schema.clone().filter(|_| stored.schema.is_none()) {
-                engine.set_schema(Some(schema))?;
+            let mut engine = Self::recovered(store, options, recovery)?;
+            let schema = engine.options.schema.clone().filter(|_| stored.schema.is_none());
+            engine.settings_before = Some((stored, engine.state().records.seq()));
+            if let Some(schema) = schema {
+                engine.set_schema(Some(schema)).inspect_err(|_| drop(engine.revert_settings()))?;
             }
             engine
         };

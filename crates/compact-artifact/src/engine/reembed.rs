@@ -27,7 +27,9 @@ impl Engine {
         progress: &mut dyn FnMut(&ReembedReport) -> ControlFlow<()>,
     ) -> Result<ReembedReport> {
         self.check_writable()?;
+        self.reembedders.check()?;
         let _one_at_a_time = self.reembed_lock.lock();
+        let _inside = self.reembedders.enter();
         // Nobody writes meanwhile who may not have the new model.
         let _permit = self.permit()?;
         let model = SpaceModel::from_embedder(embedder.as_ref());

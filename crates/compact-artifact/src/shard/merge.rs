@@ -73,10 +73,8 @@ pub(crate) const WORDS_HEAP: usize = 4 << 20;
 
 /// Heap that merging so many rows takes, about.
 pub(crate) fn build_bytes_of(settings: &Settings, rows: u64) -> usize {
-    // With outlines, of dimensions that have them.
-    let codes = |dimension: usize| dimension + if dimension > 128 { dimension / 8 + 64 } else { 0 };
-    let vectors =
-        settings.spaces.iter().map(|space| codes(space.options.dimension) + GRAPH_BYTES).max().unwrap_or(0);
+    let len = |dimension: usize| dimension + vector_index::outline_len(dimension) + GRAPH_BYTES;
+    let vectors = settings.spaces.iter().map(|space| len(space.options.dimension)).max().unwrap_or(0);
     usize::try_from(rows).unwrap_or(usize::MAX).saturating_mul(vectors + 24)
 }
 

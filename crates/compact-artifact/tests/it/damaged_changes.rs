@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use compact_artifact::{
-    Batch, CompactArtifact, ErrorKind, Filter, Maintenance, Metric, Options, Query, Record, RecordId,
+    Batch, CompactArtifact, Damage, ErrorKind, Filter, Maintenance, Metric, Options, Query, Record, RecordId,
     SpaceOptions,
 };
 use serde_json::json;
@@ -351,6 +351,50 @@ fn an_embedding_that_a_record_with_damaged_metadata_does_not_get_stays_named_unt
         if round == 2 {
             assert!(artifact.delete(id(7)).unwrap());
         }
+        artifact.seal().unwrap();
+        artifact.close().unwrap();
+    }
+}
+
+#[test]
+fn an_embedding_that_a_record_lost_before_its_metadata_were_damaged_stays_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let original = temp.path().join("a");
+    let artifact = sealed(&original);
+    for i in 0..RECORDS {
+        artifact.update(id(i), json!({"state": "new", "long": "x".repeat(9_000)})).unwrap();
+    }
+    artifact.seal().unwrap();
+    for i in 0..RECORDS {
+        artifact.add_embedding(id(i), "late", &late(i)).unwrap();
+    }
+    drop(artifact);
+    // A place that costs the embedding of the second record, whose metadata will be damaged as well, in the newest index.
+    let mut shards = files(&original, "part-");
+    shards.retain(|part| fs::metadata(part).unwrap().len() > u64::from(RECORDS) * DIMENSION as u64 / 2);
+    let shard = shards.pop().unwrap();
+    let vectors = section(&shard, VECTORS);
+    let damaged = vectors.step_by(2_048).map(|at| {
+        let path = temp.path().join(format!("b{at}"));
+        copy_all(&original, &path);
+        flip(&path.join(shard.file_name().unwrap()), at);
+        let reader = options().open_read_only(&path).unwrap();
+        let lost =
+            (0..RECORDS).filter(|&i| !matches!(reader.embedding(id(i), "early"), Ok(Some(_)))).collect();
+        (path, lost)
+    });
+    let (path, lost): (PathBuf, Vec<u16>) = { damaged }
+        .find(|(_, lost): &(_, Vec<u16>)| lost.contains(&1) && lost.len() < usize::from(RECORDS))
+        .unwrap();
+    flip(&files(&path, "segment-")[1], 4096 + 60);
+    for round in 0..3 {
+        let artifact = options().open(&path).unwrap();
+        assert!(artifact.get(id(1)).unwrap().unwrap().metadata().is_err(), "round {round}");
+        let said = format!("{} records", lost.len());
+        let damage = &artifact.recovery().damage;
+        let is_named =
+            |damage: &Damage| damage.space.as_deref() == Some("early") && damage.message.starts_with(&said);
+        assert!(damage.iter().any(is_named), "round {round}: {said}, {damage:?}");
         artifact.seal().unwrap();
         artifact.close().unwrap();
     }

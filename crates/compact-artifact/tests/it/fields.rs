@@ -1,8 +1,13 @@
 //! Texts in fields beside the content: found together with it and alone, kept through everything.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use compact_artifact::{
     CompactArtifact, ErrorKind, MAX_FIELDS_LEN, MAX_TEXT_LEN, Options, Query, Record, RecordId,
 };
+
+use crate::toy::CallsBack;
 
 fn found(artifact: &CompactArtifact, query: &str) -> Vec<u64> {
     let query = Query::parse(query).unwrap().k(100);
@@ -68,6 +73,55 @@ fn a_field_is_dropped_where_no_record_has_it_and_none_that_was_added_after_it() 
     let artifact = CompactArtifact::open(&path).unwrap();
     assert_eq!(artifact.fields(), [("title".to_owned(), 2), ("author".to_owned(), 1)]);
     check(&artifact);
+}
+
+/// Bytes that are read until a test says so.
+struct Waits(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+impl std::io::Read for Waits {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        self.0.send(()).unwrap();
+        let _ = self.1.recv();
+        Ok(0)
+    }
+}
+
+#[test]
+fn a_field_that_is_dropped_under_a_commit_is_the_error_of_that_commit_alone() {
+    let temp = tempfile::tempdir().unwrap();
+    let embedder = CallsBack::new("calls back");
+    let options = CompactArtifact::options().field("abstract", 2).embedder(embedder.clone());
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (end, ends) = mpsc::channel();
+    std::thread::scope(|threads| {
+        // When its text was prepared, the field goes; then a blob keeps all commits waiting, so that they are made together.
+        let (theirs, blob) = (artifact.clone(), artifact.clone());
+        embedder.calls_once(move || {
+            theirs.drop_field("abstract").unwrap();
+            std::thread::spawn(move || blob.add_reader(Record::blob([]), Waits(begun, ends)).unwrap());
+            begins.recv().unwrap();
+        });
+        let field =
+            threads.spawn(|| artifact.add(Record::text("a text").field("abstract", "of a few words")));
+        let others: Vec<_> = (0..4)
+            .map(|n| (n, &artifact))
+            .map(|(n, artifact)| {
+                threads.spawn(move || {
+                    std::thread::sleep(Duration::from_millis(50 + 20 * n));
+                    artifact.add_text("another")
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(300));
+        end.send(()).unwrap();
+        assert_eq!(field.join().unwrap().unwrap_err().kind(), ErrorKind::NoSuchField);
+        for other in others {
+            other.join().unwrap().unwrap();
+        }
+    });
+    artifact.seal().unwrap();
+    assert_eq!(artifact.len(), 5);
 }
 
 #[test]

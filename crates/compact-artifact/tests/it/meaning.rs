@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use compact_artifact::*;
 use serde_json::json;
 
-use crate::toy::{GROUPS, Toy};
+use crate::toy::{CallsBack, GROUPS, Toy};
 
 fn keys(artifact: &CompactArtifact, query: &Query) -> Vec<String> {
     let hits = artifact.search(&query.clone().fetch(true)).unwrap().hits;
@@ -293,4 +293,24 @@ fn an_artifact_moves_to_another_model_beside_writers_and_goes_on_after_an_error(
     check(&artifact, "opened again");
     assert_eq!(artifact.reembed(Toy::new("new")).unwrap(), ReembedReport::default());
     assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound());
+}
+
+#[test]
+fn an_embedder_that_calls_what_waits_for_it_gets_an_error() {
+    let temp = tempfile::tempdir().unwrap();
+    let (embedder, other) = (CallsBack::new("calls back"), CallsBack::new("other"));
+    let options = CompactArtifact::options().embedder(embedder.clone());
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let reentrant = |result: Result<()>| assert_eq!(result.unwrap_err().kind(), ErrorKind::Reentrant);
+    let writer = Arc::new(artifact.batch_writer(BatchOptions::new().batch_size(1)).unwrap());
+    let theirs = Arc::clone(&writer);
+    embedder.calls_once(move || {
+        reentrant(theirs.add(Record::text("another")));
+        reentrant(theirs.flush());
+    });
+    writer.add(Record::text("a text")).unwrap();
+    assert_eq!(Arc::into_inner(writer).unwrap().finish().unwrap().records, 1);
+    let (theirs, same) = (artifact.clone(), other.clone());
+    other.calls_once(move || reentrant(theirs.reembed(same).map(drop)));
+    assert_eq!(artifact.reembed(other).unwrap().embedded, 1);
 }

@@ -205,6 +205,49 @@ fn an_artifact_opened_with_a_schema_that_its_records_break_does_not_open_and_one
 }
 
 #[test]
+fn opening_that_fails_because_of_records_changes_no_setting() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = CompactArtifact::create(&path).unwrap();
+    artifact.add_text("no year").unwrap();
+    artifact.close().unwrap();
+    let space = SpaceOptions::new(2, Metric::Cosine);
+    let options = CompactArtifact::options().field("abstract", 3).space("image", space).expires_at("until");
+    assert!(options.schema(by_year()).open(&path).is_err());
+    let artifact = CompactArtifact::open(&path).unwrap();
+    assert_eq!(artifact.fields(), [("title".to_owned(), 2)]);
+    assert!(artifact.spaces().is_empty());
+    assert_eq!((artifact.expires_field(), artifact.schema()), (None, None));
+}
+
+#[test]
+fn settings_that_opening_added_are_taken_back_until_something_is_committed() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    CompactArtifact::create(&path).unwrap().close().unwrap();
+    let space = SpaceOptions::new(2, Metric::Cosine);
+    let options = CompactArtifact::options().field("abstract", 3).space("image", space).expires_at("until");
+    let options = options.schema(by_year()).precompute_similar(3);
+    for is_committed in [false, true] {
+        let artifact = options.clone().open(&path).unwrap();
+        artifact.add_field("other", 1).unwrap();
+        if is_committed {
+            artifact.add(fine(1969)).unwrap();
+        }
+        assert_eq!(artifact.revert_settings().is_err(), is_committed);
+        artifact.close().unwrap();
+        let artifact = CompactArtifact::open(&path).unwrap();
+        assert_eq!(
+            (artifact.fields().len(), artifact.spaces().len()),
+            if is_committed { (3, 1) } else { (1, 0) }
+        );
+        let kept =
+            (artifact.expires_field().is_some(), artifact.schema().is_some(), artifact.precomputed_similar());
+        assert_eq!(kept, if is_committed { (true, true, 3) } else { (false, false, 0) });
+    }
+}
+
+#[test]
 fn every_way_to_add_or_change_is_checked_and_a_batch_with_one_wrong_record_adds_none() {
     let temp = tempfile::tempdir().unwrap();
     let artifact = CompactArtifact::options().schema(by_year()).create(temp.path().join("a")).unwrap();

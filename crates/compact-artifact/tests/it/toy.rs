@@ -77,3 +77,49 @@ impl Embedder for Toy {
         Ok(embeddings)
     }
 }
+
+/// An embedder that calls something when it is asked.
+pub(crate) struct CallsBack {
+    id: &'static str,
+    call: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl CallsBack {
+    pub(crate) fn new(id: &'static str) -> Arc<Self> {
+        Arc::new(Self { id, call: Mutex::default() })
+    }
+
+    pub(crate) fn calls_once(&self, call: impl FnOnce() + Send + 'static) {
+        *self.call.lock().unwrap() = Some(Box::new(call));
+    }
+}
+
+impl std::fmt::Debug for CallsBack {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str(self.id)
+    }
+}
+
+impl Embedder for CallsBack {
+    fn id(&self) -> &str {
+        self.id
+    }
+
+    fn hash(&self) -> ModelHash {
+        ModelHash::from_content(self.id.as_bytes())
+    }
+
+    fn dimension(&self) -> usize {
+        2
+    }
+
+    fn embed_documents(&self, texts: &[&str]) -> Result<Embeddings, EmbedderError> {
+        let call = self.call.lock().unwrap().take();
+        if let Some(call) = call {
+            call();
+        }
+        let mut embeddings = Embeddings::with_capacity(2, texts.len())?;
+        texts.iter().try_for_each(|_| embeddings.push(Some(&[1.0, 0.0])))?;
+        Ok(embeddings)
+    }
+}

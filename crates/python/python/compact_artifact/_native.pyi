@@ -92,7 +92,7 @@ class Options(TypedDict, total=False):
     seed: int
     edge: bool
     quantization: Literal["int8"]
-    on_maintenance_error: Callable[[str], object]
+    on_maintenance_error: Callable[[str], object] | None
 
 class _Rest(TypedDict, total=False):
     key: str | None
@@ -486,7 +486,7 @@ class CompactArtifact:
         self,
         *,
         language: str | None = ...,
-        fold_diacritics: bool = ...,
+        fold_diacritics: bool | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> ReindexReport: ...
     def set_schema(self, schema: Schema | None) -> None: ...
@@ -571,7 +571,7 @@ class CompactArtifact:
         self,
         *,
         language: str | None = ...,
-        fold_diacritics: bool = ...,
+        fold_diacritics: bool | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> ReindexReport: ...
     async def set_schema_async(self, schema: Schema | None) -> None: ...

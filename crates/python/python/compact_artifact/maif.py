@@ -112,15 +112,17 @@ class CacheManager:
 
     def __init__(
         self,
-        l1_cache: str | int = "memory://20MB",
+        l1_cache: str | int | None = None,
         l2_cache: str | None = None,
         l3_cache: str | None = None,
         cache_policy: str = "lru",
         cache_size: int | str | None = None,
         cache_ttl: float | str | None = None,
     ) -> None:
-        l1 = l1_cache.removeprefix("memory://") if isinstance(l1_cache, str) else l1_cache
-        self.bytes = _size(l1 if cache_size is None else cache_size)
+        if l1_cache is not None and cache_size is not None:
+            raise errors.InvalidArgumentError("cache_size: expected one of l1_cache and cache_size")
+        size = next((size for size in (l1_cache, cache_size) if size is not None), "20MB")
+        self.bytes = _size(size.removeprefix("memory://") if isinstance(size, str) else size)
         self.ttl = None if cache_ttl is None else _seconds(cache_ttl)
         if cache_policy.lower() != "lru":
             raise errors.InvalidArgumentError(f"cache_policy: expected lru, found {cache_policy!r}")
@@ -149,9 +151,9 @@ def create_client(
     *,
     folder: str | os.PathLike[str] = ".",
     embedder: Any = "built-in",
-    batch_size: int = 1000,
+    batch_size: int | None = None,
     auto_batch: bool = False,
-    batch_timeout: float | str = "10ms",
+    batch_timeout: float | str | None = None,
     compression: bool | str | None = True,
     compression_level: int | None = None,
     max_workers: int | None = None,
@@ -168,7 +170,7 @@ def create_client(
     """A client: the artifacts in a folder, and how they are opened.
 
     `max_workers` are the threads that compress and index, `max_concurrent_requests` the calls that are carried out at a time. With `auto_batch` texts that are added at
-    the same time become one commit, when there are `batch_size` of them or `batch_timeout` is over.
+    the same time become one commit, when there are `batch_size` (1,000) of them or `batch_timeout` (10 ms) is over.
     """
     if endpoint is not None:
         _no_meaning("endpoint", "there is no server; artifacts are in `folder`")
@@ -181,11 +183,15 @@ def create_client(
         raise errors.InvalidArgumentError(f"processing_mode: expected parallel, found {processing_mode!r}")
     if not async_mode:
         raise errors.InvalidArgumentError("async_mode: calls of this module are awaited; `compact_artifact` has those that are not")
+    for name, value in (("batch_size", batch_size), ("batch_timeout", batch_timeout)):
+        if value is not None and not auto_batch:
+            _no_meaning(name, "without auto_batch each call is a commit")
     options: dict[str, Any] = {"embedder": embedder, "compression": _compression(compression, compression_level)}
     if max_workers is not None:
         options["threads"] = max_workers
     options.update(_caches(enable_caching, cache_size, cache_ttl, cache_manager, embedding_cache))
-    return Client(folder, options, batch_size if auto_batch else None, _seconds(batch_timeout), max_concurrent_requests)
+    size, timeout = 1000 if batch_size is None else batch_size, "10ms" if batch_timeout is None else batch_timeout
+    return Client(folder, options, size if auto_batch else None, _seconds(timeout), max_concurrent_requests)
 
 
 def _compression(compression: bool | str | None, level: int | None) -> str:
@@ -204,6 +210,12 @@ def _caches(
     manager: CacheManager | None,
     embeddings: EmbeddingCache | None,
 ) -> dict[str, Any]:
+    given = {"cache_size": size, "cache_ttl": ttl, "cache_manager": manager, "embedding_cache": embeddings}
+    without = () if not enable else ("cache_manager", "embedding_cache") if manager is not None else tuple(given)
+    for name, value in given.items():
+        if value is not None and name not in without:
+            other = "cache_manager" if enable else "enable_caching=False"
+            raise errors.InvalidArgumentError(f"{name} would have no effect beside {other}")
     if not enable:
         return {"cache_bytes": 0, "result_cache_bytes": 0, "embedding_cache_bytes": 0}
     options: dict[str, Any] = {}
@@ -251,9 +263,12 @@ class Client:
         return await self._opened(name, core.CompactArtifact.create, options)
 
     async def get_artifact(self, name: str, **options: Any) -> Artifact:
-        """An artifact that is there already. One that this client has open is the same one."""
+        """An artifact that is there already. One that this client has open is the same one, and its options stay what they are."""
         artifact = self.artifacts.get(name)
         if artifact is not None and not artifact.inner.closed:
+            for option, value in options.items():
+                if option not in artifact.options or artifact.options[option] != value:
+                    raise errors.InvalidArgumentError(f"{option}: this client has the artifact open, without {value!r}")
             return artifact
         return await self._opened(name, core.CompactArtifact.open, options)
 
@@ -263,8 +278,9 @@ class Client:
         path = self.path(name)
         if name in self.artifacts and not self.artifacts[name].inner.closed:
             raise errors.AlreadyExistsError(f"{path}: this client has the artifact open")
-        inner = await self.run(functools.partial(open, path, **{**self.options, **options}))
-        self.artifacts[name] = artifact = Artifact(self, name, inner)
+        options = {**self.options, **options}
+        inner = await self.run(functools.partial(open, path, **options))
+        self.artifacts[name] = artifact = Artifact(self, name, inner, options)
         return artifact
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -289,9 +305,9 @@ class Client:
         return [artifact for artifact in self.artifacts.values() if not artifact.inner.closed]
 
     async def close(self) -> None:
-        """Closes all artifacts, which makes the next opening quick; nothing is lost without."""
+        """Commits what waits and closes all artifacts, which makes the next opening quick; nothing that was committed is lost without."""
         for artifact in self._open():
-            await self.run(artifact.inner.close)
+            await artifact.close()
         self._executor.shutdown(wait=False)
 
     async def __aenter__(self) -> Client:
@@ -327,11 +343,17 @@ class MemoryStats:
 
 
 def _content(item: Any) -> dict[str, Any]:
-    """A record from a text, a dict or an object with `content` and `metadata`."""
+    """A record from a text, a dict with the parts of one, or an object with `content` and `metadata`."""
     if isinstance(item, str):
         return {"text": item}
+    if isinstance(item, dict):
+        # A part that is none is refused by the library.
+        rest = {"text" if name == "content" else name: value for name, value in item.items()}
+        if item.get("content") is not None and item.get("text") is not None:
+            raise errors.InvalidArgumentError("a document: expected one of `content` and `text`")
+        return {**rest, "text": item.get("text") if item.get("content") is None else item["content"]}
     names = ("content", "text", "metadata", "key")
-    parts: dict[str, Any] = {name: item.get(name) if isinstance(item, dict) else getattr(item, name, None) for name in names}
+    parts: dict[str, Any] = {name: getattr(item, name, None) for name in names}
     content = parts.pop("content")
     record = {**parts, "text": parts["text"] if content is None else content}
     if not isinstance(record["text"], str):
@@ -342,10 +364,11 @@ def _content(item: Any) -> dict[str, Any]:
 class Artifact:
     """An artifact, whose calls are awaited. `inner` is the same one as `compact_artifact.CompactArtifact`."""
 
-    def __init__(self, client: Client, name: str, inner: core.CompactArtifact) -> None:
+    def __init__(self, client: Client, name: str, inner: core.CompactArtifact, options: Mapping[str, Any]) -> None:
         self.client = client
         self.name = name
         self.inner = inner
+        self.options = options
         self.analyzer = core.LatencyAnalyzer()
         self._pending: list[tuple[dict[str, Any], asyncio.Future[int]]] = []
         self._flushing: set[asyncio.Task[None]] = set()
@@ -370,6 +393,8 @@ class Artifact:
 
     async def _add_batched(self, record: dict[str, Any], batch_size: int) -> int:
         """Adds a record together with those that others add at the same time."""
+        if self.inner.closed:
+            raise errors.ClosedError("the artifact was closed; open another one")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[int] = loop.create_future()
         self._pending.append((record, done))
@@ -393,7 +418,7 @@ class Artifact:
         wanted = [(record, done) for record, done in batch if not done.cancelled()]
         try:
             ids = await self._call(self.inner.add_batch, [record for record, _ in wanted])
-        except (core.Error, TypeError) as error:
+        except Exception as error:  # whoever added it waits for an answer
             if len(wanted) > 1:
                 for one in wanted:
                     await self._commit([one])
@@ -448,7 +473,10 @@ class Artifact:
         return MemoryStats(heap / 1e6, stats["disk_bytes"] / 1e6, ratio)
 
     async def close(self) -> None:
-        """Closes the artifact."""
+        """Commits what waits, and closes the artifact."""
+        if self._pending:
+            self._flush()
+        await asyncio.gather(*self._flushing)
         await self.client.run(self.inner.close)
 
 
@@ -458,16 +486,17 @@ class CompactArtifact:
     def __init__(
         self,
         client: Client,
-        compression: bool | str | None = "zstd",
+        compression: bool | str | None = True,
         quantization: str = "int8",
         memory_mapping: bool = True,
     ) -> None:
         _is_int8("quantization", quantization)
         self.client = client
-        self.options: dict[str, Any] = {
-            "compression": _compression(compression, None),
-            "memory_mapping": memory_mapping,
-        }
+        self.options: dict[str, Any] = {"memory_mapping": memory_mapping}
+        # The client says at which level.
+        name = _compression(compression, None)
+        if name != client.options["compression"].partition(":")[0]:
+            self.options["compression"] = name
 
     async def create(self, name: str) -> Artifact:
         """Creates an artifact."""
@@ -510,10 +539,12 @@ class BatchProcessor:
     async def finish(self) -> dict[str, Any]:
         """Commits what waits, and says how many `records` and `batches` were committed, by the names of the artifacts."""
         writers, self._writers = self._writers, {}
-        reports: dict[str, Any] = {}
-        for artifact, writer in writers.items():
-            reports[artifact.name] = await self.client.run(writer.finish)
-        return reports
+        calls = (self.client.run(writer.finish) for writer in writers.values())
+        reports = await asyncio.gather(*calls, return_exceptions=True)
+        for report in reports:
+            if isinstance(report, BaseException):
+                raise report
+        return {artifact.name: report for artifact, report in zip(writers, reports, strict=True)}
 
     async def __aenter__(self) -> BatchProcessor:
         return self

@@ -69,6 +69,11 @@ pub(crate) const fn row_len(dimension: usize) -> usize {
     stride(dimension) * size_of::<Word>()
 }
 
+/// Bytes that a graph has for each vector of so many dimensions beside its codes, unless these are calibrated: an outline, or none.
+pub const fn outline_len(dimension: usize) -> usize {
+    if has_outlines(dimension) { row_len(dimension) } else { 0 }
+}
+
 /// Rows of signs and floats, where they lie.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outlines<'a> {

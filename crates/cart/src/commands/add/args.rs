@@ -169,6 +169,16 @@ impl Args {
         crate::commands::limited(options, self.memory_limit)
     }
 
+    /// What to say of options that an artifact which is there already does not take.
+    pub(super) fn only_for_new(&self) -> Option<&'static str> {
+        if self.language.is_some() {
+            return Some("--language: the artifact is there already; `cart reindex` changes its language");
+        }
+        self.no_meaning.then_some(
+            "--no-meaning: the artifact is there already, and embeds texts or does not as it was created",
+        )
+    }
+
     /// How files are found and taken.
     pub(super) fn taken_as(&self) -> As {
         As {

@@ -35,6 +35,9 @@ pub(crate) fn restore(args: &Args, output: &mut Output) -> Result<()> {
     let found = sources(&args.files, &args.taken_as())?;
     let settings = found.sources.first().map(files::settings).transpose()?.flatten();
     let has_settings = settings.is_some();
+    if args.model.is_some() && settings.as_ref().is_some_and(|settings| !settings.embeds_texts()) {
+        return Err(Failure::usage("--model: the texts of this export are not embedded; leave it out"));
+    }
     crate::interrupt::whole_or_nothing(&args.artifact, || {
         add_and_tell(args, found, Mode::Restore(settings.map(Box::new)), output)
     })?;

@@ -28,3 +28,11 @@ pub(super) fn batch_for(records: u64) -> Option<u64> {
     let unit = 10u64.pow(half.checked_ilog10()?);
     Some(half / unit * unit)
 }
+
+/// Whether there is memory for a commit of what is held and `len` bytes more. It is asked for ahead, and given back: what a commit takes while it is made
+/// are many small pieces, of which none can be refused. Asked only every so many bytes.
+pub(super) fn has_memory(held: u64, len: u64) -> bool {
+    const STEP: u64 = 4 << 20;
+    let needed = usize::try_from(held + len + 2 * STEP).unwrap_or(usize::MAX);
+    held / STEP == (held + len) / STEP || Vec::<u8>::new().try_reserve_exact(needed).is_ok()
+}

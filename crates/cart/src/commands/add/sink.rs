@@ -11,7 +11,7 @@ use compact_artifact::{
 
 use super::args::Args;
 use super::counted::Counted;
-use super::mode::{Mode, batch_for};
+use super::mode::{Mode, batch_for, has_memory};
 use super::op::Op;
 use super::rest::{Kept, rest_of_file};
 use crate::commands::schema;
@@ -88,15 +88,9 @@ impl<'a> Sink<'a> {
             }
             Err(e) => return Err(e.into()),
         };
-        if let (Some(_), Some(_)) = (&artifact, args.language) {
-            return Err(Failure::usage(
-                "--language: the artifact is there already; `cart reindex` changes its language",
-            ));
-        }
-        if artifact.is_some() && args.no_meaning {
-            return Err(Failure::usage(
-                "--no-meaning: the artifact is there already, and embeds texts or does not as it was created",
-            ));
+        if let (Some(artifact), Some(message)) = (&artifact, args.only_for_new()) {
+            artifact.revert_settings()?;
+            return Err(Failure::usage(message));
         }
         let embedder = match artifact {
             None if !args.no_meaning && settings.is_none_or(Settings::embeds_texts) => {
@@ -274,6 +268,14 @@ impl<'a> Sink<'a> {
         let max = self.held_max();
         if self.held_len + len > max && self.mode.is_restore() {
             self.commit()?;
+        }
+        if !has_memory(self.held_len, len) {
+            let batch = batch_for(self.held.len() as u64).filter(|_| !self.mode.is_restore());
+            let advice = batch.map_or(String::new(), |batch| format!("; --batch {batch} makes several"));
+            return Err(Failure::failed(format_args!(
+                "no memory for {} bytes in one commit{advice}",
+                self.held_len
+            )));
         }
         self.held_len += len;
         if self.held_len <= max || self.mode.is_restore() {
@@ -477,15 +479,21 @@ impl<'a> Sink<'a> {
             },
             Some(artifact) => {
                 let failure = failure.and(kept);
-                // Set up for what was not added, they would refuse what is.
-                let spaces = self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name));
-                let mut fields = self.new_fields.iter();
-                match spaces.and_then(|()| fields.try_for_each(|name| artifact.drop_field(name))) {
+                match self.revert(&artifact) {
                     Ok(()) => failure,
                     Err(e) => failure.and(format_args!("what was set up for it stays: {e}")),
                 }
             }
             None => failure.and(kept),
         }
+    }
+
+    /// Takes back settings for records that were not added, since they would refuse others.
+    fn revert(&self, artifact: &CompactArtifact) -> compact_artifact::Result<()> {
+        if self.report.commits == 0 {
+            return artifact.revert_settings();
+        }
+        self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name))?;
+        self.new_fields.iter().try_for_each(|name| artifact.drop_field(name))
     }
 }

@@ -85,7 +85,8 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
         }
         _ => Ok((artifact.add(record.clone())?, false)),
     };
-    let ((id, replaced), created) = context.artifacts.write(served, does_expire, context.pause, write)?;
+    let written = context.artifacts.write(served, does_expire, context.pause, write);
+    let ((id, replaced), created) = written.map_err(|e| e.reworded("--upsert", "`replace`"))?;
     let mut answer =
         json!({ "artifact": served.name(), "id": id.0, "replaced": replaced, "created_artifact": created });
     if let Some(key) = key {

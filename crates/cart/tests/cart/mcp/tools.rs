@@ -129,6 +129,20 @@ fn what_a_tool_cannot_do_is_said_to_the_model() {
 }
 
 #[test]
+fn an_add_that_fails_changes_no_setting_and_is_told_in_words_of_the_tool() {
+    let place = place();
+    let before = place.text("export notes.artifact");
+    let mut server = Server::initialized(&place, "--write notes.artifact");
+    let failed = server.call("add", json!({"text": "x", "expires_at": "soon"})).unwrap_err();
+    assert!(failed.contains("not a date"), "{failed}");
+    assert_eq!(place.text("export notes.artifact"), before);
+    let failed = server.call("add", json!({"text": "x", "key": "moon", "replace": false})).unwrap_err();
+    assert!(failed.contains("`replace` replaces it") && !failed.contains("--"), "{failed}");
+    server.call("add", json!({"text": "x", "expires_at": "2999-01-01"})).unwrap();
+    assert!(place.text("export notes.artifact").contains("\"expires_field\":\"expires_at\""));
+}
+
+#[test]
 fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
     let place = Place::new();
     let long = "a \"quoted\" wörd, ".repeat(20_000);
