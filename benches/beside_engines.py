@@ -27,7 +27,7 @@ class CompactArtifact(Engine):
     """Records with texts, metadata and vectors; no contents with the hits, as the others."""
 
     package = "compact-artifact"
-    originals = "none"
+    originals = "residual"  # the default
 
     def __init__(self, folder, data):
         from compact_artifact import CompactArtifact as Artifact
@@ -64,10 +64,10 @@ class CompactArtifact(Engine):
         return self.ask(words=text, vector=query)
 
 
-class CompactArtifactResidual(CompactArtifact):
-    """The same, which keeps four bits more of each value, and puts what is found in the order of these."""
+class CompactArtifactCodes(CompactArtifact):
+    """The same, which keeps nothing of vectors but codes."""
 
-    originals = "residual"
+    originals = "none"
 
 
 class QdrantEdge(Engine):
@@ -361,7 +361,7 @@ class Svs(Engine):
 
 ENGINES = {
     engine.__name__: engine
-    for engine in (CompactArtifact, CompactArtifactResidual, QdrantEdge, Zvec, LanceDb, Usearch, Hnswlib, Faiss, Glass, SymphonyQg, RabitqHnsw, Svs)
+    for engine in (CompactArtifact, CompactArtifactCodes, QdrantEdge, Zvec, LanceDb, Usearch, Hnswlib, Faiss, Glass, SymphonyQg, RabitqHnsw, Svs)
 }
 
 

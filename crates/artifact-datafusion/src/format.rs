@@ -39,7 +39,7 @@ pub(crate) struct CartFormatFactory {
 /// | `key`, `text`, `blob`, `metadata` | the name of that column | as above |
 /// | `space` | the column of vectors of the space `vectors` | none |
 /// | `metric` | how vectors are compared: `cosine`, `dot`, `l2` | `cosine` |
-/// | `originals` | what is kept of vectors: `none`, `f16`, `f32` | `none` |
+/// | `originals` | what is kept of vectors: `none`, `residual`, `f16`, `f32` | `residual` |
 #[derive(Debug)]
 pub struct CartFormat {
     packs: Arc<Packs>,

@@ -239,7 +239,7 @@ impl Snapshot {
         search::fields(&self.state)
     }
 
-    /// The embedding of a record in a space, as near as it is stored: the original, if the space keeps originals, or what its codes stand for.
+    /// The embedding of a record in a space, as near as it is stored: the original, if the space keeps originals of floats, or what its codes and residual stand for.
     pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
         let (number, space) = self.state.settings.space(space)?;
         Ok(self.state.embedding(id, number)?.map(|embedding| embedding.decode(space)))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use compact_artifact::{
-    CacheOptions, CompactionPolicy, Compression, Durability, Language, Maintenance, Metric, Options,
-    Originals, Schema, SpaceOptions,
+    CacheOptions, CompactionPolicy, Compression, Durability, Language, Maintenance, Metric, Options, Schema,
+    SpaceOptions,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -238,8 +238,11 @@ pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> 
         return Err(invalid("a space: expected its dimension"));
     };
     let metric = parts.get_item("metric")?.map_or(Ok(Metric::Cosine), |name| metric(&name))?;
-    let originals = parts.get_item("originals")?.map_or(Ok(Originals::default()), |name| parsed(&name))?;
-    Ok(SpaceOptions::new(dimension.extract()?, metric).originals(originals))
+    let options = SpaceOptions::new(dimension.extract()?, metric);
+    Ok(match parts.get_item("originals")? {
+        Some(name) => options.originals(parsed(&name)?),
+        None => options,
+    })
 }
 
 /// A schema from a dict.

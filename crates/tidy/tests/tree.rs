@@ -70,7 +70,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("none", "None"),
     ("what finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512", "None"),
     ("no", "false"),
-    ("nothing", "Originals::None"),
+    ("`Residual`, or what a space keeps that is there already", "None"),
     ("that of the system", "None"),
     ("only with their ids, unless [`snippet`](Query::snippet) needs them", "self.snippet.is_some()"),
     ("random", "None"),

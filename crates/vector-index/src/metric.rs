@@ -41,7 +41,8 @@ impl Metric {
     /// Both have the same number of dimensions; what one has more is ignored.
     #[must_use]
     pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
-        self.distance_from((a, dot(a, a)), b)
+        let squared = if self == Self::Cosine { dot(a, a) } else { 0.0 };
+        self.distance_from((a, squared), b)
     }
 
     /// The same from a vector the sum of whose squares is known.

@@ -147,8 +147,8 @@ impl Int8Quantizer {
     }
 
     /// The codes of a vector, the scale by which they stand for it, as [`quantize`](Self::quantize) gives it, and what they leave out of it, in two bits a dimension; for
-    /// [`refine`](Self::refine) and [`Originals::Residual`](crate::Originals::Residual). Together they stand for each value to within an eighth of what a code of 1 stands for. A
-    /// code may be one less than without, where a value is between two.
+    /// [`refine`](Self::refine) and [`Originals::Residual`](crate::Originals::Residual). Together they stand for each value to within an eighth of what a code of 1 stands for. A code
+    /// is the nearest to that, up to five eighths from the value: it may be another than without, where the value is about half way between two.
     ///
     /// Fails as [`quantize`](Self::quantize) does, and with [`InvalidArgument`](ErrorKind::InvalidArgument) when calibrated.
     pub fn quantize_with_residual(&self, vector: &[f32]) -> Result<(Vec<i8>, f32, Vec<u8>)> {
@@ -251,7 +251,7 @@ impl Int8Quantizer {
     }
 
     /// What codes that are to be stored must be. Those that [`encode`](Self::encode) makes of a vector that was checked are: no code is more than
-    /// twice the value that it stands for.
+    /// three times the value that it stands for.
     pub(crate) fn check_codes(&self, codes: &[i8], scale: f32) -> Result<()> {
         if codes.len() != self.dimension {
             let message = format!("{} codes, where the index has {} dimensions", codes.len(), self.dimension);

@@ -1,10 +1,14 @@
 //! What codes leave out of vectors, in two bits a dimension: a byte has those of one dimension of each quarter of them, the first quarter in the lowest bits.
 //!
-//! A vector of which that is kept is rounded to quarters of what a code of 1 stands for. Its codes are the nearest whole numbers, of two as near the lower, and
-//! the residual is how many quarters are beyond them, and one: 0 to 3. So what codes stand for exactly, such as zeros, stays exact.
+//! A vector of which that is kept is rounded to quarters of what a code of 1 stands for. Its codes are the nearest whole numbers to these, of two as near the lower in the first and third quarter of
+//! the dimensions and the higher in the others, so that they are not too low or too high on average; the residual is how many quarters are beyond a code, in two's complement of two bits, which stand for -1 to 2, or
+//! -2 to 1. So what codes stand for exactly, such as zeros, stays exact, and bytes of 0 are nothing beyond.
 
 /// Quarters of what a code of 1 stands for.
 const PARTS: i16 = 4;
+
+/// For each quarter of the dimensions where its bits are, and how many quarters of a code below it a residual may go.
+const QUARTERS: [(u8, i16); 4] = [(0, 1), (2, 2), (4, 1), (6, 2)];
 
 /// Bytes of a residual.
 pub(crate) const fn len(dimension: usize) -> usize {
@@ -12,16 +16,16 @@ pub(crate) const fn len(dimension: usize) -> usize {
 }
 
 /// Writes the codes of values of which the largest is `max`, and returns what they leave out.
-#[expect(clippy::cast_possible_truncation, reason = "-127 to 127, and 0 to 3")]
+#[expect(clippy::cast_possible_truncation, reason = "-127 to 127, and two bits")]
 pub(crate) fn pack(values: &[f32], max: f32, codes: &mut [i8]) -> Vec<u8> {
     let per_value = if max > 0.0 { 127.0 / max } else { 0.0 };
-    let len = len(values.len());
+    let len = len(values.len()).max(1);
     let mut packed = vec![0; len];
-    for ((values, codes), shift) in values.chunks(len).zip(codes.chunks_mut(len)).zip([0, 2, 4, 6]) {
+    for ((values, codes), (shift, below)) in values.chunks(len).zip(codes.chunks_mut(len)).zip(QUARTERS) {
         for ((&value, code), byte) in values.iter().zip(codes).zip(&mut packed) {
-            let and_one = round(value * per_value * f32::from(PARTS)) + 1;
-            *code = (and_one >> 2) as i8;
-            *byte |= (and_one.cast_unsigned() as u8 & 3) << shift;
+            let quarters = round(value * per_value * f32::from(PARTS));
+            *code = ((quarters + below) >> 2) as i8;
+            *byte |= (quarters.cast_unsigned() as u8 & 3) << shift;
         }
     }
     packed
@@ -44,9 +48,9 @@ pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32])
         return;
     };
     let part = scale / f32::from(PARTS);
-    for ((out, codes), shift) in out.chunks_mut(len).zip(codes.chunks(len)).zip([0, 2, 4, 6]) {
+    for ((out, codes), (shift, below)) in out.chunks_mut(len).zip(codes.chunks(len)).zip(QUARTERS) {
         for ((out, &code), &byte) in out.iter_mut().zip(codes).zip(parts) {
-            let beyond = i16::from(byte >> shift & 3) - 1;
+            let beyond = ((i16::from(byte >> shift) + below) & 3) - below;
             *out = f32::from(i16::from(code) * PARTS + beyond) * part;
         }
     }
@@ -78,6 +82,12 @@ mod tests {
                     prop_assert!((found - expected).abs() <= 1.0 / 8.0 + 1e-3, "{} {}", found, expected);
                     prop_assert!(value != 0.0 || *refined == 0.0);
                 }
+                let zeros = vec![0; residual.len()];
+                prop_assert_eq!(quantizer.refine(&codes, scale, &zeros), quantizer.decode(&codes, scale));
+                // What is read back and written once more stays what it is.
+                let second = quantizer.quantize_with_residual(&refined).unwrap();
+                prop_assert_eq!((&second.0, &second.2), (&codes, &residual));
+                prop_assert!((second.1 / scale - 1.0).abs() < 1e-5 || scale == 0.0);
             }
         }
     }

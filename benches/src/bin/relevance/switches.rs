@@ -12,7 +12,7 @@
 //! | `--exact` | `on`: vectors are compared with all others, or `off` | off |
 //! | `--ef-search` | candidates that a search through a graph keeps | that of the library |
 //! | `--graph` | `on`: a collection is sealed, so that one of enough texts has a graph; `off`: it is not, and vectors are scanned | on |
-//! | `--originals` | `f32`: vectors are kept beside their codes, and the best compared by them; or `none` | none |
+//! | `--originals` | what is kept of vectors beside their codes, by which the best are compared: `none`, `residual` or `f32` | that of the library |
 //! | `--model` | `given`: the vectors of the collections, or `built-in`: texts are embedded by the model of the library | `given` |
 //! | `--meaning-weight` | weight of the list of vectors, where that of words is 1 | that of the library |
 
@@ -229,9 +229,10 @@ fn is_built_in(value: &str) -> Result<bool> {
 
 fn originals(value: &str) -> Result<Option<Originals>> {
     match value {
-        "none" => Ok(None),
+        "none" => Ok(Some(Originals::None)),
+        "residual" => Ok(Some(Originals::Residual)),
         "f32" => Ok(Some(Originals::F32)),
-        _ => Err(format!("--originals: expected none or f32, found {value}").into()),
+        _ => Err(format!("--originals: expected none, residual or f32, found {value}").into()),
     }
 }
 

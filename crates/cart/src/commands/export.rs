@@ -18,7 +18,7 @@ const LONG: &str = "\
 Write records as JSONL or Parquet that `cart add` reads back.
 
 One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as \
-the index knows them, or as they were given if the originals are kept. Numbers are given out anew when they are read back.
+they are kept: as they were given with originals of f32, otherwise nearly. Numbers are given out anew when they are read back.
 
 Without --filter the first line is not a record, but {\"settings\": ...}: language, fields of texts, vector spaces, model, expiry field, schema, and how many neighbours --precompute-similar stores, as `cart restore` sets them up. `cart add` passes over \
 it. A level of compression is no setting of an artifact: each command has its own.

@@ -53,14 +53,15 @@ pub struct SpaceOptions {
     pub(crate) dimension: usize,
     pub(crate) metric: Metric,
     pub(crate) quantization: Quantization,
-    pub(crate) originals: Originals,
+    /// `None`: nothing was said.
+    pub(crate) originals: Option<Originals>,
 }
 
 impl SpaceOptions {
     /// Vectors of 1 to 65,536 dimensions. Under cosine they have any length but 0. Other metrics square values in 32 bits: under them a vector is at
     /// most 1e17 long, and its largest value is 0, or at least 1e-17.
     pub fn new(dimension: usize, metric: Metric) -> Self {
-        Self { dimension, metric, quantization: Quantization::Int8, originals: Originals::default() }
+        Self { dimension, metric, quantization: Quantization::Int8, originals: None }
     }
 
     /// How vectors are compared in the index. Default, and for now the only one: `Int8`.
@@ -69,13 +70,13 @@ impl SpaceOptions {
         self
     }
 
-    /// What is kept beside the codes. Default: `Residual`.
+    /// What is kept beside the codes. Default: `Residual`, or what a space keeps that is there already.
     pub fn originals(mut self, originals: Originals) -> Self {
-        self.originals = originals;
+        self.originals = Some(originals);
         self
     }
 
-    /// Of vectors that a model makes of texts: what these mean is not known so exactly that more than codes would find more.
+    /// Of vectors that a model makes of texts: what these mean is not known so exactly that more than codes would find more. Embeddings that are kept for texts that come again have codes alone, too.
     #[cfg(feature = "embedder")]
     pub(crate) fn of_texts(dimension: usize) -> Self {
         Self::new(dimension, Metric::Cosine).originals(Originals::None)
@@ -179,7 +180,7 @@ impl Space {
 
     /// What is kept beside the codes.
     pub fn originals(&self) -> Originals {
-        self.options.originals
+        self.options.originals.unwrap_or_default()
     }
 
     /// The model that texts are embedded by in it; `None` in a space whose vectors are given.
@@ -189,6 +190,7 @@ impl Space {
 
     pub(crate) fn new(name: &str, options: SpaceOptions) -> Result<Self> {
         options.check(name)?;
+        let options = options.originals(options.originals.unwrap_or_default());
         let quantizer = Int8Quantizer::new(options.metric, options.dimension)?;
         Ok(Self { name: name.to_owned(), options, quantizer, model: None, stage: Stage::Current })
     }

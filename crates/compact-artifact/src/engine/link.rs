@@ -56,19 +56,25 @@ impl Engine {
         view.shard.is_sealed() && view.shard.lacks_graph(self.options.graph_from)
     }
 
-    /// Links what was sealed without graphs: neighbours become one shard where they fit. Those that are damaged are told, and stay.
+    /// Links what was sealed without graphs: neighbours become one shard where they fit, with those that have no graph because they are few, which each search would
+    /// have to look through. Those that are damaged are told, and stay.
     pub(super) fn link_shards(
         &self,
         build: Build,
         damage: &mut Vec<Damage>,
         meter: &mut Meter<'_>,
     ) -> Result<()> {
+        if !self.has_unlinked() {
+            return Ok(());
+        }
         let state = self.state();
-        let mut is_linked = |view: &View| self.lacks_graph(view) && holds(view, damage);
-        let linked: Vec<(bool, u64)> =
-            state.views.iter().map(|view| (is_linked(view), view.shard.number)).collect();
-        for group in linked.chunk_by(|a, b| a.0 == b.0).filter(|group| group[0].0) {
-            let numbers: Vec<u64> = group.iter().map(|(_, number)| *number).collect();
+        let mut has_none =
+            |view: &&View| view.shard.is_sealed() && view.shard.lacks_graph(1) && holds(view, damage);
+        let views: Vec<(bool, &View)> = state.views.iter().map(|view| (has_none(&view), view)).collect();
+        let is_to_have =
+            |group: &&[(bool, &View)]| group[0].0 && group.iter().any(|(_, view)| self.lacks_graph(view));
+        for group in views.chunk_by(|a, b| a.0 == b.0).filter(is_to_have) {
+            let numbers: Vec<u64> = group.iter().map(|(_, view)| view.shard.number).collect();
             self.rewrite_shards(&numbers, build, meter)?;
         }
         Ok(())
@@ -142,6 +148,19 @@ mod tests {
             assert!(!artifact.engine.has_unlinked(), "{by}");
             finds_each(&artifact, count);
         }
+    }
+
+    #[test]
+    fn what_is_too_few_for_a_graph_is_linked_with_what_waits_before_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let artifact = artifact(&temp.path().join("a"), Maintenance::Inline);
+        let count = add_until_unlinked(&artifact);
+        let record = |number: u32| Record::text(format!("text {number}")).embedding("v", vector(number));
+        artifact.add_batch((count..count + 40).map(record)).unwrap();
+        artifact.seal().unwrap();
+        let stats = artifact.stats();
+        assert_eq!((stats.shards, stats.tail_records), (1, 0));
+        finds_each(&artifact, count + 40);
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Embedding {
     pub(crate) fn new(space: &Space, vector: &[f32]) -> Result<Self> {
         let about =
             |e: vector_index::Error| Error::from(e).about(format_args!("vector space {:?}", space.name));
-        let original = match space.options.originals {
+        let original = match space.originals() {
             Originals::None => Vec::new(),
             Originals::Residual => {
                 let (codes, scale, original) =
@@ -41,7 +41,7 @@ impl Embedding {
 
     /// The vector, as near as it is stored.
     pub(crate) fn decode(&self, space: &Space) -> Vec<f32> {
-        match space.options.originals {
+        match space.originals() {
             Originals::Residual => space.quantizer.refine(&self.codes, self.scale, &self.original),
             Originals::F16 if !self.original.is_empty() => {
                 layout::decode_original(&self.original, |bytes| F16::from_le_bytes(bytes).to_f32())
@@ -88,7 +88,7 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
 
 /// Bytes of an original.
 pub(crate) fn original_len(space: &Space) -> usize {
-    match space.options.originals {
+    match space.originals() {
         Originals::None => 0,
         Originals::Residual => space.options.dimension.div_ceil(4),
         Originals::F16 => 2 * space.options.dimension,

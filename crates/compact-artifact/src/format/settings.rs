@@ -183,8 +183,10 @@ impl Settings {
     /// These settings, and the spaces that they do not have yet.
     pub(crate) fn with_spaces(mut self, spaces: &[(String, SpaceOptions)]) -> Result<Self> {
         for (name, options) in spaces {
-            let known = self.current_spaces().find(|(_, space)| space.name == *name);
-            match known.map(|(_, space)| space) {
+            let known = self.current_spaces().map(|(_, space)| space).find(|space| space.name == *name);
+            let kept = options.originals.or_else(|| known.map(Space::originals)).unwrap_or_default();
+            let options = &options.originals(kept);
+            match known {
                 Some(known) if known.options == *options => {}
                 Some(known) => {
                     let message = format!(
@@ -342,7 +344,7 @@ impl Settings {
             dimension: space.options.dimension,
             metric: space.options.metric.to_string(),
             quantization: space.options.quantization,
-            originals: space.options.originals,
+            originals: space.originals(),
             model: space.model.as_ref().map(|model| StoredModel { id: model.id.clone(), hash: model.hash }),
             stage: space.stage,
         });
@@ -380,7 +382,7 @@ impl Settings {
                 Error::new(ErrorKind::Unsupported, message)
             })?;
             let options = SpaceOptions {
-                originals: space.originals,
+                originals: Some(space.originals),
                 quantization: space.quantization,
                 ..SpaceOptions::new(space.dimension, metric)
             };
@@ -436,7 +438,8 @@ fn check_field(name: &str, weight: u32) -> Result<()> {
 }
 
 fn described(options: &SpaceOptions) -> String {
-    format!("{} dimensions, {}, originals {:?}", options.dimension, options.metric, options.originals)
+    let originals = options.originals.unwrap_or_default();
+    format!("{} dimensions, {}, originals {originals:?}", options.dimension, options.metric)
 }
 
 /// The settings in the store, if it has any. There are two copies, either of which will do.

@@ -212,7 +212,12 @@ pub(super) fn open_vectors(
                 let fits = |section: &Section| {
                     section.range.len() == original_len(space).saturating_mul(rows as usize)
                 };
-                return Ok(Some(Vectors { index, originals: originals.filter(fits) }));
+                let originals = originals.filter(fits);
+                if originals.is_none() && original_len(space) > 0 && space.stage != Stage::Dropped {
+                    let message = format!("{vectors} have lost their originals, and are compared by codes");
+                    losses.push(Damage::new(message).in_shard(number).in_space(&space.name));
+                }
+                return Ok(Some(Vectors { index, originals }));
             }
             Ok(_) => format!("{vectors} are not of that space"),
             Err(e) if e.kind() == vector_index::ErrorKind::Io => return Err(Error::from(e)),

@@ -330,7 +330,9 @@ fn compare(artifact: &CompactArtifact, model: &BTreeMap<u64, Known>, setup: Setu
         let stored = snapshot.embedding(RecordId(*id), "v").unwrap();
         assert_eq!(stored.is_some(), known.vector.is_some());
         if let (Some(stored), Some(vector)) = (stored, &known.vector) {
-            assert!(cosine(&stored, vector) > 0.999, "{stored:?} {vector:?}");
+            // What codes leave out is far more than this.
+            let off = if setup.originals == Originals::None { 1e-3 } else { 5e-6 };
+            assert!(cosine(&stored, vector) > 1.0 - off, "{stored:?} {vector:?}");
             if setup.originals == Originals::F32 {
                 assert_eq!(&stored, vector);
             }

@@ -124,6 +124,22 @@ fn two_bits_more_find_what_codes_alone_put_in_another_order_for_a_quarter_of_a_b
 }
 
 #[test]
+fn a_space_that_is_there_keeps_what_it_keeps_unless_something_else_is_asked_for() {
+    let plain = SpaceOptions::new(24, Metric::Cosine);
+    for originals in [Originals::None, Originals::Residual, Originals::F16, Originals::F32] {
+        let dir = tempfile::tempdir().unwrap();
+        artifact(&dir, plain.originals(originals)).close().unwrap();
+        let open = |space| Options::new().space("v", space).open(dir.path().join("a"));
+        assert_eq!(open(plain).unwrap().spaces()[0].originals(), originals);
+        assert_eq!(open(plain.originals(originals)).unwrap().spaces()[0].originals(), originals);
+        let other = if originals == Originals::F32 { Originals::None } else { Originals::F32 };
+        assert_eq!(open(plain.originals(other)).unwrap_err().kind(), ErrorKind::SpaceMismatch);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(artifact(&dir, plain).spaces()[0].originals(), Originals::Residual);
+}
+
+#[test]
 fn originals_that_16_bits_cannot_hold_are_refused_where_length_counts() {
     let dir = tempfile::tempdir().unwrap();
     let artifact = artifact(&dir, SpaceOptions::new(3, Metric::L2).originals(Originals::F16));

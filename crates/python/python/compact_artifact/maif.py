@@ -481,7 +481,7 @@ class Artifact:
 
 
 class CompactArtifact:
-    """How artifacts of a client are created and opened: compressed, with embeddings of a byte a dimension, mapped into memory."""
+    """How artifacts of a client are created and opened: compressed, with embeddings of ten bits a dimension, mapped into memory."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ impl Original {
 
 /// How much nearer than its codes an original may be.
 ///
-/// A code is off by half a step in every dimension, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
+/// A code is off by half a step in every dimension, by five eighths if it has a residual, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
 /// query with their remainder by a 508th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
@@ -41,7 +41,7 @@ struct Reach {
 }
 
 impl Reach {
-    const STEP: f32 = 0.6;
+    const STEP: f32 = 0.65;
     const QUERY_STEP: f32 = 0.002;
 
     #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
