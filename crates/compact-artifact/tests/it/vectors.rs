@@ -129,7 +129,7 @@ fn a_space_that_is_there_keeps_what_it_keeps_unless_something_else_is_asked_for(
     for originals in [Originals::None, Originals::Residual, Originals::F16, Originals::F32] {
         let dir = tempfile::tempdir().unwrap();
         artifact(&dir, plain.originals(originals)).close().unwrap();
-        let open = |space| Options::new().space("v", space).open(dir.path().join("a"));
+        let open = |space| CompactArtifact::options().space("v", space).open(dir.path().join("a"));
         assert_eq!(open(plain).unwrap().spaces()[0].originals(), originals);
         assert_eq!(open(plain.originals(originals)).unwrap().spaces()[0].originals(), originals);
         let other = if originals == Originals::F32 { Originals::None } else { Originals::F32 };
