@@ -93,6 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn what_codes_stand_for_stays_exact_and_ties_go_down_as_often_as_up() {
+        let quantizer = Int8Quantizer::new(Metric::L2, 8).unwrap();
+        let exact = [127.0, 5.0, 0.0, -3.0, 1.0, -127.0, 64.0, -1.0];
+        let (codes, scale, residual) = quantizer.quantize_with_residual(&exact).unwrap();
+        assert_eq!(quantizer.decode(&codes, scale), exact);
+        assert_eq!((quantizer.refine(&codes, scale, &residual), residual), (exact.to_vec(), vec![0; 2]));
+        let between = [127.0, 5.5, 0.5, -3.5, 1.5, -126.5, 64.5, -1.5];
+        let (codes, scale, residual) = quantizer.quantize_with_residual(&between).unwrap();
+        assert_eq!(codes, [127, 5, 1, -3, 1, -127, 65, -1]);
+        assert_eq!(quantizer.refine(&codes, scale, &residual), between);
+    }
+
+    #[test]
     fn zeros_and_residuals_that_are_too_short_are_what_the_codes_say() {
         let quantizer = Int8Quantizer::new(Metric::L2, 3).unwrap();
         let (codes, scale, residual) = quantizer.quantize_with_residual(&[0.0; 3]).unwrap();
