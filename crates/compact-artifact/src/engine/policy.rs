@@ -61,10 +61,19 @@ pub(super) fn look_for_others_every(idle: Duration) -> Duration {
     (idle / 2).clamp(Duration::from_millis(5), Duration::from_millis(50))
 }
 
-/// Bytes of records and indexes in memory at which they are sealed.
+/// Bytes of indexes in memory at which they are sealed: a quarter more than a segment, for what vectors have beside their codes.
 pub(super) fn seal_at(options: &Options) -> u64 {
-    let limit = options.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 5);
-    options.segment_len.min(limit)
+    options.segment_len.saturating_add(options.segment_len / 4).min(tail_share(options))
+}
+
+/// The same of records, compressed.
+pub(super) fn seal_records_at(options: &Options) -> u64 {
+    options.segment_len.min(tail_share(options))
+}
+
+/// Of the limit of memory what indexes of the tail may take.
+fn tail_share(options: &Options) -> u64 {
+    options.memory_limit.map_or(u64::MAX, |limit| limit as u64 / 5)
 }
 
 /// Bytes of indexes in memory at which opening for writing seals a piece of what it recovers, without a limit of memory.

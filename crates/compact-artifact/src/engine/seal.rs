@@ -109,7 +109,7 @@ impl Engine {
     }
 
     fn is_sealing_due(&self) -> bool {
-        self.commit_lock.lock().is_due(policy::seal_at(&self.options))
+        self.commit_lock.lock().is_due(&self.options)
     }
 
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {

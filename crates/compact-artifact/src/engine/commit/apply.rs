@@ -15,7 +15,6 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Maintenance;
 use crate::api::record::{Content, Record};
 use crate::engine::core::Engine;
-use crate::engine::policy;
 use crate::format::record::encode_head;
 use crate::shard::{Document, build, build_beside};
 use crate::state::{State, View};
@@ -70,7 +69,7 @@ impl Engine {
             let queue = std::mem::take(&mut *self.queue.lock());
             self.commit_all(&mut commits, queue);
         }
-        let is_due = commits.is_due(policy::seal_at(&self.options));
+        let is_due = commits.is_due(&self.options);
         drop(commits);
         (slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed"))), is_due)
     }
@@ -205,7 +204,7 @@ impl Engine {
         commits.log_bytes += next.records.get(id).ok().flatten().map_or(0, |record| record.len());
         commits.tail_bytes = next.tail_bytes();
         self.publish(next);
-        let is_due = commits.is_due(policy::seal_at(&self.options));
+        let is_due = commits.is_due(&self.options);
         drop(commits);
         if is_due {
             self.order_maintenance();

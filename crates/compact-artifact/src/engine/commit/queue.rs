@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 use super::prepare::Prepared;
 use crate::api::batch::Receipt;
 use crate::api::error::Result;
+use crate::api::options::Options;
+use crate::engine::policy;
 use crate::format::parts::belongs_to_shard;
 use crate::protocol::Step;
 use crate::shard::Shard;
@@ -55,8 +57,8 @@ impl CommitState {
     }
 
     /// Whether there is so much that it is to be sealed. What is logged is about halved by compression.
-    pub(crate) fn is_due(&self, seal_at: u64) -> bool {
-        self.tail_bytes >= seal_at || self.log_bytes / 2 >= seal_at
+    pub(crate) fn is_due(&self, options: &Options) -> bool {
+        self.tail_bytes >= policy::seal_at(options) || self.log_bytes / 2 >= policy::seal_records_at(options)
     }
 }
 
