@@ -6,8 +6,7 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyList, PyMemoryView, PyTuple, PyType};
+use pyo3::types::{PyList, PyMemoryView, PyTuple};
 
 use crate::errors::{invalid, wrong_type};
 
@@ -178,16 +177,9 @@ impl Array {
     }
 }
 
-/// Whether an array has a mask that hides values.
+/// Whether an array has a mask that hides values. Those that are just arrays of NumPy are known by their name: to look for what is not there is slow.
 fn has_mask(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    /// The type of the first array without one: to look for what is not there is slow.
-    static PLAIN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let py = value.py();
-    if PLAIN.get(py).is_some_and(|plain| value.get_type().is(plain)) {
-        return Ok(false);
-    }
-    if !value.hasattr("mask")? || !value.hasattr("filled")? {
-        let _ = PLAIN.set(py, value.get_type().unbind());
+    if value.get_type().name()? == "ndarray" || !value.hasattr("mask")? || !value.hasattr("filled")? {
         return Ok(false);
     }
     value.getattr("mask")?.call_method0("any")?.is_truthy()

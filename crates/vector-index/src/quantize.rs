@@ -156,9 +156,10 @@ impl Int8Quantizer {
         if self.calibration.is_some() {
             return Err(Error::invalid("residuals of calibrated codes are not there"));
         }
-        let lift = self.lift(max_abs(vector));
+        let max = max_abs(vector);
+        let lift = self.lift(max);
         let values: Vec<f32> = vector.iter().map(|value| value * lift).collect();
-        let (mut codes, max) = (vec![0; self.dimension], max_abs(&values));
+        let (mut codes, max) = (vec![0; self.dimension], max * lift);
         let residual = residual::pack(&values, max, &mut codes);
         let scale = self.scale_of(self.terms(&codes, max / 127.0));
         self.check_codes(&codes, scale)?;

@@ -191,12 +191,12 @@ impl Served {
                 Ok((done, was_created))
             }
             Err(e) => {
-                // Whether it was opened for this call alone: then records expire no more by what it set up, unless others have written meanwhile.
-                if !was_open && !matches!(e.kind(), ErrorKind::Locked | ErrorKind::Poisoned) {
-                    let _ = writer.artifact.revert_settings();
-                }
                 // What cannot write any more is opened anew by the next call.
                 if !matches!(e.kind(), ErrorKind::Locked | ErrorKind::Poisoned) {
+                    if !was_open {
+                        // Opened for this call alone: records expire no more by what it set up, unless others have written meanwhile.
+                        let _ = writer.artifact.revert_settings();
+                    }
                     writer.close(&self.path);
                 }
                 Err(e)

@@ -184,7 +184,7 @@ impl Options {
         self
     }
 
-    /// Length that files of records do not much exceed, 64 KiB to 1 GiB. What was added is sealed when its indexes take a quarter more memory, or its
+    /// Length that files of records do not much exceed, 64 KiB to 1 GiB. What was added is sealed when its indexes take 1.25 times as much memory, or its
     /// records twice as much before compression. Default: 64 MiB.
     pub fn segment_len(mut self, bytes: u64) -> Self {
         self.store = self.store.segment_len(bytes);

@@ -151,6 +151,21 @@ mod tests {
     }
 
     #[test]
+    fn indexes_in_memory_are_sealed_at_a_quarter_more_than_a_segment() {
+        const SEGMENT: u64 = 64 << 10;
+        let temp = tempfile::tempdir().unwrap();
+        let artifact = artifact(&temp.path().join("a"), Maintenance::Inline);
+        let (mut before, mut number) = (0, 0);
+        while artifact.stats().shards == 0 {
+            before = artifact.engine.commit_lock.lock().tail_bytes;
+            assert!(before < SEGMENT + SEGMENT / 4 && number < 20_000, "{before} bytes, {number} records");
+            artifact.add(Record::text("x").embedding("v", vector(number))).unwrap();
+            number += 1;
+        }
+        assert!(before > SEGMENT, "{before} bytes");
+    }
+
+    #[test]
     fn what_is_too_few_for_a_graph_is_linked_with_what_waits_before_it() {
         let temp = tempfile::tempdir().unwrap();
         let artifact = artifact(&temp.path().join("a"), Maintenance::Inline);

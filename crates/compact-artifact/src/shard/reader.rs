@@ -270,3 +270,29 @@ pub(super) fn verified_ids(section: &Section, rows: u32) -> Result<()> {
     section.check_all()?;
     Ids::open(section.as_ref(), rows)?.verify()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CompactArtifact, Metric, Originals, Record, SpaceOptions};
+
+    #[test]
+    fn originals_that_are_not_there_are_named_and_vectors_are_compared_by_codes() {
+        let temp = tempfile::tempdir().unwrap();
+        let space = SpaceOptions::new(3, Metric::L2).originals(Originals::None);
+        let artifact = CompactArtifact::options().space("v", space).create(temp.path().join("a")).unwrap();
+        artifact.add(Record::text("x").embedding("v", [1.0, 2.0, 3.0])).unwrap();
+        artifact.seal().unwrap();
+        let state = artifact.engine.state();
+        let bytes = &state.views[0].shard.ids.bytes;
+        for originals in [Originals::None, Originals::Residual, Originals::F16, Originals::F32] {
+            let mut settings = (*state.settings).clone();
+            settings.spaces[0].options.originals = Some(originals);
+            let shard = Shard::open(bytes.clone(), 7, (&settings, Steps::default())).unwrap();
+            assert!(shard.vectors(0).is_some_and(|vectors| vectors.originals.is_none()));
+            let said =
+                shard.losses.iter().filter(|loss| loss.message.contains("lost their originals")).count();
+            assert_eq!(said, usize::from(originals != Originals::None), "{originals}");
+        }
+    }
+}
