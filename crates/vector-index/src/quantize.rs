@@ -166,12 +166,16 @@ impl Int8Quantizer {
         Ok((codes, scale, residual))
     }
 
-    /// The vector that codes and what they leave out stand for: a residual that is too short counts as zeros.
+    /// The bytes of a residual: 16 for every 64 dimensions, the last of which may be fewer.
+    #[must_use]
+    pub fn residual_len(&self) -> usize {
+        residual::len(self.dimension)
+    }
+
+    /// The vector that codes and what they leave out stand for: what a residual lacks counts as zeros.
     #[must_use]
     pub fn refine(&self, codes: &[i8], scale: f32, residual: &[u8]) -> Vec<f32> {
-        let mut vector = vec![0.0; codes.len()];
-        residual::refine(codes, scale, residual, &mut vector);
-        vector
+        residual::refine(codes, scale, residual)
     }
 
     /// How well codes stand for some vectors, one after the other in `samples`.
@@ -434,7 +438,7 @@ fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8])
 fn write_remainder(values: impl Iterator<Item = f32>, max: f32, codes: &[i8], remainder: &mut [i8]) {
     let per_value = if max < TINY { 0.0 } else { 127.0 / max };
     for ((rest, &code), value) in remainder.iter_mut().zip(codes).zip(values) {
-        *rest = round_to_i8((value * per_value - f32::from(code)) * Remainder::PARTS);
+        *rest = round_to_i8((value * per_value - f32::from(code)) * f32::from(Remainder::PARTS));
     }
 }
 

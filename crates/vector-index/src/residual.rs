@@ -1,31 +1,47 @@
-//! What codes leave out of vectors, in two bits a dimension: a byte has those of one dimension of each quarter of them, the first quarter in the lowest bits.
+//! What codes leave out of vectors, in two bits a dimension: of every 64 dimensions byte `i` of 16 has those of dimensions `i`, `16 + i`, `32 + i` and `48 + i`, the first in its lowest
+//! bits.
 //!
-//! A vector of which that is kept is rounded to quarters of what a code of 1 stands for. Its codes are the nearest whole numbers to these, of two as near the lower in the first and third quarter of
-//! the dimensions and the higher in the others, so that they are not too low or too high on average; the residual is how many quarters are beyond a code, in two's complement of two bits, which stand for -1 to 2, or
+//! A vector of which that is kept is rounded to quarters of what a code of 1 stands for. Its codes are the nearest whole numbers to these, of two as near the lower in the first and third sixteen of
+//! 64 dimensions and the higher in the others, so that they are not too low or too high on average; the residual is how many quarters are beyond a code, in two's complement of two bits, which stand for -1 to 2, or
 //! -2 to 1. So what codes stand for exactly, such as zeros, stays exact, and bytes of 0 are nothing beyond.
 
-/// Quarters of what a code of 1 stands for.
-const PARTS: i16 = 4;
+use crate::codes::layout::{Line, groups};
+use crate::codes::planes::Planes;
+use crate::codes::query::{QueryRef, Remainder};
+use crate::kernel::Kernel;
+use crate::metric::Metric;
 
-/// For each quarter of the dimensions where its bits are, and how many quarters of a code below it a residual may go.
-const QUARTERS: [(u8, i16); 4] = [(0, 1), (2, 2), (4, 1), (6, 2)];
+/// Quarters of what a code of 1 stands for.
+pub(crate) const PARTS: i16 = 4;
+
+/// Dimensions of a line whose bits lie in the same place.
+pub(crate) const BLOCK: usize = 16;
+
+/// For each block of a line where its bits are, and how many quarters of a code below it a residual may go.
+pub(crate) const BLOCKS: [(u8, i16); 4] = [(0, 1), (2, 2), (4, 1), (6, 2)];
+
+/// Values of a query in parts of its codes; see [`Refined`].
+pub(crate) type Parts = [i16; size_of::<Line>()];
 
 /// Bytes of a residual.
 pub(crate) const fn len(dimension: usize) -> usize {
-    dimension.div_ceil(4)
+    groups(dimension) * BLOCK
 }
 
 /// Writes the codes of values of which the largest is `max`, and returns what they leave out.
 #[expect(clippy::cast_possible_truncation, reason = "-127 to 127, and two bits")]
 pub(crate) fn pack(values: &[f32], max: f32, codes: &mut [i8]) -> Vec<u8> {
     let per_value = if max > 0.0 { 127.0 / max } else { 0.0 };
-    let len = len(values.len()).max(1);
-    let mut packed = vec![0; len];
-    for ((values, codes), (shift, below)) in values.chunks(len).zip(codes.chunks_mut(len)).zip(QUARTERS) {
-        for ((&value, code), byte) in values.iter().zip(codes).zip(&mut packed) {
-            let quarters = round(value * per_value * f32::from(PARTS));
-            *code = ((quarters + below) >> 2) as i8;
-            *byte |= (quarters.cast_unsigned() as u8 & 3) << shift;
+    let mut packed = vec![0; len(values.len())];
+    let (lines, codes) = (values.chunks(size_of::<Line>()), codes.chunks_mut(size_of::<Line>()));
+    for ((values, codes), packed) in lines.zip(codes).zip(packed.chunks_mut(BLOCK)) {
+        for ((values, codes), (shift, below)) in values.chunks(BLOCK).zip(codes.chunks_mut(BLOCK)).zip(BLOCKS)
+        {
+            for ((&value, code), byte) in values.iter().zip(codes).zip(&mut *packed) {
+                let quarters = round(value * per_value * f32::from(PARTS));
+                *code = ((quarters + below) >> 2) as i8;
+                *byte |= (quarters.cast_unsigned() as u8 & 3) << shift;
+            }
         }
     }
     packed
@@ -39,26 +55,96 @@ fn round(value: f32) -> i16 {
     low.cast_signed()
 }
 
-/// Writes the vector that codes and a residual stand for to `out`, which is as long as the codes are.
-#[inline]
-pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8], out: &mut [f32]) {
-    let len = len(codes.len());
-    let Some(parts) = residual.get(..len).filter(|parts| !parts.is_empty()) else {
-        out.iter_mut().zip(codes).for_each(|(out, &code)| *out = f32::from(code) * scale);
-        return;
-    };
-    let part = scale / f32::from(PARTS);
-    for ((out, codes), (shift, below)) in out.chunks_mut(len).zip(codes.chunks(len)).zip(QUARTERS) {
-        for ((out, &code), &byte) in out.iter_mut().zip(codes).zip(parts) {
+/// The quarters of up to 64 codes with what they leave out.
+pub(crate) fn quarters<'a>(
+    codes: &'a [i8],
+    left_out: &'a [u8; BLOCK],
+) -> impl Iterator<Item = i16> + use<'a> {
+    codes.chunks(BLOCK).zip(BLOCKS).flat_map(move |(codes, (shift, below))| {
+        codes.iter().zip(left_out).map(move |(&code, &byte)| {
             let beyond = ((i16::from(byte >> shift) + below) & 3) - below;
-            *out = f32::from(i16::from(code) * PARTS + beyond) * part;
+            i16::from(code) * PARTS + beyond
+        })
+    })
+}
+
+/// The vector that codes and a residual stand for; what the residual lacks counts as zeros.
+pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8]) -> Vec<f32> {
+    let part = scale / f32::from(PARTS);
+    let lines = residual.as_chunks().0.iter().chain(std::iter::repeat(&[0; BLOCK]));
+    let all =
+        codes.chunks(size_of::<Line>()).zip(lines).flat_map(|(codes, left_out)| quarters(codes, left_out));
+    all.map(|quarters| f32::from(quarters) * part).collect()
+}
+
+/// A query beside vectors with residuals, in whole numbers: what it has in each dimension, in parts of a code of 1.
+#[derive(Debug, Default)]
+pub(crate) struct Refined {
+    lines: Vec<Parts>,
+    /// The sum of the squares of the parts, if the metric needs it.
+    squared: i64,
+}
+
+impl Refined {
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.lines.capacity() * size_of::<Parts>()
+    }
+
+    pub(crate) fn start(&mut self, metric: Metric, query: QueryRef<'_>) {
+        self.lines.clear();
+        let parts = |code: &i8| i16::from(*code) * Remainder::PARTS;
+        self.lines.extend(query.codes.lines.iter().map(|line| line.each_ref().map(parts)));
+        let remainder = query.remainder.iter().flat_map(|remainder| remainder.codes.lines);
+        for (all, rest) in self.lines.iter_mut().zip(remainder) {
+            all.iter_mut().zip(rest).for_each(|(all, &rest)| *all += i16::from(rest));
         }
+        let square = |&value: &i16| i64::from(value).pow(2);
+        let squares = self.lines.as_flattened().iter().filter(|_| metric == Metric::L2).map(square);
+        self.squared = squares.sum();
+    }
+
+    /// The distance from a node with this residual.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "sums below 2^41, and one rounding"
+    )]
+    pub(crate) fn distance(
+        &self,
+        kernel: Kernel,
+        (metric, query): (Metric, QueryRef<'_>),
+        (planes, node, scale): (Planes<'_>, u32, f32),
+        left_out: &[u8],
+    ) -> f32 {
+        let rows = (planes.high.row(node), planes.low.row(node), left_out.as_chunks().0);
+        let (dot, squared) = kernel.refined(&self.lines, rows);
+        let parts = f64::from(Remainder::PARTS);
+        let of_vector = f64::from(scale) / f64::from(PARTS);
+        let [base, of_query] = [query.terms.base, query.terms.scale].map(f64::from);
+        let dot = dot as f64 / parts;
+        let distance = match metric {
+            // The scale cancels; of zeros there is none.
+            Metric::Cosine => base + of_query * dot / (squared.max(1) as f64).sqrt(),
+            Metric::Dot => base + of_query * dot * of_vector,
+            Metric::L2 => {
+                // The scale of the query is doubled there.
+                let of_query = of_query / -2.0;
+                let sum =
+                    self.squared as f64 * (of_query / parts).powi(2) + squared as f64 * of_vector.powi(2);
+                (sum - 2.0 * of_query * dot * of_vector).max(0.0)
+            }
+        };
+        distance as f32
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{Int8Quantizer, Metric};
+    use super::*;
+    use crate::Int8Quantizer;
+    use crate::codes::layout::pack as pack_codes;
+    use crate::codes::planes::OwnedPlanes;
+    use crate::codes::query::QueryRoom;
     use proptest::prelude::*;
 
     proptest! {
@@ -94,15 +180,56 @@ mod tests {
 
     #[test]
     fn what_codes_stand_for_stays_exact_and_ties_go_down_as_often_as_up() {
-        let quantizer = Int8Quantizer::new(Metric::L2, 8).unwrap();
-        let exact = [127.0, 5.0, 0.0, -3.0, 1.0, -127.0, 64.0, -1.0];
+        let quantizer = Int8Quantizer::new(Metric::L2, 64).unwrap();
+        let all = |values: [f32; 4]| values.map(|value| [value; 16]).as_flattened().to_vec();
+        let exact = all([127.0, -3.0, 0.0, -127.0]);
         let (codes, scale, residual) = quantizer.quantize_with_residual(&exact).unwrap();
         assert_eq!(quantizer.decode(&codes, scale), exact);
-        assert_eq!((quantizer.refine(&codes, scale, &residual), residual), (exact.to_vec(), vec![0; 2]));
-        let between = [127.0, 5.5, 0.5, -3.5, 1.5, -126.5, 64.5, -1.5];
+        assert_eq!((quantizer.refine(&codes, scale, &residual), residual), (exact, vec![0; 16]));
+        let mut between = all([5.5, 0.5, -3.5, -1.5]);
+        between[0] = 127.0;
         let (codes, scale, residual) = quantizer.quantize_with_residual(&between).unwrap();
-        assert_eq!(codes, [127, 5, 1, -3, 1, -127, 65, -1]);
+        assert_eq!([1, 16, 32, 48].map(|at| codes[at]), [5, 1, -4, -1]);
         assert_eq!(quantizer.refine(&codes, scale, &residual), between);
+    }
+
+    proptest! {
+        #[test]
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred dimensions")]
+        fn a_query_is_as_far_from_codes_with_residuals_as_from_the_vector_that_they_stand_for(
+            pairs in prop::collection::vec((-1e3..1e3f32, -1e3..1e3f32), 1..200)
+        ) {
+            let (query, vector): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            for metric in Metric::ALL {
+                let quantizer = Int8Quantizer::new(metric, query.len()).unwrap();
+                let Ok((codes, scale, residual)) = quantizer.quantize_with_residual(&vector) else { continue };
+                let refined = quantizer.refine(&codes, scale, &residual);
+                let mut planes = OwnedPlanes::new(groups(query.len()));
+                pack_codes(&codes, planes.grow(1));
+                let distance = |query: &[f32]| {
+                    let (mut room, mut whole) = (QueryRoom::default(), Refined::default());
+                    let query = quantizer.prepare(query, &mut room);
+                    whole.start(metric, query);
+                    whole.distance(Kernel::detect(), (metric, query), (planes.as_ref(), 0, scale), &residual)
+                };
+                // A query is off by half a part of a code in every dimension.
+                let max = query.iter().fold(0.0f32, |max, value| max.max(value.abs()));
+                let off = 0.51 * max / 127.0 / 252.0;
+                let (found, expected) = (distance(&query), metric.distance(&query, &refined));
+                let allowed = match metric {
+                    Metric::Cosine => 1e-3,
+                    Metric::Dot => off * refined.iter().map(|value| value.abs()).sum::<f32>() + 1e-5 * 1e6 * query.len() as f32,
+                    Metric::L2 => 2.0 * off * query.iter().zip(&refined).map(|(a, b)| (a - b).abs()).sum::<f32>() + 1e-6 * expected + 1.0,
+                };
+                prop_assert!((found - expected).abs() <= allowed, "{} {} {} {}", metric, found, expected, allowed);
+                // What is stored is at no distance from itself.
+                if metric != Metric::Dot {
+                    let length: f32 = refined.iter().map(|value| value * value).sum();
+                    let scale = if metric == Metric::L2 { length } else { 1.0 };
+                    prop_assert!(distance(&refined).abs() <= 1e-6 * scale, "{} {}", metric, distance(&refined));
+                }
+            }
+        }
     }
 
     #[test]

@@ -106,6 +106,12 @@ impl Space<'_> {
         nodes.iter().zip(distances).for_each(|(&node, &distance)| each(node, distance));
     }
 
+    /// Has the whole codes of a node fetched.
+    pub(crate) fn prefetch(self, node: u32) {
+        prefetch(self.planes.high.row(node));
+        prefetch(self.planes.low.row(node));
+    }
+
     /// All are computed before anything is decided by one of them, so that the processor need not guess.
     fn all_rough<'d>(self, query: QueryRef<'_>, nodes: &[u32], dots: &'d mut Dots) -> &'d [f32] {
         if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {

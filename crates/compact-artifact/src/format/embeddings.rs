@@ -90,7 +90,7 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
 pub(crate) fn original_len(space: &Space) -> usize {
     match space.originals() {
         Originals::None => 0,
-        Originals::Residual => space.options.dimension.div_ceil(4),
+        Originals::Residual => space.quantizer.residual_len(),
         Originals::F16 => 2 * space.options.dimension,
         Originals::F32 => 4 * space.options.dimension,
     }

@@ -41,7 +41,7 @@ impl QueryTerms {
     )]
     #[inline]
     pub(crate) fn remainder(self, dot: i32, terms: Terms) -> f32 {
-        terms.b * (self.scale * (dot as f32 / Remainder::PARTS))
+        terms.b * (self.scale * (dot as f32 / f32::from(Remainder::PARTS)))
     }
 }
 
@@ -80,7 +80,7 @@ impl<'a> QueryRef<'a> {
     }
 }
 
-/// What the codes of a query leave out of it, in steps of [`PARTS`](Remainder::PARTS) to a code of 1. A query is not stored, so that its rounding need
+/// What the codes of a query leave out of it, in steps of [`PARTS`](Remainder::PARTS) to a code of 1: a multiple of four, so that codes with residuals are exact as queries. A query is not stored, so that its rounding need
 /// not add to that of the vectors that it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Remainder<'a> {
@@ -90,13 +90,13 @@ pub(crate) struct Remainder<'a> {
 }
 
 impl<'a> Remainder<'a> {
-    /// A code is off by a half at most, which are 127 steps.
-    pub(crate) const PARTS: f32 = 254.0;
+    /// A code is off by a half at most, which are 126 steps.
+    pub(crate) const PARTS: i16 = 252;
 
     #[expect(clippy::cast_precision_loss, reason = "an upper bound, with room for rounding")]
     fn new(lines: &'a [Line]) -> Option<Self> {
         let all = sum_of(lines.as_flattened(), i32::wrapping_abs);
-        let reach = all as f32 * (127.0 / Self::PARTS) * 1.001;
+        let reach = all as f32 * (127.0 / f32::from(Self::PARTS)) * 1.001;
         (all > 0).then(|| Self { codes: QueryCodes::new(lines), reach })
     }
 }
@@ -176,7 +176,7 @@ mod tests {
                     let distance = prepared.terms.distance(dot(prepared.codes.lines), terms) + more;
                     let vector = quantizer.decode(&codes, 0.5);
                     // Half a part in every dimension, and the rounding of floats.
-                    let part = query.iter().fold(0.0f32, |max, value| max.max(value.abs())) / 127.0 / Remainder::PARTS;
+                    let part = query.iter().fold(0.0f32, |max, value| max.max(value.abs())) / 127.0 / f32::from(Remainder::PARTS);
                     let lengths: f32 = vector.iter().zip(&query).map(|(value, query)| (value * query).abs()).sum();
                     let allowed = 0.51 * part * vector.iter().map(|value| value.abs()).sum::<f32>() + 1e-5 * lengths;
                     let expected = metric.distance(&query, &vector);

@@ -55,11 +55,12 @@ impl Originals<'_> {
     /// Asks for the original of a row, which is read soon.
     pub(super) fn prefetch(self, row: usize, dimension: usize) {
         let values = row * dimension..(row + 1) * dimension;
-        let len = residual::len(dimension);
         match self {
             Self::F32(all) => prefetch(all.get(values).unwrap_or_default()),
             Self::F16(all) => prefetch(all.get(values).unwrap_or_default()),
-            Self::Residual(all) => prefetch(all.get(row * len..(row + 1) * len).unwrap_or_default()),
+            Self::Residual(all) => {
+                prefetch(self.place_of(row, dimension).and_then(|range| all.get(range)).unwrap_or_default());
+            }
         }
     }
 }
@@ -136,7 +137,8 @@ impl<'a> SearchOptions<'a> {
     }
 
     /// Orders the best `candidates` (at least `k`) by the distance of their originals, and returns that. 1.5 to 3 times `k` is
-    /// usual. Codes are known to be off by half a step at most, so that originals are read only of those that may be among the `k` nearest.
+    /// usual. Codes are known to be off by half a step at most, so that originals are read only of those that may be among the `k` nearest. Residuals are compared at once with all that a
+    /// walk found, but for what is beyond half of the candidates by more than three deviations of what a walk compares by.
     /// A walk through a graph keeps as many candidates as without.
     pub fn rescore(mut self, originals: Originals<'a>, candidates: usize) -> Self {
         self.rescore = Some((originals, candidates));
@@ -175,6 +177,12 @@ impl<'a> SearchOptions<'a> {
             (None, Some(width)) => Some(width),
             (None, None) => Some(widths.usual()),
         }
+    }
+
+    /// Whether what a walk found is compared by its whole codes: residuals tell more at once, unless to read them takes requests.
+    pub(super) fn compares_codes(&self) -> bool {
+        let is_far = self.originals.is_some_and(|bytes| bytes.0.is_far());
+        is_far || !matches!(self.rescore, Some((Originals::Residual(_), _)))
     }
 
     /// How many candidates the paths are to bring.

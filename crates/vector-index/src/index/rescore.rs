@@ -1,31 +1,41 @@
 //! The distances of originals in the place of those of codes.
+//!
+//! Whole ones are read of what may be among the nearest by its codes. Residuals take less time than to find that out: all candidates are compared with them, those of a walk before they
+//! are with their whole codes.
 
 use super::checks::Unverified;
-use super::options::Originals;
+use super::options::{Originals, SearchOptions};
 use super::reader::View;
-use crate::codes::query::{QueryTerms, Terms};
+use super::search::Hit;
+use super::slack::WalkSlack;
+use crate::codes::query::{QueryRef, QueryTerms, Terms};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::pool::Nearest;
+use crate::graph::pool::{Key, Nearest};
 use crate::metric::{Metric, dot};
 use crate::quantize::Int8Quantizer;
+use crate::residual::Refined;
 
-/// What originals are written to.
+/// What originals are written to, and what is compared with them.
 #[derive(Debug, Default)]
-pub(super) struct Original {
-    codes: Vec<i8>,
+pub(super) struct Room {
     original: Vec<f32>,
+    query: Refined,
+    candidates: Vec<Candidate>,
 }
 
-impl Original {
+impl Room {
     pub(super) fn heap_bytes(&self) -> usize {
-        self.codes.capacity() + self.original.capacity() * size_of::<f32>()
+        let Self { original, query, candidates } = self;
+        original.capacity() * size_of::<f32>()
+            + candidates.capacity() * size_of::<Candidate>()
+            + query.heap_bytes()
     }
 }
 
 /// How much nearer than its codes an original may be.
 ///
-/// A code is off by half a step in every dimension, by five eighths if it has a residual, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
-/// query with their remainder by a 508th of a step in each, and what that does to a distance follows from the triangle inequality.
+/// A code is off by half a step in every dimension, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
+/// query with their remainder by a 504th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
     metric: Metric,
@@ -41,7 +51,7 @@ struct Reach {
 }
 
 impl Reach {
-    const STEP: f32 = 0.65;
+    const STEP: f32 = 0.57;
     const QUERY_STEP: f32 = 0.002;
 
     #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
@@ -77,6 +87,10 @@ impl Reach {
     }
 }
 
+fn no_original(row: u32) -> Error {
+    Error::new(ErrorKind::NoSuchRow, format!("there is no original of row {row}, which was found"))
+}
+
 /// Puts into `nearest` the nearest of `found` by their originals, as many as it has room for. `found` is in ascending order of the distances of codes: where these
 /// say that no original can be near enough, it is not read.
 pub(super) fn rescore(
@@ -84,33 +98,27 @@ pub(super) fn rescore(
     quantizer: &Int8Quantizer,
     (query, terms): (&[f32], QueryTerms),
     (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
-    (found, nearest): (impl Iterator<Item = (u32, f32)> + Clone, &mut Nearest),
-    Original { codes, original }: &mut Original,
+    (found, nearest): (&[Hit], &mut Nearest),
+    Room { original, .. }: &mut Room,
 ) -> Result<()> {
-    if matches!(originals, Originals::Residual(_)) && quantizer.calibration().is_some() {
-        return Err(Error::invalid("residuals of calibrated codes, which have none"));
-    }
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     let squared = dot(query, query);
     let reach = Reach::new(quantizer, squared, terms);
     original.resize(dimension, 0.0);
-    for (row, _) in found.clone().take(2 * nearest.capacity()) {
-        view.prefetch_node_of(row);
-        originals.prefetch(row as usize, dimension);
+    for hit in found.iter().take(2 * nearest.capacity()) {
+        view.prefetch_node_of(hit.row);
+        originals.prefetch(hit.row as usize, dimension);
     }
-    for (number, distance) in found {
+    for &Hit { row: number, distance } in found {
         let row = number as usize;
         let (node, range) = (view.node_of(number), originals.place_of(row, dimension));
-        let (Some(node), Some(range)) = (node, range) else {
-            let message = format!("there is no original of row {row}, which was found");
-            return Err(Error::new(ErrorKind::NoSuchRow, message));
-        };
+        let (Some(node), Some(range)) = (node, range) else { return Err(no_original(number)) };
         let terms = view.space.terms.get(node);
         if nearest.excludes(distance - reach.around(terms, distance)) {
             continue;
         }
         if let Some(bytes) = bytes {
-            bytes.check(range.clone())?;
+            bytes.check(range)?;
         }
         let values = row * dimension..(row + 1) * dimension;
         let vector = match originals {
@@ -119,16 +127,91 @@ pub(super) fn rescore(
                 view.space.kernel.widen(all.get(values).unwrap_or_default(), original);
                 &original[..]
             }
-            Originals::Residual(all) => {
-                codes.resize(dimension, 0);
-                view.space.planes.unpack(node, codes);
-                let left_out = all.get(range).unwrap_or_default();
-                view.space.kernel.refine(codes, quantizer.scale_of(terms), left_out, original);
-                &original[..]
-            }
+            Originals::Residual(_) => return Err(no_original(number)),
         };
         let distance = view.space.kernel.distance(metric, (query, squared), vector);
         nearest.insert(distance, number);
     }
     Ok(())
+}
+
+/// So many are fetched while those before are compared.
+const REFINED_AT_ONCE: usize = 8;
+
+/// A row whose residual is read, its node, and its distance as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    distance: f32,
+    row: u32,
+    node: u32,
+}
+
+/// Puts into `nearest` the nearest of what was found by their residuals: of what a walk left, `rough` in ascending order of their distances by the high plane, and of hits.
+pub(super) fn refine(
+    view: &View<'_>,
+    (quantizer, options): (&Int8Quantizer, &SearchOptions<'_>),
+    query: QueryRef<'_>,
+    (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
+    (rough, hits, wanted): (&[Key], &[Hit], usize),
+    nearest: &mut Nearest,
+    Room { query: whole, candidates, .. }: &mut Room,
+) -> Result<()> {
+    let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
+    let Originals::Residual(all) = originals else {
+        return Err(Error::invalid("originals that are no residuals"));
+    };
+    if quantizer.calibration().is_some() {
+        return Err(Error::invalid("residuals of calibrated codes, which have none"));
+    }
+    whole.start(metric, query);
+    let (space, mut slack) = (view.space, WalkSlack::new(query));
+    let compare = |some: &[Candidate], slack: &mut WalkSlack, nearest: &mut Nearest| -> Result<()> {
+        for &Candidate { distance, row, node } in some {
+            let terms = space.terms.get(node);
+            if nearest.excludes(distance - slack.around(terms)) {
+                continue;
+            }
+            let range = originals.place_of(row as usize, dimension).ok_or_else(|| no_original(row))?;
+            if let Some(bytes) = bytes {
+                bytes.check(range.clone())?;
+            }
+            if let Some(checks) = space.checks {
+                checks.high(&[node]);
+                checks.low(&[node]);
+            }
+            let place = (space.planes, node, quantizer.scale_of(terms));
+            let left_out = all.get(range).unwrap_or_default();
+            let refined = whole.distance(space.kernel, (metric, query), place, left_out);
+            slack.add(refined - distance);
+            nearest.insert(refined, row);
+        }
+        Ok(())
+    };
+    candidates.clear();
+    for hit in hits {
+        view.prefetch_node_of(hit.row);
+    }
+    for hit in hits {
+        let node = view.node_of(hit.row).ok_or_else(|| no_original(hit.row))?;
+        candidates.push(Candidate { distance: f32::NEG_INFINITY, row: hit.row, node });
+    }
+    let mut done = 0;
+    for some in rough.chunks(REFINED_AT_ONCE) {
+        let begun = candidates.len();
+        for key in some {
+            let (distance, node) = (key.distance(), key.node());
+            if nearest.excludes(distance - slack.around(space.terms.get(node))) {
+                continue;
+            }
+            let rows = view.rows_of(node).filter(|&row| options.allows(row)).take(wanted);
+            candidates.extend(rows.map(|row| Candidate { distance, row, node }));
+            space.prefetch(node);
+        }
+        for candidate in &candidates[begun..] {
+            originals.prefetch(candidate.row as usize, dimension);
+        }
+        compare(&candidates[done..begun], &mut slack, nearest)?;
+        done = begun;
+    }
+    compare(&candidates[done..], &mut slack, nearest)
 }

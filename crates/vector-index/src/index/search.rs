@@ -4,9 +4,9 @@ use row_set::RowSet;
 use wire::Bytes;
 
 use super::filtered::{Effort, FilterScratch, FilteredWalk};
-use super::options::SearchOptions;
+use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
-use super::rescore::{Original, rescore};
+use super::rescore::{Room, refine, rescore};
 use super::slack::Slack;
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::Result;
@@ -62,9 +62,11 @@ pub struct Scratch {
     lookup: Lookup,
     shortlist: Shortlist,
     hits: Vec<Hit>,
-    original: Original,
+    room: Room,
     /// Nodes with their distances from the codes of a query.
     by_codes: Vec<Key>,
+    /// What is compared by residuals at once.
+    rough: Vec<Key>,
     statistics: SearchStatistics,
 }
 
@@ -86,8 +88,9 @@ impl Scratch {
             lookup,
             shortlist,
             hits,
-            original,
+            room,
             by_codes,
+            rough,
             statistics: _,
         } = self;
         let hits = hits.capacity() * size_of::<Hit>();
@@ -98,8 +101,8 @@ impl Scratch {
             + lookup.heap_bytes()
             + shortlist.heap_bytes()
             + hits
-            + original.heap_bytes()
-            + by_codes.capacity() * size_of::<Key>()
+            + room.heap_bytes()
+            + (by_codes.capacity() + rough.capacity()) * size_of::<Key>()
     }
 
     /// The distances of the candidates that the last search kept of a graph, as rough as a walk compares them, ascending; none if it was no walk.
@@ -133,7 +136,8 @@ impl<B: Bytes> Index<B> {
     /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
     ///
     /// A ranking depends on the width, not on `k`: with the same [`ef_search`](SearchOptions::ef_search), at least `k`, and the same
-    /// number of candidates if there is rescoring, the first hits of a search for more are those of a search for fewer.
+    /// number of candidates if there is rescoring, the first hits of a search for more are those of a search for fewer; by residuals, as long as it is for half of the candidates
+    /// at most.
     ///
     /// Fails with [`WrongDimension`](crate::ErrorKind::WrongDimension), [`NotFinite`](crate::ErrorKind::NotFinite),
     /// [`ZeroVector`](crate::ErrorKind::ZeroVector) for a query that cannot be, [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for k = 0, and
@@ -178,18 +182,20 @@ pub(crate) fn search_view<'s>(
     options.check()?;
     quantizer.check(query)?;
     let Scratch {
-        query: room,
+        query: query_room,
         walk,
         filtered,
         nearest,
         lookup,
         shortlist,
         hits,
-        original,
+        room,
         by_codes,
+        rough,
         statistics,
     } = scratch;
-    let prepared = quantizer.prepare(query, room);
+    rough.clear();
+    let prepared = quantizer.prepare(query, query_room);
     (walk.hops, walk.distances) = (0, 0);
     let path = Search {
         view: *view,
@@ -201,22 +207,31 @@ pub(crate) fn search_view<'s>(
         lookup,
         shortlist,
         by_codes,
+        rough,
     }
     .run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
-    hits.clear();
-    hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }).take(options.wanted()));
-    if let Some((originals, _)) = options.rescore {
+    let take = |nearest: &Nearest, hits: &mut Vec<Hit>| {
+        hits.clear();
+        hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }).take(options.wanted()));
+    };
+    take(nearest, hits);
+    if let Some((originals, wanted)) = options.rescore {
         if let Some(bytes) = options.originals.filter(|bytes| bytes.0.is_far()) {
             let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
             bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
         }
-        nearest.start(options.k.min(hits.len()).max(1));
-        let of_query = (query, prepared.terms);
-        let found = hits.iter().map(|hit| (hit.row, hit.distance));
-        rescore(view, quantizer, of_query, (originals, options.originals), (found, nearest), original)?;
-        hits.clear();
-        hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }));
+        // What is left out of what a walk found must not depend on how many are returned.
+        let kept = if rough.is_empty() { options.k } else { options.k.max(wanted / 2) };
+        nearest.start(kept.min(hits.len().max(rough.len())).max(1));
+        let originals = (originals, options.originals);
+        if matches!(originals.0, Originals::Residual(_)) {
+            let found = (rough.as_slice(), hits.as_slice(), wanted);
+            refine(view, (quantizer, options), prepared, originals, found, nearest, room)?;
+        } else {
+            rescore(view, quantizer, (query, prepared.terms), originals, (hits, nearest), room)?;
+        }
+        take(nearest, hits);
     }
     hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);
@@ -234,6 +249,7 @@ pub(super) struct Search<'a, 's> {
     pub(super) lookup: &'s mut Lookup,
     pub(super) shortlist: &'s mut Shortlist,
     pub(super) by_codes: &'s mut Vec<Key>,
+    pub(super) rough: &'s mut Vec<Key>,
 }
 
 impl Search<'_, '_> {
@@ -292,16 +308,18 @@ impl Search<'_, '_> {
 }
 
 impl Search<'_, '_> {
-    /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances.
+    /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances, or leaves them to be compared by their residuals.
     pub(super) fn measure(&mut self) {
-        let WalkScratch { pool, fresh, .. } = &mut *self.walk;
         let View { hidden, row_of_node, .. } = self.view;
-        fresh.clear();
-        fresh.extend(pool.keys().iter().map(|key| key.node()));
-        if !hidden.is_empty() {
-            fresh.retain(|node| hidden.binary_search(node).is_err());
-            fresh.extend(hidden.iter().filter(|&&node| (node as usize) < row_of_node.len()));
+        let is_hidden = |key: &&Key| !hidden.is_empty() && hidden.binary_search(&key.node()).is_ok();
+        let seen = self.walk.pool.keys().iter().filter(|key| !is_hidden(key)).copied();
+        let hidden = hidden.iter().filter(|&&node| (node as usize) < row_of_node.len());
+        self.rough.extend(hidden.map(|&node| Key::new(f32::NEG_INFINITY, node)).chain(seen));
+        if !self.options.compares_codes() {
+            return;
         }
+        self.walk.fresh.clear();
+        self.walk.fresh.extend(self.rough.drain(..).map(Key::node));
         self.compare();
     }
 

@@ -1,6 +1,7 @@
 //! What the high plane of the codes does not tell of a distance.
 
 use crate::codes::query::{QueryRef, Terms};
+use crate::codes::sums::squared_sum;
 
 /// How far the distance of a high plane may be from that of whole codes.
 ///
@@ -39,5 +40,39 @@ impl Slack {
 
     pub(super) fn add(&mut self, error: f32) {
         self.seen = self.seen.max(error.abs());
+    }
+}
+
+/// The same for what a walk found, some of which is compared before any is left out.
+///
+/// Nibbles that are not read err by 4.61 in the root of the mean square if all are as frequent. Where they do not cancel out, that of the errors that were seen says more.
+#[derive(Debug)]
+pub(super) struct WalkSlack {
+    /// In distances of terms that are 1.
+    unit: f32,
+    /// Squares of the errors that were seen, and how many these are.
+    seen: (f32, f32),
+}
+
+impl WalkSlack {
+    /// Of errors that cancel out, one in 700 is beyond so many times the root of the mean square on the side that counts.
+    const DEVIATIONS: f32 = 3.0;
+
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub(super) fn new(query: QueryRef<'_>) -> Self {
+        let length = (squared_sum(query.codes.lines.as_flattened()) as f32).sqrt();
+        Self { unit: Self::DEVIATIONS * 4.61 * length * query.terms.scale.abs(), seen: (0.0, 1.0) }
+    }
+
+    pub(super) fn around(&self, terms: Terms) -> f32 {
+        let seen = Self::DEVIATIONS * (self.seen.0 / self.seen.1).sqrt();
+        (self.unit * terms.b.abs()).max(seen)
+    }
+
+    /// An error that was seen; what is not finite is none.
+    pub(super) fn add(&mut self, error: f32) {
+        if error.is_finite() {
+            self.seen = (self.seen.0 + error * error, self.seen.1 + 1.0);
+        }
     }
 }

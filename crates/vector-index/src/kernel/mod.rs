@@ -15,10 +15,10 @@ mod x86;
 
 use wire::F16;
 
-use crate::codes::layout::{Line, Plane, Quads};
+use crate::codes::layout::{Group, Line, Plane, Quads};
 use crate::codes::query::QueryTerms;
 use crate::metric::Metric;
-use crate::residual;
+use crate::residual::{self, Parts};
 use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables};
 
 /// Some vectors beside a query: its dot products with them, what else their distances are made of ([`Terms`](crate::codes::query::Terms)),
@@ -30,6 +30,9 @@ pub(crate) struct Row<'a> {
     pub(crate) b: &'a [f32],
     pub(crate) limits: &'a [f32],
 }
+
+/// A row of the high plane, of the low one, and its residual.
+pub(crate) type RefinedRow<'a> = (&'a [Group], &'a [Group], &'a [[u8; residual::BLOCK]]);
 
 /// So many places of a list are looked at together.
 pub(crate) const PLACES: usize = 8;
@@ -250,13 +253,15 @@ impl Kernel {
         }
     }
 
-    /// The vector that codes and a residual stand for; as [`residual::refine`] does, with the same roundings.
+    /// The sum of the products of a query with the quarters of codes and their residual, and the sum of the squares of these. All have the same number of lines.
     #[inline]
-    pub(crate) fn refine(self, codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
+    pub(crate) fn refined(self, query: &[Parts], rows: RefinedRow<'_>) -> (i64, i64) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::refine(codes, scale, left_out, out),
-            _ => residual::refine(codes, scale, left_out, out),
+            Kind::Avx2 | Kind::AvxVnni => x86::refined_avx2(query, rows),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::refined_avx512(query, rows),
+            _ => scalar::refined(query, rows),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use wire::F16;
 
-use super::Row;
-use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads};
+use super::{RefinedRow, Row};
+use crate::codes::layout::{Line, PANEL, Plane, QUADS, Quads, unpack_group};
 use crate::codes::query::{QueryTerms, Terms};
+use crate::residual::{Parts, quarters};
 use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables, Word};
 
 pub(super) fn dots(query: &[Line], plane: Plane<'_>, ids: &[u32], out: &mut [i32]) {
@@ -34,6 +35,21 @@ fn signed_sum(codes: &Line, word: Word) -> i32 {
         (0..).zip(codes).map(|(bit, &code)| i32::from(code) * i32::from(byte >> bit & 1)).sum::<i32>()
     };
     eights.map(sum).sum()
+}
+
+pub(super) fn refined(query: &[Parts], (high, low, left_out): RefinedRow<'_>) -> (i64, i64) {
+    let (mut dot, mut squared) = (0, 0);
+    for ((parts, left_out), (high, low)) in query.iter().zip(left_out).zip(high.iter().zip(low)) {
+        let codes = unpack_group(high, low);
+        let (mut line, mut squares) = (0, 0);
+        for (&part, quarters) in parts.iter().zip(quarters(&codes, left_out)) {
+            let quarters = i32::from(quarters);
+            line += i32::from(part) * quarters;
+            squares += quarters * quarters;
+        }
+        (dot, squared) = (dot + i64::from(line), squared + i64::from(squares));
+    }
+    (dot, squared)
 }
 
 pub(super) fn products(codes: &[Line], panels: &[Quads], stride: usize, out: &mut [i32]) {

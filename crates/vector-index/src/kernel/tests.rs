@@ -227,19 +227,45 @@ fn many_rows_at_once_give_what_each_alone_gives() {
     }
 }
 
+proptest! {
+    #[test]
+    fn every_kernel_multiplies_a_query_with_the_same_residuals(
+        values in prop::collection::vec((-32_130..=32_130i16, code(), any::<u8>()), 1..1_300)
+    ) {
+        let codes: Vec<i8> = values.iter().map(|&(_, code, _)| code).collect();
+        let query: Vec<i16> = values.iter().map(|&(part, ..)| part).collect();
+        let left_out: Vec<u8> = values.iter().map(|&(.., byte)| byte).cycle().take(residual::len(codes.len())).collect();
+        check_refined(&query, &codes, &left_out);
+    }
+}
+
 #[test]
-fn every_kernel_adds_the_same_residuals_to_codes() {
-    for dimension in [1, 2, 7, 33, 64, 130, 385] {
-        let codes: Vec<i8> = (0..dimension).map(|at| i8::try_from(at * 37 % 255 - 127).unwrap()).collect();
-        let left_out: Vec<u8> =
-            (0..(dimension + 3) / 4).map(|at| u8::try_from(at * 83 % 256).unwrap()).collect();
-        let mut expected = vec![0.0; codes.len()];
-        residual::refine(&codes, 0.037, &left_out, &mut expected);
-        for kernel in Kernel::available() {
-            let mut found = vec![0.0; codes.len()];
-            kernel.refine(&codes, 0.037, &left_out, &mut found);
-            assert_eq!(found, expected, "{kernel} {dimension}");
-        }
+fn residuals_of_the_longest_vectors_do_not_overflow() {
+    for (part, code, byte) in
+        [(32_130, 127, 0b01_01_01_01), (-32_130, 127, 0b10_10_10_10), (32_130, -127, 0b10_11_10_11)]
+    {
+        let len = crate::MAX_DIMENSION;
+        check_refined(&vec![part; len], &vec![code; len], &vec![byte; residual::len(len)]);
+    }
+}
+
+/// Compares every kernel with the vector that codes and residual stand for.
+fn check_refined(query: &[i16], codes: &[i8], left_out: &[u8]) {
+    let planes = planes(&[codes]);
+    let planes = planes.as_ref();
+    let mut parts = vec![[0; 64]; groups(codes.len())];
+    parts.as_flattened_mut()[..query.len()].copy_from_slice(query);
+    #[expect(clippy::cast_possible_truncation, reason = "quarters")]
+    let quarters: Vec<i64> =
+        residual::refine(codes, 4.0, left_out).iter().map(|&value| value as i64).collect();
+    let dot = query.iter().zip(&quarters).map(|(&part, quarters)| i64::from(part) * quarters).sum::<i64>();
+    // What is behind the last dimension is residuals of codes of 0, which the query does not have.
+    let whole = residual::refine(&[codes, &vec![0; parts.len() * 64 - codes.len()]].concat(), 4.0, left_out);
+    #[expect(clippy::cast_possible_truncation, reason = "quarters")]
+    let squared = whole.iter().map(|&value| (value as i64).pow(2)).sum::<i64>();
+    for kernel in Kernel::available() {
+        let row = (planes.high.row(0), planes.low.row(0), left_out.as_chunks().0);
+        assert_eq!(kernel.refined(&parts, row), (dot, squared), "{kernel} {}", codes.len());
     }
 }
 

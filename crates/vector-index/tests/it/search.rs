@@ -187,7 +187,7 @@ fn originals_are_compared_for_as_many_hits_as_there_are_whatever_is_asked_for() 
 #[test]
 fn a_query_that_is_far_longer_than_the_vectors_finds_the_nearest_originals() {
     for dimension in [4u16, 16, 64, 256] {
-        let parts = 127.0 * 254.0;
+        let parts = 127.0 * 252.0;
         let part = ((parts / f32::from(dimension).sqrt()).floor() + 0.51) / parts;
         let query: Vec<f32> = (0..dimension).map(|at| if at == 0 { 1.0 } else { part }).collect();
         for seed in 0..30 {
@@ -219,6 +219,43 @@ fn a_walk_is_as_wide_with_originals_as_without() {
             *distances = scratch.statistics().distances;
         }
         assert_eq!(distances[0], distances[1]);
+    }
+}
+
+#[test]
+fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_not_be_among_the_nearest() {
+    for (dimension, metric, kind) in [
+        (96, Metric::Cosine, None),
+        (200, Metric::L2, Some(Kind::HeavyTails)),
+        (96, Metric::Dot, Some(Kind::NearlyBinary)),
+        (200, Metric::Cosine, Some(Kind::NearDuplicates)),
+        (64, Metric::L2, Some(Kind::Clusters)),
+    ] {
+        let all = kind.map_or_else(|| vectors(1, 3_000, dimension), |kind| kind.vectors(1, 3_000, dimension));
+        let quantizer = Int8Quantizer::new(metric, dimension).unwrap();
+        let (mut quantized, mut left_out) = (Codes::new(quantizer.clone()), Vec::new());
+        for (row, vector) in (0..).zip(all.chunks(dimension)) {
+            let (codes, scale, residual) = quantizer.quantize_with_residual(vector).unwrap();
+            quantized.push_codes(row, &codes, scale).unwrap();
+            left_out.extend(residual);
+        }
+        let index = built(quantized);
+        let (mut scratch, mut found) = (Scratch::new(), 0);
+        for query in all.chunks(dimension * 30) {
+            let query: Vec<f32> = query[..dimension].iter().map(|value| value * 1.01 + 0.01).collect();
+            let mut search = |k, candidates| {
+                let options =
+                    SearchOptions::new(k).ef_search(150).rescore(Originals::Residual(&left_out), candidates);
+                index.search(&query, &options, &mut scratch).unwrap().to_vec()
+            };
+            let thirty = search(30, 60);
+            for k in [1, 2, 10, 29] {
+                assert_eq!(search(k, 60), &thirty[..k], "{kind:?} {k}");
+            }
+            // So many candidates leave nothing out.
+            found += usize::from(search(10, 400) == thirty[..10]);
+        }
+        assert!(found >= 99, "{kind:?}: {found} of 100");
     }
 }
 

@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "loads, prefetch, and calls that the existence of a `Kernel` makes sound")]
 
 mod many;
+mod refined;
 mod signed;
 
 use std::arch::x86_64::*;
@@ -15,9 +16,9 @@ use wire::F16;
 use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
 use crate::metric::Metric;
-use crate::residual;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
+pub(super) use refined::{refined_avx2, refined_avx512};
 pub(super) use signed::{signed_sums_avx2, signed_sums_avx512};
 
 pub(super) use many::{insert, nearer, products, products_avx512_vnni};
@@ -84,15 +85,6 @@ pub(super) fn estimate_avx512(
     }
     // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { compiled(sums, factors, terms, out) }
-}
-
-pub(super) fn refine(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
-    #[target_feature(enable = "avx2")]
-    fn compiled(codes: &[i8], scale: f32, left_out: &[u8], out: &mut [f32]) {
-        residual::refine(codes, scale, left_out, out);
-    }
-    // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
-    unsafe { compiled(codes, scale, left_out, out) }
 }
 
 pub(super) fn distance_avx2(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
