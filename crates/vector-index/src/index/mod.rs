@@ -6,6 +6,7 @@ pub(crate) mod layout;
 mod options;
 mod quick_scan;
 mod reader;
+mod refined;
 mod rescore;
 mod search;
 mod slack;

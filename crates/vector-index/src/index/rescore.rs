@@ -6,14 +6,13 @@
 use super::checks::Unverified;
 use super::options::{Originals, SearchOptions};
 use super::reader::View;
-use super::search::Hit;
+use super::refined::Refined;
 use super::slack::WalkSlack;
 use crate::codes::query::{QueryRef, QueryTerms, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::pool::{Key, Nearest};
 use crate::metric::{Metric, dot};
 use crate::quantize::Int8Quantizer;
-use crate::residual::Refined;
 
 /// What originals are written to, and what is compared with them.
 #[derive(Debug, Default)]
@@ -98,18 +97,18 @@ pub(super) fn rescore(
     quantizer: &Int8Quantizer,
     (query, terms): (&[f32], QueryTerms),
     (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
-    (found, nearest): (&[Hit], &mut Nearest),
+    (found, nearest): (impl Iterator<Item = (u32, f32)> + Clone, &mut Nearest),
     Room { original, .. }: &mut Room,
 ) -> Result<()> {
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     let squared = dot(query, query);
     let reach = Reach::new(quantizer, squared, terms);
     original.resize(dimension, 0.0);
-    for hit in found.iter().take(2 * nearest.capacity()) {
-        view.prefetch_node_of(hit.row);
-        originals.prefetch(hit.row as usize, dimension);
+    for (row, _) in found.clone().take(2 * nearest.capacity()) {
+        view.prefetch_node_of(row);
+        originals.prefetch(row as usize, dimension);
     }
-    for &Hit { row: number, distance } in found {
+    for (number, distance) in found {
         let row = number as usize;
         let (node, range) = (view.node_of(number), originals.place_of(row, dimension));
         let (Some(node), Some(range)) = (node, range) else { return Err(no_original(number)) };
@@ -146,13 +145,13 @@ pub(super) struct Candidate {
     node: u32,
 }
 
-/// Puts into `nearest` the nearest of what was found by their residuals: of what a walk left, `rough` in ascending order of their distances by the high plane, and of hits.
+/// Puts into `nearest` the nearest of what was found by their residuals: of what a walk left, `rough` in ascending order of their distances by the high plane, and of rows.
 pub(super) fn refine(
     view: &View<'_>,
     (quantizer, options): (&Int8Quantizer, &SearchOptions<'_>),
     query: QueryRef<'_>,
     (originals, bytes): (Originals<'_>, Option<Unverified<'_>>),
-    (rough, hits, wanted): (&[Key], &[Hit], usize),
+    (rough, rows, wanted): (&[Key], impl Iterator<Item = u32> + Clone, usize),
     nearest: &mut Nearest,
     Room { query: whole, candidates, .. }: &mut Room,
 ) -> Result<()> {
@@ -188,12 +187,13 @@ pub(super) fn refine(
         Ok(())
     };
     candidates.clear();
-    for hit in hits {
-        view.prefetch_node_of(hit.row);
+    for row in rows.clone() {
+        view.prefetch_node_of(row);
     }
-    for hit in hits {
-        let node = view.node_of(hit.row).ok_or_else(|| no_original(hit.row))?;
-        candidates.push(Candidate { distance: f32::NEG_INFINITY, row: hit.row, node });
+    for row in rows {
+        let node = view.node_of(row).ok_or_else(|| no_original(row))?;
+        originals.prefetch(row as usize, dimension);
+        candidates.push(Candidate { distance: f32::NEG_INFINITY, row, node });
     }
     let mut done = 0;
     for some in rough.chunks(REFINED_AT_ONCE) {

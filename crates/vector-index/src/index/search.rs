@@ -226,10 +226,11 @@ pub(crate) fn search_view<'s>(
         nearest.start(kept.min(hits.len().max(rough.len())).max(1));
         let originals = (originals, options.originals);
         if matches!(originals.0, Originals::Residual(_)) {
-            let found = (rough.as_slice(), hits.as_slice(), wanted);
+            let found = (rough.as_slice(), hits.iter().map(|hit| hit.row), wanted);
             refine(view, (quantizer, options), prepared, originals, found, nearest, room)?;
         } else {
-            rescore(view, quantizer, (query, prepared.terms), originals, (hits, nearest), room)?;
+            let found = hits.iter().map(|hit| (hit.row, hit.distance));
+            rescore(view, quantizer, (query, prepared.terms), originals, (found, nearest), room)?;
         }
         take(nearest, hits);
     }
