@@ -13,16 +13,19 @@ static KEPT: Mutex<u64> = Mutex::new(0);
 /// The command is to end as soon as it has written.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// Takes back what was set up for records of which none is committed yet. The lock is held while it does.
+static SET_UP: Mutex<Option<TakeBack>> = Mutex::new(None);
+type TakeBack = Box<dyn FnOnce() -> std::result::Result<(), String> + Send>;
+/// How long a command that is interrupted a second time may take to take back what it set up.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// From now on the command ends with a sentence: at once while nothing is written, otherwise behind the commit. A second time it ends there
-/// and then; a commit is whole or not there at all.
+/// and then; a commit is whole or not there at all. What was [set up](set_up) for records is taken back first, if none was committed.
 pub(crate) fn tell_what_is_kept() -> Result<()> {
     watch(|| match KEPT.try_lock() {
         Ok(kept) => end(*kept),
         Err(TryLockError::Poisoned(kept)) => end(*kept.into_inner()),
-        Err(TryLockError::WouldBlock) if INTERRUPTED.swap(true, Ordering::Relaxed) => {
-            warn("interrupted while records were written: they are all there or none of them");
-            std::process::exit(Code::Interrupted as i32);
-        }
+        Err(TryLockError::WouldBlock) if INTERRUPTED.swap(true, Ordering::Relaxed) => end_while_writing(),
         Err(TryLockError::WouldBlock) => {
             warn("interrupted; ends when this is written, or when interrupted again");
         }
@@ -45,15 +48,14 @@ static IS_MADE: Mutex<bool> = Mutex::new(false);
 /// Makes something at a path. Interrupted before it is made, the command removes what is there so far and ends; interrupted later, it goes on to its
 /// end. Removed are files that are named as those of an artifact in a folder that was not there or was empty, or a file that was not there.
 pub(crate) fn whole_or_nothing<T>(path: &Path, make: impl FnOnce() -> Result<T>) -> Result<T> {
-    let was_there = path.exists();
-    let is_ours = !was_there || std::fs::read_dir(path).is_ok_and(|mut folder| folder.next().is_none());
+    let remove = remover(path);
     let removed = path.to_owned();
     watch(move || {
         let is_made = lock(&IS_MADE);
         if *is_made {
             return;
         }
-        let left = if is_ours { remove_for_good(&removed, was_there).err() } else { None };
+        let left = remove().err();
         let path = removed.display();
         warn(&left.map_or_else(
             || format!("interrupted; nothing was made at {path}"),
@@ -69,6 +71,14 @@ pub(crate) fn whole_or_nothing<T>(path: &Path, make: impl FnOnce() -> Result<T>)
 
 fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes an artifact that is about to be made at the path: its files if nothing is there yet or an empty folder, and the folder if it is not there.
+pub(crate) fn remover(path: &Path) -> impl Fn() -> std::io::Result<()> + Send + use<> {
+    let was_there = path.exists();
+    let is_ours = !was_there || std::fs::read_dir(path).is_ok_and(|mut folder| folder.next().is_none());
+    let path = path.to_owned();
+    move || if is_ours { remove_for_good(&path, was_there) } else { Ok(()) }
 }
 
 /// Removes what the command has made until it makes nothing more: it goes on meanwhile, and may make a file behind the back of this. Without the lock of an
@@ -164,8 +174,29 @@ fn watch(call: impl FnMut() + Send + 'static) -> Result<()> {
 }
 
 fn end(kept: u64) -> ! {
-    warn(&sentence(kept));
+    // Held until the program ends: whoever waits for it tells neither success nor a failure.
+    let mut set_up = lock(&SET_UP);
+    let stays = set_up.take().and_then(|take_back| take_back().err());
+    let stays = stays.map_or(String::new(), |e| format!("; what was set up for it stays: {e}"));
+    warn(&format!("{}{stays}", sentence(kept)));
     std::process::exit(Code::Interrupted as i32)
+}
+
+/// Ends in the middle of a commit. What takes back waits for a commit that is being written, and that one may wait for its input.
+fn end_while_writing() -> ! {
+    let end = || {
+        warn("interrupted while records were written: they are all there or none of them");
+        std::process::exit(Code::Interrupted as i32)
+    };
+    let limited = std::thread::Builder::new().spawn(move || {
+        std::thread::sleep(GRACE);
+        end();
+    });
+    let mut set_up = lock(&SET_UP);
+    if let Some(take_back) = set_up.take().filter(|_| limited.is_ok()) {
+        let _ = take_back();
+    }
+    end()
 }
 
 fn sentence(kept: u64) -> String {
@@ -173,6 +204,16 @@ fn sentence(kept: u64) -> String {
         0 => "interrupted; nothing was added".to_owned(),
         kept => format!("interrupted; {} records were added before it and are kept", count(kept)),
     }
+}
+
+/// Where the command is interrupted before a record is committed, `take_back` is called, and says what it could not take back.
+pub(crate) fn set_up(take_back: impl FnOnce() -> std::result::Result<(), String> + Send + 'static) {
+    *lock(&SET_UP) = Some(Box::new(take_back));
+}
+
+/// What was set up stays, or is taken back by the caller. Waits for the end of the program while an interruption takes it back.
+pub(crate) fn keep_set_up() {
+    lock(&SET_UP).take();
 }
 
 /// Something is being written, as long as this lives.
@@ -184,10 +225,23 @@ pub(crate) fn writing() -> Busy {
 }
 
 impl Busy {
+    /// An artifact was opened and no record written. An error if the command is to end here.
+    pub(crate) fn opened(self) -> Result<()> {
+        if !is_asked() {
+            return Ok(());
+        }
+        let failure = Failure::interrupted().and("nothing was added");
+        Err(match lock(&SET_UP).take().and_then(|take_back| take_back().err()) {
+            Some(e) => failure.and(format_args!("what was set up for it stays: {e}")),
+            None => failure,
+        })
+    }
+
     /// It was written: so many records are kept by now. An error if the command is to end here.
     pub(crate) fn kept(mut self, records: u64) -> Result<()> {
+        keep_set_up();
         *self.0 = records;
-        if INTERRUPTED.load(Ordering::Relaxed) { Err(Failure::interrupted()) } else { Ok(()) }
+        if is_asked() { Err(Failure::interrupted()) } else { Ok(()) }
     }
 }
 

@@ -46,7 +46,8 @@ struct Writer {
     artifact: CompactArtifact,
     /// Whether it is certain that records can expire.
     expires: bool,
-    was_created: bool,
+    /// It was created for a call that has not written yet, and is let go of by nothing else: nobody writes to what a failure removes.
+    is_new: bool,
     used: Instant,
 }
 
@@ -184,11 +185,22 @@ impl Served {
             }
         };
         match call(&writer.artifact) {
+            Ok(done) if writer.is_new => {
+                writer.close(&self.path); // from now on by turns with others
+                Ok((done, true))
+            }
             Ok(done) => {
-                let was_created = std::mem::take(&mut writer.was_created);
                 writer.used = Instant::now();
                 *kept = Some(writer);
-                Ok((done, was_created))
+                Ok((done, false))
+            }
+            Err(e) if writer.is_new => {
+                if let Err(e) = writer.artifact.destroy() {
+                    stderr::warn(
+                        Failure::from(e).at("an empty artifact stays").at(self.path.display()).message(),
+                    );
+                }
+                Err(e)
             }
             Err(e) => {
                 // What cannot write any more is opened anew by the next call.
@@ -205,13 +217,13 @@ impl Served {
     }
 
     fn open_to_write(&self, access: &Access, expires: bool) -> Result<Writer, Error> {
-        let options = options(access).busy_timeout(SLICE).idle_release(Duration::ZERO);
-        let to_open =
-            if expires { options.clone().expires_at(&access.expires_field) } else { options.clone() };
+        let options = options(access).busy_timeout(SLICE);
+        let to_open = options.clone().idle_release(Duration::ZERO);
+        let to_open = if expires { to_open.expires_at(&access.expires_field) } else { to_open };
         let used = Instant::now();
         let opened = |artifact: CompactArtifact| {
             tell_recovery(&self.path, artifact.recovery());
-            Writer { artifact, expires, was_created: false, used }
+            Writer { artifact, expires, is_new: false, used }
         };
         match to_open.clone().open(&self.path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {}
@@ -226,7 +238,7 @@ impl Served {
                 }
             }
             Err(e) => Err(e),
-            Ok(artifact) => Ok(Writer { artifact, expires: true, was_created: true, used }),
+            Ok(artifact) => Ok(Writer { artifact, expires: true, is_new: true, used }),
         }
     }
 

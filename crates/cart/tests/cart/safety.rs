@@ -1,10 +1,8 @@
 //! What a failure leaves: files of others, records that were committed, and one honest line.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use compact_artifact::{CompactArtifact, Maintenance, Record};
 
@@ -161,73 +159,6 @@ fn a_report_that_cannot_be_written_undoes_nothing_and_is_no_failure() {
     let mut command = place.command("stats a");
     command.stdout(File::options().write(true).open("/dev/full").unwrap());
     Ended::of(command.output().unwrap()).fails(1, &["writing the output"]);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_interrupted_add_says_how_many_records_are_kept_and_leaves_nothing_without_any() {
-    for (option, kept) in [("", 0), ("--batch 2", 4)] {
-        let place = Place::new();
-        // Not ignored, even where the tests run in the background of a shell.
-        let mut command = Command::new("env");
-        command.args(["--default-signal", env!("CARGO_BIN_EXE_cart"), "add", "a", "--jsonl", "-"]);
-        command.args(option.split_whitespace()).current_dir(place.path("."));
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
-        let mut to = child.stdin.take().unwrap();
-        let lines =
-            (0..5).fold(String::new(), |lines, i| lines + &format!("{{\"key\":\"k{i}\",\"text\":\"t\"}}\n"));
-        to.write_all(lines.as_bytes()).unwrap();
-        to.flush().unwrap();
-        // Until it has come as far as it gets.
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(100));
-            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-            let caught =
-                status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
-            let is_watching = u64::from_str_radix(&caught, 16).unwrap() & 2 != 0;
-            let reader = CompactArtifact::open_read_only(place.path("a"));
-            if is_watching && (kept == 0 || reader.is_ok_and(|reader| reader.len() == kept)) {
-                break;
-            }
-        }
-        assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
-        let status = child.wait().unwrap();
-        drop(to);
-        let mut stderr = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        assert_eq!(status.code(), Some(130), "{stderr}");
-        if kept == 0 {
-            assert_eq!(stderr, "cart: interrupted; nothing was added\n");
-            assert!(!place.path("a").exists());
-        } else {
-            assert_eq!(stderr, "cart: interrupted; 4 records were added before it and are kept\n");
-            assert_eq!(place.records("a"), 4);
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_interrupted_demo_says_what_is_kept_and_how_to_build_it_anew() {
-    let place = Place::new();
-    let mut command = Command::new("env");
-    command.args(["--default-signal", env!("CARGO_BIN_EXE_cart"), "demo", "d"]).current_dir(place.path("."));
-    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = piped.spawn().unwrap();
-    let begun = Instant::now();
-    let len = || CompactArtifact::open_read_only(place.path("d")).map_or(0, |a| a.len());
-    while len() == 0 && begun.elapsed() < Duration::from_mins(1) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
-    let ended = Ended::of(child.wait_with_output().unwrap());
-    assert_eq!(ended.code, 130, "{ended:?}");
-    assert!(ended.stderr.contains("interrupted") && ended.stderr.contains("kept"), "{ended:?}");
-    let kept = len();
-    assert!(kept > 0 && kept < 117_660, "{kept}");
-    place.cart("demo d").fails(0, &["of 117,659 texts; --force"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod mode;
 mod op;
 mod rest;
 mod sink;
+mod space;
 mod sync;
 
 use std::path::Path;

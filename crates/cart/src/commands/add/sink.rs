@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_artifact::{
-    Batch, CompactArtifact, Embedder, ErrorKind, MAX_DIMENSION, Metric, Originals, Schema, SpaceOptions,
+    Batch, CompactArtifact, Embedder, ErrorKind, Metric, Originals, Schema, SpaceOptions,
 };
 
 use super::args::Args;
@@ -14,6 +14,7 @@ use super::counted::Counted;
 use super::mode::{Mode, batch_for, has_memory};
 use super::op::Op;
 use super::rest::{Kept, rest_of_file};
+use super::space::Space;
 use crate::commands::schema;
 use crate::failure::{Failure, Result};
 use crate::input::Document;
@@ -62,16 +63,6 @@ pub(crate) struct Sink<'a> {
     new_fields: Vec<String>,
 }
 
-/// A vector space as far as vectors are checked against it.
-#[derive(Debug, Clone, Copy)]
-struct Space {
-    dimension: usize,
-    metric: Metric,
-    originals: Originals,
-    is_new: bool,
-    is_used: bool,
-}
-
 impl<'a> Sink<'a> {
     pub(crate) fn new(args: &'a Args, mode: Mode) -> Result<Self> {
         let settings = mode.settings();
@@ -80,8 +71,15 @@ impl<'a> Sink<'a> {
         if let Some(path) = &args.model {
             to_open = to_open.embedder(model::open(path)?);
         }
+        let busy = interrupt::writing(); // opening writes settings
         let artifact = match to_open.open(&args.artifact) {
-            Ok(artifact) => Some(artifact),
+            Ok(artifact) => {
+                let opened = artifact.clone();
+                interrupt::set_up(move || {
+                    opened.revert_settings().map_err(|e| Failure::from(e).message().to_owned())
+                });
+                Some(artifact)
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 check_new_folder(&args.artifact)?;
                 None
@@ -89,9 +87,11 @@ impl<'a> Sink<'a> {
             Err(e) => return Err(e.into()),
         };
         if let (Some(artifact), Some(message)) = (&artifact, args.only_for_new()) {
+            interrupt::keep_set_up();
             artifact.revert_settings()?;
             return Err(Failure::usage(message));
         }
+        busy.opened()?;
         let embedder = match artifact {
             None if !args.no_meaning && settings.is_none_or(Settings::embeds_texts) => {
                 Some(model::open_or_built_in(args.model.as_deref())?)
@@ -155,42 +155,8 @@ impl<'a> Sink<'a> {
 
     /// Whether the space takes the vector: the one that is there, or the one that would be.
     pub(crate) fn check_vector(&self, space: &str, vector: &[f32]) -> Result<()> {
-        let Space { dimension, metric, originals, is_new, .. } = self.space(space, vector);
-        if vector.len() != dimension {
-            let failure = Failure::failed(format_args!(
-                "a vector of {} numbers; the space {space:?} has {dimension} dimensions",
-                vector.len()
-            ));
-            return Err(match &self.embedder {
-                Some(_) if space == compact_artifact::MEANING => failure.and(
-                    "`cart add` takes it with --model, which names the model that it is from, or with --no-meaning",
-                ),
-                _ => failure,
-            });
-        }
-        if dimension > MAX_DIMENSION {
-            return Err(Failure::failed(format_args!(
-                "a vector of {dimension} numbers in the space {space:?}; expected at most {MAX_DIMENSION}"
-            )));
-        }
-        if dimension == 0 {
-            return Err(Failure::failed(format_args!("a vector of no numbers in the space {space:?}")));
-        }
-        if metric == Metric::Cosine && vector.iter().all(|&value| value == 0.0) {
-            let hint = "which has no direction; leave it out, or use another --metric";
-            return Err(Failure::failed(format_args!("a vector of zeros in the space {space:?}, {hint}")));
-        }
-        if !is_new && self.args.metric.is_some_and(|asked| asked != metric) {
-            return Err(Failure::usage(format_args!(
-                "--metric: the space {space:?} is there already, with {metric}"
-            )));
-        }
-        if !is_new && self.args.originals.is_some_and(|asked| asked != originals) {
-            return Err(Failure::usage(format_args!(
-                "--originals: the space {space:?} is there already, and was set up otherwise"
-            )));
-        }
-        Ok(SpaceOptions::new(dimension, metric).originals(originals).check_vector(space, vector)?)
+        let is_model_given = self.embedder.is_some();
+        self.space(space, vector).check_vector(space, vector, self.args, is_model_given)
     }
 
     fn space(&self, name: &str, vector: &[f32]) -> Space {
@@ -422,6 +388,8 @@ impl<'a> Sink<'a> {
                 };
                 let fields = self.args.field.iter();
                 let options = fields.fold(options, |options, (name, weight)| options.field(name, *weight));
+                let remove = interrupt::remover(&self.args.artifact);
+                interrupt::set_up(move || remove().map_err(|e| e.to_string()));
                 let artifact = options.create(&self.args.artifact)?;
                 self.report.created = true;
                 artifact
@@ -449,6 +417,7 @@ impl<'a> Sink<'a> {
 
     /// Closes the artifact. That this fails takes back nothing of what was committed.
     pub(crate) fn finish(mut self, bar: &Progress) -> Report {
+        interrupt::keep_set_up();
         if let Some(artifact) = self.artifact
             && let Err(e) = artifact.close_with(|percent| bar.reach(percent))
         {
@@ -462,6 +431,8 @@ impl<'a> Sink<'a> {
 
     /// After a failure: says what is kept, and leaves nothing behind that was set up for what is not.
     pub(crate) fn give_up(mut self, failure: Failure) -> Failure {
+        let _busy = interrupt::writing();
+        interrupt::keep_set_up();
         // A restore is all or nothing.
         let records = if self.mode.is_restore() { 0 } else { self.report.records };
         let kept = match records {

@@ -143,6 +143,28 @@ fn an_add_that_fails_changes_no_setting_and_is_told_in_words_of_the_tool() {
 }
 
 #[test]
+fn an_add_that_creates_an_artifact_and_fails_leaves_none() {
+    let place = place();
+    for was_there in [false, true] {
+        if was_there {
+            std::fs::create_dir(place.path("new")).unwrap();
+        }
+        let mut server = Server::initialized(&place, "--write new");
+        let error = server.call("add", json!({"text": "t", "key": "k".repeat(2000)})).unwrap_err();
+        assert!(error.contains("key"), "{error}");
+        let files = || std::fs::read_dir(place.path("new")).map_or(0, Iterator::count);
+        assert_eq!((place.path("new").exists(), files()), (was_there, 0));
+        let error = server.call("search", json!({"text": "t"})).unwrap_err();
+        assert!(error.contains("nothing was added yet"), "{error}");
+        assert_eq!(server.call("add", json!({"text": "t"})).unwrap()["created_artifact"], true);
+        assert_eq!(server.call("add", json!({"text": "t"})).unwrap()["created_artifact"], false);
+        assert_eq!(server.end().0, 0);
+        assert_eq!(place.records("new"), 2);
+        std::fs::remove_dir_all(place.path("new")).unwrap();
+    }
+}
+
+#[test]
 fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
     let place = Place::new();
     let long = "a \"quoted\" wörd, ".repeat(20_000);

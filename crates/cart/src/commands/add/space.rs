@@ -1,0 +1,64 @@
+//! A vector space as far as vectors are checked against it.
+
+use compact_artifact::{MAX_DIMENSION, Metric, Originals, SpaceOptions};
+
+use super::args::Args;
+use crate::failure::{Failure, Result};
+
+/// One that is there, or will be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Space {
+    pub(super) dimension: usize,
+    pub(super) metric: Metric,
+    pub(super) originals: Originals,
+    pub(super) is_new: bool,
+    pub(super) is_used: bool,
+}
+
+impl Space {
+    /// Whether it takes the vector, and is set up as asked.
+    pub(super) fn check_vector(
+        self,
+        name: &str,
+        vector: &[f32],
+        args: &Args,
+        is_model_given: bool,
+    ) -> Result<()> {
+        let Self { dimension, metric, originals, is_new, .. } = self;
+        if vector.len() != dimension {
+            let failure = Failure::failed(format_args!(
+                "a vector of {} numbers; the space {name:?} has {dimension} dimensions",
+                vector.len()
+            ));
+            if is_model_given && name == compact_artifact::MEANING {
+                return Err(failure.and(
+                    "`cart add` takes it with --model, which names the model that it is from, or with --no-meaning",
+                ));
+            }
+            return Err(failure);
+        }
+        if dimension > MAX_DIMENSION {
+            return Err(Failure::failed(format_args!(
+                "a vector of {dimension} numbers in the space {name:?}; expected at most {MAX_DIMENSION}"
+            )));
+        }
+        if dimension == 0 {
+            return Err(Failure::failed(format_args!("a vector of no numbers in the space {name:?}")));
+        }
+        if metric == Metric::Cosine && vector.iter().all(|&value| value == 0.0) {
+            let hint = "which has no direction; leave it out, or use another --metric";
+            return Err(Failure::failed(format_args!("a vector of zeros in the space {name:?}, {hint}")));
+        }
+        if !is_new && args.metric.is_some_and(|asked| asked != metric) {
+            return Err(Failure::usage(format_args!(
+                "--metric: the space {name:?} is there already, with {metric}"
+            )));
+        }
+        if !is_new && args.originals.is_some_and(|asked| asked != originals) {
+            return Err(Failure::usage(format_args!(
+                "--originals: the space {name:?} is there already, and was set up otherwise"
+            )));
+        }
+        Ok(SpaceOptions::new(dimension, metric).originals(originals).check_vector(name, vector)?)
+    }
+}
