@@ -1,5 +1,6 @@
 //! Who may call: the process that opened the store, and no thread from inside of a call that it would wait for.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::ThreadId;
 
@@ -7,6 +8,28 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::process_id;
+
+thread_local! {
+    /// The thread that this one does work for.
+    static WORKS_FOR: Cell<Option<ThreadId>> = const { Cell::new(None) };
+}
+
+/// The calling thread, or the one that it [works for](work_for).
+pub fn calling_thread() -> ThreadId {
+    WORKS_FOR.get().unwrap_or_else(|| std::thread::current().id())
+}
+
+/// Does work for another thread that waits for it, so that what would wait for that thread is refused here as well.
+pub fn work_for<T>(caller: ThreadId, work: impl FnOnce() -> T) -> T {
+    struct Before(Option<ThreadId>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            WORKS_FOR.set(self.0);
+        }
+    }
+    let _before = Before(WORKS_FOR.replace(Some(caller)));
+    work()
+}
 
 /// Knows which process opened a store, and which thread is inside of a call that runs code of its caller under a lock.
 #[derive(Debug)]
@@ -43,7 +66,7 @@ impl Callers {
     /// Fails for a caller that would wait for itself, too.
     pub fn check(&self) -> Result<()> {
         self.check_process()?;
-        if *self.inside.lock() != Some(std::thread::current().id()) {
+        if *self.inside.lock() != Some(calling_thread()) {
             return Ok(());
         }
         let message = "called from inside of a call that it would wait for, such as by the reader whose content is being added or the closure of an edit; call again when that has returned";
@@ -52,7 +75,7 @@ impl Callers {
 
     /// Marks this thread as inside of a call, under a lock that a further call would wait for.
     pub fn enter(&self) -> Inside<'_> {
-        *self.inside.lock() = Some(std::thread::current().id());
+        *self.inside.lock() = Some(calling_thread());
         Inside(self)
     }
 
@@ -67,7 +90,7 @@ impl Drop for Inside<'_> {
     fn drop(&mut self) {
         let mut inside = self.0.inside.lock();
         // The lock may be another thread's by now.
-        if *inside == Some(std::thread::current().id()) {
+        if *inside == Some(calling_thread()) {
             *inside = None;
         }
     }

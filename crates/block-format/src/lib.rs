@@ -89,7 +89,7 @@ mod walk;
 mod workers;
 
 pub use bounded_cache::{BoundedCache, CacheStats};
-pub use callers::{Callers, Inside};
+pub use callers::{Callers, Inside, calling_thread, work_for};
 pub use damage::Damage;
 pub use error::{Error, ErrorKind, Result};
 pub use id::{ArtifactId, CommitSeq, FileId, RecordId};

@@ -44,9 +44,6 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Embedder
         Ok(weight) => weight.extract()?,
         Err(_) => 0.8,
     };
-    if !(0.0..f32::INFINITY).contains(&weight) {
-        return Err(invalid(format!("option embedder: expected a weight of 0 or more, found {weight}")));
-    }
     Ok(Arc::new(PythonEmbedder { name, dimension, weight, object: value.clone().unbind() }))
 }
 

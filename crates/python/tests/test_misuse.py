@@ -142,7 +142,6 @@ class Weighty:
         ({"colour": 1}, "no option 'colour'"),
         ({"compression": "gzip"}, "option compression: expected"),
         ({"on_maintenance_error": 5}, "option on_maintenance_error: expected a function, found int"),
-        ({"embedder": Weighty()}, "a weight of 0 or more, found NaN"),
         ({"compression": "zstd:23"}, "option compression: expected"),
         ({"compression": 3}, "option compression"),
         ({"durability": "maybe"}, "option durability: expected"),

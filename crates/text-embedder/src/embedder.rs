@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// The calls read no file and use no network: a model is loaded before. They may be called from any number of threads at once. The same
 /// text gives the same vector, alone or among others. Documents and queries are told apart because some models embed them differently.
 ///
+/// Whoever embeds texts may hold locks meanwhile. A call that waits for another thread, which in turn waits for the one that embeds, never returns: nothing tells such a thread from any
+/// other that waits for its turn.
+///
 /// ```
 /// use text_embedder::{Embedder, Embeddings, ModelHash, Result};
 ///
@@ -56,7 +59,7 @@ pub trait Embedder: fmt::Debug + Send + Sync {
     /// Values of a vector, at least 1.
     fn dimension(&self) -> usize;
 
-    /// How much what it finds counts beside what words find, whose weight is 1; 0 or more.
+    /// How much what it finds counts beside what words find, whose weight is 1; 0 or more, and finite.
     ///
     /// Provided: 0.8, which is right for transformers. A model that knows less has less.
     fn weight(&self) -> f32 {

@@ -48,6 +48,8 @@ impl Options {
                 "option bm25: expected k1 from 0 to 100 and b from 0 to 1, found {k1} and {b}"
             )));
         }
+        #[cfg(feature = "embedder")]
+        self.embedder.as_deref().map_or(Ok(0.0), crate::meaning::weight_of)?;
         self.schema.as_ref().map_or(Ok(()), Schema::check_limits)?;
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }

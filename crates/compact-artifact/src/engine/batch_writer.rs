@@ -258,14 +258,14 @@ impl Buffer {
         }
         let number = self.taken;
         self.taken += 1;
-        self.committing.insert(number, (std::mem::take(&mut self.bytes), thread::current().id()));
+        self.committing.insert(number, (std::mem::take(&mut self.bytes), block_format::calling_thread()));
         self.since = None;
         Some((number, std::mem::take(&mut self.batch)))
     }
 
     /// Refuses a thread that would wait for its own commit: an embedder that is called by it.
     fn check_outside(&self) -> Result<()> {
-        let here = thread::current().id();
+        let here = block_format::calling_thread();
         if self.committing.values().all(|(_, thread)| *thread != here) {
             return Ok(());
         }

@@ -16,6 +16,7 @@ use crate::api::record::meant;
 use crate::api::reports::ReembedReport;
 use crate::api::space::SpaceModel;
 use crate::format::record;
+use crate::meaning::weight_of;
 use crate::state::State;
 use crate::trace::event;
 
@@ -28,6 +29,7 @@ impl Engine {
     ) -> Result<ReembedReport> {
         self.check_writable()?;
         self.reembedders.check()?;
+        weight_of(embedder.as_ref())?;
         let _one_at_a_time = self.reembed_lock.lock();
         let _inside = self.reembedders.enter();
         // Nobody writes meanwhile who may not have the new model.

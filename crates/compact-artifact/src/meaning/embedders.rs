@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use block_format::{BoundedCache, CacheStats, Workers};
 use parking_lot::RwLock;
 use rayon::prelude::*;
-use text_embedder::{Embedder, ModelHash};
+use text_embedder::{Embedder, Embeddings, ModelHash};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -80,8 +80,10 @@ impl Meaning {
         if texts.len() <= TEXTS_OF_A_THREAD {
             return embed(texts).map(Some);
         }
+        let caller = block_format::calling_thread();
         let parts: Vec<Vec<Option<Embedding>>> = workers.run(|divided| {
             if divided {
+                let embed = |texts| block_format::work_for(caller, || embed(texts));
                 texts.par_chunks(TEXTS_OF_A_THREAD).map(embed).collect::<Result<_>>()
             } else {
                 texts.chunks(TEXTS_OF_A_THREAD).map(embed).collect()
@@ -109,10 +111,7 @@ impl Meaning {
             return Ok(embeddings);
         }
         let asked: Vec<&str> = missing.iter().map(|&at| texts[at]).collect();
-        let vectors = embedder.embed_documents(&asked)?;
-        if vectors.len() != asked.len() {
-            return Err(fault(embedder, format!("{} vectors for {} texts", vectors.len(), asked.len())));
-        }
+        let vectors = embeddings_of(embedder, &asked)?;
         for (at, vector) in missing.into_iter().zip(vectors.iter()) {
             let Some(vector) = vector else { continue };
             let embedding = Embedding::new(space, vector).map_err(|e| fault(embedder, e.to_string()))?;
@@ -146,13 +145,13 @@ impl Meaning {
             let message = "there is no model to embed with; the option embedder names one";
             Error::new(ErrorKind::NoModel, message)
         })?;
-        let vectors = embedder.embed_documents(texts)?;
+        let vectors = embeddings_of(embedder.as_ref(), texts)?;
         Ok(vectors.iter().map(|vector| vector.map(<[f32]>::to_vec)).collect())
     }
 
     /// How much what the model of a space finds counts beside words.
-    pub(crate) fn weight(&self, space: &Space) -> f32 {
-        self.embedder_for(space).map_or(0.8, |embedder| embedder.weight())
+    pub(crate) fn weight(&self, space: &Space) -> Result<f32> {
+        self.embedder_for(space).map_or(Ok(0.8), |embedder| weight_of(embedder.as_ref()))
     }
 
     /// Whether texts of queries can be embedded for a space.
@@ -218,6 +217,24 @@ impl Meaning {
             }
         }
     }
+}
+
+/// How much what an embedder finds counts beside words.
+pub(crate) fn weight_of(embedder: &dyn Embedder) -> Result<f32> {
+    let weight = embedder.weight();
+    if (0.0..f32::INFINITY).contains(&weight) {
+        return Ok(weight);
+    }
+    Err(fault(embedder, format!("a weight of {weight}; expected 0 or more")))
+}
+
+/// The vectors of texts, one for each.
+fn embeddings_of(embedder: &dyn Embedder, texts: &[&str]) -> Result<Embeddings> {
+    let vectors = embedder.embed_documents(texts)?;
+    if vectors.len() == texts.len() {
+        return Ok(vectors);
+    }
+    Err(fault(embedder, format!("{} vectors for {} texts", vectors.len(), texts.len())))
 }
 
 /// An embedder that gives what it should not.

@@ -9,6 +9,6 @@ mod embedders;
 mod nothing;
 
 #[cfg(feature = "embedder")]
-pub(crate) use embedders::Meaning;
+pub(crate) use embedders::{Meaning, weight_of};
 #[cfg(not(feature = "embedder"))]
 pub(crate) use nothing::Meaning;

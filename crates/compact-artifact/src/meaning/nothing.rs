@@ -31,8 +31,8 @@ impl Meaning {
         Err(Error::new(ErrorKind::NoModel, message))
     }
 
-    pub(crate) fn weight(&self, _space: &Space) -> f32 {
-        0.8
+    pub(crate) fn weight(&self, _space: &Space) -> Result<f32> {
+        Ok(0.8)
     }
 
     pub(crate) fn is_at_hand(&self, _space: &Space) -> bool {

@@ -42,7 +42,7 @@ impl Search<'_> {
             return Ok(());
         };
         if clause.weight.is_none() && matches!(clause.wanted, Wanted::Meaning(_)) {
-            list.weight = self.resources.meaning.weight(&self.state.settings.spaces[near.number]);
+            list.weight = self.resources.meaning.weight(&self.state.settings.spaces[near.number])?;
         }
         self.name_lost_embeddings(near.number);
         let views = &self.state.views;

@@ -1,12 +1,12 @@
 //! Texts that are embedded as they are added, and searched by meaning.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use compact_artifact::*;
 use serde_json::json;
 
-use crate::toy::{CallsBack, GROUPS, Toy};
+use crate::toy::{CallsBack, GROUPS, Toy, Weighty};
 
 fn keys(artifact: &CompactArtifact, query: &Query) -> Vec<String> {
     let hits = artifact.search(&query.clone().fetch(true)).unwrap().hits;
@@ -293,6 +293,62 @@ fn an_artifact_moves_to_another_model_beside_writers_and_goes_on_after_an_error(
     check(&artifact, "opened again");
     assert_eq!(artifact.reembed(Toy::new("new")).unwrap(), ReembedReport::default());
     assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound());
+}
+
+#[test]
+fn an_embedder_whose_weight_is_no_finite_number_of_0_or_more_is_refused_wherever_it_is_given() {
+    let temp = tempfile::tempdir().unwrap();
+    let embedder = |weight| Arc::new(Weighty(Mutex::new(weight)));
+    let refused = |weight: f32, e: Error| {
+        assert_eq!(e.kind(), ErrorKind::Embedder);
+        assert!(e.to_string().contains(&format!("a weight of {weight}; expected 0 or more")), "{e}");
+    };
+    let good = embedder(0.0);
+    let options = CompactArtifact::options().embedder(good.clone()).result_cache_bytes(0);
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    artifact.add_text("a cat").unwrap();
+    let query = Query::text("cat");
+    for weight in [f32::NAN, -1.0, f32::INFINITY, f32::NEG_INFINITY] {
+        let options = CompactArtifact::options().embedder(embedder(weight));
+        refused(weight, options.clone().create(temp.path().join("b")).unwrap_err());
+        assert!(!temp.path().join("b").exists());
+        refused(weight, options.open_read_only(temp.path().join("a")).unwrap_err());
+        refused(weight, artifact.reembed(embedder(weight)).unwrap_err());
+        // One that was sound when it was given.
+        *good.0.lock().unwrap() = weight;
+        refused(weight, artifact.search(&query).unwrap_err());
+        *good.0.lock().unwrap() = 0.0;
+        assert_eq!(artifact.search(&query).unwrap().hits.len(), 1);
+    }
+}
+
+#[test]
+fn an_embedder_that_gives_other_than_one_vector_for_each_text_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let options = CompactArtifact::options().embedder(Arc::new(Weighty(Mutex::new(1.0))));
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    assert_eq!(artifact.embed(&["a", "b"]).unwrap().len(), 2);
+    let e = artifact.embed(&["a", "b", "too few"]).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Embedder);
+    assert!(e.to_string().contains("2 vectors for 3 texts"), "{e}");
+}
+
+/// Texts that are embedded by several threads.
+#[test]
+fn an_embedder_of_many_texts_that_calls_what_waits_for_it_gets_an_error() {
+    let temp = tempfile::tempdir().unwrap();
+    let (embedder, other) = (CallsBack::new("calls back"), CallsBack::new("other"));
+    let options = CompactArtifact::options().embedder(embedder.clone()).threads(2);
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let reentrant = |result: Result<()>| assert_eq!(result.unwrap_err().kind(), ErrorKind::Reentrant);
+    let writer = Arc::new(artifact.batch_writer(BatchOptions::new().batch_size(500)).unwrap());
+    let theirs = Arc::clone(&writer);
+    embedder.calls_once(move || reentrant(theirs.flush()));
+    (0..500).try_for_each(|n| writer.add(Record::text(format!("text {n}")))).unwrap();
+    assert_eq!(Arc::into_inner(writer).unwrap().finish().unwrap().records, 500);
+    let (theirs, same) = (artifact.clone(), other.clone());
+    other.calls_once(move || reentrant(theirs.reembed(same).map(drop)));
+    assert_eq!(artifact.reembed(other).unwrap().embedded, 500);
 }
 
 #[test]
