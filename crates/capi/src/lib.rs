@@ -11,6 +11,7 @@ mod draft;
 mod found;
 mod handles;
 mod last_error;
+mod object;
 mod opaque;
 mod options;
 mod query;

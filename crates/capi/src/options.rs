@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::code::{Failure, Result, ca_code};
+use crate::object::Object;
 
 /// Every field is an option of the library of the same name; one that is not there has its default.
 #[derive(Debug, Default, Deserialize)]
@@ -18,7 +19,7 @@ use crate::code::{Failure, Result, ca_code};
 struct Given {
     edge: bool,
     embedder: Option<String>,
-    spaces: BTreeMap<String, GivenSpace>,
+    spaces: BTreeMap<String, Object<GivenSpace>>,
     fields: BTreeMap<String, u32>,
     language: Option<String>,
     stop_words: Option<bool>,
@@ -106,7 +107,7 @@ pub(crate) fn read(text: Option<&str>) -> Result<Options> {
 
 impl Given {
     fn kept_in_artifact(&self, mut options: Options) -> Result<Options> {
-        for (name, space) in &self.spaces {
+        for (name, Object(space)) in &self.spaces {
             options = options.space(name, space.read()?);
         }
         for (name, weight) in &self.fields {
@@ -178,7 +179,7 @@ fn compaction(given: &serde_json::Value) -> Result<Option<CompactionPolicy>> {
         let message = format!("options: auto_compact: {}", json::reason(&e));
         Failure::new(ca_code::CA_INVALID_JSON, message)
     };
-    let given = GivenPolicy::deserialize(given).map_err(invalid)?;
+    let given = Object::<GivenPolicy>::deserialize(given).map_err(invalid)?.0;
     let mut policy = CompactionPolicy::new();
     if let Some(percent) = given.dead_percent {
         policy = policy.dead_percent(percent);
@@ -380,6 +381,14 @@ mod tests {
                 "options: threads: invalid value: integer `-1`, expected a whole number from 0 on",
             ),
             (r#"{"spaces": {"v": 3}}"#, "options: spaces: invalid type: integer `3`, expected an object"),
+            (
+                r#"{"spaces": {"v": [384, "dot", "f32"]}}"#,
+                "options: spaces: invalid type: array, expected an object",
+            ),
+            (
+                r#"{"auto_compact": [50, 2097152, 20]}"#,
+                "options: auto_compact: invalid type: array, expected an object",
+            ),
             (r#"{"bm25": [1]}"#, "options: bm25: invalid length 1, expected an array of 2"),
             (
                 r#"{"auto_compact": 3}"#,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::boundary::Call;
 use crate::code::{Failure, Result};
 use crate::draft::{optional_filter, vector};
+use crate::object::Object;
 use crate::options::read_object;
 use crate::types::ca_query;
 
@@ -37,7 +38,7 @@ pub(crate) struct Given {
     deadline_ms: Option<u64>,
     total: bool,
     order_by: Vec<(String, Direction)>,
-    facets: Vec<GivenFacet>,
+    facets: Vec<Object<GivenFacet>>,
     group_by: Option<(String, usize)>,
     fields: Vec<String>,
 }
@@ -193,7 +194,7 @@ impl Given {
             query = query.order_by(field, order);
         }
         for facet in self.facets {
-            query = query.facet(facet.read()?);
+            query = query.facet(facet.0.read()?);
         }
         if let Some((field, most)) = self.group_by {
             query = query.group_by(field, most);

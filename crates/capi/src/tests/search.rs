@@ -24,6 +24,9 @@ fn what_a_query_asks_for_beside_hits_comes_as_json() {
     assert_eq!((is_complete, losses, ca_hits_free(hits)), (true, 0, CA_OK));
     let both = lend(r#"{"facets": [{"field": "n", "histogram": 1, "dates": "day"}]}"#);
     assert_eq!(temp.refused(&ca_query { options: both, ..query() }), CA_INVALID_ARGUMENT);
+    let array = lend(r#"{"facets": [["n", 5, null, null]]}"#);
+    assert_eq!(temp.refused(&ca_query { options: array, ..query() }), CA_INVALID_JSON);
+    assert_eq!(message(), "query: options: facets: invalid type: array, expected an object");
 }
 
 #[test]
