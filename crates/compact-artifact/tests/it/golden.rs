@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use compact_artifact::{CompactArtifact, Filter, Metric, Options, Originals, Query, Record, SpaceOptions};
+use compact_artifact::{
+    CompactArtifact, Filter, Maintenance, Metric, Options, Originals, Query, Record, SpaceOptions,
+};
 use serde_json::json;
 
 fn golden() -> PathBuf {
@@ -39,6 +41,80 @@ fn make() {
     artifact.delete_key("key 7").unwrap();
     artifact.upsert(Record::text("golden text replaced").key("key 8")).unwrap();
     artifact.pack(golden()).unwrap();
+}
+
+fn golden_residuals() -> PathBuf {
+    golden().with_file_name("v1-residuals.pack")
+}
+
+/// Vectors that codes alone stand for badly: a value of a hundred and others of less than one.
+fn uneven(i: u16, dimension: u16) -> Vec<f32> {
+    let value = |d: u16| f32::from((i * 37 + d * 101) % 509) / 256.0 - 1.0;
+    (0..dimension).map(|d| if d == i % dimension { 100.0 } else { value(d) }).collect()
+}
+
+const RESIDUALS: [(&str, u16, Metric); 4] = [
+    ("cosine", 6, Metric::Cosine),
+    ("dot", 7, Metric::Dot),
+    ("l2", 9, Metric::L2),
+    ("outlines", 130, Metric::L2),
+];
+
+fn with_residuals(path: &Path) -> CompactArtifact {
+    let options = CompactArtifact::options().seed(1).graph_from(8).maintenance(Maintenance::Manual);
+    let options = RESIDUALS.into_iter().fold(options, |options, (name, dimension, metric)| {
+        let space = SpaceOptions::new(dimension.into(), metric).originals(Originals::Residual);
+        options.space(name, space)
+    });
+    let artifact = options.create(path).unwrap();
+    for i in 0..40u16 {
+        let record = Record::text(format!("text {i}")).key(format!("key {i}"));
+        let record = RESIDUALS
+            .into_iter()
+            .fold(record, |record, (name, dimension, _)| record.embedding(name, uneven(i, dimension)));
+        artifact.add(record).unwrap();
+    }
+    artifact.seal().unwrap();
+    artifact
+}
+
+#[test]
+#[ignore = "makes the file, once for each version of the format"]
+fn make_residuals() {
+    let temp = tempfile::tempdir().unwrap();
+    with_residuals(&temp.path().join("a")).pack(golden_residuals()).unwrap();
+}
+
+#[test]
+fn residuals_of_format_1_are_read_as_they_were_written_and_written_as_they_were() {
+    let temp = tempfile::tempdir().unwrap();
+    let today = with_residuals(&temp.path().join("a"));
+    for options in [Options::new(), Options::new().memory_mapping(false)] {
+        let artifact = options.open_read_only(golden_residuals()).unwrap();
+        assert!(artifact.recovery().is_clean());
+        assert!(artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap().is_sound());
+        for (name, dimension, metric) in RESIDUALS {
+            let space = artifact.spaces().into_iter().find(|space| space.name() == name).unwrap();
+            assert_eq!((space.metric(), space.originals()), (metric, Originals::Residual));
+            for i in 0..40u16 {
+                let id = artifact.id_of_key(&format!("key {i}")).unwrap().unwrap();
+                let (vector, kept) = (uneven(i, dimension), artifact.embedding(id, name).unwrap().unwrap());
+                assert_eq!(today.embedding(id, name).unwrap().unwrap(), kept);
+                // An eighth of a 127th of the largest value, where codes alone are off by up to a half of it.
+                let length: f32 = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+                let scale = if metric == Metric::Cosine { length } else { 1.0 };
+                let off = vector.iter().zip(&kept).map(|(a, b)| (a - b * scale).abs()).fold(0.0, f32::max);
+                assert!(off < 0.125 * 100.0 / 127.0 + 0.01, "{name} {i}: {off}");
+                for query in [Query::vector(name, vector.clone()), Query::vector(name, vector).exact(true)] {
+                    let hits = |artifact: &CompactArtifact| {
+                        let hits = artifact.search(&query.clone().k(5)).unwrap().hits;
+                        hits.into_iter().map(|hit| (hit.id, hit.score.to_bits())).collect::<Vec<_>>()
+                    };
+                    assert_eq!(hits(&artifact), hits(&today), "{name} {i}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -38,6 +38,32 @@ fn the_same_codes_give_these_bytes_on_every_machine() {
     );
 }
 
+/// Quarters of a code, two bits each, as docs/FORMAT.md says.
+#[test]
+fn residuals_have_these_bytes() {
+    let vector = [127.0, 0.25, 0.5, -0.25, 1.5, -0.5, 3.25, 2.5, -0.75, 10.75];
+    for metric in [Metric::L2, Metric::Dot] {
+        let quantizer = Int8Quantizer::new(metric, vector.len()).unwrap();
+        let (codes, scale, residual) = quantizer.quantize_with_residual(&vector).unwrap();
+        assert_eq!((&codes[..], scale), (&[127, 0, 0, 0, 2, 0, 3, 2, -1, 11][..], 1.0));
+        // Dimensions 0, 3, 6 and 9; 1, 4 and 7; 2, 5 and 8; the first in the lowest bits.
+        assert_eq!(residual, [0b11_01_11_00, 0b00_10_10_01, 0b00_01_10_10]);
+        assert_eq!(quantizer.refine(&codes, scale, &residual), vector);
+    }
+    let mut noise = Noise::new(7);
+    let mut hash = crc32fast::Hasher::new();
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        for dimension in [1, 70, 129, 384] {
+            let vector: Vec<f32> = (0..dimension).map(|_| noise.below(100_000) as f32 - 50_000.5).collect();
+            let (codes, _, residual) =
+                Int8Quantizer::new(metric, dimension).unwrap().quantize_with_residual(&vector).unwrap();
+            codes.iter().for_each(|code| hash.update(&code.to_le_bytes()));
+            hash.update(&residual);
+        }
+    }
+    assert_eq!(hash.finalize(), 1_613_968_207, "the bytes of the format have changed");
+}
+
 #[test]
 fn a_header_has_these_bytes() {
     let bytes = index(Metric::Cosine, 0, 1);
