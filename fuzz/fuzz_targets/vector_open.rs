@@ -23,6 +23,10 @@ fn sound(metric: Metric, graph_from: usize, dimension: u32) -> Result<Vec<u8>> {
         codes.push(row * 2, &(0..dimension).map(value).collect::<Vec<f32>>())?;
     }
     let built = Builder::new(BuildOptions::new().m(4).graph_from(graph_from)).build(codes)?;
+    let (index, mut scratch) = (Index::open(built.to_bytes()?)?, Scratch::new());
+    index.search(&vec![1.0; dimension as usize], &SearchOptions::new(5).ef_search(5), &mut scratch)?;
+    let expected = if graph_from == 0 { SearchPath::Graph } else { SearchPath::Scan };
+    assert_eq!(scratch.statistics().path, expected, "a graph that no search walks through proves nothing");
     Ok(built.to_bytes()?.as_ref().to_vec())
 }
 
@@ -48,10 +52,27 @@ fn use_all(bytes: &[u8]) -> Result<()> {
     let filter: RowSet = (0..150).step_by(3).collect();
     let mut scratch = Scratch::new();
     let plain = SearchOptions::new(5);
-    for options in
-        [plain, plain.exact(true), plain.filter(&filter), plain.deleted(&filter), plain.ef_search(500)]
-    {
+    // So few vectors are passed over, unless a walk that keeps as few as are wanted looks at fewer.
+    let walk = plain.ef_search(5);
+    for options in [
+        plain,
+        plain.exact(true),
+        plain.filter(&filter),
+        plain.deleted(&filter),
+        walk,
+        walk.filter(&filter),
+        walk.deleted(&filter),
+    ] {
         assert!(index.search(&query, &options, &mut scratch)?.len() <= 5);
+    }
+    // What codes leave out may be any bytes, and too few.
+    let residuals: Vec<u8> =
+        bytes.iter().rev().copied().cycle().take(300 * query.len().div_ceil(4)).collect();
+    for residuals in [&residuals[..], &residuals[..residuals.len() / 2]] {
+        let refined = plain.rescore(Originals::Residual(residuals), 20);
+        for options in [refined, refined.exact(true), refined.filter(&filter), refined.ef_search(5)] {
+            assert!(index.search(&query, &options, &mut scratch).map_or(0, |hits| hits.len()) <= 5);
+        }
     }
     for row in index.rows()?.into_iter().take(10) {
         index.vector(row)?;

@@ -75,7 +75,8 @@ fn record(i: u16) -> Record {
     if i % 5 == 4 {
         metadata["until"] = format!("2026-01-0{}", 1 + i % 3).into();
     }
-    record.metadata(metadata).embedding("v", [value, 7.0, 1.0, 3.0])
+    let record = record.metadata(metadata).embedding("v", [value, 7.0, 1.0, 3.0]);
+    if i % 2 == 0 { record.embedding("n", [value, 100.0, 0.3, -0.7, 1.1]) } else { record }
 }
 
 fn written(vfs: &MemoryVfs) -> CompactArtifact {
@@ -87,7 +88,7 @@ fn written(vfs: &MemoryVfs) -> CompactArtifact {
         .field("title", 2)
         .space("v", SpaceOptions::new(4, Metric::Cosine).originals(Originals::F16))
         .space("w", SpaceOptions::new(3, Metric::L2).originals(Originals::F32))
-        .space("n", SpaceOptions::new(5, Metric::Dot));
+        .space("n", SpaceOptions::new(5, Metric::Dot).originals(Originals::Residual));
     let artifact =
         CompactArtifact::create_in(Arc::new(vfs.clone()), options, ROOT.as_ref()).expect("in memory");
     let mut ids = artifact.add_batch((0..14).map(record)).expect("in memory");
