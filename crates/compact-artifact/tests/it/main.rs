@@ -121,3 +121,5 @@ mod unknown_fields;
 mod update;
 /// Vectors of any size.
 mod vectors;
+/// What is kept of vectors, whatever is done with their records.
+mod vectors_kept;
