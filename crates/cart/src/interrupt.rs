@@ -227,6 +227,7 @@ pub(crate) fn writing() -> Busy {
 impl Busy {
     /// An artifact was opened and no record written. An error if the command is to end here.
     pub(crate) fn opened(self) -> Result<()> {
+        let _until_taken_back = self;
         if !is_asked() {
             return Ok(());
         }

@@ -68,6 +68,7 @@ impl Group {
         }
         let mut document = OwnedDocument::read(entry)?;
         damaged.rescue(&mut document, state)?;
+        self.documents.try_reserve(1).map_err(|_| no_memory())?;
         let pending = self.pending.remove(&document.id).unwrap_or_default();
         for (number, embedding) in pending {
             document.embed(number, embedding);
@@ -232,8 +233,33 @@ impl Group {
     }
 
     pub(super) fn build(self, state: &State, covers: Range<u64>) -> Result<Shard> {
-        let Self { documents, changed, superseded, .. } = self;
+        let Self { documents, changed, superseded, bytes, .. } = self;
+        check_memory(2 * bytes)?;
         let all: Vec<_> = changed.values().chain(&documents).map(OwnedDocument::as_document).collect();
         build(&state.settings, covers, &all, superseded)
+    }
+}
+
+/// An error where there is no room for an index of records of so many bytes: it is made of many pieces, and most of them end the process when they get no memory.
+fn check_memory(bytes: usize) -> Result<()> {
+    let mut room = Vec::<u8>::new();
+    let reserved = room.try_reserve_exact(bytes);
+    std::hint::black_box(&room); // or nothing is asked for, since it is not used
+    reserved.map_err(|_| no_memory())
+}
+
+fn no_memory() -> Error {
+    Error::new(ErrorKind::OutOfMemory, "there is no memory for an index of records")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_memory_for_an_index_of_records_that_is_an_error() {
+        assert!(check_memory(1 << 20).is_ok());
+        // More than there are addresses.
+        assert_eq!(check_memory(isize::MAX.unsigned_abs()).unwrap_err().kind(), ErrorKind::OutOfMemory);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use block_format::{RecordId, Workers};
 use lexical_index::MemoryIndex;
 use roaring::RoaringBitmap;
-use vector_index::{BuildOptions, Builder, Built, RowSet};
+use vector_index::{AlignedBytes, BuildOptions, Builder, Built, RowSet};
 
 use super::ids::IdsBuilder;
 use super::layout::{self, SectionKind, ShardWriter};
@@ -220,7 +220,7 @@ impl<'a> Merge<'a> {
             write_words()?;
             self.filters()?
         };
-        writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(&filters)?))
+        writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(filters.as_ref())?))
     }
 
     /// The source, if all that is new of it are its words: everything else is copied as it is, graphs included.
@@ -241,7 +241,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The merged index of metadata.
-    fn filters(&self) -> Result<Vec<u8>> {
+    fn filters(&self) -> Result<AlignedBytes> {
         let maps: Vec<_> = self.renumbered.iter().map(|rows| move |row: u32| new_row(rows, row)).collect();
         let filters: Vec<_> = self
             .sources
@@ -249,7 +249,7 @@ impl<'a> Merge<'a> {
             .zip(&maps)
             .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
             .collect();
-        let mut bytes = Vec::new();
+        let mut bytes = AlignedBytes::default(); // which says when it gets no memory
         metadata_index::merge(&filters, &mut bytes)?;
         Ok(bytes)
     }

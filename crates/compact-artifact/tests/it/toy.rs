@@ -105,7 +105,7 @@ impl std::fmt::Debug for CallsBack {
 pub(crate) struct Weighty(pub(crate) Mutex<f32>);
 
 impl Embedder for Weighty {
-    fn id(&self) -> &str {
+    fn id(&self) -> &'static str {
         "weighty"
     }
 

@@ -16,8 +16,11 @@ fn record(i: u16, dimension: u16) -> Record {
     Record::text(format!("text {i}")).key(format!("k{i}")).embedding("v", vector(i, dimension))
 }
 
-/// The embedding of every record, bit by bit, and the keys and scores that exact searches find.
-fn seen(artifact: &CompactArtifact, dimension: u16) -> (Vec<Vec<u32>>, Vec<Vec<(String, u32)>>) {
+/// Keys and scores.
+type Found = Vec<(String, u32)>;
+
+/// The embedding of every record, bit by bit, and what exact searches find.
+fn seen(artifact: &CompactArtifact, dimension: u16) -> (Vec<Vec<u32>>, Vec<Found>) {
     let bits = |i| {
         let id = artifact.id_of_key(&format!("k{i}")).unwrap().unwrap();
         let vector = artifact.embedding(id, "v").unwrap().unwrap();

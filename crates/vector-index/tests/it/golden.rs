@@ -57,7 +57,8 @@ fn residuals_have_these_bytes() {
             let vector: Vec<f32> = (0..dimension).map(|_| noise.below(100_000) as f32 - 50_000.5).collect();
             let (codes, _, residual) =
                 Int8Quantizer::new(metric, dimension).unwrap().quantize_with_residual(&vector).unwrap();
-            codes.iter().for_each(|code| hash.update(&code.to_le_bytes()));
+            let codes: Vec<u8> = codes.iter().map(|code| code.cast_unsigned()).collect();
+            hash.update(&codes);
             hash.update(&residual);
         }
     }
