@@ -93,6 +93,11 @@ impl Artifact {
         Ok(pass.with(call).ok_or(Failure::Closed("artifact"))?)
     }
 
+    /// Whether it may be used: not in a process that was forked from the one that opened it.
+    pub(crate) fn check_process(&self) -> PyResult<()> {
+        Ok(self.inner.check_process().map_err(shut)?)
+    }
+
     /// Takes the handle, when no call is under way any more.
     fn take(&self, py: Python<'_>, call: &'static str) -> PyResult<Option<CompactArtifact>> {
         self.inner.check_process().map_err(shut)?;

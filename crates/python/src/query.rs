@@ -53,10 +53,28 @@ pub(crate) fn optional_filter(value: Option<&Bound<'_, PyAny>>) -> PyResult<Opti
     value.filter(|value| !value.is_none()).map(filter).transpose()
 }
 
+/// What a query has to know of what it is asked of.
+pub(crate) trait Setting {
+    /// The names of the vector spaces.
+    fn spaces(&self) -> Vec<String>;
+    /// Whether texts can be searched by meaning.
+    fn is_model_at_hand(&self) -> bool;
+}
+
+impl Setting for CompactArtifact {
+    fn spaces(&self) -> Vec<String> {
+        self.spaces().iter().map(|space| space.name().to_owned()).collect()
+    }
+
+    fn is_model_at_hand(&self) -> bool {
+        self.is_model_at_hand()
+    }
+}
+
 /// A query from an argument of `search_batch`: a text, or a dict of the arguments of `search`.
-pub(crate) fn from_item(artifact: &CompactArtifact, item: &Bound<'_, PyAny>) -> PyResult<Query> {
+pub(crate) fn from_item(setting: &dyn Setting, item: &Bound<'_, PyAny>) -> PyResult<Query> {
     if item.is_instance_of::<PyString>() {
-        return from_arguments(artifact, Some(item), None);
+        return from_arguments(setting, Some(item), None);
     }
     let arguments = item.cast::<PyDict>().map_err(|_| wrong_type("a query", "a str or a dict", item))?;
     let rest = arguments.copy()?;
@@ -64,17 +82,17 @@ pub(crate) fn from_item(artifact: &CompactArtifact, item: &Bound<'_, PyAny>) -> 
     if text.is_some() {
         rest.del_item("text")?;
     }
-    from_arguments(artifact, text.as_ref(), Some(&rest))
+    from_arguments(setting, text.as_ref(), Some(&rest))
 }
 
 /// A query from the arguments of `search`.
 pub(crate) fn from_arguments(
-    artifact: &CompactArtifact,
+    setting: &dyn Setting,
     text: Option<&Bound<'_, PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Query> {
     let mut clauses = Clauses {
-        artifact,
+        setting,
         space: None,
         is_space_used: false,
         weights: None,
@@ -121,7 +139,7 @@ fn check_name(name: &str) -> PyResult<()> {
 
 /// What makes the lists of a query.
 struct Clauses<'a, 'py> {
-    artifact: &'a CompactArtifact,
+    setting: &'a dyn Setting,
     /// Of vectors for which no space is named.
     space: Option<String>,
     is_space_used: bool,
@@ -138,7 +156,7 @@ impl Clauses<'_, '_> {
         let text = text.cast::<PyString>().map_err(|_| wrong_type("text", "a str", text))?;
         let text = text.to_str()?;
         self.words(Clause::words(text))?;
-        if self.artifact.is_model_at_hand() {
+        if self.setting.is_model_at_hand() {
             self.push("meaning", Clause::meaning(text));
         }
         Ok(())
@@ -200,15 +218,14 @@ impl Clauses<'_, '_> {
         if let Some(space) = &self.space {
             return Ok(space.clone());
         }
-        let spaces = self.artifact.spaces();
+        let spaces = self.setting.spaces();
         if let [only] = &spaces[..] {
-            Ok(only.name().to_owned())
+            Ok(only.clone())
         } else {
-            let names: Vec<&str> = spaces.iter().map(compact_artifact::Space::name).collect();
             Err(invalid(format!(
                 "{argument}: expected `space` beside it, one of the {} spaces of the artifact: {}",
-                names.len(),
-                names.join(", ")
+                spaces.len(),
+                spaces.join(", ")
             )))
         }
     }

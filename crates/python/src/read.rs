@@ -238,8 +238,7 @@ impl Artifact {
 
     /// An immutable view of the newest commit, for several calls that are to see the same.
     fn snapshot(slf: Bound<'_, Self>) -> PyResult<Snapshot> {
-        let view = slf.get().ask(CompactArtifact::snapshot)?;
-        Ok(Snapshot { artifact: slf.unbind(), view })
+        Snapshot::new(slf)
     }
 
     /// The number of the newest commit.

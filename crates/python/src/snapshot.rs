@@ -8,7 +8,7 @@ use crate::artifact::Artifact;
 use crate::entry::{Entries, Entry, IdOrKey, optional};
 use crate::errors::Failure;
 use crate::json::report;
-use crate::query::{filter as read_filter, from_arguments, from_item, optional_filter};
+use crate::query::{Setting, filter as read_filter, from_arguments, from_item, optional_filter};
 use crate::results::SearchResults;
 
 /// An immutable view of one commit. All calls answer from it, however much is written meanwhile. As long as there is a name for it, the files of the commit stay.
@@ -22,12 +22,32 @@ use crate::results::SearchResults;
 /// (0, 1, 'a cat')
 #[pyclass(module = "compact_artifact", frozen)]
 pub(crate) struct Snapshot {
-    /// Knows the spaces and the model.
-    pub(crate) artifact: Py<Artifact>,
-    pub(crate) view: View,
+    /// Knows whether this is another process.
+    artifact: Py<Artifact>,
+    view: View,
+    spaces: Vec<String>,
+    is_model_at_hand: bool,
+}
+
+impl Setting for Snapshot {
+    fn spaces(&self) -> Vec<String> {
+        self.spaces.clone()
+    }
+
+    fn is_model_at_hand(&self) -> bool {
+        self.is_model_at_hand
+    }
 }
 
 impl Snapshot {
+    /// The newest commit of an artifact, which may be set up otherwise or closed later.
+    pub(crate) fn new(artifact: Bound<'_, Artifact>) -> PyResult<Self> {
+        let (view, spaces, is_model_at_hand) = artifact.get().ask(|artifact| {
+            (artifact.snapshot(), Setting::spaces(artifact), artifact.is_model_at_hand())
+        })?;
+        Ok(Self { artifact: artifact.unbind(), view, spaces, is_model_at_hand })
+    }
+
     fn find(&self, py: Python<'_>, record: &IdOrKey) -> PyResult<Option<Entry>> {
         let found = py.detach(|| match record {
             IdOrKey::Id(id) => self.view.get(RecordId(*id)),
@@ -78,15 +98,16 @@ impl Snapshot {
         text: Option<&Bound<'_, PyAny>>,
         arguments: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SearchResults> {
-        let query = self.artifact.get().ask(|artifact| from_arguments(artifact, text, arguments))??;
+        self.artifact.get().check_process()?;
+        let query = from_arguments(self, text, arguments)?;
         Ok(py.detach(|| self.view.search(&query)).map_err(Failure::from)?.into())
     }
 
     /// Several searches at once: see `CompactArtifact.search_batch`.
     fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
-        let queries: Vec<Query> = self.artifact.get().ask(|artifact| {
-            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<_>>>()
-        })??;
+        self.artifact.get().check_process()?;
+        let queries: Vec<Query> =
+            queries.iter().map(|item| from_item(self, &item)).collect::<PyResult<_>>()?;
         let found = py.detach(|| self.view.search_batch(&queries));
         found.into_iter().map(|found| Ok(found.map_err(Failure::from)?.into())).collect()
     }

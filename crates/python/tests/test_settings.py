@@ -163,6 +163,17 @@ def test_a_snapshot_answers_what_the_artifact_does(artifact: CompactArtifact) ->
     assert [len(hits) for hits in artifact.search_batch(["cat", {"text": "cat", "filter": {"n": 1}}])] == [2, 0]
 
 
+def test_a_snapshot_is_searched_as_the_artifact_was_set_up_then(artifact: CompactArtifact) -> None:
+    artifact.add("a cat", key="cat", embeddings={"v": [1, 0, 0]})
+    then = artifact.snapshot()
+    artifact.add_space("w", 2)
+    assert [hit.key for hit in then.search("cat", vector=[1, 0, 0])] == ["cat"], "it has one space"
+    artifact.close()
+    assert [hit.key for hit in then.search(vector=[1, 0, 0])] == ["cat"] and len(then.search_batch(["cat"])[0]) == 1
+    with pytest.raises(errors.NoSuchSpaceError):
+        then.search(vector={"w": [1, 0]})
+
+
 def test_a_batch_takes_embeddings_away(artifact: CompactArtifact) -> None:
     id = artifact.add("a cat", embeddings={"v": [1, 0, 0]})
     with artifact.batch() as batch:

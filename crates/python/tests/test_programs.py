@@ -1,0 +1,479 @@
+"""Random programs of calls: whatever is asked of the artifact, its snapshots and its readers has the answer of a dict beside it.
+
+`PROGRAMS=500 python -m pytest tests/test_programs.py` runs so many programs, from the seed `FIRST` on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pathlib
+import pickle
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pyarrow  # type: ignore[import-untyped]
+import pytest
+
+from bad_calls import bad_calls
+from compact_artifact import CompactArtifact, Snapshot, errors, unpack
+from program_model import KEYS, SPACES, WORDS, Known, Model, by_text, counts, in_order, kind, merged, passes, scalars, score
+from program_model import snapshot_of, some_filter, some_metadata, some_record, some_vector, sort_key, values_of
+
+STEPS = 30
+# How far scores may be off, by the originals that are kept. Vectors of `some_vector` are no longer than 16.
+TOLERANCES = {"f32": 1e-5, "f16": 1e-3, "residual": 0.01, "none": 0.04}
+
+
+class Program:
+    """An artifact, readers and a snapshot of it, and what each of them has to show."""
+
+    def __init__(self, folder: pathlib.Path, seed: int) -> None:
+        self.rng = rng = random.Random(seed)
+        self.folder, self.step = folder, 0
+        self.path = folder / "0"
+        self.originals = rng.choice(list(TOLERANCES))
+        self.options: dict[str, Any] = {
+            "maintenance": rng.choice(["manual", "inline", "background"]),
+            "block_len": 1024,
+            "segment_len": 64 << 10,
+            "durability": rng.choice(["buffered", "buffered", 0.00001]),
+            "graph_from": rng.choice([8, 1000]),
+            "precompute_similar": rng.choice([0, 3]),
+        }
+        spaces: Any = {name: {"dimension": dimension, "metric": metric, "originals": self.originals} for name, (dimension, metric) in SPACES.items()}
+        self.artifact = CompactArtifact.create(self.path, spaces=spaces, **self.options)
+        self.model: Model = {}
+        self.reader, self.read, self.read_at = CompactArtifact.open_read_only(self.path), Model(), 0
+        self.old: list[tuple[Snapshot, Model]] = []
+
+    def close(self) -> None:
+        self.old.clear()
+        self.reader.close()
+        self.artifact.close()
+    # What changes.
+
+    def id_of(self, key: str | None) -> int | None:
+        return next((id for id, known in self.model.items() if known.key == key), None) if key is not None else None
+
+    def some_id(self) -> int | None:
+        return self.rng.choice(list(self.model)) if self.model else None
+
+    def some_key(self) -> str | None:
+        return self.rng.choice([None, *KEYS])
+
+    def put(self, ids: list[int], known: list[Known]) -> None:
+        assert len(ids) == len(known) and ids == sorted(ids)
+        self.model.update({id: one.copy() for id, one in zip(ids, known, strict=True)})
+
+    def add(self) -> None:
+        known = some_record(self.rng, self.some_key())
+        parts = known.parts()
+        rest = {name: value for name, value in parts.items() if name not in ("text", "blob")}
+        is_text = isinstance(known.content, str)
+        one_by_one: Callable[..., int] = self.artifact.add_text if is_text else self.artifact.add_blob
+        calls: list[Callable[[], int]] = [
+            lambda: self.artifact.add(parts),
+            lambda: self.artifact.add(**parts),
+            lambda: self.artifact.add(known.content, **rest),
+            lambda: one_by_one(known.content, **rest),
+        ]
+        self.adds(known, self.rng.choice(calls))
+
+    def adds(self, known: Known, call: Callable[[], int]) -> None:
+        if self.id_of(known.key) is not None:
+            with pytest.raises(errors.AlreadyExistsError):
+                call()
+        else:
+            self.put([call()], [known])
+
+    def add_file(self) -> None:
+        content = bytes(self.rng.randrange(256) for _ in range(self.rng.choice([0, 3, 5000])))
+        known = Known(content, self.some_key(), some_metadata(self.rng), None, {})
+        self.adds(known, lambda: self.artifact.add_file(io.BytesIO(content), key=known.key, metadata=known.metadata))
+
+    def some_batch(self) -> list[Known]:
+        keys = self.rng.sample(KEYS, self.rng.randrange(4))
+        anonymous = self.rng.choice([1, 5, 40])
+        batch = [some_record(self.rng, key) for key in [*keys, *[None] * anonymous]]
+        self.rng.shuffle(batch)
+        return batch
+
+    def add_batch(self) -> None:
+        batch = self.some_batch()
+        records: list[Any] = [known.parts() for known in batch]
+        upsert = self.rng.random() < 0.3
+        form = self.rng.choice(["list", "tuple", "generator", "pieces", "writer", "columns", "arrow"])
+        if upsert:
+            batch = [known for known in batch if known.key is not None and not self.would_lose(known)]
+            records = [known.parts() for known in batch]
+        elif any(self.id_of(known.key) is not None for known in batch):
+            with pytest.raises(errors.AlreadyExistsError):
+                self.artifact.add_batch(records)
+            return
+        if form in ("columns", "arrow"):
+            self.add_columns(batch, form, upsert)
+        elif form == "writer":
+            with self.artifact.batch_writer(batch_size=7) as writer:
+                for record in records:
+                    (writer.upsert if upsert else writer.add)(record)
+            new = [entry.id for entry in self.artifact if entry.id not in self.model]
+            self.put_all(new, batch)
+        elif records:
+            size = 7 if form == "pieces" else None
+            given: Any = {"tuple": tuple(records), "generator": iter(records)}.get(form, records)
+            self.put_all(self.artifact.add_batch(given, batch_size=size, upsert=upsert), batch)
+
+    def put_all(self, ids: list[int], batch: list[Known]) -> None:
+        """Puts records, also in the place of others."""
+        for known in batch:
+            self.take_over(known)
+        self.put(ids, batch)
+
+    def add_columns(self, batch: list[Known], form: str, upsert: bool) -> None:
+        space = self.rng.choice(list(SPACES))
+        dimension = SPACES[space][0]
+        for known in batch:
+            known.content = known.content if isinstance(known.content, str) else b""
+            known.title, known.vectors = None, {space: numpy.array(some_vector(self.rng, space), "f4")}
+            known.metadata = {name: value for name, value in known.metadata.items() if value is not None}
+        if upsert:
+            batch = [known for known in batch if not self.would_lose(known)]
+        texts = [known.content if isinstance(known.content, str) else None for known in batch]
+        keys, metadata = [known.key for known in batch], [known.metadata for known in batch]
+        rows = numpy.array([known.vectors[space] for known in batch], self.rng.choice(["f2", "f4", "f8", "i1"])).reshape(-1, dimension)
+        if form == "columns":
+            embeddings: Any = {space: self.rng.choice([rows, rows.tolist(), numpy.asfortranarray(rows), list(rows)])}
+            ids = self.artifact.add_batch(texts=texts, keys=keys, metadata=metadata, embeddings=embeddings, upsert=upsert)
+        else:
+            vectors = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(rows.reshape(-1)), dimension)
+            written = pyarrow.array([json.dumps(one) for one in metadata], self.rng.choice([pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()]))
+            table = pyarrow.table({"text": pyarrow.array(texts, pyarrow.string()), "key": pyarrow.array(keys, pyarrow.string()), "metadata": written, space: vectors})
+            cut = self.rng.randrange(len(batch) + 1)
+            parts = [table.slice(0, cut), table.slice(cut)]
+            ids = self.artifact.add_batch(self.rng.choice([table, pyarrow.concat_tables(parts)]), upsert=upsert)
+        self.put_all(ids, batch)
+
+    def would_lose(self, known: Known) -> bool:
+        """Whether an upsert would lose an embedding of the record that it takes the place of."""
+        old = self.id_of(known.key)
+        return old is not None and bool(self.model[old].vectors.keys() - known.vectors.keys()) and not self.is_same(self.model[old], known)
+
+    def is_same(self, a: Known, b: Known) -> bool:
+        return (a.content, a.title) == (b.content, b.title)
+
+    def take_over(self, known: Known) -> None:
+        """Removes the record that another takes the place of, whose embeddings stay where the content does."""
+        old = self.id_of(known.key)
+        if old is not None:
+            known.vectors = {**self.model.pop(old).vectors, **known.vectors}
+
+    def upsert(self) -> None:
+        known = some_record(self.rng, self.some_key())
+        old = self.id_of(known.key)
+        if old is not None and self.rng.random() < 0.5:
+            known.content, known.title = self.model[old].content, self.model[old].title
+        if known.key is None or self.would_lose(known):
+            with pytest.raises(errors.InvalidArgumentError if known.key is None else errors.WouldLoseEmbeddingError):
+                self.artifact.upsert(known.parts())
+        else:
+            id = self.artifact.upsert(**known.parts())
+            self.take_over(known)
+            self.put([id], [known])
+
+    def delete(self) -> None:
+        id = self.rng.choice([self.some_id(), 10**6])
+        if id is not None:
+            known = self.model.pop(id, None)
+            name = known.key if known and known.key is not None and self.rng.random() < 0.5 else id
+            if self.rng.random() < 0.5:
+                assert self.artifact.delete(name) == (known is not None)
+            elif known is not None:
+                del self.artifact[name]
+            else:
+                with pytest.raises(KeyError):
+                    del self.artifact[name]
+            assert self.artifact.delete(name) is False
+
+    def some_matching(self) -> tuple[dict[str, Any], list[int]] | None:
+        """A filter that is no error, and what it lets through."""
+        filter = some_filter(self.rng)
+        ids = [id for id, known in self.model.items() if passes(known, filter)]
+        return None if self.has_wrong_type(filter) or len(ids) > 12 else (filter, ids)
+
+    def delete_where(self) -> None:
+        if found := self.some_matching():
+            filter, ids = found
+            assert self.artifact.delete_where(filter) == len(ids)
+            for id in ids:
+                del self.model[id]
+
+    def patch(self, id: int, patch: dict[str, Any]) -> None:
+        self.model[id].metadata = merged(self.model[id].metadata, patch)
+
+    def some_patch(self) -> dict[str, Any]:
+        return {**some_metadata(self.rng), **{name: None for name in self.rng.sample("nsdtbom", 2)}}
+
+    def update(self) -> None:
+        patch, id = self.some_patch(), self.some_id()
+        if id is None:
+            assert self.artifact.update(10**6, patch) is self.artifact.update("none", patch) is False
+        else:
+            key = self.model[id].key
+            assert self.artifact.update(key if key is not None else id, patch)
+            self.patch(id, patch)
+
+    def update_where(self) -> None:
+        if found := self.some_matching():
+            patch = self.some_patch()
+            assert self.artifact.update_where(found[0], patch) == len(found[1])
+            for id in found[1]:
+                self.patch(id, patch)
+
+    def embed(self) -> None:
+        for id in self.rng.sample(list(self.model), min(len(self.model), self.rng.choice([1, 8]))):
+            space = self.rng.choice(list(SPACES))
+            if self.rng.random() < 0.2:
+                self.artifact.remove_embedding(id, space)
+                self.model[id].vectors.pop(space, None)
+            else:
+                vector = self.model[id].vectors[space] = some_vector(self.rng, space)
+                self.artifact.add_embedding(id, space, vector)
+
+    def batch(self) -> None:
+        """Several changes in one commit, or none of them where an exception comes between."""
+        known, id, patch = some_record(self.rng, None), self.some_id(), self.some_patch()
+        does_raise = self.rng.random() < 0.3
+        before, batch = self.artifact.commit, self.artifact.batch()
+        try:
+            with batch:
+                batch.add(**known.parts())
+                if id is not None:
+                    batch.update(id, patch)
+                    batch.add_embedding(id, "v", [1, 2, 3, 4])
+                    batch.delete("none")
+                if does_raise:
+                    raise RuntimeError
+        except RuntimeError:
+            assert batch.receipt is None and self.artifact.commit == before
+            return
+        assert batch.receipt is not None
+        assert (batch.receipt["updated"], batch.receipt["deleted"]) == (int(id is not None), 0)
+        self.put(batch.receipt["ids"], [known])
+        if id is not None:
+            self.patch(id, patch)
+            self.model[id].vectors["v"] = [1, 2, 3, 4]
+
+    def seal(self) -> None:
+        assert self.artifact.seal()["damage"] == []
+
+    def compact(self) -> None:
+        self.artifact.compact()
+        assert self.artifact.verify()["is_sound"]
+
+    def reopen(self) -> None:
+        self.artifact.close()
+        options = {name: value for name, value in self.options.items() if name != "precompute_similar"}
+        self.artifact = CompactArtifact.open(self.path, **options)
+        assert self.artifact.recovery["is_clean"]
+
+    def pack(self) -> None:
+        """To a file and back, which takes the place of the old one."""
+        self.step += 1
+        packed = self.folder / f"{self.step}.pack"
+        self.artifact.pack(packed)
+        with CompactArtifact.open_read_only(packed) as reader:
+            self.compare(reader, self.model)
+        with CompactArtifact.open_packed(packed.read_bytes()) as reader:
+            self.compare(reader, self.model)
+        self.close()
+        self.path = self.folder / str(self.step)
+        unpack(packed, self.path)
+        self.artifact = CompactArtifact.open(self.path)
+        self.reader, self.read = CompactArtifact.open_read_only(self.path), snapshot_of(self.model)
+        self.read_at = self.reader.commit
+
+    def snapshot(self) -> None:
+        self.old = [*self.old[-1:], (self.artifact.snapshot(), snapshot_of(self.model))]
+
+    def refresh(self) -> None:
+        before, is_new = self.read, self.reader.refresh()
+        assert is_new or before.keys() == self.model.keys()
+        self.read = snapshot_of(self.model)
+        changes: Any = self.reader.changes_since(self.read_at)
+        self.read_at = self.reader.commit
+        if changes is not None:
+            came = changes["added"] + changes["replaced"]
+            assert sorted(change["id"] for change in came) == sorted(self.read.keys() - before.keys())
+            went = [change["id"] for change in changes["deleted"]] + [change["replaces"] for change in changes["replaced"]]
+            assert sorted(went) == sorted(before.keys() - self.read.keys())
+        if self.rng.random() < 0.2:
+            self.reader = pickle.loads(pickle.dumps(self.reader))
+
+    def refuse(self) -> None:
+        """What is wrong is an exception of a class for it, and changes nothing."""
+        before = self.artifact.commit
+        for call in self.rng.sample(bad_calls(self.artifact, self.some_id() or 0), 8):
+            try:
+                found = call()
+            except (errors.Error, TypeError, ValueError):
+                assert self.artifact.commit == before, call
+            else:
+                raise AssertionError(f"{call} is not refused: {found}")
+
+    def run(self) -> None:
+        every = [self.add] * 4 + [self.add_batch] * 4 + [self.upsert] * 4 + [self.delete, self.delete_where, self.update, self.update_where]
+        every += [self.embed, self.batch, self.seal, self.seal, self.compact, self.reopen, self.snapshot, self.refresh, self.refuse, self.add_file, self.pack]
+        for step in range(STEPS):
+            self.rng.choice(every)()
+            assert len(self.artifact) == len(self.model)
+            if step % 5 == 4:
+                self.compare(self.artifact, self.model)
+                self.compare(self.reader, self.read)
+                for old, model in self.old:
+                    self.compare(old, model)
+
+    # What is asked.
+
+    def has_wrong_type(self, filter: Any, model: Model | None = None) -> bool:
+        """Whether a filter compares a field with a type that no value of it has."""
+        model = self.model if model is None else model
+        for name, test in filter.items():
+            if name.startswith("$"):
+                if any(self.has_wrong_type(inner, model) for inner in (test if isinstance(test, list) else [test])):
+                    return True
+                continue
+            operands = list(test.values())[0] if isinstance(test, dict) else test
+            wanted = {kind(one) or "date" for one in (operands if isinstance(operands, list) else [operands]) if one is not None}
+            if not (isinstance(test, dict) and "$exists" in test) and wanted - {kind(value) for known in model.values() for value in scalars(known, name)}:
+                return True
+        return False
+
+    def compare(self, seen: CompactArtifact | Snapshot, model: Model) -> None:
+        """Everything that can be asked has the model's answer."""
+        rng, ids = self.rng, sorted(model)
+        assert len(seen) == len(ids)
+        assert [entry.id for entry in seen] == ids
+        for entry in [*seen.get_many(ids), *(seen[id] for id in ids)]:
+            assert entry is not None
+            same(entry, model[entry.id])
+        keys = {known.key: id for id, known in model.items() if known.key is not None}
+        assert dict(seen.keys()) == keys and list(seen.keys()) == sorted(keys, key=str.encode)
+        assert dict(seen.keys("k")) == {key: id for key, id in keys.items() if key.startswith("k")}
+        for key in KEYS:
+            assert seen.id_of_key(key) == keys.get(key) and (key in seen) == (key in keys)
+        assert (10**6 in seen, seen.get(10**6), seen.get("none")) == (False, None, None)
+        filters = [None, *(some_filter(rng) for _ in range(4))]
+        for filter in filters:
+            self.compare_filtered(seen, model, filter)
+
+    def compare_filtered(self, seen: CompactArtifact | Snapshot, model: Model, filter: dict[str, Any] | None) -> None:
+        rng = self.rng
+        ids = [id for id in sorted(model) if filter is None or passes(model[id], filter)]
+        try:
+            assert seen.ids_where(filter or {}) == ids and seen.count(filter or {}) == len(ids)
+        except errors.TypeMismatchError:
+            assert filter is not None and self.has_wrong_type(filter, model), filter
+            return
+        assert [entry.id for entry in seen.records(filter)] == ids
+        big: Any = {"k": 60_000, "filter": filter}
+        word, other = rng.choice(WORDS), rng.choice(WORDS)
+        have = [id for id in ids if model[id].has_word(word)]
+        found = seen.search(words=word, total=True, **big)
+        assert found.is_complete and sorted(found.ids) == have and found.scores == sorted(found.scores, reverse=True)
+        assert found.total is not None and found.total["records"] == len(have)
+        for hit in found:
+            assert hit.record is not None
+            same(hit.record, model[hit.id])
+        assert sorted(seen.search(query=f'"{word} {other}"', **big).ids) == [id for id in ids if model[id].has_phrase(word, other)]
+        titled = [id for id in ids if (title := model[id].title) is not None and word in title.split(" ")]
+        assert sorted(seen.search(query=f"title:{word}", **big).ids) == titled
+        both = [id for id in ids if model[id].has_word(word) and not model[id].has_word(other)]
+        assert sorted(seen.search(query=f"+{word} -{other}", **big).ids) == both
+        size = rng.randrange(1, 5)
+        assert [id for at in range(0, len(have), size) for id in seen.search(words=word, filter=filter, k=size, offset=at).ids] == found.ids
+        self.compare_columns(seen, model, filter, ids)
+        for space in SPACES:
+            self.compare_near(seen, model, space, filter, ids, word)
+
+    def compare_columns(self, seen: CompactArtifact | Snapshot, model: Model, filter: dict[str, Any] | None, ids: list[int]) -> None:
+        """Orders, counts, groups and fields of hits."""
+        rng = self.rng
+        short = [field for field in "nsdtbm" if all(len(value) <= 256 for known in model.values() for value in scalars(known, field) if isinstance(value, str))]
+        by: Any = [(field, rng.choice(["asc", "desc"])) for field in rng.sample(short, min(len(short), rng.choice([1, 2])))]
+        field = rng.choice("nsdtbm")
+        found = seen.search(filter=filter, order_by=by, k=1000, total=True, facets=[{"field": field, "limit": 1000}], fields=["n", "s", "t", "o.p"])
+        assert found.ids == in_order(model, ids, by), by
+        assert found.total == {"records": len(ids), "is_exact": True}
+        for hit in found:
+            values = {name: values_of(model[hit.id], name) for name in ["n", "s", "t", "o.p"]}
+            assert {name: value if isinstance(value, list) else [value] for name, value in hit.fields.items()} == {name: value for name, value in values.items() if value}
+        counted = counts(model, ids, field)
+        (facet,) = found.facets
+        assert {(kind(one["value"]), one["value"]): one["count"] for one in facet["counts"]} == counted, (field, facet)
+        assert [one["count"] for one in facet["counts"]] == sorted(counted.values(), reverse=True)
+        assert (facet["distinct"], facet["records"]) == (len(counted), sum(bool(scalars(model[id], field)) for id in ids))
+        table = found.to_arrow()
+        assert table["id"].to_pylist() == found.ids and table["key"].to_pylist() == [model[id].key for id in found.ids]
+        listed = seen.values(field, filter)
+        assert sorted(map(repr, listed)) == sorted(map(repr, facet["counts"]))
+        assert [by_text(one["value"]) for one in listed] == sorted(by_text(one["value"]) for one in listed)
+        if field in short and by:
+            groups, first = set(), []
+            for id in in_order(model, ids, by):
+                values_here = scalars(model[id], field)
+                group = min(map(sort_key, values_here)) if values_here else ("none", id)
+                if group not in groups:
+                    groups.add(group)
+                    first.append(id)
+            assert seen.search(filter=filter, order_by=by, group_by=field, k=1000).ids == first, (field, by)
+
+    def compare_near(self, seen: CompactArtifact | Snapshot, model: Model, space: str, filter: dict[str, Any] | None, ids: list[int], word: str) -> None:
+        """Neighbours of a vector and of a record, and vectors beside words."""
+        rng = self.rng
+        off = TOLERANCES[self.originals] * (1 if SPACES[space][1] == "cosine" else 256)
+        have = [id for id in ids if space in model[id].vectors]
+        target = some_vector(rng, space)
+        true = {id: score(space, model[id].vectors[space], target) for id in have}
+        for k, exact in [(1000, True), (1000, False), (3, True)]:
+            found = seen.search(vector=target, space=space, filter=filter, k=k, exact=exact, fetch=False)
+            assert found.is_complete and len(found.ids) == min(k, len(have)) == len(set(found.ids))
+            assert found.scores == sorted(found.scores, reverse=True)
+            for id, given in zip(found.ids, found.scores, strict=True):
+                assert abs(given - true[id]) <= off, (space, given, true[id])
+            least = sorted(true.values(), reverse=True)[: len(found.ids)]
+            assert all(true[id] >= best - 2 * off for id, best in zip(found.ids, least, strict=True))
+        for id in have[:5]:
+            stored = seen.embedding(id, space)
+            assert stored is not None and abs(score(space, stored, target) - true[id]) <= off
+        other = next((id for id in sorted(model) if space not in model[id].vectors), None)
+        assert other is None or seen.embedding(other, space) is None
+        centre = next((id for id in sorted(model) if space in model[id].vectors), None)
+        if centre is not None:
+            found = seen.search(similar_to=centre, space=space, filter=filter, k=1000, fetch=False)
+            assert sorted(found.ids) == [id for id in have if id != centre]
+            near = [score(space, model[id].vectors[space], model[centre].vectors[space]) for id in found.ids]
+            assert all(abs(a - b) <= 2 * off for a, b in zip(near, found.scores, strict=True))
+        found = seen.search(words=word, vector=target, space=space, filter=filter, k=1000, candidates=1000, fetch=False)
+        assert sorted(found.ids) == [id for id in ids if space in model[id].vectors or model[id].has_word(word)]
+        assert found.scores == sorted(found.scores, reverse=True)
+
+
+def same(entry: Any, known: Known) -> None:
+    """An entry is what the model knows; numbers are of the same type, and zeros of the same sign."""
+    content = known.content.encode() if isinstance(known.content, str) else known.content
+    assert (entry.content, entry.is_text, entry.key, len(entry)) == (content, isinstance(known.content, str), known.key, len(content))
+    assert json.dumps(entry.metadata, sort_keys=True) == json.dumps(known.metadata, sort_keys=True)
+    assert entry.fields == ({} if known.title is None else {"title": known.title})
+
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("PROGRAMS", 8))))
+def test_a_program_finds_what_a_dict_beside_it_has(tmp_path: pathlib.Path, number: int) -> None:
+    program = Program(tmp_path, int(os.environ.get("FIRST", 0)) + number)
+    try:
+        program.run()
+    finally:
+        program.close()
