@@ -12,6 +12,7 @@ mod interrupt;
 mod mcp;
 mod meaning;
 mod outputs;
+mod programs;
 mod rows;
 mod safety;
 mod search;
