@@ -21,6 +21,7 @@ use crate::types::*;
 
 mod follow;
 mod misuse;
+mod programs;
 mod records;
 mod search;
 mod settings;
