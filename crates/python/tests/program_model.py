@@ -20,6 +20,7 @@ NUMBERS: list[Any] = [-3, 0, 1, 2, 2.5, -0.0, 0.1, 1.0, 2**53, 2**53 + 1, float(
 LONG = "x" * 300
 STRINGS = ["", "a", "A", "ab", "é", "e\u0301", "z", "\0", "\uffff", "😀", "x" * 255, "x" * 256, LONG, LONG + "a", LONG + "b"]
 DATES = ["2026-01-01", "2025-12-31T23:00:00-01:00", "2026-01-01T00:00:00.5Z", "1999-12-31", "2026-02-01T12:30:00+02:00"]
+PAST, FUTURE = "2001-01-01T00:00:00Z", "9000-01-01"
 TAGS: list[Any] = [["red"], ["red", "sea"], ["sea", "red", "sea"], [], ["", "a"], ["sea", None]]
 # Cosine, squared distance and dot product; by the name of the space.
 SPACES = {"v": (4, "cosine"), "w": (3, "l2"), "u": (3, "dot")}
@@ -87,6 +88,8 @@ def some_metadata(rng: random.Random) -> dict[str, Any]:
         "d": lambda: rng.choice(DATES),
         "t": lambda: list(rng.choice(TAGS)),
         "b": lambda: rng.choice([True, False]),
+        "h": lambda: rng.choice([0, 1, -1, 9.5, 10, -10, 25, [3, 4, 30]]),
+        "until": lambda: rng.choice([FUTURE, FUTURE, FUTURE, PAST]),
         "o": lambda: rng.choice([{"p": rng.choice([1, 2])}, {"p": {"q": 1}}, {}, [{"p": 1}, {"p": 2}], {"p": None}]),
         "m": lambda: rng.choice([True, 1, 1.5, "1", "b", None, [1, "1", False]]),
     }
@@ -222,6 +225,12 @@ def counts(model: Model, ids: list[int], field: str) -> Counter[Any]:
         # Equal numbers of both types are one value; dates are told apart by their text.
         counted.update({(kind(value), value) for value in scalars(model[id], field)})
     return counted
+
+
+def period(text: str, unit: str) -> str:
+    """The year, month, day or hour in UTC of a date."""
+    found = date(text).astimezone(datetime.timezone.utc).isoformat()
+    return found[: {"year": 4, "month": 7, "day": 10, "hour": 13}[unit]] + (":00:00Z" if unit == "hour" else "")
 
 
 def score(space: str, a: Any, b: Any) -> float:

@@ -20,12 +20,10 @@ import pytest
 
 from bad_calls import bad_calls
 from compact_artifact import CompactArtifact, Snapshot, errors, unpack
-from program_model import KEYS, SPACES, WORDS, Known, Model, by_text, counts, in_order, kind, merged, passes, scalars, score
-from program_model import snapshot_of, some_filter, some_metadata, some_record, some_vector, sort_key, values_of
+from program_answers import TOLERANCES, Answers, has_wrong_type
+from program_model import KEYS, PAST, SPACES, Known, Model, merged, passes, snapshot_of, some_filter, some_metadata, some_record, some_vector
 
 STEPS = 30
-# How far scores may be off, by the originals that are kept. Vectors of `some_vector` are no longer than 16.
-TOLERANCES = {"f32": 1e-5, "f16": 1e-3, "residual": 0.01, "none": 0.04}
 
 
 class Program:
@@ -45,8 +43,10 @@ class Program:
             "precompute_similar": rng.choice([0, 3]),
         }
         spaces: Any = {name: {"dimension": dimension, "metric": metric, "originals": self.originals} for name, (dimension, metric) in SPACES.items()}
-        self.artifact = CompactArtifact.create(self.path, spaces=spaces, **self.options)
+        self.does_expire = rng.random() < 0.5
+        self.artifact = CompactArtifact.create(self.path, spaces=spaces, expires_at="until" if self.does_expire else None, **self.options)
         self.model: Model = {}
+        self.answers = Answers(rng, TOLERANCES[self.originals])
         self.reader, self.read, self.read_at = CompactArtifact.open_read_only(self.path), Model(), 0
         self.old: list[tuple[Snapshot, Model]] = []
 
@@ -68,6 +68,12 @@ class Program:
     def put(self, ids: list[int], known: list[Known]) -> None:
         assert len(ids) == len(known) and ids == sorted(ids)
         self.model.update({id: one.copy() for id, one in zip(ids, known, strict=True)})
+        self.expire()
+
+    def expire(self) -> None:
+        if self.does_expire:
+            for id in [id for id, known in self.model.items() if known.metadata.get("until") == PAST]:
+                del self.model[id]
 
     def add(self) -> None:
         known = some_record(self.rng, self.some_key())
@@ -131,7 +137,9 @@ class Program:
         """Puts records, also in the place of others."""
         for known in batch:
             self.take_over(known)
-        self.put(ids, batch)
+        # Those that expired have an id, but where it was not said there is nobody to ask.
+        there = [known for known in batch if not self.does_expire or known.metadata.get("until") != PAST]
+        self.put(ids, batch if len(ids) == len(batch) else there)
 
     def add_columns(self, batch: list[Known], form: str, upsert: bool) -> None:
         space = self.rng.choice(list(SPACES))
@@ -202,7 +210,7 @@ class Program:
         """A filter that is no error, and what it lets through."""
         filter = some_filter(self.rng)
         ids = [id for id, known in self.model.items() if passes(known, filter)]
-        return None if self.has_wrong_type(filter) or len(ids) > 12 else (filter, ids)
+        return None if has_wrong_type(filter, self.model) or len(ids) > 12 else (filter, ids)
 
     def delete_where(self) -> None:
         if found := self.some_matching():
@@ -212,7 +220,9 @@ class Program:
                 del self.model[id]
 
     def patch(self, id: int, patch: dict[str, Any]) -> None:
-        self.model[id].metadata = merged(self.model[id].metadata, patch)
+        if id in self.model:
+            self.model[id].metadata = merged(self.model[id].metadata, patch)
+            self.expire()
 
     def some_patch(self) -> dict[str, Any]:
         return {**some_metadata(self.rng), **{name: None for name in self.rng.sample("nsdtbom", 2)}}
@@ -264,8 +274,25 @@ class Program:
         assert (batch.receipt["updated"], batch.receipt["deleted"]) == (int(id is not None), 0)
         self.put(batch.receipt["ids"], [known])
         if id is not None:
-            self.patch(id, patch)
             self.model[id].vectors["v"] = [1, 2, 3, 4]
+            self.patch(id, patch)
+
+    def spaces(self) -> None:
+        """A space that comes, gets another name and goes; a snapshot keeps to the one that it knows."""
+        ids = self.rng.sample(list(self.model), min(len(self.model), 3))
+        options: Any = self.rng.choice([2, {"dimension": 2, "metric": "l2", "originals": "f32"}])
+        self.artifact.add_space("x", options)
+        for id in ids:
+            self.artifact.add_embedding(id, "x", [id + 1, 1])
+        then = self.artifact.snapshot()
+        assert sorted(then.search(vector={"x": [1, 1]}).ids) == sorted(ids)
+        self.artifact.rename_space("x", "y")
+        assert sorted(self.artifact.search(vector={"y": [1, 1]}).ids) == sorted(ids)
+        self.artifact.drop_space("y")
+        for name in ("x", "y"):
+            with pytest.raises(errors.NoSuchSpaceError):
+                self.artifact.search(vector={name: [1, 1]})
+        assert sorted(then.search(vector=[1, 1], space="x").ids) == sorted(ids) and self.artifact.spaces.keys() == SPACES.keys()
 
     def seal(self) -> None:
         assert self.artifact.seal()["damage"] == []
@@ -286,9 +313,9 @@ class Program:
         packed = self.folder / f"{self.step}.pack"
         self.artifact.pack(packed)
         with CompactArtifact.open_read_only(packed) as reader:
-            self.compare(reader, self.model)
+            self.answers.compare(reader, self.model)
         with CompactArtifact.open_packed(packed.read_bytes()) as reader:
-            self.compare(reader, self.model)
+            self.answers.compare(reader, self.model)
         self.close()
         self.path = self.folder / str(self.step)
         unpack(packed, self.path)
@@ -305,7 +332,7 @@ class Program:
         self.read = snapshot_of(self.model)
         changes: Any = self.reader.changes_since(self.read_at)
         self.read_at = self.reader.commit
-        if changes is not None:
+        if changes is not None and not self.does_expire:
             came = changes["added"] + changes["replaced"]
             assert sorted(change["id"] for change in came) == sorted(self.read.keys() - before.keys())
             went = [change["id"] for change in changes["deleted"]] + [change["replaces"] for change in changes["replaced"]]
@@ -326,148 +353,15 @@ class Program:
 
     def run(self) -> None:
         every = [self.add] * 4 + [self.add_batch] * 4 + [self.upsert] * 4 + [self.delete, self.delete_where, self.update, self.update_where]
-        every += [self.embed, self.batch, self.seal, self.seal, self.compact, self.reopen, self.snapshot, self.refresh, self.refuse, self.add_file, self.pack]
+        every += [self.embed, self.batch, self.seal, self.seal, self.compact, self.reopen, self.snapshot, self.refresh, self.refuse, self.add_file, self.pack, self.spaces]
         for step in range(STEPS):
             self.rng.choice(every)()
             assert len(self.artifact) == len(self.model)
             if step % 5 == 4:
-                self.compare(self.artifact, self.model)
-                self.compare(self.reader, self.read)
+                self.answers.compare(self.artifact, self.model)
+                self.answers.compare(self.reader, self.read)
                 for old, model in self.old:
-                    self.compare(old, model)
-
-    # What is asked.
-
-    def has_wrong_type(self, filter: Any, model: Model | None = None) -> bool:
-        """Whether a filter compares a field with a type that no value of it has."""
-        model = self.model if model is None else model
-        for name, test in filter.items():
-            if name.startswith("$"):
-                if any(self.has_wrong_type(inner, model) for inner in (test if isinstance(test, list) else [test])):
-                    return True
-                continue
-            operands = list(test.values())[0] if isinstance(test, dict) else test
-            wanted = {kind(one) or "date" for one in (operands if isinstance(operands, list) else [operands]) if one is not None}
-            if not (isinstance(test, dict) and "$exists" in test) and wanted - {kind(value) for known in model.values() for value in scalars(known, name)}:
-                return True
-        return False
-
-    def compare(self, seen: CompactArtifact | Snapshot, model: Model) -> None:
-        """Everything that can be asked has the model's answer."""
-        rng, ids = self.rng, sorted(model)
-        assert len(seen) == len(ids)
-        assert [entry.id for entry in seen] == ids
-        for entry in [*seen.get_many(ids), *(seen[id] for id in ids)]:
-            assert entry is not None
-            same(entry, model[entry.id])
-        keys = {known.key: id for id, known in model.items() if known.key is not None}
-        assert dict(seen.keys()) == keys and list(seen.keys()) == sorted(keys, key=str.encode)
-        assert dict(seen.keys("k")) == {key: id for key, id in keys.items() if key.startswith("k")}
-        for key in KEYS:
-            assert seen.id_of_key(key) == keys.get(key) and (key in seen) == (key in keys)
-        assert (10**6 in seen, seen.get(10**6), seen.get("none")) == (False, None, None)
-        filters = [None, *(some_filter(rng) for _ in range(4))]
-        for filter in filters:
-            self.compare_filtered(seen, model, filter)
-
-    def compare_filtered(self, seen: CompactArtifact | Snapshot, model: Model, filter: dict[str, Any] | None) -> None:
-        rng = self.rng
-        ids = [id for id in sorted(model) if filter is None or passes(model[id], filter)]
-        try:
-            assert seen.ids_where(filter or {}) == ids and seen.count(filter or {}) == len(ids)
-        except errors.TypeMismatchError:
-            assert filter is not None and self.has_wrong_type(filter, model), filter
-            return
-        assert [entry.id for entry in seen.records(filter)] == ids
-        big: Any = {"k": 60_000, "filter": filter}
-        word, other = rng.choice(WORDS), rng.choice(WORDS)
-        have = [id for id in ids if model[id].has_word(word)]
-        found = seen.search(words=word, total=True, **big)
-        assert found.is_complete and sorted(found.ids) == have and found.scores == sorted(found.scores, reverse=True)
-        assert found.total is not None and found.total["records"] == len(have)
-        for hit in found:
-            assert hit.record is not None
-            same(hit.record, model[hit.id])
-        assert sorted(seen.search(query=f'"{word} {other}"', **big).ids) == [id for id in ids if model[id].has_phrase(word, other)]
-        titled = [id for id in ids if (title := model[id].title) is not None and word in title.split(" ")]
-        assert sorted(seen.search(query=f"title:{word}", **big).ids) == titled
-        both = [id for id in ids if model[id].has_word(word) and not model[id].has_word(other)]
-        assert sorted(seen.search(query=f"+{word} -{other}", **big).ids) == both
-        size = rng.randrange(1, 5)
-        assert [id for at in range(0, len(have), size) for id in seen.search(words=word, filter=filter, k=size, offset=at).ids] == found.ids
-        self.compare_columns(seen, model, filter, ids)
-        for space in SPACES:
-            self.compare_near(seen, model, space, filter, ids, word)
-
-    def compare_columns(self, seen: CompactArtifact | Snapshot, model: Model, filter: dict[str, Any] | None, ids: list[int]) -> None:
-        """Orders, counts, groups and fields of hits."""
-        rng = self.rng
-        short = [field for field in "nsdtbm" if all(len(value) <= 256 for known in model.values() for value in scalars(known, field) if isinstance(value, str))]
-        by: Any = [(field, rng.choice(["asc", "desc"])) for field in rng.sample(short, min(len(short), rng.choice([1, 2])))]
-        field = rng.choice("nsdtbm")
-        found = seen.search(filter=filter, order_by=by, k=1000, total=True, facets=[{"field": field, "limit": 1000}], fields=["n", "s", "t", "o.p"])
-        assert found.ids == in_order(model, ids, by), by
-        assert found.total == {"records": len(ids), "is_exact": True}
-        for hit in found:
-            values = {name: values_of(model[hit.id], name) for name in ["n", "s", "t", "o.p"]}
-            assert {name: value if isinstance(value, list) else [value] for name, value in hit.fields.items()} == {name: value for name, value in values.items() if value}
-        counted = counts(model, ids, field)
-        (facet,) = found.facets
-        assert {(kind(one["value"]), one["value"]): one["count"] for one in facet["counts"]} == counted, (field, facet)
-        assert [one["count"] for one in facet["counts"]] == sorted(counted.values(), reverse=True)
-        assert (facet["distinct"], facet["records"]) == (len(counted), sum(bool(scalars(model[id], field)) for id in ids))
-        table = found.to_arrow()
-        assert table["id"].to_pylist() == found.ids and table["key"].to_pylist() == [model[id].key for id in found.ids]
-        listed = seen.values(field, filter)
-        assert sorted(map(repr, listed)) == sorted(map(repr, facet["counts"]))
-        assert [by_text(one["value"]) for one in listed] == sorted(by_text(one["value"]) for one in listed)
-        if field in short and by:
-            groups, first = set(), []
-            for id in in_order(model, ids, by):
-                values_here = scalars(model[id], field)
-                group = min(map(sort_key, values_here)) if values_here else ("none", id)
-                if group not in groups:
-                    groups.add(group)
-                    first.append(id)
-            assert seen.search(filter=filter, order_by=by, group_by=field, k=1000).ids == first, (field, by)
-
-    def compare_near(self, seen: CompactArtifact | Snapshot, model: Model, space: str, filter: dict[str, Any] | None, ids: list[int], word: str) -> None:
-        """Neighbours of a vector and of a record, and vectors beside words."""
-        rng = self.rng
-        off = TOLERANCES[self.originals] * (1 if SPACES[space][1] == "cosine" else 256)
-        have = [id for id in ids if space in model[id].vectors]
-        target = some_vector(rng, space)
-        true = {id: score(space, model[id].vectors[space], target) for id in have}
-        for k, exact in [(1000, True), (1000, False), (3, True)]:
-            found = seen.search(vector=target, space=space, filter=filter, k=k, exact=exact, fetch=False)
-            assert found.is_complete and len(found.ids) == min(k, len(have)) == len(set(found.ids))
-            assert found.scores == sorted(found.scores, reverse=True)
-            for id, given in zip(found.ids, found.scores, strict=True):
-                assert abs(given - true[id]) <= off, (space, given, true[id])
-            least = sorted(true.values(), reverse=True)[: len(found.ids)]
-            assert all(true[id] >= best - 2 * off for id, best in zip(found.ids, least, strict=True))
-        for id in have[:5]:
-            stored = seen.embedding(id, space)
-            assert stored is not None and abs(score(space, stored, target) - true[id]) <= off
-        other = next((id for id in sorted(model) if space not in model[id].vectors), None)
-        assert other is None or seen.embedding(other, space) is None
-        centre = next((id for id in sorted(model) if space in model[id].vectors), None)
-        if centre is not None:
-            found = seen.search(similar_to=centre, space=space, filter=filter, k=1000, fetch=False)
-            assert sorted(found.ids) == [id for id in have if id != centre]
-            near = [score(space, model[id].vectors[space], model[centre].vectors[space]) for id in found.ids]
-            assert all(abs(a - b) <= 2 * off for a, b in zip(near, found.scores, strict=True))
-        found = seen.search(words=word, vector=target, space=space, filter=filter, k=1000, candidates=1000, fetch=False)
-        assert sorted(found.ids) == [id for id in ids if space in model[id].vectors or model[id].has_word(word)]
-        assert found.scores == sorted(found.scores, reverse=True)
-
-
-def same(entry: Any, known: Known) -> None:
-    """An entry is what the model knows; numbers are of the same type, and zeros of the same sign."""
-    content = known.content.encode() if isinstance(known.content, str) else known.content
-    assert (entry.content, entry.is_text, entry.key, len(entry)) == (content, isinstance(known.content, str), known.key, len(content))
-    assert json.dumps(entry.metadata, sort_keys=True) == json.dumps(known.metadata, sort_keys=True)
-    assert entry.fields == ({} if known.title is None else {"title": known.title})
+                    self.answers.compare(old, model)
 
 
 @pytest.mark.parametrize("number", range(int(os.environ.get("PROGRAMS", 8))))
