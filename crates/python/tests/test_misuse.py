@@ -173,6 +173,12 @@ def test_an_option_that_is_wrong_is_refused_and_creates_nothing(path: pathlib.Pa
     assert not path.exists()
 
 
+def test_a_weight_that_is_no_number_is_refused_and_creates_nothing(path: pathlib.Path) -> None:
+    with pytest.raises(errors.EmbedderError, match="a weight of NaN; expected 0 or more"):
+        CompactArtifact.create(path, embedder=Weighty())
+    assert not path.exists()
+
+
 def test_a_space_has_to_be_named_where_there_are_several(artifact: CompactArtifact) -> None:
     artifact.add_space("w", 2)
     with pytest.raises(Invalid, match="one of the 2 spaces of the artifact: v, w"):
