@@ -66,8 +66,8 @@ fn use_all(bytes: &[u8]) -> Result<()> {
         assert!(index.search(&query, &options, &mut scratch)?.len() <= 5);
     }
     // What codes leave out may be any bytes, and too few.
-    let residuals: Vec<u8> =
-        bytes.iter().rev().copied().cycle().take(300 * query.len().div_ceil(4)).collect();
+    let len = 300 * index.quantizer().residual_len();
+    let residuals: Vec<u8> = bytes.iter().rev().copied().cycle().take(len).collect();
     for residuals in [&residuals[..], &residuals[..residuals.len() / 2]] {
         let refined = plain.rescore(Originals::Residual(residuals), 20);
         for options in [refined, refined.exact(true), refined.filter(&filter), refined.ef_search(5)] {

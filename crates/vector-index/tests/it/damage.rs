@@ -61,9 +61,11 @@ fn ask<B: Bytes>(index: &Index<B>, queries: &[f32]) -> Vec<Answer> {
     ];
     // Whatever is left out of codes: it is read by row, and refines the codes of the row's node.
     let dimension = index.quantizer().dimension();
-    let residuals: Vec<u8> = (0..3_000 * dimension.div_ceil(4)).map(|at| (at % 251) as u8).collect();
+    let len = 3_000 * index.quantizer().residual_len();
+    let residuals: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
     let refined = SearchOptions::new(5).rescore(Originals::Residual(&residuals), 20);
-    let options: Vec<SearchOptions<'_>> = options.into_iter().chain([refined]).collect();
+    let options: Vec<SearchOptions<'_>> =
+        options.into_iter().chain([refined.exact(true), refined.ef_search(5)]).collect();
     let mut answers = Vec::new();
     for query in queries.chunks_exact(dimension) {
         for options in &options {
