@@ -188,9 +188,8 @@ impl Search<'_> {
         list.is_begun = true;
         list.seen.extend(list.hits.iter().skip(list.seen.len()).map(|hit| hit.id));
         let before = (list.explain.hops, list.explain.distances);
-        // Not less than the round returns: otherwise a search for few would be narrower than one for all of it. Residuals move hits by few places.
-        let spare = if space.originals() == Originals::Residual { whole.div_ceil(4) } else { whole };
-        let rescored = whole + spare;
+        // Not less than the round returns: otherwise a search for few would be narrower than one for all of it.
+        let rescored = 2 * whole;
         // As many as originals are read of, unless that was said.
         let least = if has_originals && self.query.ef_search.is_none() { rescored } else { whole };
         let ef = doubled(first).max(least);

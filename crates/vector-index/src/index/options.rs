@@ -138,7 +138,7 @@ impl<'a> SearchOptions<'a> {
 
     /// Orders the best `candidates` (at least `k`) by the distance of their originals, and returns that. 1.5 to 3 times `k` is
     /// usual. Codes are known to be off by half a step at most, so that originals are read only of those that may be among the `k` nearest. Residuals are compared at once with all that a
-    /// walk found, but for what is beyond four fifths of the candidates by more than three deviations of what a walk compares by.
+    /// walk found, but for what is beyond half of the candidates by more than three deviations of what a walk compares by.
     /// A walk through a graph keeps as many candidates as without.
     pub fn rescore(mut self, originals: Originals<'a>, candidates: usize) -> Self {
         self.rescore = Some((originals, candidates));

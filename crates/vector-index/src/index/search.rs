@@ -136,7 +136,7 @@ impl<B: Bytes> Index<B> {
     /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
     ///
     /// A ranking depends on the width, not on `k`: with the same [`ef_search`](SearchOptions::ef_search), at least `k`, and the same
-    /// number of candidates if there is rescoring, the first hits of a search for more are those of a search for fewer; by residuals, as long as it is for four fifths of the candidates
+    /// number of candidates if there is rescoring, the first hits of a search for more are those of a search for fewer; by residuals, as long as it is for half of the candidates
     /// at most.
     ///
     /// Fails with [`WrongDimension`](crate::ErrorKind::WrongDimension), [`NotFinite`](crate::ErrorKind::NotFinite),
@@ -222,7 +222,7 @@ pub(crate) fn search_view<'s>(
             bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
         }
         // What is left out of what a walk found must not depend on how many are returned.
-        let kept = if rough.is_empty() { options.k } else { options.k.max(wanted - wanted / 5) };
+        let kept = if rough.is_empty() { options.k } else { options.k.max(wanted / 2) };
         nearest.start(kept.min(hits.len().max(rough.len())).max(1));
         let originals = (originals, options.originals);
         if matches!(originals.0, Originals::Residual(_)) {
