@@ -340,6 +340,11 @@ impl Search<'_, '_> {
     /// Compares the query with the high plane of every vector that may be a hit, about as many as `matches`, and with the whole codes of those that
     /// may be among the nearest.
     fn scan_near(&mut self, matches: usize) {
+        // Residuals move hits by few places.
+        let wanted = self.options.wanted().min(self.nearest.capacity());
+        if !self.options.compares_codes() {
+            self.nearest.start(self.options.k.max(wanted / 2 + wanted / 8).min(wanted).max(1));
+        }
         if matches < FEW_ROWS {
             return self.scan(Self::compare);
         }
