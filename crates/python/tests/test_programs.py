@@ -353,7 +353,7 @@ class Program:
 
     def run(self) -> None:
         every = [self.add] * 4 + [self.add_batch] * 4 + [self.upsert] * 4 + [self.delete, self.delete_where, self.update, self.update_where]
-        every += [self.embed, self.batch, self.seal, self.seal, self.compact, self.reopen, self.snapshot, self.refresh, self.refuse, self.add_file, self.pack, self.spaces]
+        every += [self.embed, self.batch, self.batch, self.batch, self.refuse, self.seal, self.seal, self.compact, self.reopen, self.snapshot, self.refresh, self.refuse, self.add_file, self.pack, self.spaces]
         for step in range(STEPS):
             self.rng.choice(every)()
             assert len(self.artifact) == len(self.model)
