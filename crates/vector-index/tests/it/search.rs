@@ -240,7 +240,8 @@ fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_no
             left_out.extend(residual);
         }
         let index = built(quantized);
-        let (mut scratch, mut found) = (Scratch::new(), 0);
+        let (mut scratch, mut found, mut passed_over) = (Scratch::new(), 0, 0);
+        let filter: RowSet = (0..3_000).step_by(2).collect();
         for query in all.chunks(dimension * 30) {
             let query: Vec<f32> = query[..dimension].iter().map(|value| value * 1.01 + 0.01).collect();
             let mut search = |k, candidates| {
@@ -254,8 +255,14 @@ fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_no
             }
             // So many candidates leave nothing out.
             found += usize::from(search(10, 400) == thirty[..10]);
+            // A pass over what a filter lets through compares a quarter more than half of them.
+            let options = SearchOptions::new(10).rescore(Originals::Residual(&left_out), 60).filter(&filter);
+            let exact = index.search(&query, &options.exact(true), &mut scratch).unwrap().to_vec();
+            let passed = index.search(&query, &options.ef_search(200), &mut scratch).unwrap();
+            passed_over += usize::from(passed == exact);
+            assert_eq!(scratch.statistics().path, SearchPath::Scan);
         }
-        assert!(found >= 99, "{kind:?}: {found} of 100");
+        assert!(found >= 99 && passed_over >= 99, "{kind:?}: {found} and {passed_over} of 100");
     }
 }
 
