@@ -42,9 +42,9 @@ impl Setting for Snapshot {
 impl Snapshot {
     /// The newest commit of an artifact, which may be set up otherwise or closed later.
     pub(crate) fn new(artifact: Bound<'_, Artifact>) -> PyResult<Self> {
-        let (view, spaces, is_model_at_hand) = artifact.get().ask(|artifact| {
-            (artifact.snapshot(), Setting::spaces(artifact), artifact.is_model_at_hand())
-        })?;
+        let (view, spaces, is_model_at_hand) = artifact
+            .get()
+            .ask(|artifact| (artifact.snapshot(), Setting::spaces(artifact), artifact.is_model_at_hand()))?;
         Ok(Self { artifact: artifact.unbind(), view, spaces, is_model_at_hand })
     }
 

@@ -232,7 +232,7 @@ impl Program {
             lines.insert(at, self.random.choice(&BAD).to_owned());
             // In front of the first line this is a mark of the encoding.
             if at == 0 && lines[0].starts_with('\u{feff}') {
-                lines[0] = "{".to_owned();
+                "{".clone_into(&mut lines[0]);
             }
         }
         let mark = if self.random.one_in(4) { "\u{feff}" } else { "" };

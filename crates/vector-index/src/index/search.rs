@@ -129,6 +129,8 @@ impl Scratch {
 pub(super) const SCANNED_AT_ONCE: u32 = 64;
 /// Of what was compared with the codes of a query, so many at a time are compared with the whole query, unless they are too far away.
 const FINER_AT_ONCE: usize = 16;
+/// Of what a filter lets through so many more are compared by residuals than are returned, at least.
+const FEW_SPARE: usize = 8;
 /// Fewer rows are compared by their whole codes at once.
 const FEW_ROWS: usize = 1_000;
 
@@ -343,7 +345,8 @@ impl Search<'_, '_> {
         // Residuals move hits by few places.
         let wanted = self.options.wanted().min(self.nearest.capacity());
         if !self.options.compares_codes() {
-            self.nearest.start(self.options.k.max(wanted / 2 + wanted / 8).min(wanted).max(1));
+            self.nearest
+                .start(self.options.k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
         }
         if matches < FEW_ROWS {
             return self.scan(Self::compare);
