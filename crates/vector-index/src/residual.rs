@@ -51,26 +51,32 @@ fn round(value: f32) -> i16 {
     low.cast_signed()
 }
 
-/// The quarters of up to 64 codes with what they leave out.
-pub(crate) fn quarters<'a>(
-    codes: &'a [i8],
-    left_out: &'a [u8; BLOCK],
-) -> impl Iterator<Item = i16> + use<'a> {
-    codes.chunks(BLOCK).zip(BLOCKS).flat_map(move |(codes, (shift, below))| {
-        codes.iter().zip(left_out).map(move |(&code, &byte)| {
-            let beyond = ((i16::from(byte >> shift) + below) & 3) - below;
-            i16::from(code) * PARTS + beyond
-        })
-    })
+/// The quarters of a line of codes with what they leave out.
+#[inline]
+pub(crate) fn quarters(codes: &Line, left_out: &[u8; BLOCK]) -> Parts {
+    let mut all = codes.map(|code| i16::from(code) * PARTS);
+    for (all, (shift, below)) in all.as_chunks_mut::<BLOCK>().0.iter_mut().zip(BLOCKS) {
+        for (all, &byte) in all.iter_mut().zip(left_out) {
+            *all += ((i16::from(byte >> shift) + below) & 3) - below;
+        }
+    }
+    all
 }
 
 /// The vector that codes and a residual stand for; what the residual lacks counts as zeros.
 pub(crate) fn refine(codes: &[i8], scale: f32, residual: &[u8]) -> Vec<f32> {
     let part = scale / f32::from(PARTS);
     let lines = residual.as_chunks().0.iter().chain(std::iter::repeat(&[0; BLOCK]));
-    let all =
-        codes.chunks(size_of::<Line>()).zip(lines).flat_map(|(codes, left_out)| quarters(codes, left_out));
-    all.map(|quarters| f32::from(quarters) * part).collect()
+    let mut vector = vec![0.0; codes.len()];
+    let values = vector.chunks_mut(size_of::<Line>()).zip(codes.chunks(size_of::<Line>()));
+    for ((values, codes), left_out) in values.zip(lines) {
+        let mut line = [0; size_of::<Line>()];
+        line[..codes.len()].copy_from_slice(codes);
+        for (value, quarters) in values.iter_mut().zip(quarters(&line, left_out)) {
+            *value = f32::from(quarters) * part;
+        }
+    }
+    vector
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::api::names::names;
 pub enum Originals {
     /// Nothing: a byte a dimension in all.
     None,
-    /// What the codes leave out, in two bits: a quarter of a byte a dimension more. Each value is kept to within a 1,016th of the largest of its vector, where
+    /// What the codes leave out, in two bits: 16 bytes more for every 64 dimensions, of which the last may be fewer. Each value is kept to within a 1,016th of the largest of its vector, where
     /// codes alone keep it to within a 254th; under cosine the vector is kept at length 1, as it is without originals.
     #[default]
     Residual,

@@ -37,7 +37,7 @@ pub enum Originals<'a> {
     F32(&'a [f32]),
     /// In 16-bit floating point. The largest value of a vector is at least 2^-14: smaller numbers have fewer digits than codes do.
     F16(&'a [F16]),
-    /// What the codes leave out, as [`quantize_with_residual`](crate::Int8Quantizer::quantize_with_residual) gives it.
+    /// What the codes leave out, as [`quantize_with_residual`](crate::Int8Quantizer::quantize_with_residual) gives it: bits of dimensions that are not there are 0.
     Residual(&'a [u8]),
 }
 
@@ -177,12 +177,6 @@ impl<'a> SearchOptions<'a> {
             (None, Some(width)) => Some(width),
             (None, None) => Some(widths.usual()),
         }
-    }
-
-    /// Whether what a walk found is compared by its whole codes: residuals tell more at once, unless to read them takes requests.
-    pub(super) fn compares_codes(&self) -> bool {
-        let is_far = self.originals.is_some_and(|bytes| bytes.0.is_far());
-        is_far || !matches!(self.rescore, Some((Originals::Residual(_), _)))
     }
 
     /// How many candidates the paths are to bring.

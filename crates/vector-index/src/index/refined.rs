@@ -58,8 +58,8 @@ impl Refined {
             Metric::L2 => {
                 // The scale of the query is doubled there.
                 let of_query = of_query / -2.0;
-                let sum =
-                    self.squared as f64 * (of_query / parts).powi(2) + squared as f64 * of_vector.powi(2);
+                let part = of_query / parts;
+                let sum = self.squared as f64 * part * part + squared as f64 * of_vector * of_vector;
                 (sum - 2.0 * of_query * dot * of_vector).max(0.0)
             }
         };

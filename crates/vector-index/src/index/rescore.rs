@@ -33,7 +33,7 @@ impl Room {
 
 /// How much nearer than its codes an original may be.
 ///
-/// A code is off by half a step in every dimension, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
+/// A code is off by half a step in every dimension, by five eighths if it was made with a residual, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
 /// query with their remainder by a 504th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
@@ -50,7 +50,7 @@ struct Reach {
 }
 
 impl Reach {
-    const STEP: f32 = 0.57;
+    const STEP: f32 = 0.65;
     const QUERY_STEP: f32 = 0.002;
 
     #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
@@ -145,7 +145,7 @@ pub(super) struct Candidate {
     node: u32,
 }
 
-/// Puts into `nearest` the nearest of what was found by their residuals: of what a walk left, `rough` in ascending order of their distances by the high plane, and of rows.
+/// Puts into `nearest` the nearest of what was found by their residuals: of what a walk left, `rough` in ascending order of their distances by the high plane, and of rows. Returns how many were compared.
 pub(super) fn refine(
     view: &View<'_>,
     (quantizer, options): (&Int8Quantizer, &SearchOptions<'_>),
@@ -154,7 +154,7 @@ pub(super) fn refine(
     (rough, rows, wanted): (&[Key], impl Iterator<Item = u32> + Clone, usize),
     nearest: &mut Nearest,
     Room { query: whole, candidates, .. }: &mut Room,
-) -> Result<()> {
+) -> Result<u64> {
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     let Originals::Residual(all) = originals else {
         return Err(Error::invalid("originals that are no residuals"));
@@ -164,8 +164,13 @@ pub(super) fn refine(
     }
     whole.start(metric, query);
     let (space, mut slack) = (view.space, WalkSlack::new(query));
-    let compare = |some: &[Candidate], slack: &mut WalkSlack, nearest: &mut Nearest| -> Result<()> {
+    let mut compared = 0;
+    let mut compare = |some: &[Candidate], slack: &mut WalkSlack, nearest: &mut Nearest| -> Result<()> {
         for &Candidate { distance, row, node } in some {
+            if let Some(checks) = space.checks {
+                checks.high(&[node]);
+                checks.low(&[node]);
+            }
             let terms = space.terms.get(node);
             if nearest.excludes(distance - slack.around(terms)) {
                 continue;
@@ -174,14 +179,11 @@ pub(super) fn refine(
             if let Some(bytes) = bytes {
                 bytes.check(range.clone())?;
             }
-            if let Some(checks) = space.checks {
-                checks.high(&[node]);
-                checks.low(&[node]);
-            }
             let place = (space.planes, node, quantizer.scale_of(terms));
             let left_out = all.get(range).unwrap_or_default();
             let refined = whole.distance(space.kernel, (metric, query), place, left_out);
-            slack.add(refined - distance);
+            slack.add(refined - distance, terms);
+            compared += 1;
             nearest.insert(refined, row);
         }
         Ok(())
@@ -200,7 +202,8 @@ pub(super) fn refine(
         let begun = candidates.len();
         for key in some {
             let (distance, node) = (key.distance(), key.node());
-            if nearest.excludes(distance - slack.around(space.terms.get(node))) {
+            // The terms of what a walk compared were verified with its codes.
+            if distance.is_finite() && nearest.excludes(distance - slack.around(space.terms.get(node))) {
                 continue;
             }
             let rows = view.rows_of(node).filter(|&row| options.allows(row)).take(wanted);
@@ -213,5 +216,6 @@ pub(super) fn refine(
         compare(&candidates[done..begun], &mut slack, nearest)?;
         done = begun;
     }
-    compare(&candidates[done..], &mut slack, nearest)
+    compare(&candidates[done..], &mut slack, nearest)?;
+    Ok(compared)
 }

@@ -3,6 +3,7 @@
 use row_set::RowSet;
 use wire::Bytes;
 
+use super::checks::Checks;
 use super::filtered::{Effort, FilterScratch, FilteredWalk};
 use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
@@ -218,18 +219,20 @@ pub(crate) fn search_view<'s>(
         hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }).take(options.wanted()));
     };
     take(nearest, hits);
-    if let Some((originals, wanted)) = options.rescore {
+    if let Some((originals, _)) = options.rescore {
+        let wanted = options.wanted();
         if let Some(bytes) = options.originals.filter(|bytes| bytes.0.is_far()) {
             let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
             bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
         }
         // What is left out of what a walk found must not depend on how many are returned.
         let kept = if rough.is_empty() { options.k } else { options.k.max(wanted / 2) };
-        nearest.start(kept.min(hits.len().max(rough.len())).max(1));
+        nearest.start(kept.min(view.nodes() + view.repeats.len()).max(1));
         let originals = (originals, options.originals);
         if matches!(originals.0, Originals::Residual(_)) {
             let found = (rough.as_slice(), hits.iter().map(|hit| hit.row), wanted);
-            refine(view, (quantizer, options), prepared, originals, found, nearest, room)?;
+            statistics.distances +=
+                refine(view, (quantizer, options), prepared, originals, found, nearest, room)?;
         } else {
             let found = hits.iter().map(|hit| (hit.row, hit.distance));
             rescore(view, quantizer, (query, prepared.terms), originals, (found, nearest), room)?;
@@ -311,6 +314,13 @@ impl Search<'_, '_> {
 }
 
 impl Search<'_, '_> {
+    /// Whether what a walk found is compared by its whole codes: residuals tell more at once, unless to read them or the codes takes requests.
+    fn compares_codes(&self) -> bool {
+        let is_far = self.options.originals.is_some_and(|bytes| bytes.0.is_far())
+            || self.view.space.checks.is_some_and(Checks::is_far);
+        is_far || !matches!(self.options.rescore, Some((Originals::Residual(_), _)))
+    }
+
     /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances, or leaves them to be compared by their residuals.
     pub(super) fn measure(&mut self) {
         let View { hidden, row_of_node, .. } = self.view;
@@ -318,7 +328,7 @@ impl Search<'_, '_> {
         let seen = self.walk.pool.keys().iter().filter(|key| !is_hidden(key)).copied();
         let hidden = hidden.iter().filter(|&&node| (node as usize) < row_of_node.len());
         self.rough.extend(hidden.map(|&node| Key::new(f32::NEG_INFINITY, node)).chain(seen));
-        if !self.options.compares_codes() {
+        if !self.compares_codes() {
             return;
         }
         self.walk.fresh.clear();
@@ -344,7 +354,7 @@ impl Search<'_, '_> {
     fn scan_near(&mut self, matches: usize) {
         // Residuals move hits by few places.
         let wanted = self.options.wanted().min(self.nearest.capacity());
-        if !self.options.compares_codes() {
+        if !self.compares_codes() {
             self.nearest
                 .start(self.options.k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
         }

@@ -48,29 +48,37 @@ impl Slack {
 /// Nibbles that are not read err by 4.61 in the root of the mean square if all are as frequent. Where they do not cancel out, that of the errors that were seen says more.
 #[derive(Debug)]
 pub(super) struct WalkSlack {
-    /// In distances of terms that are 1.
-    unit: f32,
-    /// Squares of the errors that were seen, and how many these are.
+    /// What a dot product of codes is multiplied by, beside the terms of a vector.
+    scale: f32,
+    /// The root of the mean square that is expected, of dot products.
+    expected: f32,
+    /// Squares of the errors of dot products that were seen, and how many these are.
     seen: (f32, f32),
 }
 
 impl WalkSlack {
     /// Of errors that cancel out, one in 700 is beyond so many times the root of the mean square on the side that counts.
     const DEVIATIONS: f32 = 3.0;
+    /// Before so many errors were seen, nothing is left out.
+    const FEW: f32 = 16.0;
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub(super) fn new(query: QueryRef<'_>) -> Self {
         let length = (squared_sum(query.codes.lines.as_flattened()) as f32).sqrt();
-        Self { unit: Self::DEVIATIONS * 4.61 * length * query.terms.scale.abs(), seen: (0.0, 1.0) }
+        Self { scale: query.terms.scale.abs(), expected: 4.61 * length, seen: (0.0, 0.0) }
     }
 
     pub(super) fn around(&self, terms: Terms) -> f32 {
-        let seen = Self::DEVIATIONS * (self.seen.0 / self.seen.1).sqrt();
-        (self.unit * terms.b.abs()).max(seen)
+        if self.seen.1 < Self::FEW {
+            return f32::INFINITY;
+        }
+        let seen = (self.seen.0 / self.seen.1).sqrt();
+        Self::DEVIATIONS * self.expected.max(seen) * self.scale * terms.b.abs()
     }
 
-    /// An error that was seen; what is not finite is none.
-    pub(super) fn add(&mut self, error: f32) {
+    /// How far a distance from a vector with these terms was off; what is not finite is not known.
+    pub(super) fn add(&mut self, error: f32, terms: Terms) {
+        let error = error / self.scale / terms.b;
         if error.is_finite() {
             self.seen = (self.seen.0 + error * error, self.seen.1 + 1.0);
         }

@@ -1,7 +1,7 @@
 //! Sums of products of int8 codes with nibbles, by whatever this processor does best.
 //!
 //! All kernels give the same integer on all inputs: products of codes in [-127, 127] with nibbles in 0..=15, summed in 32
-//! bits, are exact up to [`MAX_DIMENSION`](crate::MAX_DIMENSION) dimensions. The scalar kernel defines it; tests compare with
+//! bits, are exact up to [`MAX_DIMENSION`](crate::MAX_DIMENSION) dimensions; so are those of numbers of 16 bits, where codes have residuals, in 64. The scalar kernel defines it; tests compare with
 //! equality.
 
 mod scalar;

@@ -40,12 +40,11 @@ fn signed_sum(codes: &Line, word: Word) -> i32 {
 pub(super) fn refined(query: &[Parts], (high, low, left_out): RefinedRow<'_>) -> (i64, i64) {
     let (mut dot, mut squared) = (0, 0);
     for ((parts, left_out), (high, low)) in query.iter().zip(left_out).zip(high.iter().zip(low)) {
-        let codes = unpack_group(high, low);
-        let (mut line, mut squares) = (0, 0);
-        for (&part, quarters) in parts.iter().zip(quarters(&codes, left_out)) {
+        let (mut line, mut squares) = (0i32, 0i32);
+        for (&part, quarters) in parts.iter().zip(quarters(&unpack_group(high, low), left_out)) {
             let quarters = i32::from(quarters);
-            line += i32::from(part) * quarters;
-            squares += quarters * quarters;
+            line = line.wrapping_add(i32::from(part).wrapping_mul(quarters));
+            squares = squares.wrapping_add(quarters.wrapping_mul(quarters));
         }
         (dot, squared) = (dot + i64::from(line), squared + i64::from(squares));
     }

@@ -21,4 +21,5 @@ mod hostile;
 mod kinds;
 mod merge;
 mod repeats;
+mod residuals;
 mod search;

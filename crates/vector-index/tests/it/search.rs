@@ -222,50 +222,6 @@ fn a_walk_is_as_wide_with_originals_as_without() {
     }
 }
 
-#[test]
-fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_not_be_among_the_nearest() {
-    for (dimension, metric, kind) in [
-        (96, Metric::Cosine, None),
-        (200, Metric::L2, Some(Kind::HeavyTails)),
-        (96, Metric::Dot, Some(Kind::NearlyBinary)),
-        (200, Metric::Cosine, Some(Kind::NearDuplicates)),
-        (64, Metric::L2, Some(Kind::Clusters)),
-    ] {
-        let all = kind.map_or_else(|| vectors(1, 3_000, dimension), |kind| kind.vectors(1, 3_000, dimension));
-        let quantizer = Int8Quantizer::new(metric, dimension).unwrap();
-        let (mut quantized, mut left_out) = (Codes::new(quantizer.clone()), Vec::new());
-        for (row, vector) in (0..).zip(all.chunks(dimension)) {
-            let (codes, scale, residual) = quantizer.quantize_with_residual(vector).unwrap();
-            quantized.push_codes(row, &codes, scale).unwrap();
-            left_out.extend(residual);
-        }
-        let index = built(quantized);
-        let (mut scratch, mut found, mut passed_over) = (Scratch::new(), 0, 0);
-        let filter: RowSet = (0..3_000).step_by(2).collect();
-        for query in all.chunks(dimension * 30) {
-            let query: Vec<f32> = query[..dimension].iter().map(|value| value * 1.01 + 0.01).collect();
-            let mut search = |k, candidates| {
-                let options =
-                    SearchOptions::new(k).ef_search(150).rescore(Originals::Residual(&left_out), candidates);
-                index.search(&query, &options, &mut scratch).unwrap().to_vec()
-            };
-            let thirty = search(30, 60);
-            for k in [1, 2, 10, 29] {
-                assert_eq!(search(k, 60), &thirty[..k], "{kind:?} {k}");
-            }
-            // So many candidates leave nothing out.
-            found += usize::from(search(10, 400) == thirty[..10]);
-            // A pass over what a filter lets through compares a quarter more than half of them.
-            let options = SearchOptions::new(10).rescore(Originals::Residual(&left_out), 60).filter(&filter);
-            let exact = index.search(&query, &options.exact(true), &mut scratch).unwrap().to_vec();
-            let passed = index.search(&query, &options.ef_search(200), &mut scratch).unwrap();
-            passed_over += usize::from(passed == exact);
-            assert_eq!(scratch.statistics().path, SearchPath::Scan);
-        }
-        assert!(found >= 99 && passed_over >= 99, "{kind:?}: {found} and {passed_over} of 100");
-    }
-}
-
 proptest! {
     #[test]
     fn originals_that_are_not_read_would_not_be_among_the_nearest(
