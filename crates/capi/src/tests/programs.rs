@@ -152,7 +152,22 @@ impl Program {
     fn change(&mut self) {
         let (id, artifact, mut count) = (self.some_id(), self.temp.artifact, u64::MAX);
         let was_there = self.model.contains_key(&id);
-        match self.random.below(5) {
+        match self.random.below(7) {
+            5 => {
+                let filter = lend(r#"{"n": {"$in": [0, 7]}}"#);
+                if !self.model.is_empty() {
+                    let before = self.model.len();
+                    self.model.retain(|_, known| ![0, 7].contains(&known.n));
+                    assert_eq!(ca_delete_where(artifact, filter, &mut count), CA_OK, "{}", message());
+                    assert_eq!(count, (before - self.model.len()) as u64);
+                }
+            }
+            6 => {
+                let key = self.random.choice(&KEYS);
+                assert_eq!(ca_update_key(artifact, lend(key), lend(r#"{"n": 6}"#), &mut count), CA_OK);
+                let old = self.id_of(key).and_then(|id| self.model.get_mut(&id));
+                assert_eq!(count, u64::from(old.map(|known| known.n = 6).is_some()));
+            }
             0 => {
                 assert_eq!(ca_delete(artifact, id, &mut count), CA_OK);
                 self.model.remove(&id);
@@ -301,7 +316,7 @@ fn compare(artifact: *const ca_artifact, model: &Model, random: &mut Random) {
         assert_eq!((&ids, len), (&all, all.len()));
         let vector = [0.3_f32, 0.1];
         let near = ca_vector { space: lend("v"), values: vector.as_ptr(), len: 2 };
-        let query = ca_query { filter, k: 1000, fetch: 1, ..query() };
+        let query = ca_query { filter, k: 1000, fetch: 1, snippet: 1000, ..query() };
         let words = with(&|known| known.n >= least && known.has_word(word));
         let vectors = with(&|known| known.n >= least && known.vector.is_some());
         for (query, mut expected) in [
@@ -317,14 +332,37 @@ fn compare(artifact: *const ca_artifact, model: &Model, random: &mut Random) {
                 assert_eq!((hit.code, &content), (CA_OK, &known.content));
                 assert_eq!(text(hit.metadata), json!({"n": known.n}).to_string());
                 assert_eq!((!hit.key.data.is_null()).then(|| text(hit.key)), known.key);
+                assert!(
+                    content.is_err() || content.as_ref() == Ok(&text(hit.snippet)),
+                    "all of a short text"
+                );
                 found.push((hit.id, hit.score));
             }
             assert!(found.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+            assert_eq!(pages(artifact, &query), found.iter().map(|(id, _)| *id).collect::<Vec<_>>());
             assert_eq!(ca_hits_free(hits), CA_OK);
             let mut ids: Vec<u64> = found.iter().map(|(id, _)| *id).collect();
             ids.sort_unstable();
             expected.sort_unstable();
             assert_eq!(ids, expected, "{word}");
+        }
+    }
+}
+
+/// The ids of hits, page by page, of a snapshot.
+fn pages(artifact: *const ca_artifact, query: &ca_query) -> Vec<u64> {
+    let (mut snapshot, mut found) = (ptr::null_mut(), Vec::new());
+    assert_eq!(ca_snapshot_new(artifact, &mut snapshot), CA_OK);
+    loop {
+        let mut hits = ptr::null_mut();
+        let page = ca_query { k: 3, offset: found.len(), ..*query };
+        assert_eq!(ca_snapshot_search(snapshot, &page, &mut hits), CA_OK, "{}", message());
+        let ids: Vec<u64> = hits_of(hits).iter().map(|hit| hit.id).collect();
+        found.extend(&ids);
+        assert_eq!(ca_hits_free(hits), CA_OK);
+        if ids.len() < 3 {
+            assert_eq!(ca_snapshot_free(snapshot), CA_OK);
+            return found;
         }
     }
 }
