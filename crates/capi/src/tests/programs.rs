@@ -93,13 +93,8 @@ impl Program {
         let (mut known, upsert) = (Known::random(&mut self.random), self.random.below(2) == 0);
         let old = known.key.as_deref().and_then(|key| self.id_of(key));
         let mut id = u64::MAX;
-        let code = known.lend(|record| {
-            if upsert {
-                ca_upsert(self.temp.artifact, record, &mut id)
-            } else {
-                ca_add(self.temp.artifact, record, &mut id)
-            }
-        });
+        let put = if upsert { ca_upsert } else { ca_add };
+        let code = known.lend(|record| put(self.temp.artifact, record, &mut id));
         let would_lose =
             |old: &Known| old.vector.is_some() && known.vector.is_none() && old.content != known.content;
         let expected = match old.map(|id| &self.model[&id]) {
