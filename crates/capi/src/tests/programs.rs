@@ -366,7 +366,7 @@ fn pages(artifact: *const ca_artifact, query: &ca_query) -> Vec<u64> {
 fn a_program_of_calls_finds_what_a_map_beside_it_has() {
     let number = |name: &str, or: u64| std::env::var(name).map_or(or, |number| number.parse().unwrap());
     let first = number("FIRST", 0);
-    for seed in first..first + number("PROGRAMS", 12) {
+    for seed in first..first + number("PROGRAMS", 8) {
         let temp = Temp::new(lend(
             r#"{"spaces": {"v": {"dimension": 2, "originals": "f32"}}, "durability": "buffered"}"#,
         ));
