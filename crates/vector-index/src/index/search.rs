@@ -239,7 +239,6 @@ pub(crate) fn search_view<'s>(
         }
         take(nearest, hits);
     }
-    hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then(a.row.cmp(&b.row)));
     hits.truncate(options.k);
     Ok(hits)
 }
@@ -322,6 +321,7 @@ impl Search<'_, '_> {
     }
 
     /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances, or leaves them to be compared by their residuals.
+    #[inline(never)]
     pub(super) fn measure(&mut self) {
         let View { hidden, row_of_node, .. } = self.view;
         let is_hidden = |key: &&Key| !hidden.is_empty() && hidden.binary_search(&key.node()).is_ok();
@@ -351,6 +351,7 @@ impl Search<'_, '_> {
 
     /// Compares the query with the high plane of every vector that may be a hit, about as many as `matches`, and with the whole codes of those that
     /// may be among the nearest.
+    #[inline(never)]
     fn scan_near(&mut self, matches: usize) {
         // Residuals move hits by few places.
         let wanted = self.options.wanted().min(self.nearest.capacity());
@@ -424,6 +425,7 @@ impl Search<'_, '_> {
     }
 
     /// Compares the query with the nodes in `fresh`.
+    #[inline(never)]
     pub(super) fn compare(&mut self) {
         self.compare_each(|_| ());
     }

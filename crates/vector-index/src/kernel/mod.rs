@@ -270,9 +270,7 @@ impl Kernel {
     pub(crate) fn distance(self, metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 | Kind::AvxVnni => x86::distance_avx2(metric, from, to),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Vnni => x86::distance_avx512(metric, from, to),
+            Kind::Avx2 | Kind::AvxVnni | Kind::Avx512Vnni => x86::distance(metric, from, to),
             _ => metric.distance_from(from, to),
         }
     }

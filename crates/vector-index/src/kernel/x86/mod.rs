@@ -87,21 +87,12 @@ pub(super) fn estimate_avx512(
     unsafe { compiled(sums, factors, terms, out) }
 }
 
-pub(super) fn distance_avx2(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
+pub(super) fn distance(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
     #[target_feature(enable = "avx2")]
     fn compiled(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
         metric.distance_from(from, to)
     }
     // SAFETY: a `Kernel` of these kinds is made only where the processor has AVX2.
-    unsafe { compiled(metric, from, to) }
-}
-
-pub(super) fn distance_avx512(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
-    #[target_feature(enable = "avx512f,avx512bw")]
-    fn compiled(metric: Metric, from: (&[f32], f32), to: &[f32]) -> f32 {
-        metric.distance_from(from, to)
-    }
-    // SAFETY: a `Kernel` of this kind is made only where the processor has AVX-512 VNNI and BW.
     unsafe { compiled(metric, from, to) }
 }
 
