@@ -321,7 +321,7 @@ impl Search<'_, '_> {
     }
 
     /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances, or leaves them to be compared by their residuals.
-    #[inline(never)]
+    #[inline(never)] // once, in programs that are to be small
     pub(super) fn measure(&mut self) {
         let View { hidden, row_of_node, .. } = self.view;
         let is_hidden = |key: &&Key| !hidden.is_empty() && hidden.binary_search(&key.node()).is_ok();
@@ -351,7 +351,7 @@ impl Search<'_, '_> {
 
     /// Compares the query with the high plane of every vector that may be a hit, about as many as `matches`, and with the whole codes of those that
     /// may be among the nearest.
-    #[inline(never)]
+    #[inline(never)] // once, in programs that are to be small
     fn scan_near(&mut self, matches: usize) {
         // Residuals move hits by few places.
         let wanted = self.options.wanted().min(self.nearest.capacity());
@@ -425,7 +425,7 @@ impl Search<'_, '_> {
     }
 
     /// Compares the query with the nodes in `fresh`.
-    #[inline(never)]
+    #[inline(never)] // once, in programs that are to be small
     pub(super) fn compare(&mut self) {
         self.compare_each(|_| ());
     }

@@ -67,6 +67,22 @@ pub(crate) fn built_with(codes: Codes, options: BuildOptions) -> Index<AlignedBy
     index
 }
 
+/// An index of codes made with residuals, and these, by row.
+pub(crate) fn with_residuals(
+    metric: Metric,
+    dimension: usize,
+    all: &[f32],
+) -> (Index<AlignedBytes>, Vec<u8>) {
+    let quantizer = Int8Quantizer::new(metric, dimension).unwrap();
+    let (mut quantized, mut left_out) = (Codes::new(quantizer.clone()), Vec::new());
+    for (row, vector) in (0..).zip(all.chunks(dimension)) {
+        let (codes, scale, residual) = quantizer.quantize_with_residual(vector).unwrap();
+        quantized.push_codes(row, &codes, scale).unwrap();
+        left_out.extend(residual);
+    }
+    (built(quantized), left_out)
+}
+
 /// The nearest rows by the definition of the metric, among those allowed.
 pub(crate) fn truth(
     metric: Metric,

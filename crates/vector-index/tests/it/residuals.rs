@@ -5,17 +5,6 @@ use vector_index::*;
 use crate::data::*;
 use crate::kinds::*;
 
-fn with_residuals(metric: Metric, dimension: usize, all: &[f32]) -> (Index<AlignedBytes>, Vec<u8>) {
-    let quantizer = Int8Quantizer::new(metric, dimension).unwrap();
-    let (mut quantized, mut left_out) = (Codes::new(quantizer.clone()), Vec::new());
-    for (row, vector) in (0..).zip(all.chunks(dimension)) {
-        let (codes, scale, residual) = quantizer.quantize_with_residual(vector).unwrap();
-        quantized.push_codes(row, &codes, scale).unwrap();
-        left_out.extend(residual);
-    }
-    (built(quantized), left_out)
-}
-
 #[test]
 fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_not_be_among_the_nearest() {
     for (dimension, metric, kind) in [

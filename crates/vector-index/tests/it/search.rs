@@ -239,16 +239,10 @@ proptest! {
         for value in &mut all {
             *value *= size;
         }
-        let quantizer = Int8Quantizer::new(metric, dimension).unwrap();
-        let (mut quantized, mut left_out) = (Codes::new(quantizer.clone()), Vec::new());
-        for (row, vector) in (0..).zip(all.chunks(dimension)) {
-            let (codes, scale, residual) = quantizer.quantize_with_residual(vector).unwrap();
-            quantized.push_codes(row, &codes, scale).unwrap();
-            left_out.extend(residual);
-        }
+        let (refined, left_out) = with_residuals(metric, dimension, &all);
         let halves: Vec<F16> = all.iter().map(|&value| F16::from_f32(value)).collect();
         let originals = [Originals::F32(&all), Originals::F16(&halves), Originals::Residual(&left_out)][kind];
-        let index = built(if kind == 2 { quantized } else { codes(metric, dimension, &all) });
+        let index = if kind == 2 { refined } else { built(codes(metric, dimension, &all)) };
         let mut scratch = Scratch::new();
         for query in all.chunks(dimension).take(5) {
             let query: Vec<f32> = query.iter().map(|value| value * 1.01 + size / 100.0).collect();
