@@ -9,6 +9,7 @@ use crate::codes::layout::{self, Aligned, codes_mut, groups, walks_by_whole_code
 use crate::codes::planes::{OwnedPlanes, Planes};
 use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::index::checks::Checks;
+use crate::index::layout::Walk;
 use crate::kernel::{Kernel, prefetch};
 use crate::node::node_id;
 use crate::quantize::Int8Quantizer;
@@ -26,6 +27,8 @@ pub(crate) struct Space<'a> {
     pub(crate) checks: Option<&'a Checks<'a>>,
     /// What a walk looks at before it compares codes, if that is less.
     pub(crate) outlines: Option<Outlines<'a>>,
+    /// Whether a walk compares whole codes, and not their high planes alone.
+    pub(crate) is_whole: bool,
 }
 
 /// The terms of stored vectors: without those that the metric does not have.
@@ -80,7 +83,7 @@ fn room_for<'a>(sums: &'a mut Vec<i32>, low: &'a mut Vec<i32>, len: usize) -> (&
 
 impl Space<'_> {
     /// The distances of a query from some nodes as far as a walk needs them, in order, one call of `each` for each: those of the high
-    /// plane alone, whose errors cancel out over many dimensions, or of both, and of the query as it is, if there are few.
+    /// plane alone, whose errors cancel out over many dimensions; of both, where these tell too little; or of both, and of the query as it is, if there are few dimensions.
     #[inline]
     pub(crate) fn rough_distances(
         self,
@@ -114,7 +117,11 @@ impl Space<'_> {
 
     /// All are computed before anything is decided by one of them, so that the processor need not guess.
     fn all_rough<'d>(self, query: QueryRef<'_>, nodes: &[u32], dots: &'d mut Dots) -> &'d [f32] {
-        if walks_by_whole_codes(query.codes.lines.as_flattened().len()) {
+        let has_few_dimensions = walks_by_whole_codes(query.codes.lines.as_flattened().len());
+        if self.is_whole && !has_few_dimensions {
+            return self.all_whole(query, nodes, dots);
+        }
+        if has_few_dimensions {
             self.all_whole(query, nodes, dots);
             let mut whole = std::mem::take(&mut dots.whole);
             self.add_remainder(query, nodes, dots, &mut whole[..nodes.len()]);
@@ -195,6 +202,8 @@ pub(crate) struct Nodes {
     queries: Option<(Vec<Aligned>, Vec<QueryTerms>)>,
     /// Of what becomes a graph.
     outlines: AlignedBytes,
+    /// Whether walks compare whole codes though there are many dimensions.
+    needs_whole: bool,
 }
 
 impl Nodes {
@@ -213,6 +222,7 @@ impl Nodes {
             sums: Vec::new(),
             queries: None,
             outlines: AlignedBytes::default(),
+            needs_whole: false,
         };
         nodes.sums = nodes.code_sums(workers);
         if nodes.quantizer.calibration().is_some() {
@@ -272,10 +282,24 @@ impl Nodes {
         &self.terms
     }
 
+    /// What a walk looks at first.
+    pub(crate) fn walk(&self) -> Walk {
+        match (self.needs_whole, self.outlines.as_ref()) {
+            (true, _) => Walk::WholeCodes,
+            (false, []) => Walk::Codes,
+            (false, _) => Walk::Outlines,
+        }
+    }
+
+    /// Of vectors that are to become a graph: whether high planes tell too little.
+    pub(crate) fn set_needs_whole(&mut self, needs_whole: bool) {
+        self.needs_whole = needs_whole;
+    }
+
     /// Makes outlines, if vectors of this kind have them.
     pub(crate) fn outline(&mut self, workers: Workers) {
         let dimension = self.quantizer.dimension();
-        if self.is_calibrated() || !has_outlines(dimension) {
+        if self.is_calibrated() || self.needs_whole || !has_outlines(dimension) {
             return;
         }
         let (planes, terms) = (self.planes.as_ref(), &self.terms);
@@ -304,7 +328,8 @@ impl Nodes {
     /// As a build compares them.
     pub(crate) fn space(&self, kernel: Kernel) -> Space<'_> {
         let terms = TermsRef::Pairs(&self.terms);
-        Space { kernel, planes: self.planes.as_ref(), terms, checks: None, outlines: None }
+        let is_whole = self.needs_whole || walks_by_whole_codes(self.quantizer.dimension());
+        Space { kernel, planes: self.planes.as_ref(), terms, checks: None, outlines: None, is_whole }
     }
 
     /// As a search of the finished index does.

@@ -12,6 +12,7 @@ use crate::node::node_id;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
 use crate::widths::{TARGETS, USUAL, Widths, reaches};
+use crate::workers::Workers;
 
 /// The widths that are tried first; ...
 const LADDER: [u16; 16] = [16, 24, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096];
@@ -30,32 +31,61 @@ const AT_ONCE: usize = 96;
 /// The nearest are looked for among so many, which are the nearest by the upper bits of the codes.
 const SHORTLIST: usize = 64;
 
+/// High planes tell enough if so many of what is nearest of a shortlist by them ...
+const TOLD: usize = 16;
+/// ... are this part of the true nearest.
+const ENOUGH_TOLD: f64 = 0.85;
+
+/// Vectors of a graph that is yet to be made: what its searches are measured by.
+#[derive(Debug)]
+pub(crate) struct Sample(Vec<Sampled>);
+
 /// A vector of the sample, and the nearest others, ascending by node.
 #[derive(Debug, Clone)]
 struct Sampled {
     node: u32,
     nearest: Vec<u32>,
+    /// How many of these are among the [`TOLD`] nearest by the high planes.
+    by_high_planes: usize,
 }
 
-/// Audits the lowest layer of a finished graph, of which the layers above have the first `known` nodes. A vector of the sample is not one of those, and
-/// no walk goes through it.
+impl Sample {
+    /// Of nodes of which the layers above the lowest have the first `known`: none of these.
+    pub(crate) fn take(nodes: &Nodes, space: Space<'_>, known: usize, workers: Workers) -> Self {
+        let count = (nodes.len() / ONE_OF).clamp(SAMPLE, MORE * SAMPLE);
+        let step = ((nodes.len() - known) / count).max(1);
+        let picked: Vec<u32> = (known..nodes.len()).step_by(step).take(count).map(node_id).collect();
+        let groups: Vec<&[u32]> = picked.chunks(AT_ONCE).collect();
+        Self(workers.map(&groups, |group| nearest_others(nodes, space, group)).concat())
+    }
+
+    /// How many true nearest are known.
+    fn wanted(sample: &[Sampled]) -> usize {
+        sample.iter().map(|sampled| sampled.nearest.len()).sum()
+    }
+
+    /// Whether walks by high planes would have to be much wider than walks by whole codes.
+    pub(crate) fn needs_whole(&self) -> bool {
+        !reaches(
+            self.0.iter().map(|sampled| sampled.by_high_planes).sum(),
+            Self::wanted(&self.0),
+            ENOUGH_TOLD,
+        )
+    }
+}
+
+/// Audits the lowest layer of a finished graph by a sample of its vectors, through which no walk goes.
 pub(crate) fn audit<'a>(
     layer: &Layer,
     nodes: &Nodes,
     space: Space<'_>,
     hierarchy: &Hierarchy<impl Iterator<Item = Links<'a>> + Clone + Sync>,
-    known: usize,
+    Sample(sample): &Sample,
     scratch: &Pooled<InsertScratch>,
 ) -> Widths {
     let workers = layer.workers();
-    let count = (nodes.len() / ONE_OF).clamp(SAMPLE, MORE * SAMPLE);
-    let step = ((nodes.len() - known) / count).max(1);
-    let picked: Vec<u32> = (known..nodes.len()).step_by(step).take(count).map(node_id).collect();
-    let groups: Vec<&[u32]> = picked.chunks(AT_ONCE).collect();
-    let sample: Vec<Sampled> = workers.map(&groups, |group| nearest_others(nodes, space, group)).concat();
-    let wanted = |sample: &[Sampled]| sample.iter().map(|sampled| sampled.nearest.len()).sum();
     let found = |sample: &[Sampled], width: u16| {
-        let found = workers.map(sample, |Sampled { node, nearest }| {
+        let found = workers.map(sample, |Sampled { node, nearest, .. }| {
             scratch.with(|InsertScratch { walk, query, .. }| {
                 let query = nodes.query(*node, query);
                 let from = hierarchy.clone().entry(space, query, walk);
@@ -67,12 +97,12 @@ pub(crate) fn audit<'a>(
         found.into_iter().sum()
     };
     let few: Vec<Sampled> = sample.iter().step_by(sample.len().div_ceil(SAMPLE).max(1)).cloned().collect();
-    let widths = measured(wanted(&few), |width| found(&few, width));
+    let widths = measured(Sample::wanted(&few), |width| found(&few, width));
     if few.len() == sample.len() {
         return widths;
     }
     let usual = nearer(u16::try_from(widths.usual()).unwrap_or(u16::MAX), |width| {
-        reaches(found(&sample, width), wanted(&sample), USUAL)
+        reaches(found(sample, width), Sample::wanted(sample), USUAL)
     });
     widths.with_usual(usual)
 }
@@ -119,9 +149,13 @@ fn nearest_others(nodes: &Nodes, space: Space<'_>, group: &[u32]) -> Vec<Sampled
     each.map(|(&node, others)| {
         walk.fresh.clear();
         walk.fresh.extend(others.iter().filter(|&&other| other != node && other != NONE));
-        let mut nearest = walk.best_of_fresh(space, nodes.query(node, &mut query));
+        let query = nodes.query(node, &mut query);
+        let mut nearest = walk.best_of_fresh(space, query);
         nearest.sort_unstable();
-        Sampled { node, nearest }
+        let walked = walk.nearest_of_fresh(space, query);
+        let is_nearest = |node: &&u32| nearest.binary_search(node).is_ok();
+        let by_high_planes = walked.iter().take(TOLD).filter(is_nearest).count();
+        Sampled { node, nearest, by_high_planes }
     })
     .collect()
 }
@@ -160,6 +194,16 @@ impl WalkScratch {
         self.fresh.clear();
         self.fresh.extend(self.pool.keys().iter().map(|key| key.node()));
         self.best_of_fresh(space, query)
+    }
+
+    /// All of `fresh`, the nearest first as a walk compares them.
+    fn nearest_of_fresh(&mut self, space: Space<'_>, query: QueryRef<'_>) -> Vec<u32> {
+        let mut all: Vec<Key> = Vec::with_capacity(self.fresh.len());
+        space.rough_distances(query, &self.fresh, &mut self.dots, |node, distance| {
+            all.push(Key::new(distance, node));
+        });
+        all.sort_unstable();
+        all.into_iter().map(Key::node).collect()
     }
 
     /// The nearest of `fresh` by the whole codes.

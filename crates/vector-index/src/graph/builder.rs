@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::audit;
+use super::audit::{self, Sample};
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
 use super::partition::{Candidates, FANOUT, FANOUT_SEEDED, mix};
@@ -232,6 +232,9 @@ impl Builder<'_, '_> {
     /// The lowest layer, in which every vector finds itself, audited.
     fn lowest(&mut self, nodes: &mut Nodes, joined: &[Pending], seeds: &Seeds) -> Result<Lowest> {
         let degree = self.options.m * 2;
+        let known = nodes.len() - joined.len();
+        let sample = Sample::take(nodes, nodes.space(self.kernel), known, self.options.workers);
+        nodes.set_needs_whole(sample.needs_whole());
         let mut layer = if takes_partitions(self.options, nodes.len()) && !seeds.are_kept {
             self.partitioned(nodes, seeds, degree)?
         } else {
@@ -242,10 +245,9 @@ impl Builder<'_, '_> {
         let (nodes, space) = (&*nodes, nodes.searched(self.kernel));
         let hierarchy = Hierarchy { top: node_id(self.top), uppers: self.layers.iter().map(Layer::links) };
         let connected = repair::connect(&mut layer, nodes, space);
-        let known = nodes.len() - joined.len();
         let entries = self.entries(nodes, &hierarchy, joined);
         let hidden = connected.make_findable(nodes, space, &entries, &self.scratch);
-        let widths = audit::audit(&layer, nodes, space, &hierarchy, known, &self.scratch);
+        let widths = audit::audit(&layer, nodes, space, &hierarchy, &sample, &self.scratch);
         Ok(Lowest { layer, hidden, widths })
     }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use wire::{Bytes, VerifiedSet};
 
 use super::layout::{Header, LAYERS_MAX, Sections};
-use crate::codes::layout::{Group, groups, walks_by_whole_codes};
+use crate::codes::layout::{Group, groups};
 use crate::error::{Error, Result};
 use crate::sketch::layout::row_len;
 
@@ -52,7 +52,7 @@ impl VerifiedNodes {
             lists - nodes as usize
         });
         let [high, low] = [(); 2].map(|()| VerifiedSet::new(header.nodes));
-        let outlines = VerifiedSet::new(if header.has_outlines { header.nodes } else { 0 });
+        let outlines = VerifiedSet::new(if header.has_outlines() { header.nodes } else { 0 });
         let rows = VerifiedSet::new(sections.between_rows_and_nodes().len().div_ceil(PIECE));
         Self { high, low, outlines, lists: VerifiedSet::new(lists), first_lists, rows }
     }
@@ -145,7 +145,7 @@ impl<'a> Checks<'a> {
 
     /// What a walk looks at of all nodes in the lists of a layer.
     fn compared(&self, layer: usize) -> impl Iterator<Item = Plane> + Clone + use<> {
-        let low = walks_by_whole_codes(self.header.dimension).then_some(Plane::Low);
+        let low = self.header.is_whole().then_some(Plane::Low);
         let all =
             if self.have_outlines(layer) { [Some(Plane::Outlines), None] } else { [Some(Plane::High), low] };
         all.into_iter().flatten()
@@ -153,7 +153,7 @@ impl<'a> Checks<'a> {
 
     /// Whether a walk looks at the outlines of nodes in the lists of a layer before it compares their codes.
     pub(crate) fn have_outlines(&self, layer: usize) -> bool {
-        layer == 0 && self.header.has_outlines
+        layer == 0 && self.header.has_outlines()
     }
 
     /// Where the list of a node in a layer lies.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use wire::{ALIGN, chunk_table_len, crc32, put, u16_at, u32_at, u64_at};
 
-use crate::codes::layout::{Group, groups};
+use crate::codes::layout::{Group, groups, walks_by_whole_codes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::Metric;
 use crate::node::MAX_NODES;
@@ -36,7 +36,7 @@ pub(crate) mod header {
         NODES: 4,
         TOP: 4,
         M: 2,
-        OUTLINES: 1,
+        WALK: 1,
         RESERVED: 1,
         LAYER_NODES: 28,
         ROWS: 4,
@@ -44,6 +44,28 @@ pub(crate) mod header {
         WIDTHS: 12,
         RESERVED_2: 32,
         CRC: 4,
+    }
+}
+
+/// What a walk looks at first of what a node leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    /// As much of codes as vectors of so many dimensions usually need.
+    Codes,
+    Outlines,
+    /// Whole codes though there are many dimensions.
+    WholeCodes,
+}
+
+impl Walk {
+    const ALL: [Self; 3] = [Self::Codes, Self::Outlines, Self::WholeCodes];
+
+    fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|walk| walk.code() == code)
     }
 }
 
@@ -61,8 +83,7 @@ pub(crate) struct Header {
     pub(crate) calibrated: bool,
     /// Whether the rows are 0, 1, 2 and so on, so that they need not be listed.
     pub(crate) dense: bool,
-    /// Whether there are outlines, which only a graph has.
-    pub(crate) has_outlines: bool,
+    pub(crate) walk: Walk,
     /// The first so many nodes are looked at by every search.
     pub(crate) top: usize,
     pub(crate) m: usize,
@@ -85,7 +106,7 @@ impl Header {
         put(&mut bytes, at::METRIC, [self.metric.code()]);
         put(&mut bytes, at::CALIBRATED, [self.calibrated.into()]);
         put(&mut bytes, at::DENSE, [self.dense.into()]);
-        put(&mut bytes, at::OUTLINES, [self.has_outlines.into()]);
+        put(&mut bytes, at::WALK, [self.walk.code()]);
         put(&mut bytes, at::LAYERS, [low_u8(self.layers)]);
         put(&mut bytes, at::DIMENSION, low_u32(self.dimension).to_le_bytes());
         put(&mut bytes, at::NODES, low_u32(self.nodes).to_le_bytes());
@@ -143,7 +164,7 @@ impl Header {
             hidden: count(at::HIDDEN),
             calibrated: flag(head[at::CALIBRATED])?,
             dense: flag(head[at::DENSE])?,
-            has_outlines: flag(head[at::OUTLINES])?,
+            walk: Walk::from_code(head[at::WALK]).ok_or_else(|| inconsistent("walk"))?,
             top: count(at::TOP),
             m: u16_at(head, at::M).into(),
             layers: head[at::LAYERS].into(),
@@ -176,12 +197,22 @@ impl Header {
         };
         let bounds = (1..=MAX_DIMENSION).contains(&self.dimension) && self.rows <= MAX_NODES;
         let rows = self.hidden <= self.nodes && self.nodes <= self.rows && (self.nodes > 0 || self.rows == 0);
-        let outlines = !self.has_outlines || self.layers > 0 && !self.calibrated;
-        if bounds && rows && shrinking && top && outlines && (2..=256).contains(&self.m) {
+        let walk = self.walk == Walk::Codes || self.layers > 0;
+        let outlines = !(self.has_outlines() && self.calibrated);
+        if bounds && rows && shrinking && top && walk && outlines && (2..=256).contains(&self.m) {
             Ok(())
         } else {
             Err(inconsistent("counts"))
         }
+    }
+
+    /// Whether walks compare whole codes, and not their high planes alone.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.walk == Walk::WholeCodes || walks_by_whole_codes(self.dimension)
+    }
+
+    pub(crate) fn has_outlines(&self) -> bool {
+        self.walk == Walk::Outlines
     }
 
     /// The neighbours that a node of a layer has room for.
@@ -221,7 +252,7 @@ impl Header {
             let nodes = if layer < self.layers { self.layer_nodes[layer] as usize } else { 0 };
             *links = take(nodes, self.degree(layer) * 4)?;
         }
-        let outlines = take(if self.has_outlines { self.nodes } else { 0 }, row_len(self.dimension))?;
+        let outlines = take(if self.has_outlines() { self.nodes } else { 0 }, row_len(self.dimension))?;
         let row_len = groups(self.dimension) * size_of::<Group>();
         let (high, low) = (take(self.nodes, row_len)?, take(self.nodes, row_len)?);
         let blocks = if self.layers == 0 && !self.calibrated { self.nodes.div_ceil(BLOCK) } else { 0 };
@@ -353,7 +384,7 @@ mod tests {
             hidden: 0,
             calibrated: false,
             dense: false,
-            has_outlines: false,
+            walk: Walk::Codes,
             top: 0,
             m: 256,
             layers: 0,

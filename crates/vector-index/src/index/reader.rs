@@ -202,7 +202,7 @@ impl<B: Bytes> Index<B> {
         };
         let plane = |range| Plane::new(section(range), groups(header.dimension));
         let outlines =
-            header.has_outlines.then(|| Outlines::new(section(&sections.outlines), header.dimension));
+            header.has_outlines().then(|| Outlines::new(section(&sections.outlines), header.dimension));
         let signs = section(&sections.signs);
         let sketch = if signs.is_empty() {
             None
@@ -221,6 +221,7 @@ impl<B: Bytes> Index<B> {
                 terms,
                 checks: None,
                 outlines,
+                is_whole: header.is_whole(),
             },
             row_of_node: values(section(&sections.row_of_node))?,
             repeats: values(section(&sections.repeats))?,

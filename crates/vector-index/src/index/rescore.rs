@@ -163,7 +163,7 @@ pub(super) fn refine(
         return Err(Error::invalid("residuals of calibrated codes, which have none"));
     }
     whole.start(metric, query);
-    let (space, mut slack) = (view.space, WalkSlack::new(query));
+    let (space, mut slack) = (view.space, WalkSlack::new(query, view.space.is_whole));
     let mut compared = 0;
     let mut compare = |some: &[Candidate], slack: &mut WalkSlack, nearest: &mut Nearest| -> Result<()> {
         for &Candidate { distance, row, node } in some {

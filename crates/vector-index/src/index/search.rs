@@ -359,7 +359,7 @@ impl Search<'_, '_> {
             self.nearest
                 .start(self.options.k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
         }
-        if matches < FEW_ROWS {
+        if matches < FEW_ROWS || self.view.space.is_whole {
             return self.scan(Self::compare);
         }
         let mut slack = Slack::new(self.query);

@@ -28,7 +28,7 @@ impl Built {
             hidden: self.hidden.len(),
             calibrated: quantizer.calibration().is_some(),
             dense: self.is_dense(),
-            has_outlines: !self.nodes.outlines().is_empty(),
+            walk: self.nodes.walk(),
             top: self.top,
             m: self.m,
             layers: self.layers.len(),

@@ -135,12 +135,15 @@ fn indexes() -> Vec<AlignedBytes> {
         build(codes(Metric::Cosine, DIMENSION, &vectors(6, 2_200, DIMENSION)), graph),
         // With outlines.
         build(codes(Metric::L2, 130, &vectors(6, 900, 130)), graph),
+        // Walked by whole codes.
+        build(codes(Metric::Cosine, DIMENSION, &around_one(&all)), graph),
     ]
 }
 
 #[test]
 fn no_answer_is_made_of_bytes_that_were_not_verified() {
     for (number, bytes) in indexes().iter().enumerate() {
+        assert_eq!(bytes.as_ref()[42] == 2, number == 7, "index {number}: WALK");
         let (flipped, silent) = flips(bytes, |_| 0..0);
         assert!(flipped > 100 && silent == 0, "index {number}: {silent} of {flipped} flips change an answer");
         // Planted: the page that flips is not verified. So the questions do read what is verified.
@@ -153,41 +156,62 @@ fn no_answer_is_made_of_bytes_that_were_not_verified() {
 #[test]
 fn no_walk_goes_by_outlines_or_codes_that_were_not_verified() {
     let (count, dimension) = (900, 130);
-    let graph = BuildOptions::new().graph_from(0);
-    let bytes = Builder::new(graph).build(codes(Metric::Cosine, dimension, &vectors(6, count, dimension)));
-    let bytes = bytes.unwrap().to_bytes().unwrap();
+    let all = vectors(6, count, dimension);
+    let graph = Builder::new(BuildOptions::new().graph_from(0));
+    for is_tight in [false, true] {
+        let all = if is_tight { around_one(&all) } else { all.clone() };
+        let bytes = graph.build(codes(Metric::Cosine, dimension, &all)).unwrap().to_bytes().unwrap();
+        let queries = vectors(8, 3, dimension);
+        let queries = if is_tight { around_one(&queries) } else { queries };
+        // As docs/FORMAT.md says: rows of 64 bytes and twice 96, outlines and both planes, and the checksums of pieces of 65,536 bytes.
+        let low = bytes.as_ref().len() - (bytes.as_ref().len() / 65_536 + 2) * 4 - count * 96;
+        let high = low - count * 96;
+        let (outlines, low) = ((high - count * 64, 64, 24), (low, 96, 96));
+        for rows in [(high, 96, 96), if is_tight { low } else { outlines }] {
+            walks_are_told(&bytes, &queries, count, rows);
+        }
+    }
+}
+
+/// Vectors of a tight group, whose high nibbles tell too little.
+fn around_one(vectors: &[f32]) -> Vec<f32> {
+    vectors.iter().zip([1.0, -1.0].iter().cycle()).map(|(value, centre)| centre + 0.1 * value).collect()
+}
+
+/// Turns the first `begins` bytes of each of `count` rows around, which have `len` bytes each from `first` on.
+fn walks_are_told(
+    bytes: &AlignedBytes,
+    queries: &[f32],
+    count: usize,
+    (first, len, begins): (usize, usize, usize),
+) {
     let written: Arc<[u8]> = bytes.as_ref().into();
-    let queries = vectors(8, 3, dimension);
     let ask = |bytes: &AlignedBytes, left_out: Range<usize>| -> Result<Vec<Vec<Hit>>> {
         let stored = Stored { found: bytes.clone(), written: written.clone(), left_out };
         let index = Index::open(stored).unwrap();
         let (mut scratch, options) = (Scratch::new(), SearchOptions::new(5).ef_search(5));
         let mut search = |query| Ok(index.search(query, &options, &mut scratch)?.to_vec());
-        queries.chunks_exact(dimension).map(&mut search).collect()
+        queries.chunks_exact(index.quantizer().dimension()).map(&mut search).collect()
     };
-    let expected = ask(&bytes, 0..0).unwrap();
-    // As docs/FORMAT.md says: rows of 64 and 96 bytes, the low nibbles, and the checksums of pieces of 65,536 bytes.
-    let high = written.len() - (written.len() / 65_536 + 2) * 4 - 2 * count * 96;
-    for (first, len, begins) in [(high - count * 64, 64, 24), (high, 96, 96)] {
-        let (mut told, mut silent) = (0, 0);
-        for node in 0..count {
-            let row = first + node * len..first + (node + 1) * len;
-            let mut changed = written.to_vec();
-            changed[row.clone()][..begins].iter_mut().for_each(|byte| *byte = !*byte);
-            let changed = AlignedBytes::from(&changed[..]);
-            match ask(&changed, 0..0) {
-                Ok(found) => assert_eq!(found, expected, "node {node}"),
-                Err(e) => {
-                    assert_eq!(e.kind(), ErrorKind::Damaged, "node {node}: {e}");
-                    told += 1;
-                }
+    let expected = ask(bytes, 0..0).unwrap();
+    let (mut told, mut silent) = (0, 0);
+    for node in 0..count {
+        let row = first + node * len..first + (node + 1) * len;
+        let mut changed = written.to_vec();
+        changed[row.clone()][..begins].iter_mut().for_each(|byte| *byte = !*byte);
+        let changed = AlignedBytes::from(&changed[..]);
+        match ask(&changed, 0..0) {
+            Ok(found) => assert_eq!(found, expected, "node {node}"),
+            Err(e) => {
+                assert_eq!(e.kind(), ErrorKind::Damaged, "node {node}: {e}");
+                told += 1;
             }
-            // Planted: these rows are not verified.
-            let planted = ask(&changed, row.start / PAGE * PAGE..row.end.next_multiple_of(PAGE));
-            silent += usize::from(planted.is_ok_and(|found| found != expected));
         }
-        assert!(told > 20 && silent > 0, "{told} are told and {silent} would not be");
+        // Planted: these rows are not verified.
+        let planted = ask(&changed, row.start / PAGE * PAGE..row.end.next_multiple_of(PAGE));
+        silent += usize::from(planted.is_ok_and(|found| found != expected));
     }
+    assert!(told > 20 && silent > 0, "{told} are told and {silent} would not be");
 }
 
 /// Bytes that remember which pages were verified.

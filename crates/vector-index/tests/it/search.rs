@@ -386,6 +386,27 @@ fn a_graph_finds_97_percent_of_any_kind_of_data() {
     }
 }
 
+/// High nibbles do not tell the vectors of a tight group from each other.
+#[test]
+fn where_high_nibbles_tell_too_little_a_walk_compares_whole_codes_and_takes_no_more_steps_than_elsewhere() {
+    for (kind, dimension) in [(Kind::Clusters, 128), (Kind::Clusters, 200), (Kind::LowRank, 128)] {
+        let all = kind.vectors(34, 12_100, dimension);
+        let (queries, base) = all.split_at(100 * dimension);
+        for metric in [Metric::Cosine, Metric::L2] {
+            let bytes = Builder::new(BuildOptions::new()).build(codes(metric, dimension, base)).unwrap();
+            let bytes = bytes.to_bytes().unwrap();
+            // As docs/FORMAT.md says: WALK.
+            assert_eq!(bytes.as_ref()[42] == 2, kind != Kind::LowRank, "{kind:?} {dimension} {metric:?}");
+            let index = Index::open(bytes).unwrap();
+            let (recall, distances) = recall_of_codes(&index, queries, dimension, &SearchOptions::new(10));
+            assert!(
+                recall >= 0.985 && distances < 800.0,
+                "{kind:?} {dimension} {metric:?}: {recall} {distances}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_search_is_as_wide_as_its_index_needs_for_the_recall_that_is_asked_for() {
     const DIMENSION: usize = 128;
