@@ -115,6 +115,14 @@ impl Space<'_> {
         prefetch(self.planes.low.row(node));
     }
 
+    /// Has of a node fetched what a walk compares.
+    pub(crate) fn prefetch_rough(self, node: u32) {
+        prefetch(self.planes.high.row(node));
+        if self.is_whole {
+            prefetch(self.planes.low.row(node));
+        }
+    }
+
     /// All are computed before anything is decided by one of them, so that the processor need not guess.
     fn all_rough<'d>(self, query: QueryRef<'_>, nodes: &[u32], dots: &'d mut Dots) -> &'d [f32] {
         let has_few_dimensions = walks_by_whole_codes(query.codes.lines.as_flattened().len());

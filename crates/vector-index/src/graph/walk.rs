@@ -10,14 +10,13 @@ use crate::codes::query::QueryRef;
 use crate::index::checks::Checks;
 use crate::kernel::prefetch;
 use crate::node::node_id;
-use crate::sketch::layout::Outlines;
 use crate::sketch::outline::Looked;
 use crate::space::{Dots, Space};
 
 /// Of how many more nodes lists that lie far away are fetched together: a beam expands nearly all that it finds so near.
 pub(crate) const SOON: usize = 15;
 
-/// Nodes that a walk by outlines expands at a time.
+/// Nodes that a walk expands at a time.
 pub(crate) const AT_ONCE: usize = 3;
 
 /// A walk for a node's own vector is sure of it when it is among this part of the pool, and has been there.
@@ -238,6 +237,9 @@ impl WalkScratch {
     }
 
     /// Walks until the pool is expanded, or the node `to` was and is among its nearest.
+    ///
+    /// Several nodes are expanded at a time, and what they lead to is compared after the next have been: so what has to be fetched of some is on its way while others are dealt with.
+    /// Where there are outlines, only neighbours that these do not exclude are compared.
     fn go(
         &mut self,
         space: Space<'_>,
@@ -247,41 +249,8 @@ impl WalkScratch {
         ef: usize,
         to: u32,
     ) {
-        if let Some(outlines) = space.outlines {
-            return self.go_by_outlines((links.space(space), outlines), links, query, from, ef, to);
-        }
-        let Self { pool, visited, fresh, dots, hops, distances, .. } = self;
-        let space = links.space(space);
-        pool.start(ef);
-        visited.insert(from.0);
-        pool.insert(from.1, from.0);
-        while let Some(node) = pool.expand() {
-            links.fetch(node, pool.soon(SOON));
-            fresh.clear();
-            visited.insert_all(links.neighbours(node), fresh);
-            *hops += 1;
-            *distances += fresh.len() as u64;
-            if let Some(next) = pool.next() {
-                links.prefetch(next);
-            }
-            space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
-            if node == to && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
-                return;
-            }
-        }
-    }
-    /// The same by way of outlines: only neighbours that these do not exclude are compared. Several nodes are expanded at a time, and what they lead to is compared
-    /// after the next have been: so what has to be fetched of some is on its way while others are dealt with.
-    fn go_by_outlines(
-        &mut self,
-        (space, outlines): (Space<'_>, Outlines<'_>),
-        links: Links<'_>,
-        query: QueryRef<'_>,
-        from: (u32, f32),
-        ef: usize,
-        to: u32,
-    ) {
         let Self { pool, visited, fresh, near, excluded, dots, hops, distances } = self;
+        let (outlines, space) = (space.outlines, links.space(space));
         let mut looked = Looked::new(query);
         pool.start(ef);
         visited.insert(from.0);
@@ -300,7 +269,10 @@ impl WalkScratch {
                 }
                 let first = fresh.len();
                 visited.insert_all(links.neighbours(node), fresh);
-                outlines.prefetch(&fresh[first..]);
+                match outlines {
+                    Some(outlines) => outlines.prefetch(&fresh[first..]),
+                    None => fresh[first..].iter().for_each(|&node| space.prefetch_rough(node)),
+                }
                 *hops += 1;
                 was_there |= node == to;
             }
@@ -321,7 +293,12 @@ impl WalkScratch {
                 return;
             }
             pool.soon(AT_ONCE).for_each(|next| links.prefetch(next));
-            space.keep_near(outlines, &mut looked, pool.limit(), fresh, dots, (near, excluded));
+            match outlines {
+                Some(outlines) => {
+                    space.keep_near(outlines, &mut looked, pool.limit(), fresh, dots, (near, excluded));
+                }
+                None => std::mem::swap(fresh, near),
+            }
         }
     }
 }
