@@ -33,7 +33,7 @@ impl Room {
 
 /// How much nearer than its codes an original may be.
 ///
-/// A code is off by half a step in every dimension, by five eighths if it was made with a residual, and a little more for 16 bits. So the codes are off by that times the root of the dimensions, those of the
+/// A code is off by half a step in every dimension, by five eighths if it was made with a residual, and an original of 16 bits by a sixteenth. So the codes are off by that times the root of the dimensions, those of the
 /// query with their remainder by a 504th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
@@ -50,17 +50,19 @@ struct Reach {
 }
 
 impl Reach {
-    const STEP: f32 = 0.65;
+    /// Of a code and a whole original, and of a code and one of 16 bits.
+    const STEPS: [f32; 2] = [0.65, 0.7];
     const QUERY_STEP: f32 = 0.002;
 
     #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
-    fn new(quantizer: &Int8Quantizer, squared: f32, terms: QueryTerms) -> Self {
+    fn new(quantizer: &Int8Quantizer, originals: Originals<'_>, squared: f32, terms: QueryTerms) -> Self {
         let (metric, dimensions) = (quantizer.metric(), quantizer.dimension() as f32);
         let root = dimensions.sqrt();
         let is_known = quantizer.calibration().is_none();
+        let step = Self::STEPS[usize::from(matches!(originals, Originals::F16(_)))];
         Self {
             metric,
-            off: if is_known { Self::STEP * root } else { f32::INFINITY },
+            off: if is_known { step * root } else { f32::INFINITY },
             query_off: Self::QUERY_STEP * root * terms.scale.abs(),
             lengths: [squared.sqrt(), 128.0 * root],
             base: terms.base,
@@ -102,7 +104,7 @@ pub(super) fn rescore(
 ) -> Result<()> {
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     let squared = dot(query, query);
-    let reach = Reach::new(quantizer, squared, terms);
+    let reach = Reach::new(quantizer, originals, squared, terms);
     original.resize(dimension, 0.0);
     for (row, _) in found.clone().take(2 * nearest.capacity()) {
         view.prefetch_node_of(row);
@@ -218,4 +220,63 @@ pub(super) fn refine(
     }
     compare(&candidates[done..], &mut slack, nearest)?;
     Ok(compared)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::F16;
+    use crate::codes::query::QueryRoom;
+    use crate::codes::sums::dot_of;
+    use proptest::prelude::*;
+
+    /// A vector, and a query that is turned towards or away from everything that the codes of the vector leave out.
+    fn adverse(seeds: &[(i8, bool)], part: f32, towards: f32, size: f32) -> [Vec<f32>; 2] {
+        let off = |is_up: bool| if is_up { part } else { -part };
+        let value = |&(code, is_up): &(i8, bool)| (f32::from(code) + off(is_up)) * size;
+        let mut vector: Vec<f32> = seeds.iter().map(value).collect();
+        vector[0] = 127.0 * size;
+        let query = vector.iter().zip(seeds);
+        let query = query.map(|(value, &(_, is_up))| value + towards * off(is_up) * size).collect();
+        [vector, query]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+        #[test]
+        fn no_original_is_nearer_than_its_codes_by_more_than_the_reach(
+            metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::L2]),
+            seeds in prop::collection::vec((-126..=126i8, prop::bool::ANY), 1..200), narrow in 1..=126i8, is_high in prop::bool::ANY,
+            in_blocks in prop::bool::ANY, largest in 1.0..1.1f32,
+            part in prop::sample::select(vec![0.25f32, 0.49, 0.51, 0.6, 0.62, 0.6249]),
+            towards in -300.0..300.0f32, is_near in prop::bool::ANY, exponent in -8..8i32,
+        ) {
+            let of_kind = |code: i8| if is_high { 121 + code.abs() % 6 } else { code % narrow };
+            // Residuals go as far as they may up in the first and third sixteen of dimensions, and down in the others.
+            let ups = seeds.iter().enumerate().map(|(at, &(_, is_up))| if in_blocks { at / 16 % 2 == 0 } else { is_up });
+            let seeds: Vec<_> = seeds.iter().map(|&(code, _)| of_kind(code)).zip(ups).collect();
+            let towards = if is_near { towards / 100.0 } else { towards };
+            let [vector, query] = adverse(&seeds, part, towards, largest * 2f32.powi(exponent) / 127.0);
+            let quantizer = Int8Quantizer::new(metric, vector.len()).unwrap();
+            let mut room = QueryRoom::default();
+            prop_assume!(quantizer.check(&query).is_ok());
+            let query_ref = quantizer.prepare(&query, &mut room);
+            let reach = |originals| Reach::new(&quantizer, originals, dot(&query, &query), query_ref.terms);
+            let halves: Vec<f32> = vector.iter().map(|&value| F16::from_f32(value).to_f32()).collect();
+            let (plain, scale) = quantizer.quantize(&vector).unwrap();
+            let (refined, refined_scale, _) = quantizer.quantize_with_residual(&vector).unwrap();
+            for (codes, scale) in [(plain, scale), (refined, refined_scale)] {
+                let terms = quantizer.terms(&codes, scale);
+                let dot_with = |lines: &[crate::codes::layout::Line]| dot_of(&lines.as_flattened()[..codes.len()], &codes);
+                let mut distance = query_ref.terms.distance(dot_with(query_ref.codes.lines), terms);
+                if let Some(remainder) = query_ref.remainder {
+                    distance += query_ref.terms.remainder(dot_with(remainder.codes.lines), terms);
+                }
+                for (original, originals) in [(&vector, Originals::F32(&[])), (&halves, Originals::F16(&[]))] {
+                    let (nearer, most) = (distance - metric.distance(&query, original), reach(originals).around(terms, distance));
+                    prop_assert!(nearer <= most, "{metric:?} {nearer} {most} {}", vector.len());
+                }
+            }
+        }
+    }
 }
