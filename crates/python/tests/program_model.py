@@ -51,6 +51,11 @@ class Known:
         texts = [self.content] if isinstance(self.content, str) else []
         return [text.split(" ") for text in texts + ([self.title] if self.title is not None else [])]
 
+    def meant(self) -> str | None:
+        """What of a text is embedded."""
+        title = [] if self.title is None else [self.title]
+        return ". ".join([*title, self.content]) if isinstance(self.content, str) else None
+
     def has_word(self, word: str) -> bool:
         return any(word in text for text in self.texts())
 
@@ -59,6 +64,31 @@ class Known:
 
 
 Model = dict[int, Known]
+
+
+class Letters:
+    """An embedder: how often each of the letters of its name is in a text."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.dimension = name, len(name)
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        return [[float(text.count(letter)) for letter in self.name] for text in texts]
+
+    def vector(self, text: str | None) -> list[float] | None:
+        """The embedding of a text, if it has one."""
+        (vector,) = self.embed([text or ""])
+        return vector if any(vector) else None
+
+
+def breaks_schema(metadata: dict[str, Any], name: str, wanted: str, is_required: bool) -> bool:
+    """Whether metadata are not what a schema says of a field."""
+    value = metadata.get(name)
+    if value is None:
+        return is_required
+    elements = [element for element in (value if isinstance(value, list) else [value]) if element is not None]
+    allowed = {"string", "date"} if wanted == "string" else {wanted}
+    return not elements or any(kind(element) not in allowed for element in elements)
 
 
 def some_text(rng: random.Random) -> str:
@@ -233,11 +263,16 @@ def period(text: str, unit: str) -> str:
     return found[: {"year": 4, "month": 7, "day": 10, "hour": 13}[unit]] + (":00:00Z" if unit == "hour" else "")
 
 
+def cosine(a: Any, b: Any) -> float:
+    a, b = numpy.asarray(a, "f8"), numpy.asarray(b, "f8")
+    return float(a @ b / numpy.sqrt((a @ a) * (b @ b)))
+
+
 def score(space: str, a: Any, b: Any) -> float:
     a, b = numpy.asarray(a, "f8"), numpy.asarray(b, "f8")
     metric = SPACES[space][1]
     if metric == "cosine":
-        return float(a @ b / numpy.sqrt((a @ a) * (b @ b)))
+        return cosine(a, b)
     return float(a @ b) if metric == "dot" else -float((a - b) @ (a - b))
 
 

@@ -21,7 +21,7 @@ import pytest
 from bad_calls import bad_calls
 from compact_artifact import CompactArtifact, Snapshot, errors, unpack
 from program_answers import TOLERANCES, Answers, has_wrong_type
-from program_model import KEYS, PAST, SPACES, Known, Model, merged, passes, snapshot_of, some_filter, some_metadata, some_record, some_vector
+from program_model import KEYS, PAST, SPACES, Known, Letters, Model, breaks_schema, merged, passes, snapshot_of, some_filter, some_metadata, some_record, some_vector
 
 STEPS = 30
 
@@ -48,7 +48,9 @@ class Program:
         self.model: Model = {}
         self.answers = Answers(rng, TOLERANCES[self.originals])
         self.reader, self.read, self.read_at = CompactArtifact.open_read_only(self.path), Model(), 0
-        self.old: list[tuple[Snapshot, Model]] = []
+        self.old: list[tuple[Snapshot, Model, str | None, Letters | None]] = []
+        self.letters: Letters | None = None
+        self.language = self.read_language = self.artifact.language
 
     def close(self) -> None:
         self.old.clear()
@@ -292,7 +294,55 @@ class Program:
         for name in ("x", "y"):
             with pytest.raises(errors.NoSuchSpaceError):
                 self.artifact.search(vector={name: [1, 1]})
-        assert sorted(then.search(vector=[1, 1], space="x").ids) == sorted(ids) and self.artifact.spaces.keys() == SPACES.keys()
+        assert sorted(then.search(vector=[1, 1], space="x").ids) == sorted(ids) and self.artifact.spaces.keys() - {"meaning"} == SPACES.keys()
+
+    def set_language(self) -> None:
+        """Texts have other stems, for the artifact and not for those who saw it before."""
+        self.language = self.rng.choice([None, "english", "english", "german", "french"])
+        told: list[tuple[int, int]] = []
+        report = self.artifact.set_text_options(language=self.language, progress=lambda done, all: told.append((done, all)))
+        assert self.artifact.language == self.language and report is not None
+
+    def set_schema(self) -> None:
+        """What breaks a schema is not added, and a schema that records break is not set."""
+        name, wanted, is_required = self.rng.choice("nsdtbhmo"), self.rng.choice(["bool", "number", "string", "date"]), self.rng.random() < 0.3
+        schema: Any = {name: {"type": wanted, "required": True} if is_required else wanted}
+        before = self.artifact.commit
+        if any(breaks_schema(known.metadata, name, wanted, is_required) for known in self.model.values()):
+            with pytest.raises(errors.SchemaViolationError):
+                self.artifact.set_schema(schema)
+            assert self.artifact.schema is None and self.artifact.commit == before
+            return
+        self.artifact.set_schema(schema)
+        self.rng.choice([self.reopen, self.seal, self.compact, self.pack, self.refresh])()
+        assert self.artifact.schema == schema
+        for _ in range(4):
+            known = some_record(self.rng, None)
+            if breaks_schema(known.metadata, name, wanted, is_required):
+                with pytest.raises(errors.SchemaViolationError):
+                    self.rng.choice([lambda: self.artifact.add(**known.parts()), lambda: self.artifact.add_batch(["fine", known.parts()])])()
+            else:
+                self.put([self.artifact.add(**known.parts())], [known])
+        patch, id = self.some_patch(), self.some_id()
+        if id is not None:
+            if breaks_schema(merged(self.model[id].metadata, patch), name, wanted, is_required):
+                with pytest.raises(errors.SchemaViolationError):
+                    self.artifact.update(id, patch)
+            else:
+                assert self.artifact.update(id, patch)
+                self.patch(id, patch)
+        self.artifact.set_schema(None)
+
+    def reembed(self) -> None:
+        """Texts are embedded, by another model than before, also where that was begun with a third one."""
+        some = ["".join(self.rng.sample("redgnkitosa", self.rng.choice([4, 5]))) for _ in range(2)]
+        given = [Letters(name) for name in some]
+        if self.rng.random() < 0.4:
+            self.artifact.reembed(self.rng.choice(given), progress=lambda done, all: False)
+            self.rng.choice([self.add, self.upsert, self.delete, self.seal, self.compact])()
+        assert self.artifact.reembed(given[0])["left"] == 0
+        self.letters = given[0]
+        assert self.artifact.spaces["meaning"]["model"] == some[0]
 
     def seal(self) -> None:
         assert self.artifact.seal()["damage"] == []
@@ -304,7 +354,7 @@ class Program:
     def reopen(self) -> None:
         self.artifact.close()
         options = {name: value for name, value in self.options.items() if name != "precompute_similar"}
-        self.artifact = CompactArtifact.open(self.path, **options)
+        self.artifact = CompactArtifact.open(self.path, embedder=self.letters, **options)
         assert self.artifact.recovery["is_clean"]
 
     def pack(self) -> None:
@@ -313,23 +363,24 @@ class Program:
         packed = self.folder / f"{self.step}.pack"
         self.artifact.pack(packed)
         with CompactArtifact.open_read_only(packed) as reader:
-            self.answers.compare(reader, self.model)
-        with CompactArtifact.open_packed(packed.read_bytes()) as reader:
-            self.answers.compare(reader, self.model)
+            self.answers.compare(reader, self.model, self.language, None)
+        with CompactArtifact.open_packed(packed.read_bytes(), embedder=self.letters) as reader:
+            self.answers.compare(reader, self.model, self.language, self.letters)
         self.close()
         self.path = self.folder / str(self.step)
         unpack(packed, self.path)
-        self.artifact = CompactArtifact.open(self.path)
+        self.artifact = CompactArtifact.open(self.path, embedder=self.letters)
         self.reader, self.read = CompactArtifact.open_read_only(self.path), snapshot_of(self.model)
-        self.read_at = self.reader.commit
+        self.read_at, self.read_language = self.reader.commit, self.language
 
     def snapshot(self) -> None:
-        self.old = [*self.old[-1:], (self.artifact.snapshot(), snapshot_of(self.model))]
+        self.old = [*self.old[-1:], (self.artifact.snapshot(), snapshot_of(self.model), self.language, self.letters)]
 
     def refresh(self) -> None:
         before, is_new = self.read, self.reader.refresh()
         assert is_new or before.keys() == self.model.keys()
-        self.read = snapshot_of(self.model)
+        self.read, self.read_language = snapshot_of(self.model), self.language
+        assert self.reader.language == self.language
         changes: Any = self.reader.changes_since(self.read_at)
         self.read_at = self.reader.commit
         if changes is not None and not self.does_expire:
@@ -354,14 +405,15 @@ class Program:
     def run(self) -> None:
         every = [self.add] * 4 + [self.add_batch] * 4 + [self.upsert] * 4 + [self.delete, self.delete_where, self.update, self.update_where]
         every += [self.embed, self.batch, self.batch, self.batch, self.refuse, self.seal, self.seal, self.compact, self.reopen, self.snapshot, self.refresh, self.refuse, self.add_file, self.pack, self.spaces]
+        every += [self.set_language, self.set_schema, self.reembed]
         for step in range(STEPS):
             self.rng.choice(every)()
             assert len(self.artifact) == len(self.model)
             if step % 5 == 4:
-                self.answers.compare(self.artifact, self.model)
-                self.answers.compare(self.reader, self.read)
-                for old, model in self.old:
-                    self.answers.compare(old, model)
+                self.answers.compare(self.artifact, self.model, self.language, self.letters)
+                self.answers.compare(self.reader, self.read, self.read_language, None)
+                for old, model, language, letters in self.old:
+                    self.answers.compare(old, model, language, letters)
 
 
 @pytest.mark.parametrize("number", range(int(os.environ.get("PROGRAMS", 8))))
