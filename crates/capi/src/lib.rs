@@ -11,7 +11,6 @@ mod draft;
 mod found;
 mod handles;
 mod last_error;
-mod object;
 mod opaque;
 mod options;
 mod query;

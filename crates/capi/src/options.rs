@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
+use compact_artifact::json::Object;
 use compact_artifact::{
     CompactionPolicy, Compression, Durability, Metric, Options, Schema, SpaceOptions, TextOptions, json,
 };
@@ -11,7 +12,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::code::{Failure, Result, ca_code};
-use crate::object::Object;
 
 /// Every field is an option of the library of the same name; one that is not there has its default.
 #[derive(Debug, Default, Deserialize)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use compact_artifact::json::Object;
 use compact_artifact::{Clause, Fusion, Occur, Query, RecordId, WordQuery};
 use serde::Deserialize;
 
 use crate::boundary::Call;
 use crate::code::{Failure, Result};
 use crate::draft::{optional_filter, vector};
-use crate::object::Object;
 use crate::options::read_object;
 use crate::types::ca_query;
 

@@ -17,8 +17,10 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+pub use wire::Object;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -57,6 +59,30 @@ pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     let value = serde_json::from_slice(text).map_err(|e| fault(text, e.line(), e.column(), &reason(&e)))?;
     check_integers(text)?;
     Ok(value)
+}
+
+/// Reads a struct from an object in UTF-8: an array of its fields is none, and no name stands twice, also where a field holds JSON of any shape, or values by their names.
+///
+/// The structs within it are as strict if they are [`Object`]s.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use metadata_index::json;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Weights {
+///     fields: BTreeMap<String, u32>,
+/// }
+/// assert_eq!(json::read_object::<Weights>(br#"{"fields": {"title": 2}}"#)?.fields["title"], 2);
+/// assert!(json::read_object::<Weights>(br#"{"fields": {"title": 2, "title": 3}}"#).is_err());
+/// assert!(json::read_object::<Weights>(br#"[{"title": 2}]"#).is_err());
+/// # Ok::<(), metadata_index::Error>(())
+/// ```
+pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+    let read = Object::deserialize(from_slice(text)?);
+    read.map(|Object(read)| read)
+        .map_err(|e| Error::new(ErrorKind::InvalidJson, format!("JSON: {}", reason(&e))))
 }
 
 /// What `serde_json` found wrong, without the place, and in terms of JSON where it has names of Rust.
@@ -185,7 +211,7 @@ fn fits(number: &[u8]) -> bool {
 /// Any value, read strictly.
 struct Strict(Value);
 
-impl<'de> serde::Deserialize<'de> for Strict {
+impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         value(deserializer).map(Self)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use compact_artifact::json::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -200,7 +201,9 @@ impl Report {
 
     /// A report that was written as JSON.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|e| Error::Other(format!("no report of a measurement: {e}")))
+        serde_json::from_str::<Object<Self>>(json)
+            .map(|Object(report)| report)
+            .map_err(|e| Error::Other(format!("no report of a measurement: {e}")))
     }
 
     /// Adds a number of the caller's.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use wire::Object;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::layout::MAX_TOKENS;
@@ -22,11 +23,11 @@ pub(crate) struct Tokenizer {
 
 #[derive(Deserialize)]
 struct Json {
-    model: ModelJson,
-    normalizer: Option<NormalizerJson>,
-    pre_tokenizer: Option<Kind>,
+    model: Object<ModelJson>,
+    normalizer: Option<Object<NormalizerJson>>,
+    pre_tokenizer: Option<Object<Kind>>,
     #[serde(default)]
-    added_tokens: Vec<AddedToken>,
+    added_tokens: Vec<Object<AddedToken>>,
 }
 
 #[derive(Deserialize)]
@@ -107,26 +108,30 @@ impl<'de> Deserialize<'de> for Entries {
 
 impl Tokenizer {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
-        let json: Json = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
-        match &json.model.kind {
+        let Object(json) = serde_json::from_slice::<Object<Json>>(bytes)
+            .map_err(|error| Error::invalid(error.to_string()))?;
+        let Object(model) = json.model;
+        match &model.kind {
             Some(kind) if kind != "WordPiece" => return Err(unsupported("model", kind, "WordPiece")),
             _ => {}
         }
         match json.pre_tokenizer {
-            Some(Kind { kind }) if kind == "BertPreTokenizer" => {}
-            Some(Kind { kind }) => return Err(unsupported("pre-tokenizer", &kind, "BertPreTokenizer")),
+            Some(Object(Kind { kind })) if kind == "BertPreTokenizer" => {}
+            Some(Object(Kind { kind })) => {
+                return Err(unsupported("pre-tokenizer", &kind, "BertPreTokenizer"));
+            }
             None => return Err(unsupported("pre-tokenizer", "none", "BertPreTokenizer")),
         }
-        let normalizer = normalizer(json.normalizer)?;
-        let entries = match json.model.vocab {
+        let normalizer = normalizer(json.normalizer.map(|Object(normalizer)| normalizer))?;
+        let entries = match model.vocab {
             Some(Entries::Numbers(entries)) => entries,
             Some(Entries::List) => return Err(Error::invalid("the vocabulary is a list, not an object")),
             None => return Err(Error::new(ErrorKind::Incomplete, "the model has no vocabulary")),
         };
-        let prefix = json.model.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
+        let prefix = model.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
         let (tokens, mut special, unknown) =
-            vocabulary(entries, &prefix, json.model.unk_token.as_deref().unwrap_or("[UNK]"))?;
-        for AddedToken { id, content, special: is_special } in json.added_tokens {
+            vocabulary(entries, &prefix, model.unk_token.as_deref().unwrap_or("[UNK]"))?;
+        for Object(AddedToken { id, content, special: is_special }) in json.added_tokens {
             if !is_special {
                 return Err(Error::unsupported(format!(
                     "the added token {content:?} is not special, and such tokens are not looked for"
@@ -136,7 +141,7 @@ impl Tokenizer {
                 special.push(id);
             }
         }
-        let word_chars = json.model.max_input_chars_per_word.unwrap_or(100);
+        let word_chars = model.max_input_chars_per_word.unwrap_or(100);
         Ok(Self { tokens, unknown, special, normalizer, word_chars })
     }
 }

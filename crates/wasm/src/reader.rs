@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use compact_artifact::json::Object;
 use compact_artifact::{CompactArtifact, ErrorKind, Hit, Options, StaticEmbedder, json};
 use serde_json::{Value, json};
 use wire::AlignedBytes;
 
-use crate::request::{RecordName, Request, Search};
+use crate::request::{Keys, RecordName, Request, Search};
 
 /// Why a pack cannot be opened, as a sentence.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Reader {
     /// A search has `text` (by meaning and words), `words` (in the syntax of queries), `meaning` (by that alone), `vector` (`{"space", "values"}`), `filter`, `k`, `offset`, `order_by` (`-year` for the largest
     /// first), `group_by`, `total` and `snippet` (bytes); all may be left out.
     pub fn ask(&self, request: &str) -> String {
-        let answer = json::read(request.as_bytes()).map_err(|e| e.to_string());
+        let answer = json::read_object(request.as_bytes()).map_err(|e| e.to_string());
         let answer = answer
             .and_then(|request: Request| self.answer(&request).map_err(|e| in_javascript(&e.to_string())));
         answer.unwrap_or_else(|message| json!({ "error": message })).to_string()
@@ -73,7 +74,7 @@ impl Reader {
 
     fn answer(&self, request: &Request) -> compact_artifact::Result<Value> {
         match request {
-            Request::Search(search) => self.search(search),
+            Request::Search(search) => self.search(&search.0),
             Request::Get(get) => {
                 let entry = match get.into() {
                     RecordName::Key(key) => self.0.get_by_key(&key)?,
@@ -81,11 +82,11 @@ impl Reader {
                 };
                 Ok(serde_json::to_value(entry).unwrap_or_else(|e| json!({ "error": e.to_string() })))
             }
-            Request::Keys { prefix } => {
+            Request::Keys(Object(Keys { prefix })) => {
                 let keys = self.0.keys(prefix)?.into_iter();
                 Ok(keys.map(|(key, id)| json!({ "key": key, "id": id.0 })).collect())
             }
-            Request::Stats {} => Ok(json!({
+            Request::Stats(_) => Ok(json!({
                 "records": self.0.len(), "finds_by_meaning": self.0.is_model_at_hand(),
                 "damage": self.0.recovery().damage.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "spaces": self.0.spaces().iter().map(|space| space.name().to_owned()).collect::<Vec<_>>(),

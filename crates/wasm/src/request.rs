@@ -1,5 +1,6 @@
 //! Questions in JSON, to queries.
 
+use compact_artifact::json::Object;
 use compact_artifact::{Filter, Order, Query, RecordId};
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,11 +9,23 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Request {
-    Search(Box<Search>),
+    Search(Box<Object<Search>>),
     Get(Get),
-    Keys { prefix: String },
-    Stats {},
+    Keys(Object<Keys>),
+    Stats(Object<Nothing>),
 }
+
+/// The keys that begin with something.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    pub(crate) prefix: String,
+}
+
+/// A question without anything to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
 /// A record by its key or its id.
 #[derive(Debug, Deserialize)]
@@ -32,7 +45,7 @@ pub(crate) struct Search {
     words: Option<String>,
     /// By meaning alone, for which there must be a model.
     meaning: Option<String>,
-    vector: Option<Vector>,
+    vector: Option<Object<Vector>>,
     filter: Option<Value>,
     k: usize,
     offset: usize,
@@ -83,7 +96,7 @@ impl Search {
         if let Some(meaning) = &self.meaning {
             query = query.and_meaning(meaning);
         }
-        if let Some(Vector { space, values }) = &self.vector {
+        if let Some(Object(Vector { space, values })) = &self.vector {
             query = query.and_vector(space, values.clone());
         }
         if let Some(filter) = &self.filter {

@@ -130,6 +130,15 @@ fn what_cannot_be_answered_is_said() {
         (r#"{"search": {"vector": {"space": "v", "values": [1]}}}"#, "dimension"),
         (r#"{"search": {"filter": {"n": {"$near": 1}}}}"#, "$near"),
         (r#"{"search": {"words": "\"open"}}"#, "not closed"),
+        (r#"{"search": {"filter": {"n": {"$gt": 1}, "n": {"$lt": 2}}}}"#, "\"n\" stands twice"),
+        (r#"{"search": {"filter": {"n": {"$gt": 1, "$gt": 2}}}}"#, "\"$gt\" stands twice"),
+        (r#"{"search": {"words": "a"}, "search": {"words": "b"}}"#, "\"search\" stands twice"),
+        (r#"{"search": ["cats", null, null, null, null]}"#, "array, expected an object"),
+        (r#"{"search": {"vector": ["v", [1, 0]]}}"#, "array, expected an object"),
+        (r#"{"keys": ["k"]}"#, "array, expected an object"),
+        (r#"{"stats": []}"#, "array, expected an object"),
+        (r#"["stats", {}]"#, "array, expected an object"),
+        (r#"{"get": ["key", "k"]}"#, "expected"),
     ] {
         let answer: Value = serde_json::from_str(&reader.ask(request)).unwrap();
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("{answer}"));

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use compact_artifact::json::Object;
 use compact_artifact::{Entry, json};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -109,7 +110,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
     if line.first() == Some(&b'[') {
         return Err("expected an object such as {\"text\": \"...\"}, found an array".to_owned());
     }
-    let line: Line = json::read(line).map_err(|e| {
+    let Object(line) = json::read::<Object<Line>>(line).map_err(|e| {
         let message = e.to_string();
         let hint = "; --text-field and --key-field read lines of any shape";
         if message.contains("unknown field") { message + hint } else { message }
@@ -278,6 +279,7 @@ mod tests {
         assert!(fails(&path).contains("path of a field of 2000 bytes"));
         assert!(fails(r#"{"blob":"?"}"#).contains("base64"));
         assert!(fails(r#"["k","hello"]"#).contains("expected an object"));
+        assert!(fails(r#" ["k",null,"hello"]"#).contains("expected an object"));
         assert!(fails("\"a\u{0}\"").contains("column"));
         let long = format!(r#"{{"text":"a","key":"{}"}}"#, "k".repeat(1 << 20));
         assert!(fails(&long).contains("a key of 1048576 bytes; expected at most 1024"));

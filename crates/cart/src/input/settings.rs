@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use compact_artifact::json::Object;
 use compact_artifact::{CompactArtifact, Embedder, Metric, Options, Originals, Schema, Space, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
-    settings: Settings,
+    settings: Object<Settings>,
 }
 
 /// What an artifact is set up as.
@@ -25,10 +26,10 @@ pub(crate) struct Settings {
     fields: BTreeMap<String, u32>,
     /// Vector spaces but for that of a model.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    spaces: BTreeMap<String, SpaceSettings>,
+    spaces: BTreeMap<String, Object<SpaceSettings>>,
     /// What texts are embedded by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    model: Option<Model>,
+    model: Option<Object<Model>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_field: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,8 +78,10 @@ impl Settings {
         };
         for space in artifact.spaces() {
             match space.model() {
-                Some(model) => settings.model = Some(Model::new(model.id(), model.hash())),
-                None => drop(settings.spaces.insert(space.name().to_owned(), SpaceSettings::from(&space))),
+                Some(model) => settings.model = Some(Object(Model::new(model.id(), model.hash()))),
+                None => {
+                    settings.spaces.insert(space.name().to_owned(), Object(SpaceSettings::from(&space)));
+                }
             }
         }
         settings
@@ -111,7 +114,7 @@ impl Settings {
 
     /// Vector spaces: name, dimension, metric, originals.
     pub(crate) fn spaces(&self) -> impl Iterator<Item = Result<(&str, usize, Metric, Originals)>> {
-        self.spaces.iter().map(|(name, space)| {
+        self.spaces.iter().map(|(name, Object(space))| {
             let metric = values::metric(&space.metric).map_err(Failure::failed)?;
             Ok((name.as_str(), space.dimension, metric, space.originals))
         })
@@ -124,7 +127,7 @@ impl Settings {
     /// Refuses another model than the one that texts were embedded by.
     pub(crate) fn check_model(&self, embedder: &dyn Embedder) -> Result<()> {
         match &self.model {
-            Some(model) if *model != Model::new(embedder.id(), embedder.hash().0) => {
+            Some(Object(model)) if *model != Model::new(embedder.id(), embedder.hash().0) => {
                 Err(Failure::failed(format_args!(
                     "the texts were embedded by another model, {:?}, than {:?}; --model names it",
                     model.id,
@@ -148,11 +151,40 @@ impl From<&Space> for SpaceSettings {
 
 /// The settings of an artifact as a line.
 pub(crate) fn line(artifact: &CompactArtifact) -> impl Serialize + use<> {
-    Line { settings: Settings::read_from(artifact) }
+    Line { settings: Object(Settings::read_from(artifact)) }
 }
 
 /// The settings in a line, if it has settings: no record begins so, and a row of any shape that does has more.
 pub(crate) fn parse(line: &[u8]) -> Option<Result<Settings, String>> {
     let is_line = line.starts_with(b"{\"settings\":");
-    is_line.then(|| json::read::<Line>(line).map(|line| line.settings).map_err(|e| e.to_string()))
+    is_line.then(|| json::read_object::<Line>(line).map(|line| line.settings.0).map_err(|e| e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_objects_in_which_no_name_stands_twice() {
+        let with = |fields: &str, spaces: &str, model: &str| {
+            let line = format!(
+                r#"{{"settings":{{"language":"english","fields":{fields},"spaces":{spaces},"model":{model}}}}}"#
+            );
+            parse(line.as_bytes()).unwrap()
+        };
+        let (fields, model) = (r#"{"title":2}"#, r#"{"id":"m","hash":"0"}"#);
+        let space = r#"{"dimension":2,"metric":"l2","originals":"none"}"#;
+        assert!(with(fields, &format!(r#"{{"v":{space}}}"#), model).is_ok());
+        for refused in [
+            with(r#"{"title":2,"title":3}"#, "{}", model),
+            with(fields, &format!(r#"{{"v":{space},"v":{space}}}"#), model),
+            with(fields, r#"{"v":[2,"l2","none"]}"#, model),
+            with(fields, "{}", r#"["m","0"]"#),
+            parse(br#"{"settings":["english",{"title":2}]}"#).unwrap(),
+        ] {
+            let message = refused.err().unwrap();
+            let is_said = ["stands twice", "array, expected an object"];
+            assert!(is_said.iter().any(|said| message.contains(said)), "{message}");
+        }
+    }
 }

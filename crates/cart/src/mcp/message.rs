@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use compact_artifact::json;
+use compact_artifact::json::{self, Object};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -146,8 +146,8 @@ fn unreadable_value(line: &[u8], error: &compact_artifact::MetadataError) -> Mes
     }
     // Of values that it passes over, the reader of JSON does not ask whether they are UTF-8.
     match std::str::from_utf8(line).ok().and_then(|line| serde_json::from_str(line).ok()) {
-        Some(Head { id: None, method: Some(_) }) => Message::Ignored,
-        Some(Head { id, .. }) => {
+        Some(Object(Head { id: None, method: Some(_) })) => Message::Ignored,
+        Some(Object(Head { id, .. })) => {
             let id = id.as_ref().and_then(Id::read);
             Message::Refused { id, fault: Fault::invalid_request(error) }
         }

@@ -1,6 +1,7 @@
 //! What `config.json` says that matters here.
 
 use serde::Deserialize;
+use wire::Object;
 
 use crate::error::{Error, Result};
 
@@ -20,7 +21,8 @@ struct Json {
 
 impl Config {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
-        let json: Json = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
+        let Object(json) = serde_json::from_slice::<Object<Json>>(bytes)
+            .map_err(|error| Error::invalid(error.to_string()))?;
         let max_tokens = json.max_tokens.map_or(DEFAULT_MAX_TOKENS, |max_tokens| max_tokens as usize);
         if max_tokens == 0 {
             return Err(Error::invalid("max_tokens is 0, so that no text would have a vector"));

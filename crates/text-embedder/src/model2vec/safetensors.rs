@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use wire::Object;
 
 use super::layout::{f16s, f32s, f64s, i32s, i64s, split};
 use crate::error::{Error, ErrorKind, Result};
@@ -67,7 +68,8 @@ impl<'de> Deserialize<'de> for Entries {
                     if name == "__metadata__" {
                         map.next_value::<IgnoredAny>()?;
                     } else {
-                        entries.push((name, map.next_value()?));
+                        let Object(entry) = map.next_value()?;
+                        entries.push((name, entry));
                     }
                 }
                 Ok(Entries(entries))

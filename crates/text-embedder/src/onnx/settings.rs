@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use wire::Object;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model2vec::CONFIG_LIMIT;
@@ -58,9 +59,9 @@ struct Lengths {
 
 impl Settings {
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let modules: Vec<Module> = read_json(folder, "modules.json")?;
+        let modules: Vec<Object<Module>> = read_json(folder, "modules.json")?;
         let (mut pooling, mut normalize) = (None, false);
-        for Module { kind, path } in &modules {
+        for Object(Module { kind, path }) in &modules {
             match kind.rsplit('.').next().unwrap_or_default() {
                 "Transformer" => {}
                 "Pooling" => pooling = Some(read_pooling(folder, path)?),
@@ -76,11 +77,11 @@ impl Settings {
         let Some(pooling) = pooling else {
             return Err(Error::new(ErrorKind::Incomplete, "modules.json has no module for pooling"));
         };
-        let sentence: Lengths = read_optional(folder, "sentence_bert_config.json")?;
-        let model: Lengths = read_optional(folder, "config.json")?;
+        let Object(sentence): Object<Lengths> = read_optional(folder, "sentence_bert_config.json")?;
+        let Object(model): Object<Lengths> = read_optional(folder, "config.json")?;
         let max_tokens = sentence.max_seq_length.unwrap_or(DEFAULT_MAX_TOKENS);
         let max_tokens = max_tokens.min(model.max_position_embeddings.unwrap_or(usize::MAX));
-        let prompts: Prompts = read_optional(folder, "config_sentence_transformers.json")?;
+        let Object(prompts): Object<Prompts> = read_optional(folder, "config_sentence_transformers.json")?;
         Ok(Self {
             pooling,
             normalize,
@@ -154,7 +155,7 @@ pub(super) struct Template {
 
 #[derive(Deserialize)]
 struct TokenizerJson {
-    post_processor: Option<PostProcessor>,
+    post_processor: Option<Object<PostProcessor>>,
 }
 
 #[derive(Deserialize)]
@@ -174,15 +175,20 @@ enum PostProcessor {
 
 #[derive(Deserialize)]
 enum Piece {
-    SpecialToken { id: String },
-    Sequence { id: String },
+    SpecialToken(Object<Named>),
+    Sequence(Object<Named>),
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
 }
 
 impl Template {
     pub(super) fn parse(tokenizer: &[u8]) -> Result<Self> {
-        let json: TokenizerJson =
-            serde_json::from_slice(tokenizer).map_err(|error| Error::invalid(error.to_string()))?;
-        let (single, special_tokens) = match json.post_processor {
+        let Object(json) = serde_json::from_slice::<Object<TokenizerJson>>(tokenizer)
+            .map_err(|error| Error::invalid(error.to_string()))?;
+        let (single, special_tokens) = match json.post_processor.map(|Object(processor)| processor) {
             None => return Ok(Self { before: Vec::new(), after: Vec::new() }),
             Some(PostProcessor::BertProcessing { sep: (_, sep), cls: (_, cls) }) => {
                 return Ok(Self { before: vec![cls], after: vec![sep] });
@@ -197,13 +203,13 @@ impl Template {
         let mut is_behind = false;
         for piece in single {
             match piece {
-                Piece::Sequence { id } if id == "A" && !is_behind => is_behind = true,
-                Piece::Sequence { id } => {
+                Piece::Sequence(Object(Named { id })) if id == "A" && !is_behind => is_behind = true,
+                Piece::Sequence(Object(Named { id })) => {
                     return Err(Error::unsupported(format!(
                         "the template for one text has the sequence {id:?}"
                     )));
                 }
-                Piece::SpecialToken { id } => {
+                Piece::SpecialToken(Object(Named { id })) => {
                     let side = if is_behind { &mut template.after } else { &mut template.before };
                     side.extend(ids(&special_tokens, &id)?);
                 }

@@ -46,6 +46,7 @@ fn half_a_model_is_incomplete() {
 fn a_configuration_that_makes_no_sense_is_refused() {
     for (config, expected) in [
         (json!([]), ErrorKind::InvalidModel),
+        (json!(["a-model", 512]), ErrorKind::InvalidModel),
         (json!({"model_id": 7}), ErrorKind::InvalidModel),
         (json!({"max_tokens": 0}), ErrorKind::InvalidModel),
         (json!({"max_tokens": -1}), ErrorKind::InvalidModel),
@@ -78,6 +79,10 @@ fn a_tokenizer_that_works_otherwise_is_unsupported_and_one_that_contradicts_itse
         ("/pre_tokenizer", Value::Null, ErrorKind::Unsupported),
         ("/added_tokens", added, ErrorKind::Unsupported),
         ("/model/unk_token", json!("[unknown]"), ErrorKind::InvalidModel),
+        ("/pre_tokenizer", json!(["BertPreTokenizer"]), ErrorKind::InvalidModel),
+        ("/normalizer", json!(["BertNormalizer", true, true, null, true]), ErrorKind::InvalidModel),
+        ("/added_tokens", json!([[0, "[UNK]", true]]), ErrorKind::InvalidModel),
+        ("/model", json!(["WordPiece", null, null, null, {"[UNK]": 0}]), ErrorKind::InvalidModel),
         ("/model/vocab", json!([]), ErrorKind::InvalidModel),
         ("/model/vocab", Value::Null, ErrorKind::Incomplete),
         ("/model/vocab", json!({}), ErrorKind::InvalidModel),

@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use compact_artifact::json::{self, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -35,7 +36,7 @@ pub(super) struct Counts {
 struct Folder {
     /// What of a text is a record.
     split: String,
-    files: BTreeMap<String, FileState>,
+    files: BTreeMap<String, Object<FileState>>,
 }
 
 /// A file as it was when it was read.
@@ -92,7 +93,8 @@ impl Sync {
         let folder = self.folders.entry(name.clone()).or_default();
         let metadata = fs::metadata(&source.path).map_err(|e| cannot_read(&source.path, &e))?;
         let modified = metadata.modified().map_or(0, settled);
-        let before = folder.files.get(&source.name).filter(|_| folder.split == split);
+        let before =
+            folder.files.get(&source.name).map(|Object(file)| file).filter(|_| folder.split == split);
         if let Some(before) = before
             && modified != 0
             && (before.modified, before.bytes) == (modified, metadata.len())
@@ -105,7 +107,7 @@ impl Sync {
         if before.is_some_and(|before| before.hash == now.hash) {
             self.counts.unchanged += 1;
             if before != Some(&now) {
-                folder.files.insert(source.name.clone(), now);
+                folder.files.insert(source.name.clone(), Object(now));
                 self.changed.insert(name);
             }
             return Ok(false);
@@ -120,7 +122,7 @@ impl Sync {
         let folder = self.folders.entry(name.clone()).or_default();
         let now = self.reading.take().filter(|_| is_added);
         let before = match now {
-            Some(now) => folder.files.insert(source.name.clone(), now),
+            Some(now) => folder.files.insert(source.name.clone(), Object(now)),
             None => folder.files.remove(&source.name),
         };
         match (is_added, before.is_some()) {
@@ -173,7 +175,7 @@ fn key(folder: &str) -> String {
 
 fn known(folder: &str, sink: &Sink<'_>) -> Result<Folder> {
     let Some(bytes) = sink.content(&key(folder))? else { return Ok(Folder::default()) };
-    serde_json::from_slice(&bytes).map_err(|e| {
+    json::read::<Object<Folder>>(&bytes).map(|Object(folder)| folder).map_err(|e| {
         let message =
             format!("the record {:?}, in which --sync keeps what it knows, cannot be read: {e}", key(folder));
         Failure::failed(message).and("delete it, and every file is read anew")

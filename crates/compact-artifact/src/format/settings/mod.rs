@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use block_format::{Part, Snapshot as Records};
 use lexical_index::{Analyzer, StopWords};
-use metadata_index::json;
+use metadata_index::json::{self, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,8 +53,8 @@ fn title() -> TextField {
     TextField { name: "title".to_owned(), weight: 2 }
 }
 
-fn fields_of_every_artifact() -> Vec<TextField> {
-    vec![title()]
+fn fields_of_every_artifact() -> Vec<Object<TextField>> {
+    vec![Object(title())]
 }
 
 /// As JSON, so that a later version can add to it.
@@ -62,9 +62,9 @@ fn fields_of_every_artifact() -> Vec<TextField> {
 struct Stored {
     version: u32,
     analyzer: [u8; 8],
-    spaces: Vec<StoredSpace>,
+    spaces: Vec<Object<StoredSpace>>,
     #[serde(default = "fields_of_every_artifact")]
-    fields: Vec<TextField>,
+    fields: Vec<Object<TextField>>,
     #[serde(default, skip_serializing_if = "is_zero")]
     similar: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +87,7 @@ struct StoredSpace {
     originals: Originals,
     /// Of a space that texts are embedded in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    model: Option<StoredModel>,
+    model: Option<Object<StoredModel>>,
     #[serde(default, skip_serializing_if = "is_current")]
     stage: Stage,
 }
@@ -121,7 +121,7 @@ fn check_new_name(name: &str) -> Result<()> {
 impl Settings {
     pub(crate) fn new(analyzer: Analyzer) -> Self {
         let (analyzer, stop_words) = with_stop_words(analyzer);
-        let fields = fields_of_every_artifact();
+        let fields = vec![title()];
         Self { spaces: Vec::new(), analyzer, stop_words, fields, similar: 0, expires_at: None, schema: None }
     }
 
@@ -339,20 +339,23 @@ impl Settings {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let spaces = self.spaces.iter().map(|space| StoredSpace {
+        let stored_model =
+            |model: &SpaceModel| Object(StoredModel { id: model.id.clone(), hash: model.hash });
+        let stored = |space: &Space| StoredSpace {
             name: space.name.clone(),
             dimension: space.options.dimension,
             metric: space.options.metric.to_string(),
             quantization: space.options.quantization,
             originals: space.originals(),
-            model: space.model.as_ref().map(|model| StoredModel { id: model.id.clone(), hash: model.hash }),
+            model: space.model.as_ref().map(stored_model),
             stage: space.stage,
-        });
+        };
+        let spaces = self.spaces.iter().map(|space| Object(stored(space)));
         let stored = Stored {
             version: VERSION,
             analyzer: self.analyzer.identity(),
             spaces: spaces.collect(),
-            fields: self.fields.clone(),
+            fields: self.fields.iter().cloned().map(Object).collect(),
             similar: self.similar,
             expires_at: self.expires_at.clone(),
             schema: self.schema.as_ref().map(Schema::to_json),
@@ -369,14 +372,14 @@ impl Settings {
         fn fault(e: impl fmt::Display) -> Error {
             Error::damaged(format!("settings of the artifact: {e}"))
         }
-        let Version { version } = json::read(bytes).map_err(fault)?;
+        let Version { version } = json::read_object(bytes).map_err(fault)?;
         if version > VERSION {
             let message = format!("settings of version {version}; this library reads up to {VERSION}");
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
-        let stored: Stored = json::read(bytes).map_err(fault)?;
+        let stored: Stored = json::read_object(bytes).map_err(fault)?;
         let mut spaces: Vec<Space> = Vec::new();
-        for space in stored.spaces {
+        for Object(space) in stored.spaces {
             let metric = space.metric.parse().map_err(|_| {
                 let message = format!("the metric {:?} of a vector space is not known", space.metric);
                 Error::new(ErrorKind::Unsupported, message)
@@ -391,7 +394,7 @@ impl Settings {
             {
                 return Err(fault(Error::invalid(format!("the vector space {:?} stands twice", space.name))));
             }
-            let model = space.model.map(|model| SpaceModel { id: model.id, hash: model.hash });
+            let model = space.model.map(|Object(model)| SpaceModel { id: model.id, hash: model.hash });
             // Checked as when it was set up.
             spaces.push(Space {
                 model,
@@ -407,7 +410,8 @@ impl Settings {
                 return Err(fault("two vector spaces that texts are embedded in"));
             }
         }
-        let fields: Vec<_> = stored.fields.into_iter().map(|field| (field.name, field.weight)).collect();
+        let fields: Vec<_> =
+            stored.fields.into_iter().map(|Object(field)| (field.name, field.weight)).collect();
         let (similar, expires_at) = (stored.similar, stored.expires_at);
         let new = Self::new(Analyzer::from_identity(stored.analyzer)?);
         let schema = stored.schema.as_ref().map(Schema::from_json).transpose().map_err(fault)?;
@@ -474,19 +478,4 @@ pub(crate) fn settings_need_repair(records: &Records) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_with_an_analyzer_of_another_version_are_refused_and_told_what_to_do() {
-        let stored =
-            |version: u8| format!(r#"{{"version":1,"analyzer":[{version},1,0,0,0,0,0,0],"spaces":[]}}"#);
-        let identity = Analyzer::new().fold_diacritics(true).identity();
-        assert!(Settings::decode(stored(identity[0]).as_bytes()).is_ok());
-        let refused = |version| Settings::decode(stored(version).as_bytes()).err().unwrap();
-        let older = refused(identity[0] - 1);
-        assert_eq!(older.kind(), ErrorKind::Unsupported);
-        assert!(older.to_string().contains("export them with the release that wrote them"), "{older}");
-        assert_eq!(refused(identity[0] + 1).kind(), ErrorKind::NewerFormat);
-    }
-}
+mod tests;
