@@ -131,7 +131,7 @@ impl Clause {
         Self { wanted: Wanted::Nearest { space, target }, weight: None }
     }
 
-    /// How much the list counts beside the others of the query, 0 or more. An error where there is no other. Default: 1 for words, 0.8 for vectors; for the
+    /// How much the list counts beside the others of the query, 0 or more, up to 1e9. An error where there is no other. Default: 1 for words, 0.8 for vectors; for the
     /// meaning of a text what its embedder says: 0.4 for `StaticEmbedder`, 0.8 for others.
     pub fn weight(mut self, weight: f32) -> Self {
         self.weight = Some(weight);
@@ -180,6 +180,8 @@ pub(crate) const TEXT_FIELD: &str = "text";
 
 /// The deepest page ends here.
 pub(crate) const MAX_DEPTH: usize = lexical_index::MAX_HITS;
+/// How much a list may count: sums of scores stay finite.
+pub(crate) const WEIGHTS: std::ops::RangeInclusive<f32> = 0.0..=1e9;
 
 impl Default for Query {
     fn default() -> Self {

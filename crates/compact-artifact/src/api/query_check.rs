@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use super::facet::FacetKind;
-use super::query::{Fusion, MAX_DEPTH, Query, SORTED};
+use super::query::{Fusion, MAX_DEPTH, Query, SORTED, WEIGHTS};
 
 impl Query {
     pub(crate) fn check(&self) -> Result<()> {
@@ -55,8 +55,9 @@ impl Query {
 
     fn check_scores(&self) -> Result<()> {
         for weight in self.clauses.iter().filter_map(|clause| clause.weight) {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(Error::invalid(format!("a weight of {weight}; expected 0 or more")));
+            if !WEIGHTS.contains(&weight) {
+                let message = format!("a weight of {weight}; expected 0 or more, up to {:e}", WEIGHTS.end());
+                return Err(Error::invalid(message));
             }
         }
         if let Some(Fusion::ReciprocalRank { k }) = self.fusion

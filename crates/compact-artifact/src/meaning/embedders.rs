@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
+use crate::api::query::WEIGHTS;
 use crate::api::space::{Space, SpaceModel};
 use crate::format::embeddings::Embedding;
 use crate::format::kept_embeddings::KeptEmbeddings;
@@ -222,10 +223,10 @@ impl Meaning {
 /// How much what an embedder finds counts beside words.
 pub(crate) fn weight_of(embedder: &dyn Embedder) -> Result<f32> {
     let weight = embedder.weight();
-    if (0.0..f32::INFINITY).contains(&weight) {
+    if WEIGHTS.contains(&weight) {
         return Ok(weight);
     }
-    Err(fault(embedder, format!("a weight of {weight}; expected 0 or more")))
+    Err(fault(embedder, format!("a weight of {weight}; expected 0 or more, up to {:e}", WEIGHTS.end())))
 }
 
 /// The vectors of texts, one for each.

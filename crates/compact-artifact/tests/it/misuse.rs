@@ -115,6 +115,8 @@ fn wrong_queries_are_refused() {
         (vector().offset(usize::MAX), ErrorKind::InvalidArgument),
         (vector().ef_search(0), ErrorKind::InvalidArgument),
         (vector().weight(f32::NAN), ErrorKind::InvalidArgument),
+        // A score would not be finite.
+        (vector().and_words("x").weight(f32::MAX), ErrorKind::InvalidArgument),
         (vector().min_score(f32::NAN), ErrorKind::InvalidArgument),
         (Query::vector("v", [1.0, 2.0]), ErrorKind::WrongDimension),
         (Query::vector("v", [f32::NAN; 3]), ErrorKind::NotFinite),
