@@ -139,6 +139,14 @@ impl Error {
         self.0.source.is_some() || self.0.kind == ErrorKind::OutOfMemory
     }
 
+    /// The same, of a file that is what it should be no more, whatever is there in its place.
+    pub(crate) fn into_damage(mut self) -> Self {
+        if matches!(self.0.kind, ErrorKind::NotAnArtifact | ErrorKind::Foreign) {
+            self.0.kind = ErrorKind::Damaged;
+        }
+        self
+    }
+
     /// The same error for the next caller. Only for bytes that do not hold: the error of the operating system is left out.
     pub(crate) fn duplicate(&self) -> Self {
         let Inner { kind, message, path, offset, source: _ } = &*self.0;

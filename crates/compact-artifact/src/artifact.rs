@@ -284,7 +284,8 @@ impl CompactArtifact {
     }
 
     /// Sees what another process committed since this reader opened the artifact or called this; for a writer there is nothing to do.
-    /// Returns whether anything changed.
+    /// Returns whether anything changed. Where another artifact has taken the place of this one, or an earlier or another copy of it, nothing changes, and the error has the kind
+    /// [`Foreign`](ErrorKind::Foreign).
     pub fn refresh(&self) -> Result<bool> {
         self.engine.refresh()
     }

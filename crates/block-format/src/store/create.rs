@@ -16,13 +16,13 @@ use crate::manifest::Manifest;
 use crate::manifest::reader::{Manifests, is_interrupted_creation, read_manifests};
 use crate::options::Options;
 use crate::protocol::Step;
-use crate::vfs::{DiskVfs, Vfs};
+use crate::vfs::{Vfs, disk_at};
 
 impl Store {
     /// Creates an artifact in the directory `path`, whose parent exists, and opens it for writing. A directory that is
     /// there already must be empty, or hold what an interrupted creation left. What fails leaves nothing behind.
     pub fn create(path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        Self::create_in(Arc::new(DiskVfs), path, options)
+        Self::create_in(disk_at(path.as_ref()), path, options)
     }
 
     /// [`Store::create`] in any file system.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::history::{History, Since};
-use super::load::{Known, Loaded, continue_log, load_beside_writer};
+use super::load::{Known, Loaded, continue_log, is_in_place, load_beside_writer};
 use super::read::Snapshot;
 use super::state::{Sealed, State, Store, Written};
 use crate::directory::Directory;
@@ -18,6 +18,8 @@ impl Store {
     /// do. Returns whether anything changed.
     ///
     /// It lists the directory, and reads what is new: the end of the log, and where the generation is another one, its manifest and the files that it did not know.
+    ///
+    /// Where another artifact has taken the place of this one, or another copy of it, nothing changes, and the error has the kind [`Foreign`](crate::ErrorKind::Foreign).
     pub fn refresh(&self) -> Result<bool> {
         if self.directory.is_locked() {
             return Ok(false);
@@ -70,6 +72,7 @@ impl Store {
     pub(super) fn known(&self) -> Known {
         let published = self.published.read().clone();
         Known {
+            manifest: self.catalog.lock().clone(),
             cache: self.directory.cache.clone(),
             sealed: published.sealed.clone(),
             tail: published.tail.clone(),
@@ -91,8 +94,8 @@ impl Store {
         if generations.max()? != generation {
             return None;
         }
-        let Known { tail, position, .. } = self.known();
-        if tail.index.id != entry.file {
+        let (tail, position) = (self.published.read().tail.clone(), *self.position.lock());
+        if tail.index.id != entry.file || is_in_place(&self.directory, &tail) != Some(true) {
             return None;
         }
         let log = continue_log(&self.directory, entry, true, &tail, position)?;

@@ -1,8 +1,9 @@
 //! The lock of the writer, given up to another process and taken back.
 
+use super::load::another_artifact;
 use super::state::Store;
 use crate::directory::creation::is_waited_for;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::report::RecoveryReport;
 
 impl Store {
@@ -49,8 +50,7 @@ impl Store {
             Self::lock_and_open(before.vfs.clone(), &before.root, &before.options, Some(&self.known()))?;
         let Self { directory, writer, catalog, sync_gate, published, history, .. } = store;
         if directory.artifact != before.artifact {
-            let message = "another artifact is here than the one that was opened; open it anew";
-            return Err(Error::new(ErrorKind::Foreign, message).at(&before.root));
+            return Err(another_artifact().at(&before.root));
         }
         before.take_over(&directory);
         *self.writer.lock() = writer.into_inner();

@@ -33,6 +33,7 @@ use crate::vfs::{Vfs, VfsFile};
 
 /// What an earlier load opened: files that are still the same are not opened again, and logs are read on from where they ended.
 pub(super) struct Known {
+    pub(super) manifest: Manifest,
     pub(super) cache: Arc<BlockCache>,
     pub(super) sealed: Arc<Sealed>,
     /// The log that took commits, and where it ended.
@@ -90,7 +91,9 @@ pub(super) fn load_beside_writer(
         let found = read_manifests(&**vfs, root, options)?;
         match load(vfs.clone(), root, options, found, known) {
             Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => return Ok(loaded),
-            Err(e) if tries == TRIES || e.kind() == ErrorKind::NewerFormat => return Err(e),
+            Err(e) if tries == TRIES || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Foreign) => {
+                return Err(e);
+            }
             _ => {}
         }
         // What there is to say about damage, a load of everything says.
@@ -111,6 +114,9 @@ pub(super) fn load(
     let next_free = numbers.max().unwrap_or(1);
     let highest = found.highest;
     let (mut manifest, damaged) = newest(&*vfs, root, found)?;
+    if let Some(known) = known {
+        check_descent(&known.manifest, &manifest).map_err(|e| e.at(root))?;
+    }
     let next_file = manifest.next_file.0.max(next_free);
     let mut directory = Directory::new(vfs, root, manifest.artifact, options, next_file);
     if let Some(known) = known {
@@ -121,6 +127,9 @@ pub(super) fn load(
         known.and_then(|known| rest_of_old_log(&directory, &manifest, known)).unwrap_or_default();
     let (frozen, active) = load_logs(&directory, &manifest, known, (&mut report, &mut history))?;
     let next_id = manifest.next_id().max(active.scan.committed.next_id);
+    if known.is_some_and(|known| active.scan.committed.seq < known.position.seq) {
+        return Err(another_artifact().at(root));
+    }
     let sealed = Sealed { frozen, ..open_sealed(&directory, &manifest, known, next_id)? };
     report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
     if options.steps.take(Step::CheckOrphans) {
@@ -130,6 +139,27 @@ pub(super) fn load(
     manifest.generation = highest;
     let manifests_to_rewrite = damaged.into_iter().map(|(name, _)| name).collect();
     Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
+}
+
+/// Refuses an artifact that does not go on from the one that was open: another one, or an earlier or other copy of it.
+fn check_descent(before: &Manifest, manifest: &Manifest) -> Result<()> {
+    let segments: HashMap<_, _> = before.segments.iter().map(|entry| (entry.file, entry)).collect();
+    let parts: HashMap<_, _> = before.parts.iter().map(|entry| (entry.file, entry)).collect();
+    // A number is given to one file.
+    let is_another = manifest.artifact != before.artifact
+        || manifest
+            .segments
+            .iter()
+            .any(|entry| segments.get(&entry.file).is_some_and(|&known| known != entry))
+        || manifest.parts.iter().any(|entry| parts.get(&entry.file).is_some_and(|&known| known != entry));
+    if is_another { Err(another_artifact()) } else { Ok(()) }
+}
+
+/// Says that there is something else than what was open.
+pub(crate) fn another_artifact() -> Error {
+    let message =
+        "another artifact is here than the one that was opened, or another copy of it; open it anew";
+    Error::new(ErrorKind::Foreign, message)
 }
 
 /// Scans the logs: the frozen ones, and the active one.
@@ -153,6 +183,9 @@ fn load_logs(
             continue;
         }
         let (file, scan) = scan_log(directory, entry, manifest.first_id_in_log(index), is_active)?;
+        if let Some(known) = known {
+            check_goes_on(directory, entry, &file, (&scan, known))?;
+        }
         history.join(History::from_scan(&scan));
         if scan.deletes_lost {
             let why = scan.damage.first().map_or(String::new(), |damage| format!(" ({})", damage.message));
@@ -179,13 +212,42 @@ fn load_logs(
 
 /// A log that was read before, read on from where it ended. `None` where it was not, or where there is anything to say about damage.
 fn read_on(directory: &Directory, entry: LogEntry, is_active: bool, known: &Known) -> Option<ActiveLog> {
-    let is_it = |log: &&LogView| log.index.id == entry.file;
+    let is_it = |log: &&LogView| log.index.id == entry.file && is_in_place(directory, log) == Some(true);
     if let Some(log) = known.sealed.frozen.iter().find(is_it) {
         let is_same = !is_active && log.len == entry.checkpoint.len;
         return is_same.then(|| ActiveLog::unchanged(entry, log))?;
     }
     let tail = Some(&known.tail).filter(is_it)?;
     continue_log(directory, entry, is_active, tail, known.position)
+}
+
+/// Refuses a log that is not one of those that were open, if it does not go on from their commits: those that it begins with were in another one.
+fn check_goes_on(
+    directory: &Directory,
+    entry: LogEntry,
+    file: &Arc<dyn VfsFile>,
+    (whole, known): (&Scan, &Known),
+) -> Result<()> {
+    let (path, position) = (directory.path(FileName::Log(entry.file)), known.position);
+    if known.tail.index.id != entry.file {
+        let is_later = whole.commits.first().is_none_or(|&(seq, _)| seq >= position.seq);
+        let was_open = known.sealed.frozen.iter().any(|log| log.index.id == entry.file);
+        return if is_later || was_open { Ok(()) } else { Err(another_artifact().at(&path)) };
+    }
+    if !whole.damage.is_empty() {
+        return Ok(()); // which says more
+    }
+    let blocks = directory.block_file(entry.file, Source::file(&path, whole.file_len, file.clone()));
+    match scan_on(&blocks, entry.checkpoint, position) {
+        Ok(on) if on.damage.is_empty() && on.committed == whole.committed => Ok(()),
+        Err(e) if e.is_io() => Err(e),
+        _ => Err(another_artifact().at(&path)),
+    }
+}
+
+/// Whether an open log is still the one at its path.
+pub(super) fn is_in_place(directory: &Directory, log: &LogView) -> Option<bool> {
+    log.index.file.source.as_file()?.is_at(&directory.path(FileName::Log(log.index.id))).ok()
 }
 
 /// Reads on in the log that took commits, from `position`.
@@ -310,7 +372,7 @@ fn open_part(directory: &Directory, entry: PartEntry) -> Result<Part> {
 
 fn lost_part(directory: &Directory, entry: PartEntry, e: Error) -> Part {
     let (path, binding) = (directory.path(FileName::Part(entry.file)), directory.binding(entry.file));
-    Part::lost(&path, binding, entry, directory.options.steps, e)
+    Part::lost(&path, binding, entry, directory.options.steps, e.into_damage())
 }
 
 /// Whether a part that cannot be read is no reason to refuse the records: its owner can make it again, or there is a second copy.

@@ -10,12 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::reader::{newest, read_manifests};
 use crate::options::Options;
 use crate::report::RecoveryReport;
-use crate::vfs::{DiskVfs, Vfs};
+use crate::vfs::{Vfs, disk_at};
 
 impl Store {
     /// Opens an artifact for writing, and recovers it if it was not closed. There can be one writer at a time.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, RecoveryReport)> {
-        Self::open_in(Arc::new(DiskVfs), path, options)
+        Self::open_in(disk_at(path.as_ref()), path, options)
     }
 
     /// Opens an artifact for reading, without a lock and without writing anything: beside a writer, from read-only
@@ -24,7 +24,7 @@ impl Store {
     ///
     /// A reader in another process than the writer may see a commit shortly before its sync returns.
     pub fn open_read_only(path: impl AsRef<Path>, options: Options) -> Result<(Self, RecoveryReport)> {
-        Self::open_read_only_in(Arc::new(DiskVfs), path, options)
+        Self::open_read_only_in(disk_at(path.as_ref()), path, options)
     }
 
     /// [`Store::open`] in any file system.

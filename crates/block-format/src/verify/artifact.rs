@@ -10,19 +10,21 @@ use crate::damage::Damage;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::file::FileName;
+use crate::id::ArtifactId;
 use crate::log::orphans::check_orphans;
+use crate::manifest::Manifest;
 use crate::manifest::reader::{Manifests, newest, read_manifests};
 use crate::options::{Options, VerifyLevel};
 use crate::protocol::Step;
 use crate::report::{Leftover, LeftoverKind, VerifyReport};
-use crate::store::Store;
+use crate::store::{Store, another_artifact};
 use crate::vfs::{Access, DiskVfs, Vfs};
 
 impl Store {
     /// [`verify`] of the artifact that is open, wherever it lies.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         let Directory { vfs, root, options, .. } = &self.directory;
-        verify_in(vfs.clone(), root, level, options)
+        verify_one(vfs, root, level, options, Some(self.directory.artifact))
     }
 }
 
@@ -43,19 +45,33 @@ pub fn verify_in(
     level: VerifyLevel,
     options: &Options,
 ) -> Result<VerifyReport> {
-    let root = path.as_ref();
+    verify_one(&vfs, path.as_ref(), level, options, None)
+}
+
+/// [`verify_in`], of one artifact only if that is said.
+fn verify_one(
+    vfs: &Arc<dyn Vfs>,
+    root: &Path,
+    level: VerifyLevel,
+    options: &Options,
+    artifact: Option<ArtifactId>,
+) -> Result<VerifyReport> {
     let mut sound = HashMap::new();
-    let mut found = read_manifests(&*vfs, root, options)?;
+    let mut found = read_manifests(&**vfs, root, options)?;
+    let is_another = |manifest: &Manifest| artifact.is_some_and(|artifact| artifact != manifest.artifact);
+    if found.newest.as_ref().is_some_and(is_another) {
+        return Err(another_artifact().at(root));
+    }
     let mut tries = 0;
     loop {
         tries += 1;
         let generation = found.highest;
-        let mut result = verify_newest(&vfs, root, level, options, found, &mut sound);
+        let mut result = verify_newest(vfs, root, level, options, found, &mut sound);
         if result.as_ref().is_ok_and(VerifyReport::is_sound) {
             return result;
         }
         // A writer removes what it has replaced: a file that the newest generation does not name is nobody's loss.
-        found = read_manifests(&*vfs, root, options)?;
+        found = read_manifests(&**vfs, root, options)?;
         if found.highest == generation || tries == TRIES {
             if let (Ok(report), Some(manifest)) = (&mut result, &found.newest)
                 && found.highest != generation

@@ -39,7 +39,7 @@ impl Vfs for DiskVfs {
         // Asked before opening, since opening a FIFO for reading waits for a writer.
         // A link may be read through, since what is behind it is checked; nothing is written through one.
         let metadata = match access {
-            Access::Read => fs::metadata(path)?,
+            Access::Read => fs::metadata(path).map_err(|e| if is_circle(&e) { not_regular() } else { e })?,
             Access::Append => fs::symlink_metadata(path)?,
         };
         if !metadata.is_file() {
@@ -115,6 +115,17 @@ fn holder_in(locks: &str, place: &str) -> Option<u32> {
     locks.lines().find_map(holder)
 }
 
+/// Whether links lead in a circle, so that there is no file.
+#[cfg(unix)]
+fn is_circle(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(libc::ELOOP)
+}
+
+#[cfg(not(unix))]
+fn is_circle(_: &io::Error) -> bool {
+    false
+}
+
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
@@ -131,13 +142,7 @@ struct DiskLock {
 impl VfsLock for DiskLock {
     #[cfg(unix)]
     fn is_held(&self) -> io::Result<bool> {
-        use std::os::unix::fs::MetadataExt;
-        let there = match fs::symlink_metadata(&self.path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-            there => there?,
-        };
-        let locked = self.file.metadata()?;
-        let is_same = (there.dev(), there.ino()) == (locked.dev(), locked.ino());
+        let is_same = is_same(&self.file, fs::symlink_metadata(&self.path))?;
         Ok(is_same && self.process == std::process::id())
     }
 
@@ -155,6 +160,18 @@ impl Drop for DiskLock {
             let _ = self.file.unlock();
         }
     }
+}
+
+/// Whether an open file is the one that is there.
+#[cfg(unix)]
+fn is_same(file: &File, there: io::Result<fs::Metadata>) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let there = match there {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there?,
+    };
+    let open = file.metadata()?;
+    Ok((there.dev(), there.ino()) == (open.dev(), open.ino()))
 }
 
 #[derive(Debug)]
@@ -214,6 +231,11 @@ impl VfsFile for DiskFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    #[cfg(unix)]
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        is_same(&self.0, fs::metadata(path))
     }
 
     fn map(&self, len: u64) -> io::Result<Box<dyn MappedBytes>> {

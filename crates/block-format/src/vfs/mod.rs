@@ -4,6 +4,7 @@
 //! system in its place that forgets, tears, reorders or fails (`MemoryVfs` and `FaultVfs`, feature `testing`).
 //! There is no rename, no truncation and no overwriting here, because the store never does any of them.
 
+mod anchored;
 mod disk;
 #[cfg(feature = "testing")]
 mod fault;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::ranges::RangeReader;
 
+pub(crate) use anchored::disk_at;
 pub use disk::DiskVfs;
 #[cfg(feature = "testing")]
 pub use fault::{Fault, FaultVfs};
@@ -113,6 +115,11 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
 
     /// Makes the content, and as much of the length as is needed to read it, durable.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Whether this is the file that is at `path`, as far as the file system tells.
+    fn is_at(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
 
     /// What reads this file by ranges of an object that lies far away, and where the file begins in the object; `None` for any other file.
     fn by_ranges(&self) -> Option<(&Arc<RangeReader>, u64)> {

@@ -100,6 +100,8 @@ mod progress;
 mod ranges;
 /// Another language for texts that are there.
 mod reindex;
+/// Something else where an artifact was opened.
+mod replaced;
 /// Calls that are awaited.
 mod requests;
 /// What metadata must be.
