@@ -218,12 +218,12 @@ fn check(name: &str, role: &Role, data_type: &DataType) -> Result<()> {
         Role::Vector(_) => {
             (values::is_vector(data_type), "lists of float32, float64, float16, int8 or uint8")
         }
-        Role::Value if values::is_metadata(data_type) => return Ok(()),
+        Role::Value if values::is_metadata(data_type) => return check_names(name, data_type),
         Role::Value => return Err(column(name, values::unfit(data_type))),
         Role::LeftOut => return Ok(()),
     };
     if is_right {
-        return Ok(());
+        return check_names(name, data_type);
     }
     Err(column(name, format!("expected {expected}, found {data_type}")))
 }
@@ -266,5 +266,12 @@ fn metadata(array: &dyn Array, row: usize) -> Result<Map<String, Value>, String>
     match value {
         Value::Object(object) => Ok(object),
         other => Err(format!("expected an object of JSON, found {other}")),
+    }
+}
+
+fn check_names(name: &str, data_type: &DataType) -> Result<()> {
+    match values::repeated_name(data_type) {
+        Some(repeated) => Err(column(name, format!("a struct with two fields {repeated:?}"))),
+        None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use arrow_array::types::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, FieldRef, TimeUnit};
 use serde_json::{Map, Number, Value};
 
 /// Digits that every number of 64 bits with a point has.
@@ -107,6 +107,26 @@ pub(crate) fn is_metadata(data_type: &DataType) -> bool {
     }
 }
 
+/// A name that two fields of a struct have, at any depth: an object has one value of each name.
+pub(crate) fn repeated_name(data_type: &DataType) -> Option<&str> {
+    match data_type {
+        DataType::Struct(fields) => {
+            let repeated = |(at, field): &(usize, &FieldRef)| {
+                fields.iter().take(*at).any(|before| before.name() == field.name())
+            };
+            let here = fields.iter().enumerate().find(repeated).map(|(_, field)| field.name().as_str());
+            here.or_else(|| fields.iter().find_map(|field| repeated_name(field.data_type())))
+        }
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _)
+        | DataType::RunEndEncoded(_, item) => repeated_name(item.data_type()),
+        DataType::Dictionary(_, value) => repeated_name(value),
+        _ => None,
+    }
+}
+
 pub(crate) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
@@ -133,9 +153,8 @@ pub(crate) fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
         }
         DataType::Struct(fields) => {
             let members = array.as_struct().columns().iter().zip(fields);
-            let member = |(column, field): (&ArrayRef, &arrow_schema::FieldRef)| {
-                Ok((field.name().clone(), value(column, row)?))
-            };
+            let member =
+                |(column, field): (&ArrayRef, &FieldRef)| Ok((field.name().clone(), value(column, row)?));
             Value::Object(members.map(member).collect::<Result<_, String>>()?)
         }
         DataType::Map(..) => object(array, row)?,

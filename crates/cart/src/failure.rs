@@ -153,7 +153,9 @@ impl From<compact_artifact::Error> for Failure {
             | ErrorKind::SettingsMismatch
             | ErrorKind::WrongDimension
             | ErrorKind::NotFinite
-            | ErrorKind::ZeroVector => Code::Usage,
+            | ErrorKind::ZeroVector
+            | ErrorKind::NoModel
+            | ErrorKind::ModelMismatch => Code::Usage,
             _ => Code::Failed,
         };
         Self::new(code, for_people(&error.to_string()))

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use compact_artifact::{Batch, RecordId, Snapshot};
 use serde_json::json;
 
-use super::{At, find};
+use super::{At, find, refuse_file};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::output::{Output, one_line, several, shortened};
@@ -42,6 +42,7 @@ const NAMED: usize = 10;
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let filter = args.filter.as_deref().map(values::filter).transpose()?;
+    refuse_file(&args.at.path)?;
     let artifact = if args.dry_run { args.at.read()? } else { args.at.write()? };
     let snapshot = artifact.snapshot();
     let ids = match &filter {

@@ -39,6 +39,9 @@ struct Finding {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    if args.query.iter().any(|text| text.trim().is_empty()) {
+        return Err(Failure::usage("--query: there is nothing to search for: the text is blank"));
+    }
     let path = args.at.path.display().to_string();
     let report = {
         let _bar = Progress::spinner("reading");

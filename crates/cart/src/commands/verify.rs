@@ -1,12 +1,12 @@
 //! `cart verify`: is every stored byte the one that was written?
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::ValueEnum;
 use compact_artifact::VerifyLevel;
 use serde_json::json;
 
-use super::At;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Progress, one_line, sentences, several, time};
 
@@ -16,8 +16,9 @@ use crate::output::{Output, Progress, one_line, sentences, several, time};
 /// 4; `cart salvage` keeps what is sound.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    at: At,
+    /// The artifact: a folder, or a packed file
+    #[arg(value_name = "ARTIFACT")]
+    path: PathBuf,
     /// How much is read
     #[arg(long, value_enum, default_value_t = Level::Full)]
     level: Level,
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let begun = Instant::now();
     let report = {
         let _bar = Progress::spinner("reading");
-        compact_artifact::verify(&args.at.path, level)?
+        compact_artifact::verify(&args.path, level)?
     };
     let damage = &report.damage;
     if output.is_json() {
@@ -68,10 +69,10 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if damage.is_empty() {
         return Ok(());
     }
-    let hint = format!("cart salvage {} NEW", args.at.path.display());
+    let hint = format!("cart salvage {} NEW", args.path.display());
     Err(Failure::damage(format_args!(
         "{}; `{hint}` keeps what is sound",
         several(damage.len() as u64, "damaged place")
     ))
-    .at(args.at.path.display()))
+    .at(args.path.display()))
 }

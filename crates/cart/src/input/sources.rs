@@ -88,6 +88,9 @@ pub(crate) fn sources(paths: &[PathBuf], taken_as: &As) -> Result<Found> {
     let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
+            if found.sources.iter().any(Source::is_stdin) {
+                return Err(Failure::usage("- is named twice, and stdin can be read once"));
+            }
             found.sources.push(source(path, 0, taken_as)?);
             continue;
         }

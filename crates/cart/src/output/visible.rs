@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use serde_json::ser::Formatter;
 
 /// Whether a terminal may obey this character, show nothing for it, or turn around what stands beside it: controls (C0, C1), and the format
-/// characters and separators of Unicode 16 but for those that are visible signs of Arabic and Syriac.
+/// characters and separators of Unicode 16 but for those that are visible signs of Arabic and Syriac, and all else that is ignored where it is displayed
+/// (`Default_Ignorable_Code_Point`) but for variation selectors, which change the sign before them.
 pub(crate) fn commands(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}'
+            | '\u{e01f0}'..='\u{e0fff}')
 }
 
 /// A text without line breaks, and without what a terminal would obey.
@@ -87,9 +89,25 @@ mod tests {
         (0x2065, 0x2065),
     ];
 
+    /// `Default_Ignorable_Code_Point` of Unicode 16, from `DerivedCoreProperties.txt`, but for variation selectors and what is among [`FORMAT`].
+    const IGNORED: [(u32, u32); 12] = [
+        (0x34f, 0x34f),
+        (0x115f, 0x1160),
+        (0x17b4, 0x17b5),
+        (0x2065, 0x2065),
+        (0x3164, 0x3164),
+        (0xffa0, 0xffa0),
+        (0xfff0, 0xfff8),
+        (0xe0000, 0xe0000),
+        (0xe0002, 0xe001f),
+        (0xe0080, 0xe00ff),
+        (0xe01f0, 0xe0fff),
+        (0x180e, 0x180e),
+    ];
+
     #[test]
-    fn no_control_and_no_format_character_reaches_a_terminal() {
-        let format = FORMAT.iter().flat_map(|&(first, last)| first..=last);
+    fn no_control_and_nothing_that_hides_reaches_a_terminal() {
+        let format = FORMAT.iter().chain(&IGNORED).flat_map(|&(first, last)| first..=last);
         let controls = (0..0x20).chain(0x7f..0xa0);
         for c in controls.chain(format).filter_map(char::from_u32) {
             let text = format!("a{c}b");
@@ -101,7 +119,8 @@ mod tests {
             assert!(!json.contains(c), "{c:?}");
             assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text, "{c:?}");
         }
-        for text in ["äöü", "日本語", "عربي", "👍🏽", "e\u{301}", "a b", "\u{600}1"] {
+        for text in ["äöü", "日本語", "عربي", "👍🏽", "❤\u{fe0f}", "葛\u{e0100}", "e\u{301}", "a b", "\u{600}1"]
+        {
             assert_eq!((harmless(text), one_line(text)), (text.to_owned(), text.to_owned()));
         }
     }

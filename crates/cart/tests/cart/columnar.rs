@@ -270,3 +270,20 @@ fn files_of_a_folder_are_taken_where_they_have_texts_and_several_commits_are_mad
     let texts: Vec<&Value> = texts.iter().map(|line| &line["text"]).collect();
     assert_eq!(texts, ["one", "two", "three"]);
 }
+
+#[test]
+fn structs_with_two_fields_of_one_name_are_refused() {
+    let place = Place::new();
+    let number = |value| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Int64, true));
+    let twice = StructArray::from(vec![(field("n"), number(1)), (field("n"), number(2))]);
+    let inner = Arc::new(Field::new("inner", DataType::Struct(twice.fields().clone()), true));
+    let nested = StructArray::from(vec![(inner, Arc::new(twice.clone()) as ArrayRef)]);
+    for (column, array) in [("by", &twice), ("by", &nested), ("metadata", &twice), ("metadata", &nested)] {
+        let rows = batch(vec![("text", texts(&["one"])), (column, Arc::new(array.clone()) as ArrayRef)]);
+        write(&place, "x.parquet", &rows);
+        let expected = format!("x.parquet: column {column:?}: a struct with two fields \"n\"");
+        place.cart("add a x.parquet --no-meaning").fails(2, &[&expected]);
+        assert!(!place.path("a").exists());
+    }
+}

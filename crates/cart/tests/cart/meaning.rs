@@ -62,7 +62,7 @@ fn a_text_is_found_by_what_it_means_and_by_its_words() {
 
     place.cart("add b x.jsonl --no-meaning").succeeds();
     assert_eq!(place.found("b a cat purrs"), ["cat"], "by words alone");
-    place.cart("search b cat --meaning").fails(1, &["not embedded", "--words"]);
+    place.cart("search b cat --meaning").fails(2, &["not embedded", "--words"]);
     place.cart("add b x.jsonl --upsert --no-meaning").fails(2, &["--no-meaning"]);
     place.cart("search b ' '").fails(2, &["nothing to search for"]);
     place.cart("search b cat --meaning --words").fails(2, &["--meaning"]);
@@ -93,8 +93,8 @@ fn another_model_serves_where_it_is_named_and_only_for_what_it_embedded() {
     let warned = place.cart("search a feline");
     assert!(warned.code == 0 && warned.stderr.contains("by words only"), "{warned:?}");
     place.cart("search a feline --words").succeeds();
-    place.cart("search a feline --meaning").fails(1, &["tiny-1", "--model"]);
-    place.cart("search a feline --model other").fails(1, &["tiny-1", "tiny-2"]);
+    place.cart("search a feline --meaning").fails(2, &["tiny-1", "--model"]);
+    place.cart("search a feline --model other").fails(2, &["tiny-1", "tiny-2"]);
     place.cart("search a feline --model none").fails(1, &["--model none"]);
     place.cart("search a feline --model x.jsonl").fails(1, &["--model x.jsonl"]);
     place.cart("add b x.jsonl --model other/config.json").fails(1, &["--model"]);
@@ -111,7 +111,7 @@ fn an_artifact_moves_to_another_model() {
     assert_eq!((&report["embedded"], &report["without"]), (&5.into(), &0.into()));
     assert!(report["warning"].is_null());
     assert_eq!(place.found("a medicine --meaning -k 1"), ["doctor"]);
-    place.cart("search a cat --model tiny").fails(1, &["tiny-1"]);
+    place.cart("search a cat --model tiny").fails(2, &["tiny-1"]);
     assert_eq!(place.json("reembed a")["embedded"], 0);
     let shown = place.text("reembed a --model tiny");
     assert!(shown.starts_with("embedded 2 texts by tiny-1 in ") && shown.contains("3 in which"), "{shown}");

@@ -95,3 +95,41 @@ fn dates_that_are_shown_can_be_asked_for() {
     let filter = format!("--filter '{{\"at\": {{\"$lte\": {{\"$date\": \"{least}\"}}}}}}'");
     assert_eq!(place.found(&format!("a {filter}")), ["k"]);
 }
+
+#[test]
+fn every_command_that_takes_a_limit_of_memory_obeys_it() {
+    let place = place();
+    let help = place.text("--help");
+    let names = help.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let with_limit = names.filter(|name| name.chars().all(char::is_alphabetic) && *name != "help");
+    let with_limit: Vec<&str> = with_limit
+        .filter(|name| place.cart(&format!("{name} --help")).text().contains("--memory-limit"))
+        .collect();
+    assert!(with_limit.len() > 10, "{with_limit:?}");
+    for name in with_limit {
+        let more = match name {
+            "add" => "x.jsonl",
+            "search" => "one",
+            "get" | "similar" | "delete" => "k",
+            "pack" => "new.pack",
+            "reindex" => "--language de",
+            _ => "",
+        };
+        place
+            .cart(&format!("{name} a {more} --memory-limit 1"))
+            .fails(2, &["--memory-limit: expected at least"]);
+    }
+}
+
+#[test]
+fn what_would_be_passed_over_is_refused() {
+    let place = place();
+    place.write("t.txt", "a text");
+    place.cart_with("add b - t.txt - --no-meaning", b"another").fails(2, &["- is named twice"]);
+    assert!(!place.path("b").exists());
+    place.cart("doctor a --query ' '").fails(2, &["--query", "the text is blank"]);
+    place.cart("pack a p").succeeds();
+    for how in ["", "--dry-run"] {
+        place.cart(&format!("delete p k {how}")).fails(1, &["p: a packed artifact cannot be written to"]);
+    }
+}
