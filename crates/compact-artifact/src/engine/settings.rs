@@ -81,6 +81,13 @@ pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Res
         let message = "the artifact has no schema; open it for writing with this option, or leave it out";
         return Err(Error::new(ErrorKind::SettingsMismatch, message));
     }
+    if options.precompute_similar.is_some_and(|similar| similar as u64 != u64::from(settings.similar)) {
+        let message = format!(
+            "option precompute_similar: the artifact stores {} neighbours of a record; open it for writing with this option, or leave it out",
+            settings.similar
+        );
+        return Err(Error::new(ErrorKind::SettingsMismatch, message));
+    }
     #[cfg(feature = "embedder")]
     if options.embedder.is_some() && settings.meaning().is_none() {
         let message = "texts of this artifact are not embedded; open it for writing with this embedder, and call `reembed`";

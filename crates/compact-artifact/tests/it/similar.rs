@@ -277,3 +277,26 @@ fn neighbours_through_a_graph_are_at_least_those_of_a_search() {
     }
     assert!(found >= searched && found > 600, "{found} {searched}");
 }
+
+#[test]
+fn a_reader_does_not_change_how_many_neighbours_are_stored() {
+    let temp = tempfile::tempdir().unwrap();
+    let (path, pack) = (temp.path().join("a"), temp.path().join("p"));
+    let artifact = options().precompute_similar(4).create(&path).unwrap();
+    artifact.add(Record::text("one")).unwrap();
+    artifact.pack(&pack).unwrap();
+    artifact.close().unwrap();
+    for k in [0, 3, 5] {
+        let options = options().precompute_similar(k);
+        for refused in [options.clone().open_read_only(&path), options.open_packed_at(&pack, 0)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::SettingsMismatch);
+            assert!(
+                error.to_string().starts_with("option precompute_similar: the artifact stores 4"),
+                "{error}"
+            );
+        }
+    }
+    options().precompute_similar(4).open_read_only(&path).unwrap();
+    options().open_read_only(&path).unwrap();
+}
