@@ -106,7 +106,7 @@ fn every_option_of_a_query_acts() {
 #[test]
 fn a_search_takes_what_the_recall_that_is_asked_for_needs() {
     let temp = tempfile::tempdir().unwrap();
-    let space = SpaceOptions::new(24, Metric::Cosine).originals(Originals::None);
+    let space = SpaceOptions::new(40, Metric::Cosine).originals(Originals::None);
     let options = Options::new().space("v", space).graph_from(100).maintenance(Maintenance::Manual);
     let artifact = options.create(temp.path().join("a")).unwrap();
     let mut state = 1u64;
@@ -115,7 +115,7 @@ fn a_search_takes_what_the_recall_that_is_asked_for_needs() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1 << 23) as f32 - 1.0
         };
-        (0..24).map(|_| value()).collect()
+        (0..40).map(|_| value()).collect()
     };
     artifact.add_batch((0..4_000).map(|_| Record::text("").embedding("v", vector()))).unwrap();
     artifact.seal().unwrap();
