@@ -35,7 +35,7 @@ pub enum Durability {
     /// On disk when the commit returns. Threads that commit at the same time share one sync.
     #[default]
     Sync,
-    /// On disk when the commit returns, which may be up to this much later, so that more commits share the sync.
+    /// On disk when the commit returns, which may be up to this much later, so that more commits share the sync; more than 10 seconds count as 10.
     Group(Duration),
     /// Handed to the operating system.
     Buffered,

@@ -219,14 +219,14 @@ impl Clauses<'_, '_> {
             return Ok(space.clone());
         }
         let spaces = self.setting.spaces();
-        if let [only] = &spaces[..] {
-            Ok(only.clone())
-        } else {
-            Err(invalid(format!(
+        match &spaces[..] {
+            [only] => Ok(only.clone()),
+            [] => Err(invalid(format!("{argument}: the artifact has no vector space"))),
+            _ => Err(invalid(format!(
                 "{argument}: expected `space` beside it, one of the {} spaces of the artifact: {}",
                 spaces.len(),
                 spaces.join(", ")
-            )))
+            ))),
         }
     }
 
@@ -239,6 +239,11 @@ impl Clauses<'_, '_> {
         let mut lists = self.lists;
         if let Some(weights) = self.weights {
             let weights = weights.cast::<PyDict>().map_err(|_| wrong_type("weights", "a dict", &weights))?;
+            if lists.is_empty() && !weights.is_empty() {
+                return Err(invalid(
+                    "`weights` would have no effect; expected words, meaning or vectors beside it",
+                ));
+            }
             for (list, weight) in weights {
                 let (list, weight) = (string(&list, "weights")?, weight.extract::<f32>()?);
                 if !lists.iter().any(|(name, _)| *name == list) {

@@ -79,6 +79,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (Invalid, "min_score would have no effect", lambda a: a.search(filter={"n": 1}, min_score=0.5)),
     (Invalid, "would have no effect", lambda a: a.search("x", snippet=10, fetch=False)),
     (Invalid, "weights: expected some of words", lambda a: a.search("x", vector=[1, 0, 0], weights={"w": 1})),
+    (Invalid, "`weights` would have no effect", lambda a: a.search(filter={"n": 1}, weights={"words": 1})),
     (Invalid, "fusion: expected", lambda a: a.search("x", vector=[1, 0, 0], fusion="best")),
     (Invalid, "order_by: expected", lambda a: a.search("x", order_by=("n", "down"))),
     (TypeError, "facets: expected a list", lambda a: a.search("x", facets="n")),
@@ -177,6 +178,11 @@ def test_a_weight_that_is_no_number_is_refused_and_creates_nothing(path: pathlib
     with pytest.raises(errors.EmbedderError, match="a weight of NaN; expected 0 or more"):
         CompactArtifact.create(path, embedder=Weighty())
     assert not path.exists()
+
+
+def test_a_vector_is_refused_where_there_is_no_space_for_it(path: pathlib.Path) -> None:
+    with CompactArtifact.create(path) as artifact, pytest.raises(Invalid, match="^vector: the artifact has no vector space"):
+        artifact.search(vector=[1, 0])
 
 
 def test_a_space_has_to_be_named_where_there_are_several(artifact: CompactArtifact) -> None:

@@ -29,6 +29,8 @@ pub(crate) struct Space<'a> {
     pub(crate) outlines: Option<Outlines<'a>>,
     /// Whether a walk compares whole codes, and not their high planes alone.
     pub(crate) is_whole: bool,
+    /// Whether a walk expands several nodes at a time.
+    pub(crate) walks_ahead: bool,
 }
 
 /// The terms of stored vectors: without those that the metric does not have.
@@ -113,14 +115,6 @@ impl Space<'_> {
     pub(crate) fn prefetch(self, node: u32) {
         prefetch(self.planes.high.row(node));
         prefetch(self.planes.low.row(node));
-    }
-
-    /// Has of a node fetched what a walk compares.
-    pub(crate) fn prefetch_rough(self, node: u32) {
-        prefetch(self.planes.high.row(node));
-        if self.is_whole {
-            prefetch(self.planes.low.row(node));
-        }
     }
 
     /// All are computed before anything is decided by one of them, so that the processor need not guess.
@@ -337,14 +331,22 @@ impl Nodes {
     pub(crate) fn space(&self, kernel: Kernel) -> Space<'_> {
         let terms = TermsRef::Pairs(&self.terms);
         let is_whole = self.needs_whole || walks_by_whole_codes(self.quantizer.dimension());
-        Space { kernel, planes: self.planes.as_ref(), terms, checks: None, outlines: None, is_whole }
+        Space {
+            kernel,
+            planes: self.planes.as_ref(),
+            terms,
+            checks: None,
+            outlines: None,
+            is_whole,
+            walks_ahead: false,
+        }
     }
 
     /// As a search of the finished index does.
     pub(crate) fn searched(&self, kernel: Kernel) -> Space<'_> {
         let outlines = Some(self.outlines()).filter(|bytes| !bytes.is_empty());
         let outlines = outlines.map(|bytes| Outlines::new(bytes, self.quantizer.dimension()));
-        Space { outlines, ..self.space(kernel) }
+        Space { outlines, walks_ahead: self.walk() != Walk::Codes, ..self.space(kernel) }
     }
 
     /// A node as a query; its codes may be written to `room`.

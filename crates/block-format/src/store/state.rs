@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard, RwLock};
 use roaring::RoaringTreemap;
@@ -70,9 +71,20 @@ pub(super) struct SyncGate {
     pub(super) synced: u64,
     /// A thread is about to sync for all that wait.
     pub(super) has_leader: bool,
-    /// A thread waits whose commit allows no delay.
-    pub(super) urgent: bool,
+    /// When it does so at the latest.
+    pub(super) due: Option<Instant>,
     pub(super) failed: Option<String>,
+}
+
+impl SyncGate {
+    /// Has the sync that is to come begin at `due` at the latest. Whether it would have begun later.
+    pub(super) fn hasten(&mut self, due: Instant) -> bool {
+        let is_earlier = self.due.is_none_or(|other| due < other);
+        if is_earlier {
+            self.due = Some(due);
+        }
+        is_earlier
+    }
 }
 
 /// One commit, as readers see it.

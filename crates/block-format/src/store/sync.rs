@@ -1,11 +1,14 @@
 //! Written commits become durable and visible. Threads that wait at the same time share one sync.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::state::{State, Store, Written};
 use crate::error::Result;
 use crate::protocol::Step;
+
+/// No commit waits longer for others.
+const DELAY_MAX: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Makes every commit so far durable.
@@ -16,6 +19,7 @@ impl Store {
 
     /// Waits until commit `seq` is durable: the first to come syncs for all who wait, after `delay` for more to come.
     pub(super) fn make_durable(&self, seq: u64, delay: Duration) -> Result<()> {
+        let due = Instant::now() + delay.min(DELAY_MAX);
         let mut gate = self.sync_gate.lock();
         loop {
             if gate.synced >= seq {
@@ -24,25 +28,24 @@ impl Store {
             if let Some(cause) = &gate.failed {
                 return Err(self.poisoned(cause));
             }
+            let is_earlier = gate.hasten(due);
             if !gate.has_leader {
                 break;
             }
-            gate.urgent |= delay.is_zero();
-            self.sync_gate_changed.notify_all();
+            if is_earlier {
+                self.sync_gate_changed.notify_all();
+            }
             self.sync_gate_changed.wait(&mut gate);
         }
         gate.has_leader = true;
-        let mut left = delay;
-        while !gate.urgent && !left.is_zero() {
-            // Anything that changes ends this wait; only an urgent commit ends the delay early.
-            let begun = std::time::Instant::now();
-            self.sync_gate_changed.wait_for(&mut gate, left);
-            left = left.saturating_sub(begun.elapsed());
+        // Anything that changes ends a wait.
+        while let Some(due) = gate.due.filter(|&due| Instant::now() < due) {
+            self.sync_gate_changed.wait_until(&mut gate, due);
         }
         drop(gate);
         let result = self.lead_sync();
         let mut gate = self.sync_gate.lock();
-        (gate.has_leader, gate.urgent) = (false, false);
+        (gate.has_leader, gate.due) = (false, None);
         drop(gate);
         self.sync_gate_changed.notify_all();
         result
@@ -86,5 +89,20 @@ impl Store {
                 tail: written.tail.clone(),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::state::SyncGate;
+
+    #[test]
+    fn a_commit_that_may_wait_for_less_hastens_the_sync_of_those_that_may_wait_for_more() {
+        let (now, mut gate) = (Instant::now(), SyncGate::default());
+        let [soon, late] = [1, 9].map(|seconds| now + Duration::from_secs(seconds));
+        assert!(gate.hasten(late) && gate.hasten(soon) && !gate.hasten(soon) && !gate.hasten(late));
+        assert_eq!(gate.due, Some(soon));
+        assert!(gate.hasten(now) && gate.due == Some(now));
     }
 }

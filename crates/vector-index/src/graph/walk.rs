@@ -16,7 +16,7 @@ use crate::space::{Dots, Space};
 /// Of how many more nodes lists that lie far away are fetched together: a beam expands nearly all that it finds so near.
 pub(crate) const SOON: usize = 15;
 
-/// Nodes that a walk expands at a time.
+/// Nodes that a walk of a search expands at a time.
 pub(crate) const AT_ONCE: usize = 3;
 
 /// A walk for a node's own vector is sure of it when it is among this part of the pool, and has been there.
@@ -237,10 +237,42 @@ impl WalkScratch {
     }
 
     /// Walks until the pool is expanded, or the node `to` was and is among its nearest.
-    ///
-    /// Several nodes are expanded at a time, and what they lead to is compared after the next have been: so what has to be fetched of some is on its way while others are dealt with.
-    /// Where there are outlines, only neighbours that these do not exclude are compared.
     fn go(
+        &mut self,
+        space: Space<'_>,
+        links: Links<'_>,
+        query: QueryRef<'_>,
+        from: (u32, f32),
+        ef: usize,
+        to: u32,
+    ) {
+        if space.walks_ahead {
+            return self.go_ahead(space, links, query, from, ef, to);
+        }
+        let Self { pool, visited, fresh, dots, hops, distances, .. } = self;
+        let space = links.space(space);
+        pool.start(ef);
+        visited.insert(from.0);
+        pool.insert(from.1, from.0);
+        while let Some(node) = pool.expand() {
+            links.fetch(node, pool.soon(SOON));
+            fresh.clear();
+            visited.insert_all(links.neighbours(node), fresh);
+            *hops += 1;
+            *distances += fresh.len() as u64;
+            if let Some(next) = pool.next() {
+                links.prefetch(next);
+            }
+            space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
+            if node == to && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
+                return;
+            }
+        }
+    }
+
+    /// The same, where several nodes are expanded at a time, and what they lead to is compared after the next have been: so what has to be fetched of some is on its way while others are
+    /// dealt with. Where there are outlines, only neighbours that these do not exclude are compared.
+    fn go_ahead(
         &mut self,
         space: Space<'_>,
         links: Links<'_>,
@@ -271,7 +303,7 @@ impl WalkScratch {
                 visited.insert_all(links.neighbours(node), fresh);
                 match outlines {
                     Some(outlines) => outlines.prefetch(&fresh[first..]),
-                    None => fresh[first..].iter().for_each(|&node| space.prefetch_rough(node)),
+                    None => fresh[first..].iter().for_each(|&node| space.prefetch(node)),
                 }
                 *hops += 1;
                 was_there |= node == to;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use wire::{Bytes, check_chunks};
 
 use super::checks::{Checks, Unverified, VerifiedNodes};
-use super::layout::{Header, LAYERS_MAX, Sections, values};
+use super::layout::{Header, LAYERS_MAX, Sections, Walk, values};
 use crate::codes::layout::{Plane, groups};
 use crate::codes::planes::Planes;
 use crate::error::{Error, ErrorKind, Result};
@@ -222,6 +222,7 @@ impl<B: Bytes> Index<B> {
                 checks: None,
                 outlines,
                 is_whole: header.is_whole(),
+                walks_ahead: header.walk != Walk::Codes,
             },
             row_of_node: values(section(&sections.row_of_node))?,
             repeats: values(section(&sections.repeats))?,
