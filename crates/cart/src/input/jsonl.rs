@@ -107,8 +107,14 @@ impl<'de, T: Deserialize<'de> + ByName> Deserialize<'de> for Named<T> {
 
 /// The record of one line.
 pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
-    if line.first() == Some(&b'[') {
-        return Err("expected an object such as {\"text\": \"...\"}, found an array".to_owned());
+    let found = match line.trim_ascii_start().first() {
+        Some(b'{') | None => None,
+        Some(b'[') => Some("an array"),
+        Some(b'"') => Some("a string"),
+        Some(_) => Some("something else"),
+    };
+    if let Some(found) = found {
+        return Err(format!("expected an object such as {{\"text\": \"...\"}}, found {found}"));
     }
     let Object(line) = json::read::<Object<Line>>(line).map_err(|e| {
         let message = e.to_string();
