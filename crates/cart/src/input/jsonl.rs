@@ -21,7 +21,7 @@ const MAX_LINE: usize = 256 << 20;
 
 /// A record as a line of JSON. `text` and `blob`, which is base64, exclude each other.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object such as {\"text\": \"...\"}")]
+#[serde(deny_unknown_fields)]
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
