@@ -107,17 +107,12 @@ impl<'de, T: Deserialize<'de> + ByName> Deserialize<'de> for Named<T> {
 
 /// The record of one line.
 pub(crate) fn parse(line: &[u8]) -> Result<Document, String> {
-    let found = match line.trim_ascii_start().first() {
-        Some(b'{') | None => None,
-        Some(b'[') => Some("an array"),
-        Some(b'"') => Some("a string"),
-        Some(_) => Some("something else"),
-    };
-    if let Some(found) = found {
-        return Err(format!("expected an object such as {{\"text\": \"...\"}}, found {found}"));
+    if line.trim_ascii_start().first() == Some(&b'[') {
+        return Err("expected an object such as {\"text\": \"...\"}, found an array".to_owned());
     }
     let Object(line) = json::read::<Object<Line>>(line).map_err(|e| {
-        let message = e.to_string();
+        let message =
+            e.to_string().replace("expected an object (", "expected an object such as {\"text\": \"...\"} (");
         let hint = "; --text-field and --key-field read lines of any shape";
         if message.contains("unknown field") { message + hint } else { message }
     })?;
