@@ -95,6 +95,12 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
+    /// There is something else than what was open.
+    pub(crate) fn another_artifact(root: &Path) -> Self {
+        let message = "another artifact is here than the one that was opened, or a copy of it; open it anew";
+        Self::new(ErrorKind::Foreign, message).at(root)
+    }
+
     /// There is no memory for `len` bytes of `what`.
     pub(crate) fn out_of_memory(what: &str, len: u64) -> Self {
         let message = format!("there is no memory for {len} {what}");

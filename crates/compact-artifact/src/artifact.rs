@@ -284,8 +284,9 @@ impl CompactArtifact {
     }
 
     /// Sees what another process committed since this reader opened the artifact or called this; for a writer there is nothing to do.
-    /// Returns whether anything changed. Where another artifact has taken the place of this one, or an earlier or another copy of it, nothing changes, and the error has the kind
-    /// [`Foreign`](ErrorKind::Foreign).
+    /// Returns whether anything changed. Where another directory is at the path, with another artifact or a copy of this one, nothing changes, and the error has the
+    /// kind [`Foreign`](ErrorKind::Foreign); where a commit that was read before is not there any more, [`Damaged`](ErrorKind::Damaged). (On Windows directories are told
+    /// from each other by what is in them.)
     pub fn refresh(&self) -> Result<bool> {
         self.engine.refresh()
     }

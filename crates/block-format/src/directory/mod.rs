@@ -39,6 +39,8 @@ pub(crate) struct Directory {
     pub(crate) codec: Arc<Codec>,
     pub(crate) cache: Arc<BlockCache>,
     pub(crate) workers: Arc<Workers>,
+    /// The directory itself, held from when it was opened on, so that another one at its path is told from it.
+    pub(crate) place: Option<Arc<dyn VfsFile>>,
     /// Held as long as somebody may write here.
     lock: Mutex<Option<Box<dyn VfsLock>>>,
     pub(crate) next_file: AtomicU64,
@@ -64,6 +66,7 @@ impl Directory {
                 options.observer.clone(),
             )),
             workers: Arc::new(Workers::new(options.threads.clone())),
+            place: None,
             lock: Mutex::default(),
             next_file: AtomicU64::new(next_file),
         }
@@ -82,6 +85,30 @@ impl Directory {
         let message = "the lock was removed or replaced since it was taken, or this process was forked from the one that took it, so \
                        that another writer may be at work; nothing was written: open the artifact again";
         Err(Error::new(ErrorKind::Locked, message).at(&path))
+    }
+
+    /// Holds the directory that is at the path.
+    pub(crate) fn hold(&mut self) -> Result<()> {
+        let held = self.vfs.hold(&self.root);
+        self.place = held.map_err(|e| Error::io(e, "opening the directory", &self.root))?;
+        Ok(())
+    }
+
+    /// Refuses another directory than the one that is held.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        let looking = |e| Error::io(e, "looking at the directory", &self.root);
+        let Some(place) = &self.place else { return Ok(()) };
+        if self.vfs.is_at(&**place, &self.root).map_err(looking)? {
+            return Ok(());
+        }
+        self.vfs.list(&self.root).map_err(looking)?; // there may be nothing
+        Err(Error::another_artifact(&self.root))
+    }
+
+    /// Whether an open file is the one of that name.
+    pub(crate) fn is_in_place(&self, file: &dyn VfsFile, name: FileName) -> Result<bool> {
+        let path = self.path(name);
+        self.vfs.is_at(file, &path).map_err(|e| Error::io(e, "looking at a file", &path))
     }
 
     /// This directory, held by a writer.

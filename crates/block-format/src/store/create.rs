@@ -58,8 +58,8 @@ impl Store {
         let artifact = artifact_id(options).map_err(|e| undo(&*vfs, root, creation, e))?;
         let used = found.names.iter().filter_map(|name| name.id());
         let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
-        let directory = Directory::new(vfs.clone(), root, artifact, options, next_file).locked(lock);
-        match begin(&directory, &found, unfinished) {
+        let mut directory = Directory::new(vfs.clone(), root, artifact, options, next_file).locked(lock);
+        match directory.hold().and_then(|()| begin(&directory, &found, unfinished)) {
             Ok((log, catalog)) => {
                 let store = Self::for_writing(directory, log, catalog, Sealed::default());
                 Ok(Self { creation: Some(creation), ..store })

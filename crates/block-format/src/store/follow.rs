@@ -19,12 +19,14 @@ impl Store {
     ///
     /// It lists the directory, and reads what is new: the end of the log, and where the generation is another one, its manifest and the files that it did not know.
     ///
-    /// Where another artifact has taken the place of this one, or another copy of it, nothing changes, and the error has the kind [`Foreign`](crate::ErrorKind::Foreign).
+    /// Where another directory is at the path, with another artifact or a copy of this one, nothing changes, and the error has the kind
+    /// [`Foreign`](crate::ErrorKind::Foreign); where a commit that was read before is not there any more, [`Damaged`](crate::ErrorKind::Damaged).
     pub fn refresh(&self) -> Result<bool> {
         if self.directory.is_locked() {
             return Ok(false);
         }
         let _one_at_a_time = self.maintenance.lock();
+        self.directory.check_place()?;
         if let Some(has_changed) = self.follow_log() {
             return Ok(has_changed);
         }
@@ -72,6 +74,7 @@ impl Store {
     pub(super) fn known(&self) -> Known {
         let published = self.published.read().clone();
         Known {
+            place: self.directory.place.clone(),
             manifest: self.catalog.lock().clone(),
             cache: self.directory.cache.clone(),
             sealed: published.sealed.clone(),
@@ -95,7 +98,7 @@ impl Store {
             return None;
         }
         let (tail, position) = (self.published.read().tail.clone(), *self.position.lock());
-        if tail.index.id != entry.file || is_in_place(&self.directory, &tail) != Some(true) {
+        if tail.index.id != entry.file || !is_in_place(&self.directory, &tail).ok()? {
             return None;
         }
         let log = continue_log(&self.directory, entry, true, &tail, position)?;

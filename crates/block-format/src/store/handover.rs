@@ -1,6 +1,5 @@
 //! The lock of the writer, given up to another process and taken back.
 
-use super::load::another_artifact;
 use super::state::Store;
 use crate::directory::creation::is_waited_for;
 use crate::error::Result;
@@ -46,12 +45,10 @@ impl Store {
         if before.is_locked() {
             return Ok(RecoveryReport::default());
         }
+        before.check_place()?;
         let (store, report) =
             Self::lock_and_open(before.vfs.clone(), &before.root, &before.options, Some(&self.known()))?;
         let Self { directory, writer, catalog, sync_gate, published, history, .. } = store;
-        if directory.artifact != before.artifact {
-            return Err(another_artifact().at(&before.root));
-        }
         before.take_over(&directory);
         *self.writer.lock() = writer.into_inner();
         *self.catalog.lock() = catalog.into_inner();

@@ -29,10 +29,12 @@ use crate::protocol::Step;
 use crate::report::RecoveryReport;
 use crate::segment::Segment;
 use crate::source::Source;
-use crate::vfs::{Vfs, VfsFile};
+use crate::vfs::{Access, Vfs, VfsFile};
 
 /// What an earlier load opened: files that are still the same are not opened again, and logs are read on from where they ended.
 pub(super) struct Known {
+    /// The directory that is held.
+    pub(super) place: Option<Arc<dyn VfsFile>>,
     pub(super) manifest: Manifest,
     pub(super) cache: Arc<BlockCache>,
     pub(super) sealed: Arc<Sealed>,
@@ -80,7 +82,7 @@ pub(super) fn load_beside_writer(
     vfs: &Arc<dyn Vfs>,
     root: &Path,
     options: &Options,
-    mut known: Option<&Known>,
+    known: Option<&Known>,
 ) -> Result<Loaded> {
     // A writer may publish a generation and remove what it replaces between our listing and our opening; or be in the
     // middle of writing one. What is really damaged is so every time.
@@ -89,46 +91,53 @@ pub(super) fn load_beside_writer(
     loop {
         tries += 1;
         let found = read_manifests(&**vfs, root, options)?;
-        match load(vfs.clone(), root, options, found, known) {
-            Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => return Ok(loaded),
+        // What there is to say about damage, a load of everything says.
+        match load(vfs.clone(), root, options, found, (known, tries == 1)) {
+            Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => {
+                loaded.directory.check_place()?;
+                return Ok(loaded);
+            }
             Err(e) if tries == TRIES || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Foreign) => {
                 return Err(e);
             }
             _ => {}
         }
-        // What there is to say about damage, a load of everything says.
-        known = None;
     }
 }
 
-/// Reads everything that opening needs: manifest, headers, and the logs behind their checkpoints.
+/// Reads everything that opening needs: manifest, headers, and the logs behind their checkpoints. What is known is gone on from, or read anew all the same.
 pub(super) fn load(
     vfs: Arc<dyn Vfs>,
     root: &Path,
     options: &Options,
     found: Manifests,
-    known: Option<&Known>,
+    (known, goes_on): (Option<&Known>, bool),
 ) -> Result<Loaded> {
     let names = found.names.clone();
     let numbers = names.iter().filter_map(|name| name.id()).map(|id| id.0.saturating_add(1));
     let next_free = numbers.max().unwrap_or(1);
     let highest = found.highest;
     let (mut manifest, damaged) = newest(&*vfs, root, found)?;
-    if let Some(known) = known {
-        check_descent(&known.manifest, &manifest).map_err(|e| e.at(root))?;
-    }
     let next_file = manifest.next_file.0.max(next_free);
     let mut directory = Directory::new(vfs, root, manifest.artifact, options, next_file);
-    if let Some(known) = known {
-        directory.cache = known.cache.clone();
+    match known {
+        Some(known) => {
+            directory.place.clone_from(&known.place);
+            directory.check_place()?;
+            check_descent(known, &manifest, &directory)?;
+            directory.cache = known.cache.clone();
+        }
+        None => directory.hold()?,
     }
+    let read_before = known.map_or(0, |known| known.position.seq);
+    let known = known.filter(|_| goes_on);
     let mut report = RecoveryReport::default();
     let mut history =
         known.and_then(|known| rest_of_old_log(&directory, &manifest, known)).unwrap_or_default();
     let (frozen, active) = load_logs(&directory, &manifest, known, (&mut report, &mut history))?;
     let next_id = manifest.next_id().max(active.scan.committed.next_id);
-    if known.is_some_and(|known| active.scan.committed.seq < known.position.seq) {
-        return Err(another_artifact().at(root));
+    if active.scan.committed.seq < read_before {
+        return Err(commit_is_gone(read_before).at(&directory.path(FileName::Log(active.entry.file))));
     }
     let sealed = Sealed { frozen, ..open_sealed(&directory, &manifest, known, next_id)? };
     report.damage.extend(sealed.parts.iter().filter_map(|part| part.damage()));
@@ -141,8 +150,9 @@ pub(super) fn load(
     Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
 }
 
-/// Refuses an artifact that does not go on from the one that was open: another one, or an earlier or other copy of it.
-fn check_descent(before: &Manifest, manifest: &Manifest) -> Result<()> {
+/// Refuses what does not go on from what was open, although it is in the same directory.
+fn check_descent(known: &Known, manifest: &Manifest, directory: &Directory) -> Result<()> {
+    let before = &known.manifest;
     let segments: HashMap<_, _> = before.segments.iter().map(|entry| (entry.file, entry)).collect();
     let parts: HashMap<_, _> = before.parts.iter().map(|entry| (entry.file, entry)).collect();
     // A number is given to one file.
@@ -152,14 +162,39 @@ fn check_descent(before: &Manifest, manifest: &Manifest) -> Result<()> {
             .iter()
             .any(|entry| segments.get(&entry.file).is_some_and(|&known| known != entry))
         || manifest.parts.iter().any(|entry| parts.get(&entry.file).is_some_and(|&known| known != entry));
-    if is_another { Err(another_artifact()) } else { Ok(()) }
+    if is_another {
+        return Err(Error::another_artifact(&directory.root));
+    }
+    for entry in &manifest.logs {
+        let path = directory.path(FileName::Log(entry.file));
+        let mut logs = known.sealed.frozen.iter().chain([&known.tail]);
+        let Some(log) = logs.find(|log| log.index.id == entry.file) else {
+            if entry.checkpoint.seq < known.position.seq {
+                return Err(commit_is_gone(known.position.seq).at(&path));
+            }
+            continue;
+        };
+        // One that is not there is missed when it is read.
+        if !is_in_place(directory, log)? && directory.vfs.open(&path, Access::Read).is_ok() {
+            return Err(Error::another_artifact(&directory.root));
+        }
+    }
+    Ok(())
 }
 
-/// Says that there is something else than what was open.
-pub(crate) fn another_artifact() -> Error {
-    let message =
-        "another artifact is here than the one that was opened, or another copy of it; open it anew";
-    Error::new(ErrorKind::Foreign, message)
+/// Whether an open log is the file at its path.
+pub(super) fn is_in_place(directory: &Directory, log: &LogView) -> Result<bool> {
+    let file = log.index.file.source.as_file();
+    file.map_or(Ok(true), |file| directory.is_in_place(&**file, FileName::Log(log.index.id)))
+}
+
+/// Says that the newest commit that was read before is not there any more.
+fn commit_is_gone(seq: u64) -> Error {
+    let message = format!(
+        "commit {seq} was read here and is not there any more: it was lost before it was durable, the file is damaged, or an earlier copy was put in \
+         its place; open the artifact anew"
+    );
+    Error::damaged(message)
 }
 
 /// Scans the logs: the frozen ones, and the active one.
@@ -183,9 +218,6 @@ fn load_logs(
             continue;
         }
         let (file, scan) = scan_log(directory, entry, manifest.first_id_in_log(index), is_active)?;
-        if let Some(known) = known {
-            check_goes_on(directory, entry, &file, (&scan, known))?;
-        }
         history.join(History::from_scan(&scan));
         if scan.deletes_lost {
             let why = scan.damage.first().map_or(String::new(), |damage| format!(" ({})", damage.message));
@@ -212,42 +244,13 @@ fn load_logs(
 
 /// A log that was read before, read on from where it ended. `None` where it was not, or where there is anything to say about damage.
 fn read_on(directory: &Directory, entry: LogEntry, is_active: bool, known: &Known) -> Option<ActiveLog> {
-    let is_it = |log: &&LogView| log.index.id == entry.file && is_in_place(directory, log) == Some(true);
+    let is_it = |log: &&LogView| log.index.id == entry.file;
     if let Some(log) = known.sealed.frozen.iter().find(is_it) {
         let is_same = !is_active && log.len == entry.checkpoint.len;
         return is_same.then(|| ActiveLog::unchanged(entry, log))?;
     }
     let tail = Some(&known.tail).filter(is_it)?;
     continue_log(directory, entry, is_active, tail, known.position)
-}
-
-/// Refuses a log that is not one of those that were open, if it does not go on from their commits: those that it begins with were in another one.
-fn check_goes_on(
-    directory: &Directory,
-    entry: LogEntry,
-    file: &Arc<dyn VfsFile>,
-    (whole, known): (&Scan, &Known),
-) -> Result<()> {
-    let (path, position) = (directory.path(FileName::Log(entry.file)), known.position);
-    if known.tail.index.id != entry.file {
-        let is_later = whole.commits.first().is_none_or(|&(seq, _)| seq >= position.seq);
-        let was_open = known.sealed.frozen.iter().any(|log| log.index.id == entry.file);
-        return if is_later || was_open { Ok(()) } else { Err(another_artifact().at(&path)) };
-    }
-    if !whole.damage.is_empty() {
-        return Ok(()); // which says more
-    }
-    let blocks = directory.block_file(entry.file, Source::file(&path, whole.file_len, file.clone()));
-    match scan_on(&blocks, entry.checkpoint, position) {
-        Ok(on) if on.damage.is_empty() && on.committed == whole.committed => Ok(()),
-        Err(e) if e.is_io() => Err(e),
-        _ => Err(another_artifact().at(&path)),
-    }
-}
-
-/// Whether an open log is still the one at its path.
-pub(super) fn is_in_place(directory: &Directory, log: &LogView) -> Option<bool> {
-    log.index.file.source.as_file()?.is_at(&directory.path(FileName::Log(log.index.id))).ok()
 }
 
 /// Reads on in the log that took commits, from `position`.
@@ -263,8 +266,7 @@ pub(super) fn continue_log(
     let path = directory.path(FileName::Log(entry.file));
     let len = file_len(&*file, &path).ok()?;
     let len = if is_active { len } else { len.min(entry.checkpoint.len) };
-    let header_len = FILE_HEADER_LEN as u64;
-    let begins_anywhere = position.len == header_len && entry.checkpoint.len != header_len;
+    let begins_anywhere = position.len == FILE_HEADER_LEN as u64 && entry.checkpoint != position;
     if len < position.len || begins_anywhere || !index.lost().is_empty() {
         return None;
     }

@@ -41,7 +41,6 @@ pub use bulk::Bulk;
 pub use commit::{Batch, CompressedBatch, Receipt};
 pub use edit::{Edit, LogsToSeal, SealedLogs};
 pub use history::Since;
-pub(crate) use load::another_artifact;
 pub use read::{Records, Snapshot};
 pub use record::{ContentReader, Record};
 pub use retired::KeptFile;

@@ -49,7 +49,7 @@ impl Store {
         let lock = take_lock(&*vfs, root, options.busy_timeout)?;
         let found = read_manifests(&*vfs, root, options)?;
         let names = found.names.clone();
-        let loaded = load(vfs, root, options, found, known)?;
+        let loaded = load(vfs, root, options, found, (known, true))?;
         if let Some(damage) = loaded.report.damage.iter().find(|damage| !damage.is_derived) {
             let message = format!(
                 "{damage}. Nothing was changed: `open_read_only` serves what is sound, `verify` names what is \

@@ -77,6 +77,11 @@ pub(super) struct SyncGate {
 }
 
 impl SyncGate {
+    /// Whether a sync can still make commit `seq` durable, and has to.
+    pub(super) fn is_waited_for(&self, seq: u64) -> bool {
+        self.synced < seq && self.failed.is_none()
+    }
+
     /// Has the sync that is to come begin at `due` at the latest. Whether it would have begun later.
     pub(super) fn hasten(&mut self, due: Instant) -> bool {
         let is_earlier = self.due.is_none_or(|other| due < other);

@@ -39,11 +39,12 @@ impl Store {
         }
         gate.has_leader = true;
         // Anything that changes ends a wait.
-        while let Some(due) = gate.due.filter(|&due| Instant::now() < due) {
+        while let Some(due) = gate.due.filter(|&due| gate.is_waited_for(seq) && Instant::now() < due) {
             self.sync_gate_changed.wait_until(&mut gate, due);
         }
+        let is_done = gate.synced >= seq;
         drop(gate);
-        let result = self.lead_sync();
+        let result = if is_done { Ok(()) } else { self.lead_sync() };
         let mut gate = self.sync_gate.lock();
         (gate.has_leader, gate.due) = (false, None);
         drop(gate);
@@ -76,6 +77,8 @@ impl Store {
     pub(super) fn synced(&self, seq: u64) {
         let mut gate = self.sync_gate.lock();
         gate.synced = gate.synced.max(seq);
+        drop(gate);
+        self.sync_gate_changed.notify_all();
     }
 
     /// Makes a written commit visible, unless a later one is already.

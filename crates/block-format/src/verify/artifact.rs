@@ -17,14 +17,17 @@ use crate::manifest::reader::{Manifests, newest, read_manifests};
 use crate::options::{Options, VerifyLevel};
 use crate::protocol::Step;
 use crate::report::{Leftover, LeftoverKind, VerifyReport};
-use crate::store::{Store, another_artifact};
+use crate::store::Store;
 use crate::vfs::{Access, DiskVfs, Vfs};
 
 impl Store {
     /// [`verify`] of the artifact that is open, wherever it lies.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
-        let Directory { vfs, root, options, .. } = &self.directory;
-        verify_one(vfs, root, level, options, Some(self.directory.artifact))
+        let Directory { vfs, root, options, artifact, .. } = &self.directory;
+        self.directory.check_place()?;
+        let report = verify_one(vfs, root, level, options, Some(*artifact));
+        self.directory.check_place()?;
+        report
     }
 }
 
@@ -58,13 +61,13 @@ fn verify_one(
 ) -> Result<VerifyReport> {
     let mut sound = HashMap::new();
     let mut found = read_manifests(&**vfs, root, options)?;
-    let is_another = |manifest: &Manifest| artifact.is_some_and(|artifact| artifact != manifest.artifact);
-    if found.newest.as_ref().is_some_and(is_another) {
-        return Err(another_artifact().at(root));
-    }
     let mut tries = 0;
     loop {
         tries += 1;
+        let is_another = |manifest: &Manifest| artifact.is_some_and(|artifact| artifact != manifest.artifact);
+        if found.newest.as_ref().is_some_and(is_another) {
+            return Err(Error::another_artifact(root));
+        }
         let generation = found.highest;
         let mut result = verify_newest(vfs, root, level, options, found, &mut sound);
         if result.as_ref().is_ok_and(VerifyReport::is_sound) {

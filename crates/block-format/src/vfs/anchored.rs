@@ -55,6 +55,14 @@ impl Vfs for AnchoredVfs {
         DiskVfs.sync_dir(&self.at(path))
     }
 
+    fn hold(&self, path: &Path) -> io::Result<Option<Arc<dyn VfsFile>>> {
+        DiskVfs.hold(&self.at(path))
+    }
+
+    fn is_at(&self, file: &dyn VfsFile, path: &Path) -> io::Result<bool> {
+        file.is_at(&self.at(path))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
         DiskVfs.lock(&self.at(path))
     }

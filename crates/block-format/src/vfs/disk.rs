@@ -68,6 +68,11 @@ impl Vfs for DiskVfs {
         File::open(path)?.sync_all()
     }
 
+    #[cfg(unix)]
+    fn hold(&self, path: &Path) -> io::Result<Option<Arc<dyn VfsFile>>> {
+        Ok(Some(Arc::new(DiskFile(File::open(path)?))))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
         // Opened for writing as well: some file systems (NFS, the BSDs') refuse an exclusive lock otherwise. Created only as a new
         // name, so that a link that leads nowhere makes no file where it leads.

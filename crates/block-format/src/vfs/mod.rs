@@ -52,6 +52,16 @@ pub trait Vfs: fmt::Debug + Send + Sync {
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Opens a directory, so that none that comes later is taken for it. `None` where the file system cannot tell.
+    fn hold(&self, _path: &Path) -> io::Result<Option<Arc<dyn VfsFile>>> {
+        Ok(None)
+    }
+
+    /// Whether an open file, or a directory that is [held](Self::hold), is the one at `path`, as far as the file system tells.
+    fn is_at(&self, file: &dyn VfsFile, path: &Path) -> io::Result<bool> {
+        file.is_at(path)
+    }
+
     /// The one file in which all of these files lie, if they do, such as a pack.
     fn container(&self) -> Option<&dyn Container> {
         None
@@ -116,7 +126,7 @@ pub trait VfsFile: fmt::Debug + Send + Sync {
     /// Makes the content, and as much of the length as is needed to read it, durable.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Whether this is the file that is at `path`, as far as the file system tells.
+    /// [`Vfs::is_at`], of a path as the operating system takes it.
     fn is_at(&self, _path: &Path) -> io::Result<bool> {
         Ok(true)
     }
