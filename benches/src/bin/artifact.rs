@@ -88,7 +88,11 @@ fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let first = args.next().ok_or("which .npy file?")?;
     if first == "--open" {
-        return open_and_search(Path::new(&args.next().ok_or("which artifact?")?));
+        let path = PathBuf::from(args.next().ok_or("which artifact?")?);
+        return open_and_search(
+            &path,
+            args.map(|value| value.parse()).collect::<std::result::Result<_, _>>()?,
+        );
     }
     let data = load(&first)?;
     let mut report = format!("{}\n\n", benches::machine()?.split("; `").next().unwrap_or_default());
@@ -99,7 +103,7 @@ fn main() -> Result<()> {
         ingest(&data, &path, &mut report)?;
     }
     disk(&path, &mut report)?;
-    opening(&path, &mut report)?;
+    opening(&data, &path, &mut report)?;
     searching(&data, &path, &mut report)?;
     if kept.is_err() {
         compacting(&path, &mut report)?;
@@ -218,13 +222,12 @@ fn folder_len(path: &Path) -> Result<u64> {
 }
 
 /// In a new process: from nothing to the first hit.
-fn open_and_search(path: &Path) -> Result<()> {
+fn open_and_search(path: &Path, vector: Vec<f32>) -> Result<()> {
     let begun = Instant::now();
     let artifact = CompactArtifact::open_read_only(path)?;
     let opened = begun.elapsed();
     let found = artifact.search(&Query::words("small domestic animal").fetch(true))?;
     let first = begun.elapsed();
-    let vector = vec![0.05; artifact.spaces()[0].dimension()];
     artifact.search(&Query::vector(SPACE, vector).fetch(true))?;
     println!(
         "{} {} {} {}",
@@ -236,10 +239,12 @@ fn open_and_search(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn opening(path: &Path, report: &mut String) -> Result<()> {
+fn opening(data: &Data, path: &Path, report: &mut String) -> Result<()> {
     let mut times: [Vec<Duration>; 3] = Default::default();
-    for _ in 0..21 {
-        let output = std::process::Command::new(std::env::current_exe()?).arg("--open").arg(path).output()?;
+    for row in data.queries().take(21) {
+        let mut child = std::process::Command::new(std::env::current_exe()?);
+        child.arg("--open").arg(path).args(data.vector(row)?.iter().map(f32::to_string));
+        let output = child.output()?;
         let text = String::from_utf8(output.stdout)?;
         for (times, word) in times.iter_mut().zip(text.split_whitespace()) {
             times.push(Duration::from_nanos(word.parse()?));

@@ -285,8 +285,8 @@ impl CompactArtifact {
 
     /// Sees what another process committed since this reader opened the artifact or called this; for a writer there is nothing to do.
     /// Returns whether anything changed. Where another directory is at the path, with another artifact or a copy of this one, nothing changes, and the error has the
-    /// kind [`Foreign`](ErrorKind::Foreign); where a commit that was read before is not there any more, [`Damaged`](ErrorKind::Damaged). (On Windows directories are told
-    /// from each other by what is in them.)
+    /// kind [`Foreign`](ErrorKind::Foreign); where a commit that was read before is not there any more, [`Damaged`](ErrorKind::Damaged). (Where
+    /// the system does not tell directories apart, as on Windows, a copy is not refused.)
     pub fn refresh(&self) -> Result<bool> {
         self.engine.refresh()
     }

@@ -94,14 +94,15 @@ impl Directory {
         Ok(())
     }
 
-    /// Refuses another directory than the one that is held.
+    /// Refuses another directory than the one that is held, as far as the file system tells.
     pub(crate) fn check_place(&self) -> Result<()> {
-        let looking = |e| Error::io(e, "looking at the directory", &self.root);
         let Some(place) = &self.place else { return Ok(()) };
-        if self.vfs.is_at(&**place, &self.root).map_err(looking)? {
+        let is_at = self.vfs.is_at(&**place, &self.root);
+        let is_there = is_at.map_err(|e| Error::io(e, "looking at the directory", &self.root))?;
+        // Where there is none, whoever reads it says so.
+        if is_there || self.vfs.list(&self.root).is_err() {
             return Ok(());
         }
-        self.vfs.list(&self.root).map_err(looking)?; // there may be nothing
         Err(Error::another_artifact(&self.root))
     }
 

@@ -20,7 +20,7 @@ impl Store {
     /// It lists the directory, and reads what is new: the end of the log, and where the generation is another one, its manifest and the files that it did not know.
     ///
     /// Where another directory is at the path, with another artifact or a copy of this one, nothing changes, and the error has the kind
-    /// [`Foreign`](crate::ErrorKind::Foreign); where a commit that was read before is not there any more, [`Damaged`](crate::ErrorKind::Damaged).
+    /// [`Foreign`](crate::ErrorKind::Foreign), as far as the file system tells directories apart; where a commit that was read before is not there any more, [`Damaged`](crate::ErrorKind::Damaged).
     pub fn refresh(&self) -> Result<bool> {
         if self.directory.is_locked() {
             return Ok(false);

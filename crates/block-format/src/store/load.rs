@@ -54,6 +54,8 @@ pub(super) struct Loaded {
     pub(super) report: RecoveryReport,
     /// What the commits of its logs did.
     pub(super) history: History,
+    /// The highest generation that a file is named after: one that is being written, or never was, among them.
+    pub(super) highest: u64,
 }
 
 /// The log that takes commits, as it was found.
@@ -92,14 +94,11 @@ pub(super) fn load_beside_writer(
         tries += 1;
         let found = read_manifests(&**vfs, root, options)?;
         // What there is to say about damage, a load of everything says.
-        match load(vfs.clone(), root, options, found, (known, tries == 1)) {
-            Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => {
-                loaded.directory.check_place()?;
-                return Ok(loaded);
-            }
-            Err(e) if tries == TRIES || matches!(e.kind(), ErrorKind::NewerFormat | ErrorKind::Foreign) => {
-                return Err(e);
-            }
+        let loaded = load(vfs.clone(), root, options, found, (known, tries == 1));
+        match loaded.and_then(|loaded| loaded.directory.check_place().map(|()| loaded)) {
+            Ok(loaded) if loaded.report.damage.is_empty() || tries == TRIES => return Ok(loaded),
+            Err(e) if tries == TRIES || e.kind() == ErrorKind::NewerFormat => return Err(e),
+            Err(e) if e.kind() == ErrorKind::Foreign && known.is_some() => return Err(e),
             _ => {}
         }
     }
@@ -117,7 +116,7 @@ pub(super) fn load(
     let numbers = names.iter().filter_map(|name| name.id()).map(|id| id.0.saturating_add(1));
     let next_free = numbers.max().unwrap_or(1);
     let highest = found.highest;
-    let (mut manifest, damaged) = newest(&*vfs, root, found)?;
+    let (manifest, damaged) = newest(&*vfs, root, found)?;
     let next_file = manifest.next_file.0.max(next_free);
     let mut directory = Directory::new(vfs, root, manifest.artifact, options, next_file);
     match known {
@@ -145,9 +144,8 @@ pub(super) fn load(
         check_orphans(&directory, &manifest, &names, &damaged, active.scan.committed.seq)?;
     }
     report.damage = sorted_and_merged(report.damage);
-    manifest.generation = highest;
     let manifests_to_rewrite = damaged.into_iter().map(|(name, _)| name).collect();
-    Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history })
+    Ok(Loaded { directory, manifest, sealed, active, manifests_to_rewrite, report, history, highest })
 }
 
 /// Refuses what does not go on from what was open, although it is in the same directory.
@@ -166,16 +164,15 @@ fn check_descent(known: &Known, manifest: &Manifest, directory: &Directory) -> R
         return Err(Error::another_artifact(&directory.root));
     }
     for entry in &manifest.logs {
-        let path = directory.path(FileName::Log(entry.file));
         let mut logs = known.sealed.frozen.iter().chain([&known.tail]);
         let Some(log) = logs.find(|log| log.index.id == entry.file) else {
             if entry.checkpoint.seq < known.position.seq {
-                return Err(commit_is_gone(known.position.seq).at(&path));
+                return Err(commit_is_gone(known.position.seq).at(&directory.path(FileName::Log(entry.file))));
             }
             continue;
         };
-        // One that is not there is missed when it is read.
-        if !is_in_place(directory, log)? && directory.vfs.open(&path, Access::Read).is_ok() {
+        if !is_in_place(directory, log)? {
+            directory.open(FileName::Log(entry.file), Access::Read)?; // it may be missing
             return Err(Error::another_artifact(&directory.root));
         }
     }

@@ -28,8 +28,17 @@ impl Loaded {
         lock: Box<dyn VfsLock>,
         names: &[FileName],
     ) -> Result<(Store, RecoveryReport)> {
-        let Self { directory, mut manifest, sealed, active, manifests_to_rewrite, mut report, history } =
-            self;
+        let Self {
+            directory,
+            mut manifest,
+            sealed,
+            active,
+            manifests_to_rewrite,
+            mut report,
+            history,
+            highest,
+        } = self;
+        manifest.generation = highest;
         let ActiveLog { entry, file, scan, view } = active;
         let directory = directory.locked(lock);
         let name = FileName::Log(entry.file);

@@ -47,9 +47,10 @@ impl Store {
         let result = if is_done { Ok(()) } else { self.lead_sync() };
         let mut gate = self.sync_gate.lock();
         (gate.has_leader, gate.due) = (false, None);
+        let is_done = gate.synced >= seq; // by somebody else, who may have given the lock away then
         drop(gate);
         self.sync_gate_changed.notify_all();
-        result
+        if is_done { Ok(()) } else { result }
     }
 
     /// Syncs all that is written so far, and makes it visible.

@@ -16,6 +16,7 @@ mod damage; // flipped, cut off and misplaced bytes
 mod dictionaries; // segments with a dictionary: smaller, read the same, damaged like anything else
 mod edits; // edits beside commits, parts that are lost, the cache, deleted ids
 mod faults; // failing calls, at every index
+mod following; // a reader beside a writer, and what it says where something else or nothing is there
 mod forged; // right checksums over wrong numbers: typed errors, no overflow
 mod hostile; // locks removed, links, sparse files, files in the wrong place
 mod ids; // ids that were not given out, under right checksums and chains: damage

@@ -296,28 +296,6 @@ fn parts_are_listed_with_the_generation_that_wrote_them() {
 }
 
 #[test]
-fn a_reader_follows_bulk_commits_and_what_is_committed_after_them() {
-    let temp = tempfile::tempdir().unwrap();
-    let path = temp.path().join("artifact");
-    let store = Store::create(&path, small()).unwrap();
-    let [reader, late] = [0, 1].map(|_| Store::open_read_only(&path, small()).unwrap().0);
-    let count = |store: &Store| store.snapshot().records().map(Result::unwrap).count();
-    for round in 1..4 {
-        let mut bulk = store.bulk().unwrap();
-        bulk.put(b"one").unwrap();
-        bulk.put(b"two").unwrap();
-        bulk.finish().unwrap();
-        assert!(reader.refresh().unwrap());
-        assert_eq!(count(&reader), 3 * round - 1);
-        store.put(b"three").unwrap();
-        for reader in [&reader, &late] {
-            assert!(reader.refresh().unwrap());
-            assert_eq!((count(reader), reader.last_commit()), (3 * round, store.last_commit()));
-        }
-    }
-}
-
-#[test]
 fn readers_beside_a_writer_see_whole_commits_and_follow_with_refresh() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
