@@ -47,12 +47,13 @@ struct Given {
     seed: Option<u64>,
 }
 
-/// `{"dimension": 384, "metric": "cosine", "originals": "f16"}`; all but the dimension may be left out.
+/// `{"dimension": 384, "metric": "cosine", "quantization": "int8", "originals": "f16"}`; all but the dimension may be left out.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GivenSpace {
     dimension: usize,
     metric: Option<String>,
+    quantization: Option<String>,
     originals: Option<String>,
 }
 
@@ -195,7 +196,11 @@ fn compaction(given: &serde_json::Value) -> Result<Option<CompactionPolicy>> {
 
 impl GivenSpace {
     fn read(&self) -> Result<SpaceOptions> {
-        space(self.dimension, self.metric.as_deref(), self.originals.as_deref())
+        let options = space(self.dimension, self.metric.as_deref(), self.originals.as_deref())?;
+        Ok(match &self.quantization {
+            Some(name) => options.quantization(parse("quantization", name)?),
+            None => options,
+        })
     }
 }
 

@@ -211,7 +211,7 @@ impl Caches {
     }
 }
 
-/// `{"name": 384}`, or with a dict of `dimension`, `metric` and `originals` in the place of the dimension.
+/// `{"name": 384}`, or with a dict of `dimension`, `metric`, `quantization` and `originals` in the place of the dimension.
 fn spaces(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
     let spaces = value.cast::<PyDict>().map_err(|_| wrong_type("", "a dict of spaces", value))?;
     for (name, space) in spaces {
@@ -227,9 +227,10 @@ pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> 
     }
     let parts = value.cast::<PyDict>().map_err(|_| wrong_type("a space", "a dimension or a dict", value))?;
     for name in parts.keys() {
-        if !["dimension", "metric", "originals"].contains(&name.extract::<&str>().unwrap_or_default()) {
+        let known = ["dimension", "metric", "quantization", "originals"];
+        if !known.contains(&name.extract::<&str>().unwrap_or_default()) {
             return Err(invalid(format!(
-                "a space: expected dimension, metric, originals, found {}",
+                "a space: expected dimension, metric, quantization, originals, found {}",
                 name.repr()?
             )));
         }
@@ -238,7 +239,10 @@ pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> 
         return Err(invalid("a space: expected its dimension"));
     };
     let metric = parts.get_item("metric")?.map_or(Ok(Metric::Cosine), |name| metric(&name))?;
-    let options = SpaceOptions::new(dimension.extract()?, metric);
+    let mut options = SpaceOptions::new(dimension.extract()?, metric);
+    if let Some(name) = parts.get_item("quantization")? {
+        options = options.quantization(parsed(&name)?);
+    }
     Ok(match parts.get_item("originals")? {
         Some(name) => options.originals(parsed(&name)?),
         None => options,

@@ -190,7 +190,7 @@ impl Artifact {
         self.ask(CompactArtifact::is_model_at_hand)
     }
 
-    /// The vector spaces: of each `dimension`, `metric`, `originals` and `model`.
+    /// The vector spaces: of each `dimension`, `metric`, `quantization`, `originals` and `model`.
     #[getter]
     fn spaces<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
@@ -198,6 +198,7 @@ impl Artifact {
             let parts = PyDict::new(py);
             parts.set_item("dimension", space.dimension())?;
             parts.set_item("metric", space.metric().to_string())?;
+            parts.set_item("quantization", space.quantization().to_string())?;
             parts.set_item("originals", space.originals().to_string())?;
             parts.set_item("model", space.model().map(compact_artifact::SpaceModel::id))?;
             dict.set_item(space.name(), parts)?;

@@ -15,7 +15,7 @@ use crate::options::{self, space_options};
 /// Set up.
 #[pymethods]
 impl Artifact {
-    /// Adds a vector space: `options` is its dimension, or a dict of `dimension`, `metric` and `originals`.
+    /// Adds a vector space: `options` is its dimension, or a dict of `dimension`, `metric`, `quantization` and `originals`.
     #[pyo3(signature = (name, options))]
     fn add_space(&self, py: Python<'_>, name: &str, options: &Bound<'_, PyAny>) -> PyResult<()> {
         let options = space_options(options)?;

@@ -73,6 +73,8 @@ mod options;
 mod quantize;
 mod repeats;
 mod residual;
+mod rotation;
+mod rounding;
 mod scratch;
 mod sketch;
 mod space;

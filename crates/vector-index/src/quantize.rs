@@ -4,11 +4,12 @@
     reason = "shares of counts, and one rounding of exact integers, the same on every machine"
 )]
 
-use crate::codes::query::{self, QueryRef, QueryRoom, QueryTerms, Remainder, Terms};
-use crate::codes::sums::squared_sum;
+use crate::codes::query::{self, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
 use crate::residual;
+use crate::rotation::Rotation;
+use crate::rounding::{LIFT, TINY, encode_max_abs, max_abs, round_to_i8, squared_norm, write_remainder};
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -26,7 +27,8 @@ pub const MIN_LARGEST_VALUE: f32 = 1e-17;
 /// By default each vector has a scale of its own, its largest absolute value / 127, and every code is
 /// `round(value / scale)`, in [-127, 127]: nothing is learnt, so it suits data that arrives over time. Under cosine any vector of
 /// finite values will do that has one other than 0, however large or small; otherwise vectors are at most [`MAX_LENGTH`] long, and
-/// their largest value is 0, or at least [`MIN_LARGEST_VALUE`]. A [calibrated](Self::calibrated) quantizer has a centre and a range for each dimension instead, taken from samples.
+/// their largest value is 0, or at least [`MIN_LARGEST_VALUE`]. A [rotated](Self::rotated) quantizer does the same with vectors whose dimensions were made alike. A
+/// [calibrated](Self::calibrated) one has a centre and a range for each dimension instead, taken from samples.
 ///
 /// Norms are computed from the codes, not from the vectors, so that a distance is exactly that of the codes.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +36,7 @@ pub struct Int8Quantizer {
     metric: Metric,
     dimension: usize,
     calibration: Option<Calibration>,
+    rotation: Option<Rotation>,
 }
 
 /// Dimension `i` of a code `u` stands for `centre[i] + step[i] * u`.
@@ -65,7 +68,7 @@ impl Int8Quantizer {
             let message = format!("{dimension} dimensions: an index has 1 to {MAX_DIMENSION}");
             return Err(Error::invalid(message));
         }
-        Ok(Self { metric, dimension, calibration: None })
+        Ok(Self { metric, dimension, calibration: None, rotation: None })
     }
 
     /// A quantizer with a centre and a range for each dimension: the middle of the values that the samples have there, and
@@ -96,6 +99,25 @@ impl Int8Quantizer {
         let centre = low.iter().zip(&high).map(|(&low, &high)| low / 2.0 + high / 2.0).collect();
         quantizer.calibration = Some(Calibration { centre, step });
         Ok(quantizer)
+    }
+
+    /// The same, with codes of vectors that were rotated: always in the same way, by signs that look random and Hadamard transforms, so that a few large dimensions, which
+    /// would leave the others few steps, come to lie in all. Distances stay what they are but for the error of codes, which is less for uneven vectors, about the same for even ones, and more where
+    /// all values are nearly 1 or -1. A vector comes back to within the rounding of sums of floats, even where its codes are exact.
+    ///
+    /// Fails with [`InvalidArgument`](ErrorKind::InvalidArgument) when calibrated.
+    pub fn rotated(mut self) -> Result<Self> {
+        if self.calibration.is_some() {
+            return Err(Error::invalid("calibrated codes are not rotated"));
+        }
+        self.rotation = Some(Rotation::new(self.dimension));
+        Ok(self)
+    }
+
+    /// Whether codes are those of [rotated](Self::rotated) vectors.
+    #[must_use]
+    pub fn is_rotated(&self) -> bool {
+        self.rotation.is_some()
     }
 
     pub(crate) fn with_calibration(mut self, calibration: Option<Calibration>) -> Self {
@@ -138,7 +160,7 @@ impl Int8Quantizer {
     #[must_use]
     pub fn decode(&self, codes: &[i8], scale: f32) -> Vec<f32> {
         match &self.calibration {
-            None => codes.iter().map(|&code| f32::from(code) * scale).collect(),
+            None => self.turned_back(codes.iter().map(|&code| f32::from(code) * scale).collect()),
             Some(Calibration { centre, step }) => {
                 let value = |((&code, centre), step): ((&i8, &f32), &f32)| centre + step * f32::from(code);
                 codes.iter().zip(centre).zip(step).map(value).collect()
@@ -156,6 +178,8 @@ impl Int8Quantizer {
         if self.calibration.is_some() {
             return Err(Error::invalid("residuals of calibrated codes are not there"));
         }
+        let mut room = Vec::new();
+        let vector = self.turned(vector, &mut room);
         let max = max_abs(vector);
         let lift = self.lift(max);
         let values: Vec<f32> = vector.iter().map(|value| value * lift).collect();
@@ -175,7 +199,7 @@ impl Int8Quantizer {
     /// The vector that codes and what they leave out stand for: what a residual lacks counts as zeros.
     #[must_use]
     pub fn refine(&self, codes: &[i8], scale: f32, residual: &[u8]) -> Vec<f32> {
-        residual::refine(codes, scale, residual)
+        self.turned_back(residual::refine(codes, scale, residual))
     }
 
     /// How well codes stand for some vectors, one after the other in `samples`.
@@ -284,8 +308,47 @@ impl Int8Quantizer {
         Ok(())
     }
 
+    /// A vector that was checked as its codes are made of it.
+    fn turned<'v>(&self, vector: &'v [f32], room: &'v mut Vec<f32>) -> &'v [f32] {
+        let Some(rotation) = &self.rotation else { return vector };
+        let max = max_abs(vector);
+        // Sums must not overflow where vectors may be of any length.
+        let factor = if max > LIFT && self.metric == Metric::Cosine { LIFT.recip() } else { self.lift(max) };
+        room.clear();
+        room.extend(vector.iter().map(|value| value * factor));
+        rotation.apply(room);
+        room
+    }
+
+    /// Rotates back what codes stand for. Where length counts, it is as long and as short as vectors may be: codes may have made it a little longer or shorter.
+    fn turned_back(&self, mut vector: Vec<f32>) -> Vec<f32> {
+        let Some(rotation) = self.rotation.as_ref().filter(|_| vector.len() == self.dimension) else {
+            return vector;
+        };
+        rotation.undo(&mut vector);
+        let (max, length) = (max_abs(&vector), dot(&vector, &vector).sqrt());
+        let factor = if self.metric == Metric::Cosine || max == 0.0 {
+            1.0
+        } else if max < MIN_LARGEST_VALUE {
+            MIN_LARGEST_VALUE * (1.0 + f32::EPSILON) / max
+        } else if length > MAX_LENGTH {
+            MAX_LENGTH * (1.0 - 1e-6) / length
+        } else {
+            1.0
+        };
+        for value in &mut vector {
+            *value *= factor;
+        }
+        vector
+    }
+
     /// Writes the codes of a vector that was checked and returns their scale.
     pub(crate) fn encode(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
+        self.encode_turned(self.turned(vector, &mut Vec::new()), codes)
+    }
+
+    /// The same, of a vector that was rotated, if that is to be.
+    fn encode_turned(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
         let Some(Calibration { centre, step }) = &self.calibration else {
             let max = max_abs(vector);
             let lift = self.lift(max);
@@ -337,8 +400,16 @@ impl Int8Quantizer {
 
     /// A checked vector as a query, which is written to `room`: its codes, and what these leave out.
     pub(crate) fn prepare<'a>(&self, vector: &[f32], room: &'a mut QueryRoom) -> QueryRef<'a> {
-        let [codes, remainder] = room.codes_and_remainder(vector.len());
-        let terms = if let Some(Calibration { step, .. }) = &self.calibration {
+        let mut turned = room.take_turned();
+        let terms =
+            self.write_query(self.turned(vector, &mut turned), room.codes_and_remainder(vector.len()));
+        room.give_turned(turned);
+        room.query(terms)
+    }
+
+    /// Writes the codes of a query that was rotated, if that is to be, and what they leave out.
+    fn write_query(&self, vector: &[f32], [codes, remainder]: [&mut [i8]; 2]) -> QueryTerms {
+        if let Some(Calibration { step, .. }) = &self.calibration {
             let terms = self.encode_query(vector, codes);
             let stepped = || vector.iter().zip(step).map(|(value, step)| value * step);
             write_remainder(
@@ -349,13 +420,12 @@ impl Int8Quantizer {
             );
             terms
         } else {
-            let scale = self.encode(vector, codes);
+            let scale = self.encode_turned(vector, codes);
             let max = max_abs(vector);
             let lift = self.lift(max);
             write_remainder(vector.iter().map(|value| value * lift), max * lift, codes, remainder);
             self.plain_terms(scale, query::squared_norm(codes, remainder))
-        };
-        room.query(terms)
+        }
     }
 
     /// The factors of a stored vector as a query, unless calibrated.
@@ -402,54 +472,4 @@ impl Calibration {
         let code = |((value, centre), step): ((&f32, &f32), &f32)| ((value - centre) / step).abs();
         vector.iter().zip(&self.centre).zip(&self.step).map(code).filter(|&code| code > 127.5).count()
     }
-}
-
-/// Vectors whose largest value is smaller are zeros, or multiplied for their direction: a scale must not be subnormal, which would have
-/// few digits, and 127 / value must be finite.
-const TINY: f32 = 127.0 * f32::MIN_POSITIVE;
-/// What the values of such vectors are multiplied by for their direction: a power of two, so that nothing is rounded.
-const LIFT: f32 = (1u128 << 100) as f32;
-
-fn max_abs(vector: &[f32]) -> f32 {
-    let (chunks, rest) = vector.as_chunks::<16>();
-    let mut lanes = [0.0f32; 16];
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            let value = value.abs();
-            *lane = if value > *lane { value } else { *lane };
-        }
-    }
-    lanes.into_iter().chain(rest.iter().map(|value| value.abs())).fold(0.0, f32::max)
-}
-
-fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8]) -> f32 {
-    if max < TINY {
-        codes.fill(0);
-        return 0.0;
-    }
-    let per_value = 127.0 / max;
-    for (code, value) in codes.iter_mut().zip(values) {
-        *code = round_to_i8(value * per_value);
-    }
-    max / 127.0
-}
-
-/// Writes what the codes of values leave out of them, where they are not all zeros.
-fn write_remainder(values: impl Iterator<Item = f32>, max: f32, codes: &[i8], remainder: &mut [i8]) {
-    let per_value = if max < TINY { 0.0 } else { 127.0 / max };
-    for ((rest, &code), value) in remainder.iter_mut().zip(codes).zip(values) {
-        *rest = round_to_i8((value * per_value - f32::from(code)) * f32::from(Remainder::PARTS));
-    }
-}
-
-/// Rounds a value in [-127.5, 127.5] to the nearest integer, ties to even: where a value that large is added, the last bit
-/// of the mantissa counts ones, and the lowest byte is the result. Compilers turn this into vector instructions everywhere.
-fn round_to_i8(value: f32) -> i8 {
-    const ONES: f32 = 12_582_912.0; // 1.5 * 2^23
-    #[expect(clippy::cast_possible_truncation, reason = "the lowest byte")]
-    let byte = (value + ONES).to_bits() as u8;
-    byte.cast_signed()
-}
-fn squared_norm(codes: &[i8]) -> f32 {
-    squared_sum(codes) as f32
 }

@@ -115,6 +115,28 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_rotated_vector_that_is_read_back_and_written_once_more_stays_what_it_is(
+            values in prop::collection::vec(-1e3..1e3f32, 1..200), exponent in -140..100i32
+        ) {
+            for metric in [Metric::L2, Metric::Dot, Metric::Cosine] {
+                let exponent = if metric == Metric::Cosine { exponent } else { exponent.clamp(-80, 40) };
+                #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
+                let factor = 2f64.powi(exponent) as f32;
+                let vector: Vec<f32> = values.iter().map(|value| value * factor).collect();
+                let quantizer = Int8Quantizer::new(metric, vector.len()).unwrap().rotated().unwrap();
+                let Ok((codes, scale, residual)) = quantizer.quantize_with_residual(&vector) else { continue };
+                let refined = quantizer.refine(&codes, scale, &residual);
+                let second = quantizer.quantize_with_residual(&refined).unwrap();
+                prop_assert_eq!((&second.0, &second.2), (&codes, &residual));
+                prop_assert!((second.1 / scale - 1.0).abs() < 1e-5 || scale == 0.0);
+                let cosine = Metric::Cosine.distance(&vector, &refined);
+                prop_assert!(cosine.is_nan() || cosine < 1e-4, "{}", cosine);
+            }
+        }
+    }
+
     #[test]
     fn what_codes_stand_for_stays_exact_and_ties_go_down_as_often_as_up() {
         let quantizer = Int8Quantizer::new(Metric::L2, 64).unwrap();

@@ -106,8 +106,10 @@ fn settings(artifact: &CompactArtifact) -> Value {
     let spaces = artifact.spaces().into_iter().map(|space| {
         let model = space.model().map(SpaceModel::id);
         let (dimension, metric) = (space.dimension(), space.metric().to_string());
-        let originals = space.originals().to_string();
-        let parts = serde_json::json!({"dimension": dimension, "metric": metric, "originals": originals, "model": model});
+        let (quantization, originals) = (space.quantization().to_string(), space.originals().to_string());
+        let parts = serde_json::json!({
+            "dimension": dimension, "metric": metric, "quantization": quantization, "originals": originals, "model": model
+        });
         (space.name().to_owned(), parts)
     });
     let fields = artifact.fields().into_iter().map(|(name, weight)| (name, weight.into()));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use compact_artifact::json::Object;
-use compact_artifact::{CompactArtifact, Embedder, Metric, Options, Originals, Schema, Space, json};
+use compact_artifact::{
+    CompactArtifact, Embedder, Metric, Options, Originals, Quantization, Schema, Space, json,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,6 +51,8 @@ fn is_zero(number: &usize) -> bool {
 struct SpaceSettings {
     dimension: usize,
     metric: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantization: Option<Quantization>,
     originals: Originals,
 }
 
@@ -112,11 +116,13 @@ impl Settings {
         Ok(self.schema.as_ref().map(Schema::from_json).transpose()?)
     }
 
-    /// Vector spaces: name, dimension, metric, originals.
-    pub(crate) fn spaces(&self) -> impl Iterator<Item = Result<(&str, usize, Metric, Originals)>> {
+    /// Vector spaces: name, dimension, metric, quantization, originals.
+    pub(crate) fn spaces(
+        &self,
+    ) -> impl Iterator<Item = Result<(&str, usize, Metric, Option<Quantization>, Originals)>> {
         self.spaces.iter().map(|(name, Object(space))| {
             let metric = values::metric(&space.metric).map_err(Failure::failed)?;
-            Ok((name.as_str(), space.dimension, metric, space.originals))
+            Ok((name.as_str(), space.dimension, metric, space.quantization, space.originals))
         })
     }
 
@@ -144,6 +150,7 @@ impl From<&Space> for SpaceSettings {
         Self {
             dimension: space.dimension(),
             metric: space.metric().to_string(),
+            quantization: Some(space.quantization()),
             originals: space.originals(),
         }
     }

@@ -53,6 +53,6 @@ mod tests {
     fn enums_are_what_their_names_say() {
         there_and_back(&[Maintenance::Inline, Maintenance::Background, Maintenance::Manual]);
         there_and_back(&[Originals::None, Originals::Residual, Originals::F16, Originals::F32]);
-        there_and_back(&[Quantization::Int8]);
+        there_and_back(&[Quantization::Int8, Quantization::RotatedInt8]);
     }
 }

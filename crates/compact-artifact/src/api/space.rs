@@ -16,7 +16,7 @@ pub enum Originals {
     /// Nothing: a byte a dimension in all.
     None,
     /// What the codes leave out, in two bits: 16 bytes more for every 64 dimensions, of which the last may be fewer. Each value is kept to within a 1,016th of the largest of its vector, where
-    /// codes alone keep it to within a 254th; under cosine the vector is kept at length 1, as it is without originals.
+    /// codes alone keep it to within a 254th, of a rotated vector those of the rotated one; under cosine the vector is kept at length 1, as it is without originals.
     #[default]
     Residual,
     /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose
@@ -34,10 +34,17 @@ pub enum Quantization {
     /// By codes of a byte a dimension, scaled by the largest value of each vector.
     #[default]
     Int8,
+    /// The same of vectors that were rotated, always in the same way, so that a few large dimensions come to lie in all and leave more steps to the others. What is
+    /// read back and has no original in floating point was rotated back, which rounds even what is exact in codes, by some 1e-6 of the length of the vector.
+    #[serde(rename = "rotated-int8")]
+    RotatedInt8,
 }
 
+/// Beyond so many dimensions vectors are rotated by default: below, a rotation has little to even out.
+const ROTATED_BEYOND: usize = 64;
+
 names!(Originals, "originals", None => "none", Residual => "residual", F16 => "f16", F32 => "f32");
-names!(Quantization, "quantization", Int8 => "int8");
+names!(Quantization, "quantization", Int8 => "int8", RotatedInt8 => "rotated-int8");
 
 /// What a vector space is: one dimension, one metric.
 ///
@@ -52,7 +59,8 @@ names!(Quantization, "quantization", Int8 => "int8");
 pub struct SpaceOptions {
     pub(crate) dimension: usize,
     pub(crate) metric: Metric,
-    pub(crate) quantization: Quantization,
+    /// `None`: nothing was said.
+    pub(crate) quantization: Option<Quantization>,
     /// `None`: nothing was said.
     pub(crate) originals: Option<Originals>,
 }
@@ -61,13 +69,21 @@ impl SpaceOptions {
     /// Vectors of 1 to 65,536 dimensions. Under cosine they have any length but 0. Other metrics square values in 32 bits: under them a vector is at
     /// most 1e17 long, and its largest value is 0, or at least 1e-17.
     pub fn new(dimension: usize, metric: Metric) -> Self {
-        Self { dimension, metric, quantization: Quantization::Int8, originals: None }
+        Self { dimension, metric, quantization: None, originals: None }
     }
 
-    /// How vectors are compared in the index. Default, and for now the only one: `Int8`.
+    /// How vectors are compared in the index. Unless this is said, vectors of more than 64 dimensions are rotated (`RotatedInt8`) and others are not (`Int8`); a space that is there already stays
+    /// as it is.
     pub fn quantization(mut self, quantization: Quantization) -> Self {
-        self.quantization = quantization;
+        self.quantization = Some(quantization);
         self
+    }
+
+    /// The quantization, by default where nothing was said.
+    pub(crate) fn chosen_quantization(&self) -> Quantization {
+        let by_default =
+            if self.dimension > ROTATED_BEYOND { Quantization::RotatedInt8 } else { Quantization::Int8 };
+        self.quantization.unwrap_or(by_default)
     }
 
     /// What is kept beside the codes. Default: `Residual`, or what a space keeps that is there already.
@@ -183,6 +199,11 @@ impl Space {
         self.options.originals.unwrap_or_default()
     }
 
+    /// How its vectors are compared in the index.
+    pub fn quantization(&self) -> Quantization {
+        self.options.chosen_quantization()
+    }
+
     /// The model that texts are embedded by in it; `None` in a space whose vectors are given.
     pub fn model(&self) -> Option<&SpaceModel> {
         self.model.as_ref()
@@ -190,8 +211,14 @@ impl Space {
 
     pub(crate) fn new(name: &str, options: SpaceOptions) -> Result<Self> {
         options.check(name)?;
-        let options = options.originals(options.originals.unwrap_or_default());
-        let quantizer = Int8Quantizer::new(options.metric, options.dimension)?;
+        let options = options
+            .originals(options.originals.unwrap_or_default())
+            .quantization(options.chosen_quantization());
+        let plain = Int8Quantizer::new(options.metric, options.dimension)?;
+        let quantizer = match options.chosen_quantization() {
+            Quantization::Int8 => plain,
+            Quantization::RotatedInt8 => plain.rotated()?,
+        };
         Ok(Self { name: name.to_owned(), options, quantizer, model: None, stage: Stage::Current })
     }
 }

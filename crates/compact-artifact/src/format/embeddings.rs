@@ -163,12 +163,16 @@ pub(crate) fn check(quantizer: &Int8Quantizer, embedding: &Embedding) -> Result<
 #[expect(clippy::cast_possible_truncation, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::api::space::SpaceOptions;
+    use crate::api::space::{Quantization, SpaceOptions};
     use proptest::prelude::*;
     use vector_index::{BuildOptions, Builder, Codes, Index, Originals as Stored, Scratch, SearchOptions};
 
     fn space(metric: Metric, originals: Originals, dimension: usize) -> Space {
         Space::new("space", SpaceOptions::new(dimension, metric).originals(originals)).unwrap()
+    }
+
+    fn rotated(space: &Space) -> Space {
+        Space::new("space", space.options.quantization(Quantization::RotatedInt8)).unwrap()
     }
 
     const METRICS: [Metric; 3] = [Metric::Cosine, Metric::Dot, Metric::L2];
@@ -183,17 +187,18 @@ mod tests {
             vector in prop::collection::vec(any::<f32>(), 1..20), exponent in -149..128i32, metric in 0..3usize, kept in 0..4usize
         ) {
             let originals = [Originals::None, Originals::Residual, Originals::F16, Originals::F32][kept];
-            let space = space(METRICS[metric], originals, vector.len());
+            let plain = space(METRICS[metric], originals, vector.len());
             let bounded: Vec<f32> = vector.iter().map(|value| (value % 1.0) * power(exponent)).collect();
-            for vector in [vector, bounded] {
-                let Ok(embedding) = Embedding::new(&space, &vector) else { continue };
+            let spaces = [rotated(&plain), plain];
+            for (space, vector) in spaces.iter().flat_map(|space| [(space, &vector), (space, &bounded)]) {
+                let Ok(embedding) = Embedding::new(space, vector) else { continue };
                 check(&space.quantizer, &embedding).unwrap();
                 let mut codes = Codes::new(space.quantizer.clone());
                 codes.push_codes(0, &embedding.codes, embedding.scale).unwrap();
                 Builder::new(BuildOptions::new()).build(codes).unwrap();
-                let decoded = embedding.decode(&space);
-                prop_assert!(Embedding::new(&space, &decoded).is_ok(), "what is exported can be read back");
-                prop_assert!(space.metric().distance(&vector, &decoded).is_finite());
+                let decoded = embedding.decode(space);
+                prop_assert!(Embedding::new(space, &decoded).is_ok(), "what is exported can be read back");
+                prop_assert!(space.metric().distance(vector, &decoded).is_finite());
             }
         }
 

@@ -3,9 +3,15 @@
 use super::embeddings::{self, Embedding};
 use super::layout::{self, kept, kept_embedding};
 use crate::api::error::{Error, Result};
-use crate::api::space::{Space, SpaceModel};
+use crate::api::space::{Quantization, Space, SpaceModel};
 
-const VERSION: u32 = 1;
+/// The version of embeddings that are codes of vectors as they were made, and of rotated ones.
+fn version_of(space: &Space) -> u32 {
+    match space.quantization() {
+        Quantization::Int8 => 1,
+        Quantization::RotatedInt8 => 2,
+    }
+}
 
 /// The embeddings of texts, by the hash of each.
 pub(crate) type KeptEmbeddings = Vec<(u128, Embedding)>;
@@ -14,7 +20,7 @@ pub(crate) type KeptEmbeddings = Vec<(u128, Embedding)>;
 pub(crate) fn encode(space: &Space, model: &SpaceModel, embeddings: &KeptEmbeddings) -> Vec<u8> {
     let small = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let dimension = space.options.dimension;
-    let head = layout::encode_kept(VERSION, small(dimension), small(embeddings.len()), model.hash);
+    let head = layout::encode_kept(version_of(space), small(dimension), small(embeddings.len()), model.hash);
     let mut bytes = Vec::with_capacity(head.len() + embeddings.len() * (kept_embedding::LEN + dimension));
     bytes.extend(head);
     for (text, embedding) in embeddings {
@@ -24,12 +30,12 @@ pub(crate) fn encode(space: &Space, model: &SpaceModel, embeddings: &KeptEmbeddi
     bytes
 }
 
-/// The embeddings in these bytes, whose checksums held; none if they are of another model, or of a later version.
+/// The embeddings in these bytes, whose checksums held; none if they are of another model, or of another version.
 pub(crate) fn decode(bytes: &[u8], space: &Space, model: &SpaceModel) -> Result<KeptEmbeddings> {
     let fault = |message: &str| Error::damaged(format!("the kept embeddings: {message}"));
     let (head, rest) = bytes.split_first_chunk::<{ kept::LEN }>().ok_or_else(|| fault("too short"))?;
     let (version, dimension, count, hash) = layout::decode_kept(head);
-    if version > VERSION || hash != model.hash {
+    if version != version_of(space) || hash != model.hash {
         return Ok(Vec::new());
     }
     let each = kept_embedding::LEN + space.options.dimension;

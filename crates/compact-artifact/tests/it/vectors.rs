@@ -1,7 +1,8 @@
 //! Vectors of any size: whose fault they are, and what becomes of them.
 
 use compact_artifact::{
-    Batch, BatchOptions, CompactArtifact, ErrorKind, Metric, Originals, Query, Record, SpaceOptions,
+    Batch, BatchOptions, CompactArtifact, ErrorKind, Metric, Originals, Quantization, Query, Record,
+    SpaceOptions,
 };
 
 fn artifact(dir: &tempfile::TempDir, options: SpaceOptions) -> CompactArtifact {
@@ -137,6 +138,34 @@ fn a_space_that_is_there_keeps_what_it_keeps_unless_something_else_is_asked_for(
     }
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(artifact(&dir, plain).spaces()[0].originals(), Originals::Residual);
+}
+
+#[test]
+fn vectors_are_rotated_beyond_64_dimensions_unless_asked_otherwise_or_they_were_not() {
+    let plain = |dimension| SpaceOptions::new(dimension, Metric::Cosine);
+    let (int8, rotated) = (Quantization::Int8, Quantization::RotatedInt8);
+    for (space, expected, other) in [
+        (plain(64), int8, rotated),
+        (plain(65), rotated, int8),
+        (plain(65).quantization(int8), int8, rotated),
+        (plain(3).quantization(rotated), rotated, int8),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let created = artifact(&dir, space);
+        assert_eq!(created.spaces()[0].quantization(), expected);
+        let vector: Vec<f32> = (0..created.spaces()[0].dimension()).map(|at| at as f32 - 1.5).collect();
+        let id = created.add(Record::text("x").embedding("v", vector.clone())).unwrap();
+        created.close().unwrap();
+        let open = |space| CompactArtifact::options().space("v", space).open(dir.path().join("a"));
+        let same = plain(vector.len());
+        assert_eq!(open(same).unwrap().spaces()[0].quantization(), expected);
+        assert_eq!(open(same.quantization(expected)).unwrap().spaces()[0].quantization(), expected);
+        let refused = open(same.quantization(other)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::SpaceMismatch);
+        assert!(refused.to_string().contains("quantization"), "{refused}");
+        let kept = open(same).unwrap().embedding(id, "v").unwrap().unwrap();
+        assert!(Metric::Cosine.distance(&vector, &kept) < 1e-5);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ dog dogs chase cats
 
 Options of `create`, `open` and so on, by name. Kept in the artifact:
 
-- `spaces`: vector spaces, `{"image": 512}` or `{"image": {"dimension": 512, "metric": "l2", "originals": "f16"}}`; metrics are `cosine`, which is the default, `dot` and `l2`, and originals `residual`, which is the default, `none`, `f16` and `f32`
+- `spaces`: vector spaces, `{"image": 512}` or `{"image": {"dimension": 512, "metric": "l2", "originals": "f16"}}`; metrics are `cosine`, which is the default, `dot` and `l2`, originals `residual`, which is the default, `none`, `f16` and `f32`, and quantization `rotated-int8`, which is the default beyond 64 dimensions, or `int8`
 - `embedder`: what embeds texts: `"built-in"`, the path of a model, or an object with `name`, `dimension` and `embed(texts)`, which returns an array
 - `fields`: texts beside the content, `{"title": 2}`, with how often their words count
 - `language`: of texts: `"english"` by default; `None`: words as they are; `fold_diacritics`: whether `é` is `e`

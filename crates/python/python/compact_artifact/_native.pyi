@@ -46,6 +46,7 @@ Embedder: TypeAlias = Path | _Embedder
 class SpaceOptions(TypedDict):
     dimension: int
     metric: NotRequired[Metric]
+    quantization: NotRequired[Literal["int8", "rotated-int8"]]
     originals: NotRequired[Literal["none", "residual", "f16", "f32"]]
 
 class Compaction(TypedDict, total=False):
@@ -363,6 +364,7 @@ class Explain(TypedDict):
 class SpaceInfo(TypedDict):
     dimension: int
     metric: Metric
+    quantization: Literal["int8", "rotated-int8"]
     originals: Literal["none", "residual", "f16", "f32"]
     model: str | None
 

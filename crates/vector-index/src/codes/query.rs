@@ -106,11 +106,22 @@ impl<'a> Remainder<'a> {
 pub(crate) struct QueryRoom {
     codes: Vec<Aligned>,
     remainder: Vec<Aligned>,
+    turned: Vec<f32>,
 }
 
 impl QueryRoom {
     pub(crate) fn heap_bytes(&self) -> usize {
-        (self.codes.capacity() + self.remainder.capacity()) * size_of::<Aligned>()
+        let lines = (self.codes.capacity() + self.remainder.capacity()) * size_of::<Aligned>();
+        lines + self.turned.capacity() * size_of::<f32>()
+    }
+
+    /// Room for a vector that is rotated, until it is [given back](Self::give_turned).
+    pub(crate) fn take_turned(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.turned)
+    }
+
+    pub(crate) fn give_turned(&mut self, room: Vec<f32>) {
+        self.turned = room;
     }
 
     /// Room for so many codes, with zeros behind them.

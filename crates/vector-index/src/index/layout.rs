@@ -29,7 +29,7 @@ pub(crate) mod header {
         INCOMPATIBLE: 4,
         TOTAL_LEN: 8,
         METRIC: 1,
-        CALIBRATED: 1,
+        QUANTIZER: 1,
         DENSE: 1,
         LAYERS: 1,
         DIMENSION: 4,
@@ -69,6 +69,11 @@ impl Walk {
     }
 }
 
+/// Codes have a centre and a step for each dimension.
+const CALIBRATED: u8 = 1;
+/// Codes are those of rotated vectors.
+const ROTATED: u8 = 2;
+
 /// What the header says; everything else about the layout follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -81,6 +86,8 @@ pub(crate) struct Header {
     pub(crate) hidden: usize,
     /// Whether the codes are calibrated.
     pub(crate) calibrated: bool,
+    /// Whether they are those of rotated vectors.
+    pub(crate) rotated: bool,
     /// Whether the rows are 0, 1, 2 and so on, so that they need not be listed.
     pub(crate) dense: bool,
     pub(crate) walk: Walk,
@@ -104,7 +111,11 @@ impl Header {
         put(&mut bytes, at::MINOR, MINOR.to_le_bytes());
         put(&mut bytes, at::TOTAL_LEN, (total as u64).to_le_bytes());
         put(&mut bytes, at::METRIC, [self.metric.code()]);
-        put(&mut bytes, at::CALIBRATED, [self.calibrated.into()]);
+        put(
+            &mut bytes,
+            at::QUANTIZER,
+            [u8::from(self.calibrated) * CALIBRATED + u8::from(self.rotated) * ROTATED],
+        );
         put(&mut bytes, at::DENSE, [self.dense.into()]);
         put(&mut bytes, at::WALK, [self.walk.code()]);
         put(&mut bytes, at::LAYERS, [low_u8(self.layers)]);
@@ -162,7 +173,8 @@ impl Header {
             nodes: count(at::NODES),
             rows: count(at::ROWS),
             hidden: count(at::HIDDEN),
-            calibrated: flag(head[at::CALIBRATED])?,
+            calibrated: head[at::QUANTIZER] == CALIBRATED,
+            rotated: head[at::QUANTIZER] == ROTATED,
             dense: flag(head[at::DENSE])?,
             walk: Walk::from_code(head[at::WALK]).ok_or_else(|| inconsistent("walk"))?,
             top: count(at::TOP),
@@ -171,6 +183,9 @@ impl Header {
             layer_nodes: std::array::from_fn(|layer| u32_at(head, at::LAYER_NODES + layer * 4)),
             widths: Widths(std::array::from_fn(|target| u16_at(head, at::WIDTHS + target * 2))),
         };
+        if head[at::QUANTIZER] > ROTATED {
+            return Err(inconsistent("quantizer"));
+        }
         header.check()?;
         let total = u64_at(head, at::TOTAL_LEN);
         let sections = header.sections()?;
@@ -383,6 +398,7 @@ mod tests {
             rows: 1,
             hidden: 0,
             calibrated: false,
+            rotated: false,
             dense: false,
             walk: Walk::Codes,
             top: 0,

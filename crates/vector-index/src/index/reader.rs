@@ -68,6 +68,9 @@ impl<B: Bytes> Index<B> {
     pub fn open(bytes: B) -> Result<Self> {
         let (header, sections) = Header::decode(bytes.as_ref())?;
         let mut quantizer = Int8Quantizer::new(header.metric, header.dimension)?;
+        if header.rotated {
+            quantizer = quantizer.rotated()?;
+        }
         if header.calibrated {
             Unverified(&bytes).check(sections.calibration.clone())?;
             let values: &[f32] = values(&bytes.as_ref()[sections.calibration.clone()])?;

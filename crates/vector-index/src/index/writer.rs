@@ -27,6 +27,7 @@ impl Built {
             rows: rows.len() + self.repeats.len(),
             hidden: self.hidden.len(),
             calibrated: quantizer.calibration().is_some(),
+            rotated: quantizer.is_rotated(),
             dense: self.is_dense(),
             walk: self.nodes.walk(),
             top: self.top,

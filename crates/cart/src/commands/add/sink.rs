@@ -5,9 +5,7 @@ use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use compact_artifact::{
-    Batch, CompactArtifact, Embedder, ErrorKind, Metric, Originals, Schema, SpaceOptions,
-};
+use compact_artifact::{Batch, CompactArtifact, Embedder, ErrorKind, Metric, Originals, Schema};
 
 use super::args::Args;
 use super::counted::Counted;
@@ -103,13 +101,15 @@ impl<'a> Sink<'a> {
         }
         let spaces = artifact.iter().flat_map(CompactArtifact::spaces).map(|space| {
             let (dimension, metric, originals) = (space.dimension(), space.metric(), space.originals());
-            (space.name().to_owned(), Space { dimension, metric, originals, is_new: false, is_used: false })
+            let quantization = Some(space.quantization());
+            let is = Space { dimension, metric, quantization, originals, is_new: false, is_used: false };
+            (space.name().to_owned(), is)
         });
         let mut spaces: BTreeMap<String, Space> = spaces.collect();
         if let Some(embedder) = &embedder {
-            let (metric, originals) = (Metric::Cosine, Originals::None);
+            let (dimension, metric, originals) = (embedder.dimension(), Metric::Cosine, Originals::None);
             let space =
-                Space { dimension: embedder.dimension(), metric, originals, is_new: false, is_used: false };
+                Space { dimension, metric, quantization: None, originals, is_new: false, is_used: false };
             spaces.insert(compact_artifact::MEANING.to_owned(), space);
         }
         if let Some(artifact) = &artifact {
@@ -121,8 +121,8 @@ impl<'a> Sink<'a> {
         };
         let schema = settings.map_or(Ok(schema), Settings::schema)?;
         for space in settings.into_iter().flat_map(Settings::spaces) {
-            let (name, dimension, metric, originals) = space?;
-            let space = Space { dimension, metric, originals, is_new: true, is_used: false };
+            let (name, dimension, metric, quantization, originals) = space?;
+            let space = Space { dimension, metric, quantization, originals, is_new: true, is_used: false };
             spaces.insert(name.to_owned(), space);
         }
         let (fields, held, held_len, keys, report) = Default::default();
@@ -163,6 +163,7 @@ impl<'a> Sink<'a> {
         self.spaces.get(name).copied().unwrap_or(Space {
             dimension: vector.len(),
             metric: self.args.metric.unwrap_or(Metric::Cosine),
+            quantization: None,
             originals: self.args.originals.unwrap_or_default(),
             is_new: true,
             is_used: false,
@@ -362,7 +363,7 @@ impl<'a> Sink<'a> {
         let mut new = Vec::new();
         for (name, space) in &mut self.spaces {
             if std::mem::take(&mut space.is_new) {
-                new.push((name, SpaceOptions::new(space.dimension, space.metric).originals(space.originals)));
+                new.push((name, space.options()));
             }
         }
         let artifact = match self.artifact.take() {

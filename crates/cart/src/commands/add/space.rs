@@ -1,6 +1,6 @@
 //! A vector space as far as vectors are checked against it.
 
-use compact_artifact::{MAX_DIMENSION, Metric, Originals, SpaceOptions};
+use compact_artifact::{MAX_DIMENSION, Metric, Originals, Quantization, SpaceOptions};
 
 use super::args::Args;
 use crate::failure::{Failure, Result};
@@ -10,12 +10,19 @@ use crate::failure::{Failure, Result};
 pub(super) struct Space {
     pub(super) dimension: usize,
     pub(super) metric: Metric,
+    /// `None`: by default.
+    pub(super) quantization: Option<Quantization>,
     pub(super) originals: Originals,
     pub(super) is_new: bool,
     pub(super) is_used: bool,
 }
 
 impl Space {
+    pub(super) fn options(self) -> SpaceOptions {
+        let options = SpaceOptions::new(self.dimension, self.metric).originals(self.originals);
+        self.quantization.map_or(options, |quantization| options.quantization(quantization))
+    }
+
     /// Whether it takes the vector, and is set up as asked.
     pub(super) fn check_vector(
         self,
@@ -59,6 +66,6 @@ impl Space {
                 "--originals: the space {name:?} is there already, and was set up otherwise"
             )));
         }
-        Ok(SpaceOptions::new(dimension, metric).originals(originals).check_vector(name, vector)?)
+        Ok(self.options().check_vector(name, vector)?)
     }
 }

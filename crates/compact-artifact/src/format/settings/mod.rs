@@ -185,7 +185,10 @@ impl Settings {
         for (name, options) in spaces {
             let known = self.current_spaces().map(|(_, space)| space).find(|space| space.name == *name);
             let kept = options.originals.or_else(|| known.map(Space::originals)).unwrap_or_default();
-            let options = &options.originals(kept);
+            let quantization = options.quantization.or_else(|| known.map(Space::quantization));
+            let options = options.originals(kept);
+            let options =
+                &options.quantization(quantization.unwrap_or_else(|| options.chosen_quantization()));
             match known {
                 Some(known) if known.options == *options => {}
                 Some(known) => {
@@ -288,7 +291,12 @@ impl Settings {
             space.stage = Stage::Dropped;
         }
         self.check_room()?;
-        let space = Space::new(MEANING, SpaceOptions::of_texts(dimension))?;
+        let mut options = SpaceOptions::of_texts(dimension);
+        // Embeddings of texts that come again are the codes of the space that is there.
+        if let Some((_, now)) = self.meaning().filter(|(_, now)| now.dimension() == dimension) {
+            options = options.quantization(now.quantization());
+        }
+        let space = Space::new(MEANING, options)?;
         self.spaces.push(Space { model: Some(model), stage: Stage::Filling, ..space });
         let number = self.spaces.len() - 1;
         Ok((self, number))
@@ -345,7 +353,7 @@ impl Settings {
             name: space.name.clone(),
             dimension: space.options.dimension,
             metric: space.options.metric.to_string(),
-            quantization: space.options.quantization,
+            quantization: space.quantization(),
             originals: space.originals(),
             model: space.model.as_ref().map(stored_model),
             stage: space.stage,
@@ -386,7 +394,7 @@ impl Settings {
             })?;
             let options = SpaceOptions {
                 originals: Some(space.originals),
-                quantization: space.quantization,
+                quantization: Some(space.quantization),
                 ..SpaceOptions::new(space.dimension, metric)
             };
             if space.stage == Stage::Current
@@ -443,7 +451,11 @@ fn check_field(name: &str, weight: u32) -> Result<()> {
 
 fn described(options: &SpaceOptions) -> String {
     let originals = options.originals.unwrap_or_default();
-    format!("{} dimensions, {}, originals {originals:?}", options.dimension, options.metric)
+    let quantization = options.chosen_quantization();
+    format!(
+        "{} dimensions, {}, quantization {quantization}, originals {originals:?}",
+        options.dimension, options.metric
+    )
 }
 
 /// The settings in the store, if it has any. There are two copies, either of which will do.

@@ -1,0 +1,64 @@
+//! Values of a vector to whole numbers.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "a power of two, and one rounding of an exact integer, the same on every machine"
+)]
+
+use crate::codes::query::Remainder;
+use crate::codes::sums::squared_sum;
+
+/// Vectors whose largest value is smaller are zeros, or multiplied for their direction: a scale must not be subnormal, which would have
+/// few digits, and 127 / value must be finite.
+pub(crate) const TINY: f32 = 127.0 * f32::MIN_POSITIVE;
+/// What the values of such vectors are multiplied by for their direction: a power of two, so that nothing is rounded.
+pub(crate) const LIFT: f32 = (1u128 << 100) as f32;
+
+pub(crate) fn max_abs(vector: &[f32]) -> f32 {
+    let (chunks, rest) = vector.as_chunks::<16>();
+    let mut lanes = [0.0f32; 16];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            let value = value.abs();
+            *lane = if value > *lane { value } else { *lane };
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|value| value.abs())).fold(0.0, f32::max)
+}
+
+pub(crate) fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8]) -> f32 {
+    if max < TINY {
+        codes.fill(0);
+        return 0.0;
+    }
+    let per_value = 127.0 / max;
+    for (code, value) in codes.iter_mut().zip(values) {
+        *code = round_to_i8(value * per_value);
+    }
+    max / 127.0
+}
+
+/// Writes what the codes of values leave out of them, where they are not all zeros.
+pub(crate) fn write_remainder(
+    values: impl Iterator<Item = f32>,
+    max: f32,
+    codes: &[i8],
+    remainder: &mut [i8],
+) {
+    let per_value = if max < TINY { 0.0 } else { 127.0 / max };
+    for ((rest, &code), value) in remainder.iter_mut().zip(codes).zip(values) {
+        *rest = round_to_i8((value * per_value - f32::from(code)) * f32::from(Remainder::PARTS));
+    }
+}
+
+/// Rounds a value in [-127.5, 127.5] to the nearest integer, ties to even: where a value that large is added, the last bit
+/// of the mantissa counts ones, and the lowest byte is the result. Compilers turn this into vector instructions everywhere.
+pub(crate) fn round_to_i8(value: f32) -> i8 {
+    const ONES: f32 = 12_582_912.0; // 1.5 * 2^23
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest byte")]
+    let byte = (value + ONES).to_bits() as u8;
+    byte.cast_signed()
+}
+
+pub(crate) fn squared_norm(codes: &[i8]) -> f32 {
+    squared_sum(codes) as f32
+}
