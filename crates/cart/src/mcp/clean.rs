@@ -1,7 +1,8 @@
 //! Texts of others on their way to a language model: without what a person who looks at them would not see.
 //!
 //! Controls, what turns text around and the tags of Unicode can hold orders to a model that no person sees. They become U+FFFD, and the answer says how
-//! many did. What joins and parts letters (ZWJ, ZWNJ, soft hyphens) stays: emoji and some scripts need it. Resources are read as they are.
+//! many did. What joins and parts letters (ZWJ, ZWNJ, soft hyphens) stays: emoji and some scripts need it. A variation selector stays behind a sign that it
+//! can change; a row of them could hold any bytes. Resources are read as they are.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +13,7 @@ pub(super) fn clean(value: &mut Value) -> u64 {
         Value::Array(values) => values.iter_mut().map(clean).sum(),
         Value::Object(map) => {
             let replaced = map.values_mut().map(clean).sum::<u64>();
-            if map.keys().any(|name| name.contains(is_hidden)) {
+            if map.keys().any(|name| shown(name).any(|c| c.is_none())) {
                 return replaced + clean_names(map);
             }
             replaced
@@ -23,11 +24,22 @@ pub(super) fn clean(value: &mut Value) -> u64 {
 
 /// Replaces what is hidden in a text; returns how much.
 pub(super) fn clean_text(text: &mut String) -> u64 {
-    let hidden = text.chars().filter(|&c| is_hidden(c)).count() as u64;
+    let hidden = shown(text).filter(Option::is_none).count() as u64;
     if hidden > 0 {
-        *text = text.replace(is_hidden, "\u{fffd}");
+        *text = shown(text).map(|c| c.unwrap_or('\u{fffd}')).collect();
     }
     hidden
+}
+
+/// The characters of a text; `None` for each that is hidden.
+fn shown(text: &str) -> impl Iterator<Item = Option<char>> {
+    let mut before = None;
+    text.chars().map(move |c| {
+        let is_hidden =
+            if is_selector(c) { !before.is_some_and(|base| selects(base, c)) } else { is_hidden(c) };
+        before = Some(c);
+        (!is_hidden).then_some(c)
+    })
 }
 
 fn clean_names(map: &mut Map<String, Value>) -> u64 {
@@ -47,6 +59,19 @@ fn is_hidden(c: char) -> bool {
     let turns_or_tags =
         matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}');
     (c.is_control() && !is_layout) || turns_or_tags
+}
+
+/// Variation selectors, which are seen by what they do to the character before them.
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Whether a variation selector can change this character. The supplement (U+E0100 and up) has forms of ideographs only.
+fn selects(base: char, selector: char) -> bool {
+    if selector >= '\u{e0100}' {
+        return matches!(base, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3fffd}');
+    }
+    !(is_selector(base) || is_hidden(base) || base.is_whitespace())
 }
 
 #[cfg(test)]
@@ -69,8 +94,27 @@ mod tests {
     }
 
     #[test]
+    fn variation_selectors_that_change_no_sign_are_replaced() {
+        // A byte for each, as texts hide orders behind an emoji.
+        let hidden: String = "obey".chars().filter_map(|c| char::from_u32(0xe00f0 + c as u32)).collect();
+        for (text, expected, count) in [
+            (format!("😀{hidden}"), "😀\u{fffd}\u{fffd}\u{fffd}\u{fffd}", 4),
+            (format!("葛{hidden}"), "葛\u{e015f}\u{fffd}\u{fffd}\u{fffd}", 3),
+            ("a\u{e0100}".to_owned(), "a\u{fffd}", 1),
+            ("\u{e01ef}".to_owned(), "\u{fffd}", 1),
+            ("❤\u{fe0f}\u{fe00}\u{fe01} \u{fe0e}".to_owned(), "❤\u{fe0f}\u{fffd}\u{fffd} \u{fffd}", 3),
+        ] {
+            let mut value = json!({text.clone(): text});
+            assert_eq!(clean(&mut value), 2 * count);
+            assert_eq!(value, json!({expected: expected}));
+        }
+    }
+
+    #[test]
     fn what_texts_need_stays() {
-        let mut value = json!("a\r\n\tb 👩\u{200d}💻 می\u{200c}خواهم co\u{ad}op 日本 e\u{301}");
+        let mut value = json!(
+            "a\r\n\tb 👩\u{200d}💻 ❤\u{fe0f}\u{200d}🔥 1\u{fe0f}\u{20e3} می\u{200c}خواهم co\u{ad}op 日本 葛\u{e0100}城 𠮟\u{e0101} e\u{301}"
+        );
         let before = value.clone();
         assert_eq!((clean(&mut value), value), (0, before));
     }
