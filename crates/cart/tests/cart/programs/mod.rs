@@ -2,6 +2,9 @@
 //!
 //! `PROGRAMS=300 cargo test -p cart --test cart programs` runs so many of them, also of `mcp::programs`, from the seed `FIRST` on.
 
+mod folder;
+mod tables;
+
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -221,13 +224,12 @@ impl Program {
     }
 
     fn add(&mut self) {
-        let mut new: Vec<Known> =
-            (0..=self.random.below(5)).map(|_| Known::random(&mut self.random)).collect();
+        let new: Vec<Known> = (0..=self.random.below(5)).map(|_| Known::random(&mut self.random)).collect();
         let upsert = self.random.one_in(2);
         let bad = self.random.one_in(4).then(|| self.random.below(new.len() + 1));
         let end = self.random.choice(&["\n", "\r\n", "\n\n \n"]);
         let mut lines: Vec<String> = new.iter().map(|known| spelt(&known.line(), &mut self.random)).collect();
-        let mut is_bad = bad.is_some();
+        let is_bad = bad.is_some();
         if let Some(at) = bad {
             lines.insert(at, self.random.choice(&BAD).to_owned());
             // In front of the first line this is a mark of the encoding.
@@ -238,24 +240,29 @@ impl Program {
         let mark = if self.random.one_in(4) { "\u{feff}" } else { "" };
         let last = if self.random.one_in(2) { end } else { "" };
         self.place.write("new.jsonl", format!("{mark}{}{last}", lines.join(end)));
+        self.add_file("new.jsonl", new, is_bad, upsert);
+    }
+
+    /// Adds a file with these records, and something that is none if it is bad.
+    fn add_file(&mut self, args: &str, new: Vec<Known>, mut is_bad: bool, upsert: bool) {
         let mut records = self.records.clone();
-        for known in &mut new {
+        for mut known in new {
             let old = records.iter().position(|old| old.key.is_some() && old.key == known.key);
             match old {
                 Some(_) if !upsert => is_bad = true,
                 Some(at) => {
                     let old = records.remove(at);
-                    is_bad |= old.vector.is_some() && known.vector.is_none() && !old.is_same_content(known);
+                    is_bad |= old.vector.is_some() && known.vector.is_none() && !old.is_same_content(&known);
                     known.vector = known.vector.or(old.vector);
                 }
                 None => {}
             }
-            records.push(known.clone());
+            records.push(known);
         }
-        let ended =
-            self.run(if upsert { "add a new.jsonl --upsert --json" } else { "add a new.jsonl --json" }, &[]);
+        let upsert = if upsert { " --upsert" } else { "" };
+        let ended = self.run(&format!("add a {args}{upsert} --json"), &[]);
         if is_bad {
-            ended.fails(1, &["new.jsonl:", "nothing was added"]);
+            ended.fails(1, &["new.", "nothing was added"]);
         } else {
             assert_eq!(ended.succeeds().json()["created"], false);
             self.records = records;
@@ -314,6 +321,10 @@ impl Program {
     /// To a packed file or an export and back, which takes the place of the old one.
     fn restore(&mut self) {
         self.step += 1;
+        #[cfg(feature = "arrow")]
+        if self.random.one_in(3) && self.records.iter().any(|known| known.vector.is_some()) {
+            return self.restore_columns();
+        }
         let (old, kind) = (format!("old-{}", self.step), self.random.below(2));
         if kind == 0 {
             self.run("pack a p.pack", &[]);
@@ -350,6 +361,7 @@ impl Program {
                 self.records[at].text.clone().map_or(self.records[at].blob.clone(), String::into_bytes);
             assert_eq!(self.run("get --raw", &[artifact, "--", &name]).succeeds().stdout, content);
         }
+        self.check_similar(artifact, &ids);
         let (word, filter) = (self.random.choice(&WORDS), json!({"n": {"$gte": 1}}).to_string());
         let is_known = self.records.iter().any(|known| known.n().is_some());
         for filter in [None, is_known.then_some(filter.as_str())] {
@@ -386,6 +398,34 @@ impl Program {
         }
     }
 
+    /// What is near a record is all that has a vector, the nearest first.
+    fn check_similar(&mut self, artifact: &str, ids: &[u64]) {
+        if self.records.is_empty() {
+            return;
+        }
+        let at = self.random.below(ids.len());
+        let name = self.name(at, ids);
+        let ended = self.run("similar --space v --json -k 1000", &[artifact, "--", &name]);
+        let Some(own) = self.records[at].vector else {
+            ended.fails(3, &["has no embedding"]);
+            return;
+        };
+        let others =
+            self.records.iter().zip(ids).filter(|(known, id)| known.vector.is_some() && **id != ids[at]);
+        let mut expected: Vec<u64> = others.map(|(_, id)| *id).collect();
+        assert_eq!(ended.code, if expected.is_empty() { 3 } else { 0 }, "{ended:?}");
+        let answer = ended.json();
+        let mut found: Vec<u64> =
+            answer["hits"].as_array().unwrap().iter().map(|hit| hit["id"].as_u64().unwrap()).collect();
+        let near = |id: &u64| {
+            cosine(own, self.records[ids.iter().position(|one| one == id).unwrap()].vector.unwrap())
+        };
+        assert!(found.iter().map(near).is_sorted_by(|one, next| *one > next - 1e-5), "{found:?} near {name}");
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "near {name}");
+    }
+
     /// The numbers of what is found, page by page.
     fn found(&mut self, args: &str, more: &[&str]) -> Vec<u64> {
         let mut found = Vec::new();
@@ -404,6 +444,11 @@ impl Program {
     }
 }
 
+fn cosine(one: [f32; 2], other: [f32; 2]) -> f64 {
+    let [[a, b], [c, d]] = [one, other].map(|vector| vector.map(f64::from));
+    (a * c + b * d) / (a.hypot(b) * c.hypot(d))
+}
+
 fn argument(key: &str) -> String {
     if key.starts_with('#') { format!("#{key}") } else { key.to_owned() }
 }
@@ -413,10 +458,12 @@ fn a_program_of_commands_leaves_what_a_list_would() {
     for seed in seeds(2) {
         let mut program = Program::new(seed);
         for step in 0..14 {
-            match program.random.below(10) {
-                0..5 => program.add(),
-                5..8 => program.delete(),
-                8 => program.restore(),
+            match program.random.below(13) {
+                0..4 => program.add(),
+                4..6 => program.add_table(),
+                6 => program.add_columns(),
+                7..11 => program.delete(),
+                11 => program.restore(),
                 _ => program.maintain(),
             }
             if step % 2 == 1 {
