@@ -202,6 +202,7 @@ fn end_while_writing() -> ! {
 fn sentence(kept: u64) -> String {
     match kept {
         0 => "interrupted; nothing was added".to_owned(),
+        1 => "interrupted; 1 record was added before it and is kept".to_owned(),
         kept => format!("interrupted; {} records were added before it and are kept", count(kept)),
     }
 }
@@ -250,6 +251,13 @@ impl Busy {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn what_is_kept_of_an_interrupted_command_is_counted() {
+        assert_eq!(sentence(0), "interrupted; nothing was added");
+        assert_eq!(sentence(1), "interrupted; 1 record was added before it and is kept");
+        assert_eq!(sentence(1_234), "interrupted; 1,234 records were added before it and are kept");
+    }
 
     #[test]
     fn what_an_interrupted_command_made_goes_and_nothing_else() {

@@ -15,7 +15,9 @@ use crate::failure::{Failure, Result};
 use crate::input::Document;
 use crate::input::jsonl::Lines;
 use crate::input::npy::Npy;
-use crate::output::{Output, Progress, bytes, check_new_folder, count, peak_memory, rate, time, warn};
+use crate::output::{
+    Output, Progress, bytes, check_new_folder, count, peak_memory, rate, several, time, warn,
+};
 use crate::{interrupt, model};
 
 /// Every sense of `WordNet` 3.0, one JSON object a line.
@@ -148,7 +150,7 @@ pub(crate) fn texts() -> Result<Lines<impl BufRead>> {
 pub(crate) fn vectors_of_texts(path: &Path) -> Result<Npy<BufReader<std::fs::File>>> {
     let vectors = Npy::open(path)?;
     if vectors.rows() != TEXTS_LEN {
-        let message = format!("{} rows; expected {TEXTS_LEN}, one for each text", vectors.rows());
+        let message = format!("{}; expected {TEXTS_LEN}, one for each text", several(vectors.rows(), "row"));
         return Err(Failure::failed(message).at(path.display()));
     }
     Ok(vectors)

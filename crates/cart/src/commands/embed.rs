@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::failure::{Failure, Result};
 use crate::input::{self, npy};
 use crate::model;
-use crate::output::{Output, check_new_file, count};
+use crate::output::{Output, check_new_file, several};
 
 const LONG: &str = "\
 Embed texts: every line of a file, or of stdin, is one. Writes a JSON array of numbers for each to stdout, `null` for a text in which the model knows nothing; \
@@ -62,7 +62,11 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         return output
             .json(&json!({"out": path, "rows": rows, "dimension": model.dimension(), "model": model.id()}));
     }
-    output.line(format_args!("wrote {} vectors of {} values to {path}", count(rows), model.dimension()))
+    output.line(format_args!(
+        "wrote {} of {} to {path}",
+        several(rows, "vector"),
+        several(model.dimension() as u64, "value")
+    ))
 }
 
 /// The lines of a file.

@@ -6,7 +6,7 @@ use compact_artifact::{CompactArtifact, ErrorKind};
 
 use super::At;
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress, bytes};
+use crate::output::{Output, Progress, bytes, several};
 
 /// Write the artifact into one file that can be shipped
 ///
@@ -31,8 +31,8 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             return output.json(&report);
         }
         output.line(format_args!(
-            "packed {} files into {}, {}",
-            report.files,
+            "packed {} into {}, {}",
+            several(report.files as u64, "file"),
             args.file.display(),
             bytes(report.bytes)
         ))

@@ -10,7 +10,7 @@ use super::At;
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, TextLanguage};
 use crate::interrupt;
-use crate::output::{Output, Progress, count, several, time, warn};
+use crate::output::{Output, Progress, several, time, warn};
 
 const LONG: &str = "\
 Index the words of all texts anew, by the stems of another language or without stems. Searches go on by the old words until all of the new ones are there. Interrupted, or after a \
@@ -80,9 +80,9 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         if report.records == 0 {
             return output.line(format_args!("texts are found {by}, as before"));
         }
-        let (records, indexes) = (several(report.records, "record"), count(report.shards));
+        let (records, indexes) = (several(report.records, "record"), several(report.shards, "index"));
         output.line(format_args!(
-            "indexed {records} anew in {}: found {by} from now on ({indexes} indexes)",
+            "indexed {records} anew in {}: found {by} from now on ({indexes})",
             time(elapsed)
         ))
     });

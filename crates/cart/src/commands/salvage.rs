@@ -6,7 +6,7 @@ use compact_artifact::CompactArtifact;
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress, count, one_line, sentences, several};
+use crate::output::{Output, Progress, one_line, sentences, several};
 
 /// Copy what is sound in a damaged artifact into a new one
 ///
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
         for loss in &report.losses {
             output.line(format_args!("lost: {}", one_line(&loss.message)))?;
         }
-        output.line(format_args!("kept {} records in {}", count(report.records), args.to.display()))
+        output.line(format_args!("kept {} in {}", several(report.records, "record"), args.to.display()))
     });
     match report.losses.len() {
         0 => Ok(()),

@@ -260,7 +260,7 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
     if args.vector_file.is_some() || args.like.is_some() {
         let space = space(args, artifact)?;
         if let Some(path) = &args.vector_file {
-            query = query.and_vector(&space, vector::read(path)?);
+            query = query.and_vector(&space, vector::read_for(artifact, &space, path)?);
         }
         if let Some(name) = &args.like {
             let none =

@@ -53,14 +53,12 @@ pub(crate) fn print(stats: &Stats, memory: &MemoryStats, output: &mut Output) ->
     )?;
     row("  metadata", bytes(stats.filters_bytes))?;
     for space in &stats.spaces {
-        let (name, dimension, metric) =
-            (crate::output::shortened(&space.name, 40), space.dimension, &space.metric);
+        let (name, metric) = (crate::output::shortened(&space.name, 40), &space.metric);
+        let dimensions = several(space.dimension as u64, "dimension");
         let (vectors, len, links) = (count(space.vectors), bytes(space.bytes), bytes(space.graph_bytes));
         row(
             "  vectors",
-            format!(
-                "{len} for {vectors} in {name:?} ({dimension} dimensions, {metric}), {links} of it links"
-            ),
+            format!("{len} for {vectors} in {name:?} ({dimensions}, {metric}), {links} of it links"),
         )?;
     }
     if stats.deleted > 0 {

@@ -10,6 +10,7 @@ use wire::F16;
 
 use super::{cannot_read, open};
 use crate::failure::{Failure, Result};
+use crate::output::several;
 
 /// The longest header in bytes.
 const MAX_HEADER: u32 = 64 << 10;
@@ -177,7 +178,8 @@ fn shape(header: &str) -> Result<(Number, u64, usize), String> {
     }
     let sizes = sizes.ok_or_else(|| missing("shape"))?;
     let &[rows, dimension] = &sizes[..] else {
-        return Err(format!("an array of {} dimensions; expected two: rows and numbers", sizes.len()));
+        let dimensions = several(sizes.len() as u64, "dimension");
+        return Err(format!("an array of {dimensions}; expected two: rows and numbers"));
     };
     match usize::try_from(dimension) {
         Ok(dimension @ 1..) if dimension as u64 <= MAX_ROW => Ok((number, rows, dimension)),
@@ -392,7 +394,7 @@ mod tests {
         assert!(header("<i4", "False", "(1, 2)").contains("<i4"));
         assert!(header(">f4", "False", "(1, 2)").contains(">f4"));
         assert!(header("<f4", "True", "(1, 2)").contains("columns"));
-        assert!(header("<f4", "False", "(3,)").contains("1 dimensions"));
+        assert!(header("<f4", "False", "(3,)").contains("1 dimension;"));
         assert!(header("<f4", "False", "(1, 2, 3)").contains("3 dimensions"));
         assert!(header("<f4", "False", "(1, 0)").contains("rows of 0"));
         assert!(header("<f4", "False", "(1, 18446744073709551615)").contains("expected 1 to 65536"));

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Document;
 use super::shape::Shape;
+use crate::output::several;
 
 /// The longest row in bytes.
 const MAX_ROW: u64 = 64 << 20;
@@ -164,7 +165,8 @@ fn sentence(error: &csv::Error, read: &Recent) -> Fault {
     let line = error.position().map(|position| read.line(position));
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            (line, format!("a row of {len} values; expected {expected_len}, as the first row has"))
+            let values = several(*len, "value");
+            (line, format!("a row of {values}; expected {expected_len}, as the first row has"))
         }
         csv::ErrorKind::Utf8 { .. } => (line, "a row that is not UTF-8".to_owned()),
         csv::ErrorKind::Io(e) => (line, format!("cannot be read: {e}")),
@@ -275,7 +277,7 @@ mod tests {
         };
         assert_eq!(
             fails("a,b\n1,2\n1\n"),
-            (Some(3), "a row of 1 values; expected 2, as the first row has".to_owned())
+            (Some(3), "a row of 1 value; expected 2, as the first row has".to_owned())
         );
         assert_eq!(fails("a,a\n").1, "two columns are named \"a\"");
         let endless = io::Read::chain("a,b\n\"".as_bytes(), io::repeat(b'x'));

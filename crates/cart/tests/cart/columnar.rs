@@ -197,7 +197,7 @@ fn what_cannot_be_a_record_names_file_row_and_column() {
             vec![("text", text()), ("vector_v", lists(&[&[1.0, 2.0], &[1.0], &[2.0, 3.0]]))],
             "",
             1,
-            &["x.parquet: row 1", "a vector of 1 numbers", "has 2 dimensions"],
+            &["x.parquet: row 1", "a vector of 1 number;", "has 2 dimensions"],
         ),
         (
             vec![("text", text()), ("vector_v", lists(&[&[1.0, 2.0], &[1.0, 2.0], &[f32::INFINITY, 3.0]]))],

@@ -174,7 +174,9 @@ fn vectors_from_a_file_belong_to_the_lines() {
     assert_eq!(place.found("a --vector-file q.npy --space v --exact"), ["a", "b"]);
     assert_eq!(place.found("a --like b"), ["a"]);
     place.write("short.json", "[0, 1]");
-    place.cart("search a --vector-file short.json").fails(2, &["3", "2"]);
+    place
+        .cart("search a --vector-file short.json")
+        .fails(2, &["short.json: a vector of 2 numbers; the space \"v\" has 3 dimensions"]);
     place.cart("search a --vector-file q.json --space w").fails(2, &["\"w\""]);
 }
 
@@ -198,7 +200,7 @@ fn vectors_of_the_wrong_shape_add_nothing() {
         &[1e300f64, 1.0].map(f64::to_le_bytes).concat(),
         &["x.npy: row 0: number 0 is 1e300, beyond the range of float32"],
     );
-    fails("<f4", "(8,)", &f32s(&[0.0; 8]), &["x.npy: an array of 1 dimensions; expected two"]);
+    fails("<f4", "(8,)", &f32s(&[0.0; 8]), &["x.npy: an array of 1 dimension; expected two"]);
     place.write("x.npy", npy("<f4", "(2, 1)", &f32s(&[1.0, 2.0])));
     place.cart_with("add a --jsonl - --vectors x.npy --space v", b"").fails(2, &["expected a JSONL file"]);
     place.cart("add a x.jsonl x.jsonl --vectors x.npy --space v").fails(2, &["expected one JSONL file"]);

@@ -38,7 +38,7 @@ fn tables_that_cannot_be_say_where() {
     place.cart("add a x.csv").fails(2, &["x.csv: no column \"text\"", "--text-field", "id, title, body"]);
     place.cart("add a x.csv --text-field bodi").fails(2, &["no column \"bodi\", which --text-field names"]);
     place.cart("add a x.csv --text-field body --key-field key").fails(2, &["no column \"key\""]);
-    place.cart("add a short.csv").fails(1, &["short.csv:3: a row of 1 values; expected 2"]);
+    place.cart("add a short.csv").fails(1, &["short.csv:3: a row of 1 value; expected 2"]);
     place.cart("add a none.csv").fails(1, &["none.csv:3: no \"text\"", "nothing was added"]);
     place.cart("add a x.csv --text-field body --key-field lent").succeeds();
     place.write("t.txt", "text\n");

@@ -79,6 +79,29 @@ fn a_record_that_is_upserted_twice_is_added_once() {
 }
 
 #[test]
+fn a_count_of_one_has_one_noun() {
+    let place = place();
+    place.write("one.jsonl", "{\"key\":\"a\",\"text\":\"one\",\"vectors\":{\"v\":[1]}}\n");
+    place.cart("add one one.jsonl --no-meaning").succeeds();
+    assert!(place.text("stats one").contains(" for 1 in \"v\" (1 dimension, "));
+    assert!(place.text("salvage one saved").starts_with("kept 1 record in saved\n"));
+    assert!(place.text("reindex one --language german").ends_with("(1 index)\n"));
+    place.write("q.json", "[1, 2]");
+    place
+        .cart("search one --vector-file q.json")
+        .fails(2, &["q.json: a vector of 2 numbers; the space \"v\" has 1 dimension\n"]);
+    place.write("line.npy", crate::input::npy("<f4", "(2,)", &[0; 8]));
+    place.cart("search one --vector-file line.npy").fails(1, &["an array of 1 dimension; expected two"]);
+    place.write("row.npy", crate::input::npy("<f4", "(1, 2)", &[0, 0, 0, 63, 0, 0, 0, 63]));
+    place
+        .cart("add b x.jsonl --vectors row.npy --space v --no-meaning")
+        .fails(1, &["row.npy: 1 row of vectors for 2 records in x.jsonl; expected one for each"]);
+    place.write("texts", "one\n");
+    let said = place.text("embed texts --out e.npy");
+    assert!(said.starts_with("wrote 1 vector of ") && said.ends_with(" values to e.npy\n"), "{said}");
+}
+
+#[test]
 fn json_that_is_nothing_has_no_column() {
     let place = place();
     place.write("empty.json", "");

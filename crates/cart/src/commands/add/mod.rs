@@ -210,7 +210,9 @@ fn check_vectors(path: &Path, source: &Source, space: &str, sink: &Sink<'_>) -> 
         return Ok(());
     }
     let message = format!(
-        "{row} rows of vectors for {records} records in {}; expected one for each",
+        "{} of vectors for {} in {}; expected one for each",
+        several(row, "row"),
+        several(records, "record"),
         source.path.display()
     );
     Err(Failure::failed(message).at(path.display()))

@@ -4,6 +4,7 @@ use compact_artifact::{MAX_DIMENSION, Metric, Originals, Quantization, SpaceOpti
 
 use super::args::Args;
 use crate::failure::{Failure, Result};
+use crate::input::vector::wrong_dimension;
 
 /// One that is there, or will be.
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +34,7 @@ impl Space {
     ) -> Result<()> {
         let Self { dimension, metric, originals, is_new, .. } = self;
         if vector.len() != dimension {
-            let failure = Failure::failed(format_args!(
-                "a vector of {} numbers; the space {name:?} has {dimension} dimensions",
-                vector.len()
-            ));
+            let failure = Failure::failed(wrong_dimension(vector.len(), name, dimension));
             if is_model_given && name == compact_artifact::MEANING {
                 return Err(failure.and(
                     "`cart add` takes it with --model, which names the model that it is from, or with --no-meaning",

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::limits::MAX_VALUE;
 use crate::failure::{Failure, Result};
+use crate::output::several;
 
 /// Bytes of a text from `offset` on, at most `most` and as few less as a character needs, and where the rest begins.
 pub(super) fn text(entry: &Entry, offset: u64, most: u64) -> Result<(String, u64)> {
@@ -27,7 +28,8 @@ pub(super) fn text(entry: &Entry, offset: u64, most: u64) -> Result<(String, u64
 /// The beginning of a text, or what a blob is.
 pub(super) fn beginning(entry: &Entry, most: usize) -> Result<String> {
     if !entry.is_text() {
-        return Ok(format!("({} bytes that are not text)", entry.len()));
+        let are = if entry.len() == 1 { "is" } else { "are" };
+        return Ok(format!("({} that {are} not text)", several(entry.len(), "byte")));
     }
     let (mut text, next) = text(entry, 0, most as u64)?;
     if next < entry.len() {

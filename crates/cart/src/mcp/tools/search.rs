@@ -9,6 +9,7 @@ use super::super::arguments::Arguments;
 use super::super::limits::{DEADLINE, MAX_HIT_METADATA, MAX_K, MAX_OFFSET, SNIPPET};
 use super::{Context, Kind, Tool, piece, property};
 use crate::failure::{Failure, Result};
+use crate::output::several;
 
 pub(super) const TOOL: Tool = Tool {
     name: "search",
@@ -173,9 +174,9 @@ impl Asked {
             len += hit.to_string().len() + 1;
             if len > max_answer && !hits.is_empty() {
                 notes.push(format!(
-                    "an answer holds {max_answer} bytes: {} of {} hits are here, and `next_offset` goes on",
+                    "an answer holds {max_answer} bytes: {} of {} here, and `next_offset` goes on",
                     hits.len(),
-                    results.hits.len()
+                    several(results.hits.len() as u64, "hit")
                 ));
                 break;
             }

@@ -62,6 +62,22 @@ fn assert_fits(schema: &Value, value: &Value, place: &str) {
 }
 
 #[test]
+fn a_hit_without_a_text_says_how_long_it_is() {
+    let place = Place::new();
+    place.write(
+        "x.jsonl",
+        "{\"blob\":\"AA==\",\"metadata\":{\"n\":1}}\n{\"blob\":\"AAA=\",\"metadata\":{\"n\":2}}\n",
+    );
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let mut server = Server::initialized(&place, "a");
+    let answer = server.call("search", json!({"order_by": "n"})).unwrap();
+    let snippets: Vec<&Value> =
+        answer["hits"].as_array().unwrap().iter().map(|hit| &hit["snippet"]).collect();
+    assert_eq!(snippets, ["(1 byte that is not text)", "(2 bytes that are not text)"]);
+    server.end();
+}
+
+#[test]
 fn searches_find_what_the_command_line_finds() {
     let place = place();
     let mut server = Server::initialized(&place, "notes.artifact");
