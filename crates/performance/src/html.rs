@@ -2,7 +2,7 @@
 
 use crate::chart::{Kind, LogScale, Page, axis, escaped, latency_bar, value_bar};
 use crate::comparison::Comparison;
-use crate::numbers::{bytes, count, seconds};
+use crate::numbers::{bytes, count, seconds, several};
 use crate::report::{Latency, Loop, Operation, Report, Run};
 
 const STYLE: &str = "\
@@ -84,7 +84,7 @@ fn setting(page: &mut Page, report: &Report) {
         ("date", format!("{} UTC", setting.date)),
         ("commit", setting.commit.clone().unwrap_or_else(|| "not given".to_owned())),
         ("version", format!("{}{release}", setting.version)),
-        ("machine", format!("{}, {} threads", setting.processor, setting.threads)),
+        ("machine", format!("{}, {}", setting.processor, several(setting.threads as u64, "thread"))),
         ("records", format!("{records}, {disk} on disk")),
         ("vector spaces", spaces),
         ("each load", format!("{} s after {} s of warm-up", setting.seconds, setting.warm_up_seconds)),

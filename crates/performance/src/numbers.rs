@@ -37,6 +37,14 @@ pub(crate) fn count(value: f64) -> String {
     grouped
 }
 
+/// `1 thread`, `2 threads`.
+pub(crate) fn several(n: u64, what: &str) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of things are small")]
+    let number = count(n as f64);
+    let ending = if n == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
+
 /// A time in seconds since 1970, in UTC: `2026-04-12 09:30`. The days by Hinnant, "chrono-compatible low-level date algorithms".
 pub(crate) fn date(unix_seconds: u64) -> String {
     let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
@@ -74,6 +82,10 @@ mod tests {
         assert_eq!(
             (count(3.0), count(3.25), count(1_234_567.4)),
             ("3".into(), "3.2".into(), "1,234,567".into())
+        );
+        assert_eq!(
+            (several(1, "thread"), several(1_000, "record")),
+            ("1 thread".into(), "1,000 records".into())
         );
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use compact_artifact::json::Object;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
+use crate::numbers::several;
 use crate::queries::QueryKind;
 
 /// Everything that was measured. As text by `to_string`, as a page by [`to_html`](Self::to_html), as JSON by serde and [`from_json`](Self::from_json).
@@ -13,16 +14,20 @@ use crate::queries::QueryKind;
 #[non_exhaustive]
 pub struct Report {
     /// What it was measured on.
+    #[serde(deserialize_with = "object")]
     pub setting: Setting,
     /// Searches a second at the most, by any kind of query and number of clients; 0 without searches.
     pub max_throughput: f64,
     /// Seconds that 95 % of the searches of the fewest clients took no longer than, all kinds of queries together.
     pub p95_latency: f64,
     /// Every load that was run.
+    #[serde(deserialize_with = "objects")]
     pub runs: Vec<Run>,
     /// How many of the true nearest are found.
+    #[serde(deserialize_with = "objects")]
     pub recall: Vec<Recall>,
     /// Other numbers, of whoever measures more.
+    #[serde(deserialize_with = "objects")]
     pub figures: Vec<Figure>,
     /// What was not measured, and why.
     pub skipped: Vec<String>,
@@ -108,10 +113,13 @@ pub struct Run {
     /// Searches, gets or added records a second.
     pub throughput: f64,
     /// Of a call: in an open loop from when it was due.
+    #[serde(deserialize_with = "object")]
     pub latency: Latency,
     /// In an open loop: of the calls alone.
+    #[serde(default, deserialize_with = "object_or_none")]
     pub service: Option<Latency>,
     /// What it cost.
+    #[serde(deserialize_with = "object")]
     pub cost: Cost,
     /// Of adding: bytes written, until all was sealed, to bytes of texts, blobs and vectors that were added.
     pub write_amplification: Option<f64>,
@@ -188,6 +196,21 @@ pub enum Unit {
     Share,
 }
 
+fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> std::result::Result<T, D::Error> {
+    Object::deserialize(from).map(|Object(value)| value)
+}
+
+fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<T>, D::Error> {
+    let objects = Vec::deserialize(from)?;
+    Ok(objects.into_iter().map(|Object(value)| value).collect())
+}
+
+fn object_or_none<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<T>, D::Error> {
+    Ok(Option::deserialize(from)?.map(|Object(value)| value))
+}
+
 impl Report {
     /// Searches a second at the most.
     pub fn max_throughput(&self) -> f64 {
@@ -215,8 +238,7 @@ impl Report {
 impl Run {
     /// What was done, in a few words: `search, simple, 2 clients`.
     pub fn name(&self) -> String {
-        let clients =
-            if self.clients == 1 { "1 client".to_owned() } else { format!("{} clients", self.clients) };
+        let clients = several(self.clients as u64, "client");
         let rate = match self.mode {
             Loop::Closed => String::new(),
             Loop::Open { rate } => format!(", {} a second", crate::numbers::count(rate)),
@@ -237,5 +259,70 @@ impl Run {
             Operation::Add => 2,
         };
         (operation, self.kind, self.clients, self.batch, self.mode == Loop::Closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Fields in the order of the structs, as an array would have them.
+    fn report() -> Value {
+        let latency =
+            json!({"mean": 1.0, "p50": 1.0, "p90": 1.0, "p95": 1.0, "p99": 1.0, "p999": 1.0, "max": 1.0});
+        json!({
+            "setting": {
+                "date": "2026-04-12 09:30", "commit": null, "version": "1.0.0", "is_release": true, "processor": "p",
+                "threads": 2, "artifact": "a", "records": 1, "disk_bytes": 1, "spaces": [], "seconds": 1.0,
+                "warm_up_seconds": 1.0, "seed": 1,
+            },
+            "max_throughput": 1.0,
+            "p95_latency": 1.0,
+            "runs": [{
+                "operation": "get", "kind": null, "mode": "closed", "clients": 1, "batch": 1, "calls": 1, "seconds": 1.0,
+                "throughput": 1.0, "latency": latency, "service": latency, "cost": {"cpu_seconds": null},
+                "write_amplification": null,
+            }],
+            "recall": [{"space": "v", "k": 1, "ef_search": null, "recall": 1.0, "queries": 1}],
+            "figures": [{"name": "n", "value": 1.0, "unit": "share"}],
+            "skipped": [],
+        })
+    }
+
+    #[test]
+    fn one_thread_has_one_noun() {
+        let mut report = report();
+        report["setting"]["threads"] = 1.into();
+        let report = Report::from_json(&report.to_string()).unwrap();
+        let said = report.to_string();
+        assert!(said.starts_with("a: 1 record, ") && said.contains("p with 1 thread;"), "{said}");
+        assert!(report.to_html().contains("p, 1 thread<"), "{}", report.to_html());
+        assert_eq!(report.runs[0].name(), "get, 1 client");
+    }
+
+    #[test]
+    fn an_array_is_read_as_no_part_of_a_report() {
+        assert_eq!(Report::from_json(&report().to_string()).unwrap().runs.len(), 1);
+        let parts = [
+            "",
+            "/setting",
+            "/runs/0",
+            "/runs/0/latency",
+            "/runs/0/service",
+            "/runs/0/cost",
+            "/recall/0",
+            "/figures/0",
+        ];
+        for part in parts {
+            let mut report = report();
+            let place = report.pointer_mut(part).unwrap();
+            *place = place.as_object().unwrap().values().cloned().collect();
+            let said = Report::from_json(&report.to_string()).unwrap_err().to_string();
+            assert!(said.contains("invalid type: sequence, expected an object"), "{part}: {said}");
+        }
+        let mut without = report();
+        without["runs"][0].as_object_mut().unwrap().remove("service");
+        assert_eq!(Report::from_json(&without.to_string()).unwrap().runs[0].service, None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::numbers::{bytes, count, seconds};
+use crate::numbers::{bytes, count, seconds, several};
 use crate::report::{Latency, Loop, Operation, Report, Run, Setting, Unit};
 
 impl fmt::Display for Report {
@@ -79,12 +79,13 @@ impl Setting {
         let build = if self.is_release { "" } else { ", a debug build: its figures say little" };
         let commit = self.commit.as_ref().map_or(String::new(), |commit| format!(", commit {commit}"));
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-        let (records, disk) = (count(self.records as f64), bytes(self.disk_bytes as f64));
+        let disk = bytes(self.disk_bytes as f64);
+        let records = several(self.records, "record");
         format!(
-            "{}: {records} records, {disk} on disk, {spaces}; {} with {} threads; version {}{commit}{build}; {}; {} s each after {} s, seed {}",
+            "{}: {records}, {disk} on disk, {spaces}; {} with {}; version {}{commit}{build}; {}; {} s each after {} s, seed {}",
             self.artifact,
             self.processor,
-            self.threads,
+            several(self.threads as u64, "thread"),
             self.version,
             self.date,
             self.seconds,
