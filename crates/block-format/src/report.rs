@@ -100,6 +100,7 @@ impl fmt::Display for Leftover {
             LeftoverKind::UnnamedFile => {
                 f.write_str("a file of a change that was not finished, or was replaced")
             }
+            LeftoverKind::TornTail(1) => f.write_str("1 byte of a commit that was not finished"),
             LeftoverKind::TornTail(len) => write!(f, "{len} bytes of a commit that was not finished"),
         }
     }
@@ -121,4 +122,16 @@ pub struct SalvageReport {
     pub parts: u64,
     /// Kind and tag of such parts that are missing, or of which a checksum does not hold.
     pub lost_parts: Vec<(PartKind, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_tail_of_one_byte_is_no_bytes() {
+        let said = |len| Leftover { path: "log".into(), kind: LeftoverKind::TornTail(len) }.to_string();
+        assert_eq!(said(1), "log: 1 byte of a commit that was not finished");
+        assert_eq!(said(2), "log: 2 bytes of a commit that was not finished");
+    }
 }

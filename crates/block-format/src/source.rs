@@ -112,7 +112,8 @@ impl Source {
     /// The `len` bytes at `offset`; an error beyond the end, before anything is allocated.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Cow<'_, [u8]>> {
         let cut_off = || {
-            let message = format!("expected {len} more bytes, the file ends at {}", self.len);
+            let message =
+                format!("expected bytes up to {}, the file ends at {}", offset.saturating_add(len), self.len);
             Error::new(ErrorKind::Truncated, message).at(&self.path).at_offset(offset)
         };
         let end = offset.checked_add(len).filter(|&end| end <= self.len).ok_or_else(cut_off)?;
@@ -231,6 +232,9 @@ mod tests {
     fn bytes_that_do_not_fit_into_memory_are_an_error() {
         let source = Source::sealed(Path::new("/f"), u64::MAX, Arc::new(Zeros), true);
         assert_eq!(source.read(7, 3).unwrap()[..], [0; 3]);
+        let short = Source::sealed(Path::new("/f"), 5, Arc::new(Zeros), true);
+        let e = short.read(5, 1).unwrap_err();
+        assert!(e.to_string().contains("expected bytes up to 6, the file ends at 5"), "{e}");
         for len in [1 << 60, u64::MAX / 2 + 7] {
             let e = source.read(0, len).unwrap_err();
             assert_eq!(e.kind(), ErrorKind::OutOfMemory);

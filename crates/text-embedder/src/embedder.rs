@@ -140,7 +140,7 @@ impl Embeddings {
             None => self.values.resize(self.values.len() + self.dimension, 0.0),
             Some(row) if row.len() == self.dimension => self.values.extend_from_slice(row),
             Some(row) => {
-                let message = format!("a row of {} values among rows of {}", row.len(), self.dimension);
+                let message = format!("a row of length {} among rows of {}", row.len(), self.dimension);
                 return Err(Error::new(ErrorKind::InvalidArgument, message));
             }
         }
@@ -212,7 +212,9 @@ mod tests {
             Ok(false)
         };
         embeddings.push_with(fill).unwrap();
-        assert_eq!(embeddings.push(Some(&[1.0])).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        let wrong = embeddings.push(Some(&[1.0])).unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::InvalidArgument);
+        assert!(wrong.to_string().contains("a row of length 1 among rows of 2"), "{wrong}");
         assert_eq!(embeddings.iter().collect::<Vec<_>>(), [Some(&[1.0, 2.0][..]), None, None]);
         assert_eq!((embeddings.len(), embeddings.get(1), embeddings.get(3)), (3, None, None));
         assert_eq!(embeddings.values(), [1.0, 2.0, 0.0, 0.0, 0.0, 0.0]);

@@ -227,7 +227,7 @@ impl Int8Quantizer {
     pub(crate) fn split<'a>(&self, data: &'a [f32]) -> Result<std::slice::ChunksExact<'a, f32>> {
         if !data.len().is_multiple_of(self.dimension) {
             let message = format!(
-                "{} values are not a whole number of vectors of {} dimensions",
+                "length {} is not a whole number of vectors of dimension {}",
                 data.len(),
                 self.dimension
             );
@@ -240,7 +240,7 @@ impl Int8Quantizer {
     pub fn check(&self, vector: &[f32]) -> Result<()> {
         if vector.len() != self.dimension {
             let message =
-                format!("a vector of {} dimensions, where the index has {}", vector.len(), self.dimension);
+                format!("a vector of dimension {}, where the index has {}", vector.len(), self.dimension);
             return Err(Error::new(ErrorKind::WrongDimension, message));
         }
         // All are looked at, which takes vector instructions.
@@ -283,7 +283,8 @@ impl Int8Quantizer {
     /// three times the value that it stands for.
     pub(crate) fn check_codes(&self, codes: &[i8], scale: f32) -> Result<()> {
         if codes.len() != self.dimension {
-            let message = format!("{} codes, where the index has {} dimensions", codes.len(), self.dimension);
+            let message =
+                format!("codes of dimension {}, where the index has {}", codes.len(), self.dimension);
             return Err(Error::new(ErrorKind::WrongDimension, message));
         }
         // All are looked at, which takes vector instructions.

@@ -31,7 +31,7 @@ pub(crate) fn scan(
     let header_len = FILE_HEADER_LEN as u64;
     let floor_len = checkpoint.map_or(header_len, |at| at.len);
     if file_len < floor_len && file.steps.take(Step::CheckLength) {
-        let message = format!("the log was durable up to byte {floor_len}, found {file_len} bytes");
+        let message = format!("the log was durable up to byte {floor_len}, the file ends at byte {file_len}");
         return Err(Error::new(ErrorKind::Truncated, message).at(file.path()));
     }
     let mut scanner = Scanner::at_start(file, checkpoint, first_id, start_chain);

@@ -98,7 +98,7 @@ impl Manifest {
     /// The manifest in `bytes`, which must be all of the file: its hash is checked before any count is believed.
     pub(crate) fn decode(bytes: &[u8], steps: Steps) -> Result<Self> {
         if bytes.len() < header::LEN + HASH_LEN {
-            return Err(Error::damaged(format!("manifest: cut off after {} bytes", bytes.len())));
+            return Err(Error::damaged(format!("manifest: cut off at byte {}", bytes.len())));
         }
         if array_at(bytes, header::MAGIC) != MAGIC {
             return Err(Error::new(ErrorKind::NotAnArtifact, "expected a manifest").at_offset(0));
@@ -237,6 +237,12 @@ mod tests {
                 checkpoint: Checkpoint { len: 4096, seq: 6, next_id: 21, chain: 79 },
             }],
         }
+    }
+
+    #[test]
+    fn a_manifest_that_is_cut_off_says_where() {
+        let error = Manifest::decode(&[1], Steps::default()).unwrap_err();
+        assert!(error.to_string().contains("cut off at byte 1"), "{error}");
     }
 
     #[test]

@@ -290,7 +290,7 @@ impl Part {
         let offset = chunk_offset(number);
         let holds = chunk_crc(table, number) == Some(self.binding.crc(offset, chunk));
         if !holds && self.steps.take(step) {
-            let message = format!("part: the checksum of {} bytes does not hold", chunk.len());
+            let message = format!("part: the checksum of a chunk of length {} does not hold", chunk.len());
             return Err(self.fault_at(&message, offset));
         }
         if let Some(fetched) = &self.fetched {

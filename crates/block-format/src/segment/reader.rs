@@ -70,8 +70,10 @@ impl Segment {
     /// table is looked at when it is first needed.
     pub(crate) fn open(file: BlockFile, artifact: ArtifactId, entry: SegmentEntry) -> Result<Self> {
         if file.source.len() < (FILE_HEADER_LEN + FOOTER_LEN) as u64 {
-            let message =
-                format!("a segment has at least a header and a footer, found {} bytes", file.source.len());
+            let message = format!(
+                "a segment has at least a header and a footer, the file ends at byte {}",
+                file.source.len()
+            );
             return Err(Error::new(ErrorKind::Truncated, message).at(file.path()));
         }
         let segment = Self::without_header(file, entry);

@@ -70,6 +70,9 @@ fn zero_length_directories_and_fifos_in_place_of_files_are_typed_errors() {
 
         fs::write(&file, "").unwrap();
         assert_eq!(found(), expected(ErrorKind::Truncated), "{prefix} of length zero");
+        fs::write(&file, [bytes[0]]).unwrap();
+        let said = Store::open(&path, Options::new()).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(!said.contains("1 bytes"), "{said}");
         let name = file_in(&path, prefix);
         fs::remove_file(&name).unwrap();
         fs::create_dir(&name).unwrap();

@@ -121,9 +121,13 @@ pub(super) fn read(state: &State, report: &mut RecoveryReport) -> Result<LostEmb
 pub(super) fn report(state: &State, report: &mut RecoveryReport) {
     for (number, ids) in state.still_lost() {
         let name = &state.settings.spaces[number].name;
+        let (records, have, them, ones) = match ids.len() {
+            1 => ("record", "has", "it", "a new one"),
+            _ => ("records", "have", "them", "new ones"),
+        };
         let message = format!(
-            "{} records have no embedding in space {name:?}, which may have been lost with an index that was damaged; \
-             give them new ones, or delete them",
+            "{} {records} {have} no embedding in space {name:?}, which may have been lost with an index that was damaged; \
+             give {them} {ones}, or delete {them}",
             ids.len()
         );
         let records = ids.min().zip(ids.max());

@@ -83,7 +83,7 @@ pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Res
     }
     if options.precompute_similar.is_some_and(|similar| similar as u64 != u64::from(settings.similar)) {
         let message = format!(
-            "option precompute_similar: the artifact stores {} neighbours of a record; open it for writing with this option, or leave it out",
+            "option precompute_similar: the artifact stores {} for each record; open it for writing with this option, or leave it out",
             settings.similar
         );
         return Err(Error::new(ErrorKind::SettingsMismatch, message));

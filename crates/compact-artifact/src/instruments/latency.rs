@@ -249,6 +249,19 @@ impl fmt::Display for Bottleneck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, time, fraction, times, .. } = self;
         let (percent, millis) = (fraction * 100.0, time.as_secs_f64() * 1e3);
-        write!(f, "{kind}: {percent:.1} % of the time ({millis:.3} ms, {times} times); {}", kind.advice())
+        let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+        write!(f, "{kind}: {percent:.1} % of the time ({millis:.3} ms, {times}); {}", kind.advice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_time_a_single_time_did_so_once() {
+        let time = Duration::from_millis(2);
+        let sync = Bottleneck { kind: BottleneckKind::Fsync, time, fraction: 0.5, times: 1, ids: Vec::new() };
+        assert!(sync.to_string().starts_with("fsync: 50.0 % of the time (2.000 ms, once); "), "{sync}");
     }
 }

@@ -300,13 +300,29 @@ impl fmt::Display for Leak {
             ),
             Self::UnflushedRecords { records, bytes, age } => write!(
                 f,
-                "{records} records ({bytes} bytes) wait in a batch writer, the oldest for {:.1} s, and would be lost with the process: flush it, or give it a flush interval",
+                "records that wait in a batch writer: {records} ({bytes} bytes), the oldest for {:.1} s, which would be lost with the process: flush it, or give it a flush interval",
                 age.as_secs_f64()
             ),
             Self::KeptFiles { files, bytes } => write!(
                 f,
-                "{files} files that were replaced ({bytes} bytes) stay on disk as long as snapshots, records or iterators of this process hold them"
+                "files that were replaced: {files} ({bytes} bytes), which stay on disk as long as snapshots, records or iterators of this process hold them"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_one_stand_behind_what_they_count() {
+        let waits = Leak::UnflushedRecords { records: 1, bytes: 10, age: Duration::from_secs(2) };
+        assert!(
+            waits.to_string().starts_with("records that wait in a batch writer: 1 (10 bytes), "),
+            "{waits}"
+        );
+        let kept = Leak::KeptFiles { files: 1, bytes: 10 };
+        assert!(kept.to_string().starts_with("files that were replaced: 1 (10 bytes), "), "{kept}");
     }
 }

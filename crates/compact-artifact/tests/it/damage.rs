@@ -170,7 +170,8 @@ fn remembers_lost_embeddings(artifact: &CompactArtifact, count: usize) {
     let damage = &artifact.recovery().damage;
     assert_eq!(damage.len(), 1, "{damage:?}");
     assert_eq!(damage[0].space.as_deref(), Some("v"));
-    assert!(damage[0].to_string().starts_with(&format!("{count} records have no embedding")), "{damage:?}");
+    let records = if count == 1 { "record has" } else { "records have" };
+    assert!(damage[0].to_string().starts_with(&format!("{count} {records} no embedding")), "{damage:?}");
     searches_name_what_is_lost(artifact, true);
 }
 

@@ -88,7 +88,7 @@ fn a_shard_with_ids_that_no_record_has_yet_is_made_anew_and_hides_no_record_that
         let damage = options().open(&path).unwrap().recovery().damage.clone();
         let lost = damage.first().map(ToString::to_string).unwrap_or_default();
         assert!(
-            damage.len() <= 1 && (lost.is_empty() || lost.starts_with("1 records have no embedding")),
+            damage.len() <= 1 && (lost.is_empty() || lost.starts_with("1 record has no embedding")),
             "{damage:?}"
         );
     }

@@ -189,7 +189,7 @@ fn spaces_and_options_that_do_not_fit_are_refused() {
     ] {
         let e = other(space);
         assert_eq!(e.kind(), ErrorKind::SpaceMismatch);
-        assert!(e.to_string().contains("3 dimensions, cosine"), "{e}");
+        assert!(e.to_string().contains("dimension 3, cosine"), "{e}");
     }
     for wrong in [
         Options::new().memory_limit(1 << 20),

@@ -67,7 +67,7 @@ impl<B: Bytes> Part<B> {
         let sections = header.sections().filter(|sections| sections.checksums.end <= all.len());
         let sections = sections.ok_or_else(|| {
             Error::damaged(format!(
-                "a lexical part is cut off at {} bytes; copy it again, or rebuild it",
+                "a lexical part is cut off at byte {}; copy it again, or rebuild it",
                 all.len()
             ))
         })?;

@@ -133,7 +133,7 @@ impl Header {
             return Err(Error::new(ErrorKind::Truncated, message));
         }
         if bytes.len() as u64 > total {
-            let message = format!("{} bytes follow the {total} of the model", bytes.len() as u64 - total);
+            let message = format!("the model ends at byte {total}, the file at byte {}", bytes.len());
             return Err(Error::damaged(message));
         }
         Ok((header, sections))

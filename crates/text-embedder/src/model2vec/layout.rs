@@ -12,7 +12,7 @@ const HEADER_LIMIT: u64 = 16 << 20;
 /// The header and the values.
 pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
     let Some((len, rest)) = bytes.split_first_chunk::<LEN>() else {
-        let message = format!("{} bytes, too few for the length of a header", bytes.len());
+        let message = format!("cut off at byte {}, in the length of a header", bytes.len());
         return Err(Error::new(ErrorKind::Truncated, message));
     };
     let len = u64::from_le_bytes(*len);
@@ -67,6 +67,12 @@ fn f16_value(bits: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_one_byte_says_where_it_is_cut_off() {
+        let error = split(&[0]).unwrap_err();
+        assert!(error.to_string().contains("cut off at byte 1, in the length of a header"), "{error}");
+    }
 
     #[test]
     fn every_16_bit_number_has_the_value_that_the_crate_half_gives() {

@@ -164,7 +164,9 @@ fn row_of_token(mapping: &Tensor<'_>, rows: usize) -> Result<Vec<u32>> {
 fn token_weights(tensor: &Tensor<'_>, name: &str, tokens: usize) -> Result<Vec<f32>> {
     let len = length(tensor, name)?;
     if len != tokens {
-        return Err(Error::invalid(format!("{name} has {len} values for {tokens} tokens")));
+        return Err(Error::invalid(format!(
+            "{name} has the length {len}; expected {tokens}, a value for each token"
+        )));
     }
     Ok(tensor.floats(name, &[Dtype::F32, Dtype::F64])?.collect())
 }
@@ -180,7 +182,9 @@ fn tanh(tensors: &Tensors<'_>, dimension: usize) -> Result<Option<Vec<f32>>> {
         let tensor = tensors.require(name)?;
         let len = length(&tensor, name)?;
         if len != dimension {
-            return Err(Error::invalid(format!("{name} has {len} values for {dimension} dimensions")));
+            return Err(Error::invalid(format!(
+                "{name} has the length {len}; expected {dimension}, as rows of tokens have"
+            )));
         }
         values.extend(tensor.floats(name, &[Dtype::F32])?);
     }

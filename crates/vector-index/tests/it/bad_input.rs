@@ -24,6 +24,13 @@ fn a_vector_that_cannot_be_is_refused_and_nothing_is_added() {
     }
     assert_eq!(kind(codes.push_all(0, &[1.0, 1.0, 1.0, 0.0, 0.0, 0.0])), ZeroVector);
     assert!(codes.is_empty());
+    for (result, expected) in [
+        (codes.push(0, &[1.0]), "a vector of dimension 1, where the index has 3"),
+        (codes.push_all(0, &[1.0]), "length 1 is not a whole number of vectors of dimension 3"),
+        (codes.push_codes(0, &[1], 1.0), "codes of dimension 1, where the index has 3"),
+    ] {
+        assert_eq!(result.unwrap_err().to_string(), expected);
+    }
     for (row, vector) in (0..).zip([
         [1e30, -1e30, 3.0],
         [f32::MAX; 3],

@@ -453,7 +453,7 @@ fn described(options: &SpaceOptions) -> String {
     let originals = options.originals.unwrap_or_default();
     let quantization = options.chosen_quantization();
     format!(
-        "{} dimensions, {}, quantization {quantization}, originals {originals:?}",
+        "dimension {}, {}, quantization {quantization}, originals {originals:?}",
         options.dimension, options.metric
     )
 }
