@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use serde_json::{Map, Value as Json};
 
 use crate::date;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fields::{self, Found};
 use crate::layout::{self, Tag, field_key, record_key};
 use crate::value::FilterValue;
@@ -33,6 +33,8 @@ use crate::writer::Writer;
 #[derive(Debug, Default)]
 pub struct Builder {
     rows_of: HashMap<Vec<u8>, RowsOfKey>,
+    /// Keys were left out, since there was no memory for more: nothing is written.
+    lacks_memory: bool,
 }
 
 /// The rows of a key. Most keys have one: of records, of numbers, of times.
@@ -61,9 +63,16 @@ impl Builder {
     /// Adds a row, not less than those before: the key of its record if it has one, and its metadata, which
     /// [`check_metadata`](crate::check_metadata) has accepted.
     pub fn add(&mut self, row: u32, key: Option<&str>, metadata: &Map<String, Json>) {
-        let mut insert = |key: Vec<u8>| match self.rows_of.entry(key) {
-            Entry::Occupied(mut rows) => rows.get_mut().insert(row),
-            Entry::Vacant(none) => drop(none.insert(RowsOfKey::One(row))),
+        let Self { rows_of, lacks_memory } = self;
+        let mut insert = |key: Vec<u8>| {
+            if rows_of.try_reserve(1).is_err() {
+                *lacks_memory = true;
+                return;
+            }
+            match rows_of.entry(key) {
+                Entry::Occupied(mut rows) => rows.get_mut().insert(row),
+                Entry::Vacant(none) => drop(none.insert(RowsOfKey::One(row))),
+            }
         };
         if let Some(key) = key {
             insert(record_key(key));
@@ -77,10 +86,15 @@ impl Builder {
 
     /// Writes the index.
     ///
-    /// Errors: [`TooLarge`](crate::ErrorKind::TooLarge) above 4 GiB, and [`Io`](crate::ErrorKind::Io) if `out` fails.
+    /// Errors: [`TooLarge`](crate::ErrorKind::TooLarge) above 4 GiB, [`OutOfMemory`](crate::ErrorKind::OutOfMemory) also where there was too little while
+    /// rows were added, and [`Io`](crate::ErrorKind::Io) if `out` fails.
     pub fn write(self, out: impl Write) -> Result<()> {
         let mut writer = Writer::new(out);
-        let mut rows_of: Vec<(Vec<u8>, RowsOfKey)> = self.rows_of.into_iter().collect();
+        let mut rows_of: Vec<(Vec<u8>, RowsOfKey)> = Vec::new();
+        if self.lacks_memory || rows_of.try_reserve_exact(self.rows_of.len()).is_err() {
+            return Err(Error::new(ErrorKind::OutOfMemory, "there is no memory for an index of metadata"));
+        }
+        rows_of.extend(self.rows_of);
         rows_of.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         rows_of.into_iter().try_for_each(|(key, rows)| match rows {
             RowsOfKey::One(row) => writer.push_one(&key, row),

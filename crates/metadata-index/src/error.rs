@@ -36,6 +36,8 @@ pub enum ErrorKind {
     NewerFormat,
     /// Stored bytes are not the bytes that were written.
     Damaged,
+    /// There is not enough memory for the index.
+    OutOfMemory,
     /// The writer that was handed in failed, or bytes could not be read; see [`std::error::Error::source`].
     Io,
 }

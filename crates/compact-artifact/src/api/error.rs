@@ -296,6 +296,7 @@ impl From<metadata_index::Error> for Error {
             Kind::InvalidJson => ErrorKind::InvalidJson,
             Kind::InvalidFilter => ErrorKind::InvalidFilter,
             Kind::TypeMismatch => ErrorKind::TypeMismatch,
+            Kind::OutOfMemory => ErrorKind::OutOfMemory,
             Kind::TooLarge => ErrorKind::TooLarge,
             Kind::NewerFormat => ErrorKind::NewerFormat,
             Kind::Damaged => ErrorKind::Damaged,

@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::ops::Range;
 use std::path::Path;
 
 use compact_artifact::{CompactArtifact, Maintenance, Options, Record, Stats};
@@ -10,6 +11,19 @@ struct Counting;
 
 thread_local! {
     static HELD: Cell<i64> = const { Cell::new(0) };
+    static REFUSED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// Runs something for which there is no memory of these sizes in this thread.
+pub(crate) fn refusing<T>(sizes: Range<usize>, run: impl FnOnce() -> T) -> T {
+    REFUSED.set((sizes.start, sizes.end));
+    let result = run();
+    REFUSED.set((0, 0));
+    result
+}
+
+fn is_refused(len: usize) -> bool {
+    REFUSED.try_with(|refused| (refused.get().0..refused.get().1).contains(&len)).unwrap_or(false)
 }
 
 /// Bytes that this thread has allocated and not freed.
@@ -26,6 +40,9 @@ fn count(bytes: i64) {
 // SAFETY: everything is handed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_refused(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(layout.size().cast_signed() as i64);
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use compact_artifact::{
-    BatchOptions, CacheOptions, CompactArtifact, HolderKind, Leak, Maintenance, MemoryAnalyzer, MemoryReport,
-    Metric, Options, Order, Originals, Query, Record, SpaceOptions,
+    BatchOptions, CacheOptions, CompactArtifact, ErrorKind, HolderKind, Leak, Maintenance, MemoryAnalyzer,
+    MemoryReport, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
 };
 use serde_json::json;
 
-use crate::figures::held;
+use crate::figures::{held, refusing};
 
 /// One thread, so that all of it is counted.
 fn options() -> Options {
@@ -129,6 +129,24 @@ fn the_sum_of_all_holders_is_what_the_allocator_holds_within_5_percent() {
         released.bytes_before > 2 << 20 && released.bytes_after < released.bytes_before / 4,
         "{released:?}"
     );
+}
+
+/// Bytes of a hash table of 8,192 places for values of this size.
+fn table(size: usize) -> std::ops::Range<usize> {
+    8192 * (size + 1)..8192 * (size + 1) + 64
+}
+
+#[test]
+fn without_memory_for_a_table_stems_are_not_remembered_and_metadata_is_an_error() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = options().create(&path).unwrap();
+    let words = |i: usize| (0..20).map(|at| format!("word{}", i * 20 + at)).collect::<Vec<_>>().join(" ");
+    let record = |i: usize| Record::text(words(i)).metadata(json!({ "n": i }));
+    refusing(table(32), || artifact.add_batch((0..4_000).map(record)).unwrap());
+    assert_eq!(artifact.search(&Query::words("word79999")).unwrap().hits.len(), 1);
+    let failed = refusing(table(48), || artifact.add_batch((4_000..8_000).map(record))).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::OutOfMemory, "{failed}");
 }
 
 fn small() -> (tempfile::TempDir, CompactArtifact) {

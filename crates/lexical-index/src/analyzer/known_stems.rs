@@ -45,6 +45,11 @@ impl KnownStems {
         if self.new.stems.len() == MAX_WORDS {
             self.old = std::mem::take(&mut self.new);
         }
+        // Without memory to remember it, the stem is found anew the next time.
+        if self.new.stems.try_reserve(1).is_err() {
+            *word = stem.into_string();
+            return word;
+        }
         self.new.len += known.len() + stem.len();
         self.new.stems.entry(known).or_insert(stem)
     }
