@@ -17,20 +17,24 @@ fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_no
         let all = kind.map_or_else(|| vectors(1, 3_000, dimension), |kind| kind.vectors(1, 3_000, dimension));
         let (index, left_out) = with_residuals(metric, dimension, &all);
         let (mut scratch, mut found, mut passed_over) = (Scratch::new(), 0, 0);
+        let mut walks_left_out = 0;
         let filter: RowSet = (0..3_000).step_by(2).collect();
         for query in all.chunks(dimension * 30) {
             let query: Vec<f32> = query[..dimension].iter().map(|value| value * 1.01 + 0.01).collect();
             let mut search = |k, candidates| {
                 let options =
                     SearchOptions::new(k).ef_search(150).rescore(Originals::Residual(&left_out), candidates);
-                index.search(&query, &options, &mut scratch).unwrap().to_vec()
+                let hits = index.search(&query, &options, &mut scratch).unwrap().to_vec();
+                (hits, scratch.statistics().distances)
             };
-            let thirty = search(30, 60);
+            let (thirty, compared) = search(30, 60);
             for k in [1, 2, 10, 29] {
-                assert_eq!(search(k, 60), &thirty[..k], "{kind:?} {k}");
+                assert_eq!(search(k, 60), (thirty[..k].to_vec(), compared), "{kind:?} {k}");
             }
             // So many candidates leave nothing out.
-            found += usize::from(search(10, 400) == thirty[..10]);
+            let (all_of_walk, compared_all) = search(10, 400);
+            found += usize::from(all_of_walk == thirty[..10]);
+            walks_left_out += compared_all - compared;
             // A pass over what a filter lets through compares a quarter more than half of them.
             let options = SearchOptions::new(10).rescore(Originals::Residual(&left_out), 60).filter(&filter);
             let exact = index.search(&query, &options.exact(true), &mut scratch).unwrap().to_vec();
@@ -39,6 +43,7 @@ fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_no
             assert_eq!(scratch.statistics().path, SearchPath::Scan);
         }
         assert!(found >= 99 && passed_over >= 99, "{kind:?}: {found} and {passed_over} of 100");
+        assert!(walks_left_out > 100 * 150 / 2, "{kind:?}: {walks_left_out} of what 100 walks of 150 found");
     }
 }
 
