@@ -28,11 +28,12 @@ class CompactArtifact(Engine):
 
     package = "compact-artifact"
     originals = "residual"  # the default
+    quantization = "rotated-int8"  # the default beyond 64 dimensions
 
     def __init__(self, folder, data):
         from compact_artifact import CompactArtifact as Artifact
 
-        space = {"dimension": data.dimension, "originals": self.originals}
+        space = {"dimension": data.dimension, "quantization": self.quantization, "originals": self.originals}
         self.artifact = Artifact.create(os.path.join(folder, "a"), spaces={"v": space})
         for first in range(0, len(data.vectors), 5_000):
             rows = slice(first, first + 5_000)
@@ -68,6 +69,12 @@ class CompactArtifactCodes(CompactArtifact):
     """The same, which keeps nothing of vectors but codes."""
 
     originals = "none"
+
+
+class CompactArtifactUnrotated(CompactArtifact):
+    """The same with vectors that are not rotated, which is no default beyond 64 dimensions."""
+
+    quantization = "int8"
 
 
 class QdrantEdge(Engine):
@@ -361,7 +368,7 @@ class Svs(Engine):
 
 ENGINES = {
     engine.__name__: engine
-    for engine in (CompactArtifact, CompactArtifactCodes, QdrantEdge, Zvec, LanceDb, Usearch, Hnswlib, Faiss, Glass, SymphonyQg, RabitqHnsw, Svs)
+    for engine in (CompactArtifact, CompactArtifactCodes, CompactArtifactUnrotated, QdrantEdge, Zvec, LanceDb, Usearch, Hnswlib, Faiss, Glass, SymphonyQg, RabitqHnsw, Svs)
 }
 
 

@@ -18,6 +18,12 @@ mod failure;
 #[expect(dead_code, reason = "of a program, and not all of it is used here")]
 #[path = "../../crates/cart/src/input/mod.rs"]
 mod input;
+#[expect(dead_code, reason = "of a program, and not all of it is used here")]
+#[path = "../../crates/cart/src/output/numbers.rs"]
+mod numbers;
+mod output {
+    pub(crate) use crate::numbers::several;
+}
 mod stderr {
     pub(crate) fn warn(_: &str) {}
 }

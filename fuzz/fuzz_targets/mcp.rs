@@ -22,6 +22,9 @@ mod input;
 #[path = "../../crates/cart/src/mcp/mod.rs"]
 mod mcp;
 #[expect(dead_code, reason = "of a program, and not all of it is used here")]
+#[path = "../../crates/cart/src/output/numbers.rs"]
+mod numbers;
+#[expect(dead_code, reason = "of a program, and not all of it is used here")]
 #[path = "../../crates/cart/src/output/visible.rs"]
 mod visible;
 
@@ -60,6 +63,7 @@ mod commands {
 }
 
 mod output {
+    pub(crate) use crate::numbers::several;
     pub(crate) use crate::visible::Escaping;
 
     /// What the client reads.

@@ -7,16 +7,20 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use vector_index::*;
 
-/// Sound indexes to be damaged: with and without a graph, of each metric, and a graph with outlines.
+/// Sound indexes to be damaged: with and without a graph, of each metric, and graphs with outlines, one of them of rotated vectors.
 static SOUND: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let metrics = [Metric::Cosine, Metric::Dot, Metric::L2];
     let kinds = metrics.into_iter().flat_map(|metric| [(metric, 0), (metric, usize::MAX)]);
-    let kinds = kinds.map(|(metric, graph_from)| (metric, graph_from, 5)).chain([(Metric::L2, 0, 130)]);
-    kinds.filter_map(|(metric, graph_from, dimension)| sound(metric, graph_from, dimension).ok()).collect()
+    let plain = |dimension| move |metric| Int8Quantizer::new(metric, dimension);
+    let kinds = kinds.map(|(metric, graph_from)| (plain(5)(metric), graph_from));
+    let rotated = plain(130)(Metric::Cosine).and_then(Int8Quantizer::rotated);
+    let kinds = kinds.chain([(plain(130)(Metric::L2), 0), (rotated, 0)]);
+    kinds.filter_map(|(quantizer, graph_from)| sound(quantizer.ok()?, graph_from).ok()).collect()
 });
 
-fn sound(metric: Metric, graph_from: usize, dimension: u32) -> Result<Vec<u8>> {
-    let mut codes = Codes::new(Int8Quantizer::new(metric, dimension as usize)?);
+fn sound(quantizer: Int8Quantizer, graph_from: usize) -> Result<Vec<u8>> {
+    let dimension = quantizer.dimension() as u32;
+    let mut codes = Codes::new(quantizer);
     for row in 0..150u32 {
         let value =
             |i: u32| ((row * 31 + i * 17 + 1).wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0 + 0.01;

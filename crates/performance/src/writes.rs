@@ -14,7 +14,8 @@ use crate::queries::Sample;
 pub(crate) fn options(artifact: &CompactArtifact) -> Options {
     let options = CompactArtifact::options().maintenance(Maintenance::Inline);
     let options = artifact.spaces().iter().fold(options, |options, space| {
-        let same = SpaceOptions::new(space.dimension(), space.metric()).originals(space.originals());
+        let same = SpaceOptions::new(space.dimension(), space.metric());
+        let same = same.quantization(space.quantization()).originals(space.originals());
         options.space(space.name(), same)
     });
     artifact.fields().into_iter().fold(options, |options, (name, weight)| options.field(name, weight))

@@ -180,7 +180,7 @@ impl<'a> Merge<'a> {
         if first == quantizer {
             return Ok(());
         }
-        Err(Error::invalid("only vectors of one metric, dimension and calibration can be merged"))
+        Err(Error::invalid("only vectors of one metric, dimension, rotation and calibration can be merged"))
     }
 
     /// Builds the index. Fails with [`DuplicateRow`](ErrorKind::DuplicateRow) if two vectors were to have the same row, and with

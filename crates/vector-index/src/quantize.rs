@@ -169,7 +169,7 @@ impl Int8Quantizer {
     }
 
     /// The codes of a vector, the scale by which they stand for it, as [`quantize`](Self::quantize) gives it, and what they leave out of it, in two bits a dimension; for
-    /// [`refine`](Self::refine) and [`Originals::Residual`](crate::Originals::Residual). Together they stand for each value to within an eighth of what a code of 1 stands for. A code
+    /// [`refine`](Self::refine) and [`Originals::Residual`](crate::Originals::Residual). Together they stand for each value, of a rotated quantizer those of the rotated vector, to within an eighth of what a code of 1 stands for. A code
     /// is the nearest to that, up to five eighths from the value: it may be another than without, where the value is about half way between two.
     ///
     /// Fails as [`quantize`](Self::quantize) does, and with [`InvalidArgument`](ErrorKind::InvalidArgument) when calibrated.
@@ -338,7 +338,7 @@ impl Int8Quantizer {
             1.0
         };
         for value in &mut vector {
-            *value *= factor;
+            *value = *value * factor + 0.0; // no zero is negative
         }
         vector
     }

@@ -126,6 +126,7 @@ fn within(values: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::metric::dot;
+    use crate::{Int8Quantizer, Metric};
     use proptest::prelude::*;
 
     proptest! {
@@ -167,6 +168,27 @@ mod tests {
         let expected: Vec<f32> = (0..32).map(sum).collect();
         transform(&mut values);
         assert!(values.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{values:?} {expected:?}");
+    }
+
+    #[test]
+    fn codes_of_rotated_vectors_stand_better_for_uneven_ones_and_as_well_for_even_ones() {
+        const DIMENSION: usize = 200;
+        let mut state = 7;
+        let mut value = || (0..4).map(|_| split_mix(&mut state) as f32 / u64::MAX as f32 - 0.5).sum::<f32>();
+        let sizes: Vec<f32> = (0..DIMENSION).map(|_| (2.0 * value()).exp()).collect();
+        let even: Vec<f32> = (0..300 * DIMENSION).map(|_| value()).collect();
+        let uneven: Vec<f32> = even.iter().zip(sizes.iter().cycle()).map(|(a, b)| a * b * b).collect();
+        let error = |quantizer: &Int8Quantizer, samples: &[f32]| {
+            quantizer.statistics(samples).unwrap().mean_cosine_error
+        };
+        for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+            let plain = Int8Quantizer::new(metric, DIMENSION).unwrap();
+            let rotated = plain.clone().rotated().unwrap();
+            let [before, after] = [&plain, &rotated].map(|quantizer| error(quantizer, &uneven));
+            assert!(after * 2.0 < before, "{before} {after}");
+            let [before, after] = [&plain, &rotated].map(|quantizer| error(quantizer, &even));
+            assert!(after < before * 1.5, "{before} {after}");
+        }
     }
 
     /// Every file has codes of rotated vectors: the rotation never changes.

@@ -51,8 +51,9 @@ fn is_zero(number: &usize) -> bool {
 struct SpaceSettings {
     dimension: usize,
     metric: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    quantization: Option<Quantization>,
+    /// Exports of before spaces had several have none.
+    #[serde(default)]
+    quantization: Quantization,
     originals: Originals,
 }
 
@@ -119,7 +120,7 @@ impl Settings {
     /// Vector spaces: name, dimension, metric, quantization, originals.
     pub(crate) fn spaces(
         &self,
-    ) -> impl Iterator<Item = Result<(&str, usize, Metric, Option<Quantization>, Originals)>> {
+    ) -> impl Iterator<Item = Result<(&str, usize, Metric, Quantization, Originals)>> {
         self.spaces.iter().map(|(name, Object(space))| {
             let metric = values::metric(&space.metric).map_err(Failure::failed)?;
             Ok((name.as_str(), space.dimension, metric, space.quantization, space.originals))
@@ -150,7 +151,7 @@ impl From<&Space> for SpaceSettings {
         Self {
             dimension: space.dimension(),
             metric: space.metric().to_string(),
-            quantization: Some(space.quantization()),
+            quantization: space.quantization(),
             originals: space.originals(),
         }
     }

@@ -23,7 +23,7 @@ impl Engine {
             let read =
                 verified.map_err(Into::into).and_then(|bytes| kept_embeddings::decode(&bytes, space, model));
             match read {
-                Ok(documents) => meaning.keep_documents(model, documents),
+                Ok(documents) => meaning.keep_documents(space, model, documents),
                 Err(e) if e.kind() == ErrorKind::Damaged => {
                     let message = format!("the kept embeddings of texts are not used: {e}");
                     self.recovery.damage.push(Damage::new(message));

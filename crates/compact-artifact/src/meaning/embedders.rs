@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::query::WEIGHTS;
-use crate::api::space::{Space, SpaceModel};
+use crate::api::space::{Quantization, Space, SpaceModel};
 use crate::format::embeddings::Embedding;
 use crate::format::kept_embeddings::KeptEmbeddings;
 
@@ -28,15 +28,15 @@ pub(crate) struct Meaning {
 /// What is kept of a text.
 #[derive(Debug, Clone)]
 enum Kept {
-    /// As it is stored, by the model with this hash.
-    Document(ModelHash, Arc<Embedding>),
+    /// As it is stored in a space of this quantization, by the model with this hash.
+    Document(ModelHash, Quantization, Arc<Embedding>),
     Query(Arc<[f32]>),
 }
 
 impl Kept {
     fn byte_len(&self) -> usize {
         let content = match self {
-            Self::Document(_, embedding) => embedding.codes.len() + embedding.original.len(),
+            Self::Document(.., embedding) => embedding.codes.len() + embedding.original.len(),
             Self::Query(vector) => size_of_val::<[f32]>(vector),
         };
         content + KEPT_OVERHEAD
@@ -103,7 +103,9 @@ impl Meaning {
         let mut embeddings: Vec<Option<Embedding>> = keys
             .iter()
             .map(|key| match self.kept.get(key) {
-                Some(Kept::Document(_, embedding)) => Some((*embedding).clone()),
+                Some(Kept::Document(_, quantization, embedding)) if quantization == space.quantization() => {
+                    Some((*embedding).clone())
+                }
                 _ => None,
             })
             .collect();
@@ -117,7 +119,7 @@ impl Meaning {
             let Some(vector) = vector else { continue };
             let embedding = Embedding::new(space, vector).map_err(|e| fault(embedder, e.to_string()))?;
             if self.kept.is_on() {
-                let kept = Kept::Document(embedder.hash(), Arc::new(embedding.clone()));
+                let kept = Kept::Document(embedder.hash(), space.quantization(), Arc::new(embedding.clone()));
                 self.kept.insert(keys[at], kept);
                 self.has_new.store(true, Ordering::Relaxed);
             }
@@ -166,8 +168,11 @@ impl Meaning {
         if !self.has_new.swap(false, Ordering::Relaxed) {
             return None;
         }
+        let wanted = (model.hash, space.quantization());
         let documents = self.kept.entries().into_iter().filter_map(|(text, kept)| match kept {
-            Kept::Document(by, embedding) if by.0 == model.hash => Some((text, (*embedding).clone())),
+            Kept::Document(by, quantization, embedding) if (by.0, quantization) == wanted => {
+                Some((text, (*embedding).clone()))
+            }
             _ => None,
         });
         let mut documents: KeptEmbeddings = documents.collect();
@@ -176,10 +181,11 @@ impl Meaning {
         Some(documents).filter(|documents| !documents.is_empty())
     }
 
-    /// Keeps what was kept before, of texts by a model.
-    pub(crate) fn keep_documents(&self, model: &SpaceModel, documents: KeptEmbeddings) {
+    /// Keeps what was kept before, of texts by the model of a space.
+    pub(crate) fn keep_documents(&self, space: &Space, model: &SpaceModel, documents: KeptEmbeddings) {
         for (text, embedding) in documents {
-            self.kept.insert(text, Kept::Document(ModelHash(model.hash), Arc::new(embedding)));
+            let (model, quantization) = (ModelHash(model.hash), space.quantization());
+            self.kept.insert(text, Kept::Document(model, quantization, Arc::new(embedding)));
         }
     }
 
@@ -251,4 +257,55 @@ fn key(embedder: &dyn Embedder, space: &Space, purpose: u8, text: &str) -> u128 
     hash.update(&[purpose]);
     hash.update(text.as_bytes());
     hash.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::space::{MEANING, SpaceOptions};
+
+    #[derive(Debug)]
+    struct Counting;
+
+    impl Embedder for Counting {
+        fn id(&self) -> &str {
+            "counting"
+        }
+
+        fn hash(&self) -> ModelHash {
+            ModelHash([7; 16])
+        }
+
+        fn dimension(&self) -> usize {
+            80
+        }
+
+        fn embed_documents(&self, texts: &[&str]) -> text_embedder::Result<Embeddings> {
+            let mut embeddings = Embeddings::with_capacity(80, texts.len())?;
+            for text in texts {
+                let value = |at: u8| f32::from(at.wrapping_mul(37)) + f32::from(text.as_bytes()[0]);
+                embeddings.push(Some(&(0..80).map(value).collect::<Vec<f32>>()))?;
+            }
+            Ok(embeddings)
+        }
+    }
+
+    #[test]
+    fn codes_that_are_kept_of_a_text_are_not_those_of_a_space_of_another_quantization() {
+        let meaning = Meaning::new(&Options::new());
+        let model = SpaceModel { id: "counting".to_owned(), hash: [7; 16] };
+        let space = |quantization| {
+            let space = Space::new(MEANING, SpaceOptions::of_texts(80).quantization(quantization)).unwrap();
+            Space { model: Some(model.clone()), ..space }
+        };
+        let [plain, rotated] = [Quantization::Int8, Quantization::RotatedInt8].map(space);
+        let text = "a text";
+        let vector: Vec<f32> = Counting.embed_documents(&[text]).unwrap().get(0).unwrap().to_vec();
+        for space in [&plain, &rotated, &rotated, &plain] {
+            let found = meaning.embed_some(&Counting, space, &[text]).unwrap().remove(0);
+            assert_eq!(found, Some(Embedding::new(space, &vector).unwrap()));
+            let other = if space == &plain { &rotated } else { &plain };
+            assert_eq!(meaning.kept_documents(other), None);
+        }
+    }
 }

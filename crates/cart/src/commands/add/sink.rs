@@ -122,6 +122,7 @@ impl<'a> Sink<'a> {
         let schema = settings.map_or(Ok(schema), Settings::schema)?;
         for space in settings.into_iter().flat_map(Settings::spaces) {
             let (name, dimension, metric, quantization, originals) = space?;
+            let quantization = Some(quantization);
             let space = Space { dimension, metric, quantization, originals, is_new: true, is_used: false };
             spaces.insert(name.to_owned(), space);
         }

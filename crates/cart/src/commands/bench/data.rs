@@ -42,7 +42,8 @@ impl Data {
         let artifact = CompactArtifact::open_read_only(path)?;
         let snapshot = artifact.snapshot();
         let space = |space: &Space| {
-            let options = SpaceOptions::new(space.dimension(), space.metric()).originals(space.originals());
+            let options = SpaceOptions::new(space.dimension(), space.metric());
+            let options = options.quantization(space.quantization()).originals(space.originals());
             (space.name().to_owned(), options)
         };
         let spaces: Vec<(String, SpaceOptions)> = artifact.spaces().iter().map(space).collect();
