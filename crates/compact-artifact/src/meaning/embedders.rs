@@ -268,7 +268,7 @@ mod tests {
     struct Counting;
 
     impl Embedder for Counting {
-        fn id(&self) -> &str {
+        fn id(&self) -> &'static str {
             "counting"
         }
 
