@@ -349,6 +349,7 @@ impl Int8Quantizer {
     }
 
     /// The same, of a vector that was rotated, if that is to be.
+    #[inline(never)]
     fn encode_turned(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
         let Some(Calibration { centre, step }) = &self.calibration else {
             let max = max_abs(vector);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// A rotation of vectors of one number of dimensions: always the same one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rotation {
-    /// 1 or -1 for each dimension, before the first transform and before the second.
-    signs: [Arc<[f32]>; 2],
+    /// 1 or -1 for each dimension before the first transform, then before the second.
+    signs: Arc<[f32]>,
 }
 
 /// What the bits of signs are made of, by `SplitMix64`.
@@ -18,16 +18,22 @@ const SEED: u64 = 0x636f_6d70_6163_7421;
 
 impl Rotation {
     pub(crate) fn new(dimension: usize) -> Self {
-        let mut state = SEED;
-        let mut signs = || (0..dimension.div_ceil(64)).map(|_| split_mix(&mut state)).collect::<Vec<_>>();
-        let [first, second] = [(); 2].map(|()| signs());
-        let sign = |bits: &[u64], at: usize| if bits[at / 64] >> (at % 64) & 1 == 0 { 1.0 } else { -1.0 };
-        Self { signs: [first, second].map(|bits| (0..dimension).map(|at| sign(&bits, at)).collect()) }
+        let (mut state, mut signs) = (SEED, vec![1.0; 2 * dimension]);
+        for row in signs.chunks_exact_mut(dimension) {
+            for signs in row.chunks_mut(64) {
+                let mut bits = split_mix(&mut state);
+                for sign in signs {
+                    *sign = if bits & 1 == 0 { 1.0 } else { -1.0 };
+                    bits >>= 1;
+                }
+            }
+        }
+        Self { signs: signs.into() }
     }
 
     /// Rotates a vector.
     pub(crate) fn apply(&self, vector: &mut [f32]) {
-        let [first, second] = &self.signs;
+        let (first, second) = self.signs.split_at(vector.len());
         multiply(vector, first);
         let whole = power(vector.len());
         if whole < vector.len() {
@@ -41,7 +47,7 @@ impl Rotation {
 
     /// Rotates a vector back.
     pub(crate) fn undo(&self, vector: &mut [f32]) {
-        let [first, second] = &self.signs;
+        let (first, second) = self.signs.split_at(vector.len());
         let whole = power(vector.len());
         let begin = vector.len() - whole;
         transform(&mut vector[begin..]);
@@ -66,6 +72,7 @@ fn power(dimension: usize) -> usize {
     1 << dimension.ilog2()
 }
 
+#[inline(never)]
 fn multiply(vector: &mut [f32], signs: &[f32]) {
     for (value, sign) in vector.iter_mut().zip(signs) {
         *value *= sign;
@@ -73,6 +80,7 @@ fn multiply(vector: &mut [f32], signs: &[f32]) {
 }
 
 /// Sums and differences of pairs, which lie half of all dimensions apart: the same again gives back what was. One in the middle stays.
+#[inline(never)]
 fn mix_halves(vector: &mut [f32]) {
     let half = vector.len() / 2;
     let second = vector.len() - half;

@@ -13,6 +13,7 @@ pub(crate) const TINY: f32 = 127.0 * f32::MIN_POSITIVE;
 /// What the values of such vectors are multiplied by for their direction: a power of two, so that nothing is rounded.
 pub(crate) const LIFT: f32 = (1u128 << 100) as f32;
 
+#[inline(never)]
 pub(crate) fn max_abs(vector: &[f32]) -> f32 {
     let (chunks, rest) = vector.as_chunks::<16>();
     let mut lanes = [0.0f32; 16];
