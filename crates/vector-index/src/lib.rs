@@ -26,7 +26,8 @@
 //!
 //! # The ideas, in the order of the data
 //!
-//! - An [`Int8Quantizer`] turns a vector into **codes**, by the largest of its values: nothing is learnt. Distances under any
+//! - An [`Int8Quantizer`] turns a vector into **codes**, by the largest of its values, which can be [rotated](Int8Quantizer::rotated) before so that none is much
+//!   larger than the others: nothing is learnt. Distances under any
 //!   [`Metric`] are integer dot products of codes and a factor or two for each vector.
 //! - Codes are stored as two **planes** of nibbles. The high one alone is a code of four bits, by which a walk through the graph
 //!   compares; both together are the byte, exactly. So a walk waits for half the memory, at no cost in bytes. Beyond 128 dimensions it looks at the

@@ -50,7 +50,9 @@ fn allocated(work: impl FnOnce()) -> (usize, usize) {
 #[test]
 fn searches_do_not_allocate_once_warm() {
     let all = vectors(1, 6_000, 64);
-    let index = built(codes(Metric::Cosine, 64, &all));
+    let mut rotated = Codes::new(Int8Quantizer::new(Metric::Cosine, 64).unwrap().rotated().unwrap());
+    rotated.push_all(0, &all).unwrap();
+    let indexes = [built(codes(Metric::Cosine, 64, &all)), built(rotated)];
     let filters: Vec<RowSet> =
         [2, 3, 100].into_iter().map(|step| (0..6_000).step_by(step).collect()).collect();
     let searches: Vec<SearchOptions<'_>> = filters
@@ -66,7 +68,8 @@ fn searches_do_not_allocate_once_warm() {
     let mut scratch = Scratch::new();
     let mut run = || {
         for query in all.chunks_exact(64).step_by(50) {
-            for options in &searches {
+            for (index, options) in indexes.iter().flat_map(|index| searches.iter().map(move |s| (index, s)))
+            {
                 assert!(!index.search(query, options, &mut scratch).unwrap().is_empty());
             }
         }

@@ -120,10 +120,13 @@ fn merging_nothing_two_vectors_for_a_row_or_other_kinds_of_codes_is_an_error() {
     merge.add_codes(&codes).unwrap();
     merge.add_codes(&codes).unwrap();
     assert_eq!(merge.build().unwrap_err().kind(), ErrorKind::DuplicateRow);
-    let other = Codes::new(Int8Quantizer::new(Metric::L2, DIMENSION).unwrap());
-    let mut merge = builder.merge();
-    merge.add_codes(&codes).unwrap();
-    assert_eq!(merge.add_codes(&other).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let others =
+        [Int8Quantizer::new(Metric::L2, DIMENSION).unwrap(), codes.quantizer().clone().rotated().unwrap()];
+    for other in others.map(Codes::new) {
+        let mut merge = builder.merge();
+        merge.add_codes(&codes).unwrap();
+        assert_eq!(merge.add_codes(&other).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
 }
 
 #[test]

@@ -107,7 +107,14 @@ fn a_query_is_not_rounded_and_the_nearest_codes_are_nearest_to_it_as_it_is() {
     for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
         let plain = Int8Quantizer::new(metric, 90).unwrap();
         let calibrated = Int8Quantizer::calibrated(metric, 90, &all).unwrap();
-        for (quantizer, graph_from) in [(plain.clone(), 0), (plain, usize::MAX), (calibrated, 0)] {
+        let rotated = plain.clone().rotated().unwrap();
+        for (quantizer, graph_from) in [
+            (plain.clone(), 0),
+            (plain, usize::MAX),
+            (calibrated, 0),
+            (rotated.clone(), 0),
+            (rotated, usize::MAX),
+        ] {
             let mut codes = Codes::new(quantizer);
             codes.push_all(0, &all).unwrap();
             let built = Builder::new(BuildOptions::new().graph_from(graph_from)).build(codes).unwrap();
