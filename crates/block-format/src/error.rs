@@ -97,7 +97,7 @@ impl Error {
 
     /// There is something else than what was open.
     pub(crate) fn another_artifact(root: &Path) -> Self {
-        let message = "another artifact is here than the one that was opened, or a copy of it; open it anew";
+        let message = "another artifact, or a copy, is in the place of the one that was opened; open it anew";
         Self::new(ErrorKind::Foreign, message).at(root)
     }
 

@@ -245,6 +245,9 @@ def test_an_artifact_moves_to_another_model_and_says_how_far_it_is(path: pathlib
 
 def test_spaces_and_fields_come_and_go(artifact: CompactArtifact) -> None:
     artifact.add_space("w", {"dimension": 2, "metric": "l2", "originals": "f16"})
+    artifact.add_space("rotated", {"dimension": 2, "quantization": "rotated-int8"})
+    assert artifact.spaces["rotated"]["quantization"] == "rotated-int8"
+    artifact.drop_space("rotated")
     artifact.add_field("author", 3)
     assert artifact.spaces["w"] == {"dimension": 2, "metric": "l2", "quantization": "int8", "originals": "f16", "model": None}
     assert artifact.fields == {"title": 2, "author": 3}

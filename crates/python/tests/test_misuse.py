@@ -109,6 +109,7 @@ WRONG: list[tuple[type[Exception], str, Callable[[Any], Any]]] = [
     (Invalid, "found 'colour'", lambda a: a.add_space("w", {"dimension": 2, "colour": 1})),
     (Invalid, "", lambda a: a.add_space("w", {"dimension": 2, "metric": "taxi"})),
     (Invalid, "", lambda a: a.add_space("w", {"dimension": 2, "originals": "f8"})),
+    (Invalid, "", lambda a: a.add_space("w", {"dimension": 2, "quantization": "int4"})),
     (Invalid, "", lambda a: a.add_space("w", 0)),
     (TypeError, "`name`, `dimension` and `embed`", lambda a: a.reembed(Odd())),
     (errors.EmbedderError, "", lambda a: a.reembed("no/such/model")),

@@ -93,31 +93,23 @@ fn mix_halves(vector: &mut [f32]) {
 /// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was.
 #[expect(clippy::cast_precision_loss, reason = "a power of two")]
 fn transform(values: &mut [f32]) {
+    // What lies together first, in registers.
     const LANES: usize = 8;
     let (blocks, rest) = values.as_chunks_mut::<LANES>();
     for block in blocks {
-        within(block);
+        sums_and_differences(block, 1);
     }
-    within(rest);
-    let mut apart = LANES;
-    while apart < values.len() {
-        for pair in values.chunks_exact_mut(2 * apart) {
-            let (low, high) = pair.split_at_mut(apart);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        apart *= 2;
-    }
+    sums_and_differences(rest, 1);
+    sums_and_differences(values, LANES);
     let factor = (values.len() as f32).sqrt().recip();
     for value in values {
         *value *= factor;
     }
 }
 
-/// The transform of a few values, not scaled.
-fn within(values: &mut [f32]) {
-    let mut apart = 1;
+/// Sums and differences of values that lie so far apart, then of those twice as far, and so on.
+#[inline]
+fn sums_and_differences(values: &mut [f32], mut apart: usize) {
     while apart < values.len() {
         for pair in values.chunks_exact_mut(2 * apart) {
             let (low, high) = pair.split_at_mut(apart);

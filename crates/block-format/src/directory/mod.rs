@@ -106,12 +106,6 @@ impl Directory {
         Err(Error::another_artifact(&self.root))
     }
 
-    /// Whether an open file is the one of that name.
-    pub(crate) fn is_in_place(&self, file: &dyn VfsFile, name: FileName) -> Result<bool> {
-        let path = self.path(name);
-        self.vfs.is_at(file, &path).map_err(|e| Error::io(e, "looking at a file", &path))
-    }
-
     /// This directory, held by a writer.
     pub(crate) fn locked(self, lock: Box<dyn VfsLock>) -> Self {
         Self { lock: Mutex::new(Some(lock)), ..self }

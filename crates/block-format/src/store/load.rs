@@ -181,8 +181,9 @@ fn check_descent(known: &Known, manifest: &Manifest, directory: &Directory) -> R
 
 /// Whether an open log is the file at its path.
 pub(super) fn is_in_place(directory: &Directory, log: &LogView) -> Result<bool> {
-    let file = log.index.file.source.as_file();
-    file.map_or(Ok(true), |file| directory.is_in_place(&**file, FileName::Log(log.index.id)))
+    let Some(file) = log.index.file.source.as_file() else { return Ok(true) };
+    let path = directory.path(FileName::Log(log.index.id));
+    directory.vfs.is_at(&**file, &path).map_err(|e| Error::io(e, "looking at a log", &path))
 }
 
 /// Says that the newest commit that was read before is not there any more.

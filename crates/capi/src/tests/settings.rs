@@ -59,13 +59,14 @@ fn metadata_must_be_what_the_schema_says() {
 #[test]
 fn vector_spaces_are_listed_renamed_and_dropped() {
     let temp = Temp::new(lend(
-        r#"{"spaces": {"old": {"dimension": 2, "originals": "f16"}}, "fields": {"body": 3}}"#,
+        r#"{"spaces": {"old": {"dimension": 2, "quantization": "rotated-int8", "originals": "f16"}}, "fields": {"body": 3}}"#,
     ));
     let values = [1.0_f32, 0.0];
     let near = ca_vector { space: lend("old"), values: values.as_ptr(), len: 2 };
     let id = temp.add(&ca_new_record { embeddings: &near, embedding_count: 1, ..record("a cat") });
     let said = settings(temp.artifact);
     assert_eq!(said["spaces"]["old"]["originals"], "f16");
+    assert_eq!(said["spaces"]["old"]["quantization"], "rotated-int8");
     assert_eq!((&said["fields"]["body"], &said["is_read_only"]), (&3.into(), &false.into()));
     assert_eq!(said["path"].as_str(), Some(temp.path("a").as_str()));
 

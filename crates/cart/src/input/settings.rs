@@ -183,6 +183,13 @@ mod tests {
         let (fields, model) = (r#"{"title":2}"#, r#"{"id":"m","hash":"0"}"#);
         let space = r#"{"dimension":2,"metric":"l2","originals":"none"}"#;
         assert!(with(fields, &format!(r#"{{"v":{space}}}"#), model).is_ok());
+        for (said, expected) in
+            [("", Quantization::Int8), (r#","quantization":"rotated-int8""#, Quantization::RotatedInt8)]
+        {
+            let space = space.replace('}', &format!("{said}}}"));
+            let settings = with(fields, &format!(r#"{{"v":{space}}}"#), model).unwrap();
+            assert_eq!(settings.spaces().next().unwrap().unwrap().3, expected);
+        }
         for refused in [
             with(r#"{"title":2,"title":3}"#, "{}", model),
             with(fields, &format!(r#"{{"v":{space},"v":{space}}}"#), model),

@@ -16,7 +16,7 @@ pub enum Originals {
     /// Nothing: a byte a dimension in all.
     None,
     /// What the codes leave out, in two bits: 16 bytes more for every 64 dimensions, of which the last may be fewer. Each value is kept to within a 1,016th of the largest of its vector, where
-    /// codes alone keep it to within a 254th, of a rotated vector those of the rotated one; under cosine the vector is kept at length 1, as it is without originals.
+    /// codes alone keep it to within a 254th; where vectors are rotated, that is so of the values of the rotated one. Under cosine the vector is kept at length 1, as it is without originals.
     #[default]
     Residual,
     /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose
@@ -26,7 +26,7 @@ pub enum Originals {
     F32,
 }
 
-/// How vectors are compared in the index.
+/// How vectors are compared in the index. What a space has that is not said follows from its dimension: see [`SpaceOptions::quantization`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -35,7 +35,7 @@ pub enum Quantization {
     #[default]
     Int8,
     /// The same of vectors that were rotated, always in the same way, so that a few large dimensions come to lie in all and leave more steps to the others. What is
-    /// read back and has no original in floating point was rotated back, which rounds even what is exact in codes, by some 1e-6 of the length of the vector.
+    /// read back and has no original in floating point was rotated back, which rounds even what is exact in codes, by less than 1e-5 of the length of the vector.
     #[serde(rename = "rotated-int8")]
     RotatedInt8,
 }

@@ -165,6 +165,8 @@ fn vectors_are_rotated_beyond_64_dimensions_unless_asked_otherwise_or_they_were_
         assert!(refused.to_string().contains("quantization"), "{refused}");
         let kept = open(same).unwrap().embedding(id, "v").unwrap().unwrap();
         assert!(Metric::Cosine.distance(&vector, &kept) < 1e-5);
+        let nearest = open(same).unwrap().search(&Query::vector("v", vector).k(1)).unwrap().hits.remove(0);
+        assert_eq!(nearest.id, id);
     }
 }
 

@@ -33,7 +33,7 @@ impl Room {
 
 /// How much nearer than its codes an original may be.
 ///
-/// A code is off by half a step in every dimension, by five eighths if it was made with a residual, and an original of 16 bits by a sixteenth, or if vectors are rotated by as much on average. So the codes are off by that times the root of the dimensions, those of the
+/// A code is off by half a step in every dimension, by five eighths if it was made with a residual, and an original of 16 bits by a sixteenth, all values of a rotated one together by that times the root of the dimensions. So the codes are off by that times the root of the dimensions, those of the
 /// query with their remainder by a 504th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
