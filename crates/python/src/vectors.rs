@@ -1,8 +1,9 @@
 //! Vectors of Python → `f32`: lists, and whatever has the buffer protocol or `__array__`, such as arrays of NumPy.
 //!
-//! They are read through `memoryview`, whose calls are in every version of the stable interface; the C calls of the buffer protocol are there from Python 3.11 on
-//! only. The bytes are copied once more than they would have to be. The library makes copies of its own of all that it stores, so that this is little: `bench.py` measures it.
+//! They are read through `memoryview`, whose bytes are copied once more than they would have to be. The library makes copies of its own of all that it stores, so that this is little: `bench.py` measures it.
+//! A single vector of float32, as of a query, is read as it lies.
 
+use pyo3::buffer::PyBuffer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -111,6 +112,12 @@ impl Matrix {
 pub(crate) fn vector(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>> {
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return value.extract().map_err(|_| wrong_numbers(what));
+    }
+    if let Ok(buffer) = PyBuffer::<f32>::get(value)
+        && buffer.dimensions() == 1
+        && !has_mask(value)?
+    {
+        return buffer.to_vec(value.py());
     }
     let Some(array) = Array::read(value, what)? else { return Err(wrong_type(what, EXPECTED, value)) };
     match array.shape[..] {

@@ -9,7 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
 use crate::residual;
 use crate::rotation::Rotation;
-use crate::rounding::{LIFT, TINY, encode_max_abs, max_abs, round_to_i8, squared_norm, write_remainder};
+use crate::rounding::{
+    Encode, LIFT, encode_max_abs, lift, max_abs, round_to_i8, squared_norm, write_remainder,
+};
+use crate::wide::widest;
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -352,14 +355,16 @@ impl Int8Quantizer {
     #[inline(never)]
     fn encode_turned(&self, vector: &[f32], codes: &mut [i8]) -> f32 {
         let Some(Calibration { centre, step }) = &self.calibration else {
-            let max = max_abs(vector);
-            let lift = self.lift(max);
-            return encode_max_abs(vector.iter().map(|value| value * lift), max * lift, codes);
+            return self.encode_plain(vector, codes, None);
         };
         for (((code, &value), &centre), &step) in codes.iter_mut().zip(vector).zip(centre).zip(step) {
             *code = round_to_i8(((value - centre) / step).clamp(-127.0, 127.0));
         }
         1.0
+    }
+
+    fn encode_plain(&self, values: &[f32], codes: &mut [i8], remainder: Option<&mut [i8]>) -> f32 {
+        widest(Encode { values, are_directions: self.metric == Metric::Cosine, codes, remainder })
     }
 
     /// What is kept of a stored vector beside its codes.
@@ -422,10 +427,7 @@ impl Int8Quantizer {
             );
             terms
         } else {
-            let scale = self.encode_turned(vector, codes);
-            let max = max_abs(vector);
-            let lift = self.lift(max);
-            write_remainder(vector.iter().map(|value| value * lift), max * lift, codes, remainder);
+            let scale = self.encode_plain(vector, codes, Some(remainder));
             self.plain_terms(scale, query::squared_norm(codes, remainder))
         }
     }
@@ -454,7 +456,7 @@ impl Int8Quantizer {
 
     /// What the values of a vector are multiplied by before they become codes, if this is the largest.
     fn lift(&self, max: f32) -> f32 {
-        if max < TINY && self.metric == Metric::Cosine { LIFT } else { 1.0 }
+        lift(max, self.metric == Metric::Cosine)
     }
 
     fn factors(&self, offset: f32, scale: f32, squared: f32) -> QueryTerms {

@@ -3,8 +3,11 @@
 //! Signs that look random, then a Hadamard transform: what lies in one dimension comes to lie in all of them (Ailon and Chazelle, "The fast Johnson-Lindenstrauss transform", 2009; for vector
 //! codes Gao and Long, `RaBitQ`, 2024). Where the number of dimensions is no power of two, two transforms cover it, one from the first dimension on and one up to the last, after halves
 //! were mixed. Lengths and angles stay what they are, but for the rounding of sums.
+#![expect(clippy::inline_always, reason = "compiled for the instructions of their callers")]
 
 use std::sync::Arc;
+
+use crate::wide::{Wide, widest};
 
 /// A rotation of vectors of one number of dimensions: always the same one.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,16 +36,7 @@ impl Rotation {
 
     /// Rotates a vector.
     pub(crate) fn apply(&self, vector: &mut [f32]) {
-        let (first, second) = self.signs.split_at(vector.len());
-        multiply(vector, first);
-        let whole = power(vector.len());
-        if whole < vector.len() {
-            mix_halves(vector);
-        }
-        transform(&mut vector[..whole]);
-        multiply(vector, second);
-        let begin = vector.len() - whole;
-        transform(&mut vector[begin..]);
+        widest(Apply { signs: &self.signs, vector });
     }
 
     /// Rotates a vector back.
@@ -60,6 +54,31 @@ impl Rotation {
     }
 }
 
+/// A vector that is rotated, and the signs of a rotation.
+pub(crate) struct Apply<'a> {
+    pub(crate) signs: &'a [f32],
+    pub(crate) vector: &'a mut [f32],
+}
+
+impl Wide for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { signs, vector } = self;
+        let (first, second) = signs.split_at(vector.len());
+        multiply(vector, first);
+        let whole = power(vector.len());
+        if whole < vector.len() {
+            mix_halves(vector);
+        }
+        transform(&mut vector[..whole]);
+        multiply(vector, second);
+        let begin = vector.len() - whole;
+        transform(&mut vector[begin..]);
+    }
+}
+
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -72,7 +91,7 @@ fn power(dimension: usize) -> usize {
     1 << dimension.ilog2()
 }
 
-#[inline(never)]
+#[inline(always)]
 fn multiply(vector: &mut [f32], signs: &[f32]) {
     for (value, sign) in vector.iter_mut().zip(signs) {
         *value *= sign;
@@ -80,7 +99,7 @@ fn multiply(vector: &mut [f32], signs: &[f32]) {
 }
 
 /// Sums and differences of pairs, which lie half of all dimensions apart: the same again gives back what was. One in the middle stays.
-#[inline(never)]
+#[inline(always)]
 fn mix_halves(vector: &mut [f32]) {
     let half = vector.len() / 2;
     let second = vector.len() - half;
@@ -92,6 +111,7 @@ fn mix_halves(vector: &mut [f32]) {
 
 /// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was.
 #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+#[inline(always)]
 fn transform(values: &mut [f32]) {
     // What lies together first, in registers.
     const LANES: usize = 8;
@@ -108,7 +128,7 @@ fn transform(values: &mut [f32]) {
 }
 
 /// Sums and differences of values that lie so far apart, then of those twice as far, and so on.
-#[inline]
+#[inline(always)]
 fn sums_and_differences(values: &mut [f32], mut apart: usize) {
     while apart < values.len() {
         for pair in values.chunks_exact_mut(2 * apart) {
