@@ -73,7 +73,10 @@ pub use merge::{merge, merge_within};
 pub use part::Part;
 pub use query::{Match, Occur, Query, StopWords};
 pub use row_set::RowSet;
-pub use search::{Hit, Hits, MAX_EXPANSIONS, MAX_HITS, MAX_WORDS, Matching, Searcher, Segment, Statistics};
+pub use search::{
+    Hit, Hits, MAX_EXPANSIONS, MAX_HITS, MAX_WORDS, Matching, PartOfHits, Searcher, Segment, SharedSearch,
+    Statistics,
+};
 pub use snippet::{Snippet, snippet};
 pub use wire::{Bytes, NotVerified};
 

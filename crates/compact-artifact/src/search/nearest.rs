@@ -274,7 +274,7 @@ impl Search<'_> {
         if large.peek().is_none() || self.among.is_some() || self.state.len() < OFFERED_FROM {
             return Vec::new();
         }
-        let idle = self.resources.workers.threads().saturating_sub(1 + usize::from(self.has_offered));
+        let idle = self.resources.workers.threads().saturating_sub(1 + self.offered);
         let offer = |at: usize| {
             let (state, resources) = (self.state.clone(), self.resources.clone());
             let (query, filter, begun) = (self.query.clone(), self.filter.clone(), self.begun);

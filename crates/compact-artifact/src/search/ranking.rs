@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use block_format::RecordId;
 use block_format::host::Instant;
-use block_format::{Offered, RecordId};
 
 use super::groups::Groups;
 use super::lists::{List, ListHit, Ranked, Ranking};
@@ -28,8 +28,8 @@ pub(super) struct Search<'a> {
     /// That of several snapshots, of which this is one.
     pub(super) among: Option<&'a QueryStatistics>,
     pub(super) begun: Instant,
-    /// Whether a thread may be at the list of words.
-    pub(super) has_offered: bool,
+    /// How many threads may be at the list of words.
+    pub(super) offered: usize,
     pub(super) is_complete: bool,
     pub(super) losses: Vec<Damage>,
     /// Shards whose words are damaged.
@@ -143,15 +143,7 @@ fn grouped(
     }
 }
 
-/// The list of words, made by any thread.
-struct Words {
-    list: Result<List>,
-    losses: Vec<Damage>,
-    left_out: Vec<usize>,
-    is_complete: bool,
-}
-
-/// From so many records on, words are looked for beside vectors where a thread has nothing to do: of fewer, that takes no longer than waking it.
+/// From so many records on, words are looked for by other threads as well, and by so many more for so many more rows: of fewer, that takes no longer than waking one.
 pub(super) const OFFERED_FROM: u64 = 50_000;
 
 /// How long lists are in the first round of fusion.
@@ -204,8 +196,8 @@ impl<'a> Search<'a> {
         begun: Instant,
     ) -> Self {
         let (losses, left_out) = (Vec::new(), Vec::new());
-        let (among, has_offered, is_complete) = (None, false, true);
-        Self { state, resources, query, filter, among, begun, has_offered, is_complete, losses, left_out }
+        let (among, offered, is_complete) = (None, 0, true);
+        Self { state, resources, query, filter, among, begun, offered, is_complete, losses, left_out }
     }
 
     /// Whether the deadline passed.
@@ -247,46 +239,29 @@ impl<'a> Search<'a> {
     fn fused(&mut self, lists: &mut [List]) -> Result<Vec<Ranked>> {
         let query = self.query;
         fused(query, lists, |lists, len, at_least| {
-            let words = self.offer_words(lists, len, at_least);
-            self.has_offered = words.is_some();
-            let offered = words.as_ref().map(|(at, _)| *at);
+            let offered =
+                self.words_beside(lists).and_then(|at| Some((at, self.offer_words(len.max(at_least))?)));
+            self.offered = offered.as_ref().map_or(0, |(_, words)| words.others());
+            let words_at = offered.as_ref().map(|(at, _)| *at);
             for (at, (list, clause)) in lists.iter_mut().zip(&query.clauses).enumerate() {
-                if Some(at) != offered {
+                if Some(at) != words_at {
                     self.extend(list, clause, len, at_least)?;
                 }
             }
-            if let Some((at, words)) = words {
-                lists[at] = self.take_words(words.take())?;
+            if let Some((at, words)) = offered {
+                self.take_words(&mut lists[at], words)?;
             }
             Ok(self.is_late())
         })
     }
 
-    /// Offers the first round of the list of words to a thread that has nothing to do, while this one looks for what is near; and which list it is.
-    fn offer_words(&self, lists: &[List], len: usize, at_least: usize) -> Option<(usize, Offered<Words>)> {
+    /// The list of words, where it is worth to make it beside vectors: in the first round, of many records.
+    fn words_beside(&self, lists: &[List]) -> Option<usize> {
+        let is_first = lists.iter().all(|list| list.hits.is_empty() && !list.is_whole);
+        let is_large = self.state.len() >= OFFERED_FROM && self.left_out.is_empty();
         let clauses = &self.query.clauses;
         let at = clauses.iter().position(|clause| matches!(clause.wanted, Wanted::Words(_)))?;
-        let is_first = lists.iter().all(|list| list.hits.is_empty() && !list.is_whole);
-        if !is_first || !self.query.has_vector() || self.state.len() < OFFERED_FROM {
-            return None;
-        }
-        let (state, resources) = (self.state.clone(), self.resources.clone());
-        let (query, filter, begun) = (self.query.clone(), self.filter.clone(), self.begun);
-        let offered = self.resources.workers.offer(move || {
-            let mut search = Search::new(&state, &resources, &query, filter, begun);
-            let mut list = List::new(&query.clauses[at]);
-            let extended = search.extend(&mut list, &query.clauses[at], len, at_least);
-            let Search { losses, left_out, is_complete, .. } = search;
-            Words { list: extended.map(|()| list), losses, left_out, is_complete }
-        });
-        Some((at, offered?))
-    }
-
-    fn take_words(&mut self, words: Words) -> Result<List> {
-        self.losses.extend(words.losses);
-        self.left_out = words.left_out;
-        self.is_complete &= words.is_complete;
-        words.list
+        (is_first && is_large && self.query.has_vector()).then_some(at)
     }
 
     /// Makes a list `len` long, if there is so much. Where a search for `at_least` begins like one for less, it is made once.

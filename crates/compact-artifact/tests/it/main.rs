@@ -125,3 +125,4 @@ mod update;
 mod vectors;
 /// What is kept of vectors, whatever is done with their records.
 mod vectors_kept;
+mod words_beside;

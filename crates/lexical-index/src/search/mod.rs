@@ -3,6 +3,7 @@
 mod leaf;
 mod phrase;
 mod plan;
+mod shared;
 mod statistics;
 mod top;
 mod walk;
@@ -16,6 +17,7 @@ use wire::Bytes;
 use self::leaf::{Group, Leaf};
 use self::phrase::{Phrase, Word};
 use self::plan::{Plan, Planned, Terms, Wanted};
+pub use self::shared::{PartOfHits, SharedSearch};
 pub use self::statistics::Statistics;
 use self::top::Top;
 use self::walk::Walk;
@@ -264,16 +266,16 @@ impl<'a> Searcher<'a> {
     ///
     /// Fails with [`Damaged`](ErrorKind::Damaged) if bytes that it needs do not hold, and from then on.
     pub fn search(&self, query: &Query, k: usize, filters: &[Option<&RowSet>]) -> Result<Hits> {
-        let found = self.find(query, k, filters);
+        let found = self.find(query, k, filters, None);
         self.segments.iter().try_for_each(|segment| segment.part.finish())?;
-        found
+        Ok(PartOfHits::join(std::iter::once(found?), k))
     }
 
     /// All rows of each segment that match, in no order. Filters and errors as for [`search`](Self::search).
     pub fn search_all(&self, query: &Query, filters: &[Option<&RowSet>]) -> Result<Matching> {
         let mut matching = Matching { rows: vec![RowSet::new(); self.segments.len()], is_cut: false };
-        let mut top = Top::new(usize::MAX);
-        let found = self.offer(query, filters, &mut top);
+        let mut top = Top::new(usize::MAX, None);
+        let found = self.offer(query, filters, None, &mut top);
         self.segments.iter().try_for_each(|segment| segment.part.finish())?;
         matching.is_cut = found?.is_cut;
         for (segment, row, _) in top.into_unsorted() {
@@ -282,22 +284,34 @@ impl<'a> Searcher<'a> {
         Ok(matching)
     }
 
-    fn find(&self, query: &Query, k: usize, filters: &[Option<&RowSet>]) -> Result<Hits> {
+    fn find(
+        &self,
+        query: &Query,
+        k: usize,
+        filters: &[Option<&RowSet>],
+        shared: Option<&SharedSearch>,
+    ) -> Result<PartOfHits> {
         if k == 0 || k > MAX_HITS {
             return Err(Error::invalid(format!("{k} hits were asked for; expected 1 to {MAX_HITS}")));
         }
-        let mut top = Top::new(k);
-        let Offered { scale, is_cut } = self.offer(query, filters, &mut top)?;
-        #[expect(clippy::cast_possible_truncation, reason = "a score needs no more digits")]
-        let score = |units: u32| (f64::from(units) / scale) as f32;
-        let hits = top.into_sorted();
-        let hits =
-            hits.map(|(segment, row, units)| Hit { segment: segment as usize, row, score: score(units) });
-        Ok(Hits { hits: hits.collect(), is_cut })
+        let mut top = Top::new(k, shared.map(|shared| &shared.floor));
+        let Offered { scale, is_cut } = self.offer(query, filters, shared, &mut top)?;
+        Ok(PartOfHits { found: top.into_unsorted().collect(), scale, is_cut })
     }
 
-    /// Offers what matches and may be among the best to `top`.
-    fn offer(&self, query: &Query, filters: &[Option<&RowSet>], top: &mut Top) -> Result<Offered> {
+    /// Rows of all segments, those of deleted records as well.
+    fn segment_rows(&self) -> u64 {
+        self.segments.iter().map(|segment| u64::from(segment.rows())).sum()
+    }
+
+    /// Offers what matches and may be among the best to `top`, of all rows or of those that others do not take.
+    fn offer(
+        &self,
+        query: &Query,
+        filters: &[Option<&RowSet>],
+        shared: Option<&SharedSearch>,
+        top: &mut Top<'_>,
+    ) -> Result<Offered> {
         if !filters.is_empty() && filters.len() != self.segments.len() {
             let message = format!("{} filters for {} segments", filters.len(), self.segments.len());
             return Err(Error::invalid(message));
@@ -309,17 +323,37 @@ impl<'a> Searcher<'a> {
         }
         // A power of two, so that nothing is lost on the way back.
         let scale = (ALL_UNITS / weight).log2().floor().exp2();
+        let all = self.segment_rows();
+        let mut rows = shared.map_or(0..all, SharedSearch::take_rows);
+        let mut first = 0;
         for (i, segment) in self.segments.iter().enumerate() {
-            let filter = filters.get(i).copied().flatten();
-            segment.part.fetch_lists(plan.terms());
-            let walk = self.walk(segment, &plan, scale)?;
-            if let Some(mut walk) = walk {
-                (walk.segment, walk.filter) = (u32::try_from(i).unwrap_or(u32::MAX), filter);
-                if !walk.run(top) {
+            let mut walk = None;
+            let in_segment =
+                |row: u64| u32::try_from(row.saturating_sub(first)).unwrap_or(u32::MAX).min(segment.rows());
+            let end = first + u64::from(segment.rows());
+            while rows.start < end {
+                let filter = filters.get(i).copied().flatten();
+                if walk.is_none() {
+                    segment.part.fetch_lists(plan.terms());
+                    walk = Some(self.walk(segment, &plan, scale)?.map(|mut walk| {
+                        (walk.segment, walk.filter) = (u32::try_from(i).unwrap_or(u32::MAX), filter);
+                        walk.begin(top);
+                        walk
+                    }));
+                }
+                if let Some(Some(walk)) = &mut walk
+                    && !walk.run(in_segment(rows.start)..in_segment(rows.end), top)
+                {
                     let message = format!("postings of segment {i} do not hold; rebuild the part");
                     return Err(Error::damaged(message));
                 }
+                if rows.end > end {
+                    rows.start = end;
+                } else {
+                    rows = shared.map_or(all..all, SharedSearch::take_rows);
+                }
             }
+            first = end;
         }
         Ok(Offered { scale, is_cut })
     }

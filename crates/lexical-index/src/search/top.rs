@@ -2,21 +2,24 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Units, then segment and row, of which the lower is the better.
 type Found = (u32, Reverse<(u32, u32)>);
 
 /// A heap of the `k` best, the worst of them on top. Records must come in the order in which ties are decided.
 #[derive(Debug)]
-pub(super) struct Top {
+pub(super) struct Top<'a> {
     k: usize,
     heap: BinaryHeap<Reverse<Found>>,
     threshold: u32,
+    /// Units that `k` records have at least, wherever these were found.
+    floor: Option<&'a AtomicU32>,
 }
 
-impl Top {
-    pub(super) fn new(k: usize) -> Self {
-        Self { k, heap: BinaryHeap::with_capacity(k.min(1024)), threshold: 0 }
+impl<'a> Top<'a> {
+    pub(super) fn new(k: usize, floor: Option<&'a AtomicU32>) -> Self {
+        Self { k, heap: BinaryHeap::with_capacity(k.min(1024)), threshold: 0, floor }
     }
 
     /// How many are wanted.
@@ -27,6 +30,22 @@ impl Top {
     /// There are `k` records with at least so many units: fewer are not enough.
     pub(super) fn expect(&mut self, units: u32) {
         self.threshold = self.threshold.max(units.saturating_sub(1));
+        self.tell(units);
+    }
+
+    /// Learns what others found. Records that have as much may lie before theirs.
+    #[inline]
+    pub(super) fn learn(&mut self) {
+        if let Some(floor) = self.floor {
+            self.threshold = self.threshold.max(floor.load(Ordering::Relaxed).saturating_sub(1));
+        }
+    }
+
+    #[inline]
+    fn tell(&self, units: u32) {
+        if let Some(floor) = self.floor {
+            floor.fetch_max(units, Ordering::Relaxed);
+        }
     }
 
     /// Units that are not enough any more.
@@ -47,17 +66,12 @@ impl Top {
         if self.heap.len() == self.k {
             let worst = self.heap.peek().map_or(0, |worst| worst.0.0);
             self.threshold = self.threshold.max(worst);
+            self.tell(worst);
         }
     }
 
     /// Segment, row and units, in no order.
     pub(super) fn into_unsorted(self) -> impl Iterator<Item = (u32, u32, u32)> {
         self.heap.into_iter().map(|Reverse((units, Reverse((segment, row))))| (segment, row, units))
-    }
-
-    /// Segment, row and units, the best first.
-    pub(super) fn into_sorted(self) -> impl Iterator<Item = (u32, u32, u32)> {
-        let sorted = self.heap.into_sorted_vec();
-        sorted.into_iter().map(|Reverse((units, Reverse((segment, row))))| (segment, row, units))
     }
 }

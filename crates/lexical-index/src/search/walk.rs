@@ -5,6 +5,8 @@
 //! cannot lift a record over the threshold are only looked up for records that the other terms bring. Those are
 //! added up term by term in an array.
 
+use std::ops::Range;
+
 use row_set::RowSet;
 
 use super::leaf::Leaf;
@@ -66,19 +68,24 @@ impl<'a> Walk<'a> {
         Self { rows, deleted, ..Self::default() }
     }
 
-    /// Offers every record that could be among the best to `top`. `false`: damaged bytes were met.
-    pub(super) fn run(&mut self, top: &mut Top) -> bool {
+    /// Before the first rows are looked at.
+    pub(super) fn begin(&mut self, top: &mut Top<'_>) {
         self.optional.sort_by_key(Leaf::max);
+        self.expect(self.lead(), top);
+    }
+
+    /// Offers every record of these rows that could be among the best to `top`; none of them lies before those of the last time. `false`: damaged bytes were met.
+    pub(super) fn run(&mut self, rows: Range<u32>, top: &mut Top<'_>) -> bool {
         let lead = self.lead();
-        self.expect(lead, top);
-        let mut low = 0;
+        let Range { start: mut low, end } = rows;
         loop {
+            top.learn();
             let (first, len) = self.next_window(lead, low, top.threshold());
             low = first;
-            if low >= self.rows {
+            if low >= end {
                 break;
             }
-            let high = low.saturating_add(len).min(self.rows);
+            let high = low.saturating_add(len).min(end);
             self.window(lead, low, high, top);
             low = high;
         }
@@ -99,7 +106,7 @@ impl<'a> Walk<'a> {
 
     /// The rarest terms alone tell how good the best records are at least: of so many more than are wanted as are deleted, enough
     /// are left.
-    fn expect(&self, lead: Lead<'a>, top: &mut Top) {
+    fn expect(&self, lead: Lead<'a>, top: &mut Top<'_>) {
         let enough = self.deleted.map_or(0, RowSet::len).saturating_add(top.k());
         if matches!(lead, Lead::Essential) && self.excluded.is_empty() && self.filter.is_none() {
             for leaf in self.optional.iter().rev().take(EXPECTED) {
@@ -136,7 +143,7 @@ impl<'a> Walk<'a> {
         (next, u32::try_from(len).unwrap_or(u32::MAX))
     }
 
-    fn window(&mut self, lead: Lead<'a>, low: u32, high: u32, top: &mut Top) {
+    fn window(&mut self, lead: Lead<'a>, low: u32, high: u32, top: &mut Top<'_>) {
         let Self { optional, required, scratch, .. } = self;
         scratch.measure(optional, low, high);
         let mut required_sum = 0;
@@ -170,7 +177,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Completes the candidates and offers them.
-    fn judge(&mut self, lead: Lead<'a>, looked_up: usize, required_sum: u64, top: &mut Top) {
+    fn judge(&mut self, lead: Lead<'a>, looked_up: usize, required_sum: u64, top: &mut Top<'_>) {
         let candidates = std::mem::take(&mut self.scratch.candidates);
         let rest =
             self.scratch.sum_to(looked_up) + if matches!(lead, Lead::Essential) { 0 } else { required_sum };

@@ -8,7 +8,9 @@ use row_set::RowSet;
 
 use super::{Random, index_of, part_of, texts};
 use crate::bm25::{B, K1};
-use crate::{Analyzer, ErrorKind, Hit, Match, MemoryIndex, Occur, Query, Searcher, Segment};
+use crate::{
+    Analyzer, ErrorKind, Hit, Match, MemoryIndex, Occur, PartOfHits, Query, Searcher, Segment, SharedSearch,
+};
 
 fn float(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap())
@@ -65,7 +67,7 @@ proptest! {
         texts in words_of("[a-h]|[a-c]"),
         query in "(\\+|-)?[a-i]( (\\+|-)?(\"[a-d] [a-d]\"|[a-i]|[b-d]~1|[a-c]\\*)){0,4}",
         cuts in (0..700usize, 0..700usize),
-        k in 1..20usize,
+        (k, step) in (1..20usize, 1..100u64),
         (deleted, allowed) in (prop::collection::btree_set(0..300u32, 0..60), prop::option::of(prop::collection::btree_set(0..700u32, 0..600))),
     ) {
         let Ok(query) = Query::parse(&query, Occur::Should) else { return Ok(()) };
@@ -80,6 +82,11 @@ proptest! {
         let Ok(some) = searcher.search(&query, k, &filters) else { return Ok(()) };
         let all = exhaustive(&searcher, &query, &filters);
         prop_assert_eq!(&some.hits[..], &all[..k.min(all.len())]);
+        // Shared by threads.
+        let shared = SharedSearch::by(step);
+        let look = || searcher.search_shared(&query, k, &filters, &shared).unwrap();
+        let parts = std::thread::scope(|scope| [(); 3].map(|()| scope.spawn(look)).map(|thread| thread.join().unwrap()));
+        prop_assert_eq!(&PartOfHits::join(parts, k), &some);
         // Scores that differ may round to one, so equal ones may stand in any order here.
         prop_assert!(all.is_sorted_by(|a, b| b.score <= a.score));
         prop_assert!(all.iter().all(|hit| hit.segment != 0 || !deleted.contains(hit.row)));
