@@ -449,12 +449,14 @@ ca_code ca_batch_free(ca_batch *batch);
 ca_code ca_settings(const ca_artifact *artifact,
                     ca_buffer **json);
 
-// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
-// `residual`, `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `residual`.
+// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `quantization`: `int8` or
+// `rotated-int8`, how vectors become codes of a byte a dimension, or none for the latter beyond 64 dimensions; `originals`: `none`, `residual`, `f16` or `f32`, what is kept
+// beside codes, or none for `residual`.
 ca_code ca_add_space(const ca_artifact *artifact,
                      ca_str name,
                      size_t dimension,
                      ca_str metric,
+                     ca_str quantization,
                      ca_str originals);
 
 // Removes a vector space: its vectors are not found from now on, and `ca_compact` returns their bytes.

@@ -196,22 +196,27 @@ fn compaction(given: &serde_json::Value) -> Result<Option<CompactionPolicy>> {
 
 impl GivenSpace {
     fn read(&self) -> Result<SpaceOptions> {
-        let options = space(self.dimension, self.metric.as_deref(), self.originals.as_deref())?;
-        Ok(match &self.quantization {
-            Some(name) => options.quantization(parse("quantization", name)?),
-            None => options,
-        })
+        let [metric, quantization, originals] = [&self.metric, &self.quantization, &self.originals];
+        space(self.dimension, metric.as_deref(), quantization.as_deref(), originals.as_deref())
     }
 }
 
-/// A vector space by the names of its metric and of what it keeps.
-pub(crate) fn space(dimension: usize, metric: Option<&str>, originals: Option<&str>) -> Result<SpaceOptions> {
+/// A vector space by the names of its metric, of how vectors become codes, and of what it keeps beside them.
+pub(crate) fn space(
+    dimension: usize,
+    metric: Option<&str>,
+    quantization: Option<&str>,
+    originals: Option<&str>,
+) -> Result<SpaceOptions> {
     let metric = metric.map_or(Ok(Metric::Cosine), |name| parse("metric", name))?;
-    let options = SpaceOptions::new(dimension, metric);
-    match originals {
-        Some(name) => Ok(options.originals(parse("originals", name)?)),
-        None => Ok(options),
+    let mut options = SpaceOptions::new(dimension, metric);
+    if let Some(name) = quantization {
+        options = options.quantization(parse("quantization", name)?);
     }
+    if let Some(name) = originals {
+        options = options.originals(parse("originals", name)?);
+    }
+    Ok(options)
 }
 
 fn apply<T>(options: Options, value: Option<T>, set: impl FnOnce(Options, T) -> Options) -> Options {

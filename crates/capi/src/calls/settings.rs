@@ -20,20 +20,23 @@ pub extern "C" fn ca_settings(artifact: *const ca_artifact, json: *mut *mut ca_b
     guard(|call| needed_report(call, json, || Ok(settings(&*handles::get(artifact)?))))
 }
 
-/// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `originals`: `none`,
-/// `residual`, `f16` or `f32`, what is kept beside codes of a byte a dimension, or none for `residual`.
+/// Adds a vector space. One that is there already, set up the same, is no failure. `metric`: `cosine`, `dot` or `l2`, or none for `cosine`; `quantization`: `int8` or
+/// `rotated-int8`, how vectors become codes of a byte a dimension, or none for the latter beyond 64 dimensions; `originals`: `none`, `residual`, `f16` or `f32`, what is kept
+/// beside codes, or none for `residual`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_add_space(
     artifact: *const ca_artifact,
     name: ca_str,
     dimension: usize,
     metric: ca_str,
+    quantization: ca_str,
     originals: ca_str,
 ) -> ca_code {
     guard(|call| {
         let artifact = handles::get(artifact)?;
         let (metric, originals) = (call.text("metric", metric)?, call.text("originals", originals)?);
-        let space = options::space(dimension, metric, originals)?;
+        let quantization = call.text("quantization", quantization)?;
+        let space = options::space(dimension, metric, quantization, originals)?;
         Ok(artifact.add_space(call.needed_text("name", name)?, space)?)
     })
 }

@@ -104,8 +104,16 @@ fn an_artifact_is_kept_verified_and_salvaged() {
     assert_eq!(ca_recovery(temp.artifact, &mut report), CA_OK);
     assert_eq!(json(report)["commits_recovered"], 0);
     assert_eq!(ca_release_memory(temp.artifact), CA_OK);
-    assert_eq!(ca_add_space(temp.artifact, lend("s"), 2, lend("l2"), lend("f16")), CA_OK);
-    assert_eq!(ca_add_space(temp.artifact, lend("s"), 3, lend("l2"), NONE), CA_SPACE_MISMATCH);
+    assert_eq!(ca_add_space(temp.artifact, lend("s"), 2, lend("l2"), NONE, lend("f16")), CA_OK);
+    assert_eq!(
+        ca_add_space(temp.artifact, lend("s"), 2, lend("l2"), lend("rotated-int8"), lend("f16")),
+        CA_SPACE_MISMATCH
+    );
+    assert_eq!(
+        ca_add_space(temp.artifact, lend("s"), 2, lend("l2"), lend("int7"), lend("f16")),
+        CA_INVALID_ARGUMENT
+    );
+    assert_eq!(ca_add_space(temp.artifact, lend("s"), 3, lend("l2"), NONE, NONE), CA_SPACE_MISMATCH);
     assert_eq!(ca_add_field(temp.artifact, lend("body"), 3), CA_OK);
     assert_eq!(ca_add_field(temp.artifact, lend("body"), 99), CA_INVALID_ARGUMENT, "{}", message());
     assert_eq!(ca_close(temp.artifact), CA_OK);

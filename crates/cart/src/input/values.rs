@@ -1,6 +1,8 @@
 //! Values of options.
 
-use compact_artifact::{Durability, Filter, Language, MetadataError, Metric, Originals, RecordId};
+use compact_artifact::{
+    Durability, Filter, Language, MetadataError, Metric, Originals, Quantization, RecordId,
+};
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -50,7 +52,11 @@ pub(crate) fn metric(text: &str) -> Result<Metric, String> {
 }
 
 pub(crate) fn originals(text: &str) -> Result<Originals, String> {
-    text.parse().map_err(|_| format!("expected none, f16 or f32, found {text:?}"))
+    named(text)
+}
+
+pub(crate) fn quantization(text: &str) -> Result<Quantization, String> {
+    named(text)
 }
 
 /// How texts are searched.

@@ -207,19 +207,35 @@ fn vectors_of_the_wrong_shape_add_nothing() {
 }
 
 #[test]
-fn a_space_keeps_the_metric_and_the_originals_it_was_set_up_with() {
+fn a_space_keeps_what_it_was_set_up_with() {
     let place = Place::new();
     let line = r#"{"text":"x","vectors":{"v":[0.25,0.5]}}"#;
     place.cart_with("add a --jsonl --metric l2 --originals f32 -", line.as_bytes()).succeeds();
     place.cart_with("add a --jsonl --metric l2 -", line.as_bytes()).succeeds();
     place.cart_with("add a --jsonl --metric dot -", line.as_bytes()).fails(2, &["--metric", "\"v\"", "l2"]);
     place.cart_with("add a --jsonl --originals f16 -", line.as_bytes()).fails(2, &["--originals", "\"v\""]);
-    place.cart_with("add a --jsonl --metric l2 -", br#"{"text":"x"}"#).fails(2, &["no record has a vector"]);
+    for (option, other) in [
+        ("--metric l2", "--metric l1"),
+        ("--quantization int8", "--quantization int4"),
+        ("--originals f32", "--originals f8"),
+    ] {
+        place
+            .cart_with(&format!("add a --jsonl {option} -"), br#"{"text":"x"}"#)
+            .fails(2, &["no record has a vector"]);
+        let unknown = place.cart_with(&format!("add a --jsonl {other} -"), line.as_bytes());
+        unknown.fails(2, &["expected", option.rsplit(' ').next().unwrap()]);
+    }
+    place.cart_with("add a --jsonl --quantization int8 -", line.as_bytes()).succeeds();
+    place
+        .cart_with("add a --jsonl --quantization rotated-int8 -", line.as_bytes())
+        .fails(2, &["--quantization", "\"v\""]);
     assert_eq!(
         place.cart("export a --vectors").succeeds().records()[0]["vectors"],
         json!({"v": [0.25, 0.5]})
     );
-    assert_eq!(place.records("a"), 2);
+    assert_eq!(place.records("a"), 3);
+    place.cart_with("add b --jsonl --quantization rotated-int8 -", line.as_bytes()).succeeds();
+    place.cart_with("add b --jsonl --quantization int8 -", line.as_bytes()).fails(2, &["--quantization"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use compact_artifact::{Compression, Durability, Metric, Options, Originals};
+use compact_artifact::{Compression, Durability, Metric, Options, Originals, Quantization};
 
 use crate::commands::schema;
 use crate::failure::Result;
@@ -92,6 +92,9 @@ pub(crate) struct Args {
     /// How vectors of a new space are compared: cosine, dot or l2 [default: cosine]
     #[arg(long, value_parser = values::metric)]
     pub(super) metric: Option<Metric>,
+    /// How vectors of a new space become codes of a byte a dimension: int8 or rotated-int8 [default: rotated-int8 beyond 64 dimensions]
+    #[arg(long, value_parser = values::quantization)]
+    pub(super) quantization: Option<Quantization>,
     /// What a new space keeps of vectors beside a byte a dimension: none, residual, f16 or f32 [default: residual]
     #[arg(long, value_parser = values::originals)]
     pub(super) originals: Option<Originals>,

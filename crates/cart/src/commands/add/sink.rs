@@ -164,7 +164,7 @@ impl<'a> Sink<'a> {
         self.spaces.get(name).copied().unwrap_or(Space {
             dimension: vector.len(),
             metric: self.args.metric.unwrap_or(Metric::Cosine),
-            quantization: None,
+            quantization: self.args.quantization,
             originals: self.args.originals.unwrap_or_default(),
             is_new: true,
             is_used: false,
@@ -402,9 +402,10 @@ impl<'a> Sink<'a> {
 
     /// Makes the last commit.
     pub(crate) fn end(&mut self) -> Result<()> {
-        let is_for_vectors = self.args.metric.is_some() || self.args.originals.is_some();
+        let Args { metric, quantization, originals, .. } = self.args;
+        let is_for_vectors = metric.is_some() || quantization.is_some() || originals.is_some();
         if is_for_vectors && !self.spaces.values().any(|space| space.is_used) {
-            return Err(Failure::usage("--metric and --originals: no record has a vector"));
+            return Err(Failure::usage("--metric, --quantization and --originals: no record has a vector"));
         }
         self.commit()?;
         if self.mode.settings().is_some() {

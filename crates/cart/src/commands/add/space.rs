@@ -32,7 +32,7 @@ impl Space {
         args: &Args,
         is_model_given: bool,
     ) -> Result<()> {
-        let Self { dimension, metric, originals, is_new, .. } = self;
+        let Self { dimension, metric, quantization, originals, is_new, .. } = self;
         if vector.len() != dimension {
             let failure = Failure::failed(wrong_dimension(vector.len(), name, dimension));
             if is_model_given && name == compact_artifact::MEANING {
@@ -59,9 +59,13 @@ impl Space {
                 "--metric: the space {name:?} is there already, with {metric}"
             )));
         }
-        if !is_new && args.originals.is_some_and(|asked| asked != originals) {
+        let keeps_others = [
+            ("--originals", args.originals.is_some_and(|asked| asked != originals)),
+            ("--quantization", args.quantization.is_some() && args.quantization != quantization),
+        ];
+        if !is_new && let Some((option, _)) = keeps_others.iter().find(|(_, is_other)| *is_other) {
             return Err(Failure::usage(format_args!(
-                "--originals: the space {name:?} is there already, and was set up otherwise"
+                "{option}: the space {name:?} is there already, and was set up otherwise"
             )));
         }
         Ok(self.options().check_vector(name, vector)?)
