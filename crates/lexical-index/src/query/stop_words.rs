@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Clause, Match, Occur, Query, Wanted};
@@ -96,36 +95,24 @@ impl StopWords {
         }
     }
 
-    /// A text with white space in the place of its stop words, empty if it has no other words; `None`: it has none.
+    /// The words of a text without its stop words, between white space; empty if it has no others, `None` if it has none of them.
     fn rest_of_text(&self, text: &str) -> Option<String> {
-        let mut left_out: Vec<Range<usize>> = Vec::new();
-        let mut words = 0usize;
+        let (mut rest, mut has_stop_words) = (String::new(), false);
         let (mut cased, mut plain) = (String::new(), String::new());
         self.analyzer.each_word(text, |range| {
-            words += 1;
-            let word = &text[range.clone()];
+            let word = &text[range];
             if word.len() <= self.max_len * MAX_SHRINKING {
                 self.analyzer.fold(word, &mut cased, &mut plain);
                 let known = plain.strip_suffix("'s").unwrap_or(&plain);
                 if self.folded.contains(known) {
-                    left_out.push(range);
+                    has_stop_words = true;
+                    return;
                 }
             }
-        });
-        if left_out.is_empty() {
-            return None;
-        }
-        if left_out.len() == words {
-            return Some(String::new());
-        }
-        let mut rest = String::with_capacity(text.len());
-        let mut kept_from = 0;
-        for range in left_out {
-            rest.push_str(&text[kept_from..range.start]);
+            // Not what stands between words: behind `l` the apostrophe U+02BC would be the first letter of the next word.
+            rest.push_str(word);
             rest.push(' ');
-            kept_from = range.end;
-        }
-        rest.push_str(&text[kept_from..]);
-        Some(rest)
+        });
+        has_stop_words.then_some(rest)
     }
 }

@@ -84,6 +84,20 @@ fn stop_words_are_left_out_unless_a_query_needs_them() {
 }
 
 #[test]
+fn an_elided_stop_word_is_left_out_with_its_apostrophe_whichever_that_is() {
+    let analyzer = Arc::new(Analyzer::new().fold_diacritics(true).stem(Language::French).unwrap());
+    let stop_words = StopWords::new(&analyzer, Language::French);
+    for apostrophe in ["'", "’", "‘", "\u{2BC}", "＇"] {
+        for (text, rest) in [("l{}école", "école"), ("d{}l{}eau pure", "eau pure"), ("qu{}", "qu{}")] {
+            let query = Query::any(&text.replace("{}", apostrophe));
+            let terms = |text: &str| analyzer.tokens(text).into_iter().map(|t| t.term).collect::<Vec<_>>();
+            let left = terms(&stop_words.leave_out(&query).to_string());
+            assert_eq!(left, terms(&rest.replace("{}", apostrophe)), "{text} with {apostrophe}");
+        }
+    }
+}
+
+#[test]
 fn texts_of_other_languages_are_found_by_their_own_words() {
     for word in ["avion", "l'avion", "mangées", "mangees", "Häuser", "hauser", "STRASSEN", "straßen"] {
         assert_eq!(found(word), [4], "{word}");
