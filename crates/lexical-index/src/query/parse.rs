@@ -224,15 +224,16 @@ fn phrase(rest: &mut Rest<'_>) -> Result<Match> {
     }
 }
 
-/// Quotation marks of typography, which begin no phrase.
-pub(super) fn is_typographic_quote(c: char) -> bool {
-    matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '\u{FF02}')
+/// Quotation marks of typography and parentheses of full width, which begin no phrase and no group.
+pub(super) fn is_typographic(c: char) -> bool {
+    matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '‹' | '›' | '「'..='』' | '〝'..='〟' | '＂' | '（' | '｢')
 }
 
 fn word(rest: &mut Rest<'_>) -> Result<Match> {
     let start = rest.at;
-    if rest.peek().is_some_and(is_typographic_quote) {
-        let message = "a phrase stands in `\"`; if this sign belongs to a word, write `\\` before it";
+    if rest.peek().is_some_and(is_typographic) {
+        let message =
+            "a phrase stands in `\"`, a group in `(`; if this sign belongs to a word, write `\\` before it";
         return Err(Error::query(message, start));
     }
     if rest.peek().is_some_and(|c| NO_BEGINNING.contains(&c)) {

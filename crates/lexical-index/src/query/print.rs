@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::parse::is_typographic_quote;
+use super::parse::is_typographic;
 use super::{Clause, Match, Occur, Query, Wanted};
 
 /// In the syntax of [`Query::parse`] with [`Occur::Should`] as the default.
@@ -67,7 +67,7 @@ fn write_word(f: &mut Formatter<'_>, word: &str) -> fmt::Result {
     let is_operator = matches!(word, "AND" | "OR" | "NOT");
     for (i, c) in word.chars().enumerate() {
         let has_meaning = c.is_whitespace() || "\"()*~^:?&|\\".contains(c);
-        let begins = c.is_ascii_punctuation() || is_typographic_quote(c);
+        let begins = c.is_ascii_punctuation() || is_typographic(c);
         if has_meaning || i == 0 && (is_operator || begins) {
             f.write_char('\\')?;
         }

@@ -147,6 +147,18 @@ fn operators_of_other_syntaxes_are_refused_inside_a_word_also() {
 }
 
 #[test]
+fn marks_of_phrases_and_groups_in_other_typographies_are_refused_at_their_byte() {
+    for mark in "“ ” „ ‟ « » ‹ › 「 」 『 』 〝 〞 〟 ＂ （ ｢".split(' ') {
+        for (text, offset) in [(format!("{mark}dog cat"), 0), (format!("a (b OR {mark}dog cat)"), 8)] {
+            let error = Query::parse(&text, Occur::Should).unwrap_err();
+            assert_eq!((error.kind(), error.offset()), (ErrorKind::Query, Some(offset)), "{text}: {error}");
+        }
+        let query = Query::parse(&format!("\\{mark}dog"), Occur::Should).unwrap();
+        assert_eq!(Query::parse(&query.to_string(), Occur::Should).unwrap(), query);
+    }
+}
+
+#[test]
 fn flags_of_countries_differ_and_those_made_by_tags_are_the_black_flag() {
     let analyzer = Arc::new(Analyzer::new());
     let (england, scotland) = (
