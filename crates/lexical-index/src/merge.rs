@@ -16,7 +16,7 @@ const IN_PASSES: usize = 4 << 20;
 
 /// Writes a part of all records of `parts` that are not deleted, in their order: rows are counted on from part to part.
 ///
-/// Of more than 4 MiB of parts only the postings of one term at a time are in memory, without the positions of more than a text, and a bit for each row:
+/// Of more than 4 MiB of parts only the postings of one term at a time are in memory, with a piece of their positions, and a bit for each row:
 /// they are read once for each section of the new part. Of fewer, the whole new part is.
 ///
 /// The parts must have the same analyzer and positions, and the same fields, or some only the first of those that others have. All their bytes are verified by [`Bytes::check`] before any is used.
@@ -262,7 +262,7 @@ fn copy_positions<L: Write, P: Write>(
     for _ in 0..freq {
         let position = positions.next();
         let position = position.ok_or_else(|| Error::damaged("the positions of a lexical part end early"))?;
-        postings.put_position(position);
+        postings.put_position(position)?;
     }
     Ok(())
 }

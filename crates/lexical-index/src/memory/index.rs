@@ -339,7 +339,7 @@ impl part::Terms for Sorted<'_> {
                 for _ in 0..freq {
                     let distance = positions.varint().and_then(|value| u32::try_from(value).ok());
                     position = position.saturating_add(distance.unwrap_or(0));
-                    postings.put_position(position);
+                    postings.put_position(position)?;
                 }
             }
         }

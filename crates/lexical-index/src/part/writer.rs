@@ -48,7 +48,7 @@ pub(crate) fn write_buffered(
 }
 
 /// Writes a part in one pass over the terms for each of its sections, and one before to learn how long they are: of postings,
-/// only those of one term are in memory, without the positions of more than a text.
+/// only those of one term are in memory, with a piece of their positions.
 pub(crate) fn write_in_passes<T: Terms>(
     out: impl Write,
     analyzer: [u8; 8],

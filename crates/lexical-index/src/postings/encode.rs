@@ -9,7 +9,7 @@ use super::BLOCK_LEN;
 use super::layout::{Impacts, Skip, Value, is_short, pack, put_posting, width};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Positions of a term in memory before they are written, in bytes; those of one text are never parted.
+/// Positions in memory before they are written, in bytes: a text may repeat a word millions of times.
 const MAX_UNWRITTEN: usize = 64 << 10;
 
 /// No block of postings is longer, in bytes: two numbers of 32 bits each, by their bits or as varints.
@@ -19,7 +19,7 @@ fn no_memory(_: TryReserveError) -> Error {
     Error::out_of_memory("the postings of one word")
 }
 
-/// Writes lists one after the other, and their positions elsewhere. Of a term at hand the positions of one text are in memory, and of each text where it is.
+/// Writes lists one after the other, and their positions elsewhere. Of a term at hand it is in memory which texts have it, and a piece of its positions.
 pub(crate) struct Encoder<L, P> {
     lists: L,
     lists_len: u64,
@@ -74,9 +74,6 @@ impl<L: Write, P: Write> Encoder<L, P> {
 
     /// The next text that the term at hand is in: where it occurs is put next, `freq` times.
     pub(crate) fn put(&mut self, row: u32, freq: u32, len: u8) -> Result<()> {
-        if self.places.len() >= MAX_UNWRITTEN {
-            self.write_positions()?;
-        }
         let room = [self.rows.try_reserve(1), self.freqs.try_reserve(1), self.lens.try_reserve(1)];
         room.into_iter().collect::<Result<(), _>>().map_err(no_memory)?;
         if self.rows.len().is_multiple_of(BLOCK_LEN) {
@@ -91,11 +88,15 @@ impl<L: Write, P: Write> Encoder<L, P> {
 
     /// The next position in the newest text: the first is written as it is, the others as distances.
     #[inline]
-    pub(crate) fn put_position(&mut self, position: u32) {
+    pub(crate) fn put_position(&mut self, position: u32) -> Result<()> {
+        if self.places.len() >= MAX_UNWRITTEN {
+            self.write_positions()?;
+        }
         let before = self.places.len();
         put_varint(&mut self.places, u64::from(position - self.position));
         self.positions_len += (self.places.len() - before) as u64;
         self.position = position;
+        Ok(())
     }
 
     /// Writes the list of the term at hand; returns what the dictionary says of it.
@@ -138,8 +139,6 @@ impl<L: Write, P: Write> Encoder<L, P> {
             out.write_all(&self.places)?;
         }
         self.places.clear();
-        // One text may have had very many.
-        self.places.shrink_to(2 * MAX_UNWRITTEN);
         Ok(())
     }
 
