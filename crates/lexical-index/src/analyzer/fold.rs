@@ -5,7 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 /// Appends `word` in the form `NFKC_Casefold` of Unicode: one case, one form of characters that differ in looks only, nothing that
 /// is not seen.
 ///
-/// Beyond the standard: all apostrophes are `'`, the tatweel is left out, decimal digits of all scripts are ASCII, and with `turkish`
+/// Beyond the standard: [apostrophes](is_apostrophe) are `'`, the tatweel is left out, [decimal digits](ascii_digit) are ASCII, and with `turkish`
 /// the lower case of `I` is `ı`.
 pub(super) fn fold_case(word: &str, turkish: bool, folded: &mut String) {
     let fold = |c: char| fold_char(c, turkish).filter_map(united);

@@ -31,8 +31,8 @@ const WRITTEN_OUT: u8 = 4;
 /// What a text and a query are cut into: words by Unicode Standard Annex #29, in the form `NFKC_Casefold`.
 ///
 /// So `Straße`, `STRASSE` and full-width `ｓｔｒａｓｓｅ` are one term, and soft hyphens, joiners and marks of direction inside a word
-/// are nothing. All apostrophes are one; decimal digits of all scripts are ASCII; an emoji, with all that joins it, is a word, of which tags are nothing: the flags of
-/// England and Scotland are one, the black flag. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; Korean has words between spaces.
+/// are nothing. The apostrophes `'`, `’`, `‘`, `ʼ` and `＇` are one; decimal digits of Arabic, Persian, N'Ko, Thai and nine scripts of India are ASCII; an emoji, with all that joins it, is a word, of which tags are nothing: the flags of
+/// England and Scotland are one, the black flag. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; of Thai, Lao, Khmer and Burmese each letter with its marks; Korean has words between spaces.
 ///
 /// Apostrophes, by language of the stems:
 ///
