@@ -55,7 +55,7 @@ impl Manifest {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(e) => return Err(about(path.as_ref(), e)),
         };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|e| about(path.as_ref(), e))?;
+        let value = compact_artifact::json::from_slice(&bytes).map_err(|e| about(path.as_ref(), e))?;
         Self::from_json(&value)
             .map(|manifest| Some((manifest, version)))
             .ok_or_else(|| plan_datafusion_err!("{path}: not a manifest of packs of version 1; nothing is read from or written to this folder while it is there"))
@@ -136,5 +136,13 @@ mod tests {
             let read = Manifest::read(&store, &prefix).await;
             assert_eq!(read.ok().flatten() == Some(manifest), is_good, "{path}");
         }
+    }
+    #[tokio::test]
+    async fn a_manifest_in_which_a_name_stands_twice_is_refused() {
+        let (store, prefix) = (object_store::memory::InMemory::new(), Path::from("a"));
+        let text = r#"{"version": 1, "packs": [], "packs": []}"#;
+        store.put(&under(&prefix, MANIFEST), PutPayload::from(text)).await.unwrap();
+        let error = Manifest::read(&store, &prefix).await.unwrap_err().to_string();
+        assert!(error.contains("\"packs\" stands twice"), "{error}");
     }
 }
