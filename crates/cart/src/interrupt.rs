@@ -48,7 +48,20 @@ static IS_MADE: Mutex<bool> = Mutex::new(false);
 /// Makes something at a path. Interrupted before it is made, the command removes what is there so far and ends; interrupted later, it goes on to its
 /// end. Removed are files that are named as those of an artifact in a folder that was not there or was empty, or a file that was not there.
 pub(crate) fn whole_or_nothing<T>(path: &Path, make: impl FnOnce() -> Result<T>) -> Result<T> {
-    let remove = remover(path);
+    removing_by(remover(path), path, make)
+}
+
+/// Makes something at a path by means of a file or a folder aside, which this command has made. Interrupted, it removes that and ends.
+pub(crate) fn with_aside<T>(aside: &Path, path: &Path, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    let aside = aside.to_owned();
+    removing_by(move || remove_aside(&aside), path, make)
+}
+
+fn removing_by<T>(
+    remove: impl Fn() -> std::io::Result<()> + Send + 'static,
+    path: &Path,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     let removed = path.to_owned();
     watch(move || {
         let is_made = lock(&IS_MADE);
@@ -84,17 +97,33 @@ pub(crate) fn remover(path: &Path) -> impl Fn() -> std::io::Result<()> + Send + 
 /// Removes what the command has made until it makes nothing more: it goes on meanwhile, and may make a file behind the back of this. Without the lock of an
 /// artifact it soon fails.
 fn remove_for_good(path: &Path, stays: bool) -> std::io::Result<()> {
+    retried(|| remove_artifact(path, stays))
+}
+
+/// Removes until there was nothing, for a while.
+fn retried(mut remove: impl FnMut() -> std::io::Result<bool>) -> std::io::Result<()> {
     const TRIES: usize = 100;
     const PAUSE: Duration = Duration::from_millis(5);
     let mut removed = Ok(true);
     for _ in 0..TRIES {
-        removed = remove_artifact(path, stays);
+        removed = remove();
         if matches!(removed, Ok(false)) {
             break;
         }
         std::thread::sleep(PAUSE);
     }
     removed.map(drop)
+}
+
+/// Removes what this command has made aside, while it may still make files in it.
+fn remove_aside(path: &Path) -> std::io::Result<()> {
+    retried(|| {
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        match removed {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true),
+        }
+    })
 }
 
 /// Removes the files of an artifact, and the folder if nothing else is in it and it is not to stay. Whether there was anything.

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use compact_artifact::{Embeddings, MAX_TEXT_LEN};
+use compact_artifact::{Embedder, Embeddings, MAX_TEXT_LEN};
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
 use crate::input::{self, npy};
+use crate::interrupt;
 use crate::model;
 use crate::output::{Output, check_new_file, several};
 
@@ -42,22 +43,17 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     let model = model::open_or_built_in(args.model.as_deref())?;
     let mut lines = Lines::new(&args.file)?;
-    let mut file = args.out.as_deref().map(|path| NpyFile::create(path, model.dimension())).transpose()?;
-    loop {
-        let texts = lines.some()?;
-        if texts.is_empty() {
-            break;
-        }
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let embeddings = model.embed_documents(&texts).map_err(Failure::failed)?;
-        match &mut file {
-            Some(file) => file.append(&embeddings)?,
-            None => embeddings.iter().try_for_each(|row| output.json(&json!(row)))?,
-        }
-    }
-    let Some(file) = file else { return Ok(()) };
-    let rows = file.finish()?;
-    let path = args.out.as_deref().unwrap_or(Path::new("")).display().to_string();
+    let Some(path) = &args.out else {
+        return lines
+            .embed(&*model, |embeddings| embeddings.iter().try_for_each(|row| output.json(&json!(row))));
+    };
+    let mut file = NpyFile::create(path, model.dimension())?;
+    let aside = file.out.get_ref().path().to_owned();
+    let rows = interrupt::with_aside(&aside, path, || {
+        lines.embed(&*model, |embeddings| file.append(embeddings))?;
+        file.finish()
+    })?;
+    let path = path.display().to_string();
     if output.is_json() {
         return output
             .json(&json!({"out": path, "rows": rows, "dimension": model.dimension(), "model": model.id()}));
@@ -86,6 +82,22 @@ impl Lines {
             place: path.display().to_string(),
             read: 0,
         })
+    }
+
+    /// Hands on the embeddings of all lines, some at a time.
+    fn embed(
+        &mut self,
+        model: &dyn Embedder,
+        mut found: impl FnMut(&Embeddings) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let texts = self.some()?;
+            if texts.is_empty() {
+                return Ok(());
+            }
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            found(&model.embed_documents(&texts).map_err(Failure::failed)?)?;
+        }
     }
 
     /// The next lines; none at the end.

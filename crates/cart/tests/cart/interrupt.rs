@@ -33,7 +33,12 @@ fn press(child: &Child) {
 
 /// Whether Ctrl-C is caught.
 fn is_watching(child: &Child) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    catches(child.id())
+}
+
+/// Whether a process catches Ctrl-C.
+fn catches(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim();
     u64::from_str_radix(caught, 16).unwrap() & 2 != 0
 }
@@ -104,6 +109,29 @@ fn an_interrupted_restore_salvage_or_pack_is_done_and_there_or_says_that_nothing
         interrupted += usize::from(interrupt(&place, "salvage a s", "s", seen, 4));
     }
     assert!(interrupted > 0);
+}
+
+#[test]
+fn an_interrupted_embed_or_bench_leaves_nothing_that_it_wrote_aside() {
+    let place = Place::new();
+    fs::create_dir(place.path("out")).unwrap();
+    let (mut child, stdin) = start_with(&place, "embed - --out out/v.npy", b"a cat\na dog\n");
+    let (folder, id) = (place.path("out"), child.id());
+    wait_until(&mut child, || files(&folder) == 1 && catches(id));
+    press(&child);
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    drop(stdin);
+    ended.fails(130, &["interrupted; nothing was made at out/v.npy"]);
+    assert_eq!(files(&folder), 0);
+
+    place.write("x.jsonl", "{\"text\":\"a cat\"}\n");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let mut child = start(&place, "bench a --duration 30 --scratch out");
+    let id = child.id();
+    wait_until(&mut child, || files(&folder) == 1 && catches(id));
+    press(&child);
+    Ended::of(child.wait_with_output().unwrap()).fails(130, &["interrupted; nothing was made at"]);
+    assert_eq!(files(&folder), 0);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use compact_artifact::CompactArtifact;
 use performance::{Operation, PerformanceBenchmark, Report, Unit};
 
 use crate::failure::{Failure, Result};
+use crate::input::cannot_read;
+use crate::interrupt;
 use crate::output::{Output, Progress, check_folder, check_new_file};
 use data::Data;
 
@@ -100,7 +102,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     };
     let scratch =
         scratch.map_err(|e| Failure::failed(format_args!("--scratch: no folder can be made: {e}")))?;
-    let report = measure(args, scratch.path())?;
+    let report = interrupt::with_aside(scratch.path(), scratch.path(), || measure(args, scratch.path()))?;
     if let Some(path) = &args.html {
         let page = old.as_ref().map_or_else(|| report.to_html(), |old| report.to_html_beside(old));
         let written = File::create_new(path).and_then(|mut file| file.write_all(page.as_bytes()));
@@ -123,8 +125,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 
 fn read_report(path: &Path) -> Result<Report> {
     let at = |e: Failure| e.at(path.display());
-    let json = std::fs::read_to_string(path)
-        .map_err(|e| at(Failure::failed(format_args!("cannot be read: {e}"))))?;
+    let json = std::fs::read_to_string(path).map_err(|e| cannot_read(path, &e))?;
     Report::from_json(&json).map_err(|e| at(Failure::failed(e).and("`cart bench --json` writes one")))
 }
 
