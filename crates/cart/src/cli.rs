@@ -15,8 +15,8 @@ Exit codes:
   1  failed; one line on stderr says what, where, and what to do
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
-  4  damage found (verify, doctor, salvage, restore, export), or nothing beside it (search, similar)
-  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage) or changed (reindex)
+  4  damage: it was found, or the command cannot go on; or nothing was found beside it (search, similar)
+  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage, embed, bench) or changed (reindex)
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
 Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";

@@ -59,14 +59,6 @@ impl Failure {
         }
     }
 
-    /// Of a command that verifies what it copies into something new.
-    pub(crate) fn of_verifying(error: compact_artifact::Error) -> Self {
-        match error.kind() {
-            ErrorKind::Damaged => Self::damage(Self::from(error).message),
-            _ => Self::of_making(error),
-        }
-    }
-
     /// Of what was asked, rather than of what is stored.
     pub(crate) fn of_query(error: compact_artifact::Error) -> Self {
         match error.kind() {
@@ -156,6 +148,7 @@ impl From<compact_artifact::Error> for Failure {
             | ErrorKind::ZeroVector
             | ErrorKind::NoModel
             | ErrorKind::ModelMismatch => Code::Usage,
+            ErrorKind::Damaged => Code::Damage,
             _ => Code::Failed,
         };
         Self::new(code, for_people(&error.to_string()))

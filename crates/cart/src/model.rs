@@ -11,8 +11,11 @@ use crate::failure::{Failure, Result};
 
 /// The model of a file or a folder.
 pub(crate) fn open(path: &Path) -> Result<Arc<dyn Embedder>> {
-    let model = StaticEmbedder::open(path)
-        .map_err(|e| Failure::failed(e).at(format_args!("--model {}", path.display())))?;
+    let at = |failure: Failure| failure.at(format_args!("--model {}", path.display()));
+    if !path.exists() {
+        return Err(at(Failure::not_there("there is no such file or folder")));
+    }
+    let model = StaticEmbedder::open(path).map_err(|e| at(Failure::failed(e)))?;
     Ok(Arc::new(model))
 }
 

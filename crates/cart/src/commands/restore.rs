@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     let report = crate::interrupt::whole_or_nothing(&args.folder, || {
         let _bar = Progress::spinner("restoring");
-        compact_artifact::unpack(&args.from, &args.folder).map_err(Failure::of_verifying)
+        compact_artifact::unpack(&args.from, &args.folder).map_err(Failure::of_making)
     })?;
     output.report(|output| {
         if output.is_json() {

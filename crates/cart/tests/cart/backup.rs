@@ -131,3 +131,26 @@ fn more_than_one_commit_holds_is_refused_with_a_batch_that_fits() {
     place.cart(&format!("{add} --batch {batch}")).succeeds();
     assert_eq!(place.records("a"), 12_000);
 }
+
+#[test]
+fn damage_that_keeps_an_artifact_from_being_opened_is_exit_code_4_and_what_is_not_there_is_3() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"key\":\"a\",\"text\":\"a cat\"}\n");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place.cart("pack a a.pack").succeeds();
+    let pack = fs::read(place.path("a.pack")).unwrap();
+    place.write("cut.pack", &pack[..pack.len() / 2]);
+    for entry in fs::read_dir(place.path("a")).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.file_name().unwrap().to_str().unwrap().starts_with("manifest-") {
+            fs::write(entry, "no manifest").unwrap();
+        }
+    }
+    for command in ["verify", "doctor", "export", "stats", "search --words cat", "get a"] {
+        let (command, arg) = command.rsplit_once(' ').unwrap_or((command, ""));
+        place.cart(&format!("{command} a {arg}")).fails(4, &["no copy of the manifest holds"]);
+        place.cart(&format!("{command} cut.pack {arg}")).fails(4, &["expected a pack of"]);
+    }
+    for command in ["embed x.jsonl --model m", "add b x.jsonl --model m", "bench a.pack --compare m"] {
+        place.cart(command).fails(3, &["m: there is no such file"]);
+    }
+}
