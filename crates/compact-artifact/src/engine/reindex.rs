@@ -40,7 +40,18 @@ impl Engine {
         if analyzer.identity() == before.analyzer.identity() {
             return Ok(ReindexReport::default());
         }
-        let settings = (*before).clone().with_analyzer(analyzer);
+        self.write_words_anew((*before).clone().with_analyzer(analyzer), progress)
+    }
+
+    /// Indexes the words of all texts by the settings as they are: those that sealed shards were made with are not known any more.
+    pub(super) fn reindex_anyway(&self) -> Result<()> {
+        let _one_at_a_time = self.maintenance_lock.lock();
+        let settings = (*self.state().settings).clone();
+        self.write_words_anew(settings, &mut |_| ControlFlow::Continue(())).map(drop)
+    }
+
+    /// Who calls holds the lock of maintenance.
+    fn write_words_anew(&self, settings: Settings, progress: Progress<'_>) -> Result<ReindexReport> {
         // What is committed from here on is indexed anew at the end, while no commit can be made: that should be little.
         self.seal_tail(Build::from_options(&self.options), &mut Meter::silent())?;
         let state = self.durable_state()?;

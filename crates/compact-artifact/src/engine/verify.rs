@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use block_format::vfs::DiskVfs;
-use block_format::{PackVfs, RecordId, RecoveryReport, VerifyLevel};
+use block_format::{PackVfs, RecordId, RecoveryReport, Snapshot as Records, VerifyLevel};
 
 use super::core::Engine;
 use super::open::Mode;
+use super::settings::settings_of;
 use crate::api::damage::Damage;
 use crate::api::error::{Error, Result};
 use crate::api::options::Options;
@@ -15,6 +16,8 @@ use crate::api::reports::{SalvageReport, VerifyReport};
 #[cfg(feature = "embedder")]
 use crate::format::parts::KEPT_EMBEDDINGS;
 use crate::format::parts::{LOST_EMBEDDINGS, NEIGHBOURS, SETTINGS, SHARD, TOMBSTONES, belongs_to_shard};
+use crate::format::record;
+use crate::format::settings::read_settings;
 use crate::trace::observed;
 
 impl Engine {
@@ -59,7 +62,23 @@ pub fn verify(path: impl AsRef<Path>, level: VerifyLevel) -> Result<VerifyReport
 /// Copies everything that is sound from a damaged artifact, a directory or a packed file, into a new one at `to`. Records keep their ids. Indexes that are damaged are made anew
 /// from the records; embeddings whose codes are damaged are lost, and named.
 ///
+/// Where no copy of the settings holds, `options` say which language there is, and which vector spaces in the order in which they were added;
+/// embeddings in others are lost. Fields that they do not name are added, and their words count once.
+///
 /// The new artifact can be opened when it is complete. What an interruption or an error leaves at `to` cannot, and the next call with that `to` begins anew.
+///
+/// ```
+/// # use compact_artifact::{CompactArtifact, salvage};
+/// # fn main() -> compact_artifact::Result<()> {
+/// # let temp = tempfile::tempdir()?;
+/// # let (path, to) = (temp.path().join("a"), temp.path().join("b"));
+/// # let artifact = CompactArtifact::create(&path)?;
+/// # artifact.add_text("a cat")?;
+/// # artifact.close()?;
+/// let report = salvage(&path, &to, CompactArtifact::options())?;
+/// assert_eq!((report.records, report.losses.len()), (1, 0));
+/// # Ok(()) }
+/// ```
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     options.check()?;
     // Nobody else writes there before it is complete.
@@ -93,13 +112,39 @@ pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -
     let incomplete = |e: Error| {
         e.about(format_args!("{} is not complete; call `salvage` once more, or remove it", to.display()))
     };
+    let has_settings = read_settings(&copy.snapshot()).map_err(incomplete)?.is_some();
+    let options = if has_settings {
+        options
+    } else {
+        with_fields_of_records(options, &copy.snapshot()).map_err(incomplete)?
+    };
     let engine =
         Engine::open(options, Mode::Salvaged { lost_shards }, |_| Ok((copy, RecoveryReport::default())))
             .map_err(incomplete)?;
     losses.extend(engine.recovery.damage.iter().cloned());
+    if !has_settings {
+        let message = "all settings: those of the options take their place, and embeddings in vector spaces that they do not name are lost";
+        losses.push(Damage::new(message));
+        engine.reindex_anyway().map_err(incomplete)?;
+    }
     engine.seal().map_err(incomplete)?;
     let records = engine.state().len();
     engine.store.finish_creation()?;
     engine.store.close()?;
     Ok(SalvageReport { records, losses })
+}
+
+/// Options with the fields that records have, which no settings name any more. Their words count once.
+fn with_fields_of_records(mut options: Options, records: &Records) -> Result<Options> {
+    let mut settings = settings_of(&options)?;
+    // What cannot be read is named by who indexes it.
+    for (_, entry) in records.records().filter_map(|record| record::decode(record.ok()?).ok()) {
+        for (name, _) in entry.fields().unwrap_or_default() {
+            if settings.field(&name).is_err() {
+                options = options.field(name, 1);
+                settings = settings_of(&options)?;
+            }
+        }
+    }
+    Ok(options)
 }

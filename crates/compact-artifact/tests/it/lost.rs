@@ -225,6 +225,64 @@ fn embeddings_of_records_that_lie_in_the_log_are_named_when_their_index_is_lost(
 }
 
 #[test]
+fn salvage_keeps_records_and_their_fields_where_no_copy_of_the_settings_holds() {
+    let temp = tempfile::tempdir().unwrap();
+    for (name, is_sealed, knows_space) in [
+        ("log", false, false),
+        ("log of a space", false, true),
+        ("sealed", true, false),
+        ("sealed space", true, true),
+    ] {
+        let (path, to) = (temp.path().join(name), temp.path().join(format!("{name} salvaged")));
+        let manual = Options::new().maintenance(Maintenance::Manual);
+        let artifact = options().field("z", 3).field("a", 2).no_language().create(&path).unwrap();
+        let record = Record::text("one").field("a", "walking").field("title", "first");
+        let first = artifact.add(record.embedding("v", vector(7))).unwrap();
+        let second = artifact.add(Record::text("two").field("z", "running")).unwrap();
+        if is_sealed {
+            artifact.seal().unwrap();
+        }
+        artifact.close().unwrap();
+        for entry in fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()) {
+            let mut bytes = fs::read(&entry).unwrap();
+            let is_part = entry.file_name().unwrap().to_str().unwrap().starts_with("part-");
+            if is_part && kind_of_part(&bytes) == 256 {
+                bytes[8] ^= 1;
+                fs::write(entry, bytes).unwrap();
+            }
+        }
+        let options = if knows_space { options() } else { manual };
+        let report = salvage(&path, &to, options.clone()).unwrap();
+        assert_eq!(report.records, 2, "{name}: {:?}", report.losses);
+        let artifact = options.open(&to).unwrap();
+        if knows_space {
+            assert!(artifact.embedding(first, "v").unwrap().is_some(), "{name}");
+        } else {
+            assert!(
+                report.losses.iter().any(|loss| loss.message.contains("embeddings")),
+                "{name}: {:?}",
+                report.losses
+            );
+        }
+        let field = |id, name: &str| artifact.get(id).unwrap().unwrap().field(name).unwrap();
+        assert_eq!(field(first, "a").as_deref(), Some("walking"));
+        assert_eq!(field(second, "z").as_deref(), Some("running"));
+        for (query, id) in [
+            ("a:walking", first),
+            ("a:walked", first),
+            ("z:running", second),
+            ("title:first", first),
+            ("run", second),
+        ] {
+            let hits = artifact.search(&Query::parse(query).unwrap()).unwrap().hits;
+            let ids: Vec<RecordId> = hits.iter().map(|hit| hit.id).collect();
+            assert_eq!(ids, [id], "{name}: {query}");
+        }
+        assert_eq!(artifact.search(&Query::parse("a:running").unwrap()).unwrap().hits.len(), 0);
+    }
+}
+
+#[test]
 fn salvage_says_of_every_part_what_it_was() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a");
