@@ -15,7 +15,7 @@ Exit codes:
   1  failed; one line on stderr says what, where, and what to do
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
-  4  damage: it was found, or the command cannot go on; or nothing was found beside it (search, similar)
+  4  damage found, also where a command cannot go on for it, or nothing beside it (search, similar)
   130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage, embed, bench) or changed (reindex)
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.

@@ -399,7 +399,7 @@ fn figures_are_of_real_work_and_come_as_text_json_and_a_page() {
     std::fs::write(place.path("old.json"), compared.to_string()).unwrap();
     place.text(&format!("{BENCH} --compare old.json"));
     place.cart("bench a --compare page.html").fails(1, &["page.html", "cart bench --json"]);
-    place.cart("bench a --compare none.json").fails(1, &["none.json"]);
+    place.cart("bench a --compare none.json").fails(3, &["none.json"]);
     for wrong in ["--duration 0", "--clients 0", "--batch 0", "--rate -1", "--duration x"] {
         assert_eq!(place.cart(&format!("bench a --queries 1 {wrong}")).code, 2, "{wrong}");
     }

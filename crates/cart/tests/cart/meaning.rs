@@ -95,7 +95,7 @@ fn another_model_serves_where_it_is_named_and_only_for_what_it_embedded() {
     place.cart("search a feline --words").succeeds();
     place.cart("search a feline --meaning").fails(2, &["tiny-1", "--model"]);
     place.cart("search a feline --model other").fails(2, &["tiny-1", "tiny-2"]);
-    place.cart("search a feline --model none").fails(1, &["--model none"]);
+    place.cart("search a feline --model none").fails(3, &["--model none"]);
     place.cart("search a feline --model x.jsonl").fails(1, &["--model x.jsonl"]);
     place.cart("add b x.jsonl --model other/config.json").fails(1, &["--model"]);
     assert!(!place.path("b").exists());
@@ -121,7 +121,7 @@ fn an_artifact_moves_to_another_model() {
     place.cart("add b x.jsonl --no-meaning").succeeds();
     assert_eq!(place.json("reembed b")["embedded"], 5);
     assert_eq!(place.found("b medicine --meaning -k 1"), ["doctor"]);
-    place.cart("reembed b --model none").fails(1, &["--model none"]);
+    place.cart("reembed b --model none").fails(3, &["--model none"]);
     place.cart("reembed none").fails(3, &["none"]);
     place.cart("pack b b.pack").succeeds();
     place.cart("reembed b.pack").fails(1, &["cart restore"]);
