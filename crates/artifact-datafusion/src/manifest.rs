@@ -137,6 +137,7 @@ mod tests {
             assert_eq!(read.ok().flatten() == Some(manifest), is_good, "{path}");
         }
     }
+
     #[tokio::test]
     async fn a_manifest_in_which_a_name_stands_twice_is_refused() {
         let (store, prefix) = (object_store::memory::InMemory::new(), Path::from("a"));
