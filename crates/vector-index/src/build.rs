@@ -58,7 +58,7 @@ impl Builder {
         Self { options }
     }
 
-    /// Builds an index of vectors.
+    /// Builds an index of vectors. Fails with [`OutOfMemory`](ErrorKind::OutOfMemory) if there is no memory for its graph.
     pub fn build(&self, codes: Codes) -> Result<Built> {
         self.build_with(codes, |_| ControlFlow::Continue(()))
     }

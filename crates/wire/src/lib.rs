@@ -42,7 +42,7 @@
 //! | checksums of a whole file, by 64 KiB | [`ChunkWriter`], [`check_chunks`], [`chunk_table_len`] |
 //! | bytes that lie anywhere and are verified when first used | the trait [`Bytes`] |
 //! | what was verified so far | [`VerifiedSet`] |
-//! | memory on a boundary of 64 bytes | [`AlignedBytes`], [`ALIGN`] |
+//! | memory on a boundary of 64 bytes; whether there is so much | [`AlignedBytes`], [`ALIGN`]; [`is_memory_left`] |
 //! | with the feature `serde`: a struct in JSON, where an array is none | `Object` |
 
 #![forbid(unsafe_code)]
@@ -52,6 +52,7 @@ mod bytes;
 mod chunks;
 mod fields;
 mod half_float;
+mod memory;
 #[cfg(feature = "serde")]
 mod object;
 mod varint;
@@ -62,6 +63,7 @@ pub use bytes::{Bytes, NotVerified, failed_read};
 pub use chunks::{CHUNK_LEN, ChunkMismatch, ChunkWriter, check_chunks, chunk_table_len, crc32};
 pub use fields::{array_at, put, try_u16_at, try_u32_at, try_u64_at, u16_at, u32_at, u64_at, u128_at};
 pub use half_float::F16;
+pub use memory::is_memory_left;
 #[cfg(feature = "serde")]
 pub use object::Object;
 pub use varint::{MAX_VARINT_LEN, put_varint, skip_varints, take_varint, varint_at, varint32_at};

@@ -260,6 +260,7 @@ impl From<vector_index::Error> for Error {
             Kind::WrongDimension => ErrorKind::WrongDimension,
             Kind::NotFinite => ErrorKind::NotFinite,
             Kind::ZeroVector => ErrorKind::ZeroVector,
+            Kind::OutOfMemory => ErrorKind::OutOfMemory,
             Kind::NewerFormat => ErrorKind::NewerFormat,
             Kind::NotAnIndex | Kind::Truncated | Kind::Damaged | Kind::NoSuchRow | Kind::Unaligned => {
                 ErrorKind::Damaged

@@ -240,12 +240,9 @@ impl Group {
     }
 }
 
-/// An error where there is no room for an index of records of so many bytes: it is made of many pieces, and most of them end the process when they get no memory.
+/// An error where there is no room for an index of records of so many bytes.
 fn check_memory(bytes: usize) -> Result<()> {
-    let mut room = Vec::<u8>::new();
-    let reserved = room.try_reserve_exact(bytes);
-    std::hint::black_box(&room); // or nothing is asked for, since it is not used
-    reserved.map_err(|_| no_memory())
+    if wire::is_memory_left(bytes) { Ok(()) } else { Err(no_memory()) }
 }
 
 fn no_memory() -> Error {

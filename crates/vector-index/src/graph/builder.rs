@@ -38,6 +38,11 @@ const PARTITIONED_FROM: usize = 4_096;
 /// take more memory than everything else.
 pub(crate) const SEEDS_ENOUGH: usize = 64;
 
+/// Bytes that a build takes for each node beside its codes, about: for each of the links that it has room for, and that it has; some more; and candidates from partitions.
+fn room_of_node(m: usize) -> usize {
+    3 * m * (size_of::<[u32; 2]>() + size_of::<u32>()) + 40 + 300
+}
+
 /// How far a build is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -99,6 +104,11 @@ pub(crate) fn build(
     let Distinct { codes, repeats, place_of } = Distinct::new(codes, options.workers);
     if !has_graph(&codes) {
         return Ok(Built::without_graph(codes, repeats, options));
+    }
+    let room = codes.len().saturating_mul(room_of_node(options.m));
+    if !wire::is_memory_left(room) {
+        let message = format!("there is no memory for a graph of {} vectors, {room} bytes", codes.len());
+        return Err(Error::new(ErrorKind::OutOfMemory, message));
     }
     let merged;
     let seeds = if place_of.is_empty() {

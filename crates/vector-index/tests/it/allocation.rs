@@ -11,6 +11,8 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+    /// The largest that this thread may allocate at once.
+    static LARGEST: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 fn count(bytes: usize) {
@@ -26,6 +28,9 @@ fn count(bytes: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
+        if LARGEST.try_with(|largest| layout.size() > largest.get()).unwrap_or(false) {
+            return std::ptr::null_mut();
+        }
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
@@ -92,4 +97,19 @@ fn opening_takes_no_heap_to_speak_of_whatever_the_size() {
         let (_, heap) = allocated(|| drop(Index::open(bytes.as_ref()).unwrap()));
         assert!(heap < 1024, "{heap} bytes for {count} vectors");
     }
+}
+
+#[test]
+fn where_there_is_no_memory_for_a_graph_that_is_an_error_and_otherwise_nothing_takes_more_at_once() {
+    let all = vectors(1, 9_000, 16);
+    let build = |largest: usize| {
+        let codes = codes(Metric::Cosine, 16, &all);
+        LARGEST.set(largest);
+        let built = Builder::new(BuildOptions::new().parallel(false).graph_from(1)).build(codes).map(|_| ());
+        LARGEST.set(usize::MAX);
+        built
+    };
+    let room = 9_000 * (48 * 12 + 340);
+    assert_eq!(build(room - 1).unwrap_err().kind(), ErrorKind::OutOfMemory);
+    build(room).unwrap();
 }
