@@ -6,6 +6,7 @@ use compact_artifact::CompactArtifact;
 use serde_json::json;
 
 use crate::failure::{Failure, Result};
+use crate::input::values;
 use crate::output::{Output, Progress, one_line, sentences, several};
 
 /// Copy what is sound in a damaged artifact into a new one
@@ -18,13 +19,16 @@ pub(crate) struct Args {
     from: PathBuf,
     /// The new one, which must not exist, unless `salvage` was interrupted there
     to: PathBuf,
+    /// Memory that indexes which are made anew may take before they are written, at least 8MiB: they are made in pieces then
+    #[arg(long, value_name = "BYTES", value_parser = values::size)]
+    memory_limit: Option<u64>,
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let options = super::limited(CompactArtifact::options(), args.memory_limit)?;
     let report = crate::interrupt::whole_or_nothing(&args.to, || {
         let _bar = Progress::spinner("salvaging");
-        compact_artifact::salvage(&args.from, &args.to, CompactArtifact::options())
-            .map_err(Failure::of_making)
+        compact_artifact::salvage(&args.from, &args.to, options).map_err(Failure::of_making)
     })?;
     output.report(|output| {
         if output.is_json() {

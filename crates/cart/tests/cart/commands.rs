@@ -229,6 +229,8 @@ fn damage_is_found_named_and_salvaged() {
     assert_eq!(place.records("b"), kept);
     place.cart("verify b").succeeds();
     place.cart("salvage a b").fails(1, &["b"]);
+    place.cart("salvage a little --memory-limit 1KiB").fails(2, &["memory"]);
+    assert_eq!(place.cart("salvage a limited --memory-limit 8MiB --json").json()["records"], kept);
     place.cart("verify missing").fails(3, &["missing"]);
 }
 

@@ -20,7 +20,7 @@ use crate::api::facet::{FacetCounts, Total};
 pub struct SearchResults {
     /// The best first; equals in the order of their ids. Two things to know:
     ///
-    /// - By a vector alone, what comes behind the first 64 hits, or [`ef_search`](crate::Query::ef_search), is found by a wider search, and follows what was
+    /// - By a vector alone, what comes behind the first 30 hits, 64 in a space that keeps no [`originals`](crate::SpaceOptions::originals), or [`ef_search`](crate::Query::ef_search) where that is said, is found by a wider search, and follows what was
     ///   found before even where it is nearer, so that pages fit together. With `ef_search` at least as large as `k` and `offset` together, all are in order.
     /// - By words, a record whose embedding or metadata changed after it was added may stand behind its equals.
     pub hits: Vec<Hit>,
