@@ -178,12 +178,14 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
         None => options.embedder(model.clone()),
     };
     interrupt::tell_what_is_kept()?;
+    let interrupted =
+        |failure: Failure| failure.and("what was stored is kept; `cart demo --force` builds it anew");
     let busy = interrupt::writing();
     let artifact = options.create(path)?;
     // First, so that what was interrupted is still known as ours.
     artifact
         .add(Record::blob(LICENCE.as_bytes()).key(LICENCE_KEY).metadata(json!({"licence": "WordNet 3.0"})))?;
-    busy.kept(1)?;
+    busy.kept(1).map_err(interrupted)?;
     let mut built = Built {
         records: 0,
         jsonl_len: 0,
@@ -205,9 +207,7 @@ fn build(args: &Args, output: &mut Output) -> Result<Built> {
         if held == BATCH || is_end {
             let busy = interrupt::writing();
             artifact.write(std::mem::take(&mut batch))?;
-            busy.kept(built.records + 1).map_err(|failure| {
-                failure.and("what was stored is kept; `cart demo --force` builds it anew")
-            })?;
+            busy.kept(built.records + 1).map_err(interrupted)?;
             bar.advance(held as u64);
             held = 0;
         }
