@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use wire::{AlignedBytes, Bytes};
 
 use crate::codes::Codes;
+use crate::codes::layout::{Line, groups};
 use crate::codes::planes::Planes;
 use crate::codes::query::Terms;
 use crate::error::{Error, ErrorKind, Result};
@@ -183,8 +184,8 @@ impl<'a> Merge<'a> {
         Err(Error::invalid("only vectors of one metric, dimension, rotation and calibration can be merged"))
     }
 
-    /// Builds the index. Fails with [`DuplicateRow`](ErrorKind::DuplicateRow) if two vectors were to have the same row, and with
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) if nothing was added.
+    /// Builds the index. Fails with [`DuplicateRow`](ErrorKind::DuplicateRow) if two vectors were to have the same row, with
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) if nothing was added, and as [`Builder::build`] does.
     pub fn build(self) -> Result<Built> {
         self.build_with(|_| ControlFlow::Continue(()))
     }
@@ -199,6 +200,9 @@ impl<'a> Merge<'a> {
             let message = format!("row {} would have two vectors", pair[0].row);
             return Err(Error::new(ErrorKind::DuplicateRow, message));
         }
+        // The codes once more, in memory that becomes twice as large when it is full, and the links that vectors bring along.
+        let of_each = 2 * groups(quantizer.dimension()) * size_of::<Line>() + 200;
+        builder::check_memory(self.vectors.len(), of_each)?;
         let mut codes = Codes::new(quantizer);
         for vector in &self.vectors {
             let source = &self.sources[vector.source as usize];

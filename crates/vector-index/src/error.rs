@@ -51,7 +51,7 @@ pub enum ErrorKind {
     Unaligned,
     /// The caller's progress callback said stop.
     Cancelled,
-    /// There is no memory for a graph of so many vectors.
+    /// There is no memory for an index of so many vectors.
     OutOfMemory,
     /// The writer that was handed in failed, or bytes could not be read; see [`std::error::Error::source`].
     Io,

@@ -38,6 +38,17 @@ const PARTITIONED_FROM: usize = 4_096;
 /// take more memory than everything else.
 pub(crate) const SEEDS_ENOUGH: usize = 64;
 
+/// An error where there is no memory for so many bytes of each of the vectors that an index is built of.
+pub(crate) fn check_memory(vectors: usize, of_each: usize) -> Result<()> {
+    let bytes = vectors.saturating_mul(of_each);
+    if wire::is_memory_left(bytes) {
+        return Ok(());
+    }
+    let message =
+        format!("there is no memory for an index of {vectors} vectors, for which {bytes} bytes were asked");
+    Err(Error::new(ErrorKind::OutOfMemory, message))
+}
+
 /// Bytes that a build takes for each node beside its codes, about: for each of the links that it has room for, and that it has; some more; and candidates from partitions.
 fn room_of_node(m: usize) -> usize {
     3 * m * (size_of::<[u32; 2]>() + size_of::<u32>()) + 40 + 300
@@ -105,11 +116,7 @@ pub(crate) fn build(
     if !has_graph(&codes) {
         return Ok(Built::without_graph(codes, repeats, options));
     }
-    let room = codes.len().saturating_mul(room_of_node(options.m));
-    if !wire::is_memory_left(room) {
-        let message = format!("there is no memory for a graph of {} vectors, {room} bytes", codes.len());
-        return Err(Error::new(ErrorKind::OutOfMemory, message));
-    }
+    check_memory(codes.len(), room_of_node(options.m))?;
     let merged;
     let seeds = if place_of.is_empty() {
         seeds

@@ -112,4 +112,16 @@ fn where_there_is_no_memory_for_a_graph_that_is_an_error_and_otherwise_nothing_t
     let room = 9_000 * (48 * 12 + 340);
     assert_eq!(build(room - 1).unwrap_err().kind(), ErrorKind::OutOfMemory);
     build(room).unwrap();
+    let merge = |largest: usize| {
+        let codes = codes(Metric::Cosine, 16, &all);
+        let mut merge = Builder::new(BuildOptions::new().parallel(false).graph_from(usize::MAX)).merge();
+        merge.add_codes(&codes).unwrap();
+        LARGEST.set(largest);
+        let built = merge.build().map(|_| ());
+        LARGEST.set(usize::MAX);
+        built
+    };
+    let room = 9_000 * (2 * 64 + 200);
+    assert_eq!(merge(room - 1).unwrap_err().kind(), ErrorKind::OutOfMemory);
+    merge(room).unwrap();
 }
