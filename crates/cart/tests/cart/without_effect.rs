@@ -111,7 +111,7 @@ fn every_command_that_takes_a_limit_of_memory_obeys_it() {
             "add" => "x.jsonl",
             "search" => "one",
             "get" | "similar" | "delete" => "k",
-            "pack" => "new.pack",
+            "pack" | "salvage" => "new",
             "reindex" => "--language de",
             _ => "",
         };
