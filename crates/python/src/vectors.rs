@@ -113,7 +113,9 @@ pub(crate) fn vector(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>>
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return value.extract().map_err(|_| wrong_numbers(what));
     }
+    // Whether bytes are in the order of the machine its type does not say.
     if let Ok(buffer) = PyBuffer::<f32>::get(value)
+        && buffer.format().to_str().ok().and_then(Kind::from_format) == Some(Kind::F32)
         && buffer.dimensions() == 1
         && !has_mask(value)?
     {

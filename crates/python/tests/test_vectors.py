@@ -128,6 +128,15 @@ def test_what_are_no_rows_of_numbers_is_refused(exact: CompactArtifact, value: A
     assert len(exact) == 0 and str(raised.value)
 
 
+def test_one_vector_in_the_order_of_another_machine_is_refused(exact: CompactArtifact) -> None:
+    exact.add_text("x", embeddings={"v": numpy.array([1, 0, 0, 0], "f4")})
+    other = numpy.array([1, 0, 0, 0], ">f4")
+    with pytest.raises(TypeError, match="float32"):
+        exact.search(vector=other)
+    with pytest.raises(TypeError, match="float32"):
+        exact.add_text("x", embeddings={"v": other})
+
+
 def test_columns_of_other_lengths_are_refused(exact: CompactArtifact) -> None:
     with pytest.raises(errors.InvalidArgumentError, match="texts have 1 values, embeddings of \"v\" have 4"):
         exact.add_batch(texts=["one"], embeddings={"v": VALUES})
