@@ -36,7 +36,16 @@ impl Rotation {
 
     /// Rotates a vector.
     pub(crate) fn apply(&self, vector: &mut [f32]) {
-        widest(Apply { signs: &self.signs, vector });
+        let (first, second) = self.signs.split_at(vector.len());
+        multiply(vector, first);
+        let whole = power(vector.len());
+        if whole < vector.len() {
+            mix_halves(vector);
+        }
+        transform(&mut vector[..whole]);
+        multiply(vector, second);
+        let begin = vector.len() - whole;
+        transform(&mut vector[begin..]);
     }
 
     /// Rotates a vector back.
@@ -54,31 +63,6 @@ impl Rotation {
     }
 }
 
-/// A vector that is rotated, and the signs of a rotation.
-pub(crate) struct Apply<'a> {
-    pub(crate) signs: &'a [f32],
-    pub(crate) vector: &'a mut [f32],
-}
-
-impl Wide for Apply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { signs, vector } = self;
-        let (first, second) = signs.split_at(vector.len());
-        multiply(vector, first);
-        let whole = power(vector.len());
-        if whole < vector.len() {
-            mix_halves(vector);
-        }
-        transform(&mut vector[..whole]);
-        multiply(vector, second);
-        let begin = vector.len() - whole;
-        transform(&mut vector[begin..]);
-    }
-}
-
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -91,7 +75,7 @@ fn power(dimension: usize) -> usize {
     1 << dimension.ilog2()
 }
 
-#[inline(always)]
+#[inline(never)]
 fn multiply(vector: &mut [f32], signs: &[f32]) {
     for (value, sign) in vector.iter_mut().zip(signs) {
         *value *= sign;
@@ -99,7 +83,7 @@ fn multiply(vector: &mut [f32], signs: &[f32]) {
 }
 
 /// Sums and differences of pairs, which lie half of all dimensions apart: the same again gives back what was. One in the middle stays.
-#[inline(always)]
+#[inline(never)]
 fn mix_halves(vector: &mut [f32]) {
     let half = vector.len() / 2;
     let second = vector.len() - half;
@@ -110,20 +94,31 @@ fn mix_halves(vector: &mut [f32]) {
 }
 
 /// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was.
-#[expect(clippy::cast_precision_loss, reason = "a power of two")]
-#[inline(always)]
 fn transform(values: &mut [f32]) {
-    // What lies together first, in registers.
-    const LANES: usize = 8;
-    let (blocks, rest) = values.as_chunks_mut::<LANES>();
-    for block in blocks {
-        sums_and_differences(block, 1);
-    }
-    sums_and_differences(rest, 1);
-    sums_and_differences(values, LANES);
-    let factor = (values.len() as f32).sqrt().recip();
-    for value in values {
-        *value *= factor;
+    widest(Transform(values));
+}
+
+pub(crate) struct Transform<'a>(pub(crate) &'a mut [f32]);
+
+impl Wide for Transform<'_> {
+    type Output = ();
+
+    #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+    #[inline(always)]
+    fn run(self) {
+        let Self(values) = self;
+        // What lies together first, in registers.
+        const LANES: usize = 8;
+        let (blocks, rest) = values.as_chunks_mut::<LANES>();
+        for block in blocks {
+            sums_and_differences(block, 1);
+        }
+        sums_and_differences(rest, 1);
+        sums_and_differences(values, LANES);
+        let factor = (values.len() as f32).sqrt().recip();
+        for value in values {
+            *value *= factor;
+        }
     }
 }
 

@@ -15,8 +15,13 @@ pub(crate) const TINY: f32 = 127.0 * f32::MIN_POSITIVE;
 /// What the values of such vectors are multiplied by for their direction: a power of two, so that nothing is rounded.
 pub(crate) const LIFT: f32 = (1u128 << 100) as f32;
 
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn max_abs(vector: &[f32]) -> f32 {
+    max_abs_of(vector)
+}
+
+#[inline(always)]
+fn max_abs_of(vector: &[f32]) -> f32 {
     let (chunks, rest) = vector.as_chunks::<16>();
     let mut lanes = [0.0f32; 16];
     for chunk in chunks {
@@ -83,7 +88,7 @@ impl Wide for Encode<'_> {
 
     #[inline(always)]
     fn run(self) -> f32 {
-        let max = max_abs(self.values);
+        let max = max_abs_of(self.values);
         let lift = lift(max, self.are_directions);
         let lifted = || self.values.iter().map(|value| value * lift);
         let scale = encode_max_abs(lifted(), max * lift, self.codes);

@@ -29,7 +29,7 @@ pub(crate) fn widest<W: Wide>(work: W) -> W::Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::Apply;
+    use crate::rotation::Transform;
     use crate::rounding::Encode;
     use proptest::prelude::*;
 
@@ -41,10 +41,10 @@ mod tests {
             #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
             let factor = 2f64.powi(exponent) as f32;
             let values: Vec<f32> = values.iter().map(|value| value * factor).collect();
-            let signs: Vec<f32> = (0..2 * values.len()).map(|at| if at % 3 == 0 { -1.0 } else { 1.0 }).collect();
             let [mut wide, mut plain] = [values.clone(), values];
-            widest(Apply { signs: &signs, vector: &mut wide });
-            Apply { signs: &signs, vector: &mut plain }.run();
+            let whole = 1 << plain.len().ilog2();
+            widest(Transform(&mut wide[..whole]));
+            Transform(&mut plain[..whole]).run();
             let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&wide), bits(&plain));
             for are_directions in [false, true] {

@@ -1,12 +1,11 @@
 //! One search that several threads share.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use row_set::RowSet;
 
-use super::{Hit, Hits, Searcher};
+use super::{Hit, Hits, Searcher, top};
 use crate::error::Result;
 use crate::query::Query;
 
@@ -65,13 +64,12 @@ impl PartOfHits {
             all.scale = all.scale.max(part.scale);
             all.is_cut |= part.is_cut;
         }
-        let Self { mut found, scale, is_cut } = all;
-        found.sort_unstable_by_key(|&(segment, row, units)| (Reverse(units), segment, row));
-        found.truncate(k);
+        let Self { found, scale, is_cut } = all;
+        let found = top::sorted(found).take(k);
         #[expect(clippy::cast_possible_truncation, reason = "a score needs no more digits")]
         let score = |units: u32| (f64::from(units) / scale) as f32;
         let hit = |(segment, row, units)| Hit { segment: segment as usize, row, score: score(units) };
-        Hits { hits: found.into_iter().map(hit).collect(), is_cut }
+        Hits { hits: found.map(hit).collect(), is_cut }
     }
 }
 

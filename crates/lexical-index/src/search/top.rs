@@ -75,3 +75,10 @@ impl<'a> Top<'a> {
         self.heap.into_iter().map(|Reverse((units, Reverse((segment, row))))| (segment, row, units))
     }
 }
+
+/// Segment, row and units, the best first.
+pub(super) fn sorted(found: Vec<(u32, u32, u32)>) -> impl Iterator<Item = (u32, u32, u32)> {
+    let all = found.into_iter().map(|(segment, row, units)| Reverse((units, Reverse((segment, row)))));
+    let sorted = all.collect::<BinaryHeap<Reverse<Found>>>().into_sorted_vec();
+    sorted.into_iter().map(|Reverse((units, Reverse((segment, row))))| (segment, row, units))
+}

@@ -1,11 +1,9 @@
 //! A query: its codes, and what its distances from stored codes are computed with.
-#![expect(clippy::inline_always, reason = "compiled for the instructions of their callers")]
 
 use bytemuck::Zeroable;
 
 use super::layout::{self, Aligned, Line, codes_mut, groups};
 use super::sums::{dot_of, squared_sum, sum_of};
-use crate::wide::{Wide, widest};
 
 /// What is known of a stored vector beside its codes: its distance from a query is
 /// `query.base + a + b * (query.offset + query.scale * dot)`.
@@ -156,27 +154,12 @@ fn cleared(lines: &mut Vec<Aligned>, dimension: usize) -> &mut [i8] {
 }
 
 /// The squared norm of codes with their remainder.
+#[expect(clippy::cast_possible_truncation, reason = "one rounding of a sum that is nearly exact")]
 pub(crate) fn squared_norm(codes: &[i8], remainder: &[i8]) -> f32 {
-    widest(SquaredNorm { codes, remainder })
-}
-
-struct SquaredNorm<'a> {
-    codes: &'a [i8],
-    remainder: &'a [i8],
-}
-
-impl Wide for SquaredNorm<'_> {
-    type Output = f32;
-
-    #[expect(clippy::cast_possible_truncation, reason = "one rounding of a sum that is nearly exact")]
-    #[inline(always)]
-    fn run(self) -> f32 {
-        let Self { codes, remainder } = self;
-        let [plain, mixed, rest] =
-            [squared_sum(codes), dot_of(codes, remainder), squared_sum(remainder)].map(f64::from);
-        let parts = f64::from(Remainder::PARTS);
-        (plain + 2.0 * mixed / parts + rest / (parts * parts)) as f32
-    }
+    let [plain, mixed, rest] =
+        [squared_sum(codes), dot_of(codes, remainder), squared_sum(remainder)].map(f64::from);
+    let parts = f64::from(Remainder::PARTS);
+    (plain + 2.0 * mixed / parts + rest / (parts * parts)) as f32
 }
 
 #[cfg(test)]

@@ -1,20 +1,17 @@
 //! Sums over codes. They wrap, since checks for overflow keep compilers from vector instructions; as many codes as a vector has do not overflow.
-#![expect(clippy::inline_always, reason = "compiled for the instructions of their callers")]
 
 /// The sum of what codes become, each at most 128^2.
-#[inline(always)]
+#[inline]
 pub(crate) fn sum_of(codes: &[i8], each: impl Fn(i32) -> i32) -> i32 {
     codes.iter().fold(0i32, |sum, &code| sum.wrapping_add(each(i32::from(code))))
 }
 
 /// The sum of the squares of codes.
-#[inline(always)]
 pub(crate) fn squared_sum(codes: &[i8]) -> i32 {
     sum_of(codes, |code| code.wrapping_mul(code))
 }
 
 /// The sum of the products of codes with others.
-#[inline(always)]
 pub(crate) fn dot_of(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).fold(0i32, |sum, (&a, &b)| sum.wrapping_add(i32::from(a).wrapping_mul(i32::from(b))))
 }
