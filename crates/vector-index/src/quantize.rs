@@ -12,7 +12,7 @@ use crate::rotation::Rotation;
 use crate::rounding::{
     Encode, LIFT, encode_max_abs, lift, max_abs, round_to_i8, squared_norm, write_remainder,
 };
-use crate::wide::widest;
+use crate::wide::Wide;
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -364,7 +364,7 @@ impl Int8Quantizer {
     }
 
     fn encode_plain(&self, values: &[f32], codes: &mut [i8], remainder: Option<&mut [i8]>) -> f32 {
-        widest(Encode { values, are_directions: self.metric == Metric::Cosine, codes, remainder })
+        Encode { values, are_directions: self.metric == Metric::Cosine, codes, remainder }.run()
     }
 
     /// What is kept of a stored vector beside its codes.
