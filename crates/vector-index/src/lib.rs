@@ -79,7 +79,6 @@ mod rounding;
 mod scratch;
 mod sketch;
 mod space;
-mod wide;
 mod widths;
 mod workers;
 

@@ -9,10 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
 use crate::residual;
 use crate::rotation::Rotation;
-use crate::rounding::{
-    Encode, LIFT, encode_max_abs, lift, max_abs, round_to_i8, squared_norm, write_remainder,
-};
-use crate::wide::Wide;
+use crate::rounding::{LIFT, TINY, encode_max_abs, max_abs, round_to_i8, squared_norm, write_remainder};
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -363,8 +360,16 @@ impl Int8Quantizer {
         1.0
     }
 
-    fn encode_plain(&self, values: &[f32], codes: &mut [i8], remainder: Option<&mut [i8]>) -> f32 {
-        Encode { values, are_directions: self.metric == Metric::Cosine, codes, remainder }.run()
+    /// The same where nothing is calibrated; and writes what codes leave out, if there is room for it.
+    fn encode_plain(&self, vector: &[f32], codes: &mut [i8], remainder: Option<&mut [i8]>) -> f32 {
+        let max = max_abs(vector);
+        let lift = self.lift(max);
+        let lifted = || vector.iter().map(|value| value * lift);
+        let scale = encode_max_abs(lifted(), max * lift, codes);
+        if let Some(remainder) = remainder {
+            write_remainder(lifted(), max * lift, codes, remainder);
+        }
+        scale
     }
 
     /// What is kept of a stored vector beside its codes.
@@ -456,7 +461,7 @@ impl Int8Quantizer {
 
     /// What the values of a vector are multiplied by before they become codes, if this is the largest.
     fn lift(&self, max: f32) -> f32 {
-        lift(max, self.metric == Metric::Cosine)
+        if max < TINY && self.metric == Metric::Cosine { LIFT } else { 1.0 }
     }
 
     fn factors(&self, offset: f32, scale: f32, squared: f32) -> QueryTerms {

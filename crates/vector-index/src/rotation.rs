@@ -4,10 +4,12 @@
 //! codes Gao and Long, `RaBitQ`, 2024). Where the number of dimensions is no power of two, two transforms cover it, one from the first dimension on and one up to the last, after halves
 //! were mixed. Lengths and angles stay what they are, but for the rounding of sums.
 #![expect(clippy::inline_always, reason = "compiled for the instructions of their callers")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "a call of what needs instructions that were asked for")
+)]
 
 use std::sync::Arc;
-
-use crate::wide::{Wide, widest};
 
 /// A rotation of vectors of one number of dimensions: always the same one.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,32 +95,36 @@ fn mix_halves(vector: &mut [f32]) {
     }
 }
 
-/// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was.
+/// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was. With AVX2, where the processor has it, it has the
+/// same roundings.
 fn transform(values: &mut [f32]) {
-    widest(Transform(values));
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn by_avx2(values: &mut [f32]) {
+            transform_by_any(values);
+        }
+        // SAFETY: the processor has AVX2.
+        return unsafe { by_avx2(values) };
+    }
+    transform_by_any(values);
 }
 
-pub(crate) struct Transform<'a>(pub(crate) &'a mut [f32]);
-
-impl Wide for Transform<'_> {
-    type Output = ();
-
-    #[expect(clippy::cast_precision_loss, reason = "a power of two")]
-    #[inline(always)]
-    fn run(self) {
-        let Self(values) = self;
-        // What lies together first, in registers.
-        const LANES: usize = 8;
-        let (blocks, rest) = values.as_chunks_mut::<LANES>();
-        for block in blocks {
-            sums_and_differences(block, 1);
-        }
-        sums_and_differences(rest, 1);
-        sums_and_differences(values, LANES);
-        let factor = (values.len() as f32).sqrt().recip();
-        for value in values {
-            *value *= factor;
-        }
+/// The same with the instructions of its callers.
+#[expect(clippy::cast_precision_loss, reason = "a power of two")]
+#[inline(always)]
+fn transform_by_any(values: &mut [f32]) {
+    // What lies together first, in registers.
+    const LANES: usize = 8;
+    let (blocks, rest) = values.as_chunks_mut::<LANES>();
+    for block in blocks {
+        sums_and_differences(block, 1);
+    }
+    sums_and_differences(rest, 1);
+    sums_and_differences(values, LANES);
+    let factor = (values.len() as f32).sqrt().recip();
+    for value in values {
+        *value *= factor;
     }
 }
 
@@ -145,6 +151,17 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn wider_instructions_compute_the_same_bits(
+            values in prop::collection::vec(-1e3..1e3f32, 512), power in 0..9u32
+        ) {
+            let [mut wide, mut plain] = [values.clone(), values].map(|mut values| values.split_off(512 - (1 << power)));
+            transform(&mut wide);
+            transform_by_any(&mut plain);
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&wide), bits(&plain));
+        }
+
         #[test]
         fn lengths_and_angles_stay_and_a_vector_comes_back(
             pairs in prop::collection::vec((-1e3..1e3f32, -1e3..1e3f32), 1..300)

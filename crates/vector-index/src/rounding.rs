@@ -1,5 +1,4 @@
 //! Values of a vector to whole numbers.
-#![expect(clippy::inline_always, reason = "compiled for the instructions of their callers")]
 #![expect(
     clippy::cast_precision_loss,
     reason = "a power of two, and one rounding of an exact integer, the same on every machine"
@@ -7,7 +6,6 @@
 
 use crate::codes::query::Remainder;
 use crate::codes::sums::squared_sum;
-use crate::wide::Wide;
 
 /// Vectors whose largest value is smaller are zeros, or multiplied for their direction: a scale must not be subnormal, which would have
 /// few digits, and 127 / value must be finite.
@@ -17,11 +15,6 @@ pub(crate) const LIFT: f32 = (1u128 << 100) as f32;
 
 #[inline(never)]
 pub(crate) fn max_abs(vector: &[f32]) -> f32 {
-    max_abs_of(vector)
-}
-
-#[inline(always)]
-fn max_abs_of(vector: &[f32]) -> f32 {
     let (chunks, rest) = vector.as_chunks::<16>();
     let mut lanes = [0.0f32; 16];
     for chunk in chunks {
@@ -33,7 +26,6 @@ fn max_abs_of(vector: &[f32]) -> f32 {
     lanes.into_iter().chain(rest.iter().map(|value| value.abs())).fold(0.0, f32::max)
 }
 
-#[inline(always)]
 pub(crate) fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes: &mut [i8]) -> f32 {
     if max < TINY {
         codes.fill(0);
@@ -47,7 +39,6 @@ pub(crate) fn encode_max_abs(values: impl Iterator<Item = f32>, max: f32, codes:
 }
 
 /// Writes what the codes of values leave out of them, where they are not all zeros.
-#[inline(always)]
 pub(crate) fn write_remainder(
     values: impl Iterator<Item = f32>,
     max: f32,
@@ -62,7 +53,6 @@ pub(crate) fn write_remainder(
 
 /// Rounds a value in [-127.5, 127.5] to the nearest integer, ties to even: where a value that large is added, the last bit
 /// of the mantissa counts ones, and the lowest byte is the result. Compilers turn this into vector instructions everywhere.
-#[inline(always)]
 pub(crate) fn round_to_i8(value: f32) -> i8 {
     const ONES: f32 = 12_582_912.0; // 1.5 * 2^23
     #[expect(clippy::cast_possible_truncation, reason = "the lowest byte")]
@@ -72,34 +62,4 @@ pub(crate) fn round_to_i8(value: f32) -> i8 {
 
 pub(crate) fn squared_norm(codes: &[i8]) -> f32 {
     squared_sum(codes) as f32
-}
-
-/// Codes of values, whose scale is what it gives, and what they leave out of them, if there is room for it.
-pub(crate) struct Encode<'a> {
-    pub(crate) values: &'a [f32],
-    /// Only their directions count.
-    pub(crate) are_directions: bool,
-    pub(crate) codes: &'a mut [i8],
-    pub(crate) remainder: Option<&'a mut [i8]>,
-}
-
-impl Wide for Encode<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run(self) -> f32 {
-        let max = max_abs_of(self.values);
-        let lift = lift(max, self.are_directions);
-        let lifted = || self.values.iter().map(|value| value * lift);
-        let scale = encode_max_abs(lifted(), max * lift, self.codes);
-        if let Some(remainder) = self.remainder {
-            write_remainder(lifted(), max * lift, self.codes, remainder);
-        }
-        scale
-    }
-}
-
-/// What values are multiplied by of which this is the largest.
-pub(crate) fn lift(max: f32, are_directions: bool) -> f32 {
-    if max < TINY && are_directions { LIFT } else { 1.0 }
 }
