@@ -14,7 +14,7 @@ class Engine:
     """What an engine can be asked for; a method that is missing is not measured. `vector` and `filtered` get an effort."""
 
     package = ""  # of PyPI
-    efforts = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
+    efforts = (10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
 
     def __init__(self, folder, data):
         raise NotImplementedError

@@ -79,6 +79,7 @@ mod rounding;
 mod scratch;
 mod sketch;
 mod space;
+mod wide;
 mod widths;
 mod workers;
 

@@ -9,7 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metric::{Metric, dot};
 use crate::residual;
 use crate::rotation::Rotation;
-use crate::rounding::{LIFT, TINY, encode_max_abs, max_abs, round_to_i8, squared_norm, write_remainder};
+use crate::rounding::{
+    self, LIFT, TINY, encode_max_abs, max_abs, round_to_i8, squared_norm, write_remainder,
+};
 
 /// The largest number of dimensions: dot products of codes then fit 32 bits.
 pub const MAX_DIMENSION: usize = 65_536;
@@ -364,12 +366,7 @@ impl Int8Quantizer {
     fn encode_plain(&self, vector: &[f32], codes: &mut [i8], remainder: Option<&mut [i8]>) -> f32 {
         let max = max_abs(vector);
         let lift = self.lift(max);
-        let lifted = || vector.iter().map(|value| value * lift);
-        let scale = encode_max_abs(lifted(), max * lift, codes);
-        if let Some(remainder) = remainder {
-            write_remainder(lifted(), max * lift, codes, remainder);
-        }
-        scale
+        rounding::encode(vector, lift, max * lift, codes, remainder)
     }
 
     /// What is kept of a stored vector beside its codes.

@@ -4,12 +4,10 @@
 //! codes Gao and Long, `RaBitQ`, 2024). Where the number of dimensions is no power of two, two transforms cover it, one from the first dimension on and one up to the last, after halves
 //! were mixed. Lengths and angles stay what they are, but for the rounding of sums.
 #![expect(clippy::inline_always, reason = "compiled for the instructions of their callers")]
-#![cfg_attr(
-    target_arch = "x86_64",
-    expect(unsafe_code, reason = "a call of what needs instructions that were asked for")
-)]
 
 use std::sync::Arc;
+
+use crate::wide::widest;
 
 /// A rotation of vectors of one number of dimensions: always the same one.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,16 +75,22 @@ fn power(dimension: usize) -> usize {
     1 << dimension.ilog2()
 }
 
-#[inline(never)]
-fn multiply(vector: &mut [f32], signs: &[f32]) {
+widest! { fn multiply(vector: &mut [f32], signs: &[f32]) = multiply_by_any }
+
+#[inline(always)]
+fn multiply_by_any(vector: &mut [f32], signs: &[f32]) {
     for (value, sign) in vector.iter_mut().zip(signs) {
         *value *= sign;
     }
 }
 
-/// Sums and differences of pairs, which lie half of all dimensions apart: the same again gives back what was. One in the middle stays.
-#[inline(never)]
-fn mix_halves(vector: &mut [f32]) {
+widest! {
+    /// Sums and differences of pairs, which lie half of all dimensions apart: the same again gives back what was. One in the middle stays.
+    fn mix_halves(vector: &mut [f32]) = mix_halves_by_any
+}
+
+#[inline(always)]
+fn mix_halves_by_any(vector: &mut [f32]) {
     let half = vector.len() / 2;
     let second = vector.len() - half;
     let (low, high) = vector.split_at_mut(second);
@@ -95,22 +99,11 @@ fn mix_halves(vector: &mut [f32]) {
     }
 }
 
-/// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was. With AVX2, where the processor has it, it has the
-/// same roundings.
-fn transform(values: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
-        fn by_avx2(values: &mut [f32]) {
-            transform_by_any(values);
-        }
-        // SAFETY: the processor has AVX2.
-        return unsafe { by_avx2(values) };
-    }
-    transform_by_any(values);
+widest! {
+    /// The Hadamard transform of as many values as a power of two, of the same length as these: the same again gives back what was.
+    fn transform(values: &mut [f32]) = transform_by_any
 }
 
-/// The same with the instructions of its callers.
 #[expect(clippy::cast_precision_loss, reason = "a power of two")]
 #[inline(always)]
 fn transform_by_any(values: &mut [f32]) {

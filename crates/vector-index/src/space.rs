@@ -31,6 +31,8 @@ pub(crate) struct Space<'a> {
     pub(crate) is_whole: bool,
     /// Whether a walk expands several nodes at a time.
     pub(crate) walks_ahead: bool,
+    /// The rows of nodes, where those that a walk finds are asked for right after it.
+    pub(crate) rows: &'a [u32],
 }
 
 /// The terms of stored vectors: without those that the metric does not have.
@@ -115,6 +117,15 @@ impl Space<'_> {
     pub(crate) fn prefetch(self, node: u32) {
         prefetch(self.planes.high.row(node));
         prefetch(self.planes.low.row(node));
+    }
+
+    /// Has fetched what is read of a node that a walk found, and is not of one that it only compared.
+    #[inline]
+    pub(crate) fn prefetch_found(self, node: u32) {
+        if let Some(row) = self.rows.get(node as usize..=node as usize) {
+            prefetch(row);
+            prefetch(self.planes.low.row(node));
+        }
     }
 
     /// All are computed before anything is decided by one of them, so that the processor need not guess.
@@ -339,6 +350,7 @@ impl Nodes {
             outlines: None,
             is_whole,
             walks_ahead: false,
+            rows: &[],
         }
     }
 

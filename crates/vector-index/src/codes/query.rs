@@ -3,7 +3,7 @@
 use bytemuck::Zeroable;
 
 use super::layout::{self, Aligned, Line, codes_mut, groups};
-use super::sums::{dot_of, squared_sum, sum_of};
+use super::sums::{absolute_sum, dot_of, squared_sum, sum_of};
 
 /// What is known of a stored vector beside its codes: its distance from a query is
 /// `query.base + a + b * (query.offset + query.scale * dot)`.
@@ -55,7 +55,7 @@ pub(crate) struct QueryCodes<'a> {
 
 impl<'a> QueryCodes<'a> {
     pub(crate) fn new(lines: &'a [Line]) -> Self {
-        Self { lines, sum: sum_of(lines.as_flattened(), |code| code) }
+        Self { lines, sum: sum_of(lines.as_flattened()) }
     }
 }
 
@@ -95,7 +95,7 @@ impl<'a> Remainder<'a> {
 
     #[expect(clippy::cast_precision_loss, reason = "an upper bound, with room for rounding")]
     fn new(lines: &'a [Line]) -> Option<Self> {
-        let all = sum_of(lines.as_flattened(), i32::wrapping_abs);
+        let all = absolute_sum(lines.as_flattened());
         let reach = all as f32 * (127.0 / f32::from(Self::PARTS)) * 1.001;
         (all > 0).then(|| Self { codes: QueryCodes::new(lines), reach })
     }

@@ -275,7 +275,7 @@ fn shorten(codes: &[i8], short: &mut [i8]) -> i32 {
         let (quarter, rest) = (code >> 2, code & 3);
         *short = quarter + i8::from(rest + (quarter & 1) > 2);
     }
-    sum_of(short, |code| code)
+    sum_of(short)
 }
 
 /// The factors of a query whose products are with parts: its codes are `units[0]` times what they are there, whose sum is given, and codes are `units[1]` times

@@ -295,6 +295,8 @@ impl WalkScratch {
             fresh.clear();
             for _ in 0..AT_ONCE {
                 let Some(node) = pool.expand() else { break };
+                // Most of what is expanded is found.
+                space.prefetch_found(node);
                 // Those of the next two are among what is fetched soon.
                 if *hops == before {
                     links.fetch(node, pool.soon(SOON));

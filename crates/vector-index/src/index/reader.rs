@@ -217,6 +217,7 @@ impl<B: Bytes> Index<B> {
         for (at, layer) in layers.iter_mut().enumerate().take(header.layers) {
             *layer = Links::new(values(section(&sections.links[at]))?, header.degree(at));
         }
+        let row_of_node = values(section(&sections.row_of_node))?;
         Ok(View {
             space: Space {
                 kernel: self.kernel,
@@ -226,8 +227,9 @@ impl<B: Bytes> Index<B> {
                 outlines,
                 is_whole: header.is_whole(),
                 walks_ahead: header.walk != Walk::Codes,
+                rows: row_of_node,
             },
-            row_of_node: values(section(&sections.row_of_node))?,
+            row_of_node,
             repeats: values(section(&sections.repeats))?,
             hidden: values(section(&sections.hidden))?,
             rows: if header.dense { None } else { Some(values(section(&sections.rows))?) },

@@ -12,7 +12,7 @@ use wire::AlignedBytes;
 use self::layout::{BLOCK, SignRow, Tables, column, sign_byte, sign_rows};
 use crate::codes::layout::groups;
 use crate::codes::query::{QueryRef, Terms};
-use crate::codes::sums::{squared_sum, sum_of};
+use crate::codes::sums::{absolute_sum, squared_sum};
 use crate::kernel::Kernel;
 
 /// A value in a table at most, so that four of them are at most a byte.
@@ -66,7 +66,7 @@ impl OwnedSketch {
 /// `|u|^2 / sum(|u[i]|)`.
 #[expect(clippy::cast_precision_loss, reason = "one rounding of exact integers, the same on every machine")]
 fn spread(codes: &[i8]) -> f32 {
-    squared_sum(codes) as f32 / sum_of(codes, i32::wrapping_abs).max(1) as f32
+    squared_sum(codes) as f32 / absolute_sum(codes).max(1) as f32
 }
 
 /// A query as tables.
@@ -89,7 +89,7 @@ impl Lookup {
         let span = |four: &[i8]| four.iter().map(|&code| 2 * i32::from(code).abs()).sum::<i32>();
         let widest = codes.chunks(4).map(span).max().unwrap_or(0).max(1) as f32;
         self.step = widest / value_max;
-        self.least = -(sum_of(codes, i32::wrapping_abs) as f32);
+        self.least = -(absolute_sum(codes) as f32);
         let per_unit = value_max / widest;
         self.tables.clear();
         self.tables.extend(codes.as_chunks::<8>().0.iter().map(|eight| {
