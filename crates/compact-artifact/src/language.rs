@@ -16,7 +16,7 @@ impl CompactArtifact {
     }
 
     /// Changes the language of the texts, and indexes the words of all records anew: see [`set_text_options_with`](Self::set_text_options_with).
-    /// One that the artifact has already is no error, and no work.
+    /// One that the artifact has already is no error, and no work unless an earlier release made its words by other rules.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, Language, Query, Record};

@@ -44,6 +44,7 @@ pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, max_len: usize) -
     let end = text.floor_char_boundary(start.saturating_add(max_len)).max(last).max(start);
     let mut highlights: Vec<_> = best.words.into_iter().map(|(_, range)| range).collect();
     highlights.retain(|range| range.start >= start);
+    highlights.dedup(); // a sign that is several words
     Snippet { range: start..end, highlights }
 }
 

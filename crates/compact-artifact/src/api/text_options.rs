@@ -5,6 +5,7 @@ use lexical_index::Language;
 use crate::api::options::LanguageOption;
 
 /// How the texts of an artifact become words, for [`set_text_options`](crate::CompactArtifact::set_text_options). What is not set stays as it is.
+/// Words that an earlier release made by other rules are made by those of this one, also where nothing is set.
 ///
 /// ```
 /// use compact_artifact::{Language, TextOptions};

@@ -36,12 +36,13 @@ fn analyzer(language: Option<Language>, fold_diacritics: bool) -> Result<Analyze
     })
 }
 
-/// The analyzer of an artifact that has `stored` so far, with what the options say.
+/// The analyzer of an artifact that has `stored` so far, with what the options say, and the newest rules.
 pub(super) fn changed_analyzer(stored: &Analyzer, options: TextOptions) -> Result<Analyzer> {
     let fold_diacritics = options.fold_diacritics.map_or_else(|| folds_diacritics(stored), Ok)?;
     match options.language {
         LanguageOption::Unset => {
-            Ok(Analyzer::from_identity(stored.identity())?.fold_diacritics(fold_diacritics))
+            let stored = Analyzer::from_identity(stored.identity())?;
+            Ok(stored.newest_rules().fold_diacritics(fold_diacritics))
         }
         LanguageOption::NoStems => analyzer(None, fold_diacritics),
         LanguageOption::Stems(language) => analyzer(Some(language), fold_diacritics),
@@ -154,4 +155,19 @@ pub(super) fn put_settings(
     (0..copies as u64).try_for_each(|copy| {
         edit.write_part(SETTINGS, copy, |out| std::io::Write::write_all(out, &bytes)).map(drop)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_by_earlier_rules_are_made_by_the_newest_whatever_is_changed() {
+        let newest = Analyzer::new().identity()[0];
+        let stored = Analyzer::from_identity([2, 5, 0, 0, 0, 0, 0, 0]).unwrap();
+        let changed = |options| changed_analyzer(&stored, options).unwrap().identity();
+        assert_eq!(changed(TextOptions::new()), [newest, 5, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(changed(TextOptions::new().fold_diacritics(false)), [newest, 4, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(changed(TextOptions::new().no_language()), [newest, 5, 0, 0, 0, 0, 0, 0]);
+    }
 }

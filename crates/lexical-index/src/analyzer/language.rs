@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use super::Version;
 use crate::error::{Error, ErrorKind, Result};
 
 macro_rules! languages {
@@ -110,18 +111,40 @@ languages! {
 }
 
 /// What is written together with the word behind it, before an apostrophe: articles, pronouns, prepositions.
-const FRENCH_ELISIONS: &[&str] =
-    &["c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu"];
-const ITALIAN_ELISIONS: &[&str] = &[
-    "c", "d", "l", "m", "s", "t", "v", "un", "gl", "agl", "all", "coll", "dagl", "dall", "degl", "dell",
-    "negl", "nell", "quell", "quest", "sugl", "sull",
-];
-/// French, Italian and Catalan, for texts of which no language is known. Those of more than two letters that are words elsewhere are
+struct Elisions {
+    all: &'static [&'static str],
+    /// How many of them, from the first on, version 2 of the rules has.
+    of_version_2: usize,
+}
+
+const FRENCH_ELISIONS: Elisions = Elisions {
+    all: &[
+        "c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "presqu",
+        "entr", "grand",
+    ],
+    of_version_2: 13,
+};
+const ITALIAN_ELISIONS: Elisions = Elisions {
+    all: &[
+        "c", "d", "l", "m", "s", "t", "v", "un", "gl", "agl", "all", "coll", "dagl", "dall", "degl", "dell",
+        "negl", "nell", "quell", "quest", "sugl", "sull", "n", "ch", "pell", "sant", "bell", "begl", "buon",
+        "tutt", "nient", "anch", "neanch", "nessun", "ciascun", "alcun", "quand", "quant", "dov", "com",
+        "cos", "senz", "mezz", "altr", "tant", "vent", "trent", "grand", "pover", "quegl", "dev", "sott",
+    ],
+    of_version_2: 22,
+};
+const PORTUGUESE_ELISIONS: Elisions = Elisions { all: &["d", "n", "pel"], of_version_2: 0 };
+/// French, Italian, Catalan and Portuguese, for texts of which no language is known. Those of more than two letters that are words elsewhere are
 /// not among them.
-const COMMON_ELISIONS: &[&str] = &[
-    "c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "gl", "un", "agl",
-    "dall", "degl", "dell", "negl", "nell", "quest", "quell", "sugl", "sull",
-];
+const COMMON_ELISIONS: Elisions = Elisions {
+    all: &[
+        "c", "d", "j", "l", "m", "n", "s", "t", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "gl", "un",
+        "agl", "dall", "degl", "dell", "negl", "nell", "quest", "quell", "sugl", "sull", "presqu", "entr",
+        "sant", "bell", "tutt", "nient", "anch", "neanch", "nessun", "ciascun", "quand", "senz", "mezz",
+        "pell", "quegl", "begl",
+    ],
+    of_version_2: 25,
+};
 
 /// What of the apostrophes in texts of a language belongs to the word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,13 +170,22 @@ impl Apostrophe {
 }
 
 /// Those of the language of the stems; `common`: where that has none, those of all languages.
-pub(super) fn elisions(language: Option<Language>, common: bool) -> &'static [&'static str] {
-    match language {
+pub(super) fn elisions(
+    language: Option<Language>,
+    common: bool,
+    version: Version,
+) -> &'static [&'static str] {
+    let elisions = match language {
         None => COMMON_ELISIONS,
         Some(Language::French) => FRENCH_ELISIONS,
         Some(Language::Italian) => ITALIAN_ELISIONS,
         Some(_) if common => COMMON_ELISIONS,
-        Some(_) => &[],
+        Some(Language::Portuguese) => PORTUGUESE_ELISIONS,
+        Some(_) => return &[],
+    };
+    match version {
+        Version::Second => elisions.all.get(..elisions.of_version_2).unwrap_or_default(),
+        Version::Third => elisions.all,
     }
 }
 

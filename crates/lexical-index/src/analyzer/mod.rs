@@ -1,7 +1,9 @@
 //! From a text to terms: words, folded, stemmed, without stop words.
 
 mod common_words;
+mod digits;
 mod fold;
+mod identity;
 mod known_stems;
 mod language;
 mod scratch;
@@ -12,39 +14,41 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Mutex;
 
+use unicode_normalization::UnicodeNormalization;
+
+pub(crate) use self::identity::Version;
 use self::known_stems::KnownStems;
 pub use self::language::Language;
 use self::language::Stemmer;
 pub(crate) use self::scratch::{MAX_FORMS, Scratch};
 use self::scratch::{MAX_TERM_LEN, put_term, truncate};
 use self::words::Rules;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// Of a word, what is looked at: enough for a term, whatever folding makes of it.
 const MAX_WORD_LEN: usize = 4 * MAX_TERM_LEN;
-/// Raised when the same options begin to give other terms.
-const VERSION: u8 = 2;
-const FOLD_DIACRITICS: u8 = 1;
-const COMMON_ELISIONS: u8 = 2;
-const WRITTEN_OUT: u8 = 4;
 
 /// What a text and a query are cut into: words by Unicode Standard Annex #29, in the form `NFKC_Casefold`.
 ///
 /// So `Straße`, `STRASSE` and full-width `ｓｔｒａｓｓｅ` are one term, and soft hyphens, joiners and marks of direction inside a word
-/// are nothing. The apostrophes `'`, `’`, `‘`, `ʼ` and `＇` are one; decimal digits of Arabic, Persian, N'Ko, Thai and nine scripts of India are ASCII; an emoji, with all that joins it, is a word, of which tags are nothing: the flags of
-/// England and Scotland are one, the black flag. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; of Thai, Lao, Khmer and Burmese each letter with its marks; Korean has words between spaces.
+/// are nothing. The apostrophes `'`, `’`, `‘`, `ʼ`, `ʻ` and `＇` are one, and nothing at the ends of a word; decimal digits of all scripts are ASCII; `ک` and `ی` of Persian and Urdu keyboards are
+/// the Arabic `ك` and `ي`, while `ى` stays apart: `على` is not `علي`. A sign that stands for several words is those words: `㈱` is `株`, `ﷺ` is four.
+///
+/// An emoji, with all that joins it, is a word, of which tags and the style are nothing: the flags of
+/// England and Scotland are one, the black flag; `©`, `®`, `™`, `‼` and `⁉` are words on their own and nothing right behind a word. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; of Thai, Lao, Khmer and Burmese each letter with its marks; Korean has words between spaces.
 ///
 /// Apostrophes, by language of the stems:
 ///
 /// | language | |
 /// |---|---|
-/// | none | `dog's` is `dog`; `l'avion` is `l` and `avion`, with the elisions of French, Italian and Catalan |
-/// | French, Italian | `l'avion`, `dell'arte` are two words |
+/// | none | `dog's` is `dog`; `l'avion` is `l` and `avion`, with the elisions of French, Italian, Catalan and Portuguese |
+/// | French, Italian, Portuguese | `l'avion`, `dell'arte`, `d'água` are two words |
 /// | English, German, Dutch | `dog's` is `dog` |
 /// | Turkish | `Ankara'da` is `Ankara`; and `I` is a capital `ı`, not `i` |
 ///
 /// A term is at most 255 bytes long: of a longer word it is the beginning, so that longer words with the same beginning are one term.
 pub struct Analyzer {
+    version: Version,
     fold_diacritics: bool,
     common_elisions: bool,
     written_out: bool,
@@ -75,6 +79,7 @@ impl Analyzer {
     /// Words in one case, nothing else: `É` is not `E`, and nothing is left out.
     pub fn new() -> Self {
         Self {
+            version: Version::default(),
             fold_diacritics: false,
             common_elisions: false,
             written_out: false,
@@ -95,7 +100,7 @@ impl Analyzer {
         self.refold_stop_words()
     }
 
-    /// Splits the elisions of French, Italian and Catalan off also where the stems are of another language, for texts of several: `l'avion` is
+    /// Splits the elisions of French, Italian, Catalan and Portuguese off also where the stems are of another language, for texts of several: `l'avion` is
     /// `l` and `avion`. Without stems they always are. Default: no.
     #[must_use]
     pub fn common_elisions(mut self, split: bool) -> Self {
@@ -135,43 +140,6 @@ impl Analyzer {
         self
     }
 
-    /// The options in eight bytes, which every part carries, with the version of the rules. A part is searched with the analyzer that
-    /// made it.
-    pub fn identity(&self) -> [u8; 8] {
-        let stem = self.language().map_or(0, Language::code);
-        let stop = self.stop_words.as_ref().map_or(0, |(language, _)| language.code());
-        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        let flags = flag(self.fold_diacritics, FOLD_DIACRITICS)
-            | flag(self.common_elisions, COMMON_ELISIONS)
-            | flag(self.written_out, WRITTEN_OUT);
-        [VERSION, flags, stem, stop, 0, 0, 0, 0]
-    }
-
-    /// The analyzer of an [`identity`](Self::identity), if this library and its features have it. Rules of an earlier version are not
-    /// kept ([`ErrorKind::Unsupported`]): texts are indexed anew.
-    pub fn from_identity(identity: [u8; 8]) -> Result<Self> {
-        let unknown = || {
-            let message = format!("no analyzer {identity:?} in this version of lexical-index");
-            Error::new(ErrorKind::Unsupported, message)
-        };
-        check_version(identity[0])?;
-        let [_, flags, stem, stop, 0, 0, 0, 0] = identity else { return Err(unknown()) };
-        if flags & !(FOLD_DIACRITICS | COMMON_ELISIONS | WRITTEN_OUT) != 0 {
-            return Err(unknown());
-        }
-        let mut analyzer = Self::new()
-            .fold_diacritics(flags & FOLD_DIACRITICS != 0)
-            .common_elisions(flags & COMMON_ELISIONS != 0)
-            .written_out(flags & WRITTEN_OUT != 0);
-        if stem != 0 {
-            analyzer = analyzer.stem(Language::from_code(stem).ok_or_else(unknown)?)?;
-        }
-        if stop != 0 {
-            analyzer = analyzer.stop_words(Language::from_code(stop).ok_or_else(unknown)?)?;
-        }
-        Ok(analyzer)
-    }
-
     /// The tokens of a text, in order.
     pub fn tokens(&self, text: &str) -> Vec<Token> {
         let mut tokens = Vec::new();
@@ -196,7 +164,22 @@ impl Analyzer {
     ) {
         let mut position = 0u32;
         words::words(text, self.rules(), |range| {
-            self.analyze(truncate(&text[range.clone()], MAX_WORD_LEN), scratch);
+            let word = truncate(&text[range.clone()], MAX_WORD_LEN);
+            if self.version >= Version::Third && words::may_be_several(word) {
+                let spelled: String = word.nfkc().collect();
+                let first = position;
+                words::words(&spelled, self.rules(), |part| {
+                    self.analyze(&spelled[part], scratch);
+                    for term in &scratch.terms[..scratch.count] {
+                        found(term, range.clone(), position);
+                    }
+                    position = position.saturating_add(1);
+                });
+                if position > first {
+                    return;
+                }
+            }
+            self.analyze(word, scratch);
             for term in &scratch.terms[..scratch.count] {
                 found(term, range.clone(), position);
             }
@@ -281,8 +264,8 @@ impl Analyzer {
     }
 
     fn rules(&self) -> Rules {
-        let elisions = language::elisions(self.language(), self.common_elisions);
-        Rules { elisions, written_out: self.written_out }
+        let elisions = language::elisions(self.language(), self.common_elisions, self.version);
+        Rules { elisions, written_out: self.written_out, version: self.version }
     }
 
     /// The language of its stems.
@@ -364,7 +347,7 @@ impl Analyzer {
             cased.push_str(word);
             cased.make_ascii_lowercase();
         } else {
-            fold::fold_case(word, turkish, cased);
+            fold::fold_case(word, turkish, self.version, cased);
         }
         if self.fold_diacritics && !cased.is_ascii() {
             fold::fold_diacritics(cased, turkish, plain);
@@ -377,6 +360,7 @@ impl Analyzer {
 impl fmt::Debug for Analyzer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Analyzer")
+            .field("version", &self.version)
             .field("fold_diacritics", &self.fold_diacritics)
             .field("common_elisions", &self.common_elisions)
             .field("written_out", &self.written_out)
@@ -391,21 +375,6 @@ pub(crate) fn has_words(text: &str) -> bool {
     let mut found = false;
     words::words(text, Rules { written_out: true, ..Rules::default() }, |_| found = true);
     found
-}
-
-fn check_version(version: u8) -> Result<()> {
-    let (kind, what_next) = match version {
-        VERSION => return Ok(()),
-        0..VERSION => (
-            ErrorKind::Unsupported,
-            "index the texts anew: export them with the release that wrote them, and add them again",
-        ),
-        _ => (ErrorKind::NewerFormat, "use the release that wrote them, or a later one"),
-    };
-    let message = format!(
-        "words were split by version {version} of the analyzer, and this library has version {VERSION}; {what_next}"
-    );
-    Err(Error::new(kind, message))
 }
 
 #[cfg(test)]
@@ -461,26 +430,6 @@ mod tests {
             assert_eq!(tokens[0].range, 0..text.len());
             assert_eq!(tokens[0].term, folded.repeat(MAX_TERM_LEN / folded.len()));
         }
-    }
-
-    #[test]
-    fn an_analyzer_comes_back_from_its_identity_and_an_unknown_one_is_refused() {
-        let folding = Analyzer::new().fold_diacritics(true).written_out(true);
-        let analyzer = folding.stop_words(Language::German).unwrap();
-        assert_eq!(analyzer.identity(), [2, 5, 0, 7, 0, 0, 0, 0]);
-        assert_eq!(Analyzer::from_identity(analyzer.identity()).unwrap().identity(), analyzer.identity());
-        for identity in [[2, 8, 0, 0, 0, 0, 0, 0], [2, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
-            assert_eq!(Analyzer::from_identity(identity).unwrap_err().kind(), ErrorKind::Unsupported);
-        }
-    }
-
-    #[test]
-    fn an_index_of_another_version_of_the_rules_is_refused_and_told_what_to_do() {
-        let refused = |version| Analyzer::from_identity([version, 1, 4, 0, 0, 0, 0, 0]).unwrap_err();
-        assert_eq!(refused(1).kind(), ErrorKind::Unsupported);
-        assert!(refused(1).to_string().contains("index the texts anew"), "{}", refused(1));
-        assert_eq!(refused(3).kind(), ErrorKind::NewerFormat);
-        assert!(refused(3).to_string().contains("version 3"), "{}", refused(3));
     }
 
     #[test]

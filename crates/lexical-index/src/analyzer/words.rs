@@ -8,6 +8,7 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::Version;
 use super::fold::is_apostrophe;
 
 /// What words are beside those of the standard.
@@ -18,6 +19,7 @@ pub(crate) struct Rules {
     /// Digits below the line belong to the word that they are in, and signs that stand for letters are words: see
     /// [`Analyzer::written_out`](super::Analyzer::written_out).
     pub(crate) written_out: bool,
+    pub(crate) version: Version,
 }
 
 /// Calls `found` with the place of every word in `text`, in order.
@@ -36,36 +38,61 @@ pub(crate) fn words(text: &str, rules: Rules, mut found: impl FnMut(Range<usize>
             ascii_words(&bytes[run.clone()], |word, has_apostrophe| {
                 let word = run.start + word.start..run.start + word.end;
                 if has_apostrophe {
-                    split_elisions(text, word, rules.elisions, &mut found);
+                    split_elisions(text, word, rules, &mut found);
                 } else {
                     found(word);
                 }
             });
         } else {
-            each_piece(&text[run.clone()], rules.written_out, |piece| {
+            each_piece(&text[run.clone()], rules, |piece| {
                 let word = run.start + piece.start..run.start + piece.end;
-                split_elisions(text, word, rules.elisions, &mut found);
+                split_elisions(text, word, rules, &mut found);
             });
         }
     }
 }
 
 /// The words of a run without white space, before elisions are split off.
-fn each_piece(run: &str, written_out: bool, mut found: impl FnMut(Range<usize>)) {
+fn each_piece(run: &str, rules: Rules, mut found: impl FnMut(Range<usize>)) {
+    let Rules { written_out, version, .. } = rules;
     let mut word: Option<Range<usize>> = None;
+    let mut marks_end = 0;
     for (start, piece) in run.split_word_bound_indices() {
-        let piece_place = start..start + piece.len();
+        let end = start + piece.len();
         match &mut word {
             Some(word) if written_out && word.end == start && is_formula(&run[word.clone()], piece) => {
-                word.end = piece_place.end;
+                word.end = end;
             }
-            _ if is_word(piece) || written_out && piece.starts_with(is_spelled) => {
-                word.replace(piece_place).into_iter().for_each(&mut found);
+            Some(word)
+                if version >= Version::Third
+                    && word.end.max(marks_end) == start
+                    && piece.starts_with(marks_word_before) =>
+            {
+                marks_end = end;
+            }
+            _ if is_word(piece, version) || written_out && piece.starts_with(is_spelled) => {
+                word.replace(start..end).into_iter().for_each(&mut found);
             }
             _ => {}
         }
     }
     word.into_iter().for_each(found);
+}
+
+/// Signs that say something of the word before them, and are no words there.
+fn marks_word_before(c: char) -> bool {
+    matches!(c, '©' | '®' | '™' | '\u{2120}' | '‼' | '⁉' | '〰')
+}
+
+/// Whether a word may have signs that stand for several words, or for one in parentheses: `㈱`, `℀`, `ﷺ`.
+pub(super) fn may_be_several(word: &str) -> bool {
+    const FIRST_BYTE: u8 = 0xE0;
+    let is_sign = |c: char| {
+        matches!(c,
+            '\u{EDC}' | '\u{EDD}' | '\u{2100}'..='\u{214F}' | '\u{2474}'..='\u{249B}' | '\u{309F}' | '\u{3200}'..='\u{33FF}' | '\u{FDFA}' | '\u{FDFB}'
+            | '\u{1F100}'..='\u{1F12A}' | '\u{1F200}'..='\u{1F248}')
+    };
+    word.bytes().any(|byte| byte >= FIRST_BYTE) && word.chars().any(is_sign)
 }
 
 /// Whether a piece goes on a word at a digit below the line, as in `H₂O`.
@@ -85,38 +112,71 @@ fn is_spelled(c: char) -> bool {
 }
 
 /// Whether a piece between two boundaries is a word.
-fn is_word(piece: &str) -> bool {
-    piece.chars().any(char::is_alphanumeric) || is_picture(piece)
+fn is_word(piece: &str, version: Version) -> bool {
+    piece.chars().any(char::is_alphanumeric)
+        || match version {
+            Version::Second => is_picture_by_style(piece),
+            Version::Third => is_picture(piece),
+        }
 }
 
-/// Emoji and other pictures: by the blocks that hold them, or because a variation selector asks for a picture.
+/// Emoji and other pictures: by the blocks that hold them, whatever variation selector stands behind them, and what is in a keycap.
 fn is_picture(piece: &str) -> bool {
+    const KEYCAP: char = '\u{20E3}';
+    piece.starts_with(|c| is_pictogram(c) || is_emoji_elsewhere(c)) || piece.ends_with(KEYCAP)
+}
+
+/// The rule of version 2: beside the blocks of pictures also what a variation selector asks for a picture of.
+fn is_picture_by_style(piece: &str) -> bool {
     const EMOJI_STYLE: char = '\u{FE0F}';
-    let is_symbol = |c: char| {
-        matches!(c,
-            '\u{1F000}'..='\u{1FAFF}' | '\u{2300}'..='\u{23FF}' | '\u{2600}'..='\u{275A}' | '\u{2761}'..='\u{2767}'
-            | '\u{2794}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}')
-    };
-    piece.chars().next().is_some_and(is_symbol) || piece.contains(EMOJI_STYLE) && piece.chars().count() > 1
+    piece.starts_with(is_pictogram) || piece.contains(EMOJI_STYLE) && piece.chars().count() > 1
+}
+
+/// The blocks of pictures.
+fn is_pictogram(c: char) -> bool {
+    matches!(c,
+        '\u{1F000}'..='\u{1FAFF}' | '\u{2300}'..='\u{23FF}' | '\u{2600}'..='\u{275A}' | '\u{2761}'..='\u{2767}'
+        | '\u{2794}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}')
+}
+
+/// Characters with the property `Emoji` in other blocks that are no letters or digits.
+fn is_emoji_elsewhere(c: char) -> bool {
+    matches!(c,
+        '©' | '®' | '‼' | '⁉' | '™' | '\u{2194}'..='\u{2199}' | '\u{21A9}' | '\u{21AA}' | '\u{25AA}' | '\u{25AB}'
+        | '\u{25B6}' | '\u{25C0}' | '\u{25FB}'..='\u{25FE}' | '\u{2934}' | '\u{2935}' | '\u{3030}' | '\u{303D}'
+        | '\u{3297}' | '\u{3299}')
 }
 
 /// One word, or several: `l’avion` is `l` and `avion`.
-fn split_elisions(
-    text: &str,
-    mut word: Range<usize>,
-    elisions: &[&str],
-    found: &mut impl FnMut(Range<usize>),
-) {
-    while let Some((at, apostrophe)) = text[word.clone()].char_indices().find(|&(_, c)| is_apostrophe(c)) {
+fn split_elisions(text: &str, mut word: Range<usize>, rules: Rules, found: &mut impl FnMut(Range<usize>)) {
+    let version = rules.version;
+    while let Some((at, apostrophe)) =
+        text[word.clone()].char_indices().find(|&(_, c)| is_apostrophe(c, version))
+    {
         let (before, after) = (word.start..word.start + at, word.start + at + apostrophe.len_utf8());
-        let is_elided = |elision: &&str| elision.eq_ignore_ascii_case(&text[before.clone()]);
-        if after >= word.end || !elisions.iter().any(is_elided) {
+        let is_elided = |elision: &&str| is_elision(&text[before.clone()], elision, version);
+        // `Dell's` is of somebody of that name.
+        let is_genitive = version >= Version::Third && text[after..word.end].eq_ignore_ascii_case("s");
+        if after >= word.end || is_genitive || !rules.elisions.iter().any(is_elided) {
             break;
         }
         found(before);
         word.start = after;
     }
     found(word);
+}
+
+/// Whether a text is a lower-case `elision` in any case, and full-width or not.
+fn is_elision(text: &str, elision: &str, version: Version) -> bool {
+    const WIDTH: u32 = 0xFEE0;
+    let narrow = |c: char| match c {
+        '\u{FF21}'..='\u{FF5A}' => char::from_u32(u32::from(c) - WIDTH).unwrap_or(c),
+        _ => c,
+    };
+    match version {
+        Version::Second => elision.eq_ignore_ascii_case(text),
+        Version::Third => text.chars().map(|c| narrow(c).to_ascii_lowercase()).eq(elision.chars()),
+    }
 }
 
 /// The classes of ASCII bytes in the rules of the annex.
@@ -199,7 +259,7 @@ mod tests {
     use super::*;
 
     fn found<'a>(text: &'a str, elisions: &'static [&'static str]) -> Vec<&'a str> {
-        found_by(Rules { elisions, written_out: false }, text)
+        found_by(Rules { elisions, ..Rules::default() }, text)
     }
 
     fn found_by(rules: Rules, text: &str) -> Vec<&str> {
@@ -245,7 +305,7 @@ mod tests {
 
         #[test]
         fn words_beside_other_scripts_are_those_of_the_standard(text in "[a-c0-2_:,;.' äßñ日本カא\u{5b4}'‘’\u{200b}😀—]{0,24}") {
-            let expected: Vec<_> = text.split_word_bounds().map(str::trim_start).filter(|piece| is_word(piece)).collect();
+            let expected: Vec<_> = text.split_word_bounds().map(str::trim_start).filter(|piece| is_word(piece, Version::Third)).collect();
             prop_assert_eq!(found(&text, &[]), expected);
         }
     }
