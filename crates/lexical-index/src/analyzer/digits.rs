@@ -14,7 +14,8 @@ const ZEROS: [u32; 68] = [
 
 /// The ASCII digit of a decimal digit of another script.
 pub(super) fn ascii_digit(c: char, version: Version) -> Option<char> {
-    if c < '\u{660}' || version == Version::Second && !is_known_to_version_2(c) {
+    let is_between = matches!(c, '\u{1C5A}'..'\u{A620}'); // Chinese, Japanese, Greek with breathings
+    if c < '\u{660}' || is_between || version == Version::Second && !is_known_to_version_2(c) {
         return None;
     }
     let code = u32::from(c);

@@ -26,7 +26,8 @@ pub(super) fn fold_case(word: &str, turkish: bool, version: Version, folded: &mu
 /// Takes off what the annex does not count to a word at its ends when it is ASCII. Behind a Hebrew letter the apostrophe belongs to the word.
 fn trim(folded: &mut String) {
     const NEVER_AT_AN_END: [char; 3] = ['\'', '.', ','];
-    if !folded.starts_with(NEVER_AT_AN_END) && !folded.ends_with(NEVER_AT_AN_END) {
+    let is_such = |byte: Option<&u8>| matches!(byte, Some(b'\'' | b'.' | b','));
+    if !is_such(folded.as_bytes().first()) && !is_such(folded.as_bytes().last()) {
         return;
     }
     let mut end = folded.trim_end_matches(NEVER_AT_AN_END).len();

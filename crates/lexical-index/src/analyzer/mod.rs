@@ -7,6 +7,7 @@ mod identity;
 mod known_stems;
 mod language;
 mod scratch;
+mod version;
 mod words;
 
 use std::collections::HashSet;
@@ -16,12 +17,12 @@ use std::sync::Mutex;
 
 use unicode_normalization::UnicodeNormalization;
 
-pub(crate) use self::identity::Version;
 use self::known_stems::KnownStems;
 pub use self::language::Language;
 use self::language::Stemmer;
 pub(crate) use self::scratch::{MAX_FORMS, Scratch};
 use self::scratch::{MAX_TERM_LEN, put_term, truncate};
+pub(crate) use self::version::Version;
 use self::words::Rules;
 use crate::error::Result;
 
@@ -165,7 +166,8 @@ impl Analyzer {
         let mut position = 0u32;
         words::words(text, self.rules(), |range| {
             let word = truncate(&text[range.clone()], MAX_WORD_LEN);
-            if self.version >= Version::Third && words::may_be_several(word) {
+            let is_ascii = word.is_ascii();
+            if !is_ascii && self.version >= Version::Third && words::may_be_several(word) {
                 let spelled: String = word.nfkc().collect();
                 let first = position;
                 words::words(&spelled, self.rules(), |part| {
@@ -179,7 +181,7 @@ impl Analyzer {
                     return;
                 }
             }
-            self.analyze(word, scratch);
+            self.analyze_by(word, is_ascii, scratch);
             for term in &scratch.terms[..scratch.count] {
                 found(term, range.clone(), position);
             }
@@ -274,10 +276,14 @@ impl Analyzer {
     }
 
     /// The terms of a word.
-    #[inline]
     fn analyze(&self, word: &str, scratch: &mut Scratch) {
+        self.analyze_by(word, word.is_ascii(), scratch);
+    }
+
+    #[inline]
+    fn analyze_by(&self, word: &str, is_ascii: bool, scratch: &mut Scratch) {
         scratch.count = 0;
-        let is_plain = word.is_ascii() && !word.contains('\'') && self.language() != Some(Language::Turkish);
+        let is_plain = is_ascii && !word.contains('\'') && self.language() != Some(Language::Turkish);
         if !is_plain {
             return self.analyze_any(word, scratch);
         }
