@@ -14,7 +14,7 @@ use crate::output::{Output, Progress, several, time, warn};
 
 const LONG: &str = "\
 Index the words of all texts anew, by the stems of another language or without stems. Searches go on by the old words until all of the new ones are there. Interrupted, or after a \
-failure, everything is as it was before.";
+failure, everything is as it was before. Words that an earlier release made by other rules are made by those of this one, whatever is asked for.";
 
 /// Search the texts by another language
 #[derive(Debug, clap::Args)]
