@@ -61,7 +61,7 @@ def top(scores):
     return [set(row[score > -2.0].tolist()) for row, score in zip(found, np.take_along_axis(scores, found, axis=1))]
 
 
-def measure(ask, arguments, truth=None):
+def measure(engine, ask, arguments, truth=None):
     """Times of calls in microseconds, and recall.
 
     Each question is asked once, so that nothing is answered from what was kept. The first calls do not count; of the mean, the slowest hundredth neither,
@@ -76,16 +76,16 @@ def measure(ask, arguments, truth=None):
     p50, p99 = np.percentile(times, [50, 99])
     figures = {"p50": float(p50), "p99": float(p99), "mean": float(np.mean(times[: -(-len(times) * 99 // 100)]))}
     if truth:
-        found = sum(len(true & {int(row) for row in answer}) for answer, true in zip(answers, truth, strict=True))
+        found = sum(len(true & {int(row) for row in engine.rows(answer)}) for answer, true in zip(answers, truth, strict=True))
         figures["recall"] = found / max(1, sum(map(len, truth)))
     return figures
 
 
-def sweep(ask, queries, efforts, truth, enough, until):
+def sweep(engine, ask, queries, truth, enough, until):
     """Figures of each effort, until enough is found, or it is late."""
     points = []
-    for effort in efforts:
-        points.append({"effort": effort} | measure(lambda query: ask(query, effort), [(query,) for query in queries], truth))
+    for effort in engine.efforts:
+        points.append({"effort": effort} | measure(engine, ask, [(query, effort) for query in queries], truth))
         if points[-1]["recall"] >= enough or time.monotonic() > until:
             break
     return points
@@ -104,17 +104,17 @@ def run_engine(name, data, seconds):
         # What is read or verified when it is first used was, by other questions.
         for query in data.others:
             engine.vector(query, engine.efforts[0])
-        result["vector"] = sweep(engine.vector, data.queries, engine.efforts, data.truth[DIVISIONS], 0.9975, until)
+        result["vector"] = sweep(engine, engine.vector, data.queries, data.truth[DIVISIONS], 0.9975, until)
         if hasattr(engine, "filtered"):
             result["filtered"] = {}
             few = data.queries[:200]
             for below in BELOW:
                 ask = lambda query, effort, below=below: engine.filtered(query, effort, below)
-                result["filtered"][below] = sweep(ask, few, engine.efforts, data.truth[below][:200], FILTERED_RECALL, until)
+                result["filtered"][below] = sweep(engine, ask, few, data.truth[below][:200], FILTERED_RECALL, until)
         if hasattr(engine, "words"):
-            result["words"] = measure(engine.words, [(text,) for text in data.questions])
+            result["words"] = measure(engine, engine.words, [(text,) for text in data.questions])
         if hasattr(engine, "hybrid"):
-            result["hybrid"] = measure(engine.hybrid, list(zip(data.questions, data.queries)))
+            result["hybrid"] = measure(engine, engine.hybrid, list(zip(data.questions, data.queries)))
         return result
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,5 @@
 """The engines of `beside.py`: how each is filled, and how it is asked. Each in the configuration that its own documentation gives for speed."""
 
-import array
 import json
 import os
 
@@ -11,16 +10,23 @@ DIVISIONS = 1000
 
 
 class Engine:
-    """What an engine can be asked for; a method that is missing is not measured. `vector` and `filtered` get an effort."""
+    """What an engine can be asked for; a method that is missing is not measured. `vector` and `filtered` get an effort.
+
+    They return what the library does, and as it does; rows are made of that when the clock has stopped.
+    """
 
     package = ""  # of PyPI
-    efforts = (10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
+    efforts = (10, 12, 14, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768)
 
     def __init__(self, folder, data):
         raise NotImplementedError
 
     def bytes(self):
         return None
+
+    def rows(self, answer):
+        """The numbers of the rows that were found."""
+        raise NotImplementedError
 
 
 class CompactArtifact(Engine):
@@ -44,25 +50,22 @@ class CompactArtifact(Engine):
             )
         self.artifact.seal()
         ids = sorted(self.artifact.ids_where({"bucket": {"$gte": 0}}))
-        # The others return rows: to look them up is no part of a search, and costs next to nothing in an array.
-        self.row_of = array.array("I", bytes(4 * (ids[-1] + 1)))
-        for row, record in enumerate(ids):
-            self.row_of[record] = row
-
-    def ask(self, **arguments):
-        return [self.row_of[id] for id in self.artifact.search(k=K, fetch=False, **arguments).ids]
+        self.row_of = {record: row for row, record in enumerate(ids)}
 
     def vector(self, query, effort):
-        return self.ask(vector=query, ef_search=effort)
+        return self.artifact.search(vector=query, k=K, ef_search=effort, fetch=False).ids
 
     def filtered(self, query, effort, below):
-        return self.ask(vector=query, ef_search=effort, filter={"bucket": {"$lt": below}})
+        return self.artifact.search(vector=query, k=K, ef_search=effort, fetch=False, filter={"bucket": {"$lt": below}}).ids
 
     def words(self, text):
-        return self.ask(words=text)
+        return self.artifact.search(words=text, k=K, fetch=False).ids
 
     def hybrid(self, text, query):
-        return self.ask(words=text, vector=query)
+        return self.artifact.search(words=text, vector=query, k=K, fetch=False).ids
+
+    def rows(self, ids):
+        return [self.row_of[id] for id in ids]
 
 
 class CompactArtifactCodes(CompactArtifact):
@@ -105,8 +108,10 @@ class QdrantEdge(Engine):
         self.shard.flush()
 
     def ask(self, **request):
-        found = self.shard.query(self.q.QueryRequest(limit=K, with_payload=False, with_vector=False, **request))
-        return [point.id for point in found]
+        return self.shard.query(self.q.QueryRequest(limit=K, with_payload=False, with_vector=False, **request))
+
+    def rows(self, points):
+        return [point.id for point in points]
 
     def nearest(self, query):
         return self.q.Query.Nearest(query.tolist())
@@ -167,7 +172,10 @@ class Zvec(Engine):
         self.stored.flush()
 
     def ask(self, queries, **rest):
-        return [int(doc.id) for doc in self.stored.query(queries, topk=K, output_fields=[], **rest)]
+        return self.stored.query(queries, topk=K, output_fields=[], **rest)
+
+    def rows(self, docs):
+        return [int(doc.id) for doc in docs]
 
     def near(self, query, effort):
         return self.z.Query("v", vector=query.tolist(), param=self.z.HnswQueryParam(ef=effort, is_using_refiner=True))
@@ -211,21 +219,24 @@ class LanceDb(Engine):
         search = self.stored.search(query, vector_column_name="vector").distance_type("cosine")
         return search.nprobes(1).ef(effort).refine_factor(2)
 
-    def rows(self, search):
-        return search.select(["row"]).limit(K).to_arrow()["row"].to_pylist()
+    def ask(self, search):
+        return search.select(["row"]).limit(K).to_arrow()
 
     def vector(self, query, effort):
-        return self.rows(self.near(query, effort))
+        return self.ask(self.near(query, effort))
 
     def filtered(self, query, effort, below):
-        return self.rows(self.near(query, effort).where(f"bucket < {below}", prefilter=True))
+        return self.ask(self.near(query, effort).where(f"bucket < {below}", prefilter=True))
 
     def words(self, text):
-        return self.rows(self.stored.search(text, query_type="fts"))
+        return self.ask(self.stored.search(text, query_type="fts"))
 
     def hybrid(self, text, query):
         search = self.stored.search(query_type="hybrid", vector_column_name="vector").vector(query).text(text)
-        return search.distance_type("cosine").nprobes(1).select(["row", "text"]).limit(K).to_arrow()["row"].to_pylist()
+        return search.distance_type("cosine").nprobes(1).select(["row", "text"]).limit(K).to_arrow()
+
+    def rows(self, table):
+        return table["row"].to_pylist()
 
 
 class Usearch(Engine):
@@ -242,7 +253,10 @@ class Usearch(Engine):
 
     def vector(self, query, effort):
         self.index.expansion_search = effort
-        return self.index.search(query, K, threads=1).keys
+        return self.index.search(query, K, threads=1)
+
+    def rows(self, found):
+        return found.keys
 
 
 class Hnswlib(Engine):
@@ -258,7 +272,10 @@ class Hnswlib(Engine):
 
     def vector(self, query, effort):
         self.index.set_ef(effort)
-        return self.index.knn_query(query, k=K)[0][0]
+        return self.index.knn_query(query, k=K)
+
+    def rows(self, found):
+        return found[0][0]
 
 
 class Faiss(Engine):
@@ -281,7 +298,10 @@ class Faiss(Engine):
 
     def vector(self, query, effort):
         self.index.hnsw.efSearch = effort
-        return self.index.search(query[None], K)[1][0]
+        return self.index.search(query[None], K)
+
+    def rows(self, found):
+        return found[1][0]
 
 
 class Glass(Engine):
@@ -299,7 +319,10 @@ class Glass(Engine):
 
     def vector(self, query, effort):
         self.searcher.set_ef(effort)
-        return self.searcher.search(query, K)[0]
+        return self.searcher.search(query, K)
+
+    def rows(self, found):
+        return found[0]
 
 
 class SymphonyQg(Engine):
@@ -317,7 +340,10 @@ class SymphonyQg(Engine):
         return os.path.getsize(self.path)
 
     def vector(self, query, effort):
-        return np.ravel(self.index.search(query[None], K, effort)[0])
+        return self.index.search(query[None], K, effort)
+
+    def rows(self, found):
+        return np.ravel(found[0])
 
 
 class RabitqHnsw(Engine):
@@ -337,7 +363,10 @@ class RabitqHnsw(Engine):
         return os.path.getsize(self.path)
 
     def vector(self, query, effort):
-        return np.ravel(self.index.search(query[None], K, effort)[0])
+        return self.index.search(query[None], K, effort)
+
+    def rows(self, found):
+        return np.ravel(found[0])
 
 
 class Svs(Engine):
@@ -363,7 +392,10 @@ class Svs(Engine):
 
     def vector(self, query, effort):
         self.index.search_window_size = effort
-        return self.index.search(query[None], K)[0][0]
+        return self.index.search(query[None], K)
+
+    def rows(self, found):
+        return found[0][0]
 
 
 ENGINES = {

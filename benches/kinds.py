@@ -112,9 +112,9 @@ def run_engine(name, data):
         for query in data.others:
             engine.vector(query, engine.efforts[0])
         until = time.monotonic() + 300
-        result["points"] = sweep(engine.vector, data.queries, engine.efforts, data.truth, 0.9955, until)
+        result["points"] = sweep(engine, engine.vector, data.queries, data.truth, 0.9955, until)
         if name == "CompactArtifact":
-            result["default"] = measure(lambda query: engine.vector(query, None), [(query,) for query in data.queries], data.truth)
+            result["default"] = measure(engine, engine.vector, [(query, None) for query in data.queries], data.truth)
         return result
     finally:
         shutil.rmtree(folder, ignore_errors=True)
