@@ -290,7 +290,7 @@ impl Int8Quantizer {
             return Err(Error::new(ErrorKind::WrongDimension, message));
         }
         // All are looked at, which takes vector instructions.
-        if codes.iter().min() == Some(&i8::MIN) {
+        if codes.iter().fold(0, |any, &code| any | u8::from(code == i8::MIN)) != 0 {
             return Err(Error::invalid("a code of -128: codes are symmetric, -127 to 127"));
         }
         let (squared, calibrated) = (squared_norm(codes), self.calibration.is_some());

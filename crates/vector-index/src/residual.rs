@@ -6,6 +6,7 @@
 //! -2 to 1. So what codes stand for exactly, such as zeros, stays exact, and bytes of 0 are nothing beyond.
 
 use crate::codes::layout::{Line, groups};
+use crate::wide::widest;
 
 /// Quarters of what a code of 1 stands for.
 pub(crate) const PARTS: i16 = 4;
@@ -25,22 +26,33 @@ pub(crate) const fn len(dimension: usize) -> usize {
 }
 
 /// Writes the codes of values of which the largest is `max`, and returns what they leave out.
-#[expect(clippy::cast_possible_truncation, reason = "-127 to 127, and two bits")]
 pub(crate) fn pack(values: &[f32], max: f32, codes: &mut [i8]) -> Vec<u8> {
     let per_value = if max > 0.0 { 127.0 / max } else { 0.0 };
     let mut packed = vec![0; len(values.len())];
+    write(values, per_value, codes, &mut packed);
+    packed
+}
+
+widest! {
+    /// Writes the codes of values, multiplied by a factor before, and what they leave out.
+    fn write(values: &[f32], factor: f32, codes: &mut [i8], left_out: &mut [u8]) = write_by_any
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "-127 to 127, and two bits")]
+#[expect(clippy::inline_always, reason = "compiled for the instructions of its callers")]
+#[inline(always)]
+fn write_by_any(values: &[f32], factor: f32, codes: &mut [i8], left_out: &mut [u8]) {
     let (lines, codes) = (values.chunks(size_of::<Line>()), codes.chunks_mut(size_of::<Line>()));
-    for ((values, codes), packed) in lines.zip(codes).zip(packed.chunks_mut(BLOCK)) {
+    for ((values, codes), packed) in lines.zip(codes).zip(left_out.chunks_mut(BLOCK)) {
         for ((values, codes), (shift, below)) in values.chunks(BLOCK).zip(codes.chunks_mut(BLOCK)).zip(BLOCKS)
         {
             for ((&value, code), byte) in values.iter().zip(codes).zip(&mut *packed) {
-                let quarters = round(value * per_value * f32::from(PARTS));
+                let quarters = round(value * factor * f32::from(PARTS));
                 *code = ((quarters + below) >> 2) as i8;
                 *byte |= (quarters.cast_unsigned() as u8 & 3) << shift;
             }
         }
     }
-    packed
 }
 
 /// Rounds a value in -32,767.5 to 32,767.5 to the nearest whole number: where a value that large is added, the last bit of the mantissa counts ones.

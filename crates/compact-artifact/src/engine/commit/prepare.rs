@@ -43,6 +43,7 @@ type Embeddings = Vec<(usize, Embedding)>;
 /// A record with its first bytes and its codes.
 #[derive(Debug)]
 pub(super) struct PreparedRecord {
+    /// Without its vectors.
     pub(super) record: Record,
     pub(super) head: Vec<u8>,
     pub(super) embeddings: Embeddings,
@@ -53,6 +54,7 @@ impl PreparedRecord {
     fn new(mut record: Record, replace: bool, settings: &Settings) -> Result<Self> {
         record.resolve_expiry(settings.expires_at.as_deref())?;
         let (head, embeddings) = prepare(&record, replace, settings)?;
+        record.embeddings = Vec::new();
         Ok(Self { record, head, embeddings, replace })
     }
 
