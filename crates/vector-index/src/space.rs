@@ -119,6 +119,12 @@ impl Space<'_> {
         prefetch(self.planes.low.row(node));
     }
 
+    /// Has the row of a node fetched.
+    #[inline]
+    pub(crate) fn prefetch_row(self, node: u32) {
+        prefetch(self.rows.get(node as usize..=node as usize).unwrap_or_default());
+    }
+
     /// Has fetched what is read of a node that a walk found, and is not of one that it only compared.
     #[inline]
     pub(crate) fn prefetch_found(self, node: u32) {

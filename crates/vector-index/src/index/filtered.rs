@@ -51,6 +51,8 @@ pub(super) struct FilteredWalk<'a, 's> {
 const DISTANCES_PER_NODE: usize = 12;
 /// A walk is given up that expands so many times as many nodes as it should take.
 const PATIENCE: usize = 3;
+/// So many allowed nodes are waited for before it counts how few there were: where they lie anywhere, fewer than a quarter of these come once in 300 walks.
+const EXPECTED: usize = 10;
 /// Rows that a scan compares in the time in which a walk within the filter deals with a neighbour, about.
 const SCANNED_PER_NEIGHBOUR: usize = 3;
 /// Rows of the filter, spread over all of them, that a walk within it begins from.
@@ -90,10 +92,13 @@ impl Effort {
         self.matches <= self.passed.saturating_mul(DISTANCES_PER_NODE)
     }
 
-    /// Whether a walk through all nodes should end that has expanded so many, of which so many are allowed: a quarter of those expected.
+    /// Whether a walk through all nodes should end that has expanded so many, of which so many are allowed: less than a quarter of those expected.
     fn is_lost(self, expanded: usize, allowed: usize) -> bool {
-        let is_elsewhere = || allowed.saturating_mul(4 * self.passed) < expanded.saturating_mul(self.allowed);
-        expanded >= self.ef && is_elsewhere() || expanded >= self.passed.saturating_mul(PATIENCE)
+        // In `passed` nodes.
+        let expected = expanded.saturating_mul(self.allowed);
+        let is_elsewhere =
+            expected >= EXPECTED * self.passed && allowed.saturating_mul(4 * self.passed) < expected;
+        expanded >= self.ef && is_elsewhere || expanded >= self.passed.saturating_mul(PATIENCE)
     }
 
     /// Candidates of a walk within the filter, whose nodes have fewer links among each other than all have.
@@ -193,6 +198,7 @@ impl FilteredWalk<'_, '_> {
                     }
                     frontier.iter().take(AT_ONCE).for_each(|Reverse(next)| links.prefetch(next.node()));
                     space.keep_near(*outlines, looked, found.limit(), fresh, dots, (near, excluded));
+                    near.iter().for_each(|&node| space.prefetch_row(node));
                 }
                 None => near.clear(),
             }
@@ -275,6 +281,40 @@ impl FilteredWalk<'_, '_> {
             let mut rows = filter.range(node_id(first) * u64::BITS..u32::MAX);
             let row = rows.find(|&row| options.allows(row));
             fresh.extend(row.and_then(|row| view.node_of(row)).filter(|&node| visited.insert(node)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_is_given_up_where_what_is_allowed_lies_elsewhere_and_hardly_ever_by_chance() {
+        let mut state = 1u64;
+        let mut is_allowed = |per_mille: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % 1_000 < per_mille
+        };
+        for per_mille in [50, 100, 200, 500] {
+            for ef in [10, 16, 32, 64] {
+                let effort = Effort::new(100_000, 100 * usize::try_from(per_mille).unwrap(), ef, 10);
+                let mut lost = 0;
+                for _ in 0..2_000 {
+                    let mut allowed = 0;
+                    lost += usize::from((0..effort.passed).any(|expanded| {
+                        let is_lost = effort.is_lost(expanded, allowed);
+                        allowed += usize::from(is_allowed(per_mille));
+                        is_lost
+                    }));
+                }
+                assert!(lost <= 20, "{per_mille} {ef}: {lost} of 2,000");
+                let given_up = (0..).find(|&expanded| effort.is_lost(expanded, 0)).unwrap();
+                assert!(
+                    given_up <= ef.max(effort.passed) && given_up <= ef.max(201),
+                    "{per_mille} {ef}: {given_up}"
+                );
+            }
         }
     }
 }
