@@ -198,7 +198,9 @@ impl FilteredWalk<'_, '_> {
                     }
                     frontier.iter().take(AT_ONCE).for_each(|Reverse(next)| links.prefetch(next.node()));
                     space.keep_near(*outlines, looked, found.limit(), fresh, dots, (near, excluded));
-                    near.iter().for_each(|&node| space.prefetch_row(node));
+                    for &node in near.iter() {
+                        space.prefetch_row(node);
+                    }
                 }
                 None => near.clear(),
             }
