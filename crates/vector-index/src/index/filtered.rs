@@ -311,7 +311,7 @@ mod tests {
                     }));
                 }
                 assert!(lost <= 20, "{per_mille} {ef}: {lost} of 2,000");
-                let given_up = (0..).find(|&expanded| effort.is_lost(expanded, 0)).unwrap();
+                let given_up = (0..1_000).find(|&expanded| effort.is_lost(expanded, 0)).unwrap();
                 assert!(
                     given_up <= ef.max(effort.passed) && given_up <= ef.max(201),
                     "{per_mille} {ef}: {given_up}"
