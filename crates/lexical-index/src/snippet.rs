@@ -81,9 +81,13 @@ impl Wanted {
                     self.terms.entry(term.to_owned()).or_insert(self.words);
                 });
             }
-            Match::Prefix(word) => self.patterns.push(vec![Pattern::prefix_of(&analyzer.folded(word))]),
+            Match::Prefix(word) => {
+                let Some(word) = analyzer.one_word(word) else { return };
+                self.patterns.push(vec![Pattern::prefix_of(&analyzer.folded(&word))]);
+            }
             Match::Fuzzy(word, distance) => {
-                let forms = analyzer.folded_and_stems(word);
+                let Some(word) = analyzer.one_word(word) else { return };
+                let forms = analyzer.folded_and_stems(&word);
                 self.patterns.push(forms.iter().map(|form| Pattern::fuzzy(form, *distance)).collect());
             }
         }

@@ -10,6 +10,7 @@ mod scratch;
 mod version;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -167,8 +168,7 @@ impl Analyzer {
         words::words(text, self.rules(), |range| {
             let word = truncate(&text[range.clone()], MAX_WORD_LEN);
             let is_ascii = word.is_ascii();
-            if !is_ascii && self.version >= Version::Third && words::may_be_several(word) {
-                let spelled: String = word.nfkc().collect();
+            if !is_ascii && let Some(spelled) = self.spelled(word) {
                 let first = position;
                 words::words(&spelled, self.rules(), |part| {
                     self.analyze(&spelled[part], scratch);
@@ -197,27 +197,25 @@ impl Analyzer {
         plain
     }
 
-    /// The forms in which an index may have a word that is misspelled: folded, and as stems.
+    /// The forms in which an index may have a word that is misspelled: folded, and as its terms.
     pub(crate) fn folded_and_stems(&self, word: &str) -> Vec<String> {
         let mut forms = vec![self.folded(word)];
-        if self.stemmer.is_some() {
-            let mut scratch = Scratch::default();
-            self.analyze(truncate(word, MAX_WORD_LEN), &mut scratch);
-            forms.extend_from_slice(&scratch.terms[..scratch.count]);
-            forms.sort_unstable();
-            forms.dedup();
-        }
+        let mut scratch = Scratch::default();
+        self.analyze(truncate(word, MAX_WORD_LEN), &mut scratch);
+        forms.extend_from_slice(&scratch.terms[..scratch.count]);
+        forms.sort_unstable();
+        forms.dedup();
         forms
     }
 
-    /// Stems of words that begin with `beginning` which do not begin so themselves: `connecti` is of `connection`, whose stem is `connect`.
-    /// Known are the words that common endings make of it.
+    /// Terms of words that begin with `beginning` which do not begin so themselves: `connecti` is of `connection`, whose stem is `connect`,
+    /// and `dog's` is `dog`. Known are the word itself and those that common endings make of it.
     pub(crate) fn stems_of(&self, beginning: &str) -> Vec<String> {
-        let Some(language) = self.language() else { return Vec::new() };
+        let endings = self.language().map_or(&[""][..], language::endings);
         let beginning = truncate(beginning, MAX_WORD_LEN);
         let folded = self.folded(beginning);
         let (mut stems, mut scratch) = (Vec::new(), Scratch::default());
-        for ending in language::endings(language) {
+        for ending in endings {
             let is_begun = |&len: &usize| folded.ends_with(&ending[..len]);
             for begun in (0..ending.len().max(1)).filter(is_begun) {
                 self.analyze(&format!("{beginning}{}", &ending[begun..]), &mut scratch);
@@ -230,14 +228,29 @@ impl Analyzer {
         stems
     }
 
-    /// The text, if it is one word.
-    pub(crate) fn one_word<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let (mut first, mut count) = (0..0, 0);
-        words::words(text, self.rules(), |range| {
-            first = range;
-            count += 1;
-        });
-        (count == 1).then(|| &text[first])
+    /// The text, if it is one word. Of a sign that stands for a word in parentheses, that word: `株` of `㈱`.
+    pub(crate) fn one_word<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
+        let only = |text: &str| {
+            let (mut first, mut count) = (0..0, 0);
+            words::words(text, self.rules(), |range| {
+                first = range;
+                count += 1;
+            });
+            (first, count)
+        };
+        let (place, count) = only(text);
+        let word = (count == 1).then(|| &text[place])?;
+        let Some(spelled) = self.spelled(word) else { return Some(word.into()) };
+        match only(&spelled) {
+            (_, 0) => Some(word.into()),
+            (place, count) => (count == 1).then(|| spelled[place].to_owned().into()),
+        }
+    }
+
+    /// The words that a word with signs for several stands for.
+    fn spelled(&self, word: &str) -> Option<String> {
+        let may_be_several = self.version >= Version::Third && words::may_be_several(word);
+        may_be_several.then(|| word.nfkc().collect())
     }
 
     /// Calls `found` with the place of every word of a text, in order.

@@ -1,5 +1,7 @@
 //! From a query to the terms that are looked up, with their weights.
 
+use std::borrow::Cow;
+
 use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Matches, Searcher, Statistics};
 use crate::bm25::idf;
 use crate::dictionary::Pattern;
@@ -213,12 +215,12 @@ impl Planner<'_> {
             Match::Near(text, distance) => self.add_phrase(plan, text, *distance, clause),
             Match::Prefix(word) => {
                 let (word, analyzer) = (self.one_word(word, clause.offset)?, self.searcher.analyzer);
-                let pattern = Pattern::prefix_of(&analyzer.folded(word));
-                self.expand(plan, &[pattern], &analyzer.stems_of(word), clause)
+                let pattern = Pattern::prefix_of(&analyzer.folded(&word));
+                self.expand(plan, &[pattern], &analyzer.stems_of(&word), clause)
             }
             Match::Fuzzy(word, distance) => {
                 let word = self.one_word(word, clause.offset)?;
-                let forms = self.searcher.analyzer.folded_and_stems(word);
+                let forms = self.searcher.analyzer.folded_and_stems(&word);
                 let patterns: Vec<_> = forms.iter().map(|form| Pattern::fuzzy(form, *distance)).collect();
                 self.expand(plan, &patterns, &[], clause)
             }
@@ -349,7 +351,7 @@ impl Planner<'_> {
     }
 
     /// The one word of a prefix or a fuzzy word.
-    fn one_word<'t>(&self, text: &'t str, offset: usize) -> Result<&'t str> {
+    fn one_word<'t>(&self, text: &'t str, offset: usize) -> Result<Cow<'t, str>> {
         self.searcher.analyzer.one_word(text).ok_or_else(|| {
             let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
             Error::query(message, offset)

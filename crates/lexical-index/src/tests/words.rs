@@ -233,3 +233,43 @@ fn flags_of_countries_differ_and_those_made_by_tags_are_the_black_flag() {
         finds(&analyzer, "🇫🇷", "🇫🇷") && !finds(&analyzer, "🇫🇷", "🇩🇪") && !finds(&analyzer, "🇫🇷", england)
     );
 }
+
+/// The rows that a query finds, and the highlighted words of the first.
+fn found_and_shown(analyzer: &Arc<Analyzer>, text: &str, query: &str) -> (usize, Vec<String>) {
+    let mut index = MemoryIndex::new(Arc::clone(analyzer), &["text"], true).unwrap();
+    index.add(&[(0, text)]).unwrap();
+    let part = super::part_of(&index);
+    let searcher = Searcher::new(analyzer, vec![Segment::new(&part)]).unwrap();
+    let query = Query::parse(query, Occur::Should).unwrap();
+    let shown = crate::snippet(analyzer, &query, text, 100).highlights;
+    let found = searcher.search(&query, 10, &[]).unwrap().hits.len();
+    (found, shown.into_iter().map(|range| text[range].to_owned()).collect())
+}
+
+#[test]
+fn a_whole_word_is_its_own_beginning_and_a_misspelling_of_itself_also_where_it_is_a_sign() {
+    let plain = Analyzer::new().fold_diacritics(true).written_out(true);
+    let english = Analyzer::new().fold_diacritics(true).written_out(true).stem(Language::English).unwrap();
+    for analyzer in [Arc::new(plain), Arc::new(english)] {
+        for word in ["㈱", "⑴", "℃", "№", "㎏", "🄐", "dog's", "connected", "naïve"] {
+            for query in [format!("{word}*"), format!("{word}~")] {
+                let expected = (1, vec![word.to_owned()]);
+                assert_eq!(
+                    found_and_shown(&analyzer, &format!("xyzzy {word} plugh"), &query),
+                    expected,
+                    "{query}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sign_of_several_words_is_no_beginning_of_one() {
+    let analyzer = Analyzer::new();
+    let searcher = Searcher::new(&analyzer, Vec::new()).unwrap();
+    for query in ["ﷺ*", "℀~"] {
+        let error = searcher.search(&Query::parse(query, Occur::Should).unwrap(), 1, &[]).unwrap_err();
+        assert!(error.to_string().contains("must be one word"), "{error}");
+    }
+}
