@@ -83,6 +83,9 @@ impl Wanted {
             }
             Match::Prefix(word) => {
                 let Some(word) = analyzer.one_word(word) else { return };
+                self.words += 1;
+                let stems = analyzer.stems_of(&word).into_iter().map(|stem| (stem, self.words));
+                self.terms.extend(stems);
                 self.patterns.push(vec![Pattern::prefix_of(&analyzer.folded(&word))]);
             }
             Match::Fuzzy(word, distance) => {

@@ -273,3 +273,12 @@ fn a_sign_of_several_words_is_no_beginning_of_one() {
         assert!(error.to_string().contains("must be one word"), "{error}");
     }
 }
+
+#[test]
+fn words_that_a_beginning_finds_by_their_stem_are_highlighted() {
+    let analyzer = Arc::new(Analyzer::new().stem(Language::English).unwrap());
+    for query in ["connecti*", "connection*", "connecter~"] {
+        let expected = (1, vec!["connected".to_owned(), "connect".to_owned()]);
+        assert_eq!(found_and_shown(&analyzer, "We connected it to connect.", query), expected, "{query}");
+    }
+}
