@@ -84,8 +84,9 @@ impl Wanted {
             Match::Prefix(word) => {
                 let Some(word) = analyzer.one_word(word) else { return };
                 self.words += 1;
-                let stems = analyzer.stems_of(&word).into_iter().map(|stem| (stem, self.words));
-                self.terms.extend(stems);
+                for stem in analyzer.stems_of(&word) {
+                    self.terms.entry(stem).or_insert(self.words);
+                }
                 self.patterns.push(vec![Pattern::prefix_of(&analyzer.folded(&word))]);
             }
             Match::Fuzzy(word, distance) => {
