@@ -5,7 +5,8 @@ use std::thread::{self, ThreadId};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Holds a value until it is taken, which waits for the calls that are under way, but not from inside of one. A call inside of another one, as callbacks make them, does not wait.
+/// Holds a value until it is taken, which waits for the calls that are under way, but not from inside of one; calls that come while it waits are refused, since it would never end
+/// beside threads that call on and on. A call inside of another one, as callbacks make them, goes through.
 pub(crate) struct Gate<T> {
     state: Mutex<State<T>>,
     /// The last call has ended.
@@ -19,6 +20,8 @@ struct State<T> {
     value: Option<Arc<T>>,
     /// The threads of the calls that are under way.
     calls: Vec<ThreadId>,
+    /// Somebody waits to take the value, or has: no call begins any more.
+    is_closing: bool,
 }
 
 /// Why there is no way through.
@@ -33,7 +36,7 @@ pub(crate) enum Shut {
 
 impl<T> Gate<T> {
     pub(crate) fn new(value: T) -> Self {
-        let state = State { value: Some(Arc::new(value)), calls: Vec::new() };
+        let state = State { value: Some(Arc::new(value)), calls: Vec::new(), is_closing: false };
         Self { state: Mutex::new(state), idle: Condvar::new(), process: std::process::id() }
     }
 
@@ -45,8 +48,12 @@ impl<T> Gate<T> {
     pub(crate) fn enter(&self) -> Result<Pass<'_, T>, Shut> {
         self.check_process()?;
         let mut state = self.state.lock();
+        let here = thread::current().id();
+        if state.is_closing && !state.calls.contains(&here) {
+            return Err(Shut::Closed);
+        }
         let value = state.value.clone().ok_or(Shut::Closed)?;
-        state.calls.push(thread::current().id());
+        state.calls.push(here);
         Ok(Pass { gate: self, value: Some(value) })
     }
 
@@ -57,6 +64,7 @@ impl<T> Gate<T> {
         if state.calls.contains(&thread::current().id()) {
             return Err(Shut::Inside);
         }
+        state.is_closing = true;
         while !state.calls.is_empty() {
             self.idle.wait(&mut state);
         }

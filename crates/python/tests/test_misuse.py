@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -297,3 +298,22 @@ def test_an_artifact_that_was_read_from_bytes_outlives_their_name(artifact: Comp
         CompactArtifact.open_packed(b"", 7)
     with pytest.raises(errors.Error):
         CompactArtifact.open_packed(b"no pack")
+
+
+def test_an_artifact_is_closed_though_other_threads_go_on_calling_it(path: pathlib.Path) -> None:
+    artifact = CompactArtifact.create(path)
+    artifact.add("a cat")
+
+    def call_until_closed() -> None:
+        with pytest.raises(errors.ClosedError):
+            while True:
+                artifact.search("cat")
+
+    callers = [threading.Thread(target=call_until_closed, daemon=True) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    closing = threading.Thread(target=artifact.close, daemon=True)
+    closing.start()
+    for thread in [closing, *callers]:
+        thread.join(30)
+        assert not thread.is_alive()
