@@ -67,6 +67,7 @@ pub(crate) struct Table<R> {
     read: Rc<RefCell<Recent>>,
     names: Vec<String>,
     row: csv::StringRecord,
+    delimiter: u8,
 }
 
 impl<R: Read> Table<R> {
@@ -85,7 +86,7 @@ impl<R: Read> Table<R> {
                 return Err((Some(1), format!("two columns are named {name:?}")));
             }
         }
-        Ok(Self { rows, read, names, row: csv::StringRecord::new() })
+        Ok(Self { rows, read, names, row: csv::StringRecord::new(), delimiter })
     }
 
     pub(crate) fn names(&self) -> &[String] {
@@ -126,7 +127,13 @@ impl<R: Read> Table<R> {
 
     fn advance(&mut self) -> Result<bool, Fault> {
         self.read.borrow_mut().begin_row(self.rows.position().byte());
-        self.rows.read_record(&mut self.row).map_err(|e| sentence(&e, &self.read.borrow()))
+        let has_row = self.rows.read_record(&mut self.row).map_err(|e| sentence(&e, &self.read.borrow()))?;
+        let read = self.read.borrow();
+        let last_row = self.row.position().filter(|_| has_row && read.is_at_end);
+        match last_row.filter(|at| read.is_open(at, self.delimiter)) {
+            Some(at) => Err((Some(read.line(at)), "a quote in this row is not closed".to_owned())),
+            None => Ok(has_row),
+        }
     }
 }
 
@@ -138,6 +145,8 @@ struct Recent {
     start: u64,
     /// Bytes that the row may still take.
     left: u64,
+    /// Behind them the file ends.
+    is_at_end: bool,
 }
 
 impl Recent {
@@ -152,11 +161,22 @@ impl Recent {
         }
     }
 
+    fn since(&self, position: &csv::Position) -> &[u8] {
+        let at = usize::try_from(position.byte().saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// Whether a quote in the last row of the file is not closed: a line behind it would belong to that row.
+    fn is_open(&self, last_row: &csv::Position, delimiter: u8) -> bool {
+        let with_another = self.since(last_row).chain(&b"\nx"[..]);
+        let mut rows = csv::ReaderBuilder::new();
+        let rows = rows.delimiter(delimiter).has_headers(false).flexible(true).from_reader(with_another);
+        rows.into_byte_records().count() < 2
+    }
+
     /// The line that a row begins in. Its position is where the row before it ended: at the end of that line, or before blank ones.
     fn line(&self, position: &csv::Position) -> u64 {
-        let at = usize::try_from(position.byte().saturating_sub(self.start)).unwrap_or(usize::MAX);
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        let ends = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+        let ends = self.since(position).iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
         position.line() + ends.filter(|byte| **byte == b'\n').count() as u64
     }
 }
@@ -189,6 +209,7 @@ impl<R: Read> Read for Bounded<R> {
         let read = self.from.read(buffer)?;
         let mut recent = self.read.borrow_mut();
         recent.left = recent.left.saturating_sub(read as u64);
+        recent.is_at_end = read == 0;
         recent.bytes.extend(buffer.get(..read).unwrap_or_default());
         Ok(read)
     }
@@ -283,5 +304,21 @@ mod tests {
         let endless = io::Read::chain("a,b\n\"".as_bytes(), io::repeat(b'x'));
         let (_, message) = Table::new(endless, b',').unwrap().columns().unwrap_err();
         assert!(message.contains("is a quote not closed?"), "{message}");
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_an_error_at_its_row_and_takes_no_rows() {
+        let read = |text: &str| Table::new(text.as_bytes(), b',')?.columns().map(|_| ());
+        for (text, line) in
+            [("a,b\n1,\"x\n2,y\n", 2), ("a,b\n1,y\n\n2,\"x", 4), ("a,b\n1,\"x\"\"", 2), ("a\n\"", 2)]
+        {
+            let expected = Err((Some(line), "a quote in this row is not closed".to_owned()));
+            assert_eq!(read(text), expected, "{text:?}");
+        }
+        for text in
+            ["a\n\"x\"", "a\n\"x\n\"", "a\n\"x\n\"\n", "a\nx\"y", "a\n\"\"", "a\nx\n\n", "a\n\"x\"\r\n\r\n"]
+        {
+            assert_eq!(read(text), Ok(()), "{text:?}");
+        }
     }
 }
