@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use compact_artifact::{
     CompactArtifact, Filter, Maintenance, Metric, Options, Originals, Quantization, Query, Record,
-    SpaceOptions,
+    ReindexReport, SpaceOptions, TextOptions,
 };
 use serde_json::json;
 
@@ -164,4 +164,31 @@ fn an_artifact_of_format_1_opens_and_has_what_it_had() {
         let expected = (0..60).filter(|i| i % 2 == 0 && i % 7 == 3 && i % 28 + 1 < 20).count() as u64;
         assert_eq!(artifact.count(&filter).unwrap(), expected);
     }
+}
+
+/// It was written by version 2 of the rules of words, which knows the digits of fewer scripts.
+#[test]
+fn an_older_artifact_keeps_its_rules_of_words_until_its_words_are_indexed_anew() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    compact_artifact::unpack(golden(), &path).unwrap();
+    let found = |artifact: &CompactArtifact, words: &str| {
+        artifact.search(&Query::words(words).k(100)).unwrap().hits.len()
+    };
+    let artifact = CompactArtifact::open(&path).unwrap();
+    artifact.add(Record::text("golden number \u{1e954}\u{1e952}").key("new")).unwrap();
+    assert_eq!([found(&artifact, "deja"), found(&artifact, "42"), found(&artifact, "golden")], [58, 1, 60]);
+    artifact.close().unwrap();
+    let artifact = CompactArtifact::open(&path).unwrap();
+    let report = artifact.set_text_options(TextOptions::new()).unwrap();
+    assert_eq!((report.records, report.left, report.damaged), (61, 0, 0));
+    assert_eq!([found(&artifact, "deja"), found(&artifact, "42"), found(&artifact, "golden")], [58, 2, 60]);
+    assert_eq!(artifact.set_text_options(TextOptions::new()).unwrap(), ReindexReport::default());
+    artifact.close().unwrap();
+    let artifact = CompactArtifact::open_read_only(&path).unwrap();
+    assert!(
+        artifact.recovery().is_clean()
+            && artifact.verify(compact_artifact::VerifyLevel::Decode).unwrap().is_sound()
+    );
+    assert_eq!([found(&artifact, "deja"), found(&artifact, "42"), found(&artifact, "golden")], [58, 2, 60]);
 }
