@@ -51,18 +51,17 @@ impl Shape {
     /// Whether these names have what a record needs. `what` is what has the names.
     pub(crate) fn check_names(&self, names: &[String], what: &str) -> Result<(), String> {
         let is_there = |name: &str| names.iter().any(|found| found == name);
-        let missing = |option: &str, name: &str| {
-            let names = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-            Err(format!("no {what} {name:?}, which --{option} names; there are {names}"))
-        };
+        let first = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let known = if first.is_empty() { "there is none".to_owned() } else { format!("there are {first}") };
+        let missing =
+            |option: &str, name: &str| Err(format!("no {what} {name:?}, which --{option} names; {known}"));
         if let Some(key) = self.key.as_deref().filter(|key| !is_there(key)) {
             return missing("key-field", key);
         }
         match &self.text {
             Some(text) if !is_there(text) => missing("text-field", text),
             None if !is_there("text") => {
-                let names = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-                Err(format!("no {what} \"text\"; --text-field names another: {names}"))
+                Err(format!("no {what} \"text\"; --text-field names another: {known}"))
             }
             _ => Ok(()),
         }
@@ -128,6 +127,19 @@ mod tests {
         let field = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         assert_eq!(found.fields, [field("title", "moon"), field("by", "nasa")]);
         assert_eq!(Value::Object(found.metadata), json!({"text": "t", "year": 1969, "none": null}));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_told_with_those_that_are() {
+        let check = |shape: Shape, names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            shape.check_names(&names, "column").unwrap_err()
+        };
+        let keyed = || Shape::new(Some("id".to_owned()), None, Vec::new());
+        assert_eq!(check(keyed(), &["a", "b"]), "no column \"id\", which --key-field names; there are a, b");
+        assert_eq!(check(keyed(), &[]), "no column \"id\", which --key-field names; there is none");
+        let plain = || Shape::new(None, None, Vec::new());
+        assert_eq!(check(plain(), &[]), "no column \"text\"; --text-field names another: there is none");
     }
 
     #[test]
