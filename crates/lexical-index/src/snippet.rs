@@ -83,11 +83,10 @@ impl Wanted {
             }
             Match::Prefix(word) => {
                 let Some(word) = analyzer.one_word(word) else { return };
-                self.words += 1;
-                for stem in analyzer.stems_of(&word) {
-                    self.terms.entry(stem).or_insert(self.words);
-                }
-                self.patterns.push(vec![Pattern::prefix_of(&analyzer.folded(&word))]);
+                let stems = analyzer.stems_of(&word);
+                let stems = stems.iter().map(|stem| Pattern::fuzzy(stem, 0));
+                let begun = Pattern::prefix_of(&analyzer.folded(&word));
+                self.patterns.push(stems.chain([begun]).collect());
             }
             Match::Fuzzy(word, distance) => {
                 let Some(word) = analyzer.one_word(word) else { return };

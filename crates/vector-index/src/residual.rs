@@ -98,6 +98,15 @@ mod tests {
 
     proptest! {
         #[test]
+        fn wider_instructions_give_the_same_residuals(values in prop::collection::vec(-127.0..127.0f32, 1..300)) {
+            let room = || (vec![0; values.len()], vec![0; super::len(values.len())]);
+            let [(mut codes, mut left_out), (mut plain, mut plain_left_out)] = [room(), room()];
+            super::write(&values, 1.0, &mut codes, &mut left_out);
+            super::write_by_any(&values, 1.0, &mut plain, &mut plain_left_out);
+            prop_assert_eq!((codes, left_out), (plain, plain_left_out));
+        }
+
+        #[test]
         fn a_vector_is_kept_to_within_an_eighth_of_a_code(
             values in prop::collection::vec(-1e3..1e3f32, 1..70), exponent in -140..100i32
         ) {

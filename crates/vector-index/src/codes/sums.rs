@@ -43,6 +43,15 @@ fn dot(a: &[i8], b: &[i8]) -> i32 {
 mod tests {
     use super::*;
     use crate::MAX_DIMENSION;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn wider_instructions_give_the_same_sums(pairs in prop::collection::vec((any::<i8>(), any::<i8>()), 0..300)) {
+            let (a, b): (Vec<i8>, Vec<i8>) = pairs.into_iter().unzip();
+            prop_assert_eq!([sum_of(&a), absolute_sum(&a), dot_of(&a, &b)], [sum(&a), absolute(&a), dot(&a, &b)]);
+        }
+    }
 
     #[test]
     fn sums_of_the_longest_vector_of_the_largest_codes_do_not_wrap() {
