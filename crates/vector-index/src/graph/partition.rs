@@ -1,6 +1,6 @@
 //! Candidates for the neighbours of all nodes at once, from partitions that overlap.
 //!
-//! Vectors are carved into leaves around leaders chosen at random, each into those of its nearest few; all pairs of a leaf are compared by blocks, which
+//! Vectors are carved into parts around leaders chosen at random, each into those of its nearest few, and parts into leaves; all pairs of a leaf are compared by blocks, which
 //! costs a small part of what as many distances cost along a walk; each takes its nearest of every leaf, and those that take it. Which of
 //! them become neighbours is decided as for any candidates. After Rubel et al., "`PiPNN`: Ultra-Scalable Graph-Based Nearest Neighbor Indexing", 2026, and the
 //! partitions of HCNNG (Munoz et al., 2019), with plain lists in the place of hashes.
@@ -17,12 +17,14 @@ use crate::workers::Workers;
 
 /// A leaf has at most so many vectors, ...
 const LEAF_MAX: usize = 1_500;
-/// ... and as many leaders are chosen as would make it so many.
+/// ... and as many leaders of a part are chosen as would make it so many.
 const LEAF_USUAL: usize = 700;
-/// A vector goes to so many leaves, ...
+/// A vector goes to so many parts that are carved into leaves, and with each to one of its leaves, ...
 pub(super) const FANOUT: usize = 8;
 /// ... and to so many if nine in ten bring along the neighbours that they had among some of the others.
 pub(super) const FANOUT_SEEDED: usize = 3;
+/// As many leaders of all vectors are chosen as would make a part so many: a few leaves.
+const PART_USUAL: usize = 3_000;
 /// At most so many leaders are compared with all vectors, ...
 const LEADERS_MAX: usize = 2_000;
 /// ... and so many with those of a part that is carved again.
@@ -170,8 +172,11 @@ impl Carver<'_> {
             leaves.extend(split_at_random(&ids, seed));
             return Ok(());
         }
-        let (fanout, most) = if depth == 0 { (self.fanout, LEADERS_MAX) } else { (1, LEADERS_OF_PART_MAX) };
-        let count = (ids.len() * fanout / LEAF_USUAL).clamp(2, most);
+        let (fanout, usual, most) = match depth {
+            0 => (self.fanout, PART_USUAL, LEADERS_MAX),
+            _ => (1, LEAF_USUAL, LEADERS_OF_PART_MAX),
+        };
+        let count = (ids.len() * fanout / usual).clamp(2, most);
         let mut parts = self.parts(&ids, fanout.min(count), &chosen(&ids, count, seed), report)?;
         let total = ids.len();
         drop(ids);

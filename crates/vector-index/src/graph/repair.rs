@@ -86,8 +86,8 @@ impl Connected<'_> {
             scratch.with(|InsertScratch { walk, query, .. }| {
                 let query = nodes.query(node, query);
                 let from = walk.nearest_of(space, query, &entries[node as usize..][..1]);
-                walk.beam_to(space, self.layer.links(), query, from, SELF_SEARCH_WIDTH, node);
-                let found = walk.pool.keys().iter().any(|key| key.node() == node)
+                let found = walk.beam_to(space, self.layer.links(), query, from, SELF_SEARCH_WIDTH, node)
+                    || walk.pool.keys().iter().any(|key| key.node() == node)
                     || walk.finds_as_near(space, query, node);
                 (!found).then(|| (node, walk.pool.keys().iter().map(|key| key.unexpanded()).collect()))
             })

@@ -19,7 +19,7 @@ pub(crate) const SOON: usize = 15;
 /// Nodes that a walk of a search expands at a time.
 pub(crate) const AT_ONCE: usize = 3;
 
-/// A walk for a node's own vector is sure of it when it is among this part of the pool, and has been there.
+/// A node whose own vector is walked for is as good as found when it would be among this part of the pool.
 const SURE: usize = 4;
 
 /// Ends a list that is shorter than its room.
@@ -105,6 +105,36 @@ impl<'a> Links<'a> {
             checks.neighbours(layer, node, neighbours);
         }
         neighbours
+    }
+}
+
+/// The node whose own vector is walked for, if there is one.
+#[derive(Debug)]
+struct Wanted {
+    node: u32,
+    /// Its distance, as rough as a walk compares it.
+    distance: f32,
+    /// Whether the walk has come to a list with it.
+    was_seen: bool,
+}
+
+impl Wanted {
+    fn new(node: u32, from: u32, space: Space<'_>, query: QueryRef<'_>, dots: &mut Dots) -> Self {
+        let mut wanted = Self { node, distance: f32::INFINITY, was_seen: node == from };
+        if node != NONE {
+            space.rough_distances(query, &[node], dots, |_, distance| wanted.distance = distance);
+        }
+        wanted
+    }
+
+    #[inline]
+    fn look_in(&mut self, neighbours: &[u32]) {
+        self.was_seen |= self.node != NONE && neighbours.contains(&self.node);
+    }
+
+    #[inline]
+    fn is_as_good_as_found(&self, pool: &Pool, ef: usize) -> bool {
+        self.was_seen && pool.keys().get(ef / SURE).is_none_or(|key| key.distance() > self.distance)
     }
 }
 
@@ -206,8 +236,8 @@ impl WalkScratch {
         self.beam_to(space, links, query, from, ef, NONE);
     }
 
-    /// The same for the vector of the node `to`: the walk ends when it has been at the node and at about all that is nearer, unless so many are nearer that the node may
-    /// still fall out of the pool. [`NONE`] is no node.
+    /// The same for the vector of the node `to`. Whether the walk came to a list with that node and ended there, as it would be found: so few of what was found by then are nearer
+    /// that the node would hardly fall out of the pool, where it is not yet. [`NONE`] is no node.
     pub(crate) fn beam_to(
         &mut self,
         space: Space<'_>,
@@ -216,9 +246,9 @@ impl WalkScratch {
         from: (u32, f32),
         ef: usize,
         to: u32,
-    ) {
+    ) -> bool {
         self.visited.start(links.nodes());
-        self.go(space, links, query, from, ef, to);
+        self.go(space, links, query, from, ef, to)
     }
 
     /// The same, as if one of the nodes, from which the walk does not begin, were not there.
@@ -236,7 +266,7 @@ impl WalkScratch {
         self.go(space, links, query, from, ef, NONE);
     }
 
-    /// Walks until the pool is expanded, or the node `to` was and is among its nearest.
+    /// Walks until the pool is expanded, or the node `to` is as good as found, and says which.
     fn go(
         &mut self,
         space: Space<'_>,
@@ -245,7 +275,7 @@ impl WalkScratch {
         from: (u32, f32),
         ef: usize,
         to: u32,
-    ) {
+    ) -> bool {
         if space.walks_ahead {
             return self.go_ahead(space, links, query, from, ef, to);
         }
@@ -254,20 +284,24 @@ impl WalkScratch {
         pool.start(ef);
         visited.insert(from.0);
         pool.insert(from.1, from.0);
+        let mut wanted = Wanted::new(to, from.0, space, query, dots);
         while let Some(node) = pool.expand() {
             links.fetch(node, pool.soon(SOON));
             fresh.clear();
-            visited.insert_all(links.neighbours(node), fresh);
+            let neighbours = links.neighbours(node);
+            wanted.look_in(neighbours);
+            if wanted.is_as_good_as_found(pool, ef) {
+                return true;
+            }
+            visited.insert_all(neighbours, fresh);
             *hops += 1;
             *distances += fresh.len() as u64;
             if let Some(next) = pool.next() {
                 links.prefetch(next);
             }
             space.rough_distances(query, fresh, dots, |node, distance| pool.insert(distance, node));
-            if node == to && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
-                return;
-            }
         }
+        false
     }
 
     /// The same, where several nodes are expanded at a time, and what they lead to is compared after the next have been: so what has to be fetched of some is on its way while others are
@@ -280,7 +314,7 @@ impl WalkScratch {
         from: (u32, f32),
         ef: usize,
         to: u32,
-    ) {
+    ) -> bool {
         let Self { pool, visited, fresh, near, excluded, dots, hops, distances } = self;
         let (outlines, space) = (space.outlines, links.space(space));
         let mut looked = Looked::new(query);
@@ -289,9 +323,9 @@ impl WalkScratch {
         pool.insert(from.1, from.0);
         near.clear();
         excluded.clear();
-        let mut was_there = false;
+        let mut wanted = Wanted::new(to, from.0, space, query, dots);
         loop {
-            let (before, is_sure) = (*hops, was_there);
+            let before = *hops;
             fresh.clear();
             for _ in 0..AT_ONCE {
                 let Some(node) = pool.expand() else { break };
@@ -301,17 +335,20 @@ impl WalkScratch {
                 if *hops == before {
                     links.fetch(node, pool.soon(SOON));
                 }
-                let first = fresh.len();
-                visited.insert_all(links.neighbours(node), fresh);
+                let (first, neighbours) = (fresh.len(), links.neighbours(node));
+                wanted.look_in(neighbours);
+                visited.insert_all(neighbours, fresh);
                 match outlines {
                     Some(outlines) => outlines.prefetch(&fresh[first..]),
                     None => fresh[first..].iter().for_each(|&node| space.prefetch(node)),
                 }
                 *hops += 1;
-                was_there |= node == to;
             }
             if *hops == before && near.is_empty() {
-                return;
+                return false;
+            }
+            if wanted.is_as_good_as_found(pool, ef) {
+                return true;
             }
             *distances += near.len() as u64;
             let mut at = 0;
@@ -322,9 +359,6 @@ impl WalkScratch {
             });
             if looked.adapt() {
                 fresh.append(excluded);
-            }
-            if is_sure && pool.keys().iter().take(ef / SURE).any(|key| key.node() == to) {
-                return;
             }
             pool.soon(AT_ONCE).for_each(|next| links.prefetch(next));
             match outlines {
