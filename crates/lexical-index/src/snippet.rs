@@ -20,9 +20,9 @@ pub struct Snippet {
 /// The stretch of at most `max_len` bytes in which most different words of the query stand, and most of them; of equals the first.
 /// It begins with such a word, or before it where the text ends. Without any it is the beginning of the text.
 ///
-/// The words of a phrase are highlighted wherever they stand.
-pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, max_len: usize) -> Snippet {
-    let wanted = Wanted::new(analyzer, query);
+/// The words of a phrase are highlighted wherever they stand. `fields` are those whose records have the text: what a query asks for in others is not looked for.
+pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, fields: &[&str], max_len: usize) -> Snippet {
+    let wanted = Wanted::new(analyzer, query, fields);
     let mut window = Window::default();
     let mut best = Window::default();
     let mut found = None;
@@ -57,17 +57,21 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn new(analyzer: &Analyzer, query: &Query) -> Self {
+    fn new(analyzer: &Analyzer, query: &Query, fields: &[&str]) -> Self {
         let mut wanted = Self { terms: HashMap::new(), words: 0, patterns: Vec::new() };
-        wanted.add(analyzer, query);
+        wanted.add(analyzer, query, fields);
         wanted
     }
 
-    fn add(&mut self, analyzer: &Analyzer, query: &Query) {
+    fn add(&mut self, analyzer: &Analyzer, query: &Query, fields: &[&str]) {
         for clause in query.clauses.iter().filter(|clause| clause.occur != Occur::MustNot) {
             match &clause.wanted {
-                query::Wanted::Group(group) => self.add(analyzer, group),
-                query::Wanted::Match(pattern, _) => self.add_match(analyzer, pattern),
+                query::Wanted::Group(group) => self.add(analyzer, group, fields),
+                query::Wanted::Match(pattern, field) => {
+                    if field.as_deref().is_none_or(|field| fields.contains(&field)) {
+                        self.add_match(analyzer, pattern);
+                    }
+                }
             }
         }
     }
@@ -151,7 +155,7 @@ mod tests {
 
     fn shown<'a>(text: &'a str, query: &str, max_len: usize) -> (&'a str, Vec<&'a str>) {
         let query = Query::parse(query, Occur::Should).unwrap();
-        let snippet = snippet(&Analyzer::new(), &query, text, max_len);
+        let snippet = snippet(&Analyzer::new(), &query, text, &["text", "title"], max_len);
         (&text[snippet.range.clone()], snippet.highlights.into_iter().map(|range| &text[range]).collect())
     }
 
@@ -166,13 +170,15 @@ mod tests {
         assert_eq!(shown(text, "absent", 8), ("The fox.", vec![]));
         assert_eq!(shown(text, "more", 10), (" any more.", vec!["more"]));
         assert_eq!(shown("", "x", 10), ("", vec![]));
+        assert_eq!(shown("the moon, a fox", "title:moon fox", 40).1, vec!["moon", "fox"]);
+        assert_eq!(shown("the moon, a fox", "place:moon (place:\"the moon\" text:fo*)", 40).1, vec!["fox"]);
     }
 
     proptest! {
         #[test]
         fn ranges_lie_between_characters_and_in_the_snippet(text in "(fox |é|日本 |🎉 |x){0,30}", max_len in 0..40usize) {
             let query = Query::any("fox 日 é");
-            let snippet = snippet(&Analyzer::new(), &query, &text, max_len);
+            let snippet = snippet(&Analyzer::new(), &query, &text, &[], max_len);
             prop_assert!(text.get(snippet.range.clone()).is_some_and(|shown| shown.len() <= max_len));
             for range in &snippet.highlights {
                 prop_assert!(text.get(range.clone()).is_some());

@@ -13,7 +13,7 @@ use super::{hit_fields, ranking};
 use crate::api::damage::Damage;
 use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::query::Query;
+use crate::api::query::{Query, TEXT_FIELD};
 use crate::api::results::{Explain, Hit, SearchResults, Snippet, UnknownField};
 use crate::state::State;
 use crate::trace::{self, event, figures, span};
@@ -211,7 +211,10 @@ fn piece_of(
     len: usize,
     field: Option<String>,
 ) -> Snippet {
-    let found = lexical_index::snippet(&state.settings.analyzer, words, text, len);
+    // What is looked for in the content and all fields together is, in each.
+    let fields = [Some(TEXT_FIELD), field.as_deref()];
+    let fields: Vec<&str> = fields.into_iter().flatten().collect();
+    let found = lexical_index::snippet(&state.settings.analyzer, words, text, &fields, len);
     let start = found.range.start;
     Snippet {
         field,

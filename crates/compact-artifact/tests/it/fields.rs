@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use compact_artifact::{
-    CompactArtifact, ErrorKind, MAX_FIELDS_LEN, MAX_TEXT_LEN, Options, Query, Record, RecordId,
+    CompactArtifact, ErrorKind, Hit, MAX_FIELDS_LEN, MAX_TEXT_LEN, Options, Query, Record, RecordId,
 };
 
 use crate::toy::CallsBack;
@@ -47,6 +47,18 @@ fn check(artifact: &CompactArtifact) {
     assert_eq!((snippet.field.as_deref(), snippet.text.as_str()), (Some("title"), "The Dogs of War"));
     let shown = artifact.search(&Query::words("cats").snippet(40)).unwrap();
     assert!(shown.hits.iter().all(|hit| hit.snippet.as_ref().unwrap().field.is_none()));
+    // What is asked of one field is shown in that alone.
+    let shown = |query: &str| -> Vec<(Option<String>, Vec<String>)> {
+        let hits = artifact.search(&Query::parse(query).unwrap().snippet(40)).unwrap().hits;
+        let shown = |hit: Hit| {
+            let snippet = hit.snippet.unwrap();
+            let highlights = snippet.highlights.iter().map(|range| snippet.text[range.clone()].to_owned());
+            (snippet.field, highlights.collect())
+        };
+        hits.into_iter().map(shown).collect()
+    };
+    assert_eq!(shown("author:john -title:dog +nothing"), [(None, vec!["nothing".to_owned()])]);
+    assert_eq!(shown("author:(nothing OR dog)"), [(Some("author".to_owned()), vec!["Dog".to_owned()])]);
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn snippets_show_what_was_looked_for_without_its_stop_words() {
     let stop_words = StopWords::new(&analyzer, Language::English);
     let query = Query::any("what is a connection");
     let text = "It is what it is, and a connection is what they had.";
-    let shown = snippet(&analyzer, &stop_words.leave_out(&query), text, 20);
+    let shown = snippet(&analyzer, &stop_words.leave_out(&query), text, &[], 20);
     let highlights: Vec<&str> = shown.highlights.iter().map(|range| &text[range.clone()]).collect();
     assert_eq!(highlights, ["connection"]);
 }

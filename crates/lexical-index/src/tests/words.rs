@@ -137,7 +137,7 @@ fn words_of_one_sign_stand_one_behind_the_other_at_its_place() {
     );
     assert_eq!(tokens("㈱x"), [token(0, "株", "㈱"), token(1, "x", "x")]);
     let query = Query::any("صلى وسلم");
-    let snippet = crate::snippet(&analyzer, &query, "محمد ﷺ", 100);
+    let snippet = crate::snippet(&analyzer, &query, "محمد ﷺ", &[], 100);
     let sign = "محمد ".len().."محمد ﷺ".len();
     assert_eq!(snippet.highlights, std::slice::from_ref(&sign));
 }
@@ -241,7 +241,7 @@ fn found_and_shown(analyzer: &Arc<Analyzer>, text: &str, query: &str) -> (usize,
     let part = super::part_of(&index);
     let searcher = Searcher::new(analyzer, vec![Segment::new(&part)]).unwrap();
     let query = Query::parse(query, Occur::Should).unwrap();
-    let shown = crate::snippet(analyzer, &query, text, 100).highlights;
+    let shown = crate::snippet(analyzer, &query, text, &[], 100).highlights;
     let found = searcher.search(&query, 10, &[]).unwrap().hits.len();
     (found, shown.into_iter().map(|range| text[range].to_owned()).collect())
 }
