@@ -20,7 +20,7 @@ pub struct Snippet {
 /// The stretch of at most `max_len` bytes in which most different words of the query stand, and most of them; of equals the first.
 /// It begins with such a word, or before it where the text ends. Without any it is the beginning of the text.
 ///
-/// The words of a phrase are highlighted wherever they stand. `fields` are those whose records have the text: what a query asks for in others is not looked for.
+/// The words of a phrase are highlighted wherever they stand. `fields` are the names of the fields that the text is in: what the query asks for in others is not looked for.
 pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, fields: &[&str], max_len: usize) -> Snippet {
     let wanted = Wanted::new(analyzer, query, fields);
     let mut window = Window::default();

@@ -211,10 +211,9 @@ fn piece_of(
     len: usize,
     field: Option<String>,
 ) -> Snippet {
-    // What is looked for in the content and all fields together is, in each.
-    let fields = [Some(TEXT_FIELD), field.as_deref()];
-    let fields: Vec<&str> = fields.into_iter().flatten().collect();
-    let found = lexical_index::snippet(&state.settings.analyzer, words, text, &fields, len);
+    // Each field is in that of all texts, and the content in that alone.
+    let both = [TEXT_FIELD, field.as_deref().unwrap_or(TEXT_FIELD)];
+    let found = lexical_index::snippet(&state.settings.analyzer, words, text, &both, len);
     let start = found.range.start;
     Snippet {
         field,

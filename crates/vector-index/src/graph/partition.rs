@@ -23,7 +23,7 @@ const LEAF_USUAL: usize = 700;
 pub(super) const FANOUT: usize = 8;
 /// ... and to so many if nine in ten bring along the neighbours that they had among some of the others.
 pub(super) const FANOUT_SEEDED: usize = 3;
-/// As many leaders of all vectors are chosen as would make a part so many: a few leaves.
+/// As many leaders of all vectors are chosen as would make a part so many, a few leaves: of a tight group there are fewer than a vector goes to, so that it goes to parts of others too.
 const PART_USUAL: usize = 3_000;
 /// At most so many leaders are compared with all vectors, ...
 const LEADERS_MAX: usize = 2_000;
@@ -311,6 +311,17 @@ mod tests {
             }
             assert!(of_node.iter().all(|count| (1..=FANOUT).contains(count)));
         }
+    }
+
+    #[test]
+    fn leaves_of_tight_groups_have_vectors_of_other_groups() {
+        let group = |row: u32| row / 1_000;
+        let code =
+            |seed: u32, at: usize, size: u64| i8::try_from(mix(u64::from(seed), node_id(at)) % size).unwrap();
+        let nodes = nodes(10_000, 20, |row, at| code(group(row), at, 90) + code(100 + row, at, 20));
+        let leaves = leaves(&nodes);
+        let mixed = leaves.iter().filter(|leaf| leaf.iter().any(|&row| group(row) != group(leaf[0]))).count();
+        assert!(mixed * 3 > leaves.len(), "{mixed} of {}", leaves.len());
     }
 
     #[test]

@@ -236,8 +236,8 @@ impl WalkScratch {
         self.beam_to(space, links, query, from, ef, NONE);
     }
 
-    /// The same for the vector of the node `to`. Whether the walk came to a list with that node and ended there, as it would be found: so few of what was found by then are nearer
-    /// that the node would hardly fall out of the pool, where it is not yet. [`NONE`] is no node.
+    /// The same for the vector of the node `to`. Ends and returns true as soon as a list has that node and so few in the pool are nearer that it would stay there; the node is not put
+    /// into the pool then. [`NONE`] is no node.
     pub(crate) fn beam_to(
         &mut self,
         space: Space<'_>,
@@ -368,5 +368,31 @@ impl WalkScratch {
                 None => std::mem::swap(fresh, near),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_as_good_as_found_when_it_was_seen_and_few_are_nearer() {
+        let mut pool = Pool::default();
+        pool.start(16);
+        let wanted = |was_seen| Wanted { node: 9, distance: 0.5, was_seen };
+        pool.insert(0.9, 20);
+        for (distance, node) in [0.1, 0.2, 0.3, 0.4].into_iter().zip(0..) {
+            pool.insert(distance, node);
+            assert!(
+                wanted(true).is_as_good_as_found(&pool, 16) && !wanted(false).is_as_good_as_found(&pool, 16)
+            );
+        }
+        pool.insert(0.45, 5);
+        assert!(!wanted(true).is_as_good_as_found(&pool, 16), "five are nearer");
+        let mut wanted = wanted(false);
+        wanted.look_in(&[3, 4]);
+        assert!(!wanted.was_seen);
+        wanted.look_in(&[3, 9]);
+        assert!(wanted.was_seen);
     }
 }
