@@ -335,7 +335,7 @@ impl Nodes {
         };
         match workers {
             Workers::Caller => rows.chunks_mut(len).enumerate().for_each(write),
-            Workers::Pool => rows.par_chunks_mut(len).enumerate().for_each(write),
+            Workers::Pool => rows.par_chunks_mut(len).enumerate().with_max_len(1).for_each(write),
         }
     }
 

@@ -2,6 +2,10 @@
 
 use rayon::prelude::*;
 
+/// Items are handed out in so many pieces at least, should there be as many: where a pool divides work in halves until each thread has some, one thread is left with an
+/// eighth of it when the other is done.
+const PIECES: usize = 256;
+
 /// Who does work that can be divided. The results are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workers {
@@ -16,7 +20,7 @@ impl Workers {
     pub(crate) fn map<T: Sync, R: Send>(self, items: &[T], one: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
         match self {
             Self::Caller => items.iter().map(one).collect(),
-            Self::Pool => items.par_iter().map(one).collect(),
+            Self::Pool => items.par_iter().with_max_len(piece_of(items.len())).map(one).collect(),
         }
     }
 
@@ -31,7 +35,10 @@ impl Workers {
                 let mut room = S::default();
                 (0..count).map(|i| one(&mut room, i)).collect()
             }
-            Self::Pool => (0..count).into_par_iter().map_init(S::default, one).collect(),
+            Self::Pool => {
+                let pieces = (0..count).into_par_iter().with_max_len(piece_of(count as usize));
+                pieces.map_init(S::default, one).collect()
+            }
         }
     }
 
@@ -44,7 +51,7 @@ impl Workers {
     ) {
         match self {
             Self::Caller => items.chunks_mut(len).for_each(one),
-            Self::Pool => items.par_chunks_mut(len).for_each(one),
+            Self::Pool => items.par_chunks_mut(len).with_max_len(1).for_each(one),
         }
     }
 
@@ -55,6 +62,11 @@ impl Workers {
             Self::Pool => items.par_sort_unstable(),
         }
     }
+}
+
+/// How many of so many items make a piece.
+fn piece_of(items: usize) -> usize {
+    (items / PIECES).max(1)
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ pub(crate) struct Document<'a> {
     pub(crate) embeddings: Vec<(usize, &'a Embedding)>,
 }
 
-/// From so many records on, words are indexed beside all else.
-const MIN_RECORDS_TO_DIVIDE: usize = 256;
+/// From so many records on, threads divide among themselves what is done with them: a few do not wait for a pool that may be busy with sealing.
+pub(crate) const MIN_RECORDS_TO_DIVIDE: usize = 256;
 
 /// Builds a shard of `documents` that covers the ids in `covers`; those below are indexed again. Vectors are scanned, not linked to a graph: the tail changes too fast.
 pub(crate) fn build(
@@ -55,7 +55,6 @@ pub(crate) fn build_beside<T: Send>(
     superseded: RoaringTreemap,
     other: impl FnOnce(bool) -> T + Send,
 ) -> (Result<Shard>, T) {
-    // A few records do not wait for a pool that may be busy with sealing.
     if documents.len() < MIN_RECORDS_TO_DIVIDE {
         return (build(settings, covers, documents, superseded), other(false));
     }

@@ -1,73 +1,106 @@
 //! Stems of words that came before: few words make up most of a text, and to find a stem costs more than to look one up.
 
-use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::language::Stemmer;
 
-/// So many words are remembered as new; then they are the old ones, and those that were are forgotten.
-const MAX_WORDS: usize = 4096;
+/// So many sets of words are remembered: 512 KiB.
+const SETS: usize = 8192;
+/// The words of a set, the one that came last first.
+const WAYS: usize = 2;
 /// Longer words are not remembered.
-const MAX_LEN: usize = 32;
+const MAX_LEN: usize = 24;
+/// Nor are those whose stems end with more that they do not begin with.
+const MAX_ENDING: usize = 5;
 
-/// Words and their stems, of one stemmer. An old word that comes again is a new one, so that common words are never forgotten.
+/// Words and their stems, of one stemmer: a cache in two ways, in which a word pushes out the one of its set that was not asked for longest.
 #[derive(Debug, Default)]
 pub(super) struct KnownStems {
-    new: Generation,
-    old: Generation,
+    /// None before the first word, and where there is no memory for them.
+    sets: Vec<[Known; WAYS]>,
 }
 
-/// Words that came after one another, with their stems.
-#[derive(Debug, Default)]
-struct Generation {
-    stems: HashMap<Box<str>, Box<str>>,
-    /// Bytes of all words and stems.
-    len: usize,
+/// A word and its stem: how much of the word the stem begins with, and what comes then.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    len: u8,
+    kept: u8,
+    ending_len: u8,
+    ending: [u8; MAX_ENDING],
+    word: [u8; MAX_LEN],
 }
+
+/// No word is of length 0.
+const NONE: Known = Known { len: 0, kept: 0, ending_len: 0, ending: [0; MAX_ENDING], word: [0; MAX_LEN] };
 
 impl KnownStems {
-    /// The stem of a word, from memory or from `stemmer`.
-    pub(super) fn stem<'a>(&'a mut self, stemmer: &Stemmer, word: &'a mut String) -> &'a str {
-        // Looked up twice, since a borrow that is returned would last until the end.
-        if self.new.stems.contains_key(word.as_str()) {
-            return &self.new.stems[word.as_str()];
-        }
-        let (known, stem) = match self.old.take(word) {
-            Some(known) => known,
+    /// Makes of a word its stem, from memory or by `stemmer`.
+    pub(super) fn stem(&mut self, stemmer: &Stemmer, word: &mut String) {
+        let Some(set) = self.set_of(word) else {
+            *word = stemmer.stem(word).into_owned();
+            return;
+        };
+        match set.iter().position(|known| known.is_of(word)) {
+            Some(0) => {}
+            Some(way) => set.swap(0, way),
             None => {
                 let stem = stemmer.stem(word);
-                if word.len() > MAX_LEN {
+                let Some(known) = Known::new(word, &stem) else {
                     *word = stem.into_owned();
-                    return word;
-                }
-                (word.as_str().into(), stem.into())
+                    return;
+                };
+                set.rotate_right(1);
+                set[0] = known;
             }
-        };
-        if self.new.stems.len() == MAX_WORDS {
-            self.old = std::mem::take(&mut self.new);
         }
-        // Without memory to remember it, the stem is found anew the next time.
-        if self.new.stems.try_reserve(1).is_err() {
-            *word = stem.into_string();
-            return word;
+        set[0].put_stem(word);
+    }
+
+    /// Where a word is, if it is known.
+    fn set_of(&mut self, word: &str) -> Option<&mut [Known; WAYS]> {
+        if word.is_empty() || word.len() > MAX_LEN {
+            return None;
         }
-        self.new.len += known.len() + stem.len();
-        self.new.stems.entry(known).or_insert(stem)
+        if self.sets.is_empty() {
+            // Without memory to remember them, all stems are found anew.
+            self.sets.try_reserve_exact(SETS).ok()?;
+            self.sets.resize(SETS, [NONE; WAYS]);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a few bits of it are taken")]
+        self.sets.get_mut(xxh3_64(word.as_bytes()) as usize % SETS)
     }
 
     /// Heap in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        let bytes = |generation: &Generation| {
-            generation.stems.capacity() * size_of::<(Box<str>, Box<str>)>() + generation.len
-        };
-        bytes(&self.new) + bytes(&self.old)
+        self.sets.capacity() * size_of::<[Known; WAYS]>()
     }
 }
 
-impl Generation {
-    fn take(&mut self, word: &str) -> Option<(Box<str>, Box<str>)> {
-        let (word, stem) = self.stems.remove_entry(word)?;
-        self.len -= word.len() + stem.len();
-        Some((word, stem))
+impl Known {
+    /// `None` if the stem is of another form than is kept.
+    fn new(word: &str, stem: &str) -> Option<Self> {
+        let same = word.bytes().zip(stem.bytes()).take_while(|(a, b)| a == b).count();
+        let kept = stem.floor_char_boundary(same);
+        let ending = &stem.as_bytes()[kept..];
+        let mut known = NONE;
+        known.len = u8::try_from(word.len()).ok()?;
+        known.kept = u8::try_from(kept).ok()?;
+        known.ending_len = u8::try_from(ending.len()).ok()?;
+        known.ending.get_mut(..ending.len())?.copy_from_slice(ending);
+        known.word.get_mut(..word.len())?.copy_from_slice(word.as_bytes());
+        Some(known)
+    }
+
+    #[inline]
+    fn is_of(&self, word: &str) -> bool {
+        &self.word[..usize::from(self.len)] == word.as_bytes()
+    }
+
+    #[inline]
+    fn put_stem(&self, word: &mut String) {
+        word.truncate(usize::from(self.kept));
+        let ending = &self.ending[..usize::from(self.ending_len)];
+        word.push_str(std::str::from_utf8(ending).unwrap_or_default());
     }
 }
 
@@ -76,35 +109,58 @@ mod tests {
     use super::super::Language;
     use super::*;
 
+    fn stem(known: &mut KnownStems, stemmer: &Stemmer, word: &str) -> String {
+        let mut stem = word.to_owned();
+        known.stem(stemmer, &mut stem);
+        stem
+    }
+
     #[test]
     fn stems_from_memory_are_those_of_the_stemmer_and_memory_is_bounded() {
         let stemmer = Stemmer::new(Language::English).unwrap();
         let mut known = KnownStems::default();
-        let endings = ["", "s", "ing", "ed", "ation", "fully"];
+        let endings = ["", "s", "ing", "ed", "ation", "fully", "y", "ies"];
         for round in 0..2 {
-            for i in 0..3 * MAX_WORDS {
-                let word = format!("{}connect{}{}", "x".repeat(i % 40), i / 12 + round, endings[i % 6]);
+            for i in 0..4 * SETS {
+                let word = format!("{}connect{}{}", "x".repeat(i % 40), i / 12 + round, endings[i % 8]);
                 for _ in 0..2 {
-                    let mut scratch = word.clone();
-                    assert_eq!(known.stem(&stemmer, &mut scratch), stemmer.stem(&word));
+                    assert_eq!(stem(&mut known, &stemmer, &word), stemmer.stem(&word));
                 }
-                assert!(known.new.stems.len() <= MAX_WORDS && known.memory_bytes() < 1 << 20);
+                assert!(known.memory_bytes() <= 512 << 10);
+            }
+        }
+        assert_eq!(stem(&mut known, &stemmer, ""), "");
+    }
+
+    #[test]
+    fn stems_of_every_language_come_back_whole() {
+        let (short, long) = ("жил был дом ışık évènement ää ß", "преподавательницами δεκαπέντε");
+        for language in Language::ALL {
+            let (stemmer, mut known) = (Stemmer::new(*language).unwrap(), KnownStems::default());
+            for word in short.split(' ').chain(long.split(' ')).chain(["running", "happy", "nationalization"]) {
+                for _ in 0..3 {
+                    assert_eq!(stem(&mut known, &stemmer, word), stemmer.stem(word), "{language:?} {word}");
+                }
             }
         }
     }
 
     #[test]
-    fn a_word_that_comes_again_and_again_is_never_forgotten() {
+    fn of_two_words_of_a_set_the_one_that_came_last_stays() {
         let stemmer = Stemmer::new(Language::English).unwrap();
         let mut known = KnownStems::default();
-        for i in 0..10 * MAX_WORDS {
-            known.stem(&stemmer, &mut format!("word{i}"));
-            if i % 1_000 == 0 {
-                let is_known = |all: &Generation| all.stems.contains_key("connections");
-                assert!(i == 0 || is_known(&known.new) || is_known(&known.old), "after {i} words");
-                assert_eq!(known.stem(&stemmer, &mut "connections".to_owned()), "connect");
-                assert!(is_known(&known.new) && !is_known(&known.old), "moved, not stemmed again");
-            }
-        }
+        let is_known = |known: &mut KnownStems| {
+            known.set_of("connections").unwrap().iter().any(|known| known.is_of("connections"))
+        };
+        let mut others = (0..).map(|i| format!("other{i}")).filter(|word| {
+            let mut two = KnownStems::default();
+            two.set_of(word).unwrap()[0].len = 1;
+            two.set_of("connections").unwrap()[0].len == 1
+        });
+        stem(&mut known, &stemmer, "connections");
+        stem(&mut known, &stemmer, &others.next().unwrap());
+        assert!(is_known(&mut known), "one other came");
+        stem(&mut known, &stemmer, &others.next().unwrap());
+        assert!(!is_known(&mut known), "two others came");
     }
 }

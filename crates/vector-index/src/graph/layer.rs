@@ -169,16 +169,27 @@ impl Layer {
             let keys = self.ids[list.clone()].iter().zip(&self.distances[list]);
             links.extend(keys.map(|(&id, &distance)| Key::new(distance, id)));
         }
+        let mut rest = &links[..];
+        let tasks = (0..).step_by(LISTS_PER_TASK).zip(lens.chunks(LISTS_PER_TASK)).map(|(begin, lens)| {
+            let (some, later) = rest.split_at(lens.iter().map(|&len| usize::from(len)).sum());
+            rest = later;
+            (begin, lens, some)
+        });
+        let tasks: Vec<(u32, &[u16], &[Key])> = tasks.collect();
         let slice = node_id(self.nodes().div_ceil(SLICES).max(1));
         for first in (0..node_id(self.nodes())).step_by(slice as usize) {
-            let mut reverse: Vec<NewLink> = Vec::new();
-            let mut rest = &links[..];
-            for (node, &len) in (0..).zip(&lens) {
-                let (list, later) = rest.split_at(len.into());
-                let within = list.iter().filter(|key| (first..first + slice).contains(&key.node()));
-                reverse.extend(within.map(|key| (key.node(), Key::new(key.distance(), node))));
-                rest = later;
-            }
+            let reverse_of = |task: &(u32, &[u16], &[Key])| {
+                let &(begin, lens, mut rest) = task;
+                let mut reverse: Vec<NewLink> = Vec::new();
+                for (node, &len) in (begin..).zip(lens) {
+                    let (list, later) = rest.split_at(len.into());
+                    let within = list.iter().filter(|key| (first..first + slice).contains(&key.node()));
+                    reverse.extend(within.map(|key| (key.node(), Key::new(key.distance(), node))));
+                    rest = later;
+                }
+                reverse
+            };
+            let mut reverse = self.options.workers.map(&tasks, reverse_of).concat();
             self.options.workers.sort_unstable(&mut reverse);
             self.merge(nodes, space, &reverse, scratch);
         }
@@ -232,7 +243,7 @@ impl Layer {
             Workers::Pool => {
                 let lists = ids.par_chunks_mut(entries).zip(distances.par_chunks_mut(entries));
                 let tasks = lists.zip(lens.par_chunks_mut(LISTS_PER_TASK)).enumerate();
-                tasks.for_each(|(task, ((ids, distances), lens))| {
+                tasks.with_max_len(1).for_each(|(task, ((ids, distances), lens))| {
                     work(task * LISTS_PER_TASK, Lists { ids, distances, lens });
                 });
             }

@@ -62,7 +62,8 @@ impl Candidates {
     ) -> Result<Self> {
         let carver = Carver { nodes, kernel, fanout, workers, scratch: Pooled::new() };
         let mut leaves = Vec::new();
-        carver.carve((0..node_id(nodes.len())).collect(), seed, 0, &mut leaves, &mut report)?;
+        let everyone: Vec<u32> = (0..node_id(nodes.len())).collect();
+        carver.carve(&everyone, seed, 0, &mut leaves, &mut report)?;
         let of_leaf = (degree * TAKEN.0 / TAKEN.1).max(2);
         let room = of_leaf * fanout;
         let mut taken = vec![NONE; nodes.len() * room];
@@ -158,18 +159,18 @@ impl Carver<'_> {
     /// Carves some vectors, which are in ascending order, into leaves.
     fn carve(
         &self,
-        ids: Vec<u32>,
+        ids: &[u32],
         seed: u64,
         depth: usize,
         leaves: &mut Vec<Vec<u32>>,
-        report: &mut impl FnMut(usize) -> Result<()>,
+        report: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         if ids.len() <= LEAF_MAX {
-            leaves.extend((ids.len() > 1).then_some(ids));
+            leaves.extend((ids.len() > 1).then(|| ids.to_vec()));
             return Ok(());
         }
         if depth == DEPTH_MAX {
-            leaves.extend(split_at_random(&ids, seed));
+            leaves.extend(split_at_random(ids, seed));
             return Ok(());
         }
         let (fanout, usual, most) = match depth {
@@ -177,16 +178,21 @@ impl Carver<'_> {
             _ => (1, LEAF_USUAL, LEADERS_OF_PART_MAX),
         };
         let count = (ids.len() * fanout / usual).clamp(2, most);
-        let mut parts = self.parts(&ids, fanout.min(count), &chosen(&ids, count, seed), report)?;
-        let total = ids.len();
-        drop(ids);
-        for (seed, part) in (1..).map(|at| mix(seed, at)).zip(&mut parts) {
-            let part = std::mem::take(part);
-            if part.len() == total {
-                leaves.extend(split_at_random(&part, seed));
-            } else {
-                self.carve(part, seed, depth + 1, leaves, report)?;
+        let parts = self.parts(ids, fanout.min(count), &chosen(ids, count, seed), report)?;
+        let parts: Vec<(u64, Vec<u32>)> = (1..).map(|at| mix(seed, at)).zip(parts).collect();
+        for some in parts.chunks(LEAVES_AT_ONCE) {
+            let carve = |(seed, part): &(u64, Vec<u32>)| -> Result<Vec<Vec<u32>>> {
+                if part.len() == ids.len() {
+                    return Ok(split_at_random(part, *seed));
+                }
+                let mut leaves = Vec::new();
+                self.carve(part, *seed, depth + 1, &mut leaves, &mut |_| Ok(()))?;
+                Ok(leaves)
+            };
+            for carved in self.workers.map(some, carve) {
+                leaves.extend(carved?);
             }
+            report(0)?;
         }
         Ok(())
     }
@@ -197,7 +203,7 @@ impl Carver<'_> {
         ids: &[u32],
         fanout: usize,
         leaders: &[u32],
-        report: &mut impl FnMut(usize) -> Result<()>,
+        report: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Vec<Vec<u32>>> {
         let mut of_leaders = Rows::default();
         of_leaders.gather(self.nodes, leaders);
@@ -286,7 +292,8 @@ mod tests {
             scratch: Pooled::new(),
         };
         let mut leaves = Vec::new();
-        carver.carve((0..node_id(nodes.len())).collect(), 3, 0, &mut leaves, &mut |_| Ok(())).unwrap();
+        let everyone: Vec<u32> = (0..node_id(nodes.len())).collect();
+        carver.carve(&everyone, 3, 0, &mut leaves, &mut |_| Ok(())).unwrap();
         leaves
     }
 

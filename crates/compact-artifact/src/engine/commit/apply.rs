@@ -30,7 +30,7 @@ impl Engine {
     pub(crate) fn prepare(&self, batch: Batch) -> Result<Prepared> {
         self.check_writable()?;
         let settings = self.state().settings.clone();
-        let mut prepared = Prepared::new(batch, settings, self.options.durability)?;
+        let mut prepared = Prepared::new(batch, settings, self.options.durability, self.store.workers())?;
         prepared.embed_texts(&self.resources.meaning, self.store.workers())?;
         Ok(prepared)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use block_format::{Durability, RecordId, Workers};
 use metadata_index::Filter;
+use rayon::prelude::*;
 
 use crate::api::batch::{Batch, Op, Target};
 use crate::api::entry::Entry;
@@ -16,7 +17,7 @@ use crate::format::embeddings::Embedding;
 use crate::format::record::encode_head;
 use crate::format::settings::Settings;
 use crate::meaning::Meaning;
-use crate::shard::Document;
+use crate::shard::{Document, MIN_RECORDS_TO_DIVIDE};
 
 /// A batch that was checked as far as it can be without knowing what else is there.
 #[derive(Debug)]
@@ -159,7 +160,13 @@ fn check_indexed_len(record: &Record, settings: &Settings) -> Result<()> {
 }
 
 impl Prepared {
-    pub(super) fn new(batch: Batch, settings: Arc<Settings>, durability: Durability) -> Result<Self> {
+    /// Where there are many, `workers` divide them among themselves.
+    pub(super) fn new(
+        batch: Batch,
+        settings: Arc<Settings>,
+        durability: Durability,
+        workers: &Workers,
+    ) -> Result<Self> {
         let prepare = |op: Op| {
             Ok(match op {
                 Op::Put { record, replace } => {
@@ -184,7 +191,19 @@ impl Prepared {
             })
         };
         let at = |(number, op)| prepare(op).map_err(|e: Error| e.in_change(number));
-        let changes = batch.ops.into_iter().enumerate().map(at).collect::<Result<_>>()?;
+        let alone = |ops: Vec<Op>| ops.into_iter().enumerate().map(at).collect::<Result<_>>();
+        let changes = if batch.ops.len() < MIN_RECORDS_TO_DIVIDE {
+            alone(batch.ops)?
+        } else {
+            workers.run(|divided| {
+                if !divided {
+                    return alone(batch.ops);
+                }
+                // All of them, so that the first that is wrong is told.
+                let all: Vec<Result<_>> = batch.ops.into_par_iter().enumerate().map(at).collect();
+                all.into_iter().collect()
+            })?
+        };
         Ok(Self { changes, durability: batch.durability.unwrap_or(durability), settings })
     }
 
