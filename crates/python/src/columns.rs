@@ -38,7 +38,10 @@ fn column<T>(
     let what = name.trim_end_matches('s');
     let value = |(row, value): (usize, PyResult<Bound<'_, PyAny>>)| match value? {
         value if value.is_none() => Ok(None),
-        value => read(&value, &format!("{what} {row} of the batch")).map(Some),
+        // Which value it is is written only for an error.
+        value => {
+            read(&value, what).or_else(|_| read(&value, &format!("{what} {row} of the batch"))).map(Some)
+        }
     };
     column.try_iter()?.enumerate().map(value).collect::<PyResult<_>>().map(Some)
 }

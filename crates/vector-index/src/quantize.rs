@@ -184,9 +184,15 @@ impl Int8Quantizer {
         let vector = self.turned(vector, &mut room);
         let max = max_abs(vector);
         let lift = self.lift(max);
-        let values: Vec<f32> = vector.iter().map(|value| value * lift).collect();
+        let lifted: Vec<f32>;
+        let values = if lift > 1.0 {
+            lifted = vector.iter().map(|value| value * lift).collect();
+            &lifted
+        } else {
+            vector
+        };
         let (mut codes, max) = (vec![0; self.dimension], max * lift);
-        let residual = residual::pack(&values, max, &mut codes);
+        let residual = residual::pack(values, max, &mut codes);
         let scale = self.scale_of(self.terms(&codes, max / 127.0));
         self.check_codes(&codes, scale)?;
         Ok((codes, scale, residual))

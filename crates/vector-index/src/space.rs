@@ -367,6 +367,16 @@ impl Nodes {
         Space { outlines, walks_ahead: self.walk() != Walk::Codes, ..self.space(kernel) }
     }
 
+    /// Has fetched what a node is read from as a query and as what queries are compared with.
+    pub(crate) fn prefetch(&self, node: u32) {
+        let Planes { high, low } = self.planes.as_ref();
+        prefetch(high.row(node));
+        prefetch(low.row(node));
+        let at = node as usize;
+        prefetch(self.terms.get(at..=at).unwrap_or_default());
+        prefetch(self.sums.get(at..=at).unwrap_or_default());
+    }
+
     /// A node as a query; its codes may be written to `room`.
     pub(crate) fn query<'a>(&'a self, node: u32, room: &'a mut QueryRoom) -> QueryRef<'a> {
         let at = node as usize;

@@ -44,6 +44,13 @@ impl AlignedBytes {
         Self { lines: Vec::with_capacity(len.div_ceil(ALIGN)), len: 0 }
     }
 
+    /// Nothing yet, and room for so many bytes, or an error if there is no memory for them.
+    pub fn try_with_capacity(len: usize) -> Result<Self, TryReserveError> {
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(len.div_ceil(ALIGN))?;
+        Ok(Self { lines, len: 0 })
+    }
+
     /// So many zeros, or an error if there is no memory for them.
     pub fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
         let (mut lines, count) = (Vec::new(), len.div_ceil(ALIGN));

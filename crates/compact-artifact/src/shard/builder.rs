@@ -74,26 +74,37 @@ fn assemble(
     words: Result<Vec<u8>>,
     sections: Result<Vec<Section>>,
 ) -> Result<Shard> {
-    let mut writer = ShardWriter::new(AlignedBytes::default());
     let mut ids = IdsBuilder::default();
     for document in documents {
         ids.push(document.id);
     }
-    let words = words?;
-    writer.section(SectionKind::Ids, 0, |out| ids.write(out))?;
+    let section = |kind, bytes| Section { kind, space: 0, bytes };
+    let mut all = vec![section(SectionKind::Ids, written(|out| ids.write(out))?)];
     let changed: Vec<(u32, u64)> =
         (0..).zip(documents).filter_map(|(row, document)| Some((row, document.metadata_record?.0))).collect();
     if !changed.is_empty() {
-        let write = |out: &mut dyn Write| Ok(layout::write_metadata_records(&changed, out)?);
-        writer.section(SectionKind::MetadataRecords, 0, write)?;
+        let records = written(|out| Ok(layout::write_metadata_records(&changed, out)?));
+        all.push(section(SectionKind::MetadataRecords, records?));
     }
-    writer.section(SectionKind::Words, 0, |out| Ok(out.write_all(&words)?))?;
-    for Section { kind, space, bytes } in sections? {
+    all.push(section(SectionKind::Words, words?));
+    all.extend(sections?);
+    // Memory on a boundary is copied whenever it grows, or gives back what it has too much.
+    let len = layout::len_of(all.iter().map(|section| section.bytes.len()));
+    let bytes = AlignedBytes::try_with_capacity(len).map_err(std::io::Error::from)?;
+    let mut writer = ShardWriter::new(bytes);
+    for Section { kind, space, bytes } in all {
         writer.section(kind, space, |out| Ok(out.write_all(&bytes)?))?;
     }
     let bytes = writer.finish(ids.rows(), covers.start, covers.end)?;
     let reindexed = documents.iter().map(|document| document.id.0).filter(|&id| id < covers.start).collect();
     Shard::open_memory(bytes, superseded, reindexed, settings)
+}
+
+/// The bytes that `write` writes.
+fn written(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A section that was written ahead.

@@ -171,6 +171,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(Trailer, Vec<SectionEntry>)> {
     Ok((trailer, entries))
 }
 
+/// How long a shard with sections of these lengths is.
+pub(crate) fn len_of(sections: impl Iterator<Item = usize>) -> usize {
+    let add =
+        |(len, table): (usize, usize), section| (len.next_multiple_of(ALIGN) + section, table + entry::LEN);
+    let (len, table) = sections.fold((0, 0), add);
+    len + table + trailer::LEN
+}
+
 /// Writes a shard, section after section.
 #[derive(Debug)]
 pub(crate) struct ShardWriter<W> {

@@ -14,7 +14,7 @@ mod reader;
 mod rescued;
 mod section;
 
-pub(crate) use builder::{MIN_RECORDS_TO_DIVIDE, Document, add_words, build, build_beside};
+pub(crate) use builder::{Document, MIN_RECORDS_TO_DIVIDE, add_words, build, build_beside};
 pub(crate) use key_filter::KeyHash;
 pub(crate) use merge::{Source, WORDS_HEAP, build_bytes_of, merge, merge_linked, merge_reindexed};
 pub(crate) use neighbours::Neighbours;

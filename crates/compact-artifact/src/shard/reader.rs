@@ -295,4 +295,24 @@ mod tests {
             assert_eq!(said, usize::from(originals != Originals::None), "{originals}");
         }
     }
+
+    #[test]
+    fn a_shard_in_memory_is_as_long_as_was_foreseen() {
+        let temp = tempfile::tempdir().unwrap();
+        let space = SpaceOptions::new(3, Metric::L2);
+        let artifact = CompactArtifact::options().space("v", space).create(temp.path().join("a")).unwrap();
+        let record = |i: u8| Record::text(format!("text {i}")).embedding("v", [f32::from(i), 2.0, 3.0]);
+        let ids = artifact.add_batch((0..9).map(record)).unwrap();
+        artifact.update(ids[4], serde_json::json!({"state": "changed"})).unwrap(); // its metadata have a section then
+        let state = artifact.engine.state();
+        let lens = state.views.iter().map(|view| {
+            let bytes = view.shard.ids.bytes.all();
+            let (_, entries) = layout::decode(bytes).unwrap();
+            let sections = entries.iter().map(|entry| usize::try_from(entry.len).unwrap());
+            (bytes.len(), layout::len_of(sections), entries.len())
+        });
+        let lens: Vec<(usize, usize, usize)> = lens.collect();
+        assert!(lens.iter().all(|(len, foreseen, _)| len == foreseen), "{lens:?}");
+        assert!(lens.iter().any(|(_, _, sections)| *sections == 6), "{lens:?}");
+    }
 }

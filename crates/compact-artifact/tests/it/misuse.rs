@@ -35,6 +35,20 @@ fn deep(levels: usize) -> Value {
 }
 
 #[test]
+fn of_many_records_the_first_that_is_wrong_is_told_and_none_is_added() {
+    let temp = tempfile::tempdir().unwrap();
+    let space = SpaceOptions::new(2, Metric::L2);
+    let artifact = CompactArtifact::options().space("v", space).create(temp.path().join("a")).unwrap();
+    for wrong in [&[999][..], &[700, 701, 990], &[3, 999], &[0, 500]] {
+        let value = |i: usize| if wrong.contains(&i) { f32::NAN } else { 1.0 };
+        let records = (0..1_000).map(|i| Record::text("a text").embedding("v", [value(i), 2.0]));
+        let refused = artifact.add_batch(records).unwrap_err();
+        assert_eq!((refused.kind(), refused.change()), (ErrorKind::NotFinite, Some(wrong[0])));
+        assert!(artifact.is_empty());
+    }
+}
+
+#[test]
 fn wrong_records_are_refused_and_change_nothing() {
     let temp = tempfile::tempdir().unwrap();
     let artifact = filled(&temp.path().join("a"));

@@ -137,7 +137,8 @@ mod tests {
         let (short, long) = ("жил был дом ışık évènement ää ß", "преподавательницами δεκαπέντε");
         for language in Language::ALL {
             let (stemmer, mut known) = (Stemmer::new(*language).unwrap(), KnownStems::default());
-            for word in short.split(' ').chain(long.split(' ')).chain(["running", "happy", "nationalization"]) {
+            for word in short.split(' ').chain(long.split(' ')).chain(["running", "happy", "nationalization"])
+            {
                 for _ in 0..3 {
                     assert_eq!(stem(&mut known, &stemmer, word), stemmer.stem(word), "{language:?} {word}");
                 }

@@ -19,6 +19,9 @@ const AT_ONCE: usize = 4 * PANEL;
 /// After so many others, what is near enough is decided anew.
 const STEP: usize = 128;
 
+/// Nodes lie anywhere: while one is copied, that which comes so many later is fetched.
+const NODES_AHEAD: usize = 4;
+
 /// The most that a part of a code can be; see [`Kernel::products`].
 const PART_MAX: u8 = 63;
 /// Into so many parts, whose sum it is, a code is divided that is compared exactly.
@@ -58,6 +61,9 @@ impl Rows {
         let (mut room, mut stored) = (QueryRoom::default(), vec![0; dimension]);
         let mut parts = vec![0; self.stride * size_of::<Line>()];
         for (at, &id) in ids.iter().enumerate() {
+            if let Some(&later) = ids.get(at + NODES_AHEAD) {
+                nodes.prefetch(later);
+            }
             let (query, terms) = (nodes.query(id, &mut room), nodes.terms()[id as usize]);
             let codes = if nodes.is_calibrated() {
                 nodes.planes().as_ref().unpack(id, &mut stored);
