@@ -11,7 +11,8 @@ use crate::snapshot::Snapshot;
 
 /// Searches several snapshots, of packs for one, as if all their records were in one artifact: what is found and how it scores does not depend on how records are spread
 /// over them. Exceptions: graphs of vectors are walked in each, so that together they find more of the true neighbours, and never fewer of them with
-/// [`exact`](Query::exact); equals come in the order of snapshots and ids.
+/// [`exact`](Query::exact); equals come in the order of snapshots and ids; and what was deleted counts in scores of words until its rows are merged away, as in each artifact
+/// by itself ([`Query::words`]).
 ///
 /// All of them have one language, one embedder, and vector spaces that are alike. Refused: hits in the order of fields or in groups, totals, facets, and likeness to a record.
 ///

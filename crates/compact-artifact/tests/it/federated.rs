@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use compact_artifact::{
-    CompactArtifact, ErrorKind, Filter, Fusion, Language, Metric, Options, Originals, Query, Record,
-    Snapshot, SpaceOptions, rank_lists, search_snapshots,
+    CompactArtifact, ErrorKind, Filter, Fusion, Language, Maintenance, Metric, Options, Originals, Query,
+    Record, Snapshot, SpaceOptions, rank_lists, search_snapshots,
 };
 use serde_json::json;
 
@@ -132,6 +132,41 @@ fn dealt_out_in_turn_they_have_the_same_scores() {
         let scores = |found: Found| found.into_iter().map(|(_, score, _)| score).collect::<Vec<_>>();
         assert_eq!(scores(federated(&dealt, &query)), scores(expected(&one, &query)), "{query:?}");
     }
+}
+
+/// Artifacts of the same records, one of which is sealed before every third record is deleted.
+#[test]
+fn what_was_deleted_counts_in_scores_until_it_is_merged_away_and_is_never_found() {
+    let temp = tempfile::tempdir().unwrap();
+    let make = |name: &str, numbers: std::ops::Range<usize>, seals: bool| {
+        let artifact =
+            Options::new().maintenance(Maintenance::Manual).create(temp.path().join(name)).unwrap();
+        let text =
+            |i: usize| format!("{} record", if i.is_multiple_of(3) { "cat cat" } else { "cat and dog" });
+        artifact.add_batch(numbers.clone().map(|i| Record::text(text(i)).key(i.to_string()))).unwrap();
+        if seals {
+            artifact.seal().unwrap();
+        }
+        for i in numbers.filter(|i| i.is_multiple_of(3)) {
+            assert!(artifact.delete_key(&i.to_string()).unwrap());
+        }
+        artifact
+    };
+    let one = make("one", 0..60, false);
+    let apart = [make("a", 0..30, true), make("b", 30..60, false)];
+    let snapshots = || apart.each_ref().map(CompactArtifact::snapshot);
+    let query = Query::words("cat dog").k(100);
+    let keys = |found: Found| found.into_iter().map(|(key, ..)| key).collect::<Vec<_>>();
+    let of_all = federated(&snapshots(), &query);
+    assert_eq!(keys(of_all.clone()), keys(expected(&one.snapshot(), &query)));
+    for artifact in apart.iter().chain([&one]) {
+        artifact.seal().unwrap();
+        artifact.compact(usize::MAX).unwrap();
+    }
+    let merged = federated(&snapshots(), &query);
+    assert_ne!(merged, of_all, "the deleted counted");
+    assert_eq!(merged, expected(&one.snapshot(), &query));
+    assert_eq!(merged.len(), 40);
 }
 
 #[test]
