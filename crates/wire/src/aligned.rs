@@ -59,6 +59,11 @@ impl AlignedBytes {
         Ok(Self { lines, len })
     }
 
+    /// For how many bytes there is room before more memory is asked for.
+    pub fn capacity(&self) -> usize {
+        self.lines.capacity() * ALIGN
+    }
+
     /// Appends zeros, and returns them to be written to.
     pub fn grow(&mut self, more: usize) -> &mut [u8] {
         let start = self.len;

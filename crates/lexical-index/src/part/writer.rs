@@ -33,18 +33,36 @@ pub(crate) fn write_buffered(
     columns: &impl Columns,
     terms: &mut impl Terms,
 ) -> Result<()> {
-    // They grow as a `Vec` does, and where there is no memory for that, writing to them is an error.
-    let mut sections: [AlignedBytes; 3] = Default::default();
+    let mut sections: [Section; 3] = Default::default();
     let [dictionary, lists, positions] = &mut sections;
     let kept = fields.has_positions().then_some(positions);
     let lens = encode(terms, dictionary, lists, kept)?;
     let mut out = begin(out, analyzer, fields, columns, lens)?;
     for section in sections {
-        out.write_all(section.as_ref())?;
+        out.write_all(section.0.as_ref())?;
         out.pad()?;
     }
     out.finish()?;
     Ok(())
+}
+
+/// A section in memory. It grows as a `Vec` does; where there is no memory for that, or too little left for the builder of the dictionary afterwards, writing to it is an error.
+#[derive(Default)]
+struct Section(AlignedBytes);
+
+impl Write for Section {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.0.capacity();
+        let len = self.0.write(bytes)?;
+        if self.0.capacity() > room && !wire::is_memory_left(ROOM_OF_BUILDER) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes a part in one pass over the terms for each of its sections, and one before to learn how long they are: of postings,
@@ -110,7 +128,7 @@ const TERMS_BETWEEN_CHECKS: u64 = 256;
 
 /// More than the builder of the dictionary takes when it begins, a table of 960,000 bytes, and for so many terms, about a hundred bytes for each letter
 /// that no other term shares.
-const ROOM_OF_BUILDER: usize = 1 << 20;
+const ROOM_OF_BUILDER: usize = 2 << 20;
 
 /// An error where there is no room for the builder of the dictionary, which ends the process when it gets no memory.
 fn check_memory() -> Result<()> {
