@@ -147,6 +147,13 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_begin_with_the_same_byte_are_not_cut() {
+        let mut word = "n\u{e9}".to_owned();
+        Known::new(&word, "n\u{e8}").unwrap().put_stem(&mut word);
+        assert_eq!(word, "n\u{e8}");
+    }
+
+    #[test]
     fn of_two_words_of_a_set_the_one_that_came_last_stays() {
         let stemmer = Stemmer::new(Language::English).unwrap();
         let mut known = KnownStems::default();
