@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-/// Items are handed out in so many pieces at least, should there be as many: where a pool divides work in halves until each thread has some, one thread is left with an
-/// eighth of it when the other is done.
+/// Items are handed out in so many pieces at least, should there be as many: a pool halves work until each thread has some, and then only what is taken from another, so that
+/// one thread is left with a large piece when the others are done.
 const PIECES: usize = 256;
 
 /// Who does work that can be divided. The results are the same.

@@ -233,8 +233,8 @@ impl Query {
     /// Texts with any of the words of a plain text, in which nothing has a special meaning, the best first. Of a word of more than 255 bytes the first 255
     /// count: longer words with the same beginning find each other.
     ///
-    /// How rare a word is, and how long texts usually are, is also told by records that were deleted, replaced, changed or that expired, which are never found, until
-    /// sealing or compaction leaves them out of the index that has them.
+    /// Records that were deleted, replaced or changed, or that expired, are never found. Until sealing or compaction leaves them out of the index that has them, they still
+    /// count in how rare a word is and in how long texts usually are.
     pub fn words(text: &str) -> Self {
         Self::new().and_words(text)
     }
