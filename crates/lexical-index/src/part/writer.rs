@@ -46,7 +46,8 @@ pub(crate) fn write_buffered(
     Ok(())
 }
 
-/// A section in memory. It grows as a `Vec` does; where there is no memory for that, or too little left for the builder of the dictionary afterwards, writing to it is an error.
+/// A section in memory. It grows as a `Vec` does; where there is no memory for that, or too little left for the builder of the dictionary afterwards,
+/// which asks for more until it is looked at again, writing to it is an error.
 #[derive(Default)]
 struct Section(AlignedBytes);
 
@@ -54,7 +55,7 @@ impl Write for Section {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.0.capacity();
         let len = self.0.write(bytes)?;
-        if self.0.capacity() > room && !wire::is_memory_left(ROOM_OF_BUILDER) {
+        if self.0.capacity() > room && !wire::is_memory_left(2 * ROOM_OF_BUILDER) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         Ok(len)
@@ -128,7 +129,7 @@ const TERMS_BETWEEN_CHECKS: u64 = 256;
 
 /// More than the builder of the dictionary takes when it begins, a table of 960,000 bytes, and for so many terms, about a hundred bytes for each letter
 /// that no other term shares.
-const ROOM_OF_BUILDER: usize = 2 << 20;
+const ROOM_OF_BUILDER: usize = 1 << 20;
 
 /// An error where there is no room for the builder of the dictionary, which ends the process when it gets no memory.
 fn check_memory() -> Result<()> {
