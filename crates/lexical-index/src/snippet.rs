@@ -44,7 +44,12 @@ pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, fields: &[&str], 
     let end = text.floor_char_boundary(start.saturating_add(max_len)).max(last).max(start);
     let mut highlights: Vec<_> = best.words.into_iter().map(|(_, range)| range).collect();
     highlights.retain(|range| range.start >= start);
-    highlights.dedup(); // a sign that is several words
+    // Pairs of letters, and a sign that is several words.
+    highlights.dedup_by(|later, first| {
+        let is_shared = later.start < first.end;
+        first.end = if is_shared { later.end.max(first.end) } else { first.end };
+        is_shared
+    });
     Snippet { range: start..end, highlights }
 }
 
@@ -170,6 +175,7 @@ mod tests {
         assert_eq!(shown(text, "absent", 8), ("The fox.", vec![]));
         assert_eq!(shown(text, "more", 10), (" any more.", vec!["more"]));
         assert_eq!(shown("", "x", 10), ("", vec![]));
+        assert_eq!(shown("ฉันชอบภาษาไทยมาก", "ภาษาไทย", 60).1, vec!["ภาษาไทย"]);
         assert_eq!(shown("the moon, a fox", "title:moon fox", 40).1, vec!["moon", "fox"]);
         assert_eq!(shown("the moon, a fox", "place:moon (place:\"the moon\" text:fo*)", 40).1, vec!["fox"]);
     }

@@ -4,6 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::Version;
 use super::digits::ascii_digit;
+use super::unspaced::unite_vowel_am;
 
 /// Appends `word` in the form `NFKC_Casefold` of Unicode: one case, one form of characters that differ in looks only, nothing that
 /// is not seen.
@@ -20,6 +21,9 @@ pub(super) fn fold_case(word: &str, turkish: bool, version: Version, folded: &mu
     }
     if version >= Version::Third {
         trim(folded);
+    }
+    if version >= Version::Fourth {
+        unite_vowel_am(folded);
     }
 }
 
@@ -153,7 +157,7 @@ mod tests {
     fn case_folding_is_that_of_the_standard() {
         let folded = |word: &str| {
             let mut folded = String::new();
-            fold_case(word, false, Version::Third, &mut folded);
+            fold_case(word, false, Version::default(), &mut folded);
             folded
         };
         // Lines of CaseFolding.txt and NormalizationTest.txt, one of each kind.
@@ -196,7 +200,7 @@ mod tests {
     fn greek_words_meet_in_every_case_and_normal_form() {
         let folded = |word: &str| {
             let mut folded = String::new();
-            fold_case(word, false, Version::Third, &mut folded);
+            fold_case(word, false, Version::default(), &mut folded);
             folded
         };
         let marks = ["", "\u{345}", "\u{301}", "\u{308}", "\u{313}"];

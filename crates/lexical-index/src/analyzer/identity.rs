@@ -22,7 +22,7 @@ impl Analyzer {
         [self.version as u8, flags, stem, stop, 0, 0, 0, 0]
     }
 
-    /// The analyzer of an [`identity`](Self::identity), if this library and its features have it, with the rules of its version: 2 or 3.
+    /// The analyzer of an [`identity`](Self::identity), if this library and its features have it, with the rules of its version: 2 to 4.
     /// Those of version 1 are not kept ([`ErrorKind::Unsupported`]): texts are indexed anew.
     pub fn from_identity(identity: [u8; 8]) -> Result<Self> {
         let unknown = || {
@@ -64,7 +64,7 @@ mod tests {
     fn an_analyzer_comes_back_from_its_identity_and_an_unknown_one_is_refused() {
         let folding = Analyzer::new().fold_diacritics(true).written_out(true);
         let analyzer = folding.stop_words(Language::German).unwrap();
-        assert_eq!(analyzer.identity(), [3, 5, 0, 7, 0, 0, 0, 0]);
+        assert_eq!(analyzer.identity(), [4, 5, 0, 7, 0, 0, 0, 0]);
         assert_eq!(Analyzer::from_identity(analyzer.identity()).unwrap().identity(), analyzer.identity());
         for identity in [[3, 8, 0, 0, 0, 0, 0, 0], [3, 0, 99, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0, 0, 1]] {
             assert_eq!(Analyzer::from_identity(identity).unwrap_err().kind(), ErrorKind::Unsupported);
@@ -76,19 +76,29 @@ mod tests {
         let refused = |version| Analyzer::from_identity([version, 1, 4, 0, 0, 0, 0, 0]).unwrap_err();
         assert_eq!(refused(1).kind(), ErrorKind::Unsupported);
         assert!(refused(1).to_string().contains("index the texts anew"), "{}", refused(1));
-        assert_eq!(refused(4).kind(), ErrorKind::NewerFormat);
-        assert!(refused(4).to_string().contains("version 4"), "{}", refused(4));
+        assert_eq!(refused(5).kind(), ErrorKind::NewerFormat);
+        assert!(refused(5).to_string().contains("version 5"), "{}", refused(5));
     }
 
     #[test]
-    fn rules_of_version_2_stay_until_the_newest_are_asked_for() {
+    fn rules_of_earlier_versions_stay_until_the_newest_are_asked_for() {
         let older = Analyzer::from_identity([2, 1, 0, 0, 0, 0, 0, 0]).unwrap();
         assert_eq!(older.identity(), [2, 1, 0, 0, 0, 0, 0, 0]);
         let terms = |analyzer: &Analyzer| {
             analyzer.tokens("໑໒").into_iter().map(|token| token.term).collect::<Vec<_>>()
         };
         assert_eq!(terms(&older), ["໑໒"]);
+        let third = Analyzer::from_identity([3, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        assert_eq!(terms(&third), ["12"]);
+        let thai = |analyzer: &Analyzer| {
+            analyzer.tokens("ภาษ").into_iter().map(|token| token.term).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (thai(&older), thai(&third)),
+            (vec!["ภ".to_owned(), "า".to_owned(), "ษ".to_owned()], thai(&older))
+        );
         let newest = older.newest_rules();
-        assert_eq!((newest.identity(), terms(&newest)), ([3, 1, 0, 0, 0, 0, 0, 0], vec!["12".to_owned()]));
+        assert_eq!(thai(&newest), ["ภา", "าษ"]);
+        assert_eq!((newest.identity(), terms(&newest)), ([4, 1, 0, 0, 0, 0, 0, 0], vec!["12".to_owned()]));
     }
 }

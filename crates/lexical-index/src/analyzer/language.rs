@@ -185,7 +185,7 @@ pub(super) fn elisions(
     };
     match version {
         Version::Second => elisions.all.get(..elisions.of_version_2).unwrap_or_default(),
-        Version::Third => elisions.all,
+        Version::Third | Version::Fourth => elisions.all,
     }
 }
 

@@ -7,6 +7,7 @@ mod identity;
 mod known_stems;
 mod language;
 mod scratch;
+mod unspaced;
 mod version;
 mod words;
 
@@ -37,7 +38,7 @@ const MAX_WORD_LEN: usize = 4 * MAX_TERM_LEN;
 /// the Arabic `ك` and `ي`, while `ى` stays apart: `على` is not `علي`. A sign that stands for several words is those words: `㈱` is `株`, `ﷺ` is four.
 ///
 /// An emoji, with all that joins it, is a word, of which tags and the style are nothing: the flags of
-/// England and Scotland are one, the black flag; `©`, `®`, `™`, `‼` and `⁉` are words on their own and nothing right behind a word. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; of Thai, Lao, Khmer and Burmese each letter with its marks; Korean has words between spaces.
+/// England and Scotland are one, the black flag; `©`, `®`, `™`, `‼` and `⁉` are words on their own and nothing right behind a word. Of Chinese and Japanese each ideograph and hiragana is a word, and each run of katakana; of Thai, Lao, Khmer and Burmese, whose words only a dictionary tells apart, every two letters that stand together, each with its marks: `ภาษา` is `ภา`, `าษ` and `ษา`; Korean has words between spaces.
 ///
 /// Apostrophes, by language of the stems:
 ///

@@ -7,8 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) enum Version {
     /// Knows fewer digits, apostrophes, elisions and pictures, and no variants of Arabic letters.
     Second = 2,
-    #[default]
+    /// Has each letter of Thai, Lao, Khmer and Burmese as a word.
     Third = 3,
+    #[default]
+    Fourth = 4,
 }
 
 impl Version {
@@ -16,6 +18,7 @@ impl Version {
         let (kind, what_next) = match number {
             2 => return Ok(Self::Second),
             3 => return Ok(Self::Third),
+            4 => return Ok(Self::Fourth),
             0..2 => (
                 ErrorKind::Unsupported,
                 "index the texts anew: export them with the release that wrote them, and add them again",

@@ -6,10 +6,12 @@
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Version;
 use super::fold::is_apostrophe;
+use super::unspaced::Pairs;
 
 /// What words are beside those of the standard.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,10 +59,20 @@ fn each_piece(run: &str, rules: Rules, mut found: impl FnMut(Range<usize>)) {
     let Rules { written_out, version, .. } = rules;
     let mut word: Option<Range<usize>> = None;
     let mut marks_end = 0;
+    let mut pairs = Pairs::default();
     for (start, piece) in run.split_word_bound_indices() {
+        if version >= Version::Fourth {
+            let mut put = |place| word.replace(place).into_iter().for_each(&mut found);
+            if pairs.take(start, piece, &mut put) {
+                continue;
+            }
+            pairs.end(&mut put);
+        }
         let (end, has_letters) = (start + piece.len(), has_letters(piece));
         match &mut word {
-            Some(word) if written_out && word.end == start && is_formula(&run[word.clone()], piece) => {
+            Some(word)
+                if written_out && word.end == start && is_formula(&run[word.clone()], piece, version) =>
+            {
                 word.end = end;
             }
             Some(word)
@@ -80,6 +92,7 @@ fn each_piece(run: &str, rules: Rules, mut found: impl FnMut(Range<usize>)) {
             _ => {}
         }
     }
+    pairs.end(&mut |place| word.replace(place).into_iter().for_each(&mut found));
     word.into_iter().for_each(found);
 }
 
@@ -102,7 +115,8 @@ pub(super) fn may_be_several(word: &str) -> bool {
 }
 
 /// Whether a piece goes on a word at a digit below the line, as in `H₂O`.
-fn is_formula(word: &str, piece: &str) -> bool {
+fn is_formula(word: &str, piece: &str, version: Version) -> bool {
+    let word = if version >= Version::Fourth { word.trim_end_matches(is_combining_mark) } else { word };
     let is_below = |c: char| matches!(c, '\u{2080}'..='\u{2089}');
     let is_of_formula = |c: char| c.is_ascii_alphanumeric() || is_below(c);
     piece.starts_with(is_below) && word.ends_with(char::is_alphanumeric)
@@ -125,7 +139,7 @@ fn has_letters(piece: &str) -> bool {
 fn is_picture_in(piece: &str, version: Version) -> bool {
     match version {
         Version::Second => is_picture_by_style(piece),
-        Version::Third => is_picture(piece),
+        Version::Third | Version::Fourth => is_picture(piece),
     }
 }
 
