@@ -174,11 +174,9 @@ impl Space<'_> {
         query: &mut Looked<'_>,
         limit: f32,
         nodes: &[u32],
-        dots: &mut Dots,
         (near, excluded): (&mut Vec<u32>, &mut Vec<u32>),
     ) {
-        let (sums, _, _) = dots.room(nodes.len());
-        outlines.keep_near(self.kernel, query, limit, nodes, (sums, near, excluded));
+        outlines.keep_near(self.kernel, query, limit, nodes, (near, excluded));
         for &node in &*near {
             prefetch(self.planes.high.row(node));
         }

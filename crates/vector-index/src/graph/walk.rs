@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::visited::Visited;
 use crate::codes::query::QueryRef;
 use crate::index::checks::Checks;
-use crate::kernel::prefetch;
+use crate::kernel::{BitPlanes, prefetch};
 use crate::node::node_id;
 use crate::sketch::outline::Looked;
 use crate::space::{Dots, Space};
@@ -148,6 +148,8 @@ pub(crate) struct WalkScratch {
     pub(crate) near: Vec<u32>,
     /// Nodes that are not, as far as is known.
     pub(crate) excluded: Vec<u32>,
+    /// The query of a walk that looks at outlines.
+    pub(crate) by_bits: Vec<BitPlanes>,
     pub(crate) dots: Dots,
     pub(crate) hops: u64,
     pub(crate) distances: u64,
@@ -156,7 +158,8 @@ pub(crate) struct WalkScratch {
 impl WalkScratch {
     pub(crate) fn heap_bytes(&self) -> usize {
         let nodes = self.fresh.capacity() + self.near.capacity() + self.excluded.capacity();
-        self.pool.heap_bytes() + self.visited.heap_bytes() + nodes * size_of::<u32>()
+        let by_bits = self.by_bits.capacity() * size_of::<BitPlanes>();
+        self.pool.heap_bytes() + self.visited.heap_bytes() + nodes * size_of::<u32>() + by_bits
     }
 
     /// The nearest of the first `nodes` nodes, and its distance. `nodes` is at least 1.
@@ -315,9 +318,9 @@ impl WalkScratch {
         ef: usize,
         to: u32,
     ) -> bool {
-        let Self { pool, visited, fresh, near, excluded, dots, hops, distances } = self;
+        let Self { pool, visited, fresh, near, excluded, by_bits, dots, hops, distances } = self;
         let (outlines, space) = (space.outlines, links.space(space));
-        let mut looked = Looked::new(query);
+        let mut looked = Looked::new(space.kernel, query, by_bits);
         pool.start(ef);
         visited.insert(from.0);
         pool.insert(from.1, from.0);
@@ -363,7 +366,7 @@ impl WalkScratch {
             pool.soon(AT_ONCE).for_each(|next| links.prefetch(next));
             match outlines {
                 Some(outlines) => {
-                    space.keep_near(outlines, &mut looked, pool.limit(), fresh, dots, (near, excluded));
+                    space.keep_near(outlines, &mut looked, pool.limit(), fresh, (near, excluded));
                 }
                 None => std::mem::swap(fresh, near),
             }

@@ -126,9 +126,10 @@ impl FilteredWalk<'_, '_> {
         let FilterScratch { found, frontier, .. } = &mut **scratch;
         let links = view.lowest();
         let space = links.space(view.space);
-        let mut looked = space.outlines.map(|outlines| (outlines, Looked::new(*query)));
+        let WalkScratch { visited, fresh, near, excluded, by_bits, dots, hops, distances, .. } = &mut **walk;
+        let mut looked =
+            space.outlines.map(|outlines| (outlines, Looked::new(space.kernel, *query, by_bits)));
         let at_once = if looked.is_some() { AT_ONCE } else { 1 };
-        let WalkScratch { visited, fresh, near, excluded, dots, hops, distances, .. } = &mut **walk;
         found.start(effort.ef);
         frontier.clear();
         near.clear();
@@ -197,7 +198,7 @@ impl FilteredWalk<'_, '_> {
                         fresh.append(excluded);
                     }
                     frontier.iter().take(AT_ONCE).for_each(|Reverse(next)| links.prefetch(next.node()));
-                    space.keep_near(*outlines, looked, found.limit(), fresh, dots, (near, excluded));
+                    space.keep_near(*outlines, looked, found.limit(), fresh, (near, excluded));
                     for &node in near.iter() {
                         space.prefetch_row(node);
                     }

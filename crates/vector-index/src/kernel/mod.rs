@@ -16,10 +16,10 @@ mod x86;
 use wire::F16;
 
 use crate::codes::layout::{Group, Line, Plane, Quads};
-use crate::codes::query::QueryTerms;
+use crate::codes::query::{QueryCodes, QueryTerms};
 use crate::metric::Metric;
 use crate::residual::{self, Parts};
-use crate::sketch::layout::{BLOCK, Outlines, SignRow, Sums, Tables};
+use crate::sketch::layout::{BLOCK, Facts, Outlines, SignRow, Sums, Tables};
 
 /// Some vectors beside a query: its dot products with them, what else their distances are made of ([`Terms`](crate::codes::query::Terms)),
 /// and the distance from which on each of them does not want to know of the query.
@@ -29,6 +29,75 @@ pub(crate) struct Row<'a> {
     pub(crate) a: &'a [f32],
     pub(crate) b: &'a [f32],
     pub(crate) limits: &'a [f32],
+}
+
+/// For each bit of a byte, the codes of the dimensions whose signs are that bit of 16 bytes, twice.
+pub(crate) type BitPlanes = [[u64; 4]; 8];
+
+/// A query whose distances are estimated by outlines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Estimates<'a> {
+    pub(crate) codes: QueryCodes<'a>,
+    /// The codes as [`Kernel::by_bits`] has them.
+    pub(crate) by_bits: &'a [BitPlanes],
+    pub(crate) terms: QueryTerms,
+    /// What errors are multiplied by.
+    pub(crate) length: f32,
+    /// What is beyond that, less its error, is not near.
+    pub(crate) limit: f32,
+}
+
+impl Estimates<'_> {
+    /// Whether a vector may be near, of which the codes of the query add up to `set` where its signs are set. So it is, too, where its facts are no numbers.
+    #[inline]
+    fn is_near(&self, set: i32, Facts { a, factor, error }: Facts) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "one rounding of an exact integer")]
+        let sum = set.wrapping_mul(2).wrapping_sub(self.codes.sum) as f32;
+        let estimate = self.terms.base + a + factor * (self.terms.scale * sum);
+        let is_beyond = estimate - error * self.length > self.limit;
+        !is_beyond
+    }
+
+    /// As [`Kernel::keep_near`], with sums by some kernel.
+    fn keep_near(
+        self,
+        sums: impl Fn(&[Line], Outlines<'_>, &[u32], &mut [i32]),
+        outlines: Outlines<'_>,
+        ids: &[u32],
+        (near, others): (&mut [u32], &mut [u32]),
+    ) -> usize {
+        let (mut kept, mut seen) = (0, 0);
+        for ids in ids.chunks(SUMS_AT_ONCE) {
+            let mut room = [0; SUMS_AT_ONCE];
+            let room = &mut room[..ids.len()];
+            sums(self.codes.lines, outlines, ids, room);
+            let are_near =
+                ids.iter().zip(room).map(|(&id, &mut set)| (id, self.is_near(set, outlines.facts(id))));
+            kept = put(are_near, seen, kept, (&mut *near, &mut *others));
+            seen += ids.len();
+        }
+        kept
+    }
+}
+
+/// So many sums are made before they are looked at.
+const SUMS_AT_ONCE: usize = 32;
+
+/// Puts ids that are near behind those kept so far, and others behind others, of all `seen` so far. How many are kept then. Each is written to both: no branch on what cannot be foreseen.
+#[inline]
+fn put(
+    ids: impl Iterator<Item = (u32, bool)>,
+    seen: usize,
+    mut kept: usize,
+    (near, others): (&mut [u32], &mut [u32]),
+) -> usize {
+    let mut other = seen - kept;
+    for (id, is_near) in ids {
+        (near[kept], others[other]) = (id, id);
+        kept += usize::from(is_near);
+        other += usize::from(!is_near);
+    }
+    kept
 }
 
 /// A row of the high plane, of the low one, and its residual.
@@ -205,21 +274,37 @@ impl Kernel {
         }
     }
 
-    /// The sums of the codes of a query in the dimensions in which nodes have no negative codes: `out[i]` is that of node `ids[i]`.
-    ///
-    /// `query` has as many lines as outlines have words of signs, every id has an outline, and `out` is as long as `ids`.
+    /// The codes of a query by the bits of bytes, for [`Estimates`], where this kernel reads signs so.
     #[inline]
-    pub(crate) fn signed_sums(self, query: &[Line], outlines: Outlines<'_>, ids: &[u32], out: &mut [i32]) {
+    pub(crate) fn by_bits(self, lines: &[Line], planes: &mut Vec<BitPlanes>) {
         match self.0 {
-            Kind::Scalar => scalar::signed_sums(query, outlines, ids, out),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 | Kind::AvxVnni => x86::signed_sums_avx2(query, outlines, ids, out),
+            Kind::Avx2 | Kind::AvxVnni => x86::by_bits(lines, planes),
+            _ => planes.clear(),
+        }
+    }
+
+    /// Writes those of some nodes that may be near a query to the beginning of `near`, in order, and the rest to that of `others`, as far as their outlines tell. How many are near.
+    ///
+    /// The query has as many lines as outlines have words of signs, every id has an outline, and `near` and `others` are as long as `ids`. What comes behind is any.
+    #[inline]
+    pub(crate) fn keep_near(
+        self,
+        query: Estimates<'_>,
+        outlines: Outlines<'_>,
+        ids: &[u32],
+        out: (&mut [u32], &mut [u32]),
+    ) -> usize {
+        match self.0 {
+            Kind::Scalar => query.keep_near(scalar::signed_sums, outlines, ids, out),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Vnni => x86::signed_sums_avx512(query, outlines, ids, out),
+            Kind::Avx2 | Kind::AvxVnni => x86::keep_near_avx2(query, outlines, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => x86::keep_near_avx512(query, outlines, ids, out),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon | Kind::NeonDotprod => neon::signed_sums(query, outlines, ids, out),
+            Kind::Neon | Kind::NeonDotprod => query.keep_near(neon::signed_sums, outlines, ids, out),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Kind::Simd128 => wasm32::signed_sums(query, outlines, ids, out),
+            Kind::Simd128 => query.keep_near(wasm32::signed_sums, outlines, ids, out),
         }
     }
 

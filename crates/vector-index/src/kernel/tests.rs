@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::codes::layout::{self, Aligned, PANEL, groups, pack, put_in_panel};
 use crate::codes::planes::{OwnedPlanes, Planes};
 use crate::codes::query::QueryCodes;
-use crate::sketch::layout::row_len;
+use crate::sketch::layout::{Facts, row_len};
 
 #[test]
 fn every_kernel_widens_every_number_of_16_bits_alike() {
@@ -286,34 +286,96 @@ fn every_kernel_has_the_distances_of_the_definition() {
 
 proptest! {
     #[test]
+    #[expect(clippy::cast_precision_loss, reason = "exact in 24 bits")]
     fn every_kernel_adds_up_the_codes_where_signs_say_so(
         query in prop::collection::vec(code(), 1..700), signs in prop::collection::vec(any::<u8>(), 1..200), count in 1..12usize
     ) {
         let len = row_len(query.len());
-        let rows: Vec<u8> = signs.iter().cycle().take(len * count).copied().collect();
+        let mut rows: Vec<u8> = signs.iter().cycle().take(len * count).copied().collect();
+        for row in rows.chunks_mut(len) {
+            Facts { a: 0.0, factor: 1.0, error: 0.0 }.write(&mut row[groups(query.len()) * 8..]);
+        }
         let ids: Vec<u32> = (0..u32::try_from(count).unwrap()).rev().collect();
+        let outlines = Outlines::new(&rows, query.len());
+        let lines = lines(&query);
+        let codes = QueryCodes::new(&lines);
+        let expected = |&id: &u32| {
+            let row = &rows[id as usize * len..][..len];
+            let set = |(at, _): &(usize, &i8)| row[at / 8] >> (at % 8) & 1 == 1;
+            let set: i32 = query.iter().enumerate().filter(set).map(|(_, &code)| i32::from(code)).sum();
+            2 * set - codes.sum
+        };
+        let expected: Vec<i32> = ids.iter().map(expected).collect();
         for kernel in Kernel::available() {
-            let mut found = vec![0; count];
-            kernel.signed_sums(&lines(&query), Outlines::new(&rows, query.len()), &ids, &mut found);
-            for (&id, &found) in ids.iter().zip(&found) {
-                let row = &rows[id as usize * len..][..len];
-                let set = |(at, _): &(usize, &i8)| row[at / 8] >> (at % 8) & 1 == 1;
-                let expected: i32 = query.iter().enumerate().filter(set).map(|(_, &code)| i32::from(code)).sum();
-                prop_assert_eq!(found, expected, "{}", kernel);
+            for &limit in &expected {
+                for limit in [limit, limit - 1] {
+                    let (near, others): (Vec<_>, Vec<_>) = ids.iter().zip(&expected).partition(|&(_, &sum)| sum <= limit);
+                    let ids_of = |some: Vec<(&u32, &i32)>| some.into_iter().map(|(&id, _)| id).collect::<Vec<u32>>();
+                    let found = kept_near(kernel, codes, outlines, &ids, limit as f32);
+                    prop_assert_eq!(found, (ids_of(near), ids_of(others)), "{}", kernel);
+                }
             }
         }
+    }
+}
+
+/// What a kernel keeps of some nodes, and what not; estimates are the sums of signed codes, if facts say so.
+fn kept_near(
+    kernel: Kernel,
+    codes: QueryCodes<'_>,
+    outlines: Outlines<'_>,
+    ids: &[u32],
+    limit: f32,
+) -> (Vec<u32>, Vec<u32>) {
+    let mut by_bits = Vec::new();
+    kernel.by_bits(codes.lines, &mut by_bits);
+    let terms = QueryTerms { base: 0.0, offset: 0.0, scale: 1.0 };
+    let estimates = Estimates { codes, by_bits: &by_bits, terms, length: 1.0, limit };
+    let (mut near, mut others) = (vec![0; ids.len()], vec![0; ids.len()]);
+    let kept = kernel.keep_near(estimates, outlines, ids, (&mut near, &mut others));
+    near.truncate(kept);
+    others.truncate(ids.len() - kept);
+    (near, others)
+}
+
+proptest! {
+    #[test]
+    fn every_kernel_estimates_with_the_same_roundings_and_keeps_what_is_no_number(
+        query in prop::collection::vec(code(), 129..500), seed in any::<u64>(), count in 1..12usize, limit in any::<f32>()
+    ) {
+        let len = row_len(query.len());
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_le_bytes()
+        };
+        let rows: Vec<u8> = (0..len * count / 8).flat_map(|_| next()).collect();
+        let outlines = Outlines::new(&rows, query.len());
+        let lines = lines(&query);
+        let ids: Vec<u32> = (0..u32::try_from(count).unwrap()).collect();
+        let expected = kept_near(Kernel::available()[0], QueryCodes::new(&lines), outlines, &ids, limit);
+        for kernel in Kernel::available() {
+            prop_assert_eq!(&kept_near(kernel, QueryCodes::new(&lines), outlines, &ids, limit), &expected, "{}", kernel);
+        }
+        prop_assert_eq!(expected.0.len() + expected.1.len(), count);
     }
 }
 
 #[test]
 fn the_signs_of_the_longest_vectors_do_not_overflow() {
     for (code, signs) in [(127, 255), (-127, 255), (127, 0)] {
-        let rows = vec![signs; row_len(crate::MAX_DIMENSION)];
+        let mut row = vec![signs; row_len(crate::MAX_DIMENSION)];
+        let facts = groups(crate::MAX_DIMENSION) * 8;
+        Facts { a: 0.0, factor: 1.0, error: 0.0 }.write(&mut row[facts..]);
         let query = lines(&vec![code; crate::MAX_DIMENSION]);
+        #[expect(clippy::cast_precision_loss, reason = "exact in 24 bits")]
+        let sum = (i32::from(code) * (2 * i32::from(signs / 255) - 1) * 65_536) as f32;
         for kernel in Kernel::available() {
-            let mut found = [0];
-            kernel.signed_sums(&query, Outlines::new(&rows, crate::MAX_DIMENSION), &[0], &mut found);
-            assert_eq!(found[0], i32::from(code) * i32::from(signs / 255) * 65_536, "{kernel}");
+            for (limit, is_near) in [(sum, true), (sum - 1.0, false)] {
+                let outlines = Outlines::new(&row, crate::MAX_DIMENSION);
+                let (near, _) = kept_near(kernel, QueryCodes::new(&query), outlines, &[0], limit);
+                assert_eq!(near.len() == 1, is_near, "{kernel}");
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::codes::layout::groups;
 use crate::codes::planes::Planes;
 use crate::codes::query::{QueryRef, Terms};
 use crate::codes::sums::squared_sum;
-use crate::kernel::{Kernel, prefetch};
+use crate::kernel::{BitPlanes, Estimates, Kernel, prefetch};
 
 /// An estimate that is so many deviations of its error beyond what is kept is not looked into, as long as that loses little. That some near ones are lost is made good by how little each
 /// costs: with twice as many, a width finds a thousandth more, for a twentieth more distances.
@@ -32,35 +32,22 @@ impl Outlines<'_> {
         }
     }
 
-    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order, and behind them some others, to see whether these are not. `sums` is room, as long
-    /// as `nodes`; the first who are neither come behind `excluded`.
+    /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order, and behind them some others, to see whether these are not. The first
+    /// who are neither come behind `excluded`.
     pub(crate) fn keep_near(
         self,
         kernel: Kernel,
         looked: &mut Looked<'_>,
         limit: f32,
         nodes: &[u32],
-        (sums, near, excluded): (&mut [i32], &mut Vec<u32>, &mut Vec<u32>),
+        (near, excluded): (&mut Vec<u32>, &mut Vec<u32>),
     ) {
         let before = excluded.len();
         near.resize(nodes.len(), 0);
         excluded.resize(before + nodes.len(), 0);
-        let query = looked.query;
-        let length = looked.length * looked.deviations;
-        kernel.signed_sums(query.codes.lines, self, nodes, sums);
-        // Each is written to both: no branch on what cannot be foreseen.
-        let (mut kept, mut others) = (0, before);
-        for (&node, &set) in nodes.iter().zip(sums.iter()) {
-            let Facts { a, factor, error } = self.facts(node);
-            #[expect(clippy::cast_precision_loss, reason = "one rounding of an exact integer")]
-            let sum = set.wrapping_mul(2).wrapping_sub(query.codes.sum) as f32;
-            let estimate = query.terms.base + a + factor * (query.terms.scale * sum);
-            let is_beyond = estimate - error * length > limit;
-            near[kept] = node;
-            excluded[others] = node;
-            kept += usize::from(!is_beyond);
-            others += usize::from(is_beyond);
-        }
+        let estimates = looked.estimates(limit);
+        let kept = kernel.keep_near(estimates, self, nodes, (&mut *near, &mut excluded[before..]));
+        let others = before + nodes.len() - kept;
         near.truncate(kept);
         looked.is_limited = limit < f32::INFINITY;
         looked.kept_now = kept;
@@ -94,6 +81,7 @@ impl Outlines<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Looked<'a> {
     query: QueryRef<'a>,
+    by_bits: &'a [BitPlanes],
     /// What errors are multiplied by, for a deviation.
     length: f32,
     deviations: f32,
@@ -109,11 +97,28 @@ pub(crate) struct Looked<'a> {
 
 impl<'a> Looked<'a> {
     #[expect(clippy::cast_precision_loss, reason = "a length")]
-    pub(crate) fn new(query: QueryRef<'a>) -> Self {
+    pub(crate) fn new(kernel: Kernel, query: QueryRef<'a>, room: &'a mut Vec<BitPlanes>) -> Self {
+        kernel.by_bits(query.codes.lines, room);
         let squared = squared_sum(query.codes.lines.as_flattened()) as f32;
         let length = query.terms.scale.abs() * squared.sqrt();
         let (kept_now, is_limited, excluded, compared, near) = Default::default();
-        Self { query, length, deviations: DEVIATIONS, kept_now, is_limited, excluded, compared, near }
+        let by_bits = &room[..];
+        Self {
+            query,
+            by_bits,
+            length,
+            deviations: DEVIATIONS,
+            kept_now,
+            is_limited,
+            excluded,
+            compared,
+            near,
+        }
+    }
+
+    fn estimates(&self, limit: f32) -> Estimates<'a> {
+        let QueryRef { codes, terms, .. } = self.query;
+        Estimates { codes, by_bits: self.by_bits, terms, length: self.length * self.deviations, limit }
     }
 
     /// That the one at a position among the last nodes was compared, and whether it was near enough.
@@ -196,13 +201,7 @@ mod tests {
         let is_kept = |limit: f32| {
             let mut near = Vec::new();
             let mut looked = looked;
-            outlines.keep_near(
-                Kernel::detect(),
-                &mut looked,
-                limit,
-                &[0],
-                (&mut [0], &mut near, &mut Vec::new()),
-            );
+            outlines.keep_near(Kernel::detect(), &mut looked, limit, &[0], (&mut near, &mut Vec::new()));
             looked.kept_now > 0
         };
         assert!(is_kept(f32::INFINITY) && !is_kept(f32::NEG_INFINITY));
@@ -229,7 +228,8 @@ mod tests {
                 let mut room = QueryRoom::default();
                 let mut ask = |vector: &[i8]| {
                     let prepared = quantizer.prepare(&quantizer.decode(vector, 0.5), &mut room);
-                    let looked = Looked::new(prepared);
+                    let mut bits = Vec::new();
+                    let looked = Looked::new(Kernel::detect(), prepared, &mut bits);
                     let distance = prepared
                         .terms
                         .distance(dot_of(prepared.codes.lines.as_flattened(), &padded(&codes)), terms);
@@ -260,14 +260,16 @@ mod tests {
         let row = vec![255; row_len(DIMENSION)];
         let quantizer = Int8Quantizer::new(Metric::L2, DIMENSION).unwrap();
         let mut room = QueryRoom::default();
-        let mut looked = Looked::new(quantizer.prepare(&[1.0; DIMENSION], &mut room));
+        let mut bits = Vec::new();
+        let prepared = quantizer.prepare(&[1.0; DIMENSION], &mut room);
+        let mut looked = Looked::new(Kernel::detect(), prepared, &mut bits);
         let mut near = vec![7; 3];
         Outlines::new(&row, DIMENSION).keep_near(
             Kernel::detect(),
             &mut looked,
             0.0,
             &[0],
-            (&mut [0], &mut near, &mut Vec::new()),
+            (&mut near, &mut Vec::new()),
         );
         assert_eq!((near, looked.kept_now), (vec![0], 1));
     }

@@ -19,7 +19,7 @@ use crate::metric::Metric;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 pub(super) use refined::{refined_avx2, refined_avx512};
-pub(super) use signed::{signed_sums_avx2, signed_sums_avx512};
+pub(super) use signed::{by_bits, keep_near_avx2, keep_near_avx512};
 
 pub(super) use many::{insert, nearer, products, products_avx512_vnni};
 
