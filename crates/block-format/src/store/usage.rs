@@ -2,14 +2,17 @@
 
 use roaring::RoaringTreemap;
 
+use super::Store;
 use super::read::Snapshot;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::file::FileName;
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::FileId;
 use crate::manifest::Manifest;
 use crate::part::layout::encoded_deletes_len;
 use crate::run::{Place, Run};
 use crate::segment::layout::{ENTRY_LEN, FOOTER_LEN};
+use crate::vfs::Access;
 
 /// The bytes of a segment or a log, and how many of them deleted records take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,24 @@ impl DiskUsage {
 
 /// The most blocks of a file, among those with both deleted records and others, that are decoded to count their bytes: a sample of all.
 const SAMPLE: usize = 64;
+
+impl Store {
+    /// Bytes of files of the artifact beyond those of its newest state: what a crash left, what an edit is writing, and what readers still hold of
+    /// earlier states. Whoever opens it for writing removes the first. 0 for a pack.
+    pub fn leftover_len(&self) -> Result<u64> {
+        if self.as_pack().is_some() {
+            return Ok(0);
+        }
+        let (vfs, root) = (&self.directory.vfs, &self.directory.root);
+        let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
+        let names = names.iter().filter(|name| FileName::parse(name).is_some());
+        // One that is gone meanwhile, or is no file, is none of it.
+        let len =
+            |name: &String| vfs.open(&root.join(name), Access::Read).and_then(|file| file.len()).unwrap_or(0);
+        let all = names.map(len).fold(0, u64::saturating_add);
+        Ok(all.saturating_sub(self.snapshot().disk_usage().total()))
+    }
+}
 
 impl Snapshot {
     /// The bytes of all files.

@@ -21,6 +21,9 @@ impl Engine {
             stats.disk_bytes = pack.pack_len();
             stats.live_bytes = stats.disk_bytes.saturating_sub(stats.dead_bytes);
         }
+        // Where the directory cannot be read, nothing is known of them.
+        stats.leftover_bytes = self.store.leftover_len().unwrap_or(0);
+        stats.disk_bytes = stats.disk_bytes.saturating_add(stats.leftover_bytes);
         figures::counted(self.path(), &stats);
         stats
     }
@@ -99,6 +102,7 @@ fn stats_of(state: &State) -> Stats {
         maintenance_error: None,
         live_bytes: usage.total().saturating_sub(dead_bytes),
         dead_bytes,
+        leftover_bytes: 0,
     }
 }
 

@@ -86,8 +86,8 @@ fn du(path: &Path) -> u64 {
 fn check_disk(artifact: &CompactArtifact, path: &Path) -> Stats {
     let stats = artifact.stats();
     assert_eq!(stats.disk_bytes, du(path), "{stats:?}");
-    assert_eq!(stats.live_bytes + stats.dead_bytes, stats.disk_bytes);
-    let named = stats.segment_bytes + stats.log_bytes + stats.index_bytes;
+    assert_eq!(stats.live_bytes + stats.dead_bytes + stats.leftover_bytes, stats.disk_bytes);
+    let named = stats.segment_bytes + stats.log_bytes + stats.index_bytes + stats.leftover_bytes;
     assert!(
         named < stats.disk_bytes && stats.disk_bytes - named < 4096,
         "the rest is the manifest: {stats:?}"
@@ -126,6 +126,39 @@ fn disk_bytes_are_the_length_of_all_files_at_any_time() {
     check_disk(&artifact, &path);
     let packed = CompactArtifact::open_read_only(&pack).unwrap().stats();
     assert_eq!((packed.disk_bytes, packed.records), (du(&pack), 200));
+}
+
+#[test]
+fn what_a_crash_left_counts_until_a_writer_removes_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let artifact = manual().create(&path).unwrap();
+    artifact.add_batch((0..300).map(text)).unwrap();
+    artifact.seal().unwrap();
+    assert_eq!(check_disk(&artifact, &path).leftover_bytes, 0);
+    artifact.close().unwrap();
+    let sealed = |kind: &str| {
+        let names =
+            std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        path.join(names.filter(|name| name.starts_with(kind)).min().unwrap())
+    };
+    // As if it had been killed before the manifest named them, and in the middle of a commit.
+    let mut left = 0;
+    for kind in ["segment-", "part-"] {
+        left += std::fs::copy(sealed(kind), path.join(format!("{kind}00000000000000f0"))).unwrap();
+    }
+    let log = std::fs::OpenOptions::new().append(true).open(sealed("log-")).unwrap();
+    std::io::Write::write_all(&mut &log, &[7; 100]).unwrap();
+    std::fs::write(path.join("segment-notes"), "of somebody else").unwrap();
+    let others = "of somebody else".len() as u64;
+    let reader = CompactArtifact::open_read_only(&path).unwrap();
+    let stats = reader.stats();
+    assert_eq!((stats.leftover_bytes, stats.disk_bytes + others), (left + 100, du(&path)), "{stats:?}");
+    assert_eq!(stats.live_bytes + stats.dead_bytes + stats.leftover_bytes, stats.disk_bytes);
+    drop(reader);
+    std::fs::remove_file(path.join("segment-notes")).unwrap();
+    let artifact = CompactArtifact::open(&path).unwrap();
+    assert_eq!(check_disk(&artifact, &path).leftover_bytes, 0);
 }
 
 #[test]
