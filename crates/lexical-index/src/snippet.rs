@@ -182,10 +182,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ranges_lie_between_characters_and_in_the_snippet(text in "(fox |é|日本 |🎉 |x){0,30}", max_len in 0..40usize) {
-            let query = Query::any("fox 日 é");
+        fn ranges_lie_between_characters_and_in_the_snippet(text in "(fox |é|日本 |🎉 |x|ภาษา|ໝ|ก|ำ|\u{200b}){0,30}", max_len in 0..40usize) {
+            let query = Query::any("fox 日 é ภาษา ໝກ");
             let snippet = snippet(&Analyzer::new(), &query, &text, &[], max_len);
             prop_assert!(text.get(snippet.range.clone()).is_some_and(|shown| shown.len() <= max_len));
+            prop_assert!(snippet.highlights.is_sorted_by(|one, next| one.end <= next.start));
             for range in &snippet.highlights {
                 prop_assert!(text.get(range.clone()).is_some());
                 prop_assert!(snippet.range.start <= range.start && range.end <= snippet.range.end);

@@ -1,5 +1,8 @@
 //! How many bytes files take, and how many of them are those of deleted records.
 
+use std::collections::HashSet;
+use std::io;
+
 use roaring::RoaringTreemap;
 
 use super::Store;
@@ -58,20 +61,39 @@ impl DiskUsage {
 const SAMPLE: usize = 64;
 
 impl Store {
-    /// Bytes of files of the artifact beyond those of its newest state: what a crash left, what an edit is writing, and what readers still hold of
-    /// earlier states. Whoever opens it for writing removes the first. 0 for a pack.
-    pub fn leftover_len(&self) -> Result<u64> {
+    /// Bytes of the directory that belong to the artifact and not to a snapshot: files that a crash left, or that are being written; what was committed after the snapshot;
+    /// and files of earlier states that were not removed yet. Whoever opens the artifact for writing removes what a crash left. 0 for a pack.
+    pub fn other_len(&self, snapshot: &Snapshot) -> Result<u64> {
         if self.as_pack().is_some() {
             return Ok(0);
         }
+        let (state, usage) = (snapshot.state(), snapshot.disk_usage());
+        let sealed = &state.sealed;
+        let own: HashSet<FileName> =
+            (sealed.segments.iter().map(|segment| FileName::Segment(segment.entry.file)))
+                .chain(sealed.parts.iter().map(|part| FileName::Part(part.entry.file)))
+                .collect();
         let (vfs, root) = (&self.directory.vfs, &self.directory.root);
         let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
-        let names = names.iter().filter(|name| FileName::parse(name).is_some());
-        // One that is gone meanwhile, or is no file, is none of it.
-        let len =
-            |name: &String| vfs.open(&root.join(name), Access::Read).and_then(|file| file.len()).unwrap_or(0);
-        let all = names.map(len).fold(0, u64::saturating_add);
-        Ok(all.saturating_sub(self.snapshot().disk_usage().total()))
+        let (mut others, mut logs, mut manifests) = (0u64, 0u64, 0u64);
+        for name in names.iter().filter_map(|name| FileName::parse(name)).filter(|name| !own.contains(name)) {
+            let path = self.directory.path(name);
+            let len = match vfs.open(&path, Access::Read).and_then(|file| file.len()) {
+                Ok(len) => len,
+                // Gone meanwhile, or no file.
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => 0,
+                Err(e) => return Err(Error::io(e, "measuring", &path)),
+            };
+            let sum = match name {
+                FileName::Log(_) => &mut logs,
+                FileName::Manifest { .. } => &mut manifests,
+                FileName::Segment(_) | FileName::Part(_) => &mut others,
+            };
+            *sum = sum.saturating_add(len);
+        }
+        // Logs may be longer than a snapshot knows of.
+        let others = others.saturating_add(logs.saturating_sub(usage.logs));
+        Ok(others.saturating_add(manifests.saturating_sub(usage.manifests)))
     }
 }
 

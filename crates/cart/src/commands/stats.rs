@@ -32,14 +32,8 @@ pub(crate) fn print(stats: &Stats, memory: &MemoryStats, output: &mut Output) ->
     };
     row("records", format!("{}{tail}", count(stats.records)))?;
     row("disk", format!("{}, {} of it alive", bytes(stats.disk_bytes), bytes(stats.live_bytes)))?;
-    if stats.leftover_bytes > 0 {
-        row(
-            "  leftover",
-            format!(
-                "{} left by a crash, or in use: removed by the next who writes",
-                bytes(stats.leftover_bytes)
-            ),
-        )?;
+    if stats.other_bytes > 0 {
+        row("  other", format!("{} left by a crash, or of a writer at work", bytes(stats.other_bytes)))?;
     }
     row(
         "  records",

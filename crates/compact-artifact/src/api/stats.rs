@@ -40,14 +40,14 @@ pub struct Stats {
     pub spaces: Vec<SpaceStats>,
     /// The newest error of sealing that happened by itself, unless it succeeded since. Nothing is lost by it; what was added stays in the log.
     pub maintenance_error: Option<String>,
-    /// `disk_bytes` without `dead_bytes` and `leftover_bytes`.
+    /// `disk_bytes` without `dead_bytes` and `other_bytes`.
     pub live_bytes: u64,
     /// Bytes of deleted and replaced records, in files of records and in indexes; of long files, estimated from a sample of their
     /// blocks. [`compact`](crate::CompactArtifact::compact) returns them where they are enough of a file to be worth it.
     pub dead_bytes: u64,
-    /// Bytes of files beyond those of the newest state: what a crash left, what sealing is writing, and what readers still hold of earlier states. Whoever opens the artifact for writing
-    /// removes the first.
-    pub leftover_bytes: u64,
+    /// Bytes of files of the artifact that are no part of this state: what a crash left, which the next who opens it for writing removes; what is being written, or was committed since, by
+    /// a writer at work; and what was not removed yet of earlier states. 0 where the directory cannot be read.
+    pub other_bytes: u64,
 }
 
 /// What a vector space holds.

@@ -13,17 +13,18 @@ fn ratio(part: u64, to: u64) -> f64 {
 }
 
 impl Engine {
-    /// What the artifact holds: read from tables. Of files with deleted records beside others some blocks are decoded.
+    /// What the artifact holds: read from tables, and of other files their lengths. Of files with deleted records beside others some blocks are decoded.
     pub(crate) fn stats(&self) -> Stats {
-        let mut stats = stats_of(&self.visible());
+        let state = self.visible();
+        let mut stats = stats_of(&state);
         stats.maintenance_error = self.maintenance_error.lock().as_ref().map(ToString::to_string);
         if let Some(pack) = self.store.as_pack() {
             stats.disk_bytes = pack.pack_len();
             stats.live_bytes = stats.disk_bytes.saturating_sub(stats.dead_bytes);
         }
         // Where the directory cannot be read, nothing is known of them.
-        stats.leftover_bytes = self.store.leftover_len().unwrap_or(0);
-        stats.disk_bytes = stats.disk_bytes.saturating_add(stats.leftover_bytes);
+        stats.other_bytes = self.store.other_len(&state.records).unwrap_or(0);
+        stats.disk_bytes = stats.disk_bytes.saturating_add(stats.other_bytes);
         figures::counted(self.path(), &stats);
         stats
     }
@@ -102,7 +103,7 @@ fn stats_of(state: &State) -> Stats {
         maintenance_error: None,
         live_bytes: usage.total().saturating_sub(dead_bytes),
         dead_bytes,
-        leftover_bytes: 0,
+        other_bytes: 0,
     }
 }
 

@@ -86,8 +86,8 @@ fn du(path: &Path) -> u64 {
 fn check_disk(artifact: &CompactArtifact, path: &Path) -> Stats {
     let stats = artifact.stats();
     assert_eq!(stats.disk_bytes, du(path), "{stats:?}");
-    assert_eq!(stats.live_bytes + stats.dead_bytes + stats.leftover_bytes, stats.disk_bytes);
-    let named = stats.segment_bytes + stats.log_bytes + stats.index_bytes + stats.leftover_bytes;
+    assert_eq!(stats.live_bytes + stats.dead_bytes + stats.other_bytes, stats.disk_bytes);
+    let named = stats.segment_bytes + stats.log_bytes + stats.index_bytes + stats.other_bytes;
     assert!(
         named < stats.disk_bytes && stats.disk_bytes - named < 4096,
         "the rest is the manifest: {stats:?}"
@@ -135,7 +135,7 @@ fn what_a_crash_left_counts_until_a_writer_removes_it() {
     let artifact = manual().create(&path).unwrap();
     artifact.add_batch((0..300).map(text)).unwrap();
     artifact.seal().unwrap();
-    assert_eq!(check_disk(&artifact, &path).leftover_bytes, 0);
+    assert_eq!(check_disk(&artifact, &path).other_bytes, 0);
     artifact.close().unwrap();
     let sealed = |kind: &str| {
         let names =
@@ -153,12 +153,25 @@ fn what_a_crash_left_counts_until_a_writer_removes_it() {
     let others = "of somebody else".len() as u64;
     let reader = CompactArtifact::open_read_only(&path).unwrap();
     let stats = reader.stats();
-    assert_eq!((stats.leftover_bytes, stats.disk_bytes + others), (left + 100, du(&path)), "{stats:?}");
-    assert_eq!(stats.live_bytes + stats.dead_bytes + stats.leftover_bytes, stats.disk_bytes);
+    assert_eq!((stats.other_bytes, stats.disk_bytes + others), (left + 100, du(&path)), "{stats:?}");
+    assert_eq!(stats.live_bytes + stats.dead_bytes + stats.other_bytes, stats.disk_bytes);
     drop(reader);
     std::fs::remove_file(path.join("segment-notes")).unwrap();
     let artifact = CompactArtifact::open(&path).unwrap();
-    assert_eq!(check_disk(&artifact, &path).leftover_bytes, 0);
+    assert_eq!(check_disk(&artifact, &path).other_bytes, 0);
+    // A reader that was not refreshed: what was written since is of the writer.
+    let reader = CompactArtifact::open_read_only(&path).unwrap();
+    artifact.add_batch((300..600).map(text)).unwrap();
+    artifact.seal().unwrap();
+    let stats = reader.stats();
+    assert_eq!(
+        (stats.records, stats.live_bytes + stats.dead_bytes + stats.other_bytes),
+        (300, stats.disk_bytes)
+    );
+    assert!(stats.other_bytes > 4096, "{stats:?}");
+    reader.refresh().unwrap();
+    assert_eq!((reader.stats().records, reader.stats().other_bytes), (600, 0));
+    check_disk(&reader, &path);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::Version;
 use super::digits::ascii_digit;
-use super::unspaced::unite_vowel_am;
 
 /// Appends `word` in the form `NFKC_Casefold` of Unicode: one case, one form of characters that differ in looks only, nothing that
 /// is not seen.
@@ -21,9 +20,6 @@ pub(super) fn fold_case(word: &str, turkish: bool, version: Version, folded: &mu
     }
     if version >= Version::Third {
         trim(folded);
-    }
-    if version >= Version::Fourth {
-        unite_vowel_am(folded);
     }
 }
 

@@ -5,8 +5,15 @@ use std::ops::Range;
 /// Marks where a word ends in such a text, to no eye.
 const ZERO_WIDTH_SPACE: &str = "\u{200B}";
 
+/// The vowel AM of Thai and Lao is NIKHAHIT above the letter before it and AA behind that, to NFKC and where it is typed so.
+const NIKHAHIT: [char; 2] = ['\u{E4D}', '\u{ECD}'];
+const AA: [char; 2] = ['\u{E32}', '\u{EB2}'];
+
+/// Signs that are two letters.
+const LIGATURES: [char; 2] = ['\u{EDC}', '\u{EDD}'];
+
 /// Cuts a run of such letters, each with its marks, into overlapping pairs: which letters are a word, only a dictionary knows, and of pairs
-/// every stretch of a text is made. A letter on its own is a word.
+/// every stretch of a text is made. A letter on its own is a word. A sign that is two letters is in one word with those around it, to be taken apart together.
 #[derive(Default)]
 pub(super) struct Pairs {
     last: Option<Range<usize>>,
@@ -14,26 +21,49 @@ pub(super) struct Pairs {
 }
 
 impl Pairs {
-    /// Whether what stands at `start`, behind all that was handed over before, belongs to a run. Calls `found` with the pair that it ends.
-    pub(super) fn take(&mut self, start: usize, piece: &str, found: &mut impl FnMut(Range<usize>)) -> bool {
-        let end = start + piece.len();
-        if let (Some(last), ZERO_WIDTH_SPACE) = (&mut self.last, piece) {
+    /// Whether a piece of `run`, right behind all that was handed over before, belongs to a run of letters. The pair that it ends becomes the word that is
+    /// waited with, and what was that before is handed to `found`.
+    pub(super) fn take(
+        &mut self,
+        run: &str,
+        piece: Range<usize>,
+        word: &mut Option<Range<usize>>,
+        found: &mut dyn FnMut(Range<usize>),
+    ) -> bool {
+        let Range { mut start, end } = piece;
+        if let Some(last) = self.last.as_mut().filter(|_| run[start..end].starts_with(ZERO_WIDTH_SPACE)) {
             last.end = end;
             return true;
         }
-        if !piece.starts_with(is_of_unspaced_script) {
+        if !run[start..end].starts_with(is_of_unspaced_script) {
             return false;
+        }
+        if run[start..end].starts_with(AA)
+            && let Some(last) = self.last.as_mut().filter(|last| run[(**last).clone()].ends_with(NIKHAHIT))
+        {
+            let before = start - NIKHAHIT[0].len_utf8();
+            if let Some(word) = word.as_mut().filter(|word| word.end == start) {
+                word.end = before;
+            }
+            (start, last.end) = (before, before);
+            self.last.take_if(|last| last.start == last.end);
         }
         let last = self.last.replace(start..end);
         self.is_paired = last.is_some();
-        last.into_iter().for_each(|last| found(last.start..end));
+        let Some(last) = last else { return true };
+        let is_ligature = run[last.clone()].starts_with(LIGATURES);
+        match word.as_mut().filter(|word| is_ligature && word.end > last.start) {
+            Some(word) => word.end = end,
+            None => word.replace(last.start..end).into_iter().for_each(found),
+        }
         true
     }
 
-    /// The end of a run, if there is one.
-    pub(super) fn end(&mut self, found: &mut impl FnMut(Range<usize>)) {
-        let last = self.last.take().filter(|_| !self.is_paired);
-        last.into_iter().for_each(found);
+    /// The end of a run, if there is one: a letter on its own becomes the word that is waited with.
+    pub(super) fn end(&mut self, word: &mut Option<Range<usize>>, found: &mut dyn FnMut(Range<usize>)) {
+        if let Some(last) = self.last.take().filter(|_| !self.is_paired) {
+            word.replace(last).into_iter().for_each(found);
+        }
     }
 }
 
@@ -44,32 +74,6 @@ fn is_of_unspaced_script(c: char) -> bool {
             '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{1950}'..='\u{19DF}'
             | '\u{1A20}'..='\u{1AAF}' | '\u{A9E0}'..='\u{A9FF}' | '\u{AA60}'..='\u{AADF}' | '\u{11700}'..='\u{1174F}')
         && c.is_alphabetic()
-}
-
-/// The vowel AM of Thai and Lao is NIKHAHIT above the letter before it and AA behind that to NFKC, and typed so by some. So it is the one behind the tone,
-/// and nothing where the letter is in another pair.
-pub(super) fn unite_vowel_am(folded: &mut String) {
-    const NIKHAHIT: [char; 2] = ['\u{E4D}', '\u{ECD}'];
-    if !folded.contains(NIKHAHIT) {
-        return;
-    }
-    let is_tone = |c: char| matches!(c, '\u{E48}'..='\u{E4B}' | '\u{EC8}'..='\u{ECB}');
-    let mut held = None;
-    let mut united = String::with_capacity(folded.len());
-    for c in folded.trim_start_matches(NIKHAHIT).chars() {
-        if is_tone(c) {
-            united.push(c);
-            continue;
-        }
-        united.extend(held.take());
-        if NIKHAHIT.contains(&c) {
-            held = Some(c);
-        } else {
-            united.push(c);
-        }
-    }
-    united.extend(held);
-    *folded = united;
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Version;
@@ -46,7 +45,7 @@ pub(crate) fn words(text: &str, rules: Rules, mut found: impl FnMut(Range<usize>
                 }
             });
         } else {
-            each_piece(&text[run.clone()], rules, |piece| {
+            each_piece(&text[run.clone()], rules, &mut |piece| {
                 let word = run.start + piece.start..run.start + piece.end;
                 split_elisions(text, word, rules, &mut found);
             });
@@ -54,19 +53,18 @@ pub(crate) fn words(text: &str, rules: Rules, mut found: impl FnMut(Range<usize>
     }
 }
 
-/// The words of a run without white space, before elisions are split off.
-fn each_piece(run: &str, rules: Rules, mut found: impl FnMut(Range<usize>)) {
+/// The words of a run without white space, before elisions are split off. It is compiled once.
+fn each_piece(run: &str, rules: Rules, found: &mut dyn FnMut(Range<usize>)) {
     let Rules { written_out, version, .. } = rules;
     let mut word: Option<Range<usize>> = None;
     let mut marks_end = 0;
     let mut pairs = Pairs::default();
     for (start, piece) in run.split_word_bound_indices() {
         if version >= Version::Fourth {
-            let mut put = |place| word.replace(place).into_iter().for_each(&mut found);
-            if pairs.take(start, piece, &mut put) {
+            if pairs.take(run, start..start + piece.len(), &mut word, found) {
                 continue;
             }
-            pairs.end(&mut put);
+            pairs.end(&mut word, found);
         }
         let (end, has_letters) = (start + piece.len(), has_letters(piece));
         match &mut word {
@@ -87,12 +85,12 @@ fn each_piece(run: &str, rules: Rules, mut found: impl FnMut(Range<usize>)) {
                 || is_picture_in(piece, version)
                 || written_out && piece.starts_with(is_spelled) =>
             {
-                word.replace(start..end).into_iter().for_each(&mut found);
+                word.replace(start..end).into_iter().for_each(&mut *found);
             }
             _ => {}
         }
     }
-    pairs.end(&mut |place| word.replace(place).into_iter().for_each(&mut found));
+    pairs.end(&mut word, found);
     word.into_iter().for_each(found);
 }
 
@@ -116,11 +114,16 @@ pub(super) fn may_be_several(word: &str) -> bool {
 
 /// Whether a piece goes on a word at a digit below the line, as in `H₂O`.
 fn is_formula(word: &str, piece: &str, version: Version) -> bool {
-    let word = if version >= Version::Fourth { word.trim_end_matches(is_combining_mark) } else { word };
+    let word = if version >= Version::Fourth { word.trim_end_matches(is_mark) } else { word };
     let is_below = |c: char| matches!(c, '\u{2080}'..='\u{2089}');
     let is_of_formula = |c: char| c.is_ascii_alphanumeric() || is_below(c);
     piece.starts_with(is_below) && word.ends_with(char::is_alphanumeric)
         || word.ends_with(is_below) && piece.starts_with(is_of_formula)
+}
+
+/// Whether a character at the end of a word is a mark, or not seen.
+fn is_mark(c: char) -> bool {
+    !c.is_ascii() && !c.is_alphanumeric()
 }
 
 /// Whether a sign stands for letters, as `№` and `㎏` do, but for those that only mark the word before them.

@@ -260,7 +260,7 @@ class Stats(TypedDict):
     maintenance_error: str | None
     live_bytes: int
     dead_bytes: int
-    leftover_bytes: int
+    other_bytes: int
 
 class MemoryStats(TypedDict):
     tail_bytes: int

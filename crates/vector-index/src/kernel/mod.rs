@@ -39,6 +39,10 @@ pub(crate) type BitPlanes = [[u64; 4]; 8];
 pub(crate) struct Estimates<'a> {
     pub(crate) codes: QueryCodes<'a>,
     /// The codes as [`Kernel::by_bits`] has them.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "others have masks, or read bytes otherwise")
+    )]
     pub(crate) by_bits: &'a [BitPlanes],
     pub(crate) terms: QueryTerms,
     /// What errors are multiplied by.
@@ -277,6 +281,8 @@ impl Kernel {
     /// The codes of a query by the bits of bytes, for [`Estimates`], where this kernel reads signs so.
     #[inline]
     pub(crate) fn by_bits(self, lines: &[Line], planes: &mut Vec<BitPlanes>) {
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = lines; // they are taken as they are
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 | Kind::AvxVnni => x86::by_bits(lines, planes),
