@@ -29,8 +29,12 @@ pub(crate) fn finish(sum: &mut [f32], rows: usize, tanh: Option<&Tanh>) -> Resul
         return Ok(false);
     }
     let factor = 1.0 / length;
-    for value in sum {
-        *value *= factor;
+    if factor.is_normal() {
+        sum.iter_mut().for_each(|value| *value *= factor);
+    } else {
+        // So short or so long that its reciprocal is no such number.
+        #[expect(clippy::cast_possible_truncation, reason = "at most 1")]
+        sum.iter_mut().for_each(|value| *value = (f64::from(*value) / f64::from(length)) as f32);
     }
     Ok(true)
 }
@@ -128,6 +132,14 @@ mod tests {
         let mut vector = [3e30, 4e30];
         assert!(finish(&mut vector, 1, None).unwrap());
         assert!((vector[0] - 0.6).abs() < 1e-6 && (vector[1] - 0.8).abs() < 1e-6);
+        for scale in [f32::from_bits(1 << 12), 1e-39, 1e38] {
+            let mut vector = [3.0 * scale / 4.0, 0.0, scale];
+            assert!(finish(&mut vector, 1, None).unwrap());
+            assert!(
+                (vector[0] - 0.6).abs() < 1e-3 && vector[1] == 0.0 && (vector[2] - 0.8).abs() < 1e-3,
+                "{scale}"
+            );
+        }
         assert!(!finish(&mut [0.0; 3], 1, None).unwrap());
         assert!(finish(&mut [f32::NAN], 1, None).is_err());
         assert!(finish(&mut [f32::MAX, f32::MAX], 1, None).is_err());
