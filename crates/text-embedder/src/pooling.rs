@@ -29,12 +29,12 @@ pub(crate) fn finish(sum: &mut [f32], rows: usize, tanh: Option<&Tanh>) -> Resul
         return Ok(false);
     }
     let factor = 1.0 / length;
-    if factor.is_normal() {
-        sum.iter_mut().for_each(|value| *value *= factor);
-    } else {
-        // So short or so long that its reciprocal is no such number.
+    // So short or so long that its reciprocal is no such number.
+    let is_extreme = !factor.is_normal();
+    for value in sum {
         #[expect(clippy::cast_possible_truncation, reason = "at most 1")]
-        sum.iter_mut().for_each(|value| *value = (f64::from(*value) / f64::from(length)) as f32);
+        let divided = |value: f32| (f64::from(value) / f64::from(length)) as f32;
+        *value = if is_extreme { divided(*value) } else { *value * factor };
     }
     Ok(true)
 }
