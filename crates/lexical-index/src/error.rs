@@ -36,7 +36,7 @@ pub enum ErrorKind {
     NoSuchField,
     /// A query of more words than a search takes.
     TooManyWords,
-    /// A phrase was asked for, and the index keeps no positions.
+    /// A phrase was asked for, or a beginning of several words, and the index keeps no positions.
     NoPositions,
     /// An argument or option outside its limits.
     InvalidArgument,

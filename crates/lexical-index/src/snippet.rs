@@ -83,26 +83,31 @@ impl Wanted {
 
     fn add_match(&mut self, analyzer: &Analyzer, pattern: &Match) {
         match pattern {
-            Match::Words(text) | Match::Phrase(text) | Match::Near(text, _) => {
-                let mut last = None;
-                analyzer.each_token(text, |term, _, position| {
-                    self.words += usize::from(last.replace(position) != Some(position));
-                    self.terms.entry(term.to_owned()).or_insert(self.words);
-                });
-            }
-            Match::Prefix(word) => {
-                let Some(word) = analyzer.one_word(word) else { return };
+            Match::Words(text) | Match::Phrase(text) | Match::Near(text, _) => self.add_words(analyzer, text),
+            Match::Prefix(text) => {
+                let Some((word, is_only)) = analyzer.last_word(text) else { return };
+                if !is_only {
+                    self.add_words(analyzer, text);
+                }
                 let stems = analyzer.stems_of(&word);
                 let stems = stems.iter().map(|stem| Pattern::fuzzy(stem, 0));
                 let begun = Pattern::prefix_of(&analyzer.folded(&word));
                 self.patterns.push(stems.chain([begun]).collect());
             }
             Match::Fuzzy(word, distance) => {
-                let Some(word) = analyzer.one_word(word) else { return };
+                let Some((word, true)) = analyzer.last_word(word) else { return };
                 let forms = analyzer.folded_and_stems(&word);
                 self.patterns.push(forms.iter().map(|form| Pattern::fuzzy(form, *distance)).collect());
             }
         }
+    }
+
+    fn add_words(&mut self, analyzer: &Analyzer, text: &str) {
+        let mut last = None;
+        analyzer.each_token(text, |term, _, position| {
+            self.words += usize::from(last.replace(position) != Some(position));
+            self.terms.entry(term.to_owned()).or_insert(self.words);
+        });
     }
 
     fn find(&self, analyzer: &Analyzer, term: &str, word: &str) -> Option<usize> {

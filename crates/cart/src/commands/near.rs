@@ -43,7 +43,7 @@ pub(super) fn hints(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String
         let filter = Filter::from_json(&compact_artifact::json::from_slice(text.as_bytes())?)?;
         if snapshot.count(&filter)? == 0 {
             hints.push("no record matches the filter".to_owned());
-        } else if !words(asked).is_empty() {
+        } else if !words(&asked.words).is_empty() {
             unknown_words(asked, snapshot, &mut hints)?;
             if hints.is_empty() {
                 hints.push("the filter lets records through, but none of them has the words".to_owned());
@@ -66,19 +66,26 @@ fn unknown_fields(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String>>
     Ok(unknown.map(ToString::to_string).collect())
 }
 
-/// The words that are asked for, at most so many.
-fn words<'a>(asked: &'a Asked<'_>) -> Vec<&'a str> {
+/// The words that are asked for, at most so many; of a script without spaces, what stands together.
+fn words(text: &str) -> Vec<&str> {
+    // Marks above and below letters are none themselves, and belong to words: so only these signs are cut off the end.
+    let is_sign = |c: char| {
+        matches!(c, '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{301F}' | '\u{FF01}'..='\u{FF0F}' | '\u{FF1A}'..='\u{FF20}')
+            || "«»¿¡·،؛؟۔।॥".contains(c)
+    };
     // Without the distance behind `~` and the weight behind `^`, which are no words.
-    let words = asked.words.split_whitespace().flat_map(|item| {
+    let words = text.split_whitespace().flat_map(|item| {
         let word = item.split(['~', '^']).next().unwrap_or_default();
-        word.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+        let parts =
+            word.split(|c: char| c.is_ascii() && !c.is_alphanumeric() && c != '\'' || is_sign(c) && c != '’');
+        parts.map(|word| word.trim_matches(['\'', '’'])).filter(|word| word.contains(char::is_alphanumeric))
     });
     words.filter(|word| !["AND", "OR", "NOT"].contains(word)).take(MAX_WORDS).collect()
 }
 
 /// Words that no text has, and the one that is nearest to each.
 fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>) -> Result<()> {
-    let words = words(asked);
+    let words = words(&asked.words);
     let mut are_known = !words.is_empty();
     for word in words {
         if finds(snapshot, &Query::words(word).k(1))? {
@@ -87,8 +94,9 @@ fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>
         are_known = false;
         let mut near = None;
         for query in [format!("{word}~"), format!("{word}*")] {
-            let Ok(query) = Query::parse(&query) else { continue };
-            let found = snapshot.search(&query.k(1).snippet(200))?;
+            // Several words have no misspelling.
+            let found = Query::parse(&query).and_then(|query| snapshot.search(&query.k(1).snippet(200)));
+            let Ok(found) = found else { continue };
             let snippet = found.hits.first().and_then(|hit| hit.snippet.as_ref());
             near = near
                 .or(snippet.and_then(|s| s.text.get(s.highlights.first()?.clone()).map(str::to_lowercase)));
@@ -102,4 +110,20 @@ fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>
         hints.push("texts have the words, but none as the query wants them".to_owned());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_their_marks_and_apostrophes_and_no_signs_around() {
+        let list = |text| words(text).join(" ");
+        assert_eq!(list("हिन्दी, भाषा। ภาษาไทย 「日本語」"), "हिन्दी भाषा ภาษาไทย 日本語");
+        assert_eq!(
+            list("+«мир» -don't AND title:(‘l’avion’) 'x' roughly~2^3"),
+            "мир don't title l’avion x roughly"
+        );
+        assert_eq!(list("👍 ... ' — ¿que? e-mail"), "que e mail");
+    }
 }

@@ -33,7 +33,11 @@ pub(crate) fn describe() {
     );
     describe_gauge!("cart_block_cache_bytes", Unit::Bytes, "Bytes of decoded blocks that are kept");
     describe_gauge!("cart_segments", Unit::Count, "Files of records");
-    describe_gauge!("cart_disk_bytes", Unit::Bytes, "Bytes of all files of the artifact");
+    describe_gauge!(
+        "cart_disk_bytes",
+        Unit::Bytes,
+        "Bytes of the files of the artifact's state, without what a crash left"
+    );
     describe_gauge!(
         "cart_live_bytes",
         Unit::Bytes,

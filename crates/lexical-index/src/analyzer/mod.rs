@@ -229,22 +229,22 @@ impl Analyzer {
         stems
     }
 
-    /// The text, if it is one word. Of a sign that stands for a word in parentheses, that word: `株` of `㈱`.
-    pub(crate) fn one_word<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
-        let only = |text: &str| {
-            let (mut first, mut count) = (0..0, 0);
+    /// The last word of a text, and whether it is the only one. Of a sign that stands for words, or for one in parentheses, the last of these: `株` of `㈱`.
+    pub(crate) fn last_word<'t>(&self, text: &'t str) -> Option<(Cow<'t, str>, bool)> {
+        let last_of = |text: &str| {
+            let (mut last, mut count) = (0..0, 0);
             words::words(text, self.rules(), |range| {
-                first = range;
+                last = range;
                 count += 1;
             });
-            (first, count)
+            (last, count)
         };
-        let (place, count) = only(text);
-        let word = (count == 1).then(|| &text[place])?;
-        let Some(spelled) = self.spelled(word) else { return Some(word.into()) };
-        match only(&spelled) {
-            (_, 0) => Some(word.into()),
-            (place, count) => (count == 1).then(|| spelled[place].to_owned().into()),
+        let (place, count) = last_of(text);
+        let word = (count > 0).then(|| &text[place])?;
+        let Some(spelled) = self.spelled(word) else { return Some((word.into(), count == 1)) };
+        match last_of(&spelled) {
+            (_, 0) => Some((word.into(), count == 1)),
+            (place, of_sign) => Some((spelled[place].to_owned().into(), count == 1 && of_sign == 1)),
         }
     }
 

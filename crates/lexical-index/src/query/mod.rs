@@ -92,7 +92,7 @@ pub enum Match {
     /// more or fewer. So they may stand in another order; only a word that comes twice needs two places, in order. Words of two texts of one
     /// field are never near each other. The index must keep positions.
     Near(String, u32),
-    /// A word that begins so. In an index of stems also a word of the same stem as one that begins so: `connecti` finds `connected`, as `connection`
+    /// A word that begins so; of several words, a phrase whose last word begins so, for which the index must keep positions. In an index of stems also a word of the same stem as one that begins so: `connecti` finds `connected`, as `connection`
     /// does. Such stems are known for English; in other languages a beginning finds stems that begin so.
     Prefix(String),
     /// A word that insertions, deletions and replacements of characters make of this one, at most 1 or 2 of them; in an index of stems, a word whose
@@ -142,7 +142,7 @@ impl Query {
     /// | `word` | as `default` says: [`Should`](Occur::Should) to find any of what stands side by side, [`Must`](Occur::Must) to find all |
     /// | `"two words"` | a phrase |
     /// | `"two words"~3` | [near](Match::Near) each other |
-    /// | `begin*` | a word that begins so |
+    /// | `begin*` | a word that begins so; `e-ma*` is a phrase, and so is `日本*`, whose last word begins so |
     /// | `word~`, `word~2` | a word at a distance of 1, or 2 |
     /// | `+…`, `-…`, `NOT …` | must match, must not match |
     /// | `… AND …`, `… OR …` | both, any of them; `AND` binds closer than `OR`, and `OR` than standing side by side |

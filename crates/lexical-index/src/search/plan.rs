@@ -1,7 +1,5 @@
 //! From a query to the terms that are looked up, with their weights.
 
-use std::borrow::Cow;
-
 use super::{MAX_EXPANSIONS, MAX_VISITED, MAX_WORDS, Matches, Searcher, Statistics};
 use crate::bm25::idf;
 use crate::dictionary::Pattern;
@@ -127,6 +125,14 @@ struct Planner<'s> {
     lookups: Option<Statistics>,
 }
 
+/// What the terms of a beginning or of a misspelled word are like.
+#[derive(Clone, Copy)]
+struct Alike<'q> {
+    patterns: &'q [Pattern],
+    /// And these.
+    named: &'q [String],
+}
+
 /// A clause that is something to match.
 #[derive(Clone, Copy)]
 struct Single<'q> {
@@ -207,31 +213,42 @@ impl Planner<'_> {
 
     fn add(&mut self, plan: &mut Plan, pattern: &Match, clause: Single<'_>) -> Result<()> {
         match pattern {
-            Match::Words(text) => {
-                self.add_words(plan, text, clause);
-                Ok(())
+            Match::Words(text) => self.add_words(plan, text, clause),
+            Match::Phrase(text) => self.add_phrase(plan, text, 0, None, clause),
+            Match::Near(text, distance) => self.add_phrase(plan, text, *distance, None, clause),
+            Match::Prefix(text) => {
+                let analyzer = self.searcher.analyzer;
+                let Some((word, is_only)) = analyzer.last_word(text) else {
+                    return Err(Error::query(format!("there is no word in {text:?}"), clause.offset));
+                };
+                let begun = Alike {
+                    patterns: &[Pattern::prefix_of(&analyzer.folded(&word))],
+                    named: &analyzer.stems_of(&word),
+                };
+                if is_only {
+                    self.expand(plan, begun, clause)
+                } else {
+                    self.add_phrase(plan, text, 0, Some(begun), clause)
+                }
             }
-            Match::Phrase(text) => self.add_phrase(plan, text, 0, clause),
-            Match::Near(text, distance) => self.add_phrase(plan, text, *distance, clause),
-            Match::Prefix(word) => {
-                let (word, analyzer) = (self.one_word(word, clause.offset)?, self.searcher.analyzer);
-                let pattern = Pattern::prefix_of(&analyzer.folded(&word));
-                self.expand(plan, &[pattern], &analyzer.stems_of(&word), clause)
-            }
-            Match::Fuzzy(word, distance) => {
-                let word = self.one_word(word, clause.offset)?;
-                let forms = self.searcher.analyzer.folded_and_stems(&word);
+            Match::Fuzzy(text, distance) => {
+                let analyzer = self.searcher.analyzer;
+                let Some((word, true)) = analyzer.last_word(text) else {
+                    let message = format!("a fuzzy word must be one word, and {text:?} is not");
+                    return Err(Error::query(message, clause.offset));
+                };
+                let forms = analyzer.folded_and_stems(&word);
                 let patterns: Vec<_> = forms.iter().map(|form| Pattern::fuzzy(form, *distance)).collect();
-                self.expand(plan, &patterns, &[], clause)
+                self.expand(plan, Alike { patterns: &patterns, named: &[] }, clause)
             }
         }
     }
 
-    fn add_words(&mut self, plan: &mut Plan, text: &str, clause: Single<'_>) {
+    fn add_words(&mut self, plan: &mut Plan, text: &str, clause: Single<'_>) -> Result<()> {
         if clause.occur == Occur::MustNot {
             let has_positions = self.searcher.fields.has_positions();
             let order = if has_positions { Order::Near(0) } else { Order::Anywhere };
-            return self.add_together(plan, text, order, clause);
+            return self.add_together(plan, text, order, None, clause);
         }
         let mut words: Vec<(Vec<Vec<u8>>, u32)> =
             self.words_of(text).into_iter().map(|slot| (slot.terms, 1)).collect();
@@ -243,12 +260,13 @@ impl Planner<'_> {
         });
         self.words = self.words.saturating_add(words.len().saturating_mul(clause.fields.len()));
         if self.words > MAX_WORDS {
-            return;
+            return Ok(());
         }
         for (terms, times) in words {
             let group = self.any_of(&terms, clause.boost * f64::from(times), clause.fields);
             plan.put(clause.occur, group);
         }
+        Ok(())
     }
 
     /// The terms of one word in each field. Several divide the weight of the word among them.
@@ -264,17 +282,31 @@ impl Planner<'_> {
         group
     }
 
-    fn add_phrase(&mut self, plan: &mut Plan, text: &str, slop: u32, clause: Single<'_>) -> Result<()> {
+    /// `last` is what the last word may be instead.
+    fn add_phrase(
+        &mut self,
+        plan: &mut Plan,
+        text: &str,
+        slop: u32,
+        last: Option<Alike<'_>>,
+        clause: Single<'_>,
+    ) -> Result<()> {
         if !self.searcher.fields.has_positions() && self.searcher.has_segments() {
-            let message = "a phrase was asked for, and this index was built without positions";
+            let message = "this asks for a phrase, and this index was built without positions";
             return Err(Error::new(ErrorKind::NoPositions, message).at(clause.offset));
         }
-        self.add_together(plan, text, Order::Near(slop), clause);
-        Ok(())
+        self.add_together(plan, text, Order::Near(slop), last, clause)
     }
 
     /// The words of a text, wanted together in one field or another.
-    fn add_together(&mut self, plan: &mut Plan, text: &str, order: Order, clause: Single<'_>) {
+    fn add_together(
+        &mut self,
+        plan: &mut Plan,
+        text: &str,
+        order: Order,
+        last: Option<Alike<'_>>,
+        clause: Single<'_>,
+    ) -> Result<()> {
         let mut slots = self.words_of(text);
         if order == Order::Anywhere {
             slots.sort_unstable_by(|a, b| a.terms.cmp(&b.terms));
@@ -282,10 +314,14 @@ impl Planner<'_> {
         }
         self.words = self.words.saturating_add(slots.len().saturating_mul(clause.fields.len()));
         if slots.is_empty() || self.words > MAX_WORDS {
-            return;
+            return Ok(());
         }
         let mut group = Vec::new();
         for &field in clause.fields {
+            if let (Some(alike), Some(last)) = (last, slots.last_mut()) {
+                last.terms = self.alike(field, alike)?.into_iter().map(|(_, _, term)| term).collect();
+                self.words = self.words.saturating_add(last.terms.len());
+            }
             // All of them, so that all are looked up.
             let found: Vec<Option<(Slot, f64)>> =
                 slots.iter().map(|slot| self.found_in(field, slot)).collect();
@@ -295,6 +331,7 @@ impl Planner<'_> {
             group.push(Wanted::Terms(Terms { field, slots, order, weight }));
         }
         plan.put(clause.occur, group);
+        Ok(())
     }
 
     /// The words of a text.
@@ -310,33 +347,11 @@ impl Planner<'_> {
         slots
     }
 
-    /// The terms that any of the patterns matches, and those named: the nearest, among those the commonest. All weigh like one term that is in all
-    /// of their records, divided by one more than the distance.
-    fn expand(
-        &mut self,
-        plan: &mut Plan,
-        patterns: &[Pattern],
-        named: &[String],
-        clause: Single<'_>,
-    ) -> Result<()> {
+    /// The terms of a beginning or a misspelled word. All weigh like one term that is in all of their records, divided by one more than the distance.
+    fn expand(&mut self, plan: &mut Plan, alike: Alike<'_>, clause: Single<'_>) -> Result<()> {
         let mut group = Vec::new();
         for &field in clause.fields {
-            let mut is_complete = true;
-            let mut found: Vec<(u8, u64, Vec<u8>)> = Vec::new();
-            for pattern in patterns {
-                let (matches, are_all) = self.matches(field, pattern)?;
-                is_complete &= are_all;
-                found.extend(matches.into_iter().map(|(term, (distance, df))| (distance, df, term)));
-            }
-            let named = named.iter().map(|term| term.as_bytes().to_owned());
-            found.extend(named.filter_map(|term| Some((0, self.df(field, &term)?, term))));
-            if patterns.len() > 1 {
-                found.sort_unstable_by(|a, b| (&a.2, a.0).cmp(&(&b.2, b.0)));
-                found.dedup_by(|later, first| later.2 == first.2);
-            }
-            found.sort_unstable_by(|a, b| (a.0, b.1, &a.2).cmp(&(b.0, a.1, &b.2)));
-            self.is_cut |= !is_complete || found.len() > MAX_EXPANSIONS;
-            found.truncate(MAX_EXPANSIONS);
+            let found = self.alike(field, alike)?;
             let df = found.iter().map(|&(_, df, _)| df).sum();
             let weight = self.searcher.weight(field, df) * clause.boost;
             group.extend(
@@ -350,12 +365,29 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The one word of a prefix or a fuzzy word.
-    fn one_word<'t>(&self, text: &'t str, offset: usize) -> Result<Cow<'t, str>> {
-        self.searcher.analyzer.one_word(text).ok_or_else(|| {
-            let message = format!("a prefix or a fuzzy word must be one word, and {text:?} is not");
-            Error::query(message, offset)
-        })
+    /// The terms that any of the patterns matches, and those named, with their distances and records: the nearest, among those the commonest.
+    fn alike(
+        &mut self,
+        field: usize,
+        Alike { patterns, named }: Alike<'_>,
+    ) -> Result<Vec<(u8, u64, Vec<u8>)>> {
+        let mut is_complete = true;
+        let mut found: Vec<(u8, u64, Vec<u8>)> = Vec::new();
+        for pattern in patterns {
+            let (matches, are_all) = self.matches(field, pattern)?;
+            is_complete &= are_all;
+            found.extend(matches.into_iter().map(|(term, (distance, df))| (distance, df, term)));
+        }
+        let named = named.iter().map(|term| term.as_bytes().to_owned());
+        found.extend(named.filter_map(|term| Some((0, self.df(field, &term)?, term))));
+        if patterns.len() > 1 {
+            found.sort_unstable_by(|a, b| (&a.2, a.0).cmp(&(&b.2, b.0)));
+            found.dedup_by(|later, first| later.2 == first.2);
+        }
+        found.sort_unstable_by(|a, b| (a.0, b.1, &a.2).cmp(&(b.0, a.1, &b.2)));
+        self.is_cut |= !is_complete || found.len() > MAX_EXPANSIONS;
+        found.truncate(MAX_EXPANSIONS);
+        Ok(found)
     }
 }
 

@@ -188,7 +188,8 @@ fn wrong_arguments_are_typed_errors() {
     assert_eq!(Query::any("x").check_fields(&["text"]).map_err(|e| e.kind()), Ok(()));
     let nested = Query::parse("x (text:y -title:z)", Occur::Should).unwrap();
     assert_eq!(nested.check_fields(&["text"]).unwrap_err().kind(), ErrorKind::NoSuchField);
-    assert_eq!(kind("x a.-b*"), (ErrorKind::Query, Some(2)));
+    assert_eq!(kind("x a.-b~"), (ErrorKind::Query, Some(2)));
+    assert_eq!(kind("x a.-b*"), (ErrorKind::NoPositions, Some(2)));
     let query = Query::any("x");
     assert_eq!(searcher().search(&query, 0, &[]).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use unicode_segmentation::UnicodeSegmentation;
+
 use crate::{Analyzer, ErrorKind, Language, MemoryIndex, Occur, Query, Searcher, Segment};
 
 const TABLE: &str = include_str!("words.txt");
@@ -312,12 +314,78 @@ fn a_whole_word_is_its_own_beginning_and_a_misspelling_of_itself_also_where_it_i
 }
 
 #[test]
-fn a_sign_of_several_words_is_no_beginning_of_one() {
-    let analyzer = Analyzer::new();
-    let searcher = Searcher::new(&analyzer, Vec::new()).unwrap();
-    for query in ["ﷺ*", "℀~"] {
+fn of_several_words_the_last_is_a_beginning_and_none_is_misspelled() {
+    let english = Arc::new(Analyzer::new().written_out(true).stem(Language::English).unwrap());
+    let text = "an e-mailed note on ﷺ, 日本語 and 100 ㎏ of well connected things";
+    for (query, shown) in [
+        ("e-ma*", vec!["e", "mailed"]),
+        ("on-ﷺ*", vec!["on", "ﷺ"]),
+        ("صلى-الله-عليه-وس*", vec!["ﷺ"]),
+        ("日本*", vec!["日", "本"]),
+        ("well-connecti*", vec!["well", "connected"]),
+        ("100-k*", vec!["100", "㎏"]),
+        ("+日本* -日語*", vec!["日", "本"]),
+    ] {
+        let shown = shown.into_iter().map(str::to_owned).collect();
+        assert_eq!(found_and_shown(&english, text, query), (1, shown), "{query}");
+    }
+    for query in ["ma-e*", "e-an*", "本日*", "+well -100-k*", "text:日語*"] {
+        assert_eq!(found_and_shown(&english, text, query).0, 0, "{query}");
+    }
+    let searcher = Searcher::new(&english, Vec::new()).unwrap();
+    for query in ["℀~", "日本~", "e-mail~2"] {
         let error = searcher.search(&Query::parse(query, Occur::Should).unwrap(), 1, &[]).unwrap_err();
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::Query, Some(0)), "{error}");
         assert!(error.to_string().contains("must be one word"), "{error}");
+    }
+}
+
+#[test]
+fn beginnings_of_several_words_are_those_of_a_plain_reading() {
+    let analyzer = Arc::new(Analyzer::new());
+    let texts = ["ab bc bd", "ab b", "bc ab", "ab ab bc", "b ab-bcd", "a bc", "AB BCD bc"];
+    let mut index = MemoryIndex::new(Arc::clone(&analyzer), &["text"], true).unwrap();
+    for (row, text) in (0..).zip(texts) {
+        index.add(&[(0, text)]).unwrap_or_else(|error| panic!("{row}: {error}"));
+    }
+    let part = super::part_of(&index);
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    for query in ["ab-b", "ab-bc", "ab-bcd", "bc-b", "ab-ab-b", "a-b", "ab-x", "b-ab-b"] {
+        let words: Vec<&str> = query.split('-').collect();
+        let (last, before) = words.split_last().unwrap();
+        let has = |text: &str| {
+            let text = text.to_lowercase().replace('-', " ");
+            let of_text: Vec<&str> = text.split(' ').collect();
+            of_text
+                .windows(words.len())
+                .any(|part| part[..before.len()] == *before && part[before.len()].starts_with(last))
+        };
+        let expected: Vec<u32> = (0..).zip(texts).filter(|(_, text)| has(text)).map(|(row, _)| row).collect();
+        let query = Query::parse(&format!("{query}*"), Occur::Should).unwrap();
+        let mut found: Vec<u32> =
+            searcher.search(&query, 10, &[]).unwrap().hits.iter().map(|hit| hit.row).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[test]
+fn every_stretch_of_two_letters_or_more_of_scripts_without_spaces_is_a_beginning() {
+    let analyzer = Arc::new(Analyzer::new());
+    for text in ["ภาษาไทยง่าย", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာဘာသာ", "日本語の本", "ฉันนำหนังสือ"]
+    {
+        let mut ends: Vec<usize> = text.split_word_bound_indices().map(|(at, _)| at).collect();
+        ends.push(text.len());
+        for (at, &start) in ends.iter().enumerate() {
+            for &end in ends.iter().skip(at + 2) {
+                let query = format!("{}*", &text[start..end]);
+                let (found, shown) = found_and_shown(&analyzer, text, &query);
+                assert_eq!(found, 1, "{query} in {text}");
+                assert!(!shown.is_empty(), "{query} in {text}");
+            }
+        }
+        let reversed: String = text.split_word_bounds().rev().collect();
+        assert_eq!(found_and_shown(&analyzer, &reversed, &format!("{text}*")).0, 0, "{text}");
     }
 }
 
