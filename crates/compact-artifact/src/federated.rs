@@ -14,7 +14,9 @@ use crate::snapshot::Snapshot;
 /// [`exact`](Query::exact); equals come in the order of snapshots and ids; and what was deleted counts in scores of words until its rows are merged away, as in each artifact
 /// by itself ([`Query::words`]).
 ///
-/// All of them have one language, one embedder, and vector spaces that are alike. Refused: hits in the order of fields or in groups, totals, facets, and likeness to a record.
+/// All of them have one language, one embedder, vector spaces that are alike, and words that count alike (weights of fields, BM25, stop words), as far as the query asks them: else it is an error of
+/// the kind [`SettingsMismatch`](crate::ErrorKind::SettingsMismatch). Refused: hits in the order of fields or in groups, totals, facets, likeness to a record, and statistics that are
+/// given. [`explain`](Query::explain) gives the [places](Hit::places) of hits, and no account of the search.
 ///
 /// ```
 /// use compact_artifact::{CompactArtifact, Query, Record, search_snapshots};

@@ -171,7 +171,7 @@ impl Error {
     }
 
     /// An error that says what its cause says.
-    fn caused(kind: ErrorKind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn caused(kind: ErrorKind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self(Box::new(Inner {
             kind,
             message: source.to_string(),

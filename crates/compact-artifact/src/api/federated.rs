@@ -7,7 +7,7 @@ use metadata_index::Types;
 use serde::{Deserialize, Serialize};
 
 use crate::api::damage::Damage;
-use crate::api::error::Result;
+use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::results::Hit;
 
 /// What the answer to one query depends on beside the records that are found: how often its words occur, how long texts are, of which types the fields of its filter
@@ -20,6 +20,9 @@ pub struct QueryStatistics {
     /// How many vectors there are in each space that the query asks, by its name.
     #[serde(default)]
     pub(crate) vectors: BTreeMap<String, usize>,
+    /// What has to be alike in all that is searched together, by what it is called: scores would not compare.
+    #[serde(default)]
+    pub(crate) alike: BTreeMap<String, String>,
 }
 
 /// What is known of a field of the metadata.
@@ -31,9 +34,25 @@ pub(crate) struct FilterField {
 }
 
 impl QueryStatistics {
-    /// Adds those of other records for the same query. Fails where the words of both were made by other rules, as those of two languages are.
+    /// Adds those of other records for the same query. Fails with [`SettingsMismatch`](ErrorKind::SettingsMismatch) where scores would not compare: words that were made by other
+    /// rules, as those of two languages are, or count otherwise; vectors of another metric, number of dimensions or model.
     pub fn merge(&mut self, other: Self) -> Result<()> {
-        self.words.merge(other.words)?;
+        for (what, one) in other.alike {
+            match self.alike.get(&what) {
+                Some(another) if *another != one => {
+                    let message = format!(
+                        "{what} is {another} in one and {one} in another; expected what is searched together to be alike"
+                    );
+                    return Err(Error::new(ErrorKind::SettingsMismatch, message));
+                }
+                Some(_) => {}
+                None => _ = self.alike.insert(what, one),
+            }
+        }
+        self.words.merge(other.words).map_err(|e| match e.kind() {
+            lexical_index::ErrorKind::Mismatch => Error::caused(ErrorKind::SettingsMismatch, e),
+            _ => e.into(),
+        })?;
         for (name, field) in other.fields {
             let merged = self.fields.entry(name).or_default();
             merged.types = merged.types | field.types;

@@ -1,5 +1,6 @@
 //! Several snapshots searched as if they were one: statistics first, then the lists of each, then the ranking of merged lists.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use block_format::RecordId;
@@ -8,12 +9,12 @@ use block_format::host::Instant;
 use super::breadth;
 use super::lists::{List, ListHit, Ranked};
 use super::ranking::{Rounds, Search, fused, single};
-use super::resources::SearchResources;
+use super::resources::{SearchResources, WordOptions};
 use crate::api::error::{Error, Result};
 use crate::api::federated::{
     FederatedHit, FilterField, QueryStatistics, SearchList, SearchListHit, SearchLists,
 };
-use crate::api::query::{Query, Target, Wanted};
+use crate::api::query::{Clause, Query, TEXT_FIELD, Target, Wanted};
 use crate::state::State;
 
 /// What the scores of a query and the meaning of its filter depend on.
@@ -23,8 +24,15 @@ pub(crate) fn statistics(
     query: &Query,
 ) -> Result<QueryStatistics> {
     check(query)?;
-    let mut statistics = QueryStatistics::default();
-    for name in query.filter.iter().flat_map(|filter| filter.fields()) {
+    if query.statistics.is_some() {
+        return Err(Error::invalid(
+            "statistics were given where they are gathered; expected a search for lists in one snapshot",
+        ));
+    }
+    let mut statistics =
+        QueryStatistics { alike: alike(state, resources, query)?, ..QueryStatistics::default() };
+    let filtered = || query.filter.as_ref().map(metadata_index::Filter::fields).unwrap_or_default();
+    for name in if query.strict_fields { query.metadata_fields() } else { filtered() } {
         let is_known = state.unknown_fields([name])?.is_empty();
         statistics.fields.insert(name.to_owned(), FilterField { types: state.types(name)?, is_known });
     }
@@ -33,19 +41,48 @@ pub(crate) fn statistics(
         statistics.words = search.word_statistics(words)?;
     }
     for clause in &query.clauses {
-        let number = match &clause.wanted {
-            Wanted::Words(_) => continue,
-            Wanted::Nearest { space, .. } => state.settings.space(space)?.0,
-            Wanted::Meaning(_) => match state.settings.meaning() {
-                Some((number, _)) => number,
-                None => continue,
-            },
-        };
+        let Some(number) = space_of(state, clause)? else { continue };
         let vectors = state.views.iter().filter_map(|view| view.shard.vectors(number));
         let vectors = vectors.map(|vectors| vectors.index.len()).sum();
         statistics.vectors.insert(state.settings.spaces[number].name().to_owned(), vectors);
     }
     Ok(statistics)
+}
+
+/// The space that a clause asks, if it asks one.
+fn space_of(state: &State, clause: &Clause) -> Result<Option<usize>> {
+    Ok(match &clause.wanted {
+        Wanted::Words(_) => None,
+        Wanted::Nearest { space, .. } => Some(state.settings.space(space)?.0),
+        Wanted::Meaning(_) => state.settings.meaning().map(|(number, _)| number),
+    })
+}
+
+/// What scores depend on that is one for all records.
+fn alike(state: &State, resources: &SearchResources, query: &Query) -> Result<BTreeMap<String, String>> {
+    let settings = &state.settings;
+    let mut alike = BTreeMap::new();
+    if query.words_wanted().is_some() {
+        let WordOptions { leaves_out_stop_words, bm25: (k1, b) } = resources.words;
+        let language = settings
+            .analyzer
+            .language()
+            .map_or_else(|| "none".to_owned(), |language| format!("{language:?}"));
+        alike.insert("the language".to_owned(), language);
+        alike.insert("leaving out stop words".to_owned(), leaves_out_stop_words.to_string());
+        alike.insert("BM25 (k1, b)".to_owned(), format!("({k1}, {b})"));
+        for field in &settings.fields {
+            alike.insert(format!("the weight of the field {:?}", field.name), field.weight.to_string());
+        }
+    }
+    for clause in &query.clauses {
+        let Some(number) = space_of(state, clause)? else { continue };
+        let space = &settings.spaces[number];
+        let model = space.model.as_ref().map_or_else(String::new, |model| format!(", of texts by {model}"));
+        let kind = format!("{} of {} dimensions{model}", space.metric(), space.dimension());
+        alike.insert(format!("the vector space {:?}", space.name()), kind);
+    }
+    Ok(alike)
 }
 
 /// The lists of a query, long enough for its ranking; those of vectors as wide as if there were no other snapshots, or as their part of all lets expect.
@@ -58,7 +95,17 @@ pub(crate) fn lists(
     check(query)?;
     let mut fields = state.settings.word_fields();
     if let Some(statistics) = &query.statistics {
-        fields.extend(statistics.words.fields());
+        let elsewhere = statistics
+            .words
+            .fields()
+            .filter(|name| state.settings.field(name).is_err() && *name != TEXT_FIELD);
+        fields.extend(elsewhere.collect::<Vec<_>>());
+        let is_known = |field: &str| statistics.fields.get(field).is_some_and(|field| field.is_known);
+        if query.strict_fields
+            && let Some(field) = query.metadata_fields().into_iter().find(|field| !is_known(field))
+        {
+            state.unknown_fields([field])?.first().map_or(Ok(()), |field| Err(Error::from(field)))?;
+        }
     }
     query.words_wanted().map_or(Ok(()), |words| words.check_fields(&fields))?;
     let filter = match (&query.filter, &query.statistics) {

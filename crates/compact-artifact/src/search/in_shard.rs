@@ -178,10 +178,7 @@ impl Search<'_> {
             count(&mut list.explain, statistics);
         }
         if let Some(loss) = loss {
-            self.is_complete = false;
-            if !self.losses.contains(&loss) {
-                self.losses.push(loss);
-            }
+            self.lose(loss);
         }
     }
 }

@@ -42,7 +42,10 @@ impl Search<'_> {
                 wanted => {
                     list.near = self.near_to(wanted)?;
                     match &list.near {
-                        Some(near) => self.add_with_vectors(near, &allowed, &mut all)?,
+                        Some(near) => {
+                            self.name_lost_embeddings(near.number);
+                            self.add_with_vectors(near, &allowed, &mut all)?;
+                        }
                         None => list.is_whole = true,
                     }
                 }

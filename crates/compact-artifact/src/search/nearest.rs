@@ -87,19 +87,26 @@ impl Search<'_> {
         Ok(Some(NearTo { number, vector, excluded }))
     }
 
-    /// That records of a space may have lost their embeddings with a damaged index is a loss of each search in it: they are not found.
-    fn name_lost_embeddings(&mut self, number: usize) {
-        if let Some(first) = self.state.still_lost_in(number).next() {
-            self.is_complete = false;
-            let name = self.state.settings.spaces[number].name();
+    /// That vectors of a space cannot be read, or that records may have lost their embeddings with a damaged index, is a loss of each search in it: they are not found.
+    pub(super) fn name_lost_embeddings(&mut self, number: usize) {
+        let state = self.state;
+        let name = state.settings.spaces[number].name();
+        let unread = state.views.iter().flat_map(|view| &view.shard.losses);
+        unread.filter(|loss| loss.space.as_deref() == Some(name)).for_each(|loss| self.lose(loss.clone()));
+        if let Some(first) = state.still_lost_in(number).next() {
             let message = format!(
                 "record {first} and perhaps others have no embedding in space {name:?}: it may have been lost with an index that was damaged"
             );
             let records = Some(RecordId(first)..RecordId(first.saturating_add(1)));
-            let loss = Damage { records, ..Damage::new(message).in_space(name) };
-            if !self.losses.contains(&loss) {
-                self.losses.push(loss);
-            }
+            self.lose(Damage { records, ..Damage::new(message).in_space(name) });
+        }
+    }
+
+    /// Something that is not found because of damage.
+    pub(super) fn lose(&mut self, loss: Damage) {
+        self.is_complete = false;
+        if !self.losses.contains(&loss) {
+            self.losses.push(loss);
         }
     }
 
@@ -326,8 +333,14 @@ fn sort(found: &mut [Found]) {
 /// The embedding of the record that others are to be like.
 fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Result<Vec<f32>> {
     let embedding = state.embedding(id, number)?.ok_or_else(|| {
-        let message =
-            format!("record {id} is not there, or has no embedding in vector space {:?}", space.name());
+        let space = space.name();
+        if state.may_have_lost(id, number) {
+            let message = format!(
+                "record {id} has no embedding in vector space {space:?}: it may have been lost with an index that was damaged"
+            );
+            return Error::damaged(message);
+        }
+        let message = format!("record {id} is not there, or has no embedding in vector space {space:?}");
         Error::new(ErrorKind::NoSuchRecord, message)
     })?;
     Ok(embedding.decode(space))

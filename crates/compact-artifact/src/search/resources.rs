@@ -86,7 +86,7 @@ pub(crate) struct SearchResources {
 #[derive(Debug)]
 pub(super) struct WordOptions {
     /// Whether queries leave out the commonest words.
-    leaves_out_stop_words: bool,
+    pub(super) leaves_out_stop_words: bool,
     /// `k1` and `b`.
     pub(super) bm25: (f64, f64),
 }

@@ -133,8 +133,7 @@ impl<'a> Search<'a> {
                     let Some((at, view)) = damaged else { return Err(e.into()) };
                     let number = view.shard.number;
                     let message = format!("the words of shard {number}: {e}");
-                    self.is_complete = false;
-                    self.losses.push(Damage::new(message).in_shard(number));
+                    self.lose(Damage::new(message).in_shard(number));
                     self.left_out.push(at);
                 }
                 Err(e) => return Err(e.into()),

@@ -290,6 +290,11 @@ impl State {
         }
     }
 
+    /// Whether a record may have lost its embedding in a space.
+    pub(crate) fn may_have_lost(&self, id: RecordId, number: usize) -> bool {
+        self.lost_embeddings.get(&number).is_some_and(|ids| ids.contains(id.0))
+    }
+
     /// The records that may have lost their embeddings in a space, in the order of ids.
     fn lost_ids(&self, number: usize) -> Box<dyn Iterator<Item = u64> + '_> {
         let Some(ids) = self.lost_embeddings.get(&number) else { return Box::new(std::iter::empty()) };

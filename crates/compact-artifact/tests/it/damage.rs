@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use compact_artifact::{
     CompactArtifact, ErrorKind, Filter, Maintenance, Metric, Options, Query, Record, SpaceOptions,
-    VerifyLevel, salvage, verify,
+    VerifyLevel, salvage, search_snapshots, verify,
 };
 use serde_json::json;
 
@@ -214,6 +214,33 @@ fn gives_them_back(artifact: CompactArtifact, path: &Path, count: usize) {
     searches_name_what_is_lost(&artifact, false);
     assert_eq!(artifact.len(), u64::from(RECORDS) - 1);
     assert!(without(&artifact).is_empty());
+}
+
+#[test]
+fn searches_by_vectors_that_cannot_be_read_say_so_and_others_do_not() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    built(&path);
+    let shard = &shards(&path)[0];
+    let vectors = section(shard, 4);
+    let mut unread = 0;
+    for at in (vectors.start..vectors.end).step_by(16) {
+        flip(shard, at);
+        let artifact = options().open_read_only(&path).unwrap();
+        if !artifact.recovery().is_clean() {
+            unread += 1;
+            let damage = &artifact.recovery().damage;
+            assert!(damage.iter().any(|damage| damage.space.as_deref() == Some("v")), "{at}: {damage:?}");
+            searches_name_what_is_lost(&artifact, true);
+            let near = Query::vector("v", [3.0, 7.0, 1.0, 3.0]);
+            let total = artifact.search(&near.clone().total(true)).unwrap().total.unwrap();
+            assert_eq!((total.records, total.is_exact), (u64::from(RECORDS) - 61, false), "{at}");
+            let several = search_snapshots(&[artifact.snapshot()], &near).unwrap();
+            assert!(!several.is_complete && !several.losses.is_empty(), "{at}");
+        }
+        flip(shard, at);
+    }
+    assert!(unread > 0, "no header of vectors was met");
 }
 
 #[test]

@@ -216,3 +216,61 @@ fn what_one_ranking_cannot_be_made_of_is_refused() {
     snapshots.push(german.snapshot());
     assert!(search_snapshots(&snapshots, &Query::words("cat")).is_err());
 }
+
+#[test]
+fn what_would_not_compare_is_refused_by_its_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let space = |metric| SpaceOptions::new(4, metric);
+    let options = || CompactArtifact::options().space("v", space(Metric::Cosine));
+    let snapshot = |name: &str, options: Options| {
+        let artifact = options.create(temp.path().join(name)).unwrap();
+        let record = Record::text("the running dogs").field("title", "dogs");
+        artifact.add(record.embedding("v", [1.0, 2.0, 3.0, 4.0])).unwrap();
+        artifact.snapshot()
+    };
+    let one = snapshot("one", options());
+    let (words, near) = (Query::words("running dogs"), Query::vector("v", [1.0, 2.0, 3.0, 4.0]));
+    for (name, other, is_of_words, said) in [
+        ("dot", Options::new().space("v", space(Metric::Dot)), false, "the vector space \"v\""),
+        ("l2", Options::new().space("v", space(Metric::L2)), false, "the vector space \"v\""),
+        ("german", options().language(Language::German), true, "the language"),
+        ("none", options().no_language(), true, "the language"),
+        ("marks", options().fold_diacritics(false), true, "analyzed"),
+        ("bm25", options().bm25(2.0, 0.1), true, "BM25"),
+        ("weight", options().field("title", 9), true, "the weight of the field \"title\""),
+        ("stop", options().stop_words(false), true, "stop words"),
+    ] {
+        let other = snapshot(name, other);
+        let (refused, sound) = if is_of_words { (&words, &near) } else { (&near, &words) };
+        let error = search_snapshots(&[one.clone(), other.clone()], refused).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SettingsMismatch, "{name}: {error}");
+        assert!(error.to_string().contains(said), "{name}: {error}");
+        assert_eq!(search_snapshots(&[one.clone(), other], sound).unwrap().hits.len(), 2, "{name}");
+    }
+    let other = snapshot("fields", options().field("abstract", 3));
+    assert_eq!(search_snapshots(&[one, other], &words).unwrap().hits.len(), 2);
+}
+
+#[test]
+fn fields_that_no_snapshot_has_are_an_error_where_a_query_is_strict_and_given_statistics_are_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let snapshot = |field: &str| {
+        let artifact = CompactArtifact::create(temp.path().join(field)).unwrap();
+        artifact.add(Record::text("a cat").metadata(json!({field: 1}))).unwrap();
+        artifact.snapshot()
+    };
+    let snapshots = [snapshot("year"), snapshot("place")];
+    let cats = || Query::words("cat").strict_fields(true);
+    let found = |query: &Query| search_snapshots(&snapshots, query).map(|found| found.hits.len());
+    assert_eq!(found(&cats().filter(Filter::field("year").eq(1)).fields(["place"])).unwrap(), 1);
+    for query in [cats().filter(Filter::field("yaer").eq(1)), cats().fields(["yaer"])] {
+        let error = found(&query).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSuchField, "{error}");
+        assert_eq!(found(&query.strict_fields(false)).unwrap_or(7) % 2, 0);
+    }
+    let statistics = Arc::new(snapshots[0].query_statistics(&Query::words("dog")).unwrap());
+    let error = found(&Query::words("cat").statistics(statistics)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    let error = found(&Query::parse("abstract:cat").unwrap()).unwrap_err();
+    assert!(error.to_string().contains("the fields are text, title."), "{error}");
+}

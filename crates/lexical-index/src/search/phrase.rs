@@ -201,31 +201,70 @@ impl<'a> Phrase<'a> {
     /// The places of the first word that have all others near, but at most as many as any word has.
     fn count_near(&mut self, slop: i64) -> usize {
         let starts = self.positions(0).len();
-        let fits = |&at: &usize| {
-            let start = self.positions(0)[at];
-            (0..=slop).any(|shift| self.fits(start, shift, slop))
-        };
-        let count = (0..starts).filter(fits).count();
+        let count = (0..starts).filter(|&at| self.is_near(self.positions(0)[at], slop)).count();
         (0..self.words.len()).map(|word| self.positions(word).len()).fold(count, usize::min)
     }
 
-    /// Whether the others stand near a place of the first word, none of them more than `shift` places before where it stands in the phrase.
-    fn fits(&mut self, start: i64, shift: i64, slop: i64) -> bool {
+    /// Whether the others stand near a place of the first word: none of them more than some shift before where it stands in the phrase, nor more than what is left
+    /// of `slop` behind. Only shifts are tried that may do.
+    fn is_near(&mut self, start: i64, slop: i64) -> bool {
+        let Some((mut shift, last)) = self.shifts(start, slop) else { return false };
+        while shift <= last {
+            match self.fits(start, shift, slop) {
+                Ok(()) => return true,
+                Err(next) => shift = next,
+            }
+        }
+        false
+    }
+
+    /// The least and the greatest shift at which each of the others alone, behind those that are the same word, could stand near enough; the least of 0 to `slop` that any
+    /// place of it allows, and the greatest that the first place of it allows that any shift lets it have.
+    fn shifts(&mut self, start: i64, slop: i64) -> Option<(i64, i64)> {
+        let base = start - self.words[0].place;
+        let (mut least, mut greatest) = (0, slop);
+        self.words[0].chosen = start;
+        for at in 1..self.words.len() {
+            let stands_at = base + self.words[at].place;
+            let low = self.low(at, stands_at - slop);
+            let positions = self.positions(at);
+            let first = *positions.get(positions.partition_point(|&position| position < low))?;
+            greatest = greatest.min(stands_at + slop - first);
+            let within = positions.partition_point(|&position| position <= stands_at + slop);
+            least = least.max(stands_at - within.checked_sub(1).map_or(first, |last| positions[last]));
+            if least > greatest {
+                return None;
+            }
+            self.words[at].chosen = first;
+        }
+        Some((least, greatest))
+    }
+
+    /// Where a word stands at the earliest: not before `low`, and behind the one before it that the same places could be of.
+    fn low(&self, at: usize, low: i64) -> i64 {
+        self.repeats[at].map_or(low, |before| low.max(self.words[before].chosen + 1))
+    }
+
+    /// Whether the others stand near a place of the first word with this shift; if not, the next one that may do.
+    fn fits(&mut self, start: i64, shift: i64, slop: i64) -> std::result::Result<(), i64> {
         let base = start - self.words[0].place - shift;
         self.words[0].chosen = start;
         for at in 1..self.words.len() {
-            let mut low = base + self.words[at].place;
-            let high = low + slop;
-            if let Some(before) = self.repeats[at] {
-                low = low.max(self.words[before].chosen + 1);
-            }
+            let free = base + self.words[at].place;
+            let low = self.low(at, free);
             let positions = self.positions(at);
             let first = positions.partition_point(|&position| position < low);
-            match positions.get(first).copied().filter(|&position| position <= high) {
+            match positions.get(first).copied().filter(|&position| position <= free + slop) {
                 Some(position) => self.words[at].chosen = position,
-                None => return false,
+                None if low > free => return Err(shift + 1),
+                // It has to go back as far as where it stands before.
+                None => {
+                    return Err(first
+                        .checked_sub(1)
+                        .map_or(slop + 1, |before| shift + free - positions[before]));
+                }
             }
         }
-        true
+        Ok(())
     }
 }

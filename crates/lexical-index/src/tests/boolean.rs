@@ -124,7 +124,7 @@ fn trees() -> impl Strategy<Value = Tree> {
     let letter = || prop::char::range('a', 'e');
     let leaf = prop_oneof![
         3 => letter().prop_map(Tree::Word),
-        1 => (prop::collection::vec(letter(), 2..4), 0..4u32).prop_map(|(words, slop)| Tree::Near(words, slop)),
+        1 => (prop::collection::vec(letter(), 2..5), 0..7u32).prop_map(|(words, slop)| Tree::Near(words, slop)),
     ];
     let occur = || prop_oneof![3 => Just(Occur::Should), 2 => Just(Occur::Must), 1 => Just(Occur::MustNot)];
     let boost = || prop_oneof![4 => Just(1.0f32), 1 => Just(2.5f32)];

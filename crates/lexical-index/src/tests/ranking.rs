@@ -236,6 +236,30 @@ fn words_of_two_texts_of_one_field_are_never_near_each_other() {
 }
 
 #[test]
+fn many_words_near_each_other_are_looked_for_in_a_long_text_in_one_pass() {
+    const WORDS: usize = 100_000;
+    let analyzer = Arc::new(Analyzer::new());
+    let mut index = MemoryIndex::new(Arc::clone(&analyzer), &["text"], true).unwrap();
+    index.add(&[(0, &"a b ".repeat(WORDS))]).unwrap();
+    index.add(&[(0, &"a ".repeat(WORDS))]).unwrap();
+    let part = part_of(&index);
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+    let found = |words: String, slop: u32| {
+        let query = Query::default().with(Occur::Must, Match::Near(words, slop), None);
+        let found = searcher.search(&query, 10, &[]).unwrap();
+        let mut rows: Vec<u32> = found.hits.into_iter().map(|hit| hit.row).collect();
+        rows.sort_unstable();
+        rows
+    };
+    // So many of the one word take twice as much room in the first text.
+    assert_eq!(found("a ".repeat(200), 100), [1]);
+    assert_eq!(found("a ".repeat(101), 100), [0, 1]);
+    assert_eq!(found("a ".repeat(102), 100), [1]);
+    assert_eq!(found("a b ".repeat(100), 100), [0]);
+    assert_eq!(found(format!("{} zzz", "a ".repeat(100)), 100), [0u32; 0]);
+}
+
+#[test]
 fn words_that_must_not_match_are_excluded_where_they_stand_one_after_the_other() {
     for (positions, expected) in [(true, &[1, 2][..]), (false, &[2])] {
         let texts = ["an e-mail x", "mail x and e here", "x alone"];
