@@ -15,6 +15,11 @@ impl CompactArtifact {
         self.engine.state().settings.analyzer.language()
     }
 
+    /// Whether texts are searched without their diacritics.
+    pub fn folds_diacritics(&self) -> bool {
+        self.engine.state().settings.analyzer.folds_diacritics()
+    }
+
     /// Changes the language of the texts, and indexes the words of all records anew: see [`set_text_options_with`](Self::set_text_options_with).
     /// One that the artifact has already is no error, and no work unless an earlier release made its words by other rules.
     ///

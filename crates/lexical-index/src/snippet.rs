@@ -34,7 +34,7 @@ pub fn snippet(analyzer: &Analyzer, query: &Query, text: &str, fields: &[&str], 
             found = Some(position);
             window.push(word, range, max_len);
             if window.worth() > best.worth() {
-                best = window.clone();
+                best.become_as(&window);
             }
         }
     });
@@ -133,6 +133,8 @@ impl Wanted {
 struct Window {
     words: VecDeque<(usize, Range<usize>)>,
     counts: HashMap<usize, usize>,
+    /// How many words were dropped.
+    dropped: usize,
 }
 
 impl Window {
@@ -141,12 +143,26 @@ impl Window {
         (self.counts.len(), self.words.len())
     }
 
+    /// Becomes another window; one that only grew since is not copied as a whole.
+    fn become_as(&mut self, window: &Self) {
+        match window.words.back() {
+            Some((word, range))
+                if window.dropped == self.dropped && window.words.len() == self.words.len() + 1 =>
+            {
+                self.words.push_back((*word, range.clone()));
+                *self.counts.entry(*word).or_default() += 1;
+            }
+            _ => self.clone_from(window),
+        }
+    }
+
     /// Adds a word, and drops those that lie too far before it.
     fn push(&mut self, word: usize, range: Range<usize>, max_len: usize) {
         let end = range.end;
         self.words.push_back((word, range));
         *self.counts.entry(word).or_default() += 1;
         while let Some((first, _)) = self.words.pop_front_if(|(_, range)| end - range.start > max_len) {
+            self.dropped += 1;
             if let Some(count) = self.counts.get_mut(&first) {
                 *count -= 1;
                 if *count == 0 {
@@ -185,7 +201,31 @@ mod tests {
         assert_eq!(shown("the moon, a fox", "place:moon (place:\"the moon\" text:fo*)", 40).1, vec!["fox"]);
     }
 
+    /// The words of the first stretch with most different words and most of them, where the text is made of words of a letter.
+    fn best_stretch(text: &str, wanted: &str, max_len: usize) -> Vec<usize> {
+        let words: Vec<usize> = text.match_indices(|c| wanted.contains(c)).map(|(at, _)| at).collect();
+        let mut best = ((0, 0), Vec::new());
+        for end in 1..=words.len() {
+            let start = words[..end].partition_point(|&at| words[end - 1] + 1 - at > max_len);
+            let stretch = &words[start..end];
+            let different =
+                stretch.iter().map(|&at| &text[at..=at]).collect::<std::collections::HashSet<_>>().len();
+            if (different, stretch.len()) > best.0 {
+                best = ((different, stretch.len()), stretch.to_vec());
+            }
+        }
+        best.1
+    }
+
     proptest! {
+        #[test]
+        fn the_best_stretch_is_that_of_a_plain_reading(text in "([abc] |x | ){0,60}", max_len in 1..30usize) {
+            let query = Query::any("a b c");
+            let highlights = snippet(&Analyzer::new(), &query, &text, &[], max_len).highlights;
+            let starts: Vec<usize> = highlights.iter().map(|range| range.start).collect();
+            prop_assert_eq!(starts, best_stretch(&text, "abc", max_len));
+        }
+
         #[test]
         fn ranges_lie_between_characters_and_in_the_snippet(text in "(fox |é|日本 |🎉 |x|ภาษา|ໝ|ก|ำ|\u{200b}){0,30}", max_len in 0..40usize) {
             let query = Query::any("fox 日 é ภาษา ໝກ");

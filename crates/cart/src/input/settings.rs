@@ -24,6 +24,9 @@ struct Line {
 pub(crate) struct Settings {
     /// The language whose stems are searched, or `none`.
     language: String,
+    /// Exports of before it could be told have none.
+    #[serde(default = "is_folded")]
+    fold_diacritics: bool,
     /// Fields of texts, and how often their words count.
     fields: BTreeMap<String, u32>,
     /// Vector spaces but for that of a model.
@@ -39,6 +42,10 @@ pub(crate) struct Settings {
     /// How many neighbours are stored for each record.
     #[serde(default, skip_serializing_if = "is_zero")]
     precompute_similar: usize,
+}
+
+fn is_folded() -> bool {
+    true
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
@@ -74,6 +81,7 @@ impl Settings {
     fn read_from(artifact: &CompactArtifact) -> Self {
         let mut settings = Self {
             language: artifact.language().map_or("none".to_owned(), |language| language.to_string()),
+            fold_diacritics: artifact.folds_diacritics(),
             fields: artifact.fields().into_iter().collect(),
             spaces: BTreeMap::new(),
             model: None,
@@ -98,6 +106,7 @@ impl Settings {
             TextLanguage::Stems(language) => options.language(language),
             TextLanguage::None => options.no_language(),
         };
+        options = options.fold_diacritics(self.fold_diacritics);
         for (name, weight) in &self.fields {
             options = options.field(name, *weight);
         }

@@ -21,10 +21,12 @@ fn place() -> Place {
 #[test]
 fn an_export_is_restored_with_its_settings() {
     let place = place();
+    place.text("reindex a --fold-diacritics false");
     let exported = place.text("export a --vectors");
     let first = exported.lines().next().unwrap();
     for said in [
         "\"language\":\"german\"",
+        "\"fold_diacritics\":false",
         "\"abstract\":3",
         "\"title\":5",
         "\"l2\"",

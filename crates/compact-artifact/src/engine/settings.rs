@@ -38,7 +38,7 @@ fn analyzer(language: Option<Language>, fold_diacritics: bool) -> Result<Analyze
 
 /// The analyzer of an artifact that has `stored` so far, with what the options say, and the newest rules.
 pub(super) fn changed_analyzer(stored: &Analyzer, options: TextOptions) -> Result<Analyzer> {
-    let fold_diacritics = options.fold_diacritics.map_or_else(|| folds_diacritics(stored), Ok)?;
+    let fold_diacritics = options.fold_diacritics.unwrap_or_else(|| stored.folds_diacritics());
     match options.language {
         LanguageOption::Unset => {
             let stored = Analyzer::from_identity(stored.identity())?;
@@ -47,12 +47,6 @@ pub(super) fn changed_analyzer(stored: &Analyzer, options: TextOptions) -> Resul
         LanguageOption::NoStems => analyzer(None, fold_diacritics),
         LanguageOption::Stems(language) => analyzer(Some(language), fold_diacritics),
     }
-}
-
-/// Whether words are compared without their diacritics: then to say so once more changes nothing.
-pub(crate) fn folds_diacritics(analyzer: &Analyzer) -> Result<bool> {
-    let identity = analyzer.identity();
-    Ok(Analyzer::from_identity(identity)?.fold_diacritics(true).identity() == identity)
 }
 
 /// Settings with the vector spaces and the fields of options, and with the model of their embedder.
@@ -122,7 +116,7 @@ pub(super) fn check_against(
         return differs("language", change);
     }
     if let Some(fold) = options.fold_diacritics
-        && folds_diacritics(&stored.analyzer)? != fold
+        && stored.analyzer.folds_diacritics() != fold
     {
         return differs("fold_diacritics", change);
     }

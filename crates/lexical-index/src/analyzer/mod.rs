@@ -289,6 +289,11 @@ impl Analyzer {
         self.stemmer.as_ref().map(|(language, _)| *language)
     }
 
+    /// Whether words are compared without their diacritics.
+    pub fn folds_diacritics(&self) -> bool {
+        self.fold_diacritics
+    }
+
     /// The terms of a word.
     fn analyze(&self, word: &str, scratch: &mut Scratch) {
         self.analyze_by(word, word.is_ascii(), scratch);

@@ -29,9 +29,9 @@ use crate::part::{Fields, Part, PartRef};
 use crate::postings::{Cursor, Weigh};
 use crate::query::Query;
 
-/// The most words of a query, each counted in every field it is looked for, prefixes and fuzzy words as what they match.
+/// The most words of a query, each counted in every field it is looked for.
 pub const MAX_WORDS: usize = 1024;
-/// The most terms that a prefix or a fuzzy word stands for in a field.
+/// The most terms that a prefix or a fuzzy word stands for in a field. Where a query has many of them, they divide [`MAX_WORDS`] among them: what they match is no error.
 pub const MAX_EXPANSIONS: usize = 128;
 /// The largest number of hits that can be asked for.
 pub const MAX_HITS: usize = 65_536;

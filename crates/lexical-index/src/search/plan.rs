@@ -121,6 +121,8 @@ struct Planner<'s> {
     searcher: &'s Searcher<'s>,
     is_cut: bool,
     words: usize,
+    /// How many terms a prefix or a fuzzy word may stand for in a field.
+    expansions: usize,
     /// Everything that was looked up, for [`looked_up`].
     lookups: Option<Statistics>,
 }
@@ -144,22 +146,39 @@ struct Single<'q> {
 
 pub(super) fn plan(searcher: &Searcher<'_>, query: &Query) -> Result<Planned> {
     query::check(query)?;
-    let mut planner = Planner { searcher, is_cut: false, words: 0, lookups: None };
+    let mut planner = Planner::new(searcher, query, None);
     let mut plan = Plan::default();
     planner.add_all(&mut plan, query, 1.0)?;
     plan.unite();
     Ok(Planned { plan, is_cut: planner.is_cut })
 }
 
+/// How many prefixes and fuzzy words a query has, each counted in every field it is looked for.
+fn expanded(query: &Query, fields: usize) -> usize {
+    let count = |clause: &Clause| match &clause.wanted {
+        query::Wanted::Group(group) => expanded(group, fields),
+        query::Wanted::Match(Match::Prefix(_) | Match::Fuzzy(..), field) => {
+            field.as_ref().map_or(fields, |_| 1)
+        }
+        query::Wanted::Match(..) => 0,
+    };
+    query.clauses.iter().map(count).sum()
+}
+
 /// Everything that planning a query looks up, added to `lookups`.
 pub(super) fn looked_up(searcher: &Searcher<'_>, query: &Query, lookups: Statistics) -> Result<Statistics> {
     query::check(query)?;
-    let mut planner = Planner { searcher, is_cut: false, words: 0, lookups: Some(lookups) };
+    let mut planner = Planner::new(searcher, query, Some(lookups));
     planner.add_all(&mut Plan::default(), query, 1.0)?;
     Ok(planner.lookups.unwrap_or_default())
 }
 
-impl Planner<'_> {
+impl<'s> Planner<'s> {
+    fn new(searcher: &'s Searcher<'s>, query: &Query, lookups: Option<Statistics>) -> Self {
+        let expansions = MAX_WORDS / expanded(query, searcher.fields.len()).max(1);
+        Self { searcher, is_cut: false, words: 0, expansions: expansions.clamp(1, MAX_EXPANSIONS), lookups }
+    }
+
     fn add_all(&mut self, plan: &mut Plan, query: &Query, boost: f64) -> Result<()> {
         for clause in &query.clauses {
             let boost = boost * f64::from(clause.boost);
@@ -320,7 +339,6 @@ impl Planner<'_> {
         for &field in clause.fields {
             if let (Some(alike), Some(last)) = (last, slots.last_mut()) {
                 last.terms = self.alike(field, alike)?.into_iter().map(|(_, _, term)| term).collect();
-                self.words = self.words.saturating_add(last.terms.len());
             }
             // All of them, so that all are looked up.
             let found: Vec<Option<(Slot, f64)>> =
@@ -360,7 +378,7 @@ impl Planner<'_> {
                     .map(|(distance, _, term)| Wanted::term(field, term, weight / f64::from(distance + 1))),
             );
         }
-        self.words = self.words.saturating_add(group.len());
+        self.words = self.words.saturating_add(clause.fields.len());
         plan.put(clause.occur, group);
         Ok(())
     }
@@ -385,8 +403,8 @@ impl Planner<'_> {
             found.dedup_by(|later, first| later.2 == first.2);
         }
         found.sort_unstable_by(|a, b| (a.0, b.1, &a.2).cmp(&(b.0, a.1, &b.2)));
-        self.is_cut |= !is_complete || found.len() > MAX_EXPANSIONS;
-        found.truncate(MAX_EXPANSIONS);
+        self.is_cut |= !is_complete || found.len() > self.expansions;
+        found.truncate(self.expansions);
         Ok(found)
     }
 }

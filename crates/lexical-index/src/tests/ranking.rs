@@ -195,6 +195,19 @@ fn a_prefix_of_more_terms_than_are_looked_for_says_so() {
     };
     assert!(search("a").is_cut);
     assert!(!search("a1").is_cut);
+    // Many divide what one may stand for among them.
+    for (prefixes, found, is_cut) in [(8, 128, true), (64, 16, true), (500, 2, true), (2_000, 0, true)] {
+        let prefixes = (0..prefixes).fold(Query::default(), |query, _| {
+            query.with(Occur::Should, Match::Prefix("a".to_owned()), None)
+        });
+        let result = searcher.search(&prefixes, 1_000, &[]);
+        match found {
+            0 => assert_eq!(result.unwrap_err().kind(), crate::ErrorKind::TooManyWords),
+            _ => {
+                assert_eq!(result.map(|result| (result.hits.len(), result.is_cut)).unwrap(), (found, is_cut));
+            }
+        }
+    }
 }
 
 #[test]
