@@ -41,7 +41,7 @@
 //! # Rows → records: [`RowReader`]
 //!
 //! Columns have the names above, or those of [`Names`]. All that is not listed there is a value of the metadata, in the place of the one that `metadata` has
-//! there; null leaves that as it is:
+//! there; null leaves that as it is, also as what an item of a dictionary or a run stands for:
 //!
 //! | type of Arrow | value of the metadata |
 //! |---|---|

@@ -132,9 +132,8 @@ impl RowReader {
         let (mut key, mut content, mut object) = (None, None, Map::new());
         let (mut vectors, mut fields, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for ((name, role), array) in self.columns.iter().zip(batch.columns()) {
-            if *role == Role::LeftOut || array.data_type() == &DataType::Null || array.is_null(row) {
-                continue;
-            }
+            let place = if *role == Role::LeftOut { None } else { values::place(array, row) };
+            let Some((array, row)) = place else { continue };
             let refused = |message: String| Error::Row { row: number, column: Some(name.clone()), message };
             match role {
                 Role::Key => key = Some(text(array, row).map_err(refused)?),
@@ -273,5 +272,52 @@ fn check_names(name: &str, data_type: &DataType) -> Result<()> {
     match values::repeated_name(data_type) {
         Some(repeated) => Err(column(name, format!("a struct with two fields {repeated:?}"))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::Int32Type;
+    use arrow_array::{ArrayRef, DictionaryArray, Int32Array, RunArray, StringArray};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nulls_that_dictionaries_and_runs_stand_for_leave_metadata_as_it_is() {
+        let words = || Arc::new(StringArray::from(vec![Some("q"), None]));
+        let dictionary = |keys| DictionaryArray::<Int32Type>::new(Int32Array::from(keys), words());
+        let null_values = dictionary(vec![Some(0), Some(1)]);
+        let null_keys = dictionary(vec![Some(0), None]);
+        let ends = Int32Array::from(vec![1, 2]);
+        let runs = RunArray::try_new(&ends, words().as_ref()).unwrap();
+        let runs_of_dictionary = RunArray::try_new(&ends, &null_values).unwrap();
+        let longer = RunArray::try_new(&Int32Array::from(vec![3, 5]), words().as_ref()).unwrap();
+        let columns: [ArrayRef; 5] = [
+            Arc::new(null_values),
+            Arc::new(null_keys),
+            Arc::new(runs),
+            Arc::new(runs_of_dictionary),
+            Arc::new(longer.slice(2, 2)),
+        ];
+        for column in columns {
+            let data_type = column.data_type().clone();
+            let batch = RecordBatch::try_from_iter_with_nullable([
+                ("text", Arc::new(StringArray::from(vec!["a", "b"])) as ArrayRef, true),
+                ("metadata", Arc::new(StringArray::from(vec![r#"{"m":5}"#; 2])), true),
+                ("m", column.clone(), true),
+                ("key", column.clone(), true),
+                ("field_f", column, true),
+            ])
+            .unwrap();
+            let reader = RowReader::new(&batch.schema(), &Names::default()).unwrap();
+            let rows = [0, 1].map(|row| reader.row(&batch, row, 0).unwrap());
+            let metadata = rows.each_ref().map(|row| Value::Object(row.metadata.clone()));
+            assert_eq!(metadata, [json!({"m": "q"}), json!({"m": 5})], "{data_type}");
+            assert_eq!(rows.each_ref().map(|row| row.key.as_deref()), [Some("q"), None], "{data_type}");
+            assert_eq!(rows.each_ref().map(|row| row.fields.len()), [1, 0], "{data_type}");
+        }
     }
 }

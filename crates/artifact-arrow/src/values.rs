@@ -8,7 +8,7 @@ use arrow_array::types::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, downcast_dictionary_array, downcast_run_array};
 use arrow_schema::{DataType, FieldRef, TimeUnit};
 use serde_json::{Map, Number, Value};
 
@@ -131,17 +131,31 @@ pub(crate) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, value) => is_text(value),
+        DataType::RunEndEncoded(_, value) => is_text(value.data_type()),
         _ => false,
     }
 }
 
+/// Where the value of a row is, which is in another array if the row is of a dictionary or of runs; none where it is null.
+pub(crate) fn place(array: &dyn Array, row: usize) -> Option<(&dyn Array, usize)> {
+    if array.is_null(row) {
+        return None;
+    }
+    downcast_dictionary_array!(
+        array => place(array.values(), array.key(row)?),
+        DataType::Null => None,
+        DataType::RunEndEncoded(..) => downcast_run_array!(
+            array => place(array.values(), array.get_physical_index(row)),
+            _ => None
+        ),
+        _ => Some((array, row))
+    )
+}
+
 /// A value as JSON.
 pub(crate) fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
-    if array.is_null(row) {
-        return Ok(Value::Null);
-    }
+    let Some((array, row)) = place(array, row) else { return Ok(Value::Null) };
     Ok(match array.data_type() {
-        DataType::Null => Value::Null,
         DataType::Boolean => array.as_boolean().value(row).into(),
         DataType::Utf8 => array.as_string::<i32>().value(row).into(),
         DataType::LargeUtf8 => array.as_string::<i64>().value(row).into(),
@@ -158,11 +172,6 @@ pub(crate) fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
             Value::Object(members.map(member).collect::<Result<_, String>>()?)
         }
         DataType::Map(..) => object(array, row)?,
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            value(dictionary.values(), dictionary.normalized_keys().get(row).copied().unwrap_or_default())?
-        }
-        DataType::RunEndEncoded(..) => run(array, row)?,
         _ => number(array, row)?,
     })
 }
@@ -257,24 +266,6 @@ fn object(array: &dyn Array, row: usize) -> Result<Value, String> {
         object.insert(key, value(values, at)?);
     }
     Ok(Value::Object(object))
-}
-
-fn run(array: &dyn Array, row: usize) -> Result<Value, String> {
-    macro_rules! run {
-        ($kind:ty) => {{
-            let runs = array.as_any().downcast_ref::<arrow_array::RunArray<$kind>>();
-            let runs = runs.ok_or_else(|| "runs that are none".to_owned())?;
-            value(runs.values(), runs.get_physical_index(row))
-        }};
-    }
-    match array.data_type() {
-        DataType::RunEndEncoded(ends, _) => match ends.data_type() {
-            DataType::Int16 => run!(Int16Type),
-            DataType::Int32 => run!(Int32Type),
-            _ => run!(Int64Type),
-        },
-        other => Err(unfit(other)),
-    }
 }
 
 /// The values of a list.
