@@ -15,39 +15,46 @@ use serde_json::{Map, Number, Value};
 /// Digits that every number of 64 bits with a point has.
 const EXACT_DIGITS: u8 = 15;
 
-/// The value at a path in metadata, of which there is one at most. Names may have dots in them.
+/// The first value at a path in metadata, which has several where there are arrays. Names may have dots in them.
 pub fn first_value<'m>(metadata: &'m Map<String, Value>, path: &str) -> Option<&'m Value> {
+    find(metadata, path, &|_| true)
+}
+
+/// The first value at a path for which `is_sought` is true.
+fn find<'m>(
+    metadata: &'m Map<String, Value>,
+    path: &str,
+    is_sought: &dyn Fn(&Value) -> bool,
+) -> Option<&'m Value> {
     metadata.iter().find_map(|(name, value)| {
         let rest = path.strip_prefix(name.as_str())?;
         match rest.strip_prefix('.') {
-            None if rest.is_empty() => scalar(value),
-            Some(rest) => inside(value, rest),
+            None if rest.is_empty() => {
+                items_of(value).iter().find(|value| is_scalar(value) && is_sought(value))
+            }
+            Some(rest) => items_of(value)
+                .iter()
+                .filter_map(Value::as_object)
+                .find_map(|object| find(object, rest, is_sought)),
             None => None,
         }
     })
 }
 
-fn scalar(value: &Value) -> Option<&Value> {
-    match value {
-        Value::Array(values) => values.iter().find(|value| !value.is_array()).and_then(scalar),
-        Value::Object(_) | Value::Null => None,
-        value => Some(value),
-    }
+/// The values of an array, or the value itself.
+fn items_of(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
-fn inside<'m>(value: &'m Value, path: &str) -> Option<&'m Value> {
-    match value {
-        Value::Object(object) => first_value(object, path),
-        Value::Array(values) => {
-            values.iter().filter_map(Value::as_object).find_map(|object| first_value(object, path))
-        }
-        _ => None,
-    }
+fn is_scalar(value: &Value) -> bool {
+    !matches!(value, Value::Array(_) | Value::Object(_) | Value::Null)
 }
 
-/// Gives a path in metadata a value, unless it has the same one already: what a column says is newer than the metadata that was read with it.
+/// Gives a path in metadata a value: what a column says is newer than the metadata that was read with it. Where it has that value already and no other, it stays as it is:
+/// an export says 5 also of an array that is `[5]`.
 pub(crate) fn put(metadata: &mut Map<String, Value>, path: &str, value: Value) {
-    if first_value(metadata, path).is_some_and(|there| is_same(there, &value)) {
+    let is_other = |there: &Value| !is_same(there, &value);
+    if first_value(metadata, path).is_some() && find(metadata, path, &is_other).is_none() {
         return;
     }
     if !metadata.contains_key(path)
