@@ -1,5 +1,7 @@
 //! Values of Arrow ↔ values of metadata.
 
+use std::ops::RangeInclusive;
+
 use arrow_array::cast::AsArray;
 use arrow_array::temporal_conversions::as_datetime;
 use arrow_array::types::{
@@ -10,6 +12,8 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, downcast_dictionary_array, downcast_run_array};
 use arrow_schema::{DataType, FieldRef, TimeUnit};
+use chrono::{Datelike, NaiveDateTime};
+use compact_artifact::MAX_METADATA_LEN;
 use serde_json::{Map, Number, Value};
 
 /// Digits that every number of 64 bits with a point has.
@@ -170,6 +174,11 @@ pub(crate) fn value(array: &dyn Array, row: usize) -> Result<Value, String> {
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => time(array, row)?.into(),
         DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
             let items = items(array, row).ok_or_else(|| "a list that is none".to_owned())?;
+            // Lists of nulls take no room in a file.
+            if items.len() > MAX_METADATA_LEN {
+                let len = items.len();
+                return Err(format!("a list of {len} values; metadata has {MAX_METADATA_LEN} bytes at most"));
+            }
             (0..items.len()).map(|at| value(&items, at)).collect::<Result<_, _>>()?
         }
         DataType::Struct(fields) => {
@@ -235,10 +244,13 @@ fn decimal(text: String, precision: u8) -> Result<Value, String> {
 }
 
 fn time(array: &dyn Array, row: usize) -> Result<String, String> {
-    fn at<T: ArrowTimestampType>(array: &dyn Array, row: usize) -> Option<chrono::NaiveDateTime> {
+    // Those that filters and sorting know as times.
+    const YEARS: RangeInclusive<i32> = 0..=9999;
+    fn at<T: ArrowTimestampType>(array: &dyn Array, row: usize) -> Option<NaiveDateTime> {
         as_datetime::<T>(array.as_primitive::<T>().value(row))
     }
-    let date = |days: Option<chrono::NaiveDateTime>| days.map(|at| at.date().to_string());
+    let is_known = |at: &NaiveDateTime| YEARS.contains(&at.year());
+    let date = |at: Option<NaiveDateTime>| at.filter(is_known).map(|at| at.date().to_string());
     let text = match array.data_type() {
         DataType::Date32 => {
             date(as_datetime::<Date32Type>(i64::from(array.as_primitive::<Date32Type>().value(row))))
@@ -252,11 +264,11 @@ fn time(array: &dyn Array, row: usize) -> Result<String, String> {
                 TimeUnit::Nanosecond => at::<TimestampNanosecondType>(array, row),
             };
             let zone = if zone.is_some() { "Z" } else { "" };
-            at.map(|at| format!("{}{zone}", at.format("%Y-%m-%dT%H:%M:%S%.f")))
+            at.filter(is_known).map(|at| format!("{}{zone}", at.format("%Y-%m-%dT%H:%M:%S%.f")))
         }
         other => return Err(unfit(other)),
     };
-    text.ok_or_else(|| "a point in time beyond the calendar".to_owned())
+    text.ok_or_else(|| "a point in time beyond the calendar, which has the years 0 to 9999".to_owned())
 }
 
 fn object(array: &dyn Array, row: usize) -> Result<Value, String> {
@@ -319,4 +331,66 @@ pub(crate) fn vector(array: &dyn Array, row: usize) -> Result<Vec<f32>, String> 
         DataType::UInt8 => numbers!(UInt8Type).map(|&value| f32::from(value)).collect(),
         _ => return Err(expected()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Date32Array, Date64Array, NullArray, TimestampNanosecondArray, TimestampSecondArray};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_column_replaces_an_array_unless_its_value_is_all_that_the_array_has() {
+        let put = |mut metadata: Value, path: &str, value: Value| {
+            put(metadata.as_object_mut().unwrap(), path, value);
+            metadata
+        };
+        for other in [json!([5, 6]), json!([6, 5]), json!([6]), json!([]), json!(6), json!([{"a": 5}])] {
+            assert_eq!(put(json!({"m": other}), "m", json!(5)), json!({"m": 5}), "{other}");
+        }
+        for same in [json!(5), json!(5.0), json!([5]), json!([5, 5.0]), json!([null, 5])] {
+            assert_eq!(put(json!({"m": same}), "m", json!(5)), json!({"m": same}));
+        }
+        assert_eq!(put(json!({"by": {"n": [1, 2]}}), "by.n", json!(1)), json!({"by": {"n": 1}}));
+        assert_eq!(
+            put(json!({"by": [{"n": 1}, {"n": 2}]}), "by.n", json!(3)),
+            json!({"by": [{"n": 3}, {"n": 2}]})
+        );
+    }
+
+    #[test]
+    fn times_before_the_year_0_and_after_9999_are_errors() {
+        const YEAR_0: i64 = -62_167_219_200;
+        const YEAR_10_000: i64 = 253_402_300_800;
+        let seconds =
+            TimestampSecondArray::from(vec![YEAR_0, YEAR_10_000 - 1, YEAR_0 - 1, YEAR_10_000, i64::MAX]);
+        let at = |array: &dyn Array, row| value(array, row).map(|at| at.as_str().unwrap().to_owned());
+        assert_eq!(at(&seconds, 0).unwrap(), "0000-01-01T00:00:00");
+        assert_eq!(at(&seconds, 1).unwrap(), "9999-12-31T23:59:59");
+        let zoned = seconds.clone().with_timezone("UTC");
+        for row in 2..5 {
+            assert!(at(&seconds, row).unwrap_err().contains("beyond the calendar"));
+            assert!(at(&zoned, row).unwrap_err().contains("beyond the calendar"));
+        }
+        let days = i32::try_from(YEAR_10_000 / 86_400).unwrap();
+        let days = Date32Array::from(vec![days - 1, days, i32::MIN]);
+        let millis = Date64Array::from(vec![YEAR_10_000 * 1000 - 1, YEAR_10_000 * 1000, i64::MIN]);
+        for array in [&days as &dyn Array, &millis] {
+            assert_eq!(at(array, 0).unwrap(), "9999-12-31");
+            assert!(at(array, 1).is_err() && at(array, 2).is_err());
+        }
+        assert_eq!(
+            at(&TimestampNanosecondArray::from(vec![i64::MIN]), 0).unwrap(),
+            "1677-09-21T00:12:43.145224192"
+        );
+    }
+
+    #[test]
+    fn lists_of_more_values_than_metadata_has_bytes_are_errors() {
+        let nulls = std::sync::Arc::new(NullArray::new(1 << 30));
+        let item = std::sync::Arc::new(arrow_schema::Field::new_list_field(DataType::Null, true));
+        let lists = arrow_array::FixedSizeListArray::new(item, 1 << 30, nulls, None);
+        assert!(value(&lists, 0).unwrap_err().contains("a list of 1073741824 values"));
+    }
 }
