@@ -100,7 +100,9 @@ impl Columns {
                 put(&format!("{VECTOR}{space}"), Content::Vector(space), data_type, true);
             }
         }
-        for (name, field) in metadata {
+        // Those named like a text or a vector would be read back as one.
+        let is_named_apart = |name: &String| !name.starts_with(FIELD) && !name.starts_with(VECTOR);
+        for (name, field) in metadata.into_iter().filter(|(name, _)| is_named_apart(name)) {
             if let Some(value_type) = value_type(&field) {
                 put(&name, Content::Value(value_type), value_type.data_type(), true);
             }

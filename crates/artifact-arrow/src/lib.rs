@@ -36,7 +36,7 @@
 //! | `pack` | `Utf8` | the name of the artifact that it is from |
 //! | `field_NAME` | `Utf8` | a text beside the content, or null; a column for each field of the artifact |
 //! | `vector_NAME` | `FixedSizeList<Float32>` | the vector in a space, or null; as near as it is kept |
-//! | any other | `Boolean`, `Int64`, `Float64`, `Utf8` | a field of the metadata in which no record has several values and all have one type, numbers that fit; dates are `Utf8`. A field whose name is taken has no column |
+//! | any other | `Boolean`, `Int64`, `Float64`, `Utf8` | a field of the metadata in which no record has several values and all have one type, numbers that fit; dates are `Utf8`. A field whose name is taken, or begins with `field_` or `vector_`, has no column |
 //!
 //! # Rows → records: [`RowReader`]
 //!

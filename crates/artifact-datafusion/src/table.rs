@@ -23,7 +23,7 @@ use crate::packs::{Packs, Sources};
 /// The records of an artifact, a pack, or a folder of packs, as they were when it was opened.
 ///
 /// Columns: `id` (unique in its pack), `key`, `text`, `blob`, `metadata` (JSON), `pack` (its URL); `vector_NAME` for each vector space; `field_NAME` for each field of texts beside the content; and each field of the metadata in which no record
-/// has several values and all have one type. Those are `Boolean`, `Int64`, `Float64` where all numbers fit, or `Utf8`, dates included; a field whose name is taken has no column.
+/// has several values and all have one type. Those are `Boolean`, `Int64`, `Float64` where all numbers fit, or `Utf8`, dates included; a field whose name is taken, or begins with `field_` or `vector_`, has no column.
 ///
 /// | condition on such a field | by the index |
 /// |---|---|

@@ -25,7 +25,7 @@ it. A level of compression is no setting of an artifact: each command has its ow
 
 With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
 JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where a model makes it of the text, and a column for each field of the metadata in which no record has several values and all \
-have one type: Boolean, Int64, Float64, or Utf8, dates included.";
+have one type: Boolean, Int64, Float64, or Utf8, dates included; none for names that begin with field_ or vector_.";
 
 /// Write records as JSONL or Parquet that `cart add` reads back
 #[derive(Debug, clap::Args)]
