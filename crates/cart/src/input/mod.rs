@@ -4,9 +4,15 @@
 pub(crate) mod columnar;
 pub(crate) mod encoding;
 pub(crate) mod html;
+#[cfg(feature = "arrow")]
+mod int96;
+#[cfg(feature = "arrow")]
+mod ipc_lengths;
 pub(crate) mod jsonl;
 pub(crate) mod npy;
 pub(crate) mod paragraphs;
+#[cfg(feature = "arrow")]
+mod parquet_footer;
 pub(crate) mod settings;
 pub(crate) mod shape;
 pub(crate) mod sources;

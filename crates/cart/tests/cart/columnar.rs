@@ -14,6 +14,15 @@ use arrow_array::{
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, Int96, Int96Type};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData,
+};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::SchemaDescriptor;
 use serde_json::{Value, json};
 
 use crate::support::Place;
@@ -286,4 +295,123 @@ fn structs_with_two_fields_of_one_name_are_refused() {
         place.cart("add a x.parquet --no-meaning").fails(2, &[&expected]);
         assert!(!place.path("a").exists());
     }
+}
+
+#[test]
+fn names_that_begin_like_those_of_columns_come_back_from_an_export() {
+    let place = Place::new();
+    let metadata = json!({
+        "vector_norm": 1.5, "field_type": 3, "field_word": "num", "field_title": "no title", "vector_": "v", "id": 5,
+        "key": "k", "text": "t", "blob": "b", "metadata": "m", "pack": "p", "title": "one", "expires_at": "2999-01-01",
+    });
+    let record = json!({"text": "a cat", "title": "Cats", "metadata": metadata});
+    place.write("x.jsonl", format!("{record}\n"));
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place.cart("export a --parquet a.parquet --vectors").succeeds();
+    for command in ["add b a.parquet --no-meaning", "restore a.parquet c"] {
+        place.cart(command).succeeds();
+    }
+    let records = |artifact: &str| place.cart(&format!("export {artifact}")).succeeds().records();
+    assert_eq!(records("b"), [record]);
+    assert_eq!(records("c"), records("b"));
+}
+
+/// A file of a text and a time of 96 bits for each of these days, as Julian days, and nanoseconds of them.
+fn write_times(place: &Place, times: &[(u32, u64)]) {
+    let schema = "message m { required binary text (UTF8); optional group at { required int96 time; } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let file = File::create(place.path("x.parquet")).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let texts = vec![ByteArray::from("text"); times.len()];
+    column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let low_and_high =
+        |nanos: u64| [nanos & u64::from(u32::MAX), nanos >> 32].map(|half| u32::try_from(half).unwrap());
+    let time = |&(day, nanos): &(u32, u64)| Int96::from([&low_and_high(nanos)[..], &[day]].concat());
+    let times: Vec<Int96> = times.iter().map(time).collect();
+    column.typed::<Int96Type>().write_batch(&times, Some(&vec![1; times.len()]), None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn times_of_96_bits_are_what_they_say_or_errors() {
+    let place = Place::new();
+    write_times(
+        &place,
+        &[(2_440_588, 1_000), (5_373_484, 86_399_999_999_000), (1_721_426, 0), (2_268_924, 0)],
+    );
+    place.cart("add a x.parquet --no-meaning").succeeds();
+    let records = place.cart("export a").succeeds().records();
+    let times: Vec<&Value> = records.iter().map(|record| &record["metadata"]["at"]["time"]).collect();
+    assert_eq!(
+        times,
+        [
+            "1970-01-01T00:00:00.000001",
+            "9999-12-31T23:59:59.999999",
+            "0001-01-01T00:00:00",
+            "1500-01-01T00:00:00"
+        ]
+    );
+    write_times(&place, &[(2_440_588, 0), (5_373_485, 0)]);
+    place.cart("add b x.parquet --no-meaning").fails(1, &["row 1, column \"at\"", "beyond the calendar"]);
+}
+
+#[test]
+fn what_is_compressed_with_gzip_is_read_and_what_cannot_be_read_is_named() {
+    let place = Place::new();
+    let table = batch(vec![("text", texts(&["one", "two"]))]);
+    let gzip = Compression::GZIP(GzipLevel::default());
+    let properties = WriterProperties::builder().set_compression(gzip).build();
+    let file = File::create(place.path("x.parquet")).unwrap();
+    let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties)).unwrap();
+    writer.write(&table).unwrap();
+    writer.close().unwrap();
+    place.cart("add a x.parquet --no-meaning").succeeds();
+    assert_eq!(place.cart("export a").succeeds().records().len(), 2);
+
+    let schema = Arc::new(parse_message_type("message m { required binary text (UTF8); }").unwrap());
+    let schema = Arc::new(SchemaDescriptor::new(schema));
+    let brotli = Compression::BROTLI(BrotliLevel::default());
+    let column = ColumnChunkMetaData::builder(schema.column(0)).set_compression(brotli).build().unwrap();
+    let group = RowGroupMetaData::builder(schema.clone()).set_column_metadata(vec![column]).build().unwrap();
+    let metadata = ParquetMetaData::new(FileMetaData::new(2, 0, None, None, schema, None), vec![group]);
+    let mut bytes = b"PAR1".to_vec();
+    ParquetMetaDataWriter::new(&mut bytes, &metadata).finish().unwrap();
+    place.write("y.parquet", &bytes);
+    place
+        .cart("add b y.parquet")
+        .fails(1, &["column \"text\" is compressed with Brotli", "expected Snappy, gzip"]);
+    place.write("y.feather", [b"FEA1", &bytes[..], b"FEA1"].concat());
+    place.cart("add b y.feather").fails(1, &["y.feather: a file of Feather V1", "write it as V2"]);
+    place.write("z.arrow", "no Arrow at all");
+    place.cart("add b z.arrow").fails(1, &["z.arrow: the file is no Arrow IPC, or is damaged or cut off"]);
+}
+
+#[test]
+fn the_deepest_schema_that_is_read_ends_no_program_and_a_deeper_one_is_refused() {
+    let place = Place::new();
+    let write_nested = |structs: usize| {
+        let number = Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+        let nested = (0..structs).fold(number, |inner, _| {
+            let field = Arc::new(Field::new("s", inner.data_type().clone(), true));
+            Arc::new(StructArray::from(vec![(field, inner)]))
+        });
+        let table = batch(vec![("text", texts(&["one"])), ("n", nested)]);
+        // The writer takes more of the stack than a test has.
+        std::thread::scope(|scope| {
+            let writer = std::thread::Builder::new().stack_size(64 << 20);
+            writer.spawn_scoped(scope, || write(&place, "x.parquet", &table)).unwrap();
+        });
+    };
+    write_nested(99);
+    place.cart("add a x.parquet --no-meaning").succeeds();
+    write_nested(126);
+    place.cart("add b x.parquet --no-meaning").fails(1, &["nested too deep"]);
+    write_nested(127);
+    place.cart("add b x.parquet --no-meaning").fails(1, &["the schema is nested deeper than 128 levels"]);
 }

@@ -37,7 +37,8 @@ empty is left out.
 
 A row of a .parquet, .arrow or .feather file is a record in that way too, where this program is built with the feature arrow. Its columns metadata (JSON, structs or maps), blob, field_NAME and vector_NAME (lists of numbers, all of one \
 length) are what they say, as `cart export --parquet` writes them. Others are metadata: bools, numbers, texts, lists, structs and maps as they are, dates and timestamps as texts, which are compared as times unless they have no time zone, decimals \
-of more than 15 digits as texts, null as nothing. NaN, binary, times of day, durations and unions are errors that name the column; but durations in .parquet, which has no such type, are whole numbers.
+of more than 15 digits as texts, null as nothing. NaN, binary, times of day, durations, unions, and times before the year 0 or after 9999 are errors that name the column; but durations in .parquet, which has no such type, are whole numbers.
+Parquet may be compressed with Snappy, gzip, LZ4 or Zstandard, and its schema nested 128 levels deep. Files and streams of Arrow IPC are read; Feather V1 is not, only V2, which is Arrow IPC.
 
 All that one command adds is one commit: after an error, or Ctrl-C, nothing was added. Only --batch, for more than fits in memory, and large \
 files with --blob make several commits; then it is said how many records are kept. Vectors from --vectors are all checked before anything is added.";
