@@ -11,7 +11,7 @@ export interface Search {
   /** Default: 10. */
   k?: number;
   offset?: number;
-  /** A field of the metadata, or `-field` for the largest first. Strings are compared by their first 256 bytes. */
+  /** A field of the metadata, or `-field` for the largest first. Strings are compared by their first 256 bytes. Every score is 0 then, but near a vector or by meaning, where the best 100 are sorted. */
   order_by?: string;
   group_by?: string;
   total?: boolean;

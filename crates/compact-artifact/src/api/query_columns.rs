@@ -5,12 +5,12 @@ use super::query::Query;
 
 /// What is answered from fields of the metadata as columns, without records.
 impl Query {
-    /// Sorts hits by a field instead of by score, which is 0 then; called again, by a second field those with equal values in the first, and so on. Of several
+    /// Sorts hits by a field instead of by score; called again, by a second field those with equal values in the first, and so on. Of several
     /// values that a record has in an array the first in this order counts. Records without the field come last, equals in the order of their ids. Bools come
     /// before numbers, numbers before strings, strings before dates; strings are compared by their first 256 bytes, and longer ones that begin alike are in no order that means anything.
     ///
-    /// Without a vector all records that match are sorted. Near a vector every record is, to some degree: then the best [`candidates`](Query::candidates), 100 by
-    /// default, are sorted, and `k` and `offset` together are at most as many.
+    /// Without a vector all records that match are sorted, and every score is 0. Near a vector, or by meaning, every record is, to some degree: then the best
+    /// [`candidates`](Query::candidates), 100 by default, are sorted and keep their scores, and `k` and `offset` together are at most as many.
     ///
     /// ```
     /// use compact_artifact::{Filter, Order, Query};
