@@ -131,14 +131,20 @@ fn point_in_time(value: &Bound<'_, PyAny>) -> PyResult<SystemTime> {
         let found = value.str()?;
         return Err(invalid(format!("{WHAT}: expected a datetime with a time zone, found {found}")));
     }
-    let seconds: f64 = value.call_method0("timestamp")?.extract()?;
-    let since = Duration::try_from_secs_f64(seconds.abs()).ok();
-    let time = if seconds < 0.0 {
-        since.and_then(|since| UNIX_EPOCH.checked_sub(since))
-    } else {
-        since.and_then(|since| UNIX_EPOCH.checked_add(since))
-    };
-    time.ok_or_else(|| invalid(format!("{WHAT}: expected a time that the system can tell, found {seconds}")))
+    let datetime = value.py().import("datetime")?;
+    let utc = datetime.getattr("timezone")?.getattr("utc")?;
+    let since = value.sub(datetime.getattr("datetime")?.call_method1("fromtimestamp", (0, utc))?)?;
+    let part = |name| since.getattr(name)?.extract::<i64>();
+    // Before 1970 the days are negative, and the rest is counted from where they begin.
+    let seconds = part("days")? * 24 * 60 * 60 + part("seconds")?;
+    let micros = since.getattr("microseconds")?.extract()?;
+    // Of pandas alone.
+    let nanos = since.getattr_opt("nanoseconds")?.map_or(Ok(0), |nanos| nanos.extract())?;
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    let fraction = Duration::from_micros(micros) + Duration::from_nanos(nanos);
+    time.and_then(|time| time.checked_add(fraction))
+        .ok_or_else(|| invalid(format!("{WHAT}: expected a time that the system can tell, found {value}")))
 }
 
 /// A `str`.

@@ -85,6 +85,24 @@ def test_a_record_is_there_until_it_expires(path: pathlib.Path) -> None:
             artifact.add("x", expires_at=now)
 
 
+def test_a_record_expires_at_the_microsecond_that_is_given(path: pathlib.Path) -> None:
+    half = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+    with CompactArtifact.create(path, expires_at="until") as artifact:
+        for time in [
+            datetime.datetime(2040, 1, 1, 0, 0, 0, 123457, tzinfo=UTC),
+            datetime.datetime(9000, 1, 1, 1, 1, 1, 1, tzinfo=half),
+            datetime.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        ]:
+            id = artifact.add("x", expires_at=time)
+            assert artifact.count({"until": time}) == 1 and datetime.datetime.fromisoformat(artifact[id].metadata["until"]) == time
+            artifact.delete(id)
+        for time in [datetime.datetime(1, 1, 1, tzinfo=UTC), datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]:
+            artifact.add("gone", expires_at=time)
+        assert len(artifact) == 0
+        with pytest.raises(errors.InvalidArgumentError, match="`expires_at` of a record: .*0000 to 9999"):
+            artifact.add("x", expires_at=datetime.datetime.max.replace(tzinfo=datetime.timezone(-datetime.timedelta(hours=1))))
+
+
 def test_a_slip_in_a_field_is_explained_or_refused(artifact: CompactArtifact) -> None:
     artifact.add("a whale", metadata={"year": 1851})
     slip = {"yaer": {"$gte": 1800}}
