@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use serde_json::{Map, Value};
 
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{invalid, is_no_exception, wrong_type};
 use crate::json::to_object;
 use crate::records::string;
 use crate::vectors::{Matrix, matrix};
@@ -40,7 +40,11 @@ fn column<T>(
         value if value.is_none() => Ok(None),
         // Which value it is is written only for an error.
         value => {
-            read(&value, what).or_else(|_| read(&value, &format!("{what} {row} of the batch"))).map(Some)
+            let in_batch = |_| read(&value, &format!("{what} {row} of the batch"));
+            match read(&value, what) {
+                Err(e) if is_no_exception(value.py(), &e) => Err(e),
+                read => read.or_else(in_batch).map(Some),
+            }
         }
     };
     column.try_iter()?.enumerate().map(value).collect::<PyResult<_>>().map(Some)

@@ -7,7 +7,7 @@ use compact_artifact::{Embedder, EmbedderError, Embeddings, ModelHash, StaticEmb
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
-use crate::errors::{Failure, invalid, keep_cause, wrong_type};
+use crate::errors::{Failure, invalid, wrong_type};
 use crate::vectors::{matrix, vector};
 
 /// The name of the model that is a part of the library.
@@ -27,7 +27,7 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Embedder
         return Ok(Arc::new(model.map_err(|e| Failure::Library(e.into()))?));
     }
     let part = |name: &str| {
-        value.getattr(name).map_err(|_| {
+        value.getattr_opt(name)?.ok_or_else(|| {
             wrong_type(
                 "option embedder",
                 "\"built-in\", the path of a model, or an object with `name`, `dimension` and `embed`",
@@ -40,10 +40,7 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Embedder
     if dimension == 0 {
         return Err(invalid("option embedder: expected a dimension above 0"));
     }
-    let weight = match value.getattr("weight") {
-        Ok(weight) => weight.extract()?,
-        Err(_) => 0.8,
-    };
+    let weight = value.getattr_opt("weight")?.map_or(Ok(0.8), |weight| weight.extract())?;
     Ok(Arc::new(PythonEmbedder { name, dimension, weight, object: value.clone().unbind() }))
 }
 
@@ -57,15 +54,9 @@ struct PythonEmbedder {
 }
 
 impl PythonEmbedder {
-    /// Calls the object, and keeps what it raises for the exception that comes of it.
+    /// Calls the object. What it raises is the source of the error, for the exception that comes of it.
     fn call<T>(&self, call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T, EmbedderError> {
-        Python::attach(|py| {
-            call(self.object.bind(py)).map_err(|e| {
-                let said = e.to_string();
-                keep_cause(e);
-                EmbedderError::other(said)
-            })
-        })
+        Python::attach(|py| call(self.object.bind(py)).map_err(EmbedderError::other))
     }
 }
 

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::errors::{Failure, invalid, wrong_type};
+use crate::errors::{Failure, instead, invalid, wrong_type};
 use crate::json::object_to_python;
 
 /// A stored record. Its parts are read when they are asked for; it stays readable whatever is deleted or compacted meanwhile.
@@ -141,8 +141,11 @@ impl<'py> FromPyObject<'_, 'py> for IdOrKey {
             Err(e) if e.is_instance_of::<PyTypeError>(value.py()) => {
                 Err(wrong_type("a record", "its id, an int, or its key, a str", &value))
             }
-            Err(_) => {
-                Err(invalid(format!("the id of a record: expected 0 to 2^64 - 1, found {}", value.str()?)))
+            Err(e) => {
+                let found = value.str()?;
+                let expected =
+                    || invalid(format!("the id of a record: expected 0 to 2^64 - 1, found {found}"));
+                Err(instead(value.py(), e, expected))
             }
         }
     }

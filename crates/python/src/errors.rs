@@ -1,9 +1,9 @@
 //! What goes wrong → an exception of `compact_artifact.errors`.
 
-use std::cell::RefCell;
+use std::error::Error as _;
 
-use compact_artifact::{Error, ErrorKind};
-use pyo3::exceptions::{PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
+use compact_artifact::Error;
+use pyo3::exceptions::{PyException, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 /// Why a call failed, while the interpreter is let go of.
@@ -56,30 +56,36 @@ impl From<Failure> for PyErr {
     }
 }
 
-thread_local! {
-    /// What an embedder of Python raised in this thread of late.
-    static CAUSE: RefCell<Option<PyErr>> = const { RefCell::new(None) };
-}
-
-/// Keeps what an embedder raised, for the exception that comes of it.
-pub(crate) fn keep_cause(error: PyErr) {
-    CAUSE.set(Some(error));
-}
-
 /// What the library says to those who call it from Rust, and what is said in its place. Names in messages are names here as well, but for these.
 const PHRASES: &[(&str, &str)] =
     &[("read it as bytes", "read it with `content` or `read`"), ("read it in pieces", "read it with `read`")];
 
+/// The exception of an error. What an embedder of Python raised is its cause; Ctrl-C and the end of the program, which are no `Exception`, come out as they are.
 fn of_library(error: &Error) -> PyErr {
-    let kind = format!("{:?}", error.kind());
-    let message = PHRASES.iter().fold(error.to_string(), |said, (from, to)| said.replace(from, to));
-    let raised = named(&format!("{kind}Error"), message, &kind);
-    if error.kind() == ErrorKind::Embedder
-        && let Some(cause) = CAUSE.take()
-    {
-        Python::attach(|py| raised.set_cause(py, Some(cause)));
-    }
-    raised
+    Python::attach(|py| {
+        let cause = error.source().and_then(|source| source.downcast_ref::<PyErr>());
+        let cause = cause.map(|cause| cause.clone_ref(py));
+        if let Some(cause) = cause.as_ref().filter(|cause| is_no_exception(py, cause)) {
+            return cause.clone_ref(py);
+        }
+        let kind = format!("{:?}", error.kind());
+        let message = PHRASES.iter().fold(error.to_string(), |said, (from, to)| said.replace(from, to));
+        let raised = named(&format!("{kind}Error"), message, &kind);
+        if cause.is_some() {
+            raised.set_cause(py, cause);
+        }
+        raised
+    })
+}
+
+/// Whether it is Ctrl-C, the end of the program or the like, which nobody may take for a failure of theirs.
+pub(crate) fn is_no_exception(py: Python<'_>, raised: &PyErr) -> bool {
+    !raised.is_instance_of::<PyException>(py)
+}
+
+/// What a value that is of no use raised as it was read: another error, unless it is no [`Exception`](is_no_exception).
+pub(crate) fn instead(py: Python<'_>, raised: PyErr, error: impl FnOnce() -> PyErr) -> PyErr {
+    if is_no_exception(py, &raised) { raised } else { error() }
 }
 
 /// An exception of the class `name`; of a kind that this package does not know, the class `Error`.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyList, PyMemoryView, PyTuple};
 
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{instead, invalid, is_no_exception, wrong_type};
 
 const EXPECTED: &str = "numbers: a list, or an array of float32, float64, float16, int8 or uint8";
 
@@ -111,7 +111,7 @@ impl Matrix {
 /// One vector.
 pub(crate) fn vector(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<f32>> {
     if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
-        return value.extract().map_err(|_| wrong_numbers(what));
+        return value.extract().map_err(|e| instead(value.py(), e, || wrong_numbers(what)));
     }
     // Whether bytes are in the order of the machine its type does not say.
     if let Ok(buffer) = PyBuffer::<f32>::get(value)
@@ -166,7 +166,10 @@ impl Array {
         }
         let view = match PyMemoryView::from(value) {
             Ok(view) => view,
-            Err(_) if value.hasattr("__array__")? => PyMemoryView::from(&value.call_method0("__array__")?)?,
+            Err(e) if !is_no_exception(py, &e) && value.hasattr("__array__")? => {
+                PyMemoryView::from(&value.call_method0("__array__")?)?
+            }
+            Err(e) if is_no_exception(py, &e) => return Err(e),
             Err(_) => return Ok(None),
         };
         let format: String = view.getattr(intern!(py, "format"))?.extract()?;

@@ -174,6 +174,82 @@ def test_what_an_embedder_raised_is_the_cause(tmp_path: pathlib.Path) -> None:
     assert plain.value.__cause__ is None
 
 
+class Ending:
+    """An embedder, a file, a number and a function that end the program."""
+
+    name = "ending"
+    dimension = 2
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self.kind = kind
+
+    def __call__(self, *_: object) -> Any:
+        raise self.kind("enough")
+
+    embed = read = __call__
+
+    def __float__(self) -> float:
+        raise self.kind("enough")
+
+
+class EndingAtOnce(Ending):
+    @property
+    def weight(self) -> float:
+        raise self.kind("enough")
+
+
+class Quit(BaseException):
+    """No `Exception`, as libraries have them."""
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, Quit])
+def test_what_ends_a_program_comes_out_of_callbacks_as_it_is(tmp_path: pathlib.Path, kind: type[BaseException]) -> None:
+    ending = Ending(kind)
+
+    def records() -> Any:
+        yield "x"
+        ending()
+
+    artifact = CompactArtifact.create(tmp_path / "a", embedder=ending, spaces={"v": 1})
+    plain = CompactArtifact.create(tmp_path / "b", spaces={"v": 1})
+    plain.add("x")
+
+    def writer() -> None:
+        with artifact.batch_writer() as writer:
+            writer.add("x")
+
+    number: Any = [ending]
+    calls: list[Callable[[], object]] = [
+        lambda: CompactArtifact.create(tmp_path / "c", embedder=EndingAtOnce(kind)),
+        lambda: artifact.add("x"),
+        lambda: artifact.add_batch(["x", "y"]),
+        writer,
+        lambda: artifact.search("x"),
+        lambda: artifact.search_batch(["x", "y"]),
+        lambda: artifact.embed(["x"]),
+        lambda: plain.reembed(ending),
+        lambda: plain.add_batch(records()),
+        lambda: plain.add_batch(["x"], batch_size=1, progress=ending),
+        lambda: plain.set_text_options(language="german", progress=ending),
+        lambda: plain.add_file(ending),
+        lambda: plain.search(vector=number, space="v"),
+        lambda: plain.add_embedding(0, "v", number),
+    ]
+    for call in calls:
+        with pytest.raises(kind, match="enough"):
+            call()
+
+
+def test_what_an_embedder_raised_is_the_cause_also_in_another_thread(tmp_path: pathlib.Path) -> None:
+    with CompactArtifact.create(tmp_path / "a", embedder=Failing(), threads=2) as artifact:
+        with pytest.raises(errors.EmbedderError) as raised:
+            artifact.search_batch(["x"] * 9)
+        assert isinstance(raised.value.__cause__, LookupError)
+        with pytest.raises(errors.EmbedderError) as raised, artifact.batch_writer() as writer:
+            writer.add("x")
+        assert isinstance(raised.value.__cause__, LookupError)
+
+
 def test_a_full_disk_is_an_error_of_its_kind(tmp_path: pathlib.Path) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")

@@ -1,6 +1,7 @@
 //! What can go wrong, as a sentence for the person who gets it: what, where, expected, found, what next.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,7 +21,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     /// The number of the change of a batch that it is about.
     change: Option<usize>,
 }
@@ -150,9 +151,9 @@ impl Error {
 
     /// The same failure, for another one who waits for it.
     pub(crate) fn duplicate(&self) -> Self {
-        let mut error = Self::new(self.kind(), self.0.message.clone());
-        error.0.change = self.0.change;
-        error
+        let Inner { kind, change, .. } = *self.0;
+        let (message, source) = (self.0.message.clone(), self.0.source.clone());
+        Self(Box::new(Inner { kind, message, source, change }))
     }
 
     /// Says before the message what it is about.
@@ -175,7 +176,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: source.to_string(),
-            source: Some(Box::new(source)),
+            source: Some(Arc::new(source)),
             change: None,
         }))
     }

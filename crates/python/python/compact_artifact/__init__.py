@@ -36,7 +36,7 @@ Of this process:
 - `cache_bytes`, `result_cache_bytes`, `result_ttl`, `embedding_cache_bytes`, `keep_embedding_cache`
 - `edge=True`: small caches and files, for a device
 - `quantization`: how vectors are compared: `"int8"`
-- `on_maintenance_error`: called with the message of an error of sealing that happens by itself; it must not call the artifact
+- `on_maintenance_error`: called with the message of an error of sealing that happens by itself; it must not call the artifact, and what it raises goes to `sys.unraisablehook`
 """
 
 from __future__ import annotations

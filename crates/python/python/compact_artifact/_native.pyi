@@ -322,7 +322,7 @@ class Total(TypedDict):
 class Snippet(TypedDict):
     field: str | None
     text: str
-    highlights: list[Range]
+    highlights: list[Range]  # in characters of `text`
     is_cut_before: bool
     is_cut_after: bool
 

@@ -158,7 +158,8 @@ class ModelMismatchError(Error, ValueError):
 
 
 class EmbedderError(Error, RuntimeError):
-    """An embedder failed, or gave what is no embedding; what it raised is the `__cause__`. Or a model cannot be opened."""
+    """An embedder failed, or gave what is no embedding; what it raised is the `__cause__`. Or a model cannot be opened. What is no `Exception`, such as
+    `KeyboardInterrupt`, comes out as it is."""
 
 
 class NotTextError(Error, TypeError):
@@ -182,7 +183,7 @@ class TypeMismatchError(Error, ValueError):
 
 
 class InvalidQueryError(Error, ValueError):
-    """A text query that cannot be read."""
+    """A text query that cannot be read. The message says at which character of it."""
 
 
 class InvalidArgumentError(Error, ValueError):

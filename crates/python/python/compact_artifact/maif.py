@@ -425,6 +425,11 @@ class Artifact:
             elif wanted and not wanted[0][1].done():
                 wanted[0][1].set_exception(error)
             return
+        except BaseException as error:  # what ends the program
+            for _, done in wanted:
+                if not done.done():
+                    done.set_exception(error)
+            raise
         for (_, done), id in zip(wanted, ids, strict=True):
             if not done.done():
                 done.set_result(id)
