@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 pub(crate) enum Failure {
     /// The library says so.
     Library(Error),
+    /// The same of a query, with its text.
+    Query(Error, String),
     /// The handle was closed: `what` names it.
     Closed(&'static str),
     /// A callback calls what waits for its end: the name of the call, and of what it is a call of.
@@ -35,7 +37,8 @@ impl From<PyErr> for Failure {
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Library(error) => of_library(&error),
+            Failure::Library(error) => of_library(&error, None),
+            Failure::Query(error, text) => of_library(&error, Some(&text)),
             Failure::Closed(what) => {
                 named("ClosedError", format!("the {what} was closed; open another one"), "Closed")
             }
@@ -61,7 +64,7 @@ const PHRASES: &[(&str, &str)] =
     &[("read it as bytes", "read it with `content` or `read`"), ("read it in pieces", "read it with `read`")];
 
 /// The exception of an error. What an embedder of Python raised is its cause; Ctrl-C and the end of the program, which are no `Exception`, come out as they are.
-fn of_library(error: &Error) -> PyErr {
+fn of_library(error: &Error, query: Option<&str>) -> PyErr {
     Python::attach(|py| {
         let cause = error.source().and_then(|source| source.downcast_ref::<PyErr>());
         let cause = cause.map(|cause| cause.clone_ref(py));
@@ -70,6 +73,7 @@ fn of_library(error: &Error) -> PyErr {
         }
         let kind = format!("{:?}", error.kind());
         let message = PHRASES.iter().fold(error.to_string(), |said, (from, to)| said.replace(from, to));
+        let message = query.and_then(|query| in_characters(&message, query)).unwrap_or(message);
         let raised = named(&format!("{kind}Error"), message, &kind);
         if cause.is_some() {
             raised.set_cause(py, cause);
@@ -86,6 +90,13 @@ pub(crate) fn is_no_exception(py: Python<'_>, raised: &PyErr) -> bool {
 /// What a value that is of no use raised as it was read: another error, unless it is no [`Exception`](is_no_exception).
 pub(crate) fn instead(py: Python<'_>, raised: PyErr, error: impl FnOnce() -> PyErr) -> PyErr {
     if is_no_exception(py, &raised) { raised } else { error() }
+}
+
+/// What is wrong with a query, at a character of its `str` and not at a byte of UTF-8.
+fn in_characters(message: &str, query: &str) -> Option<String> {
+    let (byte, said) = message.strip_prefix("at byte ")?.split_once(": ")?;
+    let before = query.get(..byte.parse().ok()?)?;
+    Some(format!("at character {}: {said}", before.chars().count()))
 }
 
 /// An exception of the class `name`; of a kind that this package does not know, the class `Error`.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use compact_artifact::{Clause, CompactArtifact, DateUnit, Facet, Filter, Fusion, Order, Query, RecordId};
+use compact_artifact::{
+    Clause, CompactArtifact, DateUnit, Facet, Filter, Fusion, Occur, Order, Query, RecordId,
+    SearchResults as Found, WordQuery,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use serde_json::Value;
@@ -10,6 +13,7 @@ use serde_json::Value;
 use crate::errors::{Failure, about, invalid, wrong_type};
 use crate::json::{Dates, to_json};
 use crate::records::string;
+use crate::results::SearchResults;
 use crate::vectors::vector;
 
 /// All names but `text`, in the order in which they are documented.
@@ -57,8 +61,8 @@ pub(crate) fn optional_filter(value: Option<&Bound<'_, PyAny>>) -> PyResult<Opti
 pub(crate) trait Setting {
     /// The names of the vector spaces.
     fn spaces(&self) -> Vec<String>;
-    /// Whether texts can be searched by meaning.
-    fn is_model_at_hand(&self) -> bool;
+    /// Whether the artifact embeds texts.
+    fn embeds_texts(&self) -> bool;
 }
 
 impl Setting for CompactArtifact {
@@ -66,13 +70,40 @@ impl Setting for CompactArtifact {
         self.spaces().iter().map(|space| space.name().to_owned()).collect()
     }
 
-    fn is_model_at_hand(&self) -> bool {
-        self.is_model_at_hand()
+    fn embeds_texts(&self) -> bool {
+        self.spaces().iter().any(|space| space.model().is_some())
     }
 }
 
+/// A query, and what its argument `query` says: errors point into it.
+pub(crate) struct Asked {
+    pub(crate) query: Query,
+    text: Option<String>,
+}
+
+impl Asked {
+    /// What was found, or an error of this query.
+    pub(crate) fn found(self, found: compact_artifact::Result<Found>) -> Result<SearchResults, Failure> {
+        match (found, self.text) {
+            (Ok(found), _) => Ok(found.into()),
+            (Err(e), Some(text)) => Err(Failure::Query(e, text)),
+            (Err(e), None) => Err(Failure::Library(e)),
+        }
+    }
+}
+
+/// Several queries at once, and the first error of one of them.
+pub(crate) fn search_batch(
+    asked: Vec<Asked>,
+    search: impl FnOnce(&[Query]) -> Vec<compact_artifact::Result<Found>>,
+) -> Result<Vec<SearchResults>, Failure> {
+    let queries: Vec<Query> = asked.iter().map(|asked| asked.query.clone()).collect();
+    let found = search(&queries);
+    asked.into_iter().zip(found).map(|(asked, found)| asked.found(found)).collect()
+}
+
 /// A query from an argument of `search_batch`: a text, or a dict of the arguments of `search`.
-pub(crate) fn from_item(setting: &dyn Setting, item: &Bound<'_, PyAny>) -> PyResult<Query> {
+pub(crate) fn from_item(setting: &dyn Setting, item: &Bound<'_, PyAny>) -> PyResult<Asked> {
     if item.is_instance_of::<PyString>() {
         return from_arguments(setting, Some(item), None);
     }
@@ -90,9 +121,10 @@ pub(crate) fn from_arguments(
     setting: &dyn Setting,
     text: Option<&Bound<'_, PyAny>>,
     options: Option<&Bound<'_, PyDict>>,
-) -> PyResult<Query> {
+) -> PyResult<Asked> {
     let mut clauses = Clauses {
         setting,
+        syntax: None,
         space: None,
         is_space_used: false,
         weights: None,
@@ -101,7 +133,7 @@ pub(crate) fn from_arguments(
     };
     let Some(options) = options else {
         clauses.text(text)?;
-        return Ok(clauses.apply(Query::new())?.fetch(true));
+        return Ok(Asked { query: clauses.apply(Query::new())?.fetch(true), text: None });
     };
     clauses.space = optional(options, "space")?.map(|space| string(&space, "space")).transpose()?;
     clauses.weights = optional(options, "weights")?;
@@ -122,7 +154,8 @@ pub(crate) fn from_arguments(
             query = set(query, name, &value).map_err(named)?;
         }
     }
-    Ok(clauses.apply(query)?.fetch(fetch.unwrap_or(true)))
+    let text = clauses.syntax.take();
+    Ok(Asked { query: clauses.apply(query)?.fetch(fetch.unwrap_or(true)), text })
 }
 
 fn optional<'py>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -145,18 +178,20 @@ struct Clauses<'a, 'py> {
     is_space_used: bool,
     weights: Option<Bound<'py, PyAny>>,
     has_words: bool,
+    /// What the argument `query` says.
+    syntax: Option<String>,
     /// Each with the name that `weights` calls it by.
     lists: Vec<(String, Clause)>,
 }
 
 impl Clauses<'_, '_> {
-    /// The words of a text and, where the artifact embeds texts and has the model at hand, its meaning.
+    /// The words of a text and, where the artifact embeds texts, its meaning.
     fn text(&mut self, text: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let Some(text) = text.filter(|text| !text.is_none()) else { return Ok(()) };
         let text = text.cast::<PyString>().map_err(|_| wrong_type("text", "a str", text))?;
         let text = text.to_str()?;
         self.words(Clause::words(text))?;
-        if self.setting.is_model_at_hand() {
+        if self.setting.embeds_texts() {
             self.push("meaning", Clause::meaning(text));
         }
         Ok(())
@@ -180,9 +215,11 @@ impl Clauses<'_, '_> {
         match name {
             "words" => self.words(Clause::words(&string(value, "")?))?,
             "query" => {
-                let words =
-                    compact_artifact::WordQuery::parse(&string(value, "")?, compact_artifact::Occur::Should);
-                self.words(Clause::word_query(words.map_err(|e| Failure::Library(e.into()))?))?;
+                let text = string(value, "")?;
+                let words = WordQuery::parse(&text, Occur::Should);
+                let words = words.map_err(|e| Failure::Query(e.into(), text.clone()))?;
+                self.words(Clause::word_query(words))?;
+                self.syntax = Some(text);
             }
             "meaning" => self.push("meaning", Clause::meaning(string(value, "")?)),
             "vector" => {

@@ -2,16 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use compact_artifact::{CommitSeq, CompactArtifact, Query, RecordId};
+use compact_artifact::{CommitSeq, CompactArtifact, RecordId};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::artifact::Artifact;
 use crate::entry::{Entries, Entry, IdOrKey, optional};
-use crate::errors::Failure;
 use crate::json::report;
 use crate::options::seconds;
-use crate::query::{filter as read_filter, from_arguments, from_item, optional_filter};
+use crate::query::{Asked, filter as read_filter, from_arguments, from_item, optional_filter, search_batch};
 use crate::results::SearchResults;
 use crate::snapshot::{Snapshot, get_many};
 
@@ -25,16 +24,17 @@ impl Artifact {
     ///
     /// What is looked for, one or several of these, whose rankings become one:
     ///
-    /// - `text`: texts that are about what it says: by its words and, where the artifact embeds texts, by its meaning. `words` and `meaning` ask for one of the two
+    /// - `text`: texts that are about what it says: by its words and, where the artifact embeds texts, by its meaning. `words` and `meaning` ask for one of the two.
+    ///   Where the model that the texts are embedded by is not at hand, `text` and `meaning` are a `NoModelError`
     /// - `query`: words as people write them: `"a phrase" begin* roughly~ +must -not (this OR that) title:word`
     /// - `vector`: near a vector, in `space` where the artifact has several; or a dict of vectors by their spaces
     /// - `similar_to`: near the embedding of a record
     ///
     /// Of which records: `filter`, a dict with the operators `$eq $ne $gt $gte $lt $lte $in $nin $prefix $contains $exists $not $and $or`; dates of `datetime` are
     /// compared as points in time. A field that no record has is an error in `{"$strict": filter}`, or with `strict_fields=True`; `explain` names such fields. How many: `k` (10), `offset` (0), `min_score`; at most so many of each value of a field: `group_by="book"` or `("book", 2)`. In
-    /// which order: `order_by="year"`, `("year", "desc")`, or a list of those.
+    /// which order: `order_by="year"`, `("year", "desc")`, or a list of those: of all that match, with scores of 0; near a vector, or by meaning, of the best `candidates` (100), which keep their scores.
     ///
-    /// What comes with them: `fetch` (`True`), `snippet` (bytes of text), `fields` (of the metadata, without reading records), `total`, `facets`, `explain`.
+    /// What comes with them: `fetch` (`True`), `snippet` (bytes of text; its `highlights` are in characters), `fields` (of the metadata, without reading records), `total`, `facets`, `explain`.
     ///
     /// How: `exact`, `ef_search`, `recall` (of what is nearest, `0.95`), `candidates`, `fusion` (`"normalized"`, `"reciprocal_rank"`), `weights` (by `"words"`, `"meaning"` or a space), `deadline` (seconds).
     ///
@@ -58,23 +58,21 @@ impl Artifact {
         text: Option<&Bound<'_, PyAny>>,
         arguments: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SearchResults> {
-        let query = |artifact: &CompactArtifact| from_arguments(artifact, text, arguments);
-        Ok(self.call_with(py, query, |artifact, query| Ok(artifact.search(&query)?))?.into())
+        let asked = |artifact: &CompactArtifact| from_arguments(artifact, text, arguments);
+        self.call_with(py, asked, |artifact, asked| {
+            let found = artifact.search(&asked.query);
+            asked.found(found)
+        })
     }
 
     /// Several searches at once, divided among the threads of the artifact: each a text, or a dict of the arguments of `search`.
     fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
-        let queries = |artifact: &CompactArtifact| {
-            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<Query>>>()
+        let asked = |artifact: &CompactArtifact| {
+            queries.iter().map(|item| from_item(artifact, &item)).collect::<PyResult<Vec<Asked>>>()
         };
-        let found = self.call_with(py, queries, |artifact, queries| {
-            artifact
-                .search_batch(&queries)
-                .into_iter()
-                .map(|found| found.map_err(Failure::from))
-                .collect::<Result<Vec<_>, _>>()
-        })?;
-        Ok(found.into_iter().map(SearchResults::from).collect())
+        self.call_with(py, asked, |artifact, asked| {
+            search_batch(asked, |queries| artifact.search_batch(queries))
+        })
     }
 
     /// A record, by its id or its key; `None` if there is none.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compact_artifact::{Hit as FoundRecord, SearchResults as Found};
+use compact_artifact::{Hit as FoundRecord, SearchResults as Found, Snippet};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList};
@@ -143,6 +143,15 @@ impl SearchResults {
     }
 }
 
+/// A snippet whose highlights are in characters, as Python counts in a `str`, and not in bytes of UTF-8.
+fn in_characters(mut snippet: Snippet) -> Snippet {
+    let character = |byte: usize| snippet.text[..byte].chars().count();
+    for range in &mut snippet.highlights {
+        *range = character(range.start)..character(range.end);
+    }
+    snippet
+}
+
 /// The hits of a search, one after the other.
 #[pyclass(module = "compact_artifact")]
 pub(crate) struct Hits {
@@ -232,10 +241,11 @@ impl Hit {
         object_to_python(py, &self.hit().fields)
     }
 
-    /// The piece of the text that says best why it was found, if `snippet` asked for it, with the bytes of it that the query asked for.
+    /// The piece of the text that says best why it was found, if `snippet` asked for it, as a dict. `highlights` are what the query asked for, in characters of the piece:
+    /// `[snippet["text"][mark["start"]:mark["end"]] for mark in snippet["highlights"]]`.
     #[getter]
     fn snippet<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        report(py, &self.hit().snippet)
+        report(py, &self.hit().snippet.clone().map(in_characters))
     }
 
     /// Its place in each list that has it, if `explain=True` asked for it.

@@ -1,6 +1,6 @@
 //! One commit, as readers see it.
 
-use compact_artifact::{Entry as Stored, Query, RecordId, Result, Snapshot as View};
+use compact_artifact::{Entry as Stored, RecordId, Result, Snapshot as View};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -8,7 +8,9 @@ use crate::artifact::Artifact;
 use crate::entry::{Entries, Entry, IdOrKey, optional};
 use crate::errors::Failure;
 use crate::json::report;
-use crate::query::{Setting, filter as read_filter, from_arguments, from_item, optional_filter};
+use crate::query::{
+    Asked, Setting, filter as read_filter, from_arguments, from_item, optional_filter, search_batch,
+};
 use crate::results::SearchResults;
 
 /// An immutable view of one commit. All calls answer from it, however much is written meanwhile. As long as there is a name for it, the files of the commit stay.
@@ -26,7 +28,7 @@ pub(crate) struct Snapshot {
     artifact: Py<Artifact>,
     view: View,
     spaces: Vec<String>,
-    is_model_at_hand: bool,
+    embeds_texts: bool,
 }
 
 impl Setting for Snapshot {
@@ -34,18 +36,18 @@ impl Setting for Snapshot {
         self.spaces.clone()
     }
 
-    fn is_model_at_hand(&self) -> bool {
-        self.is_model_at_hand
+    fn embeds_texts(&self) -> bool {
+        self.embeds_texts
     }
 }
 
 impl Snapshot {
     /// The newest commit of an artifact, which may be set up otherwise or closed later.
     pub(crate) fn new(artifact: Bound<'_, Artifact>) -> PyResult<Self> {
-        let (view, spaces, is_model_at_hand) = artifact
+        let (view, spaces, embeds_texts) = artifact
             .get()
-            .ask(|artifact| (artifact.snapshot(), Setting::spaces(artifact), artifact.is_model_at_hand()))?;
-        Ok(Self { artifact: artifact.unbind(), view, spaces, is_model_at_hand })
+            .ask(|artifact| (artifact.snapshot(), Setting::spaces(artifact), artifact.embeds_texts()))?;
+        Ok(Self { artifact: artifact.unbind(), view, spaces, embeds_texts })
     }
 
     fn find(&self, py: Python<'_>, record: &IdOrKey) -> PyResult<Option<Entry>> {
@@ -99,17 +101,16 @@ impl Snapshot {
         arguments: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SearchResults> {
         self.artifact.get().check_process()?;
-        let query = from_arguments(self, text, arguments)?;
-        Ok(py.detach(|| self.view.search(&query)).map_err(Failure::from)?.into())
+        let asked = from_arguments(self, text, arguments)?;
+        let found = py.detach(|| self.view.search(&asked.query));
+        Ok(asked.found(found)?)
     }
 
     /// Several searches at once: see `CompactArtifact.search_batch`.
     fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
         self.artifact.get().check_process()?;
-        let queries: Vec<Query> =
-            queries.iter().map(|item| from_item(self, &item)).collect::<PyResult<_>>()?;
-        let found = py.detach(|| self.view.search_batch(&queries));
-        found.into_iter().map(|found| Ok(found.map_err(Failure::from)?.into())).collect()
+        let asked = queries.iter().map(|item| from_item(self, &item)).collect::<PyResult<Vec<Asked>>>()?;
+        Ok(py.detach(|| search_batch(asked, |queries| self.view.search_batch(queries)))?)
     }
 
     /// Records by their ids or keys, in the order asked for, `None` for those that are not there.

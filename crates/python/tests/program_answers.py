@@ -25,8 +25,9 @@ class Answers:
     def compare(self, seen: CompactArtifact | Snapshot, model: Model, language: str | None, letters: Letters | None) -> None:
         """Everything that can be asked has the model's answer, if texts have stems of this language, and were embedded so."""
         rng, ids = self.rng, sorted(model)
-        # What is asked for by a text is asked for by its meaning where there is a model.
-        self.asks_words = "text" if letters is None else "words"
+        # What is asked for by a text is asked for by its meaning where texts are embedded.
+        embeds = letters is not None or isinstance(seen, CompactArtifact) and any(space["model"] for space in seen.spaces.values())
+        self.asks_words = "words" if embeds else "text"
         assert len(seen) == len(ids)
         assert [entry.id for entry in seen] == ids
         for entry in [*seen.get_many(ids), *(seen[id] for id in ids)]:
@@ -74,8 +75,8 @@ class Answers:
         again = seen.search_batch([{"words": word, "filter": filter, "k": 1000, "snippet": 40}, {self.asks_words: word, "filter": filter, "k": 1000}])
         assert [(one.ids, one.scores) for one in again] == [(found.ids, found.scores)] * 2
         for hit in again[0]:
-            marks = [hit.snippet["text"].encode()[mark["start"] : mark["end"]] for mark in hit.snippet["highlights"]]
-            assert marks and set(marks) == {word.encode()}
+            marks = [hit.snippet["text"][mark["start"] : mark["end"]] for mark in hit.snippet["highlights"]]
+            assert marks and set(marks) == {word}
         least = rng.choice([0.0, *found.scores])
         assert seen.search(words=word, min_score=least, **big).ids == [hit.id for hit in found if hit.score >= least]
         self.compare_columns(seen, model, filter, ids)

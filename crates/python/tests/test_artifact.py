@@ -200,6 +200,27 @@ def test_search_has_all_that_the_library_has(artifact: CompactArtifact) -> None:
     assert found.to_dict()["hits"][0]["key"] == found[0].key
 
 
+def test_highlights_and_errors_of_queries_are_at_characters(artifact: CompactArtifact) -> None:
+    artifact.add("héllo wörld 日本 👩 running dogs")
+    for seen in (artifact, artifact.snapshot()):
+        snippet = seen.search(query="dog* 日本 wörld", snippet=80)[0].snippet
+        assert snippet is not None
+        assert [snippet["text"][mark["start"] : mark["end"]] for mark in snippet["highlights"]] == ["wörld", "日", "本", "dogs"]
+        for query, kind in [("wörld 日本 ^", errors.InvalidQueryError), ("wörld 日本 nöne:x", errors.InvalidQueryError)]:
+            with pytest.raises(kind, match="^at character 9: "):
+                seen.search(query=query)
+            with pytest.raises(kind, match="^at character 9: "):
+                seen.search_batch(["x", {"query": query}])
+
+
+def test_scores_stay_where_the_best_are_sorted_and_are_0_where_all_are(artifact: CompactArtifact) -> None:
+    ids = artifact.add_batch([{"text": "a kite", "metadata": {"n": -n}, "embeddings": {"v": [1, n, 0]}} for n in range(3)])
+    near = artifact.search(vector=[1, 0, 0], order_by="n")
+    assert near.ids == ids[::-1] and near.scores == sorted(near.scores) and 0 < near.scores[0] < near.scores[2]
+    words = artifact.search(words="kite", order_by="n")
+    assert (words.ids, words.scores) == (ids[::-1], [0, 0, 0])
+
+
 def test_a_snapshot_goes_on_showing_its_commit(artifact: CompactArtifact) -> None:
     artifact.add_batch([{"text": "a cat", "key": "a"}, {"text": "a cat", "key": "b"}])
     snapshot = artifact.snapshot()
@@ -211,25 +232,45 @@ def test_a_snapshot_goes_on_showing_its_commit(artifact: CompactArtifact) -> Non
     assert "2 records" in repr(snapshot)
 
 
+class Letters:
+    """How often each of four letters is in a text."""
+
+    name = "letters"
+    dimension = 4
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        self.asked.append(len(texts))
+        return [[float(text.count(letter)) for letter in "abcd"] for text in texts]
+
+
 def test_texts_are_embedded_by_an_object_of_python(path: pathlib.Path) -> None:
-    class Letters:
-        """How often each of four letters is in a text."""
-
-        name = "letters"
-        dimension = 4
-        asked: list[int] = []
-
-        def embed(self, texts: list[str]) -> list[list[float]]:
-            self.asked.append(len(texts))
-            return [[float(text.count(letter)) for letter in "abcd"] for text in texts]
-
-    with CompactArtifact.create(path, embedder=Letters()) as artifact:
+    letters = Letters()
+    with CompactArtifact.create(path, embedder=letters) as artifact:
         artifact.add_batch(["aaa", "bbb", "xyz"])
         assert artifact.is_model_at_hand and artifact.spaces["meaning"]["model"] == "letters"
-        assert artifact.search(meaning="ab b b", k=1)[0].text == "bbb" and sum(Letters.asked) == 4
+        assert artifact.search(meaning="ab b b", k=1)[0].text == "bbb" and sum(letters.asked) == 4
         assert artifact.embed(["a", "?"]) == [[1.0, 0.0, 0.0, 0.0], None]
-    with pytest.raises(errors.ModelMismatchError):
-        CompactArtifact.open(path, embedder="built-in")
+    for open in (CompactArtifact.open, CompactArtifact.open_read_only):
+        with pytest.raises(errors.ModelMismatchError, match="letters"):
+            open(path, embedder="built-in")
+
+
+def test_a_text_is_searched_by_words_alone_only_where_that_is_asked_for(path: pathlib.Path) -> None:
+    with CompactArtifact.create(path, embedder=Letters()) as artifact:
+        cat = artifact.add("a cat sat on the mat")
+    with CompactArtifact.open_read_only(path) as artifact:
+        assert not artifact.is_model_at_hand
+        for seen in (artifact, artifact.snapshot()):
+            for search in (lambda: seen.search("cat"), lambda: seen.search_batch(["cat"]), lambda: seen.search(meaning="cat")):
+                with pytest.raises(errors.NoModelError, match="search by words"):
+                    search()
+            assert seen.search(words="cat").ids == [cat] and seen.search(query="ca*").ids == [cat]
+    with CompactArtifact.create(path.with_name("b")) as artifact:
+        artifact.add("a cat")
+        assert artifact.search("cat").ids == [0]
 
 
 def test_an_artifact_moves_to_another_model_and_says_how_far_it_is(path: pathlib.Path) -> None:
