@@ -99,7 +99,7 @@ def test_a_record_expires_at_the_microsecond_that_is_given(path: pathlib.Path) -
         for time in [datetime.datetime(1, 1, 1, tzinfo=UTC), datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]:
             artifact.add("gone", expires_at=time)
         assert len(artifact) == 0
-        with pytest.raises(errors.InvalidArgumentError, match="`expires_at` of a record: .*0000 to 9999"):
+        with pytest.raises(errors.InvalidArgumentError, match="when a record expires: .*0000 to 9999"):
             artifact.add("x", expires_at=datetime.datetime.max.replace(tzinfo=datetime.timezone(-datetime.timedelta(hours=1))))
 
 

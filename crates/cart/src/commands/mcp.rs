@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// How many seconds a call waits for other processes that write
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
     wait: u64,
-    /// How many bytes the result of a tool takes at the most, 4KiB to 1MiB
+    /// How many bytes of JSON the answer of a tool has at the most, 4KiB to 1MiB; a result holds it as text and, since revision 2025-06-18 of the protocol, once more as structured content
     #[arg(long, value_name = "BYTES", default_value = "32KiB", value_parser = answer_len)]
     max_answer: usize,
 }

@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use super::limits::MAX_MESSAGE;
+
 /// Replaces what is hidden in all texts and names; returns how much.
 pub(super) fn clean(value: &mut Value) -> u64 {
     match value {
@@ -29,6 +31,40 @@ pub(super) fn clean_text(text: &mut String) -> u64 {
         *text = shown(text).map(|c| c.unwrap_or('\u{fffd}')).collect();
     }
     hidden
+}
+
+/// How many bytes a value takes in an answer, as JSON, when what is hidden is replaced.
+pub(super) fn answer_len(value: &Value) -> usize {
+    let mut value = value.clone();
+    clean(&mut value);
+    value.to_string().len()
+}
+
+/// The longest beginning of a text that takes at most so many bytes in an answer.
+pub(super) fn fitting(text: &str, most: usize) -> &str {
+    let (mut len, mut end) = (0, 0);
+    for (c, shown) in text.chars().zip(shown(text)) {
+        len += match shown {
+            None => '\u{fffd}'.len_utf8(),
+            Some('"' | '\\' | '\n' | '\r' | '\t') => 2,
+            Some(c) => c.len_utf8(),
+        };
+        if len > most {
+            break;
+        }
+        end += c.len_utf8();
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// A message without its middle, where it repeats something long.
+pub(super) fn short_message(message: &str) -> String {
+    if message.len() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    let (begin, _) = message.split_at(message.floor_char_boundary(MAX_MESSAGE / 4 * 3));
+    let (_, end) = message.split_at(message.ceil_char_boundary(message.len() - MAX_MESSAGE / 4));
+    format!("{begin} … {end}")
 }
 
 /// The characters of a text; `None` for each that is hidden.
@@ -108,6 +144,27 @@ mod tests {
             assert_eq!(clean(&mut value), 2 * count);
             assert_eq!(value, json!({expected: expected}));
         }
+    }
+
+    #[test]
+    fn a_beginning_takes_in_an_answer_what_it_is_counted_as() {
+        let text = "a\"b\\c\r\n\t\u{7f}\u{1b}\u{85}ä日👍\u{e0041}❤\u{fe0f}";
+        for most in 0..60 {
+            let fits = fitting(text, most);
+            let len = |text: &str| answer_len(&text.into()) - 2;
+            assert!(text.starts_with(fits) && len(fits) <= most, "{most}: {fits:?}");
+            let longer = text.get(fits.len()..).and_then(|rest| rest.chars().next());
+            assert!(longer.is_none_or(|c| len(&format!("{fits}{c}")) > most), "{most}: {fits:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_keeps_its_beginning_and_its_end() {
+        let message = format!("there is no record {:?} in notes", "ä".repeat(50_000));
+        let short = short_message(&message);
+        assert!(short.len() <= MAX_MESSAGE + 8, "{}", short.len());
+        assert!(short.starts_with("there is no record \"ää") && short.ends_with("ä\" in notes"));
+        assert_eq!(short_message("short"), "short");
     }
 
     #[test]

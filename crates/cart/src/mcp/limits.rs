@@ -17,7 +17,9 @@ pub(super) const MAX_UNWRITTEN: usize = 16;
 /// Subscriptions that are open.
 pub(super) const MAX_LISTENING: usize = 16;
 
-/// Bytes of results in an answer that can be asked for on the command line.
+/// The longest message of an error in bytes, but for what says that it was cut.
+pub(super) const MAX_MESSAGE: usize = 2 << 10;
+/// Bytes of an answer that can be asked for on the command line.
 pub(crate) const ANSWER_RANGE: std::ops::RangeInclusive<u64> = 4 << 10..=1 << 20;
 /// The most hits of one search.
 pub(super) const MAX_K: u64 = 100;

@@ -6,6 +6,7 @@ use compact_artifact::json::{self, Object};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::clean::short_message;
 use super::limits::{MAX_BATCH, MAX_ID};
 
 /// The parameters of a request or a notification.
@@ -40,7 +41,7 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(code: i64, message: impl Display) -> Self {
-        Self { code, message: message.to_string(), data: None }
+        Self { code, message: short_message(&message.to_string()), data: None }
     }
 
     /// Not JSON.

@@ -128,8 +128,8 @@ impl Record {
         let field = field.ok_or_else(|| {
             Error::invalid("a record that expires, in an artifact without a field for that; open it with the option expires_at, or leave the time out")
         })?;
-        let date = FilterValue::try_from(time)
-            .map_err(|e| Error::invalid(format!("`expires_at` of a record: {e}")))?;
+        let date =
+            FilterValue::try_from(time).map_err(|e| Error::invalid(format!("when a record expires: {e}")))?;
         let mut place = &mut self.metadata;
         for name in field.split('.') {
             if place.is_null() {

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::super::arguments::Arguments;
+use super::super::clean::fitting;
 use super::{Context, Kind, Tool, piece, property};
 use crate::commands::find;
 use crate::failure::{Failure, Result};
@@ -66,9 +67,7 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let served = arguments.artifact(context.artifacts)?;
     let name = arguments.record()?;
     let offset = arguments.integer("offset", 0..=u64::MAX)?.unwrap_or(0);
-    // Half of an answer, for quotes and line ends take two bytes each in it.
-    let half = context.max_answer as u64 / 2;
-    let most = arguments.integer("max_bytes", MIN_BYTES..=u64::MAX)?.unwrap_or(DEFAULT_BYTES).min(half);
+    let most = arguments.integer("max_bytes", MIN_BYTES..=u64::MAX)?.unwrap_or(DEFAULT_BYTES);
     let fields = arguments.texts("fields", 32)?;
     arguments.finish()?;
     let (_, snapshot) = context.artifacts.read(served)?;
@@ -97,12 +96,21 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     {
         answer["text_fields"] = texts.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
     }
+    // The rest is for the content.
+    piece::fit(
+        &mut answer,
+        context.max_answer / 4 * 3,
+        &["text_fields", "omitted_fields", "metadata", "key"],
+    );
+    let room = context.room(&answer);
     let next = if entry.is_text() {
-        let (text, next) = piece::text(&entry, offset, most)?;
+        let text = piece::text(&entry, offset, most.min(room as u64))?;
+        let text = fitting(&text, room);
         answer["text"] = text.into();
-        next
+        offset + text.len() as u64
     } else {
-        let bytes = entry.range(offset..offset.saturating_add(most))?;
+        // Four letters for three bytes.
+        let bytes = entry.range(offset..offset.saturating_add(most.min(room as u64 / 4 * 3)))?;
         answer["blob"] = BASE64_STANDARD.encode(&bytes).into();
         offset + bytes.len() as u64
     };

@@ -6,8 +6,9 @@ use compact_artifact::{RecordId, Snapshot};
 use serde_json::{Value, json};
 
 use super::super::arguments::Arguments;
+use super::super::clean::answer_len;
 use super::super::limits::MAX_PAGE;
-use super::{Context, Kind, Tool, property};
+use super::{Context, Kind, Tool, piece, property};
 use crate::failure::{Failure, Result};
 
 pub(super) const TOOL: Tool = Tool {
@@ -44,7 +45,8 @@ fn result() -> (Value, Vec<&'static str>) {
     let record = json!({
         "type": "object",
         "properties": {
-            "id": { "type": "integer" }, "key": { "type": "string" },
+            "id": { "type": "integer" },
+            "key": property("string", "The key, if the record has one and it fits into an answer"),
             "bytes": property("integer", "Length of the content"),
             "is_text": property("boolean", "Otherwise it is a blob"),
         },
@@ -101,20 +103,27 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
         (None, Some(After::Id(after))) => by_id(&snapshot, after.saturating_add(1), limit)?,
         _ => return Err(not_ours()),
     };
-    let (mut records, mut next, mut len) = (Vec::new(), None, 512);
-    for (record, after) in page.records {
-        len += record.to_string().len() + 1;
-        if (len > context.max_answer && !records.is_empty()) || records.len() == limit {
+    let mut answer = json!({ "artifact": served.name(), "records": [], "total": page.total });
+    let (mut records, mut next, mut room) = (Vec::new(), None, context.room(&answer));
+    for (mut record, after) in page.records.into_iter().take(limit) {
+        // The page may end behind any of them.
+        let after = after.encode();
+        let most = room.saturating_sub(after.len() + 1);
+        if records.is_empty() {
+            piece::fit(&mut record, most, &["key"]);
+        }
+        let len = answer_len(&record);
+        if len > most {
             break;
         }
+        room -= len + 1;
         records.push(record);
         next = Some(after);
     }
-    let mut answer = json!({ "artifact": served.name(), "records": records, "total": page.total });
-    let is_last = page.found == records.len();
-    if let Some(next) = next.filter(|_| !is_last) {
-        answer["next"] = next.encode().into();
+    if let Some(next) = next.filter(|_| page.found > records.len()) {
+        answer["next"] = next.into();
     }
+    answer["records"] = records.into();
     Ok(answer)
 }
 

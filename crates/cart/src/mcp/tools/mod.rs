@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::arguments::Arguments;
 use super::artifacts::{Artifacts, Served};
-use super::clean::{clean, clean_text};
+use super::clean::{answer_len, clean, clean_text, short_message};
 use super::message::Params;
 use super::revision::Revision;
 use crate::failure::Result;
@@ -22,10 +22,17 @@ use crate::failure::Result;
 /// What a tool works with.
 pub(super) struct Context<'a> {
     pub(super) artifacts: &'a Artifacts,
-    /// Bytes of a result.
+    /// Bytes of an answer, as JSON.
     pub(super) max_answer: usize,
     /// Called while it waits for other processes.
     pub(super) pause: &'a dyn Fn(Duration) -> Result<()>,
+}
+
+impl Context<'_> {
+    /// Bytes that an answer has left, beside what it has and what comes to it at the end: where the rest is, and how many characters were replaced.
+    fn room(&self, answer: &Value) -> usize {
+        self.max_answer.saturating_sub(answer_len(answer) + 128)
+    }
 }
 
 /// What a tool needs to be allowed.
@@ -138,7 +145,12 @@ pub(super) fn call(place: usize, context: &Context<'_>, arguments: Params, revis
     if replaced > 0 {
         value["replaced_characters"] = replaced.into();
     }
-    let mut result = json!({ "content": [{ "type": "text", "text": value.to_string() }], "isError": false });
+    let text = value.to_string();
+    if text.len() > context.max_answer {
+        let (len, most) = (text.len(), context.max_answer);
+        return refused(&format!("an answer of {len} bytes; expected at most {most}: ask for less"));
+    }
+    let mut result = json!({ "content": [{ "type": "text", "text": text }], "isError": false });
     if revision.has_structured_content() {
         result["structuredContent"] = value;
     }
@@ -148,7 +160,7 @@ pub(super) fn call(place: usize, context: &Context<'_>, arguments: Params, revis
 fn refused(message: &str) -> Value {
     let mut text = message.to_owned();
     clean_text(&mut text);
-    json!({ "content": [{ "type": "text", "text": text }], "isError": true })
+    json!({ "content": [{ "type": "text", "text": short_message(&text) }], "isError": true })
 }
 
 /// What a property of a schema is, and what it means.

@@ -3,12 +3,13 @@
 use compact_artifact::Entry;
 use serde_json::{Map, Value};
 
+use super::super::clean::answer_len;
 use super::super::limits::MAX_VALUE;
 use crate::failure::{Failure, Result};
 use crate::output::several;
 
-/// Bytes of a text from `offset` on, at most `most` and as few less as a character needs, and where the rest begins.
-pub(super) fn text(entry: &Entry, offset: u64, most: u64) -> Result<(String, u64)> {
+/// Bytes of a text from `offset` on, at most `most` and as few less as a character needs.
+pub(super) fn text(entry: &Entry, offset: u64, most: u64) -> Result<String> {
     let bytes = entry.range(offset..offset.saturating_add(most))?;
     if bytes.first().is_some_and(|byte| byte & 0xc0 == 0x80) {
         return Err(Failure::usage(format_args!(
@@ -22,7 +23,7 @@ pub(super) fn text(entry: &Entry, offset: u64, most: u64) -> Result<(String, u64
         }
         Err(_) => return Err(Failure::damage(format_args!("record {}: its text is not UTF-8", entry.id()))),
     };
-    Ok((whole.to_owned(), offset + whole.len() as u64))
+    Ok(whole.to_owned())
 }
 
 /// The beginning of a text, or what a blob is.
@@ -31,14 +32,44 @@ pub(super) fn beginning(entry: &Entry, most: usize) -> Result<String> {
         let are = if entry.len() == 1 { "is" } else { "are" };
         return Ok(format!("({} that {are} not text)", several(entry.len(), "byte")));
     }
-    let (mut text, next) = text(entry, 0, most as u64)?;
-    if next < entry.len() {
+    let mut text = text(entry, 0, most as u64)?;
+    if (text.len() as u64) < entry.len() {
         text.push('…');
     }
     Ok(text)
 }
 
-/// Metadata, or the fields of it and of the texts that are named, as far as they take no more than `most` bytes of JSON; and the names of those that take more.
+/// Leaves out parts of a piece of an answer, one after the other, until it takes at most so many bytes. Returns whether it did.
+pub(super) fn fit(piece: &mut Value, most: usize, parts: &[&str]) -> bool {
+    let mut is_cut = false;
+    for part in parts {
+        if answer_len(piece) <= most {
+            break;
+        }
+        is_cut = true;
+        match *part {
+            "metadata" => piece["metadata"] = Map::new().into(),
+            "snippet" => piece["snippet"] = "".into(),
+            part => drop(piece.as_object_mut().and_then(|piece| piece.remove(part))),
+        }
+    }
+    is_cut
+}
+
+/// As many of some names as take at most so many bytes.
+pub(super) fn names(names: impl IntoIterator<Item = String>, most: usize) -> Vec<String> {
+    let mut room = most;
+    let fits = |name: &String| {
+        let len = answer_len(&name.as_str().into()) + 1;
+        let fits = name.len() <= 256 && len <= room;
+        room -= if fits { len } else { 0 };
+        fits
+    };
+    names.into_iter().filter(fits).collect()
+}
+
+/// Metadata, or the fields of it and of the texts that are named, as far as they take no more than `most` bytes; and the names of those that take more, as far as these take no
+/// more than half of that.
 pub(super) fn metadata(
     entry: &Entry,
     fields: Option<&[String]>,
@@ -58,8 +89,8 @@ pub(super) fn metadata(
     };
     let (mut kept, mut omitted, mut len) = (Map::new(), Vec::new(), 0);
     for (name, value) in chosen {
-        let value_len = value.to_string().len();
-        let new_len = len + name.len() + value_len + 4;
+        let value_len = answer_len(&value);
+        let new_len = len + answer_len(&name.as_str().into()) + value_len + 2;
         if new_len > most || value_len > max_value.unwrap_or(MAX_VALUE) {
             omitted.push(name);
         } else {
@@ -67,9 +98,7 @@ pub(super) fn metadata(
             kept.insert(name, value);
         }
     }
-    omitted.truncate(most / 64);
-    omitted.retain(|name| name.len() <= 256);
-    Ok((kept, omitted))
+    Ok((kept, names(omitted, most / 2)))
 }
 
 /// A value inside of objects, by the names that lead to it; a name may have dots itself.

@@ -6,10 +6,11 @@ use compact_artifact::{CompactArtifact, Filter, Hit, Order, Query, SearchResults
 use serde_json::{Map, Value, json};
 
 use super::super::arguments::Arguments;
+use super::super::clean::{answer_len, short_message};
 use super::super::limits::{DEADLINE, MAX_HIT_METADATA, MAX_K, MAX_OFFSET, SNIPPET};
 use super::{Context, Kind, Tool, piece, property};
 use crate::failure::{Failure, Result};
-use crate::output::several;
+use crate::output::{several, shortened};
 
 pub(super) const TOOL: Tool = Tool {
     name: "search",
@@ -99,13 +100,30 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let results = snapshot.search(&query).map_err(Failure::of_query)?;
     notes.extend(results.losses.iter().map(|loss| loss.message.clone()));
     notes.extend(results.explain.iter().flat_map(|explain| &explain.unknown_fields).map(unknown));
-    asked.answer(served.name(), &results, notes, context.max_answer)
+    asked.answer(served.name(), &results, notes, context)
 }
 
 /// A slip in the name of a field would look like an answer.
 fn unknown(field: &UnknownField) -> String {
-    let nearest = field.nearest.as_ref().map(|nearest| format!("; there is {nearest:?}"));
-    format!("no record has metadata {:?}{}", field.field, nearest.unwrap_or_default())
+    let nearest = field.nearest.as_ref().map(|nearest| format!("; there is {:?}", shortened(nearest, 60)));
+    format!("no record has metadata {:?}{}", shortened(&field.field, 60), nearest.unwrap_or_default())
+}
+
+/// As many notes as take at most so many bytes, and how many there are more.
+fn within(notes: Vec<String>, most: usize) -> Vec<String> {
+    let (all, mut kept, mut room) = (notes.len(), Vec::new(), most);
+    for sentence in notes {
+        let sentence = short_message(&sentence);
+        let len = answer_len(&sentence.as_str().into()) + 1;
+        if len > room {
+            let left = (all - kept.len()) as u64;
+            kept.push(format!("and {} more", several(left, "note")));
+            break;
+        }
+        room -= len;
+        kept.push(sentence);
+    }
+    kept
 }
 
 impl Asked {
@@ -165,14 +183,26 @@ impl Asked {
         &self,
         artifact: &str,
         results: &SearchResults,
-        mut notes: Vec<String>,
-        max_answer: usize,
+        notes: Vec<String>,
+        context: &Context<'_>,
     ) -> Result<Value> {
-        let (mut hits, mut len) = (Vec::new(), 512 + notes.iter().map(String::len).sum::<usize>());
+        let max_answer = context.max_answer;
+        let mut notes = within(notes, max_answer / 4);
+        let total = results.total.map_or((0, false), |total| (total.records, total.is_exact));
+        let mut answer = json!({
+            "artifact": artifact, "hits": [], "total": total.0, "total_is_exact": total.1,
+            "is_complete": results.is_complete,
+        });
+        // Two more notes may come to it.
+        let (mut hits, mut room) = (Vec::new(), context.room(&json!([answer, notes])).saturating_sub(256));
         for hit in &results.hits {
-            let hit = self.hit(hit)?;
-            len += hit.to_string().len() + 1;
-            if len > max_answer && !hits.is_empty() {
+            let mut hit = self.hit(hit, max_answer)?;
+            let parts = ["omitted_fields", "metadata", "snippet", "key"];
+            if hits.is_empty() && piece::fit(&mut hit, room.saturating_sub(1), &parts) {
+                notes.push("the first hit is longer than an answer; `get` has what is left out".to_owned());
+            }
+            let len = answer_len(&hit) + 1;
+            if len > room {
                 notes.push(format!(
                     "an answer holds {max_answer} bytes: {} of {} here, and `next_offset` goes on",
                     hits.len(),
@@ -180,26 +210,23 @@ impl Asked {
                 ));
                 break;
             }
+            room -= len;
             hits.push(hit);
         }
-        let total = results.total.map_or((0, false), |total| (total.records, total.is_exact));
         let next = self.offset + hits.len();
         let is_last = hits.len() == results.hits.len()
             && (hits.len() < self.k || (total.1 && self.group_by.is_none() && next as u64 >= total.0));
-        let mut answer = json!({
-            "artifact": artifact, "hits": hits, "total": total.0, "total_is_exact": total.1,
-            "is_complete": results.is_complete,
-        });
         if !is_last && !hits.is_empty() {
             answer["next_offset"] = next.into();
         }
+        answer["hits"] = hits.into();
         if !notes.is_empty() {
             answer["notes"] = notes.into();
         }
         Ok(answer)
     }
 
-    fn hit(&self, hit: &Hit) -> Result<Value> {
+    fn hit(&self, hit: &Hit, max_answer: usize) -> Result<Value> {
         let mut value = json!({ "id": hit.id.0 });
         let score = (f64::from(hit.score) * 1e4).round() / 1e4;
         let Some(entry) = &hit.record else {
@@ -223,7 +250,8 @@ impl Asked {
             }
             None => piece::beginning(entry, SNIPPET)?.into(),
         };
-        let (metadata, omitted) = piece::metadata(entry, self.fields.as_deref(), MAX_HIT_METADATA, None)?;
+        let most = MAX_HIT_METADATA.min(max_answer / 4);
+        let (metadata, omitted) = piece::metadata(entry, self.fields.as_deref(), most, None)?;
         value["metadata"] = metadata.into();
         if !omitted.is_empty() {
             value["omitted_fields"] = omitted.into();

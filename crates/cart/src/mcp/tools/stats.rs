@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use compact_artifact::Space;
 use serde_json::{Map, Value, json};
 
 use super::super::arguments::Arguments;
 use super::super::artifacts::Served;
 use super::super::limits::SAMPLE;
-use super::{Context, Kind, Tool, property};
+use super::{Context, Kind, Tool, piece, property};
 use crate::failure::{Code, Result};
 
 pub(super) const TOOL: Tool = Tool {
@@ -63,11 +62,15 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
         Some(_) => vec![one.artifact(context.artifacts)?],
         None => context.artifacts.all().iter().collect(),
     };
-    let artifacts = served.into_iter().map(|served| describe(context, served)).collect::<Result<Vec<_>>>()?;
+    // Beside three lists of names each has its own, and numbers.
+    let most = (context.max_answer / served.len()).saturating_sub(400) / 3;
+    let describe = |served| describe(context, served, most);
+    let artifacts = served.into_iter().map(describe).collect::<Result<Vec<_>>>()?;
     Ok(json!({ "artifacts": artifacts }))
 }
 
-fn describe(context: &Context<'_>, served: &Served) -> Result<Value> {
+/// What an artifact holds, with at most so many bytes of the names of each kind.
+fn describe(context: &Context<'_>, served: &Served, most: usize) -> Result<Value> {
     let is_writable = context.artifacts.access().write && !served.is_packed();
     let mut description = json!({ "artifact": served.name(), "is_writable": is_writable, "records": 0 });
     let (artifact, snapshot) = match context.artifacts.read(served) {
@@ -78,23 +81,14 @@ fn describe(context: &Context<'_>, served: &Served) -> Result<Value> {
     for entry in snapshot.records().take(SAMPLE).flatten() {
         names(&entry.metadata()?, "", &mut fields);
     }
-    let (mut room, is_short) = (context.max_answer / 4, |name: &String| name.len() <= 200);
-    let fields: Vec<String> = fields
-        .into_iter()
-        .filter(is_short)
-        .take_while(|name| {
-            room = room.saturating_sub(name.len() + 4);
-            room > 0
-        })
-        .collect();
-    let spaces = artifact.spaces();
-    let texts: Vec<String> = artifact.fields().into_iter().map(|(name, _)| name).collect();
+    let texts = artifact.fields().into_iter().map(|(name, _)| name);
+    let spaces = artifact.spaces().iter().map(|space| space.name().to_owned()).collect::<Vec<_>>();
     description["records"] = snapshot.len().into();
     description["disk_bytes"] = artifact.stats().disk_bytes.into();
     description["finds_by_meaning"] = artifact.is_model_at_hand().into();
-    description["metadata_fields"] = fields.into();
-    description["text_fields"] = texts.into();
-    description["vector_spaces"] = spaces.iter().map(Space::name).collect();
+    description["metadata_fields"] = piece::names(fields, most).into();
+    description["text_fields"] = piece::names(texts, most).into();
+    description["vector_spaces"] = piece::names(spaces, most).into();
     Ok(description)
 }
 

@@ -1,6 +1,6 @@
 //! What the tools and the resources of `cart mcp` answer.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Server, place};
 use crate::support::Place;
@@ -199,7 +199,7 @@ fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
     let (mut read, mut offset) = (String::new(), 0);
     loop {
         let piece = server.call("get", json!({"key": "long", "offset": offset})).unwrap();
-        assert!(piece.to_string().len() < 6 << 10, "{}", piece.to_string().len());
+        assert!(piece.to_string().len() <= 4 << 10, "{}", piece.to_string().len());
         assert_eq!((&piece["metadata"], &piece["omitted_fields"]), (&json!({"small": 1}), &json!(["big"])));
         read += piece["text"].as_str().unwrap();
         match piece["next_offset"].as_u64() {
@@ -215,7 +215,7 @@ fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
     let (mut seen, mut offset) = (Vec::new(), 0);
     loop {
         let page = server.call("search", json!({"words": "bell", "k": 100, "offset": offset})).unwrap();
-        assert!(page.to_string().len() < 6 << 10);
+        assert!(page.to_string().len() <= 4 << 10, "{}", page.to_string().len());
         assert!(page["hits"][0]["snippet"].as_str().unwrap().contains("\u{fffd}bell"));
         assert!(page["replaced_characters"].as_u64().unwrap() > 0);
         seen.extend(page["hits"].as_array().unwrap().iter().map(|hit| hit["id"].as_u64().unwrap()));
@@ -232,7 +232,7 @@ fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
             (Vec::new(), json!(null), if prefix.is_null() { 301 } else { 300 });
         loop {
             let page = server.call("list", json!({"prefix": prefix, "after": after, "limit": 50})).unwrap();
-            assert!(page.to_string().len() < 6 << 10);
+            assert!(page.to_string().len() <= 4 << 10, "{}", page.to_string().len());
             assert_eq!(page["total"], expected);
             seen.extend(
                 page["records"].as_array().unwrap().iter().map(|record| record["id"].as_u64().unwrap()),
@@ -246,6 +246,90 @@ fn an_answer_is_no_longer_than_its_limit_and_says_how_to_get_the_rest() {
         seen.dedup();
         assert_eq!(seen.len(), expected);
     }
+}
+
+#[test]
+fn no_answer_and_no_error_is_longer_than_its_limit_whatever_is_stored_or_asked() {
+    let place = Place::new();
+    let hidden = "\u{7f}".repeat(1024);
+    let many: Map<String, Value> = (0..3000).map(|n| (format!("field{n}"), json!(n))).collect();
+    let lines = [
+        json!({"key": hidden, "text": "a cat", "title": "\"".repeat(3000), "metadata": {"\u{7f}".repeat(400): "\u{7f}".repeat(400)}}),
+        json!({"key": "many", "text": format!("a cat {}", "\u{85}\"\n".repeat(20_000)), "metadata": many}),
+        json!({"key": "\"".repeat(1024), "text": "a cat", "metadata": {"a": "\"".repeat(3000), "b": "\u{1b}".repeat(300)}}),
+    ];
+    let small = (0..100)
+        .map(|n| json!({"key": format!("k{n}{}", "K".repeat(1000)), "text": "a cat", "metadata": {"n": n}}));
+    let lines: Vec<String> = lines.into_iter().chain(small).map(|line| line.to_string()).collect();
+    place.write("x.jsonl", lines.join("\n"));
+    place.write("blob", vec![0; 20_000]);
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place.cart("add a blob --blob").succeeds();
+    let names: Vec<String> = (0..20).map(|n| format!("n{n}=a")).collect();
+    let names = format!(" {}", names.join(" "));
+    let slips: Map<String, Value> = (0..300).map(|n| (format!("slip{n}"), json!(n))).collect();
+    let long = "q".repeat(100_000);
+    for (args, most) in [
+        ("a --max-answer 4KiB", 4 << 10),
+        ("a", 32 << 10),
+        (&*format!("a{names} --max-answer 4KiB"), 4 << 10),
+    ] {
+        let mut server = Server::initialized(&place, args);
+        let mut fitting = |tool: &str, mut arguments: Value| {
+            if most == 4 << 10 && args.contains("n0=") && tool != "stats" {
+                arguments["artifact"] = "a".into();
+            }
+            let answer = server.call(tool, arguments);
+            let len = answer.as_ref().map_or_else(String::len, |answer| answer.to_string().len());
+            let said = answer.as_ref().map_or_else(Clone::clone, ToString::to_string);
+            assert!(len <= most, "{args}: {tool}: {len} bytes: {said:.300}");
+            answer
+        };
+        for (tool, arguments) in [
+            ("get", json!({"key": hidden})),
+            ("get", json!({"key": "many"})),
+            ("get", json!({"key": "\"".repeat(1024), "max_bytes": 1 << 20})),
+            ("get", json!({"id": 103, "max_bytes": 1 << 20})),
+            ("search", json!({"words": "cat", "filter": slips})),
+            ("search", json!({"words": "cat", "order_by": long})),
+        ] {
+            fitting(tool, arguments.clone()).unwrap_or_else(|e| panic!("{tool}: {e:.300}"));
+        }
+        for (tool, arguments) in [
+            ("get", json!({"key": long})),
+            ("get", json!({long.clone(): 1})),
+            ("search", json!({"artifact": long})),
+            ("search", json!({"words": "cat", "filter": {"n": {format!("${long}"): 1}}})),
+            ("search", json!({"words": format!("{long}:cat")})),
+        ] {
+            assert!(fitting(tool, arguments).unwrap_err().len() < 3 << 10);
+        }
+        fitting("stats", json!({})).unwrap();
+        fitting("stats", json!({"artifact": "a"})).unwrap();
+        for (tool, list, arguments, expected) in [
+            ("search", "hits", json!({"words": "cat", "k": 100}), 103),
+            ("search", "hits", json!({"filter": {}, "fields": ["a", "b", "n"], "k": 100}), 104),
+            ("list", "records", json!({}), 104),
+            ("list", "records", json!({"prefix": ""}), 104),
+        ] {
+            let (mut seen, mut arguments) = (0, arguments);
+            loop {
+                let page = fitting(tool, arguments.clone()).unwrap();
+                seen += page[list].as_array().unwrap().len();
+                let (next, of) = if tool == "list" { ("next", "after") } else { ("next_offset", "offset") };
+                match page.get(next) {
+                    Some(next) => arguments[of] = next.clone(),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, expected, "{args}: {tool} {arguments}");
+        }
+    }
+    let mut server = Server::initialized(&place, "a");
+    let error = server.ask("tools/call", json!({"name": long}))["error"]["message"].to_string();
+    assert!(error.len() < 3 << 10 && error.contains("there is no tool"), "{error:.300}");
+    let error = server.ask(&long, json!({}))["error"]["message"].to_string();
+    assert!(error.len() < 3 << 10 && error.contains("there is no method"), "{error:.300}");
 }
 
 #[test]
