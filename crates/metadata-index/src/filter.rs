@@ -19,7 +19,8 @@ use crate::value::FilterValue;
 ///   [`not_in`](Field::not_in) are their opposites, and so also match records without the field.
 /// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or dates, each with their own type. Where
 ///   all strings of a field are dates, a plain string that is a date is compared as a point in time, and any other string is an error.
-///   Where a field has dates and other strings, a plain string that is a date is an error, which asks for a `$date`.
+///   Where a field has dates and other strings, a plain string that is a date is an error, which asks for a `$date`; any other
+///   is compared with all strings, dates among them.
 /// - [`prefix`](Field::prefix): strings that begin with a prefix. [`contains`](Field::contains): arrays with an element that equals.
 /// - [`exists`](Field::exists), [`missing`](Field::missing); [`and`](Filter::and), [`or`](Filter::or), `!`.
 ///
