@@ -145,7 +145,12 @@ impl SearchResults {
 
 /// A snippet whose highlights are in characters, as Python counts in a `str`, and not in bytes of UTF-8.
 fn in_characters(mut snippet: Snippet) -> Snippet {
-    let character = |byte: usize| snippet.text[..byte].chars().count();
+    let (mut at, mut characters) = (0, 0);
+    let mut character = |byte: usize| {
+        characters += snippet.text[at..byte].chars().count();
+        at = byte;
+        characters
+    };
     for range in &mut snippet.highlights {
         *range = character(range.start)..character(range.end);
     }
