@@ -29,12 +29,15 @@ pub(super) struct Word<'a> {
     positions: Vec<i64>,
     /// Which of them was chosen last.
     chosen: i64,
+    /// How many are before all that is still looked for in the record at hand, and how many are not behind it.
+    begun: usize,
+    within: usize,
 }
 
 impl<'a> Word<'a> {
     /// `cursors` are not empty.
     pub(super) fn new(cursors: Vec<Cursor<'a>>, place: u32) -> Self {
-        Self { cursors, place: i64::from(place), positions: Vec::new(), chosen: 0 }
+        Self { cursors, place: i64::from(place), positions: Vec::new(), chosen: 0, begun: 0, within: 0 }
     }
 
     fn cost(&self) -> u64 {
@@ -168,6 +171,7 @@ impl<'a> Phrase<'a> {
     fn read_positions(&mut self, row: u32) {
         let mut of_different = 0;
         for at in 0..self.words.len() {
+            (self.words[at].begun, self.words[at].within) = (0, 0);
             if self.readers[at] != at {
                 continue;
             }
@@ -187,15 +191,19 @@ impl<'a> Phrase<'a> {
         &self.words[self.readers[word]].positions
     }
 
-    fn count_phrases(&self) -> usize {
-        let first = self.words[self.rarest].place;
-        let stands = |&&start: &&i64| {
-            let stands_at = |(at, word): (usize, &Word<'_>)| {
-                self.positions(at).binary_search(&(start - first + word.place)).is_ok()
-            };
-            self.words.iter().enumerate().all(stands_at)
+    fn count_phrases(&mut self) -> usize {
+        let (rarest, words) = (self.rarest, self.words.len());
+        let starts = self.positions(rarest).len();
+        let stands = |&start: &usize| {
+            let base = self.positions(rarest)[start] - self.words[rarest].place;
+            (0..words).all(|at| {
+                let place = base + self.words[at].place;
+                let begun = first_from(self.positions(at), self.words[at].begun, place);
+                self.words[at].begun = begun;
+                self.positions(at).get(begun) == Some(&place)
+            })
         };
-        self.positions(self.rarest).iter().filter(stands).count()
+        (0..starts).filter(stands).count()
     }
 
     /// The places of the first word that have all others near, but at most as many as any word has.
@@ -227,15 +235,19 @@ impl<'a> Phrase<'a> {
         for at in 1..self.words.len() {
             let stands_at = base + self.words[at].place;
             let low = self.low(at, stands_at - slop);
-            let positions = self.positions(at);
-            let first = *positions.get(positions.partition_point(|&position| position < low))?;
+            let (positions, word) = (self.positions(at), &self.words[at]);
+            // What is looked for lies the farther back the farther back the first word does.
+            let begun = first_from(positions, word.begun, low);
+            let within = first_from(positions, word.within, stands_at + slop + 1);
+            let first = *positions.get(begun)?;
+            let last = within.checked_sub(1).map_or(first, |last| positions[last]);
             greatest = greatest.min(stands_at + slop - first);
-            let within = positions.partition_point(|&position| position <= stands_at + slop);
-            least = least.max(stands_at - within.checked_sub(1).map_or(first, |last| positions[last]));
+            least = least.max(stands_at - last);
             if least > greatest {
                 return None;
             }
-            self.words[at].chosen = first;
+            let word = &mut self.words[at];
+            (word.chosen, word.begun, word.within) = (first, begun, within);
         }
         Some((least, greatest))
     }
@@ -253,7 +265,7 @@ impl<'a> Phrase<'a> {
             let free = base + self.words[at].place;
             let low = self.low(at, free);
             let positions = self.positions(at);
-            let first = positions.partition_point(|&position| position < low);
+            let first = first_from(positions, self.words[at].begun, low);
             match positions.get(first).copied().filter(|&position| position <= free + slop) {
                 Some(position) => self.words[at].chosen = position,
                 None if low > free => return Err(shift + 1),
@@ -267,4 +279,15 @@ impl<'a> Phrase<'a> {
         }
         Ok(())
     }
+}
+
+/// The first place that is at least `least`, which is not before `from`: looked for in steps that grow.
+fn first_from(positions: &[i64], from: usize, least: i64) -> usize {
+    let (mut low, mut step) = (from, 1);
+    while positions.get(low + step - 1).is_some_and(|&position| position < least) {
+        low += step;
+        step *= 2;
+    }
+    let high = positions.len().min(low + step - 1);
+    low + positions[low..high].partition_point(|&position| position < least)
 }

@@ -266,6 +266,7 @@ fn many_words_near_each_other_are_looked_for_in_a_long_text_in_one_pass() {
     };
     // So many of the one word take twice as much room in the first text.
     assert_eq!(found("a ".repeat(200), 100), [1]);
+    assert_eq!(found("a ".repeat(500), 100), [1]);
     assert_eq!(found("a ".repeat(101), 100), [0, 1]);
     assert_eq!(found("a ".repeat(102), 100), [1]);
     assert_eq!(found("a b ".repeat(100), 100), [0]);
