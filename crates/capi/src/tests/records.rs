@@ -228,7 +228,7 @@ fn a_record_is_there_until_it_expires() {
     temp.add(&ca_new_record { expires_at_ms: now - 3_600_000, ..record("gone") });
     assert_eq!(temp.count(), 1);
     let endless = ca_new_record { expires_at_ms: u64::MAX, ..record("far") };
-    assert_eq!(ca_add(temp.artifact, &endless, ptr::null_mut()), CA_INVALID_FILTER, "{}", message());
+    assert_eq!(ca_add(temp.artifact, &endless, ptr::null_mut()), CA_INVALID_ARGUMENT, "{}", message());
     let plain = Temp::new(NONE);
     let soon = ca_new_record { expires_at_ms: now, ..record("soon") };
     assert_eq!(ca_add(plain.artifact, &soon, ptr::null_mut()), CA_INVALID_ARGUMENT);

@@ -128,8 +128,9 @@ impl Record {
         let field = field.ok_or_else(|| {
             Error::invalid("a record that expires, in an artifact without a field for that; open it with the option expires_at, or leave the time out")
         })?;
-        let date =
-            FilterValue::try_from(time).map_err(|e| Error::invalid(format!("when a record expires: {e}")))?;
+        let date = FilterValue::try_from(time).map_err(|_| {
+            Error::invalid("when a record expires: expected a point in time in the years 0000 to 9999")
+        })?;
         let mut place = &mut self.metadata;
         for name in field.split('.') {
             if place.is_null() {
