@@ -71,6 +71,7 @@ mod kernel;
 mod metric;
 mod node;
 mod options;
+mod prefetch;
 mod quantize;
 mod repeats;
 mod residual;

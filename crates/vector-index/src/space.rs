@@ -10,8 +10,9 @@ use crate::codes::planes::{OwnedPlanes, Planes};
 use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::index::checks::Checks;
 use crate::index::layout::Walk;
-use crate::kernel::{Kernel, prefetch};
+use crate::kernel::Kernel;
 use crate::node::node_id;
+use crate::prefetch::prefetch;
 use crate::quantize::Int8Quantizer;
 use crate::sketch::layout::{Outlines, has_outlines, row_len};
 use crate::sketch::outline::{self, Looked};
@@ -113,10 +114,10 @@ impl Space<'_> {
         nodes.iter().zip(distances).for_each(|(&node, &distance)| each(node, distance));
     }
 
-    /// Has the whole codes of a node fetched.
-    pub(crate) fn prefetch(self, node: u32) {
-        prefetch(self.planes.high.row(node));
-        prefetch(self.planes.low.row(node));
+    /// Has the whole codes of some nodes fetched.
+    pub(crate) fn prefetch(self, nodes: &[u32]) {
+        self.planes.high.prefetch(nodes);
+        self.planes.low.prefetch(nodes);
     }
 
     /// Has the row of a node fetched.
@@ -130,7 +131,7 @@ impl Space<'_> {
     pub(crate) fn prefetch_found(self, node: u32) {
         if let Some(row) = self.rows.get(node as usize..=node as usize) {
             prefetch(row);
-            prefetch(self.planes.low.row(node));
+            self.planes.low.prefetch(&[node]);
         }
     }
 
@@ -177,9 +178,7 @@ impl Space<'_> {
         (near, excluded): (&mut Vec<u32>, &mut Vec<u32>),
     ) {
         outlines.keep_near(self.kernel, query, limit, nodes, (near, excluded));
-        for &node in &*near {
-            prefetch(self.planes.high.row(node));
-        }
+        self.planes.high.prefetch(near);
     }
 
     #[inline]

@@ -6,6 +6,8 @@
 //!
 //! In a row, every 32 bytes hold 64 dimensions: the lower half of byte `i` belongs to dimension `i` of them, the upper to `32 + i`.
 
+use crate::prefetch::prefetch_rows;
+
 /// 64 codes: a row of codes is padded with zeros to a multiple.
 pub(crate) type Line = [i8; 64];
 
@@ -83,12 +85,10 @@ impl<'a> Plane<'a> {
         &self.groups[at as usize * self.stride..][..self.stride]
     }
 
-    /// Where a row begins, if there is one, and its bytes.
-    #[cfg(target_arch = "x86_64")]
+    /// Has some rows fetched.
     #[inline]
-    pub(crate) fn place_of(self, at: u32) -> (*const Group, usize) {
-        let first = self.groups.as_ptr().wrapping_add((at as usize).wrapping_mul(self.stride));
-        (first, self.stride * size_of::<Group>())
+    pub(crate) fn prefetch(self, rows: &[u32]) {
+        prefetch_rows(self.groups, self.stride, rows);
     }
 }
 

@@ -72,16 +72,23 @@ impl Pool {
     /// Adds a node that is not in it, if it is among the best.
     #[inline]
     pub(crate) fn insert(&mut self, distance: f32, node: u32) {
+        self.offer(distance, node);
+    }
+
+    /// The same; whether the node is among the best.
+    #[inline]
+    pub(crate) fn offer(&mut self, distance: f32, node: u32) -> bool {
         let key = Key::new(distance, node);
         if self.keys.len() == self.capacity {
             if self.keys.last().is_none_or(|&last| key >= last) {
-                return;
+                return false;
             }
             self.keys.pop();
         }
         let at = self.keys.partition_point(|&other| other < key);
         self.keys.insert(at, key);
         self.cursor = self.cursor.min(at);
+        true
     }
 
     /// Keeps at most so many from now on, which is at least 1.

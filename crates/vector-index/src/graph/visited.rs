@@ -5,6 +5,8 @@
 pub(crate) struct Visited {
     marks: Vec<u8>,
     epoch: u8,
+    /// How many nodes there are in the running search.
+    nodes: usize,
 }
 
 impl Visited {
@@ -20,6 +22,7 @@ impl Visited {
             self.epoch = 0;
         }
         self.epoch += 1;
+        self.nodes = nodes;
     }
 
     /// Adds a node below the number given to [`start`](Self::start); whether it was new.
@@ -28,14 +31,18 @@ impl Visited {
         std::mem::replace(&mut self.marks[node as usize], self.epoch) != self.epoch
     }
 
-    /// The same for some nodes: those that were new are added to `new`, in order. Which ones are is hard to foresee, so there is no branch on it.
+    /// The same for some nodes up to the first that is not below that number: those that were new are added to `new`, in order. Which ones are is hard to foresee, so there is no
+    /// branch on it.
     #[inline]
     pub(crate) fn insert_all(&mut self, nodes: &[u32], new: &mut Vec<u32>) {
         let mut len = new.len();
         new.resize(len + nodes.len(), 0);
+        let marks = &mut self.marks[..self.nodes];
         for &node in nodes {
+            let Some(mark) = marks.get_mut(node as usize) else { break };
             new[len] = node;
-            len += usize::from(self.insert(node));
+            len += usize::from(*mark != self.epoch);
+            *mark = self.epoch;
         }
         new.truncate(len);
     }
@@ -57,7 +64,7 @@ mod tests {
             let mut new = vec![3];
             visited.insert_all(&[9, 1, 4, 1, 5], &mut new);
             assert_eq!(new, [3, 1, 4], "search {search}");
-            visited.insert_all(&[], &mut new);
+            visited.insert_all(&[100, 2], &mut new);
             assert_eq!(new, [3, 1, 4], "search {search}");
         }
     }

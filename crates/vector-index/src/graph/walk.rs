@@ -8,8 +8,9 @@ use super::pool::Pool;
 use super::visited::Visited;
 use crate::codes::query::QueryRef;
 use crate::index::checks::Checks;
-use crate::kernel::{BitPlanes, prefetch};
+use crate::kernel::BitPlanes;
 use crate::node::node_id;
+use crate::prefetch::prefetch;
 use crate::sketch::outline::Looked;
 use crate::space::{Dots, Space};
 
@@ -87,6 +88,15 @@ impl<'a> Links<'a> {
     #[inline]
     pub(crate) fn prefetch(self, node: u32) {
         prefetch(self.list(node));
+    }
+
+    /// The neighbours of a node and behind them, if there is more room, what ends the list.
+    #[inline]
+    pub(crate) fn with_end(self, node: u32) -> &'a [u32] {
+        if self.checks.is_some_and(|(layer, checks)| !checks.has_neighbours(layer, node)) {
+            self.neighbours(node);
+        }
+        self.list(node)
     }
 
     #[inline]
@@ -291,7 +301,7 @@ impl WalkScratch {
         while let Some(node) = pool.expand() {
             links.fetch(node, pool.soon(SOON));
             fresh.clear();
-            let neighbours = links.neighbours(node);
+            let neighbours = links.with_end(node);
             wanted.look_in(neighbours);
             if wanted.is_as_good_as_found(pool, ef) {
                 return true;
@@ -338,12 +348,12 @@ impl WalkScratch {
                 if *hops == before {
                     links.fetch(node, pool.soon(SOON));
                 }
-                let (first, neighbours) = (fresh.len(), links.neighbours(node));
+                let (first, neighbours) = (fresh.len(), links.with_end(node));
                 wanted.look_in(neighbours);
                 visited.insert_all(neighbours, fresh);
                 match outlines {
                     Some(outlines) => outlines.prefetch(&fresh[first..]),
-                    None => fresh[first..].iter().for_each(|&node| space.prefetch(node)),
+                    None => space.prefetch(&fresh[first..]),
                 }
                 *hops += 1;
             }
@@ -356,13 +366,10 @@ impl WalkScratch {
             *distances += near.len() as u64;
             let mut at = 0;
             space.rough_distances(query, near, dots, |node, distance| {
-                looked.learn(at, distance < pool.limit());
-                pool.insert(distance, node);
+                looked.learn(at, pool.offer(distance, node));
                 at += 1;
             });
-            if looked.adapt() {
-                fresh.append(excluded);
-            }
+            looked.adapt(excluded, fresh);
             pool.soon(AT_ONCE).for_each(|next| links.prefetch(next));
             match outlines {
                 Some(outlines) => {

@@ -163,7 +163,7 @@ impl FilteredWalk<'_, '_> {
                 // The first in the heap are not the nearest in order, but near.
                 links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
                 let first = fresh.len();
-                visited.insert_all(links.neighbours(nearest.node()), fresh);
+                visited.insert_all(links.with_end(nearest.node()), fresh);
                 if let Some((outlines, _)) = looked {
                     outlines.prefetch(&fresh[first..]);
                 }
@@ -194,9 +194,7 @@ impl FilteredWalk<'_, '_> {
             });
             match &mut looked {
                 Some((outlines, looked)) => {
-                    if looked.adapt() {
-                        fresh.append(excluded);
-                    }
+                    looked.adapt(excluded, fresh);
                     frontier.iter().take(AT_ONCE).for_each(|Reverse(next)| links.prefetch(next.node()));
                     space.keep_near(*outlines, looked, found.limit(), fresh, (near, excluded));
                     for &node in near.iter() {

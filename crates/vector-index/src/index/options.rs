@@ -8,7 +8,7 @@ use wire::{Bytes, F16};
 use super::checks::Unverified;
 use super::reader::View;
 use crate::error::{Error, Result};
-use crate::kernel::prefetch;
+use crate::prefetch::prefetch;
 use crate::residual;
 use crate::widths::Widths;
 use crate::workers::Workers;

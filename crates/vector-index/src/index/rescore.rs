@@ -210,7 +210,7 @@ pub(super) fn refine(
             }
             let rows = view.rows_of(node).filter(|&row| options.allows(row)).take(wanted);
             candidates.extend(rows.map(|row| Candidate { distance, row, node }));
-            space.prefetch(node);
+            space.prefetch(&[node]);
         }
         for candidate in &candidates[begun..] {
             originals.prefetch(candidate.row as usize, dimension);

@@ -387,15 +387,6 @@ impl Kernel {
     }
 }
 
-/// Asks for the cache lines of some values, where there is an instruction for it.
-#[inline]
-pub(crate) fn prefetch<T>(values: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    x86::prefetch(values);
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
-}
-
 impl std::fmt::Display for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

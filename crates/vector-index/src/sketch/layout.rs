@@ -7,6 +7,7 @@
 //! A graph has the signs of each node in a row of their own instead, an outline, with three floats behind them, of whole lines of the cache.
 
 use crate::codes::layout::groups;
+use crate::prefetch::prefetch_rows;
 
 /// Vectors in a block.
 pub(crate) const BLOCK: usize = 64;
@@ -118,6 +119,12 @@ impl<'a> Outlines<'a> {
     #[inline]
     pub(crate) fn row(self, node: u32) -> &'a [Word] {
         &self.words[node as usize * self.stride..][..self.stride]
+    }
+
+    /// Has the rows of some nodes fetched, which are read soon.
+    #[inline]
+    pub(crate) fn prefetch(self, nodes: &[u32]) {
+        prefetch_rows(self.words, self.stride, nodes);
     }
 
     /// The signs of a node.

@@ -9,7 +9,7 @@ use crate::codes::layout::groups;
 use crate::codes::planes::Planes;
 use crate::codes::query::{QueryRef, Terms};
 use crate::codes::sums::squared_sum;
-use crate::kernel::{BitPlanes, Estimates, Kernel, prefetch};
+use crate::kernel::{BitPlanes, Estimates, Kernel};
 
 /// An estimate that is so many deviations of its error beyond what is kept is not looked into, as long as that loses little. That some near ones are lost is made good by how little each
 /// costs: with twice as many, a width finds a thousandth more, for a twentieth more distances.
@@ -24,14 +24,6 @@ const FEW: u32 = 3;
 const REMEMBERED: usize = 128;
 
 impl Outlines<'_> {
-    /// Has the rows of some nodes fetched, which are read soon.
-    #[inline]
-    pub(crate) fn prefetch(self, nodes: &[u32]) {
-        for &node in nodes {
-            prefetch(self.row(node));
-        }
-    }
-
     /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order, and behind them some others, to see whether these are not. The first
     /// who are neither come behind `excluded`.
     pub(crate) fn keep_near(
@@ -53,24 +45,17 @@ impl Outlines<'_> {
         looked.kept_now = kept;
         let first = looked.excluded;
         looked.excluded += others - before;
-        if first >= REMEMBERED {
-            let sample = excluded[before..others].iter().skip(ONE_OF - 1 - first % ONE_OF).step_by(ONE_OF);
-            near.extend(sample);
-            excluded.truncate(before);
-            return;
-        }
-        let mut end = before;
-        for at in before..others {
-            let number = first + at - before;
-            if number < FIRST || number % ONE_OF == ONE_OF - 1 {
-                near.push(excluded[at]);
-            } else {
-                excluded[end] = excluded[at];
-                end += 1;
-            }
-        }
-        excluded.truncate(end);
+        let now = &excluded[before..others];
+        near.extend(&now[..FIRST.saturating_sub(first).min(now.len())]);
+        near.extend(now.iter().skip(ONE_OF - 1 - first % ONE_OF).step_by(ONE_OF));
+        // As long as all are remembered, their places are their numbers.
+        excluded.truncate(if first < REMEMBERED { others } else { before });
     }
+}
+
+/// Whether the one of this number among those excluded is compared all the same.
+fn is_tried(number: usize) -> bool {
+    number < FIRST || number % ONE_OF == ONE_OF - 1
 }
 
 /// A query that is compared with outlines, and how far these can be trusted.
@@ -131,8 +116,8 @@ impl<'a> Looked<'a> {
         }
     }
 
-    /// After all of the last nodes were compared: gives more room if too much was excluded, which is to be looked at once more then. Whether that is so.
-    pub(crate) fn adapt(&mut self) -> bool {
+    /// After all of the last nodes were compared: gives more room if too much was excluded, and puts what is remembered of that behind the nodes that are looked at next.
+    pub(crate) fn adapt(&mut self, remembered: &mut Vec<u32>, next: &mut Vec<u32>) {
         let [missed, taken] = self.near;
         let [excluded, kept] = self.compared;
         let is_often =
@@ -141,8 +126,9 @@ impl<'a> Looked<'a> {
         if is_wrong {
             self.deviations = 4.0 * (self.deviations + 1.0);
             (self.excluded, self.compared, self.near) = Default::default();
+            let anew = remembered.drain(..).enumerate().filter(|&(number, _)| !is_tried(number));
+            next.extend(anew.map(|(_, node)| node));
         }
-        is_wrong
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nibbles are unsigned and codes signed, which is what `vpmaddubsw` and `vpdpbusd` multiply. The former adds two products in 16
 //! bits, which eight such sums do not exceed: 8 * 2 * 15 * 127 < 32768.
 #![cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "intrinsics have prefixes of their own"))]
-#![expect(unsafe_code, reason = "loads, prefetch, and calls that the existence of a `Kernel` makes sound")]
+#![expect(unsafe_code, reason = "loads, and calls that the existence of a `Kernel` makes sound")]
 
 mod many;
 mod refined;
@@ -16,6 +16,7 @@ use wire::F16;
 use super::scalar::{self, estimate};
 use crate::codes::layout::{Group, Line, Plane};
 use crate::metric::Metric;
+use crate::prefetch;
 use crate::sketch::layout::{BLOCK, SignRow, Sums, Tables};
 
 pub(super) use refined::{refined_avx2, refined_avx512};
@@ -111,51 +112,22 @@ pub(super) fn widen(halves: &[F16], out: &mut [f32]) {
     unsafe { compiled(&halves[..len], &mut out[..len]) }
 }
 
-/// Asks for the cache lines of some bytes.
-#[inline]
-pub(super) fn prefetch<T>(values: &[T]) {
-    prefetch_from(values.as_ptr().cast(), size_of_val(values));
-}
-
-/// Asks for the cache lines of some bytes that may lie anywhere.
-#[inline]
-fn prefetch_from(first: *const i8, len: usize) {
-    let (mut at, end) = (first, first.wrapping_add(len));
-    while at < end {
-        // SAFETY: a prefetch reads nothing that a program could see, and fails nowhere. SSE is part of x86-64.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at) }
-        at = at.wrapping_add(size_of::<Line>());
-    }
-}
-
 /// Asks for the row of signs so many places on, which may be past the end of all.
 #[inline]
 fn prefetch_later(row: &SignRow) {
-    // SAFETY: a prefetch reads nothing that a program could see, and fails nowhere. SSE is part of x86-64.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().wrapping_add(ROWS_AHEAD * BLOCK).cast()) }
+    prefetch::line(row.as_ptr().wrapping_add(ROWS_AHEAD * BLOCK).cast());
 }
 
 /// Asks for the rows of the first few ids.
 #[inline]
 fn prefetch_first(plane: Plane<'_>, ids: &[u32]) {
-    for &id in ids.iter().take(AHEAD) {
-        prefetch_row(plane, id);
-    }
+    plane.prefetch(&ids[..ids.len().min(AHEAD)]);
 }
 
 /// Asks for the row that comes [`AHEAD`] of the one at `at`.
 #[inline]
 fn prefetch_ahead(plane: Plane<'_>, ids: &[u32], at: usize) {
-    if let Some(&id) = ids.get(at + AHEAD) {
-        prefetch_row(plane, id);
-    }
-}
-
-/// Asks for a row without asking whether there is one.
-#[inline]
-fn prefetch_row(plane: Plane<'_>, id: u32) {
-    let (first, len) = plane.place_of(id);
-    prefetch_from(first.cast(), len);
+    plane.prefetch(ids.get(at + AHEAD..=at + AHEAD).unwrap_or_default());
 }
 
 #[inline]
