@@ -69,6 +69,8 @@ fn alike(state: &State, resources: &SearchResources, query: &Query) -> Result<BT
             .language()
             .map_or_else(|| "none".to_owned(), |language| format!("{language:?}"));
         alike.insert("the language".to_owned(), language);
+        let folds_diacritics = settings.analyzer.folds_diacritics();
+        alike.insert("folding diacritics".to_owned(), folds_diacritics.to_string());
         alike.insert("leaving out stop words".to_owned(), leaves_out_stop_words.to_string());
         alike.insert("BM25 (k1, b)".to_owned(), format!("({k1}, {b})"));
         for field in &settings.fields {

@@ -235,7 +235,12 @@ fn what_would_not_compare_is_refused_by_its_name() {
         ("l2", Options::new().space("v", space(Metric::L2)), false, "the vector space \"v\""),
         ("german", options().language(Language::German), true, "the language"),
         ("none", options().no_language(), true, "the language"),
-        ("marks", options().fold_diacritics(false), true, "analyzed"),
+        (
+            "marks",
+            options().fold_diacritics(false),
+            true,
+            "folding diacritics is true in one and false in another",
+        ),
         ("bm25", options().bm25(2.0, 0.1), true, "BM25"),
         ("weight", options().field("title", 9), true, "the weight of the field \"title\""),
         ("stop", options().stop_words(false), true, "stop words"),
