@@ -571,7 +571,7 @@ ca_code ca_record_field(const ca_record *record, ca_str name, ca_str *text);
 ca_code ca_record_free(ca_record *record);
 
 // The embedding of a record in a vector space, as near as it is stored. `len`: its dimensions, also when `capacity` is too small, `CA_BUFFER_TOO_SMALL`; 0 if the
-// record has none there.
+// record has none there. `CA_DAMAGED` where it may have been lost.
 ca_code ca_get_embedding(const ca_artifact *artifact,
                          uint64_t id,
                          ca_str space,

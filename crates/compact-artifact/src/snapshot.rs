@@ -240,9 +240,11 @@ impl Snapshot {
     }
 
     /// The embedding of a record in a space, as near as it is stored: the original, if the space keeps originals of floats, or what its codes and residual stand for.
+    /// `None`: it has none there, or there is no such record. Fails with [`Damaged`](crate::ErrorKind::Damaged) where it cannot be read, or may have been lost with an index
+    /// or a record that was damaged.
     pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
         let (number, space) = self.state.settings.space(space)?;
-        Ok(self.state.embedding(id, number)?.map(|embedding| embedding.decode(space)))
+        Ok(self.state.embedding_unless_lost(id, number)?.map(|embedding| embedding.decode(space)))
     }
 
     /// Looks for records; see [`Query`]. Fails with [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a query that cannot be, and with

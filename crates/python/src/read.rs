@@ -169,7 +169,7 @@ impl Artifact {
         report(py, &values)
     }
 
-    /// The embedding of a record in a space, as near as it is stored; `None` if it has none.
+    /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
     fn embedding(&self, py: Python<'_>, id: u64, space: &str) -> PyResult<Option<Vec<f32>>> {
         self.call(py, |artifact| Ok(artifact.embedding(RecordId(id), space)?))
     }

@@ -156,7 +156,7 @@ impl Snapshot {
         report(py, &values)
     }
 
-    /// The embedding of a record in a space, as near as it is stored; `None` if it has none.
+    /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
     fn embedding(&self, py: Python<'_>, id: u64, space: &str) -> PyResult<Option<Vec<f32>>> {
         Ok(py.detach(|| self.view.embedding(RecordId(id), space)).map_err(Failure::from)?)
     }

@@ -167,7 +167,7 @@ pub extern "C" fn ca_record_free(record: *mut ca_record) -> ca_code {
 }
 
 /// The embedding of a record in a vector space, as near as it is stored. `len`: its dimensions, also when `capacity` is too small, `CA_BUFFER_TOO_SMALL`; 0 if the
-/// record has none there.
+/// record has none there. `CA_DAMAGED` where it may have been lost.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_get_embedding(
     artifact: *const ca_artifact,

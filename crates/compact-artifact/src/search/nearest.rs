@@ -334,7 +334,7 @@ fn sort(found: &mut [Found]) {
 fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Result<Vec<f32>> {
     let embedding = state.embedding(id, number)?.ok_or_else(|| {
         let space = space.name();
-        if state.may_have_lost(id, number) {
+        if state.has_lost(id, number) {
             let message = format!(
                 "record {id} has no embedding in vector space {space:?}: it may have been lost with an index that was damaged"
             );

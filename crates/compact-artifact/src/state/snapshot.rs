@@ -257,6 +257,21 @@ impl State {
         vectors.embedding(row, &self.settings.spaces[number])
     }
 
+    /// [`embedding`](Self::embedding), and an error of kind [`Damaged`](ErrorKind::Damaged) that names the space where there may have been one that was lost.
+    pub(crate) fn embedding_unless_lost(&self, id: RecordId, number: usize) -> Result<Option<Embedding>> {
+        let lost = |why: String| {
+            let space = self.settings.spaces[number].name();
+            Error::damaged(format!("the embedding of record {id} in vector space {space:?}: {why}"))
+        };
+        match self.embedding(id, number) {
+            Ok(None) if self.may_have_lost(id, number) => {
+                Err(lost("it may have been lost with what was damaged".to_owned()))
+            }
+            Err(e) if e.kind() == ErrorKind::Damaged => Err(lost(e.to_string())),
+            found => found,
+        }
+    }
+
     /// The records that lost embeddings, are still there, readable or not, and have got no others. Until everything is indexed, all that are remembered: a record that has no
     /// row yet is not taken for deleted.
     pub(crate) fn still_lost(&self) -> LostEmbeddings {
@@ -290,9 +305,17 @@ impl State {
         }
     }
 
-    /// Whether a record may have lost its embedding in a space.
-    pub(crate) fn may_have_lost(&self, id: RecordId, number: usize) -> bool {
+    /// Whether a record is among those that lost their embedding in a space. Some of them may be deleted since.
+    pub(crate) fn has_lost(&self, id: RecordId, number: usize) -> bool {
         self.lost_embeddings.get(&number).is_some_and(|ids| ids.contains(id.0))
+    }
+
+    /// Whether a record that has no embedding in a space may have lost it: one that is there, or cannot be read.
+    fn may_have_lost(&self, id: RecordId, number: usize) -> bool {
+        match self.locate(id) {
+            Some(_) => self.has_lost(id, number),
+            None => self.records.get(id).is_err(),
+        }
     }
 
     /// The records that may have lost their embeddings in a space, in the order of ids.

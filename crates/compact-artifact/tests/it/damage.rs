@@ -185,11 +185,27 @@ fn searches_name_what_is_lost(artifact: &CompactArtifact, is_lost: bool) {
     assert!(words.is_complete && words.losses.is_empty(), "{words:?}");
 }
 
+/// Whether an embedding is said to be lost, with the name of its space; no record of these is without one.
+#[track_caller]
+fn is_lost(embedding: compact_artifact::Result<Option<Vec<f32>>>) -> bool {
+    match embedding {
+        Ok(embedding) => {
+            assert!(embedding.is_some(), "an embedding that was lost is said never to have been");
+            false
+        }
+        Err(e) => {
+            assert_eq!(e.kind(), ErrorKind::Damaged, "{e}");
+            assert!(e.to_string().contains("space \"v\""), "{e}");
+            true
+        }
+    }
+}
+
 /// They are remembered until the last of their records has another one, or is deleted.
 fn gives_them_back(artifact: CompactArtifact, path: &Path, count: usize) {
     let without = |artifact: &CompactArtifact| -> Vec<compact_artifact::RecordId> {
         let ids = artifact.records().map(|entry| entry.unwrap().id());
-        ids.filter(|id| artifact.embedding(*id, "v").unwrap().is_none()).collect()
+        ids.filter(|id| is_lost(artifact.embedding(*id, "v"))).collect()
     };
     let lost = without(&artifact);
     assert_eq!(lost.len(), count);
@@ -237,6 +253,10 @@ fn searches_by_vectors_that_cannot_be_read_say_so_and_others_do_not() {
             assert_eq!((total.records, total.is_exact), (u64::from(RECORDS) - 61, false), "{at}");
             let several = search_snapshots(&[artifact.snapshot()], &near).unwrap();
             assert!(!several.is_complete && !several.losses.is_empty(), "{at}");
+            let ids: Vec<_> = artifact.records().map(|entry| entry.unwrap().id()).collect();
+            let (lost, there) = (ids[60], ids[61]);
+            assert!(is_lost(artifact.embedding(lost, "v")), "{at}");
+            assert!(!is_lost(artifact.embedding(there, "v")), "{at}");
         }
         flip(shard, at);
     }
