@@ -63,7 +63,11 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if is_whole {
         output.json(&settings::line(&artifact))?;
     }
-    let mut write = |entry: Entry| output.json(&jsonl::line(&entry, vectors(&snapshot, &entry, &spaces)?)?);
+    let mut unread = 0;
+    let mut write = |entry: Entry| {
+        let vectors = readable_vectors(&snapshot, &entry, &spaces, &mut unread)?;
+        output.json(&jsonl::line(&entry, vectors)?)
+    };
     #[cfg(feature = "arrow")]
     let counts = match &args.parquet {
         Some(path) => parquet(path, &artifact, &snapshot, filter, &spaces, output)?,
@@ -72,7 +76,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     #[cfg(not(feature = "arrow"))]
     let counts = each(&snapshot, filter, &mut write)?;
     // What opening lost of indexes are embeddings.
-    if counts.lost > 0 || args.vectors && !artifact.recovery().damage.is_empty() {
+    if counts.lost + unread > 0 || args.vectors && !artifact.recovery().damage.is_empty() {
         return Err(
             Failure::damage("some records or embeddings could not be read").at(args.at.path.display())
         );
@@ -149,12 +153,24 @@ fn parquet(
     Ok(counts)
 }
 
-fn vectors(snapshot: &Snapshot, entry: &Entry, spaces: &[Space]) -> Result<Vec<(String, Vec<f32>)>> {
+/// The embeddings of a record that no model makes. One that cannot be read is named, counted in `unread`, and left out.
+fn readable_vectors(
+    snapshot: &Snapshot,
+    entry: &Entry,
+    spaces: &[Space],
+    unread: &mut u64,
+) -> Result<Vec<(String, Vec<f32>)>> {
     let mut found = Vec::new();
     // Those that a model makes are made again from the texts.
     let given = spaces.iter().filter(|space| space.model().is_none() || !entry.is_text());
     for space in given.map(Space::name) {
-        found.extend(snapshot.embedding(entry.id(), space)?.map(|vector| (space.to_owned(), vector)));
+        match snapshot.embedding(entry.id(), space) {
+            Err(e) if e.kind() == ErrorKind::Damaged => {
+                Failure::from(e).warn("the record is written without");
+                *unread += 1;
+            }
+            vector => found.extend(vector?.map(|vector| (space.to_owned(), vector))),
+        }
     }
     Ok(found)
 }

@@ -156,3 +156,21 @@ fn damage_that_keeps_an_artifact_from_being_opened_is_exit_code_4_and_what_is_no
         place.cart(command).fails(3, &["m: there is no such file"]);
     }
 }
+
+#[test]
+fn an_export_names_embeddings_that_were_lost_and_writes_their_records_without() {
+    let place = Place::new();
+    let line = |i: usize| format!("{{\"text\":\"note {i}\",\"vectors\":{{\"v\":[{i},1]}}}}\n");
+    place.write("x.jsonl", (0..20).map(line).collect::<String>());
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let files = std::fs::read_dir(place.path("a")).unwrap().map(|entry| entry.unwrap().path());
+    let parts = files.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part"));
+    parts.for_each(|part| std::fs::remove_file(part).unwrap());
+    assert!(place.text("export a").lines().count() > 20);
+    let ended =
+        place.cart("export a --vectors").fails(4, &["a: some records or embeddings could not be read"]);
+    assert!(ended.text().lines().skip(1).all(|line| line.contains("note ") && !line.contains("vectors")));
+    assert_eq!(ended.text().lines().count(), 21);
+    let named = |line: &&str| line.contains("vector space \"v\"") && line.contains("written without");
+    assert_eq!(ended.stderr.lines().filter(named).count(), 20, "{}", ended.stderr);
+}
