@@ -410,8 +410,8 @@ impl Query {
         self
     }
 
-    /// After this time the search returns what it has, and says so. Looked at between steps: indexes of one list are not left in the
-    /// middle.
+    /// After this time the search returns what it has, and says so. Looked at between steps, and where a phrase or words near each other are looked for in a long text: otherwise
+    /// indexes of one list are not left in the middle.
     pub fn deadline(mut self, time: Duration) -> Self {
         self.deadline = Some(time);
         self

@@ -43,49 +43,48 @@ impl<'a> Search<'a> {
 
     /// Offers to share the search for the `len` best by words with threads that have nothing to do. `None`: there are none.
     pub(super) fn offer_words(&self, len: usize) -> Option<OfferedWords> {
+        let words = Arc::new(self.query.words_wanted()?.clone());
         let (query, shared) = (Arc::new(self.query.clone()), Arc::new(SharedSearch::default()));
         let offer = |_| {
             let (state, resources) = (self.state.clone(), self.resources.clone());
             let (filter, begun) = (self.filter.clone(), self.begun);
-            let (query, shared) = (query.clone(), shared.clone());
-            let search =
-                move || Search::new(&state, &resources, &query, filter, begun).shared_words(len, &shared);
+            let (query, words, shared) = (query.clone(), words.clone(), shared.clone());
+            let search = move || {
+                Search::new(&state, &resources, &query, filter, begun).shared_words(&words, len, &shared)
+            };
             self.resources.workers.offer(search)
         };
         // This thread is one more.
         let others = (self.state.rows() / OFFERED_FROM).min(self.resources.workers.threads() as u64 - 1);
         let parts = (0..others).map(offer).collect::<Option<Vec<_>>>().filter(|parts| !parts.is_empty())?;
-        Some(OfferedWords { parts, shared, len })
+        Some(OfferedWords { parts, words, shared, len })
     }
 
     /// What this thread finds of a search that others share; and how long that takes.
-    fn shared_words(&self, len: usize, shared: &SharedSearch) -> WordsPart {
+    fn shared_words(&self, words: &lexical_index::Query, len: usize, shared: &SharedSearch) -> WordsPart {
         let begun = Instant::now();
         let filter = self.filter.as_ref().map(|rows| rows.as_slice());
-        let found = self.query.words_wanted().map_or(Ok(PartOfHits::default()), |words| {
-            self.searched_once(words, filter, |searcher, words, filters| {
-                searcher.search_shared(words, len, filters, shared)
-            })
+        let found = self.searched_once(words, filter, |searcher, words, filters| {
+            searcher.search_shared(words, len, filters, shared)
         });
         (found, begun.elapsed())
     }
 
     /// Makes the list of words together with those who took the offer.
     pub(super) fn take_words(&mut self, list: &mut List, offered: OfferedWords) -> Result<()> {
-        let OfferedWords { parts, shared, len } = offered;
-        let own = self.shared_words(len, &shared);
+        let OfferedWords { parts, words, shared, len } = offered;
+        let own = self.shared_words(&words, len, &shared);
         let (found, times): (Vec<_>, Vec<Duration>) =
             std::iter::once(own).chain(parts.into_iter().map(Offered::take)).unzip();
         list.explain.time += times.into_iter().max().unwrap_or_default();
-        match (found.into_iter().collect::<lexical_index::Result<Vec<_>>>(), self.query.words_wanted()) {
-            (Ok(parts), _) => {
+        match found.into_iter().collect::<lexical_index::Result<Vec<_>>>() {
+            Ok(parts) => {
                 let shards: Vec<usize> = (0..self.state.views.len()).collect();
                 self.put_words(list, PartOfHits::join(parts, len), &shards, len);
                 Ok(())
             }
             // A search that is not shared finds out what is damaged, and leaves it out.
-            (Err(_), Some(words)) => self.words(list, words, len),
-            (Err(e), None) => Err(e.into()),
+            Err(_) => self.words(list, &words, len),
         }
     }
 
@@ -163,13 +162,15 @@ impl<'a> Search<'a> {
             .iter()
             .flat_map(|filter| self.with_sound_words().map(|(at, _)| Some(&filter[at])))
             .collect();
+        let (begun, deadline) = (self.begun, self.query.deadline);
+        let is_late = || deadline.is_some_and(|deadline| begun.elapsed() >= deadline);
         let searcher = Searcher::new(&settings.analyzer, segments.collect())?;
         let searcher = searcher.fields(&settings.word_fields())?.bm25(k1, b)?;
         let searcher = match &self.query.statistics {
             Some(given) => searcher.statistics(&given.words)?,
             None => searcher,
         };
-        search(&searcher, words, &filters)
+        search(&searcher.until(&is_late), words, &filters)
     }
 }
 
@@ -179,6 +180,7 @@ type WordsPart = (lexical_index::Result<PartOfHits>, Duration);
 /// A search for words that other threads were offered to share.
 pub(super) struct OfferedWords {
     parts: Vec<Offered<WordsPart>>,
+    words: Arc<lexical_index::Query>,
     shared: Arc<SharedSearch>,
     /// How long the list is to be.
     len: usize,

@@ -5,6 +5,7 @@ mod phrase;
 mod plan;
 mod shared;
 mod statistics;
+mod stop;
 mod top;
 mod walk;
 
@@ -19,6 +20,7 @@ use self::phrase::{Phrase, Word};
 use self::plan::{Plan, Planned, Terms, Wanted};
 pub use self::shared::{PartOfHits, SharedSearch};
 pub use self::statistics::Statistics;
+use self::stop::Stop;
 use self::top::Top;
 use self::walk::Walk;
 use crate::analyzer::Analyzer;
@@ -67,6 +69,7 @@ pub struct Searcher<'a> {
     constants: Constants,
     /// Counts in the place of those of the segments.
     given: Option<&'a Statistics>,
+    stop: Stop<'a>,
 }
 
 /// A record that was found.
@@ -86,7 +89,7 @@ pub struct Hits {
     /// The best first; of equals before rounding, that of the earlier segment and row.
     pub hits: Vec<Hit>,
     /// A prefix or a fuzzy word matched more terms than were looked for ([`MAX_EXPANSIONS`], nearest and commonest first),
-    /// so hits may be missing.
+    /// or the search ended early ([`Searcher::until`]), so hits may be missing.
     pub is_cut: bool,
 }
 
@@ -169,8 +172,9 @@ impl<'a> Searcher<'a> {
         }
         let rows = segments.iter().map(|segment| u64::from(segment.rows())).sum();
         let (weights, constants) = (vec![1.0; fields.len()], Constants::default());
-        let (saturations, given) = (Vec::new(), None);
-        let searcher = Self { analyzer, segments, fields, weights, saturations, rows, constants, given };
+        let (saturations, given, stop) = (Vec::new(), None, Stop::default());
+        let searcher =
+            Self { analyzer, segments, fields, weights, saturations, rows, constants, given, stop };
         Ok(searcher.with_constants(constants))
     }
 
@@ -183,6 +187,13 @@ impl<'a> Searcher<'a> {
         }
         let constants = Constants { k1, b };
         Ok(if constants == self.constants { self } else { self.with_constants(constants) })
+    }
+
+    /// Ends a search when `is_over` says so, with what it found until then, which [`is_cut`](Hits::is_cut). That is asked now and then where a phrase or words near each other are looked for in
+    /// one text, each 65,536 steps from place to place.
+    #[must_use]
+    pub fn until(self, is_over: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self { stop: Stop::new(is_over), ..self }
     }
 
     fn with_constants(mut self, constants: Constants) -> Self {
@@ -355,13 +366,13 @@ impl<'a> Searcher<'a> {
             }
             first = end;
         }
-        Ok(Offered { scale, is_cut })
+        Ok(Offered { scale, is_cut: is_cut | self.stop.has_stopped() })
     }
 
     /// What is to be looked for in one segment; `None` if nothing can be found there.
     fn walk<'s>(&'s self, segment: &'s Segment<'_>, plan: &Plan, scale: f64) -> Result<Option<Walk<'s>>> {
         let Some(all) = self.group(segment, plan, scale)? else { return Ok(None) };
-        let mut walk = Walk::new(segment.rows(), segment.deleted);
+        let mut walk = Walk::new(segment.rows(), segment.deleted, &self.stop);
         (walk.optional, walk.required, walk.excluded) = (all.optional, all.required, all.excluded);
         Ok(Some(walk))
     }
@@ -428,7 +439,8 @@ impl<'a> Searcher<'a> {
             words.push(Word::new(cursors, slot.place));
         }
         let positions_len = segment.part.header().positions_len;
-        Ok(Some(Leaf::Phrase(Phrase::new(words, &wanted.slots, positions_len, weigh, wanted.order))))
+        let phrase = Phrase::new(words, &wanted.slots, (positions_len, &self.stop), weigh, wanted.order);
+        Ok(Some(Leaf::Phrase(phrase)))
     }
 
     /// Terms of a field that match, with their distance and the number of records, at most `limit`; and whether these are

@@ -1,6 +1,7 @@
 //! Several words in one field of one segment: a phrase, words near each other, or just all of them.
 
 use super::plan::{Order, Slot};
+use super::stop::Stop;
 use crate::postings::{Cursor, NONE, Weigh};
 
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Phrase<'a> {
     /// Length of all positions of the part in bytes: different terms have no more positions together.
     positions_len: u64,
     is_damaged: bool,
+    stop: &'a Stop<'a>,
     weigh: Weigh<'a>,
     order: Order,
 }
@@ -98,7 +100,7 @@ impl<'a> Phrase<'a> {
     pub(super) fn new(
         words: Vec<Word<'a>>,
         slots: &[Slot],
-        positions_len: u64,
+        (positions_len, stop): (u64, &'a Stop<'a>),
         weigh: Weigh<'a>,
         order: Order,
     ) -> Self {
@@ -111,7 +113,7 @@ impl<'a> Phrase<'a> {
             let same = before.filter(|&before| slots[before].terms == slots[at].terms);
             readers.push(same.map_or(at, |before| readers[before]));
         }
-        Self { words, rarest, repeats, readers, positions_len, is_damaged: false, weigh, order }
+        Self { words, rarest, repeats, readers, positions_len, is_damaged: false, stop, weigh, order }
     }
 
     pub(super) fn cost(&self) -> u64 {
@@ -176,6 +178,9 @@ impl<'a> Phrase<'a> {
                 continue;
             }
             self.words[at].read_positions(row);
+            if self.stop.after(self.words[at].positions.len()) {
+                return;
+            }
             if self.repeats[at].is_none() {
                 of_different += self.words[at].positions.len() as u64;
             }
@@ -196,12 +201,13 @@ impl<'a> Phrase<'a> {
         let starts = self.positions(rarest).len();
         let stands = |&start: &usize| {
             let base = self.positions(rarest)[start] - self.words[rarest].place;
-            (0..words).all(|at| {
-                let place = base + self.words[at].place;
-                let begun = first_from(self.positions(at), self.words[at].begun, place);
-                self.words[at].begun = begun;
-                self.positions(at).get(begun) == Some(&place)
-            })
+            !self.stop.after(words)
+                && (0..words).all(|at| {
+                    let place = base + self.words[at].place;
+                    let begun = first_from(self.positions(at), self.words[at].begun, place);
+                    self.words[at].begun = begun;
+                    self.positions(at).get(begun) == Some(&place)
+                })
         };
         (0..starts).filter(stands).count()
     }
@@ -217,7 +223,7 @@ impl<'a> Phrase<'a> {
     /// of `slop` behind. Only shifts are tried that may do.
     fn is_near(&mut self, start: i64, slop: i64) -> bool {
         let Some((mut shift, last)) = self.shifts(start, slop) else { return false };
-        while shift <= last {
+        while shift <= last && !self.stop.after(self.words.len()) {
             match self.fits(start, shift, slop) {
                 Ok(()) => return true,
                 Err(next) => shift = next,
@@ -229,6 +235,9 @@ impl<'a> Phrase<'a> {
     /// The least and the greatest shift at which each of the others alone, behind those that are the same word, could stand near enough; the least of 0 to `slop` that any
     /// place of it allows, and the greatest that the first place of it allows that any shift lets it have.
     fn shifts(&mut self, start: i64, slop: i64) -> Option<(i64, i64)> {
+        if self.stop.after(self.words.len()) {
+            return None;
+        }
         let base = start - self.words[0].place;
         let (mut least, mut greatest) = (0, slop);
         self.words[0].chosen = start;

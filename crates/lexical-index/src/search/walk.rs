@@ -10,6 +10,7 @@ use std::ops::Range;
 use row_set::RowSet;
 
 use super::leaf::Leaf;
+use super::stop::Stop;
 use super::top::Top;
 use crate::postings::NONE;
 
@@ -25,7 +26,7 @@ const EXPECTED: usize = 2;
 const SELECTIVE: u64 = 32;
 
 /// What is looked for in one segment, and what is allowed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Walk<'a> {
     pub(super) segment: u32,
     rows: u32,
@@ -37,6 +38,7 @@ pub(super) struct Walk<'a> {
     pub(super) excluded: Vec<Leaf<'a>>,
     pub(super) filter: Option<&'a RowSet>,
     deleted: Option<&'a RowSet>,
+    stop: &'a Stop<'a>,
     scratch: Scratch,
 }
 
@@ -64,8 +66,10 @@ enum Lead<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(rows: u32, deleted: Option<&'a RowSet>) -> Self {
-        Self { rows, deleted, ..Self::default() }
+    pub(super) fn new(rows: u32, deleted: Option<&'a RowSet>, stop: &'a Stop<'a>) -> Self {
+        let (optional, required, excluded) = Default::default();
+        let (segment, filter, scratch) = (0, None, Scratch::default());
+        Self { segment, rows, optional, required, excluded, filter, deleted, stop, scratch }
     }
 
     /// Before the first rows are looked at.
@@ -82,7 +86,7 @@ impl<'a> Walk<'a> {
             top.learn();
             let (first, len) = self.next_window(lead, low, top.threshold());
             low = first;
-            if low >= end {
+            if low >= end || self.stop.has_stopped() {
                 break;
             }
             let high = low.saturating_add(len).min(end);
@@ -188,9 +192,14 @@ impl<'a> Walk<'a> {
             }
             let Some(units) = self.with_required(lead, row, u64::from(units)) else { continue };
             let units = self.with_optional(looked_up, row, units, threshold);
-            if units > threshold && self.excluded.iter_mut().all(|leaf| leaf.units_at(row, 0) == 0) {
-                top.push(self.segment, row, u32::try_from(units).unwrap_or(u32::MAX));
+            let is_excluded = |leaf: &mut Leaf<'_>| leaf.units_at(row, 0) > 0;
+            if units <= threshold || self.excluded.iter_mut().any(is_excluded) {
+                continue;
             }
+            if self.stop.has_stopped() {
+                break;
+            }
+            top.push(self.segment, row, u32::try_from(units).unwrap_or(u32::MAX));
         }
         self.scratch.candidates = candidates;
     }

@@ -9,6 +9,7 @@ mod golden;
 mod merged;
 mod ranking;
 mod stems;
+mod stopped;
 mod tantivy;
 mod verified;
 mod words;
