@@ -9,7 +9,7 @@ use super::dictionary::Encoder;
 use super::layout::{self, BlockKind, BodyKind, CodecId, HEADER_LEN, Header, Large};
 use crate::checksum::Binding;
 use crate::error::{Error, Result};
-use crate::room::make_room;
+use crate::room::{copied, make_room};
 
 /// Blocks before compression, in one buffer. Ids are relative to where the records will begin, which is known only at
 /// the commit.
@@ -26,6 +26,8 @@ struct RawBlock {
     last: u64,
     count: u32,
     range: Range<usize>,
+    /// Whether compression would make it hardly shorter.
+    is_dense: bool,
 }
 
 /// Raw bytes that take about half a millisecond to compress.
@@ -35,7 +37,12 @@ impl RawBlocks {
     /// Ends a block that began at `start` of the buffer.
     fn end(&mut self, kind: BlockKind, (first, last): (u64, u64), count: u32, start: usize) {
         let range = start..self.raw.len();
-        self.blocks.push(RawBlock { kind, first, last, count, range });
+        self.blocks.push(RawBlock { kind, first, last, count, range, is_dense: false });
+    }
+
+    /// Says of the blocks from one on that compression would make them hardly shorter.
+    fn set_dense_from(&mut self, first: usize) {
+        self.blocks[first..].iter_mut().for_each(|block| block.is_dense = true);
     }
 
     /// Adds the blocks of a sorted list of deleted ids.
@@ -73,11 +80,14 @@ impl RawBlocks {
         divided: bool,
     ) -> Result<Vec<EncodedBlock>> {
         let encode = |block: &RawBlock| {
-            let RawBlock { kind, first, last, count, ref range } = *block;
+            let RawBlock { kind, first, last, count, ref range, is_dense } = *block;
             let raw = &self.raw[range.clone()];
             let is_small = kind == BlockKind::Records && raw.len() <= MAX_DICTIONARY_BLOCK;
             let dictionary = dictionary.filter(|_| is_small);
-            let (codec, stored) = codec.compress(raw, dictionary)?;
+            let (codec, stored) = match is_dense {
+                true => (CodecId::Raw, copied(raw, PACKED)?),
+                false => codec.compress(raw, dictionary)?,
+            };
             let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
             Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })
         };
@@ -120,6 +130,9 @@ const SMALL_RECORD_LEN: usize = 2 << 10;
 
 /// Raw bytes of the longest block that a dictionary is used for: a longer one learns from itself, and is decoded faster without.
 const MAX_DICTIONARY_BLOCK: usize = MIN_SMALL_RECORDS as usize * SMALL_RECORD_LEN;
+
+/// Fewer bytes that compression would save hardly anything of are not worth a block.
+const MIN_DENSE: usize = 4 << 10;
 
 /// What there may be no memory for.
 const PACKED: &str = "bytes of records in blocks";
@@ -167,6 +180,19 @@ impl Packer {
             self.push_frame(id, frame_number(number as u64)?, frame)?;
         }
         self.push_large(id, content.len() as u64)
+    }
+
+    /// Adds record `id`, of which compression would save hardly anything: if it is long, as blocks of its own, which are stored as they are.
+    pub(crate) fn push_dense(&mut self, id: u64, content: &[u8]) -> Result<()> {
+        if content.len() < MIN_DENSE {
+            return self.push(id, content);
+        }
+        self.end_block()?;
+        let first = self.done.blocks.len();
+        self.push(id, content)?;
+        self.end_block()?;
+        self.done.set_dense_from(first);
+        Ok(())
     }
 
     /// Adds a record to a block, however long it is.

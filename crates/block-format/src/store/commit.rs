@@ -31,6 +31,13 @@ impl Batch {
         Ok(self.records - 1)
     }
 
+    /// [`put`](Self::put), for content of which compression would save hardly anything: from 4 KiB on it is stored as it is.
+    pub fn put_dense(&mut self, content: &[u8]) -> Result<u64> {
+        self.packer.push_dense(self.records, content)?;
+        self.records += 1;
+        Ok(self.records - 1)
+    }
+
     /// Deletes a record of an earlier commit. That it was deleted before is no error.
     pub fn delete(&mut self, id: RecordId) {
         self.deletes.push(id.0);

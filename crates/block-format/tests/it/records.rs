@@ -440,3 +440,39 @@ fn the_golden_bytes_of_an_artifact_stay() {
     ];
     assert_eq!(hashes, expected);
 }
+
+#[test]
+fn what_is_dense_is_stored_as_it_is_if_it_is_long() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let options = small().inline_max(20_000);
+    let store = Store::create(&path, options.clone()).unwrap();
+    // Shorter than what is worth a block, a block, and frames; compressed, none of them would be there as they are.
+    let lens = [4095, 4096, 9000, 30_000];
+    let contents: Vec<Vec<u8>> = lens.iter().zip(1..).map(|(&len, salt)| text(len, salt)).collect();
+    let mut batch = store.batch();
+    let mut model = Vec::new();
+    for content in &contents {
+        batch.put_dense(content).unwrap();
+        batch.put(b"between").unwrap();
+        model.extend([content.clone(), b"between".to_vec()]);
+    }
+    store.commit(batch, Durability::Sync).unwrap();
+    let are_stored = || {
+        let files = std::fs::read_dir(&path).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let files: Vec<Vec<u8>> = files.collect();
+        let is_in = |content: &[u8]| {
+            let has = |file: &Vec<u8>| file.windows(900).any(|bytes| bytes == &content[..900]);
+            files.iter().any(has)
+        };
+        contents.iter().map(|content| is_in(content)).collect::<Vec<_>>()
+    };
+    let model: Vec<(u64, Vec<u8>)> = (0..).zip(model).collect();
+    assert_eq!((are_stored(), all(&store.snapshot())), (vec![false, true, true, true], model.clone()));
+    drop(store);
+    let (store, _) = Store::open(&path, options).unwrap();
+    assert_eq!(all(&store.snapshot()), model);
+    store.seal().unwrap();
+    assert_eq!((are_stored(), all(&store.snapshot())), (vec![false, true, true, true], model));
+    verify(&path, VerifyLevel::Decode).unwrap();
+}

@@ -63,7 +63,7 @@ impl StoreBatch {
         let first = next.saturating_add(embeddings);
         self.superseded.insert_range(next..first);
         for space in &by_space {
-            space.encode(first).iter().try_for_each(|bytes| self.batch.put(bytes).map(drop))?;
+            space.encode(first).iter().try_for_each(|bytes| self.batch.put_dense(bytes).map(drop))?;
         }
         for put in puts {
             self.ids.push(RecordId(self.next()));
@@ -82,8 +82,11 @@ impl StoreBatch {
                 None => {}
             }
         }
-        let embeddings = embeddings::encode(number, &embeddings);
-        for bytes in embeddings.into_iter().chain(changes::encode_removed(number, &removed)) {
+        for bytes in embeddings::encode(number, &embeddings) {
+            self.superseded.insert(self.next());
+            self.batch.put_dense(&bytes)?;
+        }
+        for bytes in changes::encode_removed(number, &removed) {
             self.superseded.insert(self.next());
             self.batch.put(&bytes)?;
         }
