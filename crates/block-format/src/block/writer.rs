@@ -84,9 +84,10 @@ impl RawBlocks {
             let raw = &self.raw[range.clone()];
             let is_small = kind == BlockKind::Records && raw.len() <= MAX_DICTIONARY_BLOCK;
             let dictionary = dictionary.filter(|_| is_small);
-            let (codec, stored) = match is_dense {
-                true => (CodecId::Raw, copied(raw, PACKED)?),
-                false => codec.compress(raw, dictionary)?,
+            let (codec, stored) = if is_dense {
+                (CodecId::Raw, copied(raw, PACKED)?)
+            } else {
+                codec.compress(raw, dictionary)?
             };
             let raw_len = u32::try_from(raw.len()).unwrap_or(u32::MAX); // cut far below by the packer
             Ok(EncodedBlock { kind, codec, first, last, count, raw_len, stored })

@@ -459,7 +459,8 @@ fn what_is_dense_is_stored_as_it_is_if_it_is_long() {
     }
     store.commit(batch, Durability::Sync).unwrap();
     let are_stored = || {
-        let files = std::fs::read_dir(&path).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let files =
+            std::fs::read_dir(&path).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
         let files: Vec<Vec<u8>> = files.collect();
         let is_in = |content: &[u8]| {
             let has = |file: &Vec<u8>| file.windows(900).any(|bytes| bytes == &content[..900]);
