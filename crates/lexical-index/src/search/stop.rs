@@ -29,7 +29,10 @@ impl<'a> Stop<'a> {
         let asks = steps >= STEPS;
         self.steps.store(if asks { 0 } else { steps }, Ordering::Relaxed);
         let is_over = asks && self.is_over.is_some_and(|is_over| is_over());
-        self.has_stopped.store(is_over, Ordering::Relaxed);
+        // Other threads count as well: what one was told stays.
+        if is_over {
+            self.has_stopped.store(true, Ordering::Relaxed);
+        }
         is_over
     }
 
