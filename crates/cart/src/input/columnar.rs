@@ -21,7 +21,7 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 
 use super::shape::Shape;
-use super::{Content, Document, TITLE, int96, ipc_lengths, open, parquet_footer};
+use super::{Content, Document, TITLE, int96, ipc_lengths, open, parquet_footer, parquet_pages};
 use crate::failure::{Failure, Result};
 use crate::output::check_new_file;
 
@@ -102,6 +102,7 @@ fn parquet(mut file: File) -> Result<Opened, Box<dyn Error>> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let mut metadata = ArrowReaderMetadata::load(&file, options.clone())?;
     check_compression(metadata.metadata())?;
+    parquet_pages::check(&mut file, metadata.metadata())?;
     if let Some(schema) = int96::with_microseconds(metadata.schema(), metadata.parquet_schema()) {
         metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options.with_schema(schema))?;
     }

@@ -13,6 +13,8 @@ pub(crate) mod npy;
 pub(crate) mod paragraphs;
 #[cfg(feature = "arrow")]
 mod parquet_footer;
+#[cfg(feature = "arrow")]
+mod parquet_pages;
 pub(crate) mod settings;
 pub(crate) mod shape;
 pub(crate) mod sources;

@@ -20,13 +20,13 @@ const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const I16: u8 = 4;
-const I32: u8 = 5;
+pub(super) const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const SET: u8 = 10;
-const STRUCT: u8 = 12;
+pub(super) const STRUCT: u8 = 12;
 
 /// The number of the schema in the footer, and the types of the fields of the footer from 1 on.
 const SCHEMA: i16 = 2;
@@ -56,7 +56,7 @@ pub(super) fn check(file: &mut (impl Read + Seek)) -> Result<(), Box<dyn Error>>
 }
 
 /// Bytes that are read from the front. Whatever is read is none where it cannot be.
-struct Thrift<'b>(&'b [u8]);
+pub(super) struct Thrift<'b>(pub(super) &'b [u8]);
 
 impl Thrift<'_> {
     /// How deep the schema of a footer is nested. All else is passed over, to see that it can be.
@@ -109,7 +109,7 @@ impl Thrift<'_> {
     }
 
     /// The type of the next field of a struct, whose number becomes `number`; [`STOP`] at the end. `expected` are the types of numbers from 1 on.
-    fn field(&mut self, number: &mut i16, expected: &[u8]) -> Option<u8> {
+    pub(super) fn field(&mut self, number: &mut i16, expected: &[u8]) -> Option<u8> {
         let byte = self.byte()?;
         let (delta, kind) = (byte >> 4, byte & 0xf);
         if kind == STOP {
@@ -133,7 +133,7 @@ impl Thrift<'_> {
         usize::try_from(len).is_ok_and(|len| len <= self.0.len()).then_some((byte & 0xf, len))
     }
 
-    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+    pub(super) fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
         if depth == MAX_NESTED {
             return None;
         }
@@ -181,7 +181,7 @@ impl Thrift<'_> {
     }
 
     /// A number whose lowest bit is its sign.
-    fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let number = self.number()?;
         Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
