@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Records → rows: [`Columns`], [`write_batch`]
+//! # Records → rows: [`Columns`], [`write_batch`], [`write_batch_without_damaged`]
 //!
 //! | column | type | what |
 //! |---|---|---|
@@ -70,4 +70,4 @@ pub use columns::{Columns, Content, FIELD, VECTOR, ValueType};
 pub use error::{Error, Result};
 pub use reader::{Names, Row, RowContent, RowReader};
 pub use values::first_value;
-pub use writer::{MAX_BLOB, text_column, write_batch};
+pub use writer::{MAX_BLOB, text_column, write_batch, write_batch_without_damaged};

@@ -18,12 +18,41 @@ use crate::values::first_value;
 /// The longest blob that a column holds, in bytes.
 pub const MAX_BLOB: u64 = 256 << 20;
 
-/// Records of a snapshot as rows. `pack` is what the column of that name says.
+/// Records of a snapshot as rows. `pack` is what the column of that name says. A vector that cannot be read is an error.
 pub fn write_batch(
     columns: &Columns,
     snapshot: &Snapshot,
     pack: &str,
     entries: &[Entry],
+) -> Result<RecordBatch> {
+    rows(columns, snapshot, pack, entries, &mut Err)
+}
+
+/// [`write_batch`] that goes on where a vector is damaged or may have been lost: it is null, and the errors, which name the record and the space, are returned.
+pub fn write_batch_without_damaged(
+    columns: &Columns,
+    snapshot: &Snapshot,
+    pack: &str,
+    entries: &[Entry],
+) -> Result<(RecordBatch, Vec<compact_artifact::Error>)> {
+    let mut damaged = Vec::new();
+    let mut note = |error| {
+        damaged.push(error);
+        Ok(())
+    };
+    let batch = rows(columns, snapshot, pack, entries, &mut note)?;
+    Ok((batch, damaged))
+}
+
+/// What becomes of the error of a damaged vector: the error of all, or null.
+type OnDamaged<'a> = &'a mut dyn FnMut(compact_artifact::Error) -> Result<(), compact_artifact::Error>;
+
+fn rows(
+    columns: &Columns,
+    snapshot: &Snapshot,
+    pack: &str,
+    entries: &[Entry],
+    on_damaged: OnDamaged<'_>,
 ) -> Result<RecordBatch> {
     let needs_metadata =
         columns.contents.iter().any(|content| matches!(content, Content::Metadata | Content::Value(_)));
@@ -46,8 +75,10 @@ pub fn write_batch(
             Ok(text_column(metadata.iter().map(|metadata| Some(Value::Object(metadata.clone()).to_string()))))
         }
         Content::Pack => Ok(text_column(entries.iter().map(|_| Some(pack)))),
-        Content::Vector(space) => vectors(snapshot, space, field, entries, |_| true),
-        Content::BlobVector(space) => vectors(snapshot, space, field, entries, |entry| !entry.is_text()),
+        Content::Vector(space) => vectors(snapshot, space, field, entries, |_| true, on_damaged),
+        Content::BlobVector(space) => {
+            vectors(snapshot, space, field, entries, |entry| !entry.is_text(), on_damaged)
+        }
         Content::Value(value_type) => Ok(values(field.name(), *value_type, &metadata)),
     });
     let arrays = arrays.collect::<Result<Vec<ArrayRef>>>()?;
@@ -97,15 +128,20 @@ fn vectors(
     field: &Field,
     entries: &[Entry],
     is_written: impl Fn(&Entry) -> bool,
+    on_damaged: OnDamaged<'_>,
 ) -> Result<ArrayRef> {
     let DataType::FixedSizeList(item, dimension) = field.data_type() else {
         return Ok(new_null_array(field.data_type(), entries.len()));
     };
     let mut builder = FixedSizeListBuilder::new(Float32Builder::new(), *dimension).with_field(item.clone());
     for entry in entries {
-        let vector = match snapshot.embedding(entry.id(), space) {
-            _ if !is_written(entry) => None,
+        let found = if is_written(entry) { snapshot.embedding(entry.id(), space) } else { Ok(None) };
+        let vector = match found {
             Err(e) if e.kind() == ErrorKind::NoSuchSpace => None,
+            Err(e) if e.kind() == ErrorKind::Damaged => {
+                on_damaged(e)?;
+                None
+            }
             found => found?,
         };
         match &vector {

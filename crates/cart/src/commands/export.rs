@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 #[cfg(feature = "arrow")]
 use crate::input::columnar::Writer;
 use crate::input::{jsonl, settings, values};
-use crate::output::Output;
+use crate::output::{Output, WRITTEN_WITHOUT};
 
 const LONG: &str = "\
 Write records as JSONL or Parquet that `cart add` reads back.
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     };
     #[cfg(feature = "arrow")]
     let counts = match &args.parquet {
-        Some(path) => parquet(path, &artifact, &snapshot, filter, &spaces, output)?,
+        Some(path) => parquet(path, &artifact, &snapshot, filter, &spaces, &mut unread, output)?,
         None => each(&snapshot, filter, &mut write)?,
     };
     #[cfg(not(feature = "arrow"))]
@@ -128,13 +128,14 @@ fn parquet(
     snapshot: &Snapshot,
     filter: Option<&Filter>,
     spaces: &[Space],
+    unread: &mut u64,
     output: &mut Output,
 ) -> Result<Counts> {
     let columns = artifact_arrow::Columns::new([(artifact, snapshot)], spaces).map_err(Failure::failed)?;
     let counts = crate::interrupt::whole_or_nothing(path, || {
         let mut writer = Writer::create(path, &columns, spaces, snapshot)?;
         let written = each(snapshot, filter, |entry| writer.add(entry)).and_then(|counts| {
-            writer.finish()?;
+            *unread += writer.finish()?;
             Ok(counts)
         });
         if written.as_ref().map_or(true, |counts| counts.written == 0 && filter.is_some()) {
@@ -166,7 +167,7 @@ fn readable_vectors(
     for space in given.map(Space::name) {
         match snapshot.embedding(entry.id(), space) {
             Err(e) if e.kind() == ErrorKind::Damaged => {
-                Failure::from(e).warn("the record is written without");
+                Failure::from(e).warn(WRITTEN_WITHOUT);
                 *unread += 1;
             }
             vector => found.extend(vector?.map(|vector| (space.to_owned(), vector))),

@@ -9,7 +9,8 @@ use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use artifact_arrow::{
-    Columns, Content as ColumnContent, Error as RowError, Row, RowContent, RowReader, write_batch,
+    Columns, Content as ColumnContent, Error as RowError, Row, RowContent, RowReader,
+    write_batch_without_damaged,
 };
 use compact_artifact::{Entry, Snapshot, Space};
 use parquet::arrow::ArrowWriter;
@@ -23,7 +24,7 @@ use parquet::file::properties::WriterProperties;
 use super::shape::Shape;
 use super::{Content, Document, TITLE, int96, ipc_lengths, open, parquet_footer, parquet_pages};
 use crate::failure::{Failure, Result};
-use crate::output::check_new_file;
+use crate::output::{WRITTEN_WITHOUT, check_new_file};
 
 /// Rows that are read or written at a time, at most.
 const BATCH_ROWS: usize = 1024;
@@ -207,6 +208,8 @@ pub(crate) struct Writer<'a> {
     to: ArrowWriter<File>,
     held: Vec<Entry>,
     held_len: u64,
+    /// Embeddings that could not be read.
+    unread: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -234,7 +237,7 @@ impl<'a> Writer<'a> {
         let file = File::create_new(path).map_err(|e| Failure::failed(e).at(path.display()))?;
         let to = ArrowWriter::try_new(file, columns.schema.clone(), Some(properties))
             .map_err(|e| Failure::failed(e).at(path.display()))?;
-        Ok(Self { path, columns, snapshot, to, held: Vec::new(), held_len: 0 })
+        Ok(Self { path, columns, snapshot, to, held: Vec::new(), held_len: 0, unread: 0 })
     }
 
     pub(crate) fn add(&mut self, entry: Entry) -> Result<()> {
@@ -246,19 +249,23 @@ impl<'a> Writer<'a> {
     fn write(&mut self) -> Result<()> {
         self.held_len = 0;
         let held = std::mem::take(&mut self.held);
-        let batch = write_batch(&self.columns, self.snapshot, "", &held).map_err(|e| match e {
+        let written = write_batch_without_damaged(&self.columns, self.snapshot, "", &held);
+        let (batch, damaged) = written.map_err(|e| match e {
             RowError::Artifact(e) => e.into(),
             e => Failure::failed(e),
         })?;
+        self.unread += damaged.len() as u64;
+        damaged.into_iter().for_each(|e| Failure::from(e).warn(WRITTEN_WITHOUT));
         self.to.write(&batch).map_err(|e| Failure::failed(e).at(self.path.display()))
     }
 
-    /// Ends the file, which is on disk then.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    /// Ends the file, which is on disk then: how many embeddings could not be read, each of which was named.
+    pub(crate) fn finish(mut self) -> Result<u64> {
         self.write()?;
         let path = self.path.display();
         let file = self.to.into_inner().map_err(|e| Failure::failed(e).at(&path))?;
-        file.sync_all().map_err(|e| Failure::failed(e).at(&path))
+        file.sync_all().map_err(|e| Failure::failed(e).at(&path))?;
+        Ok(self.unread)
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) use progress::Progress;
 pub(crate) use snippet::{matched, metadata_line, shortened};
 pub(crate) use visible::{Escaping, commands, harmless, harmless_but_styled, one_line};
 
+/// What an export says of an embedding that cannot be read.
+pub(crate) const WRITTEN_WITHOUT: &str = "the record is written without";
+
 const BOLD: Style = Style::new().bold();
 const DIMMED: Style = Style::new().dimmed();
 const CYAN: Style = AnsiColor::Cyan.on_default();

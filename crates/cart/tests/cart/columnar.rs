@@ -83,6 +83,30 @@ fn an_export_comes_back_as_it_was() {
 }
 
 #[test]
+fn an_export_has_null_for_embeddings_that_were_lost_and_names_them() {
+    let place = Place::new();
+    let line = |i: usize| format!("{{\"text\":\"note {i}\",\"vectors\":{{\"v\":[{i},1]}}}}\n");
+    place.write("x.jsonl", (0..20).map(line).collect::<String>());
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place.lose_vectors("a");
+    assert_eq!(place.cart("export a --parquet texts.parquet").code, 0);
+    let ended = place.cart("export a --parquet x.parquet --vectors");
+    assert_eq!(ended.code, 4);
+    assert!(ended.stderr.ends_with("a: some records or embeddings could not be read\n"), "{}", ended.stderr);
+    let named = |id: u64| {
+        let said = format!("record {id} in vector space \"v\"");
+        ended.stderr.lines().filter(|line| line.contains(&said) && line.contains("written without")).count()
+    };
+    assert!((1..=20).all(|id| named(id) == 1), "{}", ended.stderr);
+    let file = File::open(place.path("x.parquet")).unwrap();
+    let rows = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let rows: Vec<RecordBatch> = rows.map(|rows| rows.unwrap()).collect();
+    assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 20);
+    let vectors = |rows: &RecordBatch| rows.column_by_name("vector_v").unwrap().clone();
+    assert!(rows.iter().map(vectors).all(|vectors| vectors.null_count() == vectors.len()));
+}
+
+#[test]
 fn other_programs_find_columns_of_their_types() {
     let place = Place::new();
     place.write("x.jsonl", RECORDS);

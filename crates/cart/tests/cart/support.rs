@@ -55,6 +55,15 @@ impl Place {
         Ended::of(output)
     }
 
+    /// Removes the file of the vectors of an artifact that has few records, after they are indexed: the longest part.
+    pub(crate) fn lose_vectors(&self, artifact: &str) {
+        self.cart(&format!("compact {artifact}")).succeeds();
+        let files = std::fs::read_dir(self.path(artifact)).unwrap().map(|entry| entry.unwrap().path());
+        let parts = files.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("part"));
+        let longest = parts.max_by_key(|part| part.metadata().unwrap().len());
+        std::fs::remove_file(longest.unwrap()).unwrap();
+    }
+
     /// What a command that succeeds writes.
     pub(crate) fn text(&self, args: &str) -> String {
         self.cart(args).succeeds().text()
