@@ -36,11 +36,11 @@ pub fn write_batch_without_damaged(
     entries: &[Entry],
 ) -> Result<(RecordBatch, Vec<compact_artifact::Error>)> {
     let mut damaged = Vec::new();
-    let mut note = |error| {
+    let mut leave_out = |error| {
         damaged.push(error);
         Ok(())
     };
-    let batch = rows(columns, snapshot, pack, entries, &mut note)?;
+    let batch = rows(columns, snapshot, pack, entries, &mut leave_out)?;
     Ok((batch, damaged))
 }
 
