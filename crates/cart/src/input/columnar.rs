@@ -255,7 +255,9 @@ impl<'a> Writer<'a> {
             e => Failure::failed(e),
         })?;
         self.unread += damaged.len() as u64;
-        damaged.into_iter().for_each(|e| Failure::from(e).warn(WRITTEN_WITHOUT));
+        for e in damaged {
+            Failure::from(e).warn(WRITTEN_WITHOUT);
+        }
         self.to.write(&batch).map_err(|e| Failure::failed(e).at(self.path.display()))
     }
 
