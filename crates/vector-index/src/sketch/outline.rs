@@ -242,6 +242,37 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_excluded_each_is_compared_at_once_or_looked_at_anew() {
+        let rows = vec![0; row_len(DIMENSION) * 120];
+        let outlines = Outlines::new(&rows, DIMENSION);
+        let quantizer = Int8Quantizer::new(Metric::L2, DIMENSION).unwrap();
+        let (mut room, mut bits) = (QueryRoom::default(), Vec::new());
+        let mut looked =
+            Looked::new(Kernel::detect(), quantizer.prepare(&[1.0; DIMENSION], &mut room), &mut bits);
+        let (mut near, mut excluded, mut compared, mut first) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for count in [5, 0, 30, 1, 60, 24] {
+            let nodes: Vec<u32> = (first..first + count).collect();
+            first += count;
+            outlines.keep_near(
+                Kernel::detect(),
+                &mut looked,
+                f32::NEG_INFINITY,
+                &nodes,
+                (&mut near, &mut excluded),
+            );
+            assert_eq!(looked.kept_now, 0);
+            compared.append(&mut near);
+        }
+        let expected: Vec<u32> = (0..16).chain([31, 63, 95]).collect();
+        assert_eq!(compared, expected);
+        (0..3).for_each(|at| looked.learn(at, true));
+        let mut next = Vec::new();
+        looked.adapt(&mut excluded, &mut next);
+        let others: Vec<u32> = (0..120).filter(|node| !expected.contains(node)).collect();
+        assert_eq!((next, excluded), (others, Vec::new()));
+    }
+
+    #[test]
     fn what_is_not_a_number_is_kept() {
         let row = vec![255; row_len(DIMENSION)];
         let quantizer = Int8Quantizer::new(Metric::L2, DIMENSION).unwrap();
