@@ -9,7 +9,7 @@ use crate::bm25::{Constants, Saturation};
 use crate::dictionary::Keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{Columns, Entry, Part, PartRef, Terms, write_buffered, write_in_passes};
-use crate::postings::{Cursor, Encoder, NONE, Positions, Weigh, place_of};
+use crate::postings::{Cursor, Encoder, NONE, Positions, Weigh};
 
 /// Longer parts together are written in passes, unless more is allowed.
 const IN_PASSES: usize = 4 << 20;
@@ -151,9 +151,9 @@ struct Head<'a> {
     keys: Keys<'a>,
     /// The number of the key that `keys` are at; `None` at the end.
     number: Option<u64>,
-    /// The postings and positions of the terms before end here.
+    /// The postings and positions of the terms before end here, from the beginning of the part on.
     postings_end: usize,
-    positions_end: u64,
+    positions_end: usize,
 }
 
 impl<'a> MergedTerms<'a> {
@@ -188,15 +188,16 @@ impl<'a> MergedTerms<'a> {
         let weigh = Weigh { weight: 1, saturation: &self.saturation, lengths };
         let entry = input.part.entry(number)?;
         let mut cursor = Cursor::new(entry, header.rows, weigh);
-        let mut positions = None;
-        if let Entry::List(list, places) = entry {
+        if let Entry::List(list, _) = entry {
             let postings = list.postings_range();
-            if postings.start < head.postings_end || list.positions < head.positions_end {
-                return Err(Error::damaged("the postings of a term of a lexical part are those of another"));
+            if postings.start < head.postings_end {
+                return Err(of_another());
             }
             head.postings_end = postings.end;
-            positions = header.fields.has_positions().then(|| place_of(places, list.positions));
         }
+        // Of a short list they may lie behind its postings.
+        let elsewhere = input.part.postings_end();
+        let mut positions = Positions::none();
         let mut row = 0;
         loop {
             row = cursor.next_row(row);
@@ -204,18 +205,29 @@ impl<'a> MergedTerms<'a> {
                 break;
             }
             if cursor.seek(row) {
+                if cursor.begins_block() {
+                    positions = cursor.block_positions();
+                    if (elsewhere..head.positions_end).contains(&positions.place()) {
+                        return Err(of_another());
+                    }
+                }
                 let freq = cursor.freq();
                 match input.live.rank(row) {
                     Some(rank) => {
                         postings.put(input.base + rank, freq, lengths.byte(row))?;
-                        copy_positions(positions.as_mut(), freq, postings)?;
+                        if header.fields.has_positions() {
+                            copy_positions(&mut positions, freq, postings)?;
+                        }
                     }
-                    None => positions.iter_mut().for_each(|positions| positions.pass_over(freq.into())),
+                    None => positions.pass_over(freq.into()),
                 }
             }
             row += 1;
         }
-        head.positions_end = positions.map_or(0, |positions| positions.place() as u64);
+        match positions.place() {
+            end if end > elsewhere => head.positions_end = end,
+            end => head.postings_end = head.postings_end.max(end),
+        }
         if cursor.is_damaged() {
             return Err(Error::damaged(
                 "the postings of a lexical part do not hold; rebuild it instead of merging",
@@ -251,13 +263,12 @@ impl Terms for MergedTerms<'_> {
     }
 }
 
-/// Copies the positions of one text, if any are kept. They follow those of the text before.
+/// Copies the positions of one text. They follow those of the text before.
 fn copy_positions<L: Write, P: Write>(
-    positions: Option<&mut Positions<'_>>,
+    positions: &mut Positions<'_>,
     freq: u32,
     postings: &mut Encoder<L, P>,
 ) -> Result<()> {
-    let Some(positions) = positions else { return Ok(()) };
     *positions = positions.begin(freq);
     for _ in 0..freq {
         let position = positions.next();
@@ -265,6 +276,10 @@ fn copy_positions<L: Write, P: Write>(
         postings.put_position(position)?;
     }
     Ok(())
+}
+
+fn of_another() -> Error {
+    Error::damaged("the postings of a term of a lexical part are those of another")
 }
 
 fn fewer_terms() -> Error {

@@ -118,7 +118,7 @@ fn merging_texts_that_repeat_a_word_takes_heap_for_a_piece_of_their_positions() 
     let parts: Vec<Part<Vec<u8>>> = (0..count).map(part).collect();
     let parts: Vec<_> = parts.iter().map(|part| (part, None)).collect();
     let mut merged = Vec::with_capacity(count * len);
-    let (most, ()) = most_held(|| lexical_index::merge(&parts, &mut merged).unwrap());
+    let (most, ()) = most_held(|| lexical_index::merge_within(&parts, 0, &mut merged).unwrap());
     assert!(most < len / 2, "merging {count} texts of {len} bytes took {most}");
     let merged = Part::open(merged).unwrap();
     merged.verify().unwrap();

@@ -267,7 +267,7 @@ fn searches_by_vectors_that_cannot_be_read_say_so_and_others_do_not() {
 fn what_never_had_an_embedding_lost_none() {
     let temp = tempfile::tempdir().unwrap();
     // So many records that the metadata end in another page of 4 KiB than the one in which the vectors begin.
-    let path = (300..400).find_map(|count: u64| {
+    let path = (300..900).find_map(|count: u64| {
         let path = temp.path().join(count.to_string());
         let artifact = options().space("w", SpaceOptions::new(2, Metric::Dot)).create(&path).unwrap();
         let record = |i| Record::text(format!("text number {i}")).metadata(json!({"i": i}));

@@ -7,7 +7,7 @@ use wire::{ALIGN, chunk_table_len, crc32, put, try_u16_at, try_u32_at, try_u64_a
 use crate::analyzer::MAX_FORMS;
 use crate::bm25::LONG;
 use crate::error::{Error, ErrorKind, Result};
-use crate::postings::layout::MIN_LIST_LEN;
+use crate::postings::layout::{Kept, MIN_LIST_LEN};
 
 /// Part header.
 pub(crate) mod header {
@@ -27,6 +27,8 @@ const MAJOR: u16 = 1;
 const MINOR: u16 = 0;
 /// In `FLAGS`: positions are kept.
 const POSITIONS: u32 = 1;
+/// In `INCOMPATIBLE`: they are in packs.
+const PACKED: u32 = 1;
 /// The longest name of a field, in bytes.
 pub(crate) const MAX_NAME_LEN: usize = field::LEN - field::NAME;
 /// The longest record in bytes.
@@ -109,6 +111,8 @@ pub(crate) struct FieldStats {
 pub(crate) struct Header {
     pub(crate) analyzer: [u8; 8],
     pub(crate) fields: Fields,
+    /// Whether positions, if there are any, are in packs.
+    pub(crate) packed: bool,
     pub(crate) stats: Vec<FieldStats>,
     pub(crate) rows: u32,
     pub(crate) terms: u64,
@@ -133,6 +137,15 @@ impl Header {
     /// Length without the fields.
     pub(crate) const MIN_LEN: usize = header::LEN;
 
+    /// How positions are kept.
+    pub(crate) fn kept(&self) -> Kept {
+        match (self.fields.has_positions(), self.packed) {
+            (false, _) => Kept::No,
+            (true, false) => Kept::Varints,
+            (true, true) => Kept::Packed,
+        }
+    }
+
     /// The most terms that there can be. A term has a list; or it is one of the terms of a word, where no positions are kept.
     pub(crate) fn most_terms(&self) -> u64 {
         let lists = self.postings_len / MIN_LIST_LEN;
@@ -144,6 +157,15 @@ impl Header {
             u64::from(self.rows) * u64::from(LONG) + long
         };
         self.stats.iter().map(words).fold(lists, |sum, words| sum.saturating_add(words * MAX_FORMS as u64))
+    }
+
+    /// The most positions that there can be: each has a byte of its own, or a bit of a pack.
+    pub(crate) fn most_positions(&self) -> u64 {
+        match self.kept() {
+            Kept::No => 0,
+            Kept::Varints => self.positions_len,
+            Kept::Packed => self.positions_len.saturating_add(self.postings_len).saturating_mul(8),
+        }
     }
 
     /// Length of the header that a part begins with.
@@ -158,6 +180,7 @@ impl Header {
         put(head, header::MAGIC, MAGIC);
         put(head, header::MAJOR, MAJOR.to_le_bytes());
         put(head, header::MINOR, MINOR.to_le_bytes());
+        put(head, header::INCOMPATIBLE, (u32::from(self.packed) * PACKED).to_le_bytes());
         put(head, header::FLAGS, (u32::from(self.fields.positions) * POSITIONS).to_le_bytes());
         put(head, header::FIELD_COUNT, u32::try_from(self.fields.len()).unwrap_or(u32::MAX).to_le_bytes());
         put(head, header::ANALYZER, self.analyzer);
@@ -197,7 +220,7 @@ impl Header {
             );
         }
         if try_u16_at(head, header::MAJOR) != Some(MAJOR)
-            || u32_of(header::INCOMPATIBLE) != 0
+            || u32_of(header::INCOMPATIBLE) > PACKED
             || u32_of(header::FLAGS) > POSITIONS
         {
             let message = "a lexical part of a newer format: open it with a newer version of this library";
@@ -213,6 +236,7 @@ impl Header {
             analyzer: u64_of(header::ANALYZER).to_le_bytes(),
             fields: Fields::new(&names, u32_of(header::FLAGS) & POSITIONS != 0)
                 .map_err(|e| Error::damaged(format!("the fields of a lexical part: {e}")))?,
+            packed: u32_of(header::INCOMPATIBLE) & PACKED != 0,
             stats,
             rows: u32_of(header::ROWS),
             terms: u64_of(header::TERMS),

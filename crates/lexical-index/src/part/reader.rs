@@ -215,11 +215,20 @@ impl<'a> PartRef<'a> {
                 let lists = self.slice(&self.sections.postings);
                 let bytes = usize::try_from(offset).ok().and_then(|offset| lists.slice_from(offset));
                 let bytes = bytes.ok_or_else(fault)?;
-                let list = List::new(bytes, self.header.fields.has_positions(), self.header.rows)
-                    .ok_or_else(fault)?;
+                let list = List::new(bytes, self.header.kept(), self.header.rows).ok_or_else(fault)?;
                 Ok(Entry::List(list, self.slice(&self.sections.positions)))
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Where lists end, from the beginning of the part on.
+    pub(crate) fn postings_end(&self) -> usize {
+        self.sections.postings.end
     }
 
     fn guarded(&self) -> Guarded<'_> {

@@ -161,6 +161,7 @@ fn begin<W: Write>(
     let header = Header {
         analyzer,
         fields: fields.clone(),
+        packed: fields.has_positions(),
         stats,
         rows: columns.rows(),
         terms: lens.terms,

@@ -3,38 +3,13 @@
 use super::BLOCK_LEN;
 use super::layout::{BYTES_PER_BIT, List, WIDTHS_LEN, take_posting, unpack, widths};
 use super::positions::Positions;
-use crate::bm25::{LONG, Saturation, units};
+use super::weigh::Weigh;
+use crate::bm25::units;
 use crate::bytes::Guarded;
-use crate::lengths::Lengths;
 use crate::part::Entry;
 
 /// No row: behind the last one.
 pub(crate) const NONE: u32 = u32::MAX;
-
-/// What turns a posting into a part of a score.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Weigh<'a> {
-    pub(crate) weight: u32,
-    pub(crate) saturation: &'a Saturation,
-    pub(crate) lengths: Lengths<'a>,
-}
-
-impl Weigh<'_> {
-    #[inline]
-    pub(crate) fn units(&self, row: u32, freq: u32) -> u32 {
-        let saturation = self.saturation.get(freq, self.lengths.byte(row), || self.lengths.long_length(row));
-        units(self.weight, saturation)
-    }
-
-    /// Of postings of frequency 1; so many that they deserve a path of their own.
-    #[inline]
-    fn units_once(&self, row: u32) -> u32 {
-        match self.lengths.byte(row) {
-            LONG => self.units(row, 1),
-            len => units(self.weight, self.saturation.once()[usize::from(len)]),
-        }
-    }
-}
 
 /// A place in a list: in its current block, which holds the first posting that has not been passed.
 #[derive(Debug)]
@@ -59,6 +34,8 @@ pub(crate) struct Cursor<'a> {
     at: usize,
     rows: [u32; BLOCK_LEN],
     freqs: [u32; BLOCK_LEN],
+    /// The positions of the current block from those of one of its postings on, as far as they were asked for.
+    read: Option<(usize, Positions<'a>)>,
     damaged: bool,
 }
 
@@ -66,7 +43,7 @@ pub(crate) struct Cursor<'a> {
 enum Source<'a> {
     /// Fewer postings than a block has: all loaded.
     Short {
-        places: Option<Positions<'a>>,
+        places: Positions<'a>,
     },
     Blocks {
         list: List<'a>,
@@ -80,16 +57,20 @@ impl<'a> Cursor<'a> {
     pub(crate) fn new(entry: Entry<'a>, row_count: u32, weigh: Weigh<'a>) -> Self {
         match entry {
             Entry::Single(row) => {
-                let mut cursor = Self::with_source(Source::Short { places: None }, 1, weigh);
+                let mut cursor = Self::with_source(Source::Short { places: Positions::none() }, 1, weigh);
                 (cursor.rows[0], cursor.freqs[0], cursor.count) = (row, 1, 1);
                 cursor.set_short();
                 cursor
             }
             Entry::List(list, places) if list.is_short() => {
-                let places = list.has_positions.then(|| place_of(places, list.positions));
-                let mut cursor = Self::with_source(Source::Short { places }, list.df, weigh);
+                let mut cursor =
+                    Self::with_source(Source::Short { places: Positions::none() }, list.df, weigh);
                 cursor.count = list.count(0);
-                cursor.load_varints(list.postings(), row_count.saturating_sub(1));
+                let end = cursor.load_varints(list.postings(), NONE, row_count.saturating_sub(1));
+                match list.short_positions(end, cursor.occurrences(), places) {
+                    Some(places) if !cursor.damaged => cursor.source = Source::Short { places },
+                    _ => cursor.end_damaged(),
+                }
                 cursor.set_short();
                 cursor
             }
@@ -124,6 +105,7 @@ impl<'a> Cursor<'a> {
             at: 0,
             rows: [0; BLOCK_LEN],
             freqs: [0; BLOCK_LEN],
+            read: None,
             damaged: false,
         }
     }
@@ -210,6 +192,7 @@ impl<'a> Cursor<'a> {
     fn enter_block(&mut self, block: usize, first: u32) {
         let Source::Blocks { list, .. } = &self.source else { return };
         (self.block, self.first, self.loaded, self.freqs_loaded, self.at) = (block, first, false, false, 0);
+        self.read = None;
         if block >= list.blocks() {
             self.last = NONE;
             (self.count, self.loaded) = (0, true);
@@ -223,6 +206,7 @@ impl<'a> Cursor<'a> {
         match &self.source {
             Source::Short { .. } => {
                 (self.first, self.last, self.count, self.at) = (NONE, NONE, 0, 0);
+                self.read = None;
             }
             Source::Blocks { .. } => {
                 let first = self.last.saturating_add(1).max(self.first);
@@ -235,7 +219,8 @@ impl<'a> Cursor<'a> {
         self.damaged = true;
         (self.first, self.last, self.count, self.at, self.loaded, self.freqs_loaded) =
             (NONE, NONE, 0, 0, true, true);
-        self.source = Source::Short { places: None };
+        self.read = None;
+        self.source = Source::Short { places: Positions::none() };
     }
 
     /// Loads the rows of the current block.
@@ -256,8 +241,7 @@ impl<'a> Cursor<'a> {
             return self.end_damaged();
         };
         if self.count < BLOCK_LEN {
-            self.rows[0] = before;
-            self.load_varints_after(bytes, before, self.last);
+            self.load_varints(bytes, before, self.last);
         } else if self.load_gaps(bytes, before).is_none() {
             self.end_damaged();
         }
@@ -279,20 +263,24 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    fn load_varints(&mut self, bytes: &[u8], last: u32) {
-        self.load_varints_after(bytes, NONE, last);
-    }
-
-    fn load_varints_after(&mut self, bytes: &[u8], mut before: u32, last: u32) {
+    /// Loads postings that follow `before`; returns where they end.
+    fn load_varints(&mut self, bytes: &[u8], mut before: u32, last: u32) -> usize {
         let mut at = 0;
         for i in 0..self.count {
             let Some((row, freq)) = take_posting(bytes, &mut at, before, last) else {
-                return self.end_damaged();
+                self.end_damaged();
+                break;
             };
             (self.rows[i], self.freqs[i]) = (row, freq);
             before = row;
         }
         self.freqs_loaded = true;
+        at
+    }
+
+    /// How often the term is in the texts of the current block, all of which is loaded.
+    fn occurrences(&self) -> u64 {
+        self.freqs[..self.count].iter().map(|&freq| u64::from(freq)).sum()
     }
 
     /// Loads the frequencies of the current block, whose rows are loaded. `true`: all are 1.
@@ -427,40 +415,44 @@ impl<'a> Cursor<'a> {
         self.freqs[..self.count].get(self.at).copied().unwrap_or(0)
     }
 
+    /// Whether [`seek`](Self::seek) went to the first posting of a block.
+    pub(crate) fn begins_block(&self) -> bool {
+        self.at == 0
+    }
+
+    /// The positions of all postings of the current block, from its beginning on; none where none are kept.
+    pub(crate) fn block_positions(&mut self) -> Positions<'a> {
+        let once = self.load_freqs();
+        match &self.source {
+            Source::Short { places } => *places,
+            Source::Blocks { list, places, .. } => {
+                let count = if once { self.count as u64 } else { self.occurrences() };
+                list.block_positions(self.block, count, *places).unwrap_or_else(Positions::none)
+            }
+        }
+    }
+
     /// The positions of the posting that [`seek`](Self::seek) went to; none where none are kept.
     pub(crate) fn positions(&mut self) -> Positions<'a> {
-        let once = self.load_freqs();
-        let (before, freq) = if once {
-            (self.at as u64, 1)
+        let (passed, mut positions) = self.read.unwrap_or_else(|| (0, self.block_positions()));
+        let (between, freq) = if self.load_freqs() {
+            ((self.at - passed) as u64, 1)
         } else {
-            let before = self.freqs[..self.at].iter().map(|&freq| u64::from(freq)).sum();
-            (before, self.freqs[..self.count].get(self.at).copied().unwrap_or(0))
+            let between = self.freqs[passed..self.at].iter().map(|&freq| u64::from(freq)).sum();
+            (between, self.freqs[..self.count].get(self.at).copied().unwrap_or(0))
         };
-        let places = match &self.source {
-            Source::Short { places } => *places,
-            Source::Blocks { list, places, .. } if list.has_positions => {
-                let next = (self.block + 1 < list.blocks()).then(|| list.positions_of(self.block + 1));
-                let end = next.and_then(|next| usize::try_from(next).ok()).unwrap_or(usize::MAX);
-                let of_block = places.slice(0..end.min(places.len()));
-                of_block.map(|places| place_of(places, list.positions_of(self.block)))
-            }
-            Source::Blocks { .. } => None,
-        };
-        let Some(mut places) = places else { return place_of(Guarded::plain(&[]), 0) };
-        places.pass_over(before);
-        places.begin(freq)
+        positions.pass_over(between);
+        self.read = Some((self.at, positions));
+        positions.begin(freq)
     }
-}
-
-pub(crate) fn place_of(bytes: Guarded<'_>, at: u64) -> Positions<'_> {
-    Positions::new(bytes, usize::try_from(at).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{Impacts, Skip, pack};
+    use super::super::layout::{Impacts, Kept, Skip, pack};
     use super::*;
-    use crate::bm25::Constants;
+    use crate::bm25::{Constants, Saturation};
+    use crate::lengths::Lengths;
     use wire::put_varint;
 
     const ROWS: u32 = 300;
@@ -476,7 +468,7 @@ mod tests {
         let saturation = Saturation::new(Constants::default(), 1, 1);
         let lengths = Lengths { bytes: Guarded::plain(&[1; ROWS as usize]), long: Guarded::plain(&[]) };
         let weigh = Weigh { weight: 1 << 20, saturation: &saturation, lengths };
-        let list = List::new(Guarded::plain(&bytes), false, ROWS).unwrap();
+        let list = List::new(Guarded::plain(&bytes), Kept::No, ROWS).unwrap();
         let mut cursor = Cursor::new(Entry::List(list, Guarded::plain(&[])), ROWS, weigh);
         let mut rows = Vec::new();
         cursor.scan(0, ROWS, 0, |row, _| rows.push(row));

@@ -6,7 +6,8 @@ use std::io::Write;
 use wire::put_varint;
 
 use super::BLOCK_LEN;
-use super::layout::{Impacts, Skip, Value, is_short, pack, put_posting, width};
+use super::layout::{Impacts, MAX_INSIDE, Skip, Value, is_short, pack, put_posting, width};
+use super::positions::layout::{PACK_LEN, put_pack};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Positions in memory before they are written, in bytes: a text may repeat a word millions of times.
@@ -35,7 +36,11 @@ pub(crate) struct Encoder<L, P> {
     block_positions: Vec<u64>,
     /// The newest position in the newest text.
     position: u32,
-    /// Positions that are not written yet.
+    /// How many positions the term has.
+    occurrences: u64,
+    /// Those of the newest pack, as they are written: distances.
+    pack: Vec<u32>,
+    /// Packs that are not written yet.
     places: Vec<u8>,
     list: Vec<u8>,
     skips: Vec<u8>,
@@ -55,6 +60,8 @@ impl<L: Write, P: Write> Encoder<L, P> {
             first_position: 0,
             block_positions: Vec::new(),
             position: 0,
+            occurrences: 0,
+            pack: Vec::with_capacity(PACK_LEN),
             places: Vec::new(),
             list: Vec::new(),
             skips: Vec::new(),
@@ -77,6 +84,7 @@ impl<L: Write, P: Write> Encoder<L, P> {
         let room = [self.rows.try_reserve(1), self.freqs.try_reserve(1), self.lens.try_reserve(1)];
         room.into_iter().collect::<Result<(), _>>().map_err(no_memory)?;
         if self.rows.len().is_multiple_of(BLOCK_LEN) {
+            self.finish_pack()?;
             self.block_positions.push(self.positions_len - self.first_position);
         }
         self.rows.push(row);
@@ -89,23 +97,34 @@ impl<L: Write, P: Write> Encoder<L, P> {
     /// The next position in the newest text: the first is written as it is, the others as distances.
     #[inline]
     pub(crate) fn put_position(&mut self, position: u32) -> Result<()> {
+        if self.pack.len() == PACK_LEN {
+            self.finish_pack()?;
+        }
+        self.pack.push(position - self.position);
+        self.occurrences += 1;
+        self.position = position;
+        Ok(())
+    }
+
+    fn finish_pack(&mut self) -> Result<()> {
         if self.places.len() >= MAX_UNWRITTEN {
             self.write_positions()?;
         }
         let before = self.places.len();
-        put_varint(&mut self.places, u64::from(position - self.position));
+        put_pack(&mut self.places, &self.pack);
         self.positions_len += (self.places.len() - before) as u64;
-        self.position = position;
+        self.pack.clear();
         Ok(())
     }
 
     /// Writes the list of the term at hand; returns what the dictionary says of it.
     pub(crate) fn finish_term(&mut self) -> Result<Value> {
-        let value = self.write_term();
+        let value = self.finish_pack().and_then(|()| self.write_term());
         self.rows.clear();
         self.freqs.clear();
         self.lens.clear();
         self.block_positions.clear();
+        self.occurrences = 0;
         self.first_position = self.positions_len;
         value
     }
@@ -120,12 +139,18 @@ impl<L: Write, P: Write> Encoder<L, P> {
             u32::try_from(self.rows.len()).map_err(|_| Error::invalid("a term in more than 2^32 rows"))?;
         self.list.clear();
         put_varint(&mut self.list, u64::from(df));
-        if has_positions {
-            put_varint(&mut self.list, self.first_position);
-        }
         if is_short(df) {
             put_short(&mut self.list, u32::MAX, &self.rows, &self.freqs);
+            if has_positions && self.occurrences <= MAX_INSIDE {
+                self.list.append(&mut self.places);
+                self.positions_len = self.first_position;
+            } else if has_positions {
+                put_varint(&mut self.list, self.first_position);
+            }
         } else {
+            if has_positions {
+                put_varint(&mut self.list, self.first_position);
+            }
             self.put_blocks()?;
         }
         self.lists.write_all(&self.list)?;

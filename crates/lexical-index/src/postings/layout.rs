@@ -1,7 +1,7 @@
 //! The bytes of a list of postings.
 //!
-//! The number of postings, then where their positions begin (if positions are kept), both varints. Fewer than
-//! 128 postings follow as varints; more as skip entries and blocks.
+//! The number of postings, a varint. Fewer than 128 of them follow as varints, then their positions (if such are kept) or, of more than 512, a varint
+//! where these begin. Before 128 and more stands that varint, and they are skip entries and blocks.
 //!
 //! A full block is 128 gaps and 128 frequencies, each packed into as many bits as the largest of them needs, in four lanes, as in SIMD-BP128
 //! (Lemire and Boytsov, "Decoding billions of integers per second through vectorization", 2015): integer `i` is in lane `i % 4`, and the
@@ -13,6 +13,7 @@ use std::ops::Range;
 use wire::{MAX_VARINT_LEN, put, put_varint, try_u16_at, try_u32_at, varint_at, varint32_at};
 
 use super::BLOCK_LEN;
+use super::positions::Positions;
 use crate::bm25::{LONG, MANY, Saturation};
 use crate::bytes::Guarded;
 
@@ -30,6 +31,19 @@ const MAX_POSTING_LEN: usize = 2 * MAX_VARINT_LEN;
 pub(crate) fn skip_len(has_positions: bool) -> usize {
     if has_positions { skip::LEN } else { skip::POSITIONS }
 }
+
+/// How the positions of a part are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    No,
+    /// Each a varint, all of them elsewhere: of parts that earlier versions wrote.
+    Varints,
+    /// In packs, those of short lists in the list.
+    Packed,
+}
+
+/// A short list with more positions than this has them elsewhere.
+pub(crate) const MAX_INSIDE: u64 = 512;
 
 /// In the value of a term in the dictionary: the value is the row of its only posting, not the place of a list.
 const SINGLE: u64 = 1;
@@ -114,9 +128,9 @@ impl Skip {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct List<'a> {
     pub(crate) df: u32,
-    /// Where the positions of the term begin.
-    pub(crate) positions: u64,
-    pub(crate) has_positions: bool,
+    pub(crate) kept: Kept,
+    /// Where the positions of the term begin, if that is said before its postings.
+    positions: u64,
     /// Verified by [`verify_skips`](Self::verify_skips).
     skips: Guarded<'a>,
     /// The blocks; of a short list, its postings.
@@ -125,15 +139,16 @@ pub(crate) struct List<'a> {
 
 impl<'a> List<'a> {
     /// The list at the beginning of these bytes, as far as they reach; it has at most `rows` postings.
-    pub(crate) fn new(bytes: Guarded<'a>, has_positions: bool, rows: u32) -> Option<Self> {
+    pub(crate) fn new(bytes: Guarded<'a>, kept: Kept, rows: u32) -> Option<Self> {
         let mut at = 0;
         let head = bytes.first(2 * MAX_VARINT_LEN);
         let df = varint32_at(head, &mut at).filter(|&df| df > 0 && df <= rows)?;
-        let positions = if has_positions { varint_at(head, &mut at)? } else { 0 };
+        let is_said = kept == Kept::Varints || kept == Kept::Packed && !is_short(df);
+        let positions = if is_said { varint_at(head, &mut at)? } else { 0 };
         let blocks = if is_short(df) { 0 } else { (df as usize).div_ceil(BLOCK_LEN) };
-        let data_at = at.checked_add(blocks * skip_len(has_positions))?;
+        let data_at = at.checked_add(blocks * skip_len(kept != Kept::No))?;
         let (skips, data) = (bytes.slice(at..data_at)?, bytes.slice_from(data_at)?);
-        Some(Self { df, positions, has_positions, skips, data })
+        Some(Self { df, kept, positions, skips, data })
     }
 
     /// Where it lies in the part: the skip entries, and about as many bytes behind them as its postings take.
@@ -163,8 +178,47 @@ impl<'a> List<'a> {
         is_short(self.df)
     }
 
+    pub(crate) fn has_positions(&self) -> bool {
+        self.kept != Kept::No
+    }
+
+    /// The positions of a short list, whose postings end so far behind the beginning of its data and have `count` of them; those that are elsewhere are in
+    /// `section`. `None`: it does not say where.
+    pub(crate) fn short_positions(
+        &self,
+        end: usize,
+        count: u64,
+        section: Guarded<'a>,
+    ) -> Option<Positions<'a>> {
+        match self.kept {
+            Kept::No => Some(Positions::none()),
+            Kept::Varints => Some(Positions::of_varints(section, place(self.positions))),
+            Kept::Packed if count <= MAX_INSIDE => Some(Positions::packed(self.data, end, count)),
+            Kept::Packed => {
+                let said = self.data.slice_from(end)?.first(MAX_VARINT_LEN);
+                Some(Positions::packed(section, place(varint_at(said, &mut 0)?), count))
+            }
+        }
+    }
+
+    /// The positions of a block, which has `count` of them.
+    pub(crate) fn block_positions(
+        &self,
+        block: usize,
+        count: u64,
+        section: Guarded<'a>,
+    ) -> Option<Positions<'a>> {
+        let end = if block + 1 < self.blocks() { place(self.positions_of(block + 1)) } else { usize::MAX };
+        let (section, at) = (section.slice(0..end.min(section.len()))?, place(self.positions_of(block)));
+        Some(match self.kept {
+            Kept::No => Positions::none(),
+            Kept::Varints => Positions::of_varints(section, at),
+            Kept::Packed => Positions::packed(section, at, count),
+        })
+    }
+
     pub(crate) fn blocks(&self) -> usize {
-        self.skips.len() / skip_len(self.has_positions)
+        self.skips.len() / skip_len(self.has_positions())
     }
 
     /// How many postings a block has.
@@ -174,7 +228,7 @@ impl<'a> List<'a> {
 
     #[inline]
     pub(crate) fn last_row(&self, block: usize) -> u32 {
-        try_u32_at(self.skips.as_verified(), block * skip_len(self.has_positions) + skip::LAST_ROW)
+        try_u32_at(self.skips.as_verified(), block * skip_len(self.has_positions()) + skip::LAST_ROW)
             .unwrap_or(0)
     }
 
@@ -183,7 +237,7 @@ impl<'a> List<'a> {
         let (mut bound, mut before, mut ascend) = (0, 0, true);
         for block in 0..self.blocks() {
             bound = self.impacts(block).bound(saturation).max(bound);
-            let positions = if self.has_positions { self.positions_of(block) } else { 0 };
+            let positions = if self.has_positions() { self.positions_of(block) } else { 0 };
             ascend &= before <= positions;
             before = positions;
         }
@@ -191,15 +245,14 @@ impl<'a> List<'a> {
     }
 
     pub(crate) fn impacts(&self, block: usize) -> Impacts {
-        let at = block * skip_len(self.has_positions) + skip::IMPACTS;
+        let at = block * skip_len(self.has_positions()) + skip::IMPACTS;
         Impacts(try_u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX).to_le_bytes())
     }
 
     /// Where the positions of a block begin.
-    pub(crate) fn positions_of(&self, block: usize) -> u64 {
+    fn positions_of(&self, block: usize) -> u64 {
         let at = block * skip_len(true) + skip::POSITIONS;
-        let relative =
-            if self.is_short() { 0 } else { try_u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX) };
+        let relative = try_u32_at(self.skips.as_verified(), at).unwrap_or(u32::MAX);
         self.positions.saturating_add(u64::from(relative))
     }
 
@@ -211,8 +264,13 @@ impl<'a> List<'a> {
 
     /// Where a block ends, from the end of the skip entries on.
     fn end(&self, block: usize) -> Option<u32> {
-        try_u32_at(self.skips.as_verified(), block * skip_len(self.has_positions) + skip::END)
+        try_u32_at(self.skips.as_verified(), block * skip_len(self.has_positions()) + skip::END)
     }
+}
+
+/// A place in a section, of which there are no more bytes than memory can have.
+fn place(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
 }
 
 pub(crate) fn is_short(df: u32) -> bool {

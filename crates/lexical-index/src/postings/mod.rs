@@ -4,10 +4,12 @@ mod cursor;
 mod encode;
 pub(crate) mod layout;
 mod positions;
+mod weigh;
 
-pub(crate) use self::cursor::{Cursor, NONE, Weigh, place_of};
+pub(crate) use self::cursor::{Cursor, NONE};
 pub(crate) use self::encode::Encoder;
 pub(crate) use self::positions::Positions;
+pub(crate) use self::weigh::Weigh;
 
 /// Postings in a block.
 pub(crate) const BLOCK_LEN: usize = 128;

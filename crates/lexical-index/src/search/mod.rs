@@ -438,8 +438,8 @@ impl<'a> Searcher<'a> {
             }
             words.push(Word::new(cursors, slot.place));
         }
-        let positions_len = segment.part.header().positions_len;
-        let phrase = Phrase::new(words, &wanted.slots, (positions_len, &self.stop), weigh, wanted.order);
+        let most_positions = segment.part.header().most_positions();
+        let phrase = Phrase::new(words, &wanted.slots, (most_positions, &self.stop), weigh, wanted.order);
         Ok(Some(Leaf::Phrase(phrase)))
     }
 

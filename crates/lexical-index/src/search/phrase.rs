@@ -14,8 +14,8 @@ pub(super) struct Phrase<'a> {
     repeats: Vec<Option<usize>>,
     /// Of each word the first with the same terms: its positions are those of both.
     readers: Vec<usize>,
-    /// Length of all positions of the part in bytes: different terms have no more positions together.
-    positions_len: u64,
+    /// Different terms of the part have no more positions together.
+    most_positions: u64,
     is_damaged: bool,
     stop: &'a Stop<'a>,
     weigh: Weigh<'a>,
@@ -100,7 +100,7 @@ impl<'a> Phrase<'a> {
     pub(super) fn new(
         words: Vec<Word<'a>>,
         slots: &[Slot],
-        (positions_len, stop): (u64, &'a Stop<'a>),
+        (most_positions, stop): (u64, &'a Stop<'a>),
         weigh: Weigh<'a>,
         order: Order,
     ) -> Self {
@@ -113,7 +113,7 @@ impl<'a> Phrase<'a> {
             let same = before.filter(|&before| slots[before].terms == slots[at].terms);
             readers.push(same.map_or(at, |before| readers[before]));
         }
-        Self { words, rarest, repeats, readers, positions_len, is_damaged: false, stop, weigh, order }
+        Self { words, rarest, repeats, readers, most_positions, is_damaged: false, stop, weigh, order }
     }
 
     pub(super) fn cost(&self) -> u64 {
@@ -184,7 +184,7 @@ impl<'a> Phrase<'a> {
             if self.repeats[at].is_none() {
                 of_different += self.words[at].positions.len() as u64;
             }
-            if of_different > self.positions_len {
+            if of_different > self.most_positions {
                 self.is_damaged = true;
                 self.words.iter_mut().for_each(Word::end);
             }

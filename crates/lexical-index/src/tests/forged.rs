@@ -15,8 +15,18 @@ use crate::{Analyzer, ErrorKind, Occur, Part, Query, Searcher, Segment, merge};
 
 const ROWS: u32 = 1_000;
 
-/// A part of texts of one word.
+/// A part of texts of one word, whose positions are varints.
 fn part_of(
+    terms: u64,
+    dictionary: &[u8],
+    postings: &[u8],
+    positions: Option<&[u8]>,
+) -> crate::Result<Part<Vec<u8>>> {
+    part_with(false, terms, dictionary, postings, positions)
+}
+
+fn part_with(
+    packed: bool,
     terms: u64,
     dictionary: &[u8],
     postings: &[u8],
@@ -26,6 +36,7 @@ fn part_of(
     let header = Header {
         analyzer: Analyzer::new().identity(),
         fields: Fields::new(&["text"], positions.is_some()).unwrap(),
+        packed,
         stats: vec![FieldStats { tokens: ROWS.into(), long: 0 }],
         rows: ROWS,
         terms,
@@ -47,11 +58,20 @@ fn part_of(
 
 /// A part of the terms a, b, c and so on, whose lists begin at these places.
 fn part_of_lists(places: &[u64], postings: &[u8], positions: Option<&[u8]>) -> Part<Vec<u8>> {
+    part_of(places.len() as u64, &dictionary_of(places), postings, positions).unwrap()
+}
+
+/// The same with positions in packs.
+fn packed_part_of_lists(places: &[u64], postings: &[u8], positions: &[u8]) -> Part<Vec<u8>> {
+    part_with(true, places.len() as u64, &dictionary_of(places), postings, Some(positions)).unwrap()
+}
+
+fn dictionary_of(places: &[u64]) -> Vec<u8> {
     let mut dictionary = fst::MapBuilder::memory();
     for (&place, term) in places.iter().zip(b'a'..) {
         dictionary.insert([0, term], Value::List(place).encode()).unwrap();
     }
-    part_of(places.len() as u64, &dictionary.into_inner().unwrap(), postings, positions).unwrap()
+    dictionary.into_inner().unwrap()
 }
 
 /// The kind of the error of a merge without the first rows.
@@ -60,6 +80,13 @@ fn merge_error(part: &Part<Vec<u8>>) -> Option<ErrorKind> {
     let kind = |deleted| merge(&[(part, deleted)], Vec::new()).err().map(|e| e.kind());
     assert_eq!(kind(None), kind(Some(&first)));
     kind(None)
+}
+
+/// How many records a search finds.
+fn hits(part: &Part<Vec<u8>>, query: &str) -> usize {
+    let analyzer = Analyzer::new();
+    let searcher = Searcher::new(&analyzer, vec![Segment::new(part)]).unwrap();
+    searcher.search(&Query::parse(query, Occur::Should).unwrap(), 10, &[]).unwrap().hits.len()
 }
 
 /// How a search ends.
@@ -204,4 +231,71 @@ fn a_term_without_a_list_is_damage_where_positions_are_kept() {
     };
     assert_eq!(outcome(None), (None, None));
     assert_eq!(outcome(Some(&[0])), (Some(ErrorKind::Damaged), Some(ErrorKind::Damaged)));
+}
+
+#[test]
+fn packs_that_no_writer_makes_have_no_positions_and_are_damage_to_a_merge() {
+    // Row 9 has the word four times, at 1 to 4.
+    let list = |pack: &[u8]| [&[1, 19, 2], pack].concat();
+    let outcome = |pack: &[u8]| {
+        let part = packed_part_of_lists(&[0], &list(pack), &[]);
+        (hits(&part, "\"a a\""), merge_error(&part))
+    };
+    let sound = (1, None);
+    assert_eq!(outcome(&[1, 0x0F]), sound);
+    assert_eq!(outcome(&[7, 0x81, 0x40, 0x20, 0]), sound);
+    assert_eq!(outcome(&[u8::MAX, 1, 1, 1, 1]), sound, "varints");
+    let damaged = (0, Some(ErrorKind::Damaged));
+    for width in [0, 33, 254] {
+        assert_eq!(outcome(&[&[width], &[0x55; 200][..]].concat()), damaged, "{width} bits");
+    }
+    for cut_off in [&[][..], &[9, 1, 2, 4, 8], &[u8::MAX, 0x81, 0x81]] {
+        assert_eq!(outcome(cut_off), damaged, "{cut_off:?}");
+    }
+}
+
+#[test]
+fn positions_inside_of_lists_that_lie_over_other_lists_are_damage_to_a_merge() {
+    // Row 9 has the first word thrice, then the other once.
+    let lists = [1, 19, 1, 2, 0x15, 1, 18, 0];
+    assert_eq!(merge_error(&packed_part_of_lists(&[0, 5], &lists, &[])), None);
+    // The pack of the one is the list of the other.
+    let over_each_other = [1, 19, 1, 1, 18, 0];
+    assert_eq!(merge_error(&packed_part_of_lists(&[0, 3], &over_each_other, &[])), Some(ErrorKind::Damaged));
+}
+
+#[test]
+fn positions_elsewhere_are_read_as_far_as_they_are_there() {
+    // Row 9 has the word 600 times, one after the other: five packs.
+    let mut packs = Vec::new();
+    for len in [16, 16, 16, 16, 11] {
+        packs.push(1);
+        packs.extend(vec![0xFF; len]);
+    }
+    let list = |place: u64| {
+        let mut list = vec![1, 19];
+        put_varint(&mut list, 598);
+        put_varint(&mut list, place);
+        list
+    };
+    let (of_one, of_two) = (list(0), [list(0), list(0)].concat());
+    let sound = packed_part_of_lists(&[0], &of_one, &packs);
+    assert_eq!((hits(&sound, "\"a a a\""), merge_error(&sound)), (1, None));
+    for part in [
+        packed_part_of_lists(&[0], &of_one, &packs[..70]),
+        packed_part_of_lists(&[0], &list(1 << 40), &packs),
+        packed_part_of_lists(&[0], &of_one[..4], &packs),
+        packed_part_of_lists(&[0, of_one.len() as u64], &of_two, &packs),
+    ] {
+        assert_eq!(merge_error(&part), Some(ErrorKind::Damaged));
+    }
+    // Two words with the same positions have more than there is room for, if they have more than all.
+    let two = packed_part_of_lists(&[0, of_one.len() as u64], &of_two, &packs);
+    assert_eq!(search_error(&two, "\"a b\""), Some(ErrorKind::Damaged));
+    // A posting says four billion.
+    let mut many = vec![1, 19];
+    put_varint(&mut many, u64::from(u32::MAX - 2));
+    many.push(0);
+    let claimed = packed_part_of_lists(&[0], &many, &packs);
+    assert_eq!((hits(&claimed, "\"a a a\""), merge_error(&claimed)), (1, Some(ErrorKind::Damaged)));
 }

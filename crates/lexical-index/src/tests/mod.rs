@@ -4,6 +4,7 @@ mod apart;
 mod bad_input;
 mod boolean;
 mod docs;
+mod earlier;
 mod forged;
 mod golden;
 mod merged;
