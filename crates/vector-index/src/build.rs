@@ -231,8 +231,9 @@ impl<'a> Merge<'a> {
             for (position, vector) in vectors() {
                 position_of[vector.at as usize] = Some(position);
             }
+            let mut rooms = [const { Vec::new() }; 2];
             for (position, vector) in vectors() {
-                lists[position as usize] = Some(list_past_deleted(view, vector.at, &position_of));
+                lists[position as usize] = Some(list_past_deleted(view, vector.at, &position_of, &mut rooms));
             }
         }
         Seeds { lists, are_kept }
@@ -240,16 +241,22 @@ impl<'a> Merge<'a> {
 }
 
 /// The neighbours of a node that are still there; in the place of one that is not, its own.
-fn list_past_deleted(view: &View<'_>, node: u32, position_of: &[Option<u32>]) -> Vec<u32> {
+fn list_past_deleted(
+    view: &View<'_>,
+    node: u32,
+    position_of: &[Option<u32>],
+    [own, room]: &mut [Vec<u32>; 2],
+) -> Vec<u32> {
     let links = view.lowest();
+    let neighbours = links.neighbours(node, own);
     let position = |node: u32| position_of[node as usize];
-    let mut list: Vec<u32> = links.neighbours(node).iter().copied().filter_map(position).collect();
-    for &gone in links.neighbours(node).iter().filter(|&&neighbour| position(neighbour).is_none()) {
+    let mut list: Vec<u32> = neighbours.iter().copied().filter_map(position).collect();
+    for &gone in neighbours.iter().filter(|&&neighbour| position(neighbour).is_none()) {
         if list.len() >= SEEDS_ENOUGH {
             break;
         }
         list.extend(
-            links.neighbours(gone).iter().copied().filter(|&other| other != node).filter_map(position),
+            links.neighbours(gone, room).iter().copied().filter(|&other| other != node).filter_map(position),
         );
     }
     list.sort_unstable();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
+use super::links::{Links, NONE};
 use super::pool::Key;
 use super::rows::{Room, Rows};
-use super::walk::{Links, NONE, WalkScratch};
+use super::walk::WalkScratch;
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::node::node_id;
 use crate::scratch::Pooled;

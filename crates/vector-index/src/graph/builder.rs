@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use super::audit::{self, Sample};
 use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
+use super::links::Links;
 use super::partition::{Candidates, FANOUT, FANOUT_SEEDED, mix};
 use super::repair;
-use super::walk::Links;
 
 use crate::codes::Codes;
 use crate::distinct::Distinct;

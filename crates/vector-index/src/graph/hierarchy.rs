@@ -1,6 +1,7 @@
 //! The way from the top of a graph down to its lowest layer.
 
-use super::walk::{Links, WalkScratch};
+use super::links::Links;
+use super::walk::WalkScratch;
 use crate::codes::query::QueryRef;
 use crate::space::Space;
 

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::links::{Links, NONE};
 use super::pool::Key;
 use super::select::Selector;
-use super::walk::{Links, NONE, WalkScratch};
+use super::walk::WalkScratch;
 use crate::codes::query::QueryRoom;
 use crate::node::node_id;
 use crate::scratch::Pooled;

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod builder;
 pub(crate) mod hierarchy;
 mod layer;
+pub(crate) mod links;
 mod partition;
 pub(crate) mod pool;
 mod repair;

@@ -5,8 +5,8 @@
 //! them become neighbours is decided as for any candidates. After Rubel et al., "`PiPNN`: Ultra-Scalable Graph-Based Nearest Neighbor Indexing", 2026, and the
 //! partitions of HCNNG (Munoz et al., 2019), with plain lists in the place of hashes.
 
+use super::links::NONE;
 use super::rows::{Room, Rows};
-use super::walk::NONE;
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::metric::Metric;

@@ -3,8 +3,9 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::layer::{InsertScratch, Layer};
+use super::links::NONE;
 use super::pool::Key;
-use super::walk::{NONE, WalkScratch};
+use super::walk::WalkScratch;
 use crate::codes::query::QueryRoom;
 use crate::node::node_id;
 use crate::scratch::Pooled;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytemuck::Zeroable;
 
-use super::walk::NONE;
+use super::links::NONE;
 use crate::codes::layout::{
     Aligned, Line, PANEL, codes_mut, groups, lines, panels, put_in_panel, walks_by_whole_codes,
 };

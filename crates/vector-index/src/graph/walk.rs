@@ -4,13 +4,11 @@
 //! Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical Navigable Small World
 //! graphs", 2016: algorithms 2 and 5.
 
+use super::links::{Links, NONE};
 use super::pool::Pool;
 use super::visited::Visited;
 use crate::codes::query::QueryRef;
-use crate::index::checks::Checks;
 use crate::kernel::BitPlanes;
-use crate::node::node_id;
-use crate::prefetch::prefetch;
 use crate::sketch::outline::Looked;
 use crate::space::{Dots, Space};
 
@@ -22,101 +20,6 @@ pub(crate) const AT_ONCE: usize = 3;
 
 /// A node whose own vector is walked for is as good as found when it would be among this part of the pool.
 const SURE: usize = 4;
-
-/// Ends a list that is shorter than its room.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// The neighbours of every node of one layer: lists of fixed room, ended by [`NONE`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Links<'a> {
-    ids: &'a [u32],
-    room: usize,
-    nodes: u32,
-    /// The number of the layer, and what verifies a list, and the codes of those in it, before they are used, if they are not known to be sound.
-    checks: Option<(usize, &'a Checks<'a>)>,
-}
-
-impl<'a> Links<'a> {
-    /// Lists of `room` each, which is at least 1.
-    pub(crate) fn new(ids: &'a [u32], room: usize) -> Self {
-        Self { ids, room, nodes: node_id(ids.len() / room), checks: None }
-    }
-
-    /// These lists, each verified before it is used, and with it what a walk compares of the codes of its nodes.
-    pub(crate) fn checked(self, layer: usize, checks: &'a Checks<'a>) -> Self {
-        Self { checks: Some((layer, checks)), ..self }
-    }
-
-    /// How many nodes the layer has: the first so many of the graph.
-    pub(crate) fn nodes(self) -> usize {
-        self.nodes as usize
-    }
-
-    /// Vectors as a walk along these lists compares them: unless there are outlines, they verify the codes.
-    pub(crate) fn space(self, space: Space<'_>) -> Space<'_> {
-        let have_codes = self.checks.is_some_and(|(layer, checks)| !checks.have_outlines(layer));
-        if have_codes { Space { checks: None, ..space } } else { space }
-    }
-
-    /// Where lists lie far away: has that of a node fetched that is expanded now, with those of some that will be soon, and then the codes of all nodes in
-    /// them.
-    #[inline]
-    pub(crate) fn fetch(self, node: u32, soon: impl Iterator<Item = u32>) {
-        let is_missing =
-            |(layer, checks): &(usize, &Checks<'_>)| !checks.has_neighbours(*layer, node) && checks.is_far();
-        if let Some((layer, checks)) = self.checks.filter(is_missing) {
-            self.fetch_together(layer, checks, std::iter::once(node).chain(soon).collect());
-        }
-    }
-
-    #[cold]
-    fn fetch_together(self, layer: usize, checks: &Checks<'_>, mut nodes: Vec<u32>) {
-        nodes.retain(|&node| node < self.nodes && !checks.has_neighbours(layer, node));
-        if checks.fetch_lists(layer, &nodes) {
-            let list = |&node: &u32| self.list(node).iter().copied().take_while(|&id| id < self.nodes);
-            let near: Vec<u32> = nodes.iter().flat_map(list).collect();
-            checks.fetch_codes(layer, &near);
-        }
-    }
-
-    /// How many neighbours a list has room for.
-    pub(crate) fn room(self) -> usize {
-        self.room
-    }
-
-    /// Has the list of a node fetched, which is read soon.
-    #[inline]
-    pub(crate) fn prefetch(self, node: u32) {
-        prefetch(self.list(node));
-    }
-
-    /// The neighbours of a node and behind them, if there is more room, what ends the list.
-    #[inline]
-    pub(crate) fn with_end(self, node: u32) -> &'a [u32] {
-        if self.checks.is_some_and(|(layer, checks)| !checks.has_neighbours(layer, node)) {
-            self.neighbours(node);
-        }
-        self.list(node)
-    }
-
-    #[inline]
-    fn list(self, node: u32) -> &'a [u32] {
-        &self.ids[node as usize * self.room..][..self.room]
-    }
-
-    /// The neighbours of a node. What follows the first id that is no node of the layer does not count: it is the end of the
-    /// list, or damage.
-    #[inline]
-    pub(crate) fn neighbours(self, node: u32) -> &'a [u32] {
-        let list = self.list(node);
-        let len = list.iter().position(|&id| id >= self.nodes).unwrap_or(list.len());
-        let neighbours = &list[..len];
-        if let Some((layer, checks)) = self.checks {
-            checks.neighbours(layer, node, neighbours);
-        }
-        neighbours
-    }
-}
 
 /// The node whose own vector is walked for, if there is one.
 #[derive(Debug)]
@@ -154,6 +57,8 @@ pub(crate) struct WalkScratch {
     pub(crate) pool: Pool,
     pub(crate) visited: Visited,
     pub(crate) fresh: Vec<u32>,
+    /// The neighbours of a node.
+    pub(crate) list: Vec<u32>,
     /// Nodes that may be near enough to be compared.
     pub(crate) near: Vec<u32>,
     /// Nodes that are not, as far as is known.
@@ -167,7 +72,8 @@ pub(crate) struct WalkScratch {
 
 impl WalkScratch {
     pub(crate) fn heap_bytes(&self) -> usize {
-        let nodes = self.fresh.capacity() + self.near.capacity() + self.excluded.capacity();
+        let nodes =
+            self.fresh.capacity() + self.list.capacity() + self.near.capacity() + self.excluded.capacity();
         let by_bits = self.by_bits.capacity() * size_of::<BitPlanes>();
         self.pool.heap_bytes() + self.visited.heap_bytes() + nodes * size_of::<u32>() + by_bits
     }
@@ -223,7 +129,7 @@ impl WalkScratch {
         loop {
             let from = best.0;
             self.fresh.clear();
-            self.fresh.extend_from_slice(links.neighbours(from));
+            self.fresh.extend_from_slice(links.neighbours(from, &mut self.list));
             self.hops += 1;
             self.distances += self.fresh.len() as u64;
             space.rough_distances(query, &self.fresh, &mut self.dots, |node, distance| {
@@ -292,7 +198,7 @@ impl WalkScratch {
         if space.walks_ahead {
             return self.go_ahead(space, links, query, from, ef, to);
         }
-        let Self { pool, visited, fresh, dots, hops, distances, .. } = self;
+        let Self { pool, visited, fresh, list, dots, hops, distances, .. } = self;
         let space = links.space(space);
         pool.start(ef);
         visited.insert(from.0);
@@ -301,7 +207,7 @@ impl WalkScratch {
         while let Some(node) = pool.expand() {
             links.fetch(node, pool.soon(SOON));
             fresh.clear();
-            let neighbours = links.with_end(node);
+            let neighbours = links.with_end(node, list);
             wanted.look_in(neighbours);
             if wanted.is_as_good_as_found(pool, ef) {
                 return true;
@@ -328,7 +234,7 @@ impl WalkScratch {
         ef: usize,
         to: u32,
     ) -> bool {
-        let Self { pool, visited, fresh, near, excluded, by_bits, dots, hops, distances } = self;
+        let Self { pool, visited, fresh, list, near, excluded, by_bits, dots, hops, distances } = self;
         let (outlines, space) = (space.outlines, links.space(space));
         let mut looked = Looked::new(space.kernel, query, by_bits);
         pool.start(ef);
@@ -348,7 +254,7 @@ impl WalkScratch {
                 if *hops == before {
                     links.fetch(node, pool.soon(SOON));
                 }
-                let (first, neighbours) = (fresh.len(), links.with_end(node));
+                let (first, neighbours) = (fresh.len(), links.with_end(node, list));
                 wanted.look_in(neighbours);
                 visited.insert_all(neighbours, fresh);
                 match outlines {

@@ -123,22 +123,19 @@ impl<'a> Checks<'a> {
         self.nodes(Plane::Low, nodes);
     }
 
-    /// Before the list of a node in a layer is used, and what a walk compares of the nodes in it. One question for
-    /// all of them, since a walk asks it at every step.
-    #[inline]
-    pub(crate) fn neighbours(&self, layer: usize, node: u32, list: &[u32]) {
-        if !self.has_neighbours(layer, node) {
-            self.verify_neighbours(layer, node, list);
-        }
+    /// Before the list of a node in a layer is read.
+    pub(crate) fn list_holds(&self, layer: usize, node: u32) -> bool {
+        self.verify(self.list(layer, node))
     }
 
-    #[cold]
-    fn verify_neighbours(&self, layer: usize, node: u32, list: &[u32]) {
-        let mut holds = self.verify(self.list(layer, node));
+    /// Before what a walk compares of the nodes in the list of a node is used, which holds. [`has_neighbours`](Self::has_neighbours) says that both were
+    /// verified: one question for all of them, since a walk asks it at every step.
+    pub(crate) fn neighbours(&self, layer: usize, node: u32, list: &[u32]) {
+        let mut hold = true;
         for plane in self.compared(layer) {
-            holds &= self.verify_nodes(plane, list);
+            hold &= self.verify_nodes(plane, list);
         }
-        if holds {
+        if hold {
             self.verified.lists.insert(self.verified.first_lists[layer] + node as usize);
         }
     }
@@ -158,7 +155,7 @@ impl<'a> Checks<'a> {
 
     /// Where the list of a node in a layer lies.
     fn list(&self, layer: usize, node: u32) -> Range<usize> {
-        let len = self.header.degree(layer) * size_of::<u32>();
+        let len = self.header.list_len(layer);
         let start = self.sections.links[layer].start + node as usize * len;
         start..start + len
     }

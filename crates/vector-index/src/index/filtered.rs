@@ -126,7 +126,8 @@ impl FilteredWalk<'_, '_> {
         let FilterScratch { found, frontier, .. } = &mut **scratch;
         let links = view.lowest();
         let space = links.space(view.space);
-        let WalkScratch { visited, fresh, near, excluded, by_bits, dots, hops, distances, .. } = &mut **walk;
+        let WalkScratch { visited, fresh, list, near, excluded, by_bits, dots, hops, distances, .. } =
+            &mut **walk;
         let mut looked =
             space.outlines.map(|outlines| (outlines, Looked::new(space.kernel, *query, by_bits)));
         let at_once = if looked.is_some() { AT_ONCE } else { 1 };
@@ -163,7 +164,7 @@ impl FilteredWalk<'_, '_> {
                 // The first in the heap are not the nearest in order, but near.
                 links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
                 let first = fresh.len();
-                visited.insert_all(links.with_end(nearest.node()), fresh);
+                visited.insert_all(links.with_end(nearest.node(), list), fresh);
                 if let Some((outlines, _)) = looked {
                     outlines.prefetch(&fresh[first..]);
                 }
@@ -243,10 +244,10 @@ impl FilteredWalk<'_, '_> {
         let Self { view, options, walk, scratch, .. } = self;
         let bridges = &mut scratch.bridges;
         let links = view.lowest();
-        let WalkScratch { visited, fresh, .. } = &mut **walk;
+        let WalkScratch { visited, fresh, list, .. } = &mut **walk;
         bridges.clear();
         let mut allowed = 0;
-        for &id in links.neighbours(node) {
+        for &id in links.neighbours(node, list) {
             if options.allows_node(view, id) {
                 allowed += 1;
                 if visited.insert(id) {
@@ -266,7 +267,7 @@ impl FilteredWalk<'_, '_> {
             if fresh.len() >= 2 * links.room() {
                 return;
             }
-            let behind = links.neighbours(bridge).iter().copied();
+            let behind = links.neighbours(bridge, list).iter().copied();
             fresh.extend(behind.filter(|&id| options.allows_node(view, id) && visited.insert(id)));
         }
     }

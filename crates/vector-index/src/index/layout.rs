@@ -6,6 +6,7 @@ use wire::{ALIGN, chunk_table_len, crc32, put, u16_at, u32_at, u64_at};
 
 use crate::codes::layout::{Group, groups, walks_by_whole_codes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::links::layout::{list_len, width};
 use crate::metric::Metric;
 use crate::node::MAX_NODES;
 use crate::quantize::MAX_DIMENSION;
@@ -69,6 +70,15 @@ impl Walk {
     }
 }
 
+/// How lists of neighbours are kept; as in `INCOMPATIBLE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// As numbers of 32 bits: by earlier versions, and where there are none.
+    Plain = 0,
+    /// As numbers of as many bits as nodes need.
+    Packed = 1,
+}
+
 /// Codes have a centre and a step for each dimension.
 const CALIBRATED: u8 = 1;
 /// Codes are those of rotated vectors.
@@ -98,6 +108,7 @@ pub(crate) struct Header {
     pub(crate) layers: usize,
     /// The nodes of each, the lowest first.
     pub(crate) layer_nodes: [u32; LAYERS_MAX],
+    pub(crate) lists: Lists,
     pub(crate) widths: Widths,
 }
 
@@ -109,6 +120,7 @@ impl Header {
         put(&mut bytes, at::MAGIC, MAGIC);
         put(&mut bytes, at::MAJOR, MAJOR.to_le_bytes());
         put(&mut bytes, at::MINOR, MINOR.to_le_bytes());
+        put(&mut bytes, at::INCOMPATIBLE, (self.lists as u32).to_le_bytes());
         put(&mut bytes, at::TOTAL_LEN, (total as u64).to_le_bytes());
         put(&mut bytes, at::METRIC, [self.metric.code()]);
         put(
@@ -161,7 +173,7 @@ impl Header {
             return Err(Error::damaged(format!("the header's checksum is {found:08x}, not {expected:08x}")));
         }
         let incompatible = u32_at(head, at::INCOMPATIBLE);
-        if incompatible != 0 {
+        if incompatible > Lists::Packed as u32 {
             let message =
                 format!("the vector index uses features {incompatible:#x}, which this library does not know");
             return Err(Error::new(ErrorKind::NewerFormat, message));
@@ -181,6 +193,7 @@ impl Header {
             m: u16_at(head, at::M).into(),
             layers: head[at::LAYERS].into(),
             layer_nodes: std::array::from_fn(|layer| u32_at(head, at::LAYER_NODES + layer * 4)),
+            lists: if incompatible == 0 { Lists::Plain } else { Lists::Packed },
             widths: Widths(std::array::from_fn(|target| u16_at(head, at::WIDTHS + target * 2))),
         };
         if head[at::QUANTIZER] > ROTATED {
@@ -214,7 +227,8 @@ impl Header {
         let rows = self.hidden <= self.nodes && self.nodes <= self.rows && (self.nodes > 0 || self.rows == 0);
         let walk = self.walk == Walk::Codes || self.layers > 0;
         let outlines = !(self.has_outlines() && self.calibrated);
-        if bounds && rows && shrinking && top && walk && outlines && (2..=256).contains(&self.m) {
+        let lists = self.lists == Lists::Plain || self.layers > 0;
+        if bounds && rows && shrinking && top && walk && outlines && lists && (2..=256).contains(&self.m) {
             Ok(())
         } else {
             Err(inconsistent("counts"))
@@ -233,6 +247,14 @@ impl Header {
     /// The neighbours that a node of a layer has room for.
     pub(crate) fn degree(&self, layer: usize) -> usize {
         if layer == 0 { self.m * 2 } else { self.m }
+    }
+
+    /// The bytes of the list of a node of a layer.
+    pub(crate) fn list_len(&self, layer: usize) -> usize {
+        match self.lists {
+            Lists::Plain => self.degree(layer) * size_of::<u32>(),
+            Lists::Packed => list_len(self.degree(layer), width(self.layer_nodes[layer] as usize)),
+        }
     }
 
     /// The bytes of the terms of a node.
@@ -265,7 +287,7 @@ impl Header {
         let mut links = [const { 0..0 }; LAYERS_MAX];
         for (layer, links) in links.iter_mut().enumerate() {
             let nodes = if layer < self.layers { self.layer_nodes[layer] as usize } else { 0 };
-            *links = take(nodes, self.degree(layer) * 4)?;
+            *links = take(nodes, self.list_len(layer))?;
         }
         let outlines = take(if self.has_outlines() { self.nodes } else { 0 }, row_len(self.dimension))?;
         let row_len = groups(self.dimension) * size_of::<Group>();
@@ -405,6 +427,7 @@ mod tests {
             m: 256,
             layers: 0,
             layer_nodes: [0; LAYERS_MAX],
+            lists: Lists::Plain,
             widths: Widths::WITHOUT_GRAPH,
         };
         let total = small.sections_within(usize::MAX).unwrap().total;
@@ -417,6 +440,15 @@ mod tests {
             Header { nodes: most, rows: most, dimension: MAX_DIMENSION, ..small },
             Header { nodes: 1 << 20, rows: 1 << 20, dimension: MAX_DIMENSION, dense: true, ..small },
             Header { nodes: most, rows: most, top: 1, layers: LAYERS_MAX, layer_nodes: all, ..small },
+            Header {
+                nodes: most,
+                rows: most,
+                top: 1,
+                layers: LAYERS_MAX,
+                layer_nodes: all,
+                lists: Lists::Packed,
+                ..small
+            },
         ] {
             header.check().unwrap();
             assert_eq!(header.sections_within(u32::MAX as usize), None);

@@ -5,12 +5,13 @@ use std::sync::{Arc, OnceLock};
 use wire::{Bytes, check_chunks};
 
 use super::checks::{Checks, Unverified, VerifiedNodes};
-use super::layout::{Header, LAYERS_MAX, Sections, Walk, values};
+use super::layout::{Header, LAYERS_MAX, Lists, Sections, Walk, values};
 use crate::codes::layout::{Plane, groups};
 use crate::codes::planes::Planes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::hierarchy::Hierarchy;
-use crate::graph::walk::Links;
+use crate::graph::links::Links;
+use crate::graph::links::layout::BEHIND;
 use crate::kernel::Kernel;
 use crate::metric::Metric;
 use crate::node::node_id;
@@ -216,7 +217,14 @@ impl<B: Bytes> Index<B> {
         };
         let mut layers = [Links::new(&[], 1); LAYERS_MAX];
         for (at, layer) in layers.iter_mut().enumerate().take(header.layers) {
-            *layer = Links::new(values(section(&sections.links[at]))?, header.degree(at));
+            let (lists, room) = (&sections.links[at], header.degree(at));
+            *layer = if header.lists == Lists::Packed {
+                // Behind them are codes.
+                let lists = lists.start..sections.total.min(lists.end + BEHIND);
+                Links::packed(section(&lists), room, header.layer_nodes[at])
+            } else {
+                Links::new(values(section(lists))?, room)
+            };
         }
         let row_of_node = values(section(&sections.row_of_node))?;
         Ok(View {

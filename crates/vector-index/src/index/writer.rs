@@ -4,10 +4,10 @@ use std::io::Write;
 
 use wire::{AlignedBytes, ChunkWriter};
 
-use super::layout::{Header, LAYERS_MAX, Sections, section_bytes};
+use super::layout::{Header, LAYERS_MAX, Lists, Sections, section_bytes};
 use crate::error::{Error, Result};
 use crate::graph::builder::Built;
-use crate::graph::walk::NONE;
+use crate::graph::links::layout::{NONE, list_len, pack, width};
 use crate::metric::Metric;
 use crate::node::node_id;
 use crate::sketch::OwnedSketch;
@@ -34,6 +34,7 @@ impl Built {
             m: self.m,
             layers: self.layers.len(),
             layer_nodes,
+            lists: if self.layers.is_empty() { Lists::Plain } else { Lists::Packed },
             widths: self.widths,
         }
     }
@@ -66,12 +67,12 @@ impl Built {
         out.write(section_bytes(&self.hidden))?;
         for (layer, section) in self.layers.iter().zip(&sections.links) {
             out.pad_to(section.start)?;
-            let mut list = vec![NONE; layer.degree()];
+            let (room, width) = (layer.degree(), width(layer.nodes()));
+            let mut list = vec![0; list_len(room, width)];
             for node in 0..node_id(layer.nodes()) {
-                let links = layer.list(node);
-                list[..links.len()].copy_from_slice(links);
-                list[links.len()..].fill(NONE);
-                out.write(section_bytes(&list))?;
+                let links = layer.list(node).iter().copied();
+                pack(links.chain(std::iter::repeat(NONE)).take(room), width, &mut list);
+                out.write(&list)?;
             }
         }
         out.pad_to(sections.outlines.start)?;

