@@ -59,9 +59,12 @@ pub(crate) fn as_earlier(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_index_of_an_earlier_version_finds_the_same_and_merges_into_the_same() {
-    for (metric, dimension, count, m) in
-        [(Metric::Cosine, 24, 3_000, 16), (Metric::L2, 160, 700, 5), (Metric::Dot, 8, 70_000, 2)]
-    {
+    for (metric, dimension, count, m) in [
+        (Metric::Cosine, 24, 3_000, 16),
+        (Metric::L2, 160, 700, 5),
+        (Metric::Dot, 8, 900, 2),
+        (Metric::Cosine, 8, 66_000, 16),
+    ] {
         let all = vectors(3, count, dimension);
         let options = BuildOptions::new().graph_from(0).m(m);
         let new = Builder::new(options).build(codes(metric, dimension, &all)).unwrap().to_bytes().unwrap();
