@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use crate::Builder;
+use crate::block::layout::{LIST_LEN_MAX, LONG, TELLS_MORE, VARINT_LEN_MAX, WIDTH_MAX};
 use crate::fields::MAX_PATH_LEN;
-use crate::layout::{self, Tag, long_string, number, trailer};
+use crate::layout::{self, Tag, Version, long_string, number, trailer};
+use crate::versions::GOLDEN_V1;
 
 const FORMAT: &str = include_str!("../../../docs/FORMAT.md");
 
@@ -49,9 +51,13 @@ fn format_md_and_the_layout_constants_say_the_same() {
     assert!(section("Metadata trailer").contains(&magic.join(" ")));
     for sentence in [
         format!("**blocks** of {} entries", layout::BLOCK_ENTRIES),
-        format!("at most {} bytes", layout::VARINT_LEN_MAX),
+        format!("at most {VARINT_LEN_MAX} bytes"),
         format!("big-endian; at most {MAX_PATH_LEN}"),
         format!("plus {} for an element of an array", layout::IN_ARRAY),
+        format!("the length of SUFFIX, in the lower four. {LONG} stands for {LONG} or more"),
+        format!("bits of a number below, 0 to {WIDTH_MAX}; plus {TELLS_MORE} if"),
+        format!("a list only up to {LIST_LEN_MAX} bytes"),
+        format!("| VERSION | 1 or {};", Version::NEWEST as u32),
         format!("A string of more than {} bytes", layout::INDEXED_LEN),
         format!("The last {} bytes", trailer::LEN),
     ] {
@@ -59,20 +65,23 @@ fn format_md_and_the_layout_constants_say_the_same() {
     }
 }
 
+/// The bytes of an example: 0 is that of the newest version, 1 that of the one before.
+fn example(number: usize) -> Vec<&'static str> {
+    let example = section("Metadata example").split("```text\n").nth(1 + number).unwrap_or_default();
+    let lines = example.split("```").next().unwrap_or_default().lines();
+    lines.flat_map(|line| line.split("  ").next().unwrap_or_default().split_ascii_whitespace()).collect()
+}
+
+fn hex(bytes: &[u8]) -> Vec<String> {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
-fn the_example_in_format_md_is_what_is_written() {
+fn the_examples_in_format_md_are_what_is_written_and_was_written() {
     let mut builder = Builder::new();
     builder.add(0, Some("k"), json!({"a": 1}).as_object().unwrap());
     let mut bytes = Vec::new();
     builder.write(&mut bytes).unwrap();
-    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let example = section("Metadata example").split("```text\n").nth(1).unwrap_or_default();
-    let documented: Vec<&str> = example
-        .split("```")
-        .next()
-        .unwrap_or_default()
-        .lines()
-        .flat_map(|line| line.split("  ").next().unwrap_or_default().split_ascii_whitespace())
-        .collect();
-    assert_eq!(documented, hex);
+    assert_eq!(example(0), hex(&bytes));
+    assert_eq!(example(1), hex(GOLDEN_V1));
 }

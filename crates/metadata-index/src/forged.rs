@@ -10,7 +10,7 @@ use crate::writer::Writer;
 use crate::*;
 
 /// An index of these keys and their rows.
-fn written(entries: &[(Vec<u8>, RoaringBitmap)]) -> Vec<u8> {
+pub(crate) fn written(entries: &[(Vec<u8>, RoaringBitmap)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes);
     entries.iter().try_for_each(|(key, rows)| writer.push(key, rows.clone())).unwrap();

@@ -1,10 +1,7 @@
-//! The bytes of an index: blocks of entries, their offsets, the trailer, keys and values. `docs/FORMAT.md`, "Metadata index", says the same
-//! in words.
+//! The bytes of an index: offsets of blocks, the trailer, keys and values; those of a block are in `block`. `docs/FORMAT.md`, "Metadata index",
+//! says the same in words.
 
-use std::io;
-
-use roaring::RoaringBitmap;
-use wire::{put, put_varint, u32_at, u64_at};
+use wire::{put, u32_at, u64_at};
 
 use crate::date::{self, Point};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,17 +23,12 @@ pub(crate) mod long_string {
 }
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAFI\r\n\x1a";
-const VERSION: u32 = 1;
 /// The most entries in a block.
 pub(crate) const BLOCK_ENTRIES: usize = 32;
 /// Length of the offset of a block.
 const OFFSET_LEN: usize = 4;
 /// The most bytes of blocks, so that their offsets fit.
 const BLOCKS_LEN_MAX: u64 = 1 << 32;
-/// The two varints before a key take no more bytes.
-pub(crate) const LENGTHS_LEN_MAX: usize = 2 * VARINT_LEN_MAX;
-/// The longest varint, in bytes.
-pub(crate) const VARINT_LEN_MAX: usize = 5;
 
 /// So many bytes of a string are in a key. A longer one is there with these, and a hash of the whole that decides equality; where the order
 /// of two strings is decided after these bytes, a search reads the strings themselves.
@@ -44,9 +36,36 @@ pub(crate) const INDEXED_LEN: usize = long_string::HASH;
 // The text of a date is always there as a whole.
 const _: () = assert!(date::MAX_LEN <= INDEXED_LEN);
 
+/// The version of the bytes of an index. Entries are stored differently, the trailer is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Read, and no longer written.
+    V1 = 1,
+    V2 = 2,
+}
+
+impl Version {
+    pub(crate) const NEWEST: Self = Self::V2;
+
+    fn decode(version: u32) -> Result<Self> {
+        match version {
+            1 => Ok(Self::V1),
+            2 => Ok(Self::V2),
+            0 => Err(Error::damaged("version 0, which was never written")),
+            _ => {
+                let newest = Self::NEWEST as u32;
+                let message =
+                    format!("an index of metadata of version {version}; this library reads up to {newest}");
+                Err(Error::new(ErrorKind::NewerFormat, message))
+            }
+        }
+    }
+}
+
 /// What the trailer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trailer {
+    pub(crate) version: Version,
     /// CRC-32 of blocks and offsets.
     pub(crate) body_crc: u32,
     pub(crate) blocks_len: u64,
@@ -58,7 +77,7 @@ impl Trailer {
     pub(crate) fn encode(&self) -> [u8; trailer::LEN] {
         let mut bytes = [0; trailer::LEN];
         put(&mut bytes, trailer::MAGIC, MAGIC);
-        put(&mut bytes, trailer::VERSION, VERSION.to_le_bytes());
+        put(&mut bytes, trailer::VERSION, (self.version as u32).to_le_bytes());
         put(&mut bytes, trailer::BODY_CRC, self.body_crc.to_le_bytes());
         put(&mut bytes, trailer::BLOCKS_LEN, self.blocks_len.to_le_bytes());
         put(&mut bytes, trailer::BLOCKS, self.blocks.to_le_bytes());
@@ -76,12 +95,7 @@ impl Trailer {
         if !bytes.starts_with(&MAGIC) || crc != u32_at(bytes, trailer::TRAILER_CRC) {
             return Err(Error::damaged("its trailer does not hold"));
         }
-        let version = u32_at(bytes, trailer::VERSION);
-        if version > VERSION {
-            let message =
-                format!("an index of metadata of version {version}; this library reads up to {VERSION}");
-            return Err(Error::new(ErrorKind::NewerFormat, message));
-        }
+        let version = Version::decode(u32_at(bytes, trailer::VERSION))?;
         let (blocks_len, blocks) = (u64_at(bytes, trailer::BLOCKS_LEN), u64_at(bytes, trailer::BLOCKS));
         let offsets_len = blocks.checked_mul(OFFSET_LEN as u64);
         let len = offsets_len.and_then(|offsets_len| offsets_len.checked_add(blocks_len));
@@ -92,7 +106,7 @@ impl Trailer {
         if blocks != entries.div_ceil(BLOCK_ENTRIES as u64) {
             return Err(Error::damaged("not as many blocks as its entries fill"));
         }
-        Ok(Self { body_crc: u32_at(bytes, trailer::BODY_CRC), blocks_len, blocks, entries })
+        Ok(Self { version, body_crc: u32_at(bytes, trailer::BODY_CRC), blocks_len, blocks, entries })
     }
 }
 
@@ -105,64 +119,6 @@ pub(crate) fn encode_offset(at: u64) -> Result<[u8; OFFSET_LEN]> {
 
 pub(crate) fn decode_offset(offset: [u8; OFFSET_LEN]) -> usize {
     u32::from_le_bytes(offset) as usize
-}
-
-/// Appends the key of an entry: `shared` bytes of it are those of the key before it, and `suffix` follows them.
-pub(crate) fn put_key(out: &mut Vec<u8>, shared: usize, suffix: &[u8]) {
-    put_varint(out, shared as u64);
-    put_varint(out, suffix.len() as u64);
-    out.extend(suffix);
-}
-
-/// Appends the rows of an entry, which are optimized.
-pub(crate) fn put_rows(out: &mut Vec<u8>, rows: &RoaringBitmap) -> Result<()> {
-    match (rows.len(), rows.min()) {
-        (1, Some(row)) => put_row(out, row),
-        _ => {
-            put_varint(out, (rows.serialized_size() as u64) << 1 | 1);
-            rows.serialize_into(out)?;
-        }
-    }
-    Ok(())
-}
-
-/// Appends the one row of an entry.
-pub(crate) fn put_row(out: &mut Vec<u8>, row: u32) {
-    put_varint(out, u64::from(row) << 1);
-}
-
-/// How the rows of an entry are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowsHead {
-    /// The one row.
-    One(u32),
-    /// A Roaring bitmap of so many bytes follows.
-    Bitmap(usize),
-}
-
-impl RowsHead {
-    #[inline]
-    pub(crate) fn decode(head: u64) -> Option<Self> {
-        let value = head >> 1;
-        if head & 1 == 0 {
-            u32::try_from(value).ok().map(Self::One)
-        } else {
-            usize::try_from(value).ok().map(Self::Bitmap)
-        }
-    }
-}
-
-pub(crate) fn decode_bitmap(bytes: &[u8]) -> io::Result<RoaringBitmap> {
-    RoaringBitmap::deserialize_from(bytes)
-}
-
-/// Takes a varint from the beginning of `bytes`. `None`: cut off, or longer than any that is written.
-#[inline]
-pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut at = 0;
-    let value = wire::varint_at(&bytes[..bytes.len().min(VARINT_LEN_MAX)], &mut at);
-    *bytes = &bytes[at..];
-    value
 }
 
 /// What a key holds after the path of the field.

@@ -33,7 +33,7 @@
 //! - A **field** is a path into a JSON object, `author.name`; it has values of four [`Type`]s: bool, number, string, date.
 //! - An **index** is one sorted table from (field, type, value) to rows. Equality is one key, ranges and prefixes are runs of keys, and
 //!   `exists` is a key of its own. Values are bytes in the order of the values.
-//! - A [`Builder`] collects metadata row by row and writes the index; [`merge`] makes one index of several, with memory for one key.
+//! - A [`Builder`] collects metadata row by row and writes the index; [`merge`] makes one index of several, with memory for a block of 32 keys.
 //! - An [`Index`] opens without reading its keys. Of a long string it holds the first 256 bytes and a hash; the few comparisons that these
 //!   do not decide read the metadata, through a function of the caller's.
 //! - A [`Filter`] is built by calls, or read from JSON; [`ResolvedFilter`] is checked against the types that its fields have, so that a
@@ -49,6 +49,7 @@
 //! comparisons in a filter. Dates are those of the years 0000 to 9999. Arrays in arrays are not indexed.
 #![forbid(unsafe_code)]
 
+mod block;
 mod builder;
 mod column;
 mod date;
@@ -95,3 +96,5 @@ mod docs;
 mod forged;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions;

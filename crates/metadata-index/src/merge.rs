@@ -7,7 +7,7 @@ use wire::Bytes;
 
 use crate::error::Result;
 use crate::index::Index;
-use crate::reader::{Entries, Rows};
+use crate::reader::Entries;
 use crate::writer::Writer;
 
 /// The new number of a row; `None` for a row that is left out.
@@ -15,8 +15,8 @@ pub type RowMap<'a> = &'a dyn Fn(u32) -> Option<u32>;
 
 /// Writes one index of several, each with the new numbers of its rows.
 ///
-/// The bytes are those of an index that a [`Builder`](crate::Builder) makes from the rows that are left. Memory is that of one key and its
-/// rows. No two rows may get the same number.
+/// The bytes are those of an index that a [`Builder`](crate::Builder) makes from the rows that are left. Memory is that of 32 keys and
+/// their rows, as they are written. No two rows may get the same number.
 ///
 /// Errors: [`Damaged`](crate::ErrorKind::Damaged) for indexes that do not hold, and as of [`Builder::write`](crate::Builder::write).
 ///
@@ -75,10 +75,7 @@ fn take_rows(inputs: &mut [Input<'_>], key: &[u8]) -> Result<RoaringBitmap> {
     for (entries, row_map) in inputs {
         let is_next = matches!(entries.peek_key(), Some(Ok(next)) if next == key);
         if is_next && let Some(entry) = entries.next_entry() {
-            match entry?.1 {
-                Rows::One(row) => rows.extend(row_map(row)),
-                many @ Rows::Many(_) => rows.extend(many.decode()?.iter().filter_map(row_map)),
-            }
+            entry?.1.each(&mut |row| rows.extend(row_map(row)))?;
         }
     }
     Ok(rows)

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
+use crate::block::rows::Rows;
 use crate::error::Result;
 use crate::field_value::FieldValue;
 use crate::fields::MAX_PATH_LEN;
 use crate::layout::{Tag, field_key};
-use crate::reader::{Entries, Rows, Table};
+use crate::reader::{Entries, Table};
 
 /// Which of the two forms of a date are values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
