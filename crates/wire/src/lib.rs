@@ -37,6 +37,7 @@
 //! |---|---|
 //! | a structure of fixed fields | [`layout!`], [`put`], [`u32_at`] and its like; [`try_u32_at`] and its like where the length is not checked |
 //! | small numbers | [`put_varint`], [`take_varint`], [`varint_at`], [`skip_varints`] |
+//! | numbers of equally many bits | [`bits`], [`bits_at`] |
 //! | numbers of 16 bits in floating point | [`F16`] |
 //! | a header's own checksum | [`crc32`] |
 //! | checksums of a whole file, by 64 KiB | [`ChunkWriter`], [`check_chunks`], [`chunk_table_len`] |
@@ -48,6 +49,7 @@
 #![forbid(unsafe_code)]
 
 mod aligned;
+mod bits;
 mod bytes;
 mod chunks;
 mod fields;
@@ -59,6 +61,7 @@ mod varint;
 mod verified;
 
 pub use aligned::{ALIGN, AlignedBytes};
+pub use bits::{MAX_BITS, bits, bits_at};
 pub use bytes::{Bytes, NotVerified, failed_read};
 pub use chunks::{CHUNK_LEN, ChunkMismatch, ChunkWriter, check_chunks, chunk_table_len, crc32};
 pub use fields::{array_at, put, try_u16_at, try_u32_at, try_u64_at, u16_at, u32_at, u64_at, u128_at};

@@ -3,7 +3,7 @@
 use std::io;
 
 use roaring::RoaringBitmap;
-use wire::put_varint;
+use wire::{bits, bits_at, put_varint};
 
 use crate::error::Result;
 use crate::layout::Version;
@@ -106,14 +106,7 @@ impl<'a> Numbers<'a> {
         if entry >= self.entries {
             return None;
         }
-        // A number ends within the eight bytes from that on in which it begins, or within the last eight.
-        let bit = entry * width;
-        let at = (bit / 8).min(self.bytes.len().saturating_sub(8));
-        let eight = match self.bytes[at..].first_chunk() {
-            Some(eight) => u64::from_le_bytes(*eight),
-            None => self.bytes.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte)),
-        };
-        let number = eight >> (bit - at * 8) & ((1 << width) - 1);
+        let number = bits_at(self.bytes, entry * width, width)?;
         let more = u64::from(tells_more);
         Some((base + (number >> more), number & more != 0))
     }
@@ -133,21 +126,10 @@ pub(crate) fn put_numbers(out: &mut Vec<u8>, entries: &[(u32, bool)]) {
     let tells_more = entries.iter().any(|&(_, has_more)| has_more);
     let number =
         |&(row, has_more): &(u32, bool)| u64::from(row - base) << u32::from(tells_more) | u64::from(has_more);
-    let width = u64::BITS - entries.iter().map(number).max().unwrap_or(0).leading_zeros();
+    let width = (u64::BITS - entries.iter().map(number).max().unwrap_or(0).leading_zeros()) as usize;
     put_varint(out, base.into());
     out.push(width.to_le_bytes()[0] | if tells_more { TELLS_MORE } else { 0 });
-    let (mut bits, mut count) = (0, 0);
-    for entry in entries {
-        bits |= number(entry) << count;
-        count += width;
-        while count >= 8 {
-            out.push(bits.to_le_bytes()[0]);
-            (bits, count) = (bits >> 8, count - 8);
-        }
-    }
-    if count > 0 {
-        out.push(bits.to_le_bytes()[0]);
-    }
+    out.extend(bits(entries.iter().map(number), width));
 }
 
 /// No longer list is written, where a bitmap is longer as well: rows of bitmaps are read in half the time.

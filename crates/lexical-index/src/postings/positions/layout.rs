@@ -4,7 +4,7 @@
 //! [`FEW`] are varints. Others begin with a byte: the width of each in bits, from the lowest bit of the first byte on; or [`VARINTS`], where
 //! these are shorter.
 
-use wire::put_varint;
+use wire::{bits, put_varint};
 
 use super::super::BLOCK_LEN;
 
@@ -26,7 +26,7 @@ pub(in crate::postings) fn put_pack(out: &mut Vec<u8>, numbers: &[u32]) {
         let as_varints = numbers.iter().map(|&number| varint_len(number)).sum::<usize>();
         if packed_len(numbers.len(), width) <= as_varints {
             out.push(width);
-            return put_bits(out, numbers, width);
+            return out.extend(bits(numbers.iter().map(|&number| number.into()), width.into()));
         }
         out.push(VARINTS);
     }
@@ -44,54 +44,9 @@ pub(in crate::postings) fn packed_len(count: usize, width: u8) -> usize {
     (count * usize::from(width)).div_ceil(8)
 }
 
-fn put_bits(out: &mut Vec<u8>, numbers: &[u32], width: u8) {
-    let (mut word, mut filled) = (0u64, 0);
-    for &number in numbers {
-        word |= u64::from(number) << filled;
-        filled += u32::from(width);
-        while filled >= 8 {
-            out.push(word.to_le_bytes()[0]);
-            (word, filled) = (word >> 8, filled - 8);
-        }
-    }
-    if filled > 0 {
-        out.push(word.to_le_bytes()[0]);
-    }
-}
-
-/// The number at `index` of those that begin at `start` with this width, which is at most [`MAX_WIDTH`].
-#[inline]
-pub(in crate::postings) fn bits_at(bytes: &[u8], start: usize, index: usize, width: u8) -> Option<u32> {
-    let bit = index * usize::from(width);
-    let rest = bytes.get(start + bit / 8..)?;
-    let word = match rest.first_chunk() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
-    };
-    let mask = (1u64 << width) - 1;
-    u32::try_from(word >> (bit % 8) & mask).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_of_every_width_come_back() {
-        for width in MIN_WIDTH..=MAX_WIDTH {
-            for count in [FEW, 7, 8, 127, PACK_LEN] {
-                let mask = u32::MAX >> (32 - width);
-                let numbers: Vec<u32> =
-                    (1..).take(count).map(|i: u32| i.wrapping_mul(0x9E37_79B9) & mask | mask & 1).collect();
-                let mut bytes = vec![width];
-                put_bits(&mut bytes, &numbers, width);
-                assert_eq!(bytes.len(), 1 + packed_len(count, width));
-                let back = (0..count).map(|i| bits_at(&bytes, 1, i, width).unwrap());
-                assert_eq!(back.collect::<Vec<_>>(), numbers, "{width} bits");
-            }
-        }
-        assert_eq!(bits_at(&[1], 2, 0, 8), None);
-    }
 
     #[test]
     fn the_golden_bytes_of_packs_stay() {

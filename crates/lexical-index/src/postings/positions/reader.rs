@@ -1,8 +1,8 @@
 //! Reading positions, in packs or not.
 
-use wire::{MAX_VARINT_LEN, skip_varints, varint32_at};
+use wire::{MAX_VARINT_LEN, bits_at, skip_varints, varint32_at};
 
-use super::layout::{FEW, MAX_WIDTH, PACK_LEN, VARINTS, bits_at, packed_len};
+use super::layout::{FEW, MAX_WIDTH, PACK_LEN, VARINTS, packed_len};
 use crate::bytes::Guarded;
 
 /// Positions of one posting after the other, verified some way ahead.
@@ -72,7 +72,9 @@ impl<'a> Positions<'a> {
         let Pack { next, width, start, .. } = self.pack;
         self.pack.next += 1;
         if width > 0 {
-            return bits_at(self.bytes.as_verified(), start, next, width);
+            let width = usize::from(width);
+            let number = bits_at(self.bytes.as_verified(), start * 8 + next * width, width)?;
+            return u32::try_from(number).ok();
         }
         self.verify_ahead();
         varint32_at(self.bytes.as_verified(), &mut self.at)

@@ -1,5 +1,7 @@
 //! The bytes of lists of neighbours: numbers of so many bits as nodes need, one behind the other from the lowest bit of the first byte on.
 
+use wire::bits;
+
 /// Numbers have at least so many bits.
 const MIN_WIDTH: usize = 16;
 
@@ -27,21 +29,8 @@ pub(crate) fn list_len(room: usize, width: usize) -> usize {
 
 /// Writes the lowest bits of numbers into a list that has room for them.
 pub(crate) fn pack(numbers: impl Iterator<Item = u32>, width: usize, list: &mut [u8]) {
-    let (mut word, mut filled, mut bytes) = (0u64, 0, list.iter_mut());
-    for number in numbers {
-        word |= (u64::from(number) & ((1 << width) - 1)) << filled;
-        filled += width;
-        while filled >= 8 {
-            if let Some(byte) = bytes.next() {
-                [*byte, ..] = word.to_le_bytes();
-            }
-            (word, filled) = (word >> 8, filled - 8);
-        }
-    }
-    for byte in bytes {
-        [*byte, ..] = word.to_le_bytes();
-        word = 0;
-    }
+    let bytes = bits(numbers.map(u64::from), width).chain(std::iter::repeat(0));
+    list.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
 }
 
 /// Reads whole groups of a list; [`NONE`] in the place of what is not there.
