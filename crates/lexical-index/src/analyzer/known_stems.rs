@@ -4,8 +4,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::language::Stemmer;
 
-/// So many sets of words are remembered: 512 KiB.
+/// So many sets of words of many texts are remembered: 512 KiB.
 const SETS: usize = 8192;
+/// And so many of one text or query: 4 KiB, which are filled in less time than to find the stem of a word takes.
+const SETS_OF_ONE: usize = 64;
 /// The words of a set, the one that came last first.
 const WAYS: usize = 2;
 /// Longer words are not remembered.
@@ -14,10 +16,19 @@ const MAX_LEN: usize = 24;
 const MAX_ENDING: usize = 5;
 
 /// Words and their stems, of one stemmer: a cache in two ways, in which a word pushes out the one of its set that was not asked for longest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KnownStems {
     /// None before the first word, and where there is no memory for them.
     sets: Vec<[Known; WAYS]>,
+    /// How many there are then.
+    most: usize,
+}
+
+/// Of one text.
+impl Default for KnownStems {
+    fn default() -> Self {
+        Self { sets: Vec::new(), most: SETS_OF_ONE }
+    }
 }
 
 /// A word and its stem: how much of the word the stem begins with, and what comes then.
@@ -34,6 +45,11 @@ struct Known {
 const NONE: Known = Known { len: 0, kept: 0, ending_len: 0, ending: [0; MAX_ENDING], word: [0; MAX_LEN] };
 
 impl KnownStems {
+    /// With room for the words of many texts.
+    pub(super) fn of_many() -> Self {
+        Self { most: SETS, ..Self::default() }
+    }
+
     /// Makes of a word its stem, from memory or by `stemmer`.
     pub(super) fn stem(&mut self, stemmer: &Stemmer, word: &mut String) {
         let Some(set) = self.set_of(word) else {
@@ -63,11 +79,14 @@ impl KnownStems {
         }
         if self.sets.is_empty() {
             // Without memory to remember them, all stems are found anew.
-            self.sets.try_reserve_exact(SETS).ok()?;
-            self.sets.resize(SETS, [NONE; WAYS]);
+            self.sets.try_reserve_exact(self.most).ok()?;
+            self.sets.resize(self.most, [NONE; WAYS]);
         }
         #[expect(clippy::cast_possible_truncation, reason = "a few bits of it are taken")]
-        self.sets.get_mut(xxh3_64(word.as_bytes()) as usize % SETS)
+        let hash = xxh3_64(word.as_bytes()) as usize;
+        // The numbers of sets are powers of two.
+        let set = hash & (self.sets.len() - 1);
+        self.sets.get_mut(set)
     }
 
     /// Heap in bytes.
@@ -118,7 +137,7 @@ mod tests {
     #[test]
     fn stems_from_memory_are_those_of_the_stemmer_and_memory_is_bounded() {
         let stemmer = Stemmer::new(Language::English).unwrap();
-        let mut known = KnownStems::default();
+        let mut known = KnownStems::of_many();
         let endings = ["", "s", "ing", "ed", "ation", "fully", "y", "ies"];
         for round in 0..2 {
             for i in 0..4 * SETS {
@@ -130,6 +149,16 @@ mod tests {
             }
         }
         assert_eq!(stem(&mut known, &stemmer, ""), "");
+    }
+
+    #[test]
+    fn one_text_takes_little_memory_for_stems() {
+        let (stemmer, mut known) = (Stemmer::new(Language::English).unwrap(), KnownStems::default());
+        for i in 0..4 * SETS {
+            let word = format!("{i}connecting");
+            assert_eq!(stem(&mut known, &stemmer, &word), stemmer.stem(&word));
+        }
+        assert_eq!(known.memory_bytes(), 4 << 10);
     }
 
     #[test]

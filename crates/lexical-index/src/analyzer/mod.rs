@@ -58,7 +58,7 @@ pub struct Analyzer {
     stemmer: Option<(Language, Stemmer)>,
     stop_words: Option<(Language, HashSet<String>)>,
     /// Between one index in memory and the next.
-    known_stems: Mutex<KnownStems>,
+    known_stems: Mutex<Option<KnownStems>>,
 }
 
 /// A word of a text as the index has it.
@@ -261,22 +261,23 @@ impl Analyzer {
 
     /// Room for the words of many texts, with the stems that are known from others.
     pub(crate) fn scratch(&self) -> Scratch {
-        let stems = self.known_stems.lock().map(|mut known| std::mem::take(&mut *known));
-        Scratch { stems: stems.unwrap_or_default(), ..Scratch::default() }
+        let known = self.known_stems.lock().ok().and_then(|mut known| known.take());
+        Scratch { stems: known.unwrap_or_else(KnownStems::of_many), ..Scratch::default() }
     }
 
     /// Keeps the stems for the next who asks.
     pub(crate) fn give_back(&self, scratch: Scratch) {
+        let bytes_of = |known: &Option<KnownStems>| known.as_ref().map_or(0, KnownStems::memory_bytes);
         if let Ok(mut known) = self.known_stems.lock()
-            && known.memory_bytes() < scratch.memory_bytes()
+            && bytes_of(&known) < scratch.memory_bytes()
         {
-            *known = scratch.stems;
+            *known = Some(scratch.stems);
         }
     }
 
     /// Heap in bytes of the stems that it remembers: of 16,384 words at most, in 512 KiB.
     pub fn memory_bytes(&self) -> usize {
-        self.known_stems.lock().map_or(0, |known| known.memory_bytes())
+        self.known_stems.lock().map_or(0, |known| known.as_ref().map_or(0, KnownStems::memory_bytes))
     }
 
     fn rules(&self) -> Rules {
