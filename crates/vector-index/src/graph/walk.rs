@@ -236,7 +236,7 @@ impl WalkScratch {
     ) -> bool {
         let Self { pool, visited, fresh, list, near, excluded, by_bits, dots, hops, distances } = self;
         let (outlines, space) = (space.outlines, links.space(space));
-        let mut looked = Looked::new(space.kernel, query, by_bits);
+        let mut looked = Looked::of_walk(space.kernel, query, by_bits);
         pool.start(ef);
         visited.insert(from.0);
         pool.insert(from.1, from.0);

@@ -172,6 +172,25 @@ impl<'a> Checks<'a> {
         self.row_at(self.sections.node_of_row.start + at * size_of::<u32>());
     }
 
+    /// Before the lowest rows of some nodes are used, of which there is at least one.
+    pub(crate) fn rows_of_nodes(&self, nodes: Range<usize>) {
+        self.rows_at(self.sections.row_of_node.start, nodes);
+    }
+
+    /// Before the nodes at some positions among those of rows are used, of which there is at least one.
+    pub(crate) fn nodes_of_rows(&self, at: Range<usize>) {
+        self.rows_at(self.sections.node_of_row.start, at);
+    }
+
+    fn rows_at(&self, start: usize, at: Range<usize>) {
+        let place = |at: usize| (start + at * size_of::<u32>() - self.sections.row_of_node.start) / PIECE;
+        for piece in place(at.start)..=place(at.end - 1) {
+            if !self.verified.rows.contains(piece) {
+                self.verify_rows(piece);
+            }
+        }
+    }
+
     /// Before the row or node at this place is used.
     #[inline]
     fn row_at(&self, at: usize) {
@@ -248,6 +267,12 @@ impl<'a> Checks<'a> {
             Plane::Low => &self.verified.low,
             Plane::Outlines => &self.verified.outlines,
         }
+    }
+
+    /// Before the outlines of some nodes are used.
+    #[inline]
+    pub(crate) fn outlines(&self, nodes: &[u32]) {
+        self.nodes(Plane::Outlines, nodes);
     }
 
     #[inline]

@@ -55,6 +55,8 @@ const PATIENCE: usize = 3;
 const EXPECTED: usize = 10;
 /// Rows that a scan compares in the time in which a walk within the filter deals with a neighbour, about.
 const SCANNED_PER_NEIGHBOUR: usize = 3;
+/// The same of a scan that looks at outlines first.
+const LOOKED_AT_PER_NEIGHBOUR: usize = 10;
 /// Rows of the filter, spread over all of them, that a walk within it begins from.
 const SEEDS: usize = 32;
 
@@ -114,8 +116,9 @@ impl FilteredWalk<'_, '_> {
             std::mem::swap(&mut self.scratch.found, &mut self.walk.pool);
             return true;
         }
-        self.view.lowest().room().saturating_mul(effort.width_within() * SCANNED_PER_NEIGHBOUR)
-            < effort.matches
+        let scanned =
+            if self.view.space.outlines.is_some() { LOOKED_AT_PER_NEIGHBOUR } else { SCANNED_PER_NEIGHBOUR };
+        self.view.lowest().room().saturating_mul(effort.width_within() * scanned) < effort.matches
             && self.walk_within(entry, effort)
     }
 
@@ -129,7 +132,7 @@ impl FilteredWalk<'_, '_> {
         let WalkScratch { visited, fresh, list, near, excluded, by_bits, dots, hops, distances, .. } =
             &mut **walk;
         let mut looked =
-            space.outlines.map(|outlines| (outlines, Looked::new(space.kernel, *query, by_bits)));
+            space.outlines.map(|outlines| (outlines, Looked::of_walk(space.kernel, *query, by_bits)));
         let at_once = if looked.is_some() { AT_ONCE } else { 1 };
         found.start(effort.ef);
         frontier.clear();

@@ -8,6 +8,7 @@ mod quick_scan;
 mod reader;
 mod refined;
 mod rescore;
+mod scan;
 mod search;
 mod slack;
 mod writer;

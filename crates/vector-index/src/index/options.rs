@@ -184,14 +184,19 @@ impl<'a> SearchOptions<'a> {
         self.rescore.map_or(self.k, |(_, candidates)| candidates.max(self.k))
     }
 
+    #[inline]
     pub(super) fn allows(&self, row: u32) -> bool {
-        self.filter.is_none_or(|filter| filter.contains(row))
-            && !self.deleted.is_some_and(|deleted| deleted.contains(row))
+        self.filter.is_none_or(|filter| filter.contains(row)) && !self.is_deleted(row)
+    }
+
+    #[inline]
+    pub(super) fn is_deleted(&self, row: u32) -> bool {
+        self.deleted.is_some_and(|deleted| deleted.contains(row))
     }
 
     /// Whether some row of a node is allowed.
     pub(super) fn allows_node(&self, view: &View<'_>, node: u32) -> bool {
-        view.rows_of(node).any(|row| self.allows(row))
+        view.any_row_of(node, |row| self.allows(row))
     }
 
     /// Whether the nodes of rows are looked up: of those that a filter lets through, or of those whose originals may be read.

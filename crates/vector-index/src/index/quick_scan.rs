@@ -1,6 +1,7 @@
 //! Passes over something smaller than the codes, where there is no graph.
 
-use super::search::{SCANNED_AT_ONCE, Search};
+use super::scan::SCANNED_AT_ONCE;
+use super::search::Search;
 use crate::graph::pool::Key;
 use crate::graph::walk::WalkScratch;
 use crate::sketch::Sketch;
@@ -43,7 +44,7 @@ impl Search<'_, '_> {
         self.for_estimates(sketch, &mut |search, key| {
             if key > last {
                 search.walk.fresh.push(key.node());
-                if search.walk.fresh.len() == SCANNED_AT_ONCE as usize {
+                if search.walk.fresh.len() == SCANNED_AT_ONCE {
                     search.compare();
                     search.walk.fresh.clear();
                 }

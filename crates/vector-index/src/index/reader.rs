@@ -1,5 +1,6 @@
 //! Any bytes to an index that can be searched.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use wire::{Bytes, check_chunks};
@@ -295,11 +296,42 @@ impl<'a> View<'a> {
         self.node_of_row.get(at).copied().filter(|&node| (node as usize) < self.nodes())
     }
 
+    /// Appends the nodes that hold the vectors of some rows, which ascend.
+    pub(crate) fn nodes_of(&self, rows: &[u32], nodes: &mut Vec<u32>) {
+        let (Some((&first, &last)), None) = (rows.first().zip(rows.last()), self.rows) else {
+            return nodes.extend(rows.iter().filter_map(|&row| self.node_of(row)));
+        };
+        let (first, end) = (first as usize, self.node_of_row.len().min(last as usize + 1));
+        if let Some(checks) = self.space.checks.filter(|_| first < end) {
+            checks.nodes_of_rows(first..end);
+        }
+        let nodes_of = rows.iter().filter_map(|&row| self.node_of_row.get(row as usize).copied());
+        nodes.extend(nodes_of.filter(|&node| (node as usize) < self.nodes()));
+    }
+
+    /// The lowest row of each of some nodes, of which there is at least one.
+    pub(crate) fn first_rows(&self, nodes: Range<usize>) -> impl ExactSizeIterator<Item = u32> + use<'a> {
+        if let Some(checks) = self.space.checks {
+            checks.rows_of_nodes(nodes.clone());
+        }
+        self.row_of_node[nodes].iter().copied()
+    }
+
     /// Has what tells the node of a row fetched, which is read soon.
     pub(crate) fn prefetch_node_of(&self, row: u32) {
         if self.rows.is_none() {
             prefetch(self.node_of_row.get(row as usize..=row as usize).unwrap_or_default());
         }
+    }
+
+    /// Whether some row of a node is allowed. Few nodes have several.
+    #[inline]
+    pub(crate) fn any_row_of(&self, node: u32, allows: impl Fn(u32) -> bool) -> bool {
+        if let Some(checks) = self.space.checks {
+            checks.row_of_node(node);
+        }
+        allows(self.row_of_node[node as usize])
+            || !self.repeats.is_empty() && repeats::of_node(self.repeats, node).any(allows)
     }
 
     /// The rows of a node, ascending.

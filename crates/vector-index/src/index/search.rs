@@ -8,7 +8,6 @@ use super::filtered::{Effort, FilterScratch, FilteredWalk};
 use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
 use super::rescore::{Room, refine, rescore};
-use super::slack::Slack;
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::Result;
 use crate::graph::pool::{Key, Nearest, Shortlist};
@@ -126,14 +125,8 @@ impl Scratch {
     }
 }
 
-/// A scan compares rows so many at a time.
-pub(super) const SCANNED_AT_ONCE: u32 = 64;
 /// Of what was compared with the codes of a query, so many at a time are compared with the whole query, unless they are too far away.
 const FINER_AT_ONCE: usize = 16;
-/// Of what a filter lets through so many more are compared by residuals than are returned, at least.
-const FEW_SPARE: usize = 8;
-/// Fewer rows are compared by their whole codes at once.
-const FEW_ROWS: usize = 1_000;
 
 impl<B: Bytes> Index<B> {
     /// The nearest vectors, the nearest first; those of equal distance by row. Fewer than `k` if there are no more.
@@ -314,10 +307,14 @@ impl Search<'_, '_> {
 
 impl Search<'_, '_> {
     /// Whether what a walk found is compared by its whole codes: residuals tell more at once, unless to read them or the codes takes requests.
-    fn compares_codes(&self) -> bool {
-        let is_far = self.options.originals.is_some_and(|bytes| bytes.0.is_far())
-            || self.view.space.checks.is_some_and(Checks::is_far);
+    pub(super) fn compares_codes(&self) -> bool {
+        let is_far = self.options.originals.is_some_and(|bytes| bytes.0.is_far()) || self.is_far();
         is_far || !matches!(self.options.rescore, Some((Originals::Residual(_), _)))
+    }
+
+    /// Whether to read codes takes requests.
+    pub(super) fn is_far(&self) -> bool {
+        self.view.space.checks.is_some_and(Checks::is_far)
     }
 
     /// Puts the best of the pool of a walk, whose distances are rough, and the hidden nodes in the order of their true distances, or leaves them to be compared by their residuals.
@@ -334,94 +331,6 @@ impl Search<'_, '_> {
         self.walk.fresh.clear();
         self.walk.fresh.extend(self.rough.drain(..).map(Key::node));
         self.compare();
-    }
-
-    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
-    fn scan(&mut self, each: impl FnMut(&mut Self)) {
-        match self.options.filter {
-            Some(filter) if filter.len() < self.view.nodes() / 2 => self.for_rows(filter, each),
-            _ => {
-                if let Some(checks) = self.view.space.checks.filter(|checks| checks.is_far()) {
-                    checks.fetch_all_codes();
-                }
-                self.for_all(each);
-            }
-        }
-    }
-
-    /// Compares the query with the high plane of every vector that may be a hit, about as many as `matches`, and with the whole codes of those that
-    /// may be among the nearest.
-    #[inline(never)] // once, in programs that are to be small
-    fn scan_near(&mut self, matches: usize) {
-        // Residuals move hits by few places.
-        let wanted = self.options.wanted().min(self.nearest.capacity());
-        if !self.compares_codes() {
-            self.nearest
-                .start(self.options.k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
-        }
-        if matches < FEW_ROWS || self.view.space.is_whole {
-            return self.scan(Self::compare);
-        }
-        let mut slack = Slack::new(self.query);
-        self.scan(|search| search.compare_near(&mut slack));
-    }
-
-    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes.
-    fn compare_near(&mut self, slack: &mut Slack) {
-        let mut near = std::mem::take(&mut self.filtered.near);
-        near.clear();
-        let Self { view, nearest, .. } = self;
-        let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
-        *distances += fresh.len() as u64;
-        view.space.rough_distances(self.query, fresh, dots, |node, rough| {
-            let terms = view.space.terms.get(node);
-            if !nearest.excludes(rough - slack.around(terms) - self.query.reach(terms)) {
-                near.push(Key::new(rough, node));
-            }
-        });
-        fresh.clear();
-        fresh.extend(near.iter().map(|key| key.node()));
-        let mut roughs = near.iter();
-        self.compare_each(|distance| {
-            slack.add(roughs.next().map_or(0.0, |rough| rough.distance() - distance));
-        });
-        self.filtered.near = near;
-    }
-
-    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
-    pub(super) fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
-        let nodes = crate::node::node_id(self.view.nodes());
-        let restricts = self.options.restricts();
-        for first in (0..nodes).step_by(SCANNED_AT_ONCE as usize) {
-            let all = first..nodes.min(first + SCANNED_AT_ONCE);
-            self.walk.fresh.clear();
-            if restricts {
-                let allowed = |&node: &u32| self.options.allows_node(&self.view, node);
-                self.walk.fresh.extend(all.filter(allowed));
-            } else {
-                self.walk.fresh.extend(all);
-            }
-            each(self);
-        }
-    }
-
-    /// The same, for the rows of a filter.
-    fn for_rows(&mut self, filter: &RowSet, mut each: impl FnMut(&mut Self)) {
-        self.walk.fresh.clear();
-        let has_repeats = !self.view.repeats.is_empty();
-        if has_repeats {
-            self.walk.visited.start(self.view.nodes());
-        }
-        for row in filter.iter().filter(|&row| self.options.allows(row)) {
-            // A node of several rows is compared once, for all of them.
-            let node = self.view.node_of(row);
-            self.walk.fresh.extend(node.filter(|&node| !has_repeats || self.walk.visited.insert(node)));
-            if self.walk.fresh.len() == SCANNED_AT_ONCE as usize {
-                each(self);
-                self.walk.fresh.clear();
-            }
-        }
-        each(self);
     }
 
     /// Compares the query with the nodes in `fresh`.

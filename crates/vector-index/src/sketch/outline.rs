@@ -14,6 +14,8 @@ use crate::kernel::{BitPlanes, Estimates, Kernel};
 /// An estimate that is so many deviations of its error beyond what is kept is not looked into, as long as that loses little. That some near ones are lost is made good by how little each
 /// costs: with twice as many, a width finds a thousandth more, for a twentieth more distances.
 const DEVIATIONS: f32 = 0.3;
+/// The same of a scan, which meets each but once: of a thousand errors, one is so large to the side that counts.
+const DEVIATIONS_OF_SCAN: f32 = 3.0;
 /// Of what is excluded so many are compared all the same, ...
 const FIRST: usize = 16;
 /// ... and then one of so many.
@@ -81,24 +83,24 @@ pub(crate) struct Looked<'a> {
 }
 
 impl<'a> Looked<'a> {
+    /// For a walk.
+    pub(crate) fn of_walk(kernel: Kernel, query: QueryRef<'a>, room: &'a mut Vec<BitPlanes>) -> Self {
+        Self::new(kernel, query, DEVIATIONS, room)
+    }
+
+    /// For a scan.
+    pub(crate) fn of_scan(kernel: Kernel, query: QueryRef<'a>, room: &'a mut Vec<BitPlanes>) -> Self {
+        Self::new(kernel, query, DEVIATIONS_OF_SCAN, room)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a length")]
-    pub(crate) fn new(kernel: Kernel, query: QueryRef<'a>, room: &'a mut Vec<BitPlanes>) -> Self {
+    fn new(kernel: Kernel, query: QueryRef<'a>, deviations: f32, room: &'a mut Vec<BitPlanes>) -> Self {
         kernel.by_bits(query.codes.lines, room);
         let squared = squared_sum(query.codes.lines.as_flattened()) as f32;
         let length = query.terms.scale.abs() * squared.sqrt();
         let (kept_now, is_limited, excluded, compared, near) = Default::default();
         let by_bits = &room[..];
-        Self {
-            query,
-            by_bits,
-            length,
-            deviations: DEVIATIONS,
-            kept_now,
-            is_limited,
-            excluded,
-            compared,
-            near,
-        }
+        Self { query, by_bits, length, deviations, kept_now, is_limited, excluded, compared, near }
     }
 
     fn estimates(&self, limit: f32) -> Estimates<'a> {
@@ -215,7 +217,7 @@ mod tests {
                 let mut ask = |vector: &[i8]| {
                     let prepared = quantizer.prepare(&quantizer.decode(vector, 0.5), &mut room);
                     let mut bits = Vec::new();
-                    let looked = Looked::new(Kernel::detect(), prepared, &mut bits);
+                    let looked = Looked::of_walk(Kernel::detect(), prepared, &mut bits);
                     let distance = prepared
                         .terms
                         .distance(dot_of(prepared.codes.lines.as_flattened(), &padded(&codes)), terms);
@@ -248,7 +250,7 @@ mod tests {
         let quantizer = Int8Quantizer::new(Metric::L2, DIMENSION).unwrap();
         let (mut room, mut bits) = (QueryRoom::default(), Vec::new());
         let mut looked =
-            Looked::new(Kernel::detect(), quantizer.prepare(&[1.0; DIMENSION], &mut room), &mut bits);
+            Looked::of_walk(Kernel::detect(), quantizer.prepare(&[1.0; DIMENSION], &mut room), &mut bits);
         let (mut near, mut excluded, mut compared, mut first) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for count in [5, 0, 30, 1, 60, 24] {
             let nodes: Vec<u32> = (first..first + count).collect();
@@ -279,7 +281,7 @@ mod tests {
         let mut room = QueryRoom::default();
         let mut bits = Vec::new();
         let prepared = quantizer.prepare(&[1.0; DIMENSION], &mut room);
-        let mut looked = Looked::new(Kernel::detect(), prepared, &mut bits);
+        let mut looked = Looked::of_walk(Kernel::detect(), prepared, &mut bits);
         let mut near = vec![7; 3];
         Outlines::new(&row, DIMENSION).keep_near(
             Kernel::detect(),

@@ -173,6 +173,33 @@ fn no_walk_goes_by_outlines_or_codes_that_were_not_verified() {
     }
 }
 
+#[test]
+fn no_scan_goes_by_outlines_that_were_not_verified() {
+    let (count, dimension) = (9_000, 130);
+    let all = codes(Metric::Cosine, dimension, &vectors(6, count, dimension));
+    let bytes = Builder::new(BuildOptions::new().graph_from(0)).build(all).unwrap().to_bytes().unwrap();
+    let (query, mut scratch) = (vectors(8, 1, dimension), Scratch::new());
+    let by_distance = SearchOptions::new(count).exact(true);
+    let index = Index::open(bytes.clone()).unwrap();
+    let by_distance = index.search(&query, &by_distance, &mut scratch).unwrap();
+    let filter: RowSet = by_distance[count / 2..].iter().map(|hit| hit.row).collect();
+    let options = SearchOptions::new(10).filter(&filter);
+    // Those that a walk does not look at, which is given up soon: of the last nodes.
+    let high = bytes.as_ref().len() - (bytes.as_ref().len() / 65_536 + 2) * 4 - 2 * count * 96;
+    let outlines = high - count * 64..high;
+    let written: Arc<[u8]> = bytes.as_ref().into();
+    let mut changed = written.to_vec();
+    changed[outlines.end - 1_000 * 64..outlines.end].iter_mut().for_each(|byte| *byte = !*byte);
+    let mut found = |left_out| {
+        let stored = Stored { found: AlignedBytes::from(&changed[..]), written: written.clone(), left_out };
+        let found = Index::open(stored).unwrap().search(&query, &options, &mut scratch).map(<[Hit]>::len);
+        (found.map_err(|e| e.kind()), scratch.statistics().path)
+    };
+    assert_eq!(found(0..0).0, Err(ErrorKind::Damaged));
+    // Planted: outlines are not verified.
+    assert_eq!(found(outlines.clone()), (Ok(10), SearchPath::GraphThenScan));
+}
+
 /// Vectors of a tight group, whose high nibbles tell too little.
 fn around_one(vectors: &[f32]) -> Vec<f32> {
     vectors.iter().zip([1.0, -1.0].iter().cycle()).map(|(value, centre)| centre + 0.1 * value).collect()

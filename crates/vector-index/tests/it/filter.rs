@@ -143,3 +143,43 @@ fn what_the_high_plane_alone_rules_out_is_not_among_the_nearest_whatever_the_vec
         }
     }
 }
+
+#[test]
+fn what_outlines_rule_out_is_hardly_ever_among_the_nearest_whatever_the_vectors_are() {
+    const WIDE: usize = 192;
+    const COUNT: usize = 10_000;
+    let (mut all_same, mut all_wanted, mut searches, mut compared) = (0, 0, 0, 0);
+    for metric in [Metric::Cosine, Metric::L2, Metric::Dot] {
+        for kind in KINDS {
+            let all = kind.vectors(31, COUNT, WIDE);
+            let index = built(codes(metric, WIDE, &all));
+            let (mut scratch, mut scans, mut same, mut wanted) = (Scratch::new(), 0, 0, 0);
+            for query in kind.vectors(32, 20, WIDE).chunks_exact(WIDE) {
+                // What lies farther from the query than half of all, so that a walk is given up.
+                let by_distance = SearchOptions::new(COUNT).exact(true);
+                let by_distance = index.search(query, &by_distance, &mut scratch).unwrap();
+                let filter: RowSet = by_distance[COUNT / 2..].iter().map(|hit| hit.row).collect();
+                let options = SearchOptions::new(10).filter(&filter);
+                let found = index.search(query, &options, &mut scratch).unwrap().to_vec();
+                let statistics = scratch.statistics();
+                if statistics.path == SearchPath::GraphThenScan {
+                    scans += 1;
+                    searches += 1;
+                    compared += statistics.distances;
+                    let exact = index.search(query, &options.exact(true), &mut scratch).unwrap();
+                    same += exact.iter().filter(|hit| found.contains(hit)).count();
+                    wanted += exact.len();
+                }
+            }
+            assert!(
+                scans >= 18 && same * 100 >= wanted * 97,
+                "{kind:?}, {metric:?}: {same} of {wanted} in {scans}"
+            );
+            all_same += same;
+            all_wanted += wanted;
+        }
+    }
+    assert!(all_same * 1_000 >= all_wanted * 995, "{all_same} of {all_wanted}");
+    // What the walk compares before it is given up among them; by high planes it would be all of the half.
+    assert!(compared < searches * COUNT as u64 / 2, "{compared} compared in {searches} searches");
+}

@@ -1,0 +1,179 @@
+//! Passes over all that may be hits.
+
+use row_set::RowSet;
+
+use super::search::Search;
+use super::slack::Slack;
+use crate::graph::pool::Key;
+use crate::graph::walk::WalkScratch;
+use crate::node::node_id;
+use crate::sketch::layout::Outlines;
+use crate::sketch::outline::Looked;
+
+/// A scan compares rows so many at a time.
+pub(super) const SCANNED_AT_ONCE: usize = 64;
+/// Of what a filter lets through so many more are compared by residuals than are returned, at least.
+const FEW_SPARE: usize = 8;
+/// Fewer rows are compared by their whole codes at once.
+const FEW_ROWS: usize = 1_000;
+/// Of fewer the high planes are read at once, and not outlines before.
+const FEW_TO_LOOK_AT: usize = 4_000;
+
+impl Search<'_, '_> {
+    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
+    pub(super) fn scan(&mut self, each: impl FnMut(&mut Self)) {
+        match self.options.filter {
+            Some(filter) => self.for_rows(filter, each),
+            None => {
+                if let Some(checks) = self.view.space.checks.filter(|checks| checks.is_far()) {
+                    checks.fetch_all_codes();
+                }
+                self.for_all(each);
+            }
+        }
+    }
+
+    /// Compares the query with as little of every vector that may be a hit, about as many as `matches`, as tells that it is not among the nearest: its outline, if there are
+    /// outlines, and its high plane; and with the whole codes of those that may be.
+    #[inline(never)] // once, in programs that are to be small
+    pub(super) fn scan_near(&mut self, matches: usize) {
+        // Residuals move hits by few places.
+        let wanted = self.options.wanted().min(self.nearest.capacity());
+        if !self.compares_codes() {
+            self.nearest
+                .start(self.options.k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
+        }
+        if matches < FEW_ROWS || self.view.space.is_whole {
+            return self.scan(Self::compare);
+        }
+        let mut slack = Slack::new(self.query);
+        let Some(outlines) = self.view.space.outlines.filter(|_| matches >= FEW_TO_LOOK_AT && !self.is_far())
+        else {
+            return self.scan(|search| search.compare_near(&mut slack, None));
+        };
+        let mut by_bits = std::mem::take(&mut self.walk.by_bits);
+        let mut looked = Looked::of_scan(self.view.space.kernel, self.query, &mut by_bits);
+        self.walk.excluded.clear();
+        self.scan(|search| search.look_and_compare(outlines, &mut looked, &mut slack));
+        self.walk.by_bits = by_bits;
+    }
+
+    /// Compares those of the nodes in `fresh` that may be among the nearest by their outlines and by their high planes.
+    fn look_and_compare(&mut self, outlines: Outlines<'_>, looked: &mut Looked<'_>, slack: &mut Slack) {
+        let Self { view, nearest, .. } = self;
+        let WalkScratch { fresh, near, excluded, .. } = &mut *self.walk;
+        outlines.prefetch(fresh);
+        if let Some(checks) = view.space.checks {
+            checks.outlines(fresh);
+        }
+        view.space.keep_near(outlines, looked, nearest.limit(), fresh, (near, excluded));
+        std::mem::swap(fresh, near);
+        self.compare_near(slack, Some(looked));
+        let WalkScratch { fresh, excluded, .. } = &mut *self.walk;
+        fresh.clear();
+        looked.adapt(excluded, fresh);
+        if !fresh.is_empty() {
+            self.compare_near(slack, None);
+        }
+    }
+
+    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes. `looked` learns which are.
+    fn compare_near(&mut self, slack: &mut Slack, mut looked: Option<&mut Looked<'_>>) {
+        let mut near = std::mem::take(&mut self.filtered.near);
+        near.clear();
+        let Self { view, nearest, .. } = self;
+        let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
+        *distances += fresh.len() as u64;
+        let mut at = 0;
+        view.space.rough_distances(self.query, fresh, dots, |node, rough| {
+            if let Some(looked) = &mut looked {
+                looked.learn(at, !nearest.excludes(rough));
+                at += 1;
+            }
+            let terms = view.space.terms.get(node);
+            if !nearest.excludes(rough - slack.around(terms) - self.query.reach(terms)) {
+                near.push(Key::new(rough, node));
+            }
+        });
+        fresh.clear();
+        fresh.extend(near.iter().map(|key| key.node()));
+        let mut roughs = near.iter();
+        self.compare_each(|distance| {
+            slack.add(roughs.next().map_or(0.0, |rough| rough.distance() - distance));
+        });
+        self.filtered.near = near;
+    }
+
+    /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
+    pub(super) fn for_all(&mut self, mut each: impl FnMut(&mut Self)) {
+        let (view, options) = (self.view, self.options);
+        let restricts = options.restricts();
+        let mut repeats = view.repeats;
+        for first in (0..view.nodes()).step_by(SCANNED_AT_ONCE) {
+            let end = view.nodes().min(first + SCANNED_AT_ONCE);
+            let fresh = &mut self.walk.fresh;
+            fresh.clear();
+            if restricts {
+                let nodes = node_id(first)..node_id(end);
+                put_allowed(nodes.clone().zip(view.first_rows(first..end)), |row| options.allows(row), fresh);
+                let behind = repeats.partition_point(|repeat| repeat.node < nodes.end);
+                let (here, rest) = repeats.split_at(behind);
+                repeats = rest;
+                for repeat in here.iter().filter(|repeat| options.allows(repeat.row)) {
+                    if !fresh.contains(&repeat.node) {
+                        fresh.push(repeat.node);
+                    }
+                }
+            } else {
+                fresh.extend(node_id(first)..node_id(end));
+            }
+            each(self);
+        }
+    }
+
+    /// The same, for the rows of a filter.
+    fn for_rows(&mut self, filter: &RowSet, mut each: impl FnMut(&mut Self)) {
+        let (view, options) = (self.view, self.options);
+        let has_repeats = !view.repeats.is_empty();
+        if has_repeats {
+            self.walk.visited.start(view.nodes());
+        }
+        let mut rows = filter.iter().filter(|&row| !options.is_deleted(row));
+        let mut some = [0; SCANNED_AT_ONCE];
+        loop {
+            let mut len = 0;
+            for (to, row) in some.iter_mut().zip(&mut rows) {
+                *to = row;
+                len += 1;
+            }
+            let WalkScratch { fresh, visited, near, .. } = &mut *self.walk;
+            fresh.clear();
+            view.nodes_of(&some[..len], fresh);
+            if has_repeats {
+                // A node of several rows is compared once, for all of them.
+                near.clear();
+                visited.insert_all(fresh, near);
+                std::mem::swap(fresh, near);
+            }
+            each(self);
+            if len < SCANNED_AT_ONCE {
+                return;
+            }
+        }
+    }
+}
+
+/// Appends the nodes whose rows are allowed. Which ones are is hard to foresee, so there is no branch on it.
+fn put_allowed(
+    nodes: impl ExactSizeIterator<Item = (u32, u32)>,
+    allows: impl Fn(u32) -> bool,
+    out: &mut Vec<u32>,
+) {
+    let mut len = out.len();
+    out.resize(len + nodes.len(), 0);
+    for (node, row) in nodes {
+        out[len] = node;
+        len += usize::from(allows(row));
+    }
+    out.truncate(len);
+}
