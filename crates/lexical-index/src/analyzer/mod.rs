@@ -267,9 +267,9 @@ impl Analyzer {
 
     /// Keeps the stems for the next who asks.
     pub(crate) fn give_back(&self, scratch: Scratch) {
-        let bytes_of = |known: &Option<KnownStems>| known.as_ref().map_or(0, KnownStems::memory_bytes);
+        let len_of = |known: &Option<KnownStems>| known.as_ref().map_or(0, KnownStems::memory_bytes);
         if let Ok(mut known) = self.known_stems.lock()
-            && bytes_of(&known) < scratch.memory_bytes()
+            && len_of(&known) < scratch.memory_bytes()
         {
             *known = Some(scratch.stems);
         }

@@ -126,10 +126,10 @@ pub(crate) fn put_numbers(out: &mut Vec<u8>, entries: &[(u32, bool)]) {
     let tells_more = entries.iter().any(|&(_, has_more)| has_more);
     let number =
         |&(row, has_more): &(u32, bool)| u64::from(row - base) << u32::from(tells_more) | u64::from(has_more);
-    let width = (u64::BITS - entries.iter().map(number).max().unwrap_or(0).leading_zeros()) as usize;
+    let width = u64::BITS - entries.iter().map(number).max().unwrap_or(0).leading_zeros();
     put_varint(out, base.into());
     out.push(width.to_le_bytes()[0] | if tells_more { TELLS_MORE } else { 0 });
-    out.extend(bits(entries.iter().map(number), width));
+    out.extend(bits(entries.iter().map(number), width as usize));
 }
 
 /// No longer list is written, where a bitmap is longer as well: rows of bitmaps are read in half the time.
