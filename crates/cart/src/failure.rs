@@ -26,11 +26,13 @@ pub(crate) struct Failure {
     /// The exit code where nothing is to be said.
     silent: u8,
     message: String,
+    /// Of the library, where the failure is one of it.
+    kind: Option<ErrorKind>,
 }
 
 impl Failure {
     fn new(code: Code, message: impl Display) -> Self {
-        Self { code: Some(code), silent: 0, message: message.to_string() }
+        Self { code: Some(code), silent: 0, message: message.to_string(), kind: None }
     }
 
     pub(crate) fn failed(message: impl Display) -> Self {
@@ -81,7 +83,11 @@ impl Failure {
 
     /// Ends with a code, about which everything was said.
     pub(crate) fn exit_with(code: u8) -> Result<()> {
-        if code == 0 { Ok(()) } else { Err(Self { code: None, silent: code, message: String::new() }) }
+        if code == 0 { Ok(()) } else { Err(Self::silent(code)) }
+    }
+
+    fn silent(code: u8) -> Self {
+        Self { code: None, silent: code, message: String::new(), kind: None }
     }
 
     pub(crate) fn interrupted() -> Self {
@@ -124,6 +130,11 @@ impl Failure {
         self.code
     }
 
+    /// What the library calls it, unless it is a failure of this program.
+    pub(crate) fn kind(&self) -> Option<ErrorKind> {
+        self.kind
+    }
+
     /// As a sentence.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -151,7 +162,7 @@ impl From<compact_artifact::Error> for Failure {
             ErrorKind::Damaged => Code::Damage,
             _ => Code::Failed,
         };
-        Self::new(code, for_people(&error.to_string()))
+        Self { kind: Some(error.kind()), ..Self::new(code, for_people(&error.to_string())) }
     }
 }
 
@@ -218,7 +229,7 @@ impl From<MetadataError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { code: None, silent: 0, message: String::new() };
+            return Self::silent(0);
         }
         Self::failed(format_args!("writing the output: {error}"))
     }

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// The model that the texts are embedded by, where it is not that of this program: a file, or a folder of model2vec
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
-    /// The field of the metadata by which records of a new artifact expire
+    /// The field of the metadata by which records of an artifact that is created here expire; one that is there keeps its own, or none
     #[arg(long, value_name = "NAME", default_value = "expires_at", requires = "write")]
     expires_field: String,
     /// How many seconds a call waits for other processes that write

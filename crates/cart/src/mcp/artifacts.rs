@@ -44,8 +44,6 @@ pub(super) struct Served {
 #[derive(Debug)]
 struct Writer {
     artifact: CompactArtifact,
-    /// Whether it is certain that records can expire.
-    expires: bool,
     /// It was created for a call that has not written yet, and is let go of by nothing else: nobody writes to what a failure removes.
     is_new: bool,
     used: Instant,
@@ -106,24 +104,23 @@ impl Artifacts {
     pub(super) fn write<T>(
         &self,
         served: &Served,
-        expires: bool,
         pause: &dyn Fn(Duration) -> Result<()>,
-        call: impl Fn(&CompactArtifact) -> Result<T, Error>,
+        call: impl Fn(&CompactArtifact) -> Result<T>,
     ) -> Result<(T, bool)> {
         if served.path.is_file() {
             return Err(Failure::failed("a packed artifact, which cannot be written to").at(&served.name));
         }
         let begun = Instant::now();
         loop {
-            match served.attempt(&self.access, expires, &call) {
-                Err(e) if e.kind() == ErrorKind::Locked && begun.elapsed() < self.access.wait => {
+            match served.attempt(&self.access, &call) {
+                Err(e) if e.kind() == Some(ErrorKind::Locked) && begun.elapsed() < self.access.wait => {
                     pause(begun.elapsed())?;
                 }
-                Err(e) if e.kind() == ErrorKind::Locked => {
+                Err(e) if e.kind() == Some(ErrorKind::Locked) => {
                     let waited = format!("waited {} s", self.access.wait.as_secs());
-                    return Err(Failure::from(e).at(&served.name).and(waited));
+                    return Err(e.at(&served.name).and(waited));
                 }
-                result => return Ok(result?),
+                result => return result,
             }
         }
     }
@@ -168,22 +165,10 @@ impl Served {
     fn attempt<T>(
         &self,
         access: &Access,
-        expires: bool,
-        call: &impl Fn(&CompactArtifact) -> Result<T, Error>,
-    ) -> Result<(T, bool), Error> {
+        call: &impl Fn(&CompactArtifact) -> Result<T>,
+    ) -> Result<(T, bool)> {
         let mut kept = lock(&self.writer);
-        let mut was_open = true;
-        let fits = |writer: &Writer| writer.expires || !expires;
-        let mut writer = match kept.take() {
-            Some(writer) if fits(&writer) => writer,
-            other => {
-                if let Some(writer) = other {
-                    writer.close(&self.path);
-                }
-                was_open = false;
-                self.open_to_write(access, expires)?
-            }
-        };
+        let mut writer = kept.take().map_or_else(|| self.open_to_write(access), Ok)?;
         match call(&writer.artifact) {
             Ok(done) if writer.is_new => {
                 writer.close(&self.path); // from now on by turns with others
@@ -204,11 +189,7 @@ impl Served {
             }
             Err(e) => {
                 // What cannot write any more is opened anew by the next call.
-                if !matches!(e.kind(), ErrorKind::Locked | ErrorKind::Poisoned) {
-                    if !was_open {
-                        // Opened for this call alone: records expire no more by what it set up, unless others have written meanwhile.
-                        let _ = writer.artifact.revert_settings();
-                    }
+                if !matches!(e.kind(), Some(ErrorKind::Locked | ErrorKind::Poisoned)) {
                     writer.close(&self.path);
                 }
                 Err(e)
@@ -216,14 +197,13 @@ impl Served {
         }
     }
 
-    fn open_to_write(&self, access: &Access, expires: bool) -> Result<Writer, Error> {
+    fn open_to_write(&self, access: &Access) -> Result<Writer, Error> {
         let options = options(access).busy_timeout(SLICE);
         let to_open = options.clone().idle_release(Duration::ZERO);
-        let to_open = if expires { to_open.expires_at(&access.expires_field) } else { to_open };
         let used = Instant::now();
         let opened = |artifact: CompactArtifact| {
             tell_recovery(&self.path, artifact.recovery());
-            Writer { artifact, expires, is_new: false, used }
+            Writer { artifact, is_new: false, used }
         };
         match to_open.clone().open(&self.path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {}
@@ -238,7 +218,7 @@ impl Served {
                 }
             }
             Err(e) => Err(e),
-            Ok(artifact) => Ok(Writer { artifact, expires: true, is_new: true, used }),
+            Ok(artifact) => Ok(Writer { artifact, is_new: true, used }),
         }
     }
 

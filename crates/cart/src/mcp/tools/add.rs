@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use compact_artifact::{FilterValue, Record};
+use compact_artifact::{CompactArtifact, FilterValue, Record};
 use serde_json::{Map, Value, json};
 
 use super::super::arguments::Arguments;
@@ -40,7 +40,7 @@ fn arguments() -> (Value, Vec<&'static str>) {
         "title": property("string", "A title, whose words count twice"),
         "metadata": property("object", "Any JSON object, for filters: {\"kind\": \"note\", \"tags\": [\"work\"], \"at\": \"2026-04-12\"}"),
         "replace": { "type": "boolean", "default": true, "description": "false: fail if there is a record with this key" },
-        "expires_at": property("string", "From then on the record is not there any more: a day or an RFC 3339 timestamp, as in \"2026-12-31\" or \"2026-12-31T12:00:00Z\""),
+        "expires_at": property("string", "From then on the record is not there any more: a day or an RFC 3339 timestamp, as in \"2026-12-31\" or \"2026-12-31T12:00:00Z\". An artifact that was made without expiry refuses it"),
         "expires_in_seconds": { "type": "integer", "minimum": 1, "maximum": MAX_SECONDS, "description": "The same, counted from now" },
     });
     (properties, vec!["text"])
@@ -62,30 +62,36 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let text =
         arguments.text("text")?.ok_or_else(|| Failure::usage("`text`: expected a string, found none"))?;
     let (key, title) = (arguments.text("key")?, arguments.text("title")?);
-    let mut metadata = arguments.object("metadata")?.unwrap_or_default();
+    let metadata = arguments.object("metadata")?.unwrap_or_default();
     let replace = arguments.flag("replace")?.unwrap_or(true);
     let expires = expiry(&mut arguments)?;
     arguments.finish()?;
-    let does_expire = expires.is_some();
-    if let Some(expires) = expires {
-        set(&mut metadata, &context.artifacts.access().expires_field, expires)?;
-    }
-    let mut record = Record::text(text).metadata(metadata);
-    if let Some(title) = title {
-        record = record.field(crate::input::TITLE, title);
-    }
-    if let Some(key) = &key {
-        record = record.key(key);
-    }
-    let write = |artifact: &compact_artifact::CompactArtifact| match &key {
-        Some(key) if replace => {
-            artifact.refresh()?; // others may have written since the last call
-            let replaced = artifact.id_of_key(key)?.is_some();
-            Ok((artifact.upsert(record.clone())?, replaced))
+    let record = |artifact: &CompactArtifact| {
+        let mut metadata = metadata.clone();
+        if let Some((argument, at)) = &expires {
+            let field = expires_field(artifact, argument, served.name())?;
+            set(&mut metadata, &field, at.clone())?;
         }
-        _ => Ok((artifact.add(record.clone())?, false)),
+        let mut record = Record::text(text.as_str()).metadata(metadata);
+        if let Some(title) = &title {
+            record = record.field(crate::input::TITLE, title);
+        }
+        if let Some(key) = &key {
+            record = record.key(key);
+        }
+        Ok::<_, Failure>(record)
     };
-    let written = context.artifacts.write(served, does_expire, context.pause, write);
+    let write = |artifact: &CompactArtifact| {
+        artifact.refresh()?; // others may have written since the last call
+        match &key {
+            Some(key) if replace => {
+                let replaced = artifact.id_of_key(key)?.is_some();
+                Ok((artifact.upsert(record(artifact)?)?, replaced))
+            }
+            _ => Ok((artifact.add(record(artifact)?)?, false)),
+        }
+    };
+    let written = context.artifacts.write(served, context.pause, write);
     let ((id, replaced), created) = written.map_err(|e| e.reworded("--upsert", "`replace`"))?;
     let mut answer =
         json!({ "artifact": served.name(), "id": id.0, "replaced": replaced, "created_artifact": created });
@@ -95,15 +101,15 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     Ok(answer)
 }
 
-/// When the record expires, as a date of the metadata.
-fn expiry(arguments: &mut Arguments) -> Result<Option<Value>> {
+/// When the record expires, as a date of the metadata, and the argument that says so.
+fn expiry(arguments: &mut Arguments) -> Result<Option<(&'static str, Value)>> {
     match (arguments.text("expires_at")?, arguments.integer("expires_in_seconds", 1..=MAX_SECONDS)?) {
         (None, None) => Ok(None),
-        (Some(at), None) => Ok(Some(at.into())),
+        (Some(at), None) => Ok(Some(("expires_at", at.into()))),
         (None, Some(seconds)) => {
             let at = FilterValue::try_from(SystemTime::now() + Duration::from_secs(seconds))
                 .map_err(|e| Failure::from(e).at("`expires_in_seconds`"))?;
-            Ok(Some(serde_json::to_value(at)?))
+            Ok(Some(("expires_in_seconds", serde_json::to_value(at)?)))
         }
         (Some(_), Some(_)) => {
             Err(Failure::usage("expected `expires_at` or `expires_in_seconds`, found both"))
@@ -111,12 +117,30 @@ fn expiry(arguments: &mut Arguments) -> Result<Option<Value>> {
     }
 }
 
+/// The field by which records of the artifact expire. One that was made without gets none here: older records, whose dates mean something else, would expire by it.
+fn expires_field(artifact: &CompactArtifact, argument: &str, name: &str) -> Result<String> {
+    artifact.expires_field().ok_or_else(|| {
+        Failure::usage(format_args!(
+            "`{argument}`: records of {name} do not expire, since it was made without a field for that; leave the argument out, or have a person run `cart add` with \
+             --expires-field, by which older records with a date in that field expire too"
+        ))
+    })
+}
+
 fn set(metadata: &mut Map<String, Value>, field: &str, value: Value) -> Result<()> {
-    if metadata.contains_key(field) {
-        let message =
-            format!("`metadata`: {field:?} is the field by which the record expires; expected it once");
-        return Err(Failure::usage(message));
+    let twice = || {
+        Failure::usage(format_args!(
+            "`metadata`: {field:?} is the field by which the record expires; expected it once"
+        ))
+    };
+    let (mut place, mut path) = (metadata, field);
+    while let Some((name, inner)) = path.split_once('.') {
+        let object = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
+        (place, path) = (object.as_object_mut().ok_or_else(twice)?, inner);
     }
-    metadata.insert(field.to_owned(), value);
+    if place.contains_key(path) {
+        return Err(twice());
+    }
+    place.insert(path.to_owned(), value);
     Ok(())
 }

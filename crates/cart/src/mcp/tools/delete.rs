@@ -56,6 +56,6 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let batch = ids.into_iter().map(RecordId).fold(Batch::new(), Batch::delete);
     let batch = keys.into_iter().fold(batch, Batch::delete_key);
     let write = |artifact: &compact_artifact::CompactArtifact| Ok(artifact.write(batch.clone())?.deleted);
-    let (deleted, _) = context.artifacts.write(served, false, context.pause, write)?;
+    let (deleted, _) = context.artifacts.write(served, context.pause, write)?;
     Ok(json!({ "artifact": served.name(), "deleted": deleted }))
 }

@@ -149,13 +149,52 @@ fn an_add_that_fails_changes_no_setting_and_is_told_in_words_of_the_tool() {
     let place = place();
     let before = place.text("export notes.artifact");
     let mut server = Server::initialized(&place, "--write notes.artifact");
-    let failed = server.call("add", json!({"text": "x", "expires_at": "soon"})).unwrap_err();
-    assert!(failed.contains("not a date"), "{failed}");
-    assert_eq!(place.text("export notes.artifact"), before);
     let failed = server.call("add", json!({"text": "x", "key": "moon", "replace": false})).unwrap_err();
     assert!(failed.contains("`replace` replaces it") && !failed.contains("--"), "{failed}");
-    server.call("add", json!({"text": "x", "expires_at": "2999-01-01"})).unwrap();
-    assert!(place.text("export notes.artifact").contains("\"expires_field\":\"expires_at\""));
+    assert_eq!(place.text("export notes.artifact"), before);
+}
+
+#[test]
+fn an_artifact_that_was_made_without_an_expiry_field_gets_none_and_loses_no_record() {
+    let place = Place::new();
+    let old = json!({"key": "c1", "text": "old contract", "metadata": {"expires_at": "2020-01-01"}});
+    place.cart_with("add contracts --jsonl - --no-meaning", old.to_string().as_bytes()).succeeds();
+    let before = place.text("export contracts");
+    let mut server = Server::initialized(&place, "--write contracts");
+    for (argument, value) in [("expires_in_seconds", json!(3600)), ("expires_at", json!("2999-01-01"))] {
+        for key in [json!("c2"), json!(null)] {
+            let failed =
+                server.call("add", json!({"text": "note", argument: value, "key": key})).unwrap_err();
+            let says = |part: &str| assert!(failed.contains(part), "{failed}");
+            says(&format!("`{argument}`: records of contracts do not expire"));
+            says("leave the argument out");
+        }
+    }
+    assert_eq!(server.end().0, 0);
+    assert_eq!(place.text("export contracts"), before);
+}
+
+#[test]
+fn records_expire_by_the_field_that_their_artifact_has() {
+    let place = Place::new();
+    place.write("x.txt", "a text that stays");
+    place.cart("add a x.txt --no-meaning --expires-field valid.until").succeeds();
+    let mut server = Server::initialized(&place, "--write a");
+    let mut add = |key: &str, at: &str, metadata: Value| {
+        server.call("add", json!({"key": key, "text": "x", "expires_at": at, "metadata": metadata}))
+    };
+    add("gone", "2020-01-01", json!({})).unwrap();
+    add("there", "2999-01-01", json!({"valid": {"from": "2020-01-01"}})).unwrap();
+    for metadata in [json!({"valid": {"until": "2999-01-01"}}), json!({"valid": 1})] {
+        let failed = add("twice", "2999-01-01", metadata).unwrap_err();
+        assert!(failed.contains("\"valid.until\"") && failed.contains("expected it once"), "{failed}");
+    }
+    let failed = add("soon", "soon", json!({})).unwrap_err();
+    assert!(failed.contains("not a date"), "{failed}");
+    assert_eq!(server.end().0, 0);
+    assert_eq!(place.records("a"), 2);
+    let metadata = place.json("get a there")["metadata"].clone();
+    assert_eq!(metadata, json!({"valid": {"from": "2020-01-01", "until": "2999-01-01"}}));
 }
 
 #[test]
@@ -397,13 +436,7 @@ fn records_expire_as_they_were_told_to() {
     assert!(error.unwrap_err().contains("expected it once"));
     assert_eq!(server.end(), (0, String::new()));
 
-    // An artifact that was made without: records expire from then on.
-    place.write("x.txt", "a text that stays");
-    place.cart("add other x.txt").succeeds();
-    let mut server = Server::initialized(&place, "--write other");
-    server.call("add", json!({"text": "plain"})).unwrap();
-    server.call("add", json!({"text": "x", "expires_at": "2020-01-01"})).unwrap();
-    assert_eq!(server.call("list", json!({})).unwrap()["total"], 2);
+    let mut server = Server::initialized(&place, "--write new=memory");
     let error = server.call("add", json!({"key": "k", "text": "x", "replace": false})).map(drop);
     assert_eq!(error, Ok(()));
     let error = server.call("add", json!({"key": "k", "text": "x", "replace": false})).unwrap_err();
