@@ -27,8 +27,8 @@ pub enum Content {
     Field(String),
     /// The vectors of a space.
     Vector(String),
-    /// The vectors that blobs have in a space.
-    BlobVector(String),
+    /// The vectors of a space that its model does not make of the texts again.
+    GivenVector(String),
     /// The value of a field of the metadata.
     Value(ValueType),
 }

@@ -75,9 +75,11 @@ fn rows(
             Ok(text_column(metadata.iter().map(|metadata| Some(Value::Object(metadata.clone()).to_string()))))
         }
         Content::Pack => Ok(text_column(entries.iter().map(|_| Some(pack)))),
-        Content::Vector(space) => vectors(snapshot, space, field, entries, |_| true, on_damaged),
-        Content::BlobVector(space) => {
-            vectors(snapshot, space, field, entries, |entry| !entry.is_text(), on_damaged)
+        Content::Vector(space) => {
+            vectors(field, entries, |entry| snapshot.embedding(entry.id(), space), on_damaged)
+        }
+        Content::GivenVector(space) => {
+            vectors(field, entries, |entry| snapshot.given_embedding(entry, space), on_damaged)
         }
         Content::Value(value_type) => Ok(values(field.name(), *value_type, &metadata)),
     });
@@ -123,11 +125,9 @@ fn blobs(name: &str, entries: &[Entry]) -> Result<ArrayRef> {
 }
 
 fn vectors(
-    snapshot: &Snapshot,
-    space: &str,
     field: &Field,
     entries: &[Entry],
-    is_written: impl Fn(&Entry) -> bool,
+    embedding: impl Fn(&Entry) -> compact_artifact::Result<Option<Vec<f32>>>,
     on_damaged: OnDamaged<'_>,
 ) -> Result<ArrayRef> {
     let DataType::FixedSizeList(item, dimension) = field.data_type() else {
@@ -135,8 +135,7 @@ fn vectors(
     };
     let mut builder = FixedSizeListBuilder::new(Float32Builder::new(), *dimension).with_field(item.clone());
     for entry in entries {
-        let found = if is_written(entry) { snapshot.embedding(entry.id(), space) } else { Ok(None) };
-        let vector = match found {
+        let vector = match embedding(entry) {
             Err(e) if e.kind() == ErrorKind::NoSuchSpace => None,
             Err(e) if e.kind() == ErrorKind::Damaged => {
                 on_damaged(e)?;

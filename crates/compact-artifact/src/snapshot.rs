@@ -14,6 +14,7 @@ use crate::api::error::{Error, Result};
 use crate::api::facet::FacetCount;
 use crate::api::federated::{QueryStatistics, SearchLists};
 use crate::api::query::Query;
+use crate::api::record::meant;
 use crate::api::results::{Hit, MetadataField, SearchResults};
 use crate::format::record;
 use crate::pins::Pin;
@@ -245,6 +246,35 @@ impl Snapshot {
     pub fn embedding(&self, id: RecordId, space: &str) -> Result<Option<Vec<f32>>> {
         let (number, space) = self.state.settings.space(space)?;
         Ok(self.state.embedding_unless_lost(id, number)?.map(|embedding| embedding.decode(space)))
+    }
+
+    /// The same, but `None` also for a text of which the model of the space, if it is at hand, makes this embedding again: what somebody has to write down who adds the records to
+    /// another artifact.
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, Metric, Record, SpaceOptions};
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// let space = SpaceOptions::new(2, Metric::Cosine);
+    /// let artifact = CompactArtifact::options().space("v", space).create(temp.path().join("a"))?;
+    /// let id = artifact.add(Record::text("a cat").embedding("v", [0.6, 0.8]))?;
+    /// let snapshot = artifact.snapshot();
+    /// let entry = snapshot.get(id)?.expect("it was just added");
+    /// assert_eq!(snapshot.given_embedding(&entry, "v")?, snapshot.embedding(id, "v")?);
+    /// # Ok(()) }
+    /// ```
+    pub fn given_embedding(&self, entry: &Entry, space: &str) -> Result<Option<Vec<f32>>> {
+        let (number, space) = self.state.settings.space(space)?;
+        let Some(stored) = self.state.embedding_unless_lost(entry.id(), number)? else { return Ok(None) };
+        if entry.is_text() && space.model().is_some() {
+            let text = meant(&entry.fields()?, &entry.text()?).into_owned();
+            let SearchResources { meaning, workers, .. } = &*self.resources;
+            let made = meaning.embed_documents(space, &[&text], workers)?.into_iter().flatten().flatten();
+            if made.into_iter().any(|made| made.is_nearly(&stored)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(stored.decode(space)))
     }
 
     /// Looks for records; see [`Query`]. Fails with [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a query that cannot be, and with

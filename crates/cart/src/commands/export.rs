@@ -18,13 +18,13 @@ const LONG: &str = "\
 Write records as JSONL or Parquet that `cart add` reads back.
 
 One record a line, in the order in which they were added: key, title, text or blob (base64), other fields of texts, metadata, and with --vectors the embeddings as \
-they are kept: as they were given with originals of f32, otherwise nearly. Numbers are given out anew when they are read back.
+they are kept: as they were given with originals of f32, otherwise nearly; but those that the model of the artifact makes of the texts again, where that is the one of this program. Numbers are given out anew when they are read back.
 
 Without --filter the first line is not a record, but {\"settings\": ...}: language, fields of texts, vector spaces, model, expiry field, schema, and how many neighbours --precompute-similar stores, as `cart restore` sets them up. `cart add` passes over \
 it. A level of compression is no setting of an artifact: each command has its own.
 
 With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
-JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where a model makes it of the text, and a column for each field of the metadata in which no record has several values and all \
+JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where the model makes it of the text again, and a column for each field of the metadata in which no record has several values and all \
 have one type: Boolean, Int64, Float64, or Utf8, dates included; none for names that begin with field_ or vector_.";
 
 /// Write records as JSONL or Parquet that `cart add` reads back
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Only records that it lets through, as JSON: '{"year": {"$lt": 1900}}', '{"at": {"$lt": {"$date": "2026-04-12"}}}'
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
-    /// With embeddings, but for those that a model makes of texts
+    /// With embeddings, but for those that the model of this program makes of the texts again
     #[arg(long)]
     vectors: bool,
     /// Write this file of Parquet, which must not exist, instead of JSONL
@@ -133,7 +133,7 @@ fn parquet(
 ) -> Result<Counts> {
     let columns = artifact_arrow::Columns::new([(artifact, snapshot)], spaces).map_err(Failure::failed)?;
     let counts = crate::interrupt::whole_or_nothing(path, || {
-        let mut writer = Writer::create(path, &columns, spaces, snapshot)?;
+        let mut writer = Writer::create(path, &columns, snapshot)?;
         let written = each(snapshot, filter, |entry| writer.add(entry)).and_then(|counts| {
             *unread += writer.finish()?;
             Ok(counts)
@@ -154,7 +154,7 @@ fn parquet(
     Ok(counts)
 }
 
-/// The embeddings of a record that no model makes. One that cannot be read is named, counted in `unread`, and left out.
+/// The embeddings of a record that no model at hand makes of its text again. One that cannot be read is named, counted in `unread`, and left out.
 fn readable_vectors(
     snapshot: &Snapshot,
     entry: &Entry,
@@ -162,10 +162,8 @@ fn readable_vectors(
     unread: &mut u64,
 ) -> Result<Vec<(String, Vec<f32>)>> {
     let mut found = Vec::new();
-    // Those that a model makes are made again from the texts.
-    let given = spaces.iter().filter(|space| space.model().is_none() || !entry.is_text());
-    for space in given.map(Space::name) {
-        match snapshot.embedding(entry.id(), space) {
+    for space in spaces.iter().map(Space::name) {
+        match snapshot.given_embedding(entry, space) {
             Err(e) if e.kind() == ErrorKind::Damaged => {
                 Failure::from(e).warn(WRITTEN_WITHOUT);
                 *unread += 1;

@@ -12,7 +12,7 @@ use artifact_arrow::{
     Columns, Content as ColumnContent, Error as RowError, Row, RowContent, RowReader,
     write_batch_without_damaged,
 };
-use compact_artifact::{Entry, Snapshot, Space};
+use compact_artifact::{Entry, Snapshot};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -213,19 +213,12 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// In spaces of which a model makes the vectors of texts, only blobs have some.
-    pub(crate) fn create(
-        path: &'a Path,
-        columns: &Columns,
-        spaces: &[Space],
-        snapshot: &'a Snapshot,
-    ) -> Result<Self> {
+    /// Vectors that a model makes of the texts again are left out.
+    pub(crate) fn create(path: &'a Path, columns: &Columns, snapshot: &'a Snapshot) -> Result<Self> {
         let mut columns = columns.without(&["pack"]);
         for content in &mut columns.contents {
-            if let ColumnContent::Vector(name) = content
-                && spaces.iter().any(|space| space.name() == name && space.model().is_some())
-            {
-                *content = ColumnContent::BlobVector(std::mem::take(name));
+            if let ColumnContent::Vector(name) = content {
+                *content = ColumnContent::GivenVector(std::mem::take(name));
             }
         }
         let properties = WriterProperties::builder()

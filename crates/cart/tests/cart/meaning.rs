@@ -232,6 +232,44 @@ fn a_blob_keeps_the_vector_that_it_was_given_in_the_space_of_texts() {
 }
 
 #[test]
+fn an_export_has_every_vector_of_a_text_that_the_model_at_hand_does_not_make_again() {
+    let place = Place::new();
+    let vector: Vec<f32> = (0..256u16).map(|n| f32::from(n % 7)).collect();
+    let line = |key: &str, more: &str| {
+        format!("{{\"key\":\"{key}\",\"title\":\"Cats\",\"text\":\"a cat\"{more}}}\n")
+    };
+    let given = format!(",\"vectors\":{{\"meaning\":{vector:?}}}");
+    place.write("x.jsonl", line("made", "") + &line("given", &given));
+    place.cart("add a x.jsonl").succeeds();
+    for compacted in [false, true] {
+        if compacted {
+            place.cart("compact a").succeeds();
+        }
+        let exported = place.cart("export a --vectors").succeeds();
+        let has_vectors: Vec<bool> =
+            exported.records().iter().map(|record| record.get("vectors").is_some()).collect();
+        assert_eq!(has_vectors, [false, true], "{compacted}");
+        place.write("y.jsonl", &exported.stdout);
+        place.cart(&format!("restore y.jsonl b{compacted}")).succeeds();
+        assert_eq!(place.text(&format!("export b{compacted} --vectors")), exported.text());
+    }
+    if cfg!(feature = "arrow") {
+        place.cart("export a --vectors --parquet z.parquet").succeeds();
+        place.cart("restore z.parquet c").succeeds();
+        assert_eq!(place.text("export c --vectors"), place.text("export a --vectors"));
+    }
+    // Without the model, nobody knows what it makes.
+    write_model(&place, "tiny", "tiny-1");
+    place.write("x.jsonl", line("made", "") + &line("given", ",\"vectors\":{\"meaning\":[0,1]}"));
+    place.cart("add m x.jsonl --model tiny").succeeds();
+    let exported = place.cart("export m --vectors").succeeds();
+    assert!(exported.records().iter().all(|record| record.get("vectors").is_some()), "{exported:?}");
+    place.write("y.jsonl", &exported.stdout);
+    place.cart("restore y.jsonl n --model tiny").succeeds();
+    assert_eq!(place.text("export n --vectors"), exported.text());
+}
+
+#[test]
 fn a_vector_from_a_model_with_other_dimensions_is_refused_with_what_takes_it() {
     let place = Place::new();
     write_model(&place, "tiny", "tiny-1");

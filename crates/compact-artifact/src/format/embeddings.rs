@@ -52,6 +52,14 @@ impl Embedding {
             _ => space.quantizer.decode(&self.codes, self.scale),
         }
     }
+
+    /// Whether both are of one vector, which two machines may have computed: no code is off by more than one, and the scale by no more than what that makes of it.
+    pub(crate) fn is_nearly(&self, other: &Self) -> bool {
+        let is_near = |(a, b): (&i8, &i8)| a.abs_diff(*b) <= 1;
+        self.codes.len() == other.codes.len()
+            && (self.scale - other.scale).abs() <= self.scale.abs() / 128.0
+            && self.codes.iter().zip(&other.codes).all(is_near)
+    }
 }
 
 /// The smallest number that 16-bit floating point has with all its digits.
