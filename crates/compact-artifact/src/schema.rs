@@ -15,6 +15,27 @@ impl CompactArtifact {
         self.engine.state().settings.expires_at.clone()
     }
 
+    /// Says by which field of the metadata records expire, in an artifact that does not say so yet, as [`Options::expires_at`](crate::Options::expires_at) does when it is opened: also
+    /// those that are there do from now on. Of these, one in which the field is no date stays. The field that it has already is no error, another one is of kind
+    /// [`SettingsMismatch`](crate::ErrorKind::SettingsMismatch).
+    ///
+    /// ```
+    /// # use compact_artifact::{CompactArtifact, Record};
+    /// # use serde_json::json;
+    /// # fn main() -> compact_artifact::Result<()> {
+    /// # let temp = tempfile::tempdir()?;
+    /// let artifact = CompactArtifact::create(temp.path().join("a"))?;
+    /// artifact.add(Record::text("a note").metadata(json!({"until": "soon"})))?;
+    /// artifact.add(Record::text("another").metadata(json!({"until": "2020-01-01"})))?;
+    /// artifact.set_expires_field("until")?;
+    /// assert_eq!(artifact.len(), 1);
+    /// assert!(artifact.set_expires_field("till").is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn set_expires_field(&self, field: &str) -> Result<()> {
+        self.engine.change_settings(|settings| Ok((settings.with_expiry(Some(field))?, ())))
+    }
+
     /// Takes back what opening the artifact for writing with [`Options`](crate::Options) added to its settings, and calls since: vector spaces, fields of texts, the model,
     /// the schema, the field by which records expire and [`precompute_similar`](crate::Options::precompute_similar). For whoever opened it to add something that it refused: if anything was committed
     /// since, by whomever, the error is of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and nothing is taken back. An artifact that was created stays as it is.

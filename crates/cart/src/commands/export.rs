@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 #[cfg(feature = "arrow")]
 use crate::input::columnar::Writer;
 use crate::input::{jsonl, settings, values};
-use crate::output::{Output, WRITTEN_WITHOUT};
+use crate::output::{Output, WRITTEN_WITHOUT, several};
 
 const LONG: &str = "\
 Write records as JSONL or Parquet that `cart add` reads back.
@@ -22,6 +22,8 @@ they are kept: as they were given with originals of f32, otherwise nearly; but t
 
 Without --filter the first line is not a record, but {\"settings\": ...}: language, fields of texts, vector spaces, model, expiry field, schema, and how many neighbours --precompute-similar stores, as `cart restore` sets them up. `cart add` passes over \
 it. A level of compression is no setting of an artifact: each command has its own.
+
+A record that would be a line of more than 256 MiB, which `cart restore` does not read, is named and left out, and the exit code is 1: a blob of 192 MiB, as base64.
 
 With --parquet, where this program is built with the feature arrow, a record is a row: id (UInt64), key and text (Utf8), blob (Binary, at most 256 MiB), metadata (all of it, as \
 JSON), field_NAME for each field of texts, vector_NAME (FixedSizeList of Float32) for each space with --vectors, null where the model makes it of the text again, and a column for each field of the metadata in which no record has several values and all \
@@ -63,10 +65,14 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if is_whole {
         output.json(&settings::line(&artifact))?;
     }
-    let mut unread = 0;
+    let (mut unread, mut too_long) = (0, 0);
     let mut write = |entry: Entry| {
         let vectors = readable_vectors(&snapshot, &entry, &spaces, &mut unread)?;
-        output.json(&jsonl::line(&entry, vectors)?)
+        let Some(line) = jsonl::readable_line(&entry, vectors)? else {
+            too_long += 1;
+            return too_long_for_a_line(&entry);
+        };
+        output.json(&line)
     };
     #[cfg(feature = "arrow")]
     let counts = match &args.parquet {
@@ -81,9 +87,25 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
             Failure::damage("some records or embeddings could not be read").at(args.at.path.display())
         );
     }
+    if too_long > 0 {
+        let message = format!(
+            "{} left out, longer than a line that is read back; `cart pack` keeps everything",
+            several(too_long, "record")
+        );
+        return Err(Failure::failed(message).at(args.at.path.display()));
+    }
     if counts.written == 0 && filter.is_some() {
         return Err(Failure::not_there("no record matches the filter").at(args.at.path.display()));
     }
+    Ok(())
+}
+
+/// Names a record that is left out.
+fn too_long_for_a_line(entry: &Entry) -> Result<()> {
+    let name = entry.key()?.map_or_else(|| format!("#{}", entry.id()), |key| format!("{key:?}"));
+    let len = several(entry.len(), "byte");
+    Failure::failed(format_args!("the record {name}, {len}, is longer than a line that is read back"))
+        .warn("it is left out; `cart get --raw` writes it");
     Ok(())
 }
 
@@ -148,7 +170,7 @@ fn parquet(
         if output.is_json() {
             return output.json(&serde_json::json!({ "records": records, "file": path }));
         }
-        let records = crate::output::several(records, "record");
+        let records = several(records, "record");
         output.line(format_args!("wrote {records} to {}", path.display()))
     });
     Ok(counts)

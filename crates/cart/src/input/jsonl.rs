@@ -15,9 +15,12 @@ use super::settings::{self, Settings};
 use super::shape::Shape;
 use super::{Content, Document, TITLE};
 use crate::failure::{Failure, Result};
+use crate::output::json_len;
 
-/// The longest line in bytes.
+/// The longest line in bytes, with its end.
 const MAX_LINE: usize = 256 << 20;
+/// A record that holds less is no longer as a line than that: a byte of a text becomes six at the most, and a number of a vector fewer than 32.
+const SHORT: u64 = MAX_LINE as u64 / 8;
 
 /// A record as a line of JSON. `text` and `blob`, which is base64, exclude each other.
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,6 +161,21 @@ pub(crate) fn line(entry: &Entry, vectors: Vec<(String, Vec<f32>)>) -> Result<im
     let has_title = fields.first().is_some_and(|(name, _)| name == TITLE);
     let title = has_title.then(|| fields.remove(0).1);
     Ok(Line { key, title, text, blob, metadata, fields: Named(fields), vectors: Named(vectors) })
+}
+
+/// The same as a line that is read back; `None` where that is longer than lines may be.
+pub(crate) fn readable_line(
+    entry: &Entry,
+    vectors: Vec<(String, Vec<f32>)>,
+) -> Result<Option<impl Serialize + use<>>> {
+    // Of a blob, base64 alone: it is not read to see that it is too long.
+    if !entry.is_text() && entry.len() / 3 * 4 > MAX_LINE as u64 {
+        return Ok(None);
+    }
+    let numbers: usize = vectors.iter().map(|(_, vector)| vector.len()).sum();
+    let is_short = entry.len() + 4 * numbers as u64 <= SHORT;
+    let line = line(entry, vectors)?;
+    Ok((is_short || json_len(&line)? < MAX_LINE).then_some(line))
 }
 
 /// The lines of a file, with their numbers from 1 on; blank ones are left out.

@@ -100,7 +100,7 @@ impl Settings {
         settings
     }
 
-    /// Options, and these settings but for vector spaces and the model.
+    /// Options, and these settings but for vector spaces, the model, and the field by which records expire.
     pub(crate) fn added_to(&self, options: Options) -> Result<Options> {
         let mut options = match values::language(&self.language).map_err(Failure::failed)? {
             TextLanguage::Stems(language) => options.language(language),
@@ -113,13 +113,15 @@ impl Settings {
         if self.precompute_similar > 0 {
             options = options.precompute_similar(self.precompute_similar);
         }
-        if let Some(field) = &self.expires_field {
-            options = options.expires_at(field);
-        }
         if let Some(schema) = self.schema()? {
             options = options.schema(schema);
         }
         Ok(options)
+    }
+
+    /// The field by which records expire. It is set when they are all there: an artifact may have got it when it had records in which that is no date.
+    pub(crate) fn expires_field(&self) -> Option<&str> {
+        self.expires_field.as_deref()
     }
 
     pub(crate) fn schema(&self) -> Result<Option<Schema>> {

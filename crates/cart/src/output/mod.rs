@@ -33,6 +33,27 @@ const MATCH: Style = AnsiColor::Yellow.on_default().bold();
 /// All that are used, a longer one before what it begins with.
 const STYLES: [Style; 4] = [MATCH, BOLD, DIMMED, CYAN];
 
+/// How many bytes a value has as JSON, as [`Output::json`] writes it.
+pub(crate) fn json_len(value: &impl Serialize) -> Result<usize> {
+    let mut len = Len(0);
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut len, Escaping))?;
+    Ok(len.0)
+}
+
+/// Counts what is written.
+struct Len(usize);
+
+impl Write for Len {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Damage as the sentences that JSON has of it.
 pub(crate) fn sentences(damage: &[compact_artifact::Damage]) -> Vec<String> {
     damage.iter().map(ToString::to_string).collect()

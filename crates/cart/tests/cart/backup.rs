@@ -121,6 +121,51 @@ fn a_long_export_is_restored_in_several_commits_or_not_at_all() {
 }
 
 #[test]
+fn a_record_that_is_too_long_for_a_line_is_named_and_left_out_of_an_export() {
+    let place = Place::new();
+    fs::File::create(place.path("large")).unwrap().set_len(192 << 20).unwrap();
+    place.write("x.jsonl", "{\"key\":\"small\",\"text\":\"a cat\"}\n");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    place.cart("add a large --blob").succeeds();
+    let ended = place.cart("export a");
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let said: Vec<&str> = ended.stderr.lines().collect();
+    assert!(
+        said[0].contains("the record \"large\", 201,326,592 bytes") && said[0].contains("left out"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].ends_with(
+            "1 record left out, longer than a line that is read back; `cart pack` keeps everything"
+        ),
+        "{said:?}"
+    );
+    place.write("e.jsonl", &ended.stdout);
+    assert!(place.text("restore e.jsonl b").starts_with("added 1 record"));
+}
+
+#[test]
+fn an_artifact_that_got_its_expiry_field_later_is_restored_from_its_export() {
+    let place = Place::new();
+    let line = |key: &str, until: &str| {
+        format!("{{\"key\":\"{key}\",\"text\":\"x\",\"metadata\":{{\"until\":\"{until}\"}}}}\n")
+    };
+    place.write("old.jsonl", line("old", "soon"));
+    place.write("new.jsonl", line("new", "2999-01-01") + &line("gone", "2020-01-01"));
+    place.cart("add a old.jsonl --no-meaning").succeeds();
+    place.cart("add a new.jsonl --expires-field until").succeeds();
+    let exported = place.text("export a");
+    place.write("e.jsonl", &exported);
+    place.cart("restore e.jsonl b").succeeds();
+    assert_eq!(place.text("export b"), exported);
+    place.cart("add b old.jsonl --upsert").fails(2, &["\"until\", which is not a date"]);
+    // What expired since the export was written is gone.
+    place.write("e.jsonl", exported.replace("2999", "2019"));
+    place.cart("restore e.jsonl c").succeeds();
+    assert_eq!(place.records("c"), 1);
+}
+
+#[test]
 fn more_than_one_commit_holds_is_refused_with_a_batch_that_fits() {
     let place = Place::new();
     let text = "word ".repeat(160);

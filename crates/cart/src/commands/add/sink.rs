@@ -408,8 +408,12 @@ impl<'a> Sink<'a> {
             return Err(Failure::usage("--metric, --quantization and --originals: no record has a vector"));
         }
         self.commit()?;
-        if self.mode.settings().is_some() {
-            self.opened()?; // also without records
+        if let Some(settings) = self.mode.settings() {
+            let expires_field = settings.expires_field().map(str::to_owned);
+            let artifact = self.opened()?; // also without records
+            if let Some(field) = expires_field {
+                artifact.set_expires_field(&field)?;
+            }
             return Ok(());
         }
         if self.report.commits == 0 && (self.artifact.is_none() || !self.args.sync) {
