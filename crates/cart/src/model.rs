@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use compact_artifact::{Embedder, EmbedderError, Embeddings, ModelHash, StaticEmbedder};
+use compact_artifact::{
+    CompactArtifact, Embedder, EmbedderError, Embeddings, ModelHash, Space, StaticEmbedder,
+};
 
 use crate::failure::{Failure, Result};
 
@@ -30,6 +32,12 @@ pub(crate) fn open_or_built_in(path: Option<&Path>) -> Result<Arc<dyn Embedder>>
 /// The model that is a part of this program.
 pub(crate) fn built_in() -> Result<Arc<dyn Embedder>, EmbedderError> {
     Ok(Arc::new(StaticEmbedder::built_in()?))
+}
+
+/// The model that the texts of an artifact are embedded by, where it is not at hand: texts are added without an embedding.
+pub(crate) fn missing(artifact: &CompactArtifact) -> Option<String> {
+    let spaces = if artifact.is_model_at_hand() { Vec::new() } else { artifact.spaces() };
+    spaces.iter().find_map(Space::model).map(|model| model.id().to_owned())
 }
 
 /// An embedder that counts how long texts take it, on all threads together.

@@ -14,7 +14,7 @@ const ANIMALS: &str = r#"{"key":"cat","text":"a small feline that purrs"}
 "#;
 
 /// A model of model2vec with four words, two of which mean the same.
-fn write_model(place: &Place, folder: &str, id: &str) {
+pub(crate) fn write_model(place: &Place, folder: &str, id: &str) {
     let words = ["[UNK]", "cat", "feline", "ship", "vessel"];
     let rows: [[f32; 2]; 5] = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]];
     let vocabulary = words.iter().enumerate().fold(String::new(), |mut json, (at, word)| {
@@ -99,6 +99,36 @@ fn another_model_serves_where_it_is_named_and_only_for_what_it_embedded() {
     place.cart("search a feline --model x.jsonl").fails(1, &["--model x.jsonl"]);
     place.cart("add b x.jsonl --model other/config.json").fails(1, &["--model"]);
     assert!(!place.path("b").exists());
+}
+
+#[test]
+fn texts_that_are_added_without_the_model_are_counted_and_it_is_named() {
+    let place = Place::new();
+    place.write("x.jsonl", ANIMALS);
+    write_model(&place, "tiny", "tiny-1");
+    place.cart("add a x.jsonl --model tiny").succeeds();
+    let given = "{\"key\":\"given\",\"text\":\"a ship\",\"vectors\":{\"meaning\":[0,1]}}\n{\"key\":\"b\",\"blob\":\"AAH/\"}\n";
+    place.write(
+        "y.jsonl",
+        format!("{given}{{\"key\":\"cat\",\"text\":\"a cat\"}}\n{{\"text\":\"a vessel\"}}\n"),
+    );
+    for option in ["--upsert", "--upsert --batch 1"] {
+        let ended = place.cart(&format!("add a y.jsonl {option} --json"));
+        let said = [
+            "cart: 2 texts added without an embedding",
+            "\"tiny-1\"",
+            "--model names it",
+            "`cart reembed --model`",
+        ];
+        assert!(ended.code == 0 && said.iter().all(|said| ended.stderr.contains(said)), "{ended:?}");
+        assert_eq!(format!("cart: {}\n", ended.json()["warning"].as_str().unwrap()), ended.stderr);
+    }
+    assert!(place.json("add a x.jsonl --upsert --model tiny")["warning"].is_null());
+    place.write("z.jsonl", given);
+    assert!(place.json("add a z.jsonl --upsert")["warning"].is_null());
+    place.write("n/a.txt", "a cat");
+    assert!(place.cart("add a n --sync").stderr.contains("1 text added without an embedding"));
+    assert_eq!(place.json("reembed a --model tiny")["embedded"], 3);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::rest::Kept;
-use crate::input::Document;
+use crate::input::{Content, Document};
 
 /// What is held until a commit.
 #[derive(Debug)]
@@ -23,5 +23,10 @@ impl Op {
             Self::Add(document, _) => &document.fields,
             Self::Remember(_) | Self::DropRest { .. } => &[],
         }
+    }
+    /// Whether it is a text that no embedding was given for where texts have theirs.
+    pub(super) fn needs_model(&self) -> bool {
+        let Self::Add(Document { content: Content::Text(_), vectors, .. }, _) = self else { return false };
+        vectors.iter().all(|(space, _)| space != compact_artifact::MEANING)
     }
 }

@@ -19,7 +19,7 @@ use crate::input::Document;
 use crate::input::settings::Settings;
 use crate::interrupt;
 use crate::model;
-use crate::output::{Progress, check_new_folder};
+use crate::output::{Progress, check_new_folder, several};
 
 /// What one commit holds at the most, unless a limit on memory says less.
 const HELD_MAX: u64 = 1 << 30;
@@ -33,8 +33,10 @@ pub(crate) struct Report {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) commits: u64,
-    /// What failed after the last commit, and took nothing back.
+    /// What took nothing back: texts without an embedding, or a failure after the last commit.
     pub(crate) warning: Option<String>,
+    /// Texts that have no embedding, since the model of the artifact is not at hand.
+    without: u64,
 }
 
 #[derive(Debug)]
@@ -309,6 +311,10 @@ impl<'a> Sink<'a> {
         let artifact = self.opened()?;
         let mut batch = Batch::new();
         let (mut bytes, mut places) = (0, Vec::new());
+        let mut without = held.iter().filter(|op| op.needs_model()).count() as u64;
+        if model::missing(artifact).is_none() {
+            without = 0;
+        }
         for op in held {
             match op {
                 Op::Add(document, place) => {
@@ -332,6 +338,7 @@ impl<'a> Sink<'a> {
             }
         }
         artifact.write(batch).map_err(|e| Failure::of_batch(e, &places))?;
+        self.report.without += without;
         self.committed(records, bytes);
         busy.kept(self.report.records)
     }
@@ -425,13 +432,16 @@ impl<'a> Sink<'a> {
     /// Closes the artifact. That this fails takes back nothing of what was committed.
     pub(crate) fn finish(mut self, bar: &Progress) -> Report {
         interrupt::keep_set_up();
+        let missing = self.artifact.as_ref().and_then(model::missing).filter(|_| self.report.without > 0);
+        self.report.warning = missing.map(|model| without_embedding(self.report.without, &model));
         if let Some(artifact) = self.artifact
             && let Err(e) = artifact.close_with(|percent| bar.reach(percent))
         {
             let failure = Failure::from(e).at("closing the artifact");
             let more =
                 "all records were added and are kept, and the next command that writes goes on from there";
-            self.report.warning = Some(failure.and(more).message().to_owned());
+            let failure = self.report.warning.iter().fold(failure.and(more), Failure::and);
+            self.report.warning = Some(failure.message().to_owned());
         }
         self.report
     }
@@ -474,4 +484,13 @@ impl<'a> Sink<'a> {
         self.new_spaces.iter().try_for_each(|name| artifact.drop_space(name))?;
         self.new_fields.iter().try_for_each(|name| artifact.drop_field(name))
     }
+}
+
+/// What is said of texts that were added without an embedding.
+fn without_embedding(texts: u64, model: &str) -> String {
+    format!(
+        "{} added without an embedding, to be found by words only: the model {model:?}, which the texts of the artifact are embedded by, is not that of this program; --model names it, and \
+         `cart reembed --model` embeds them now",
+        several(texts, "text")
+    )
 }

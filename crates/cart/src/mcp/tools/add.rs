@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::arguments::Arguments;
 use super::{Context, Kind, Tool, property};
 use crate::failure::{Failure, Result};
+use crate::model;
 
 pub(super) const TOOL: Tool = Tool {
     name: "add",
@@ -53,6 +54,7 @@ fn result() -> (Value, Vec<&'static str>) {
         "key": { "type": "string" },
         "replaced": property("boolean", "Whether a record with this key was there"),
         "created_artifact": property("boolean", "Whether this was the first record of a new artifact"),
+        "notes": { "type": "array", "items": { "type": "string" }, "description": "What a reader should know: that the text is not found by what it means" },
     });
     (properties, vec!["artifact", "id", "replaced", "created_artifact"])
 }
@@ -83,20 +85,27 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     };
     let write = |artifact: &CompactArtifact| {
         artifact.refresh()?; // others may have written since the last call
-        match &key {
+        let (id, replaced) = match &key {
             Some(key) if replace => {
                 let replaced = artifact.id_of_key(key)?.is_some();
-                Ok((artifact.upsert(record(artifact)?)?, replaced))
+                (artifact.upsert(record(artifact)?)?, replaced)
             }
-            _ => Ok((artifact.add(record(artifact)?)?, false)),
-        }
+            _ => (artifact.add(record(artifact)?)?, false),
+        };
+        Ok((id, replaced, model::missing(artifact)))
     };
     let written = context.artifacts.write(served, context.pause, write);
-    let ((id, replaced), created) = written.map_err(|e| e.reworded("--upsert", "`replace`"))?;
+    let ((id, replaced, missing), created) = written.map_err(|e| e.reworded("--upsert", "`replace`"))?;
     let mut answer =
         json!({ "artifact": served.name(), "id": id.0, "replaced": replaced, "created_artifact": created });
     if let Some(key) = key {
         answer["key"] = key.into();
+    }
+    if let Some(model) = missing {
+        let said = format!(
+            "1 text without an embedding, found by its words only: the model {model:?} of this artifact's texts is not at hand"
+        );
+        answer["notes"] = json!([said]);
     }
     Ok(answer)
 }

@@ -175,6 +175,22 @@ fn an_artifact_that_was_made_without_an_expiry_field_gets_none_and_loses_no_reco
 }
 
 #[test]
+fn an_add_without_the_model_says_that_the_text_is_not_found_by_what_it_means() {
+    let place = Place::new();
+    crate::meaning::write_model(&place, "tiny", "tiny-1");
+    place.write("x.txt", "a cat");
+    place.cart("add a x.txt --model tiny").succeeds();
+    for (args, notes) in [("--write a", 1), ("--write a --model tiny", 0)] {
+        let mut server = Server::initialized(&place, args);
+        let answer = server.call("add", json!({"key": "k", "text": "a vessel"})).unwrap();
+        let said = answer["notes"].as_array().map_or(&[][..], Vec::as_slice);
+        assert_eq!(said.len(), notes, "{answer}");
+        assert!(said.iter().all(|note| note.to_string().contains("tiny-1")), "{answer}");
+        assert_eq!(server.end().0, 0);
+    }
+}
+
+#[test]
 fn records_expire_by_the_field_that_their_artifact_has() {
     let place = Place::new();
     place.write("x.txt", "a text that stays");
