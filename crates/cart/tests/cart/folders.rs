@@ -178,6 +178,35 @@ fn a_folder_is_brought_up_to_date() {
 }
 
 #[test]
+fn a_file_whose_place_something_else_has_taken_is_gone() {
+    let place = Place::new();
+    for file in ["n/a.md", "n/b.md", "n/sub/c.md", "n/d.md"] {
+        write_old(&place, file, "a text\n");
+    }
+    assert_eq!(sync(&place, "a n").0, [4, 0, 0, 0]);
+    fs::remove_file(place.path("n/a.md")).unwrap();
+    write_old(&place, "n/a.md/e.md", "inside of a folder\n");
+    assert_eq!(sync(&place, "a n").0, [1, 0, 1, 3]);
+    assert_eq!(keys(&place, "a"), ["n/a.md/e.md#1", "n/b.md#1", "n/d.md#1", "n/sub/c.md#1"]);
+    #[cfg(unix)]
+    {
+        let link =
+            |to: &str, name: &str| std::os::unix::fs::symlink(place.path(to), place.path(name)).unwrap();
+        fs::remove_file(place.path("n/b.md")).unwrap();
+        link("nowhere", "n/b.md");
+        fs::rename(place.path("n/sub"), place.path("elsewhere")).unwrap();
+        link("elsewhere", "n/sub");
+        assert_eq!(sync(&place, "a n").0, [0, 0, 2, 2]);
+        assert_eq!(keys(&place, "a"), ["n/a.md/e.md#1", "n/d.md#1"]);
+        // A link to a file is that file.
+        fs::remove_file(place.path("n/b.md")).unwrap();
+        link("elsewhere/c.md", "n/b.md");
+        assert_eq!(sync(&place, "a n").0, [1, 0, 0, 2]);
+        assert_eq!(sync(&place, "a n").0, [0, 0, 0, 3]);
+    }
+}
+
+#[test]
 fn bringing_a_folder_up_to_date_touches_nothing_else() {
     let place = Place::new();
     write_old(&place, "n/a.md", "one\n");

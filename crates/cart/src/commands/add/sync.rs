@@ -143,7 +143,7 @@ impl Sync {
         for (name, folder) in &mut self.folders {
             let mut gone = Vec::new();
             for file in folder.files.keys() {
-                if is_gone(Path::new(file))? {
+                if is_gone(Path::new(file), Path::new(name))? {
                     gone.push(file.clone());
                 }
             }
@@ -196,10 +196,14 @@ fn hash(path: &Path) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// Whether there is no such file any more. One that is left out by options, or is no text, is still there.
-fn is_gone(path: &Path) -> Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(false),
+/// Whether there is no such file in the folder any more, but nothing, a folder, or a link to one of these. One that is left out by options, or is no text, is still there.
+fn is_gone(path: &Path, folder: &Path) -> Result<bool> {
+    // Links to folders are not followed.
+    if path.ancestors().skip(1).take_while(|&above| above != folder).any(Path::is_symlink) {
+        return Ok(true);
+    }
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(!metadata.is_file()),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(true),
         Err(e) => Err(cannot_read(path, &e)),
     }
