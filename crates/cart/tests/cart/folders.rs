@@ -207,6 +207,22 @@ fn a_file_whose_place_something_else_has_taken_is_gone() {
 }
 
 #[test]
+fn what_of_a_file_is_a_record_is_known_of_each_file() {
+    let place = Place::new();
+    write_old(&place, "n/a.txt", "a1\n\na2\n");
+    write_old(&place, "n/c.md", "m1\n\nm2\n");
+    assert_eq!(sync(&place, "a n"), ([2, 0, 0, 0], 4));
+    assert_eq!(sync(&place, "a n --split whole --glob '*.md'"), ([0, 1, 0, 0], 1));
+    assert_eq!(keys(&place, "a"), ["n/a.txt#1", "n/a.txt#2", "n/c.md"]);
+    assert_eq!(sync(&place, "a n --split whole"), ([0, 1, 0, 1], 1));
+    assert_eq!(keys(&place, "a"), ["n/a.txt", "n/c.md"]);
+    assert_eq!(sync(&place, "a n --blob --ext txt"), ([0, 1, 0, 0], 1));
+    assert_eq!(sync(&place, "a n --split whole"), ([0, 1, 0, 1], 1));
+    assert_eq!(place.json("get a n/a.txt")["text"], "a1\n\na2\n");
+    assert_eq!(sync(&place, "a n --split whole"), ([0, 0, 0, 2], 0));
+}
+
+#[test]
 fn bringing_a_folder_up_to_date_touches_nothing_else() {
     let place = Place::new();
     write_old(&place, "n/a.md", "one\n");

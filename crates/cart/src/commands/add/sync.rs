@@ -34,7 +34,7 @@ pub(super) struct Counts {
 /// What is known of a folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Folder {
-    /// What of a text is a record.
+    /// What of a text was a record when the folder was last added: of a file, unless it says otherwise.
     split: String,
     files: BTreeMap<String, Object<FileState>>,
 }
@@ -46,6 +46,9 @@ struct FileState {
     modified: u64,
     bytes: u64,
     hash: String,
+    /// What of its text is a record; stored only if it is another part than that of the folder.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    split: String,
 }
 
 /// Folders that are brought up to date.
@@ -94,7 +97,7 @@ impl Sync {
         let metadata = fs::metadata(&source.path).map_err(|e| cannot_read(&source.path, &e))?;
         let modified = metadata.modified().map_or(0, settled);
         let before =
-            folder.files.get(&source.name).map(|Object(file)| file).filter(|_| folder.split == split);
+            folder.files.get(&source.name).map(|Object(file)| file).filter(|file| file.split == split);
         if let Some(before) = before
             && modified != 0
             && (before.modified, before.bytes) == (modified, metadata.len())
@@ -103,7 +106,7 @@ impl Sync {
             return Ok(false);
         }
         let hash = hash(&source.path)?;
-        let now = FileState { modified, bytes: metadata.len(), hash };
+        let now = FileState { modified, bytes: metadata.len(), hash, split: split.to_owned() };
         if before.is_some_and(|before| before.hash == now.hash) {
             self.counts.unchanged += 1;
             if before != Some(&now) {
@@ -157,6 +160,10 @@ impl Sync {
         for (name, mut folder) in self.folders {
             if self.changed.contains(&name) {
                 self.split.clone_into(&mut folder.split);
+                for Object(file) in folder.files.values_mut().filter(|Object(file)| file.split == self.split)
+                {
+                    file.split.clear();
+                }
                 let content = Content::Blob(serde_json::to_vec(&folder)?);
                 let metadata = json!({ "synced": name }).as_object().cloned().unwrap_or_default();
                 let (key, vectors, fields) = (Some(key(&name)), Vec::new(), Vec::new());
@@ -175,11 +182,16 @@ fn key(folder: &str) -> String {
 
 fn known(folder: &str, sink: &Sink<'_>) -> Result<Folder> {
     let Some(bytes) = sink.content(&key(folder))? else { return Ok(Folder::default()) };
-    json::read::<Object<Folder>>(&bytes).map(|Object(folder)| folder).map_err(|e| {
+    let folder = json::read::<Object<Folder>>(&bytes).map_err(|e| {
         let message =
             format!("the record {:?}, in which --sync keeps what it knows, cannot be read: {e}", key(folder));
         Failure::failed(message).and("delete it, and every file is read anew")
-    })
+    });
+    let Object(mut folder) = folder?;
+    for Object(file) in folder.files.values_mut().filter(|Object(file)| file.split.is_empty()) {
+        folder.split.clone_into(&mut file.split);
+    }
+    Ok(folder)
 }
 
 /// The time of a file, or 0 where it may still change within the same time.
