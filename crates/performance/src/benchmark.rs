@@ -357,7 +357,7 @@ impl Bench<'_> {
         for &batch in &plan.batch_sizes {
             for &clients in &plan.clients {
                 self.tell(&format!("adding {batch} at a time, {clients} clients"));
-                let options = writes::options(self.artifact);
+                let options = writes::options_like(self.artifact);
                 let (measured, amplification) =
                     writes::add(options, &self.sample, (clients, batch), plan.times(), folder.path())?;
                 let mut run = run(Operation::Add, None, Loop::Closed, (clients, batch), &measured);

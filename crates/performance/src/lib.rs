@@ -65,3 +65,4 @@ pub use comparison::{Change, Comparison};
 pub use error::{Error, Result};
 pub use queries::QueryKind;
 pub use report::{Cost, Figure, Latency, Loop, Operation, Recall, Report, Run, Setting, Unit};
+pub use writes::options_like;

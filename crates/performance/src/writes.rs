@@ -3,16 +3,20 @@
 use std::path::Path;
 use std::time::Instant;
 
-use compact_artifact::{Batch, CompactArtifact, Maintenance, Options, SpaceOptions};
+use compact_artifact::{Batch, CompactArtifact, Options, SpaceOptions};
 
 use crate::error::Result;
 use crate::load::{Measured, Times, closed};
 use crate::process::Used;
 use crate::queries::Sample;
 
-/// What a scratch artifact is made with: the spaces and fields of the one that is measured.
-pub(crate) fn options(artifact: &CompactArtifact) -> Options {
-    let options = CompactArtifact::options().maintenance(Maintenance::Inline);
+/// What makes an artifact that takes the records of another one, and finds them as that does: its language, fields of texts and vector spaces.
+pub fn options_like(artifact: &CompactArtifact) -> Options {
+    let options = CompactArtifact::options().fold_diacritics(artifact.folds_diacritics());
+    let options = match artifact.language() {
+        Some(language) => options.language(language),
+        None => options.no_language(),
+    };
     let options = artifact.spaces().iter().fold(options, |options, space| {
         let same = SpaceOptions::new(space.dimension(), space.metric());
         let same = same.quantization(space.quantization()).originals(space.originals());

@@ -56,6 +56,19 @@ fn no_output_goes_over_a_file_or_into_the_folder_of_an_artifact() {
     assert!(place.text("verify a").contains("sound") && !place.path("a/new").exists());
 }
 
+#[test]
+fn an_artifact_with_fields_and_a_language_of_its_own_is_measured() {
+    let place = Place::new();
+    place.write(
+        "x.jsonl",
+        "{\"text\":\"moon\",\"fields\":{\"abstract\":\"men on the moon\"}}\n{\"text\":\"sun\"}\n",
+    );
+    place.cart("add a x.jsonl --no-meaning --language german --field abstract=3").succeeds();
+    let report = place
+        .json("bench a --queries 1 --duration 0.01 --warm-up 0 --clients 1 --batch 1 --rate 0 --scratch .");
+    assert_eq!(report["setting"]["records"], 2);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_that_is_written_has_the_mode_that_the_umask_gives_it() {

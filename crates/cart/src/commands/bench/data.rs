@@ -9,13 +9,13 @@ use crate::failure::{Failure, Result};
 use crate::input::jsonl::parse;
 use crate::input::{Content, Document};
 
-/// Records, and the vector spaces that they are in.
+/// Records, and what an artifact of them is made with.
 #[derive(Debug)]
 pub(super) struct Data {
     /// What the artifact that is made of them is called.
     pub(super) name: String,
     pub(super) documents: Vec<Document>,
-    pub(super) spaces: Vec<(String, SpaceOptions)>,
+    options: Options,
 }
 
 impl Data {
@@ -23,7 +23,9 @@ impl Data {
     pub(super) fn of_demo(vectors: Option<&Path>, limit: usize) -> Result<Self> {
         let mut vectors = vectors.map(demo::vectors_of_texts).transpose()?;
         let space = |dimension| (demo::SPACE.to_owned(), SpaceOptions::new(dimension, Metric::Cosine));
-        let spaces = vectors.iter().map(|vectors| space(vectors.dimension())).collect();
+        let spaces = vectors.iter().map(|vectors| space(vectors.dimension()));
+        let options =
+            spaces.fold(CompactArtifact::options(), |options, (name, space)| options.space(name, space));
         let mut lines = demo::texts()?;
         let mut documents = Vec::new();
         while documents.len() < limit
@@ -34,19 +36,14 @@ impl Data {
             document.vectors.extend(row.transpose()?.flatten().map(|row| (demo::SPACE.to_owned(), row)));
             documents.push(document);
         }
-        Ok(Self { name: "wordnet.artifact".to_owned(), documents, spaces })
+        Ok(Self { name: "wordnet.artifact".to_owned(), documents, options })
     }
 
     /// The first records of an artifact.
     pub(super) fn of_artifact(path: &Path, limit: usize) -> Result<Self> {
         let artifact = CompactArtifact::open_read_only(path)?;
         let snapshot = artifact.snapshot();
-        let space = |space: &Space| {
-            let options = SpaceOptions::new(space.dimension(), space.metric());
-            let options = options.quantization(space.quantization()).originals(space.originals());
-            (space.name().to_owned(), options)
-        };
-        let spaces: Vec<(String, SpaceOptions)> = artifact.spaces().iter().map(space).collect();
+        let spaces = artifact.spaces();
         let mut documents = Vec::new();
         for entry in snapshot.records().take(limit) {
             let entry = entry?;
@@ -56,8 +53,9 @@ impl Data {
                 Content::Blob(entry.bytes()?.into_owned())
             };
             let mut vectors = Vec::new();
-            for (space, _) in &spaces {
-                vectors.extend(snapshot.embedding(entry.id(), space)?.map(|vector| (space.clone(), vector)));
+            for space in spaces.iter().map(Space::name) {
+                let vector = snapshot.embedding(entry.id(), space)?;
+                vectors.extend(vector.map(|vector| (space.to_owned(), vector)));
             }
             documents.push(Document {
                 key: entry.key()?,
@@ -67,13 +65,13 @@ impl Data {
                 fields: entry.fields()?,
             });
         }
-        Ok(Self { name: "copy.artifact".to_owned(), documents, spaces })
+        let options = performance::options_like(&artifact);
+        Ok(Self { name: "copy.artifact".to_owned(), documents, options })
     }
 
-    /// An artifact with the same spaces.
+    /// An artifact of the same shape.
     pub(super) fn options(&self) -> Options {
-        let with = |options: Options, (name, space): &(String, SpaceOptions)| options.space(name, *space);
-        self.spaces.iter().fold(CompactArtifact::options(), with)
+        self.options.clone()
     }
 }
 
