@@ -292,6 +292,45 @@ fn upsert_of_a_text_deletes_no_record_that_is_not_a_paragraph_of_it() {
 }
 
 #[test]
+fn a_pdf_is_no_text_whatever_its_bytes_are() {
+    let place = Place::new();
+    let pdf = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n";
+    place.write("docs/a.txt", "text");
+    place.write("docs/x.pdf", pdf);
+    place.write("docs/y", [pdf.as_bytes(), b"\0"].concat());
+    let skipped = &place.json("add a docs")["skipped"];
+    assert_eq!(
+        skipped,
+        &json!([{"file": "docs/x.pdf", "reason": "a PDF"}, {"file": "docs/y", "reason": "a PDF"}])
+    );
+    for file in ["docs/x.pdf", "docs/y"] {
+        place.cart(&format!("add b {file}")).fails(1, &[file, "a PDF", "pdftotext", "nothing was added"]);
+    }
+    place.cart("add b docs/x.pdf --blob").succeeds();
+    assert_eq!(place.text("get b docs/x.pdf --raw"), pdf);
+}
+
+#[test]
+fn lines_of_json_are_read_in_the_encoding_of_their_byte_order_mark() {
+    let place = Place::new();
+    let lines = "\u{feff}{\"key\":\"a\",\"text\":\"Grüße\"}\n{\"key\":\"b\",\"text\":\"𝄞\"}\n";
+    let in_utf16 = |order: fn(u16) -> [u8; 2]| lines.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    place.write("8.jsonl", lines);
+    place.write("le.jsonl", in_utf16(u16::to_le_bytes));
+    place.write("be/be.jsonl", in_utf16(u16::to_be_bytes));
+    for (artifact, from) in [("a", "8.jsonl"), ("b", "le.jsonl"), ("c", "be")] {
+        place.cart(&format!("add {artifact} {from} --no-meaning")).succeeds();
+        let texts = [place.json(&format!("get {artifact} a")), place.json(&format!("get {artifact} b"))];
+        assert_eq!(texts.map(|record| record["text"].clone()), ["Grüße", "𝄞"], "{from}");
+    }
+    let exported: Vec<u8> =
+        format!("\u{feff}{}", place.text("export a")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    place.write("e.jsonl", exported);
+    place.cart("restore e.jsonl d").succeeds();
+    assert_eq!(place.text("export d"), place.text("export a"));
+}
+
+#[test]
 fn files_that_are_not_text_are_named_and_stored_only_as_blobs() {
     let place = Place::new();
     let noise: Vec<u8> = (0..(9u32 << 20)).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();

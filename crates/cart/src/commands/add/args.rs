@@ -15,7 +15,7 @@ const LONG: &str = "\
 Add texts, records with metadata and vectors, or any files; creates the artifact if there is none.
 
 Folders stand for the files in them, sorted by name. Hidden files are left out, and those that a .gitignore or .ignore file names; files that \
-are not text, or have rows without a `text`, are skipped, and said at the end. Links to folders are not followed. `-` is stdin, in UTF-8; the encoding of files is detected.
+are not text, or have rows without a `text`, are skipped, and said at the end. Links to folders are not followed. `-` is stdin, in UTF-8; the encoding of files is detected, but that of lines of JSON, which are UTF-8 or what a byte order mark says.
 
 Texts are embedded as they are added, so that they are found by meaning as well as by words. They are added by paragraph (lines end with LF, or CR and LF): the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
 key is the path. Of an HTML file the text is added, and its title with each paragraph.

@@ -49,6 +49,10 @@ impl Files<'_> {
             self.bar.advance(source.len);
             return Ok(Some(reason));
         }
+        if text.as_ref().is_some_and(|text| text.is_pdf) {
+            let message = "a PDF, which is not read; `pdftotext FILE -` writes its text";
+            return Err(Failure::failed(message).at(place(source)));
+        }
         match (source.format, text) {
             (Format::Table(delimiter), Some(file)) => self.add_table(source, delimiter, &file, sink)?,
             (Format::Html, Some(file)) => self.add_html(source, file.text(source, Some(self.bar))?, sink)?,
@@ -75,6 +79,9 @@ impl Files<'_> {
             return Ok(
                 (!is_record).then_some("its lines are no records; --text-field says which value is the text")
             );
+        }
+        if text.is_some_and(|text| text.is_pdf) {
+            return Ok(Some("a PDF"));
         }
         let Some(text) = text.filter(|text| text.encoding.is_some()) else { return Ok(Some("binary")) };
         if let Format::Table(delimiter) = source.format
@@ -247,21 +254,23 @@ struct TextFile {
     bytes: Option<Vec<u8>>,
     /// None: it is binary.
     encoding: Option<&'static Encoding>,
+    /// Some of these have no byte that a text does not have.
+    is_pdf: bool,
 }
 
 impl TextFile {
     /// Reads a file for its encoding. What cannot be read twice is UTF-8.
     fn open(source: &Source) -> Result<Self> {
         if !source.is_regular() {
-            return Ok(Self { bytes: None, encoding: Some(UTF_8) });
+            return Ok(Self { bytes: None, encoding: Some(UTF_8), is_pdf: false });
         }
         let fault = |e| cannot_read(&source.path, &e);
         let (mut file, mut bytes) = (open(&source.path)?, Vec::new());
         file.by_ref().take(LARGE + 1).read_to_end(&mut bytes).map_err(fault)?;
         let is_html = source.format == Format::Html;
         let encoding = detect(bytes.as_slice().chain(file), is_html).map_err(fault)?;
-        let is_small = bytes.len() as u64 <= LARGE;
-        Ok(Self { bytes: is_small.then_some(bytes), encoding })
+        let (is_small, is_pdf) = (bytes.len() as u64 <= LARGE, bytes.starts_with(b"%PDF-"));
+        Ok(Self { bytes: is_small.then_some(bytes), encoding, is_pdf })
     }
 
     /// Its text as UTF-8, counted by the bar as it is read. Of a binary file that was named, it is then said which byte is none of a text.
@@ -340,8 +349,19 @@ pub(super) fn settings(source: &Source) -> Result<Option<Settings>> {
     }
 }
 
+/// The encoding that a byte order mark says, as in lines of JSON that are not UTF-8; of what can be read only once, and without one, UTF-8.
+fn marked_encoding(source: &Source) -> Result<&'static Encoding> {
+    if source.format != Format::Jsonl || !source.is_regular() {
+        return Ok(UTF_8);
+    }
+    let mut mark = Vec::new();
+    let read = open(&source.path)?.take(3).read_to_end(&mut mark);
+    read.map_err(|e| cannot_read(&source.path, &e))?;
+    Ok(Encoding::for_bom(&mark).map_or(UTF_8, |(encoding, _)| encoding))
+}
+
 pub(super) fn jsonl_lines(source: &Source, bar: Option<&Progress>) -> Result<Lines<Box<dyn BufRead>>> {
-    Ok(Lines::new(reader(source, bar, UTF_8)?, place(source)))
+    Ok(Lines::new(reader(source, bar, marked_encoding(source)?)?, place(source)))
 }
 
 #[cfg(test)]
