@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use compact_artifact::{CompactArtifact, Filter, Hit, Order, Query, SearchResults, UnknownField, json};
+use compact_artifact::{
+    CompactArtifact, Filter, Hit, Order, Query, SearchResults, Snapshot, UnknownField, json,
+};
 use serde_json::{Map, Value, json};
 
 use super::super::arguments::Arguments;
@@ -100,6 +102,7 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let results = snapshot.search(&query).map_err(Failure::of_query)?;
     notes.extend(results.losses.iter().map(|loss| loss.message.clone()));
     notes.extend(results.explain.iter().flat_map(|explain| &explain.unknown_fields).map(unknown));
+    notes.extend(asked.unknown_to_show(&artifact, &snapshot)?);
     asked.answer(served.name(), &results, notes, context)
 }
 
@@ -150,6 +153,18 @@ impl Asked {
             }
             _ => Ok(asked),
         }
+    }
+
+    /// What is said of fields that hits are to have and no record has.
+    fn unknown_to_show(&self, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<String>> {
+        let texts = artifact.fields();
+        let asked = self.fields.iter().flatten().filter(|name| texts.iter().all(|(text, _)| text != *name));
+        let exists: Vec<Filter> = asked.map(|name| Filter::field(name.as_str()).exists()).collect();
+        if exists.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = snapshot.search(&Query::new().filter(Filter::any(exists)).k(1).explain(true))?;
+        Ok(found.explain.iter().flat_map(|explain| &explain.unknown_fields).map(unknown).collect())
     }
 
     fn query(&self, artifact: &CompactArtifact, notes: &mut Vec<String>) -> Result<Query> {

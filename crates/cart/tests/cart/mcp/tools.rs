@@ -103,6 +103,9 @@ fn searches_find_what_the_command_line_finds() {
     let expected =
         json!(["no record has metadata \"yaer\"; there is \"year\"", "no record has metadata \"year:up\""]);
     assert_eq!((keys.len(), &slip["notes"]), (0, &expected), "{slip}");
+    let (_, shown) = found(json!({"words": "moon", "fields": ["yaer", "at.place", "title"]}));
+    assert_eq!(shown["notes"], json!(["no record has metadata \"yaer\"; there is \"year\""]));
+    assert!(found(json!({"words": "moon", "fields": ["year"]})).1.get("notes").is_none());
     assert_eq!(found(json!({"text": "spaceship"})).0.first().map(String::as_str), Some("moon"), "by meaning");
 }
 
