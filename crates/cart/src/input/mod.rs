@@ -35,6 +35,9 @@ use crate::failure::{Failure, Result};
 /// The name of the field that a row may have beside its text without being asked for it.
 pub(crate) const TITLE: &str = "title";
 
+/// How often the words of a title count, unless somebody says otherwise: as in every artifact.
+pub(crate) const TITLE_WEIGHT: u32 = 2;
+
 /// A record on its way in.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Document {

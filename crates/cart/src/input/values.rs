@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::{TITLE, TITLE_WEIGHT};
 use crate::failure::{Failure, Result};
 
 /// A number of bytes: `64MiB`, `1GB`, `500k`, or a plain number.
@@ -104,7 +105,10 @@ pub(crate) fn language(text: &str) -> Result<TextLanguage, String> {
 
 /// The name of a field, and how often its words count: `abstract`, `abstract=3`.
 pub(crate) fn field(text: &str) -> Result<(String, u32), String> {
-    let Some((name, weight)) = text.rsplit_once('=') else { return Ok((text.to_owned(), 1)) };
+    let Some((name, weight)) = text.rsplit_once('=') else {
+        let weight = if text == TITLE { TITLE_WEIGHT } else { 1 };
+        return Ok((text.to_owned(), weight));
+    };
     let wrong = |_| {
         format!("expected a name, or a name and how often its words count as in abstract=3, found {text:?}")
     };

@@ -4,6 +4,40 @@ use crate::input::{f32s, npy};
 use crate::support::Place;
 
 #[test]
+fn a_title_that_is_named_as_a_field_counts_as_often_as_by_default() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"title\":\"moon\",\"text\":\"sun\"}\n");
+    place.cart("add a x.jsonl --no-meaning --field title --field abstract").succeeds();
+    assert!(place.text("export a").contains("{\"abstract\":1,\"title\":2}"));
+    place.cart("add a x.jsonl --field title").succeeds();
+    place.cart("add b x.jsonl --no-meaning --field title=1").succeeds();
+    assert!(place.text("export b").contains("{\"title\":1}"));
+}
+
+#[test]
+fn how_a_new_space_is_set_up_is_not_asked_of_the_space_of_the_texts() {
+    let place = Place::new();
+    let meaning: Vec<f32> = (0..256u16).map(|n| f32::from(n % 7)).collect();
+    let line =
+        |vectors: &str| format!("{{\"text\":\"x\",\"vectors\":{{\"meaning\":{meaning:?}{vectors}}}}}\n");
+    place.write("both.jsonl", line(",\"v\":[3,4]"));
+    place.write("one.jsonl", line(""));
+    for artifact in ["new", "there"] {
+        if artifact == "there" {
+            place.cart("add there one.jsonl").succeeds();
+        }
+        let set_up = "--metric l2 --originals f32 --quantization int8";
+        place
+            .cart(&format!("add {artifact} one.jsonl {set_up}"))
+            .fails(2, &["--metric", "no record has a vector"]);
+        place.cart(&format!("add {artifact} both.jsonl {set_up}")).succeeds();
+        let settings = place.text(&format!("export {artifact}"));
+        assert!(settings.contains("\"v\":{\"dimension\":2,\"metric\":\"l2\""), "{settings}");
+        place.cart(&format!("add {artifact} both.jsonl --metric dot")).fails(2, &["--metric", "\"v\""]);
+    }
+}
+
+#[test]
 fn another_language_finds_texts_by_its_stems() {
     let place = Place::new();
     place.write(

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use compact_artifact::{Batch, CompactArtifact, Embedder, ErrorKind, Metric, Originals, Schema};
+use compact_artifact::{Batch, CompactArtifact, Embedder, ErrorKind, Metric, Schema};
 
 use super::args::Args;
 use super::counted::Counted;
@@ -101,18 +101,13 @@ impl<'a> Sink<'a> {
         if let (Some(settings), Some(embedder)) = (settings, &embedder) {
             settings.check_model(&**embedder)?;
         }
-        let spaces = artifact.iter().flat_map(CompactArtifact::spaces).map(|space| {
-            let (dimension, metric, originals) = (space.dimension(), space.metric(), space.originals());
-            let quantization = Some(space.quantization());
-            let is = Space { dimension, metric, quantization, originals, is_new: false, is_used: false };
-            (space.name().to_owned(), is)
-        });
+        let spaces = artifact
+            .iter()
+            .flat_map(CompactArtifact::spaces)
+            .map(|space| (space.name().to_owned(), Space::there(&space)));
         let mut spaces: BTreeMap<String, Space> = spaces.collect();
         if let Some(embedder) = &embedder {
-            let (dimension, metric, originals) = (embedder.dimension(), Metric::Cosine, Originals::None);
-            let space =
-                Space { dimension, metric, quantization: None, originals, is_new: false, is_used: false };
-            spaces.insert(compact_artifact::MEANING.to_owned(), space);
+            spaces.insert(compact_artifact::MEANING.to_owned(), Space::of_texts(embedder.dimension()));
         }
         if let Some(artifact) = &artifact {
             crate::commands::tell_recovery(&args.artifact, artifact.recovery());
@@ -125,8 +120,8 @@ impl<'a> Sink<'a> {
         for space in settings.into_iter().flat_map(Settings::spaces) {
             let (name, dimension, metric, quantization, originals) = space?;
             let quantization = Some(quantization);
-            let space = Space { dimension, metric, quantization, originals, is_new: true, is_used: false };
-            spaces.insert(name.to_owned(), space);
+            spaces
+                .insert(name.to_owned(), Space { quantization, ..Space::new(dimension, metric, originals) });
         }
         let (fields, held, held_len, keys, report) = Default::default();
         let (new_spaces, new_fields) = Default::default();
@@ -163,14 +158,9 @@ impl<'a> Sink<'a> {
     }
 
     fn space(&self, name: &str, vector: &[f32]) -> Space {
-        self.spaces.get(name).copied().unwrap_or(Space {
-            dimension: vector.len(),
-            metric: self.args.metric.unwrap_or(Metric::Cosine),
-            quantization: self.args.quantization,
-            originals: self.args.originals.unwrap_or_default(),
-            is_new: true,
-            is_used: false,
-        })
+        let Args { metric, quantization, originals, .. } = *self.args;
+        let new = Space::new(vector.len(), metric.unwrap_or(Metric::Cosine), originals.unwrap_or_default());
+        self.spaces.get(name).copied().unwrap_or(Space { quantization, ..new })
     }
 
     /// Whether the key is free, as far as an artifact would refuse it otherwise; for --sync, or that of a record of the same file.
@@ -411,8 +401,9 @@ impl<'a> Sink<'a> {
     pub(crate) fn end(&mut self) -> Result<()> {
         let Args { metric, quantization, originals, .. } = self.args;
         let is_for_vectors = metric.is_some() || quantization.is_some() || originals.is_some();
-        if is_for_vectors && !self.spaces.values().any(|space| space.is_used) {
-            return Err(Failure::usage("--metric, --quantization and --originals: no record has a vector"));
+        if is_for_vectors && !self.spaces.values().any(|space| space.is_used && !space.is_of_model) {
+            let message = "--metric, --quantization and --originals: no record has a vector of another space than that of the texts";
+            return Err(Failure::usage(message));
         }
         self.commit()?;
         if let Some(settings) = self.mode.settings() {
