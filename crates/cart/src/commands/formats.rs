@@ -1,11 +1,13 @@
-//! Hits as tables, lines and templates.
+//! Hits as tables, lines, templates and JSON.
 
-use compact_artifact::{CompactArtifact, Filter, Hit, Snapshot};
+use std::time::Duration;
+
+use compact_artifact::{CompactArtifact, Filter, Hit, SearchResults, Snapshot};
 use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::failure::Result;
-use crate::output::{Output, matched, one_line, shortened};
+use crate::output::{Output, matched, one_line, sentences, shortened};
 
 /// How hits are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,6 +235,54 @@ fn table(hits: &[Ranked<'_>], names: &[String], output: &mut Output) -> Result<(
     let header = output.faint(line(header));
     output.line(format_args!("{header}"))?;
     rows.into_iter().try_for_each(|row| output.line(format_args!("{}", line(row))))
+}
+
+/// Everything that a search found, and how long opening and searching took.
+pub(super) fn as_json(
+    fields: &[String],
+    results: &SearchResults,
+    ranked: &[Ranked<'_>],
+    near: &[String],
+    (opened, took): (Duration, Duration),
+) -> Result<Value> {
+    let hit = |ranked: &Ranked<'_>| -> Result<Value> {
+        let mut value = match fields {
+            [] => whole_hit(ranked)?,
+            fields => ranked.object(fields)?,
+        };
+        if results.explain.is_some()
+            && let Some(object) = value.as_object_mut()
+        {
+            object.insert("lists".to_owned(), serde_json::to_value(&ranked.hit.places)?);
+        }
+        Ok(value)
+    };
+    let hits = ranked.iter().map(hit).collect::<Result<Vec<Value>>>()?;
+    let mut document = json!({
+        "hits": hits,
+        "is_complete": results.is_complete,
+        "total": results.total,
+        "facets": results.facets,
+        "near": near,
+        "losses": sentences(&results.losses),
+        "open_seconds": opened.as_secs_f64(),
+        "seconds": took.as_secs_f64(),
+    });
+    if let (Some(explain), Some(object)) = (&results.explain, document.as_object_mut()) {
+        object.insert("explain".to_owned(), serde_json::to_value(&**explain)?);
+    }
+    Ok(document)
+}
+
+fn whole_hit(Ranked { rank, hit }: &Ranked<'_>) -> Result<Value> {
+    let (mut key, mut metadata) = (Value::Null, Value::Null);
+    if let Some(entry) = &hit.record {
+        key = entry.key()?.into();
+        metadata = entry.metadata()?.into();
+    }
+    Ok(json!({
+        "rank": rank, "id": hit.id.0, "key": key, "score": hit.score, "metadata": metadata, "snippet": hit.snippet,
+    }))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "KEY|#ID", value_parser = name)]
     names: Vec<Name>,
     /// Only the content, byte by byte as it was stored
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     raw: bool,
 }
 
@@ -35,6 +35,9 @@ struct Numbered<T> {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    if args.raw && output.is_json() {
+        return Err(Failure::usage("--json: content that is written as it is, by --raw, is not JSON"));
+    }
     let snapshot = args.at.read()?.snapshot();
     let mut missing = Vec::new();
     for name in &args.names {

@@ -66,6 +66,16 @@ fn unknown_fields(asked: &Asked<'_>, snapshot: &Snapshot) -> Result<Vec<String>>
     Ok(unknown.map(ToString::to_string).collect())
 }
 
+/// A query without the names of fields, which stand before what is looked for in them.
+pub(super) fn without_fields(query: &str, fields: &[(String, u32)]) -> String {
+    let is_field = |name: &str| name == "text" || fields.iter().any(|(known, _)| known == name);
+    let items = query.split_whitespace().map(|item| match item.split_once(':') {
+        Some((name, rest)) if is_field(name.trim_start_matches(['+', '-', '('])) => rest,
+        _ => item,
+    });
+    items.collect::<Vec<_>>().join(" ")
+}
+
 /// The words that are asked for, at most so many; of a script without spaces, what stands together.
 fn words(text: &str) -> Vec<&str> {
     // Marks above and below letters are none themselves, and belong to words: so only these signs are cut off the end.
@@ -115,6 +125,13 @@ fn unknown_words(asked: &Asked<'_>, snapshot: &Snapshot, hints: &mut Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_fields_are_not_looked_for() {
+        let fields = [("title".to_owned(), 2)];
+        let left = without_fields("+title:moom (text:sun OR -other:x) title", &fields);
+        assert_eq!(left, "moom sun OR -other:x) title");
+    }
 
     #[test]
     fn words_have_their_marks_and_apostrophes_and_no_signs_around() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use compact_artifact::{CompactArtifact, Order, Query, SearchResults, Snapshot, Space};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::formats::{self, Format, Ranked, SNIPPET};
 use super::near::{self, Asked};
@@ -12,7 +12,7 @@ use super::{At, explain, facets, find};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::input::vector;
-use crate::output::{Output, count, matched, metadata_line, sentences, several, shortened, time, warn};
+use crate::output::{Output, count, matched, metadata_line, several, shortened, time, warn};
 
 const LONG: &str = "\
 Find records by words, by meaning, by metadata, or by all at once.
@@ -38,7 +38,7 @@ match, and --facet counts the values of a field among them:
   --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
 Strings are sorted by their first 256 bytes: longer ones that begin alike come in no order that means anything, also among values that --facet counts as often. Of a word \
-of more than 255 bytes the first 255 count, in texts and in searches.
+of more than 255 bytes in lower case and without diacritics the first 255 of these count, in texts and in searches.
 
 --group FIELD lets one hit through of each value of a field (--group path: one paragraph of each file), or N of each with FIELD:N.
 
@@ -96,7 +96,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     fields: Vec<String>,
     /// How hits are written: table, plain, jsonl, or a template such as '{key}: {snippet}'
-    #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["json", "explain", "facet", "total"])]
+    #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["explain", "facet", "total"])]
     format: Option<Format>,
     /// Only hits with at least this score
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
@@ -183,6 +183,11 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    if args.format.is_some() && output.is_json() {
+        return Err(Failure::usage(
+            "--json: --format says how hits are written; `--format jsonl` writes objects",
+        ));
+    }
     if matches!(args.format, Some(Format::Template(_))) && !args.fields.is_empty() {
         return Err(Failure::usage("--fields: a template names its fields itself"));
     }
@@ -200,17 +205,26 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     }
     facets::check_counted(&args.facet, &results.facets, &snapshot)?;
     // A courtesy: that it fails is no failure of the search.
-    let near =
-        if results.hits.is_empty() { near(args, &query, &snapshot).unwrap_or_default() } else { Vec::new() };
+    let near = if results.hits.is_empty() {
+        near(args, &query, &artifact, &snapshot).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     let offset = args.left_out();
     let ranked: Vec<Ranked<'_>> =
         (offset + 1..).zip(&results.hits).map(|(rank, hit)| Ranked { rank, hit }).collect();
     match &args.format {
-        _ if output.is_json() => output.json(&as_json(args, &results, &ranked, &near, opened, took)?)?,
+        _ if output.is_json() => {
+            output.json(&formats::as_json(&args.fields, &results, &ranked, &near, (opened, took))?)?;
+        }
         Some(format) => formats::write(&ranked, format, &args.fields, output)?,
         None => {
             write(&results, &ranked, &args.fields, took, output)?;
-            if results.hits.len() == args.k && args.k > 0 && offset.is_multiple_of(args.k) {
+            if results.hits.len() == args.k
+                && args.k > 0
+                && offset.is_multiple_of(args.k)
+                && goes_on(args, &query, &snapshot)
+            {
                 let next = output.faint(format_args!("--page {} goes on", offset / args.k + 2));
                 output.line(format_args!("{next}"))?;
             }
@@ -242,10 +256,20 @@ fn check_strict(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) ->
     formats::check_names(&shown, artifact, snapshot)
 }
 
+/// Whether there is a hit behind those of this page. A courtesy, too.
+fn goes_on(args: &Args, query: &Query, snapshot: &Snapshot) -> bool {
+    let behind = query.clone().offset(args.left_out().saturating_add(args.k)).k(1);
+    snapshot.search(&behind).is_ok_and(|found| !found.hits.is_empty())
+}
+
 /// What is near a search that found nothing.
-fn near(args: &Args, query: &Query, snapshot: &Snapshot) -> Result<Vec<String>> {
+fn near(args: &Args, query: &Query, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<String>> {
     let is_by_words = !args.meaning && args.vector_file.is_none() && args.like.is_none();
-    let words = if is_by_words { args.text.join(" ") } else { String::new() };
+    let words = match args.text.join(" ") {
+        _ if !is_by_words => String::new(),
+        text if args.syntax => near::without_fields(&text, &artifact.fields()),
+        text => text,
+    };
     let (filter, min_score, offset) = (args.filter.as_deref(), args.min_score, args.left_out());
     near::hints(&Asked { query, words, filter, min_score, offset }, snapshot)
 }
@@ -267,8 +291,11 @@ fn query(args: &Args, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result
                 || Failure::not_there(format_args!("there is no record {name}")).at(args.at.path.display());
             query = query.and_similar_to(&space, find(snapshot, name)?.ok_or_else(none)?.id());
         }
+    } else if args.space.is_some() {
+        return Err(Failure::usage(
+            "--space: is for vectors that are given; expected --vector-file or --like beside it",
+        ));
     } else if let Some((option, _)) = [
-        ("--space", args.space.is_some()),
         ("--exact", args.exact && !has_meaning),
         ("--ef", args.ef.is_some() && !has_meaning),
         ("--recall", args.recall.is_some() && !has_meaning),
@@ -440,52 +467,4 @@ fn write_hit(ranked: &Ranked<'_>, fields: &[String], output: &mut Output) -> Res
         output.line(format_args!("{}", output.faint(line)))?;
     }
     Ok(())
-}
-
-fn as_json(
-    args: &Args,
-    results: &SearchResults,
-    ranked: &[Ranked<'_>],
-    near: &[String],
-    opened: Duration,
-    took: Duration,
-) -> Result<Value> {
-    let hit = |ranked: &Ranked<'_>| -> Result<Value> {
-        let mut value = match &args.fields[..] {
-            [] => whole_hit(ranked)?,
-            fields => ranked.object(fields)?,
-        };
-        if results.explain.is_some()
-            && let Some(object) = value.as_object_mut()
-        {
-            object.insert("lists".to_owned(), serde_json::to_value(&ranked.hit.places)?);
-        }
-        Ok(value)
-    };
-    let hits = ranked.iter().map(hit).collect::<Result<Vec<Value>>>()?;
-    let mut document = json!({
-        "hits": hits,
-        "is_complete": results.is_complete,
-        "total": results.total,
-        "facets": results.facets,
-        "near": near,
-        "losses": sentences(&results.losses),
-        "open_seconds": opened.as_secs_f64(),
-        "seconds": took.as_secs_f64(),
-    });
-    if let (Some(explain), Some(object)) = (&results.explain, document.as_object_mut()) {
-        object.insert("explain".to_owned(), serde_json::to_value(&**explain)?);
-    }
-    Ok(document)
-}
-
-fn whole_hit(Ranked { rank, hit }: &Ranked<'_>) -> Result<Value> {
-    let (mut key, mut metadata) = (Value::Null, Value::Null);
-    if let Some(entry) = &hit.record {
-        key = entry.key()?.into();
-        metadata = entry.metadata()?.into();
-    }
-    Ok(json!({
-        "rank": rank, "id": hit.id.0, "key": key, "score": hit.score, "metadata": metadata, "snippet": hit.snippet,
-    }))
 }

@@ -171,7 +171,9 @@ fn records_are_shown_by_key_and_number() {
         place.cart("get a nobody web '#99' --json").fails(3, &["a: there is no record \"nobody\", #99"]);
     assert_eq!(ended.json_lines().len(), 1);
     assert_eq!(place.cart("get a '#x'").code, 2);
-    assert_eq!(place.cart("get a moon --raw --json").code, 2);
+    for line in ["get a moon --raw --json", "--json get a moon --raw"] {
+        place.cart(line).fails(2, &["--json: ", "--raw"]);
+    }
 }
 
 #[test]

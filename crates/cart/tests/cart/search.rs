@@ -46,6 +46,7 @@ fn hits_are_a_table_lines_or_what_a_template_says() {
     for other in ["--json", "--total", "--explain", "--facet year"] {
         assert_eq!(place.cart(&format!("search a moon --format table {other}")).code, 2, "{other}");
     }
+    assert_eq!(place.cart("--json search a moon --format table").code, 2);
     // A name with a control character does not command the terminal.
     let shown = place.text("search a moon --format '{key}\u{1b}[31m'");
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
@@ -58,6 +59,9 @@ fn pages_follow_each_other() {
     assert_eq!((page(1), page(2)), (vec!["moons".to_owned(), "moon".to_owned()], vec!["web".to_owned()]));
     assert!(place.text("search a --sort year -k 2").ends_with("--page 2 goes on\n"));
     assert!(!place.text("search a --sort year -k 2 --page 2").contains("goes on"));
+    for last in ["-k 3", "-k 1 --page 3"] {
+        assert!(!place.text(&format!("search a --sort year {last}")).contains("goes on"), "{last}");
+    }
     assert_eq!(place.json("search a --sort year -k 2 --page 2")["hits"][0]["rank"], 3);
     place.cart("search a --sort year --page 7").fails(3, &["nothing found", "fewer than are left out"]);
     assert_eq!(place.cart("search a moon --page 0").code, 2);
@@ -75,6 +79,7 @@ fn what_is_near_is_said_where_nothing_is_found() {
     };
     nothing("jupitre", &["no text has \"jupitre\"; near it is \"jupiter\""]);
     nothing("inv zzzzzz", &["near it is \"invented\"", "no text has \"zzzzzz\" or a word near it"]);
+    nothing("--syntax title:zupixer", &["nothing found; no text has \"zupixer\" or a word near it\n"]);
     nothing("--syntax zupixer~1^2", &["nothing found; no text has \"zupixer\" or a word near it\n"]);
     nothing("--syntax '+moon +web'", &["texts have the words, but none as the query wants them"]);
     for no_word in ["...", "👍", "--syntax 👍"] {
@@ -151,7 +156,9 @@ fn strings_are_sorted_by_their_first_256_bytes_as_help_says() {
 fn of_a_word_of_more_than_255_bytes_the_first_255_count_as_help_says() {
     let place = Place::new();
     let help = place.text("search --help").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(help.contains("Of a word of more than 255 bytes the first 255 count"));
+    assert!(help.contains(
+        "Of a word of more than 255 bytes in lower case and without diacritics the first 255 of these count"
+    ));
     let word = |len: usize, end: &str| format!("{}{end}", "w".repeat(len));
     place.write("w.jsonl", format!("{{\"key\":\"long\",\"text\":\"a {} b\"}}\n", word(300, "x")));
     place.cart("add w w.jsonl --no-meaning").succeeds();
