@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::At;
+use super::Folder;
 use crate::failure::{Failure, Result};
 use crate::input::values;
 use crate::output::{Output, Progress, bytes, several, time};
@@ -14,7 +14,7 @@ use crate::output::{Output, Progress, bytes, several, time};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    at: At,
+    at: Folder,
     /// Memory that may be used for it
     #[arg(long, value_name = "BYTES", default_value = "32MiB", value_parser = values::size)]
     budget: u64,

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use compact_artifact::{Batch, RecordId, Snapshot};
 use serde_json::json;
 
-use super::{At, find, refuse_file};
+use super::{Folder, find, refuse_file};
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, Name};
 use crate::output::{Output, one_line, several, shortened};
@@ -14,7 +14,7 @@ const LONG: &str = "\
 Delete records, all of them or none.
 
 By key or number (`#12`), or all that a filter lets through: --filter '{}' is every record. If one of the named records is not there, nothing is deleted and the \
-exit code is 3. --dry-run says what would be deleted. Before every record is deleted it is asked, if there is somebody at a terminal to answer; --yes does not ask. \
+exit code is 3. --dry-run says what would be deleted. Before a filter deletes every record it is asked, if there is somebody at a terminal to answer; --yes does not ask. \
 Their space comes back with `cart compact`.";
 
 /// Delete records, all of them or none
@@ -22,7 +22,7 @@ Their space comes back with `cart compact`.";
 #[command(long_about = LONG)]
 pub(crate) struct Args {
     #[command(flatten)]
-    at: At,
+    at: Folder,
     /// Keys, or numbers with a # before them
     #[arg(required_unless_present = "filter", conflicts_with = "filter", value_name = "KEY|#ID", value_parser = values::name)]
     names: Vec<Name>,
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Say what would be deleted, and delete nothing
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Do not ask before every record is deleted
+    /// Do not ask before a filter deletes every record
     #[arg(long, conflicts_with = "names")]
     yes: bool,
 }

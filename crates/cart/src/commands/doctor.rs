@@ -211,7 +211,7 @@ fn to_do(stats: &Stats, path: &str) -> Vec<Finding> {
             count(stats.tail_records),
             several(stats.records, "record")
         );
-        let advice = format!("closing seals them; {} does as well", compact());
+        let advice = format!("{} seals them", compact());
         findings.push(Finding { found, advice });
     }
     if stats.shards + stats.tail_shards > MANY_INDEXES {

@@ -42,16 +42,39 @@ pub(crate) struct At {
     /// The artifact: a folder, or a packed file
     #[arg(value_name = "ARTIFACT")]
     pub(crate) path: PathBuf,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// The artifact that a command writes to.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Folder {
+    /// The artifact, a folder
+    #[arg(value_name = "ARTIFACT")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct Limit {
     /// Memory that opening may take for what is not indexed on disk, at least 8MiB: commands that write index it in pieces, others
     /// fail if it takes more
     #[arg(long, value_name = "BYTES", value_parser = values::size)]
     memory_limit: Option<u64>,
 }
 
+impl Limit {
+    /// What an artifact is opened with.
+    fn options(self) -> Result<Options> {
+        limited(CompactArtifact::options(), self.memory_limit)
+    }
+}
+
 impl At {
     /// What the artifact is opened with.
     pub(crate) fn options(&self) -> Result<Options> {
-        limited(CompactArtifact::options(), self.memory_limit)
+        self.limit.options()
     }
 
     /// For reading, beside a writer or not.
@@ -76,6 +99,24 @@ impl At {
         let artifact = self.options()?.open(&self.path)?;
         tell_recovery(&self.path, artifact.recovery());
         Ok(artifact)
+    }
+}
+
+impl Folder {
+    /// For reading, beside a writer or not.
+    pub(crate) fn read(&self) -> Result<CompactArtifact> {
+        At::from(self.clone()).read()
+    }
+
+    /// For writing.
+    pub(crate) fn write(&self) -> Result<CompactArtifact> {
+        At::from(self.clone()).write()
+    }
+}
+
+impl From<Folder> for At {
+    fn from(Folder { path, limit }: Folder) -> Self {
+        Self { path, limit }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::At;
+use super::Folder;
 use crate::failure::{Failure, Result};
 use crate::output::{Output, Progress, count, several, time};
 use crate::{interrupt, model};
@@ -22,7 +22,7 @@ May be interrupted at any time: what was embedded is kept, it is said how many t
 #[command(long_about = LONG)]
 pub(crate) struct Args {
     #[command(flatten)]
-    at: At,
+    at: Folder,
     /// The model to move to, where it is not that of this program: a file, or a folder of model2vec
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use compact_artifact::TextOptions;
 use serde_json::json;
 
-use super::At;
+use super::Folder;
 use crate::failure::{Failure, Result};
 use crate::input::values::{self, TextLanguage};
 use crate::interrupt;
@@ -22,7 +22,7 @@ failure, everything is as it was before. Words that an earlier release made by o
 #[group(required = true, multiple = true, args = ["language", "fold_diacritics"])]
 pub(crate) struct Args {
     #[command(flatten)]
-    at: At,
+    at: Folder,
     /// The language by whose stems words are found, as a name or in two letters (german, de); none: by words as they are
     #[arg(long, value_parser = values::language)]
     language: Option<TextLanguage>,

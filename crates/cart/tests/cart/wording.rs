@@ -47,6 +47,24 @@ fn the_help_of_sync_says_what_is_skipped() {
 }
 
 #[test]
+fn the_help_of_a_command_that_writes_does_not_offer_a_packed_file() {
+    let place = Place::new();
+    for command in ["compact", "delete", "reembed", "reindex"] {
+        let help = place.text(&format!("{command} --help"));
+        assert!(help.contains("The artifact, a folder\n") && !help.contains("packed file"), "{help}");
+    }
+    assert!(place.text("search --help").contains("The artifact: a folder, or a packed file"));
+}
+
+#[test]
+fn a_space_is_for_vectors_that_are_given() {
+    let place = place();
+    let said =
+        place.cart("search a one --meaning --space v").fails(2, &["--space", "--vector-file or --like"]);
+    assert!(!said.stderr.contains("meaning"), "{said:?}");
+}
+
+#[test]
 fn a_least_score_is_taken_as_scores_are_printed() {
     let place = place();
     for score in ["-1e-5", "-0.5", "1e-9", "-inf"] {

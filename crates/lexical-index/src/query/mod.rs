@@ -164,8 +164,8 @@ impl Query {
     /// phrase = '"' text '"' ("~" number)?
     /// ```
     ///
-    /// Other punctuation inside a word means nothing, but for what other syntaxes give a meaning: `wom?n`, `cat&&dog` and `cat||dog` are errors. Of a word of more than 255 bytes the
-    /// first 255 count. What cannot be read, or would have no effect, is an error that points at the byte ([`Error::offset`]); nothing is left out.
+    /// Other punctuation inside a word means nothing, but for what other syntaxes give a meaning: `wom?n`, `cat&&dog` and `cat||dog` are errors. Of a word of more than 255 bytes in lower case and
+    /// without diacritics the first 255 of these count. What cannot be read, or would have no effect, is an error that points at the byte ([`Error::offset`]); nothing is left out.
     pub fn parse(text: &str, default: Occur) -> Result<Self> {
         if text.len() > MAX_QUERY_LEN {
             let message = format!("a query of {} bytes; expected at most {MAX_QUERY_LEN}", text.len());

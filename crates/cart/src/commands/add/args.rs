@@ -21,7 +21,7 @@ Texts are embedded as they are added, so that they are found by meaning as well 
 key is the path. Of an HTML file the text is added, and its title with each paragraph.
 
 With --sync, a folder that was added before is brought up to date: files that are new or have changed are read, what vanished from the folder is \
-deleted from the artifact. It compares time and size, then a hash. What did not come from that folder, by that name, is never deleted or replaced. Files whose rows are records with \
+deleted from the artifact. It compares time and size, then a hash. What did not come from a file of that folder, by that name, is never deleted or replaced; a file in two folders that are added, one inside of the other, is the same in both. Files whose rows are records with \
 keys of their own are skipped: .jsonl (.jsonl.zst, .ndjson), .csv, .tsv, .parquet, .arrow and .feather.
 
 A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
@@ -40,7 +40,7 @@ length) are what they say, as `cart export --parquet` writes them. Others are me
 of more than 15 digits as texts, null as nothing. NaN, binary, times of day, durations, unions, and times before the year 0 or after 9999 are errors that name the column; but durations in .parquet, which has no such type, are whole numbers.
 Parquet may be compressed with Snappy, gzip, LZ4 or Zstandard, and its schema nested 128 levels deep. Files and streams of Arrow IPC are read; Feather V1 is not, only V2, which is Arrow IPC.
 
-All that one command adds is one commit: after an error, or Ctrl-C, nothing was added. Only --batch, for more than fits in memory, and large \
+All that one command adds is one commit: after an error, or Ctrl-C before that commit, nothing was added; after Ctrl-C behind it, it is said what is kept. Only --batch, for more than fits in memory, and large \
 files with --blob make several commits; then it is said how many records are kept. Vectors from --vectors are all checked before anything is added.";
 
 /// Add texts, records with metadata and vectors, or any files
@@ -123,7 +123,7 @@ pub(crate) struct Args {
     /// Do not embed the texts of a new artifact: they are found by words only
     #[arg(long, conflicts_with = "model")]
     pub(super) no_meaning: bool,
-    /// A field of texts, and how often its words count, 1 to 10, where the artifact does not have it yet [default: 1]; in rows of any shape, a value that is one
+    /// A field of texts, and how often its words count, 1 to 10, where the artifact does not have it yet [default: 1, of title 2]; in rows of any shape, a value that is one
     #[arg(long, value_name = "NAME=WEIGHT", value_parser = values::field)]
     pub(super) field: Vec<(String, u32)>,
     /// Store for each record which K others are nearest to it, so that `cart similar` need not search for them; 0: none any more
