@@ -171,6 +171,14 @@ impl Directory {
         let _ = self.vfs.unlink(&self.path(name));
     }
 
+    /// Removes a file that the caller has just created, and that no manifest names, so that a disk that is full does not fill up with them. Not where another writer may have
+    /// created one of that name meanwhile.
+    pub(crate) fn take_back(&self, name: FileName) {
+        if self.check_lock().is_ok() {
+            self.remove(name);
+        }
+    }
+
     pub(crate) fn sync_data(&self, step: Step, file: &dyn VfsFile, path: &Path) -> Result<()> {
         if !self.options.steps.take(step) {
             return Ok(());

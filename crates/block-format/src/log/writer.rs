@@ -47,15 +47,16 @@ pub(crate) struct CommitMark {
 }
 
 impl LogWriter {
-    /// Creates an empty log whose first commit will follow commit `seq`, and syncs it.
+    /// Creates an empty log whose first commit will follow commit `seq`, and syncs it. An error leaves no file behind.
     pub(crate) fn create(directory: &Directory, seq: u64, next_id: u64) -> Result<(Self, LogEntry)> {
         let id = directory.next_file()?;
         let name = FileName::Log(id);
         let (path, file) = (directory.path(name), directory.create(name)?);
         let header = FileHeader { kind: FileKind::Log, artifact: directory.artifact, file: id };
         file.write_all_at(&header.encode(), 0)
-            .map_err(|e| Error::io(e, "writing the header of a log", &path))?;
-        directory.sync_data(Step::SyncNewLog, &*file, &path)?;
+            .map_err(|e| Error::io(e, "writing the header of a log", &path))
+            .and_then(|()| directory.sync_data(Step::SyncNewLog, &*file, &path))
+            .inspect_err(|_| directory.take_back(name))?;
         let chain = Hash128::chain_start(directory.artifact, id);
         let checkpoint = Checkpoint { len: FILE_HEADER_LEN as u64, seq, next_id, chain };
         let index = LogIndex::open(directory, id, file.clone(), Vec::new());

@@ -54,7 +54,9 @@ impl Loaded {
             report.records_recovered = scan.committed.next_id - entry.checkpoint.next_id;
             report.dropped_len = scan.torn_len();
             let log = copy_log(&directory, &view, scan.committed)?;
-            directory.sync_names(Step::SyncNewNames)?;
+            directory
+                .sync_names(Step::SyncNewNames)
+                .inspect_err(|_| directory.take_back(FileName::Log(log.index().id)))?;
             manifest.logs.pop();
             manifest.logs.push(LogEntry { file: log.index().id, checkpoint: log.committed() });
             log
@@ -76,13 +78,19 @@ impl Loaded {
     }
 }
 
-/// Copies what commits cover into a new log, as one commit, and syncs it.
+/// Copies what commits cover into a new log, as one commit, and syncs it. An error leaves no file behind.
 fn copy_log(directory: &Directory, old: &LogView, committed: Checkpoint) -> Result<LogWriter> {
-    const AT_ONCE: u64 = 4 << 20;
     let (mut log, _) = LogWriter::create(directory, committed.seq, committed.next_id)?;
+    copy_into(&mut log, directory, old, committed)
+        .inspect_err(|_| directory.take_back(FileName::Log(log.index().id)))?;
+    Ok(log)
+}
+
+fn copy_into(log: &mut LogWriter, directory: &Directory, old: &LogView, committed: Checkpoint) -> Result<()> {
+    const AT_ONCE: u64 = 4 << 20;
     let mut deletes = old.index.deleted(committed.seq);
     if old.blocks == 0 && deletes.is_empty() {
-        return Ok(log);
+        return Ok(());
     }
     deletes.sort_unstable();
     let mut lists = RawBlocks::default();
@@ -106,8 +114,7 @@ fn copy_log(directory: &Directory, old: &LogView, committed: Checkpoint) -> Resu
     let mark = CommitMark { seq: committed.seq, sync_floor: committed.seq, next_id: committed.next_id };
     log.commit(&pending, 0, mark)?;
     log.index().delete(deletes, committed.seq);
-    directory.sync_data(Step::SyncNewLog, &**log.file(), log.path())?;
-    Ok(log)
+    directory.sync_data(Step::SyncNewLog, &**log.file(), log.path())
 }
 
 /// Removes files of ours that the manifest does not name, and returns those that were not manifests.

@@ -147,6 +147,38 @@ fn a_full_disk_is_said_and_the_artifact_goes_on_when_there_is_space() {
 }
 
 #[test]
+fn an_open_that_finds_no_space_leaves_no_log_behind() {
+    let mut failed = 0;
+    for call in 0..100 {
+        let faulty = FaultVfs::new(MemoryVfs::new());
+        let vfs: Arc<dyn Vfs> = Arc::new(faulty.clone());
+        let store = Store::create_in(vfs.clone(), ROOT, options(None)).unwrap();
+        store.put(b"one").unwrap();
+        faulty.inject(0, Fault::ShortWrite, true);
+        assert_eq!(store.put(b"torn").unwrap_err().kind(), ErrorKind::DiskFull);
+        drop(store);
+        let files = |kind: &str| {
+            let names = faulty.inner().list(ROOT.as_ref()).unwrap();
+            names.into_iter().filter(|name| name.starts_with(kind)).collect::<Vec<_>>()
+        };
+        let (logs, manifests) = (files("log-"), files("manifest-"));
+        faulty.inject(faulty.call_count() + call, Fault::NoSpace, false);
+        let opened = Store::open_in(vfs.clone(), ROOT, options(None));
+        faulty.heal();
+        let failed_at = opened.as_ref().err().map(|e| e.path().unwrap().display().to_string());
+        // A new manifest, or what is there of one, may name the new log.
+        if failed_at.is_some_and(|path| !path.contains("manifest-")) && files("manifest-") == manifests {
+            assert_eq!(files("log-"), logs, "call {call}");
+            failed += 1;
+        }
+        drop(opened);
+        let (store, _) = Store::open_in(vfs, ROOT, options(None)).unwrap();
+        assert_eq!(store.snapshot().records().count(), 1);
+    }
+    assert!(failed > 3, "{failed}");
+}
+
+#[test]
 fn read_only_media_can_be_read_and_say_so_when_written() {
     let disk = MemoryVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
