@@ -11,6 +11,7 @@ use compact_artifact::{Record, Space, json};
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 
+use crate::arrow_check::{check, dictionary_key};
 use crate::capsule;
 use crate::errors::invalid;
 
@@ -45,6 +46,7 @@ impl Table {
         spaces: &[Space],
         fields: &[(String, u32)],
     ) -> PyResult<Self> {
+        let py = table.py();
         let reader = capsule::import(&table.call_method0("__arrow_c_stream__")?)?;
         let schema = arrow_array::RecordBatchReader::schema(&reader);
         let roles = roles(&schema, spaces, fields)?;
@@ -56,7 +58,19 @@ impl Table {
             len += batch.num_rows();
             batches.push(batch);
         }
-        Ok(Self { roles, batches, starts, len })
+        let table = Self { roles, batches, starts, len };
+        py.detach(|| table.check()).map_err(invalid)?;
+        Ok(table)
+    }
+
+    /// What cannot be read is said before anything is stored.
+    fn check(&self) -> Result<(), String> {
+        for (batch, start) in self.batches.iter().zip(&self.starts) {
+            for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+                check(column).map_err(|wrong| in_column(start + wrong.row, field.name(), &wrong.what))?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -67,9 +81,7 @@ impl Table {
     pub(crate) fn record(&self, row: usize) -> PyResult<Record> {
         let at = self.starts.partition_point(|&start| start <= row).saturating_sub(1);
         let (batch, inside) = (&self.batches[at], row - self.starts[at]);
-        self.record_in(batch, inside).map_err(|Refused(name, what)| {
-            invalid(format!("row {row} of the table, column {name:?}: {what}"))
-        })
+        self.record_in(batch, inside).map_err(|Refused(name, what)| invalid(in_column(row, &name, &what)))
     }
 
     fn record_in(&self, batch: &RecordBatch, row: usize) -> Result<Record, Refused> {
@@ -121,6 +133,10 @@ fn insert(object: &mut Map<String, Value>, name: String, value: Value) -> Result
     }
     object.insert(name, value);
     Ok(())
+}
+
+fn in_column(row: usize, name: &str, what: &str) -> String {
+    format!("row {row} of the table, column {name:?}: {what}")
 }
 
 /// The name of a column, and what is wrong with its value.
@@ -226,7 +242,7 @@ fn is_missing(array: &ArrayRef, row: usize) -> Result<bool, String> {
         DataType::Null => true,
         DataType::Dictionary(..) if !array.is_null(row) => {
             let dictionary = array.as_any_dictionary();
-            dictionary.values().is_null(dictionary_key(dictionary.keys(), row)?)
+            dictionary.values().is_null(key_of(dictionary.keys(), row)?)
         }
         _ => array.is_null(row),
     })
@@ -269,27 +285,14 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
         }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
-            value(dictionary.values(), dictionary_key(dictionary.keys(), row)?)?
+            value(dictionary.values(), key_of(dictionary.keys(), row)?)?
         }
         other => return Err(format!("expected what JSON has, found {other}; cast it to strings or numbers")),
     })
 }
 
-/// Which value of a dictionary a row has.
-fn dictionary_key(keys: &dyn Array, row: usize) -> Result<usize, String> {
-    macro_rules! key {
-        ($($data_type:ident => $kind:ty),+) => {
-            match keys.data_type() {
-                $(DataType::$data_type => usize::try_from(keys.as_primitive::<$kind>().value(row)).ok(),)+
-                _ => None,
-            }
-        };
-    }
-    let key = key!(
-        Int8 => Int8Type, Int16 => Int16Type, Int32 => Int32Type, Int64 => Int64Type,
-        UInt8 => UInt8Type, UInt16 => UInt16Type, UInt32 => UInt32Type, UInt64 => UInt64Type
-    );
-    key.ok_or_else(|| "a key of a dictionary that is none".to_owned())
+fn key_of(keys: &dyn Array, row: usize) -> Result<usize, String> {
+    dictionary_key(keys, row).ok_or_else(|| "a key of a dictionary that is none".to_owned())
 }
 
 fn float(value: f64) -> Result<Value, String> {

@@ -4,6 +4,7 @@
 //! `pyproject.toml` says how it is built, `test.sh` builds and tests it.
 
 mod add_batch;
+mod arrow_check;
 mod arrow_in;
 mod arrow_out;
 mod artifact;

@@ -209,6 +209,76 @@ def test_a_table_that_does_not_fit_is_refused_with_the_row_and_the_column(
     assert said in str(raised.value) and len(exact) == 0
 
 
+GOOD, BAD = "a string of more than twelve bytes".encode(), b"ab\xff\xfecd"
+
+
+def unchecked(values: list[bytes | None], kind: Any) -> Any:
+    """Bytes that pyarrow takes for strings without a look at them, as it takes those of a file of Parquet."""
+    form = {pyarrow.string(): pyarrow.binary(), pyarrow.large_string(): pyarrow.large_binary()}
+    return pyarrow.array(values, form.get(kind, pyarrow.binary_view())).view(kind)
+
+
+def by_offsets(offsets: list[int], kind: Any, child: Any = None) -> Any:
+    """An array of as many values as there are pairs of offsets."""
+    buffers = [None, pyarrow.py_buffer(numpy.array(offsets, "i4").tobytes())]
+    if child is None:
+        return pyarrow.Array.from_buffers(kind, len(offsets) - 1, [*buffers, pyarrow.py_buffer(b"abcde")])
+    return pyarrow.Array.from_buffers(kind, len(offsets) - 1, buffers, children=[child])
+
+
+@pytest.mark.parametrize("name", ["text", "key", "metadata", "title", "n"])
+@pytest.mark.parametrize("kind", [pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()], ids=str)
+@pytest.mark.parametrize("bad", [BAD, GOOD + BAD, "é".encode()[:1]])
+def test_a_string_of_a_table_that_is_not_utf_8_is_refused_with_the_row_and_the_column(
+    tmp_path: pathlib.Path, name: str, kind: Any, bad: bytes
+) -> None:
+    with CompactArtifact.create(tmp_path / "a", fields={"title": 2}) as artifact:
+        column = unchecked([b"{}", bad, b"{}"], kind)
+        table = pyarrow.table({name: pyarrow.chunked_array([column[:1], column[1:]])})
+        with pytest.raises(errors.InvalidArgumentError, match=f'row 1 of the table, column "{name}": .*UTF-8'):
+            artifact.add_batch(table, batch_size=1)
+        assert len(artifact) == 0
+        # What is outside of a slice, or stands where a value is missing, is not read.
+        assert len(artifact.add_batch(pyarrow.table({name: column[2:]}))) == 1
+
+
+LETTER = unchecked(["é".encode(), b"x"], pyarrow.string()).buffers()[2]  # three bytes, of which offsets cut the first letter
+
+
+@pytest.mark.parametrize(
+    "column, row",
+    [
+        (pyarrow.array([["a"], [], ["b", "c"]]).cast(pyarrow.list_(pyarrow.string())), None),
+        (pyarrow.ListArray.from_arrays([0, 1, 1, 3], unchecked([GOOD, GOOD, BAD], pyarrow.string())), 2),
+        (pyarrow.LargeListArray.from_arrays([0, 1, 1, 3], unchecked([GOOD, GOOD, BAD], pyarrow.string_view())), 2),
+        (pyarrow.FixedSizeListArray.from_arrays(unchecked([GOOD, GOOD, BAD, GOOD], pyarrow.string()), 2), 1),
+        (pyarrow.StructArray.from_arrays([unchecked([GOOD, BAD], pyarrow.string())], names=["x"]), 1),
+        (pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 0, 1]), unchecked([GOOD, BAD], pyarrow.string())), 2),
+        (pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 7]), pyarrow.array(["a", "b"]), safe=False), 1),
+        (pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, -1]), pyarrow.array(["a", "b"]), safe=False), 1),
+        (by_offsets([0, 5, 2], pyarrow.string()), 0),
+        (by_offsets([0, -4, 2], pyarrow.string()), 0),
+        (by_offsets([0, 3, 2], pyarrow.list_(pyarrow.int8()), pyarrow.array([1, 2, 3], pyarrow.int8())), 1),
+        (by_offsets([0, 9, 3], pyarrow.list_(pyarrow.int8()), pyarrow.array([1, 2, 3], pyarrow.int8())), 0),
+        (pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, pyarrow.py_buffer(numpy.array([0, 1, 3], "i4").tobytes()), LETTER]), 0),
+    ],
+)
+def test_offsets_keys_and_strings_inside_of_a_table_are_looked_at_before_anything_is_stored(
+    exact: CompactArtifact, column: Any, row: int | None
+) -> None:
+    if row is None:
+        assert len(exact.add_batch(pyarrow.table({"n": column}))) == len(column)
+        return
+    with pytest.raises(errors.InvalidArgumentError, match=f'row {row} of the table, column "n"'):
+        exact.add_batch(pyarrow.table({"n": column}), batch_size=1)
+    assert len(exact) == 0
+
+
+def test_blobs_of_a_table_whose_offsets_descend_are_refused(exact: CompactArtifact) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match='row 0 of the table, column "blob"'):
+        exact.add_batch(pyarrow.table({"blob": by_offsets([0, 5, 2], pyarrow.binary())}))
+
+
 def test_a_missing_value_of_a_dictionary_is_left_out_of_the_record(exact: CompactArtifact) -> None:
     column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1, None]), pyarrow.array(["a", None]))
     for entry in exact.get_many(exact.add_batch(pyarrow.table({"text": column, "key": column, "n": column}))):
