@@ -69,7 +69,7 @@ impl Callers {
         if *self.inside.lock() != Some(calling_thread()) {
             return Ok(());
         }
-        let message = "called from inside of a call that it would wait for, such as by the reader whose content is being added or the closure of an edit; call again when that has returned";
+        let message = "called from inside of a call that it would wait for, such as by the reader whose content is being added, by what hears of progress, or by the closure of an edit; call again when that has returned";
         Err(Error::new(ErrorKind::Reentrant, message))
     }
 

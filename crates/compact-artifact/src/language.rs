@@ -51,6 +51,8 @@ impl CompactArtifact {
     ///
     /// `progress` is called with what was done so far, first with nothing, until it says to break: then nothing was changed, and the report says how many records were left.
     /// It runs on the thread of the caller; give a clone of the handle to a thread of its own to go on with other things.
+    /// It may search, and commit; what it calls that would wait for the end of this is an error of kind [`Reentrant`](crate::ErrorKind::Reentrant): whatever seals, compacts or changes
+    /// settings, and commits where those wait.
     pub fn set_text_options_with(
         &self,
         options: TextOptions,

@@ -235,6 +235,39 @@ def test_a_callback_may_call_the_artifact(path: pathlib.Path) -> None:
         assert found and set(found) == {1}
 
 
+def test_what_progress_calls_works_or_is_a_reentrant_error(path: pathlib.Path) -> None:
+    artifact = CompactArtifact.create(path, spaces={"v": 2}, fields={"title": 2})
+    artifact.add("die alten Häuser")
+    calls: list[Callable[[], object]] = [
+        artifact.seal,
+        artifact.compact,
+        lambda: artifact.pack(path.with_name("pack")),
+        lambda: artifact.add_space("w", 2),
+        lambda: artifact.drop_space("v"),
+        lambda: artifact.rename_space("v", "w"),
+        lambda: artifact.add_field("subtitle", 2),
+        lambda: artifact.set_schema(None),
+        lambda: artifact.set_text_options(language="french"),
+        lambda: artifact.reembed("built-in"),
+        artifact.close,
+        artifact.destroy,
+    ]
+    raised: list[type[Exception]] = []
+
+    def progress(done: int, all: int) -> None:
+        for call in calls:
+            with pytest.raises(errors.ReentrantError):
+                call()
+            raised.append(errors.ReentrantError)
+        artifact.add("zwei Häuser")
+        assert len(artifact.search("Häuser")) == len(artifact)
+
+    artifact.set_text_options(language="german", progress=progress)
+    assert len(raised) == len(calls) and len(artifact.search("Haus")) == len(artifact) == 2
+    artifact.seal()
+    artifact.close()
+
+
 class CallsBack:
     """An embedder, and a vector, that calls something when it is asked; and keeps what that raised."""
 

@@ -214,6 +214,7 @@ impl BatchWriter {
         buffer.check_outside()?;
         // A record that is larger than everything allowed goes alone.
         while !buffer.committing.is_empty() && buffer.held() + bytes > options.max_memory {
+            engine.check_writable()?; // others may wait for this thread
             changed.wait(&mut buffer);
         }
         if let Some(e) = &buffer.failed {

@@ -16,7 +16,7 @@ impl Engine {
         change: impl FnOnce(Settings) -> Result<(Settings, T)>,
     ) -> Result<T> {
         let _permit = self.permit()?;
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = self.lock_maintenance()?;
         let _no_commit_meanwhile = self.commit_lock.lock();
         let state = self.state();
         let (settings, result) = change((*state.settings).clone())?;

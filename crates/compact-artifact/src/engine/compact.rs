@@ -10,7 +10,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::CompactReport;
 use crate::protocol::Step;
 use crate::state::View;
-use crate::trace::{Work, event, figures, span, timed};
+use crate::trace::{event, figures, span};
 
 /// What is rewritten.
 struct Limits {
@@ -32,7 +32,7 @@ impl Engine {
         }
         span!(INFO, "compact");
         self.delete_expired()?;
-        let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
+        let _one_at_a_time = self.lock_maintenance()?;
         self.check_current()?;
         let build = Build { bytes: budget / 10 * 9, ..Build::from_options(&self.options) };
         let before = self.state();

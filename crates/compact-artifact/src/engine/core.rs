@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use block_format::{Callers, CommitSeq, Store};
-use parking_lot::{Mutex, RwLock};
+use block_format::{Callers, CommitSeq, Inside, Store};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::commit::{CommitState, Queue};
 use super::gone::DeletedRecords;
@@ -20,6 +20,7 @@ use crate::format::settings::Settings;
 use crate::requests::Requests;
 use crate::search::SearchResources;
 use crate::state::State;
+use crate::trace::{Work, timed};
 
 /// What is shared with threads of its own. Locks are taken in this order: `tenure`, `maintenance_lock`, `commit_lock`, `queue`, `published`. Readers take the
 /// last one only, which is held for the exchange of one pointer.
@@ -41,8 +42,10 @@ pub(crate) struct Engine {
     /// The threads for calls that are awaited.
     #[cfg(feature = "async")]
     pub(crate) requests: Requests,
-    /// One change of the set of shards at a time.
+    /// One change of the set of shards at a time; see [`lock_maintenance`](Engine::lock_maintenance).
     pub(super) maintenance_lock: Mutex<()>,
+    /// Who has that lock.
+    maintainers: Callers,
     /// One move to another model at a time; taken before all others.
     #[cfg(feature = "embedder")]
     pub(super) reembed_lock: Mutex<()>,
@@ -68,6 +71,14 @@ pub(crate) struct Engine {
     pub(super) is_behind: AtomicBool,
 }
 
+/// The maintenance lock, and which thread has it.
+#[derive(Debug)]
+#[must_use = "dropped, the lock is free"]
+pub(super) struct Maintaining<'a> {
+    _inside: Inside<'a>,
+    _lock: MutexGuard<'a, ()>,
+}
+
 impl Engine {
     pub(super) fn new(
         store: Store,
@@ -89,6 +100,7 @@ impl Engine {
             callers: Callers::default(),
             tenure: Tenure::new(!read_only),
             maintenance_lock: Mutex::new(()),
+            maintainers: Callers::default(),
             #[cfg(feature = "embedder")]
             reembed_lock: Mutex::new(()),
             #[cfg(feature = "embedder")]
@@ -130,6 +142,13 @@ impl Engine {
             return Err(Error::new(ErrorKind::Poisoned, message));
         }
         Ok(())
+    }
+
+    /// Waits for the maintenance lock. An error of kind [`Reentrant`](ErrorKind::Reentrant) for a thread that has it and runs code of its caller, such as `progress`.
+    pub(super) fn lock_maintenance(&self) -> Result<Maintaining<'_>> {
+        self.maintainers.check()?;
+        let lock = timed(Work::Lock, || self.maintenance_lock.lock());
+        Ok(Maintaining { _inside: self.maintainers.enter(), _lock: lock })
     }
 
     /// From now on [`check_current`](Self::check_current) fails.

@@ -37,7 +37,7 @@ impl Engine {
     /// [`write_kept_embeddings`](Self::write_kept_embeddings) by itself.
     pub(super) fn write_kept_embeddings_at_close(&self) -> Result<()> {
         let Some(_permit) = self.permit_if_held() else { return Ok(()) };
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = self.lock_maintenance()?;
         self.check_current()?;
         self.write_kept_embeddings()
     }

@@ -13,7 +13,8 @@ use super::meter::Meter;
 use super::policy::{self, Build};
 use super::recover::Recovery;
 use super::settings::{
-    check_against, extended, extended_for_reading, read_settings_or, settings_of, write_settings,
+    check_against, extended, extended_for_reading, read_settings_or, settings_of,
+    write_settings,
 };
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
@@ -146,7 +147,7 @@ impl Engine {
         self.publish(recovery.state.clone());
         if recovery.damaged.has_later_ids {
             has_sealed = true;
-            let _one_at_a_time = self.maintenance_lock.lock();
+            let _one_at_a_time = self.lock_maintenance()?;
             self.seal_tail(Build::from_options(&self.options), &mut Meter::silent())?;
             recovery.state = (*self.state()).clone();
         }
@@ -160,6 +161,7 @@ impl Engine {
 
     fn see_newest(&self) -> Result<bool> {
         span!(DEBUG, "refresh");
+        // By whoever has not the lock of the writer: no code of a caller runs under this one. A child process after a fork may follow too.
         let _one_at_a_time = self.maintenance_lock.lock();
         let has_changed = self.store.refresh()?;
         if !self.is_behind.fetch_or(has_changed, Ordering::Relaxed) && !has_changed {
@@ -214,7 +216,7 @@ impl Engine {
     /// Adds to the settings what they do not have yet.
     fn extend(&self, extend: impl FnOnce(Settings) -> Result<Settings>) -> Result<()> {
         let _permit = self.permit()?;
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = self.lock_maintenance()?;
         let state = self.state();
         let settings = extend((*state.settings).clone())?;
         let len = |settings: &Settings| (settings.spaces.len(), settings.fields.len());

@@ -23,7 +23,7 @@ use crate::format::record;
 use crate::format::settings::Settings;
 use crate::shard::{Shard, Source, add_words, merge_reindexed};
 use crate::state::{State, View};
-use crate::trace::{Work, event, span, timed};
+use crate::trace::{event, span};
 
 /// A caller who is told how far it is, and may end it.
 type Progress<'a> = &'a mut dyn FnMut(&ReindexReport) -> ControlFlow<()>;
@@ -33,7 +33,7 @@ impl Engine {
     pub(crate) fn reindex(&self, options: TextOptions, progress: Progress<'_>) -> Result<ReindexReport> {
         let _permit = self.permit()?;
         span!(INFO, "reindex");
-        let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
+        let _one_at_a_time = self.lock_maintenance()?;
         self.check_current()?;
         let before = self.state().settings.clone();
         let analyzer = changed_analyzer(&before.analyzer, options)?;
@@ -45,7 +45,7 @@ impl Engine {
 
     /// Indexes the words of all texts by the settings as they are: those that sealed shards were made with are not known any more.
     pub(super) fn reindex_anyway(&self) -> Result<()> {
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = self.lock_maintenance()?;
         let settings = (*self.state().settings).clone();
         self.write_words_anew(settings, &mut |_| ControlFlow::Continue(())).map(drop)
     }
@@ -227,6 +227,8 @@ impl<'a> Reindexing<'a> {
 
     /// Says how far it is. An error if the caller wants no more of it.
     fn tell(&mut self) -> Result<()> {
+        // While nobody may commit, a commit of the caller's would wait for itself.
+        let _inside = self.commits.as_ref().map(|_| self.engine.callers.enter());
         if self.report.left > 0 && (self.progress)(&self.report).is_break() {
             self.is_stopped = true;
             return Err(Error::invalid("ended by the caller"));

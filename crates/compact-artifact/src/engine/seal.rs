@@ -19,7 +19,7 @@ use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
 use crate::shard::{Shard, Source};
 use crate::state::{State, View, covered, sort_views, superseded};
-use crate::trace::{Work, event, figures, span, timed};
+use crate::trace::{event, figures, span};
 
 impl Engine {
     pub(crate) fn seal(&self) -> Result<SealReport> {
@@ -30,7 +30,7 @@ impl Engine {
     pub(crate) fn seal_metered(&self, meter: &mut Meter<'_>) -> Result<SealReport> {
         let _permit = self.permit()?;
         self.delete_expired()?;
-        let _one_at_a_time = timed(Work::Lock, || self.maintenance_lock.lock());
+        let _one_at_a_time = self.lock_maintenance()?;
         self.check_current()?;
         let build = Build::from_options(&self.options);
         // What comes behind shards without graphs is linked together with them.
@@ -162,7 +162,7 @@ impl Engine {
 
     /// Seals the shards in memory, and leaves the log as it is: for opening, when the tail gets too large on the way.
     pub(crate) fn seal_piece(&self) -> Result<()> {
-        let _one_at_a_time = self.maintenance_lock.lock();
+        let _one_at_a_time = self.lock_maintenance()?;
         let state = self.state();
         let sealed = self.store.edit(|edit| {
             tail_groups(&state).for_each(|group| edit.delete(superseded(group).iter().map(RecordId)));

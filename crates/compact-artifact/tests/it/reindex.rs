@@ -248,6 +248,52 @@ fn a_caller_who_ends_it_has_what_was_before() {
     assert_same(&artifact, &oracle, false);
 }
 
+/// Calls whatever waits for the maintenance lock, and says how each ended.
+fn maintained(artifact: &CompactArtifact, to: &Path) -> [Result<()>; 11] {
+    let french = TextOptions::new().language(Language::French);
+    [
+        artifact.seal().map(drop),
+        artifact.seal_with(|_| ()).map(drop),
+        artifact.compact(64 << 20).map(drop),
+        artifact.pack(to).map(drop),
+        artifact.add_space("w", SpaceOptions::new(2, Metric::L2)),
+        artifact.drop_space("v"),
+        artifact.rename_space("v", "w"),
+        artifact.add_field("subtitle", 2),
+        artifact.drop_field("title"),
+        artifact.set_schema(None),
+        artifact.set_text_options(french).map(drop),
+    ]
+}
+
+#[test]
+fn what_progress_calls_that_would_wait_for_the_change_is_an_error_and_commits_go_on_until_they_wait() {
+    let temp = tempfile::tempdir().unwrap();
+    let options = options().field("title", 2).memory_limit(8 << 20);
+    let artifact = added(options, &temp.path().join("a"));
+    // As much as is sealed otherwise, and cannot be compressed.
+    let large: Vec<u8> =
+        (0..1_u64 << 20).flat_map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).to_le_bytes()).collect();
+    let (mut ended, mut added) = (Vec::new(), Vec::new());
+    let progress = |_: &ReindexReport| {
+        ended.extend(maintained(&artifact, &temp.path().join("pack")));
+        added.push(artifact.add(Record::blob(large.clone())).map(drop));
+        assert!(artifact.search(&Query::words("Stadt")).is_ok());
+        ControlFlow::Continue(())
+    };
+    artifact.set_text_options_with(TextOptions::new().language(Language::German), progress).unwrap();
+    let kind = |result: &Result<()>| result.as_ref().err().map(Error::kind);
+    assert!(ended.len() >= 33 && ended.iter().all(|result| kind(result) == Some(ErrorKind::Reentrant)));
+    // Where there is as much in memory as is sealed otherwise, nobody may commit any more.
+    assert!(added.iter().all(|result| [None, Some(ErrorKind::Reentrant)].contains(&kind(result))));
+    assert_eq!((kind(&added[0]), kind(&added[added.len() - 1])), (None, Some(ErrorKind::Reentrant)));
+    let committed = added.iter().filter(|result| result.is_ok()).count() as u64;
+    assert_eq!(artifact.len(), 450 + committed);
+    for result in maintained(&artifact, &temp.path().join("pack")) {
+        assert_ne!(kind(&result), Some(ErrorKind::Reentrant), "nothing is held");
+    }
+}
+
 #[test]
 fn a_limit_on_memory_makes_several_indexes_of_one_and_finds_the_same() {
     let temp = tempfile::tempdir().unwrap();
