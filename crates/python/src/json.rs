@@ -1,11 +1,12 @@
 //! JSON ↔ values of Python: metadata, filters, reports.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{instead, invalid, wrong_type};
 
 /// Deeper than the library takes, so that its own limit is what is met; and an end for what contains itself.
 const MAX_DEPTH: usize = 200;
@@ -39,9 +40,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&self, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
-        if depth > MAX_DEPTH {
-            return Err(invalid(format!("{}: nested more than {MAX_DEPTH} deep", self.what)));
-        }
+        self.check_depth(depth)?;
         if value.is_none() {
             return Ok(Value::Null);
         }
@@ -104,24 +103,97 @@ impl Reader<'_> {
             return self.date(value);
         }
         if value.hasattr("dtype")? && value.hasattr("tolist")? {
-            return self.read(&value.call_method0("tolist")?, depth + 1);
+            return self.of_numpy(value, depth);
         }
         Err(wrong_type(self.what, "a value that JSON has, or a date", value))
     }
 
+    fn of_numpy(&self, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+        let (dtype, plain) = (value.getattr("dtype")?, value.call_method0("tolist")?);
+        let kind = dtype.getattr("kind").and_then(|kind| kind.extract::<String>()).unwrap_or_default();
+        let has_times = match kind.as_str() {
+            "M" | "m" => true,
+            // Of fields, each of a type of its own.
+            "V" => dtype.str()?.to_cow()?.to_ascii_lowercase().contains("m8["),
+            _ => false,
+        };
+        if has_times {
+            return self.times(&plain, &dtype, depth + 1);
+        }
+        // What Python has no number for stays what it is.
+        if plain.hasattr("dtype")? {
+            return Err(PyTypeError::new_err(format!(
+                "{}: expected a value that JSON has, or a date, found {dtype}; make it a `float`, or text",
+                self.what
+            )));
+        }
+        self.read(&plain, depth + 1)
+    }
+
+    /// What NumPy gives for points in time: dates, or numbers and `None` where Python has no date.
+    fn times(&self, plain: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, depth: usize) -> PyResult<Value> {
+        self.check_depth(depth)?;
+        if let Ok(list) = plain.cast::<PyList>() {
+            return list.iter().map(|item| self.times(&item, dtype, depth + 1)).collect();
+        }
+        if plain.hasattr("isoformat")? && plain.hasattr("year")? {
+            return self.date(plain);
+        }
+        let name = dtype.str()?.to_string();
+        let instead = if plain.is_none() {
+            "leave it out, or make it `None`"
+        } else if name.starts_with("timedelta64") {
+            "make it a number, as of seconds"
+        } else {
+            "of a time in UTC, `value.astype(\"datetime64[us]\").item().replace(tzinfo=timezone.utc)` is one, in the years 1 to 9999"
+        };
+        let found = if plain.is_none() { "NaT".to_owned() } else { plain.repr()?.to_string() };
+        let expected = "a date, or a datetime with a time zone";
+        Err(invalid(format!("{}: expected {expected}, found {found} of {name}; {instead}", self.what)))
+    }
+
     fn date(&self, value: &Bound<'_, PyAny>) -> PyResult<Value> {
-        if value.hasattr("hour")? && value.call_method0("utcoffset")?.is_none() {
+        // As pandas says that there is none.
+        if value.ne(value)? {
+            return Err(invalid(format!("{}: expected a date, found {}", self.what, value.repr()?)));
+        }
+        let text: String = self.in_whole_minutes(value)?.call_method0("isoformat")?.extract()?;
+        Ok(match self.dates {
+            Dates::Text => Value::String(text),
+            Dates::Operator => Value::Object(Map::from_iter([("$date".to_owned(), Value::String(text))])),
+        })
+    }
+
+    /// The same point in time with an offset that can be written, which has no seconds: those of zones before they had whole minutes become UTC.
+    fn in_whole_minutes<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if !value.hasattr("hour")? {
+            return Ok(value.clone());
+        }
+        let offset = value.call_method0("utcoffset")?;
+        if offset.is_none() {
             return Err(invalid(format!(
                 "{}: expected a datetime with a time zone, found {}",
                 self.what,
                 value.str()?
             )));
         }
-        let text: String = value.call_method0("isoformat")?.extract()?;
-        Ok(match self.dates {
-            Dates::Text => Value::String(text),
-            Dates::Operator => Value::Object(Map::from_iter([("$date".to_owned(), Value::String(text))])),
+        let seconds: f64 = offset.call_method0("total_seconds")?.extract()?;
+        if seconds % 60.0 == 0.0 {
+            return Ok(value.clone());
+        }
+        let utc = value.py().import("datetime")?.getattr("timezone")?.getattr("utc")?;
+        value.call_method1("astimezone", (utc,)).map_err(|e| {
+            let message =
+                || invalid(format!("{}: {value} is in UTC in none of the years 1 to 9999", self.what));
+            instead(value.py(), e, message)
         })
+    }
+
+    fn check_depth(&self, depth: usize) -> PyResult<()> {
+        if depth > MAX_DEPTH {
+            return Err(invalid(format!("{}: nested more than {MAX_DEPTH} deep", self.what)));
+        }
+        Ok(())
     }
 }
 

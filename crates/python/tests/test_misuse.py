@@ -208,6 +208,66 @@ def test_numbers_and_dates_of_numpy_and_datetime_are_metadata(artifact: CompactA
     assert artifact.count({"at": {"$lte": moment}}) == 1
 
 
+@pytest.mark.parametrize(
+    "offset",
+    [
+        datetime.timedelta(minutes=19, seconds=32),  # of Amsterdam until 1937
+        datetime.timedelta(hours=-4, minutes=-56, seconds=-2),
+        datetime.timedelta(hours=1, microseconds=1),
+    ],
+)
+def test_a_datetime_whose_offset_has_seconds_is_that_point_in_time(artifact: CompactArtifact, offset: datetime.timedelta) -> None:
+    born = datetime.datetime(1880, 1, 1, 12, 30, tzinfo=datetime.timezone(offset))
+    utc = born.astimezone(datetime.timezone.utc)
+    artifact.add("x", key="x", metadata={"at": born})
+    assert artifact["x"].metadata == {"at": utc.isoformat()}
+    second = datetime.timedelta(seconds=1)
+    assert artifact.count({"at": born}) == artifact.count({"at": {"$lt": utc + second, "$gt": born - second}}) == 1
+    first, last = datetime.datetime.min, datetime.datetime.max
+    moment = (first if offset > second * 0 else last).replace(tzinfo=datetime.timezone(offset))
+    with pytest.raises(Invalid, match="1 to 9999"):
+        artifact.add("x", metadata={"at": moment})
+    assert len(artifact) == 1
+
+
+@pytest.mark.parametrize(
+    "value, said",
+    [
+        (numpy.datetime64("2026-01-01T00:00:00", "s"), "expected a datetime with a time zone"),
+        (numpy.datetime64("2026-01-01T00:00:00", "us"), "expected a datetime with a time zone"),
+        (numpy.datetime64("2026-01-01T00:00:00", "ns"), r"of datetime64\[ns\]; .*timezone.utc"),
+        (numpy.array(["2026-01-01"], "M8[ns]"), r"of datetime64\[ns\]"),
+        (numpy.array([["2026-01-01"]], "M8[ps]"), r"of datetime64\[ps\]"),
+        (numpy.datetime64("20260-01-01"), r"of datetime64\[D\]; .*1 to 9999"),
+        (numpy.datetime64("NaT"), "found NaT of datetime64; leave it out"),
+        (numpy.array(["2026-01-01", "NaT"], "M8[D]"), r"found NaT of datetime64\[D\]"),
+        (numpy.timedelta64(3, "ns"), r"of timedelta64\[ns\]; make it a number"),
+        (numpy.timedelta64(3, "s"), r"of timedelta64\[s\]; make it a number"),
+        (numpy.timedelta64("NaT"), "found NaT of timedelta64"),
+        (numpy.array([(1, "2026-01-01")], [("n", "i4"), ("at", "M8[ns]")]), "expected a date"),
+        (numpy.array([numpy.datetime64("2026-01-01", "ns")], object), r"of datetime64\[ns\]"),
+    ],
+    ids=repr,
+)
+def test_a_time_of_numpy_is_a_date_or_is_refused_and_never_a_number(artifact: CompactArtifact, value: Any, said: str) -> None:
+    for wrong in (value, [value], {"in": value}):
+        with pytest.raises(Invalid, match=said):
+            artifact.add("x", metadata={"at": wrong})
+    with pytest.raises(Invalid, match=said):
+        artifact.count({"at": {"$lt": value}})
+    assert len(artifact) == 0
+
+
+def test_a_day_of_numpy_is_a_date_and_a_number_that_python_has_not_is_refused(artifact: CompactArtifact) -> None:
+    days = numpy.array(["2026-01-01", "2026-01-02"], "M8[D]")
+    artifact.add("x", key="x", metadata={"day": days[0], "days": days, "table": numpy.array([(1, 2.5)], "i4,f4")})
+    assert artifact["x"].metadata == {"day": "2026-01-01", "days": ["2026-01-01", "2026-01-02"], "table": [[1, 2.5]]}
+    assert artifact.count({"day": {"$lt": days[1]}}) == 1
+    for value in (numpy.longdouble(1), numpy.ones(2, "longdouble")):
+        with pytest.raises(TypeError, match="make it a `float`"):
+            artifact.add("x", metadata={"n": value})
+
+
 def test_metadata_that_look_like_a_duration_stay_what_they_are(artifact: CompactArtifact) -> None:
     artifact.add("x", key="x", metadata={"secs": 1, "nanos": 2, "in": {"secs": 3, "nanos": 4}})
     assert artifact["x"].metadata == {"secs": 1, "nanos": 2, "in": {"secs": 3, "nanos": 4}}
