@@ -469,6 +469,12 @@ impl CompactArtifact {
         Engine::destroy(self.engine)
     }
 
+    /// Whether [`destroy`](Self::destroy), which takes the handle whatever happens, would be refused: of a handle that was opened for reading, or of a writer that gave way to another
+    /// one that is at work.
+    pub fn check_destroy(&self) -> Result<()> {
+        self.engine.permit().map(drop)
+    }
+
     /// What a request is carried out by: the threads, and a handle that is none of those that `close` asks about.
     #[cfg(feature = "async")]
     pub(crate) fn for_request(&self) -> Result<(crate::requests::Pool, Self)> {

@@ -231,6 +231,8 @@ impl Artifact {
 
     /// Removes the artifact from the disk: the files that the format gives names to, and no others.
     fn destroy(&self, py: Python<'_>) -> PyResult<()> {
+        // What is refused leaves the handle open.
+        self.call(py, |artifact| Ok(artifact.check_destroy()?))?;
         match self.take(py, "destroy")? {
             Some(artifact) => Ok(py.detach(|| artifact.destroy()).map_err(Failure::from)?),
             None => Err(Failure::Closed("artifact").into()),

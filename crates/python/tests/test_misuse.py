@@ -328,6 +328,20 @@ def test_what_progress_calls_works_or_is_a_reentrant_error(path: pathlib.Path) -
     artifact.close()
 
 
+def test_a_reader_that_is_to_be_destroyed_stays_open(path: pathlib.Path) -> None:
+    artifact = CompactArtifact.create(path)
+    artifact.add("x")
+    reader = CompactArtifact.open_read_only(path)
+    with pytest.raises(errors.ReadOnlyError):
+        reader.destroy()
+    assert not reader.closed and len(reader) == 1
+    reader.close()
+    with pytest.raises(errors.ClosedError):
+        reader.destroy()
+    artifact.destroy()
+    assert artifact.closed and not path.exists()
+
+
 class CallsBack:
     """An embedder, and a vector, that calls something when it is asked; and keeps what that raised."""
 

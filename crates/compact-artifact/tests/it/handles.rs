@@ -84,8 +84,10 @@ fn what_is_in_use_is_neither_closed_nor_destroyed() {
     assert_eq!(clone.len(), 1);
     let reader = CompactArtifact::open_read_only(&path).unwrap();
     let theirs = reader.clone();
+    assert_eq!(reader.check_destroy().unwrap_err().kind(), ErrorKind::ReadOnly);
     reader.close().unwrap();
     assert_eq!(theirs.len(), 1, "a reader has nothing to close");
+    clone.check_destroy().unwrap();
     clone.destroy().unwrap();
     assert!(!path.exists());
 }
