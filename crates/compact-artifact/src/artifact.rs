@@ -550,7 +550,8 @@ impl Options {
         }
     }
 
-    /// Opens an artifact for reading: a directory, beside its writer or on read-only media, or a packed file.
+    /// Opens an artifact for reading: a directory, beside its writer or on read-only media, or a packed file. Options that say how to write, such as
+    /// [`durability`](Self::durability), have nothing to act on here, so that the same options may be those of a program's writers and readers.
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<CompactArtifact> {
         CompactArtifact::opened_to_read(self, |options| open_store_for_reading(path.as_ref(), options))
     }

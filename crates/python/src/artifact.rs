@@ -183,7 +183,7 @@ impl Artifact {
     #[staticmethod]
     #[pyo3(signature = (path, **options))]
     fn open_read_only(py: Python<'_>, path: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let read = options::from_arguments(options)?;
+        let read = options::for_reading(options)?;
         let origin = Self::reader(py, &path, None, options)?;
         Self::opened(py, || read.open_read_only(path), origin)
     }
@@ -205,7 +205,7 @@ impl Artifact {
         offset: u64,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let read = options::from_arguments(options)?;
+        let read = options::for_reading(options)?;
         if let Ok(bytes) = path.cast::<PyBytes>() {
             if offset != 0 {
                 return Err(invalid(

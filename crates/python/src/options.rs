@@ -64,6 +64,36 @@ pub(crate) fn from_arguments(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<
     Ok(caches.apply(options, is_edge))
 }
 
+/// What says how to write, and has nothing to act on where an artifact is only read.
+const OF_WRITERS: [&str; 11] = [
+    "compression",
+    "block_len",
+    "segment_len",
+    "durability",
+    "maintenance",
+    "auto_compact",
+    "busy_timeout",
+    "idle_release",
+    "graph_from",
+    "keep_embedding_cache",
+    "on_maintenance_error",
+];
+
+/// [`from_arguments`] for an artifact that is only read.
+pub(crate) fn for_reading(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+    for (name, value) in arguments.into_iter().flatten() {
+        let name: String = name.extract()?;
+        // `None` is the default of these two.
+        let is_default = value.is_none() && ["idle_release", "on_maintenance_error"].contains(&name.as_str());
+        if OF_WRITERS.contains(&name.as_str()) && !is_default {
+            return Err(invalid(format!(
+                "option {name} would have no effect on an artifact that is only read; leave it out"
+            )));
+        }
+    }
+    from_arguments(arguments)
+}
+
 /// Sets one option.
 fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Options> {
     if let Some(of_spaces) = of_spaces(options.clone(), name, value)? {

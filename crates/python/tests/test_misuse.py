@@ -176,6 +176,46 @@ def test_an_option_that_is_wrong_is_refused_and_creates_nothing(path: pathlib.Pa
     assert not path.exists()
 
 
+WRITING: list[dict[str, Any]] = [
+    {"compression": "none"}, {"block_len": 4096}, {"segment_len": 1 << 20}, {"durability": "buffered"}, {"maintenance": "manual"}, {"auto_compact": False},
+    {"busy_timeout": 1}, {"idle_release": 1, "busy_timeout": 1}, {"graph_from": 5}, {"keep_embedding_cache": True}, {"on_maintenance_error": print},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", WRITING, ids=lambda option: next(iter(option)))
+def test_an_option_that_says_how_to_write_is_refused_where_an_artifact_is_read(artifact: CompactArtifact, tmp_path: pathlib.Path, option: dict[str, Any]) -> None:
+    artifact.add("x")
+    artifact.pack(tmp_path / "pack")
+    packed = tmp_path / "pack"
+    calls: list[Callable[[], CompactArtifact]] = [
+        lambda: CompactArtifact.open_read_only(artifact.path, **option),
+        lambda: CompactArtifact.open_packed(packed, **option),
+        lambda: CompactArtifact.open_packed(packed.read_bytes(), **option),
+    ]
+    for opens in calls:
+        with pytest.raises(Invalid, match=f"option {next(iter(option))} would have no effect"):
+            opens()
+    written = tmp_path / "written"
+    CompactArtifact.create(written, **option).close()
+    CompactArtifact.open(written, **option).close()
+
+
+def test_options_that_say_how_to_read_are_taken_by_readers(artifact: CompactArtifact, tmp_path: pathlib.Path) -> None:
+    artifact.add("x")
+    artifact.pack(tmp_path / "pack")
+    options: dict[str, Any] = {"cache_bytes": 1 << 20, "threads": 1, "memory_limit": 64 << 20, "edge": True, "embedder": None, "idle_release": None, "on_maintenance_error": None}
+    for reader in (CompactArtifact.open_read_only(artifact.path, **options), CompactArtifact.open_packed(tmp_path / "pack", **options)):
+        assert len(reader) == 1
+
+
+@pytest.mark.parametrize("fraction", [float("nan"), -1, -1e-9, 1.5, float("inf")])
+def test_a_part_of_the_time_is_between_0_and_1(fraction: float) -> None:
+    with pytest.raises(Invalid, match="min_fraction: expected 0 to 1"):
+        LatencyAnalyzer(min_fraction=fraction)
+    LatencyAnalyzer(min_fraction=0)
+    LatencyAnalyzer(min_fraction=1)
+
+
 def test_a_weight_that_is_no_number_is_refused_and_creates_nothing(path: pathlib.Path) -> None:
     with pytest.raises(errors.EmbedderError, match="a weight of NaN; expected 0 or more"):
         CompactArtifact.create(path, embedder=Weighty())

@@ -26,7 +26,7 @@ Options of `create`, `open` and so on, by name. Kept in the artifact:
 - `precompute_similar`: how many neighbours of each record are stored
 - `seed`: what the identity of the artifact follows from
 
-Of this process:
+Of this process; what says how to write is refused where an artifact is only read:
 
 - `durability`: `"sync"`, `"buffered"`, or the seconds that commits wait for one another
 - `compression`: `"zstd"`, `"zstd:1"` to `"zstd:22"`, `"lz4"`, `"none"`; `block_len`, `segment_len`: bytes
