@@ -102,9 +102,10 @@ fn check_views(
 ) -> Result<(), Wrong> {
     for (row, view) in views.iter().enumerate().filter(|(row, _)| !array.is_null(*row)) {
         let [len, _, buffer, offset]: [u32; 4] = bytemuck::cast(*view);
+        let inline: [u8; 16] = bytemuck::cast(*view);
         let [len, buffer, offset] = [len, buffer, offset].map(|number| number as usize);
         let bytes = match len {
-            0..=12 => bytemuck::bytes_of(view).get(4..4 + len),
+            0..=12 => inline.get(4..4 + len),
             _ => buffers.get(buffer).and_then(|bytes| bytes.get(offset..offset.checked_add(len)?)),
         };
         let Some(bytes) = bytes else {
