@@ -208,6 +208,18 @@ def test_options_that_say_how_to_read_are_taken_by_readers(artifact: CompactArti
         assert len(reader) == 1
 
 
+@pytest.mark.parametrize("name", ["a:b", "a b", "x(y", 'x"y', "a\\b", "-a", "+a", "a*", "a~", "a^2", "a\u00a0b"])
+def test_a_field_that_no_query_can_name_is_not_made(artifact: CompactArtifact, path: pathlib.Path, name: str) -> None:
+    with pytest.raises(Invalid, match="a query can have before a colon"):
+        artifact.add_field(name, 2)
+    with pytest.raises(Invalid, match="a query can have before a colon"):
+        CompactArtifact.create(path.with_name("other"), fields={name: 2})
+    assert not path.with_name("other").exists()
+    artifact.add_field("Ünter-titel.2", 2)
+    artifact.add("x", fields={"Ünter-titel.2": "ein Kater"})
+    assert len(artifact.search(query="Ünter-titel.2:Kater")) == 1
+
+
 @pytest.mark.parametrize("fraction", [float("nan"), -1, -1e-9, 1.5, float("inf")])
 def test_a_part_of_the_time_is_between_0_and_1(fraction: float) -> None:
     with pytest.raises(Invalid, match="min_fraction: expected 0 to 1"):

@@ -407,7 +407,8 @@ impl Options {
 
     /// A field of texts beside the content, for [`Record::field`](crate::Record::field), which is created unless the artifact has it. Where words are looked
     /// for in all of a record, those in the field count `weight` times, 1 to 10. One that the artifact has with another weight is an error; every
-    /// artifact has `title`, which counts twice unless this says otherwise when it is created. At most 64 fields, with names of 1 to 51 bytes.
+    /// artifact has `title`, which counts twice unless this says otherwise when it is created. At most 64 fields, with names of 1 to 51 bytes that a query can have
+    /// before a colon: without white space and `: " ( ) \ ^ ~ *`, and not beginning with `+` or `-`.
     pub fn field(mut self, name: impl Into<String>, weight: u32) -> Self {
         self.fields.push((name.into(), weight));
         self

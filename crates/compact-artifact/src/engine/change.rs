@@ -79,3 +79,42 @@ impl Engine {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{CompactArtifact, ErrorKind, Options, Query, Record};
+
+    #[test]
+    fn a_field_that_no_query_can_name_is_not_made_and_one_of_an_earlier_release_is_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let artifact = CompactArtifact::create(&path).unwrap();
+        for name in ["a b", "a:b", "x(y", "x)", "x\"y", "a\\b", "a*", "a~", "a^2", "-a", "+a", "a\u{a0}b"] {
+            let refused = |result: crate::Result<()>| {
+                let e = result.unwrap_err();
+                assert_eq!(e.kind(), ErrorKind::InvalidArgument, "{name}");
+                assert!(e.to_string().contains("that a query can have before a colon"), "{e}");
+            };
+            refused(artifact.add_field(name, 2));
+            let options = || Options::new().field(name, 2);
+            refused(options().create(temp.path().join("other")).map(drop));
+            assert!(!temp.path().join("other").exists());
+        }
+        let named = |settings: crate::format::settings::Settings| {
+            Ok((settings.with_fields(&[("a b".to_owned(), 2)], false)?, ()))
+        };
+        artifact.engine.change_settings(named).unwrap();
+        artifact.add(Record::text("x").field("a b", "a whale")).unwrap();
+        artifact.close().unwrap();
+        assert_eq!(
+            Options::new().field("x y", 2).open(&path).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
+        let artifact = Options::new().field("a b", 2).open(&path).unwrap();
+        artifact.add_field("a b", 2).unwrap();
+        assert_eq!(artifact.search(&Query::words("whale")).unwrap().hits.len(), 1);
+        let copy = temp.path().join("copy");
+        artifact.close().unwrap();
+        assert_eq!(crate::salvage(&path, copy, Options::new()).unwrap().records, 1);
+    }
+}

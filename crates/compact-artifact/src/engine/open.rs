@@ -13,7 +13,7 @@ use super::meter::Meter;
 use super::policy::{self, Build};
 use super::recover::Recovery;
 use super::settings::{
-    check_against, extended, extended_for_reading, read_settings_or, settings_of,
+    check_against, check_new_fields, extended, extended_for_reading, read_settings_or, settings_of,
     write_settings,
 };
 use crate::api::damage::Damage;
@@ -34,6 +34,7 @@ impl Engine {
     ) -> Result<Self> {
         span!(INFO, "create");
         options.check()?;
+        check_new_fields(options.fields.iter().map(|(name, _)| name.as_str()))?;
         let settings = settings_of(&options)?;
         let store = create(observed(options.for_store()))?;
         if let Err(e) = write_settings(&store, &settings, options.steps) {
@@ -210,7 +211,10 @@ impl Engine {
 
     /// Adds a field of texts. One that is there already with that weight is no error.
     pub(crate) fn add_field(&self, name: &str, weight: u32) -> Result<()> {
-        self.extend(|settings| settings.with_fields(&[(name.to_owned(), weight)], false))
+        self.extend(|settings| {
+            check_new_fields(Some(name).filter(|name| settings.field(name).is_err()).into_iter())?;
+            settings.with_fields(&[(name.to_owned(), weight)], false)
+        })
     }
 
     /// Adds to the settings what they do not have yet.

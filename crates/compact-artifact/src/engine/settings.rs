@@ -1,7 +1,7 @@
 //! The settings of an artifact: from options, compared with options, written.
 
 use block_format::{Edit, Snapshot as Records, Store};
-use lexical_index::{Analyzer, Language};
+use lexical_index::{Analyzer, Language, Query};
 
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::{LanguageOption, Options};
@@ -63,6 +63,15 @@ pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings
     Ok(settings)
 }
 
+/// Refuses new fields that no query could name. Artifacts of earlier releases may have such, which are read as before.
+pub(super) fn check_new_fields<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<()> {
+    names.find(|name| !Query::can_name(name)).map_or(Ok(()), |name| {
+        Err(Error::invalid(format!(
+            "a field {name:?}; expected a name that a query can have before a colon: without white space and `: \" ( ) \\ ^ ~ *`, and not beginning with `+` or `-`"
+        )))
+    })
+}
+
 /// Settings for reading: what they do not have cannot be added.
 pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Result<Settings> {
     options.spaces.iter().try_for_each(|(name, _)| settings.space(name).map(drop))?;
@@ -102,6 +111,8 @@ pub(super) fn check_against(
     stored: &Settings,
     artifact: block_format::ArtifactId,
 ) -> Result<()> {
+    let names = options.fields.iter().map(|(name, _)| name.as_str());
+    check_new_fields(names.filter(|name| stored.field(name).is_err()))?;
     let differs = |option: &str, what_next: &str| {
         let message = format!("option {option}: the artifact has another; leave it out, or {what_next}");
         Err(Error::new(ErrorKind::SettingsMismatch, message))

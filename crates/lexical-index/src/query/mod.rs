@@ -189,6 +189,17 @@ impl Query {
         self
     }
 
+    /// Whether the text of a query can name a field so: `field:word`.
+    ///
+    /// ```
+    /// # use lexical_index::Query;
+    /// assert!(Query::can_name("subtitle") && Query::can_name("Überschrift"));
+    /// assert!(!Query::can_name("sub title") && !Query::can_name("a:b") && !Query::can_name("-title"));
+    /// ```
+    pub fn can_name(field: &str) -> bool {
+        !field.is_empty() && !field.starts_with(['+', '-']) && !field.contains(ends_name)
+    }
+
     /// Refuses a query that names another field than these.
     pub fn check_fields(&self, known: &[&str]) -> Result<()> {
         for clause in &self.clauses {
@@ -202,6 +213,11 @@ impl Query {
         }
         Ok(())
     }
+}
+
+/// What ends the name of a field.
+fn ends_name(c: char) -> bool {
+    c.is_whitespace() || ":\"()\\^~*".contains(c)
 }
 
 pub(crate) fn no_such_field(field: &str, known: &[&str], offset: usize) -> Error {

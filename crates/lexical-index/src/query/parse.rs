@@ -1,7 +1,7 @@
 //! The syntax of queries: see [`Query::parse`].
 
 use super::check::too_deep;
-use super::{Clause, MAX_DEPTH, MAX_SLOP, Match, Occur, Query, Wanted};
+use super::{Clause, MAX_DEPTH, MAX_SLOP, Match, Occur, Query, Wanted, ends_name};
 use crate::analyzer::has_words;
 use crate::error::{Error, Result};
 
@@ -175,8 +175,7 @@ fn part(rest: &mut Rest<'_>, outer: Option<&str>) -> Result<Clause> {
 /// The name before a colon, if the next word has one.
 fn field(rest: &mut Rest<'_>) -> Result<Option<String>> {
     let left = rest.left();
-    let ends = |c: char| c.is_whitespace() || ":\"()\\^~*".contains(c);
-    let Some(end) = left.find(ends).filter(|&end| end > 0 && left[end..].starts_with(':')) else {
+    let Some(end) = left.find(ends_name).filter(|&end| end > 0 && left[end..].starts_with(':')) else {
         return Ok(None);
     };
     rest.at += end + 1;
