@@ -98,15 +98,46 @@ pub(crate) fn text_options(text: &str) -> Result<TextOptions> {
 
 /// Reads options; none are the defaults.
 pub(crate) fn read(text: Option<&str>) -> Result<Options> {
-    let Some(text) = text else { return Ok(Options::new()) };
-    let given: Given = read_object("options", text)?;
-    let options = if given.edge { Options::edge() } else { Options::new() };
-    let options = given.kept_in_artifact(options)?;
-    let options = given.who_works_when(options)?;
-    given.sizes(options)
+    given(text)?.into_options()
+}
+
+/// [`read`] for an artifact that is only read: what says how to write is refused.
+pub(crate) fn read_for_reading(text: Option<&str>) -> Result<Options> {
+    let given = given(text)?;
+    let Some(name) = given.of_writers() else { return given.into_options() };
+    let why = "would have no effect on an artifact that is only read; leave it out";
+    Err(Failure::invalid(format!("option {name} {why}")))
+}
+
+fn given(text: Option<&str>) -> Result<Given> {
+    text.map_or_else(|| Ok(Given::default()), |text| read_object("options", text))
 }
 
 impl Given {
+    fn into_options(self) -> Result<Options> {
+        let options = if self.edge { Options::edge() } else { Options::new() };
+        let options = self.kept_in_artifact(options)?;
+        let options = self.who_works_when(options)?;
+        self.sizes(options)
+    }
+
+    /// An option that was given, and says how to write.
+    fn of_writers(&self) -> Option<&'static str> {
+        let given = [
+            ("durability", self.durability.is_some()),
+            ("maintenance", self.maintenance.is_some()),
+            ("auto_compact", self.auto_compact.is_some()),
+            ("busy_timeout_ms", self.busy_timeout_ms.is_some()),
+            ("idle_release_ms", self.idle_release_ms.is_some()),
+            ("compression", self.compression.is_some()),
+            ("block_len", self.block_len.is_some()),
+            ("segment_len", self.segment_len.is_some()),
+            ("graph_from", self.graph_from.is_some()),
+            ("keep_embedding_cache", self.keep_embedding_cache.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
+    }
+
     fn kept_in_artifact(&self, mut options: Options) -> Result<Options> {
         for (name, Object(space)) in &self.spaces {
             options = options.space(name, space.read()?);

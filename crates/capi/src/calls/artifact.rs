@@ -47,7 +47,9 @@ pub extern "C" fn ca_open_read_only(
     artifact: *mut *mut ca_artifact,
 ) -> ca_code {
     guard(|call| {
-        opened(call, options, artifact, |options| Ok(options.open_read_only(path_of_call(call, path)?)?))
+        opened_to_read(call, options, artifact, |options| {
+            Ok(options.open_read_only(path_of_call(call, path)?)?)
+        })
     })
 }
 
@@ -60,7 +62,7 @@ pub extern "C" fn ca_open_packed_at(
     artifact: *mut *mut ca_artifact,
 ) -> ca_code {
     guard(|call| {
-        opened(call, options, artifact, |options| {
+        opened_to_read(call, options, artifact, |options| {
             Ok(options.open_packed_at(path_of_call(call, path)?, offset)?)
         })
     })
@@ -74,7 +76,7 @@ pub extern "C" fn ca_open_packed_copied(
     artifact: *mut *mut ca_artifact,
 ) -> ca_code {
     guard(|call| {
-        opened(call, options, artifact, |options| {
+        opened_to_read(call, options, artifact, |options| {
             let bytes = call.bytes("bytes", bytes)?.unwrap_or_default();
             Ok(options.open_packed_bytes(bytes.to_vec())?)
         })
@@ -95,7 +97,7 @@ pub extern "C" fn ca_open_packed_borrowed(
     let release: Release = release;
     guard(|call| {
         let borrowed = Borrowed::new(call, bytes, release, context)?;
-        opened(call, options, artifact, |options| Ok(options.open_packed_bytes(borrowed)?))
+        opened_to_read(call, options, artifact, |options| Ok(options.open_packed_bytes(borrowed)?))
     })
 }
 
@@ -126,9 +128,29 @@ fn opened(
     artifact: *mut *mut ca_artifact,
     open: impl FnOnce(Options) -> Result<CompactArtifact>,
 ) -> Result<()> {
+    opened_with(call, options::read, options, artifact, open)
+}
+
+/// [`opened`] for an artifact that is only read.
+fn opened_to_read(
+    call: &Call,
+    options: ca_str,
+    artifact: *mut *mut ca_artifact,
+    open: impl FnOnce(Options) -> Result<CompactArtifact>,
+) -> Result<()> {
+    opened_with(call, options::read_for_reading, options, artifact, open)
+}
+
+fn opened_with(
+    call: &Call,
+    read: fn(Option<&str>) -> Result<Options>,
+    options: ca_str,
+    artifact: *mut *mut ca_artifact,
+    open: impl FnOnce(Options) -> Result<CompactArtifact>,
+) -> Result<()> {
     let out = call.out("artifact", artifact)?;
     out.set(ptr::null_mut());
-    let options = options::read(call.text("options", options)?)?;
+    let options = read(call.text("options", options)?)?;
     out.set(handles::insert(open(options)?));
     Ok(())
 }

@@ -101,3 +101,34 @@ fn a_text_is_embedded_by_the_model_of_the_artifact() {
     let plain = Temp::new(NONE);
     assert_eq!(ca_embed(plain.artifact, lend("a cat"), ptr::null_mut(), 0, &mut len), CA_NO_MODEL);
 }
+
+#[test]
+fn what_says_how_to_write_is_refused_where_an_artifact_is_read() {
+    let temp = Temp::new(NONE);
+    temp.add(&record("a cat"));
+    let (path, pack) = (temp.path("a"), temp.path("pack"));
+    assert_eq!(ca_pack(temp.artifact, lend(&pack), ptr::null_mut()), CA_OK, "{}", message());
+    let packed = std::fs::read(&pack).unwrap();
+    let bytes = ca_bytes { data: packed.as_ptr(), len: packed.len() };
+    let mut opened = ptr::null_mut();
+    let out = &raw mut opened;
+    let all = serde_json::json!({
+        "durability": "sync", "maintenance": "manual", "auto_compact": false, "busy_timeout_ms": 1, "idle_release_ms": 1,
+        "compression": "none", "block_len": 4096, "segment_len": 1 << 20, "graph_from": 7, "keep_embedding_cache": false,
+    });
+    for (name, value) in all.as_object().unwrap() {
+        let text = serde_json::json!({ name.as_str(): value }).to_string();
+        for code in [
+            ca_open_read_only(lend(&path), lend(&text), out),
+            ca_open_packed_at(lend(&pack), 0, lend(&text), out),
+            ca_open_packed_copied(bytes, lend(&text), out),
+            ca_open_packed_borrowed(bytes, None, ptr::null_mut(), lend(&text), out),
+        ] {
+            assert_eq!(code, CA_INVALID_ARGUMENT);
+            assert!(message().starts_with(&format!("option {name} would have no effect")), "{}", message());
+        }
+    }
+    let text = lend(r#"{"edge": true, "memory_limit": 67108864, "threads": 1}"#);
+    assert_eq!(ca_open_read_only(lend(&path), text, out), CA_OK, "{}", message());
+    assert_eq!(ca_close(opened), CA_OK);
+}

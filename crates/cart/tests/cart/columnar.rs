@@ -340,6 +340,36 @@ fn names_that_begin_like_those_of_columns_come_back_from_an_export() {
     assert_eq!(records("c"), records("b"));
 }
 
+#[test]
+fn a_column_of_json_that_is_not_utf_8_is_an_error() {
+    let place = Place::new();
+    let write = |name: &str, values: &[&[u8]]| {
+        for logical in ["UTF8", "JSON"] {
+            let schema = format!("message m {{ required binary {name} ({logical}); }}");
+            let schema = Arc::new(parse_message_type(&schema).unwrap());
+            let file = File::create(place.path(&format!("{logical}.parquet"))).unwrap();
+            let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            let values: Vec<ByteArray> = values.iter().map(|value| ByteArray::from(value.to_vec())).collect();
+            column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+            writer.close().unwrap();
+        }
+    };
+    for name in ["text", "n"] {
+        write(name, &[b"{}", b"{\xff\xfe}"]);
+        for file in ["UTF8", "JSON"] {
+            let add = format!("add a {file}.parquet --no-meaning --text-field {name}");
+            place.cart(&add).fails(1, &["behind row 0"]);
+        }
+    }
+    write("text", &[b"{}", b"{\"n\": 1}"]);
+    place.cart("add a JSON.parquet --no-meaning").succeeds();
+    assert_eq!(place.cart("export a").succeeds().records().len(), 2);
+}
+
 /// A file of a text and a time of 96 bits for each of these days, as Julian days, and nanoseconds of them.
 fn write_times(place: &Place, times: &[(u32, u64)]) {
     let schema = "message m { required binary text (UTF8); optional group at { required int96 time; } }";
