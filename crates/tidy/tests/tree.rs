@@ -183,6 +183,7 @@ fn documents_name_files_that_are_there() {
         "docs/DESIGN.md",
         "docs/FORMAT.md",
         "docs/BENCHMARKS.md",
+        "docs/CAMPAIGNS.md",
         "docs/CACHES.md",
         "docs/SAFETY.md",
         "fuzz/README.md",

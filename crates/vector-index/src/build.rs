@@ -200,10 +200,10 @@ impl<'a> Merge<'a> {
             let message = format!("row {} would have two vectors", pair[0].row);
             return Err(Error::new(ErrorKind::DuplicateRow, message));
         }
-        // The codes once more, in memory that becomes twice as large when it is full, and the links that vectors bring along.
-        let of_each = 2 * groups(quantizer.dimension()) * size_of::<Line>() + 200;
+        // The codes once more, and the links that vectors bring along.
+        let of_each = groups(quantizer.dimension()) * size_of::<Line>() + 200;
         builder::check_memory(self.vectors.len(), of_each)?;
-        let mut codes = Codes::new(quantizer);
+        let mut codes = Codes::with_room(quantizer, self.vectors.len());
         for vector in &self.vectors {
             let source = &self.sources[vector.source as usize];
             codes.push_from(vector.row, source.planes(), vector.at, source.terms(vector.at))?;

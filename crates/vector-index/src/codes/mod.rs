@@ -41,6 +41,12 @@ impl Codes {
         Self { quantizer, planes, terms: Vec::new(), rows: Vec::new() }
     }
 
+    /// No vectors yet, and room for so many.
+    pub(crate) fn with_room(quantizer: Int8Quantizer, count: usize) -> Self {
+        let planes = OwnedPlanes::with_room(groups(quantizer.dimension()), count);
+        Self { quantizer, planes, terms: Vec::with_capacity(count), rows: Vec::with_capacity(count) }
+    }
+
     /// Adds the vector of a row.
     ///
     /// Fails like [`Int8Quantizer::quantize`], and for a row that is not above the last one; nothing is added then.

@@ -40,6 +40,12 @@ impl OwnedPlanes {
         Self { high: AlignedBytes::default(), low: AlignedBytes::default(), groups }
     }
 
+    /// Nothing yet, and room for so many rows.
+    pub(crate) fn with_room(groups: usize, rows: usize) -> Self {
+        let len = rows * groups * size_of::<Group>();
+        Self { high: AlignedBytes::with_capacity(len), low: AlignedBytes::with_capacity(len), groups }
+    }
+
     pub(crate) fn as_ref(&self) -> Planes<'_> {
         let plane = |bytes| Plane::new(bytes, self.groups);
         Planes { high: plane(self.high.as_ref()), low: plane(self.low.as_ref()) }
