@@ -67,7 +67,7 @@ pub(super) fn extended(settings: Settings, options: &Options) -> Result<Settings
 pub(super) fn check_new_fields<'a>(mut names: impl Iterator<Item = &'a str>) -> Result<()> {
     names.find(|name| !Query::can_name(name)).map_or(Ok(()), |name| {
         Err(Error::invalid(format!(
-            "a field {name:?}; expected a name that a query can have before a colon: without white space and `: \" ( ) \\ ^ ~ *`, and not beginning with `+` or `-`"
+            "a field {name:?}; expected a name that a query can have before a colon: without white space and : \" ( ) \\ ^ ~ *, and not beginning with + or -"
         )))
     })
 }
