@@ -121,7 +121,7 @@ fn where_there_is_no_memory_for_a_graph_that_is_an_error_and_otherwise_nothing_t
         LARGEST.set(usize::MAX);
         built
     };
-    let room = 9_000 * (2 * 64 + 200);
+    let room = 9_000 * (64 + 200);
     assert_eq!(merge(room - 1).unwrap_err().kind(), ErrorKind::OutOfMemory);
     merge(room).unwrap();
 }
