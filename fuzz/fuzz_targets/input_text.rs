@@ -23,6 +23,10 @@ mod input;
 mod numbers;
 mod output {
     pub(crate) use crate::numbers::several;
+
+    pub(crate) fn json_len(value: &impl serde::Serialize) -> crate::failure::Result<usize> {
+        Ok(serde_json::to_vec(value)?.len())
+    }
 }
 mod stderr {
     pub(crate) fn warn(_: &str) {}

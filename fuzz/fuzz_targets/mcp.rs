@@ -44,6 +44,10 @@ mod model {
     pub(crate) fn built_in() -> Result<Arc<dyn compact_artifact::Embedder>, compact_artifact::EmbedderError> {
         Err(compact_artifact::EmbedderError::other("no model is built in"))
     }
+
+    pub(crate) fn missing(_: &compact_artifact::CompactArtifact) -> Option<String> {
+        None
+    }
 }
 
 mod commands {
@@ -77,6 +81,10 @@ mod output {
         pub(crate) fn flush(&mut self) -> crate::failure::Result<()> {
             Ok(())
         }
+    }
+
+    pub(crate) fn json_len(value: &impl serde::Serialize) -> crate::failure::Result<usize> {
+        Ok(serde_json::to_vec(value)?.len())
     }
 
     pub(crate) fn shortened(text: &str, max: usize) -> String {
