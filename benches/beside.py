@@ -8,6 +8,7 @@
 
 All engines are called from Python, one question a call, by one thread, each in a process of its own; what is filled or built may use all processors.
 Every 59th record is a question. An engine that is not installed, fails or runs out of its time is named with the reason, and the others go on.
+With `--filters around`, filters let through what lies around one record, and questions near it, far from it and anywhere are asked apart.
 `--rows 20000 --minutes 5 --engines CompactArtifact,Zvec` is a dose. SeekStorm has no package for Python, and is not among them.
 """
 
@@ -29,16 +30,17 @@ import zstandard
 
 from beside_engines import DIVISIONS, ENGINES, K, Engine, buckets, texts_of
 
-QUERIES_EVERY, WARM_UP = 59, 20
+QUERIES_EVERY, WARM_UP, FILTERED = 59, 20, 200
 RECALLS = (0.95, 0.98, 0.99, 0.995)
 BELOW = (1, 10, 50, 100, 200, 500, 900)
 FILTERED_RECALL = 0.97
+PLACES = {"": "", "anywhere": "questions anywhere, ", "near": "questions near what is let through, ", "far": "questions far from what is let through, "}
 
 
 class Data:
     """Records and questions, and the true nearest of each question."""
 
-    def __init__(self, texts, vectors, rows, queries, threads):
+    def __init__(self, texts, vectors, rows, queries, threads, filters):
         raw = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(Path(texts).read_bytes())).read()
         lines = texts_of(raw.decode().splitlines()[: rows or None])
         all_vectors = np.load(vectors)[: len(lines)].astype(np.float32)
@@ -48,12 +50,22 @@ class Data:
         self.queries, self.others = np.split(np.ascontiguousarray(all_vectors[asked]), [queries])
         self.texts = [line for line, is_asked in zip(lines, asked) if not is_asked]
         self.questions = [line for line, is_asked in zip(lines, asked) if is_asked][:queries]
-        self.buckets, self.threads = buckets(len(self.vectors)), threads
-        self.dimension = self.vectors.shape[1]
-        scores = self.queries @ self.vectors.T
-        self.truth = {DIVISIONS: top(scores)}
-        for below in BELOW:
-            self.truth[below] = top(np.where(self.buckets < below, scores, -2.0))
+        self.threads, self.dimension = threads, self.vectors.shape[1]
+        self.truth = top(self.queries @ self.vectors.T)
+        if filters == "random":
+            self.buckets = buckets(len(self.vectors))
+            self.filtered = {"": self.queries[:FILTERED]}
+        else:
+            # What is let through lies around one record. Asked are questions of all places, those that lie nearest to it, and those that lie farthest.
+            around = self.vectors[0]
+            self.buckets = np.argsort(np.argsort(-(self.vectors @ around))) * DIVISIONS // len(self.vectors)
+            asked = all_vectors[asked]
+            asked = asked[np.argsort(-(asked @ around))]
+            self.filtered = {"anywhere": self.queries[:FILTERED], "near": asked[:FILTERED], "far": asked[-FILTERED:]}
+
+    def filtered_truth(self, questions):
+        scores = questions @ self.vectors.T
+        return {below: top(np.where(self.buckets < below, scores, -2.0)) for below in BELOW}
 
 
 def top(scores):
@@ -104,13 +116,15 @@ def run_engine(name, data, seconds):
         # What is read or verified when it is first used was, by other questions.
         for query in data.others:
             engine.vector(query, engine.efforts[0])
-        result["vector"] = sweep(engine, engine.vector, data.queries, data.truth[DIVISIONS], 0.9975, until)
+        result["vector"] = sweep(engine, engine.vector, data.queries, data.truth, 0.9975, until)
         if hasattr(engine, "filtered"):
             result["filtered"] = {}
-            few = data.queries[:200]
-            for below in BELOW:
-                ask = lambda query, effort, below=below: engine.filtered(query, effort, below)
-                result["filtered"][below] = sweep(engine, ask, few, data.truth[below][:200], FILTERED_RECALL, until)
+            for place, questions in data.filtered.items():
+                truth = data.filtered_truth(questions)
+                points = result["filtered"][place] = {}
+                for below in BELOW:
+                    ask = lambda query, effort, below=below: engine.filtered(query, effort, below)
+                    points[below] = sweep(engine, ask, questions, truth[below], FILTERED_RECALL, until)
         if hasattr(engine, "words"):
             result["words"] = measure(engine, engine.words, [(text,) for text in data.questions])
         if hasattr(engine, "hybrid"):
@@ -150,9 +164,8 @@ def tables(results):
         qps = " | ".join(cell(mean and 1e6 / mean) for mean in means)
         return f"{result['fill']:.1f} | {cell(size)} | {qps} | {max(point['recall'] for point in result['vector']):.4f}"
 
-    def filters(result):
-        points = [result["filtered"].get(below) or result["filtered"].get(str(below)) for below in BELOW]
-        return " | ".join(cell(at_recall(some, FILTERED_RECALL, "p50")) for some in points)
+    def filters(place):
+        return lambda result: " | ".join(cell(at_recall(result["filtered"][place][str(below)], FILTERED_RECALL, "p50")) for below in BELOW)
 
     def both(result):
         figures = [result.get(kind) for kind in ("words", "hybrid")]
@@ -161,10 +174,12 @@ def tables(results):
     qps_head = " | ".join(f"QPS at {target}" for target in RECALLS)
     below_head = " | ".join(f"{below / 10:g} %" for below in BELOW)
     filtered = [result for result in results if result.get("filtered")]
+    places = filtered[0]["filtered"] if filtered else []
+    head = f"filter that lets so much through, p50 µs at recall {FILTERED_RECALL} | {below_head}"
     with_words = [result for result in results if result.get("words")]
     return "\n\n".join([
         rows(results, f"filled, searched for vectors | s | bytes a record | {qps_head} | most found", vectors),
-        rows(filtered, f"filter that lets so much through, p50 µs at recall {FILTERED_RECALL} | {below_head}", filters),
+        *(rows(filtered, head.replace("filter that", f"{PLACES[place]}filter that"), filters(place)) for place in places),
         rows(with_words, "whole definitions as questions, p50 / p99 µs | words | hybrid", both),
     ])
 
@@ -217,6 +232,8 @@ def main():
     parser.add_argument("--queries", type=int, default=400)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of filling and building")
+    of_filters = "what they let through has nothing to do with vectors, or lies around one record"
+    parser.add_argument("--filters", choices=("random", "around"), default="random", help=of_filters)
     parser.add_argument("--engines", help=",".join(ENGINES))
     parser.add_argument("--out", type=Path, help="where the tables are written")
     parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
@@ -225,7 +242,7 @@ def main():
     if not args.engine:
         return run_all(args)
     assert issubclass(ENGINES[args.engine], Engine)
-    data = Data(args.texts, args.vectors, args.rows, args.queries, args.threads)
+    data = Data(args.texts, args.vectors, args.rows, args.queries, args.threads, args.filters)
     result = run_engine(args.engine, data, args.seconds)
     print(json.dumps(result | {"base": len(data.vectors), "queries": len(data.queries)}))
 

@@ -203,6 +203,33 @@ pub struct Iter<'a> {
     end: u64,
 }
 
+impl Iter<'_> {
+    /// Writes the next rows to `rows`, as many as there are and it has room for, and returns how many.
+    #[inline]
+    pub fn put(&mut self, rows: &mut [u32]) -> usize {
+        let mut len = 0;
+        while len < rows.len()
+            && let Some(first) = self.next()
+        {
+            rows[len] = first;
+            len += 1;
+            let word = first - first % u64::BITS;
+            if u64::from(word) + WORD as u64 > self.end {
+                continue;
+            }
+            for row in &mut rows[len..] {
+                if self.rest == 0 {
+                    break;
+                }
+                *row = word + self.rest.trailing_zeros();
+                self.rest &= self.rest - 1;
+                len += 1;
+            }
+        }
+        len
+    }
+}
+
 impl Iterator for Iter<'_> {
     type Item = u32;
 

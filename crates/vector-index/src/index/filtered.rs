@@ -47,16 +47,20 @@ pub(super) struct FilteredWalk<'a, 's> {
     pub(super) scratch: &'s mut FilterScratch,
 }
 
-/// Distances that a walk computes for every node that its beam holds, about.
-const DISTANCES_PER_NODE: usize = 12;
+/// Rows that a scan compares in the time in which a walk expands a node, about; ...
+const ROWS_PER_NODE: usize = 12;
+/// ... and where it goes by way of what a filter does not let through, after which it may have found little.
+const ROWS_PER_NODE_OF_FILTER: usize = 30;
 /// A walk is given up that expands so many times as many nodes as it should take.
 const PATIENCE: usize = 3;
-/// So many allowed nodes are waited for before it counts how few there were: where they lie anywhere, fewer than a quarter of these come once in 300 walks.
+/// So many allowed nodes are waited for before it counts how few there were: where they lie anywhere, fewer than a quarter of these come once in 300 walks, ...
 const EXPECTED: usize = 10;
-/// Rows that a scan compares in the time in which a walk within the filter deals with a neighbour, about.
-const SCANNED_PER_NEIGHBOUR: usize = 3;
-/// The same of a scan that looks at outlines first.
-const LOOKED_AT_PER_NEIGHBOUR: usize = 10;
+/// ... and none of so many once in 1,100.
+const EXPECTED_AT_LEAST: usize = 7;
+/// So many nodes are expanded before it counts what was seen of others.
+const EXPANDED_AT_LEAST: usize = 16;
+/// Rows that a scan compares in the time in which a walk within the filter expands a node, about, where all are allowed. Where few are, it goes by way of others.
+const ROWS_PER_NODE_WITHIN: usize = 30;
 /// Rows of the filter, spread over all of them, that a walk within it begins from.
 const SEEDS: usize = 32;
 
@@ -70,6 +74,20 @@ pub(super) struct Effort {
     passed: usize,
     /// Rows that the filter lets through, about.
     matches: usize,
+}
+
+/// Nodes that a walk met, and how many of these are allowed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Met {
+    nodes: usize,
+    allowed: usize,
+}
+
+impl Met {
+    fn add(&mut self, is_allowed: bool) {
+        self.nodes += 1;
+        self.allowed += usize::from(is_allowed);
+    }
 }
 
 impl Effort {
@@ -91,16 +109,21 @@ impl Effort {
 
     /// Whether comparing all that match costs less than walking the graph through those that do not.
     pub(super) fn exceeds_scan(self) -> bool {
-        self.matches <= self.passed.saturating_mul(DISTANCES_PER_NODE)
+        let rows = if self.passed > self.ef { ROWS_PER_NODE_OF_FILTER } else { ROWS_PER_NODE };
+        self.matches <= self.passed.saturating_mul(rows)
     }
 
-    /// Whether a walk through all nodes should end that has expanded so many, of which so many are allowed: less than a quarter of those expected.
-    fn is_lost(self, expanded: usize, allowed: usize) -> bool {
-        // In `passed` nodes.
-        let expected = expanded.saturating_mul(self.allowed);
-        let is_elsewhere =
-            expected >= EXPECTED * self.passed && allowed.saturating_mul(4 * self.passed) < expected;
-        expanded >= self.ef && is_elsewhere || expanded >= self.passed.saturating_mul(PATIENCE)
+    /// Whether a walk through all nodes should end: it has expanded too many, or of these or of all that it saw less than a quarter are allowed of those expected.
+    fn is_lost(self, expanded: Met, seen: Met) -> bool {
+        let are_elsewhere = |Met { nodes, allowed }| {
+            // Of `passed` nodes.
+            let expected = nodes.saturating_mul(self.allowed);
+            let least = if allowed == 0 { EXPECTED_AT_LEAST } else { EXPECTED };
+            expected >= least * self.passed && allowed.saturating_mul(4 * self.passed) < expected
+        };
+        expanded.nodes >= self.ef && are_elsewhere(expanded)
+            || expanded.nodes >= self.ef.min(EXPANDED_AT_LEAST) && are_elsewhere(seen)
+            || expanded.nodes >= self.passed.saturating_mul(PATIENCE)
     }
 
     /// Candidates of a walk within the filter, whose nodes have fewer links among each other than all have.
@@ -116,9 +139,8 @@ impl FilteredWalk<'_, '_> {
             std::mem::swap(&mut self.scratch.found, &mut self.walk.pool);
             return true;
         }
-        let scanned =
-            if self.view.space.outlines.is_some() { LOOKED_AT_PER_NEIGHBOUR } else { SCANNED_PER_NEIGHBOUR };
-        self.view.lowest().room().saturating_mul(effort.width_within() * scanned) < effort.matches
+        let nodes_per_match = self.view.nodes().div_ceil(effort.matches.max(1));
+        effort.width_within().saturating_mul(ROWS_PER_NODE_WITHIN * nodes_per_match) < effort.matches
             && self.walk_within(entry, effort)
     }
 
@@ -144,26 +166,25 @@ impl FilteredWalk<'_, '_> {
         if options.allows_node(view, entry.0) {
             found.insert(entry.1, entry.0);
         }
-        let (mut expanded, mut allowed) = (0, 0);
+        let (mut expanded, mut seen) = (Met::default(), Met::default());
         loop {
             fresh.clear();
-            let before = expanded;
-            while expanded - before < at_once
+            let before = expanded.nodes;
+            while expanded.nodes - before < at_once
                 && let Some(Reverse(nearest)) = frontier.pop()
             {
-                if expanded == effort.passed {
+                if expanded.nodes == effort.passed {
                     found.shrink(effort.allowed);
                 }
                 if !found.takes(nearest) {
                     frontier.clear(); // the others are farther away
                     break;
                 }
-                if effort.is_lost(expanded, allowed) {
-                    *hops += (expanded - before) as u64;
+                if effort.is_lost(expanded, seen) {
+                    *hops += (expanded.nodes - before) as u64;
                     return false;
                 }
-                expanded += 1;
-                allowed += usize::from(options.allows_node(view, nearest.node()));
+                expanded.add(options.allows_node(view, nearest.node()));
                 // The first in the heap are not the nearest in order, but near.
                 links.fetch(nearest.node(), frontier.iter().take(SOON).map(|Reverse(key)| key.node()));
                 let first = fresh.len();
@@ -172,12 +193,12 @@ impl FilteredWalk<'_, '_> {
                     outlines.prefetch(&fresh[first..]);
                 }
             }
-            *hops += (expanded - before) as u64;
+            *hops += (expanded.nodes - before) as u64;
             if looked.is_none() {
                 std::mem::swap(fresh, near);
                 frontier.peek().into_iter().for_each(|Reverse(next)| links.prefetch(next.node()));
             }
-            if expanded == before && near.is_empty() {
+            if expanded.nodes == before && near.is_empty() {
                 break;
             }
             *distances += near.len() as u64;
@@ -191,7 +212,9 @@ impl FilteredWalk<'_, '_> {
                 }
                 if is_near {
                     frontier.push(Reverse(key));
-                    if options.allows_node(view, node) {
+                    let is_allowed = options.allows_node(view, node);
+                    seen.add(is_allowed);
+                    if is_allowed {
                         found.insert(distance, node);
                     }
                 }
@@ -260,7 +283,7 @@ impl FilteredWalk<'_, '_> {
                 bridges.push(id);
             }
         }
-        if allowed >= links.room() * 3 / 4 {
+        if allowed >= links.room() / 4 {
             return;
         }
         if let Some((&first, others)) = bridges.split_first() {
@@ -306,15 +329,17 @@ mod tests {
                 let effort = Effort::new(100_000, 100 * usize::try_from(per_mille).unwrap(), ef, 10);
                 let mut lost = 0;
                 for _ in 0..2_000 {
-                    let mut allowed = 0;
-                    lost += usize::from((0..effort.passed).any(|expanded| {
-                        let is_lost = effort.is_lost(expanded, allowed);
-                        allowed += usize::from(is_allowed(per_mille));
+                    let (mut expanded, mut seen) = (Met::default(), Met::default());
+                    lost += usize::from((0..effort.passed).any(|_| {
+                        let is_lost = effort.is_lost(expanded, seen);
+                        expanded.add(is_allowed(per_mille));
+                        (0..3).for_each(|_| seen.add(is_allowed(per_mille)));
                         is_lost
                     }));
                 }
                 assert!(lost <= 20, "{per_mille} {ef}: {lost} of 2,000");
-                let given_up = (0..1_000).find(|&expanded| effort.is_lost(expanded, 0)).unwrap();
+                let all = |nodes| Met { nodes, allowed: 0 };
+                let given_up = (0..1_000).find(|&nodes| effort.is_lost(all(nodes), all(nodes))).unwrap();
                 assert!(
                     given_up <= ef.max(effort.passed) && given_up <= ef.max(201),
                     "{per_mille} {ef}: {given_up}"

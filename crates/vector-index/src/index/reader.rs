@@ -305,8 +305,14 @@ impl<'a> View<'a> {
         if let Some(checks) = self.space.checks.filter(|_| first < end) {
             checks.nodes_of_rows(first..end);
         }
-        let nodes_of = rows.iter().filter_map(|&row| self.node_of_row.get(row as usize).copied());
-        nodes.extend(nodes_of.filter(|&node| (node as usize) < self.nodes()));
+        // Written without a branch: hardly any row has no node.
+        let mut len = nodes.len();
+        nodes.resize(len + rows.len(), 0);
+        for &row in rows {
+            nodes[len] = self.node_of_row.get(row as usize).copied().unwrap_or(u32::MAX);
+            len += usize::from((nodes[len] as usize) < self.nodes());
+        }
+        nodes.truncate(len);
     }
 
     /// The lowest row of each of some nodes, of which there is at least one.

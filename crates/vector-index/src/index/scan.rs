@@ -18,6 +18,8 @@ const FEW_SPARE: usize = 8;
 const FEW_ROWS: usize = 1_000;
 /// Of fewer the high planes are read at once, and not outlines before.
 const FEW_TO_LOOK_AT: usize = 4_000;
+/// In the order of high planes more are kept than are wanted by a quarter, and by so many.
+const ROUGH_SPARE: usize = 16;
 
 impl Search<'_, '_> {
     /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
@@ -34,39 +36,69 @@ impl Search<'_, '_> {
     }
 
     /// Compares the query with as little of every vector that may be a hit, about as many as `matches`, as tells that it is not among the nearest: its outline, if there are
-    /// outlines, and its high plane; and with the whole codes of those that may be.
+    /// outlines, and its high plane. Those that may be are compared with their whole codes, or left in the order of high planes, as by a walk, to be compared by their residuals.
     #[inline(never)] // once, in programs that are to be small
-    pub(super) fn scan_near(&mut self, matches: usize) {
-        // Residuals move hits by few places.
-        let wanted = self.options.wanted().min(self.nearest.capacity());
-        if !self.compares_codes() {
-            self.nearest
-                .start(self.options.k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
-        }
+    pub(super) fn scan_near(&mut self, matches: usize, ef: usize) {
+        let (k, wanted) = (self.options.k, self.options.wanted());
+        let by_codes = self.compares_codes();
         if matches < FEW_ROWS || self.view.space.is_whole {
+            if !by_codes {
+                // Residuals move hits by few places.
+                let wanted = wanted.min(self.nearest.capacity());
+                self.nearest.start(k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
+            }
             return self.scan(Self::compare);
         }
-        let mut slack = Slack::new(self.query);
-        let Some(outlines) = self.view.space.outlines.filter(|_| matches >= FEW_TO_LOOK_AT && !self.is_far())
-        else {
-            return self.scan(|search| search.compare_near(&mut slack, None));
-        };
-        let mut by_bits = std::mem::take(&mut self.walk.by_bits);
-        let mut looked = Looked::of_scan(self.view.space.kernel, self.query, &mut by_bits);
-        self.walk.excluded.clear();
-        self.scan(|search| search.look_and_compare(outlines, &mut looked, &mut slack));
-        self.walk.by_bits = by_bits;
+        let mut slack = by_codes.then(|| Slack::new(self.query));
+        // How many are returned must not change what is left out.
+        self.walk.pool.start(ef.max(wanted.saturating_add(wanted / 4 + ROUGH_SPARE)).min(matches));
+        match self.view.space.outlines.filter(|_| matches >= FEW_TO_LOOK_AT && !self.is_far()) {
+            None => self.scan(|search| search.compare_near(&mut slack, None)),
+            Some(outlines) => {
+                let mut by_bits = std::mem::take(&mut self.walk.by_bits);
+                let mut looked = Looked::of_scan(self.view.space.kernel, self.query, &mut by_bits);
+                self.walk.excluded.clear();
+                let mut were_tried = false;
+                self.scan(|search| {
+                    if !std::mem::replace(&mut were_tried, true) {
+                        search.try_outlines(outlines, &mut looked);
+                    }
+                    search.look_and_compare(outlines, &mut looked, &mut slack);
+                });
+                self.walk.by_bits = by_bits;
+            }
+        }
+        if !by_codes {
+            self.rough.extend(self.walk.pool.keys());
+        }
+    }
+
+    /// Tries with the nodes in `fresh` whether outlines tell how far the query is: a scan meets each node but once, and finds out too late.
+    fn try_outlines(&mut self, outlines: Outlines<'_>, looked: &mut Looked<'_>) {
+        let WalkScratch { fresh, dots, .. } = &mut *self.walk;
+        let (space, known) = (self.view.space, &mut self.filtered.near);
+        known.clear();
+        space.distances(self.query, fresh, dots, |node, distance| known.push(Key::new(distance, node)));
+        if let Some(checks) = space.checks {
+            checks.outlines(fresh);
+        }
+        looked.try_with(space.kernel, outlines, known);
     }
 
     /// Compares those of the nodes in `fresh` that may be among the nearest by their outlines and by their high planes.
-    fn look_and_compare(&mut self, outlines: Outlines<'_>, looked: &mut Looked<'_>, slack: &mut Slack) {
-        let Self { view, nearest, .. } = self;
+    fn look_and_compare(
+        &mut self,
+        outlines: Outlines<'_>,
+        looked: &mut Looked<'_>,
+        slack: &mut Option<Slack>,
+    ) {
+        let limit = if slack.is_some() { self.nearest.limit() } else { self.walk.pool.limit() };
         let WalkScratch { fresh, near, excluded, .. } = &mut *self.walk;
         outlines.prefetch(fresh);
-        if let Some(checks) = view.space.checks {
+        if let Some(checks) = self.view.space.checks {
             checks.outlines(fresh);
         }
-        view.space.keep_near(outlines, looked, nearest.limit(), fresh, (near, excluded));
+        self.view.space.keep_near(outlines, looked, limit, fresh, (near, excluded));
         std::mem::swap(fresh, near);
         self.compare_near(slack, Some(looked));
         let WalkScratch { fresh, excluded, .. } = &mut *self.walk;
@@ -77,8 +109,9 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes. `looked` learns which are.
-    fn compare_near(&mut self, slack: &mut Slack, mut looked: Option<&mut Looked<'_>>) {
+    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes, or puts them into the pool. `looked` learns which are.
+    fn compare_near(&mut self, slack: &mut Option<Slack>, mut looked: Option<&mut Looked<'_>>) {
+        let Some(slack) = slack else { return self.pool_near(looked) };
         let mut near = std::mem::take(&mut self.filtered.near);
         near.clear();
         let Self { view, nearest, .. } = self;
@@ -102,6 +135,21 @@ impl Search<'_, '_> {
             slack.add(roughs.next().map_or(0.0, |rough| rough.distance() - distance));
         });
         self.filtered.near = near;
+    }
+
+    /// Puts the nodes in `fresh` into the pool by their high planes. `looked` learns which are near.
+    fn pool_near(&mut self, mut looked: Option<&mut Looked<'_>>) {
+        let WalkScratch { fresh, pool, dots, distances, .. } = &mut *self.walk;
+        *distances += fresh.len() as u64;
+        let mut at = 0;
+        self.view.space.rough_distances(self.query, fresh, dots, |node, distance| {
+            let key = Key::new(distance, node);
+            if let Some(looked) = &mut looked {
+                looked.learn(at, pool.takes(key));
+                at += 1;
+            }
+            pool.insert(distance, node);
+        });
     }
 
     /// Calls `each` with some nodes at a time in `fresh`, until it has seen all that may be hits.
@@ -138,17 +186,22 @@ impl Search<'_, '_> {
         if has_repeats {
             self.walk.visited.start(view.nodes());
         }
-        let mut rows = filter.iter().filter(|&row| !options.is_deleted(row));
+        let deleted = options.deleted.filter(|deleted| !deleted.is_empty());
+        let mut rows = filter.iter();
         let mut some = [0; SCANNED_AT_ONCE];
         loop {
-            let mut len = 0;
-            for (to, row) in some.iter_mut().zip(&mut rows) {
-                *to = row;
-                len += 1;
+            let len = rows.put(&mut some);
+            let mut kept = len;
+            if let Some(deleted) = deleted {
+                kept = 0;
+                for at in 0..len {
+                    some[kept] = some[at];
+                    kept += usize::from(!deleted.contains(some[at]));
+                }
             }
             let WalkScratch { fresh, visited, near, .. } = &mut *self.walk;
             fresh.clear();
-            view.nodes_of(&some[..len], fresh);
+            view.nodes_of(&some[..kept], fresh);
             if has_repeats {
                 // A node of several rows is compared once, for all of them.
                 near.clear();

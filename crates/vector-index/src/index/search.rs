@@ -254,7 +254,9 @@ impl Search<'_, '_> {
     fn run(&mut self) -> SearchPath {
         let nodes = self.view.nodes();
         let wanted = self.options.wanted().min(nodes + self.view.repeats.len());
-        let matches = self.options.filter.map_or(nodes, RowSet::len).min(nodes);
+        let deleted = self.options.deleted.map_or(0, RowSet::len);
+        let matches =
+            self.options.filter.map_or(nodes.saturating_sub(deleted).max(1), RowSet::len).min(nodes);
         self.nearest.start(wanted.max(1));
         if matches == 0 {
             return SearchPath::Nothing;
@@ -274,7 +276,7 @@ impl Search<'_, '_> {
             return SearchPath::Scan;
         }
         if effort.exceeds_scan() {
-            self.scan_near(matches);
+            self.scan_near(matches, ef);
             return SearchPath::Scan;
         }
         if self.view.layer_count == 0 {
@@ -300,7 +302,7 @@ impl Search<'_, '_> {
             self.measure();
             return SearchPath::Graph;
         }
-        self.scan_near(matches);
+        self.scan_near(matches, ef);
         SearchPath::GraphThenScan
     }
 }

@@ -9,6 +9,7 @@ use crate::codes::layout::groups;
 use crate::codes::planes::Planes;
 use crate::codes::query::{QueryRef, Terms};
 use crate::codes::sums::squared_sum;
+use crate::graph::pool::Key;
 use crate::kernel::{BitPlanes, Estimates, Kernel};
 
 /// An estimate that is so many deviations of its error beyond what is kept is not looked into, as long as that loses little. That some near ones are lost is made good by how little each
@@ -24,6 +25,10 @@ const ONE_OF: usize = 32;
 const FEW: u32 = 3;
 /// So many of what was excluded, about, are looked at once more if that was wrong.
 const REMEMBERED: usize = 128;
+/// Of what a scan tries estimates with, one of so many may be nearer than they say.
+const MAY_BE_NEARER: usize = 16;
+/// If so much room for errors as this gives is not enough, outlines rule out nothing.
+const ROUNDS: usize = 4;
 
 impl Outlines<'_> {
     /// Leaves in `near` those of some nodes that may be nearer to a query than `limit`, in order, and behind them some others, to see whether these are not. The first
@@ -101,6 +106,19 @@ impl<'a> Looked<'a> {
         let (kept_now, is_limited, excluded, compared, near) = Default::default();
         let by_bits = &room[..];
         Self { query, by_bits, length, deviations, kept_now, is_limited, excluded, compared, near }
+    }
+
+    /// Gives estimates more room as long as many of some nodes are nearer than they say, by the distances of their codes.
+    pub(crate) fn try_with(&mut self, kernel: Kernel, outlines: Outlines<'_>, known: &[Key]) {
+        let is_nearer = |looked: &Self, key: &Key| {
+            let estimates = looked.estimates(key.distance());
+            kernel.keep_near(estimates, outlines, &[key.node()], (&mut [0], &mut [0])) == 0
+        };
+        let mut rounds = 0;
+        while known.iter().filter(|key| is_nearer(self, key)).count() > known.len() / MAY_BE_NEARER {
+            rounds += 1;
+            self.deviations = if rounds < ROUNDS { 4.0 * (self.deviations + 1.0) } else { f32::INFINITY };
+        }
     }
 
     fn estimates(&self, limit: f32) -> Estimates<'a> {

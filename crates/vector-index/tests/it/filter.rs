@@ -159,7 +159,7 @@ fn what_outlines_rule_out_is_hardly_ever_among_the_nearest_whatever_the_vectors_
                 let by_distance = SearchOptions::new(COUNT).exact(true);
                 let by_distance = index.search(query, &by_distance, &mut scratch).unwrap();
                 let filter: RowSet = by_distance[COUNT / 2..].iter().map(|hit| hit.row).collect();
-                let options = SearchOptions::new(10).filter(&filter);
+                let options = SearchOptions::new(10).ef_search(64).filter(&filter);
                 let found = index.search(query, &options, &mut scratch).unwrap().to_vec();
                 let statistics = scratch.statistics();
                 if statistics.path == SearchPath::GraphThenScan {
