@@ -47,17 +47,17 @@ pub(super) struct FilteredWalk<'a, 's> {
     pub(super) scratch: &'s mut FilterScratch,
 }
 
-/// Rows that a scan compares in the time in which a walk expands a node, about; ...
+/// Rows that a scan compares in the time in which a walk expands a node, about, ...
 const ROWS_PER_NODE: usize = 12;
-/// ... and where it goes by way of what a filter does not let through, after which it may have found little.
-const ROWS_PER_NODE_OF_FILTER: usize = 30;
+/// ... and as many as it is worth to scan rather than to go on: a scan finds more.
+const ROWS_PER_NODE_MORE: usize = 30;
 /// A walk is given up that expands so many times as many nodes as it should take.
 const PATIENCE: usize = 3;
 /// So many allowed nodes are waited for before it counts how few there were: where they lie anywhere, fewer than a quarter of these come once in 300 walks, ...
 const EXPECTED: usize = 10;
 /// ... and none of so many once in 1,100.
 const EXPECTED_AT_LEAST: usize = 7;
-/// So many nodes are expanded before it counts what was seen of others.
+/// So many nodes are expanded before what was seen of others counts.
 const EXPANDED_AT_LEAST: usize = 16;
 /// Rows that a scan compares in the time in which a walk within the filter expands a node, about, where all are allowed. Where few are, it goes by way of others.
 const ROWS_PER_NODE_WITHIN: usize = 30;
@@ -109,8 +109,7 @@ impl Effort {
 
     /// Whether comparing all that match costs less than walking the graph through those that do not.
     pub(super) fn exceeds_scan(self) -> bool {
-        let rows = if self.passed > self.ef { ROWS_PER_NODE_OF_FILTER } else { ROWS_PER_NODE };
-        self.matches <= self.passed.saturating_mul(rows)
+        self.matches <= self.passed.saturating_mul(ROWS_PER_NODE)
     }
 
     /// Whether a walk through all nodes should end: it has expanded too many, or of these or of all that it saw less than a quarter are allowed of those expected.
@@ -124,6 +123,13 @@ impl Effort {
         expanded.nodes >= self.ef && are_elsewhere(expanded)
             || expanded.nodes >= self.ef.min(EXPANDED_AT_LEAST) && are_elsewhere(seen)
             || expanded.nodes >= self.passed.saturating_mul(PATIENCE)
+    }
+
+    /// Whether a walk through all nodes that goes on finding as many as it did takes longer from now on than comparing all that match.
+    fn takes_longer(self, expanded: Met, seen: Met) -> bool {
+        let in_all = self.allowed.saturating_mul(seen.nodes) / seen.allowed.max(1);
+        expanded.nodes >= EXPANDED_AT_LEAST
+            && in_all.saturating_sub(expanded.nodes).saturating_mul(ROWS_PER_NODE_MORE) > self.matches
     }
 
     /// Candidates of a walk within the filter, whose nodes have fewer links among each other than all have.
@@ -180,7 +186,7 @@ impl FilteredWalk<'_, '_> {
                     frontier.clear(); // the others are farther away
                     break;
                 }
-                if effort.is_lost(expanded, seen) {
+                if effort.is_lost(expanded, seen) || effort.takes_longer(expanded, seen) {
                     *hops += (expanded.nodes - before) as u64;
                     return false;
                 }
