@@ -63,7 +63,7 @@ fn what_is_unlike_vectors_without_negative_values_is_searched_as_well_as_what_is
                 let filter: RowSet = (0..6_000).filter(|row| row % 4 != 0).collect();
                 let (mut scratch, mut same, mut wanted) = (Scratch::new(), 0, 0);
                 for query in queries.chunks_exact(dimension).filter(|_| all.len() > 4_000 * dimension) {
-                    let options = SearchOptions::new(10).ef_search(200).filter(&filter);
+                    let options = SearchOptions::new(10).ef_search(400).filter(&filter);
                     let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
                     let found = rows(index.search(query, &options, &mut scratch).unwrap());
                     assert_eq!(scratch.statistics().path, SearchPath::Scan);
