@@ -36,9 +36,10 @@ impl CompactArtifact {
         self.engine.change_settings(|settings| Ok((settings.with_expiry(Some(field))?, ())))
     }
 
-    /// Takes back what opening the artifact for writing with [`Options`](crate::Options) added to its settings, and calls since: vector spaces, fields of texts, the model,
+    /// Takes back what opening the artifact for writing with [`Options`](crate::Options) added to its settings, and calls since: vector spaces and their names, fields of texts, the model,
     /// the schema, the field by which records expire and [`precompute_similar`](crate::Options::precompute_similar). For whoever opened it to add something that it refused: if anything was committed
-    /// since, by whomever, the error is of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and nothing is taken back. An artifact that was created stays as it is.
+    /// since, or another process set something up, the error is of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument), and nothing is taken back; so it is if a vector space that was there was
+    /// dropped, or [`set_text_options`](CompactArtifact::set_text_options) changed how texts become words. An artifact that was created stays as it is.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, Record};

@@ -1,10 +1,12 @@
 //! The settings of an artifact that is open, changed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::core::Engine;
 use super::settings::write_settings;
 use crate::api::error::{Error, Result};
+use crate::api::space::{Space, Stage};
 use crate::format::settings::Settings;
 use crate::protocol::Step;
 use crate::state::State;
@@ -41,22 +43,28 @@ impl Engine {
     /// See [`CompactArtifact::revert_settings`](crate::CompactArtifact::revert_settings).
     pub(crate) fn revert_settings(&self) -> Result<()> {
         let Some((before, seq)) = &self.settings_before else { return Ok(()) };
-        self.change_settings(|mut settings| {
-            let state = self.state();
-            if state.records.seq() != *seq {
+        self.change_settings(|settings| {
+            if self.state().records.seq() != *seq || self.others_changed_settings.load(Ordering::Relaxed) {
                 return Err(Error::invalid(
-                    "something was committed since the artifact was opened; its settings stay as they are",
+                    "something was committed or set up since the artifact was opened, maybe by another process; its settings stay as they are",
                 ));
             }
-            let new = |name: &&str| before.space(name).is_err();
-            for name in state.settings.current_spaces().map(|(_, space)| space.name()).filter(new) {
-                settings = settings.without_space(name)?;
+            let (kept, new) = settings.spaces.split_at(before.spaces.len());
+            let is_dropped = before.spaces.iter().zip(kept).any(|(before, now)| before.stage != now.stage);
+            if is_dropped || settings.analyzer.identity() != before.analyzer.identity() {
+                return Err(Error::invalid(
+                    "a vector space was dropped or texts were reindexed since the artifact was opened, which cannot be taken back; its settings stay as they are",
+                ));
             }
-            while let Some(field) = settings.fields.pop_if(|field| before.field(&field.name).is_err()) {
-                self.check_unused(&field.name, settings.fields.len())?;
+            for (number, field) in settings.fields.iter().enumerate() {
+                if before.fields.get(number) != Some(field) {
+                    self.check_unused(&field.name, number)?;
+                }
             }
-            let (schema, expires_at) = (before.schema.clone(), before.expires_at.clone());
-            Ok((Settings { schema, expires_at, similar: before.similar, ..settings }, ()))
+            // What has the number of a space may be in the queue of a commit: numbers are not given again.
+            let new = new.iter().map(|space| Space { stage: Stage::Dropped, ..space.clone() });
+            let spaces = before.spaces.iter().cloned().chain(new).collect();
+            Ok((Settings { spaces, ..before.clone() }, ()))
         })
     }
 

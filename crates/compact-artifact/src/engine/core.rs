@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) recovery: RecoveryReport,
     /// Of before it was opened for writing, and the newest commit of then.
     pub(super) settings_before: Option<(Settings, CommitSeq)>,
+    /// Another process changed the settings since.
+    pub(super) others_changed_settings: AtomicBool,
     pub(crate) resources: Arc<SearchResources>,
     /// Wakes and stops the thread for maintenance.
     pub(super) signal: Signal,
@@ -97,6 +99,7 @@ impl Engine {
             read_only,
             recovery,
             settings_before: None,
+            others_changed_settings: AtomicBool::new(false),
             callers: Callers::default(),
             tenure: Tenure::new(!read_only),
             maintenance_lock: Mutex::new(()),

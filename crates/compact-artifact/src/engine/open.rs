@@ -199,6 +199,7 @@ impl Engine {
     pub(super) fn follow(&self, records: Records) -> Result<Recovery> {
         let old = self.state();
         let is_same = same_settings(&records, &old.records) || !old.steps.take(Step::FollowSettings);
+        self.others_changed_settings.fetch_or(!is_same, Ordering::Relaxed);
         let settings =
             if is_same { old.settings.clone() } else { Arc::new(read_settings_or(&records, &self.options)?) };
         Recovery::following(records, settings, &old)

@@ -248,6 +248,92 @@ fn settings_that_opening_added_are_taken_back_until_something_is_committed() {
 }
 
 #[test]
+fn a_space_that_was_there_keeps_its_vectors_and_gets_its_name_back_where_settings_are_taken_back() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let space = SpaceOptions::new(2, Metric::Cosine);
+    let artifact = CompactArtifact::options().space("old", space).space("b", space).create(&path).unwrap();
+    let id = artifact.add(Record::text("x").embedding("old", [1.0, 0.0])).unwrap();
+    artifact.close().unwrap();
+    let artifact = CompactArtifact::open(&path).unwrap();
+    artifact.rename_space("old", "image").unwrap();
+    artifact.rename_space("b", "old").unwrap();
+    artifact.add_space("b", SpaceOptions::new(3, Metric::Cosine)).unwrap();
+    artifact.revert_settings().unwrap();
+    artifact.add_space("image", space).unwrap();
+    artifact.revert_settings().unwrap();
+    let check = |artifact: &CompactArtifact| {
+        let names: Vec<String> =
+            artifact.spaces().iter().map(|space| format!("{} {}", space.name(), space.dimension())).collect();
+        assert_eq!(names, ["old 2", "b 2"]);
+        assert_eq!(artifact.embedding(id, "old").unwrap(), Some(vec![1.0, 0.0]));
+        assert_eq!(artifact.embedding(id, "b").unwrap(), None);
+    };
+    check(&artifact);
+    artifact.close().unwrap();
+    check(&CompactArtifact::open(&path).unwrap());
+}
+
+#[test]
+fn what_cannot_be_taken_back_keeps_all_settings_as_they_are() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let space = SpaceOptions::new(2, Metric::Cosine);
+    let other = SpaceOptions::new(3, Metric::Cosine);
+    let drops = |artifact: &CompactArtifact| {
+        artifact.drop_space("old").and_then(|()| artifact.add_space("old", other)).unwrap();
+    };
+    let reindexes = |artifact: &CompactArtifact| {
+        artifact.set_text_options(TextOptions::new().no_language()).unwrap();
+    };
+    let changes: [&dyn Fn(&CompactArtifact); 2] = [&drops, &reindexes];
+    CompactArtifact::options().space("old", space).create(&path).unwrap().close().unwrap();
+    for change in changes {
+        let artifact = CompactArtifact::options().field("more", 1).open(&path).unwrap();
+        artifact.add_field("other", 1).unwrap();
+        change(&artifact);
+        let kept = || {
+            let spaces: Vec<usize> = artifact.spaces().iter().map(Space::dimension).collect();
+            (spaces, artifact.fields(), artifact.language())
+        };
+        let before = kept();
+        assert_eq!(artifact.revert_settings().unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(kept(), before);
+    }
+}
+
+#[test]
+fn what_another_process_set_up_meanwhile_is_not_taken_back() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    CompactArtifact::create(&path).unwrap().close().unwrap();
+    let patient = || {
+        let patient = CompactArtifact::options().busy_timeout(std::time::Duration::from_mins(1));
+        patient.idle_release(std::time::Duration::ZERO)
+    };
+    for is_seen_before in [false, true] {
+        let here = patient().field("mine", 1).open(&path).unwrap();
+        let there = std::thread::scope(|scope| {
+            // Each sync is a moment in which it gives way.
+            let there = scope.spawn(|| patient().open(&path).unwrap());
+            while !there.is_finished() {
+                here.sync().unwrap();
+            }
+            there.join().unwrap()
+        });
+        there.set_schema(by_year()).unwrap();
+        let (name, schema) = (format!("theirs {is_seen_before}"), there.schema());
+        there.add_space(&name, SpaceOptions::new(2, Metric::Cosine)).unwrap();
+        there.close().unwrap();
+        assert_eq!(is_seen_before && here.refresh().unwrap(), is_seen_before);
+        assert_eq!(here.revert_settings().unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert!(here.spaces().iter().any(|space| space.name() == name));
+        assert_eq!(here.schema(), schema);
+        here.close().unwrap();
+    }
+}
+
+#[test]
 fn every_way_to_add_or_change_is_checked_and_a_batch_with_one_wrong_record_adds_none() {
     let temp = tempfile::tempdir().unwrap();
     let artifact = CompactArtifact::options().schema(by_year()).create(temp.path().join("a")).unwrap();
