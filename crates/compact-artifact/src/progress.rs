@@ -6,8 +6,8 @@ use crate::artifact::CompactArtifact;
 use crate::engine::Meter;
 
 impl CompactArtifact {
-    /// [`seal`](Self::seal), which calls `progress` with each percent that is done, from 0 to 100, as far as the bytes that are written tell; while a graph of vectors is built, none are. `progress`
-    /// must not write to the artifact.
+    /// [`seal`](Self::seal), which calls `progress` with each percent that is done, from 0 to 100, as far as the bytes that are written tell; while a graph of vectors is built, none are. A call
+    /// of `progress` that writes to the artifact is an error of kind [`Reentrant`](crate::ErrorKind::Reentrant) if it would wait for the sealing.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, Record};

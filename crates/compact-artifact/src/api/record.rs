@@ -184,12 +184,26 @@ impl Record {
     pub(crate) fn held_bytes(&self) -> usize {
         let embeddings: usize = self.embeddings.iter().map(|(_, vector)| 4 * vector.len()).sum();
         let fields: usize = self.fields.iter().map(|(name, text)| name.len() + text.len()).sum();
-        fields + self.content().len() + self.key.as_ref().map_or(0, String::len) + embeddings + 256
+        let key = self.key.as_ref().map_or(0, String::len);
+        fields + self.content().len() + key + held_by(&self.metadata) + embeddings + 256
     }
 
     pub(crate) fn metadata_map(&self) -> Option<&Map<String, Value>> {
         self.metadata.as_object()
     }
+}
+
+/// Bytes that JSON holds in memory, about.
+fn held_by(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(held_by).sum(),
+            Value::Object(map) => {
+                map.iter().map(|(name, value)| size_of::<String>() + name.len() + held_by(value)).sum()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
 }
 
 /// What is embedded of a text with fields.

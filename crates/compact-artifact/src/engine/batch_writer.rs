@@ -43,7 +43,7 @@ impl BatchOptions {
         self
     }
 
-    /// Content and embeddings of records that wait or are being committed, in bytes, at least 1: a thread that adds more waits. Default: 16 MiB.
+    /// Content, metadata and embeddings of records that wait or are being committed, as they are held in memory, in bytes, at least 1: a thread that adds more waits. Default: 16 MiB.
     pub fn max_memory(mut self, bytes: usize) -> Self {
         self.max_memory = bytes;
         self
@@ -67,7 +67,8 @@ pub struct BatchReport {
 }
 
 /// Collects records from any number of threads and commits them in batches. A batch is there as a whole or not at all; each record is in the
-/// batch that was collecting when it was added.
+/// batch that was collecting when it was added. Where an embedder panics, so does the call that commits, and all later ones return an error of kind
+/// [`Embedder`](crate::ErrorKind::Embedder).
 ///
 /// ```
 /// # use compact_artifact::{BatchOptions, CompactArtifact, Record};
@@ -114,11 +115,8 @@ struct Buffer {
     bytes: usize,
     /// How many batches were taken.
     taken: u64,
-    /// How many of those wait for their commit in the queue of the engine, or have left it: all before this one, since a record that was added
-    /// later takes the place of one with the same key that was added before.
-    queued: u64,
-    /// The batches that are being committed, by their number: their bytes, and who commits them.
-    committing: BTreeMap<u64, (usize, ThreadId)>,
+    /// The batches that are being committed, by their number.
+    committing: BTreeMap<u64, Taken>,
     /// Since when the oldest record waits.
     since: Option<Instant>,
     /// What was committed so far.
@@ -127,6 +125,17 @@ struct Buffer {
     failed: Option<Error>,
     /// No more records will come.
     ended: bool,
+}
+
+/// A batch that is being committed.
+#[derive(Debug)]
+struct Taken {
+    bytes: usize,
+    /// Who commits it.
+    thread: ThreadId,
+    /// It is in the queue of the engine, or has left it. Batches go there in their order: a record that was added later takes the place of one
+    /// with the same key that was added before.
+    is_queued: bool,
 }
 
 impl BatchWriter {
@@ -184,6 +193,7 @@ impl BatchWriter {
         self.shared.commit(taken)?;
         let mut buffer = self.shared.buffer.lock();
         while buffer.committing.range(..next).next().is_some() {
+            self.shared.engine.check_may_wait()?;
             self.shared.changed.wait(&mut buffer);
         }
         buffer.failed.as_ref().map_or(Ok(()), |e| Err(e.duplicate()))
@@ -196,6 +206,7 @@ impl BatchWriter {
         flushed?;
         let mut buffer = self.shared.buffer.lock();
         while !buffer.committing.is_empty() {
+            self.shared.engine.check_may_wait()?;
             self.shared.changed.wait(&mut buffer);
         }
         match buffer.failed.take() {
@@ -214,7 +225,7 @@ impl BatchWriter {
         buffer.check_outside()?;
         // A record that is larger than everything allowed goes alone.
         while !buffer.committing.is_empty() && buffer.held() + bytes > options.max_memory {
-            engine.check_writable()?; // others may wait for this thread
+            engine.check_may_wait()?;
             changed.wait(&mut buffer);
         }
         if let Some(e) = &buffer.failed {
@@ -238,8 +249,10 @@ impl BatchWriter {
         }
         self.shared.buffer.lock().ended = true;
         self.shared.changed.notify_all();
-        if let Some(timer) = self.timer.take() {
-            drop(timer.join());
+        if let Some(timer) = self.timer.take()
+            && self.shared.engine.check_may_wait().is_ok()
+        {
+            drop(timer.join()); // otherwise it ends by itself
         }
     }
 }
@@ -259,7 +272,8 @@ impl Buffer {
         }
         let number = self.taken;
         self.taken += 1;
-        self.committing.insert(number, (std::mem::take(&mut self.bytes), block_format::calling_thread()));
+        let (bytes, thread) = (std::mem::take(&mut self.bytes), block_format::calling_thread());
+        self.committing.insert(number, Taken { bytes, thread, is_queued: false });
         self.since = None;
         Some((number, std::mem::take(&mut self.batch)))
     }
@@ -267,7 +281,7 @@ impl Buffer {
     /// Refuses a thread that would wait for its own commit: an embedder that is called by it.
     fn check_outside(&self) -> Result<()> {
         let here = block_format::calling_thread();
-        if self.committing.values().all(|(_, thread)| *thread != here) {
+        if self.committing.values().all(|taken| taken.thread != here) {
             return Ok(());
         }
         let message = "a batch writer is called from inside of its own commit, for which it would wait";
@@ -281,7 +295,7 @@ impl Buffer {
 
     /// Bytes of the records that wait or are being committed.
     fn held(&self) -> usize {
-        self.bytes + self.committing.values().map(|(bytes, _)| bytes).sum::<usize>()
+        self.bytes + self.committing.values().map(|taken| taken.bytes).sum::<usize>()
     }
 }
 
@@ -291,31 +305,21 @@ impl Shared {
         let Some((number, batch)) = taken else { return Ok(()) };
         let records = batch.len() as u64;
         self.engine.callers.check_process()?; // a forked process has no others to wait for
+        let mut ending = Ending { shared: self, number, result: Err(panicked()) };
         let prepared = self.engine.prepare(batch);
         let mut buffer = self.buffer.lock();
-        while buffer.queued < number {
+        while buffer.committing.range(..number).any(|(_, earlier)| !earlier.is_queued) {
             self.changed.wait(&mut buffer);
         }
         let slot = prepared.map(|prepared| self.engine.enqueue(prepared));
-        buffer.queued += 1;
+        if let Some(taken) = buffer.committing.get_mut(&number) {
+            taken.is_queued = true;
+        }
         self.changed.notify_all();
         drop(buffer);
-        let result = slot.and_then(|slot| self.engine.commit_queued(&slot));
-        let mut buffer = self.buffer.lock();
-        buffer.committing.remove(&number);
-        self.pending.set(buffer.pending());
-        self.changed.notify_all();
-        match result {
-            Ok(_) => {
-                buffer.report.records += records;
-                buffer.report.batches += 1;
-                Ok(())
-            }
-            Err(e) => {
-                buffer.failed.get_or_insert_with(|| e.duplicate());
-                Err(e)
-            }
-        }
+        let result = slot.and_then(|slot| self.engine.commit_queued(&slot)).map(drop);
+        ending.result = result.as_ref().map_or_else(|e| Err(e.duplicate()), |()| Ok(records));
+        result
     }
 
     /// Commits what has waited for `interval`, until the writer ends.
@@ -333,4 +337,34 @@ impl Shared {
             buffer = self.buffer.lock();
         }
     }
+}
+
+/// The end of a commit, also by a panic of an embedder: dropped, it tells those who wait for it.
+struct Ending<'a> {
+    shared: &'a Shared,
+    number: u64,
+    /// How many records were committed.
+    result: Result<u64>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let mut buffer = self.shared.buffer.lock();
+        buffer.committing.remove(&self.number);
+        match &self.result {
+            Ok(records) => {
+                buffer.report.records += records;
+                buffer.report.batches += 1;
+            }
+            Err(e) => drop(buffer.failed.get_or_insert_with(|| e.duplicate())),
+        }
+        self.shared.pending.set(buffer.pending());
+        self.shared.changed.notify_all();
+    }
+}
+
+/// The error of a batch whose thread did not come to the end of its commit.
+fn panicked() -> Error {
+    let message = "a thread panicked while it committed a batch, which an embedder may have done; the batch may be there or not, and the batch writer takes no more";
+    Error::new(ErrorKind::Embedder, message)
 }

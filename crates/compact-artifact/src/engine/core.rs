@@ -154,6 +154,12 @@ impl Engine {
         Ok(Maintaining { _inside: self.maintainers.enter(), _lock: lock })
     }
 
+    /// Refuses to let a thread wait for others that has a lock which these may need, and runs code of its caller.
+    pub(super) fn check_may_wait(&self) -> Result<()> {
+        self.callers.check()?;
+        Ok(self.maintainers.check()?)
+    }
+
     /// From now on [`check_current`](Self::check_current) fails.
     pub(crate) fn require_reopening(&self) {
         self.must_reopen.store(true, Ordering::Relaxed);

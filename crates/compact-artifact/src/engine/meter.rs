@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::thread::ThreadId;
+
+use block_format::{calling_thread, work_for};
 
 /// Counts bytes, and tells whoever wants to know each percent once, in order.
 pub(crate) struct Meter<'a> {
@@ -13,6 +16,8 @@ pub(crate) struct Meter<'a> {
     /// The last percent that was reported.
     reported: Option<u64>,
     tell: Option<&'a mut (dyn FnMut(u8) + Send)>,
+    /// Who waits for the end, while threads of a pool may tell how far it is.
+    caller: ThreadId,
 }
 
 impl fmt::Debug for Meter<'_> {
@@ -29,7 +34,7 @@ impl<'a> Meter<'a> {
 
     /// Of nobody.
     pub(crate) fn silent() -> Self {
-        Self { done: 0, total: 0, percents: 0..0, reported: None, tell: None }
+        Self { done: 0, total: 0, percents: 0..0, reported: None, tell: None, caller: calling_thread() }
     }
 
     /// Begins what writes about so many bytes, which lead from one percent to another.
@@ -51,7 +56,7 @@ impl<'a> Meter<'a> {
         let Some(tell) = &mut self.tell else { return };
         if self.reported.is_none_or(|last| last < percent) {
             self.reported = Some(percent);
-            tell(u8::try_from(percent.min(100)).unwrap_or(100));
+            work_for(self.caller, || tell(u8::try_from(percent.min(100)).unwrap_or(100)));
         }
     }
 

@@ -1,7 +1,9 @@
 //! Texts that are embedded as they are added, and searched by meaning.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use compact_artifact::*;
 use serde_json::json;
@@ -369,4 +371,47 @@ fn an_embedder_that_calls_what_waits_for_it_gets_an_error() {
     let (theirs, same) = (artifact.clone(), other.clone());
     other.calls_once(move || reentrant(theirs.reembed(same).map(drop)));
     assert_eq!(artifact.reembed(other).unwrap().embedded, 1);
+}
+
+#[test]
+fn an_embedder_that_panics_fails_its_batch_writer_and_nobody_waits_for_it() {
+    let temp = tempfile::tempdir().unwrap();
+    for by_timer in [false, true] {
+        let embedder = CallsBack::new("panics");
+        let options = CompactArtifact::options().embedder(embedder.clone());
+        let artifact = options.create(temp.path().join(by_timer.to_string())).unwrap();
+        let batches = BatchOptions::new().batch_size(if by_timer { 1_000 } else { 1 });
+        let interval = Duration::from_millis(5);
+        let writer =
+            artifact.batch_writer(if by_timer { batches.flush_interval(interval) } else { batches }).unwrap();
+        embedder.calls_once(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            panic!("out of order");
+        });
+        let failed = |result: Result<()>| {
+            let e = result.unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Embedder, "{e}");
+            assert!(e.to_string().contains("panicked"), "{e}");
+        };
+        if by_timer {
+            writer.add(Record::text("first")).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+        } else {
+            std::thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    std::thread::sleep(Duration::from_millis(20));
+                    // Its batch is behind the first.
+                    writer.add(Record::text("second"))
+                });
+                let first = AssertUnwindSafe(|| writer.add(Record::text("first")));
+                assert!(catch_unwind(first).is_err());
+                drop(other.join().unwrap());
+            });
+        }
+        failed(writer.add(Record::text("third")));
+        failed(writer.flush());
+        failed(writer.finish().map(drop));
+        artifact.add_text("fourth").unwrap();
+        artifact.close().unwrap();
+    }
 }

@@ -248,10 +248,13 @@ fn records_that_wait_in_a_batch_writer_are_found() {
     let leaks = analyzer.max_age(Duration::ZERO).detect_leaks();
     assert!(matches!(leaks[..], [Leak::UnflushedRecords { records: 7, .. }]), "{leaks:?}");
     writer.flush().unwrap();
+    writer.add(Record::text("x").metadata(json!({"deep": {"list": vec![1; 10_000]}}))).unwrap();
+    assert!(bytes(&analyzer.report(), HolderKind::BatchWriters) > 10_000 * 20, "metadata are held, too");
+    writer.flush().unwrap();
     assert_eq!(analyzer.max_age(Duration::ZERO).detect_leaks(), []);
     assert_eq!(bytes(&analyzer.report(), HolderKind::BatchWriters), 0);
     writer.add(record(2000)).unwrap();
-    assert_eq!(writer.finish().unwrap().records, 8);
+    assert_eq!(writer.finish().unwrap().records, 9);
     assert_eq!(
         bytes(&analyzer.report(), HolderKind::BatchWriters),
         0,

@@ -221,6 +221,11 @@ fn every_option_of_a_batch_writer_acts() {
     assert_eq!(by_count.finish().unwrap().batches, 3);
     let by_memory = add(BatchOptions::new().max_memory(1));
     assert_eq!(by_memory.finish().unwrap().batches, 10);
+    let of_metadata = artifact.batch_writer(BatchOptions::new().max_memory(1 << 20)).unwrap();
+    let record = || Record::text("x").metadata(json!({"list": vec!["x"; 20_000]}));
+    (0..4).for_each(|_| of_metadata.add(record()).unwrap());
+    assert_eq!(of_metadata.finish().unwrap().batches, 4);
+    artifact.delete_where(&Filter::field("list").exists()).unwrap();
     let by_age = add(BatchOptions::new().flush_interval(Duration::from_millis(5)));
     let begun = std::time::Instant::now();
     while artifact.len() < 90 && begun.elapsed() < Duration::from_secs(20) {

@@ -55,3 +55,15 @@ fn closing_tells_how_far_its_sealing_is() {
     reader.close_with(|percent| done.push(percent)).unwrap();
     assert_eq!(done, [100]);
 }
+
+#[test]
+fn what_progress_of_sealing_calls_that_would_wait_for_the_sealing_is_an_error_on_whatever_thread_it_runs() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = options().threads(2).create(temp.path().join("a")).unwrap();
+    artifact.add_batch((0..2_000).map(record)).unwrap();
+    let mut ended = Vec::new();
+    artifact.seal_with(|_| ended.push(artifact.seal().map_err(|e| e.kind()))).unwrap();
+    assert!(ended.len() > 10);
+    assert!(ended.iter().all(|ended| *ended == Err(ErrorKind::Reentrant)), "{ended:?}");
+    artifact.seal().unwrap();
+}

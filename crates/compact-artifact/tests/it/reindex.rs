@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use compact_artifact::*;
 use serde_json::json;
@@ -291,6 +292,33 @@ fn what_progress_calls_that_would_wait_for_the_change_is_an_error_and_commits_go
     assert_eq!(artifact.len(), 450 + committed);
     for result in maintained(&artifact, &temp.path().join("pack")) {
         assert_ne!(kind(&result), Some(ErrorKind::Reentrant), "nothing is held");
+    }
+}
+
+#[test]
+fn a_batch_writer_that_progress_ends_while_nobody_may_commit_does_not_wait_for_its_thread() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = added(options().memory_limit(8 << 20), &temp.path().join("a"));
+    let large: Vec<u8> =
+        (0..1_u64 << 20).flat_map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).to_le_bytes()).collect();
+    let interval = Duration::from_millis(1);
+    let mut writer = Some(artifact.batch_writer(BatchOptions::new().flush_interval(interval)).unwrap());
+    let mut ended = None;
+    let progress = |_: &ReindexReport| {
+        let may_commit = artifact.add(Record::blob(large.clone())).is_ok();
+        if let Some(writer) = writer.take_if(|_| !may_commit) {
+            writer.add(Record::text("Wal").key("wal")).unwrap();
+            std::thread::sleep(interval * 50); // its thread waits for the commit lock now
+            ended = Some(writer.finish().map_err(|e| e.kind()));
+        }
+        ControlFlow::Continue(())
+    };
+    artifact.set_text_options_with(TextOptions::new().language(Language::German), progress).unwrap();
+    assert_eq!(ended, Some(Err(ErrorKind::Reentrant)));
+    let begun = std::time::Instant::now();
+    while artifact.id_of_key("wal").unwrap().is_none() {
+        assert!(begun.elapsed().as_secs() < 60, "what its thread was committing is committed");
+        std::thread::sleep(interval);
     }
 }
 
