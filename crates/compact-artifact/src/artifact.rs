@@ -248,7 +248,8 @@ impl CompactArtifact {
     /// [`compact`](Self::compact) leaves out. What is added meanwhile is embedded by both.
     ///
     /// After an error or a crash, searches go on with the old model, and calling this again with the same model goes on where it was. To open an
-    /// artifact from then on, give the new one in [`Options::embedder`].
+    /// artifact from then on, give the new one in [`Options::embedder`]. If the space of the texts is dropped meanwhile, it stays so, and the error is of kind
+    /// [`NoSuchSpace`](crate::ErrorKind::NoSuchSpace).
     #[cfg(feature = "embedder")]
     pub fn reembed(&self, embedder: Arc<dyn text_embedder::Embedder>) -> Result<ReembedReport> {
         self.engine.reembed(embedder, &mut |_| ControlFlow::Continue(()))
@@ -462,8 +463,8 @@ impl CompactArtifact {
     /// Removes the artifact: the files that the format gives names to, and no others. The directory goes as well if [`create`](Self::create)
     /// of this very value made it, and nothing else is in it.
     ///
-    /// For undoing a creation after which something else failed. There may be no batch writer and no other handle. A reader that has the artifact open can
-    /// go on reading.
+    /// For undoing a creation after which something else failed. There may be no batch writer and no other handle: the error is of kind
+    /// [`InUse`](crate::ErrorKind::InUse). A reader that has the artifact open can go on reading.
     pub fn destroy(self) -> Result<()> {
         drop(self.worker);
         Engine::destroy(self.engine)

@@ -14,11 +14,21 @@ use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::record::meant;
 use crate::api::reports::ReembedReport;
-use crate::api::space::SpaceModel;
+use crate::api::space::{SpaceModel, Stage};
 use crate::format::record;
+use crate::format::settings::Settings;
 use crate::meaning::weight_of;
 use crate::state::State;
 use crate::trace::event;
+
+/// Refuses a space that was dropped while it was filled: its number is not given again.
+fn check_not_dropped(settings: &Settings, number: usize) -> Result<()> {
+    if settings.spaces[number].stage == Stage::Dropped {
+        let message = "the vector space of the texts was dropped while they were embedded; call reembed again to have one";
+        return Err(Error::new(ErrorKind::NoSuchSpace, message));
+    }
+    Ok(())
+}
 
 impl Engine {
     /// See [`CompactArtifact::reembed_with`](crate::CompactArtifact::reembed_with).
@@ -41,7 +51,10 @@ impl Engine {
         // What is committed from now on is embedded by both models; what was committed before is in this state.
         let report = self.embed_what_lacks(number, &self.state(), progress)?;
         if report.left == 0 {
-            self.change_settings(|settings| Ok((settings.filled(number), ())))?;
+            self.change_settings(|settings| {
+                check_not_dropped(&settings, number)?;
+                Ok((settings.filled(number), ()))
+            })?;
         }
         event!(INFO, ?report, "reembedded");
         Ok(report)
@@ -111,6 +124,7 @@ impl Engine {
         report: &mut ReembedReport,
     ) -> Result<()> {
         let settings = self.state().settings.clone();
+        check_not_dropped(&settings, number)?;
         let embeddings = embeddings_of_texts(
             &settings.spaces[number],
             texts,

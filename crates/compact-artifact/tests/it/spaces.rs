@@ -1,9 +1,13 @@
 //! Vector spaces that are dropped and renamed.
 
-use compact_artifact::{CompactArtifact, ErrorKind, Metric, Options, Query, Record, SpaceOptions};
+use std::ops::ControlFlow;
+
+use compact_artifact::{
+    CompactArtifact, ErrorKind, Metric, Options, Query, Record, ReembedReport, SpaceOptions,
+};
 
 use crate::left_out;
-use crate::toy::Toy;
+use crate::toy::{CallsBack, Toy};
 
 const DIMENSION: usize = 128;
 
@@ -111,4 +115,30 @@ fn texts_are_embedded_no_more_without_their_space_and_anew_with_an_embedder() {
     let artifact = Options::new().embedder(second.clone()).open(&path).unwrap();
     assert_eq!(artifact.reembed(second).unwrap().embedded, 2);
     assert_eq!(artifact.search(&Query::meaning("cat")).unwrap().hits.len(), 2);
+}
+
+#[test]
+fn a_space_of_texts_that_is_dropped_while_it_is_filled_stays_dropped_and_whoever_fills_it_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    for by_progress in [false, true] {
+        let artifact = CompactArtifact::create(temp.path().join(by_progress.to_string())).unwrap();
+        artifact.add_batch((0..20).map(|n| Record::text(format!("text {n}")))).unwrap();
+        let (embedder, theirs) = (CallsBack::new("drops"), artifact.clone());
+        let drop_it = move || theirs.drop_space("meaning").unwrap();
+        let e = if by_progress {
+            let progress = |_: &ReembedReport| {
+                drop_it();
+                ControlFlow::Continue(())
+            };
+            artifact.reembed_with(embedder.clone(), progress)
+        } else {
+            embedder.calls_once(drop_it);
+            artifact.reembed(embedder.clone())
+        };
+        assert_eq!(e.unwrap_err().kind(), ErrorKind::NoSuchSpace);
+        assert!(artifact.spaces().is_empty());
+        artifact.compact(64 << 20).unwrap();
+        assert_eq!(artifact.reembed(embedder).unwrap().embedded, 20);
+        assert_eq!(artifact.stats().spaces[0].vectors, 20);
+    }
 }
