@@ -118,7 +118,9 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let next = match kind {
-            ErrorKind::DiskFull => "; free some space and open the artifact again",
+            ErrorKind::DiskFull => {
+                "; free some space, and open the artifact again if it takes no more writes then"
+            }
             ErrorKind::ReadOnly if what.starts_with("creating") => {
                 "; change the permissions, or choose another place"
             }

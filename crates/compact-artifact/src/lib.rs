@@ -58,7 +58,8 @@
 //! # Limits
 //!
 //! One writer at a time, any number of readers in any number of processes. Keys up to 1 KiB, metadata up to 1 MiB, nested up to 100 deep, with
-//! paths of fields up to 1 KiB, texts up to 64 MiB, blobs of any length. 2^32 - 1 records in a shard. Vectors of 1 to 65,536 dimensions. Little-endian processors.
+//! paths of fields up to 1 KiB, texts up to 64 MiB, blobs of any length. 2^32 - 1 records in a shard. Vectors of 1 to 65,536 dimensions, in 1,024
+//! spaces in the life of an artifact, dropped ones and those of earlier models included. Little-endian processors.
 //!
 //! # Features
 //!

@@ -16,7 +16,7 @@ impl CompactArtifact {
     }
 
     /// Says by which field of the metadata records expire, in an artifact that does not say so yet, as [`Options::expires_at`](crate::Options::expires_at) does when it is opened: also
-    /// those that are there do from now on. Of these, one in which the field is no date stays. The field that it has already is no error, another one is of kind
+    /// those that are there do from now on. Of these, one in which the field is no date stays, and takes updates that leave the field as it is, or make it a date or nothing. The field that it has already is no error, another one is of kind
     /// [`SettingsMismatch`](crate::ErrorKind::SettingsMismatch).
     ///
     /// ```

@@ -14,7 +14,7 @@ impl SpaceOptions {
 
 impl CompactArtifact {
     /// Removes a vector space: its vectors are not found from now on, and [`compact`](Self::compact) returns their bytes. A space with its name can be added anew, set up
-    /// otherwise. Without the space `meaning`, texts are embedded no more, until the artifact is opened with an embedder.
+    /// otherwise; an artifact has at most 1,024 in its life, dropped ones included. Without the space `meaning`, texts are embedded no more, until the artifact is opened with an embedder.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, ErrorKind, Metric, Query, SpaceOptions};

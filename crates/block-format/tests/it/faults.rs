@@ -131,7 +131,7 @@ fn a_full_disk_is_said_and_the_artifact_goes_on_when_there_is_space() {
     bulk.put(&[1; 600]).unwrap();
     let error = bulk.finish().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DiskFull);
-    assert!(error.to_string().contains("free some space"), "{error}");
+    assert!(error.to_string().contains("free some space, and open the artifact again if"), "{error}");
     faulty.heal();
     store.put(b"two").unwrap(); // a bulk commit that failed is no reason to stop
     faulty.inject(0, Fault::NoSpace, true);

@@ -17,7 +17,8 @@ pub struct Changes {
     /// Records that were there and whose metadata were updated since, be it to what they were before. Of embeddings that came late, or went, nothing is said.
     pub updated: Vec<Change>,
     /// Records that were there and are not, and whose key nobody has now. Of a record that had expired when it was added, which nobody ever saw, it may only be said here that it
-    /// was deleted: to delete what one does not know is nothing.
+    /// was deleted: to delete what one does not know is nothing. A record that expires later is here, or in `replaced`, when it is deleted from disk, by maintenance or by what takes its
+    /// key, also for whoever opened the artifact when it had expired; so is one that an update made expire, which is not in `updated`.
     pub deleted: Vec<Change>,
 }
 
@@ -30,7 +31,7 @@ pub struct Change {
     pub id: RecordId,
     /// Its key, if it has one.
     pub key: Option<String>,
-    /// Of a record that took the place of another: the other.
+    /// Of a record that took the place of another: the other, which may have expired before.
     #[serde(serialize_with = "optional_id", skip_serializing_if = "Option::is_none")]
     pub replaces: Option<RecordId>,
 }

@@ -97,7 +97,7 @@ pub enum ErrorKind {
     /// The call comes from inside of another one that it would wait for: from the reader given to
     /// [`add_reader`](crate::CompactArtifact::add_reader).
     Reentrant,
-    /// Something still uses what was to be closed: a [`BatchWriter`](crate::BatchWriter), or another handle.
+    /// Something still uses what was to be closed or destroyed: a [`BatchWriter`](crate::BatchWriter), or another handle.
     InUse,
     /// There is not enough memory for what was asked for as a whole.
     OutOfMemory,

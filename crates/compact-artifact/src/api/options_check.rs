@@ -51,6 +51,8 @@ impl Options {
         #[cfg(feature = "embedder")]
         self.embedder.as_deref().map_or(Ok(0.0), crate::meaning::weight_of)?;
         self.schema.as_ref().map_or(Ok(()), Schema::check_limits)?;
+        check_given_once("field", &self.fields)?;
+        check_given_once("vector space", &self.spaces)?;
         self.spaces.iter().try_for_each(|(name, space)| space.check(name))
     }
 
@@ -77,4 +79,15 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Refuses a name that is given twice, set up otherwise the second time.
+fn check_given_once<T: PartialEq>(what: &str, given: &[(String, T)]) -> Result<()> {
+    for (at, (name, setup)) in given.iter().enumerate() {
+        if given[..at].iter().any(|(other, earlier)| other == name && earlier != setup) {
+            let message = format!("{what} {name:?} is given twice, set up otherwise each time; give it once");
+            return Err(Error::invalid(message));
+        }
+    }
+    Ok(())
 }

@@ -280,7 +280,8 @@ impl Engine {
     pub(crate) fn destroy(this: Arc<Self>) -> Result<()> {
         drop(this.permit()?);
         let in_use = |_| {
-            Error::invalid("a batch writer or another handle of this artifact is still there; drop it first")
+            let message = "a batch writer or another handle of this artifact is still there; drop it first";
+            Error::new(ErrorKind::InUse, message)
         };
         Ok(Arc::try_unwrap(this).map_err(in_use)?.store.destroy()?)
     }

@@ -43,10 +43,32 @@ impl Settings {
 
     /// Refuses metadata that the settings do not allow.
     pub(crate) fn check_metadata(&self, metadata: Option<&Map<String, Value>>) -> Result<()> {
-        if let Some(schema) = &self.schema {
-            schema.check_metadata(metadata.unwrap_or(&Map::new()))?;
+        self.check_schema(metadata)?;
+        metadata.map_or(Ok(()), |metadata| self.check_expiry(metadata))
+    }
+
+    /// [`check_metadata`](Self::check_metadata) after an update. A record that had no date in the field by which records expire when that was set may keep what it has there: `before`.
+    pub(crate) fn check_updated(&self, metadata: &Map<String, Value>, before: &[Value]) -> Result<()> {
+        self.check_schema(Some(metadata))?;
+        if self.expiry_values(metadata) == before { Ok(()) } else { self.check_expiry(metadata) }
+    }
+
+    /// What metadata have in the field by which records expire, and in arrays on the way to it.
+    pub(crate) fn expiry_values(&self, metadata: &Map<String, Value>) -> Vec<Value> {
+        let mut values = Vec::new();
+        if let Some(field) = &self.expires_at {
+            values_at(metadata, field, &mut values);
         }
-        let (Some(field), Some(metadata)) = (&self.expires_at, metadata) else { return Ok(()) };
+        values
+    }
+
+    fn check_schema(&self, metadata: Option<&Map<String, Value>>) -> Result<()> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        schema.check_metadata(metadata.unwrap_or(&Map::new()))
+    }
+
+    fn check_expiry(&self, metadata: &Map<String, Value>) -> Result<()> {
+        let Some(field) = &self.expires_at else { return Ok(()) };
         let is_date = metadata_index::types_in(metadata, field) == Type::Date.into();
         if metadata_index::has_field(metadata, field) && !is_date {
             let message = format!(
@@ -55,5 +77,18 @@ impl Settings {
             return Err(Error::invalid(message));
         }
         Ok(())
+    }
+}
+
+/// Collects what stands at a path in metadata, whose names may have dots themselves.
+fn values_at(metadata: &Map<String, Value>, path: &str, values: &mut Vec<Value>) {
+    for (name, value) in metadata {
+        let Some(rest) = path.strip_prefix(name.as_str()) else { continue };
+        match (rest.strip_prefix('.'), value) {
+            (Some(rest), Value::Object(inner)) => values_at(inner, rest, values),
+            (Some(_), Value::Array(_)) => values.push(value.clone()),
+            _ if rest.is_empty() => values.push(value.clone()),
+            _ => {}
+        }
     }
 }

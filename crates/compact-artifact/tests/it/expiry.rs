@@ -319,6 +319,30 @@ fn an_update_moves_the_moment_and_must_leave_a_date() {
 }
 
 #[test]
+fn a_record_that_never_had_a_date_in_the_field_takes_updates_that_leave_it_so() {
+    let temp = tempfile::tempdir().unwrap();
+    for (at, (field, metadata, wrong)) in [
+        ("until", json!({"until": "soon"}), json!({"until": "later"})),
+        ("m.until", json!({"m": {"until": ["2999-01-01", "soon"], "a": 1}}), json!({"m": {"until": 5}})),
+        ("m.until", json!({"m": [{"until": 5}, {"a": 1}]}), json!({"m": [{"until": 6}]})),
+        ("m.until", json!({"m.until": true}), json!({"m": {"until": 5}})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let artifact = CompactArtifact::create(temp.path().join(at.to_string())).unwrap();
+        let id = artifact.add(Record::text("a cat").key("cat").metadata(metadata)).unwrap();
+        artifact.set_expires_field(field).unwrap();
+        assert!(artifact.update_key("cat", json!({"x": 1, "until.m": 1})).unwrap(), "{field}");
+        assert_eq!(artifact.update(id, wrong).unwrap_err().kind(), ErrorKind::InvalidArgument, "{field}");
+        let none = json!({"until": null, "m": null, "m.until": null});
+        assert!(artifact.update(id, none).unwrap(), "{field}");
+        let record = artifact.get(id).unwrap().unwrap();
+        assert_eq!(record.metadata().unwrap(), json!({"x": 1, "until.m": 1}).as_object().unwrap().clone());
+    }
+}
+
+#[test]
 fn a_time_given_with_a_record_is_put_into_the_field_by_which_it_expires() {
     let (temp, clock) = (tempfile::tempdir().unwrap(), Clock::default());
     let artifact = clock.create(&temp.path().join("a"));

@@ -78,7 +78,7 @@ fn what_is_in_use_is_neither_closed_nor_destroyed() {
     let writer = artifact.batch_writer(BatchOptions::new()).unwrap();
     writer.add(Record::text("a note")).unwrap();
     let clone = artifact.clone();
-    assert!(artifact.destroy().is_err(), "another handle");
+    assert_eq!(artifact.destroy().unwrap_err().kind(), ErrorKind::InUse, "another handle");
     assert!(path.exists());
     writer.finish().unwrap();
     assert_eq!(clone.len(), 1);

@@ -215,6 +215,14 @@ fn spaces_and_options_that_do_not_fit_are_refused() {
     ] {
         assert_eq!(wrong.open(&path).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
+    let spaces = [2, 3].map(|dimension| SpaceOptions::new(dimension, Metric::Dot));
+    for twice in [
+        Options::new().field("twice", 1).field("other", 1).field("twice", 2),
+        spaces.into_iter().fold(Options::new(), |options, space| options.space("twice", space)),
+    ] {
+        let e = twice.create(temp.path().join("b")).unwrap_err();
+        assert!(e.kind() == ErrorKind::InvalidArgument && e.to_string().contains("\"twice\" is given twice"));
+    }
     assert_eq!(
         Options::new()
             .space("u", SpaceOptions::new(1, Metric::Dot))

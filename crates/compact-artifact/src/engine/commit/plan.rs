@@ -257,8 +257,10 @@ impl<'a> Draft<'a> {
         let mut bytes = 0;
         for id in ids {
             let Some(mut changed) = self.take_changed(id)? else { continue };
+            let settings = &self.state.settings;
+            let before = settings.expiry_values(&changed.document.metadata);
             changed.patch(patch)?;
-            let checked = self.state.settings.check_metadata(Some(&changed.document.metadata));
+            let checked = settings.check_updated(&changed.document.metadata, &before);
             checked.map_err(|e| e.about(format_args!("record {id}")))?;
             bytes += changed.bytes();
             self.changed.insert(id, changed);

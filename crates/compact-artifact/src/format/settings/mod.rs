@@ -314,7 +314,7 @@ impl Settings {
     fn check_room(&self) -> Result<()> {
         if self.spaces.len() == MAX_SPACES {
             return Err(Error::invalid(format!(
-                "expected at most {MAX_SPACES} vector spaces, those of earlier models included"
+                "expected at most {MAX_SPACES} vector spaces in the life of an artifact, dropped ones and those of earlier models included; copy its records into a new one to have more"
             )));
         }
         Ok(())
