@@ -17,7 +17,7 @@ use crate::format::embeddings::{self, Embedding};
 use crate::format::parts::LostEmbeddings;
 use crate::format::record::{self, Kind};
 use crate::shard::{Shard, build};
-use crate::state::{OwnedDocument, State, with_changed_metadata};
+use crate::state::{OwnedDocument, State, heap_of, with_changed_metadata};
 
 /// Records on their way into one shard, and the changes of earlier ones. A change of embeddings is deleted with the next sealing also when its record cannot be
 /// read, which is told: if it stayed, it could be made again later, over newer embeddings. Metadata stay: which are the newest is known by their ids.
@@ -73,7 +73,7 @@ impl Group {
         for (number, embedding) in pending {
             document.embed(number, embedding);
         }
-        self.bytes += document.byte_len() + 64;
+        self.bytes += document.heap() + 64;
         self.documents.push(document);
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Group {
             entry = with_changed_metadata(entry, newest, state.records.get(newest))?;
         }
         let document = state.document_of(&entry)?;
-        self.bytes += document.byte_len() + 64;
+        self.bytes += document.heap() + 64;
         self.changed.insert(id, document);
         self.reindexed.insert(id.0);
         self.supersede(newest.map_or(&[], |(_, older)| older));
@@ -152,6 +152,7 @@ impl Group {
     /// Metadata of an earlier record. Those that they take the place of, or that are of a record which is gone, are deleted with the next sealing.
     fn change_metadata(&mut self, change: &Entry, state: &State) -> Result<()> {
         let metadata = change.metadata()?;
+        self.bytes += heap_of(&metadata);
         let superseded = match self.earlier(changes::decode_target(change)?, state)? {
             Some(document) => {
                 document.replace_metadata(metadata, change.id()).filter(|old| *old != change.id())
@@ -176,7 +177,7 @@ impl Group {
                     None => Ok(None),
                 };
             };
-            self.bytes += document.byte_len();
+            self.bytes += document.heap();
             place.insert(document);
         }
         Ok(self.changed.get_mut(&id))

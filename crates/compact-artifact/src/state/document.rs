@@ -105,4 +105,36 @@ impl OwnedDocument {
         let fields: usize = self.fields.iter().map(|(_, text)| text.len()).sum();
         self.text.as_ref().map_or(0, String::len) + fields + embeddings
     }
+
+    /// Bytes of memory that it takes, together with the keys of its metadata while they are indexed.
+    pub(crate) fn heap(&self) -> usize {
+        self.byte_len() + self.key.as_ref().map_or(0, String::len) + heap_of(&self.metadata)
+    }
+}
+
+/// Bytes that metadata take, and the index of them while it is built.
+pub(crate) fn heap_of(metadata: &Map<String, Value>) -> usize {
+    heap_of_fields(metadata, 0)
+}
+
+/// Of a field: its place in a map, and two keys of an index with room for their rows. Of an object or an array: the room in it that is not used.
+const FIELD_BYTES: usize = 400;
+const MAP_BYTES: usize = 500;
+
+/// Fields whose paths begin with `above` bytes.
+fn heap_of_fields(fields: &Map<String, Value>, above: usize) -> usize {
+    let heap = |(name, value): (&String, &Value)| name.len() + heap_of_value(value, above + name.len() + 1);
+    MAP_BYTES + fields.iter().map(heap).sum::<usize>()
+}
+
+fn heap_of_value(value: &Value, path: usize) -> usize {
+    let heap = match value {
+        Value::Object(fields) => heap_of_fields(fields, path),
+        Value::Array(elements) => {
+            MAP_BYTES + elements.iter().map(|element| heap_of_value(element, path)).sum::<usize>()
+        }
+        Value::String(string) => 2 * string.len(),
+        _ => 0,
+    };
+    FIELD_BYTES + 2 * path + heap
 }

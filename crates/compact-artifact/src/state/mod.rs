@@ -20,7 +20,7 @@ mod tail;
 mod view;
 
 pub(crate) use dead::Dead;
-pub(crate) use document::OwnedDocument;
+pub(crate) use document::{OwnedDocument, heap_of};
 pub(crate) use snapshot::{State, with_changed_metadata};
 pub(crate) use tail::{covered, superseded};
 pub(crate) use view::{Deleted, View, sort_views};

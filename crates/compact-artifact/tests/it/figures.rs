@@ -11,6 +11,7 @@ struct Counting;
 
 thread_local! {
     static HELD: Cell<i64> = const { Cell::new(0) };
+    static PEAK: Cell<i64> = const { Cell::new(0) };
     static REFUSED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
@@ -31,9 +32,17 @@ pub(crate) fn held() -> i64 {
     HELD.get()
 }
 
+/// Runs something, and says how much more this thread held meanwhile, at the most, than before.
+pub(crate) fn peak<T>(run: impl FnOnce() -> T) -> (T, i64) {
+    let before = held();
+    PEAK.set(before);
+    (run(), PEAK.get() - before)
+}
+
 fn count(bytes: i64) {
     // Gone while a thread ends.
     let _ = HELD.try_with(|held| held.set(held.get() + bytes));
+    let _ = HELD.try_with(|held| PEAK.try_with(|peak| peak.set(peak.get().max(held.get()))));
 }
 
 #[expect(unsafe_code, reason = "a global allocator is unsafe to implement")]

@@ -6,9 +6,9 @@ use compact_artifact::{
     BatchOptions, CacheOptions, CompactArtifact, ErrorKind, HolderKind, Leak, Maintenance, MemoryAnalyzer,
     MemoryReport, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::figures::{held, refusing};
+use crate::figures::{held, peak, refusing};
 
 /// One thread, so that all of it is counted.
 fn options() -> Options {
@@ -71,6 +71,54 @@ fn what_is_not_sealed_is_opened_in_pieces_also_without_a_limit() {
     assert!(artifact.stats().shards > 0, "{:?}", artifact.stats());
     assert!(artifact.memory_stats().tail_bytes < in_memory / 2);
     assert_eq!(artifact.search(&Query::words("wide").k(500)).unwrap().hits.len(), 450);
+}
+
+/// Metadata that take far more memory than bytes on disk: of many lines, of many fields, of fields deep down.
+fn lines(i: usize) -> Value {
+    let line = |no: usize| json!({"no": no, "name": format!("item {no}"), "price": no as f64 * 1.5});
+    json!({"i": i, "lines": (0..400).map(line).collect::<Vec<_>>()})
+}
+
+fn many_fields(i: usize) -> Value {
+    (0..6_000)
+        .map(|field| (format!("f{}", i + field), json!(field)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn deep(i: usize) -> Value {
+    let fields: Value =
+        (0..40).map(|field| (format!("{field}"), json!(i))).collect::<serde_json::Map<_, _>>().into();
+    let path = |value, _| json!({ "a field with a long name ".repeat(2): value });
+    json!({"deep": (0..15).fold(fields, path), "again": vec![i; 20]})
+}
+
+#[test]
+fn what_is_not_sealed_is_opened_within_the_limit_of_memory_whatever_its_metadata_take() {
+    const LIMIT: usize = 16 << 20;
+    let cases: [(&str, usize, fn(usize) -> Value); 3] =
+        [("lines", 150, lines), ("many fields", 60, many_fields), ("deep", 1_500, deep)];
+    for (what, count, metadata) in cases {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let artifact = options().create(&path).unwrap();
+        artifact.add_batch((0..count).map(|i| Record::text("x").metadata(metadata(i)))).unwrap();
+        drop(artifact);
+        for read_only in [true, false] {
+            let options = options().memory_limit(LIMIT);
+            let open = || if read_only { options.open_read_only(&path) } else { options.open(&path) };
+            let (opened, peak) = peak(open);
+            println!(
+                "{what}, read only: {read_only}: {peak} bytes, {:?}",
+                opened.as_ref().map(|a| a.stats())
+            );
+            assert!(peak < LIMIT as i64, "{what}, read only: {read_only}: {peak} bytes");
+            match opened {
+                Ok(artifact) => assert_eq!(artifact.len(), count as u64),
+                Err(e) => assert!(read_only && e.kind() == ErrorKind::TooLarge, "{e}"),
+            }
+        }
+    }
 }
 
 fn bytes(report: &MemoryReport, kind: HolderKind) -> u64 {
