@@ -49,7 +49,7 @@ impl Engine {
         self.resources.meaning.add(embedder);
         let number = self.change_settings(|settings| settings.filling(model, dimension))?;
         // What is committed from now on is embedded by both models; what was committed before is in this state.
-        let report = self.embed_what_lacks(number, &self.state(), progress)?;
+        let report = self.embed_what_lacks(number, &self.visible(), progress)?;
         if report.left == 0 {
             self.change_settings(|settings| {
                 check_not_dropped(&settings, number)?;
@@ -140,7 +140,7 @@ impl Engine {
         }
         let prepared = Prepared::late_embeddings(number, embeddings, settings, self.options.durability);
         self.commit_queued(&self.enqueue(prepared))?;
-        let state = self.state();
+        let state = self.visible();
         for id in ids.into_iter().filter(|&id| state.locate(id).is_some()) {
             match state.embedding(id, number) {
                 Ok(Some(_)) => {}

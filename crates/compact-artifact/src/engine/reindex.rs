@@ -33,6 +33,7 @@ impl Engine {
     pub(crate) fn reindex(&self, options: TextOptions, progress: Progress<'_>) -> Result<ReindexReport> {
         let _permit = self.permit()?;
         span!(INFO, "reindex");
+        self.delete_expired()?;
         let _one_at_a_time = self.lock_maintenance()?;
         self.check_current()?;
         let before = self.state().settings.clone();

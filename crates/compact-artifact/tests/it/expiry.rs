@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use compact_artifact::{
-    Batch, CompactArtifact, ErrorKind, Facet, Filter, Metric, Options, Query, Record, SpaceOptions,
+    Batch, CompactArtifact, ErrorKind, Facet, Filter, Language, Metric, Options, Query, Record,
+    ReembedReport, SpaceOptions, TextOptions,
 };
 use serde_json::json;
 
 use crate::left_out;
+use crate::toy::Toy;
 
 /// A clock in seconds since 2000, which tests put forward.
 #[derive(Clone, Default)]
@@ -392,4 +394,22 @@ fn of_a_record_that_had_expired_when_it_was_added_a_follower_may_hear_only_that_
     assert_eq!(after.deleted.iter().map(|change| change.id).collect::<Vec<_>>(), [gone]);
     // Told at once, it never was.
     assert!(changes(begun).deleted.iter().all(|change| change.id != gone));
+}
+
+#[test]
+fn what_expired_and_is_not_sealed_is_neither_embedded_again_nor_counted_by_a_change_of_language() {
+    let (temp, clock) = (tempfile::tempdir().unwrap(), Clock::default());
+    let options = clock.options().expires_at("meta.until").embedder(Toy::new("first"));
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let text = |until: u64| Record::text("a small cat").metadata(json!({"meta": {"until": date(until)}}));
+    artifact.add_batch([50, 50, 500, 50, 500].map(text)).unwrap();
+    clock.set(100);
+    let new = Toy::new("second");
+    let report = artifact.reembed(new.clone()).unwrap();
+    assert_eq!((report.embedded, report.damaged, report.left), (2, 0, 0), "{report:?}");
+    let embedded = new.texts.load(Ordering::Relaxed);
+    assert_eq!(artifact.reembed(new.clone()).unwrap(), ReembedReport::default());
+    assert_eq!(new.texts.load(Ordering::Relaxed), embedded);
+    let report = artifact.set_text_options(TextOptions::new().language(Language::German)).unwrap();
+    assert_eq!((report.records, artifact.len()), (2, 2), "{report:?}");
 }
