@@ -46,8 +46,8 @@
 //! # Limits
 //!
 //! One writer at a time, in one process (an OS lock); any number of readers in any number of processes. Up to 2^64
-//! records, 1 MiB in one block, 2^32 - 1 frames in a record. The newest commit before a crash can be told from a torn
-//! write only once another commit, or [`Store::close`], has followed it. Damage is noticed, not repaired.
+//! records, 1 MiB in one block, 2^32 - 1 frames in a record. Damage to the newest commits can be told from a write
+//! that a crash tore only where a later commit is sound, or [`Store::close`] has followed. Damage is noticed, not repaired.
 //!
 //! # Features
 //!

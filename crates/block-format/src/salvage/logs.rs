@@ -1,14 +1,16 @@
 //! The logs of an artifact: blocks, deleted ids, and which ids were given out.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::files::Readable;
 use super::{Salvage, is_no_damage, records_in};
 use crate::block::BlockKind;
 use crate::checksum::Hash128;
+use crate::damage::Damage;
 use crate::error::Result;
-use crate::file::FileName;
 use crate::file::layout::FILE_HEADER_LEN;
+use crate::file::{FileKind, FileName};
 use crate::log::reader::{scan, scan_for_salvage};
 use crate::log::scan::Scan;
 use crate::run::BlockFile;
@@ -46,9 +48,9 @@ impl Salvage {
             let (name, checkpoint) = (FileName::Log(entry.file), entry.checkpoint);
             // A frozen log takes no more: what lies behind its checkpoint was given up.
             let len = if index == active { u64::MAX } else { checkpoint.len };
+            // Of the one that was open, nothing says where it ended.
+            let end = if index == active { u64::MAX } else { checkpoint.next_id.max(sealed) };
             let Some(file) = self.block_file(name, len)? else {
-                // Of the one that was open, nothing says where it ended.
-                let end = if index == active { u64::MAX } else { checkpoint.next_id.max(sealed) };
                 self.name_missing(name, checkpoint.len, sealed..end);
                 self.report.deletes_incomplete = true;
                 last_seq = last_seq.max(checkpoint.seq);
@@ -58,9 +60,23 @@ impl Salvage {
             let first_id = manifest.first_id_in_log(index);
             let scan = scan_for_salvage(&file, Some(checkpoint), first_id, chain, ids_end)?;
             last_seq = last_seq.max(scan.committed.seq);
+            if scan.places.is_empty() && scan.deletes.is_empty() {
+                self.name_destroyed(&file, checkpoint.len, sealed..end)?;
+            }
             files.push(self.take_log(file, scan, true));
         }
         Ok(last_seq)
+    }
+
+    /// Names a log in which nothing was found, unless it begins as an empty one does.
+    fn name_destroyed(&mut self, file: &BlockFile, len: u64, ids: Range<u64>) -> Result<()> {
+        let Err(error) = file.check_header(FileKind::Log, self.directory.artifact) else { return Ok(()) };
+        if error.is_io() {
+            return Err(error);
+        }
+        self.report.damage.push(Damage::new(file.path(), 0..file.source.len().max(len), &error, ids));
+        self.report.deletes_incomplete = true;
+        Ok(())
     }
 
     /// The logs that it does not.

@@ -306,3 +306,27 @@ fn a_copy_of_a_log_that_was_never_put_to_use_stands_in_for_one_that_is_gone() {
     });
     assert!(copies.count() > 0);
 }
+
+#[test]
+fn a_log_that_was_destroyed_is_named_and_nobody_says_that_all_deletes_are_known() {
+    let (disk, store) = created();
+    store.put(&content(100, 0)).unwrap();
+    store.seal().unwrap();
+    (1..50).for_each(|salt| assert!(store.put(&content(100, salt)).is_ok()));
+    store.delete(RecordId(0)).unwrap();
+    drop(store);
+    let log = files(&disk, "log-").remove(0);
+    let len = disk.read_file(&log).unwrap().len();
+    let noise = |at: usize| (at * at % 251) as u8;
+    for destroyed in [vec![], vec![0; 100], vec![0; 4096], vec![0; len], (0..len).map(noise).collect()] {
+        let disk = disk.fork();
+        disk.write_file(&log, destroyed.clone());
+        let (report, _) = saved(&disk);
+        let named = report.damage.iter().any(|damage| damage.path == log);
+        assert!(named && report.deletes_incomplete, "{}: {report:?}", destroyed.len());
+    }
+    // That only the header is lost costs nothing.
+    change(&disk, &log, |bytes| bytes[..4096].fill(0));
+    let (report, ids) = saved(&disk);
+    assert!(ids == (1..50).collect::<Vec<u64>>() && report.damage.is_empty() && !report.deletes_incomplete);
+}
