@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::copies::ManifestCopies;
+use super::copies::{ManifestCopies, is_removable};
 use super::generation::Verifier;
 use crate::damage::Damage;
 use crate::directory::Directory;
@@ -120,7 +120,7 @@ fn verify_newest(
     let damaged: HashSet<PathBuf> = report.damage.iter().map(|damage| damage.path.clone()).collect();
     for &name in names.iter().filter(|name| name.id().is_some() && !named.contains(name)) {
         let path = directory.path(name);
-        if !damaged.contains(&path) {
+        if !damaged.contains(&path) && is_removable(&directory, name) {
             report.left_by_crash.push(Leftover { path, kind: LeftoverKind::UnnamedFile });
         }
     }

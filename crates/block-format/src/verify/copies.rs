@@ -9,6 +9,12 @@ use crate::manifest::Manifest;
 use crate::report::{Leftover, LeftoverKind, VerifyReport};
 use crate::vfs::Access;
 
+/// Whether there is a file of that name, which the next open for writing removes: no folder.
+pub(super) fn is_removable(directory: &Directory, name: FileName) -> bool {
+    let kind = directory.open(name, Access::Read).err().map(|e| e.kind());
+    !matches!(kind, Some(ErrorKind::MissingFile | ErrorKind::NotAnArtifact))
+}
+
 /// The copies of manifests in a directory, beside the one that is in force.
 pub(super) struct ManifestCopies<'a> {
     pub(super) directory: &'a Directory,
@@ -28,7 +34,9 @@ impl ManifestCopies<'_> {
         for (name, error) in unsound {
             let path = self.directory.path(*name);
             if self.is_unfinished(*name, error, oldest)? {
-                report.left_by_crash.push(Leftover { path, kind: LeftoverKind::ManifestCopy });
+                if is_removable(self.directory, *name) {
+                    report.left_by_crash.push(Leftover { path, kind: LeftoverKind::ManifestCopy });
+                }
             } else {
                 let len = self.directory.open(*name, Access::Read).ok().and_then(|file| file.len().ok());
                 let len = len.unwrap_or(0).max(self.manifest.encoded_len());
@@ -36,7 +44,7 @@ impl ManifestCopies<'_> {
             }
         }
         let is_old = |name: &&FileName| matches!(name, FileName::Manifest { generation, .. } if *generation < self.manifest.generation);
-        let old = self.names.iter().filter(is_old);
+        let old = self.names.iter().filter(is_old).filter(|&&name| is_removable(self.directory, name));
         report.left_by_crash.extend(
             old.map(|&name| Leftover { path: self.directory.path(name), kind: LeftoverKind::OldManifest }),
         );

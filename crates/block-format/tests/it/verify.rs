@@ -1,6 +1,7 @@
 //! `verify`: damage is told from what a crash leaves and from what a writer is doing.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -90,6 +91,22 @@ fn what_a_kill_between_two_copies_of_a_manifest_leaves_is_no_damage() {
     for kind in [LeftoverKind::ManifestCopy, LeftoverKind::OldManifest, LeftoverKind::UnnamedFile] {
         assert!(kinds.contains(&kind), "{kind:?}");
     }
+}
+
+#[test]
+fn what_is_left_by_a_crash_is_there_and_goes_with_the_next_open() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    Store::create(&path, options(None)).unwrap().close().unwrap();
+    std::fs::write(path.join("manifest-00000000000000ad-0"), "mine").unwrap();
+    for folder in ["log-00000000000000f0", "segment-00000000000000f1", "manifest-0000000000000000-1"] {
+        std::fs::create_dir(path.join(folder)).unwrap();
+    }
+    let left = verify(&path, VerifyLevel::Decode).unwrap().left_by_crash;
+    let left: Vec<_> = left.iter().map(|left| left.path.strip_prefix(&path).unwrap()).collect();
+    assert_eq!(left, [Path::new("manifest-00000000000000ad-0")]);
+    Store::open(&path, options(None)).unwrap().0.close().unwrap();
+    assert_eq!(verify(&path, VerifyLevel::Decode).unwrap().left_by_crash.len(), 0);
 }
 
 #[test]
