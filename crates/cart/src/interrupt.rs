@@ -151,7 +151,7 @@ fn remove_artifact(path: &Path, stays: bool) -> std::io::Result<bool> {
 
 /// Whether files of an artifact are named so.
 pub(crate) fn is_name_in_artifact(name: &str) -> bool {
-    ["LOCK", "WAIT", "UNFINISHED"].contains(&name)
+    ["LOCK", "WAIT", "UNFINISHED", "DESTROYED"].contains(&name)
         || ["log-", "segment-", "part-", "manifest-"].iter().any(|kind| name.starts_with(kind))
 }
 

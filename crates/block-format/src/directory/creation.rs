@@ -5,18 +5,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{FileName, LOCK, UNFINISHED, WAIT};
+use crate::file::{DESTROYED, FileName, LOCK, UNFINISHED, WAIT};
 use crate::options::Options;
 use crate::protocol::Step;
 use crate::vfs::{Vfs, VfsLock};
 
 /// The things that [`Store::create`](crate::Store::create) made beside files with a [`FileName`]: whether the directory, whether the lock, whether
-/// the mark of what is not finished.
-#[derive(Debug, Clone, Copy)]
+/// the mark of what is not finished. `destroys`: the artifact is destroyed, which another call may have to go on with.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Creation {
     pub(crate) directory: bool,
     pub(crate) lock: bool,
     pub(crate) mark: bool,
+    pub(crate) destroys: bool,
 }
 
 impl Creation {
@@ -24,6 +25,10 @@ impl Creation {
     fn undo(self, vfs: &dyn Vfs, root: &Path) -> Result<()> {
         if self.mark {
             unlink(vfs, &root.join(UNFINISHED))?;
+        }
+        if self.destroys {
+            let _ = vfs.sync_dir(root); // what is left must not outlive the mark, if the disk lets us
+            remove_destroyed_mark(vfs, root)?;
         }
         if self.lock {
             unlink(vfs, &root.join(WAIT))?;
@@ -63,13 +68,15 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
         Ok(names) => names,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             vfs.create_dir(root).map_err(|e| no_directory(e, root))?;
-            return Ok(Creation { directory: true, lock: true, mark: false });
+            return Ok(Creation { directory: true, lock: true, ..Creation::default() });
         }
         Err(e) => return Err(no_directory(e, root)),
     };
     let mut others: Vec<&String> = names
         .iter()
-        .filter(|name| ![LOCK, WAIT, UNFINISHED].contains(&name.as_str()) && FileName::parse(name).is_none())
+        .filter(|name| {
+            ![LOCK, WAIT, UNFINISHED, DESTROYED].contains(&name.as_str()) && FileName::parse(name).is_none()
+        })
         .collect();
     others.sort_unstable();
     if let Some(first) = others.first() {
@@ -82,7 +89,7 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
         );
         return Err(Error::new(ErrorKind::AlreadyExists, message).at(root));
     }
-    Ok(Creation { directory: false, lock: !names.iter().any(|name| name == LOCK), mark: false })
+    Ok(Creation { lock: !names.iter().any(|name| name == LOCK), ..Creation::default() })
 }
 
 /// The files of an interrupted creation, if there are any; an error if there is an artifact.
@@ -97,9 +104,17 @@ fn no_directory(e: io::Error, root: &Path) -> Error {
 
 /// From here on the artifact cannot be opened. Durable with the names of the directory.
 pub(crate) fn mark_unfinished(vfs: &dyn Vfs, root: &Path) -> Result<()> {
-    let path = root.join(UNFINISHED);
-    match vfs.create_new(&path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(Error::io(e, "creating the file", &path)),
+    make_mark(vfs, &root.join(UNFINISHED))
+}
+
+/// What is left was not destroyed.
+pub(crate) fn remove_destroyed_mark(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    unlink(vfs, &root.join(DESTROYED))
+}
+
+fn make_mark(vfs: &dyn Vfs, path: &Path) -> Result<()> {
+    match vfs.create_new(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(Error::io(e, "creating the file", path)),
         _ => Ok(()),
     }
 }
@@ -186,6 +201,10 @@ pub(crate) fn remove_artifact(
     let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
     let mut files: Vec<FileName> = names.iter().filter_map(|name| FileName::parse(name)).collect();
     files.retain(|name| !keep.contains(name));
+    if creation.destroys {
+        // A disk that is full takes no mark, and is no reason to stay full.
+        let _ = make_mark(vfs, &root.join(DESTROYED)).and_then(|()| sync_names(vfs, root));
+    }
     // Manifests first, and for good if the disk lets us: nothing that names a file may outlive it, also when the power fails in between.
     let (manifests, others): (Vec<_>, Vec<_>) =
         files.iter().partition(|name| matches!(name, FileName::Manifest { .. }));
@@ -196,6 +215,10 @@ pub(crate) fn remove_artifact(
     }
     others.iter().try_for_each(remove)?;
     creation.undo(vfs, root)
+}
+
+fn sync_names(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    vfs.sync_dir(root).map_err(|e| Error::io(e, "syncing the directory to disk", root))
 }
 
 fn unlink(vfs: &dyn Vfs, path: &Path) -> Result<()> {

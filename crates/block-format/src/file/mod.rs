@@ -21,6 +21,8 @@ pub(crate) const LOCK: &str = "LOCK";
 pub(crate) const WAIT: &str = "WAIT";
 /// There as long as the artifact lacks what [`salvage`](crate::salvage) still has to copy: empty. Nobody opens the artifact meanwhile.
 pub(crate) const UNFINISHED: &str = "UNFINISHED";
+/// There from when [`Store::destroy`](crate::Store::destroy) begins until everything is removed: empty. What else is there is as what an interrupted creation left.
+pub(crate) const DESTROYED: &str = "DESTROYED";
 
 impl FileName {
     pub(crate) fn parse(name: &str) -> Option<Self> {

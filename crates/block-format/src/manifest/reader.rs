@@ -9,7 +9,7 @@ use super::{LogEntry, Manifest, SegmentEntry};
 use crate::directory::{file_len, open_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
-use crate::file::{FileName, UNFINISHED};
+use crate::file::{DESTROYED, FileName, UNFINISHED};
 use crate::id::FileId;
 use crate::options::Options;
 use crate::part::PartKind;
@@ -33,6 +33,8 @@ pub(crate) struct Manifests {
     pub(crate) newest_fault: Option<Error>,
     /// They are of an artifact that is not complete.
     pub(crate) are_unfinished: bool,
+    /// They are what was not removed yet of an artifact that is destroyed: none of them is read.
+    pub(crate) are_destroyed: bool,
 }
 
 impl Manifests {
@@ -68,9 +70,15 @@ pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> R
     let mut generations: Vec<u64> = names.iter().filter_map(generation_of).collect();
     generations.dedup();
     let highest = generations.last().copied().unwrap_or(0);
-    let are_unfinished = listed.iter().any(|name| name == UNFINISHED);
+    let has = |mark: &str| listed.iter().any(|name| name == mark);
+    let are_destroyed = has(DESTROYED);
+    let are_unfinished = has(UNFINISHED) && !are_destroyed;
+    let (newest, newest_fault, damaged) = (None, None, Vec::new());
     let mut found =
-        Manifests { newest: None, damaged: Vec::new(), highest, names, newest_fault: None, are_unfinished };
+        Manifests { newest, damaged, highest, names, newest_fault, are_unfinished, are_destroyed };
+    if are_destroyed {
+        return Ok(found);
+    }
     for &generation in generations.iter().rev() {
         for copy in 0..2 {
             let name = FileName::Manifest { generation, copy };
@@ -152,6 +160,9 @@ fn check_consistency(manifest: &Manifest) -> Result<()> {
 /// Whether what lies in a directory without a sound manifest is the beginning of a creation that never finished: then
 /// nothing was ever acknowledged here.
 pub(crate) fn is_interrupted_creation(vfs: &dyn Vfs, root: &Path, found: &Manifests) -> Result<bool> {
+    if found.are_destroyed {
+        return Ok(true);
+    }
     // Manifests go first when a creation is undone: parts without any are what is left of that.
     let has_manifest = found.names.iter().any(|name| matches!(name, FileName::Manifest { .. }));
     for &name in &found.names {

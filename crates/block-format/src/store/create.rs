@@ -7,7 +7,8 @@ use super::recover::remove_others;
 use super::state::{Sealed, Store};
 use crate::directory::Directory;
 use crate::directory::creation::{
-    Creation, make_directory, mark_finished, mark_unfinished, remove_artifact, sync_parent, take_lock, undo,
+    Creation, make_directory, mark_finished, mark_unfinished, remove_artifact, remove_destroyed_mark,
+    sync_parent, take_lock, undo,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{ArtifactId, FileId};
@@ -84,8 +85,8 @@ impl Store {
             return Err(Error::new(ErrorKind::ReadOnly, message).at(&directory.root));
         };
         drop((writer, published)); // some systems remove no file that is open
-        let creation = creation.unwrap_or(Creation { directory: false, lock: true, mark: true });
-        let creation = Creation { mark: true, ..creation };
+        let creation = creation.unwrap_or(Creation { lock: true, ..Creation::default() });
+        let creation = Creation { mark: true, destroys: true, ..creation };
         remove_artifact(&*directory.vfs, &directory.root, &[], creation)?;
         drop(lock);
         Ok(())
@@ -110,6 +111,9 @@ fn no_artifact(vfs: &dyn Vfs, root: &Path, options: &Options, unfinished: bool) 
 /// Writes an empty log and a manifest that names it.
 fn begin(directory: &Directory, found: &Manifests, unfinished: bool) -> Result<(LogWriter, Manifest)> {
     sync_parent(&*directory.vfs, &directory.root, &directory.options)?;
+    if found.are_destroyed {
+        mark_finished(&*directory.vfs, &directory.root)?;
+    }
     if unfinished {
         mark_unfinished(&*directory.vfs, &directory.root)?;
     }
@@ -123,6 +127,11 @@ fn begin(directory: &Directory, found: &Manifests, unfinished: bool) -> Result<(
     let manifest = catalog.clone();
     directory.write_generation(&mut catalog, manifest)?;
     remove_others(directory, &found.names, &catalog);
+    if found.are_destroyed {
+        directory.sync_names(Step::SyncNewNames)?; // or what is left could outlive the mark
+        remove_destroyed_mark(&*directory.vfs, &directory.root)?;
+        directory.sync_names(Step::SyncNewNames)?;
+    }
     Ok((log, catalog))
 }
 

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use block_format::vfs::{CrashVariant, Fault, FaultVfs, MemoryVfs, Vfs};
-use block_format::{ErrorKind, Options, PartKind, Store, salvage_in};
+use block_format::{ErrorKind, Options, PartKind, RecordId, Store, salvage_in};
+
+use crate::campaign;
 
 const ROOT: &str = "/d/a";
 
@@ -132,6 +134,41 @@ fn destroying_removes_the_files_of_the_artifact_and_no_others() {
     assert_eq!(reader.destroy().unwrap_err().kind(), ErrorKind::ReadOnly);
     Store::open(&opened, Options::new()).unwrap().0.destroy().unwrap();
     assert_eq!(names(&opened), [] as [PathBuf; 0], "the directory was there before");
+}
+
+#[test]
+fn a_destroy_that_is_cut_short_anywhere_leaves_the_artifact_or_room_for_another() {
+    let created = MemoryVfs::new();
+    let store = Store::create_in(Arc::new(created.clone()), campaign::ROOT, Options::new()).unwrap();
+    store.put(b"sealed").unwrap();
+    store.seal().unwrap();
+    store.put(b"in the log").unwrap();
+    let begun = created.event_count();
+    store.destroy().unwrap();
+    let (mut whole, mut rubbish) = (0, 0);
+    for events in begun..=created.event_count() {
+        for variant in CrashVariant::standard(events as u64).into_iter().chain([CrashVariant::KILL]) {
+            let disk = Arc::new(created.crash(events, variant));
+            match Store::open_in(disk.clone(), campaign::ROOT, Options::new()) {
+                Ok((store, _)) => {
+                    assert_eq!(store.snapshot().records().map(Result::unwrap).count(), 2);
+                    whole += 1;
+                    continue;
+                }
+                Err(e) => assert_eq!(e.kind(), ErrorKind::NotFound, "{events}, {variant:?}: {e}"),
+            }
+            rubbish += 1;
+            let made = Store::create_in(disk.clone(), campaign::ROOT, Options::new());
+            let store = made.unwrap_or_else(|e| panic!("{events}, {variant:?}: {e}"));
+            store.put(b"new").unwrap();
+            drop(store);
+            let again = disk.crash(disk.event_count(), variant);
+            let (store, _) = Store::open_in(Arc::new(again), campaign::ROOT, Options::new()).unwrap();
+            let content = store.snapshot().get(RecordId(0)).unwrap().unwrap().bytes().unwrap().into_owned();
+            assert_eq!(content, b"new", "{events}, {variant:?}");
+        }
+    }
+    assert!(whole > 0 && rubbish > 50, "{whole} {rubbish}");
 }
 
 #[test]
