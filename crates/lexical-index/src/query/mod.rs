@@ -4,6 +4,8 @@ mod check;
 mod parse;
 mod print;
 mod stop_words;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -164,7 +166,8 @@ impl Query {
     /// phrase = '"' text '"' ("~" number)?
     /// ```
     ///
-    /// Other punctuation inside a word means nothing, but for what other syntaxes give a meaning: `wom?n`, `cat&&dog` and `cat||dog` are errors. Of a word of more than 255 bytes in lower case and
+    /// Other punctuation inside a word means nothing, but for what other syntaxes give a meaning: `wom?n`, `cat&&dog` and `cat||dog` are errors. So is what only looks like
+    /// one of these signs where it would have a meaning: a dash before a word, an operator of full width, `*` or `~` behind a word of a phrase. Of a word of more than 255 bytes in lower case and
     /// without diacritics the first 255 of these count. What cannot be read, or would have no effect, is an error that points at the byte ([`Error::offset`]); nothing is left out.
     pub fn parse(text: &str, default: Occur) -> Result<Self> {
         if text.len() > MAX_QUERY_LEN {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::parse::is_typographic;
+use super::parse::{is_operator, is_typographic};
 use super::{Clause, Match, Occur, Query, Wanted};
 
 /// In the syntax of [`Query::parse`] with [`Occur::Should`] as the default.
@@ -64,7 +64,7 @@ impl Display for Match {
 }
 
 fn write_word(f: &mut Formatter<'_>, word: &str) -> fmt::Result {
-    let is_operator = matches!(word, "AND" | "OR" | "NOT");
+    let is_operator = is_operator(word);
     for (i, c) in word.chars().enumerate() {
         let has_meaning = c.is_whitespace() || "\"()*~^:?&|\\".contains(c);
         let begins = c.is_ascii_punctuation() || is_typographic(c);
@@ -79,7 +79,7 @@ fn write_word(f: &mut Formatter<'_>, word: &str) -> fmt::Result {
 fn write_phrase(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;
     for c in text.chars() {
-        if c == '"' || c == '\\' {
+        if "\"\\*~".contains(c) {
             f.write_char('\\')?;
         }
         f.write_char(c)?;
