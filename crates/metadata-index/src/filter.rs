@@ -16,7 +16,8 @@ use crate::value::FilterValue;
 /// is its midnight in UTC. [`FilterValue::datetime`], in JSON `{"$date": "2026-04-12"}`, compares dates as points in time.
 ///
 /// - [`eq`](Field::eq), [`is_in`](Field::is_in): the value, or some element of an array, equals. [`ne`](Field::ne) and
-///   [`not_in`](Field::not_in) are their opposites, and so also match records without the field.
+///   [`not_in`](Field::not_in) are their opposites, and so also match records without the field. A string that is a date equals every date of the same
+///   moment, however that is written.
 /// - [`lt`](Field::lt), [`lte`](Field::lte), [`gt`](Field::gt), [`gte`](Field::gte): numbers, strings or dates, each with their own type. Where
 ///   all strings of a field are dates, a plain string that is a date is compared as a point in time, and any other string is an error.
 ///   Where a field has dates and other strings, a plain string that is a date is an error, which asks for a `$date`; any other

@@ -145,14 +145,6 @@ impl Tag {
 
     /// The tags of strings, in the bytes of their text.
     pub(crate) const STRINGS: [Self; 2] = [Self::String, Self::DateText];
-
-    /// The tag of the one key of all values that equal this one.
-    pub(crate) fn of_equal(value: &FilterValue) -> Self {
-        match value.as_str() {
-            Some(string) if date::point(string).is_some() => Self::DateText,
-            _ => Self::from(value.type_of()),
-        }
-    }
 }
 
 impl From<Type> for Tag {

@@ -91,6 +91,8 @@ pub use value::{FilterValue, Type, Types};
 pub use wire::Bytes;
 
 #[cfg(test)]
+mod compared_dates;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod forged;

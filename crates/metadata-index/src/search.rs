@@ -3,6 +3,7 @@
 use row_set::{RowSet, RowSetBuilder};
 use serde_json::{Map, Value as Json};
 
+use crate::date;
 use crate::error::Error;
 use crate::fields::{self, Found, MAX_PATH_LEN};
 use crate::filter::{Bound, Condition, Filter, Node};
@@ -179,7 +180,10 @@ impl<E: From<Error>> Search<'_, E> {
     }
 }
 
-/// The key of all values that equal this one.
+/// The key of all values that equal this one: of a string that is a date, of all dates of that moment.
 fn value_key(path: &str, value: &FilterValue, in_array: bool) -> Vec<u8> {
-    field_key(path, Tag::of_equal(value), in_array, &layout::encode_value(value))
+    match value.as_str().and_then(date::point) {
+        Some(point) => field_key(path, Tag::Date, in_array, &layout::encode_point(&point)),
+        None => field_key(path, Tag::from(value.type_of()), in_array, &layout::encode_value(value)),
+    }
 }

@@ -29,7 +29,7 @@ vector together are fused by score. A filter lets records through by their metad
 
   {\"year\": 1969}  {\"year\": {\"$gte\": 1900, \"$lt\": 2000}}  {\"$or\": [{\"lang\": {\"$in\": [\"en\", \"de\"]}}, {\"lang\": {\"$exists\": false}}]}
   operators: $eq $ne $lt $lte $gt $gte $in $nin $exists $prefix $contains $and $or $not $strict
-  dates are RFC 3339 timestamps or days (midnight in UTC), and are compared as time:
+  dates are RFC 3339 timestamps or days (midnight in UTC), and are compared as time, also for equality:
   {\"at\": {\"$gte\": {\"$date\": \"2026-04-12\"}, \"$lt\": {\"$date\": \"2026-04-13T08:30:00+02:00\"}}}
 
 --sort orders what was found by a field of the metadata instead of by score (near a vector, or by meaning: the best --candidates, 100), --total says how many
