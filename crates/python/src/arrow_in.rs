@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::arrow_check::{check, dictionary_key};
-use crate::capsule;
+use crate::capsule::Stream;
 use crate::errors::invalid;
 
 /// What a column is of a record.
@@ -47,13 +47,14 @@ impl Table {
         fields: &[(String, u32)],
     ) -> PyResult<Self> {
         let py = table.py();
-        let reader = capsule::import(&table.call_method0("__arrow_c_stream__")?)?;
-        let schema = arrow_array::RecordBatchReader::schema(&reader);
-        let roles = roles(&schema, spaces, fields)?;
+        let mut stream = Stream::import(&table.call_method0("__arrow_c_stream__")?)?;
+        let roles = roles(stream.schema(), spaces, fields)?;
         let (mut batches, mut starts, mut len) = (Vec::new(), Vec::new(), 0);
         // A stream of Python, such as a generator of batches, takes the interpreter itself.
-        for batch in reader {
-            let batch = batch.map_err(|e| invalid(format!("an Arrow table: {e}")))?;
+        while let Some(batch) = stream.next_batch()? {
+            if batch.num_rows() == 0 {
+                continue;
+            }
             starts.push(len);
             len += batch.num_rows();
             batches.push(batch);
@@ -68,6 +69,33 @@ impl Table {
         for (batch, start) in self.batches.iter().zip(&self.starts) {
             for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
                 check(column).map_err(|wrong| in_column(start + wrong.row, field.name(), &wrong.what))?;
+            }
+            self.check_content(batch, *start)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a row with neither a text nor a blob; in a table without a column for them, one without an embedding.
+    fn check_content(&self, batch: &RecordBatch, start: usize) -> Result<(), String> {
+        let is_embedding = |role: &Role| matches!(role, Role::Embedding(_));
+        let content = self.roles.iter().position(|role| matches!(role, Role::Text | Role::Blob));
+        let columns: Vec<usize> = match content {
+            Some(column) => vec![column],
+            None => (0..self.roles.len()).filter(|&column| is_embedding(&self.roles[column])).collect(),
+        };
+        let name = |&column: &usize| format!("{:?}", batch.schema_ref().field(column).name());
+        for row in 0..batch.num_rows() {
+            let mut is_without = true;
+            for column in &columns {
+                is_without &= is_missing(batch.column(*column), row).map_err(|what| {
+                    format!("row {} of the table, column {}: {what}", start + row, name(column))
+                })?;
+            }
+            if is_without {
+                let (row, names) = (start + row, columns.iter().map(name).collect::<Vec<_>>().join(" or "));
+                return Err(format!(
+                    "row {row} of the table: a record without content; expected a value in the column {names}, found null"
+                ));
             }
         }
         Ok(())
@@ -162,6 +190,13 @@ fn roles(schema: &SchemaRef, spaces: &[Space], fields: &[(String, u32)]) -> PyRe
     }
     if roles.contains(&Role::Text) && roles.contains(&Role::Blob) {
         return Err(invalid("an Arrow table with the columns \"text\" and \"blob\"; expected one of them"));
+    }
+    let is_content = |role: &Role| matches!(role, Role::Text | Role::Blob | Role::Embedding(_));
+    if !roles.iter().any(is_content) {
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        return Err(invalid(format!(
+            "an Arrow table with the columns {names:?}; expected one \"text\" or \"blob\", or one with the name of a vector space"
+        )));
     }
     Ok(roles)
 }

@@ -84,7 +84,24 @@ impl Columns {
             embeddings,
         };
         columns.len = columns.common_len()?;
+        columns.check_content()?;
         Ok(columns)
+    }
+
+    /// Refuses records with neither a text nor an embedding.
+    fn check_content(&self) -> PyResult<()> {
+        if !self.embeddings.is_empty() {
+            return Ok(());
+        }
+        let Some(texts) = &self.texts else {
+            return Err(invalid("a batch without content; expected the columns texts or embeddings"));
+        };
+        match texts.iter().position(Option::is_none) {
+            None => Ok(()),
+            Some(row) => {
+                Err(invalid(format!("text {row} of the batch: a record without content; found None")))
+            }
+        }
     }
 
     /// The length of all columns that there are.

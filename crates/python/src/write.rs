@@ -118,10 +118,11 @@ impl Artifact {
     /// `None` for `all` where that is not known. With `upsert=True` records take the place of those with their keys.
     ///
     /// Columns are `texts`, `keys`, `metadata`, lists of one length, and `embeddings`, a dict of arrays with a row for each record: of NumPy or anything with the
-    /// buffer protocol, of float32, float64, float16, int8 or uint8.
+    /// buffer protocol, of float32, float64, float16, int8 or uint8. A record with an embedding needs no text: it is a blob of no bytes.
     ///
     /// Of an Arrow table, which anything with `__arrow_c_stream__` is, `text`, `blob` and `key` are that; `metadata` is a struct, or JSON; a column with the name of a
-    /// vector space has its vectors, one with the name of a field its texts; any other column is metadata with its name. What is missing in a row is left out of the record.
+    /// vector space has its vectors, one with the name of a field its texts; any other column is metadata with its name. What is missing in a row is left out of the
+    /// record, but a null text or blob is an error. In a table with neither column each row needs an embedding, and is a blob of no bytes.
     ///
     /// >>> import tempfile, pathlib, numpy
     /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a", spaces={"image": 3})

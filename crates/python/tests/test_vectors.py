@@ -175,12 +175,86 @@ def test_a_table_comes_in_batches_and_kinds(exact: CompactArtifact) -> None:
             batch = pyarrow.record_batch({"v": pyarrow.array(rows, lists)})
             table = pyarrow.Table.from_batches([batch.slice(0, 1), batch.slice(1, 0), batch.slice(1)])
             assert stored(exact, exact.add_batch(table, batch_size=3)) == VALUES
-    blobs = pyarrow.table({"blob": pyarrow.array([b"ab", None], pyarrow.binary()), "metadata": ['{"n": [1, {"m": null}]}', None]})
+    blobs = pyarrow.table({"blob": pyarrow.array([b"ab", b""], pyarrow.binary()), "metadata": ['{"n": [1, {"m": null}]}', None]})
     first, second = exact.add_batch(blobs)
     assert exact[first].content == b"ab" and exact[first].metadata == {"n": [1, {"m": None}]} and exact[second].content == b""
     # A reader of a stream, which gives its batches once.
     reader = pyarrow.RecordBatchReader.from_batches(table.schema, iter(table.to_batches()))
     assert len(exact.add_batch(reader)) == 4
+
+
+STRINGS = pyarrow.array(["one", "two", "three"])
+NESTED: dict[str, Any] = {
+    "a struct in a struct": pyarrow.array([{"p": {"q": number}} for number in range(3)]),
+    "a list of structs": pyarrow.array([[{"q": 1}], [], [{"q": 2}, {"q": 3}]]),
+    "a list of fixed size of structs": pyarrow.array([[{"q": {"r": "a"}}] * 2, [{"q": None}] * 2, [{"q": {"r": "c"}}] * 2]).cast(
+        pyarrow.list_(pyarrow.struct({"q": pyarrow.struct({"r": pyarrow.string()})}), 2)
+    ),
+    "a list of fixed size in a list of fixed size": pyarrow.array([[[n, n + 1]] for n in range(3)]).cast(
+        pyarrow.list_(pyarrow.list_(pyarrow.int64(), 2), 1)
+    ),
+    "a struct of slices": pyarrow.StructArray.from_arrays(
+        [pyarrow.array([{"q": n} for n in range(5)])[2:], STRINGS], names=["p", "s"]
+    ),
+    "lists without values, of strings that are a slice": pyarrow.ListArray.from_arrays([0, 0, 0, 0], STRINGS[2:][:0]),
+    "strings": STRINGS,
+    "views": STRINGS.cast(pyarrow.string_view()),
+    "a dictionary": STRINGS.dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_the_rows_of_a_slice_of_a_table_are_those_of_the_table(exact: CompactArtifact, name: str) -> None:
+    column = NESTED[name]
+    batch = pyarrow.record_batch({"text": STRINGS, "n": column})
+    for slices in ([batch.slice(1)], [batch.slice(2, 1)], [batch.slice(0, 2).slice(1)], [batch.slice(0, 1), batch.slice(1, 0), batch.slice(1)]):
+        table = pyarrow.Table.from_batches(slices)
+        found = exact.get_many(exact.add_batch(table))
+        assert [entry and (entry.text, entry.metadata) for entry in found] == [
+            (row["text"], {"n": row["n"]}) for row in table.to_pylist()
+        ]
+
+
+def test_a_stream_that_fails_is_an_error(exact: CompactArtifact) -> None:
+    def batches() -> Any:
+        yield pyarrow.record_batch({"text": ["x"]})
+        raise ValueError("no more of it")
+
+    with pytest.raises(errors.InvalidArgumentError, match="no more of it"):
+        exact.add_batch(pyarrow.RecordBatchReader.from_batches(pyarrow.schema({"text": pyarrow.string()}), batches()))
+    assert len(exact) == 0
+
+
+@pytest.mark.parametrize(
+    "columns, said",
+    [
+        ({"key": ["a", "b"], "text": ["a text", None]}, 'row 1 of the table: .*column "text", found null'),
+        ({"key": ["a", "b"], "blob": [b"a blob", None]}, 'row 1 of the table: .*column "blob", found null'),
+        ({"text": pyarrow.nulls(2), "v": [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]}, 'row 0 of the table: .*column "text"'),
+        ({"text": pyarrow.array(["a", None]).dictionary_encode()}, 'row 1 of the table: .*column "text"'),
+        ({"v": [[1.0, 2.0, 3.0], None], "key": ["a", "b"]}, 'row 1 of the table: .*column "v", found null'),
+        ({"key": ["a"], "body": ["a text"]}, r'the columns \["key", "body"\]; expected one "text" or "blob"'),
+        ({"metadata": ["{}"]}, r'the columns \["metadata"\]'),
+    ],
+)
+def test_a_row_of_a_table_without_content_is_refused(exact: CompactArtifact, columns: dict[str, Any], said: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=said):
+        exact.add_batch(pyarrow.table(columns), batch_size=1)
+    assert len(exact) == 0
+
+
+def test_rows_of_a_table_of_vectors_alone_are_blobs_of_no_bytes(exact: CompactArtifact) -> None:
+    ids = exact.add_batch(pyarrow.table({"key": ["a", "b"], "v": pyarrow.array(VALUES[:2], pyarrow.list_(pyarrow.float32()))}))
+    assert stored(exact, ids) == VALUES[:2] and exact["a"].content == b""
+
+
+@pytest.mark.parametrize(
+    "columns, said", [({"keys": ["a"]}, "texts or embeddings"), ({"texts": ["a", None]}, "text 1 of the batch: a record without content")]
+)
+def test_columns_without_content_are_refused(exact: CompactArtifact, columns: dict[str, Any], said: str) -> None:
+    with pytest.raises(errors.InvalidArgumentError, match=said):
+        exact.add_batch(**columns)
+    assert len(exact) == 0
 
 
 @pytest.mark.parametrize(
@@ -234,12 +308,13 @@ def test_a_string_of_a_table_that_is_not_utf_8_is_refused_with_the_row_and_the_c
 ) -> None:
     with CompactArtifact.create(tmp_path / "a", fields={"title": 2}) as artifact:
         column = unchecked([b"{}", bad, b"{}"], kind)
-        table = pyarrow.table({name: pyarrow.chunked_array([column[:1], column[1:]])})
+        texts = {} if name == "text" else {"text": ["a", "b", "c"]}
+        table = pyarrow.table({**texts, name: pyarrow.chunked_array([column[:1], column[1:]])})
         with pytest.raises(errors.InvalidArgumentError, match=f'row 1 of the table, column "{name}": .*UTF-8'):
             artifact.add_batch(table, batch_size=1)
         assert len(artifact) == 0
         # What is outside of a slice, or stands where a value is missing, is not read.
-        assert len(artifact.add_batch(pyarrow.table({name: column[2:]}))) == 1
+        assert len(artifact.add_batch(table[2:])) == 1
 
 
 LETTER = unchecked(["é".encode(), b"x"], pyarrow.string()).buffers()[2]  # three bytes, of which offsets cut the first letter
@@ -267,10 +342,10 @@ def test_offsets_keys_and_strings_inside_of_a_table_are_looked_at_before_anythin
     exact: CompactArtifact, column: Any, row: int | None
 ) -> None:
     if row is None:
-        assert len(exact.add_batch(pyarrow.table({"n": column}))) == len(column)
+        assert len(exact.add_batch(pyarrow.table({"text": ["x"] * len(column), "n": column}))) == len(column)
         return
     with pytest.raises(errors.InvalidArgumentError, match=f'row {row} of the table, column "n"'):
-        exact.add_batch(pyarrow.table({"n": column}), batch_size=1)
+        exact.add_batch(pyarrow.table({"text": ["x"] * len(column), "n": column}), batch_size=1)
     assert len(exact) == 0
 
 
@@ -281,7 +356,7 @@ def test_blobs_of_a_table_whose_offsets_descend_are_refused(exact: CompactArtifa
 
 def test_a_missing_value_of_a_dictionary_is_left_out_of_the_record(exact: CompactArtifact) -> None:
     column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1, None]), pyarrow.array(["a", None]))
-    for entry in exact.get_many(exact.add_batch(pyarrow.table({"text": column, "key": column, "n": column}))):
+    for entry in exact.get_many(exact.add_batch(pyarrow.table({"text": ["x"] * 3, "key": column, "n": column}))):
         assert entry is not None
         assert (entry.key, entry.metadata) in (("a", {"n": "a"}), (None, {})), entry
 
