@@ -64,7 +64,7 @@ enum ca_code
   CA_DISK_FULL = 9,
   // An earlier write or sync failed: this handle takes no more. Open the artifact anew to go on.
   CA_POISONED = 10,
-  // An upsert of other content would lose an embedding that the record has.
+  // An upsert of other content, or a move to another model, would lose an embedding that a record has.
   CA_WOULD_LOSE_EMBEDDING = 11,
   // A record that does not exist, or was deleted.
   CA_NO_SUCH_RECORD = 12,
@@ -482,9 +482,11 @@ ca_code ca_set_schema(const ca_artifact *artifact,
                       ca_str schema_json);
 
 // Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
-// searches go on with the old model, and the same call goes on where it was.
+// searches go on with the old model, and the same call goes on where it was. `CA_WOULD_LOSE_EMBEDDING`: records that are no texts have vectors that were given
+// in the space of the old model, and nothing was changed; with the options `{"lose_given": true}` they go, and the report counts them as `given`.
 ca_code ca_reembed(const ca_artifact *artifact,
                    ca_str model,
+                   ca_str options,
                    ca_buffer **report);
 
 // Searches the newest commit. Nothing found is no failure: the hits are none then.

@@ -30,7 +30,7 @@ pub enum ca_code {
     CA_DISK_FULL = 9,
     /// An earlier write or sync failed: this handle takes no more. Open the artifact anew to go on.
     CA_POISONED = 10,
-    /// An upsert of other content would lose an embedding that the record has.
+    /// An upsert of other content, or a move to another model, would lose an embedding that a record has.
     CA_WOULD_LOSE_EMBEDDING = 11,
     /// A record that does not exist, or was deleted.
     CA_NO_SUCH_RECORD = 12,

@@ -174,6 +174,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("opened for reading; `open` it to write", "opened for reading"),
     ("; use `upsert` to replace it", "; --upsert replaces it"),
     ("give one, or delete the key in the same batch before", "give one, or `cart delete` that record before"),
+    ("remove them first, or say by lose_given that they may go", "--lose-given lets them go"),
     ("an upsert of a record without a key; use `add`", "--upsert: a record without a key"),
     (". `add_space` adds one", ""),
     ("the option embedder names one", "--model names one"),

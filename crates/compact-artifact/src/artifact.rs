@@ -137,10 +137,11 @@ impl CompactArtifact {
     }
 
     /// The vectors of texts as the [`embedder`](Options::embedder) gives them for texts that are stored; `None` for a text in which the model knows
-    /// nothing. An error of kind [`NoModel`](ErrorKind::NoModel) without an embedder.
+    /// nothing. During a move to another model these are those of the old one. An error of kind [`NoModel`](ErrorKind::NoModel) without an embedder.
     #[cfg(feature = "embedder")]
     pub fn embed(&self, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
-        self.engine.resources.meaning.embed(texts)
+        let state = self.engine.state();
+        self.engine.resources.meaning.embed(state.settings.meaning().map(|(_, space)| space), texts)
     }
 
     /// Adds a vector space. One that is there already, set up the same, is no error.
@@ -247,23 +248,29 @@ impl CompactArtifact {
     /// new space in commits of some each, beside readers and writers; when all are, it takes the place of the old one, whose vectors
     /// [`compact`](Self::compact) leaves out. What is added meanwhile is embedded by both.
     ///
+    /// A vector that was given for a text goes with the old space: the text has that of the new model, or none if the new model knows nothing in it. Of other records
+    /// no model makes vectors again: where any were given for them, this is refused by an error of kind [`WouldLoseEmbedding`](ErrorKind::WouldLoseEmbedding), and
+    /// nothing is changed; [`reembed_with`](Self::reembed_with) can let them go.
+    ///
     /// After an error or a crash, searches go on with the old model, and calling this again with the same model goes on where it was. To open an
     /// artifact from then on, give the new one in [`Options::embedder`]. If the space of the texts is dropped meanwhile, it stays so, and the error is of kind
     /// [`NoSuchSpace`](crate::ErrorKind::NoSuchSpace).
     #[cfg(feature = "embedder")]
     pub fn reembed(&self, embedder: Arc<dyn text_embedder::Embedder>) -> Result<ReembedReport> {
-        self.engine.reembed(embedder, &mut |_| ControlFlow::Continue(()))
+        self.engine.reembed(embedder, false, &mut |_| ControlFlow::Continue(()))
     }
 
     /// [`reembed`](Self::reembed), which calls `progress` with what was done so far, first with nothing and then after each commit, until that says to break: then it
-    /// returns how much is left, and calling it again with the same model goes on.
+    /// returns how much is left, and calling it again with the same model goes on. With `lose_given`, vectors that were given for records that are no texts go with the
+    /// old space: [`ReembedReport::given`].
     #[cfg(feature = "embedder")]
     pub fn reembed_with(
         &self,
         embedder: Arc<dyn text_embedder::Embedder>,
+        lose_given: bool,
         mut progress: impl FnMut(&ReembedReport) -> ControlFlow<()>,
     ) -> Result<ReembedReport> {
-        self.engine.reembed(embedder, &mut progress)
+        self.engine.reembed(embedder, lose_given, &mut progress)
     }
 
     /// Makes every commit so far durable.

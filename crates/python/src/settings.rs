@@ -99,17 +99,21 @@ impl Artifact {
 
     /// Moves to another model, and gives texts that have no embedding one. `progress(done, all)` is called after each commit; if it returns `False`, the call ends, and one
     /// with the same model goes on later.
-    #[pyo3(signature = (embedder, *, progress = None))]
+    ///
+    /// A vector that was given for a text goes with the old space. Of other records no model makes vectors again: where any were given for them, this is refused by
+    /// `WouldLoseEmbeddingError`, unless `lose_given=True` says that they may go; the report counts them as `given`.
+    #[pyo3(signature = (embedder, *, progress = None, lose_given = false))]
     fn reembed<'py>(
         &self,
         py: Python<'py>,
         embedder: &Bound<'py, PyAny>,
         progress: Option<&Bound<'py, PyAny>>,
+        lose_given: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let embedder = embedder::from_python(embedder)?;
         let mut progress = Progress::new(progress);
         let done = self.call(py, |artifact| {
-            let done = artifact.reembed_with(embedder, |done| {
+            let done = artifact.reembed_with(embedder, lose_given, |done| {
                 let so_far = done.embedded + done.without;
                 progress.tell(so_far, so_far + done.left)
             })?;

@@ -284,6 +284,18 @@ def test_an_artifact_moves_to_another_model_and_says_how_far_it_is(path: pathlib
         assert len(artifact.search(meaning="felines")) == 10
 
 
+def test_a_move_to_another_model_loses_no_vector_that_was_given_for_a_blob_unless_it_may_go(path: pathlib.Path) -> None:
+    with CompactArtifact.create(path, embedder=Letters()) as artifact:
+        artifact.add_text("aaa")
+        picture = artifact.add_blob(b"picture", embeddings={"meaning": [1, 2, 3, 4]})
+        with pytest.raises(errors.WouldLoseEmbeddingError, match=f"record {picture} the first"):
+            artifact.reembed("built-in")
+        assert artifact.embedding(picture, "meaning") is not None and artifact.embed(["a"]) == [[1.0, 0.0, 0.0, 0.0]]
+        report = artifact.reembed("built-in", lose_given=True)
+        assert report["given"] == 1 and artifact.embedding(picture, "meaning") is None
+        assert artifact.reembed("built-in")["given"] == 0
+
+
 def test_spaces_and_fields_come_and_go(artifact: CompactArtifact) -> None:
     artifact.add_space("w", {"dimension": 2, "metric": "l2", "originals": "f16"})
     artifact.add_space("rotated", {"dimension": 2, "quantization": "rotated-int8"})

@@ -93,15 +93,20 @@ pub extern "C" fn ca_set_schema(artifact: *const ca_artifact, schema_json: ca_st
 }
 
 /// Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
-/// searches go on with the old model, and the same call goes on where it was.
+/// searches go on with the old model, and the same call goes on where it was. `CA_WOULD_LOSE_EMBEDDING`: records that are no texts have vectors that were given
+/// in the space of the old model, and nothing was changed; with the options `{"lose_given": true}` they go, and the report counts them as `given`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_reembed(
     artifact: *const ca_artifact,
     model: ca_str,
+    options: ca_str,
     report: *mut *mut ca_buffer,
 ) -> ca_code {
     guard(|call| {
-        reported(call, report, || reembed(&*handles::get(artifact)?, call.needed_text("model", model)?))
+        reported(call, report, || {
+            let lose_given = options::lose_given(call.text("options", options)?)?;
+            reembed(&*handles::get(artifact)?, call.needed_text("model", model)?, lose_given)
+        })
     })
 }
 
@@ -128,11 +133,16 @@ fn settings(artifact: &CompactArtifact) -> Value {
 }
 
 #[cfg(feature = "embedder")]
-fn reembed(artifact: &CompactArtifact, model: &str) -> Result<compact_artifact::ReembedReport> {
-    Ok(artifact.reembed(options::embedder(model)?)?)
+fn reembed(
+    artifact: &CompactArtifact,
+    model: &str,
+    lose_given: bool,
+) -> Result<compact_artifact::ReembedReport> {
+    let to_the_end = |_: &_| std::ops::ControlFlow::Continue(());
+    Ok(artifact.reembed_with(options::embedder(model)?, lose_given, to_the_end)?)
 }
 
 #[cfg(not(feature = "embedder"))]
-fn reembed(_: &CompactArtifact, _: &str) -> Result<serde_json::Value> {
+fn reembed(_: &CompactArtifact, _: &str, _: bool) -> Result<serde_json::Value> {
     Err(options::without("embedder", "models"))
 }

@@ -147,6 +147,19 @@ fn an_artifact_moves_to_another_model() {
     assert!(shown.starts_with("embedded 2 texts by tiny-1 in ") && shown.contains("3 in which"), "{shown}");
     assert_eq!(place.found("a vessel --meaning --model tiny -k 1"), ["ship"]);
 
+    // What was given for a blob, no model makes again.
+    place.write("y.jsonl", "{\"key\":\"blob\",\"blob\":\"AAH/\",\"vectors\":{\"meaning\":[0,1]}}\n");
+    place.cart("add a y.jsonl --model tiny").succeeds();
+    let refused = place.cart("reembed a");
+    assert!(refused.code == 1 && !refused.stderr.contains("goes on from there"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("for 1 records that are no texts")
+            && refused.stderr.contains("--lose-given lets them go")
+    );
+    assert_eq!(place.found("a vessel --meaning --model tiny -k 1"), ["ship"]);
+    assert_eq!(place.json("reembed a --lose-given")["given"], 1);
+    assert_eq!(place.json("reembed a")["given"], 0);
+
     // Texts that were added without any model.
     place.cart("add b x.jsonl --no-meaning").succeeds();
     assert_eq!(place.json("reembed b")["embedded"], 5);

@@ -58,7 +58,8 @@ impl Batch {
     /// Adds a record in the place of the one with its key, if there is one; it gets a new id. Nothing of the old record is kept but this: a record with
     /// the same content and fields keeps its embeddings in spaces in which the new one has none. Where the content differs and the old record
     /// has such an embedding, the upsert is refused by an error of kind [`WouldLoseEmbedding`](crate::ErrorKind::WouldLoseEmbedding): the vector may not
-    /// fit what is stored now, and nobody said that it may go. To let it go, delete the key in the same batch, before.
+    /// fit what is stored now, and nobody said that it may go. To let it go, delete the key in the same batch, before. What a text has in the space of
+    /// a model is not kept: the new text is embedded.
     pub fn upsert(self, record: Record) -> Self {
         self.with(Op::Put { record, replace: true })
     }

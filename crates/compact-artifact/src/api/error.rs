@@ -50,7 +50,7 @@ pub enum ErrorKind {
     DiskFull,
     /// An earlier write or sync failed: this writer takes no more. Reopen the artifact to go on.
     Poisoned,
-    /// An upsert of other content would lose an embedding that the record has: see [`Batch::upsert`](crate::Batch::upsert).
+    /// An upsert of other content, or a move to another model, would lose an embedding that a record has: see [`Batch::upsert`](crate::Batch::upsert) and `reembed`.
     WouldLoseEmbedding,
     /// A record that does not exist, or was deleted.
     NoSuchRecord,

@@ -351,7 +351,7 @@ impl Options {
     /// Name and hash of the model are kept in the artifact: with another one it does not open, and without one it opens, words and given vectors
     /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. Given for an artifact that did not embed its texts, those that are
     /// added from then on are embedded, and [`reembed`](crate::CompactArtifact::reembed) embeds those before. A text in which the model knows nothing has none either; a record that is given one in that space
-    /// keeps it. Default: none.
+    /// keeps it, a text until `reembed` moves to another model. Default: none.
     #[cfg(feature = "embedder")]
     pub fn embedder(mut self, embedder: Arc<dyn text_embedder::Embedder>) -> Self {
         self.embedder = Some(embedder);

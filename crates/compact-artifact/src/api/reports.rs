@@ -143,6 +143,8 @@ pub struct ReembedReport {
     pub embedded: u64,
     /// Texts in which the model knows nothing.
     pub without: u64,
+    /// Records that are no texts and have a vector that was given in the space of the old model, which goes with that space.
+    pub given: u64,
     /// Places in the store that cannot be read, because their bytes are damaged.
     pub damaged: u64,
     /// Texts that are still to get one: 0 when all is done.

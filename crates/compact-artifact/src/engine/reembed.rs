@@ -35,6 +35,7 @@ impl Engine {
     pub(crate) fn reembed(
         &self,
         embedder: Arc<dyn Embedder>,
+        lose_given: bool,
         progress: &mut dyn FnMut(&ReembedReport) -> ControlFlow<()>,
     ) -> Result<ReembedReport> {
         self.check_writable()?;
@@ -46,14 +47,19 @@ impl Engine {
         let _permit = self.permit()?;
         let model = SpaceModel::from_embedder(embedder.as_ref());
         let dimension = embedder.dimension();
-        self.resources.meaning.add(embedder);
-        let number = self.change_settings(|settings| settings.filling(model, dimension))?;
+        let mut given = Given::of(&self.state().settings, &model, lose_given);
+        let begun = ReembedReport { given: given.count(&self.visible())?, ..ReembedReport::default() };
+        let before = self.resources.meaning.add(embedder);
+        let number = self
+            .change_settings(|settings| settings.filling(model, dimension))
+            .inspect_err(|_| self.resources.meaning.restore(before))?;
         // What is committed from now on is embedded by both models; what was committed before is in this state.
-        let report = self.embed_what_lacks(number, &self.visible(), progress)?;
+        let mut report = self.embed_what_lacks(number, &self.visible(), begun, progress)?;
         if report.left == 0 {
-            self.change_settings(|settings| {
+            report.given = self.change_settings(|settings| {
                 check_not_dropped(&settings, number)?;
-                Ok((settings.filled(number), ()))
+                // Vectors may have been given meanwhile.
+                Ok((settings.filled(number), given.count(&self.visible())?))
             })?;
         }
         event!(INFO, ?report, "reembedded");
@@ -65,9 +71,9 @@ impl Engine {
         &self,
         number: usize,
         state: &State,
+        mut report: ReembedReport,
         progress: &mut dyn FnMut(&ReembedReport) -> ControlFlow<()>,
     ) -> Result<ReembedReport> {
-        let mut report = ReembedReport::default();
         let mut lacking = RoaringTreemap::new();
         for stored in state.records.records_from(RecordId(0)) {
             match stored.map_err(Error::from).and_then(|stored| lacks(state, number, stored)) {
@@ -153,6 +159,57 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// Vectors in the space of the old model that no model makes again.
+struct Given {
+    /// The space of the old model; `None`: it is that of the new one, or there is none.
+    number: Option<usize>,
+    may_go: bool,
+    /// Records that are no texts, of those below `next`.
+    others: RoaringTreemap,
+    next: RecordId,
+}
+
+impl Given {
+    fn of(settings: &Settings, new: &SpaceModel, may_go: bool) -> Self {
+        let old = settings.meaning().filter(|(_, space)| space.model.as_ref() != Some(new));
+        let number = old.map(|(number, _)| number);
+        Self { number, may_go, others: RoaringTreemap::new(), next: RecordId(0) }
+    }
+
+    /// How many there are in a state, which is not older than that of the last call; an error if they may not go. What is damaged is passed over.
+    fn count(&mut self, state: &State) -> Result<u64> {
+        let Some(number) = self.number else { return Ok(0) };
+        for stored in state.records.records_from(self.next) {
+            match stored.map_err(Error::from).and_then(record::decode) {
+                Ok((kind, entry)) if kind.is_record() && !entry.is_text() => {
+                    self.others.insert(entry.id().0);
+                }
+                Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
+                _ => {}
+            }
+        }
+        self.next = state.records.next_id();
+        let mut given = Vec::new();
+        for id in self.others.iter().map(RecordId) {
+            match state.embedding(id, number) {
+                Ok(Some(_)) => given.push(id),
+                Err(e) if e.kind() != ErrorKind::Damaged => return Err(e),
+                _ => {}
+            }
+        }
+        match given.first() {
+            Some(first) if !self.may_go => Err(Error::new(
+                ErrorKind::WouldLoseEmbedding,
+                format!(
+                    "vectors were given in the space of the model for {} records that are no texts, record {first} the first, and another model makes none of them; remove them first, or say by lose_given that they may go",
+                    given.len()
+                ),
+            )),
+            _ => Ok(given.len() as u64),
+        }
     }
 }
 

@@ -55,11 +55,18 @@ impl Meaning {
         Self { embedders, kept, has_new: AtomicBool::new(false) }
     }
 
-    /// From now on this embedder is at hand, too.
-    pub(crate) fn add(&self, embedder: Arc<dyn Embedder>) {
+    /// From now on this embedder is at hand, too. Returns those that were before.
+    pub(crate) fn add(&self, embedder: Arc<dyn Embedder>) -> Vec<Arc<dyn Embedder>> {
         let mut embedders = self.embedders.write();
+        let before = embedders.clone();
         embedders.retain(|known| known.hash() != embedder.hash());
         embedders.push(embedder);
+        before
+    }
+
+    /// Takes [`add`](Self::add) back.
+    pub(crate) fn restore(&self, before: Vec<Arc<dyn Embedder>>) {
+        *self.embedders.write() = before;
     }
 
     /// The embedder of the model that a space has, if it is at hand.
@@ -142,12 +149,15 @@ impl Meaning {
         Ok(vector)
     }
 
-    /// The vectors of texts as documents, from the embedder that the caller gave.
-    pub(crate) fn embed(&self, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
-        let embedder = self.embedders.read().last().cloned().ok_or_else(|| {
-            let message = "there is no model to embed with; the option embedder names one";
-            Error::new(ErrorKind::NoModel, message)
-        })?;
+    /// The vectors of texts as documents, by the model of the space of texts; without such a space by the embedder that the caller gave.
+    pub(crate) fn embed(&self, space: Option<&Space>, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
+        let embedder = match space {
+            Some(space) => self.embedder_for(space).ok_or_else(|| self.missing(space))?,
+            None => self.embedders.read().last().cloned().ok_or_else(|| {
+                let message = "there is no model to embed with; the option embedder names one";
+                Error::new(ErrorKind::NoModel, message)
+            })?,
+        };
         let vectors = embeddings_of(embedder.as_ref(), texts)?;
         Ok(vectors.iter().map(|vector| vector.map(<[f32]>::to_vec)).collect())
     }

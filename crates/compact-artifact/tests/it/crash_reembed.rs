@@ -42,7 +42,7 @@ impl Run {
         mark(&mut self.marks, &self.disk, texts);
         artifact.seal()?;
         artifact.upsert(record(0))?;
-        let left = artifact.reembed_with(new.clone(), |_| ControlFlow::Break(()))?.left;
+        let left = artifact.reembed_with(new.clone(), false, |_| ControlFlow::Break(()))?.left;
         assert_eq!(left, texts as u64);
         artifact.add(record(texts))?;
         mark(&mut self.marks, &self.disk, texts + 1);

@@ -547,7 +547,7 @@ fn an_artifact_that_moves_to_another_model_does_not_give_way_meanwhile() {
     here.add_batch((0..3_000).map(record)).unwrap();
     std::thread::scope(|threads| {
         let mut other = None;
-        here.reembed_with(new.clone(), |_| {
+        here.reembed_with(new.clone(), false, |_| {
             other.get_or_insert_with(|| {
                 threads.spawn(|| {
                     let Ok(other) = patient().embedder(old.clone()).open(&path) else { return };

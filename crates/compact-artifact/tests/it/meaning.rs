@@ -1,5 +1,6 @@
 //! Texts that are embedded as they are added, and searched by meaning.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -295,6 +296,102 @@ fn an_artifact_moves_to_another_model_beside_writers_and_goes_on_after_an_error(
     check(&artifact, "opened again");
     assert_eq!(artifact.reembed(Toy::new("new")).unwrap(), ReembedReport::default());
     assert!(artifact.verify(VerifyLevel::Decode).unwrap().is_sound());
+}
+
+#[test]
+fn moving_to_another_model_loses_no_vector_that_was_given_for_a_blob_unless_it_may_go() {
+    let temp = tempfile::tempdir().unwrap();
+    let (old, new) = (Toy::of_dimension("old", 2), Toy::new("new"));
+    let artifact = CompactArtifact::options().embedder(old).create(temp.path().join("a")).unwrap();
+    artifact.add(Record::text("a cat").key("text").embedding("meaning", [0.6, 0.8])).unwrap();
+    let sealed = artifact.add(Record::blob(*b"picture").embedding("meaning", [0.8, 0.6])).unwrap();
+    let plain = artifact.add(Record::blob(*b"no picture")).unwrap();
+    artifact.seal().unwrap();
+    artifact.add(Record::blob(*b"another").key("late").embedding("meaning", [0.8, 0.6])).unwrap();
+    let refused = |result: Result<ReembedReport>, count: &str| {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldLoseEmbedding, "{error}");
+        assert!(error.to_string().contains(count), "{error}");
+        assert_eq!(artifact.spaces()[0].model().unwrap().id(), "old");
+        assert!(artifact.embedding(sealed, "meaning").unwrap().is_some());
+    };
+    refused(
+        artifact.reembed(new.clone()),
+        &format!("for 2 records that are no texts, record {sealed} the first,"),
+    );
+    artifact.add_text("the sea").unwrap();
+    assert_eq!(new.calls.load(Ordering::Relaxed), 0, "nothing was changed");
+
+    // One that is given meanwhile is looked at, too.
+    artifact.remove_embedding(sealed, "meaning").unwrap();
+    artifact.delete_key("late").unwrap();
+    let mut meanwhile = Some(|| artifact.add_embedding(plain, "meaning", &[0.6, 0.8]).unwrap());
+    let moved = artifact.reembed_with(new.clone(), false, |report| {
+        assert_eq!(report.given, 0);
+        meanwhile.take().into_iter().for_each(|give| give());
+        ControlFlow::Continue(())
+    });
+    let error = moved.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldLoseEmbedding, "{error}");
+    assert!(artifact.embedding(plain, "meaning").unwrap().is_some());
+
+    let report = artifact.reembed_with(new, true, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((report.given, report.left), (1, 0));
+    assert_eq!(artifact.embedding(plain, "meaning").unwrap(), None);
+    assert_eq!(artifact.spaces()[0].model().unwrap().id(), "new");
+    artifact.add_embedding(plain, "meaning", &[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
+    // The model that it has already takes no vector away.
+    assert_eq!(artifact.reembed(Toy::new("new")).unwrap(), ReembedReport::default());
+}
+
+#[test]
+fn an_upsert_of_other_content_loses_no_vector_that_was_given_for_a_blob_in_the_space_of_texts() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::options()
+        .embedder(Toy::of_dimension("toy", 2))
+        .create(temp.path().join("a"))
+        .unwrap();
+    let given = |content: &[u8]| Record::blob(content).key("a").embedding("meaning", [0.6, 0.8]);
+    let plain = |content: &[u8]| Record::blob(content).key("a");
+    let refused = |error: Error| assert_eq!(error.kind(), ErrorKind::WouldLoseEmbedding, "{error}");
+    artifact.upsert(given(b"one")).unwrap();
+    for _ in ["in the tail", "sealed"] {
+        refused(artifact.upsert(plain(b"two")).unwrap_err());
+        refused(artifact.upsert(Record::text("17").key("a")).unwrap_err());
+        artifact.seal().unwrap();
+    }
+    refused(artifact.write(Batch::new().upsert(given(b"two")).upsert(plain(b"three"))).unwrap_err());
+    let id = artifact.upsert(plain(b"one")).unwrap();
+    assert!(artifact.embedding(id, "meaning").unwrap().is_some(), "the same content keeps it");
+    artifact.upsert(given(b"two")).unwrap();
+    // A text has that of the model; one of a text goes with the text.
+    let id = artifact.upsert(Record::text("a cat").key("a")).unwrap();
+    assert!(artifact.embedding(id, "meaning").unwrap().is_some());
+    let id = artifact.upsert(plain(b"three")).unwrap();
+    assert_eq!(artifact.embedding(id, "meaning").unwrap(), None);
+    artifact.upsert(given(b"four")).unwrap();
+    artifact.write(Batch::new().delete_key("a").upsert(plain(b"five"))).unwrap();
+}
+
+#[test]
+fn texts_are_embedded_by_the_model_of_the_artifact_until_a_move_to_another_one_is_done() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::options()
+        .embedder(Toy::of_dimension("old", 2))
+        .create(temp.path().join("a"))
+        .unwrap();
+    let dimension = |artifact: &CompactArtifact| artifact.embed(&["cat"]).unwrap()[0].as_ref().unwrap().len();
+    artifact.add_text("a cat").unwrap();
+    artifact.reembed_with(Toy::new("new"), false, |_| ControlFlow::Break(())).unwrap();
+    assert_eq!(dimension(&artifact), 2);
+    artifact.reembed(Toy::new("new")).unwrap();
+    assert_eq!(dimension(&artifact), 6);
+
+    // A model that is refused is not at hand.
+    let space = SpaceOptions::new(3, Metric::Cosine);
+    let taken = CompactArtifact::options().space("meaning", space).create(temp.path().join("b")).unwrap();
+    assert_eq!(taken.reembed(Toy::new("toy")).unwrap_err().kind(), ErrorKind::SpaceMismatch);
+    assert_eq!(taken.embed(&["cat"]).unwrap_err().kind(), ErrorKind::NoModel);
 }
 
 #[test]

@@ -221,6 +221,7 @@ class SalvageReport(TypedDict):
 class ReembedReport(TypedDict):
     embedded: int
     without: int
+    given: int
     damaged: int
     left: int
 
@@ -494,7 +495,11 @@ class CompactArtifact:
     ) -> ReindexReport: ...
     def set_schema(self, schema: Schema | None) -> None: ...
     def reembed(
-        self, embedder: Embedder, *, progress: Callable[[int, int], object] | None = None
+        self,
+        embedder: Embedder,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+        lose_given: bool = False,
     ) -> ReembedReport: ...
 
     # Read.
@@ -568,7 +573,11 @@ class CompactArtifact:
         self, level: Literal["headers", "checksums", "decode"] = "decode"
     ) -> VerifyReport: ...
     async def reembed_async(
-        self, embedder: Embedder, *, progress: Callable[[int, int], object] | None = None
+        self,
+        embedder: Embedder,
+        *,
+        progress: Callable[[int, int], object] | None = None,
+        lose_given: bool = False,
     ) -> ReembedReport: ...
     async def set_text_options_async(
         self,

@@ -110,7 +110,7 @@ class PoisonedError(Error, OSError):
 
 
 class WouldLoseEmbeddingError(Error, ValueError):
-    """An upsert of other content would lose an embedding that the record has."""
+    """An upsert of other content, or a move to another model, would lose an embedding that a record has."""
 
 
 class NoSuchRecordError(Error, KeyError):

@@ -10,6 +10,7 @@ use super::changed::Changed;
 use super::prepare::{Prepared, PreparedChange, PreparedRecord};
 use super::queue::ReceiptSlot;
 use crate::api::batch::Target;
+use crate::api::entry::Entry;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::patch::MetadataPatch;
 use crate::engine::policy;
@@ -179,6 +180,9 @@ impl<'a> Draft<'a> {
     /// Gives a record the embeddings of the one that it replaces where it has none itself.
     fn keep_embeddings(&self, put: &mut PreparedRecord, replaced: RecordId) -> Result<()> {
         let mut entry = None;
+        // A record that cannot be read may be a text.
+        let may_be_text =
+            || self.state.entry(replaced).map_or(true, |entry| entry.is_none_or(|e| e.is_text()));
         for (number, space) in self.state.settings.kept_spaces() {
             if put.has_embedding(number) {
                 continue;
@@ -187,7 +191,9 @@ impl<'a> Draft<'a> {
                 Ok(Some(embedding)) => embedding,
                 Ok(None) => continue,
                 // The text can be embedded again.
-                Err(e) if e.kind() == ErrorKind::Damaged && space.model.is_some() => continue,
+                Err(e) if e.kind() == ErrorKind::Damaged && space.model.is_some() && may_be_text() => {
+                    continue;
+                }
                 Err(e) if e.kind() == ErrorKind::Damaged => {
                     let message =
                         format!("{e}; give the new record one, or delete the key in the same batch before");
@@ -199,7 +205,8 @@ impl<'a> Draft<'a> {
                 entry = self.state.entry(replaced)?;
             }
             let is_same = entry.as_ref().map_or(Ok(false), |entry| put.has_content_of(entry))?;
-            put.keep_embedding(space, (number, embedding), is_same)?;
+            let was_text = entry.as_ref().is_none_or(Entry::is_text);
+            put.keep_embedding(space, (number, embedding), is_same, was_text)?;
         }
         Ok(())
     }

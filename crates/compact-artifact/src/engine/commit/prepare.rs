@@ -85,17 +85,18 @@ impl PreparedRecord {
             && entry.bytes()? == record.content())
     }
 
-    /// Takes over the embedding that the replaced record has in a space, of the same content; or says why not. Embeddings that a model gives for
-    /// texts come again by themselves.
+    /// Takes over the embedding that the replaced record has in a space, of the same content; or says why not. What a model gives for a text comes again by
+    /// itself.
     pub(super) fn keep_embedding(
         &mut self,
         space: &Space,
         embedding: (usize, Embedding),
         is_same_content: bool,
+        was_text: bool,
     ) -> Result<()> {
         if is_same_content {
             self.embeddings.push(embedding);
-        } else if space.model.is_none() {
+        } else if space.model.is_none() || !was_text {
             let (key, name) = (self.record.key.as_deref().unwrap_or_default(), space.name());
             let message = format!(
                 "the record with the key {key:?} has an embedding in vector space {name:?}, which this one with other content would lose; give one, or delete the key in the same batch before"
@@ -111,7 +112,8 @@ impl PreparedRecord {
             self.record.content == earlier.record.content && self.record.fields == earlier.record.fields;
         for (number, embedding) in &earlier.embeddings {
             if !self.has_embedding(*number) {
-                self.keep_embedding(&settings.spaces[*number], (*number, embedding.clone()), is_same)?;
+                let (space, was_text) = (&settings.spaces[*number], earlier.record.as_text().is_some());
+                self.keep_embedding(space, (*number, embedding.clone()), is_same, was_text)?;
             }
         }
         Ok(())
