@@ -20,7 +20,7 @@
  * Structs   Those with a `size` may become longer in later versions: set it by sizeof, and fill the others with zeros. All others stay as they are.
  * Threads   Any thread may make any call with any handle at any time; calls with one ca_batch or one ca_reader take turns. A handle may not be freed
  *           while another thread still reads what it gave out.
- * fork      A forked process opens artifacts anew: calls with those of its parent are CA_OTHER_PROCESS.
+ * fork      A forked process opens artifacts anew: calls with any handle of its parent, also to free it, are CA_OTHER_PROCESS.
  */
 
 
@@ -363,7 +363,7 @@ ca_code ca_upsert(const ca_artifact *artifact, const ca_new_record *new_record, 
 
 // Adds a blob of any length, of which a piece at a time is in memory. `read` writes up to `capacity` bytes to `to`, and returns how many: 0 at the end, `SIZE_MAX` if it
 // cannot go on, which adds nothing and is `CA_IO`. `new_record` has the rest of the record, without embeddings. Other commits wait meanwhile; a call of `read` that
-// writes to the artifact is `CA_REENTRANT`. `id` may be NULL.
+// writes to the artifact, or closes it, is `CA_REENTRANT`. `id` may be NULL.
 ca_code ca_add_stream(const ca_artifact *artifact,
                       const ca_new_record *new_record,
                       size_t (*read)(void *context, uint8_t *to, size_t capacity),

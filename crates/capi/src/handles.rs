@@ -1,8 +1,9 @@
 //! What C holds: numbers that look like pointers, and are never followed.
 //!
 //! Numbers are given out in ascending order, so that one that was freed is known as such and never becomes that of something else (on 32-bit systems: not
-//! before four thousand million others).
+//! before four thousand million others). A process that is forked has none of the handles of its parent.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ptr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use compact_artifact::{CompactArtifact, Snapshot};
 use parking_lot::{Mutex, RwLock};
 
+use crate::boundary::OfProcess;
 use crate::buffer::Buffer;
 use crate::code::{Failure, Result, ca_code};
 use crate::draft::Draft;
@@ -30,17 +32,29 @@ pub(crate) trait Handle: 'static {
 pub(crate) struct Registry<T>(RwLock<BTreeMap<usize, Arc<T>>>);
 
 macro_rules! handles {
-    ($($(#[$doc:meta])* $name:ident: $value:ty),+ $(,)?) => {$(
-        impl Handle for crate::opaque::$name {
+    ($($name:ident: $value:ty),+ $(,)?) => {
+        /// The live handles of a process.
+        struct Live {
+            /// The last number that was given out before it was forked.
+            inherited: usize,
+            $($name: Registry<$value>,)+
+        }
+
+        impl Live {
+            fn new(inherited: usize) -> Self {
+                Self { inherited, $($name: Registry(RwLock::new(BTreeMap::new())),)+ }
+            }
+        }
+
+        $(impl Handle for crate::opaque::$name {
             type Value = $value;
             const NAME: &'static str = stringify!($name);
 
             fn registry() -> &'static Registry<Self::Value> {
-                static LIVE: Registry<$value> = Registry(RwLock::new(BTreeMap::new()));
-                &LIVE
+                &live().$name
             }
-        }
-    )+};
+        })+
+    };
 }
 
 handles! {
@@ -54,6 +68,32 @@ handles! {
 }
 
 static LAST: AtomicUsize = AtomicUsize::new(0);
+
+fn live() -> &'static Live {
+    static LIVE: OfProcess<Live> = OfProcess::new();
+    LIVE.get(|| Live::new(LAST.load(Ordering::Relaxed)))
+}
+
+thread_local! {
+    /// The handles whose calls this thread is in while code of the program runs.
+    static ENTERED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Says that code of the program runs inside of a call with a handle.
+pub(crate) struct Entered(());
+
+impl Entered {
+    pub(crate) fn new<H: Handle>(handle: *const H) -> Self {
+        ENTERED.with_borrow_mut(|entered| entered.push(handle.addr()));
+        Self(())
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ENTERED.with_borrow_mut(|entered| entered.truncate(entered.len().saturating_sub(1)));
+    }
+}
 
 /// Makes a handle.
 pub(crate) fn insert<H: Handle>(value: H::Value) -> *mut H {
@@ -85,6 +125,11 @@ pub(crate) fn free<H: Handle>(handle: *const H) -> Result<()> {
 /// Frees a handle, and gives what was behind it; one that another thread is using stays.
 pub(crate) fn take<H: Handle>(handle: *const H) -> Result<H::Value> {
     let in_use = || {
+        if ENTERED.with_borrow(|entered| entered.contains(&handle.addr())) {
+            let message =
+                format!("{}: called from inside of a call with it, which it would wait for", H::NAME);
+            return Failure::new(ca_code::CA_REENTRANT, message);
+        }
         let message =
             format!("another thread is in a call with this {}; close it when that has returned", H::NAME);
         Failure::new(ca_code::CA_IN_USE, message)
@@ -104,6 +149,12 @@ fn not_live<H: Handle>(handle: *const H) -> Failure {
     let name = H::NAME;
     if handle.is_null() {
         return Failure::new(ca_code::CA_BAD_POINTER, format!("{name}: NULL; expected a handle"));
+    }
+    if handle.addr() <= live().inherited {
+        let message = format!(
+            "{name}: a handle of the process that this one was forked from; open the artifact anew here"
+        );
+        return Failure::new(ca_code::CA_OTHER_PROCESS, message);
     }
     Failure::new(ca_code::CA_BAD_HANDLE, format!("{name}: the handle was freed, or is of another kind"))
 }

@@ -433,6 +433,10 @@ mod tests {
                 r#"{"edge": true, "threads": -1}"#,
                 "options: threads: invalid value: integer `-1`, expected a whole number from 0 on",
             ),
+            (
+                r#"{"block_len": 18446744073709551615}"#,
+                "options: block_len: invalid value: integer `18446744073709551615`, expected a whole number from 0 to 4294967295",
+            ),
             (r#"{"spaces": {"v": 3}}"#, "options: spaces: invalid type: integer `3`, expected an object"),
             (
                 r#"{"spaces": {"v": [384, "dot", "f32"]}}"#,

@@ -3,8 +3,12 @@
 
 #include <compact_artifact.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -221,15 +225,95 @@ static void batches(ca_artifact *artifact) {
   EXPECT(CA_BAD_HANDLE, ca_batch_add(batch, &cat));
 }
 
-static void forking(ca_artifact *artifact) {
-  fflush(NULL);
-  const pid_t child = fork();
-  if (child == 0) {
-    const ca_new_record cat = text("a cat");
-    _exit(ca_add(artifact, &cat, NULL) == CA_OTHER_PROCESS ? 0 : 1);
+// What a forked process is answered that has handles of its parent.
+static void forked(ca_artifact *artifact, ca_batch *batch, ca_snapshot *snapshot, ca_reader *reader, ca_hits *hits) {
+  alarm(60);  // nothing waits for a lock that the parent holds
+  const ca_new_record cat = text("a cat");
+  const ca_query query = {.size = sizeof query, .words = CA_STR("cat")}, *queries[] = {&query};
+  uint64_t number;
+  bool is;
+  const ca_hit *hit;
+  size_t len;
+  ca_hits *found;
+  ca_record *record;
+  ca_snapshot *another;
+  ca_buffer *json;
+  EXPECT(CA_OTHER_PROCESS, ca_add(artifact, &cat, NULL));
+  EXPECT(CA_OTHER_PROCESS, ca_search(artifact, &query, &found));
+  EXPECT(CA_OTHER_PROCESS, ca_search_batch(artifact, queries, 1, &found));
+  EXPECT(CA_OTHER_PROCESS, ca_snapshot_new(artifact, &another));
+  EXPECT(CA_OTHER_PROCESS, ca_snapshot_search(snapshot, &query, &found));
+  EXPECT(CA_OTHER_PROCESS, ca_get(artifact, 0, &record));
+  EXPECT(CA_OTHER_PROCESS, ca_count(artifact, NONE, &number));
+  EXPECT(CA_OTHER_PROCESS, ca_commit(artifact, &number));
+  EXPECT(CA_OTHER_PROCESS, ca_keys(artifact, NONE, &json));
+  EXPECT(CA_OTHER_PROCESS, ca_refresh(artifact, &is));
+  EXPECT(CA_OTHER_PROCESS, ca_watch(artifact, 1, &is));
+  EXPECT(CA_OTHER_PROCESS, ca_settings(artifact, &json));
+  EXPECT(CA_OTHER_PROCESS, ca_stats(artifact, &json));
+  EXPECT(CA_OTHER_PROCESS, ca_memory_stats(artifact, &json));
+  EXPECT(CA_OTHER_PROCESS, ca_release_memory(artifact));
+  EXPECT(CA_OTHER_PROCESS, ca_verify(artifact, CA_VERIFY_DECODE, &is, NULL));
+  EXPECT(CA_OTHER_PROCESS, ca_batch_add(batch, &cat));
+  EXPECT(CA_OTHER_PROCESS, ca_reader_next(reader, &record));
+  EXPECT(CA_OTHER_PROCESS, ca_hits_get(hits, &hit, &len));
+  EXPECT(CA_OTHER_PROCESS, ca_batch_free(batch));
+  EXPECT(CA_OTHER_PROCESS, ca_hits_free(hits));
+  EXPECT(CA_OTHER_PROCESS, ca_reader_free(reader));
+  EXPECT(CA_OTHER_PROCESS, ca_snapshot_free(snapshot));
+  EXPECT(CA_OTHER_PROCESS, ca_close(artifact));
+  EXPECT(CA_OTHER_PROCESS, ca_destroy(artifact));
+  EXPECT(CA_OTHER_PROCESS, ca_artifact_free(artifact));
+  // What it opens itself is its own.
+  EXPECT(CA_OK, ca_create(path("child"), NONE, &artifact));
+  EXPECT(CA_OK, ca_add(artifact, &cat, NULL));
+  EXPECT(CA_OK, ca_count(artifact, NONE, &number));
+  EXPECT(CA_OK, ca_close(artifact));
+  EXPECT(CA_BAD_HANDLE, ca_close(artifact));
+  _exit(failures != 0);
+}
+
+static atomic_bool is_done;
+
+// Holds the locks of handles most of the time.
+static void *making(void *unused) {
+  while (!is_done) {
+    ca_batch *batch;
+    EXPECT(CA_OK, ca_batch_new(&batch));
+    EXPECT(CA_OK, ca_batch_free(batch));
   }
-  int status = 1;
-  HOLDS(waitpid(child, &status, 0) == child && status == 0);
+  return unused;
+}
+
+static void forking(ca_artifact *artifact) {
+  ca_batch *batch;
+  ca_snapshot *snapshot;
+  ca_reader *reader;
+  ca_hits *hits;
+  const ca_query query = {.size = sizeof query, .words = CA_STR("cat")};
+  EXPECT(CA_OK, ca_batch_new(&batch));
+  EXPECT(CA_OK, ca_snapshot_new(artifact, &snapshot));
+  EXPECT(CA_OK, ca_reader_new(artifact, NONE, &reader));
+  EXPECT(CA_OK, ca_search(artifact, &query, &hits));
+  pthread_t thread;
+  HOLDS(pthread_create(&thread, NULL, making, NULL) == 0);
+  for (int child = 0; child < 20; child++) {
+    fflush(NULL);
+    const pid_t process = fork();
+    if (process == 0) {
+      snprintf(folder + strlen(folder), 20, "/%d", child);
+      if (mkdir(folder, 0700) != 0) _exit(2);
+      forked(artifact, batch, snapshot, reader, hits);
+    }
+    int status = 1;
+    HOLDS(waitpid(process, &status, 0) == process && status == 0);
+  }
+  is_done = true;
+  HOLDS(pthread_join(thread, NULL) == 0);
+  EXPECT(CA_OK, ca_batch_free(batch));
+  EXPECT(CA_OK, ca_snapshot_free(snapshot));
+  EXPECT(CA_OK, ca_reader_free(reader));
+  EXPECT(CA_OK, ca_hits_free(hits));
 }
 
 int main(int argc, char **argv) {

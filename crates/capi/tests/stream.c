@@ -9,12 +9,14 @@ enum { LEN = 5000000 };
 typedef struct {
   size_t done, fails_at;
   ca_artifact *writes_to;
+  ca_code (*closes)(ca_artifact *);
 } source;
 
 static uint8_t byte_at(size_t place) { return (uint8_t)(place * 7 + place / 1000); }
 
 static size_t pieces(void *context, uint8_t *to, size_t capacity) {
   source *from = context;
+  if (from->closes) return from->closes(from->writes_to) == CA_REENTRANT ? 0 : SIZE_MAX;
   if (from->writes_to) {
     const ca_new_record record = {.size = sizeof record, .text = CA_STR("from inside")};
     return ca_add(from->writes_to, &record, NULL) == CA_REENTRANT ? 0 : SIZE_MAX;
@@ -58,7 +60,11 @@ int main(int argc, char **argv) {
   source inside = {.writes_to = artifact};
   const ca_new_record other = {.size = sizeof other};
   CHECK(ca_add_stream(artifact, &other, pieces, &inside, NULL) == CA_OK);
-  CHECK(ca_count(artifact, (ca_str){0}, &count) == CA_OK && count == 2);
+  inside.closes = ca_close;
+  CHECK(ca_add_stream(artifact, &other, pieces, &inside, NULL) == CA_OK);
+  inside.closes = ca_destroy;
+  CHECK(ca_add_stream(artifact, &other, pieces, &inside, NULL) == CA_OK);
+  CHECK(ca_count(artifact, (ca_str){0}, &count) == CA_OK && count == 4);
   CHECK(ca_close(artifact) == CA_OK);
   puts("stream: what was read is there");
   return 0;

@@ -90,7 +90,7 @@ pub fn read_object<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
 /// ```
 /// let e = serde_json::from_str::<Vec<u32>>("[1, -2]").unwrap_err();
 /// assert_eq!(e.to_string(), "invalid value: integer `-2`, expected u32 at line 1 column 6");
-/// assert_eq!(metadata_index::json::reason(&e), "invalid value: integer `-2`, expected a whole number from 0 on");
+/// assert_eq!(metadata_index::json::reason(&e), "invalid value: integer `-2`, expected a whole number from 0 to 4294967295");
 /// ```
 pub fn reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
@@ -100,7 +100,10 @@ pub fn reason(error: &serde_json::Error) -> String {
         .replace("invalid type: sequence,", "invalid type: array,");
     let Some((found, expected)) = reason.rsplit_once(", expected ") else { return reason };
     let expected = match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0 on",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         "a sequence" => "an array",

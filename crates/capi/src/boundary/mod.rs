@@ -7,9 +7,11 @@
 mod borrowed;
 mod call;
 mod held;
+mod of_process;
 mod stream;
 
 pub(crate) use borrowed::{Borrowed, Release};
 pub(crate) use call::{Call, Out, check_room, guard, missing};
 pub(crate) use held::Held;
+pub(crate) use of_process::OfProcess;
 pub(crate) use stream::{Read, Stream};

@@ -96,8 +96,9 @@ pub extern "C" fn ca_open_packed_borrowed(
 ) -> ca_code {
     let release: Release = release;
     guard(|call| {
-        let borrowed = Borrowed::new(call, bytes, release, context)?;
-        opened_to_read(call, options, artifact, |options| Ok(options.open_packed_bytes(borrowed)?))
+        // Checked later, so that the place of the artifact is written whatever is wrong.
+        let borrowed = Borrowed::new(call, bytes, release, context);
+        opened_to_read(call, options, artifact, |options| Ok(options.open_packed_bytes(borrowed?)?))
     })
 }
 

@@ -41,8 +41,14 @@ pub extern "C" fn ca_search_batch(
     hits: *mut *mut ca_hits,
 ) -> ca_code {
     guard(|call| {
-        let wanted = call.values("wanted", wanted, count)?;
-        call.copy_out("hits", &vec![std::ptr::null_mut(); count], hits, count)?;
+        let wanted = call.values("wanted", wanted, count);
+        if count > isize::MAX as usize / size_of::<*mut ca_hits>() {
+            return wanted.map(drop); // no places are so many
+        }
+        for place in 0..count {
+            call.copy_out("hits", &[std::ptr::null_mut()], hits.wrapping_add(place), 1)?;
+        }
+        let wanted = wanted?;
         let artifact = handles::get(artifact)?;
         let nth = |number: usize| move |failure| about(&format!("search {number} of the batch"), failure);
         let read = |(number, &given)| query::read(call, given).map_err(nth(number));

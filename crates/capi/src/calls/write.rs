@@ -9,7 +9,7 @@ use compact_artifact::RecordId;
 use crate::boundary::{Read, Stream, guard, missing};
 use crate::code::ca_code;
 use crate::draft::{filter, patch, record, record_of_stream};
-use crate::handles;
+use crate::handles::{self, Entered};
 use crate::opaque::ca_artifact;
 use crate::types::{ca_new_record, ca_str};
 
@@ -45,7 +45,7 @@ pub extern "C" fn ca_upsert(
 
 /// Adds a blob of any length, of which a piece at a time is in memory. `read` writes up to `capacity` bytes to `to`, and returns how many: 0 at the end, `SIZE_MAX` if it
 /// cannot go on, which adds nothing and is `CA_IO`. `new_record` has the rest of the record, without embeddings. Other commits wait meanwhile; a call of `read` that
-/// writes to the artifact is `CA_REENTRANT`. `id` may be NULL.
+/// writes to the artifact, or closes it, is `CA_REENTRANT`. `id` may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_add_stream(
     artifact: *const ca_artifact,
@@ -55,9 +55,11 @@ pub extern "C" fn ca_add_stream(
     id: *mut u64,
 ) -> ca_code {
     guard(|call| {
-        let (artifact, out) = (handles::get(artifact)?, call.optional_out("id", id)?);
+        let handle = artifact;
+        let (artifact, out) = (handles::get(handle)?, call.optional_out("id", id)?);
         let read: Read = read.ok_or_else(|| missing("read"))?;
         let record = record_of_stream(call, new_record)?;
+        let _entered = Entered::new(handle);
         let added = artifact.add_reader(record, Stream::new(call, read, context))?;
         out.inspect(|out| out.set(added.0));
         Ok(())

@@ -90,6 +90,15 @@ fn searches_of_a_batch_are_answered_in_their_order_or_none_is() {
         assert_eq!(ca_search_batch(temp.artifact, wanted.as_ptr(), 3, hits.as_mut_ptr()), code);
         assert!(message().starts_with("search 2 of the batch: ") && hits.iter().all(|hits| hits.is_null()));
     }
+    // Also where the queries are nowhere, or are too many.
+    let mut hits = [ptr::without_provenance_mut(1); 3];
+    assert_eq!(ca_search_batch(temp.artifact, ptr::null(), 3, hits.as_mut_ptr()), CA_BAD_POINTER);
+    assert!(hits.iter().all(|hits| hits.is_null()));
+    assert_eq!(ca_search_batch(temp.artifact, ptr::null(), usize::MAX, hits.as_mut_ptr()), CA_BAD_POINTER);
+    assert_eq!(
+        ca_search_batch(temp.artifact, wanted.as_ptr(), usize::MAX, hits.as_mut_ptr()),
+        CA_INVALID_ARGUMENT
+    );
 }
 
 #[cfg(feature = "built-in-model")]
