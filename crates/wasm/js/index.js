@@ -115,16 +115,31 @@ function room(len, reserve) {
   return place;
 }
 
-/** A request as JSON. Typed arrays are arrays in it; what JSON would leave out, or make null of, is refused, but for options that are undefined. */
+/**
+ * A request as JSON. Typed arrays are arrays in it, and dates texts; what JSON would leave out, or make null or {} of, is refused, but for options that are
+ * undefined.
+ */
 function toJson(request) {
   const options = Object.values(request);
   return JSON.stringify(request, function (name, value) {
-    if (ArrayBuffer.isView(value)) return Array.from(value);
+    const given = this[name]; // of which `value` is what its `toJSON` says
+    if (ArrayBuffer.isView(given) && Object.prototype.toString.call(given) !== "[object DataView]") return Array.from(given);
     const isLeftOut = ["undefined", "function", "symbol"].includes(typeof value) && !(value === undefined && options.includes(this));
-    if (isLeftOut || value instanceof Map || value instanceof Set) throw new TypeError(`${name}: expected a value that JSON has, found ${String(value)}`);
+    const isMadeNull = value === null && given !== null;
+    if (isLeftOut || isMadeNull || !isPlain(value)) {
+      const found = typeof given === "object" ? given.constructor?.name ?? "an object" : given;
+      throw new TypeError(`${name}: expected a value that JSON has, found ${String(found)}`);
+    }
     if (typeof value === "number" && !Number.isFinite(value)) throw new TypeError(`${name}: expected a number that is finite, found ${value}`);
     return value;
   });
+}
+
+/** Whether it is no object, an array, or an object of no class, maybe of another window. */
+function isPlain(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** A packed artifact that is open. */

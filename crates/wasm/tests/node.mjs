@@ -65,9 +65,13 @@ try {
   assert.throws(() => artifact.search({ k: -1 }), /expected a whole number/);
   assert.throws(() => artifact.search({ vector: { space: "v", values: [1, NaN] } }), /expected a number/);
   assert.throws(() => artifact.search({ filter: { n: { $near: 1 } } }), /\$near/);
-  for (const n of [undefined, NaN, Infinity, () => 1, { $gte: undefined }, { $in: [1, undefined] }, new Map([["$gte", 1]])]) {
+  for (const n of [undefined, NaN, Infinity, () => 1, { $gte: undefined }, { $in: [1, undefined] }, new Map([["$gte", 1]]), /x/, new Date(NaN), new Number(NaN), new Number(1), new DataView(new ArrayBuffer(8)), new ArrayBuffer(8), new (class { $gte = 1 })()]) {
     assert.throws(() => artifact.search({ filter: { n } }), TypeError, `a filter of ${n}`);
   }
+  assert.throws(() => artifact.search({ filter: Promise.resolve({ n: 1 }) }), /filter: expected a value that JSON has, found Promise/);
+  const bare = (object) => Object.assign(Object.create(null), object);
+  assert.deepEqual(artifact.search(bare({ words: "moon", filter: bare({ n: { $gte: 1 } }) })), artifact.search({ words: "moon", filter: { n: { $gte: 1 } } }));
+  assert.deepEqual(artifact.search({ filter: { at: { $gte: new Date(0) } } }), artifact.search({ filter: { at: { $gte: "1970-01-01T00:00:00.000Z" } } }));
   assert.equal(artifact.search({ words: "moon", filter: undefined, k: 3 }).hits.length, 3);
   assert.throws(() => module.open(new Uint8Array(100)), /./);
   for (const wrong of ["a.pack", undefined, 5, new Response(pack), Promise.resolve(pack)]) assert.throws(() => module.open(wrong), /expected an ArrayBuffer.*openResponse/);
