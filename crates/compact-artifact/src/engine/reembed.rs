@@ -52,9 +52,15 @@ impl Engine {
         let before = self.resources.meaning.add(embedder);
         let number = self
             .change_settings(|settings| settings.filling(model, dimension))
-            .inspect_err(|_| self.resources.meaning.restore(before))?;
+            .inspect_err(|_| self.resources.meaning.restore(before.clone()))?;
         // What is committed from now on is embedded by both models; what was committed before is in this state.
-        let mut report = self.embed_what_lacks(number, &self.visible(), begun, progress)?;
+        let mut report =
+            self.embed_what_lacks(number, &self.visible(), begun, progress).inspect_err(|e| {
+                // What is added from now on does without it, as after a crash.
+                if e.kind() == ErrorKind::Embedder {
+                    self.resources.meaning.restore(before);
+                }
+            })?;
         if report.left == 0 {
             report.given = self.change_settings(|settings| {
                 check_not_dropped(&settings, number)?;

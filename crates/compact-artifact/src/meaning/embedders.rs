@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Options;
 use crate::api::query::WEIGHTS;
-use crate::api::space::{Quantization, Space, SpaceModel};
+use crate::api::space::{Quantization, Space, SpaceModel, Stage};
 use crate::format::embeddings::Embedding;
 use crate::format::kept_embeddings::KeptEmbeddings;
 
@@ -76,14 +76,18 @@ impl Meaning {
     }
 
     /// The embeddings of texts that are stored in a space, in their order; `None` for a text in which the model knows nothing. `None` in all: the space
-    /// has no model, or no embedder of it is at hand.
+    /// has no model, or no embedder is at hand. An error where one of another model is, as where another process moved to a new one; a space that is
+    /// being filled may wait.
     pub(crate) fn embed_documents(
         &self,
         space: &Space,
         texts: &[&str],
         workers: &Workers,
     ) -> Result<Option<Vec<Option<Embedding>>>> {
-        let Some(embedder) = self.embedder_for(space) else { return Ok(None) };
+        let Some(embedder) = self.embedder_for(space) else {
+            let is_other = space.stage == Stage::Current && !self.embedders.read().is_empty();
+            return if is_other { Err(self.missing(space)) } else { Ok(None) };
+        };
         let embed = |texts: &[&str]| self.embed_some(embedder.as_ref(), space, texts);
         if texts.len() <= TEXTS_OF_A_THREAD {
             return embed(texts).map(Some);

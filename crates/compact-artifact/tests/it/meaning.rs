@@ -432,6 +432,41 @@ fn an_embedder_that_gives_other_than_one_vector_for_each_text_is_refused() {
     assert!(e.to_string().contains("2 vectors for 3 texts"), "{e}");
 }
 
+#[test]
+fn after_a_move_to_a_model_that_fails_texts_are_added_as_before_and_another_call_goes_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = filled(&temp.path().join("a"), Toy::new("toy"));
+    let failing = Toy::new("fails");
+    failing.fails.store(true, Ordering::Relaxed);
+    assert_eq!(artifact.reembed(failing.clone()).unwrap_err().kind(), ErrorKind::Embedder);
+    artifact.add(Record::text("a tiny cat").key("later")).unwrap();
+    assert_eq!(keys(&artifact, &Query::meaning("feline").k(2)), ["feline", "later"]);
+    failing.fails.store(false, Ordering::Relaxed);
+    let report = artifact.reembed(failing).unwrap();
+    assert_eq!((report.embedded, report.without, report.left), (4, 1, 0));
+    assert_eq!(keys(&artifact, &Query::meaning("feline").k(2)), ["feline", "later"]);
+}
+
+#[test]
+fn a_writer_whose_model_another_process_moved_away_from_adds_no_texts_without_embeddings() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let by_turns = |name| {
+        let options = CompactArtifact::options().embedder(Toy::new(name));
+        options.busy_timeout(Duration::from_mins(1)).idle_release(Duration::ZERO)
+    };
+    let one = by_turns("one").create(&path).unwrap();
+    one.add(Record::text("a cat").key("1")).unwrap();
+    let other = by_turns("one").open(&path).unwrap();
+    other.reembed(Toy::new("two")).unwrap();
+    let e = one.add(Record::text("a feline").key("2")).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::ModelMismatch, "{e}");
+    assert_eq!((one.len(), keys(&other, &Query::meaning("cat").k(9))), (1, vec!["1".to_owned()]));
+    one.add(Record::blob([1]).key("3")).unwrap();
+    other.add(Record::text("a feline").key("2")).unwrap();
+    assert_eq!(keys(&other, &Query::meaning("cat").k(9)).len(), 2);
+}
+
 /// Texts that are embedded by several threads.
 #[test]
 fn an_embedder_of_many_texts_that_calls_what_waits_for_it_gets_an_error() {

@@ -130,7 +130,7 @@ fn a_space_of_texts_that_is_dropped_while_it_is_filled_stays_dropped_and_whoever
                 drop_it();
                 ControlFlow::Continue(())
             };
-            artifact.reembed_with(embedder.clone(), progress)
+            artifact.reembed_with(embedder.clone(), false, progress)
         } else {
             embedder.calls_once(drop_it);
             artifact.reembed(embedder.clone())
