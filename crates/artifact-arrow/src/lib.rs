@@ -51,7 +51,7 @@
 //! | `Decimal32` to `Decimal256` | a number with up to 15 digits, a text with more |
 //! | `Utf8`, `LargeUtf8`, `Utf8View` | a text |
 //! | `Date32`, `Date64` | a date: `2026-02-03` |
-//! | `Timestamp` | a text: `2026-02-03T04:05:06.5`; with a time zone a point in time, in UTC: `2026-02-03T04:05:06.5Z`. Years before 0 and after 9999 are errors, also in dates |
+//! | `Timestamp` | a text: `2026-02-03T04:05:06`, with 3, 6 or 9 digits of the second where it has a fraction; with a time zone a point in time, in UTC: `2026-02-03T04:05:06.500Z`. Years before 0 and after 9999 are errors, also in dates |
 //! | lists | an array |
 //! | `Struct`, `Map` with keys that are texts | an object |
 //! | `Dictionary`, `RunEndEncoded` | as what it stands for |

@@ -86,11 +86,19 @@ fn nested<'m>(metadata: &'m mut Map<String, Value>, path: &str) -> Option<&'m mu
 
 /// Whether two values are the same, numbers in whatever form.
 fn is_same(a: &Value, b: &Value) -> bool {
-    match (a.as_i64(), b.as_i64()) {
-        (Some(a), Some(b)) => a == b,
-        _ if a.is_number() && b.is_number() => a.as_f64() == b.as_f64(),
-        _ => a == b,
+    match (whole(a), whole(b)) {
+        (None, None) => a == b,
+        (a, b) => a == b,
     }
+}
+
+/// A whole number, as JSON writes them or as a float.
+fn whole(value: &Value) -> Option<i128> {
+    #[expect(clippy::cast_possible_truncation, reason = "below 2^127, and without a fraction")]
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && float.abs() < 2f64.powi(127)).then_some(float as i128);
+    let of_integer = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
+    of_integer.or_else(|| value.as_f64().and_then(of_float))
 }
 
 /// Whether values of that type can be metadata.
@@ -357,6 +365,37 @@ mod tests {
             put(json!({"by": [{"n": 1}, {"n": 2}]}), "by.n", json!(3)),
             json!({"by": [{"n": 3}, {"n": 2}]})
         );
+    }
+
+    #[test]
+    fn whole_numbers_that_differ_are_not_the_same() {
+        const TWO_63: u64 = 1 << 63;
+        const FLOAT: f64 = 9_223_372_036_854_775_808.0;
+        for (there, column) in [
+            (json!(TWO_63), json!(TWO_63 + 1)),
+            (json!(FLOAT), json!(TWO_63 + 1)),
+            (json!(i64::MAX), json!(TWO_63)),
+            (json!(i64::MAX), json!(FLOAT)),
+            (json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0)),
+            (json!(1), json!(1.5)),
+            (json!(1e300), json!(1e301)),
+        ] {
+            for (there, column) in [(&there, &column), (&column, &there)] {
+                let mut metadata = json!({"m": there}).as_object().unwrap().clone();
+                put(&mut metadata, "m", column.clone());
+                assert_eq!(metadata["m"], *column);
+                assert!(is_same(there, there) && !is_same(there, column), "{there} {column}");
+            }
+        }
+        assert!(is_same(&json!(TWO_63), &json!(FLOAT)) && is_same(&json!(-0.0), &json!(0)));
+    }
+
+    #[test]
+    fn fractions_of_a_second_have_3_6_or_9_digits() {
+        let nanos = TimestampNanosecondArray::from(vec![0, 500_000_000, 1_000, 1]);
+        let texts = [0, 1, 2, 3].map(|row| value(&nanos, row).unwrap());
+        let expected = ["", ".500", ".000001", ".000000001"].map(|part| format!("1970-01-01T00:00:00{part}"));
+        assert_eq!(texts, expected);
     }
 
     #[test]

@@ -96,18 +96,6 @@ pub(crate) fn text_options(text: &str) -> Result<TextOptions> {
     Ok(options)
 }
 
-/// What `ca_reembed` is given.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct GivenReembed {
-    lose_given: bool,
-}
-
-/// Whether vectors may go that no model makes again.
-pub(crate) fn lose_given(text: Option<&str>) -> Result<bool> {
-    Ok(text.map_or(Ok(GivenReembed::default()), |text| read_object("options", text))?.lose_given)
-}
-
 /// Reads options; none are the defaults.
 pub(crate) fn read(text: Option<&str>) -> Result<Options> {
     given(text)?.into_options()

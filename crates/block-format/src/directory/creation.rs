@@ -10,23 +10,33 @@ use crate::options::Options;
 use crate::protocol::Step;
 use crate::vfs::{Vfs, VfsLock};
 
-/// The things that [`Store::create`](crate::Store::create) made beside files with a [`FileName`]: whether the directory, whether the lock, whether
-/// the mark of what is not finished. `destroys`: the artifact is destroyed, which another call may have to go on with.
+/// The things that [`Store::create`](crate::Store::create) made beside files with a [`FileName`]: whether the directory, whether the lock, and which
+/// mark.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Creation {
     pub(crate) directory: bool,
     pub(crate) lock: bool,
-    pub(crate) mark: bool,
-    pub(crate) destroys: bool,
+    pub(crate) mark: Mark,
+}
+
+/// What says that there is no artifact, whatever files there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mark {
+    #[default]
+    None,
+    /// It is not finished.
+    Unfinished,
+    /// It is destroyed, which another call may have to go on with; there may be the other mark as well.
+    Destroyed,
 }
 
 impl Creation {
     /// Removes what has no [`FileName`]. The lock is held, if there is one.
     fn undo(self, vfs: &dyn Vfs, root: &Path) -> Result<()> {
-        if self.mark {
+        if self.mark != Mark::None {
             unlink(vfs, &root.join(UNFINISHED))?;
         }
-        if self.destroys {
+        if self.mark == Mark::Destroyed {
             let _ = vfs.sync_dir(root); // what is left must not outlive the mark, if the disk lets us
             remove_destroyed_mark(vfs, root)?;
         }
@@ -201,7 +211,7 @@ pub(crate) fn remove_artifact(
     let names = vfs.list(root).map_err(|e| Error::io(e, "listing the directory", root))?;
     let mut files: Vec<FileName> = names.iter().filter_map(|name| FileName::parse(name)).collect();
     files.retain(|name| !keep.contains(name));
-    if creation.destroys {
+    if creation.mark == Mark::Destroyed {
         // A disk that is full takes no mark, and is no reason to stay full.
         let _ = make_mark(vfs, &root.join(DESTROYED)).and_then(|()| sync_names(vfs, root));
     }

@@ -7,7 +7,7 @@ use super::recover::remove_others;
 use super::state::{Sealed, Store};
 use crate::directory::Directory;
 use crate::directory::creation::{
-    Creation, make_directory, mark_finished, mark_unfinished, remove_artifact, remove_destroyed_mark,
+    Creation, Mark, make_directory, mark_finished, mark_unfinished, remove_artifact, remove_destroyed_mark,
     sync_parent, take_lock, undo,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -55,7 +55,9 @@ impl Store {
             take_lock(&*vfs, root, options.busy_timeout).map_err(|e| undo(&*vfs, root, creation, e))?;
         let found =
             no_artifact(&*vfs, root, options, unfinished).map_err(|e| undo(&*vfs, root, creation, e))?;
-        creation.mark = unfinished && !found.are_unfinished;
+        if unfinished && !found.are_unfinished {
+            creation.mark = Mark::Unfinished;
+        }
         let artifact = artifact_id(options).map_err(|e| undo(&*vfs, root, creation, e))?;
         let used = found.names.iter().filter_map(|name| name.id());
         let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
@@ -86,7 +88,7 @@ impl Store {
         };
         drop((writer, published)); // some systems remove no file that is open
         let creation = creation.unwrap_or(Creation { lock: true, ..Creation::default() });
-        let creation = Creation { mark: true, destroys: true, ..creation };
+        let creation = Creation { mark: Mark::Destroyed, ..creation };
         remove_artifact(&*directory.vfs, &directory.root, &[], creation)?;
         drop(lock);
         Ok(())

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "cbindgen declares what is `pub`")]
 
 use compact_artifact::{CompactArtifact, Schema, SpaceModel, json};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::boundary::guard;
@@ -10,7 +11,7 @@ use crate::calls::report::{needed_report, reported};
 use crate::code::{Result, ca_code};
 use crate::handles;
 use crate::opaque::{ca_artifact, ca_buffer};
-use crate::options;
+use crate::options::{self, read_object};
 use crate::types::ca_str;
 
 /// What the artifact is set up as, as JSON: `path`, `is_read_only`, `language`, `fields`, `spaces`, `schema`, and `is_model_at_hand`, whether texts can be searched
@@ -104,8 +105,10 @@ pub extern "C" fn ca_reembed(
 ) -> ca_code {
     guard(|call| {
         reported(call, report, || {
-            let lose_given = options::lose_given(call.text("options", options)?)?;
-            reembed(&*handles::get(artifact)?, call.needed_text("model", model)?, lose_given)
+            let options = call.text("options", options)?;
+            let options: GivenReembed =
+                options.map_or_else(|| Ok(GivenReembed::default()), |text| read_object("options", text))?;
+            reembed(&*handles::get(artifact)?, call.needed_text("model", model)?, options.lose_given)
         })
     })
 }
@@ -130,6 +133,13 @@ fn settings(artifact: &CompactArtifact) -> Value {
         "schema": artifact.schema().map(|schema| schema.to_json()),
         "is_model_at_hand": artifact.is_model_at_hand(),
     })
+}
+
+/// Options of `ca_reembed`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GivenReembed {
+    lose_given: bool,
 }
 
 #[cfg(feature = "embedder")]

@@ -53,8 +53,10 @@ fn packs_open_from_a_path_an_offset_and_memory_copied_or_not() {
     assert_eq!(RELEASED.load(Ordering::SeqCst), 2, "it was copied");
     assert_eq!(ca_close(opened), CA_OK);
     for (bytes, code) in [
-        (ca_bytes { data: pack.as_ptr(), len: 10 }, CA_NOT_AN_ARTIFACT),
+        // The first finds the handle of above in its place.
         (ca_bytes { data: ptr::null(), len: 10 }, CA_BAD_POINTER),
+        (ca_bytes { data: pack.as_ptr(), len: usize::MAX }, CA_INVALID_ARGUMENT),
+        (ca_bytes { data: pack.as_ptr(), len: 10 }, CA_NOT_AN_ARTIFACT),
         (NO_BYTES, CA_NOT_AN_ARTIFACT),
     ] {
         let before = RELEASED.load(Ordering::SeqCst);

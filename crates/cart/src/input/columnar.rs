@@ -196,8 +196,15 @@ fn reader(
     if is_export {
         names.left_out.push("id".to_owned());
     }
-    let hint = "--text-field names the column of texts, --vector-field one of vectors";
-    RowReader::new(schema, &names).map_err(|e| Failure::usage(e).and(hint))
+    RowReader::new(schema, &names).map_err(|e| {
+        let hint = match &e {
+            artifact_arrow::Error::Column { name, .. } if *name == names.key => {
+                "--key-field names the column of keys"
+            }
+            _ => "--text-field names the column of texts, --vector-field one of vectors",
+        };
+        Failure::usage(e).and(hint)
+    })
 }
 
 fn document(row: Row) -> Document {

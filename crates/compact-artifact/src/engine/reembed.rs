@@ -47,7 +47,7 @@ impl Engine {
         let _permit = self.permit()?;
         let model = SpaceModel::from_embedder(embedder.as_ref());
         let dimension = embedder.dimension();
-        let mut given = Given::of(&self.state().settings, &model, lose_given);
+        let mut given = Given::from_settings(&self.state().settings, &model, lose_given);
         let begun = ReembedReport { given: given.count(&self.visible())?, ..ReembedReport::default() };
         let before = self.resources.meaning.add(embedder);
         let number = self
@@ -179,7 +179,7 @@ struct Given {
 }
 
 impl Given {
-    fn of(settings: &Settings, new: &SpaceModel, may_go: bool) -> Self {
+    fn from_settings(settings: &Settings, new: &SpaceModel, may_go: bool) -> Self {
         let old = settings.meaning().filter(|(_, space)| space.model.as_ref() != Some(new));
         let number = old.map(|(number, _)| number);
         Self { number, may_go, others: RoaringTreemap::new(), next: RecordId(0) }

@@ -78,6 +78,7 @@ mod metadata;
 mod misuse;
 /// A plain model of an artifact, and any sequence of calls on both.
 mod model;
+mod moved;
 /// Arguments of any size.
 mod numbers;
 /// Every option acts, or is refused.
