@@ -483,11 +483,16 @@ ca_code ca_set_schema(const ca_artifact *artifact,
 
 // Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
 // searches go on with the old model, and the same call goes on where it was. `CA_WOULD_LOSE_EMBEDDING`: records that are no texts have vectors that were given
-// in the space of the old model, and nothing was changed; with the options `{"lose_given": true}` they go, and the report counts them as `given`.
+// in the space of the old model, and nothing was changed.
 ca_code ca_reembed(const ca_artifact *artifact,
                    ca_str model,
-                   ca_str options,
                    ca_buffer **report);
+
+// The same with options: `{"lose_given": true}` lets vectors go that were given for records that are no texts; the report counts them as `given`.
+ca_code ca_reembed_with(const ca_artifact *artifact,
+                        ca_str model,
+                        ca_str options,
+                        ca_buffer **report);
 
 // Searches the newest commit. Nothing found is no failure: the hits are none then.
 ca_code ca_search(const ca_artifact *artifact, const ca_query *wanted, ca_hits **hits);

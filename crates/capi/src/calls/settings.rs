@@ -95,9 +95,19 @@ pub extern "C" fn ca_set_schema(artifact: *const ca_artifact, schema_json: ca_st
 
 /// Moves to another model, `built-in` or the path of one, and embeds texts that have no embedding. `report`, as JSON, may be NULL. After a failure
 /// searches go on with the old model, and the same call goes on where it was. `CA_WOULD_LOSE_EMBEDDING`: records that are no texts have vectors that were given
-/// in the space of the old model, and nothing was changed; with the options `{"lose_given": true}` they go, and the report counts them as `given`.
+/// in the space of the old model, and nothing was changed.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_reembed(
+    artifact: *const ca_artifact,
+    model: ca_str,
+    report: *mut *mut ca_buffer,
+) -> ca_code {
+    ca_reembed_with(artifact, model, ca_str::NONE, report)
+}
+
+/// The same with options: `{"lose_given": true}` lets vectors go that were given for records that are no texts; the report counts them as `given`.
+#[unsafe(no_mangle)]
+pub extern "C" fn ca_reembed_with(
     artifact: *const ca_artifact,
     model: ca_str,
     options: ca_str,
@@ -135,7 +145,7 @@ fn settings(artifact: &CompactArtifact) -> Value {
     })
 }
 
-/// Options of `ca_reembed`.
+/// Options of `ca_reembed_with`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct GivenReembed {

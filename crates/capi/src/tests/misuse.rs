@@ -162,7 +162,7 @@ fn queries_that_cannot_be_are_told() {
 #[test]
 fn models_that_the_build_leaves_out_are_told() {
     let temp = Temp::new(NONE);
-    assert_eq!(ca_reembed(temp.artifact, lend("built-in"), ca_str::NONE, ptr::null_mut()), CA_UNSUPPORTED);
+    assert_eq!(ca_reembed(temp.artifact, lend("built-in"), ptr::null_mut()), CA_UNSUPPORTED);
 }
 
 #[test]

@@ -113,18 +113,13 @@ fn texts_are_found_by_what_they_mean() {
         shares
     );
     let mut report = ptr::null_mut();
-    assert_eq!(
-        ca_reembed(temp.artifact, lend("built-in"), ca_str::NONE, &mut report),
-        CA_OK,
-        "{}",
-        message()
-    );
+    assert_eq!(ca_reembed(temp.artifact, lend("built-in"), &mut report), CA_OK, "{}", message());
     assert_eq!(json(report)["left"], 0);
     let lose = lend(r#"{"lose_given": true}"#);
-    assert_eq!(ca_reembed(temp.artifact, lend("built-in"), lose, &mut report), CA_OK, "{}", message());
+    assert_eq!(ca_reembed_with(temp.artifact, lend("built-in"), lose, &mut report), CA_OK, "{}", message());
     assert_eq!(json(report)["given"], 0);
     let wrong = lend(r#"{"lose_given": 1}"#);
-    assert_eq!(ca_reembed(temp.artifact, lend("built-in"), wrong, &mut report), CA_INVALID_JSON);
+    assert_eq!(ca_reembed_with(temp.artifact, lend("built-in"), wrong, &mut report), CA_INVALID_JSON);
 }
 
 #[test]

@@ -320,7 +320,7 @@ fn a_salvage_that_fails_leaves_what_does_not_open_and_the_next_one_begins_anew()
     let [original, to] = ["a", "b"].map(|name| temp.path().join(name));
     built(&original);
     // Everything is copied when this is found out.
-    let other_dimension = options().space("v", SpaceOptions::new(5, Metric::Cosine));
+    let other_dimension = Options::new().space("v", SpaceOptions::new(5, Metric::Cosine));
     let failed = salvage(&original, &to, other_dimension).unwrap_err();
     assert!(failed.to_string().contains("is not complete; call `salvage` once more"), "{failed}");
     let opened = [options().open(&to), options().open_read_only(&to), options().open_or_create(&to)];
