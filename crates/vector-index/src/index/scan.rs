@@ -60,9 +60,7 @@ impl Search<'_, '_> {
                 self.walk.excluded.clear();
                 let mut were_tried = false;
                 self.scan(|search| {
-                    if !std::mem::replace(&mut were_tried, true) {
-                        search.try_outlines(outlines, &mut looked);
-                    }
+                    were_tried = were_tried || search.try_outlines(outlines, &mut looked);
                     search.look_and_compare(outlines, &mut looked, &mut slack);
                 });
                 self.walk.by_bits = by_bits;
@@ -73,8 +71,8 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Tries with the nodes in `fresh` whether outlines tell how far the query is: a scan meets each node but once, and finds out too late.
-    fn try_outlines(&mut self, outlines: Outlines<'_>, looked: &mut Looked<'_>) {
+    /// Tries with the nodes in `fresh` whether outlines tell how far the query is: a scan meets each node but once, and finds out too late. Whether there were any.
+    fn try_outlines(&mut self, outlines: Outlines<'_>, looked: &mut Looked<'_>) -> bool {
         let WalkScratch { fresh, dots, .. } = &mut *self.walk;
         let (space, known) = (self.view.space, &mut self.filtered.near);
         known.clear();
@@ -83,6 +81,7 @@ impl Search<'_, '_> {
             checks.outlines(fresh);
         }
         looked.try_with(space.kernel, outlines, known);
+        !fresh.is_empty()
     }
 
     /// Compares those of the nodes in `fresh` that may be among the nearest by their outlines and by their high planes.

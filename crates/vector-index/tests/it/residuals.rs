@@ -47,6 +47,28 @@ fn what_a_walk_leaves_out_of_residuals_depends_on_no_number_of_hits_and_would_no
     }
 }
 
+/// High planes say nothing of such vectors, of which whole codes are compared.
+#[test]
+fn what_differs_in_low_nibbles_alone_finds_itself_through_a_filter() {
+    for (metric, dimension) in [(Metric::Cosine, 96), (Metric::L2, 200)] {
+        // The first value is 127 of a code, and the others are 1 to 14.
+        let mut all: Vec<f32> =
+            vectors(8, 12_000, dimension).iter().map(|value| (7.5 + 4.0 * value).clamp(1.0, 14.0)).collect();
+        all.iter_mut().step_by(dimension).for_each(|value| *value = 127.0);
+        let (index, left_out) = with_residuals(metric, dimension, &all);
+        let filter: RowSet = (0..12_000).filter(|row| row % 5 < 2).collect();
+        let mut scratch = Scratch::new();
+        for row in filter.iter().step_by(47) {
+            let query = &all[row as usize * dimension..][..dimension];
+            let options = SearchOptions::new(10).ef_search(300).filter(&filter);
+            let options = options.rescore(Originals::Residual(&left_out), 20);
+            let found = index.search(query, &options, &mut scratch).unwrap();
+            assert_eq!(found[0].row, row, "{metric:?}");
+            assert_eq!(scratch.statistics().path, SearchPath::Scan);
+        }
+    }
+}
+
 /// Rows of equal codes are one node, and a walk keeps nodes.
 #[test]
 fn rows_of_one_vector_are_all_found_however_few_the_candidates_and_however_narrow_the_walk() {
