@@ -3,7 +3,7 @@
 use row_set::RowSet;
 
 use super::search::Search;
-use super::slack::Slack;
+use super::slack::{Slack, WalkSlack};
 use crate::graph::pool::Key;
 use crate::graph::walk::WalkScratch;
 use crate::node::node_id;
@@ -39,21 +39,17 @@ impl Search<'_, '_> {
     /// outlines, and its high plane. Those that may be are compared with their whole codes, or left in the order of high planes, as by a walk, to be compared by their residuals.
     #[inline(never)] // once, in programs that are to be small
     pub(super) fn scan_near(&mut self, matches: usize, ef: usize) {
-        let (k, wanted) = (self.options.k, self.options.wanted());
+        let wanted = self.options.wanted();
         let by_codes = self.compares_codes();
         if matches < FEW_ROWS || self.view.space.is_whole {
-            if !by_codes {
-                // Residuals move hits by few places.
-                let wanted = wanted.min(self.nearest.capacity());
-                self.nearest.start(k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
-            }
+            self.expect_residuals();
             return self.scan(Self::compare);
         }
         let mut slack = by_codes.then(|| Slack::new(self.query));
         // How many are returned must not change what is left out.
         self.walk.pool.start(ef.max(wanted.saturating_add(wanted / 4 + ROUGH_SPARE)).min(matches));
         match self.view.space.outlines.filter(|_| matches >= FEW_TO_LOOK_AT && !self.is_far()) {
-            None => self.scan(|search| search.compare_near(&mut slack, None)),
+            None => self.scan_high_planes(&mut slack),
             Some(outlines) => {
                 let mut by_bits = std::mem::take(&mut self.walk.by_bits);
                 let mut looked = Looked::of_scan(self.view.space.kernel, self.query, &mut by_bits);
@@ -66,9 +62,40 @@ impl Search<'_, '_> {
                 self.walk.by_bits = by_bits;
             }
         }
-        if !by_codes {
-            self.rough.extend(self.walk.pool.keys());
+        if by_codes {
+            return;
         }
+        if self.high_planes_tell_apart() {
+            self.rough.extend(self.walk.pool.keys());
+        } else {
+            self.expect_residuals();
+            self.scan_high_planes(&mut Some(Slack::new(self.query)));
+        }
+    }
+
+    #[inline(never)] // once, in programs that are to be small
+    fn scan_high_planes(&mut self, slack: &mut Option<Slack>) {
+        self.scan(|search| search.compare_near(slack, None));
+    }
+
+    /// Makes room for what whole codes say is nearest, where residuals have the last word.
+    fn expect_residuals(&mut self) {
+        if !self.compares_codes() {
+            let k = self.options.k;
+            // Residuals move hits by few places.
+            let wanted = self.options.wanted().min(self.nearest.capacity());
+            self.nearest.start(k.max(wanted / 2 + (wanted / 8).max(FEW_SPARE)).min(wanted).max(1));
+        }
+    }
+
+    /// Whether the last that a full pool kept is farther away than those that are returned by more than high planes err: otherwise what it did not keep may be nearer.
+    fn high_planes_tell_apart(&self) -> bool {
+        let pool = &self.walk.pool;
+        let last_wanted = pool.keys().get((self.options.wanted() / 2).saturating_sub(1));
+        last_wanted.is_none_or(|key| {
+            let error = WalkSlack::new(self.query, false).expected(self.view.space.terms.get(key.node()));
+            pool.limit() - key.distance() > error
+        })
     }
 
     /// Tries with the nodes in `fresh` whether outlines tell how far the query is: a scan meets each node but once, and finds out too late. Whether there were any.

@@ -72,6 +72,11 @@ impl WalkSlack {
         }
     }
 
+    /// The root of the mean square of errors that is expected, of distances from a vector with these terms.
+    pub(super) fn expected(&self, terms: Terms) -> f32 {
+        self.expected * self.scale * terms.b.abs()
+    }
+
     pub(super) fn around(&self, terms: Terms) -> f32 {
         if self.seen.1 < Self::FEW {
             return f32::INFINITY;
