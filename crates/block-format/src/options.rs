@@ -132,7 +132,7 @@ impl Options {
 
     /// The zstd level, 1 to 22, at which records are compressed for good: when the log is sealed, and when segments are rewritten. If `compression`
     /// has a higher one, it is that. Where it saves more than it takes, the segment is given a dictionary, trained from a sample (with the feature
-    /// `dictionaries`); its blocks end at 3.5 KiB if they have 16 records, so that a small record is read in a sixth of the time. Blocks of
+    /// `dictionaries`); its blocks end at 3 KiB if they have 16 records, so that a small record is read in a sixth of the time. Blocks of
     /// larger records are twice as long as [`block_len`](Self::block_len). 0, and a compression other than zstd: blocks stay as they were
     /// committed. Default: 7.
     pub fn sealed_level(mut self, level: i32) -> Self {

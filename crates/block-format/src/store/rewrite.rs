@@ -41,7 +41,7 @@ pub(super) struct Rewriter<'a> {
 const REWRITE_AT_ONCE: usize = 2 << 20;
 
 /// Raw bytes of a block of small records that has a dictionary: a read decodes all of it. Measured: see `docs/BENCHMARKS.md`, "Dictionaries".
-const SMALL_BLOCK_LEN: usize = 3584;
+const SMALL_BLOCK_LEN: usize = 3072;
 
 impl<'a> Rewriter<'a> {
     /// The first new segments get the numbers `files`.

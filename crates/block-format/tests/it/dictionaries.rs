@@ -93,7 +93,7 @@ fn small_records_are_sealed_in_small_blocks_of_about_as_many_bytes() {
     let (with, small, len) = segment(&options());
     let (without, large, plain) = segment(&options().sealed_level(0));
     assert_eq!((with, without), (1, 0));
-    assert!(small > 10 * large, "{small} blocks of 3.5 KiB, {large} of 48");
+    assert!(small > 10 * large, "{small} blocks of 3 KiB, {large} of 48");
     assert!(len < plain + plain / 20, "{len} bytes beside {plain}");
 }
 
