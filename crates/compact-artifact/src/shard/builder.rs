@@ -6,6 +6,7 @@ use std::sync::Arc;
 use block_format::{RecordId, Workers};
 use lexical_index::MemoryIndex;
 use metadata_index::Builder as MetadataBuilder;
+use rayon::prelude::*;
 use roaring::RoaringTreemap;
 use serde_json::{Map, Value};
 use vector_index::{AlignedBytes, BuildOptions, Builder, Codes};
@@ -58,10 +59,14 @@ pub(crate) fn build_beside<T: Send>(
     if documents.len() < MIN_RECORDS_TO_DIVIDE {
         return (build(settings, covers, documents, superseded), other(false));
     }
-    let words = || words_of(settings, documents);
     let (words, (sections, other)) = workers.run(|divided| {
         let rest = || (sections_of(settings, documents), other(divided));
-        if divided { rayon::join(words, rest) } else { (words(), rest()) }
+        if !divided {
+            return (words_of(settings, documents), rest());
+        }
+        // All threads find words first, which takes longest; then one writes them while others do the rest.
+        let words = words_by_all(settings, documents);
+        rayon::join(|| write_words(&words?), rest)
     });
     (assemble(settings, covers, documents, superseded, words, sections), other)
 }
@@ -147,22 +152,40 @@ fn sections_of(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<Se
 
 /// The section of words.
 fn words_of(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<u8>> {
-    // Fields that no document has, and that stand behind all that one has, take no room.
-    let numbers = |document: &Document<'_>| -> Result<usize> {
-        let numbers = document.fields.iter().map(|(name, _)| Ok(settings.field(name)?.0 + 1));
-        numbers.collect::<Result<Vec<usize>>>().map(|numbers| numbers.into_iter().max().unwrap_or(0))
-    };
-    let mut used = 0;
-    for document in documents.iter().filter(|document| !document.fields.is_empty()) {
-        used = used.max(numbers(document)?);
-    }
-    let names = settings.word_fields();
-    let mut words = MemoryIndex::new(Arc::clone(&settings.analyzer), &names[..=used], true)?;
+    write_words(&[words_in(settings, fields_used(settings, documents)?, documents)?])
+}
+
+/// Threads find the words of so many texts each, or more.
+const MIN_TEXTS_OF_THREAD: usize = 128;
+/// In so many indexes at most, which are then written as one.
+const MAX_INDEXES: usize = 4;
+
+/// The words of all documents, found by the threads of the pool.
+fn words_by_all(settings: &Settings, documents: &[Document<'_>]) -> Result<Vec<MemoryIndex>> {
+    let fields = fields_used(settings, documents)?;
+    let len = documents.len().div_ceil(rayon::current_num_threads().clamp(1, MAX_INDEXES));
+    let some = documents.par_chunks(len.max(MIN_TEXTS_OF_THREAD));
+    some.map(|documents| words_in(settings, fields, documents)).collect()
+}
+
+/// How many fields documents have: those that none has, and that stand behind all that one has, take no room.
+fn fields_used(settings: &Settings, documents: &[Document<'_>]) -> Result<usize> {
+    let mut names = documents.iter().flat_map(|document| &document.fields);
+    names.try_fold(0, |used, (name, _)| Ok(used.max(settings.field(name)?.0 + 1)))
+}
+
+fn words_in(settings: &Settings, fields: usize, documents: &[Document<'_>]) -> Result<MemoryIndex> {
+    let mut words =
+        MemoryIndex::new(Arc::clone(&settings.analyzer), &settings.word_fields()[..=fields], true)?;
     for document in documents {
         add_words(&mut words, settings, &document.fields, document.text)?;
     }
+    Ok(words)
+}
+
+fn write_words(words: &[MemoryIndex]) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    words.write(&mut bytes as &mut dyn Write)?; // compiled once for all writers
+    MemoryIndex::write_together(words, &mut bytes as &mut dyn Write)?; // compiled once for all writers
     Ok(bytes)
 }
 

@@ -78,3 +78,33 @@ fn words_that_are_damaged_are_left_out_and_named_by_any_number_of_threads() {
     }
     assert!(damaged_words > 0);
 }
+
+#[test]
+fn words_of_a_batch_that_several_threads_find_are_those_that_one_finds() {
+    let temp = tempfile::tempdir().unwrap();
+    let record = |i: u32| {
+        let word = |by: u32| WORDS[(i / by) as usize % WORDS.len()];
+        let record = Record::text(format!("{} {} {} {}", word(1), word(8), word(1).repeat(2), i % 97));
+        match i % 3 {
+            0 if i > 700 => record.field("title", format!("{} of {}", word(3), i)),
+            1 => Record::blob([1]).metadata(json!({"i": i})),
+            _ => record,
+        }
+    };
+    let found = |threads: usize| {
+        let options = Options::new().threads(threads).field("title", 2);
+        let artifact = options.create(temp.path().join(threads.to_string())).unwrap();
+        artifact.add_batch((0..1_000).map(record)).unwrap();
+        let queries =
+            ["ant bee", "\"cat dog\"", "title:elk", "\"fox foxfox\"~2 OR 41", "gn* NOT hen", "title:of"];
+        queries.map(|query| {
+            format!("{:?}", artifact.search(&Query::parse(query).unwrap().k(1_000)).unwrap().hits)
+        })
+    };
+    let expected = found(1);
+    let found_by_one = expected.each_ref().map(|hits| hits.matches("Hit").count());
+    assert!(found_by_one.iter().all(|&count| count > 3), "{found_by_one:?}");
+    for threads in [2, 3, 8] {
+        assert!(found(threads) == expected, "{threads} threads");
+    }
+}

@@ -117,13 +117,23 @@ impl MemoryIndex {
 
     /// Writes everything as a part. A large one is not gathered in memory before, but made in several passes.
     pub fn write(&self, out: impl Write) -> Result<()> {
-        let order = self.order().map_err(|_| Error::out_of_memory("the order of all words"))?;
-        let sorted = || Sorted { index: self, order: order.iter() };
-        if self.memory_bytes() > IN_PASSES {
-            let identity = self.analyzer.identity();
-            return part::write_in_passes(out, identity, &self.fields, self, || Ok(sorted()));
+        Self::write_together(std::slice::from_ref(self), out)
+    }
+
+    /// Writes several indexes as the part that one of all their records would be: the rows of each come behind those of the one before. So threads can divide among themselves
+    /// what it costs to find the words of many texts.
+    ///
+    /// Fails unless there is one, all have the same fields and analyzers that make the same of a text, and a part can have so many rows.
+    pub fn write_together(indexes: &[Self], out: impl Write) -> Result<()> {
+        let together = Together(indexes);
+        let (first, identity) = together.check()?;
+        let orders: Result<Vec<_>, TryReserveError> = indexes.iter().map(Self::order).collect();
+        let orders = orders.map_err(|_| Error::out_of_memory("the order of all words"))?;
+        let sorted = || Sorted::new(indexes, &orders);
+        if indexes.iter().map(Self::memory_bytes).sum::<usize>() > IN_PASSES {
+            return part::write_in_passes(out, identity, &first.fields, &together, || Ok(sorted()));
         }
-        part::write_buffered(out, self.analyzer.identity(), &self.fields, self, &mut sorted())
+        part::write_buffered(out, identity, &first.fields, &together, &mut sorted())
     }
 
     /// How many records there are.
@@ -317,23 +327,45 @@ impl Iterator for MemoryReader<'_> {
     }
 }
 
-/// All terms with their postings, in the order of the dictionary.
-struct Sorted<'a> {
+/// All terms of some indexes with their postings, in the order of the dictionary.
+struct Sorted<'a>(Vec<Source<'a>>);
+
+/// What is left of one of them.
+struct Source<'a> {
     index: &'a MemoryIndex,
-    order: std::slice::Iter<'a, (u64, u32)>,
+    /// The row of its first record.
+    first_row: u32,
+    order: &'a [(u64, u32)],
 }
 
-impl part::Terms for Sorted<'_> {
-    fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
-        let Some(&(_, place)) = self.order.next() else { return Ok(false) };
+impl<'a> Sorted<'a> {
+    fn new(indexes: &'a [MemoryIndex], orders: &'a [Vec<(u64, u32)>]) -> Self {
+        let mut first_row = 0;
+        let sources = indexes.iter().zip(orders).map(|(index, order)| {
+            let source = Source { index, first_row, order };
+            first_row += index.rows;
+            source
+        });
+        Self(sources.collect())
+    }
+}
+
+impl<'a> Source<'a> {
+    /// Its next term: how the order is made of it, and its bytes.
+    fn next(&self) -> Option<(u64, &'a [u8])> {
+        let &(beginning, place) = self.order.first()?;
+        Some((beginning, self.index.terms[place as usize].key(&self.index.keys)))
+    }
+
+    /// Puts the postings of its next term.
+    fn put<L: Write, P: Write>(&mut self, postings: &mut Encoder<L, P>) -> Result<()> {
+        let Some((&(_, place), rest)) = self.order.split_first() else { return Ok(()) };
+        self.order = rest;
         let list = self.index.list(place);
-        key.clear();
-        key.push(list.term.field);
-        key.extend_from_slice(list.term.key(&self.index.keys));
         let column = &self.index.columns[usize::from(list.term.field)];
         let mut positions = list.positions();
         for (row, freq) in list.reader() {
-            postings.put(row, freq, column.bytes[row as usize])?;
+            postings.put(self.first_row + row, freq, column.bytes[row as usize])?;
             if self.index.fields.has_positions() {
                 let mut position = 0u32;
                 for _ in 0..freq {
@@ -343,23 +375,57 @@ impl part::Terms for Sorted<'_> {
                 }
             }
         }
+        Ok(())
+    }
+}
+
+impl part::Terms for Sorted<'_> {
+    fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
+        let Some(least) = self.0.iter().filter_map(Source::next).min() else { return Ok(false) };
+        let [field, ..] = least.0.to_be_bytes();
+        key.clear();
+        key.push(field);
+        key.extend_from_slice(least.1);
+        for source in self.0.iter_mut().filter(|source| source.next() == Some(least)) {
+            source.put(postings)?;
+        }
         Ok(true)
     }
 }
 
-impl part::Columns for MemoryIndex {
+/// Some indexes as one.
+struct Together<'a>(&'a [MemoryIndex]);
+
+impl<'a> Together<'a> {
+    /// The first of them, and what the analyzer is, if they can be one.
+    fn check(&self) -> Result<(&'a MemoryIndex, [u8; 8])> {
+        let Some((first, others)) = self.0.split_first() else {
+            return Err(Error::invalid("expected an index to write, found none"));
+        };
+        let identity = first.analyzer.identity();
+        if others.iter().any(|other| other.fields != first.fields || other.analyzer.identity() != identity) {
+            let message = "expected indexes with the same fields and the same analyzer";
+            return Err(Error::new(ErrorKind::Mismatch, message));
+        }
+        let rows = self.0.iter().try_fold(0u32, |rows, index| rows.checked_add(index.rows));
+        rows.ok_or_else(|| Error::new(ErrorKind::Full, "these records are too many for one part"))?;
+        Ok((first, identity))
+    }
+}
+
+impl part::Columns for Together<'_> {
     fn rows(&self) -> u32 {
-        self.rows
+        self.0.iter().map(|index| index.rows).sum()
     }
 
     fn each_length(&self, field: usize, found: &mut dyn FnMut(u32)) -> Result<()> {
-        for row in 0..self.rows {
-            found(self.columns[field].len(row));
+        for index in self.0 {
+            (0..index.rows).for_each(|row| found(index.columns[field].len(row)));
         }
         Ok(())
     }
 
     fn tokens(&self, field: usize) -> u64 {
-        self.columns[field].tokens
+        self.0.iter().map(|index| index.columns[field].tokens).sum()
     }
 }

@@ -21,7 +21,8 @@ proptest! {
         let texts: Vec<&String> = (0..copies).flat_map(|_| &texts).collect();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(texts.len())).chain([0, texts.len()]).collect();
         cuts.sort_unstable();
-        let parts: Vec<_> = cuts.windows(2).map(|cut| part_of(&index_of(&texts[cut[0]..cut[1]], positions))).collect();
+        let indexes: Vec<_> = cuts.windows(2).map(|cut| index_of(&texts[cut[0]..cut[1]], positions)).collect();
+        let parts: Vec<_> = indexes.iter().map(part_of).collect();
         let deletes: Vec<RowSet> = cuts
             .windows(2)
             .map(|cut| deleted.iter().filter_map(|&row| row.checked_sub(u32::try_from(cut[0]).unwrap())).collect())
@@ -33,7 +34,47 @@ proptest! {
         let mut built = Vec::new();
         index_of(&left, positions).write(&mut built).unwrap();
         prop_assert!(merged == built);
+        let (mut together, mut alone) = (Vec::new(), Vec::new());
+        MemoryIndex::write_together(&indexes, &mut together).unwrap();
+        index_of(&texts, positions).write(&mut alone).unwrap();
+        prop_assert!(together == alone);
     }
+}
+
+#[test]
+fn indexes_of_one_kind_are_written_together_with_all_their_fields_and_others_are_refused() {
+    let analyzer = std::sync::Arc::new(Analyzer::new());
+    let index = |fields: &[&str], positions, records: &[&[(usize, &str)]]| {
+        let mut index = MemoryIndex::new(std::sync::Arc::clone(&analyzer), fields, positions).unwrap();
+        for texts in records {
+            index.add(texts).unwrap();
+        }
+        index
+    };
+    let long = "dog ".repeat(300);
+    let records: [&[(usize, &str)]; 5] = [
+        &[(0, "a dog"), (1, "dog"), (0, "a dog")],
+        &[],
+        &[(1, &long)],
+        &[(1, "cat"), (0, "dog")],
+        &[(0, "")],
+    ];
+    let fields = ["text", "title"];
+    let (mut together, mut alone) = (Vec::new(), Vec::new());
+    let some = [&records[..2], &[], &records[2..3], &records[3..]].map(|some| index(&fields, true, some));
+    MemoryIndex::write_together(&some, &mut together).unwrap();
+    index(&fields, true, &records).write(&mut alone).unwrap();
+    assert!(together == alone);
+
+    let one = || index(&fields, true, &records);
+    let other = std::sync::Arc::new(Analyzer::new().fold_diacritics(true));
+    let other = MemoryIndex::new(other, &fields, true).unwrap();
+    for other in [index(&fields[..1], true, &[]), index(&fields, false, &[]), other] {
+        let mut out = Vec::new();
+        let refused = MemoryIndex::write_together(&[one(), other], &mut out).unwrap_err();
+        assert_eq!((refused.kind(), out.len()), (ErrorKind::Mismatch, 0));
+    }
+    assert_eq!(MemoryIndex::write_together(&[], Vec::new()).unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]
