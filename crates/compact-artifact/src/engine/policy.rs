@@ -137,8 +137,9 @@ pub(super) fn reindex_bytes(options: &Options) -> usize {
     options.memory_limit.map_or(1 << 30, |limit| limit / 4)
 }
 
-/// Records that are read together while their words are indexed anew.
+/// Records that are read together while their words are indexed anew, and bytes of them: of more, half as many are read next.
 pub(super) const REINDEXED_AT_ONCE: usize = 256;
+pub(super) const REINDEXED_BYTES_AT_ONCE: u64 = 1 << 20;
 
 /// How far sealing is when the tail is indexed, when records are in segments, too, and when neighbours are merged.
 pub(super) const PERCENT_INDEXED: u64 = 80;

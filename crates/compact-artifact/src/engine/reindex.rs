@@ -133,8 +133,8 @@ impl<'a> Reindexing<'a> {
             let covers = start..if next == rows { end } else { start };
             let number = self.next_shard();
             edit.write_part(SHARD, number, |out| {
-                let (workers, graph_from) = (engine.store.workers(), engine.options.graph_from);
-                merge_reindexed(workers, &self.settings, graph_from, covers, (&piece, &words), out)
+                let form = (engine.options.graph_from, engine.options.memory_limit.is_some());
+                merge_reindexed(engine.store.workers(), &self.settings, form, covers, (&piece, &words), out)
                     .map(drop)
                     .map_err(Into::into)
             })?;
@@ -171,7 +171,7 @@ impl<'a> Reindexing<'a> {
             let (bytes, _) = merge_reindexed(
                 self.engine.store.workers(),
                 &self.settings,
-                usize::MAX,
+                (usize::MAX, self.engine.options.memory_limit.is_some()),
                 old.covers.clone(),
                 (&source, &words),
                 AlignedBytes::default(),
@@ -189,17 +189,25 @@ impl<'a> Reindexing<'a> {
         let analyzer = Arc::clone(&settings.analyzer);
         let mut words = MemoryIndex::new(analyzer, &settings.word_fields()[..fields], true)?;
         let mut ids = source.ids().skip(usize::try_from(first).unwrap_or(usize::MAX));
+        let mut at_once = 1;
         loop {
-            let some: Vec<RecordId> = ids.by_ref().take(policy::REINDEXED_AT_ONCE).collect();
+            let some: Vec<RecordId> = ids.by_ref().take(at_once).collect();
+            let mut bytes = 0;
             for stored in state.records.get_many(&some) {
+                bytes += stored.as_ref().ok().and_then(Option::as_ref).map_or(0, block_format::Record::len);
                 self.add_words(&mut words, stored.map_err(Error::from))?;
             }
             self.report.records += some.len() as u64;
             self.report.left = self.report.left.saturating_sub(some.len() as u64);
             self.tell()?;
-            if some.len() < policy::REINDEXED_AT_ONCE || words.memory_bytes() >= max_bytes {
+            if some.len() < at_once || words.memory_bytes() >= max_bytes {
                 return Ok(words);
             }
+            at_once = if bytes > policy::REINDEXED_BYTES_AT_ONCE {
+                (at_once / 2).max(1)
+            } else {
+                (at_once * 2).min(policy::REINDEXED_AT_ONCE)
+            };
         }
     }
 

@@ -92,7 +92,8 @@ pub(crate) fn merge_linked<W: Write + Send>(
 ) -> Result<(W, u32)> {
     workers.run(|divided| {
         let merge = Merge::new(settings, sources, graph_from, divided)?;
-        Merge { words_heap, words_beside: divided && !is_limited, ..merge }.write(covers, out)
+        let is_beside = divided && !is_limited;
+        Merge { words_heap, words_beside: is_beside, filters_beside: is_beside, ..merge }.write(covers, out)
     })
 }
 
@@ -100,14 +101,14 @@ pub(crate) fn merge_linked<W: Write + Send>(
 pub(crate) fn merge_reindexed<W: Write + Send>(
     workers: &Workers,
     settings: &Settings,
-    graph_from: usize,
+    (graph_from, is_limited): (usize, bool),
     covers: Range<u64>,
     (source, words): (&Source, &MemoryIndex),
     out: W,
 ) -> Result<(W, u32)> {
     workers.run(|divided| {
         let merge = Merge::new(settings, std::slice::from_ref(source), graph_from, divided)?;
-        Merge { words: Some(words), ..merge }.write(covers, out)
+        Merge { words: Some(words), filters_beside: divided && !is_limited, ..merge }.write(covers, out)
     })
 }
 
@@ -135,6 +136,8 @@ struct Merge<'a> {
     words_heap: usize,
     /// Words are written while the first graph is built.
     words_beside: bool,
+    /// Metadata are merged while words are written, and wait in memory for them.
+    filters_beside: bool,
     /// The words of all rows that are left, if they are not those of the sources.
     words: Option<&'a MemoryIndex>,
 }
@@ -144,8 +147,17 @@ impl<'a> Merge<'a> {
         sources.iter().try_for_each(|source| source.shard.check_all())?;
         let mut next = 0;
         let renumbered = sources.iter().map(|source| source.renumbered(&mut next)).collect();
-        let (words_heap, words_beside, words) = (WORDS_HEAP, false, None);
-        Ok(Self { settings, sources, renumbered, graph_from, divided, words_heap, words_beside, words })
+        Ok(Self {
+            settings,
+            sources,
+            renumbered,
+            graph_from,
+            divided,
+            words_heap: WORDS_HEAP,
+            words_beside: false,
+            filters_beside: false,
+            words: None,
+        })
     }
 
     fn write<W: Write + Send>(&self, covers: Range<u64>, out: W) -> Result<(W, u32)> {
@@ -212,15 +224,14 @@ impl<'a> Merge<'a> {
             write_words()?;
             return self.copy(SectionKind::Filters, 0, writer).map(drop);
         }
-        // Where there are many, metadata wait in memory for the words.
-        let filters = if self.divided {
-            let (written, filters) = rayon::join(write_words, || self.filters());
-            written.and(filters)?
-        } else {
-            write_words()?;
-            self.filters()?
-        };
-        writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(filters.as_ref())?))
+        if self.filters_beside {
+            let mut filters = AlignedBytes::default(); // which says when it gets no memory
+            let (written, merged) = rayon::join(write_words, || self.write_filters(&mut filters));
+            written.and(merged)?;
+            return writer.section(SectionKind::Filters, 0, |out| Ok(out.write_all(filters.as_ref())?));
+        }
+        write_words()?;
+        writer.section(SectionKind::Filters, 0, |out| self.write_filters(out))
     }
 
     /// The source, if all that is new of it are its words: everything else is copied as it is, graphs included.
@@ -240,8 +251,8 @@ impl<'a> Merge<'a> {
         Ok(true)
     }
 
-    /// The merged index of metadata.
-    fn filters(&self) -> Result<AlignedBytes> {
+    /// Writes the merged index of metadata.
+    fn write_filters(&self, out: &mut dyn Write) -> Result<()> {
         let maps: Vec<_> = self.renumbered.iter().map(|rows| move |row: u32| new_row(rows, row)).collect();
         let filters: Vec<_> = self
             .sources
@@ -249,9 +260,7 @@ impl<'a> Merge<'a> {
             .zip(&maps)
             .map(|(source, map)| (&source.shard.filters, map as &dyn Fn(u32) -> Option<u32>))
             .collect();
-        let mut bytes = AlignedBytes::default(); // which says when it gets no memory
-        metadata_index::merge(&filters, &mut bytes)?;
-        Ok(bytes)
+        Ok(metadata_index::merge(&filters, out)?)
     }
 
     /// The index of the vectors of one space, if a row that is left has any, and they are not copied.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use compact_artifact::{
-    BatchOptions, CacheOptions, CompactArtifact, ErrorKind, HolderKind, Leak, Maintenance, MemoryAnalyzer,
-    MemoryReport, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
+    BatchOptions, CacheOptions, CompactArtifact, ErrorKind, Filter, HolderKind, Language, Leak, Maintenance,
+    MemoryAnalyzer, MemoryReport, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
+    TextOptions,
 };
 use serde_json::{Value, json};
 
@@ -115,6 +116,28 @@ fn what_is_not_sealed_is_opened_within_the_limit_of_memory_whatever_its_metadata
             }
         }
     }
+}
+
+#[test]
+fn adding_and_indexing_anew_keep_to_the_limit_of_memory_however_long_all_metadata_are_together() {
+    const LIMIT: i64 = 8 << 20;
+    let temp = tempfile::tempdir().unwrap();
+    let options = Options::new().threads(1).memory_limit(LIMIT as usize).cache_bytes(0).result_cache_bytes(0);
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let strings = |i: usize| {
+        let field =
+            |field: usize| (format!("f{field}"), json!(format!("{:x}", (i * 4_001 + field) * 0x9E37_79B9)));
+        Value::Object((0..2_000).map(field).collect())
+    };
+    for i in 0..400 {
+        let (added, peak) = peak(|| artifact.add(Record::text(format!("text {i}")).metadata(strings(i))));
+        added.unwrap();
+        assert!(peak < LIMIT, "{peak} bytes for record {i}");
+    }
+    let (set, peak) = peak(|| artifact.set_text_options(TextOptions::new().language(Language::German)));
+    set.unwrap();
+    assert!(peak < LIMIT, "{peak} bytes for another language");
+    assert_eq!(artifact.count(&Filter::field("f7").exists()).unwrap(), 400);
 }
 
 fn bytes(report: &MemoryReport, kind: HolderKind) -> u64 {
