@@ -108,9 +108,12 @@ impl Deleted {
     }
 }
 
-/// Puts sealed shards in the order of the ids that they cover, so that neighbours can be merged, and the tail behind them as it is.
+/// Puts sealed shards in the order of the ids that they cover, so that neighbours can be merged, and the tail behind them as it is. Pieces of one shard, all of which begin where that
+/// did, are in the order of their first rows, also where some of them became one again.
 pub(crate) fn sort_views(views: &mut [View]) {
-    views.sort_by_key(|view| {
-        if view.shard.is_sealed() { (0, view.shard.covers.start, view.shard.number) } else { (1, 0, 0) }
+    views.sort_by_cached_key(|view| {
+        let shard = &view.shard;
+        let first = shard.is_sealed().then(|| (shard.covers.start, shard.ids().id_of(0), shard.number));
+        (first.is_none(), first)
     });
 }

@@ -382,7 +382,7 @@ impl<'a> Source<'a> {
 impl part::Terms for Sorted<'_> {
     fn next<L: Write, P: Write>(&mut self, key: &mut Vec<u8>, postings: &mut Encoder<L, P>) -> Result<bool> {
         let Some(least) = self.0.iter().filter_map(Source::next).min() else { return Ok(false) };
-        let [field, ..] = least.0.to_be_bytes();
+        let [field, ..] = least.0.swap_bytes().to_le_bytes();
         key.clear();
         key.push(field);
         key.extend_from_slice(least.1);
