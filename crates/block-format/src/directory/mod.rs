@@ -179,6 +179,15 @@ impl Directory {
         }
     }
 
+    /// Removes a file that the caller has just created, if it is there. Whether it will not come back.
+    pub(crate) fn remove_for_good(&self, name: FileName) -> bool {
+        let is_gone = || match self.vfs.unlink(&self.path(name)) {
+            Err(e) => e.kind() == io::ErrorKind::NotFound,
+            Ok(()) => true,
+        };
+        self.check_lock().is_ok() && is_gone() && self.vfs.sync_dir(&self.root).is_ok()
+    }
+
     pub(crate) fn sync_data(&self, step: Step, file: &dyn VfsFile, path: &Path) -> Result<()> {
         if !self.options.steps.take(step) {
             return Ok(());

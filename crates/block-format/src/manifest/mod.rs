@@ -6,7 +6,7 @@
 
 pub(crate) mod layout;
 pub(crate) mod reader;
-mod writer;
+pub(crate) mod writer;
 
 use crate::error::{Error, Result};
 use crate::file::FileName;

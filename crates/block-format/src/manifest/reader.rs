@@ -119,7 +119,7 @@ fn read_manifest(vfs: &dyn Vfs, path: &Path, generation: u64, options: &Options)
 }
 
 /// A hash can be right over nonsense that somebody made: nothing behind this asks again.
-fn check_consistency(manifest: &Manifest) -> Result<()> {
+pub(super) fn check_consistency(manifest: &Manifest) -> Result<()> {
     let fault = |message: &str| Err(Error::damaged(format!("manifest: {message}")));
     let Manifest { next_file, segments, parts, logs, .. } = manifest;
     let files = segments.iter().map(|entry| entry.file).chain(parts.iter().map(|entry| entry.file));

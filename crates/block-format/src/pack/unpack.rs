@@ -83,7 +83,7 @@ impl PackVfs {
             }
         }
         let mut none = Manifest { generation: 0, ..manifest.clone() };
-        target.write_generation(&mut none, manifest.clone())?;
+        target.write_generation(&mut none, manifest.clone()).map_err(|failed| failed.error)?;
         Ok(report)
     }
 

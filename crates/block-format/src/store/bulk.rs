@@ -134,10 +134,10 @@ impl Bulk<'_> {
         let directory = &store.directory;
         Pipeline { directory, segments: &mut segments, in_flight: &mut in_flight }.drain_to(0)?;
         let segments = segments.finish()?;
-        // The log's records come before these: it ends here, and the next one begins behind them.
-        store.rotate(&mut writer)?;
         let state = Checkpoint { seq, next_id, ..before };
         let changes = Changes { segments, state: Some(state), ..Changes::default() };
+        // The log's records come before these: it ends here, and the next one begins behind them.
+        store.rotate(&mut writer).inspect_err(|_| changes.remove_new_files(directory))?;
         store.publish_changes(changes, Some(&mut writer))?;
         drop((inside, writer));
         store.seal_if_due();

@@ -41,6 +41,7 @@ impl Store {
         if let Some(last) = manifest.logs.last_mut() {
             last.checkpoint = committed;
         }
-        self.directory.write_generation(&mut catalog, manifest)
+        let written = self.directory.write_generation(&mut catalog, manifest);
+        written.map_err(|failed| self.fail_unless_unwritten(writer, failed))
     }
 }

@@ -127,7 +127,7 @@ fn begin(directory: &Directory, found: &Manifests, unfinished: bool) -> Result<(
     let mut catalog =
         Manifest { artifact, generation: found.highest, next_file, segments, parts, logs: vec![entry] };
     let manifest = catalog.clone();
-    directory.write_generation(&mut catalog, manifest)?;
+    directory.write_generation(&mut catalog, manifest).map_err(|failed| failed.error)?;
     remove_others(directory, &found.names, &catalog);
     if found.are_destroyed {
         directory.sync_names(Step::SyncNewNames)?; // or what is left could outlive the mark

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use roaring::RoaringTreemap;
 
 use super::state::{Sealed, State, Store, Writer};
-use crate::error::Result;
+use crate::directory::Directory;
+use crate::error::{Error, Result};
 use crate::file::FileName;
 use crate::manifest::Checkpoint;
 use crate::part::{Part, SealedPart};
@@ -25,32 +26,50 @@ pub(super) struct Changes {
     pub(super) state: Option<Checkpoint>,
 }
 
+impl Changes {
+    /// Whether a file is not in the next generation.
+    pub(super) fn drops(&self, name: FileName) -> bool {
+        self.dropped.contains(&name)
+    }
+
+    /// Removes the files that come with a generation that there will not be.
+    pub(super) fn remove_new_files(&self, directory: &Directory) {
+        let segments = self.segments.iter().map(|sealed| FileName::Segment(sealed.entry.file));
+        let parts = self.parts.iter().map(|sealed| FileName::Part(sealed.entry.file));
+        segments.chain(parts).for_each(|name| directory.remove(name));
+    }
+}
+
 impl Store {
     /// Writes a generation with `changes`, makes it visible, and removes what it replaces. With the writer's lock held,
     /// `writer` is it; then the changes may bring a new state of the artifact.
     pub(super) fn publish_changes(&self, changes: Changes, writer: Option<&mut Writer>) -> Result<()> {
-        self.directory.sync_names(Step::SyncNewNames)?;
-        let opened = self.open_new_files(&changes)?;
+        let remove = |_: &Error| changes.remove_new_files(&self.directory);
+        self.directory.sync_names(Step::SyncNewNames).inspect_err(remove)?;
+        let opened = self.open_new_files(&changes).inspect_err(remove)?;
         let mut catalog = self.catalog.lock();
         let mut manifest = catalog.clone();
-        manifest.segments.retain(|entry| !changes.dropped.contains(&FileName::Segment(entry.file)));
+        manifest.segments.retain(|entry| !changes.drops(FileName::Segment(entry.file)));
         manifest.segments.extend(changes.segments.iter().map(|sealed| sealed.entry));
         manifest.segments.sort_by_key(|entry| entry.first_id);
-        manifest.parts.retain(|entry| !changes.dropped.contains(&FileName::Part(entry.file)));
+        manifest.parts.retain(|entry| !changes.drops(FileName::Part(entry.file)));
         manifest.parts.extend(changes.parts.iter().map(|sealed| sealed.entry));
-        manifest.logs.retain(|entry| !changes.dropped.contains(&FileName::Log(entry.file)));
+        manifest.logs.retain(|entry| !changes.drops(FileName::Log(entry.file)));
         if let (Some(state), Some(last)) = (changes.state, manifest.logs.last_mut()) {
             last.checkpoint = Checkpoint { len: last.checkpoint.len, chain: last.checkpoint.chain, ..state };
         }
-        manifest.check_len(0)?; // before anything is written, so that the writer can go on
+        manifest.check_len(0).inspect_err(remove)?; // before anything is written, so that the writer can go on
         let active = manifest.logs.last().map(|entry| entry.checkpoint);
-        if let Err(e) = self.directory.write_generation(&mut catalog, manifest) {
+        if let Err(failed) = self.directory.write_generation(&mut catalog, manifest) {
             drop(catalog);
+            if failed.left_nothing {
+                remove(&failed.error);
+            }
             return Err(match writer {
-                Some(writer) => self.fail(writer, e),
+                Some(writer) => self.fail_unless_unwritten(writer, failed),
                 None => match self.writer.lock().as_mut() {
-                    Some(writer) => self.fail(writer, e),
-                    None => e,
+                    Some(writer) => self.fail_unless_unwritten(writer, failed),
+                    None => failed.error,
                 },
             });
         }
@@ -91,7 +110,7 @@ impl Store {
     ) {
         let mut published = self.published.write();
         let old = &published.sealed;
-        let kept = |name: FileName| !changes.dropped.contains(&name);
+        let kept = |name: FileName| !changes.drops(name);
         let segments = old.segments.iter().filter(|segment| kept(FileName::Segment(segment.entry.file)));
         let mut segments: Vec<_> = segments.cloned().chain(new_segments).collect();
         segments.sort_by_key(|segment| segment.entry.first_id);

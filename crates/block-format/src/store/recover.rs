@@ -39,8 +39,15 @@ impl Loaded {
             highest,
         } = self;
         manifest.generation = highest;
-        let ActiveLog { entry, file, scan, view } = active;
+        let is_other =
+            |name: &FileName| matches!(name, FileName::Manifest { generation, .. } if *generation != highest);
+        let superseded = names.iter().any(is_other);
         let directory = directory.locked(lock);
+        if !superseded {
+            // A disk may be full of it. With other manifests there, this one may not have reached the disk, and one of those then counts.
+            remove_others(&directory, names, &manifest);
+        }
+        let ActiveLog { entry, file, scan, view } = active;
         let name = FileName::Log(entry.file);
         let adopts = directory.options.steps.take(Step::AdoptByCopy);
         let closed = scan.file_len == entry.checkpoint.len || !adopts;
@@ -62,11 +69,8 @@ impl Loaded {
             log
         };
         let mut catalog = manifest.clone();
-        let superseded = names.iter().any(
-            |name| matches!(name, FileName::Manifest { generation, .. } if *generation != manifest.generation),
-        );
         if !closed || !manifests_to_rewrite.is_empty() || superseded {
-            directory.write_generation(&mut catalog, manifest)?;
+            directory.write_generation(&mut catalog, manifest).map_err(|failed| failed.error)?;
             report.manifests_rewritten =
                 manifests_to_rewrite.into_iter().map(|name| directory.path(name)).collect();
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Sealed, State, Store, Writer};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::FileName;
 use crate::log::LogWriter;
 use crate::manifest::Manifest;
@@ -24,7 +24,9 @@ impl Store {
         let old = FileName::Log(writer.log.index().id);
         let (log, entry) =
             LogWriter::create(&self.directory, written.committed.seq, written.committed.next_id)?;
-        self.directory.sync_names(Step::SyncNewNames)?;
+        let new = FileName::Log(entry.file);
+        let take_back = |_: &Error| self.directory.take_back(new);
+        self.directory.sync_names(Step::SyncNewNames).inspect_err(take_back)?;
         let mut catalog = self.catalog.lock();
         let mut manifest = catalog.clone();
         if let Some(last) = manifest.logs.last_mut() {
@@ -34,7 +36,12 @@ impl Store {
             manifest.logs.pop();
         }
         manifest.logs.push(entry);
-        self.directory.write_generation(&mut catalog, manifest).map_err(|e| self.fail(writer, e))?;
+        if let Err(failed) = self.directory.write_generation(&mut catalog, manifest) {
+            if failed.left_nothing {
+                take_back(&failed.error);
+            }
+            return Err(self.fail_unless_unwritten(writer, failed));
+        }
         drop(catalog);
         writer.log = log;
         let tail = writer.written().tail;

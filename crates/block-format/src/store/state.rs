@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::file::layout::FILE_HEADER_LEN;
 use crate::id::{ArtifactId, CommitSeq};
 use crate::log::{LogView, LogWriter};
+use crate::manifest::writer::NoGeneration;
 use crate::manifest::{Checkpoint, Manifest};
 use crate::part::Part;
 use crate::protocol::{Step, Steps};
@@ -265,6 +266,11 @@ impl Store {
             "nothing more is written since this failed: {cause}. Reading goes on; open the artifact again to write"
         );
         Error::new(ErrorKind::Poisoned, message).at(&self.directory.root)
+    }
+
+    /// [`fail`](Self::fail), unless nothing was written of a generation.
+    pub(super) fn fail_unless_unwritten(&self, writer: &mut Writer, failed: NoGeneration) -> Error {
+        if failed.left_nothing { failed.error } else { self.fail(writer, failed.error) }
     }
 
     /// Ends the life of the writer: after a failed write or sync nobody knows what is on disk, and a second sync would

@@ -179,6 +179,78 @@ fn an_open_that_finds_no_space_leaves_no_log_behind() {
 }
 
 #[test]
+fn a_manifest_that_finds_no_space_leaves_nothing_and_the_writer_goes_on() {
+    let actions: [fn(&Store) -> block_format::Result<()>; 3] = [
+        |store| store.seal().map(drop),
+        |store| {
+            let mut bulk = store.bulk()?;
+            bulk.put(b"bulk")?;
+            bulk.finish().map(drop)
+        },
+        Store::release,
+    ];
+    for (action, expected) in actions.into_iter().zip([2, 2, 1]) {
+        for fault in [Fault::NoSpace, Fault::ShortWrite] {
+            let mut failed = 0;
+            for call in 0..100 {
+                let disk = MemoryVfs::new();
+                let faulty = FaultVfs::new(disk.clone());
+                let vfs: Arc<dyn Vfs> = Arc::new(faulty.clone());
+                let store = Store::create_in(vfs.clone(), ROOT, options(None)).unwrap();
+                store.put(b"one").unwrap();
+                faulty.inject(faulty.call_count() + call, fault, fault == Fault::ShortWrite);
+                let Err(e) = action(&store) else { continue };
+                faulty.heal();
+                assert_eq!(e.kind(), ErrorKind::DiskFull, "{e}");
+                let name = e.path().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+                if !name.starts_with("manifest-")
+                    || !name.ends_with("-0")
+                    || e.to_string().contains("syncing")
+                {
+                    continue;
+                }
+                failed += 1;
+                let files = |kind: &str| {
+                    let names = vfs.list(ROOT.as_ref()).unwrap();
+                    names.iter().filter(|name| name.starts_with(kind)).count()
+                };
+                assert_eq!((files("manifest-"), files("segment-")), (2, 0), "call {call}: {e}");
+                store.put(b"two").unwrap();
+                action(&store).unwrap();
+                store.reacquire().unwrap();
+                store.put(b"three").unwrap();
+                let alive = store.snapshot().records().count();
+                store.close().unwrap();
+                for variant in CrashVariant::standard(call) {
+                    let disk = disk.crash(disk.event_count(), variant);
+                    let (store, _) = Store::open_in(Arc::new(disk), ROOT, options(None)).unwrap();
+                    assert_eq!(store.snapshot().records().count(), alive, "call {call}");
+                }
+            }
+            assert!(failed >= expected, "{failed} of {expected}: {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn an_open_that_finds_no_space_first_removes_what_no_generation_names() {
+    let faulty = FaultVfs::new(MemoryVfs::new());
+    let vfs: Arc<dyn Vfs> = Arc::new(faulty.clone());
+    let store = Store::create_in(vfs.clone(), ROOT, options(None)).unwrap();
+    store.put(b"one").unwrap();
+    drop(store);
+    let segment = format!("{ROOT}/segment-{:016x}", 77);
+    faulty.inner().write_file(&segment, vec![1; 1 << 20]);
+    faulty.inject(0, Fault::NoSpace, true);
+    let opened = Store::open_in(vfs.clone(), ROOT, options(None));
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::DiskFull);
+    assert!(faulty.inner().read_file(&segment).is_none());
+    faulty.heal();
+    let (store, _) = Store::open_in(vfs, ROOT, options(None)).unwrap();
+    assert_eq!(store.snapshot().records().count(), 1);
+}
+
+#[test]
 fn read_only_media_can_be_read_and_say_so_when_written() {
     let disk = MemoryVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());

@@ -218,7 +218,8 @@ impl Options {
         self
     }
 
-    /// Calls `call` with each error of sealing that happens by itself, from the thread that seals: nothing is lost by it, and the next commit tries again. The
+    /// Calls `call` with each error of sealing that happens by itself, from the thread that seals: nothing that was committed is lost by it, and the next commit tries
+    /// again. Where a sync failed, or a write of which something may be on disk, all that writes is an error of kind [`Poisoned`](crate::ErrorKind::Poisoned) until the artifact is opened again. The
     /// newest one is also in [`Stats::maintenance_error`](crate::Stats::maintenance_error). `call` must not call the artifact. Default: none.
     pub fn on_maintenance_error(mut self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_maintenance_error = Some(OnError(Arc::new(call)));
