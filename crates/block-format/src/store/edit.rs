@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use roaring::RoaringTreemap;
 
@@ -138,7 +138,8 @@ impl<'a> Edit<'a> {
         self.snapshot.clone()
     }
 
-    /// Seals everything committed so far, or up to [`end_log`](Self::end_log), into segments, which are returned.
+    /// Seals everything committed so far, or up to [`end_log`](Self::end_log), into segments, which are returned. Logs that this edit has sealed
+    /// already are left out.
     pub fn seal_logs(&mut self) -> Result<Vec<SegmentInfo>> {
         let logs = self.logs_to_seal()?.write()?;
         Ok(self.add_sealed(logs))
@@ -151,18 +152,29 @@ impl<'a> Edit<'a> {
             self.end_log()?;
         }
         let state = self.store.published.read().clone();
-        let logs = self.sealed.frozen.clone();
+        let is_left = |log: &&LogView| !self.changes.drops(FileName::Log(log.index.id));
+        let logs: Vec<_> = self.sealed.frozen.iter().filter(is_left).cloned().collect();
         self.deletes.extend(logs.iter().flat_map(|log| log.index.deleted(state.seq)));
         let others = self.sealed.segments.iter().map(|segment| segment.entry.first_id).collect();
         // The numbers of files depend on what is written, and not on who is first to write it. There are rarely more segments.
         let len = logs.iter().fold(0u64, |sum, log| sum.saturating_add(log.len));
         let files =
             self.store.directory.take_files(len / self.store.directory.options.segment_len.max(1) + 2)?;
-        Ok(LogsToSeal { store: self.store, logs, others, files, deletes: self.deletes.clone() })
+        Ok(LogsToSeal {
+            store: self.store,
+            logs,
+            others,
+            files,
+            deletes: self.deletes.clone(),
+            is_written: AtomicBool::new(false),
+        })
     }
 
-    /// Puts segments in the place of the logs that they were written from.
+    /// Puts segments in the place of the logs that they were written from. Where this edit has sealed one of those already, nothing is done.
     pub fn add_sealed(&mut self, mut sealed: SealedLogs<'_>) -> Vec<SegmentInfo> {
+        if sealed.logs.iter().any(|&log| self.changes.drops(log)) {
+            return Vec::new();
+        }
         self.changes.dropped.append(&mut sealed.logs);
         self.take_segments((std::mem::take(&mut sealed.segments), std::mem::take(&mut sealed.reclaimed)))
     }
@@ -176,7 +188,7 @@ impl<'a> Edit<'a> {
     }
 
     /// Rewrites sealed segments without the records that were deleted: one or several that lie next to each other, in
-    /// the order of their ids, become as few as possible.
+    /// the order of their ids, become as few as possible. A segment can be rewritten once in an edit.
     pub fn rewrite(&mut self, segments: &[FileId]) -> Result<Vec<SegmentInfo>> {
         let sealed = self.sealed.clone();
         let all: Vec<FileId> = sealed.segments.iter().map(|segment| segment.entry.file).collect();
@@ -185,12 +197,15 @@ impl<'a> Edit<'a> {
         let Some(start) = neighbours else {
             return Err(Error::invalid("expected segments of this snapshot that lie next to each other"));
         };
+        if let Some(file) = segments.iter().find(|&&file| self.changes.drops(FileName::Segment(file))) {
+            return Err(Error::invalid(format!("segment {} was rewritten by this edit already", file.0)));
+        }
         let taken = &sealed.segments[start..start + segments.len()];
-        self.changes.dropped.extend(segments.iter().map(|&file| FileName::Segment(file)));
         let others: Vec<u64> = sealed.frozen.iter().filter_map(|log| Some(log.ids?.0)).collect();
         let runs = taken.iter().map(|segment| &**segment as &dyn Run).collect::<Vec<_>>();
         let kept = dictionary_to_keep(taken)?;
         let written = write_segments(self.store, &self.deletes, kept, 0..0, (&runs, &others))?;
+        self.changes.dropped.extend(segments.iter().map(|&file| FileName::Segment(file)));
         Ok(self.take_segments(written))
     }
 
@@ -274,11 +289,11 @@ impl<'a> Edit<'a> {
         // A bulk commit may have come since the edit began.
         let state = self.store.published.read().clone();
         let staying = state.sealed.segments.iter().map(|segment| segment.entry);
-        let staying = staying.filter(|entry| !self.changes.dropped.contains(&FileName::Segment(entry.file)));
+        let staying = staying.filter(|entry| !self.changes.drops(FileName::Segment(entry.file)));
         let segments = staying.chain(self.changes.segments.iter().map(|sealed| sealed.entry));
         // Logs that stay may hold records that the edit itself deletes.
         let logs = state.sealed.frozen.iter().chain([&state.tail]);
-        let logs = logs.filter(|log| !self.changes.dropped.contains(&FileName::Log(log.index.id)));
+        let logs = logs.filter(|log| !self.changes.drops(FileName::Log(log.index.id)));
         let segments = segments.map(|entry| (entry.first_id, entry.last_id));
         let mut spans: Vec<_> = segments.chain(logs.filter_map(|log| log.ids)).collect();
         spans.sort_unstable();
@@ -304,12 +319,16 @@ pub struct LogsToSeal<'a> {
     /// Numbers for the files of the segments.
     files: Range<u64>,
     deletes: RoaringTreemap,
+    is_written: AtomicBool,
 }
 
 impl<'a> LogsToSeal<'a> {
-    /// Writes the records that are not deleted to segments.
+    /// Writes the records that are not deleted to segments, once.
     pub fn write(&self) -> Result<SealedLogs<'a>> {
-        let Self { store, logs, others, files, deletes } = self;
+        let Self { store, logs, others, files, deletes, is_written } = self;
+        if is_written.swap(true, Ordering::Relaxed) {
+            return Err(Error::invalid("these logs were written to segments already"));
+        }
         let runs = logs.iter().filter(|log| log.ids.is_some()).map(|log| log as &dyn Run).collect::<Vec<_>>();
         let (segments, reclaimed) = write_segments(store, deletes, None, files.clone(), (&runs, others))?;
         let logs = logs.iter().map(|log| FileName::Log(log.index.id)).collect();
@@ -363,8 +382,6 @@ fn dictionary_to_keep(segments: &[Arc<Segment>]) -> Result<Option<&Segment>> {
 /// Files of an edit that failed are removed at once: after a crash, the next open does it.
 impl Drop for Edit<'_> {
     fn drop(&mut self) {
-        let segments = self.changes.segments.iter().map(|sealed| FileName::Segment(sealed.entry.file));
-        let parts = self.changes.parts.iter().map(|sealed| FileName::Part(sealed.entry.file));
-        segments.chain(parts).for_each(|name| self.store.directory.remove(name));
+        self.changes.remove_new_files(&self.store.directory);
     }
 }

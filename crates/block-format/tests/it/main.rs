@@ -27,6 +27,7 @@ mod planted; // each sync and check left out: the campaigns notice
 mod records; // what goes in comes out: batches, large content, deletes, seal, bulk, parts, readers beside a writer
 mod salvage; // what is taken from which file: what is lost is named, what was deleted stays so
 mod second_decoder; // benches/decode.py reads what this crate writes
+mod twice; // what an edit is told twice is done once
 mod usage; // bytes of files, and of deleted records in them
 mod verify; // damage told from what a crash leaves, and from what a writer is doing
 mod work; // forged and damaged files of twice the length cost twice the work
