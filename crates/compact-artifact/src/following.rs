@@ -44,6 +44,10 @@ impl CompactArtifact {
     ///
     /// Known are the commits since the artifact was last sealed; and from the first call of this or of [`watch`](Self::watch) on those that this process made, or saw by
     /// [`refresh`](Self::refresh) at least once between two sealings: the last 32,768, with as many deleted records.
+    ///
+    /// The number of a commit belongs to one artifact. Salvage gives none again; an artifact that was made of an export, or an earlier copy that was put
+    /// back, has other commits of the same numbers, which nothing here tells. So it is with commits that were not on disk yet when the power failed, as those of
+    /// [`Durability::Buffered`](crate::Durability::Buffered): keep numbers beyond the process only of commits that are.
     pub fn changes_since(&self, commit: CommitSeq) -> Result<Option<Changes>> {
         self.engine.changes_since(commit)
     }

@@ -105,6 +105,7 @@ impl Salvage {
         self.deletes.extend(scan.deletes.iter().map(|&(id, _)| id));
         let last = scan.places.last().map_or(0, |place| place.first_id.saturating_add(1));
         self.next_id = self.next_id.max(scan.committed.next_id).max(last);
+        self.last_seq = self.last_seq.max(scan.committed.seq);
         readable(file, scan, is_named)
     }
 }

@@ -42,6 +42,8 @@ use crate::vfs::{Access, DiskVfs, Vfs};
 ///
 /// `from` may also be a packed artifact, of which any part is damaged or cut off.
 ///
+/// Its commits have numbers that none of `from` had.
+///
 /// The new artifact can be opened when everything is copied. What an interruption leaves at `to` cannot, and the next call with that `to` begins anew.
 pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>, options: Options) -> Result<SalvageReport> {
     finished(salvage_unfinished(from, to, options)?)
@@ -97,6 +99,13 @@ fn salvage_between(
     let mut salvage = Salvage {
         directory: Directory::new(vfs, root, artifact, &options, 0),
         next_id: found.newest.as_ref().map_or(0, Manifest::next_id),
+        last_seq: found
+            .newest
+            .iter()
+            .flat_map(|manifest| &manifest.logs)
+            .map(|entry| entry.checkpoint.seq)
+            .max()
+            .unwrap_or(0),
         is_current: found.newest.is_some() && found.newest_fault.is_none(),
         manifest: found.newest,
         names: found.names,
@@ -109,7 +118,7 @@ fn salvage_between(
         report: SalvageReport::default(),
     };
     salvage.read(&found.damaged)?;
-    let store = Store::create_unfinished(target, to, &options)?;
+    let store = Store::create_unfinished(target, to, &options, salvage.first_seq())?;
     if let Err(e) = salvage.write(&store).and_then(|()| salvage.write_parts(&store)) {
         let _ = store.destroy(); // the error that is returned says why
         return Err(e);
@@ -167,12 +176,23 @@ struct Salvage {
     has_deletes: bool,
     /// Ids below this one were given to records, as far as is known.
     next_id: u64,
+    /// The largest number of a commit that was found.
+    last_seq: u64,
     /// Ids of records that cannot be read.
     lost: BTreeSet<u64>,
     report: SalvageReport,
 }
 
+/// More commits than a log has: each takes some hundred bytes.
+const LOST_COMMITS: u64 = 1 << 32;
+
 impl Salvage {
+    /// The commit that the new artifact begins behind. No commit of the damaged one has this number or a later one, those that were lost
+    /// among them: who knows one of them is not told that it is a commit of the new one.
+    fn first_seq(&self) -> u64 {
+        self.last_seq.saturating_add(LOST_COMMITS).min(u64::MAX - LOST_COMMITS)
+    }
+
     /// Copies sound parts, in the order of kind and tag.
     fn write_parts(&mut self, store: &Store) -> Result<()> {
         store.edit(|edit| {

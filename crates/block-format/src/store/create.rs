@@ -28,13 +28,18 @@ impl Store {
 
     /// [`Store::create`] in any file system.
     pub fn create_in(vfs: Arc<dyn Vfs>, path: impl AsRef<Path>, options: Options) -> Result<Self> {
-        Self::create_at(vfs, path.as_ref(), &options, false)
+        Self::create_at(vfs, path.as_ref(), &options, None)
     }
 
-    /// [`create_in`](Self::create_in) of an artifact that nobody can open before [`finish_creation`](Self::finish_creation). It takes the place of one
-    /// that was not finished.
-    pub(crate) fn create_unfinished(vfs: Arc<dyn Vfs>, root: &Path, options: &Options) -> Result<Self> {
-        Self::create_at(vfs, root, options, true)
+    /// [`create_in`](Self::create_in) of an artifact that nobody can open before [`finish_creation`](Self::finish_creation), and whose commits come
+    /// behind number `seq`. It takes the place of one that was not finished.
+    pub(crate) fn create_unfinished(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        options: &Options,
+        seq: u64,
+    ) -> Result<Self> {
+        Self::create_at(vfs, root, options, Some(seq))
     }
 
     /// Lets everybody open an artifact that [`salvage_unfinished`](crate::salvage_unfinished) made. Durable on return.
@@ -48,7 +53,13 @@ impl Store {
         self.directory.sync_names(Step::SyncNewNames)
     }
 
-    fn create_at(vfs: Arc<dyn Vfs>, root: &Path, options: &Options, unfinished: bool) -> Result<Self> {
+    fn create_at(
+        vfs: Arc<dyn Vfs>,
+        root: &Path,
+        options: &Options,
+        unfinished_behind: Option<u64>,
+    ) -> Result<Self> {
+        let unfinished = unfinished_behind.is_some();
         options.check()?;
         let mut creation = make_directory(&*vfs, root)?;
         let lock =
@@ -62,7 +73,7 @@ impl Store {
         let used = found.names.iter().filter_map(|name| name.id());
         let next_file = used.map(|id| id.0.saturating_add(1)).max().unwrap_or(1);
         let mut directory = Directory::new(vfs.clone(), root, artifact, options, next_file).locked(lock);
-        match directory.hold().and_then(|()| begin(&directory, &found, unfinished)) {
+        match directory.hold().and_then(|()| begin(&directory, &found, unfinished_behind)) {
             Ok((log, catalog)) => {
                 let store = Self::for_writing(directory, log, catalog, Sealed::default());
                 Ok(Self { creation: Some(creation), ..store })
@@ -111,16 +122,20 @@ fn no_artifact(vfs: &dyn Vfs, root: &Path, options: &Options, unfinished: bool) 
 }
 
 /// Writes an empty log and a manifest that names it.
-fn begin(directory: &Directory, found: &Manifests, unfinished: bool) -> Result<(LogWriter, Manifest)> {
+fn begin(
+    directory: &Directory,
+    found: &Manifests,
+    unfinished_behind: Option<u64>,
+) -> Result<(LogWriter, Manifest)> {
     sync_parent(&*directory.vfs, &directory.root, &directory.options)?;
     if found.are_destroyed {
         mark_finished(&*directory.vfs, &directory.root)?;
     }
-    if unfinished {
+    if unfinished_behind.is_some() {
         mark_unfinished(&*directory.vfs, &directory.root)?;
     }
     let artifact = directory.artifact;
-    let (log, entry) = LogWriter::create(directory, 0, 0)?;
+    let (log, entry) = LogWriter::create(directory, unfinished_behind.unwrap_or(0), 0)?;
     directory.sync_names(Step::SyncNewNames)?;
     let (segments, parts) = (Vec::new(), Vec::new());
     let next_file = FileId(0); // set when it is written

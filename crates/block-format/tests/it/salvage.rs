@@ -49,6 +49,41 @@ fn named(report: &SalvageReport) -> Vec<u64> {
 }
 
 #[test]
+fn a_commit_from_before_a_salvage_is_none_of_the_new_artifact_whatever_was_lost() {
+    for lost in [&[][..], &["manifest-"], &["log-"], &["manifest-", "log-"]] {
+        let (disk, store) = created();
+        (0..9).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
+        store.seal().unwrap();
+        let known: Vec<_> =
+            (9..20).map(|salt| (store.put(&content(400, salt)), store.last_commit()).1).collect();
+        store.close().unwrap();
+        for kind in lost {
+            remove(&disk, kind);
+        }
+        salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+        let (store, _) = Store::open_in(Arc::new(disk), "/saved", options()).unwrap();
+        let first = store.last_commit();
+        (0..30).for_each(|salt| assert!(store.put(&content(400, salt)).is_ok()));
+        for commit in known {
+            assert_eq!(store.since(commit, &store.snapshot()), None, "{commit:?}, {lost:?}");
+        }
+        assert!(store.since(first, &store.snapshot()).is_some());
+    }
+}
+
+#[test]
+fn numbers_of_commits_that_are_almost_used_up_keep_nothing_from_being_salvaged() {
+    let mut log = ForgedLog::new();
+    log.record(0);
+    log.chained_commit(u64::MAX - 1, 0, 1);
+    let disk = log.written();
+    assert_eq!(saved(&disk).1, [0]);
+    salvage_in(Arc::new(disk.clone()), ROOT, "/saved", options()).unwrap();
+    let (store, _) = Store::open_in(Arc::new(disk), "/saved", options()).unwrap();
+    assert_eq!(store.put(b"one more").unwrap(), RecordId(1));
+}
+
+#[test]
 fn the_records_of_a_segment_that_lost_its_end_are_named() {
     for ids in [vec![], vec![50, 59]] {
         let (disk, store) = created();

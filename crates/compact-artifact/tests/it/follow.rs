@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use compact_artifact::vfs::{Access, DiskVfs, MappedBytes, Vfs, VfsFile, VfsLock};
 use compact_artifact::{
     Change, CommitSeq, CompactArtifact, Filter, Metric, Options, Query, Record, RecordId, SpaceOptions,
+    salvage,
 };
 use serde_json::json;
 
@@ -162,6 +163,29 @@ fn a_reader_that_follows_answers_as_one_that_opens_anew_after_every_step() {
     }
     println!("{followed} of {looks} looks were told what had changed");
     assert!(followed * 10 > looks * 8);
+}
+
+#[test]
+fn a_commit_from_before_a_salvage_is_not_taken_for_one_of_the_salvaged_artifact() {
+    let temp = tempfile::tempdir().unwrap();
+    let (path, copy) = (temp.path().join("a"), temp.path().join("b"));
+    let artifact = CompactArtifact::create(&path).unwrap();
+    let mut seen = vec![artifact.snapshot().seq()];
+    for number in 0..10 {
+        artifact.add(Record::text(format!("note {number}"))).unwrap();
+        seen.push(artifact.snapshot().seq());
+    }
+    artifact.close().unwrap();
+    salvage(&path, &copy, CompactArtifact::options()).unwrap();
+    let artifact = CompactArtifact::open(&copy).unwrap();
+    let start = artifact.snapshot().seq();
+    for number in 0..20 {
+        artifact.add(Record::text(format!("new {number}"))).unwrap();
+        for &commit in &seen {
+            assert_eq!(artifact.changes_since(commit).unwrap(), None, "{commit:?}");
+        }
+    }
+    assert_eq!(artifact.changes_since(start).unwrap().unwrap().added.len(), 20);
 }
 
 #[test]
