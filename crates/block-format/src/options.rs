@@ -147,7 +147,7 @@ impl Options {
         self
     }
 
-    /// The longest record that is stored in one block, up to 1 MiB; a longer one is cut into frames. Default: 1 MiB.
+    /// The longest record that is stored in one block, 512 to 1 MiB; a longer one is cut into frames. Default: 1 MiB.
     pub fn inline_max(mut self, bytes: u32) -> Self {
         self.inline_max = bytes;
         self

@@ -77,7 +77,15 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
     let names = match vfs.list(root) {
         Ok(names) => names,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            vfs.create_dir(root).map_err(|e| no_directory(e, root))?;
+            vfs.create_dir(root).map_err(|e| {
+                let leads_nowhere = || vfs.list(root).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+                if e.kind() == io::ErrorKind::AlreadyExists && leads_nowhere() {
+                    let message =
+                        "there is a link here that leads nowhere; remove it, or choose another place";
+                    return Error::new(ErrorKind::AlreadyExists, message).at(root);
+                }
+                no_directory(e, root)
+            })?;
             return Ok(Creation { directory: true, lock: true, ..Creation::default() });
         }
         Err(e) => return Err(no_directory(e, root)),
@@ -102,7 +110,7 @@ pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
     Ok(Creation { lock: !names.iter().any(|name| name == LOCK), ..Creation::default() })
 }
 
-/// The files of an interrupted creation, if there are any; an error if there is an artifact.
+/// Why there can be no directory of an artifact.
 fn no_directory(e: io::Error, root: &Path) -> Error {
     match e.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {

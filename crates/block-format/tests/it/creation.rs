@@ -69,6 +69,20 @@ fn a_name_that_is_not_text_and_a_linked_directory_count_too() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_no_place_for_an_artifact_and_is_called_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let link = temp.path().join("link");
+    std::os::unix::fs::symlink(temp.path().join("nowhere"), &link).unwrap();
+    let error = Store::create(&link, Options::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("there is a link here that leads nowhere"), "{error}");
+    fs::write(temp.path().join("file"), "x").unwrap();
+    let error = Store::create(temp.path().join("file"), Options::new()).unwrap_err();
+    assert!(error.to_string().contains("there is a file here"), "{error}");
+}
+
 #[test]
 fn a_create_that_fails_at_any_call_leaves_the_directory_as_it_was() {
     let places: [fn(&MemoryVfs); 3] = [

@@ -218,6 +218,7 @@ impl BatchWriter {
     /// Adds a record to the batch, and commits the batch if it is full.
     fn push(&self, record: Record, replace: bool) -> Result<()> {
         let Shared { options, buffer, changed, engine, pending } = &*self.shared;
+        engine.callers.check_process()?;
         // A record that cannot be stored does not take its batch with it.
         prepare(&record, replace, &engine.state().settings)?;
         let bytes = record.held_bytes();

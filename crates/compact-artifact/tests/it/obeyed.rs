@@ -347,7 +347,9 @@ fn a_forked_process_writes_nothing_and_is_told_so() {
             artifact.compact(64 << 20).map(drop),
             artifact.sync(),
             artifact.add_space("w", SpaceOptions::new(2, Metric::L2)),
-            writer.add(Record::text("text")).and_then(|()| writer.flush()),
+            writer.add(Record::text("text")),
+            writer.upsert(Record::text("text").key("key")),
+            writer.flush(),
         ];
         assert!(
             calls.iter().all(|call| call.as_ref().is_err_and(|e| e.kind() == ErrorKind::OtherProcess)),
