@@ -52,8 +52,8 @@ impl<B: Bytes> Index<B> {
         self.table().verify()
     }
 
-    /// The types of the values of a field: two look-ups for each type.
-    pub fn types(&self, field: &str) -> Result<Types> {
+    /// The types of the values of a field in rows that `is_live` accepts: two look-ups for each type, and a look at values until one is in such a row.
+    pub fn types(&self, field: &str, is_live: impl Fn(u32) -> bool) -> Result<Types> {
         let mut types = Types::default();
         if field.len() > MAX_PATH_LEN {
             return Ok(types);
@@ -61,14 +61,28 @@ impl<B: Bytes> Index<B> {
         for ty in Type::ALL {
             for in_array in [false, true] {
                 let prefix = field_key(field, Tag::from(ty), in_array, &[]);
-                if let Some(next) = self.table().entries_from(&prefix)?.peek_key()
-                    && next?.starts_with(&prefix)
-                {
+                if !types.contains(ty) && self.has_value(&prefix, &is_live)? {
                     types = types | ty.into();
                 }
             }
         }
         Ok(types)
+    }
+
+    /// Whether a row that `is_live` accepts has a key that begins so.
+    #[inline(never)]
+    fn has_value(&self, prefix: &[u8], is_live: &dyn Fn(u32) -> bool) -> Result<bool> {
+        let mut entries = self.table().entries_from(prefix)?;
+        while let Some(entry) = entries.next_entry() {
+            let (key, rows) = entry?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            if rows.find(is_live)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a row that `is_live` accepts has the field, with anything but `null`.

@@ -21,7 +21,7 @@
 //!
 //! let index = Index::open(&bytes, 2)?;
 //! let filter: Filter = r#"{"year": {"$gte": 1800}, "tags": {"$exists": false}}"#.parse()?;
-//! let filter = ResolvedFilter::new(&filter, |field| index.types(field))?;
+//! let filter = ResolvedFilter::new(&filter, |field| index.types(field, |_| true))?;
 //! let metadata_of = |row: u32| -> metadata_index::Result<_> { Ok(metadata[row as usize].clone()) };
 //! let rows = index.search(&filter, metadata_of)?;
 //! assert_eq!(rows.iter().collect::<Vec<_>>(), [0]);

@@ -19,8 +19,8 @@ use crate::value::{FilterValue, Scalar, Type, Types};
 /// let mut bytes = Vec::new();
 /// builder.write(&mut bytes)?;
 /// let index = Index::open(bytes, 1)?;
-/// assert!(ResolvedFilter::new(&Filter::field("year").gte(2020), |field| index.types(field)).is_ok());
-/// let e = ResolvedFilter::new(&Filter::field("year").gte("2020"), |field| index.types(field)).unwrap_err();
+/// assert!(ResolvedFilter::new(&Filter::field("year").gte(2020), |field| index.types(field, |_| true)).is_ok());
+/// let e = ResolvedFilter::new(&Filter::field("year").gte("2020"), |field| index.types(field, |_| true)).unwrap_err();
 /// assert_eq!(e.kind(), ErrorKind::TypeMismatch);
 /// # Ok(()) }
 /// ```

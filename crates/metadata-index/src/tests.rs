@@ -258,7 +258,7 @@ proptest! {
             prop_assert!(index.verify().is_err(), "a flipped byte is noticed");
             let found = index.search(&as_it_is(&filter), |row| -> Result<_> { Ok(rows[row as usize].as_object().unwrap().clone()) });
             prop_assert!(found.is_err() || found.unwrap().iter().all(|row| row < count(&rows)));
-            drop(index.types("a"));
+            drop(index.types("a", |_| true));
             let all = |row: u32| Some(row);
             drop(merge(&[(&index, &all as &dyn Fn(u32) -> Option<u32>)], Vec::new()));
         }
@@ -328,7 +328,7 @@ fn a_filter_of_any_depth_that_is_accepted_is_read_back() {
 #[test]
 fn a_type_that_no_value_has_is_an_error_and_a_field_that_is_nowhere_is_not() {
     let index = Index::open(built(&[json!({"year": 2020, "at": "2026-01-01T00:00:00Z"})]), 1).unwrap();
-    let check = |filter: Filter| ResolvedFilter::new(&filter, |field| index.types(field)).map(drop);
+    let check = |filter: Filter| ResolvedFilter::new(&filter, |field| index.types(field, |_| true)).map(drop);
     assert_eq!(check(Filter::field("year").eq("2020")).unwrap_err().kind(), ErrorKind::TypeMismatch);
     let e = check(Filter::field("year").prefix("20")).unwrap_err();
     assert_eq!(e.to_string(), "the field \"year\" has values of type number, and is compared with string");
@@ -337,6 +337,19 @@ fn a_type_that_no_value_has_is_an_error_and_a_field_that_is_nowhere_is_not() {
     check(Filter::field("at").gt(FilterValue::datetime("2025-01-01T00:00:00Z").unwrap())).unwrap();
     check(Filter::field("at").prefix("2026")).unwrap();
     check(Filter::field("at").eq("2026")).unwrap();
+}
+
+#[test]
+fn a_field_has_the_types_of_live_rows_alone() {
+    let rows = [json!({"a": "x"}), json!({"a": ["x", 1]}), json!({"a": 2}), json!({"a": {"b": true}})];
+    let index = Index::open(built(&rows), 4).unwrap();
+    let types = |field, live: &[u32]| index.types(field, |row| live.contains(&row)).unwrap();
+    let (string, number) = (Types::from(Type::String), Types::from(Type::Number));
+    assert_eq!(types("a", &[0, 1, 2, 3]), string | number);
+    assert_eq!((types("a", &[0]), types("a", &[2, 3])), (string, number));
+    assert_eq!((types("a", &[1]), types("a", &[1]).len()), (string | number, 2));
+    assert_eq!((types("a", &[3]), types("a", &[])), (Types::default(), Types::default()));
+    assert_eq!((types("a.b", &[3]), types("a.b", &[2])), (Type::Bool.into(), Types::default()));
 }
 
 #[test]
@@ -375,7 +388,7 @@ fn no_metadata_poses_as_the_key_of_a_record() {
     assert_eq!(index.row_of_key("ghost", |_| true).unwrap(), Some(5));
     assert_eq!(index.row_of_key("ghost", |row| row < 5).unwrap(), None);
     for name in names {
-        assert!(index.types(name).unwrap().contains(Type::String), "of metadata");
+        assert!(index.types(name, |_| true).unwrap().contains(Type::String), "of metadata");
     }
     let everything = Filter::field("").prefix("");
     let found = index.search(&as_it_is(&everything), |_| -> Result<_> { Ok(Map::new()) }).unwrap();

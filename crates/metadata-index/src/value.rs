@@ -98,6 +98,11 @@ impl Types {
         self.0 == 0
     }
 
+    /// Number of types in the set.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
     /// Whether a type is in the set.
     pub fn contains(self, ty: Type) -> bool {
         !(self & ty.into()).is_empty()

@@ -149,8 +149,9 @@ fn the_golden_bytes_of_version_1_are_read_and_become_version_2() {
     let index = Index::open(GOLDEN_V1, 1).unwrap();
     index.verify().unwrap();
     assert_eq!(index.row_of_key("k", |_| true).unwrap(), Some(0));
-    assert_eq!(index.types("a").unwrap(), Type::Number.into());
-    let filter = ResolvedFilter::new(&Filter::field("a").gte(1), |field| index.types(field)).unwrap();
+    assert_eq!(index.types("a", |_| true).unwrap(), Type::Number.into());
+    let filter =
+        ResolvedFilter::new(&Filter::field("a").gte(1), |field| index.types(field, |_| true)).unwrap();
     let none = |_| -> Result<Map<String, Json>> { unreachable!("no string is long") };
     assert_eq!(index.search(&filter, none).unwrap().iter().collect::<Vec<_>>(), [0]);
     assert_eq!(written_v1(&read(GOLDEN_V1, 1).unwrap()), GOLDEN_V1);

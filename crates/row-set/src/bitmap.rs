@@ -100,8 +100,6 @@ impl RowSet {
         for (word, other) in self.words.iter_mut().zip(others) {
             *word = f(*word, other);
         }
-        let kept = self.words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
-        self.words.truncate(kept);
         *self = std::mem::take(&mut self.words).into();
     }
 
@@ -158,6 +156,9 @@ impl From<Vec<u64>> for RowSet {
     /// From 64 rows a word, the lowest in the lowest bit. At most 2^26 words count.
     fn from(mut words: Vec<u64>) -> Self {
         words.truncate(MAX_WORDS);
+        // Equal sets have equal words.
+        let kept = words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
+        words.truncate(kept);
         let len = words.iter().map(|word| word.count_ones() as usize).sum();
         let is_occupied = |words: &[u64]| {
             words.iter().enumerate().fold(0, |all, (at, &word)| all | u64::from(word != 0) << at)
@@ -262,6 +263,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn words_of_zeros_at_the_end_make_no_other_set() {
+        assert_eq!(RowSet::from(vec![0, 1, 0, 0]), RowSet::from_iter([64]));
+        assert_eq!(RowSet::from(vec![0; 3]), RowSet::new());
+    }
 
     proptest! {
         #[test]

@@ -139,7 +139,14 @@ impl State {
     /// The rows of each shard that a filter lets through and that are still there.
     pub(crate) fn matches(&self, filter: &Filter) -> Result<Vec<RowSet>> {
         self.check_strict(filter)?;
-        self.matches_resolved(&ResolvedFilter::new(filter, |field| self.types(field))?)
+        let resolved = match ResolvedFilter::new(filter, |field| self.types_for_filter(field)) {
+            // What dead rows have is no reason to refuse it.
+            Err(e) if e.kind() == metadata_index::ErrorKind::TypeMismatch => {
+                ResolvedFilter::new(filter, |field| self.types(field))
+            }
+            resolved => resolved,
+        };
+        self.matches_resolved(&resolved?)
     }
 
     /// [`matches`](Self::matches), where the filter is checked against the fields of more records than these.
@@ -155,10 +162,23 @@ impl State {
         self.matches_resolved(&ResolvedFilter::new(filter, |field| Ok(known(field).types))?)
     }
 
-    /// The types of the values of a field.
+    /// The types of the values of a field in records that are still there.
     pub(crate) fn types(&self, field: &str) -> metadata_index::Result<Types> {
-        let mut types = self.views.iter().map(|view| view.shard.filters.types(field));
-        types.try_fold(Types::default(), |all, types| Ok(all | types?))
+        self.types_of(field, false)
+    }
+
+    /// [`types`](Self::types), or the only type in rows that are dead or not: a filter that compares with that one finds the same either way,
+    /// without a look at the rows of each value.
+    fn types_for_filter(&self, field: &str) -> metadata_index::Result<Types> {
+        let types = self.types_of(field, true)?;
+        if types.len() > 1 { self.types(field) } else { Ok(types) }
+    }
+
+    #[inline(never)]
+    fn types_of(&self, field: &str, with_dead: bool) -> metadata_index::Result<Types> {
+        let types_in =
+            |view: &View| view.shard.filters.types(field, |row| with_dead || !view.dead.contains(row));
+        self.views.iter().try_fold(Types::default(), |all, view| Ok(all | types_in(view)?))
     }
 
     fn matches_resolved(&self, filter: &ResolvedFilter) -> Result<Vec<RowSet>> {
@@ -189,7 +209,7 @@ impl State {
     /// [`ids_where`](Self::ids_where), where values of other types than the filter has are no error.
     pub(crate) fn ids_where_leniently(&self, filter: &Filter) -> Result<Vec<RecordId>> {
         self.check_strict(filter)?;
-        let filter = ResolvedFilter::lenient(filter, |field| self.types(field))?;
+        let filter = ResolvedFilter::lenient(filter, |field| self.types_for_filter(field))?;
         Ok(self.ids(self.matches_resolved(&filter)?))
     }
 

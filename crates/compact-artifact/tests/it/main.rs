@@ -67,6 +67,8 @@ mod late;
 mod latency;
 /// Steps left out in turn: the tests notice.
 mod left_out;
+/// Types of fields, where records are gone.
+mod live_types;
 /// What was lost, and is missed.
 mod lost;
 mod meaning;
