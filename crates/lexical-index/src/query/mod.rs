@@ -148,7 +148,7 @@ impl Query {
     /// | `word~`, `word~2` | a word at a distance of 1, or 2 |
     /// | `+…`, `-…`, `NOT …` | must match, must not match |
     /// | `… AND …`, `… OR …` | both, any of them; `AND` binds closer than `OR`, and `OR` than standing side by side |
-    /// | `(…)` | a group; of one item, that item |
+    /// | `(…)` | a group; of one item without a sign that is not of several words with a `\\ ` between them, that item |
     /// | `field:…` | a word, a phrase or a group in that field only |
     /// | `…^2` | a word, a phrase or a group that counts so many times as much, 0.001 to 1,000 |
     /// | `\…` | the character behind it, without a meaning: `\AND`, `a\:b` |

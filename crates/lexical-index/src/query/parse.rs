@@ -353,20 +353,21 @@ fn group(clauses: Vec<Clause>, occur: Occur, offset: usize) -> Clause {
     Clause { occur, wanted: Wanted::Group(Query { clauses }), boost: 1.0, offset }
 }
 
-/// Instead of a group of one clause, the clause: `+(e-mail)` is `+e-mail`, of which each word must match.
+/// Instead of a group of one clause, the clause: `+(e-mail)` is `+e-mail`, of which each word must match. The group stays where the clause has a sign or several words of its own,
+/// which would mean something else, and where both boosts together are beyond the limits.
 fn lifted(mut clause: Clause) -> Clause {
-    match &mut clause.wanted {
-        Wanted::Group(group) if group.clauses.len() == 1 => match group.clauses.pop() {
-            Some(inner) if inner.occur != Occur::MustNot => {
-                Clause { wanted: inner.wanted, boost: inner.boost * clause.boost, ..clause }
-            }
-            inner => {
-                group.clauses.extend(inner);
-                clause
-            }
-        },
-        _ => clause,
+    let Wanted::Group(group) = &mut clause.wanted else { return clause };
+    let (low, high) = super::BOOSTS;
+    let is_same = |inner: &Clause| {
+        let is_several = matches!(&inner.wanted, Wanted::Match(Match::Words(text), _) if text.contains(char::is_whitespace));
+        inner.occur == clause.occur && !is_several && (low..=high).contains(&(inner.boost * clause.boost))
+    };
+    if group.clauses.len() == 1
+        && let Some(inner) = group.clauses.pop_if(|inner| is_same(inner))
+    {
+        return Clause { wanted: inner.wanted, boost: inner.boost * clause.boost, ..clause };
     }
+    clause
 }
 
 /// Instead of a query of one group, the group.

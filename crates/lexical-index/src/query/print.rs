@@ -20,18 +20,39 @@ impl Display for Query {
 
 impl Display for Clause {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.print(f, false)
+    }
+}
+
+impl Clause {
+    /// What may be several words gets a space where it is alone in a group, which would not be read as a group otherwise.
+    fn print(&self, f: &mut Formatter<'_>, is_alone: bool) -> fmt::Result {
         match self.occur {
             Occur::Should => {}
             Occur::Must => f.write_char('+')?,
             Occur::MustNot => f.write_char('-')?,
         }
         match &self.wanted {
-            Wanted::Group(group) => write!(f, "({group})")?,
+            Wanted::Group(group) => match group.clauses.as_slice() {
+                [only] => {
+                    f.write_char('(')?;
+                    only.print(f, true)?;
+                    f.write_char(')')?;
+                }
+                _ => write!(f, "({group})")?,
+            },
             Wanted::Match(pattern, field) => {
                 if let Some(field) = field {
                     write!(f, "{field}:")?;
                 }
                 pattern.fmt(f)?;
+                if let Match::Words(text) = pattern
+                    && is_alone
+                    && text.contains(|c: char| !c.is_ascii_alphanumeric())
+                    && !text.contains(char::is_whitespace)
+                {
+                    f.write_str("\\ ")?;
+                }
             }
         }
         #[expect(clippy::float_cmp, reason = "1 is exact, and the default")]

@@ -8,6 +8,7 @@ mod earlier;
 mod forged;
 mod golden;
 mod merged;
+mod printed;
 mod ranking;
 mod stems;
 mod stopped;
