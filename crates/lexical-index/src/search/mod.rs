@@ -33,7 +33,8 @@ use crate::query::Query;
 
 /// The most words of a query, each counted in every field it is looked for.
 pub const MAX_WORDS: usize = 1024;
-/// The most terms that a prefix or a fuzzy word stands for in a field. Where a query has many of them, they divide [`MAX_WORDS`] among them: what they match is no error.
+/// The most terms that a prefix or a fuzzy word stands for in a field. Where a query has many of them, they divide [`MAX_WORDS`] among them: what they match is no error. What must not
+/// match stands for up to [`MAX_WORDS`] terms in a field, and more are an error of kind [`TooManyWords`](crate::ErrorKind::TooManyWords): nothing is found that was to be left out.
 pub const MAX_EXPANSIONS: usize = 128;
 /// The largest number of hits that can be asked for.
 pub const MAX_HITS: usize = 65_536;

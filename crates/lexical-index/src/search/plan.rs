@@ -123,6 +123,8 @@ struct Planner<'s> {
     words: usize,
     /// How many terms a prefix or a fuzzy word may stand for in a field.
     expansions: usize,
+    /// What is planned must not match, or is in a group that must not.
+    is_left_out: bool,
     /// Everything that was looked up, for [`looked_up`].
     lookups: Option<Statistics>,
 }
@@ -176,11 +178,14 @@ pub(super) fn looked_up(searcher: &Searcher<'_>, query: &Query, lookups: Statist
 impl<'s> Planner<'s> {
     fn new(searcher: &'s Searcher<'s>, query: &Query, lookups: Option<Statistics>) -> Self {
         let expansions = MAX_WORDS / expanded(query, searcher.fields.len()).max(1);
-        Self { searcher, is_cut: false, words: 0, expansions: expansions.clamp(1, MAX_EXPANSIONS), lookups }
+        let expansions = expansions.clamp(1, MAX_EXPANSIONS);
+        Self { searcher, is_cut: false, is_left_out: false, words: 0, expansions, lookups }
     }
 
     fn add_all(&mut self, plan: &mut Plan, query: &Query, boost: f64) -> Result<()> {
+        let is_left_out = self.is_left_out;
         for clause in &query.clauses {
+            self.is_left_out = is_left_out || clause.occur == Occur::MustNot;
             let boost = boost * f64::from(clause.boost);
             match &clause.wanted {
                 query::Wanted::Group(group) => self.add_group(plan, group, clause, boost)?,
@@ -201,6 +206,7 @@ impl<'s> Planner<'s> {
                 return Err(Error::new(ErrorKind::TooManyWords, message).at(clause.offset));
             }
         }
+        self.is_left_out = is_left_out;
         Ok(())
     }
 
@@ -403,8 +409,17 @@ impl<'s> Planner<'s> {
             found.dedup_by(|later, first| later.2 == first.2);
         }
         found.sort_unstable_by(|a, b| (a.0, b.1, &a.2).cmp(&(b.0, a.1, &b.2)));
-        self.is_cut |= !is_complete || found.len() > self.expansions;
-        found.truncate(self.expansions);
+        let most = if self.is_left_out { MAX_WORDS } else { self.expansions };
+        let is_cut = !is_complete || found.len() > most;
+        if is_cut && self.is_left_out {
+            // To pass over some of them would find what was to be left out.
+            let message = format!(
+                "a beginning or a misspelled word that is left out stands for more than {MAX_WORDS} words"
+            );
+            return Err(Error::new(ErrorKind::TooManyWords, message));
+        }
+        self.is_cut |= is_cut;
+        found.truncate(most);
         Ok(found)
     }
 }

@@ -204,3 +204,32 @@ fn words_near_each_other_are_found_with_their_other_forms() {
     assert_eq!(rows("mangée AND hier"), [0, 1]);
     assert_eq!(rows("pomme NOT mangée"), [3]);
 }
+
+#[test]
+fn of_a_beginning_or_a_misspelled_word_that_must_not_match_no_term_is_passed_over() {
+    let found = |count: usize, text: &str| {
+        let words = (0..count).map(|n| format!("common w{n:04} behind"));
+        let texts: Vec<String> =
+            words.chain(["common here".to_owned(), "here w behind".to_owned()]).collect();
+        let part = part_of(&index_of(&texts, true));
+        let analyzer = Analyzer::new();
+        let searcher = Searcher::new(&analyzer, vec![Segment::new(&part)]).unwrap();
+        let found = searcher.search(&Query::parse(text, Occur::Should).unwrap(), 2_000, &[]);
+        found.map(|found| (found.hits.iter().map(|hit| hit.row).collect::<Vec<_>>(), found.is_cut))
+    };
+    for text in [
+        "common -w*",
+        "common -text:w*",
+        "+common -w0000~2 -w*",
+        "common here -w*",
+        "common here -(w* nowhere)",
+        "+common -common\\ w*",
+    ] {
+        assert_eq!(found(400, text).unwrap(), (vec![400], false), "{text}");
+    }
+    assert_eq!(found(400, "common here -(+common -w*)").unwrap().0.len(), 401);
+    assert_eq!(found(400, "w* common").unwrap().0.len(), 402, "what may match is as before");
+    let refused = found(1_100, "common -w*").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooManyWords);
+    assert!(refused.to_string().contains("more than 1024 words"), "{refused}");
+}
