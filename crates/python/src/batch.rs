@@ -11,6 +11,7 @@ use crate::errors::invalid;
 use crate::json::to_object;
 use crate::query::filter as read_filter;
 use crate::records::from_arguments;
+use crate::text::Text;
 use crate::vectors::vector;
 
 /// Changes that are committed together when its `with` ends without an exception, or by `commit`: all of them, or none.
@@ -94,13 +95,13 @@ impl Batch {
 
     /// Gives a record that is there already an embedding.
     #[pyo3(signature = (id, space, vector))]
-    fn add_embedding(&self, id: u64, space: &str, vector: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn add_embedding(&self, id: u64, space: Text, vector: &Bound<'_, PyAny>) -> PyResult<()> {
         let values = self::vector(vector, "a vector")?;
         self.change(|changes| changes.add_embedding(RecordId(id), space, values))
     }
 
     /// Takes the embedding away that a record has in a space; that it has none is no error.
-    fn remove_embedding(&self, id: u64, space: &str) -> PyResult<()> {
+    fn remove_embedding(&self, id: u64, space: Text) -> PyResult<()> {
         self.change(|changes| changes.remove_embedding(RecordId(id), space))
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::errors::{invalid, is_no_exception, wrong_type};
 use crate::json::to_object;
 use crate::records::string;
+use crate::text::Text;
 use crate::vectors::{Matrix, matrix};
 
 /// All of one length, and without anything of Python, so that records are made of them without the interpreter.
@@ -59,7 +60,7 @@ impl Columns {
     /// Columns from arguments by name.
     pub(crate) fn read(columns: &Bound<'_, PyDict>) -> PyResult<Self> {
         for name in columns.keys() {
-            if !["texts", "keys", "metadata", "embeddings"].contains(&name.extract::<&str>()?) {
+            if !["texts", "keys", "metadata", "embeddings"].contains(&&*name.extract::<Text>()?) {
                 let message =
                     format!("no column {}; expected texts, keys, metadata, embeddings", name.repr()?);
                 return Err(PyTypeError::new_err(message));

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
 use crate::errors::{Failure, invalid, wrong_type};
+use crate::text::Text;
 use crate::vectors::{matrix, vector};
 
 /// The name of the model that is a part of the library.
@@ -35,13 +36,13 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Embedder
             )
         })
     };
-    let (name, dimension): (String, usize) = (part("name")?.extract()?, part("dimension")?.extract()?);
+    let (name, dimension): (Text, usize) = (part("name")?.extract()?, part("dimension")?.extract()?);
     part("embed")?;
     if dimension == 0 {
         return Err(invalid("option embedder: expected a dimension above 0"));
     }
     let weight = value.getattr_opt("weight")?.map_or(Ok(0.8), |weight| weight.extract())?;
-    Ok(Arc::new(PythonEmbedder { name, dimension, weight, object: value.clone().unbind() }))
+    Ok(Arc::new(PythonEmbedder { name: name.into(), dimension, weight, object: value.clone().unbind() }))
 }
 
 /// An object of Python that embeds texts.

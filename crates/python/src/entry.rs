@@ -8,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::errors::{Failure, instead, invalid, wrong_type};
 use crate::json::object_to_python;
+use crate::text::text_of;
 
 /// A stored record. Its parts are read when they are asked for; it stays readable whatever is deleted or compacted meanwhile.
 ///
@@ -134,7 +135,7 @@ impl<'py> FromPyObject<'_, 'py> for IdOrKey {
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(key) = value.cast::<PyString>() {
-            return Ok(Self::Key(key.to_cow()?.into_owned()));
+            return Ok(Self::Key(text_of(&key)?));
         }
         match value.extract::<u64>() {
             Ok(id) => Ok(Self::Id(id)),

@@ -12,6 +12,7 @@ use crate::artifact::Artifact;
 use crate::errors::{Failure, invalid};
 use crate::json::report;
 use crate::options::seconds;
+use crate::text::Text;
 
 /// Finds what makes calls slow: traces calls in the thread that makes them, and adds up where their time went.
 ///
@@ -149,9 +150,9 @@ fn with_messages<'py, T: serde::Serialize + std::fmt::Display>(
 }
 
 /// Values by the names that reports have for them.
-fn named<T: serde::de::DeserializeOwned>(what: &str, names: Vec<String>) -> PyResult<Vec<T>> {
-    let value = |name: String| {
-        serde_json::from_value(name.into())
+fn named<T: serde::de::DeserializeOwned>(what: &str, names: Vec<Text>) -> PyResult<Vec<T>> {
+    let value = |name: Text| {
+        serde_json::from_value(String::from(name).into())
             .map_err(|e| crate::errors::invalid(format!("{what}: {}", compact_artifact::json::reason(&e))))
     };
     names.into_iter().map(value).collect()
@@ -168,8 +169,8 @@ pub(crate) fn benchmark(
     path: PathBuf,
     duration: f64,
     warm_up: f64,
-    operations: Option<Vec<String>>,
-    kinds: Option<Vec<String>>,
+    operations: Option<Vec<Text>>,
+    kinds: Option<Vec<Text>>,
     clients: Option<Vec<usize>>,
     batch_sizes: Option<Vec<usize>>,
     rates: Option<Vec<f64>>,

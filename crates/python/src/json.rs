@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 use crate::errors::{instead, invalid, wrong_type};
+use crate::text::text_of;
 
 /// Deeper than the library takes, so that its own limit is what is met; and an end for what contains itself.
 const MAX_DEPTH: usize = 200;
@@ -45,7 +46,7 @@ impl Reader<'_> {
             return Ok(Value::Null);
         }
         if let Ok(text) = value.cast::<PyString>() {
-            return Ok(Value::String(text.to_cow()?.into_owned()));
+            return Ok(Value::String(text_of(text)?));
         }
         if let Ok(truth) = value.cast::<PyBool>() {
             return Ok(Value::Bool(truth.is_true()));
@@ -92,7 +93,7 @@ impl Reader<'_> {
             let Ok(name) = name.cast::<PyString>() else {
                 return Err(wrong_type(self.what, "names that are str", &name));
             };
-            object.insert(name.to_cow()?.into_owned(), self.read(&value, depth + 1)?);
+            object.insert(text_of(name)?, self.read(&value, depth + 1)?);
         }
         Ok(Value::Object(object))
     }

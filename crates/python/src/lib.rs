@@ -30,6 +30,7 @@ mod records;
 mod results;
 mod settings;
 mod snapshot;
+mod text;
 mod vectors;
 mod write;
 

@@ -10,6 +10,7 @@ use crate::artifact::Artifact;
 use crate::errors::{Failure, invalid};
 use crate::json::report;
 use crate::options;
+use crate::text::Text;
 
 /// How thoroughly `verify` reads, by its name.
 fn level(name: &str) -> PyResult<VerifyLevel> {
@@ -62,9 +63,9 @@ impl Artifact {
     /// >>> artifact = CompactArtifact.create(pathlib.Path(tempfile.mkdtemp()) / "a")
     /// >>> artifact.verify()["is_sound"]
     /// True
-    #[pyo3(signature = (level = "decode"))]
-    fn verify<'py>(&self, py: Python<'py>, level: &str) -> PyResult<Bound<'py, PyAny>> {
-        let level = self::level(level)?;
+    #[pyo3(signature = (level = Text::from("decode")), text_signature = "($self, level='decode')")]
+    fn verify<'py>(&self, py: Python<'py>, level: Text) -> PyResult<Bound<'py, PyAny>> {
+        let level = self::level(&level)?;
         let found = self.call(py, |artifact| Ok(artifact.verify(level)?))?;
         verified(py, &found)
     }
@@ -123,9 +124,9 @@ impl Artifact {
 /// >>> compact_artifact.verify(path)["damage"]
 /// []
 #[pyfunction]
-#[pyo3(signature = (path, level = "decode"))]
-pub(crate) fn verify<'py>(py: Python<'py>, path: PathBuf, level: &str) -> PyResult<Bound<'py, PyAny>> {
-    let level = self::level(level)?;
+#[pyo3(signature = (path, level = Text::from("decode")), text_signature = "(path, level='decode')")]
+pub(crate) fn verify(py: Python<'_>, path: PathBuf, level: Text) -> PyResult<Bound<'_, PyAny>> {
+    let level = self::level(&level)?;
     let found = py.detach(|| compact_artifact::verify(path, level)).map_err(Failure::from)?;
     verified(py, &found)
 }

@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::embedder;
 use crate::errors::{Failure, about, invalid, wrong_type};
 use crate::json::{Dates, to_json};
+use crate::text::Text;
 
 /// All names, in the order in which they are documented.
 pub(crate) const NAMES: [&str; 31] = [
@@ -55,10 +56,10 @@ pub(crate) fn from_arguments(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<
     let mut options = if is_edge { Options::edge() } else { Options::new() };
     let mut caches = Caches::default();
     for (name, value) in arguments {
-        let name: String = name.extract()?;
+        let name: Text = name.extract()?;
         let set = if caches.set(&name, &value)? { Ok(options) } else { one(options, &name, &value) };
         options = set.map_err(|e| {
-            if NAMES.contains(&name.as_str()) { about(value.py(), e, &format!("option {name}")) } else { e }
+            if NAMES.contains(&&*name) { about(value.py(), e, &format!("option {name}")) } else { e }
         })?;
     }
     Ok(caches.apply(options, is_edge))
@@ -82,10 +83,10 @@ const OF_WRITERS: [&str; 11] = [
 /// [`from_arguments`] for an artifact that is only read.
 pub(crate) fn for_reading(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
     for (name, value) in arguments.into_iter().flatten() {
-        let name: String = name.extract()?;
+        let name: Text = name.extract()?;
         // `None` is the default of these two.
-        let is_default = value.is_none() && ["idle_release", "on_maintenance_error"].contains(&name.as_str());
-        if OF_WRITERS.contains(&name.as_str()) && !is_default {
+        let is_default = value.is_none() && ["idle_release", "on_maintenance_error"].contains(&&*name);
+        if OF_WRITERS.contains(&&*name) && !is_default {
             return Err(invalid(format!(
                 "option {name} would have no effect on an artifact that is only read; leave it out"
             )));
@@ -126,8 +127,8 @@ fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Optio
             options
         }
         "quantization" => {
-            let name: String = value.extract()?;
-            if name != "int8" {
+            let name: Text = value.extract()?;
+            if &*name != "int8" {
                 return Err(invalid(format!("expected int8, found {name:?}")));
             }
             options
@@ -167,7 +168,7 @@ fn of_spaces(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             }
         }
         "fields" => fields(options, value)?,
-        "language" => match value.extract::<Option<String>>()? {
+        "language" => match value.extract::<Option<Text>>()? {
             Some(name) => options.language(language(&name)?),
             None => options.no_language(),
         },
@@ -177,7 +178,7 @@ fn of_spaces(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult
             let (k1, b) = value.extract()?;
             options.bm25(k1, b)
         }
-        "expires_at" => match value.extract::<Option<String>>()? {
+        "expires_at" => match value.extract::<Option<Text>>()? {
             Some(field) => options.expires_at(field),
             None => options,
         },
@@ -245,7 +246,7 @@ impl Caches {
 fn spaces(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
     let spaces = value.cast::<PyDict>().map_err(|_| wrong_type("", "a dict of spaces", value))?;
     for (name, space) in spaces {
-        options = options.space(name.extract::<String>()?, space_options(&space)?);
+        options = options.space(name.extract::<Text>()?, space_options(&space)?);
     }
     Ok(options)
 }
@@ -292,7 +293,7 @@ pub(crate) fn language(name: &str) -> PyResult<Language> {
 
 /// A metric by its name.
 pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
-    let name: String = value.extract()?;
+    let name: Text = value.extract()?;
     name.parse::<Metric>().map_err(|e| invalid(e.to_string()))
 }
 
@@ -300,16 +301,16 @@ pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
 fn fields(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
     let fields = value.cast::<PyDict>().map_err(|_| wrong_type("", "a dict of weights", value))?;
     for (name, weight) in fields {
-        options = options.field(name.extract::<String>()?, weight.extract()?);
+        options = options.field(name.extract::<Text>()?, weight.extract()?);
     }
     Ok(options)
 }
 
 /// `"zstd"`, `"zstd:9"`, `"lz4"`, `"none"` or `None`.
 fn compression(value: &Bound<'_, PyAny>) -> PyResult<Compression> {
-    let Some(name) = value.extract::<Option<String>>()? else { return Ok(Compression::None) };
+    let Some(name) = value.extract::<Option<Text>>()? else { return Ok(Compression::None) };
     let refused = || invalid(format!("expected none, lz4, zstd, or zstd:1 to zstd:22, found {name:?}"));
-    match name.as_str() {
+    match &*name {
         "none" => Ok(Compression::None),
         "lz4" => Ok(Compression::Lz4),
         "zstd" => Ok(Compression::Zstd(3)),
@@ -325,7 +326,7 @@ pub(crate) fn durability(value: &Bound<'_, PyAny>) -> PyResult<Durability> {
     if !value.is_instance_of::<PyString>() {
         return Ok(Durability::Group(seconds(value)?));
     }
-    match value.extract::<String>()?.as_str() {
+    match &*value.extract::<Text>()? {
         "sync" => Ok(Durability::Sync),
         "buffered" => Ok(Durability::Buffered),
         name => Err(invalid(format!("expected sync, buffered, or seconds, found {name:?}"))),
@@ -340,7 +341,7 @@ fn compaction(value: &Bound<'_, PyAny>) -> PyResult<Option<CompactionPolicy>> {
     let parts = value.cast::<PyDict>().map_err(|_| wrong_type("", "a bool or a dict", value))?;
     let mut policy = CompactionPolicy::new();
     for (name, value) in parts {
-        policy = match name.extract::<String>()?.as_str() {
+        policy = match &*name.extract::<Text>()? {
             "dead_percent" => policy.dead_percent(value.extract()?),
             "budget" => policy.budget(value.extract()?),
             "quiet" => policy.quiet(seconds(&value)?),
@@ -356,7 +357,7 @@ where
     T: std::str::FromStr<Err = E>,
     Failure: From<E>,
 {
-    let name: String = value.extract()?;
+    let name: Text = value.extract()?;
     Ok(name.parse::<T>().map_err(Failure::from)?)
 }
 

@@ -14,6 +14,7 @@ use crate::errors::{Failure, about, invalid, wrong_type};
 use crate::json::{Dates, to_json};
 use crate::records::string;
 use crate::results::SearchResults;
+use crate::text::{Text, text_of};
 use crate::vectors::vector;
 
 /// All names but `text`, in the order in which they are documented.
@@ -142,7 +143,7 @@ pub(crate) fn from_arguments(
     let mut fetch = None;
     for (name, value) in options {
         let name = name.cast_into::<PyString>()?;
-        let name = name.to_str()?;
+        let name = &*text_of(&name)?;
         check_name(name)?;
         if value.is_none() {
             continue;
@@ -189,7 +190,7 @@ impl Clauses<'_, '_> {
     fn text(&mut self, text: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let Some(text) = text.filter(|text| !text.is_none()) else { return Ok(()) };
         let text = text.cast::<PyString>().map_err(|_| wrong_type("text", "a str", text))?;
-        let text = text.to_str()?;
+        let text = &*text_of(text)?;
         self.words(Clause::words(text))?;
         if self.setting.embeds_texts() {
             self.push("meaning", Clause::meaning(text));
@@ -323,12 +324,12 @@ fn set(query: Query, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Query> {
         "facets" => facets(query, value)?,
         "group_by" => {
             let (field, most) = match value.cast::<PyTuple>() {
-                Ok(pair) => pair.extract::<(String, usize)>()?,
+                Ok(pair) => pair.extract::<(Text, usize)>().map(|(field, most)| (field.into(), most))?,
                 Err(_) => (string(value, "")?, 1),
             };
             query.group_by(field, most)
         }
-        "fields" => query.fields(value.extract::<Vec<String>>()?),
+        "fields" => query.fields(value.extract::<Vec<Text>>()?),
         "deadline" => query.deadline(deadline(value)?),
         _ => query,
     })
@@ -340,12 +341,12 @@ fn deadline(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
 
 /// `"normalized"`, `"reciprocal_rank"`, or the latter with its constant.
 fn fusion(value: &Bound<'_, PyAny>) -> PyResult<Fusion> {
-    if let Ok((name, k)) = value.extract::<(String, f32)>()
-        && name == "reciprocal_rank"
+    if let Ok((name, k)) = value.extract::<(Text, f32)>()
+        && &*name == "reciprocal_rank"
     {
         return Ok(Fusion::ReciprocalRank { k });
     }
-    match value.extract::<String>().as_deref() {
+    match value.extract::<Text>().as_deref() {
         Ok("normalized") => Ok(Fusion::Normalized),
         Ok("reciprocal_rank") => Ok(Fusion::ReciprocalRank { k: 60.0 }),
         _ => Err(invalid(format!(
@@ -363,8 +364,8 @@ fn order_by(query: Query, value: &Bound<'_, PyAny>) -> PyResult<Query> {
     if value.is_instance_of::<PyString>() {
         return Ok(query.order_by(string(value, "")?, Order::Ascending));
     }
-    let (field, order) = value.extract::<(String, String)>()?;
-    let order = match order.as_str() {
+    let (field, order) = value.extract::<(Text, Text)>()?;
+    let order = match &*order {
         "asc" => Order::Ascending,
         "desc" => Order::Descending,
         _ => return Err(invalid(format!("expected \"asc\" or \"desc\", found {order:?}"))),

@@ -13,6 +13,7 @@ use crate::options::seconds;
 use crate::query::{Asked, filter as read_filter, from_arguments, from_item, optional_filter, search_batch};
 use crate::results::SearchResults;
 use crate::snapshot::{Snapshot, get_many};
+use crate::text::Text;
 
 /// While it waits, a call looks this often whether Ctrl-C was pressed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -100,8 +101,8 @@ impl Artifact {
     }
 
     /// The id of the record with a key; `None` if there is none.
-    fn id_of_key(&self, py: Python<'_>, key: &str) -> PyResult<Option<u64>> {
-        Ok(self.call(py, |artifact| Ok(artifact.id_of_key(key)?))?.map(|id| id.0))
+    fn id_of_key(&self, py: Python<'_>, key: Text) -> PyResult<Option<u64>> {
+        Ok(self.call(py, |artifact| Ok(artifact.id_of_key(&key)?))?.map(|id| id.0))
     }
 
     /// How many records there are.
@@ -147,10 +148,10 @@ impl Artifact {
     /// >>> _ = artifact.add_batch([{"text": "…", "key": key} for key in ("notes/b", "notes/a", "letters/a")])
     /// >>> artifact.keys("notes/")
     /// {'notes/a': 1, 'notes/b': 0}
-    #[pyo3(signature = (prefix = ""))]
-    fn keys<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+    #[pyo3(signature = (prefix = Text::default()), text_signature = "($self, prefix='')")]
+    fn keys<'py>(&self, py: Python<'py>, prefix: Text) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        for (key, id) in self.call(py, |artifact| Ok(artifact.keys(prefix)?))? {
+        for (key, id) in self.call(py, |artifact| Ok(artifact.keys(&prefix)?))? {
             dict.set_item(key, id.0)?;
         }
         Ok(dict)
@@ -161,23 +162,23 @@ impl Artifact {
     fn values<'py>(
         &self,
         py: Python<'py>,
-        field: &str,
+        field: Text,
         filter: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let filter = optional_filter(filter)?;
-        let values = self.call(py, |artifact| Ok(artifact.values(field, filter.as_ref())?))?;
+        let values = self.call(py, |artifact| Ok(artifact.values(&field, filter.as_ref())?))?;
         report(py, &values)
     }
 
     /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
-    fn embedding(&self, py: Python<'_>, id: u64, space: &str) -> PyResult<Option<Vec<f32>>> {
-        self.call(py, |artifact| Ok(artifact.embedding(RecordId(id), space)?))
+    fn embedding(&self, py: Python<'_>, id: u64, space: Text) -> PyResult<Option<Vec<f32>>> {
+        self.call(py, |artifact| Ok(artifact.embedding(RecordId(id), &space)?))
     }
 
     /// The vectors of texts, as the embedder gives them; `None` for a text in which the model knows nothing.
-    fn embed(&self, py: Python<'_>, texts: Vec<String>) -> PyResult<Vec<Option<Vec<f32>>>> {
+    fn embed(&self, py: Python<'_>, texts: Vec<Text>) -> PyResult<Vec<Option<Vec<f32>>>> {
         self.call(py, |artifact| {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
             Ok(artifact.embed(&texts)?)
         })
     }
@@ -227,12 +228,12 @@ impl Artifact {
     fn audit_recall(
         &self,
         py: Python<'_>,
-        space: &str,
+        space: Text,
         ef_search: Vec<usize>,
         sample: usize,
         k: usize,
     ) -> PyResult<Vec<f64>> {
-        self.call(py, |artifact| Ok(artifact.snapshot().audit_recall(space, sample, k, &ef_search)?))
+        self.call(py, |artifact| Ok(artifact.snapshot().audit_recall(&space, sample, k, &ef_search)?))
     }
 
     /// An immutable view of the newest commit, for several calls that are to see the same.

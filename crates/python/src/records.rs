@@ -8,6 +8,7 @@ use pyo3::types::{PyByteArray, PyByteArrayMethods, PyBytes, PyDict, PyString};
 
 use crate::errors::{about, invalid, wrong_type};
 use crate::json::to_object;
+use crate::text::text_of;
 use crate::vectors::vector;
 
 /// What a record is made of, when it is not given as a whole.
@@ -16,7 +17,7 @@ pub(crate) const PARTS: [&str; 7] = ["text", "blob", "key", "metadata", "fields"
 /// A record from a text, bytes, or a dict of [`PARTS`].
 pub(crate) fn record(value: &Bound<'_, PyAny>) -> PyResult<Record> {
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Record::text(text.to_cow()?));
+        return Ok(Record::text(text_of(text)?));
     }
     if let Some(bytes) = bytes(value) {
         return Ok(Record::blob(bytes));
@@ -149,8 +150,7 @@ fn point_in_time(value: &Bound<'_, PyAny>) -> PyResult<SystemTime> {
 
 /// A `str`.
 pub(crate) fn string(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
-    let text = value.cast::<PyString>().map_err(|_| wrong_type(what, "a str", value))?;
-    Ok(text.to_cow()?.into_owned())
+    text_of(value.cast::<PyString>().map_err(|_| wrong_type(what, "a str", value))?)
 }
 
 /// `bytes` or a `bytearray`.

@@ -11,30 +11,31 @@ use crate::embedder;
 use crate::errors::{Failure, invalid};
 use crate::json::{report, to_python};
 use crate::options::{self, space_options};
+use crate::text::Text;
 
 /// Set up.
 #[pymethods]
 impl Artifact {
     /// Adds a vector space: `options` is its dimension, or a dict of `dimension`, `metric`, `quantization` and `originals`.
     #[pyo3(signature = (name, options))]
-    fn add_space(&self, py: Python<'_>, name: &str, options: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn add_space(&self, py: Python<'_>, name: Text, options: &Bound<'_, PyAny>) -> PyResult<()> {
         let options = space_options(options)?;
-        self.call(py, |artifact| Ok(artifact.add_space(name, options)?))
+        self.call(py, |artifact| Ok(artifact.add_space(&name, options)?))
     }
 
     /// Removes a vector space: its vectors are not found from now on, and `compact` returns their bytes.
-    fn drop_space(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.drop_space(name)?))
+    fn drop_space(&self, py: Python<'_>, name: Text) -> PyResult<()> {
+        self.call(py, |artifact| Ok(artifact.drop_space(&name)?))
     }
 
     /// Gives a vector space another name.
-    fn rename_space(&self, py: Python<'_>, name: &str, to: &str) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.rename_space(name, to)?))
+    fn rename_space(&self, py: Python<'_>, name: Text, to: Text) -> PyResult<()> {
+        self.call(py, |artifact| Ok(artifact.rename_space(&name, &to)?))
     }
 
     /// Adds a field of texts, whose words count `weight` times.
-    fn add_field(&self, py: Python<'_>, name: &str, weight: u32) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.add_field(name, weight)?))
+    fn add_field(&self, py: Python<'_>, name: Text, weight: u32) -> PyResult<()> {
+        self.call(py, |artifact| Ok(artifact.add_field(&name, weight)?))
     }
 
     /// The language by whose stems texts are searched; `None`: by their words as they are.
@@ -126,8 +127,8 @@ impl Artifact {
 fn text_options(given: Option<&Bound<'_, PyDict>>) -> PyResult<TextOptions> {
     let mut options = TextOptions::new();
     for (name, value) in given.into_iter().flatten() {
-        options = match name.extract::<&str>()? {
-            "language" => match value.extract::<Option<String>>()? {
+        options = match &*name.extract::<Text>()? {
+            "language" => match value.extract::<Option<Text>>()? {
                 Some(name) => options.language(options::language(&name)?),
                 None => options.no_language(),
             },

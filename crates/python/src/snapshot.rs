@@ -12,6 +12,7 @@ use crate::query::{
     Asked, Setting, filter as read_filter, from_arguments, from_item, optional_filter, search_batch,
 };
 use crate::results::SearchResults;
+use crate::text::Text;
 
 /// An immutable view of one commit. All calls answer from it, however much is written meanwhile. As long as there is a name for it, the files of the commit stay.
 ///
@@ -120,8 +121,8 @@ impl Snapshot {
     }
 
     /// The id of the record with a key; `None` if there is none.
-    fn id_of_key(&self, py: Python<'_>, key: &str) -> PyResult<Option<u64>> {
-        Ok(py.detach(|| self.view.id_of_key(key)).map_err(Failure::from)?.map(|id| id.0))
+    fn id_of_key(&self, py: Python<'_>, key: Text) -> PyResult<Option<u64>> {
+        Ok(py.detach(|| self.view.id_of_key(&key)).map_err(Failure::from)?.map(|id| id.0))
     }
 
     /// The records that a filter lets through, in the order of their ids; all of them without one.
@@ -148,17 +149,17 @@ impl Snapshot {
     fn values<'py>(
         &self,
         py: Python<'py>,
-        field: &str,
+        field: Text,
         filter: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let filter = optional_filter(filter)?;
-        let values = py.detach(|| self.view.values(field, filter.as_ref())).map_err(Failure::from)?;
+        let values = py.detach(|| self.view.values(&field, filter.as_ref())).map_err(Failure::from)?;
         report(py, &values)
     }
 
     /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
-    fn embedding(&self, py: Python<'_>, id: u64, space: &str) -> PyResult<Option<Vec<f32>>> {
-        Ok(py.detach(|| self.view.embedding(RecordId(id), space)).map_err(Failure::from)?)
+    fn embedding(&self, py: Python<'_>, id: u64, space: Text) -> PyResult<Option<Vec<f32>>> {
+        Ok(py.detach(|| self.view.embedding(RecordId(id), &space)).map_err(Failure::from)?)
     }
 
     /// How many records a filter lets through.
@@ -168,10 +169,10 @@ impl Snapshot {
     }
 
     /// The keys that begin with `prefix`, in their order, with the ids of their records.
-    #[pyo3(signature = (prefix = ""))]
-    fn keys<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyDict>> {
+    #[pyo3(signature = (prefix = Text::default()), text_signature = "($self, prefix='')")]
+    fn keys<'py>(&self, py: Python<'py>, prefix: Text) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
-        for (key, id) in py.detach(|| self.view.keys(prefix)).map_err(Failure::from)? {
+        for (key, id) in py.detach(|| self.view.keys(&prefix)).map_err(Failure::from)? {
             dict.set_item(key, id.0)?;
         }
         Ok(dict)
