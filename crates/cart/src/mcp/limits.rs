@@ -25,6 +25,8 @@ pub(crate) const ANSWER_RANGE: std::ops::RangeInclusive<u64> = 4 << 10..=1 << 20
 pub(super) const MAX_K: u64 = 100;
 /// The most hits that are left out.
 pub(super) const MAX_OFFSET: u64 = 10_000;
+/// Hits that are sorted by a field near a vector, as a query without `candidates` has it.
+pub(super) const MAX_SORTED: usize = 100;
 /// The longest snippet in bytes.
 pub(super) const SNIPPET: usize = 300;
 /// The longest value of the metadata that comes with a hit, in bytes of JSON.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::arguments::Arguments;
 use super::super::clean::fitting;
-use super::{Context, Kind, Tool, piece, property};
+use super::{Context, Kind, Tool, notes, piece, property};
 use crate::commands::find;
 use crate::failure::{Failure, Result};
 
@@ -52,13 +52,14 @@ fn result() -> (Value, Vec<&'static str>) {
         "id": { "type": "integer" },
         "key": { "type": "string" },
         "metadata": { "type": "object" },
-        "omitted_fields": { "type": "array", "items": { "type": "string" }, "description": "Metadata too long for this answer: name them in `fields`" },
+        "omitted_fields": { "type": "array", "items": { "type": "string" }, "description": "Metadata and texts too long for this answer: name some of them in `fields`" },
         "text_fields": property("object", "Texts beside the content, for instance the title"),
         "text": property("string", "The content, or a piece of it"),
         "blob": property("string", "Content that is not text, or a piece of it, as base64"),
         "offset": property("integer", "Where this piece begins"),
         "bytes": property("integer", "Length of the whole content"),
         "next_offset": property("integer", "There is more: call again with this offset"),
+        "notes": { "type": "array", "items": { "type": "string" }, "description": "What else there is to know" },
     });
     (properties, vec!["artifact", "id", "metadata", "offset", "bytes"])
 }
@@ -70,7 +71,7 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let most = arguments.integer("max_bytes", MIN_BYTES..=u64::MAX)?.unwrap_or(DEFAULT_BYTES);
     let fields = arguments.texts("fields", 32)?;
     arguments.finish()?;
-    let (_, snapshot) = context.artifacts.read(served)?;
+    let (artifact, snapshot) = context.artifacts.read(served)?;
     let Some(entry) = find(&snapshot, &name)? else {
         return Err(Failure::not_there(format_args!("there is no record {name} in {}", served.name())));
     };
@@ -79,29 +80,35 @@ fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
         return Err(Failure::usage(message));
     }
     let (max_metadata, max_value) = (context.max_answer / 4, context.max_answer / 4);
-    let (metadata, omitted) = piece::metadata(&entry, fields.as_deref(), max_metadata, Some(max_value))?;
+    let (metadata, mut omitted) = piece::metadata(&entry, fields.as_deref(), max_metadata, Some(max_value))?;
     let mut answer = json!({
         "artifact": served.name(), "id": entry.id().0, "metadata": metadata, "offset": offset, "bytes": entry.len(),
     });
     if let Some(key) = entry.key()? {
         answer["key"] = key.into();
     }
+    if fields.is_none() {
+        let texts: Vec<(String, String)> = entry.fields()?;
+        let texts = texts.into_iter().map(|(name, text)| (name, Value::from(text)));
+        let (texts, others) = piece::fields_within(texts, max_metadata / 2, max_value);
+        if !texts.is_empty() {
+            answer["text_fields"] = texts.into();
+        }
+        omitted = piece::names(others.into_iter().chain(omitted), max_metadata / 2);
+    }
     if !omitted.is_empty() {
         answer["omitted_fields"] = omitted.into();
     }
-    let texts: Vec<(String, String)> = entry.fields()?;
-    if fields.is_none()
-        && !texts.is_empty()
-        && texts.iter().map(|(_, text)| text.len()).sum::<usize>() <= max_value / 2
-    {
-        answer["text_fields"] = texts.into_iter().map(|(name, text)| (name, Value::from(text))).collect();
-    }
+    let unknown = notes::unknown_to_show(fields.as_deref(), &artifact, &snapshot)?;
+    let mut notes = notes::within(unknown, max_metadata / 2);
     // The rest is for the content.
-    piece::fit(
-        &mut answer,
-        context.max_answer / 4 * 3,
-        &["text_fields", "omitted_fields", "metadata", "key"],
-    );
+    let parts = ["text_fields", "omitted_fields", "metadata", "key"];
+    if piece::fit(&mut answer, context.max_answer / 8 * 5, &parts) {
+        notes.push("not all that belongs to the record fits into an answer".to_owned());
+    }
+    if !notes.is_empty() {
+        answer["notes"] = notes.into();
+    }
     let room = context.room(&answer);
     let next = if entry.is_text() {
         let text = piece::text(&entry, offset, most.min(room as u64))?;

@@ -4,6 +4,7 @@ mod add;
 mod delete;
 mod get;
 mod list;
+mod notes;
 mod piece;
 mod search;
 mod stats;

@@ -87,18 +87,28 @@ pub(super) fn metadata(
             names.iter().filter_map(|name| value(name).transpose()).collect::<Result<_>>()?
         }
     };
+    let (kept, omitted) = fields_within(chosen, most, max_value.unwrap_or(MAX_VALUE));
+    Ok((kept, names(omitted, most / 2)))
+}
+
+/// As many fields as take at most `most` bytes, each at most `max_value`; and the names of the others.
+pub(super) fn fields_within(
+    fields: impl IntoIterator<Item = (String, Value)>,
+    most: usize,
+    max_value: usize,
+) -> (Map<String, Value>, Vec<String>) {
     let (mut kept, mut omitted, mut len) = (Map::new(), Vec::new(), 0);
-    for (name, value) in chosen {
+    for (name, value) in fields {
         let value_len = answer_len(&value);
         let new_len = len + answer_len(&name.as_str().into()) + value_len + 2;
-        if new_len > most || value_len > max_value.unwrap_or(MAX_VALUE) {
+        if new_len > most || value_len > max_value {
             omitted.push(name);
         } else {
             len = new_len;
             kept.insert(name, value);
         }
     }
-    Ok((kept, names(omitted, most / 2)))
+    (kept, omitted)
 }
 
 /// A value inside of objects, by the names that lead to it; a name may have dots itself.

@@ -2,17 +2,15 @@
 
 use std::fmt::Write;
 
-use compact_artifact::{
-    CompactArtifact, Filter, Hit, Order, Query, SearchResults, Snapshot, UnknownField, json,
-};
+use compact_artifact::{CompactArtifact, Filter, Hit, Order, Query, SearchResults, json};
 use serde_json::{Map, Value, json};
 
 use super::super::arguments::Arguments;
-use super::super::clean::{answer_len, short_message};
-use super::super::limits::{DEADLINE, MAX_HIT_METADATA, MAX_K, MAX_OFFSET, SNIPPET};
-use super::{Context, Kind, Tool, piece, property};
+use super::super::clean::answer_len;
+use super::super::limits::{DEADLINE, MAX_HIT_METADATA, MAX_K, MAX_OFFSET, MAX_SORTED, SNIPPET};
+use super::{Context, Kind, Tool, notes, piece, property};
 use crate::failure::{Failure, Result};
-use crate::output::{several, shortened};
+use crate::output::several;
 
 pub(super) const TOOL: Tool = Tool {
     name: "search",
@@ -51,7 +49,7 @@ fn arguments() -> (Value, Vec<&'static str>) {
         "filter": property("object", filter),
         "k": { "type": "integer", "minimum": 1, "maximum": MAX_K, "default": DEFAULT_K, "description": "How many hits" },
         "offset": { "type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0, "description": "How many of the best to leave out first: `next_offset` of the last answer" },
-        "order_by": property("string", "Sort by a metadata field and not by score: \"year\", or \"year:desc\" for the largest or newest first"),
+        "order_by": property("string", "Sort by a metadata field and not by score: \"year\", or \"year:desc\" for the largest or newest first. Beside `text` only the best 100 are sorted"),
         "group_by": property("string", "At most one hit for each value of this metadata field, for instance \"path\" for one paragraph of each file"),
         "fields": { "type": "array", "items": { "type": "string" }, "maxItems": MAX_FIELDS, "description": "Which metadata fields hits come with, instead of all: [\"title\", \"author.name\"]" },
     });
@@ -91,42 +89,22 @@ struct Asked {
     order_by: Option<(String, Order)>,
     group_by: Option<String>,
     fields: Option<Vec<String>>,
+    /// Hits that can be reached, of what is looked for by meaning and sorted by a field.
+    sorted: Option<usize>,
 }
 
 fn run(context: &Context<'_>, mut arguments: Arguments) -> Result<Value> {
     let served = arguments.artifact(context.artifacts)?;
-    let asked = Asked::read(arguments)?;
+    let mut asked = Asked::read(arguments)?;
     let (artifact, snapshot) = context.artifacts.read(served)?;
+    asked.limit(artifact.is_model_at_hand())?;
     let mut notes = Vec::new();
     let query = asked.query(&artifact, &mut notes)?;
     let results = snapshot.search(&query).map_err(Failure::of_query)?;
     notes.extend(results.losses.iter().map(|loss| loss.message.clone()));
-    notes.extend(results.explain.iter().flat_map(|explain| &explain.unknown_fields).map(unknown));
-    notes.extend(asked.unknown_to_show(&artifact, &snapshot)?);
+    notes.extend(notes::unknown(&results));
+    notes.extend(notes::unknown_to_show(asked.fields.as_deref(), &artifact, &snapshot)?);
     asked.answer(served.name(), &results, notes, context)
-}
-
-/// A slip in the name of a field would look like an answer.
-fn unknown(field: &UnknownField) -> String {
-    let nearest = field.nearest.as_ref().map(|nearest| format!("; there is {:?}", shortened(nearest, 60)));
-    format!("no record has metadata {:?}{}", shortened(&field.field, 60), nearest.unwrap_or_default())
-}
-
-/// As many notes as take at most so many bytes, and how many there are more.
-fn within(notes: Vec<String>, most: usize) -> Vec<String> {
-    let (all, mut kept, mut room) = (notes.len(), Vec::new(), most);
-    for sentence in notes {
-        let sentence = short_message(&sentence);
-        let len = answer_len(&sentence.as_str().into()) + 1;
-        if len > room {
-            let left = (all - kept.len()) as u64;
-            kept.push(format!("and {} more", several(left, "note")));
-            break;
-        }
-        room -= len;
-        kept.push(sentence);
-    }
-    kept
 }
 
 impl Asked {
@@ -144,6 +122,7 @@ impl Asked {
             order_by: arguments.text("order_by")?.map(|text| order(&text)).transpose()?,
             group_by: arguments.text("group_by")?,
             fields: arguments.texts("fields", MAX_FIELDS)?,
+            sorted: None,
         };
         arguments.finish()?;
         match (&asked.text, &asked.words, &asked.filter) {
@@ -155,16 +134,21 @@ impl Asked {
         }
     }
 
-    /// What is said of fields that hits are to have and no record has.
-    fn unknown_to_show(&self, artifact: &CompactArtifact, snapshot: &Snapshot) -> Result<Vec<String>> {
-        let texts = artifact.fields();
-        let asked = self.fields.iter().flatten().filter(|name| texts.iter().all(|(text, _)| text != *name));
-        let exists: Vec<Filter> = asked.map(|name| Filter::field(name.as_str()).exists()).collect();
-        if exists.is_empty() {
-            return Ok(Vec::new());
+    /// Asks for no more hits than are sorted.
+    fn limit(&mut self, is_model_at_hand: bool) -> Result<()> {
+        if self.text.is_none() || self.order_by.is_none() || !is_model_at_hand {
+            return Ok(());
         }
-        let found = snapshot.search(&Query::new().filter(Filter::any(exists)).k(1).explain(true))?;
-        Ok(found.explain.iter().flat_map(|explain| &explain.unknown_fields).map(unknown).collect())
+        if self.offset >= MAX_SORTED {
+            return Err(Failure::usage(format_args!(
+                "`offset`: expected less than {MAX_SORTED} beside `text` and `order_by`, found {}; {}",
+                self.offset,
+                only_sorted()
+            )));
+        }
+        self.k = self.k.min(MAX_SORTED - self.offset);
+        self.sorted = Some(MAX_SORTED);
+        Ok(())
     }
 
     fn query(&self, artifact: &CompactArtifact, notes: &mut Vec<String>) -> Result<Query> {
@@ -202,14 +186,18 @@ impl Asked {
         context: &Context<'_>,
     ) -> Result<Value> {
         let max_answer = context.max_answer;
-        let mut notes = within(notes, max_answer / 4);
+        let mut notes = notes::within(notes, max_answer / 4);
         let total = results.total.map_or((0, false), |total| (total.records, total.is_exact));
         let mut answer = json!({
             "artifact": artifact, "hits": [], "total": total.0, "total_is_exact": total.1,
             "is_complete": results.is_complete,
         });
-        // Two more notes may come to it.
-        let (mut hits, mut room) = (Vec::new(), context.room(&json!([answer, notes])).saturating_sub(256));
+        // Three more notes may come to it.
+        let (mut hits, mut room) = (Vec::new(), context.room(&json!([answer, notes])).saturating_sub(512));
+        let can_reach = |next: usize| match self.sorted {
+            Some(most) => next < most,
+            None => next as u64 <= MAX_OFFSET,
+        };
         for hit in &results.hits {
             let mut hit = self.hit(hit, max_answer)?;
             let parts = ["omitted_fields", "metadata", "snippet", "key"];
@@ -218,8 +206,10 @@ impl Asked {
             }
             let len = answer_len(&hit) + 1;
             if len > room {
+                let goes_on =
+                    if can_reach(self.offset + hits.len()) { ", and `next_offset` goes on" } else { "" };
                 notes.push(format!(
-                    "an answer holds {max_answer} bytes: {} of {} here, and `next_offset` goes on",
+                    "an answer holds {max_answer} bytes: {} of {} here{goes_on}",
                     hits.len(),
                     several(results.hits.len() as u64, "hit")
                 ));
@@ -232,7 +222,13 @@ impl Asked {
         let is_last = hits.len() == results.hits.len()
             && (hits.len() < self.k || (total.1 && self.group_by.is_none() && next as u64 >= total.0));
         if !is_last && !hits.is_empty() {
-            answer["next_offset"] = next.into();
+            match self.sorted {
+                _ if can_reach(next) => answer["next_offset"] = next.into(),
+                Some(_) => notes.push(only_sorted()),
+                None => notes.push(format!(
+                    "there is more, but `offset` goes to {MAX_OFFSET}: narrow the search with `filter`"
+                )),
+            }
         }
         answer["hits"] = hits.into();
         if !notes.is_empty() {
@@ -273,6 +269,12 @@ impl Asked {
         }
         Ok(value)
     }
+}
+
+fn only_sorted() -> String {
+    format!(
+        "of what is found by meaning, only the best {MAX_SORTED} are sorted: narrow the search with `filter`, or use `words`, of which all are"
+    )
 }
 
 fn ellipsis(is_truncated: bool) -> &'static str {

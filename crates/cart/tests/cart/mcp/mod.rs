@@ -1,5 +1,6 @@
 //! `cart mcp` as clients use it: transcripts, configurations, the official client; a server for the other tests.
 
+mod pages;
 mod programs;
 mod tools;
 mod turns;
