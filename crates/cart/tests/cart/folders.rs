@@ -86,6 +86,11 @@ fn rows_of_a_folder_are_added_if_they_are_records_and_skipped_otherwise() {
     );
     assert!(report["skipped"][0]["reason"].as_str().unwrap().contains("--text-field"));
     assert_eq!(place.json("add b d --text-field body --ext csv,jsonl --glob '[bd]*'")["records"], 2);
+    let told = place.text("add e d");
+    assert!(
+        told.contains("skipped 3 files: d/b.csv") && told.contains("and 2 others, which --json names"),
+        "{told}"
+    );
     // What is a record at its beginning is to be one to its end.
     place.write("d/c.jsonl", "{\"text\":\"x\"}\n{\"txet\":1}\n");
     place.cart("add c d").fails(1, &["d/c.jsonl:2", "nothing was added"]);
@@ -175,6 +180,28 @@ fn a_folder_is_brought_up_to_date() {
     let told = place.text("add a n --blob --sync");
     assert!(told.contains("\n0 files new, 0 replaced, 0 removed, 3 as before\n"), "{told}");
     place.cart("verify a").succeeds();
+}
+
+#[test]
+fn a_file_whose_records_were_deleted_by_hand_is_read_again() {
+    let place = Place::new();
+    write_old(&place, "n/a.md", "one\n\ntwo\n");
+    write_old(&place, "n/b.md", "three\n");
+    assert_eq!(sync(&place, "a n").0, [2, 0, 0, 0]);
+    place.cart("delete a n/a.md#2").succeeds();
+    assert_eq!(sync(&place, "a n").0, [0, 1, 0, 1]);
+    assert_eq!(keys(&place, "a"), ["n/a.md#1", "n/a.md#2", "n/b.md#1"]);
+    assert_eq!(sync(&place, "a n"), ([0, 0, 0, 2], 0));
+    for split in ["--split whole", "--blob"] {
+        assert_eq!(sync(&place, &format!("a n {split}")).0, [0, 2, 0, 0]);
+        place.cart("delete a n/b.md").succeeds();
+        assert_eq!(sync(&place, &format!("a n {split}")).0, [0, 1, 0, 1]);
+        assert_eq!(keys(&place, "a"), ["n/a.md", "n/b.md"]);
+    }
+    // Also where the time tells nothing, and the content is the same.
+    place.cart("delete a n/b.md").succeeds();
+    age(&place, "n/b.md", 0);
+    assert_eq!(sync(&place, "a n --blob").0, [0, 1, 0, 1]);
 }
 
 #[test]

@@ -20,9 +20,10 @@ are not text, or have rows without a `text`, are skipped, and said at the end. L
 Texts are embedded as they are added, so that they are found by meaning as well as by words. They are added by paragraph (lines end with LF, or CR and LF): the key is path#1, path#2, ..., the metadata {\"path\", \"paragraph\", \"line\"}; with --split whole the \
 key is the path. Of an HTML file the text is added, and its title with each paragraph.
 
-With --sync, a folder that was added before is brought up to date: files that are new or have changed are read, what vanished from the folder is \
-deleted from the artifact. It compares time and size, then a hash. What did not come from a file of that folder, by that name, is never deleted or replaced; a file in two folders that are added, one inside of the other, is the same in both. Files whose rows are records with \
-keys of their own are skipped: .jsonl (.jsonl.zst, .ndjson), .csv, .tsv, .parquet, .arrow and .feather.
+With --sync, a folder that was added before is brought up to date: files that are new or have changed are read, what \
+vanished from the folder is deleted from the artifact. It compares time and size, then a hash. What did not come from a file of that folder, by that name, is never deleted or replaced; a file in two folders that are added, one inside of the other, is the same in both. Files whose rows are records with \
+keys of their own are skipped: .jsonl (.jsonl.zst, .ndjson), .csv, .tsv, .parquet, .arrow and .feather. A file of which records were deleted by hand is read \
+again, unless it was last read by a version of this program that did not count its records.
 
 A line of a .jsonl (.jsonl.zst, .ndjson) file is a record:
 
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     /// Files and folders; - is stdin
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
-    /// Bring folders that were added before up to date: read what is new or has changed, delete what vanished
+    /// Bring folders that were added before up to date: read what is new, has changed or is missing in the artifact, delete what vanished
     #[arg(long, conflicts_with_all = ["jsonl", "vectors", "key_field", "text_field"])]
     pub(super) sync: bool,
     /// Only files of folders that match, as in a .gitignore; after a ! those that are left out: '*.md', '!drafts/'

@@ -78,14 +78,16 @@ fn add(args: &Args, found: &mut Found, sink: &mut Sink<'_>, bar: &Progress) -> R
     let files = Files { args, shape: args.shape(), bar };
     for source in &found.sources {
         if let Some(sync) = &mut sync
-            && !sync.is_due(source)?
+            && !sync.is_due(source, sink)?
         {
             bar.advance(source.len);
             continue;
         }
+        let before = sink.taken();
         let skipped = files.add(source, sink)?;
         if let Some(sync) = &mut sync {
-            sync.was_read(source, skipped.is_none(), sink);
+            let records = skipped.is_none().then(|| sink.taken() - before);
+            sync.was_read(source, records, sink);
         }
         found.skipped.extend(skipped.map(|reason| Skipped { file: source.name.clone(), reason }));
     }
@@ -135,7 +137,7 @@ fn tell(
     let Some(first) = skipped.first() else { return Ok(()) };
     let others = match skipped.len() {
         1 => String::new(),
-        n => format!(", and {}", several(n as u64 - 1, "other")),
+        n => format!(", and {}, which --json names", several(n as u64 - 1, "other")),
     };
     output.line(format_args!(
         "skipped {}: {} ({}){others}",

@@ -35,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) commits: u64,
     /// What took nothing back: texts without an embedding, or a failure after the last commit.
     pub(crate) warning: Option<String>,
+    /// Records that were taken, committed or not.
+    taken: u64,
     /// Texts that have no embedding, since the model of the artifact is not at hand.
     without: u64,
 }
@@ -213,6 +215,7 @@ impl<'a> Sink<'a> {
             self.keys.insert(key.clone(), Rc::clone(&place));
         }
         self.held.push(Op::Add(document, place));
+        self.report.taken += 1;
         Ok(())
     }
 
@@ -283,6 +286,15 @@ impl<'a> Sink<'a> {
     pub(super) fn content(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let entry = self.artifact.as_ref().map(|artifact| artifact.get_by_key(key)).transpose()?.flatten();
         Ok(entry.map(|entry| entry.bytes().map(std::borrow::Cow::into_owned)).transpose()?)
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.report.taken
+    }
+
+    /// Whether a record that was committed has the key.
+    pub(super) fn has_key(&self, key: &str) -> Result<bool> {
+        Ok(self.artifact.as_ref().map(|artifact| artifact.id_of_key(key)).transpose()?.flatten().is_some())
     }
 
     /// Makes one commit of what is held.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::args::{Args, Split};
-use super::rest::Kept;
+use super::rest::{Kept, paragraph_key};
 use super::sink::Sink;
 use crate::failure::{Failure, Result};
 use crate::input::sources::{Format, Found, Skipped, Source};
@@ -21,6 +21,8 @@ use crate::input::{Content, Document, cannot_read};
 
 /// A file that changed so shortly ago may change again without a trace in its time and size.
 const SETTLED: Duration = Duration::from_secs(2);
+/// What of a text is a record, where it is each paragraph.
+const PARAGRAPH: &str = "paragraph";
 
 /// Files by what became of them.
 #[derive(Debug, Default, Serialize)]
@@ -49,6 +51,9 @@ struct FileState {
     /// What of its text is a record; stored only if it is another part than that of the folder.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     split: String,
+    /// How many records it was; not known of files that were read before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
 }
 
 /// Folders that are brought up to date.
@@ -81,7 +86,7 @@ impl Sync {
         let split = match args.split {
             _ if args.blob => "blob",
             Some(Split::Whole) => "whole",
-            None | Some(Split::Paragraph) => "paragraph",
+            None | Some(Split::Paragraph) => PARAGRAPH,
         };
         let mut folders = BTreeMap::new();
         for name in &found.folders {
@@ -90,15 +95,16 @@ impl Sync {
         Ok(Self { split, folders, changed: BTreeSet::new(), reading: None, counts: Counts::default() })
     }
 
-    /// Whether a file has to be read. What is new or has changed has.
-    pub(super) fn is_due(&mut self, source: &Source) -> Result<bool> {
+    /// Whether a file has to be read. What is new or has changed has, and what records were deleted of.
+    pub(super) fn is_due(&mut self, source: &Source, sink: &Sink<'_>) -> Result<bool> {
         let (name, split) = (source.folder.clone().unwrap_or_default(), self.split);
         let folder = self.folders.entry(name.clone()).or_default();
         let metadata = fs::metadata(&source.path).map_err(|e| cannot_read(&source.path, &e))?;
         let modified = metadata.modified().map_or(0, settled);
         let before =
             folder.files.get(&source.name).map(|Object(file)| file).filter(|file| file.split == split);
-        if let Some(before) = before
+        let is_kept = before.map_or(Ok(false), |file| is_kept(&source.name, file, sink))?;
+        if let Some(before) = before.filter(|_| is_kept)
             && modified != 0
             && (before.modified, before.bytes) == (modified, metadata.len())
         {
@@ -106,8 +112,9 @@ impl Sync {
             return Ok(false);
         }
         let hash = hash(&source.path)?;
-        let now = FileState { modified, bytes: metadata.len(), hash, split: split.to_owned() };
-        if before.is_some_and(|before| before.hash == now.hash) {
+        let records = before.and_then(|before| before.records);
+        let now = FileState { modified, bytes: metadata.len(), hash, split: split.to_owned(), records };
+        if is_kept && before.is_some_and(|before| before.hash == now.hash) {
             self.counts.unchanged += 1;
             if before != Some(&now) {
                 folder.files.insert(source.name.clone(), Object(now));
@@ -119,11 +126,12 @@ impl Sync {
         Ok(true)
     }
 
-    /// The file was read; what became of it is written with the rest.
-    pub(super) fn was_read(&mut self, source: &Source, is_added: bool, sink: &mut Sink<'_>) {
+    /// The file was read, and became so many records unless it was skipped; that is written with the rest.
+    pub(super) fn was_read(&mut self, source: &Source, records: Option<u64>, sink: &mut Sink<'_>) {
+        let is_added = records.is_some();
         let name = source.folder.clone().unwrap_or_default();
         let folder = self.folders.entry(name.clone()).or_default();
-        let now = self.reading.take().filter(|_| is_added);
+        let now = self.reading.take().filter(|_| is_added).map(|now| FileState { records, ..now });
         let before = match now {
             Some(now) => folder.files.insert(source.name.clone(), Object(now)),
             None => folder.files.remove(&source.name),
@@ -173,6 +181,20 @@ impl Sync {
         }
         Ok(self.counts)
     }
+}
+
+/// Whether the records of a file are all there, as far as it is known how many they are.
+fn is_kept(name: &str, file: &FileState, sink: &Sink<'_>) -> Result<bool> {
+    let Some(records) = file.records else { return Ok(true) };
+    if file.split != PARAGRAPH {
+        return sink.has_key(name);
+    }
+    for number in 1..=records {
+        if !sink.has_key(&paragraph_key(name, number))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The key of the record that says what is known of a folder.

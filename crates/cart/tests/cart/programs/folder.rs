@@ -97,7 +97,8 @@ impl Synced {
         let [mut added, mut replaced, mut removed, mut unchanged, mut records] = [0; 5];
         for (name, content) in self.files.clone() {
             let before = self.read.get(&name).cloned();
-            if before.as_ref() == Some(&content) && self.read_split == self.split {
+            let is_read = before.as_ref() == Some(&content) && self.read_split == self.split;
+            if is_read && self.has_all_of(&name, &content) {
                 unchanged += 1;
             } else if content.contains(&0) {
                 removed += u64::from(before.is_some());
@@ -129,6 +130,12 @@ impl Synced {
     fn forget(&mut self, name: &str) {
         self.read.remove(name);
         self.records.retain(|_, (_, metadata)| metadata["path"] != name);
+    }
+
+    /// Whether none of the records of a text was deleted.
+    fn has_all_of(&self, name: &str, content: &[u8]) -> bool {
+        let records = self.records_of(name, std::str::from_utf8(content).unwrap());
+        records.iter().all(|(key, _)| self.records.contains_key(key))
     }
 
     fn records_of(&self, name: &str, text: &str) -> Vec<(String, (String, Value))> {
