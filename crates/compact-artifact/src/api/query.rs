@@ -397,7 +397,7 @@ impl Query {
         self
     }
 
-    /// With the place of each text, up to so many bytes, that shows best why it was found: of the content, or, where it has nothing that the query asks for there, of the first field that has.
+    /// With the place of each text, up to so many bytes (1 to 65,536), that shows best why it was found: of the content, or, where it has nothing that the query asks for there, of the first field that has.
     /// Hits then come with their records.
     pub fn snippet(mut self, bytes: usize) -> Self {
         self.snippet = Some(bytes);

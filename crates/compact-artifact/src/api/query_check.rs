@@ -45,12 +45,14 @@ impl Query {
                 )));
             }
         }
-        within("group_by", self.group.as_ref().map_or(1, |(_, most)| (*most).min(MAX_DEPTH)), 1, "")?;
+        if self.group.as_ref().is_some_and(|(_, most)| *most == 0) {
+            return Err(Error::invalid("group_by: expected 1 or more hits of each value, found 0"));
+        }
         within("ef_search", self.ef_search.unwrap_or(1), 1, "")?;
         if let Some(recall) = self.recall.filter(|recall| !(*recall > 0.0 && *recall <= 1.0)) {
             return Err(Error::invalid(format!("recall = {recall}; expected more than 0, at most 1")));
         }
-        within("snippet", self.snippet.map_or(1, |bytes| bytes.min(MAX_DEPTH)), 1, "")
+        within("snippet", self.snippet.unwrap_or(1), 1, "")
     }
 
     fn check_scores(&self) -> Result<()> {

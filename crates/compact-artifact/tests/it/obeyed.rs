@@ -53,6 +53,8 @@ fn what_would_have_no_effect_on_a_query_is_refused() {
         ("fusion of one list", words().fusion(Fusion::Normalized)),
         ("a snippet without its record", words().snippet(20).fetch(false)),
         ("a snippet of nothing", words().snippet(0)),
+        ("a snippet of more bytes than its error says", words().snippet(65_537)),
+        ("groups of nothing", words().group_by("i", 0)),
         ("k of nothing", words().k(0)),
         ("the order of one field twice", {
             words()
@@ -70,6 +72,7 @@ fn what_would_have_no_effect_on_a_query_is_refused() {
         let error = artifact.search(&query).expect_err(name);
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}: {error}");
     }
+    artifact.search(&words().snippet(65_536).group_by("i", usize::MAX)).unwrap();
 }
 
 #[test]
