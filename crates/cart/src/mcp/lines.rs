@@ -6,14 +6,14 @@ use super::limits::MAX_LINE;
 
 /// A line without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     Whole(Vec<u8>),
     /// One of more than [`MAX_LINE`] bytes, which was passed over.
     TooLong,
 }
 
 /// The next line; the last one need not have an end. `None`: nothing more comes.
-pub(super) fn next(from: &mut impl BufRead) -> io::Result<Option<Line>> {
+pub(crate) fn next(from: &mut impl BufRead) -> io::Result<Option<Line>> {
     let (mut line, mut is_too_long, mut is_begun) = (Vec::new(), false, false);
     loop {
         let buffer = match from.fill_buf() {

@@ -7,7 +7,7 @@ mod arguments;
 pub(crate) mod artifacts;
 mod clean;
 pub(crate) mod limits;
-mod lines;
+pub(crate) mod lines;
 mod message;
 mod outbox;
 mod queue;

@@ -35,6 +35,21 @@ fn a_shell_runs_lines_and_goes_on_after_errors() {
     assert!(place.cart_with("shell a", b"restore none b\n").fails(3, &["none"]).text().is_empty());
 }
 
+#[test]
+fn a_line_that_is_no_text_or_too_long_does_not_end_a_shell() {
+    let place = Place::new();
+    place.write("x.jsonl", LINES);
+    let long = vec![b'x'; (4 << 20) + 1];
+    let script = [b"add x.jsonl --no-meaning\r\n\xff\xfe\n", &long[..], b"\nget moon"].concat();
+    let ended = place.cart_with("shell a", &script);
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.text().contains("moon #0"), "{ended:?}");
+    let errors: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].contains("stdin: a line that is not UTF-8"), "{errors:?}");
+    assert!(errors[1].contains("stdin: a line of more than 4194304 bytes"), "{errors:?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_shell_at_a_terminal_has_a_prompt_completion_and_a_history() {

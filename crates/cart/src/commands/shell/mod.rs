@@ -3,7 +3,7 @@
 mod complete;
 
 use std::ffi::OsString;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,6 +12,8 @@ use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
 use crate::failure::{Failure, Result};
+use crate::mcp::limits::MAX_LINE;
+use crate::mcp::lines::{self, Line};
 use crate::output::{Output, one_line, warn};
 use complete::Completion;
 
@@ -46,9 +48,10 @@ pub(crate) fn run(args: &Args, cart: clap::Command, output: &mut Output) -> Resu
         return shell.at_terminal();
     }
     let mut failed = 0;
-    for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|e| Failure::failed(format_args!("stdin: cannot be read: {e}")))?;
-        match shell.line(&line, Stdio::null) {
+    let mut stdin = std::io::stdin().lock();
+    let fault = |e| Failure::failed(format_args!("stdin: cannot be read: {e}"));
+    while let Some(line) = lines::next(&mut stdin).map_err(fault)? {
+        match shell.line_of_stdin(line) {
             Next::Ended(0) => {}
             Next::Ended(code) => failed = code,
             Next::Exit => break,
@@ -108,6 +111,21 @@ impl Shell {
             }
         }
         Ok(())
+    }
+
+    /// Runs a line of a file or a pipe; one that is no text, or too long for one, is refused.
+    fn line_of_stdin(&self, line: Line) -> Next {
+        let text = match line {
+            Line::Whole(bytes) => String::from_utf8(bytes).map_err(|_| "a line that is not UTF-8".to_owned()),
+            Line::TooLong => Err(format!("a line of more than {MAX_LINE} bytes")),
+        };
+        match text {
+            Ok(text) => self.line(text.strip_suffix('\r').unwrap_or(&text), Stdio::null),
+            Err(what) => {
+                warn(&format!("stdin: {what}, which is passed over"));
+                Next::Ended(2)
+            }
+        }
     }
 
     /// Runs a line. What is wrong with it is said.
