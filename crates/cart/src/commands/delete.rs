@@ -95,7 +95,7 @@ fn named(args: &Args, snapshot: &Snapshot) -> Result<Vec<RecordId>> {
 fn tell(ids: &[RecordId], snapshot: &Snapshot, output: &mut Output) -> Result<()> {
     let name = |id: &RecordId| -> Result<String> {
         let key = snapshot.get(*id)?.map(|entry| entry.key()).transpose()?.flatten();
-        Ok(key.unwrap_or_else(|| format!("#{}", id.0)))
+        Ok(key.map_or_else(|| format!("#{}", id.0), |key| values::typed(&key).into_owned()))
     };
     if output.is_json() {
         let ids: Vec<u64> = ids.iter().map(|id| id.0).collect();

@@ -10,7 +10,11 @@ pub(super) fn sort_key(text: &str) -> std::result::Result<(String, Order), Strin
     let (field, order) = match text.rsplit_once(':') {
         Some((field, "asc")) => (field, Order::Ascending),
         Some((field, "desc")) => (field, Order::Descending),
-        Some((_, other)) => return Err(format!("expected :asc or :desc behind the field, found :{other}")),
+        Some((_, other)) => {
+            return Err(format!(
+                "expected :asc or :desc behind the field, found :{other}; of a field with a colon, {text}:asc"
+            ));
+        }
         None => (text, Order::Ascending),
     };
     if field.is_empty() { Err("expected a field".to_owned()) } else { Ok((field.to_owned(), order)) }
@@ -21,7 +25,12 @@ pub(super) fn group(text: &str) -> std::result::Result<(String, usize), String> 
     let (field, most) = match text.rsplit_once(':') {
         Some((field, most)) => {
             let most = most.parse().ok().filter(|&most| most > 0);
-            (field, most.ok_or("expected a number above 0 behind the field")?)
+            (
+                field,
+                most.ok_or_else(|| {
+                    format!("expected a number above 0 behind the field; of a field with a colon, {text}:1")
+                })?,
+            )
         }
         None => (text, 1),
     };
@@ -68,7 +77,7 @@ pub(super) fn facet(text: &str) -> std::result::Result<Counted, String> {
             Ok(width) if width.is_finite() && width > 0.0 => By::Width(width),
             _ => {
                 return Err(format!(
-                    "expected a number above 0, year, month, day or hour behind the field, found :{width}"
+                    "expected a number above 0, year, month, day or hour behind the field, found :{width}; of a field with a colon, {text}: counts the values"
                 ));
             }
         },

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::failure::Result;
+use crate::input::values::typed;
 use crate::output::{Output, matched, one_line, sentences, shortened};
 
 /// How hits are written.
@@ -41,6 +42,14 @@ pub(super) fn format(text: &str) -> std::result::Result<Format, String> {
     }
 }
 
+/// A name of what is shown.
+pub(super) fn field_name(text: &str) -> std::result::Result<String, String> {
+    if text.is_empty() {
+        return Err("expected the name of a field, found an empty one".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Names are in braces; `{{` is a brace, `\t` a tab, `\n` the end of a line.
 fn pieces(template: &str) -> std::result::Result<Vec<Piece>, String> {
     let (mut pieces, mut literal, mut rest) = (Vec::new(), String::new(), template);
@@ -58,7 +67,7 @@ fn pieces(template: &str) -> std::result::Result<Vec<Piece>, String> {
                 return Err("a { without its }; {{ is a brace".to_owned());
             };
             pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            pieces.push(Piece::Name(name.trim().to_owned()));
+            pieces.push(Piece::Name(field_name(name.trim())?));
             rest = behind;
             continue;
         } else {
@@ -210,6 +219,11 @@ fn table(hits: &[Ranked<'_>], names: &[String], output: &mut Output) -> Result<(
         let cells = names.iter().map(|name| hit.cell(name, output)).collect::<Result<Vec<_>>>()?;
         let cells = names.iter().zip(cells).map(|(name, (plain, styled))| match name.as_str() {
             "snippet" | "text" => (plain, styled),
+            // As it is typed, unlike the number of a record.
+            "key" if plain.starts_with('#') => {
+                let typed = shortened(&typed(&plain), MAX_WIDTH);
+                (typed.clone(), typed)
+            }
             _ if plain.chars().count() > MAX_WIDTH => {
                 let short = shortened(&plain, MAX_WIDTH - 1);
                 (short.clone(), short)
@@ -297,6 +311,7 @@ mod tests {
         let pieces = vec![literal("a "), name("key"), literal("\t{"), name("year"), literal("}")];
         assert_eq!(found, Format::Template(pieces));
         assert!(format("{key").unwrap_err().contains("without its }"));
+        assert!(format("{key}{}").unwrap_err().contains("found an empty one"));
         assert!(format("xml").unwrap_err().contains("expected table, plain, jsonl"));
     }
 

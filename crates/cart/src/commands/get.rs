@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{At, find};
 use crate::failure::{Failure, Result};
-use crate::input::values::{Name, name};
+use crate::input::values::{Name, name, typed};
 use crate::output::{Output, bytes, harmless, metadata_line};
 
 /// Show records by key or number
@@ -60,7 +60,11 @@ fn print(entry: &Entry, output: &mut Output) -> Result<()> {
         return output.json(&Numbered { id: entry.id().0, line });
     }
     let key = entry.key()?.unwrap_or_default();
-    let head = format!("{} {}", output.name(harmless(&key)), output.faint(format_args!("#{}", entry.id().0)));
+    let head = format!(
+        "{} {}",
+        output.name(harmless(&typed(&key))),
+        output.faint(format_args!("#{}", entry.id().0))
+    );
     output.line(format_args!("{head}"))?;
     let metadata = entry.metadata()?;
     if !metadata.is_empty() {

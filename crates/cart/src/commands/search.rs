@@ -37,6 +37,8 @@ match, and --facet counts the values of a field among them:
 
   --sort year  --sort published:desc  --facet tags  --facet price:10  --facet published:month
 
+The name of a field may have a colon where something stands behind another one: --sort a:b:asc, --facet a:b: for its values, --group a:b:1.
+
 Strings are sorted by their first 256 bytes: longer ones that begin alike come in no order that means anything, also among values that --facet counts as often. Of a word \
 of more than 255 bytes in lower case and without diacritics the first 255 of these count, in texts and in searches.
 
@@ -46,6 +48,9 @@ of more than 255 bytes in lower case and without diacritics the first 255 of the
 writes hits as a table, as columns parted by tabs (plain), as an object on each line (jsonl), or by a template with names in braces:
 
   --format table --fields key,year,snippet  --format '{key}\\t{title} ({year})'  --page 2
+
+In hits as they are written for people, and in tables, a key that begins with # has another one before it, as commands take it: ##3 is the key #3, and #3 the number of a record. \
+With --json a snippet has highlights: where in it, in bytes of UTF-8, what was looked for begins and ends.
 
 With nothing found the exit code is 3, and it is said what is near: a field or a word that is spelt like the one that nobody has.";
 
@@ -93,7 +98,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", conflicts_with = "offset", value_parser = clap::value_parser!(u32).range(1..))]
     page: Option<u32>,
     /// What is shown of hits: rank, id, key, score, snippet, text, metadata, and fields by name
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = formats::field_name)]
     fields: Vec<String>,
     /// How hits are written: table, plain, jsonl, or a template such as '{key}: {snippet}'
     #[arg(long, value_name = "FORMAT", value_parser = formats::format, conflicts_with_all = ["explain", "facet", "total"])]
@@ -443,7 +448,7 @@ fn write_hit(ranked: &Ranked<'_>, fields: &[String], output: &mut Output) -> Res
     let (mut name, mut metadata) = (String::new(), String::new());
     let mut text = "(cannot be read)".to_owned();
     if let Some(entry) = &hit.record {
-        name = shortened(&entry.key()?.unwrap_or_default(), 60);
+        name = shortened(&values::typed(&entry.key()?.unwrap_or_default()), 60);
         let mut found = entry.metadata()?;
         if let (false, Value::Object(asked)) = (fields.is_empty(), ranked.object(fields)?) {
             found = asked.into_iter().filter(|(_, value)| !value.is_null()).collect();

@@ -3,6 +3,7 @@
 use compact_artifact::{
     Durability, Filter, Language, MetadataError, Metric, Originals, Quantization, RecordId,
 };
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -149,6 +150,11 @@ pub(crate) fn name(text: &str) -> Result<Name, String> {
     })
 }
 
+/// A key as it is typed, so that [`name`] reads it as this key.
+pub(crate) fn typed(key: &str) -> Cow<'_, str> {
+    if key.starts_with('#') { format!("#{key}").into() } else { key.into() }
+}
+
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -178,6 +184,9 @@ mod tests {
         assert_eq!(name("#17"), Ok(Name::Id(RecordId(17))));
         assert_eq!(name("##17"), Ok(Name::Key("#17".to_owned())));
         assert!(name("#x").is_err());
+        for key in ["a", "#17", "##17", "#"] {
+            assert_eq!(name(&typed(key)), Ok(Name::Key(key.to_owned())));
+        }
     }
 
     #[test]

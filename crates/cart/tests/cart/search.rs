@@ -169,3 +169,46 @@ fn of_a_word_of_more_than_255_bytes_the_first_255_count_as_help_says() {
     }
     assert!(place.found(&format!("w {}", word(254, ""))).is_empty());
 }
+
+#[test]
+fn a_key_that_looks_like_a_number_is_shown_as_it_is_typed() {
+    let place = Place::new();
+    place.write("x.jsonl", "{\"text\":\"a cat\"}\n{\"key\":\"#0\",\"text\":\"a dog\"}\n");
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    let told = place.text("delete a ##0 --dry-run");
+    assert_eq!(told, "would delete 1 record\n  ##0\n");
+    assert_eq!(place.text("delete a #0 --dry-run"), "would delete 1 record\n  #0\n");
+    let hits = place.text("search a dog");
+    assert!(hits.lines().next().unwrap().contains("  ##0 #1"), "{hits}");
+    assert_eq!(place.text("search a dog --format table --fields key,id"), "key  id\n##0  1\n");
+    assert!(place.text("get a ##0").starts_with("##0 #1\n"));
+    // Programs get it as it is.
+    assert_eq!(place.text("search a dog --format '{key}'"), "#0\n");
+    assert_eq!(place.found("a dog"), ["#0"]);
+}
+
+#[test]
+fn a_name_of_what_is_shown_is_not_empty() {
+    let place = place();
+    for fields in ["--fields key,,id", "--fields=", "--format '{key}{}'", "--format '{ }'"] {
+        place.cart(&format!("search a moon {fields}")).fails(2, &["the name of a field, found an empty one"]);
+    }
+}
+
+#[test]
+fn a_field_with_a_colon_can_be_named_and_messages_say_how() {
+    let place = Place::new();
+    place.write(
+        "x.jsonl",
+        "{\"key\":\"x\",\"text\":\"one\",\"metadata\":{\"a:b\":2}}\n{\"key\":\"y\",\"text\":\"two\",\"metadata\":{\"a:b\":1}}\n",
+    );
+    place.cart("add a x.jsonl --no-meaning").succeeds();
+    assert_eq!(place.found("a --sort a:b:asc"), ["y", "x"]);
+    assert_eq!(place.found("a --filter {} --group a:b:1").len(), 2);
+    assert_eq!(place.json("search a --facet a:b:")["facets"][0]["distinct"], 2);
+    for (option, said) in [("--sort", "a:b:asc"), ("--group", "a:b:1"), ("--facet", "a:b: counts")] {
+        let ended = place.cart(&format!("search a {option} a:b"));
+        let said = format!("of a field with a colon, {said}");
+        assert!(ended.code == 2 && ended.stderr.contains(&said), "{ended:?}");
+    }
+}

@@ -9,6 +9,8 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
+use crate::input::values::typed;
+
 /// Keys that are offered at the most.
 const MAX_KEYS: usize = 100;
 
@@ -56,10 +58,13 @@ impl Completion {
         }
     }
 
-    fn keys(&self, prefix: &str) -> Vec<String> {
+    /// Keys as they are typed that begin with a word.
+    fn keys(&self, word: &str) -> Vec<String> {
+        let prefix = word.strip_prefix('#').filter(|rest| rest.starts_with('#')).unwrap_or(word);
         let keys = CompactArtifact::open_read_only(&self.artifact).and_then(|artifact| artifact.keys(prefix));
         // Where there is no artifact, or it cannot be read, there is nothing to offer.
-        keys.unwrap_or_default().into_iter().map(|(key, _)| key).take(MAX_KEYS).collect()
+        let keys = keys.unwrap_or_default().into_iter().map(|(key, _)| typed(&key).into_owned());
+        keys.filter(|key| key.starts_with(word)).take(MAX_KEYS).collect()
     }
 }
 
@@ -107,6 +112,7 @@ mod tests {
         let path = temp.path().join("a");
         let artifact = CompactArtifact::create(&path).unwrap();
         artifact.add(Record::text("x").key("moon")).unwrap();
+        artifact.add(Record::text("x").key("#7")).unwrap();
         artifact.close().unwrap();
         let search = clap::Command::new("search")
             .arg(Arg::new("filter").long("filter"))
@@ -123,6 +129,9 @@ mod tests {
         assert_eq!(found("", "m"), [""; 0]);
         assert_eq!(found("search x ", "--"), ["--filter", "--json", "--total"]);
         assert_eq!(found("get ", "m"), ["moon"]);
+        assert_eq!(found("get ", "#"), ["##7"]);
+        assert_eq!(found("get ", "##"), ["##7"]);
+        assert_eq!(found("get ", "#7"), [""; 0], "the number of a record");
         assert!(completion.candidates("add ", "x").is_none());
     }
 }
