@@ -229,6 +229,7 @@ static void batches(ca_artifact *artifact) {
 // What a forked process is answered that has handles of its parent.
 static void forked(ca_artifact *artifact, ca_batch *batch, ca_snapshot *snapshot, ca_reader *reader, ca_hits *hits) {
   alarm(60);  // nothing waits for a lock that the parent holds
+  failures = 0;
   const ca_new_record cat = text("a cat");
   const ca_query query = {.size = sizeof query, .words = CA_STR("cat")}, *queries[] = {&query};
   uint64_t number;
@@ -278,6 +279,13 @@ static void forked(ca_artifact *artifact, ca_batch *batch, ca_snapshot *snapshot
 
 static atomic_bool is_done;
 
+// The allocator of AddressSanitizer, unlike that of the C library, stays locked in a process that is forked while another thread is in it (GCC 12).
+#ifdef __SANITIZE_ADDRESS__
+static const bool is_beside = false;
+#else
+static const bool is_beside = true;
+#endif
+
 // Holds the locks of handles most of the time.
 static void *making(void *unused) {
   while (!is_done) {
@@ -299,7 +307,7 @@ static void forking(ca_artifact *artifact) {
   EXPECT(CA_OK, ca_reader_new(artifact, NONE, &reader));
   EXPECT(CA_OK, ca_search(artifact, &query, &hits));
   pthread_t thread;
-  HOLDS(pthread_create(&thread, NULL, making, NULL) == 0);
+  if (is_beside) HOLDS(pthread_create(&thread, NULL, making, NULL) == 0);
   for (int child = 0; child < 20; child++) {
     fflush(NULL);
     const pid_t process = fork();
@@ -312,7 +320,7 @@ static void forking(ca_artifact *artifact) {
     HOLDS(waitpid(process, &status, 0) == process && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   }
   is_done = true;
-  HOLDS(pthread_join(thread, NULL) == 0);
+  if (is_beside) HOLDS(pthread_join(thread, NULL) == 0);
   EXPECT(CA_OK, ca_batch_free(batch));
   EXPECT(CA_OK, ca_snapshot_free(snapshot));
   EXPECT(CA_OK, ca_reader_free(reader));
