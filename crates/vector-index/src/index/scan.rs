@@ -47,7 +47,7 @@ impl Search<'_, '_> {
         }
         let mut slack = by_codes.then(|| Slack::new(self.query));
         // How many are returned must not change what is left out.
-        self.walk.pool.start(ef.max(wanted.saturating_add(wanted / 4 + ROUGH_SPARE)).min(matches));
+        self.walk.pool.start(ef.max(wanted.saturating_add(wanted / 4 + ROUGH_SPARE)).min(self.view.nodes()));
         match self.view.space.outlines.filter(|_| matches >= FEW_TO_LOOK_AT && !self.is_far()) {
             None => self.scan_high_planes(&mut slack),
             Some(outlines) => {

@@ -255,6 +255,7 @@ impl Search<'_, '_> {
         let nodes = self.view.nodes();
         let wanted = self.options.wanted().min(nodes + self.view.repeats.len());
         let deleted = self.options.deleted.map_or(0, RowSet::len);
+        // About: deleted rows may be such that have no vector.
         let matches =
             self.options.filter.map_or(nodes.saturating_sub(deleted).max(1), RowSet::len).min(nodes);
         self.nearest.start(wanted.max(1));

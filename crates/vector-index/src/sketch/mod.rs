@@ -122,13 +122,13 @@ impl<'a> Sketch<'a> {
         Self { rows: signs.as_chunks().0, factors, rows_per_block: sign_rows(groups), len }
     }
 
-    /// Estimates the distances of a query from all vectors; `squared` are their terms if these have squared norms. Calls `each` for those below its last answer, which it begins with
-    /// infinity.
+    /// Estimates the distances of a query from the vectors of one of `step` blocks; `squared` are the terms of all if these have squared norms. Calls `each` for those below its last
+    /// answer, which it begins with infinity.
     pub(crate) fn scan(
         self,
         kernel: Kernel,
         query: QueryRef<'_>,
-        squared: Option<&[Terms]>,
+        (squared, step): (Option<&[Terms]>, usize),
         lookup: &mut Lookup,
         mut each: impl FnMut(u32, f32) -> f32,
     ) {
@@ -136,7 +136,7 @@ impl<'a> Sketch<'a> {
         let (per_sum, least) = (query.terms.scale * lookup.step, query.terms.scale * lookup.least);
         let mut limit = f32::INFINITY;
         let blocks = self.rows.chunks_exact(self.rows_per_block).zip(self.factors.as_chunks::<BLOCK>().0);
-        for ((rows, factors), first) in blocks.zip((0u32..).step_by(BLOCK)) {
+        for ((rows, factors), first) in blocks.zip((0u32..).step_by(BLOCK)).step_by(step) {
             let mut sums = [0; BLOCK];
             kernel.sums(&lookup.tables, rows, &mut sums);
             let mut estimates = [0.0; BLOCK];
@@ -181,11 +181,17 @@ mod tests {
         let terms = QueryTerms { base: 0.0, offset: 0.0, scale: 1.0 };
         let query = QueryRef::exact(QueryCodes::new(&lines), terms);
         let mut found = Vec::new();
-        in_place(&sketch, dimension).scan(kernel, query, None, &mut Lookup::default(), |node, estimate| {
-            assert_eq!(node as usize, found.len());
-            found.push(estimate);
-            f32::INFINITY
-        });
+        in_place(&sketch, dimension).scan(
+            kernel,
+            query,
+            (None, 1),
+            &mut Lookup::default(),
+            |node, estimate| {
+                assert_eq!(node as usize, found.len());
+                found.push(estimate);
+                f32::INFINITY
+            },
+        );
         found
     }
 

@@ -131,3 +131,20 @@ pub(crate) fn self_recall(index: &Index<AlignedBytes>, deleted: Option<&RowSet>,
     };
     live.iter().filter(|&&row| finds_itself(row, &mut scratch)).count() as f64 / live.len() as f64
 }
+
+/// The part of what an exact scan of the codes finds that a search finds, and the distances that it computes.
+pub(crate) fn recall_of_codes(
+    index: &Index<AlignedBytes>,
+    queries: &[f32],
+    dimension: usize,
+    options: &SearchOptions<'_>,
+) -> (f64, f64) {
+    let (mut scratch, mut sum, mut distances) = (Scratch::new(), 0.0, 0);
+    for query in queries.chunks_exact(dimension) {
+        let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
+        sum += recall(&exact, &rows(index.search(query, options, &mut scratch).unwrap()));
+        distances += scratch.statistics().distances;
+    }
+    let count = (queries.len() / dimension) as f64;
+    (sum / count, distances as f64 / count)
+}

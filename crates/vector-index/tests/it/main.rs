@@ -24,3 +24,4 @@ mod merge;
 mod repeats;
 mod residuals;
 mod search;
+mod without_graph;

@@ -338,58 +338,14 @@ fn statistics_tell_the_path_and_the_work() {
 }
 
 #[test]
-fn a_search_without_a_graph_finds_nearly_all_however_many_vectors_there_are() {
-    for (metric, dimension) in [(Metric::Cosine, 96), (Metric::L2, 70), (Metric::Dot, 130)] {
-        let (all, queries) = (vectors(20, 6_000, dimension), vectors(21, 50, dimension));
-        let even: RowSet = (0..6_000).step_by(2).collect();
-        let mut scratch = Scratch::new();
-        for count in [71, 1_500, 3_000, 4_500, 6_000] {
-            let some = &all[..count * dimension];
-            let options = BuildOptions::new().graph_from(usize::MAX);
-            let index = built_with(codes(metric, dimension, some), options);
-            let mut sum = 0.0;
-            for query in queries.chunks_exact(dimension) {
-                let truth = truth(metric, dimension, some, query, 10, |_| true);
-                let found = index.search(query, &SearchOptions::new(10), &mut scratch).unwrap();
-                sum += recall(&truth, &rows(found));
-            }
-            assert!(sum / 50.0 >= 0.95, "{metric:?} {count}: {}", sum / 50.0);
-            let options = SearchOptions::new(10).filter(&even);
-            let found = index.search(&queries[..dimension], &options, &mut scratch).unwrap();
-            assert!(found.len() == 10 && found.iter().all(|hit| hit.row % 2 == 0));
-        }
-    }
-}
-
-/// The part of what an exact scan of the codes finds that a search finds, and the distances that it computes.
-fn recall_of_codes(
-    index: &Index<AlignedBytes>,
-    queries: &[f32],
-    dimension: usize,
-    options: &SearchOptions<'_>,
-) -> (f64, f64) {
-    let (mut scratch, mut sum, mut distances) = (Scratch::new(), 0.0, 0);
-    for query in queries.chunks_exact(dimension) {
-        let exact = rows(index.search(query, &options.exact(true), &mut scratch).unwrap());
-        sum += recall(&exact, &rows(index.search(query, options, &mut scratch).unwrap()));
-        distances += scratch.statistics().distances;
-    }
-    let count = (queries.len() / dimension) as f64;
-    (sum / count, distances as f64 / count)
-}
-
-#[test]
-fn a_scan_of_signs_finds_99_percent_of_any_kind_of_data() {
-    const DIMENSION: usize = 128;
-    for kind in KINDS {
-        let all = kind.vectors(31, 12_100, DIMENSION);
-        let (queries, base) = all.split_at(100 * DIMENSION);
-        let bytes = Builder::new(BuildOptions::new().graph_from(usize::MAX))
-            .build(codes(Metric::Cosine, DIMENSION, base))
-            .unwrap();
-        let index = Index::open(bytes.to_bytes().unwrap()).unwrap();
-        let (recall, _) = recall_of_codes(&index, queries, DIMENSION, &SearchOptions::new(10));
-        assert!(recall >= 0.99, "{kind:?}: {recall}");
+fn deleted_rows_that_have_no_vector_take_the_place_of_none_that_has() {
+    let all = vectors(53, 2_000, 96);
+    let (index, left_out) = with_residuals(Metric::Cosine, 96, &all);
+    let deleted: RowSet = (5_000..5_500).collect();
+    for exact in [false, true] {
+        let options = SearchOptions::new(2_000).deleted(&deleted).exact(exact);
+        let options = options.rescore(Originals::Residual(&left_out), 4_000);
+        assert_eq!(index.search(&all[..96], &options, &mut Scratch::new()).unwrap().len(), 2_000);
     }
 }
 
