@@ -16,7 +16,7 @@ Exit codes:
   2  the command line, a filter or a query cannot be understood, or does not fit the artifact
   3  nothing found, or not there
   4  damage found, also where a command cannot go on for it, or nothing beside it (search, similar)
-  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage, embed, bench) or changed (reindex)
+  130  interrupted; what is kept is said (add, demo, reembed), or nothing was made (pack, restore, salvage, embed --out, bench) or changed (reindex)
 
 With --json, stdout is JSON and nothing else: one document, or one a line for get and export.
 Colours and progress bars are for terminals only; NO_COLOR=1 turns colours off.";
@@ -124,7 +124,8 @@ mod tests {
         assert_eq!(in_help.collect::<Vec<u8>>(), used);
         assert_eq!(in_readme.collect::<Vec<u8>>(), used);
         for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
-            assert!(readme.contains(&format!("`cart {}", command.get_name())), "{}", command.get_name());
+            let row = format!("\n| `cart {}", command.get_name());
+            assert!(readme.contains(&row), "{}", command.get_name());
         }
     }
 

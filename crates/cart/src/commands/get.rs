@@ -13,7 +13,8 @@ use crate::output::{Output, bytes, harmless, metadata_line};
 /// Show records by key or number
 ///
 /// `#12` is the record with that number, `##x` the one with the key `#x`, anything else a key. What is not there is named on
-/// stderr, and the exit code is 3. With --json, one record a line: id, key, text or blob (base64), metadata.
+/// stderr, and the exit code is 3. With --json, one record a line: id, key, text or blob (base64), title and other texts in
+/// fields, metadata.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// The field of the metadata by which records of an artifact that is created here expire; one that is there keeps its own, or none
-    #[arg(long, value_name = "NAME", default_value = "expires_at", requires = "write")]
+    #[arg(long, value_name = "NAME", default_value = "expires_at", requires = "write", value_parser = field)]
     expires_field: String,
     /// How many seconds a call waits for other processes that write
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
@@ -70,6 +70,14 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<()> {
 fn duplicate(named: &[(String, PathBuf)]) -> Option<&(String, PathBuf)> {
     let is_known = |at: usize, name: &String| named.iter().take(at).any(|(known, _)| known == name);
     named.iter().enumerate().find(|(at, (name, _))| is_known(*at, name)).map(|(_, named)| named)
+}
+
+/// A field by which records expire: what an artifact is created with is checked when the server starts.
+fn field(text: &str) -> Result<String, String> {
+    let is_field = (1..=1024).contains(&text.len());
+    is_field
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("expected 1 to 1,024 bytes, found {}", text.len()))
 }
 
 fn answer_len(text: &str) -> Result<usize, String> {

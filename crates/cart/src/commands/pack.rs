@@ -6,7 +6,7 @@ use compact_artifact::{CompactArtifact, ErrorKind};
 
 use super::At;
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress, bytes, several};
+use crate::output::{Output, Progress, bytes, check_new_folder, several};
 
 /// Write the artifact into one file that can be shipped
 ///
@@ -21,6 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
+    check_new_folder(&args.file)?;
     let artifact = open(&args.at)?;
     let report = crate::interrupt::whole_or_nothing(&args.file, || {
         let _bar = Progress::spinner("packing");

@@ -4,16 +4,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use compact_artifact::ErrorKind;
 
 use super::add;
 use crate::failure::{Failure, Result};
-use crate::output::{Output, Progress, bytes, several};
+use crate::output::{Output, Progress, bytes, check_new_folder, several};
 
 /// Make an artifact that can be written to of a packed file, or of an export
 ///
 /// Of a packed file, which is only read, records keep their numbers. Everything is verified before and after it is copied: with damage nothing
 /// is made, and the exit code is 4. Of an export (.jsonl, .jsonl.zst, .ndjson, .parquet; also .arrow and .feather) the records are added in their order, with numbers that are given out anew, to
-/// an artifact that is set up as the settings in the first line say. One of a part (--filter), and files of columns, have no settings: then it is set up as by `cart add`, and that is said. After any
+/// an artifact that is set up as the settings in the first line say. One of a part (--filter), and files of columns, have no settings: then it is set up as by `cart add`, and that is said (--json: `has_settings`). After any
 /// error no file is left behind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
 }
+
+/// How names of exports end.
+const ENDINGS: [&str; 6] = [".jsonl", ".jsonl.zst", ".ndjson", ".parquet", ".arrow", ".feather"];
 
 /// `cart add`, without its name.
 #[derive(Debug, Parser)]
@@ -45,9 +49,15 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     if args.model.is_some() {
         return Err(Failure::usage("--model: is for exports; a packed file has what its model gave"));
     }
+    check_new_folder(&args.folder)?;
     let report = crate::interrupt::whole_or_nothing(&args.folder, || {
         let _bar = Progress::spinner("restoring");
-        compact_artifact::unpack(&args.from, &args.folder).map_err(Failure::of_making)
+        compact_artifact::unpack(&args.from, &args.folder).map_err(|e| match e.kind() {
+            ErrorKind::NotAnArtifact => {
+                Failure::from(e).and(format_args!("an export has a name that ends in {}", ENDINGS.join(", ")))
+            }
+            _ => Failure::of_making(e),
+        })
     })?;
     output.report(|output| {
         if output.is_json() {
@@ -61,9 +71,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 
 fn is_export(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
-    [".jsonl", ".jsonl.zst", ".ndjson", ".parquet", ".arrow", ".feather"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    ENDINGS.iter().any(|end| name.ends_with(end))
 }
 
 fn import(args: &Args, output: &mut Output) -> Result<()> {

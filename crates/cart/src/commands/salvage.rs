@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, Result};
 use crate::input::values;
-use crate::output::{Output, Progress, one_line, sentences, several};
+use crate::output::{Output, Progress, check_new_folder, one_line, sentences, several};
 
 /// Copy what is sound in a damaged artifact into a new one
 ///
@@ -26,6 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
     let options = super::limited(CompactArtifact::options(), args.memory_limit)?;
+    check_new_folder(&args.to)?;
     let report = crate::interrupt::whole_or_nothing(&args.to, || {
         let _bar = Progress::spinner("salvaging");
         compact_artifact::salvage(&args.from, &args.to, options).map_err(Failure::of_making)

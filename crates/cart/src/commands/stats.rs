@@ -68,7 +68,7 @@ pub(crate) fn print(stats: &Stats, memory: &MemoryStats, output: &mut Output) ->
         row(
             "deleted",
             format!(
-                "{}; `cart compact` gives {} back",
+                "{}, {}; `cart compact` gives back what is worth it",
                 several(stats.deleted, "record"),
                 bytes(stats.dead_bytes)
             ),

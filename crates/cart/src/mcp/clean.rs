@@ -57,14 +57,15 @@ pub(super) fn fitting(text: &str, most: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// A message without its middle, where it repeats something long.
+/// A message of at most [`MAX_MESSAGE`] bytes: without its middle, where it repeats something long.
 pub(super) fn short_message(message: &str) -> String {
+    const CUT: &str = " … ";
     if message.len() <= MAX_MESSAGE {
         return message.to_owned();
     }
     let (begin, _) = message.split_at(message.floor_char_boundary(MAX_MESSAGE / 4 * 3));
-    let (_, end) = message.split_at(message.ceil_char_boundary(message.len() - MAX_MESSAGE / 4));
-    format!("{begin} … {end}")
+    let (_, end) = message.split_at(message.ceil_char_boundary(message.len() - MAX_MESSAGE / 4 + CUT.len()));
+    format!("{begin}{CUT}{end}")
 }
 
 /// The characters of a text; `None` for each that is hidden.
@@ -162,8 +163,9 @@ mod tests {
     fn a_long_message_keeps_its_beginning_and_its_end() {
         let message = format!("there is no record {:?} in notes", "ä".repeat(50_000));
         let short = short_message(&message);
-        assert!(short.len() <= MAX_MESSAGE + 8, "{}", short.len());
+        assert!(short.len() <= MAX_MESSAGE, "{}", short.len());
         assert!(short.starts_with("there is no record \"ää") && short.ends_with("ä\" in notes"));
+        assert_eq!(short_message(&"x".repeat(MAX_MESSAGE + 1)).len(), MAX_MESSAGE);
         assert_eq!(short_message("short"), "short");
     }
 

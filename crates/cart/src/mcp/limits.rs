@@ -17,7 +17,7 @@ pub(super) const MAX_UNWRITTEN: usize = 16;
 /// Subscriptions that are open.
 pub(super) const MAX_LISTENING: usize = 16;
 
-/// The longest message of an error in bytes, but for what says that it was cut.
+/// The longest message of an error in bytes.
 pub(super) const MAX_MESSAGE: usize = 2 << 10;
 /// Bytes of an answer that can be asked for on the command line.
 pub(crate) const ANSWER_RANGE: std::ops::RangeInclusive<u64> = 4 << 10..=1 << 20;

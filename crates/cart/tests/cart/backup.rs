@@ -94,12 +94,22 @@ fn an_export_of_a_part_has_no_settings_which_restore_says_and_add_passes_over_th
             .contains("has no settings: the artifact is set up as by `cart add`")
     );
     place.write("whole.jsonl", place.text("export a"));
+    assert_eq!(place.json("restore part.jsonl from-part")["has_settings"], false);
+    assert_eq!(place.json("restore whole.jsonl from-whole")["has_settings"], true);
     assert!(place.text("add c whole.jsonl").starts_with("added 2 records"));
     place.write("v.npy", crate::input::npy("<f4", "(2, 2)", &crate::input::f32s(&[1.0, 2.0, 3.0, 4.0])));
     place.cart("add d whole.jsonl --vectors v.npy --space v").succeeds();
     let newer = place.text("export a").replacen("\"language\"", "\"dialect\":1,\"language\"", 1);
     place.write("newer.jsonl", newer);
     place.cart("restore newer.jsonl e").fails(1, &["newer.jsonl:1: ", "unknown field `dialect`"]);
+}
+
+#[test]
+fn an_export_by_another_name_is_refused_with_the_endings_of_exports() {
+    let place = place();
+    place.write("s.exp", place.text("export a"));
+    place.cart("restore s.exp b").fails(1, &["s.exp: ", "packed artifact", "ends in .jsonl, .jsonl.zst,"]);
+    assert!(!place.path("b").exists());
 }
 
 #[test]

@@ -39,6 +39,10 @@ fn no_output_goes_over_a_file_or_into_the_folder_of_an_artifact() {
     }
     let inside = "the folder of an artifact";
     place.cart("embed x.jsonl --out a/new.npy").fails(1, &["a/new.npy", inside]);
+    place.cart("pack a a/new.pack").fails(1, &["a/new.pack", inside]);
+    place.cart("pack a a.pack").succeeds();
+    place.cart("restore a.pack a/new").fails(1, &["a/new: ", inside]);
+    place.cart("salvage a a/new").fails(1, &["a/new: ", inside]);
     place.cart(&format!("{BENCH} --html a/new.html")).fails(1, &["a/new.html", inside]);
     place.cart(&format!("{BENCH} --scratch a")).fails(1, &["a: ", inside]);
     place.cart("add a/segment-0000000000000099 x.jsonl").fails(1, &["a/segment-0000000000000099: ", inside]);

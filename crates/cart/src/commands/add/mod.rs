@@ -35,23 +35,18 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<()> {
 pub(crate) fn restore(args: &Args, output: &mut Output) -> Result<()> {
     let found = sources(&args.files, &args.taken_as())?;
     let settings = found.sources.first().map(files::settings).transpose()?.flatten();
-    let has_settings = settings.is_some();
     if args.model.is_some() && settings.as_ref().is_some_and(|settings| !settings.embeds_texts()) {
         return Err(Failure::usage("--model: the texts of this export are not embedded; leave it out"));
     }
     crate::interrupt::whole_or_nothing(&args.artifact, || {
         add_and_tell(args, found, Mode::Restore(settings.map(Box::new)), output)
-    })?;
-    if !has_settings && !output.is_json() {
-        let said = "the file has no settings: the artifact is set up as by `cart add`";
-        output.report(|output| output.line(format_args!("{said}")));
-    }
-    Ok(())
+    })
 }
 
 fn add_and_tell(args: &Args, mut found: Found, mode: Mode, output: &mut Output) -> Result<()> {
     let begun = Instant::now();
     let bar = Progress::bytes(found.sources.iter().map(|source| source.len).sum(), "reading");
+    let has_settings = mode.is_restore().then(|| mode.settings().is_some());
     let mut sink = Sink::new(args, mode)?;
     let added = add(args, &mut found, &mut sink, &bar);
     let counts = match added {
@@ -67,7 +62,8 @@ fn add_and_tell(args: &Args, mut found: Found, mode: Mode, output: &mut Output) 
         crate::output::warn(warning);
     }
     let elapsed = begun.elapsed();
-    output.report(|output| tell(args, &report, counts.as_ref(), &found.skipped, elapsed, output));
+    output
+        .report(|output| tell(args, &report, counts.as_ref(), &found.skipped, has_settings, elapsed, output));
     Ok(())
 }
 
@@ -97,17 +93,19 @@ fn add(args: &Args, found: &mut Found, sink: &mut Sink<'_>, bar: &Progress) -> R
     Ok(counts)
 }
 
+/// Says what was done; of a restore also whether the file has settings.
 fn tell(
     args: &Args,
     report: &Report,
     counts: Option<&Counts>,
     skipped: &[Skipped],
+    has_settings: Option<bool>,
     elapsed: Duration,
     output: &mut Output,
 ) -> Result<()> {
     let path = args.artifact.display().to_string();
     if output.is_json() {
-        return output.json(&json!({
+        let mut reported = json!({
             "artifact": path,
             "created": report.created,
             "records": report.records,
@@ -117,7 +115,11 @@ fn tell(
             "skipped": skipped,
             "warning": report.warning,
             "seconds": elapsed.as_secs_f64(),
-        }));
+        });
+        if let Some(has_settings) = has_settings {
+            reported["has_settings"] = has_settings.into();
+        }
+        return output.json(&reported);
     }
     output.line(format_args!(
         "added {} ({}) to {} in {}, {} a second",
@@ -133,6 +135,9 @@ fn tell(
         output.line(format_args!(
             "{added} new, {replaced} replaced, {removed} removed, {unchanged} as before"
         ))?;
+    }
+    if has_settings == Some(false) {
+        output.line(format_args!("the file has no settings: the artifact is set up as by `cart add`"))?;
     }
     let Some(first) = skipped.first() else { return Ok(()) };
     let others = match skipped.len() {

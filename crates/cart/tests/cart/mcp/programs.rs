@@ -100,11 +100,19 @@ impl Program {
         let (one, two) = (self.some_id(), self.some_id());
         let keys: Vec<&str> = (0..self.random.below(3)).map(|_| self.random.choice(&KEYS)).collect();
         let before = self.records.len();
+        let is_known = |key: &&&str| self.records.values().any(|known| known.key.as_deref() == Some(**key));
+        let missing_keys: Vec<String> =
+            keys.iter().filter(|key| !is_known(key)).map(|key| visible(key)).collect();
+        let missing_ids: Vec<u64> =
+            [one, two].into_iter().filter(|id| !self.records.contains_key(id)).collect();
         self.records.retain(|id, known| {
             *id != one && *id != two && known.key.as_deref().is_none_or(|key| !keys.contains(&key))
         });
         let answer = self.server.call("delete", json!({"ids": [one, two], "keys": keys})).unwrap();
         assert_eq!(answer["deleted"], before - self.records.len());
+        assert_eq!(answer["missing"], missing_keys.len() + missing_ids.len());
+        let named = |name: &str| answer.get(name).cloned().unwrap_or_else(|| json!([]));
+        assert_eq!((named("missing_keys"), named("missing_ids")), (json!(missing_keys), json!(missing_ids)));
     }
 
     /// A record, piece by piece.

@@ -10,6 +10,36 @@ fn keys(hits: &Value) -> Vec<&str> {
 }
 
 #[test]
+fn delete_names_what_is_not_there_as_far_as_it_fits_into_an_answer() {
+    let place = place();
+    let mut server = Server::initialized(&place, "--write --delete notes.artifact --max-answer 4KiB");
+    server.call("add", json!({"key": "cat", "text": "a cat"})).unwrap();
+    let answer = server.call("delete", json!({"keys": ["cat", "zz"], "ids": [1_u64 << 40]})).unwrap();
+    let missing = json!({"missing_keys": ["zz"], "missing_ids": [1_u64 << 40]});
+    let told = json!({"artifact": "notes", "deleted": 1, "missing": 2});
+    assert_eq!(
+        answer,
+        [told, missing].iter().flat_map(|part| part.as_object().unwrap().clone()).collect::<Value>()
+    );
+    let keys: Vec<String> = (0..100).map(|n| format!("{n:0100}")).collect();
+    let ids: Vec<u64> = (0..100).map(|n| u64::MAX - 1 - n).collect();
+    let answer = server.call("delete", json!({"keys": keys, "ids": ids})).unwrap();
+    assert_eq!((&answer["missing"], &answer["missing_ids"]), (&json!(200), &json!(ids)));
+    assert!(answer["missing_keys"].as_array().is_some_and(|some| !some.is_empty() && some.len() < 100));
+    assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn a_field_of_expiry_that_no_artifact_can_have_is_refused_when_the_server_starts() {
+    let place = place();
+    place
+        .cart("mcp --write --expires-field= notes.artifact")
+        .fails(2, &["--expires-field", "1 to 1,024 bytes"]);
+    let long = "x".repeat(1025);
+    place.cart(&format!("mcp --write --expires-field {long} notes.artifact")).fails(2, &["found 1025"]);
+}
+
+#[test]
 fn each_tool_answers_as_its_schema_says() {
     let place = place();
     let mut server = Server::initialized(&place, "--write --delete notes.artifact");
