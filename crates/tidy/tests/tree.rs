@@ -175,6 +175,13 @@ fn the_readme_shows_what_is_so() {
 }
 
 #[test]
+fn the_page_on_errors_has_every_kind() {
+    let (path, member) = ("docs/guide/src/errors.md", tree().member("compact-artifact"));
+    let errors = member.files.iter().find(|file| file.path.ends_with("api/error.rs")).unwrap();
+    expect_none("error kinds", rules::error_kinds::check(path, &tree().text(path), errors));
+}
+
+#[test]
 fn documents_name_files_that_are_there() {
     let documents = [
         "README.md",

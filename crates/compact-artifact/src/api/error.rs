@@ -56,7 +56,7 @@ pub enum ErrorKind {
     NoSuchRecord,
     /// A vector space that the artifact does not have.
     NoSuchSpace,
-    /// A record has a text in a field that the artifact does not have; or a query or a filter that is [strict](crate::Query::strict_fields) names a field of the metadata that no record has.
+    /// A record has a text in a field that the artifact does not have; or a query or a filter that is [strict](crate::Query::strict_fields) names a field of the metadata that no record has: in the filter, or to sort, count or group by, or to come with hits.
     NoSuchField,
     /// Metadata that break the [`Schema`](crate::Schema) of the artifact.
     SchemaViolation,
@@ -95,7 +95,7 @@ pub enum ErrorKind {
     /// The call comes from a process that was forked from the one that opened the artifact.
     OtherProcess,
     /// The call comes from inside of another one that it would wait for: from the reader given to
-    /// [`add_reader`](crate::CompactArtifact::add_reader).
+    /// [`add_reader`](crate::CompactArtifact::add_reader), from an embedder, or from what hears of progress.
     Reentrant,
     /// Something still uses what was to be closed or destroyed: a [`BatchWriter`](crate::BatchWriter), or another handle.
     InUse,

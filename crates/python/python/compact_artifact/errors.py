@@ -122,7 +122,8 @@ class NoSuchSpaceError(Error, KeyError):
 
 
 class NoSuchFieldError(Error, KeyError):
-    """A record has a text in a field that the artifact does not have; or a filter that is strict names a field of the metadata that no record has."""
+    """A record has a text in a field that the artifact does not have; or one of the metadata that no record has is in a filter with `$strict`, or anywhere in a query with
+    `strict_fields`."""
 
 
 class SchemaViolationError(Error, ValueError):

@@ -4,6 +4,7 @@ pub mod byte_homes;
 pub mod circles;
 pub mod defaults;
 pub mod doc_lines;
+pub mod error_kinds;
 pub mod file_length;
 pub mod file_system;
 pub mod format_tables;
