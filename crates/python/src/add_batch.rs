@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyList, PyListMethods, PyString};
 use crate::arrow_in::Table;
 use crate::artifact::Artifact;
 use crate::columns::Columns;
-use crate::errors::{Failure, invalid, wrong_type};
+use crate::errors::{Failure, after_commits, invalid, wrong_type};
 use crate::records::nth_record;
 
 /// How many records of a batch are committed at a time, and who is called after each commit.
@@ -47,21 +47,21 @@ impl Pace<'_, '_> {
         Ok(receipt.ids.into_iter().map(|id| id.0).collect())
     }
 
-    /// Commits what `make` makes of the numbers below `len`.
+    /// Commits what `make` makes of the numbers below `len`, and appends its ids.
     fn commit_all(
         &self,
         py: Python<'_>,
         artifact: &Artifact,
         len: usize,
         mut make: impl FnMut(usize) -> PyResult<Record> + Send,
-    ) -> PyResult<Vec<u64>> {
-        let mut ids = Vec::with_capacity(len);
+        ids: &mut Vec<u64>,
+    ) -> PyResult<()> {
         for start in (0..len).step_by(self.batch_size.unwrap_or(len).max(1)) {
             let end = start.saturating_add(self.batch_size.unwrap_or(len)).min(len);
             ids.extend(self.commit(py, artifact, (start..end).map(&mut make))?);
             self.report(py, ids.len(), Some(len))?;
         }
-        Ok(ids)
+        Ok(())
     }
 
     /// Says how much is done, of how much if that is known, and looks whether Ctrl-C was pressed.
@@ -73,7 +73,7 @@ impl Pace<'_, '_> {
     }
 }
 
-/// Adds what the arguments of a batch are.
+/// Adds what the arguments of a batch are. What is raised says how many records commits before it added.
 pub(crate) fn add_batch(
     py: Python<'_>,
     artifact: &Artifact,
@@ -82,23 +82,39 @@ pub(crate) fn add_batch(
     pace: &Pace<'_, '_>,
 ) -> PyResult<Vec<u64>> {
     pace.check()?;
+    let mut ids = Vec::new();
+    match add_all(py, artifact, records, columns, pace, &mut ids) {
+        Ok(()) => Ok(ids),
+        Err(raised) => Err(after_commits(py, raised, ids.len())),
+    }
+}
+
+/// Adds all records, and appends the ids of those that are committed.
+fn add_all(
+    py: Python<'_>,
+    artifact: &Artifact,
+    records: Option<&Bound<'_, PyAny>>,
+    columns: Option<&Bound<'_, PyDict>>,
+    pace: &Pace<'_, '_>,
+    ids: &mut Vec<u64>,
+) -> PyResult<()> {
     match (records, columns) {
         (None, columns) => {
             let mut columns = columns.map_or_else(|| Columns::read(&PyDict::new(py)), Columns::read)?;
-            pace.commit_all(py, artifact, columns.len(), move |row| Ok(columns.take(row)))
+            pace.commit_all(py, artifact, columns.len(), move |row| Ok(columns.take(row)), ids)
         }
         (Some(_), Some(_)) => Err(invalid("records and columns are given; expected one of them")),
         (Some(records), None) if records.hasattr("__arrow_c_stream__")? => {
             let (spaces, fields) = artifact.ask(|artifact| (artifact.spaces(), artifact.fields()))?;
             let table = Table::read(records, &spaces, &fields)?;
-            pace.commit_all(py, artifact, table.len(), move |row| table.record(row))
+            pace.commit_all(py, artifact, table.len(), move |row| table.record(row), ids)
         }
         (Some(records), None)
             if records.is_instance_of::<PyDict>() || records.is_instance_of::<PyString>() =>
         {
             Err(wrong_type("a batch", "an iterable of records", records))
         }
-        (Some(records), None) => from_iterable(py, artifact, records, pace),
+        (Some(records), None) => from_iterable(py, artifact, records, pace, ids),
     }
 }
 
@@ -108,9 +124,10 @@ fn from_iterable(
     artifact: &Artifact,
     records: &Bound<'_, PyAny>,
     pace: &Pace<'_, '_>,
-) -> PyResult<Vec<u64>> {
+    ids: &mut Vec<u64>,
+) -> PyResult<()> {
     let all = records.cast::<PyList>().ok().map(PyListMethods::len);
-    let (mut ids, mut batch) = (Vec::new(), Vec::new());
+    let mut batch = Vec::new();
     for (row, value) in records.try_iter()?.enumerate() {
         batch.push(nth_record(&value?, row)?);
         if Some(batch.len()) == pace.batch_size {
@@ -122,5 +139,5 @@ fn from_iterable(
         ids.extend(pace.commit(py, artifact, batch.into_iter().map(Ok))?);
         pace.report(py, ids.len(), all)?;
     }
-    Ok(ids)
+    Ok(())
 }

@@ -166,13 +166,17 @@ type Stored = dyn Iterator<Item = compact_artifact::Result<StoredRecord>> + Send
 
 /// Records one after the other, of the commit at which the iteration began.
 #[pyclass(module = "compact_artifact", frozen)]
-pub(crate) struct Entries(Mutex<Box<Stored>>);
+pub(crate) struct Entries {
+    entries: Mutex<Box<Stored>>,
+    /// The process in which the iteration began. In one that is forked, another of its threads may have held the lock.
+    process: u32,
+}
 
 impl Entries {
     pub(crate) fn new(
         entries: impl Iterator<Item = compact_artifact::Result<StoredRecord>> + Send + 'static,
     ) -> Self {
-        Self(Mutex::new(Box::new(entries)))
+        Self { entries: Mutex::new(Box::new(entries)), process: std::process::id() }
     }
 }
 
@@ -183,7 +187,10 @@ impl Entries {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Entry>> {
-        let next = py.detach(|| self.0.lock().next());
+        if self.process != std::process::id() {
+            return Err(Failure::OtherProcess.into());
+        }
+        let next = py.detach(|| self.entries.lock().next());
         Ok(next.transpose().map_err(Failure::from)?.map(Entry))
     }
 }

@@ -146,6 +146,24 @@ pub(crate) fn about(py: Python<'_>, error: PyErr, what: &str) -> PyErr {
     }
 }
 
+/// Says how many records earlier commits of the same call added, which stay: at the end of the message of an error of this package, and in a note of any other exception.
+pub(crate) fn after_commits(py: Python<'_>, raised: PyErr, records: usize) -> PyErr {
+    let kept = match records {
+        0 => return raised,
+        1 => "1 record was added before it and is kept".to_owned(),
+        records => format!("{records} records were added before it and are kept"),
+    };
+    let value = raised.value(py);
+    let say = || -> PyResult<()> {
+        if value.is_instance(&py.import("compact_artifact.errors")?.getattr("Error")?)? {
+            return value.setattr("args", (format!("{value}; {kept}"),));
+        }
+        value.call_method1("add_note", (kept.as_str(),)).map(drop)
+    };
+    drop(say()); // an exception that takes no notes is raised as it is
+    raised
+}
+
 /// Something still uses what was to be closed.
 pub(crate) fn in_use(message: &str) -> PyErr {
     named("InUseError", message.to_owned(), "InUse")

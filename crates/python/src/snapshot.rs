@@ -51,10 +51,17 @@ impl Snapshot {
         Ok(Self { artifact: artifact.unbind(), view, spaces, embeds_texts })
     }
 
+    /// The commit; an error in a process that was forked.
+    fn view(&self) -> PyResult<&View> {
+        self.artifact.get().check_process()?;
+        Ok(&self.view)
+    }
+
     fn find(&self, py: Python<'_>, record: &IdOrKey) -> PyResult<Option<Entry>> {
+        let view = self.view()?;
         let found = py.detach(|| match record {
-            IdOrKey::Id(id) => self.view.get(RecordId(*id)),
-            IdOrKey::Key(key) => self.view.get_by_key(key),
+            IdOrKey::Id(id) => view.get(RecordId(*id)),
+            IdOrKey::Key(key) => view.get_by_key(key),
         });
         Ok(optional(found.map_err(Failure::from)?))
     }
@@ -64,8 +71,8 @@ impl Snapshot {
 impl Snapshot {
     /// The number of the commit.
     #[getter]
-    fn commit(&self) -> u64 {
-        self.view.seq().0
+    fn commit(&self) -> PyResult<u64> {
+        Ok(self.view()?.seq().0)
     }
 
     /// A record, by its id or its key; `None` if there is none.
@@ -81,16 +88,16 @@ impl Snapshot {
         Ok(self.find(py, &record)?.is_some())
     }
 
-    fn __len__(&self) -> usize {
-        usize::try_from(self.view.len()).unwrap_or(usize::MAX)
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(usize::try_from(self.view()?.len()).unwrap_or(usize::MAX))
     }
 
     fn __bool__(&self) -> bool {
         true
     }
 
-    fn __iter__(&self) -> Entries {
-        Entries::new(self.view.records())
+    fn __iter__(&self) -> PyResult<Entries> {
+        Ok(Entries::new(self.view()?.records()))
     }
 
     /// Looks for records: see `CompactArtifact.search`.
@@ -101,37 +108,39 @@ impl Snapshot {
         text: Option<&Bound<'_, PyAny>>,
         arguments: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<SearchResults> {
-        self.artifact.get().check_process()?;
-        let asked = from_arguments(self, text, arguments)?;
-        let found = py.detach(|| self.view.search(&asked.query));
+        let (view, asked) = (self.view()?, from_arguments(self, text, arguments)?);
+        let found = py.detach(|| view.search(&asked.query));
         Ok(asked.found(found)?)
     }
 
     /// Several searches at once: see `CompactArtifact.search_batch`.
     fn search_batch(&self, py: Python<'_>, queries: &Bound<'_, PyList>) -> PyResult<Vec<SearchResults>> {
-        self.artifact.get().check_process()?;
+        let view = self.view()?;
         let asked = queries.iter().map(|item| from_item(self, &item)).collect::<PyResult<Vec<Asked>>>()?;
-        Ok(py.detach(|| search_batch(asked, |queries| self.view.search_batch(queries)))?)
+        Ok(py.detach(|| search_batch(asked, |queries| view.search_batch(queries)))?)
     }
 
     /// Records by their ids or keys, in the order asked for, `None` for those that are not there.
     fn get_many(&self, py: Python<'_>, records: Vec<IdOrKey>) -> PyResult<Vec<Option<Entry>>> {
-        let entries = py.detach(|| get_many(&self.view, &records)).map_err(Failure::from)?;
+        let view = self.view()?;
+        let entries = py.detach(|| get_many(view, &records)).map_err(Failure::from)?;
         Ok(entries.into_iter().map(optional).collect())
     }
 
     /// The id of the record with a key; `None` if there is none.
     fn id_of_key(&self, py: Python<'_>, key: Text) -> PyResult<Option<u64>> {
-        Ok(py.detach(|| self.view.id_of_key(&key)).map_err(Failure::from)?.map(|id| id.0))
+        let view = self.view()?;
+        Ok(py.detach(|| view.id_of_key(&key)).map_err(Failure::from)?.map(|id| id.0))
     }
 
     /// The records that a filter lets through, in the order of their ids; all of them without one.
     #[pyo3(signature = (filter = None))]
     fn records(&self, py: Python<'_>, filter: Option<&Bound<'_, PyAny>>) -> PyResult<Entries> {
         match optional_filter(filter)? {
-            None => Ok(self.__iter__()),
+            None => self.__iter__(),
             Some(filter) => {
-                let found = py.detach(|| self.view.records_where(&filter)).map_err(Failure::from)?;
+                let view = self.view()?;
+                let found = py.detach(|| view.records_where(&filter)).map_err(Failure::from)?;
                 Ok(Entries::new(found))
             }
         }
@@ -139,8 +148,8 @@ impl Snapshot {
 
     /// The ids of the records that a filter lets through, ascending.
     fn ids_where(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
-        let filter = read_filter(filter)?;
-        let ids = py.detach(|| self.view.ids_where(&filter)).map_err(Failure::from)?;
+        let (view, filter) = (self.view()?, read_filter(filter)?);
+        let ids = py.detach(|| view.ids_where(&filter)).map_err(Failure::from)?;
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
 
@@ -152,34 +161,35 @@ impl Snapshot {
         field: Text,
         filter: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let filter = optional_filter(filter)?;
-        let values = py.detach(|| self.view.values(&field, filter.as_ref())).map_err(Failure::from)?;
+        let (view, filter) = (self.view()?, optional_filter(filter)?);
+        let values = py.detach(|| view.values(&field, filter.as_ref())).map_err(Failure::from)?;
         report(py, &values)
     }
 
     /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
     fn embedding(&self, py: Python<'_>, id: u64, space: Text) -> PyResult<Option<Vec<f32>>> {
-        Ok(py.detach(|| self.view.embedding(RecordId(id), &space)).map_err(Failure::from)?)
+        let view = self.view()?;
+        Ok(py.detach(|| view.embedding(RecordId(id), &space)).map_err(Failure::from)?)
     }
 
     /// How many records a filter lets through.
     fn count(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let filter = read_filter(filter)?;
-        Ok(py.detach(|| self.view.count(&filter)).map_err(Failure::from)?)
+        let (view, filter) = (self.view()?, read_filter(filter)?);
+        Ok(py.detach(|| view.count(&filter)).map_err(Failure::from)?)
     }
 
     /// The keys that begin with `prefix`, in their order, with the ids of their records.
     #[pyo3(signature = (prefix = Text::default()), text_signature = "($self, prefix='')")]
     fn keys<'py>(&self, py: Python<'py>, prefix: Text) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        for (key, id) in py.detach(|| self.view.keys(&prefix)).map_err(Failure::from)? {
+        let (view, dict) = (self.view()?, PyDict::new(py));
+        for (key, id) in py.detach(|| view.keys(&prefix)).map_err(Failure::from)? {
             dict.set_item(key, id.0)?;
         }
         Ok(dict)
     }
 
     fn __repr__(&self) -> String {
-        format!("<Snapshot of commit {}: {} records>", self.commit(), self.view.len())
+        format!("<Snapshot of commit {}: {} records>", self.view.seq().0, self.view.len())
     }
 }
 

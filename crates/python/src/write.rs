@@ -116,7 +116,8 @@ impl Artifact {
     /// Adds records, and returns their ids: an iterable of what `add` takes, an Arrow table, or columns.
     ///
     /// It is one commit, there as a whole or not at all; with `batch_size` it is one for each so many records, and `progress(done, all)` is called after each, with
-    /// `None` for `all` where that is not known. With `upsert=True` records take the place of those with their keys.
+    /// `None` for `all` where that is not known. What earlier commits added stays after an error, which says how many records that are; any other exception, such as one of the iterable, has
+    /// a note of it. With `upsert=True` records take the place of those with their keys.
     ///
     /// Columns are `texts`, `keys`, `metadata`, lists of one length, and `embeddings`, a dict of arrays with a row for each record: of NumPy or anything with the
     /// buffer protocol, of float32, float64, float16, int8 or uint8. A record with an embedding needs no text: it is a blob of no bytes.

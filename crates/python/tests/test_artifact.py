@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -121,6 +122,23 @@ def test_a_batch_in_commits_says_how_far_it_is(artifact: CompactArtifact) -> Non
     with pytest.raises(KeyboardInterrupt):
         artifact.add_batch(["text"] * 25, batch_size=10, progress=stop)
     assert len(artifact) == 60
+
+
+def test_what_is_raised_by_a_batch_in_pieces_says_how_many_records_are_kept(artifact: CompactArtifact) -> None:
+    def broken() -> Iterator[str]:
+        yield from ["text"] * 25
+        raise ZeroDivisionError("no more")
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        artifact.add_batch(broken(), batch_size=10)
+    assert raised.value.__notes__ == ["20 records were added before it and are kept"] and len(artifact) == 20
+    with pytest.raises(errors.AlreadyExistsError, match='"k".*; 1 record was added before it and is kept$'):
+        artifact.add_batch([{"text": "x", "key": "k"}, {"text": "x", "key": "k"}], batch_size=1)
+    with pytest.raises(errors.AlreadyExistsError, match="; 2 records were added before it and are kept$"):
+        artifact.add_batch(texts=["x"] * 3, keys=["l", "m", "l"], batch_size=2)
+    with pytest.raises(errors.AlreadyExistsError) as refused:
+        artifact.add_batch([{"text": "x", "key": "k"}])
+    assert "kept" not in str(refused.value) and len(artifact) == 23
 
 
 def test_columns_are_records(artifact: CompactArtifact) -> None:

@@ -98,6 +98,7 @@ def test_after_a_fork_the_handles_of_the_parent_say_so(artifact: CompactArtifact
     reader = CompactArtifact.open_read_only(artifact.path)
     writer = artifact.batch_writer()
     entry = artifact["x"]
+    snapshot, records, found = artifact.snapshot(), iter(artifact), iter(artifact.snapshot().records({"$not": {"n": 1}}))
     child = os.fork()
     if child == 0:
         failed = 1
@@ -111,6 +112,21 @@ def test_after_a_fork_the_handles_of_the_parent_say_so(artifact: CompactArtifact
                 lambda: writer.add("z"),
                 writer.finish,
                 artifact.snapshot,
+                lambda: len(snapshot),
+                lambda: snapshot.commit,
+                lambda: iter(snapshot),
+                lambda: snapshot["x"],
+                lambda: "x" in snapshot,
+                lambda: snapshot.get_many(["x"]),
+                lambda: snapshot.id_of_key("x"),
+                snapshot.records,
+                lambda: snapshot.ids_where({"n": 1}),
+                lambda: snapshot.values("n"),
+                lambda: snapshot.count({"n": 1}),
+                snapshot.keys,
+                lambda: snapshot.search("x"),
+                lambda: next(records),
+                lambda: next(found),
             ):
                 try:
                     call()

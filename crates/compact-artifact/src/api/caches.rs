@@ -82,7 +82,7 @@ impl Options {
         match self.result_ttl {
             Some(Duration::ZERO) => Err(Error::invalid("option result_ttl: expected a time above 0")),
             Some(_) if self.result_cache_bytes == 0 => {
-                Err(Error::invalid("option result_ttl would have no effect; expected result_bytes above 0"))
+                Err(Error::invalid("option result_ttl would have no effect; expected a cache of results"))
             }
             _ => Ok(()),
         }
