@@ -70,7 +70,7 @@ enum ca_code
   CA_NO_SUCH_RECORD = 12,
   // A vector space that the artifact does not have.
   CA_NO_SUCH_SPACE = 13,
-  // A field of texts that the artifact does not have.
+  // A field of texts that the artifact does not have; or one of the metadata that no record has, where the query has `strict_fields` or the filter `$strict`.
   CA_NO_SUCH_FIELD = 14,
   // A vector space that was set up otherwise.
   CA_SPACE_MISMATCH = 15,
@@ -176,7 +176,7 @@ typedef struct {
 
 // A text beside the content of a record.
 typedef struct {
-  // `title`, which every artifact has, or another field of the artifact.
+  // `title`, which new artifacts have, or another field of the artifact.
   ca_str name;
   // Its text.
   ca_str text;
@@ -239,7 +239,7 @@ typedef struct {
   ca_str words;
   // Looks for words as people write it: `word "a phrase" begin* roughly~ +must -not title:word`.
   ca_str syntax;
-  // Looks for texts that mean the same. Needs the option `embedder`.
+  // Looks for texts that mean the same: of an artifact that embeds texts. Needs the option `embedder` again where it is opened, unless that was `built-in`.
   ca_str meaning;
   // Looks for records with embeddings near these vectors.
   const ca_vector *vectors;
@@ -444,8 +444,8 @@ ca_code ca_write(const ca_artifact *artifact,
 // Frees a batch; what was not committed is nowhere. NULL does nothing.
 ca_code ca_batch_free(ca_batch *batch);
 
-// What the artifact is set up as, as JSON: `path`, `is_read_only`, `language`, `fields`, `spaces`, `schema`, and `is_model_at_hand`, whether texts can be searched
-// by meaning.
+// What the artifact is set up as, as JSON: `path`, `is_read_only`, `language`, `fold_diacritics`, `fields`, `spaces`, `schema`, `expires_at`, `precompute_similar`, and
+// `is_model_at_hand`, whether texts can be searched by meaning.
 ca_code ca_settings(const ca_artifact *artifact,
                     ca_buffer **json);
 
@@ -653,7 +653,7 @@ ca_code ca_sync(const ca_artifact *artifact);
 ca_code ca_seal(const ca_artifact *artifact,
                 ca_buffer **report);
 
-// Returns the space of deleted records, with at most `budget` bytes of memory.
+// Returns the space of deleted records, with at most `budget` bytes of memory, 4 MiB or more.
 ca_code ca_compact(const ca_artifact *artifact, size_t budget, ca_buffer **report);
 
 // Writes the newest commit to one file, which must not exist yet.

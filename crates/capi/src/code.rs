@@ -36,7 +36,7 @@ pub enum ca_code {
     CA_NO_SUCH_RECORD = 12,
     /// A vector space that the artifact does not have.
     CA_NO_SUCH_SPACE = 13,
-    /// A field of texts that the artifact does not have.
+    /// A field of texts that the artifact does not have; or one of the metadata that no record has, where the query has `strict_fields` or the filter `$strict`.
     CA_NO_SUCH_FIELD = 14,
     /// A vector space that was set up otherwise.
     CA_SPACE_MISMATCH = 15,

@@ -39,7 +39,7 @@ pub struct ca_vector {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ca_field {
-    /// `title`, which every artifact has, or another field of the artifact.
+    /// `title`, which new artifacts have, or another field of the artifact.
     pub name: ca_str,
     /// Its text.
     pub text: ca_str,
@@ -84,7 +84,7 @@ pub struct ca_query {
     pub words: ca_str,
     /// Looks for words as people write it: `word "a phrase" begin* roughly~ +must -not title:word`.
     pub syntax: ca_str,
-    /// Looks for texts that mean the same. Needs the option `embedder`.
+    /// Looks for texts that mean the same: of an artifact that embeds texts. Needs the option `embedder` again where it is opened, unless that was `built-in`.
     pub meaning: ca_str,
     /// Looks for records with embeddings near these vectors.
     pub vectors: *const ca_vector,

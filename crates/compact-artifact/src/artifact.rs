@@ -137,7 +137,8 @@ impl CompactArtifact {
     }
 
     /// The vectors of texts as the [`embedder`](Options::embedder) gives them for texts that are stored; `None` for a text in which the model knows
-    /// nothing. During a move to another model these are those of the old one. An error of kind [`NoModel`](ErrorKind::NoModel) without an embedder.
+    /// nothing. During a move to another model these are those of the old one. An error of kind [`NoModel`](ErrorKind::NoModel) where texts are not embedded, or
+    /// [their model is not at hand](Self::is_model_at_hand).
     #[cfg(feature = "embedder")]
     pub fn embed(&self, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>> {
         let state = self.engine.state();
@@ -389,7 +390,7 @@ impl CompactArtifact {
         self.engine.seal()
     }
 
-    /// Returns the space of deleted records, with at most `budget` bytes of heap: then the files are no longer than 1.15 times what is alive.
+    /// Returns the space of deleted records, with at most `budget` bytes of heap, 4 MiB or more: then the files are no longer than 1.15 times what is alive.
     /// One segment or index is rewritten at a time, verified, and only then are the old ones removed: until then both are on disk. Commits and
     /// searches go on meanwhile. Interrupted, it has done a part of it, and can be called again.
     ///

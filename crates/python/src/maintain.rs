@@ -38,7 +38,7 @@ impl Artifact {
         report(py, &done)
     }
 
-    /// Returns the space of deleted records, with at most `budget` bytes of memory.
+    /// Returns the space of deleted records, with at most `budget` bytes of memory: 64 MiB, unless it is given, and 4 MiB or more.
     #[pyo3(signature = (budget = 64 << 20))]
     fn compact<'py>(&self, py: Python<'py>, budget: usize) -> PyResult<Bound<'py, PyAny>> {
         let done = self.call(py, |artifact| Ok(artifact.compact(budget)?))?;

@@ -32,7 +32,7 @@ impl Artifact {
     /// - `similar_to`: near the embedding of a record
     ///
     /// Of which records: `filter`, a dict with the operators `$eq $ne $gt $gte $lt $lte $in $nin $prefix $contains $exists $not $and $or`; dates of `datetime` are
-    /// compared as points in time. A field that no record has is an error in `{"$strict": filter}`, or with `strict_fields=True`; `explain` names such fields. How many: `k` (10), `offset` (0), `min_score`; at most so many of each value of a field: `group_by="book"` or `("book", 2)`. In
+    /// compared as points in time. A field that no record has is an error in `{"$strict": filter}`, or with `strict_fields=True`, then also one in `order_by`, `facets`, `group_by` or `fields`; `explain` names such fields. How many: `k` (10), `offset` (0), `min_score`; at most so many of each value of a field: `group_by="book"` or `("book", 2)`. In
     /// which order: `order_by="year"`, `("year", "desc")`, or a list of those: of all that match, with scores of 0; near a vector, or by meaning, of the best `candidates` (100), which keep their scores.
     ///
     /// What comes with them: `fetch` (`True`), `snippet` (bytes of text; its `highlights` are in characters), `fields` (of the metadata, without reading records), `total`, `facets`, `explain`.

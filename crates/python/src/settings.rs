@@ -44,6 +44,24 @@ impl Artifact {
         Ok(self.ask(CompactArtifact::language)?.map(|language| language.to_string()))
     }
 
+    /// Whether words are compared without their diacritics.
+    #[getter]
+    fn fold_diacritics(&self) -> PyResult<bool> {
+        self.ask(CompactArtifact::folds_diacritics)
+    }
+
+    /// The field of the metadata with the date from which on a record is not there any more; `None`: records do not expire.
+    #[getter]
+    fn expires_at(&self) -> PyResult<Option<String>> {
+        self.ask(CompactArtifact::expires_field)
+    }
+
+    /// How many neighbours of each record are stored.
+    #[getter]
+    fn precompute_similar(&self) -> PyResult<usize> {
+        self.ask(CompactArtifact::precomputed_similar)
+    }
+
     /// Changes how texts become words, and indexes the words of all records anew. Searches go on by the old words until that is done, and an error changes nothing. `language=None`:
     /// words as they are; what is not given stays as it is. `progress(done, all)` is called before and between shards; if it returns `False`, the call ends, and
     /// nothing was changed.

@@ -27,6 +27,13 @@ def test_another_language_indexes_the_words_of_all_records_anew(artifact: Compac
     assert artifact.language is None and len(artifact.search("Haus")) == 1 and len(artifact.search("hauser")) == 1
 
 
+def test_settings_say_all_that_is_kept_in_the_artifact(path: pathlib.Path) -> None:
+    with CompactArtifact.create(path, expires_at="until", fold_diacritics=False, precompute_similar=5) as artifact:
+        assert (artifact.expires_at, artifact.fold_diacritics, artifact.precompute_similar) == ("until", False, 5)
+    with CompactArtifact.create(path.with_name("plain")) as artifact:
+        assert (artifact.expires_at, artifact.fold_diacritics, artifact.precompute_similar) == (None, True, 0)
+
+
 def test_a_change_of_language_is_ended_by_what_hears_of_it(artifact: CompactArtifact) -> None:
     artifact.add_batch(["die alten Häuser"] * 3)
     artifact.seal()

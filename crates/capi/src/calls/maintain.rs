@@ -24,7 +24,7 @@ pub extern "C" fn ca_seal(artifact: *const ca_artifact, report: *mut *mut ca_buf
     guard(|call| reported(call, report, || Ok(handles::get(artifact)?.seal()?)))
 }
 
-/// Returns the space of deleted records, with at most `budget` bytes of memory.
+/// Returns the space of deleted records, with at most `budget` bytes of memory, 4 MiB or more.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_compact(
     artifact: *const ca_artifact,

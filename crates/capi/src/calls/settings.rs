@@ -14,8 +14,8 @@ use crate::opaque::{ca_artifact, ca_buffer};
 use crate::options::{self, read_object};
 use crate::types::ca_str;
 
-/// What the artifact is set up as, as JSON: `path`, `is_read_only`, `language`, `fields`, `spaces`, `schema`, and `is_model_at_hand`, whether texts can be searched
-/// by meaning.
+/// What the artifact is set up as, as JSON: `path`, `is_read_only`, `language`, `fold_diacritics`, `fields`, `spaces`, `schema`, `expires_at`, `precompute_similar`, and
+/// `is_model_at_hand`, whether texts can be searched by meaning.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_settings(artifact: *const ca_artifact, json: *mut *mut ca_buffer) -> ca_code {
     guard(|call| needed_report(call, json, || Ok(settings(&*handles::get(artifact)?))))
@@ -138,9 +138,12 @@ fn settings(artifact: &CompactArtifact) -> Value {
         "path": artifact.path().to_string_lossy(),
         "is_read_only": artifact.is_read_only(),
         "language": artifact.language().map_or_else(|| "none".to_owned(), |language| language.to_string()),
+        "fold_diacritics": artifact.folds_diacritics(),
         "fields": fields.collect::<Map<String, Value>>(),
         "spaces": spaces.collect::<Map<String, Value>>(),
         "schema": artifact.schema().map(|schema| schema.to_json()),
+        "expires_at": artifact.expires_field(),
+        "precompute_similar": artifact.precomputed_similar(),
         "is_model_at_hand": artifact.is_model_at_hand(),
     })
 }

@@ -82,6 +82,20 @@ fn vector_spaces_are_listed_renamed_and_dropped() {
     assert_eq!(ca_rename_space(temp.artifact, lend("image"), NONE), CA_BAD_POINTER);
 }
 
+#[test]
+fn settings_say_all_that_is_kept_in_the_artifact() {
+    let similar = if cfg!(feature = "similar") { 5 } else { 0 };
+    let options =
+        format!(r#"{{"expires_at": "until", "fold_diacritics": false, "precompute_similar": {similar}}}"#);
+    let said = settings(Temp::new(lend(&options)).artifact);
+    assert_eq!((&said["expires_at"], &said["fold_diacritics"]), (&"until".into(), &false.into()));
+    assert_eq!(said["precompute_similar"], similar);
+    let said = settings(Temp::new(NONE).artifact);
+    assert!(
+        said["expires_at"].is_null() && said["fold_diacritics"] == true && said["precompute_similar"] == 0
+    );
+}
+
 #[cfg(feature = "built-in-model")]
 #[test]
 fn a_text_is_embedded_by_the_model_of_the_artifact() {

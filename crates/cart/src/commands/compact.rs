@@ -15,7 +15,7 @@ use crate::output::{Output, Progress, bytes, several, time};
 pub(crate) struct Args {
     #[command(flatten)]
     at: Folder,
-    /// Memory that may be used for it
+    /// Memory that may be used for it, 4MiB or more
     #[arg(long, value_name = "BYTES", default_value = "32MiB", value_parser = values::size)]
     budget: u64,
 }

@@ -59,8 +59,11 @@ pub(crate) enum LanguageOption {
 
 /// How to create or open an artifact. What is not set has the default named with it.
 ///
-/// Vector spaces, fields, the language of texts and the identity that a seed gives are kept in the artifact: opened with others, it is an error. Everything
-/// else is of this process only; what is about writing has no meaning for one that only reads.
+/// Kept in the artifact are vector spaces, fields of texts, [`language`](Self::language) and [`fold_diacritics`](Self::fold_diacritics), the model of the
+/// [`embedder`](Self#method.embedder), [`schema`](Self::schema), [`expires_at`](Self::expires_at), [`precompute_similar`](Self::precompute_similar), and the identity that a
+/// [`seed`](Self::seed) gives. Opened with others, it is an error, but for `precompute_similar`, which a writer changes. A space, a field, a model, a schema or a field of expiry that it does not have
+/// yet is added where it is opened for writing; where it is opened for reading, that is an error, too. Everything else is of this process only, `stop_words` and `bm25` for instance; what is
+/// about writing has no meaning for one that only reads.
 ///
 /// ```
 /// use compact_artifact::{CompactArtifact, Metric, SpaceOptions};
@@ -349,7 +352,8 @@ impl Options {
     }
 
     /// Embeds texts as they are added, in a vector space called `meaning` (cosine, 8-bit codes), and the texts of queries: [`Query::text`](crate::Query::text).
-    /// Name and hash of the model are kept in the artifact: with another one it does not open, and without one it opens, words and given vectors
+    /// Name and hash of the model are kept in the artifact: with another one it does not open. Not given, the model of this library is at hand by itself for texts that are
+    /// embedded by it, with the feature `built-in-model`; for texts of any other model none is: the artifact opens, words and given vectors
     /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. Given for an artifact that did not embed its texts, those that are
     /// added from then on are embedded, and [`reembed`](crate::CompactArtifact::reembed) embeds those before. A text in which the model knows nothing has none either; a record that is given one in that space
     /// keeps it, a text until `reembed` moves to another model. Default: none.
@@ -407,9 +411,10 @@ impl Options {
     }
 
     /// A field of texts beside the content, for [`Record::field`](crate::Record::field), which is created unless the artifact has it. Where words are looked
-    /// for in all of a record, those in the field count `weight` times, 1 to 10. One that the artifact has with another weight is an error; every
-    /// artifact has `title`, which counts twice unless this says otherwise when it is created. At most 64 fields, with names of 1 to 51 bytes that a query can have
-    /// before a colon: without white space and `: " ( ) \ ^ ~ *`, and not beginning with `+` or `-`.
+    /// for in all of a record, those in the field count `weight` times, 1 to 10. One that the artifact has with another weight is an error; a
+    /// new artifact has `title`, which counts twice unless this says otherwise when it is created, until [`drop_field`](crate::CompactArtifact::drop_field) removes it. At most 64 fields, with
+    /// names of 1 to 51 bytes that a query can have before a colon: without white space and `: " ( ) \ ^ ~ *`, and not beginning with `+` or `-`; nor `text`, which is the content and all
+    /// fields together.
     pub fn field(mut self, name: impl Into<String>, weight: u32) -> Self {
         self.fields.push((name.into(), weight));
         self

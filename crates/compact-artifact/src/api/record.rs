@@ -153,7 +153,7 @@ impl Record {
         self
     }
 
-    /// A text beside the content, in a field of the artifact: `title`, which every artifact has, or one that [`Options::field`](crate::Options::field)
+    /// A text beside the content, in a field of the artifact: `title`, which new artifacts have, or one that [`Options::field`](crate::Options::field)
     /// names. Its words are found together with those of the content, and count as often as the field says; and alone, by `title:word`. At most one text a
     /// field, of at most [`MAX_FIELDS_LEN`] bytes in all.
     pub fn field(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {

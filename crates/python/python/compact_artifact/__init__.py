@@ -15,10 +15,12 @@ dog dogs chase cats
 >>> CompactArtifact.open_read_only(path)["cat"].metadata
 {'year': 2024}
 
-Options of `create`, `open` and so on, by name. Kept in the artifact:
+Options of `create`, `open` and so on, by name. Kept in the artifact; opened with others, it is an error, but for `precompute_similar`, which a writer changes. A space, a field, a
+model, a schema or a field of expiry that it does not have yet is added by a writer, and an error for a reader:
 
 - `spaces`: vector spaces, `{"image": 512}` or `{"image": {"dimension": 512, "metric": "l2", "originals": "f16"}}`; metrics are `cosine`, which is the default, `dot` and `l2`, originals `residual`, which is the default, `none`, `f16` and `f32`, and quantization `rotated-int8`, which is the default beyond 64 dimensions, or `int8`
-- `embedder`: what embeds texts: `"built-in"`, the path of a model, or an object with `name`, `dimension` and `embed(texts)`, which returns an array
+- `embedder`: what embeds texts: `"built-in"`, the path of a model, or an object with `name`, `dimension` and `embed(texts)`, which returns an array. `"built-in"` is at hand by itself when the
+  artifact is opened again; where any other model is not given again, words and given vectors work, and texts that are added have no embedding
 - `fields`: texts beside the content, `{"title": 2}`, with how often their words count
 - `language`: of texts: `"english"` by default; `None`: words as they are; `fold_diacritics`: whether `é` is `e`
 - `expires_at`: the field of the metadata with the date from which on a record is not there any more
