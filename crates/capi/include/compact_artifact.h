@@ -376,7 +376,8 @@ ca_code ca_delete(const ca_artifact *artifact, uint64_t id, uint64_t *deleted);
 // Deletes the record with this key. `deleted`: how many, 1 or 0; it may be NULL.
 ca_code ca_delete_key(const ca_artifact *artifact, ca_str key, uint64_t *deleted);
 
-// Deletes all records that a filter lets through. `deleted`: how many; it may be NULL.
+// Deletes all records that a filter lets through. A comparison with a type that no value of its field has is no failure, as it is in `ca_count`, and matches nothing, negated or
+// not. `deleted`: how many; it may be NULL.
 ca_code ca_delete_where(const ca_artifact *artifact, ca_str filter_json, uint64_t *deleted);
 
 // Changes the metadata of a record by a JSON merge patch (RFC 7396): `null` removes a field. `updated`: how many records, 1 or 0; it may be NULL.
@@ -412,7 +413,7 @@ ca_code ca_batch_delete(ca_batch *batch, uint64_t id);
 // Deletes the record with this key; that there is none is no failure.
 ca_code ca_batch_delete_key(ca_batch *batch, ca_str key);
 
-// Deletes all records that a filter lets through when the batch is committed, those of the batch itself not included.
+// Deletes all records that a filter lets through when the batch is committed, those of the batch itself not included: see `ca_delete_where`.
 ca_code ca_batch_delete_where(ca_batch *batch, ca_str filter_json);
 
 // Changes the metadata of a record by a JSON merge patch; that there is none is no failure. Records of the batch itself cannot be changed.

@@ -209,8 +209,9 @@ impl CompactArtifact {
         Ok(self.write(Batch::new().delete_key(key))?.deleted > 0)
     }
 
-    /// Deletes all records that the filter lets through, at once. Returns how many. What other records hold is no reason to fail: a value of another type than the filter compares
-    /// with does not match, and a string that is a date is compared with the dates of a field that has any.
+    /// Deletes all records that the filter lets through, at once. Returns how many. What records hold is no reason to fail: where [`count`](Self::count) has an error of kind
+    /// [`TypeMismatch`](ErrorKind::TypeMismatch), a comparison with a type that no value of its field has matches nothing, negated or not (`$ne`, `$nin`, `$not`), and a string that is a date is
+    /// compared with the dates alone of a field that has dates and other strings.
     pub fn delete_where(&self, filter: &Filter) -> Result<u64> {
         Ok(self.write(Batch::new().delete_where(filter.clone()))?.deleted)
     }

@@ -1,7 +1,7 @@
 //! Filter and types of fields → a filter that is checked: what it compares is comparable, and strings that mean dates are dates.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::filter::{Condition, Filter, MAX_COMPARISONS, MAX_DEPTH, Node};
+use crate::filter::{Bound, Condition, Filter, MAX_COMPARISONS, MAX_DEPTH, Node};
 use crate::value::{FilterValue, Scalar, Type, Types};
 
 /// A filter that was checked against the types of the fields that it names; what [`Index::search`](crate::Index::search) takes.
@@ -33,16 +33,18 @@ impl ResolvedFilter {
     /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter) as for [`Filter::check`], [`TypeMismatch`](ErrorKind::TypeMismatch) for a comparison
     /// with a type that the field does not have, and those of `types`.
     pub fn new(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
-        let mut resolver = Resolver { comparisons: 0, is_lenient: false, types: &mut types };
+        let mut resolver =
+            Resolver { comparisons: 0, is_lenient: false, is_negated: false, types: &mut types };
         resolver.resolve(filter, 0).map(Self)
     }
 
-    /// [`new`](Self::new) of a filter that must not fail because of what somebody put into a field: a comparison with a type that the field does not have
-    /// matches nothing, and a string that is a date is compared with the dates of a field that has any.
+    /// [`new`](Self::new) of a filter that must not fail because of what somebody put into a field: a comparison with a type that no value of the field has
+    /// matches nothing, negated or not, and where a field has dates and other strings, a string that is a date is compared with the dates alone.
     ///
     /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter), and those of `types`.
     pub fn lenient(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
-        let mut resolver = Resolver { comparisons: 0, is_lenient: true, types: &mut types };
+        let mut resolver =
+            Resolver { comparisons: 0, is_lenient: true, is_negated: false, types: &mut types };
         resolver.resolve(filter, 0).map(Self)
     }
 
@@ -65,6 +67,8 @@ struct Resolver<'a> {
     comparisons: usize,
     /// Whether a field with values of another type is no error.
     is_lenient: bool,
+    /// Whether what is resolved stands in an odd number of negations.
+    is_negated: bool,
     types: &'a mut dyn FnMut(&str) -> Result<Types>,
 }
 
@@ -77,7 +81,12 @@ impl Resolver<'_> {
         Ok(Filter(match &filter.0 {
             Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
             Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
-            Node::Not(filter) => Node::Not(Box::new(resolve(filter)?)),
+            Node::Not(filter) => {
+                self.is_negated ^= true;
+                let resolved = self.resolve(filter, depth + 1);
+                self.is_negated ^= true;
+                Node::Not(Box::new(resolved?))
+            }
             Node::Strict(filter) => return resolve(filter),
             Node::Field(field, condition) => {
                 self.comparisons += condition.values().len().max(1);
@@ -88,30 +97,28 @@ impl Resolver<'_> {
                 }
                 check_condition(field, condition)?;
                 let found = (self.types)(field)?;
-                let resolved = if self.is_lenient {
-                    resolve_leniently(condition, found)
-                } else {
-                    resolve_condition(field, condition, found)?
-                };
-                Node::Field(field.clone(), resolved)
+                match resolve_condition(field, condition, found) {
+                    Err(_) if self.is_lenient => {
+                        return Ok(resolve_mismatch(field, condition, found, self.is_negated));
+                    }
+                    resolved => Node::Field(field.clone(), resolved?),
+                }
             }
         }))
     }
 }
 
-/// A condition on a field with any values: strings that are dates mean dates where there are any, and what no value can fulfil matches nothing.
-fn resolve_leniently(condition: &Condition, found: Types) -> Condition {
-    let Condition::Range(bound, FilterValue(Scalar::String(string))) = condition else {
-        return condition.clone();
-    };
-    if !found.contains(Type::Date) {
-        return condition.clone();
+/// What stands for a condition that does not fit its field, so that no record matches because of a value that cannot be compared: of a negated one, what lets more records through.
+fn resolve_mismatch(field: &str, condition: &Condition, found: Types, is_negated: bool) -> Filter {
+    if found.contains(Type::Date)
+        && let Condition::Range(bound, FilterValue(Scalar::String(string))) = condition
+        && let Ok(date) = FilterValue::datetime(string)
+    {
+        let range = |bound| Filter::field(field).with(Condition::Range(bound, date.clone()));
+        let has_no_date = || !range(Bound::Lt).or(range(Bound::Gte));
+        return if is_negated { range(*bound).or(has_no_date()) } else { range(*bound) };
     }
-    match FilterValue::datetime(string) {
-        Ok(date) => Condition::Range(*bound, date),
-        Err(_) if found.contains(Type::String) => condition.clone(),
-        Err(_) => Condition::In(Vec::new()),
-    }
+    if is_negated { Filter::all([]) } else { Filter::any([]) }
 }
 
 fn check_condition(field: &str, condition: &Condition) -> Result<()> {

@@ -72,7 +72,8 @@ impl Batch {
         })
     }
 
-    /// Deletes all records that a filter lets through when the batch is committed.
+    /// Deletes all records that a filter lets through when the batch is committed. A comparison with a type that no value of its field has is no
+    /// error, and matches nothing, negated or not.
     fn delete_where(&self, filter: &Bound<'_, PyAny>) -> PyResult<()> {
         let filter = read_filter(filter)?;
         self.change(|changes| changes.delete_where(filter))

@@ -193,7 +193,8 @@ impl Artifact {
         self.call(py, |artifact| delete(artifact, &record))
     }
 
-    /// Deletes all records that a filter lets through, at once. Returns how many.
+    /// Deletes all records that a filter lets through, at once. Returns how many. Where `count` raises TypeMismatchError, a comparison with a
+    /// type that no value of its field has matches nothing, negated or not.
     #[pyo3(name = "delete_where")]
     fn delete_where(&self, py: Python<'_>, filter: &Bound<'_, PyAny>) -> PyResult<u64> {
         let filter = crate::query::filter(filter)?;

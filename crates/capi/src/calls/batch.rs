@@ -58,7 +58,7 @@ pub extern "C" fn ca_batch_delete_key(batch: *mut ca_batch, key: ca_str) -> ca_c
     })
 }
 
-/// Deletes all records that a filter lets through when the batch is committed, those of the batch itself not included.
+/// Deletes all records that a filter lets through when the batch is committed, those of the batch itself not included: see `ca_delete_where`.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_batch_delete_where(batch: *mut ca_batch, filter_json: ca_str) -> ca_code {
     change(batch, |call| {

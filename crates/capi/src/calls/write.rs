@@ -88,7 +88,8 @@ pub extern "C" fn ca_delete_key(artifact: *const ca_artifact, key: ca_str, delet
     })
 }
 
-/// Deletes all records that a filter lets through. `deleted`: how many; it may be NULL.
+/// Deletes all records that a filter lets through. A comparison with a type that no value of its field has is no failure, as it is in `ca_count`, and matches nothing, negated or
+/// not. `deleted`: how many; it may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_delete_where(
     artifact: *const ca_artifact,

@@ -74,7 +74,8 @@ impl Batch {
         self.with(Op::DeleteKey(key.into()))
     }
 
-    /// Deletes all records that the filter lets through when the batch is committed, those of the batch itself not included.
+    /// Deletes all records that the filter lets through when the batch is committed, those of the batch itself not included. A comparison that does not fit its field is no error: see
+    /// [`CompactArtifact::delete_where`](crate::CompactArtifact::delete_where).
     pub fn delete_where(self, filter: Filter) -> Self {
         self.with(Op::DeleteWhere(filter))
     }

@@ -206,11 +206,15 @@ impl State {
         Ok(self.ids(self.matches(filter)?))
     }
 
-    /// [`ids_where`](Self::ids_where), where values of other types than the filter has are no error.
+    /// [`ids_where`](Self::ids_where), where a comparison with a type that no value of its field has is no error, and matches nothing.
     pub(crate) fn ids_where_leniently(&self, filter: &Filter) -> Result<Vec<RecordId>> {
-        self.check_strict(filter)?;
-        let filter = ResolvedFilter::lenient(filter, |field| self.types_for_filter(field))?;
-        Ok(self.ids(self.matches_resolved(&filter)?))
+        match self.ids_where(filter) {
+            Err(e) if e.kind() == ErrorKind::TypeMismatch => {
+                let filter = ResolvedFilter::lenient(filter, |field| self.types(field))?;
+                Ok(self.ids(self.matches_resolved(&filter)?))
+            }
+            ids => ids,
+        }
     }
 
     fn ids(&self, rows: Vec<RowSet>) -> Vec<RecordId> {

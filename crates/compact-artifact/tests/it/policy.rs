@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use compact_artifact::{
-    CompactArtifact, CompactionPolicy, Durability, ErrorKind, Filter, FilterValue, Maintenance, Options,
-    Record,
+    Batch, CompactArtifact, CompactionPolicy, Durability, ErrorKind, Filter, FilterValue, Maintenance,
+    Options, Record,
 };
 use serde_json::json;
 
@@ -227,4 +227,49 @@ fn deletes_by_filter_do_not_fail_because_of_what_other_records_hold() {
     assert_eq!(artifact.delete_where(&at().lt("2026-01-02")).unwrap(), 1);
     let unbounded = Filter::field("n").gte(f64::NAN);
     assert_eq!(artifact.delete_where(&unbounded).unwrap_err().kind(), ErrorKind::InvalidFilter);
+}
+
+#[test]
+fn deletes_by_a_negated_comparison_with_a_type_that_the_field_does_not_have_delete_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    for status in 0..5 {
+        let at = if status < 3 { format!("2026-01-0{}", status + 1) } else { "soon".to_owned() };
+        artifact.add(Record::text("x").metadata(json!({"status": status, "at": at}))).unwrap();
+    }
+    let (status, at) = (|| Filter::field("status"), || Filter::field("at"));
+    let three = || status().gte(3);
+    for filter in [
+        status().ne("0"),
+        status().not_in(["0", "1"]),
+        !status().lt("3"),
+        !status().prefix("3"),
+        !status().contains("3"),
+        !!status().ne("0"),
+        !(!status().ne("0")).strict(),
+        !Filter::any([status().eq("0"), Filter::field("nobody").exists()]),
+        status().ne("0").or(status().gt(9)),
+        three().and(status().ne("0")),
+        !(status().eq("0").or(three())),
+    ] {
+        let refused = artifact.count(&filter).unwrap_err().kind();
+        assert_eq!(refused, ErrorKind::TypeMismatch, "{filter:?}");
+        assert_eq!(artifact.delete_where(&filter).unwrap(), 0, "{filter:?}");
+        assert_eq!(artifact.write(Batch::new().delete_where(filter)).unwrap().deleted, 0);
+    }
+    // Among dates and other strings, the others are as little beyond a date as before it.
+    assert_eq!(artifact.delete_where(&!at().gte("2026-01-02")).unwrap(), 1);
+    assert_eq!(artifact.delete_where(&!at().lt("2026-01-03")).unwrap(), 1);
+    assert_eq!(artifact.len(), 3);
+    // What does not depend on such a comparison is deleted.
+    assert_eq!(artifact.delete_where(&three().or(status().ne("0"))).unwrap(), 2);
+    assert_eq!(artifact.delete_where(&!(status().eq("0").and(three()))).unwrap(), 1);
+    // Of a field with both types, and of one that nobody has any more, the opposite is what a count says.
+    for value in [json!(0), json!("0"), json!("1")] {
+        artifact.add(Record::text("x").metadata(json!({"status": value}))).unwrap();
+    }
+    for (filter, expected) in [(status().ne("0"), 2), (Filter::field("at").ne(7), 1)] {
+        assert_eq!(artifact.count(&filter).unwrap(), expected);
+        assert_eq!(artifact.delete_where(&filter).unwrap(), expected);
+    }
 }
