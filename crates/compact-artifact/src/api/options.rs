@@ -334,8 +334,8 @@ impl Options {
     }
 
     /// Stores for each record, when it is sealed, which `k` others are nearest to it in each vector space, at most 1,000, so that
-    /// [`Query::similar_to`](crate::Query::similar_to) need not search for the first `k` hits, unless it stands beside other clauses, a filter, `exact` or
-    /// `ef_search`. They take 4 bytes each, and one more for each record; sealing searches once for each record. Kept in the artifact; given for one that is there
+    /// [`Query::similar_to`](crate::Query::similar_to) need not search for the first `k` hits, unless it stands beside other clauses, a filter, `exact`,
+    /// `ef_search` or `recall`. They take 4 bytes each, and one more for each record; sealing searches once for each record. Kept in the artifact; given for one that is there
     /// already, it counts from the next sealing on, which then finds all neighbours anew, or removes them if it is 0; not given, it stays as it is. An
     /// artifact that is opened for reading must store as many. Needs the feature `similar`. Default: none.
     pub fn precompute_similar(mut self, k: usize) -> Self {

@@ -117,7 +117,8 @@ impl Search<'_> {
             return Ok(());
         }
         let query = self.query;
-        let is_plain = query.clauses.len() == 1 && self.filter.is_none() && !query.exact;
+        let is_plain =
+            query.clauses.len() == 1 && self.filter.is_none() && !query.exact && query.recall.is_none();
         let Some(id) = near.excluded.filter(|_| is_plain && query.ef_search.is_none()) else { return Ok(()) };
         let Some((at, rows)) = self.stored_neighbours(id, near.number)? else { return Ok(()) };
         let mut gathered = Gathered::default();

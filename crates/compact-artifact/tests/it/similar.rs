@@ -279,6 +279,21 @@ fn neighbours_through_a_graph_are_at_least_those_of_a_search() {
 }
 
 #[test]
+fn a_recall_that_is_asked_for_is_not_answered_by_stored_neighbours() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = options().precompute_similar(5).graph_from(500).create(temp.path().join("a")).unwrap();
+    artifact.add_batch((0..1_000).map(record)).unwrap();
+    artifact.seal().unwrap();
+    for id in (1..1_000).step_by(17).map(RecordId) {
+        let query = || Query::similar_to("v", id).k(5).explain(true);
+        let search = |query: Query| artifact.search(&query).unwrap();
+        assert_eq!(stored(&search(query())), 1);
+        let (all, exact) = (search(query().recall(1.0)), search(query().exact(true)));
+        assert_eq!((stored(&all), scores(&all)), (0, scores(&exact)), "record {id}");
+    }
+}
+
+#[test]
 fn a_reader_does_not_change_how_many_neighbours_are_stored() {
     let temp = tempfile::tempdir().unwrap();
     let (path, pack) = (temp.path().join("a"), temp.path().join("p"));
