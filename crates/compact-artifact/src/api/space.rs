@@ -16,7 +16,8 @@ pub enum Originals {
     /// Nothing: a byte a dimension in all.
     None,
     /// What the codes leave out, in two bits: 16 bytes more for every 64 dimensions, of which the last may be fewer. Each value is kept to within a 1,016th of the largest of its vector, where
-    /// codes alone keep it to within a 254th; where vectors are rotated, that is so of the values of the rotated one. Under cosine the vector is kept at length 1, as it is without originals.
+    /// codes alone keep it to within a 254th; where vectors are rotated, that is so of the values of the rotated one. Under cosine only the direction is kept, as it is without originals: what is read back has length 1, and the bounds are
+    /// those of some multiple of it. Of the vector at length 1, a value is kept to within 1 + √dimension such parts.
     #[default]
     Residual,
     /// 16-bit floating point: two bytes a dimension more. Each value is kept to within 2^-11 of itself, or of 2^-14 if it is smaller. A vector whose

@@ -42,7 +42,11 @@ impl Embedding {
     /// The vector, as near as it is stored.
     pub(crate) fn decode(&self, space: &Space) -> Vec<f32> {
         match space.originals() {
-            Originals::Residual => space.quantizer.refine(&self.codes, self.scale, &self.original),
+            Originals::Residual => {
+                let refined = space.quantizer.refine(&self.codes, self.scale, &self.original);
+                // The scale is that of codes alone.
+                if space.metric() == Metric::Cosine { of_length_1(refined) } else { refined }
+            }
             Originals::F16 if !self.original.is_empty() => {
                 layout::decode_original(&self.original, |bytes| F16::from_le_bytes(bytes).to_f32())
             }
@@ -60,6 +64,19 @@ impl Embedding {
             && (self.scale - other.scale).abs() <= self.scale.abs() / 128.0
             && self.codes.iter().zip(&other.codes).all(is_near)
     }
+}
+
+/// A vector that was multiplied so that its length is 1, in 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "rounded to what a vector has")]
+fn of_length_1(mut vector: Vec<f32>) -> Vec<f32> {
+    let squared: f64 = vector.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
+    if squared > 0.0 {
+        let length = squared.sqrt();
+        for value in &mut vector {
+            *value = (f64::from(*value) / length) as f32;
+        }
+    }
+    vector
 }
 
 /// The smallest number that 16-bit floating point has with all its digits.
@@ -168,7 +185,7 @@ pub(crate) fn check(quantizer: &Int8Quantizer, embedding: &Embedding) -> Result<
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "tests")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "tests")]
 mod tests {
     use super::*;
     use crate::api::space::{Quantization, SpaceOptions};
@@ -285,3 +302,51 @@ mod tests {
         assert!(largest[0] > 1.0 && (largest[1] + largest[0]).abs() < 1e-9 && largest[2].abs() < 1e-9);
     }
 }
+
+    /// Values that are all rounded the same way, and others.
+    fn uneven(dimension: usize) -> impl Iterator<Item = Vec<f32>> {
+        let alike = 1.0 / ((dimension - 1) as f32).sqrt().max(1.0);
+        let biased = [127.0, 508.0].map(|parts| ((alike * parts).floor() + 0.49) / parts);
+        let of_value = move |value: f32| (0..dimension).map(|at| if at == 0 { 1.0 } else { value }).collect();
+        let random = (0..200u64).map(move |seed| {
+            let value = |at: usize| (seed * 7_919 + (at * at) as u64 * 104_729 + seed * at as u64) % 997;
+            (0..dimension).map(|at| value(at) as f32 - 498.5).collect()
+        });
+        biased.into_iter().map(of_value).chain(random)
+    }
+
+    #[test]
+    fn under_cosine_what_is_read_back_has_length_1_and_is_within_the_bounds_that_are_stated() {
+        for (originals, part) in [(Originals::None, 254.0), (Originals::Residual, 1_016.0)] {
+            let stored = |vector: &[f32]| {
+                let options = SpaceOptions::new(vector.len(), Metric::Cosine).originals(originals);
+                let space = Space::new("space", options.quantization(Quantization::Int8)).unwrap();
+                Embedding::new(&space, vector).unwrap().decode(&space)
+            };
+            let length = |vector: &[f32]| vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            assert!((length(&stored(&[-1.038_677_2, -1.616_421_1, -1.024_255_9])) - 1.0).abs() < 1e-6);
+            for dimension in [1, 2, 3, 8, 32, 64, 700] {
+                for vector in uneven(dimension) {
+                    let read = stored(&vector);
+                    assert!((length(&read) - 1.0).abs() < 1e-6, "{vector:?}");
+                    let largest = |v: &[f32]| f64::from(v.iter().fold(0.0, |max: f32, x| max.max(x.abs())));
+                    // The largest value is kept as it is, which gives the multiple.
+                    let (all, max) = (length(&vector), largest(&vector));
+                    let (times, room) = (max / largest(&read), 1.0 + (dimension as f64).sqrt());
+                    for (&read, &value) in read.iter().zip(&vector) {
+                        let off = (f64::from(read) * times - f64::from(value)).abs() / max;
+                        assert!(off <= 1.001 / part, "{off} {dimension}");
+                        let off = (f64::from(read) - f64::from(value) / all).abs() / (max / all);
+                        assert!(off <= room * 1.001 / part, "{off} {dimension}");
+                    }
+                }
+            }
+            for dimension in [3, 100, 384] {
+                let space = rotated(&space(Metric::Cosine, originals, dimension));
+                for vector in uneven(dimension) {
+                    let read = Embedding::new(&space, &vector).unwrap().decode(&space);
+                    assert!((length(&read) - 1.0).abs() < 1e-5, "{dimension}");
+                }
+            }
+        }
+    }
