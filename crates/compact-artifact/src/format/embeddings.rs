@@ -91,7 +91,7 @@ fn halves(space: &Space, vector: &[f32]) -> Result<Vec<u8>> {
         .enumerate()
         .fold((0, 0.0), |largest, (at, value)| if value > largest.1 { (at, value) } else { largest });
     let mut factor = 1.0;
-    if max != 0.0 && (max < HALF_MIN || F16::from_f32(max).is_infinite()) {
+    if max != 0.0 && !(HALF_MIN..=F16::MAX).contains(&max) {
         if space.options.metric != Metric::Cosine {
             let message = format!(
                 "vector space {:?}: value {at} of the vector, the largest, is {}; for originals in 16-bit floating point, expected {HALF_MIN:e} to {}; keep them in f32, or none",
@@ -272,7 +272,7 @@ mod tests {
         for metric in METRICS {
             let space = space(metric, Originals::F16, 3);
             for vector in
-                [[0.5, 65_504.0, 1e-9], [65_519.0, 0.0, 0.0], [HALF_MIN, 0.0, -1e-20], [3.0, 1e-42, 0.0]]
+                [[0.5, 65_504.0, 1e-9], [65_504.0, 0.0, 0.0], [HALF_MIN, 0.0, -1e-20], [3.0, 1e-42, 0.0]]
             {
                 let decoded = Embedding::new(&space, &vector).unwrap().decode(&space);
                 assert!(
@@ -282,6 +282,7 @@ mod tests {
             }
             for (vector, named) in [
                 ([1.0, 65_520.0, 0.0], "value 1 of the vector, the largest, is 65520"),
+                ([65_519.0, 0.0, 0.0], "value 0 of the vector, the largest, is 65519"), // would be rounded to 65,504
                 ([100_000.0, 1e-9, 3.0], "value 0 of the vector, the largest, is 100000"),
                 ([0.0, 0.0, -1e-9], "value 2 of the vector, the largest, is -0.000000001"),
                 ([1e-45, 0.0, 0.0], "value 0"),
@@ -301,7 +302,6 @@ mod tests {
         let largest = Embedding::new(&space, &[f32::MAX, -f32::MAX, 0.0]).unwrap().decode(&space);
         assert!(largest[0] > 1.0 && (largest[1] + largest[0]).abs() < 1e-9 && largest[2].abs() < 1e-9);
     }
-}
 
     /// Values that are all rounded the same way, and others.
     fn uneven(dimension: usize) -> impl Iterator<Item = Vec<f32>> {
@@ -350,3 +350,4 @@ mod tests {
             }
         }
     }
+}
