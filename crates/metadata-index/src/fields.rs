@@ -16,7 +16,7 @@ pub(crate) enum Found<'a> {
     Field,
     /// A bool, a number or a string.
     Scalar { value: &'a Json, in_array: bool },
-    /// An array or an object that is an element of an array, and no value of the field.
+    /// An object, or an array that is an element of an array: no value of the field.
     Nested,
 }
 
@@ -34,7 +34,10 @@ fn visit_value<'a>(path: &mut String, value: &'a Json, found: &mut dyn FnMut(&st
     }
     found(path, Found::Field);
     match value {
-        Json::Object(map) => visit_members(path, map, found),
+        Json::Object(map) => {
+            found(path, Found::Nested);
+            visit_members(path, map, found);
+        }
         Json::Array(elements) => {
             for element in elements {
                 match element {

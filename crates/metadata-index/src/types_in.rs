@@ -40,7 +40,7 @@ pub fn has_field(metadata: &Map<String, Json>, path: &str) -> bool {
     has
 }
 
-/// Whether an array at a path in metadata has elements that are arrays or objects, which are no values of the field.
+/// Whether metadata have an object at a path, or an array inside of an array: neither is a value of the field.
 pub fn has_nested(metadata: &Map<String, Json>, path: &str) -> bool {
     let mut has = false;
     fields::visit(metadata, &mut |at, found| has |= matches!(found, Found::Nested) && at == path);

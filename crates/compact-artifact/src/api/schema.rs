@@ -18,7 +18,7 @@ const MAX_PATH_LEN: usize = 1 << 10;
 /// Given in [`Options::schema`](crate::Options::schema), or later by [`set_schema`](crate::CompactArtifact::set_schema), it is kept in the artifact, and what breaks it is not added: an error
 /// of kind [`SchemaViolation`](crate::ErrorKind::SchemaViolation).
 ///
-/// A field is named by its path (`author.name`). Of an array, every element counts, and none may be an array or an object. A [`FieldType::String`](metadata_index::Type::String) may also be one that is a
+/// A field is named by its path (`author.name`). Of an array, every element counts, and none may be an array or an object; one without elements has no value, as if it were not there. A [`FieldType::String`](metadata_index::Type::String) may also be one that is a
 /// date; `null` is no value.
 ///
 /// ```
@@ -140,10 +140,13 @@ impl Schema {
             }
             if metadata_index::has_nested(metadata, path) {
                 return fault(format!(
-                    "metadata: the schema wants values of type {value} in the field {path:?}, found an array or an object in an array"
+                    "metadata: the schema wants values of type {value} in the field {path:?}, found an object, or an array inside of an array"
                 ));
             }
             let found = metadata_index::types_in(metadata, path);
+            if found.is_empty() && !is_required {
+                continue;
+            }
             if found.is_empty() || found & allowed(value) != found {
                 let found = if found.is_empty() { "no value".to_owned() } else { found.to_string() };
                 return fault(format!(

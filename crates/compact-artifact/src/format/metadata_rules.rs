@@ -69,8 +69,9 @@ impl Settings {
 
     fn check_expiry(&self, metadata: &Map<String, Value>) -> Result<()> {
         let Some(field) = &self.expires_at else { return Ok(()) };
-        let is_date = metadata_index::types_in(metadata, field) == Type::Date.into();
-        if metadata_index::has_field(metadata, field) && !is_date {
+        let types = metadata_index::types_in(metadata, field);
+        let has_no_value = types.is_empty() && !metadata_index::has_nested(metadata, field);
+        if !has_no_value && types != Type::Date.into() {
             let message = format!(
                 "records expire by the field {field:?}, which is not a date; expected one like 2026-01-31 or 2026-01-31T12:00:00Z, or none"
             );

@@ -4,7 +4,7 @@ use compact_artifact::*;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// The types of the values at the top level of metadata, `nested` of what is none in an array; None: the field is not there.
+/// The types of the values at the top level of metadata, `nested` of what is none; None: there is no value.
 fn values(metadata: &Value, field: &str) -> Option<Vec<&'static str>> {
     let name = |value: &Value| match value {
         Value::Bool(_) => Some("bool"),
@@ -17,9 +17,10 @@ fn values(metadata: &Value, field: &str) -> Option<Vec<&'static str>> {
         Value::Null => None,
         Value::Array(elements) => {
             let values = elements.iter().filter(|value| !value.is_null());
-            Some(values.map(|value| name(value).unwrap_or("nested")).collect())
+            let values: Vec<_> = values.map(|value| name(value).unwrap_or("nested")).collect();
+            (!values.is_empty()).then_some(values)
         }
-        value => Some(name(value).into_iter().collect()),
+        value => Some(vec![name(value).unwrap_or("nested")]),
     }
 }
 
@@ -33,7 +34,7 @@ fn accepts(metadata: &Value, field: &str, wanted: FieldType, required: bool) -> 
     };
     match values(metadata, field) {
         None => !required,
-        Some(values) => !values.is_empty() && values.iter().all(fits),
+        Some(values) => values.iter().all(fits),
     }
 }
 
@@ -420,4 +421,23 @@ fn every_element_of_an_array_counts_also_one_that_is_an_array_or_an_object() {
     for broken in [json!({"n": [1, [2]]}), json!({"n": [1, {"a": "x"}]}), json!({"a": [{"n": [1, [2]]}]})] {
         assert_eq!(check(broken).unwrap_err().kind(), ErrorKind::SchemaViolation);
     }
+}
+
+#[test]
+fn an_array_without_values_is_as_good_as_no_field_to_a_schema_and_to_the_field_of_expiry() {
+    let temp = tempfile::tempdir().unwrap();
+    let schema = Schema::new().field("tags", FieldType::String).required("year", FieldType::Number);
+    let options = CompactArtifact::options().schema(schema).expires_at("until");
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let add = |metadata: Value| artifact.add(Record::text("x").metadata(metadata)).map_err(|e| e.kind());
+    for none in [json!(null), json!([]), json!([null])] {
+        add(json!({"year": 1, "tags": none})).unwrap();
+        add(json!({"year": 1, "until": none})).unwrap();
+        assert_eq!(add(json!({"year": none})), Err(ErrorKind::SchemaViolation));
+    }
+    for wrong in [json!({}), json!({"a": []}), json!([[]]), json!([{}])] {
+        assert_eq!(add(json!({"year": 1, "tags": wrong})), Err(ErrorKind::SchemaViolation));
+        assert_eq!(add(json!({"year": 1, "until": wrong})), Err(ErrorKind::InvalidArgument));
+    }
+    assert_eq!(artifact.len(), 6);
 }
