@@ -35,10 +35,22 @@ pub enum Durability {
     /// On disk when the commit returns. Threads that commit at the same time share one sync.
     #[default]
     Sync,
-    /// On disk when the commit returns, which may be up to this much later, so that more commits share the sync; more than 10 seconds count as 10.
+    /// On disk when the commit returns, which may be up to this much later, so that more commits share the sync: at most 10 seconds.
     Group(Duration),
     /// Handed to the operating system.
     Buffered,
+}
+
+impl Durability {
+    /// Refuses a group that would wait for more than 10 seconds, with an error of kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument), as every commit does.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Self::Group(delay) if delay > Duration::from_secs(10) => Err(Error::invalid(format!(
+                "durability: expected a group that waits for at most 10 seconds, found {delay:?}"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How thoroughly [`verify`](crate::verify) reads.

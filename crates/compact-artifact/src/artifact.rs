@@ -496,6 +496,7 @@ impl CompactArtifact {
         options: Options,
         create: impl FnOnce(block_format::Options) -> block_format::Result<Store>,
     ) -> Result<Self> {
+        options.durability.check()?;
         let engine = Arc::new(Engine::create(options, create)?);
         match Worker::start_if_wanted(engine.clone()) {
             Ok(worker) => Ok(Self { engine, worker: Arc::new(worker) }),
@@ -511,6 +512,7 @@ impl CompactArtifact {
         mode: Mode,
         open: impl FnOnce(block_format::Options) -> block_format::Result<(Store, StoreReport)>,
     ) -> Result<Self> {
+        options.durability.check()?;
         let engine = Arc::new(Engine::open(options, mode, open)?);
         let worker = Arc::new(Worker::start_if_wanted(engine.clone())?);
         Ok(Self { engine, worker })

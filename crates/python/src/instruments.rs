@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::artifact::Artifact;
-use crate::errors::{Failure, invalid};
+use crate::errors::Failure;
 use crate::json::report;
 use crate::options::seconds;
 use crate::text::Text;
@@ -33,10 +33,8 @@ impl LatencyAnalyzer {
     #[new]
     #[pyo3(signature = (*, min_fraction = 0.05))]
     fn new(min_fraction: f64) -> PyResult<Self> {
-        if !(0.0..=1.0).contains(&min_fraction) {
-            return Err(invalid(format!("min_fraction: expected 0 to 1, found {min_fraction}")));
-        }
-        Ok(Self(compact_artifact::LatencyAnalyzer::new().min_fraction(min_fraction)))
+        let analyzer = compact_artifact::LatencyAnalyzer::new().min_fraction(min_fraction);
+        Ok(Self(analyzer.map_err(Failure::from)?))
     }
 
     /// Calls `call` with the other arguments, returns what it returns, and adds where its time went to what is known.

@@ -114,6 +114,7 @@ impl Store {
     /// After an error of kind [`Io`](ErrorKind::Io) or [`DiskFull`](ErrorKind::DiskFull) the batch may or may not be
     /// found when the artifact is opened again; nothing that was acknowledged is lost.
     pub fn commit_compressed(&self, batch: CompressedBatch, durability: Durability) -> Result<Receipt> {
+        durability.check()?;
         let CompressedBatch { blocks: encoded, records, deletes } = batch;
         let mut writer = self.writer()?;
         let before = writer.log.committed();
@@ -155,6 +156,7 @@ impl Store {
     /// An error of the reader is passed on, and nothing is added. A reader that writes to the store itself gets an error of kind
     /// [`Reentrant`](ErrorKind::Reentrant).
     pub fn put_reader(&self, mut reader: impl Read, durability: Durability) -> Result<Receipt> {
+        durability.check()?;
         let mut packer = Packer::new(self.directory.limits());
         let head = read_head(&mut reader, packer.limits().inline_max)?;
         if head.len() <= packer.limits().inline_max {

@@ -7,9 +7,6 @@ use super::state::{State, Store, Written};
 use crate::error::Result;
 use crate::protocol::Step;
 
-/// No commit waits longer for others.
-const DELAY_MAX: Duration = Duration::from_secs(10);
-
 impl Store {
     /// Makes every commit so far durable.
     pub fn sync(&self) -> Result<()> {
@@ -19,7 +16,7 @@ impl Store {
 
     /// Waits until commit `seq` is durable: the first to come syncs for all who wait, after `delay` for more to come.
     pub(super) fn make_durable(&self, seq: u64, delay: Duration) -> Result<()> {
-        let due = Instant::now() + delay.min(DELAY_MAX);
+        let due = Instant::now() + delay;
         let mut gate = self.sync_gate.lock();
         loop {
             if gate.synced >= seq {

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
 
 use super::page_faults::{ThreadCounts, time_of_a_fault};
+use crate::api::error::{Error, Result};
 use crate::trace::{Account, in_thread};
 
 /// Finds what makes calls slow: traces calls of any artifact in the thread that makes them, and adds up where their time went.
@@ -127,10 +128,14 @@ impl LatencyAnalyzer {
     }
 
     /// The part of the time that something takes to be a [bottleneck](Self::identify_bottlenecks), 0 to 1. Default: 0.05.
-    #[must_use]
-    pub fn min_fraction(mut self, fraction: f64) -> Self {
+    ///
+    /// Its error has the kind [`InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    pub fn min_fraction(mut self, fraction: f64) -> Result<Self> {
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err(Error::invalid(format!("min_fraction: expected 0 to 1, found {fraction}")));
+        }
         self.min_fraction = fraction;
-        self
+        Ok(self)
     }
 
     /// Makes a call, and adds where its time went to what is known. One inside of another counts for itself alone.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use compact_artifact::{
-    Bottleneck, BottleneckKind, CacheOptions, CompactArtifact, Compression, Durability, Filter,
+    Bottleneck, BottleneckKind, CacheOptions, CompactArtifact, Compression, Durability, ErrorKind, Filter,
     LatencyAnalyzer, Maintenance, Metric, Options, Query, Record, RecordId, SpaceOptions,
 };
 use serde_json::json;
@@ -43,7 +43,7 @@ fn a_cache_that_is_too_small_is_found_with_the_ids_that_were_missed() {
     let (_temp, artifact) = create(options().caches(CacheOptions::none()), 600);
     artifact.seal().unwrap();
     // How much of the time it is depends on what else runs.
-    let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
+    let analyzer = LatencyAnalyzer::new().min_fraction(0.0).unwrap();
     let ids: Vec<RecordId> = artifact.keys("k1").unwrap().into_iter().map(|(_, id)| id).collect();
     for id in &ids {
         analyzer.trace(|| artifact.get(*id)).unwrap().unwrap();
@@ -64,7 +64,7 @@ fn what_is_cached_and_what_is_not_compressed_is_no_bottleneck() {
     artifact.seal().unwrap();
     let id = artifact.id_of_key("k1").unwrap().unwrap();
     artifact.get(id).unwrap();
-    let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
+    let analyzer = LatencyAnalyzer::new().min_fraction(0.0).unwrap();
     for _ in 0..50 {
         analyzer.trace(|| artifact.get(id)).unwrap().unwrap();
     }
@@ -78,7 +78,7 @@ fn what_is_cached_and_what_is_not_compressed_is_no_bottleneck() {
 fn pages_that_are_touched_for_the_first_time_are_found() {
     const LEN: usize = 256 << 20; // with huge pages, too, more faults than a few calls make
     let (_temp, artifact) = create(options().compression(Compression::None), 10);
-    let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
+    let analyzer = LatencyAnalyzer::new().min_fraction(0.0).unwrap();
     // Blocks of many frames are decoded by the artifact's threads, whose faults are theirs; so much memory at once is always new.
     let read = || {
         artifact.get_by_key("k3").map(|record| (record.is_some(), std::hint::black_box(vec![7u8; LEN]).len()))
@@ -118,7 +118,7 @@ fn a_filter_that_excludes_nothing_is_found() {
 fn records_that_are_not_sealed_are_found() {
     let (_temp, artifact) = create(options().caches(CacheOptions::none()), 4000);
     let traced = |artifact: &CompactArtifact| {
-        let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
+        let analyzer = LatencyAnalyzer::new().min_fraction(0.0).unwrap();
         for i in 0..20 {
             analyzer.trace(|| artifact.search(&Query::vector("v", vector(i)))).unwrap();
         }
@@ -126,7 +126,7 @@ fn records_that_are_not_sealed_are_found() {
     };
     let tail = found(&traced(&artifact), BottleneckKind::UnindexedTail);
     assert!(tail.times >= 20 && tail.fraction > 0.0, "{tail:?}");
-    let words = LatencyAnalyzer::new().min_fraction(0.0);
+    let words = LatencyAnalyzer::new().min_fraction(0.0).unwrap();
     words.trace(|| artifact.search(&Query::words("note"))).unwrap();
     assert_eq!(found(&words, BottleneckKind::UnindexedTail).times, 1);
     artifact.seal().unwrap();
@@ -136,7 +136,7 @@ fn records_that_are_not_sealed_are_found() {
 #[test]
 fn commits_that_wait_for_the_disk_are_found() {
     let (_temp, artifact) = create(options(), 10);
-    let analyzer = LatencyAnalyzer::new().min_fraction(0.0);
+    let analyzer = LatencyAnalyzer::new().min_fraction(0.0).unwrap();
     for i in 0..20 {
         analyzer.trace(|| artifact.add(record(100 + i))).unwrap();
     }
@@ -203,4 +203,13 @@ fn an_analyzer_that_is_not_tracing_hears_nothing() {
     let analyzer = LatencyAnalyzer::new();
     artifact.search(&Query::words("note").snippet(50)).unwrap();
     assert_eq!((analyzer.report().calls, analyzer.report().bottlenecks), (0, Vec::new()));
+}
+
+#[test]
+fn a_part_of_the_time_is_0_to_1() {
+    for wrong in [-0.1, 1.1, 7.0, f64::NAN, f64::INFINITY] {
+        let error = LatencyAnalyzer::new().min_fraction(wrong).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
+    assert!(LatencyAnalyzer::new().min_fraction(1.0).is_ok());
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use compact_artifact::{
-    BatchOptions, Clause, CompactArtifact, Compression, Durability, ErrorKind, Filter, Fusion, Language,
-    Maintenance, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
+    Batch, BatchOptions, Clause, CompactArtifact, Compression, Durability, ErrorKind, Filter, Fusion,
+    Language, Maintenance, Metric, Options, Order, Originals, Query, Record, SpaceOptions,
 };
 use serde_json::json;
 
@@ -451,4 +451,22 @@ fn reports_are_written_as_json() {
     writer.add(Record::text("bird")).unwrap();
     assert_eq!(serde_json::to_value(writer.finish().unwrap()).unwrap(), json!({"records": 1, "batches": 1}));
     assert_eq!(serde_json::to_value(artifact.stats()).unwrap()["maintenance_error"], json!(null));
+}
+
+#[test]
+fn a_group_that_waits_for_more_than_10_seconds_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("a");
+    let group = |millis| Durability::Group(Duration::from_millis(millis));
+    let refused = |e: compact_artifact::Error| {
+        assert_eq!(e.kind(), ErrorKind::InvalidArgument);
+        assert!(e.to_string().contains("at most 10 seconds, found 10.001s"), "{e}");
+    };
+    refused(Options::new().durability(group(10_001)).create(&path).unwrap_err());
+    assert!(!path.exists());
+    let artifact = Options::new().durability(group(10_000)).create(&path).unwrap();
+    refused(artifact.write(Batch::new().add(Record::text("x")).durability(group(10_001))).unwrap_err());
+    assert_eq!(artifact.len(), 0);
+    artifact.close().unwrap();
+    refused(Options::new().durability(group(10_001)).open(&path).unwrap_err());
 }

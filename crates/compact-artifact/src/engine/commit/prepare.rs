@@ -206,7 +206,9 @@ impl Prepared {
                 all.into_iter().collect()
             })?
         };
-        Ok(Self { changes, durability: batch.durability.unwrap_or(durability), settings })
+        let durability = batch.durability.unwrap_or(durability);
+        durability.check()?;
+        Ok(Self { changes, durability, settings })
     }
 
     /// Embeddings of earlier records, in the space with this number: of those that are still there and have none meanwhile.
