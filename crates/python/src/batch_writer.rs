@@ -58,7 +58,9 @@ fn shut(shut: Shut) -> Failure {
 
 #[pymethods]
 impl BatchWriter {
-    /// Adds a record: see `CompactArtifact.add`. One that cannot be stored is refused by itself; the error of an earlier batch is raised here too.
+    /// Adds a record: see `CompactArtifact.add`. One that could be stored nowhere in the artifact is refused by itself. A key that is there
+    /// already, or twice in a batch, raises AlreadyExistsError when the batch is committed, and costs all of it: `upsert` is for records that may
+    /// be there. The error of an earlier batch is raised here too, and from then on nothing more is taken.
     #[pyo3(signature = (record = None, /, **parts))]
     fn add(
         &self,
@@ -70,7 +72,8 @@ impl BatchWriter {
         self.call(py, |writer| writer.add(record))
     }
 
-    /// Adds a record in the place of the one with its key, if there is one.
+    /// Adds a record in the place of the one with its key, if there is one. One that would lose the embedding given to the former raises
+    /// WouldLoseEmbeddingError when its batch is committed, and costs all of it.
     #[pyo3(signature = (record = None, /, **parts))]
     fn upsert(
         &self,

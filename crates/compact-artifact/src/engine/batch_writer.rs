@@ -169,14 +169,17 @@ impl BatchWriter {
         Ok(Self { shared, timer: timer.transpose().map_err(failed)? })
     }
 
-    /// Adds a record, and waits where [`max_memory`](BatchOptions::max_memory) says so. A record that cannot be stored is refused by itself, and the
-    /// writer goes on. Returns the error of an earlier batch that failed; from then on nothing more is taken. An embedder that the writer itself
+    /// Adds a record, and waits where [`max_memory`](BatchOptions::max_memory) says so. A record that could be stored nowhere in the artifact, such as one
+    /// with a vector of another dimension, is refused by itself, and the writer goes on. Whether its key is taken shows when its batch is committed: a key that is
+    /// there, or twice in the batch, is an error of kind [`AlreadyExists`](crate::ErrorKind::AlreadyExists) that costs all of the batch, and [`upsert`](Self::upsert) is for
+    /// records that may be there. Returns the error of an earlier batch that failed; from then on nothing more is taken. An embedder that the writer itself
     /// calls gets an error of kind [`Reentrant`](crate::ErrorKind::Reentrant).
     pub fn add(&self, record: Record) -> Result<()> {
         self.push(record, false)
     }
 
-    /// Adds a record in the place of the one with its key; see [`add`](Self::add).
+    /// Adds a record in the place of the one with its key; see [`add`](Self::add). One of other content without the embedding that was given to the former is an error of kind
+    /// [`WouldLoseEmbedding`](crate::ErrorKind::WouldLoseEmbedding) when its batch is committed, and costs all of it.
     pub fn upsert(&self, record: Record) -> Result<()> {
         self.push(record, true)
     }

@@ -220,3 +220,38 @@ fn a_vector_too_short_to_be_told_from_zeros_is_refused_at_the_call_where_length_
         }
     }
 }
+
+#[test]
+fn a_batch_writer_refuses_alone_what_could_be_stored_nowhere_and_ends_where_a_batch_takes_a_key_or_loses_an_embedding()
+ {
+    let temp = tempfile::tempdir().unwrap();
+    let options = CompactArtifact::options().space("v", SpaceOptions::new(2, Metric::L2));
+    let artifact = options.create(temp.path().join("a")).unwrap();
+    let record = |key: &str| Record::blob(key.as_bytes()).key(key);
+    artifact.add(record("there").embedding("v", [1.0, 2.0])).unwrap();
+    let writer = || artifact.batch_writer(BatchOptions::new()).unwrap();
+    let alone = writer();
+    let wrong = alone.add(record("wrong").embedding("v", [1.0])).unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::WrongDimension);
+    alone.add(record("right")).unwrap();
+    assert_eq!(alone.finish().unwrap().records, 1);
+    let taken = writer();
+    taken.add(record("new")).unwrap();
+    taken.add(record("there")).unwrap();
+    let twice = writer();
+    twice.add(record("new")).unwrap();
+    twice.add(record("new")).unwrap();
+    let loses = writer();
+    loses.upsert(record("new")).unwrap();
+    loses.upsert(Record::blob(b"other").key("there")).unwrap();
+    for (writer, kind) in [
+        (taken, ErrorKind::AlreadyExists),
+        (twice, ErrorKind::AlreadyExists),
+        (loses, ErrorKind::WouldLoseEmbedding),
+    ] {
+        assert_eq!(writer.flush().unwrap_err().kind(), kind);
+        assert_eq!(writer.add(record("later")).unwrap_err().kind(), kind);
+        assert_eq!(writer.finish().unwrap_err().kind(), kind);
+        assert_eq!(artifact.len(), 2);
+    }
+}
