@@ -508,8 +508,8 @@ ca_code ca_search_batch(const ca_artifact *artifact,
 // The hits as an array, the best first, which lasts until `ca_hits_free`.
 ca_code ca_hits_get(const ca_hits *hits, const ca_hit **first, size_t *len);
 
-// Whether everything was looked at: otherwise a deadline passed, or a word with `*` or `~` stood for too many terms. `losses`: what could not be read because it is
-// damaged, and may be NULL.
+// Whether everything was looked at: otherwise a deadline passed, a word with `*` or `~` stood for too many terms, fewer groups than were asked for were found in the best 65,536
+// hits (`group_by`), or there are losses. `losses`: what could not be read because it is damaged, and may be NULL.
 ca_code ca_hits_complete(const ca_hits *hits,
                          bool *is_complete,
                          size_t *losses);

@@ -76,8 +76,8 @@ pub extern "C" fn ca_hits_get(hits: *const ca_hits, first: *mut *const ca_hit, l
     })
 }
 
-/// Whether everything was looked at: otherwise a deadline passed, or a word with `*` or `~` stood for too many terms. `losses`: what could not be read because it is
-/// damaged, and may be NULL.
+/// Whether everything was looked at: otherwise a deadline passed, a word with `*` or `~` stood for too many terms, fewer groups than were asked for were found in the best 65,536
+/// hits (`group_by`), or there are losses. `losses`: what could not be read because it is damaged, and may be NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn ca_hits_complete(
     hits: *const ca_hits,
