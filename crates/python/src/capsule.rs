@@ -27,6 +27,8 @@ const NAME: &CStr = c"arrow_array_stream";
 pub(crate) struct Stream {
     stream: FFI_ArrowArrayStream,
     schema: SchemaRef,
+    /// Rows of the batches so far.
+    rows: usize,
 }
 
 impl Stream {
@@ -39,7 +41,7 @@ impl Stream {
         // SAFETY: A capsule of this name holds a valid stream, by the capsule protocol of Arrow: the pointer was checked not to be null and to have the name. No
         // code of Python runs before the stream is moved out, which leaves an empty one behind, so that the capsule does not release it a second time.
         let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
-        let mut stream = Self { stream, schema: Arc::new(Schema::empty()) };
+        let mut stream = Self { stream, schema: Arc::new(Schema::empty()), rows: 0 };
         stream.schema = without_panic(|| stream.read_schema()).map_err(invalid)?;
         Ok(stream)
     }
@@ -75,7 +77,11 @@ impl Stream {
         // SAFETY: By the interface of streams, an array is one of the schema of its stream.
         let data = unsafe { from_ffi_and_data_type(array, data_type) }.map_err(|e| e.to_string())?;
         let len = data.len();
-        let (_, columns, _) = StructArray::from(slice(data, 0, len)?).into_parts();
+        let (_, columns, nulls) = StructArray::from(slice(data, 0, len)?).into_parts();
+        if let Some(row) = nulls.and_then(|nulls| nulls.iter().position(|is_valid| !is_valid)) {
+            return Err(format!("row {} is null; expected a record", self.rows + row));
+        }
+        self.rows += len;
         let options = RecordBatchOptions::new().with_row_count(Some(len));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
             .map(Some)

@@ -361,6 +361,23 @@ def test_a_missing_value_of_a_dictionary_is_left_out_of_the_record(exact: Compac
         assert (entry.key, entry.metadata) in (("a", {"n": "a"}), (None, {})), entry
 
 
+def test_a_null_row_of_a_table_is_refused_by_its_number(exact: CompactArtifact) -> None:
+    def rows(*masked: bool) -> Any:
+        texts = pyarrow.array(["hidden"] * len(masked))
+        return pyarrow.StructArray.from_arrays([texts], ["text"], mask=pyarrow.array(masked))
+
+    for table, row in (
+        ([rows(False, True, False)], 1),
+        ([rows(False, True, False, True).slice(2)], 1),
+        ([rows(False, False), rows(False, True)], 3),
+    ):
+        with pytest.raises(errors.InvalidArgumentError, match=f"row {row} is null"):
+            exact.add_batch(pyarrow.chunked_array(table))
+    assert len(exact) == 0
+    exact.add_batch(pyarrow.chunked_array([rows(True, False).slice(1), rows(False)]))
+    assert len(exact) == 2
+
+
 def test_what_only_says_that_it_is_a_table_is_refused(exact: CompactArtifact) -> None:
     class NoTable:
         def __arrow_c_stream__(self, requested_schema: object = None) -> object:
