@@ -59,8 +59,17 @@ pub(crate) fn undo(vfs: &dyn Vfs, root: &Path, creation: Creation, e: Error) -> 
     e
 }
 
+/// Refuses a path without a name.
+fn refuse_empty(path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::invalid("an empty path; expected the name of a new directory or file"));
+    }
+    Ok(())
+}
+
 /// Refuses to write anything else into the directory of an artifact: the next open removes what has a name of ours.
 pub(crate) fn refuse_inside_artifact(vfs: &dyn Vfs, destination: &Path) -> Result<()> {
+    refuse_empty(destination)?;
     let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     // Where there is no such directory, whoever writes there says so.
@@ -74,6 +83,7 @@ pub(crate) fn refuse_inside_artifact(vfs: &dyn Vfs, destination: &Path) -> Resul
 
 /// Makes the directory, or makes sure that nothing is in it but what an artifact is made of.
 pub(crate) fn make_directory(vfs: &dyn Vfs, root: &Path) -> Result<Creation> {
+    refuse_empty(root)?;
     let names = match vfs.list(root) {
         Ok(names) => names,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {

@@ -55,7 +55,7 @@ pub(crate) fn read_manifests(vfs: &dyn Vfs, root: &Path, options: &Options) -> R
         io::ErrorKind::NotFound => {
             Error::new(ErrorKind::NotFound, "there is no artifact here; `create` makes one").at(root)
         }
-        io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+        io::ErrorKind::NotADirectory => {
             let message = "expected the directory of an artifact, found a file";
             Error::new(ErrorKind::NotAnArtifact, message).at(root)
         }

@@ -9,7 +9,8 @@ use super::{Access, DiskVfs, Vfs, VfsFile, VfsLock};
 /// The file system of the operating system, for an artifact at `path`.
 pub(crate) fn disk_at(path: &Path) -> Arc<dyn Vfs> {
     match std::env::current_dir() {
-        Ok(folder) if path.is_relative() => Arc::new(AnchoredVfs { folder }),
+        // An empty path stays empty, and leads nowhere.
+        Ok(folder) if path.is_relative() && !path.as_os_str().is_empty() => Arc::new(AnchoredVfs { folder }),
         _ => Arc::new(DiskVfs),
     }
 }

@@ -234,6 +234,11 @@ fn child_in_folders() {
     let reader = options(3).open_read_only("artifact").unwrap();
     mine.pack("mine.pack").unwrap();
     let pack = CompactArtifact::open_read_only("mine.pack").unwrap();
+    // An empty path is not that of the current folder.
+    std::env::set_current_dir("artifact").unwrap();
+    assert_eq!(options(3).open_read_only("").unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(options(3).open_read_only(".").is_ok());
+    std::env::set_current_dir("..").unwrap();
     for folder in ["../two", "..", "/"] {
         std::env::set_current_dir(folder).unwrap();
         let before = mine.len();
