@@ -74,6 +74,11 @@ impl Source {
         Self { location, snapshot: artifact.snapshot(), artifact }
     }
 
+    /// How many records it has, whoever reads it and whenever; `None` where they expire: another process opens it later.
+    pub(crate) fn lasting_records(&self) -> Option<u64> {
+        self.artifact.expires_field().is_none().then(|| self.snapshot.len())
+    }
+
     /// Its URL.
     pub(crate) fn name(&self) -> &str {
         &self.location.name

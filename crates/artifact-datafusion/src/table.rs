@@ -18,9 +18,9 @@ use crate::columns;
 use crate::filter;
 use crate::location::Location;
 use crate::pack_exec::{PackExec, Work};
-use crate::packs::{Packs, Sources};
+use crate::packs::{Packs, Source, Sources};
 
-/// The records of an artifact, a pack, or a folder of packs, as they were when it was opened.
+/// The records of an artifact, a pack, or a folder of packs, as they were when it was opened. What [expires](compact_artifact::Options::expires_at) afterwards stays in it for this process; other processes that run parts of a plan read packs without it.
 ///
 /// Columns: `id` (unique in its pack), `key`, `text`, `blob`, `metadata` (JSON), `pack` (its URL); `vector_NAME` for each vector space; `field_NAME` for each field of texts beside the content; and each field of the metadata in which no record
 /// has several values and all have one type. Those are `Boolean`, `Int64`, `Float64` where all numbers fit, or `Utf8`, dates included; a field whose name is taken, or begins with `field_` or `vector_`, has no column.
@@ -40,7 +40,8 @@ pub struct CartTable {
     /// Those that are open.
     sources: Arc<Sources>,
     columns: Columns,
-    records: u64,
+    /// How many records there are; `None` where some may expire before another process reads them.
+    records: Option<u64>,
 }
 
 impl CartTable {
@@ -53,7 +54,7 @@ impl CartTable {
         Ok(Self {
             packs: packs.clone(),
             locations: sources.iter().map(|source| source.location.clone()).collect(),
-            records: sources.iter().map(|source| source.snapshot.len()).sum(),
+            records: sources.iter().map(Source::lasting_records).sum(),
             sources: Arc::new(sources.into_iter().map(|source| (source.name().to_owned(), source)).collect()),
             columns,
         })
@@ -71,9 +72,7 @@ impl CartTable {
             locations: locations.iter().map(Location::from_json).collect::<Result<_>>()?,
             sources: Arc::default(),
             columns: columns::from_json(&value["columns"])?,
-            records: value["records"]
-                .as_u64()
-                .ok_or_else(|| plan_datafusion_err!("{value}: expected how many records there are"))?,
+            records: value["records"].as_u64(),
         })
     }
 
@@ -114,12 +113,13 @@ impl TableProvider for CartTable {
         let filter = (!filters.is_empty()).then(|| Filter::all(filters));
         let columns = Arc::new(columns::project(&self.columns, projection)?);
         let work = Work::Scan { columns, filter, limit };
-        PackExec::over(self.packs.clone(), &self.locations, self.sources.clone(), work, Some(self.records))
+        PackExec::over(self.packs.clone(), &self.locations, self.sources.clone(), work, self.records)
     }
 
     fn statistics(&self) -> Option<Statistics> {
         let mut statistics = Statistics::new_unknown(&self.columns.schema);
-        statistics.num_rows = usize::try_from(self.records).map_or(Precision::Absent, Precision::Exact);
+        let records = self.records.and_then(|records| usize::try_from(records).ok());
+        statistics.num_rows = records.map_or(Precision::Absent, Precision::Exact);
         Some(statistics)
     }
 }

@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use artifact_datafusion::{
     CartSearch, CartTable, KeepCopyOptions, Packs, decode_format, decode_plan, decode_table, encode_format,
-    encode_plan, encode_table, pack_partitions,
+    encode_plan, encode_table, pack_partitions, register,
 };
-use compact_artifact::Query;
-use datafusion::arrow::array::RecordBatch;
+use compact_artifact::{Options, Query, Record};
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
@@ -20,7 +22,14 @@ use crate::support::{options, packs, printed, session, whole};
 
 /// A plan as another process has it: with packs that it opens itself.
 fn sent(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
-    let there = Arc::new(Packs::new(options()));
+    sent_to(plan, options())
+}
+
+fn sent_to(
+    plan: Arc<dyn ExecutionPlan>,
+    options: Options,
+) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+    let there = Arc::new(Packs::new(options));
     let sent = |plan: Arc<dyn ExecutionPlan>| {
         let Some(bytes) = encode_plan(&plan)? else { return Ok(Transformed::no(plan)) };
         let inputs: Vec<_> = plan.children().into_iter().cloned().collect();
@@ -70,6 +79,35 @@ async fn plans_that_another_process_runs_give_the_same_rows() {
         assert_eq!(pack_partitions(leaf).unwrap().len(), 4, "{query}");
         let (found, expected) = (answer(there, &context).await, answer(plan, &context).await);
         assert!(found == expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn records_that_expire_are_counted_by_the_process_that_reads_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let in_year = |year: u64| {
+        let now = UNIX_EPOCH + Duration::from_secs((year - 1970) * 365 * 24 * 60 * 60);
+        Options::new().expires_at("until").clock(move || now)
+    };
+    let artifact = in_year(2020).create(temp.path().join("artifact")).unwrap();
+    let until = |year: u32| {
+        Record::text("a text")
+            .metadata(serde_json::json!({"n": 1, "until": format!("{year}-01-01T00:00:00Z")}))
+    };
+    artifact.add_batch([until(2025), until(2999)]).unwrap();
+    artifact.pack(temp.path().join("000.cart")).unwrap();
+    artifact.destroy().unwrap();
+    let context = SessionContext::new();
+    register(&context, Packs::new(in_year(2020))).unwrap();
+    crate::support::table(&context, "t", &format!("{}/", temp.path().display())).await;
+    for query in ["SELECT count(*) FROM t", "SELECT count(*) FROM t WHERE n = 1"] {
+        let plan = context.sql(query).await.unwrap().create_physical_plan().await.unwrap();
+        let count = async |plan| {
+            let found = collect(plan, context.task_ctx()).await.unwrap();
+            found[0].column(0).as_primitive::<Int64Type>().value(0)
+        };
+        assert_eq!(count(plan.clone()).await, 2, "{query}");
+        assert_eq!(count(sent_to(plan, in_year(2030)).unwrap()).await, 1, "{query}");
     }
 }
 
