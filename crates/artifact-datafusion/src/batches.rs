@@ -1,8 +1,11 @@
 //! Records → record batches.
 
+use std::sync::Arc;
+
 use artifact_arrow::{Columns, Content, write_batch};
 use compact_artifact::{Entry, Filter};
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::Result;
 
 use crate::error::about;
@@ -10,7 +13,7 @@ use crate::packs::Source;
 
 /// Records in a batch, at most.
 const BATCH_RECORDS: usize = 1024;
-/// Bytes of contents in a batch, unless one record has more.
+/// Bytes of records and vectors in a batch, contents only where they are columns, unless one record has more.
 const BATCH_BYTES: u64 = 4 << 20;
 
 /// Calls `found` with all records of an artifact that a filter lets through, until it says that it has enough.
@@ -30,9 +33,10 @@ pub(crate) fn scan(
     let (mut batch, mut bytes) = (Vec::new(), 0);
     let has_contents =
         columns.contents.iter().any(|content| matches!(content, Content::Text | Content::Blob));
+    let vectors = bytes_of_vectors(columns);
     for entry in entries.take(limit) {
         let entry = entry.map_err(about)?;
-        bytes += if has_contents { entry.len() } else { 0 };
+        bytes += vectors + entry.stored_len() - if has_contents { 0 } else { entry.len() };
         batch.push(entry);
         if batch.len() == BATCH_RECORDS || bytes >= BATCH_BYTES {
             bytes = 0;
@@ -45,6 +49,15 @@ pub(crate) fn scan(
         found(to_batch(source, columns, &batch)?);
     }
     Ok(())
+}
+
+/// Bytes of the vectors of a row.
+fn bytes_of_vectors(columns: &Columns) -> u64 {
+    let dimension = |field: &Arc<Field>| match field.data_type() {
+        DataType::FixedSizeList(_, dimension) => u64::from(dimension.unsigned_abs()),
+        _ => 0,
+    };
+    columns.schema.fields().iter().map(dimension).sum::<u64>() * size_of::<f32>() as u64
 }
 
 fn to_batch(source: &Source, columns: &Columns, entries: &[Entry]) -> Result<RecordBatch> {

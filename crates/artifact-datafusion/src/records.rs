@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use artifact_arrow::{Row, RowContent, RowReader, VECTOR};
-use compact_artifact::{CompactArtifact, MEANING, Metric, Options, Originals, Record, SpaceOptions};
+use compact_artifact::{CompactArtifact, MEANING, Metric, Options, Originals, Record, SpaceOptions, json};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::common::{Result, plan_datafusion_err};
@@ -32,21 +32,14 @@ pub(crate) struct Names {
     /// The column of vectors of the space `vectors`, beside those whose names begin with `vector_`.
     pub(crate) space: Option<String>,
     pub(crate) metric: Metric,
-    pub(crate) originals: Originals,
+    /// `None`: nothing was said.
+    pub(crate) originals: Option<Originals>,
 }
 
 impl Default for Names {
     fn default() -> Self {
         let [key, text, blob, metadata] = ["key", "text", "blob", "metadata"].map(str::to_owned);
-        Self {
-            key,
-            text,
-            blob,
-            metadata,
-            space: None,
-            metric: Metric::Cosine,
-            originals: Originals::default(),
-        }
+        Self { key, text, blob, metadata, space: None, metric: Metric::Cosine, originals: None }
     }
 }
 
@@ -63,7 +56,7 @@ impl Names {
                 "metadata" => names.metadata = value,
                 "space" => names.space = Some(value),
                 "metric" => names.metric = parsed::<Metric>("metric", &value)?,
-                "originals" => names.originals = parsed::<Originals>("originals", &value)?,
+                "originals" => names.originals = Some(parsed::<Originals>("originals", &value)?),
                 other => {
                     return Err(plan_datafusion_err!(
                         "no option {other:?}; expected key, text, blob, metadata, space, metric or originals"
@@ -78,9 +71,9 @@ impl Names {
     pub(crate) fn to_options(&self) -> HashMap<String, String> {
         let Self { key, text, blob, metadata, space, metric, originals } = self.clone();
         let texts = [("key", key), ("text", text), ("blob", blob), ("metadata", metadata)];
-        let others = [("metric", metric.to_string()), ("originals", originals.to_string())];
+        let originals = originals.map(|originals| ("originals", originals.to_string()));
         let space = space.map(|space| ("space", space));
-        let all = texts.into_iter().chain(others).chain(space);
+        let all = texts.into_iter().chain([("metric", metric.to_string())]).chain(originals).chain(space);
         all.map(|(option, value)| (option.to_owned(), value)).collect()
     }
 
@@ -127,8 +120,9 @@ impl Mapping {
                     "space {name:?}: expected a FixedSizeList, which says how long vectors are"
                 )
             })?;
-            let options = SpaceOptions::new(dimension, names.metric).originals(names.originals);
-            Ok((name.clone(), options))
+            let space = SpaceOptions::new(dimension, names.metric);
+            let space = names.originals.map_or(space, |originals| space.originals(originals));
+            Ok((name.clone(), space))
         };
         let spaces = rows.spaces().iter().map(space).collect::<Result<Vec<_>>>()?;
         Ok(Self { rows, spaces, has_meaning: schema.column_with_name(&meaning()).is_some() })
@@ -166,7 +160,10 @@ impl Rows {
         };
         let vectors: usize = row.vectors.iter().map(|(_, vector)| size_of_val(vector.as_slice())).sum();
         let fields: usize = row.fields.iter().map(|(_, text)| text.len()).sum();
-        self.bytes += (content + vectors + fields) as u64;
+        let metadata: usize =
+            row.metadata.iter().map(|(name, value)| name.len() + json::held_bytes(value)).sum();
+        let key = row.key.as_ref().map_or(0, String::len);
+        self.bytes += (content + vectors + fields + metadata + key) as u64;
         self.rows.push(row);
     }
 
@@ -174,7 +171,7 @@ impl Rows {
         self.rows.len()
     }
 
-    /// Bytes of contents, vectors and fields.
+    /// Bytes that they hold in memory, about.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -217,6 +214,30 @@ fn meaning() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_of_rows_are_those_of_all_that_they_have() {
+        let long = || "x".repeat(1000);
+        let row = Row {
+            key: None,
+            content: RowContent::Text("t".to_owned()),
+            metadata: serde_json::Map::new(),
+            vectors: Vec::new(),
+            fields: Vec::new(),
+        };
+        for row in [
+            Row { key: Some(long()), ..row.clone() },
+            Row { content: RowContent::Text(long()), ..row.clone() },
+            Row { metadata: [("n".to_owned(), long().into())].into_iter().collect(), ..row.clone() },
+            Row { metadata: [(long(), Value::Null)].into_iter().collect(), ..row.clone() },
+            Row { vectors: vec![("v".to_owned(), vec![1.0; 250])], ..row.clone() },
+            Row { fields: vec![("title".to_owned(), long())], ..row.clone() },
+        ] {
+            let mut rows = Rows::default();
+            rows.push(row.clone());
+            assert!(rows.bytes() >= 1000, "{row:?}");
+        }
+    }
 
     #[test]
     fn the_identity_of_a_pack_follows_from_all_that_its_first_rows_have() {

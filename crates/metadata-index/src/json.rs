@@ -29,6 +29,19 @@ use crate::error::{Error, ErrorKind, Result};
 /// It is below the 128 levels at which `serde_json` stops reading, and so what is written is read back.
 pub const MAX_DEPTH: usize = 100;
 
+/// Bytes that a value holds in memory, about.
+pub fn held_bytes(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(held_bytes).sum(),
+            Value::Object(map) => {
+                map.iter().map(|(name, value)| size_of::<String>() + name.len() + held_bytes(value)).sum()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+}
+
 /// Reads a value from text.
 ///
 /// Its error has the kind [`InvalidJson`](ErrorKind::InvalidJson) and says the line and the column.

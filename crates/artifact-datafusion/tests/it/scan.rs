@@ -1,8 +1,8 @@
-use compact_artifact::Filter;
+use compact_artifact::{Filter, Record};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
 
-use crate::support::{RECORDS, fails, packs, printed, session, sql, table, whole};
+use crate::support::{RECORDS, fails, options, packs, printed, session, sql, table, whole};
 
 #[tokio::test]
 async fn every_row_comes_once_with_all_its_columns() {
@@ -31,6 +31,30 @@ async fn every_row_comes_once_with_all_its_columns() {
     }
     let limited = sql(&context, "SELECT id FROM t7 LIMIT 5").await;
     assert_eq!(limited.iter().map(RecordBatch::num_rows).sum::<usize>(), 5);
+}
+
+#[tokio::test]
+async fn batches_of_a_scan_are_bounded_by_their_bytes_whatever_those_are_of() {
+    const RECORDS: usize = 200;
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = options().field("title", 1).create(temp.path().join("artifact")).unwrap();
+    let long = |n: usize| format!("{n} ").repeat(25_000);
+    let record = |n: usize| match n % 3 {
+        0 => Record::text(long(n)),
+        1 => Record::text("a text").metadata(serde_json::json!({"note": long(n)})),
+        _ => Record::text("a text").field("title", long(n)),
+    };
+    for kind in 0..3 {
+        artifact.add_batch((0..RECORDS).map(|n| record(3 * n + kind))).unwrap();
+    }
+    artifact.pack(temp.path().join("000.cart")).unwrap();
+    let context = session();
+    table(&context, "t", &format!("{}/000.cart", temp.path().display())).await;
+    let found = sql(&context, "SELECT text, metadata, field_title FROM t").await;
+    assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), 3 * RECORDS);
+    for batch in found {
+        assert!(batch.get_array_memory_size() < 16 << 20, "{} rows", batch.num_rows());
+    }
 }
 
 #[tokio::test]

@@ -146,6 +146,12 @@ impl Entry {
         self.record.len() - self.places.content
     }
 
+    /// Length of all that it has in bytes: key, metadata, fields and content.
+    pub fn stored_len(&self) -> u64 {
+        let changed = self.changed.as_deref().and_then(|changed| changed.found.as_ref());
+        self.record.len() + changed.map_or(0, |(_, metadata)| metadata.end - metadata.start)
+    }
+
     /// Whether the content is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use metadata_index::FilterValue;
+use metadata_index::{FilterValue, json};
 use serde_json::{Map, Value};
 
 use crate::api::error::{Error, ErrorKind, Result};
@@ -185,25 +185,12 @@ impl Record {
         let embeddings: usize = self.embeddings.iter().map(|(_, vector)| 4 * vector.len()).sum();
         let fields: usize = self.fields.iter().map(|(name, text)| name.len() + text.len()).sum();
         let key = self.key.as_ref().map_or(0, String::len);
-        fields + self.content().len() + key + held_by(&self.metadata) + embeddings + 256
+        fields + self.content().len() + key + json::held_bytes(&self.metadata) + embeddings + 256
     }
 
     pub(crate) fn metadata_map(&self) -> Option<&Map<String, Value>> {
         self.metadata.as_object()
     }
-}
-
-/// Bytes that JSON holds in memory, about.
-fn held_by(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(values) => values.iter().map(held_by).sum(),
-            Value::Object(map) => {
-                map.iter().map(|(name, value)| size_of::<String>() + name.len() + held_by(value)).sum()
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
 }
 
 /// What is embedded of a text with fields.
