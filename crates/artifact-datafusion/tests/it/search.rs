@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use artifact_datafusion::{CartSearch, Packs};
-use compact_artifact::{Filter, Query};
+use artifact_datafusion::{CartSearch, Packs, register};
+use compact_artifact::{CompactArtifact, Filter, Options, Query, Record};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Float32Type;
 use datafusion::catalog::TableProvider;
@@ -11,7 +11,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect};
 use datafusion::prelude::SessionContext;
 
-use crate::support::{fails, options, packs, session, sql, whole};
+use crate::support::{Letters, fails, options, packs, printed, session, sql, table, whole};
 
 /// Queries as SQL has them and as the library has them.
 fn queries() -> Vec<(&'static str, &'static str, Query)> {
@@ -180,4 +180,23 @@ async fn what_the_text_is_cannot_be_said_of_an_empty_one_beside_a_vector() {
         assert!(error.contains(&format!("by = \"{by}\"")), "{error}");
         assert!(!sql(&context, &search("cat")).await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn packs_without_a_model_are_searched_by_words_where_there_is_an_embedder() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("artifact")).unwrap();
+    artifact.add(Record::text("a cat").key("cat")).unwrap();
+    artifact.pack(temp.path().join("000.cart")).unwrap();
+    artifact.destroy().unwrap();
+    let context = SessionContext::new();
+    register(&context, Packs::new(Options::new().embedder(Arc::new(Letters)))).unwrap();
+    let folder = format!("{}/", temp.path().display());
+    table(&context, "t", &folder).await;
+    assert!(printed(&sql(&context, "SELECT key FROM t").await).contains("cat"));
+    let search =
+        |by: &str| format!(r#"SELECT key FROM cart_search('{folder}', 'cat', 3, '{{"by": "{by}"}}')"#);
+    assert!(printed(&sql(&context, &search("words")).await).contains("cat"));
+    let error = fails(&context, &search("meaning")).await;
+    assert!(error.contains("not embedded"), "{error}");
 }

@@ -355,7 +355,7 @@ impl Options {
     /// Name and hash of the model are kept in the artifact: with another one it does not open. Not given, the model of this library is at hand by itself for texts that are
     /// embedded by it, with the feature `built-in-model`; for texts of any other model none is: the artifact opens, words and given vectors
     /// work, and texts that are added have no embedding. Fields stand before the text that is embedded, as sentences. Given for an artifact that did not embed its texts, those that are
-    /// added from then on are embedded, and [`reembed`](crate::CompactArtifact::reembed) embeds those before. A text in which the model knows nothing has none either; a record that is given one in that space
+    /// added from then on are embedded, and [`reembed`](crate::CompactArtifact::reembed) embeds those before; where it is opened for reading alone, the embedder has nothing to do. A text in which the model knows nothing has none either; a record that is given one in that space
     /// keeps it, a text until `reembed` moves to another model. Default: none.
     #[cfg(feature = "embedder")]
     pub fn embedder(mut self, embedder: Arc<dyn text_embedder::Embedder>) -> Self {

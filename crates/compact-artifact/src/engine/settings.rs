@@ -72,7 +72,7 @@ pub(super) fn check_new_fields<'a>(mut names: impl Iterator<Item = &'a str>) -> 
     })
 }
 
-/// Settings for reading: what they do not have cannot be added.
+/// Settings for reading: what they do not have cannot be added. An embedder has nothing to do where texts are not embedded.
 pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Result<Settings> {
     options.spaces.iter().try_for_each(|(name, _)| settings.space(name).map(drop))?;
     options.fields.iter().try_for_each(|(name, _)| settings.field(name).map(drop))?;
@@ -93,9 +93,8 @@ pub(super) fn extended_for_reading(settings: Settings, options: &Options) -> Res
         return Err(Error::new(ErrorKind::SettingsMismatch, message));
     }
     #[cfg(feature = "embedder")]
-    if options.embedder.is_some() && settings.meaning().is_none() {
-        let message = "texts of this artifact are not embedded; open it for writing with this embedder, and call `reembed`";
-        return Err(Error::new(ErrorKind::NoModel, message));
+    if settings.meaning().is_none() {
+        return extended(settings, &Options { embedder: None, ..options.clone() });
     }
     extended(settings, options)
 }

@@ -126,8 +126,28 @@ fn another_model_is_an_error_that_names_both_and_without_one_words_and_vectors_s
     let error = plain.search(&Query::text("cat")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoModel);
     plain.close().unwrap();
-    let reader = CompactArtifact::options().embedder(Toy::new("first"));
-    assert_eq!(reader.open_read_only(temp.path().join("plain")).unwrap_err().kind(), ErrorKind::NoModel);
+}
+
+#[test]
+fn a_reader_with_an_embedder_reads_artifacts_without_a_model_by_words() {
+    let temp = tempfile::tempdir().unwrap();
+    let (path, pack) = (temp.path().join("plain"), temp.path().join("plain.cart"));
+    let plain =
+        CompactArtifact::options().space("v", SpaceOptions::new(2, Metric::L2)).create(&path).unwrap();
+    plain.add(Record::text("a cat").key("cat").embedding("v", [1.0, 0.0])).unwrap();
+    plain.pack(&pack).unwrap();
+    plain.close().unwrap();
+    for at in [&path, &pack] {
+        let reader = CompactArtifact::options().embedder(Toy::new("first")).open_read_only(at).unwrap();
+        assert_eq!(keys(&reader, &Query::words("cat")), ["cat"]);
+        assert_eq!(keys(&reader, &Query::vector("v", [1.0, 0.0])), ["cat"]);
+        assert!(reader.spaces().iter().all(|space| space.name() == "v"));
+        for query in [Query::text("cat"), Query::meaning("cat")] {
+            let error = reader.search(&query).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NoModel);
+            assert!(error.to_string().contains("not embedded"), "{error}");
+        }
+    }
 }
 
 #[test]
