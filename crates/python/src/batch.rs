@@ -9,6 +9,7 @@ use crate::artifact::Artifact;
 use crate::entry::IdOrKey;
 use crate::errors::invalid;
 use crate::json::to_object;
+use crate::number::Number;
 use crate::query::filter as read_filter;
 use crate::records::from_arguments;
 use crate::text::Text;
@@ -96,14 +97,14 @@ impl Batch {
 
     /// Gives a record that is there already an embedding.
     #[pyo3(signature = (id, space, vector))]
-    fn add_embedding(&self, id: u64, space: Text, vector: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn add_embedding(&self, id: Number<u64>, space: Text, vector: &Bound<'_, PyAny>) -> PyResult<()> {
         let values = self::vector(vector, "a vector")?;
-        self.change(|changes| changes.add_embedding(RecordId(id), space, values))
+        self.change(|changes| changes.add_embedding(RecordId(id.0), space, values))
     }
 
     /// Takes the embedding away that a record has in a space; that it has none is no error.
-    fn remove_embedding(&self, id: u64, space: Text) -> PyResult<()> {
-        self.change(|changes| changes.remove_embedding(RecordId(id), space))
+    fn remove_embedding(&self, id: Number<u64>, space: Text) -> PyResult<()> {
+        self.change(|changes| changes.remove_embedding(RecordId(id.0), space))
     }
 
     /// Commits the changes, and returns what that did.

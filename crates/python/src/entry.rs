@@ -8,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::errors::{Failure, instead, invalid, wrong_type};
 use crate::json::object_to_python;
+use crate::number::Number;
 use crate::text::text_of;
 
 /// A stored record. Its parts are read when they are asked for; it stays readable whatever is deleted or compacted meanwhile.
@@ -137,7 +138,7 @@ impl<'py> FromPyObject<'_, 'py> for IdOrKey {
         if let Ok(key) = value.cast::<PyString>() {
             return Ok(Self::Key(text_of(&key)?));
         }
-        match value.extract::<u64>() {
+        match value.extract::<Number<u64>>().map(|Number(id)| id) {
             Ok(id) => Ok(Self::Id(id)),
             Err(e) if e.is_instance_of::<PyTypeError>(value.py()) => {
                 Err(wrong_type("a record", "its id, an int, or its key, a str", &value))

@@ -22,6 +22,7 @@ mod gate;
 mod instruments;
 mod json;
 mod maintain;
+mod number;
 mod options;
 mod quantizer;
 mod query;

@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::embedder;
 use crate::errors::{Failure, about, invalid, wrong_type};
 use crate::json::{Dates, to_json};
+use crate::number::{Number, number};
 use crate::text::Text;
 
 /// All names, in the order in which they are documented.
@@ -102,11 +103,11 @@ fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Optio
     }
     Ok(match name {
         "compression" => options.compression(compression(value)?),
-        "block_len" => options.block_len(value.extract()?),
-        "segment_len" => options.segment_len(value.extract()?),
+        "block_len" => options.block_len(number(value)?),
+        "segment_len" => options.segment_len(number(value)?),
         "memory_mapping" => options.memory_mapping(value.extract()?),
-        "memory_limit" => match value.extract::<Option<usize>>()? {
-            Some(bytes) => options.memory_limit(bytes),
+        "memory_limit" => match value.extract::<Option<Number<usize>>>()? {
+            Some(Number(bytes)) => options.memory_limit(bytes),
             None => options,
         },
         "durability" => options.durability(durability(value)?),
@@ -117,11 +118,11 @@ fn one(options: Options, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Optio
             Some(idle) => options.idle_release(idle),
             None => options,
         },
-        "threads" => options.threads(value.extract()?),
-        "graph_from" => options.graph_from(value.extract()?),
-        "precompute_similar" => options.precompute_similar(value.extract()?),
+        "threads" => options.threads(number(value)?),
+        "graph_from" => options.graph_from(number(value)?),
+        "precompute_similar" => options.precompute_similar(number(value)?),
         "keep_embedding_cache" => options.keep_embedding_cache(value.extract()?),
-        "seed" => options.seed(value.extract()?),
+        "seed" => options.seed(number(value)?),
         "edge" => {
             value.extract::<bool>()?;
             options
@@ -207,9 +208,9 @@ impl Caches {
     fn set(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         let named = |e| about(value.py(), e, &format!("option {name}"));
         match name {
-            "cache_bytes" => self.blocks = Some(value.extract().map_err(named)?),
-            "result_cache_bytes" => self.results = Some(value.extract().map_err(named)?),
-            "embedding_cache_bytes" => self.embeddings = Some(value.extract().map_err(named)?),
+            "cache_bytes" => self.blocks = Some(number(value).map_err(named)?),
+            "result_cache_bytes" => self.results = Some(number(value).map_err(named)?),
+            "embedding_cache_bytes" => self.embeddings = Some(number(value).map_err(named)?),
             "result_ttl" => self.ttl = optional_seconds(value).map_err(named)?,
             _ => return Ok(false),
         }
@@ -253,7 +254,7 @@ fn spaces(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
 
 /// What a vector space is, from a dimension or a dict.
 pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> {
-    if let Ok(dimension) = value.extract::<usize>() {
+    if let Ok(dimension) = number(value) {
         return Ok(SpaceOptions::new(dimension, Metric::Cosine));
     }
     let parts = value.cast::<PyDict>().map_err(|_| wrong_type("a space", "a dimension or a dict", value))?;
@@ -270,7 +271,7 @@ pub(crate) fn space_options(value: &Bound<'_, PyAny>) -> PyResult<SpaceOptions> 
         return Err(invalid("a space: expected its dimension"));
     };
     let metric = parts.get_item("metric")?.map_or(Ok(Metric::Cosine), |name| metric(&name))?;
-    let mut options = SpaceOptions::new(dimension.extract()?, metric);
+    let mut options = SpaceOptions::new(number(&dimension)?, metric);
     if let Some(name) = parts.get_item("quantization")? {
         options = options.quantization(parsed(&name)?);
     }
@@ -301,7 +302,7 @@ pub(crate) fn metric(value: &Bound<'_, PyAny>) -> PyResult<Metric> {
 fn fields(mut options: Options, value: &Bound<'_, PyAny>) -> PyResult<Options> {
     let fields = value.cast::<PyDict>().map_err(|_| wrong_type("", "a dict of weights", value))?;
     for (name, weight) in fields {
-        options = options.field(name.extract::<Text>()?, weight.extract()?);
+        options = options.field(name.extract::<Text>()?, number(&weight)?);
     }
     Ok(options)
 }
@@ -342,8 +343,8 @@ fn compaction(value: &Bound<'_, PyAny>) -> PyResult<Option<CompactionPolicy>> {
     let mut policy = CompactionPolicy::new();
     for (name, value) in parts {
         policy = match &*name.extract::<Text>()? {
-            "dead_percent" => policy.dead_percent(value.extract()?),
-            "budget" => policy.budget(value.extract()?),
+            "dead_percent" => policy.dead_percent(number(&value)?),
+            "budget" => policy.budget(number(&value)?),
             "quiet" => policy.quiet(seconds(&value)?),
             name => return Err(invalid(format!("expected dead_percent, budget, quiet, found {name:?}"))),
         };
@@ -363,7 +364,7 @@ where
 
 /// A time in seconds.
 pub(crate) fn seconds(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds: f64 = value.extract()?;
+    let seconds: f64 = number(value)?;
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| invalid(format!("expected seconds, 0 or more, found {seconds}")))
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::errors::{Failure, about, invalid, wrong_type};
 use crate::json::{Dates, to_json};
+use crate::number::{Number, number};
 use crate::records::string;
 use crate::results::SearchResults;
 use crate::text::{Text, text_of};
@@ -241,7 +242,7 @@ impl Clauses<'_, '_> {
             }
             "similar_to" => {
                 let space = self.one_space("similar_to")?;
-                let clause = Clause::similar_to(space.clone(), RecordId(value.extract()?));
+                let clause = Clause::similar_to(space.clone(), RecordId(number(value)?));
                 self.push(&space, clause);
             }
             "space" | "weights" => {}
@@ -283,7 +284,7 @@ impl Clauses<'_, '_> {
                 ));
             }
             for (list, weight) in weights {
-                let (list, weight) = (string(&list, "weights")?, weight.extract::<f32>()?);
+                let (list, weight) = (string(&list, "weights")?, number(&weight)?);
                 if !lists.iter().any(|(name, _)| *name == list) {
                     let names: Vec<&str> = lists.iter().map(|(name, _)| name.as_str()).collect();
                     return Err(invalid(format!(
@@ -309,22 +310,24 @@ fn set(query: Query, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Query> {
     Ok(match name {
         "filter" => query.filter(filter(value)?),
         "strict_fields" => query.strict_fields(value.extract()?),
-        "k" => query.k(value.extract()?),
-        "offset" => query.offset(value.extract()?),
-        "min_score" => query.min_score(value.extract()?),
+        "k" => query.k(number(value)?),
+        "offset" => query.offset(number(value)?),
+        "min_score" => query.min_score(number(value)?),
         "exact" => query.exact(value.extract()?),
-        "ef_search" => query.ef_search(value.extract()?),
-        "recall" => query.recall(value.extract()?),
-        "candidates" => query.candidates(value.extract()?),
+        "ef_search" => query.ef_search(number(value)?),
+        "recall" => query.recall(number(value)?),
+        "candidates" => query.candidates(number(value)?),
         "fusion" => query.fusion(fusion(value)?),
-        "snippet" => query.snippet(value.extract()?),
+        "snippet" => query.snippet(number(value)?),
         "explain" => query.explain(value.extract()?),
         "order_by" => order_by(query, value)?,
         "total" => query.total(value.extract()?),
         "facets" => facets(query, value)?,
         "group_by" => {
             let (field, most) = match value.cast::<PyTuple>() {
-                Ok(pair) => pair.extract::<(Text, usize)>().map(|(field, most)| (field.into(), most))?,
+                Ok(pair) => {
+                    pair.extract::<(Text, Number<usize>)>().map(|(field, most)| (field.into(), most.0))?
+                }
                 Err(_) => (string(value, "")?, 1),
             };
             query.group_by(field, most)
@@ -341,10 +344,10 @@ fn deadline(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
 
 /// `"normalized"`, `"reciprocal_rank"`, or the latter with its constant.
 fn fusion(value: &Bound<'_, PyAny>) -> PyResult<Fusion> {
-    if let Ok((name, k)) = value.extract::<(Text, f32)>()
+    if let Ok((name, k)) = value.extract::<(Text, Number<f32>)>()
         && &*name == "reciprocal_rank"
     {
-        return Ok(Fusion::ReciprocalRank { k });
+        return Ok(Fusion::ReciprocalRank { k: k.0 });
     }
     match value.extract::<Text>().as_deref() {
         Ok("normalized") => Ok(Fusion::Normalized),

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use compact_artifact::{CommitSeq, CompactArtifact, RecordId};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::artifact::Artifact;
 use crate::entry::{Entries, Entry, IdOrKey, optional};
+use crate::errors::wrong_type;
 use crate::json::report;
+use crate::number::Number;
 use crate::options::seconds;
 use crate::query::{Asked, filter as read_filter, from_arguments, from_item, optional_filter, search_batch};
 use crate::results::SearchResults;
@@ -171,12 +173,16 @@ impl Artifact {
     }
 
     /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
-    fn embedding(&self, py: Python<'_>, id: u64, space: Text) -> PyResult<Option<Vec<f32>>> {
-        self.call(py, |artifact| Ok(artifact.embedding(RecordId(id), &space)?))
+    fn embedding(&self, py: Python<'_>, id: Number<u64>, space: Text) -> PyResult<Option<Vec<f32>>> {
+        self.call(py, |artifact| Ok(artifact.embedding(RecordId(id.0), &space)?))
     }
 
     /// The vectors of texts, as the embedder gives them; `None` for a text in which the model knows nothing.
-    fn embed(&self, py: Python<'_>, texts: Vec<Text>) -> PyResult<Vec<Option<Vec<f32>>>> {
+    fn embed(&self, py: Python<'_>, texts: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Vec<f32>>>> {
+        if texts.is_instance_of::<PyString>() {
+            return Err(wrong_type("texts", "a list of str", texts));
+        }
+        let texts: Vec<Text> = texts.extract()?;
         self.call(py, |artifact| {
             let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
             Ok(artifact.embed(&texts)?)
@@ -224,16 +230,17 @@ impl Artifact {
     /// >>> _ = artifact.seal()
     /// >>> all(0 < part <= 1 for part in artifact.audit_recall("v", ef_search=[64, 512]))
     /// True
-    #[pyo3(signature = (space, *, ef_search, sample = 100, k = 10))]
+    #[pyo3(signature = (space, *, ef_search, sample = Number(100), k = Number(10)), text_signature = "($self, space, *, ef_search, sample=100, k=10)")]
     fn audit_recall(
         &self,
         py: Python<'_>,
         space: Text,
-        ef_search: Vec<usize>,
-        sample: usize,
-        k: usize,
+        ef_search: Vec<Number<usize>>,
+        sample: Number<usize>,
+        k: Number<usize>,
     ) -> PyResult<Vec<f64>> {
-        self.call(py, |artifact| Ok(artifact.snapshot().audit_recall(&space, sample, k, &ef_search)?))
+        let ef_search: Vec<usize> = ef_search.into_iter().map(|Number(candidates)| candidates).collect();
+        self.call(py, |artifact| Ok(artifact.snapshot().audit_recall(&space, sample.0, k.0, &ef_search)?))
     }
 
     /// An immutable view of the newest commit, for several calls that are to see the same.

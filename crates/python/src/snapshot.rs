@@ -8,6 +8,7 @@ use crate::artifact::Artifact;
 use crate::entry::{Entries, Entry, IdOrKey, optional};
 use crate::errors::Failure;
 use crate::json::report;
+use crate::number::Number;
 use crate::query::{
     Asked, Setting, filter as read_filter, from_arguments, from_item, optional_filter, search_batch,
 };
@@ -167,9 +168,9 @@ impl Snapshot {
     }
 
     /// The embedding of a record in a space, as near as it is stored; `None` if it has none. A `DamagedError` where it may have been lost.
-    fn embedding(&self, py: Python<'_>, id: u64, space: Text) -> PyResult<Option<Vec<f32>>> {
+    fn embedding(&self, py: Python<'_>, id: Number<u64>, space: Text) -> PyResult<Option<Vec<f32>>> {
         let view = self.view()?;
-        Ok(py.detach(|| view.embedding(RecordId(id), &space)).map_err(Failure::from)?)
+        Ok(py.detach(|| view.embedding(RecordId(id.0), &space)).map_err(Failure::from)?)
     }
 
     /// How many records a filter lets through.

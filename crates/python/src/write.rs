@@ -12,6 +12,7 @@ use crate::entry::IdOrKey;
 use crate::errors::{Failure, wrong_type};
 use crate::file::File;
 use crate::json::to_object;
+use crate::number::Number;
 use crate::options::seconds;
 use crate::records::{from_arguments, string};
 use crate::text::Text;
@@ -147,14 +148,20 @@ impl Artifact {
     }
 
     /// Gives a record that is there already an embedding, in the place of the one that it has in this space.
-    fn add_embedding(&self, py: Python<'_>, id: u64, space: Text, vector: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn add_embedding(
+        &self,
+        py: Python<'_>,
+        id: Number<u64>,
+        space: Text,
+        vector: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let values = crate::vectors::vector(vector, "a vector")?;
-        self.call(py, |artifact| Ok(artifact.add_embedding(RecordId(id), &space, &values)?))
+        self.call(py, |artifact| Ok(artifact.add_embedding(RecordId(id.0), &space, &values)?))
     }
 
     /// Takes the embedding away that a record has in a space; that it has none is no error.
-    fn remove_embedding(&self, py: Python<'_>, id: u64, space: Text) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.remove_embedding(RecordId(id), &space)?))
+    fn remove_embedding(&self, py: Python<'_>, id: Number<u64>, space: Text) -> PyResult<()> {
+        self.call(py, |artifact| Ok(artifact.remove_embedding(RecordId(id.0), &space)?))
     }
 
     /// Changes the metadata of a record in part (a JSON merge patch: `None` takes a field away), which keeps everything else. Returns whether it was there.

@@ -130,6 +130,52 @@ def test_a_call_that_is_wrong_is_refused_and_changes_nothing(artifact: CompactAr
     assert artifact.commit == before and len(artifact) == 0
 
 
+NUMBERS: list[Callable[[Any, Any], Any]] = [
+    lambda a, flag: a.get(flag),
+    lambda a, flag: a[flag],
+    lambda a, flag: a.get_many([flag]),
+    lambda a, flag: a.delete(flag),
+    lambda a, flag: a.update(flag, {"n": 2}),
+    lambda a, flag: a.embedding(flag, "v"),
+    lambda a, flag: a.snapshot().embedding(flag, "v"),
+    lambda a, flag: a.add_embedding(flag, "v", [1, 0, 0]),
+    lambda a, flag: a.remove_embedding(flag, "v"),
+    lambda a, flag: a.batch().delete(flag),
+    lambda a, flag: a.batch().update(flag, {"n": 2}),
+    lambda a, flag: a.batch().add_embedding(flag, "v", [1, 0, 0]),
+    lambda a, flag: a.batch().remove_embedding(flag, "v"),
+    lambda a, flag: a.search(similar_to=flag, space="v"),
+    lambda a, flag: a.search("cat", k=flag),
+    lambda a, flag: a.search("cat", offset=flag),
+    lambda a, flag: a.search("cat", snippet=flag),
+    lambda a, flag: a.search("cat", min_score=flag),
+    lambda a, flag: a.search("cat", group_by=("n", flag)),
+    lambda a, flag: a.search("cat", deadline=flag),
+    lambda a, flag: a.search("cat", weights={"words": flag}),
+    lambda a, flag: a.audit_recall("v", ef_search=[flag]),
+    lambda a, flag: a.audit_recall("v", ef_search=[64], k=flag),
+    lambda a, flag: a.add_space("w", flag),
+    lambda a, flag: a.add_space("w", {"dimension": flag}),
+    lambda a, flag: CompactArtifact.open_read_only(a.path, cache_bytes=flag),
+    lambda a, flag: a.search("cat")[flag],
+]
+
+
+@pytest.mark.parametrize("number", range(len(NUMBERS)))
+def test_a_bool_is_neither_an_id_nor_a_number(artifact: CompactArtifact, number: int) -> None:
+    artifact.add_batch([{"text": "a cat", "embeddings": {"v": [1, 0, 0]}}] * 2)
+    before = artifact.commit
+    for flag in (True, False):
+        with pytest.raises(TypeError, match="found bool"):
+            NUMBERS[number](artifact, flag)
+    assert artifact.commit == before and len(artifact) == 2
+
+
+def test_a_str_is_no_list_of_texts_to_embed(artifact: CompactArtifact) -> None:
+    with pytest.raises(TypeError, match="texts: expected a list of str, found str"):
+        artifact.embed("cat")  # type: ignore[arg-type]
+
+
 class Weighty:
     """An embedder whose weight is no number."""
 
