@@ -1,16 +1,18 @@
 //! What a search found.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use compact_artifact::{Hit as FoundRecord, SearchResults as Found, Snippet};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyList};
+use pyo3::types::{PyCapsule, PyDict, PyList, PySlice};
 
 use crate::arrow_out;
 use crate::entry::Entry;
 use crate::errors::Failure;
 use crate::json::{object_to_python, report};
+use crate::number::number;
 
 /// What a search found: a sequence of hits, the best first. Anything that reads Arrow (pyarrow, polars, duckdb) takes it as a table.
 ///
@@ -43,11 +45,14 @@ impl SearchResults {
         !self.0.hits.is_empty()
     }
 
-    fn __getitem__(&self, index: isize) -> PyResult<Hit> {
-        let len = self.0.hits.len();
+    fn __getitem__<'py>(&self, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if index.is_instance_of::<PySlice>() {
+            return PyList::new(index.py(), self.hits())?.as_any().get_item(index);
+        }
+        let (py, index, len) = (index.py(), number::<isize>(index)?, self.0.hits.len());
         let at = if index < 0 { len.checked_add_signed(index) } else { usize::try_from(index).ok() };
         match at {
-            Some(at) if at < len => Ok(Hit { found: self.0.clone(), at }),
+            Some(at) if at < len => Ok(Bound::new(py, Hit { found: self.0.clone(), at })?.into_any()),
             _ => Err(PyIndexError::new_err(format!("hit {index} of {len}"))),
         }
     }
@@ -277,6 +282,17 @@ impl Hit {
             dict.set_item("places", self.places(py)?)?;
         }
         Ok(dict)
+    }
+
+    /// Whether both are the same hit of the same search.
+    fn __eq__(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.found, &other.found) && self.at == other.at
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (Arc::as_ptr(&self.found), self.at).hash(&mut hasher);
+        hasher.finish()
     }
 
     fn __repr__(&self) -> PyResult<String> {

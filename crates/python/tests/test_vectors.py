@@ -412,6 +412,15 @@ def test_hits_are_a_table_of_arrow(exact: CompactArtifact) -> None:
     assert len(exact.add_batch(table.drop_columns(["key"]))) == 2
 
 
+def test_results_are_sliced_and_hits_compared(exact: CompactArtifact) -> None:
+    exact.add_batch(["a cat", "a cat too", "cats"])
+    found = exact.search("cat")
+    assert found[0] == found[0] == found.hits[0] != found[1]
+    assert found[:2] == found.hits[:2] and found[::-1] == found.hits[::-1] and found[3:] == []
+    assert found[1] in found and len({*found, *found}) == 3
+    assert found[0] != exact.search("cats")[0] and found[0] != 0
+
+
 def test_vectors_are_quantized_by_hand() -> None:
     random = numpy.random.default_rng(1)
     samples = random.normal(size=(200, 16)).astype("f4")

@@ -4,7 +4,7 @@ import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypedDict, TypeVar, final
+from typing import Any, Literal, ParamSpec, Protocol, TypeAlias, TypedDict, TypeVar, final, overload
 
 from typing_extensions import Buffer, NotRequired, Self, Unpack
 
@@ -709,7 +709,10 @@ class SearchResults:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
+    @overload
     def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Hit]: ...
     def __iter__(self) -> Iterator[Hit]: ...
 
 @final
