@@ -444,7 +444,7 @@ impl Int8Quantizer {
     pub(crate) fn query_of(&self, terms: Terms) -> QueryTerms {
         match self.metric {
             Metric::Cosine => QueryTerms { base: 1.0, offset: 0.0, scale: -terms.b },
-            Metric::Dot => QueryTerms { base: 0.0, offset: 0.0, scale: -terms.b },
+            Metric::Dot => QueryTerms { base: terms.a, offset: 0.0, scale: -terms.b },
             Metric::L2 => QueryTerms { base: terms.a, offset: 0.0, scale: -2.0 * terms.b },
         }
     }

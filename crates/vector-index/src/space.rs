@@ -11,6 +11,7 @@ use crate::codes::query::{QueryCodes, QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::index::checks::Checks;
 use crate::index::layout::Walk;
 use crate::kernel::Kernel;
+use crate::metric::Metric;
 use crate::node::node_id;
 use crate::prefetch::prefetch;
 use crate::quantize::Int8Quantizer;
@@ -57,6 +58,8 @@ impl TermsRef<'_> {
 
 /// Outlines that a thread makes at a time.
 const OUTLINED_AT_ONCE: usize = 256;
+/// Vectors that a thread adds up at a time.
+const ADDED_AT_ONCE: usize = 1024;
 
 /// Room for dot products.
 #[derive(Debug, Default)]
@@ -310,6 +313,71 @@ impl Nodes {
     /// Of vectors that are to become a graph: whether high planes tell too little.
     pub(crate) fn set_needs_whole(&mut self, needs_whole: bool) {
         self.needs_whole = needs_whole;
+    }
+
+    /// Has distances be those of vectors less their mean, under the dot product; for choosing links, and until [`end_centring`](Self::end_centring).
+    ///
+    /// The ranking of the vectors by their dot product with a query stays the same if any vector is taken off all of them. But if they have a part in common,
+    /// the nearest of each are the few that have most of that part, and no links lead to the others.
+    pub(crate) fn begin_centring(&mut self, workers: Workers) {
+        if self.quantizer.metric() != Metric::Dot {
+            return;
+        }
+        let mean = self.mean(workers);
+        let half: f64 = mean.iter().map(|value| value * value).sum::<f64>() / 2.0;
+        let shift = |room: &mut Vec<i8>, node: u32| {
+            let values = self.values(node, room);
+            let along_mean: f64 = values.iter().zip(&mean).map(|(&value, mean)| f64::from(value) * mean).sum();
+            #[expect(clippy::cast_possible_truncation, reason = "one rounding")]
+            let shift = (along_mean - half) as f32;
+            shift
+        };
+        let shifts = workers.map_with_room(node_id(self.len()), shift);
+        self.shift(|node| shifts[node]);
+    }
+
+    pub(crate) fn end_centring(&mut self) {
+        if self.quantizer.metric() == Metric::Dot {
+            self.shift(|_| 0.0);
+        }
+    }
+
+    /// Sets what is added to the distances of each node, whether it is the query or is compared with one.
+    fn shift(&mut self, of_node: impl Fn(usize) -> f32) {
+        for (node, terms) in self.terms.iter_mut().enumerate() {
+            terms.a = of_node(node);
+        }
+        for (node, terms) in self.queries.iter_mut().flat_map(|(_, terms)| terms).enumerate() {
+            terms.base = of_node(node);
+        }
+    }
+
+    fn mean(&self, workers: Workers) -> Vec<f64> {
+        let firsts: Vec<usize> = (0..self.len()).step_by(ADDED_AT_ONCE).collect();
+        let sums = workers.map(&firsts, |&first| {
+            let (mut room, mut sums) = (Vec::new(), vec![0.0; self.quantizer.dimension()]);
+            for node in first..self.len().min(first + ADDED_AT_ONCE) {
+                let values = self.values(node_id(node), &mut room);
+                sums.iter_mut().zip(&values).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            sums
+        });
+        let mut mean = vec![0.0; self.quantizer.dimension()];
+        for sums in sums {
+            mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean += sum / f64::from(node_id(self.len())));
+        }
+        mean
+    }
+
+    /// The vector of a node, still rotated if it is.
+    fn values(&self, node: u32, codes: &mut Vec<i8>) -> Vec<f32> {
+        codes.resize(self.quantizer.dimension(), 0);
+        self.planes.as_ref().unpack(node, codes);
+        let scale = self.quantizer.scale_of(self.terms[node as usize]);
+        if self.is_calibrated() {
+            return self.quantizer.decode(codes, scale);
+        }
+        codes.iter().map(|&code| f32::from(code) * scale).collect()
     }
 
     /// Makes outlines, if vectors of this kind have them.

@@ -10,7 +10,7 @@ use super::sums::{absolute_sum, dot_of, squared_sum, sum_of};
 #[derive(Debug, Clone, Copy, Default, PartialEq, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C)]
 pub(crate) struct Terms {
-    /// The squared norm under L2, otherwise 0.
+    /// The squared norm under L2; otherwise 0, but for what [centres](crate::space::Nodes::begin_centring) dot products.
     pub(crate) a: f32,
     /// The scale of the codes; under cosine divided by the norm.
     pub(crate) b: f32,

@@ -141,7 +141,8 @@ pub(crate) fn build(
     let below: Vec<usize> = if sizes.len() == 1 { sizes } else { sizes[..sizes.len() - 1].to_vec() };
     for &size in below[1..].iter().rev() {
         let entries = builder.join(&codes, size);
-        let nodes = codes.picked(&builder.order, options.workers);
+        let mut nodes = codes.picked(&builder.order, options.workers);
+        nodes.begin_centring(options.workers);
         let mut layer = builder.layer(&nodes, &entries, &Seeds::default(), options.m, false)?;
         repair::connect(&mut layer, &nodes, nodes.space(builder.kernel));
         builder.layers.push(layer);
@@ -252,11 +253,13 @@ impl Builder<'_, '_> {
         let known = nodes.len() - joined.len();
         let sample = Sample::take(nodes, nodes.space(self.kernel), known, self.options.workers);
         nodes.set_needs_whole(sample.needs_whole());
+        nodes.begin_centring(self.options.workers);
         let mut layer = if takes_partitions(self.options, nodes.len()) && !seeds.are_kept {
             self.partitioned(nodes, seeds, degree)?
         } else {
             self.layer(nodes, joined, seeds, degree, true)?
         };
+        nodes.end_centring();
         // Not before: what the links were made of is gone now.
         nodes.outline(self.options.workers);
         let (nodes, space) = (&*nodes, nodes.searched(self.kernel));

@@ -94,7 +94,9 @@ impl Rows {
         for at in 0..self.terms.len() {
             self.products(kernel, at..at + 1, self, at / PANEL * PANEL, &mut dots);
             let squared = -self.terms[at].distance(dots[at % PANEL], Terms { a: self.a[at], b: self.b[at] });
-            self.b[at] /= squared.max(f32::MIN_POSITIVE).sqrt();
+            let length = squared.max(f32::MIN_POSITIVE).sqrt();
+            self.a[at] /= length;
+            self.b[at] /= length;
         }
     }
 
