@@ -6,7 +6,6 @@ use std::process::Command;
 
 use compact_artifact::{
     CompactArtifact, ErrorKind, Maintenance, Metric, Options, Query, Record, SpaceOptions, VerifyLevel,
-    salvage, unpack,
 };
 
 fn options(seed: u64) -> Options {
@@ -256,33 +255,4 @@ fn child_in_folders() {
     }
     mine.close().unwrap();
     theirs.destroy().unwrap();
-}
-
-#[test]
-fn nothing_is_made_at_an_empty_path() {
-    let temp = tempfile::tempdir().unwrap();
-    let (path, packed) = (temp.path().join("a"), temp.path().join("a.cart"));
-    let artifact = CompactArtifact::create(&path).unwrap();
-    artifact.pack(&packed).unwrap();
-    for e in [
-        CompactArtifact::create("").unwrap_err(),
-        Options::new().open_or_create("").unwrap_err(),
-        artifact.pack("").unwrap_err(),
-        unpack(&packed, "").unwrap_err(),
-        CompactArtifact::open_read_only(&packed).unwrap().unpack("").unwrap_err(),
-        salvage(&packed, "", Options::new()).unwrap_err(),
-    ] {
-        assert_eq!(e.kind(), ErrorKind::InvalidArgument, "{e}");
-        assert!(e.to_string().contains("empty path"), "{e}");
-    }
-}
-
-#[test]
-#[cfg(unix)]
-fn a_path_with_a_zero_byte_is_not_said_to_be_a_file() {
-    for open in [Options::open, Options::open_read_only, Options::create] {
-        let e = open(Options::new(), "a\0b").unwrap_err();
-        assert_eq!(e.kind(), ErrorKind::Io, "{e}");
-        assert!(e.to_string().contains("NUL"), "{e}");
-    }
 }
