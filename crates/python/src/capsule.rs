@@ -25,7 +25,7 @@ const NAME: &CStr = c"arrow_array_stream";
 /// The batches of a table that came in a capsule. `ArrowArrayStreamReader` of `arrow-array` panics at slices of structs in structs, and where a stream fails
 /// without a message.
 pub(crate) struct Stream {
-    stream: FFI_ArrowArrayStream,
+    ffi: FFI_ArrowArrayStream,
     schema: SchemaRef,
     /// Rows of the batches so far.
     rows: usize,
@@ -41,7 +41,7 @@ impl Stream {
         // SAFETY: A capsule of this name holds a valid stream, by the capsule protocol of Arrow: the pointer was checked not to be null and to have the name. No
         // code of Python runs before the stream is moved out, which leaves an empty one behind, so that the capsule does not release it a second time.
         let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
-        let mut stream = Self { stream, schema: Arc::new(Schema::empty()), rows: 0 };
+        let mut stream = Self { ffi: stream, schema: Arc::new(Schema::empty()), rows: 0 };
         stream.schema = without_panic(|| stream.read_schema()).map_err(invalid)?;
         Ok(stream)
     }
@@ -56,19 +56,19 @@ impl Stream {
     }
 
     fn read_schema(&mut self) -> Result<SchemaRef, String> {
-        let get_schema = self.stream.get_schema.ok_or("a stream that was released")?;
+        let get_schema = self.ffi.get_schema.ok_or("a stream that was released")?;
         let mut schema = FFI_ArrowSchema::empty();
         // SAFETY: The stream is valid and was not released: a released one has no functions. The schema is an empty one that the call fills.
-        let code = unsafe { get_schema(&raw mut self.stream, &raw mut schema) };
+        let code = unsafe { get_schema(&raw mut self.ffi, &raw mut schema) };
         self.check(code)?;
         Ok(Arc::new(Schema::try_from(&schema).map_err(|e| e.to_string())?))
     }
 
     fn read_batch(&mut self) -> Result<Option<RecordBatch>, String> {
-        let get_next = self.stream.get_next.ok_or("a stream that was released")?;
+        let get_next = self.ffi.get_next.ok_or("a stream that was released")?;
         let mut array = FFI_ArrowArray::empty();
         // SAFETY: As for the schema.
-        let code = unsafe { get_next(&raw mut self.stream, &raw mut array) };
+        let code = unsafe { get_next(&raw mut self.ffi, &raw mut array) };
         self.check(code)?;
         if array.is_released() {
             return Ok(None);
@@ -93,10 +93,10 @@ impl Stream {
         if code == 0 {
             return Ok(());
         }
-        let said = self.stream.get_last_error.and_then(|get_last_error| {
+        let said = self.ffi.get_last_error.and_then(|get_last_error| {
             // SAFETY: The stream is valid, as above. What it says is null, or a string that lives until the next call, which is copied.
             unsafe {
-                let said = get_last_error(&raw mut self.stream);
+                let said = get_last_error(&raw mut self.ffi);
                 (!said.is_null()).then(|| CStr::from_ptr(said).to_string_lossy().into_owned())
             }
         });

@@ -93,6 +93,8 @@ mod order;
 mod packed;
 /// Pages of a query are pieces of one ranking.
 mod pages;
+/// Paths at which there can be no artifact.
+mod paths;
 /// Each verification left out: then flipped bits are noticed.
 mod planted;
 /// Space that comes back by itself.
