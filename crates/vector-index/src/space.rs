@@ -327,7 +327,8 @@ impl Nodes {
         let half: f64 = mean.iter().map(|value| value * value).sum::<f64>() / 2.0;
         let shift = |room: &mut Vec<i8>, node: u32| {
             let values = self.values(node, room);
-            let along_mean: f64 = values.iter().zip(&mean).map(|(&value, mean)| f64::from(value) * mean).sum();
+            let along_mean: f64 =
+                values.iter().zip(&mean).map(|(&value, mean)| f64::from(value) * mean).sum();
             #[expect(clippy::cast_possible_truncation, reason = "one rounding")]
             let shift = (along_mean - half) as f32;
             shift

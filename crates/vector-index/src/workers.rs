@@ -1,6 +1,11 @@
 //! Work that can be divided: among the threads of the current rayon pool, or done by the calling thread alone.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
+
+use crate::node::node_id;
 
 /// Items are handed out in so many pieces at least, should there be as many: a pool halves work until each thread has some, and then only what is taken from another, so that
 /// one thread is left with a large piece when the others are done.
@@ -20,7 +25,7 @@ impl Workers {
     pub(crate) fn map<T: Sync, R: Send>(self, items: &[T], one: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
         match self {
             Self::Caller => items.iter().map(one).collect(),
-            Self::Pool => items.par_iter().with_max_len(piece_of(items.len())).map(one).collect(),
+            Self::Pool => in_pieces(items.len(), &|piece| items[piece].iter().map(&one).collect()),
         }
     }
 
@@ -35,10 +40,10 @@ impl Workers {
                 let mut room = S::default();
                 (0..count).map(|i| one(&mut room, i)).collect()
             }
-            Self::Pool => {
-                let pieces = (0..count).into_par_iter().with_max_len(piece_of(count as usize));
-                pieces.map_init(S::default, one).collect()
-            }
+            Self::Pool => in_pieces(count as usize, &|piece| {
+                let mut room = S::default();
+                (node_id(piece.start)..node_id(piece.end)).map(|i| one(&mut room, i)).collect()
+            }),
         }
     }
 
@@ -51,7 +56,12 @@ impl Workers {
     ) {
         match self {
             Self::Caller => items.chunks_mut(len).for_each(one),
-            Self::Pool => items.par_chunks_mut(len).with_max_len(1).for_each(one),
+            Self::Pool => {
+                let chunks: Vec<Mutex<&mut [T]>> = items.chunks_mut(len).map(Mutex::new).collect();
+                by_pool(chunks.len(), &|at| {
+                    one(&mut chunks[at].lock().unwrap_or_else(PoisonError::into_inner));
+                });
+            }
         }
     }
 
@@ -64,9 +74,25 @@ impl Workers {
     }
 }
 
-/// How many of so many items make a piece.
-fn piece_of(items: usize) -> usize {
-    (items / PIECES).max(1)
+/// What comes of each piece of so many items, one after the other.
+fn in_pieces<R: Send>(items: usize, make: &(dyn Fn(Range<usize>) -> Vec<R> + Sync)) -> Vec<R> {
+    let len = (items / PIECES).max(1);
+    let made: Vec<Mutex<Vec<R>>> = (0..items).step_by(len).map(|_| Mutex::default()).collect();
+    by_pool(made.len(), &|at| {
+        let piece = make(at * len..items.min((at + 1) * len));
+        *made[at].lock().unwrap_or_else(PoisonError::into_inner) = piece;
+    });
+    let mut all = Vec::with_capacity(items);
+    for piece in made {
+        all.append(&mut piece.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+    all
+}
+
+/// Calls `one` with each number below `count`. There is one of it in a program for all that is divided, which would otherwise have what rayon is made of each time.
+#[inline(never)]
+fn by_pool(count: usize, one: &(dyn Fn(usize) + Sync)) {
+    (0..count).into_par_iter().with_max_len(1).for_each(one);
 }
 
 #[cfg(test)]
