@@ -211,7 +211,7 @@ impl CompactArtifact {
 
     /// Deletes all records that the filter lets through, at once. Returns how many. What records hold is no reason to fail: where [`count`](Self::count) has an error of kind
     /// [`TypeMismatch`](ErrorKind::TypeMismatch), a comparison with a type that no value of its field has matches nothing, negated or not (`$ne`, `$nin`, `$not`), and a string that is a date is
-    /// compared with the dates alone of a field that has dates and other strings.
+    /// compared with the dates alone of a field that has dates and other strings, or matches nothing where that is negated.
     pub fn delete_where(&self, filter: &Filter) -> Result<u64> {
         Ok(self.write(Batch::new().delete_where(filter.clone()))?.deleted)
     }

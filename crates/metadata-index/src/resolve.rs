@@ -1,7 +1,7 @@
 //! Filter and types of fields → a filter that is checked: what it compares is comparable, and strings that mean dates are dates.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::filter::{Bound, Condition, Filter, MAX_COMPARISONS, MAX_DEPTH, Node};
+use crate::filter::{Condition, Filter, MAX_COMPARISONS, MAX_DEPTH, Node};
 use crate::value::{FilterValue, Scalar, Type, Types};
 
 /// A filter that was checked against the types of the fields that it names; what [`Index::search`](crate::Index::search) takes.
@@ -39,7 +39,7 @@ impl ResolvedFilter {
     }
 
     /// [`new`](Self::new) of a filter that must not fail because of what somebody put into a field: a comparison with a type that no value of the field has
-    /// matches nothing, negated or not, and where a field has dates and other strings, a string that is a date is compared with the dates alone.
+    /// matches nothing, negated or not. Where a field has dates and other strings, a string that is a date is compared with the dates alone, and matches nothing where that is negated.
     ///
     /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter), and those of `types`.
     pub fn lenient(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
@@ -98,9 +98,7 @@ impl Resolver<'_> {
                 check_condition(field, condition)?;
                 let found = (self.types)(field)?;
                 match resolve_condition(field, condition, found) {
-                    Err(_) if self.is_lenient => {
-                        return Ok(resolve_mismatch(field, condition, found, self.is_negated));
-                    }
+                    Err(_) if self.is_lenient => resolve_mismatch(field, condition, found, self.is_negated),
                     resolved => Node::Field(field.clone(), resolved?),
                 }
             }
@@ -108,17 +106,18 @@ impl Resolver<'_> {
     }
 }
 
-/// What stands for a condition that does not fit its field, so that no record matches because of a value that cannot be compared: of a negated one, what lets more records through.
-fn resolve_mismatch(field: &str, condition: &Condition, found: Types, is_negated: bool) -> Filter {
+/// What stands for a condition that does not fit its field, so that no record matches because of a value that cannot be compared: of a negated one, what lets every record through.
+fn resolve_mismatch(field: &str, condition: &Condition, found: Types, is_negated: bool) -> Node {
+    if is_negated {
+        return Node::And(Vec::new());
+    }
     if found.contains(Type::Date)
         && let Condition::Range(bound, FilterValue(Scalar::String(string))) = condition
         && let Ok(date) = FilterValue::datetime(string)
     {
-        let range = |bound| Filter::field(field).with(Condition::Range(bound, date.clone()));
-        let has_no_date = || !range(Bound::Lt).or(range(Bound::Gte));
-        return if is_negated { range(*bound).or(has_no_date()) } else { range(*bound) };
+        return Node::Field(field.to_owned(), Condition::Range(*bound, date));
     }
-    if is_negated { Filter::all([]) } else { Filter::any([]) }
+    Node::Or(Vec::new())
 }
 
 fn check_condition(field: &str, condition: &Condition) -> Result<()> {

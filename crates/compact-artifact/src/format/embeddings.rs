@@ -41,12 +41,16 @@ impl Embedding {
 
     /// The vector, as near as it is stored.
     pub(crate) fn decode(&self, space: &Space) -> Vec<f32> {
+        let vector = self.decode_direction(space);
+        // The scale is that of codes alone.
+        let is_off = space.originals() == Originals::Residual && space.metric() == Metric::Cosine;
+        if is_off { of_length_1(vector) } else { vector }
+    }
+
+    /// The same to search for: where the metric compares directions, its length may be a little off.
+    pub(crate) fn decode_direction(&self, space: &Space) -> Vec<f32> {
         match space.originals() {
-            Originals::Residual => {
-                let refined = space.quantizer.refine(&self.codes, self.scale, &self.original);
-                // The scale is that of codes alone.
-                if space.metric() == Metric::Cosine { of_length_1(refined) } else { refined }
-            }
+            Originals::Residual => space.quantizer.refine(&self.codes, self.scale, &self.original),
             Originals::F16 if !self.original.is_empty() => {
                 layout::decode_original(&self.original, |bytes| F16::from_le_bytes(bytes).to_f32())
             }

@@ -344,5 +344,5 @@ fn embedding_of(state: &State, id: RecordId, number: usize, space: &Space) -> Re
         let message = format!("record {id} is not there, or has no embedding in vector space {space:?}");
         Error::new(ErrorKind::NoSuchRecord, message)
     })?;
-    Ok(embedding.decode(space))
+    Ok(embedding.decode_direction(space))
 }

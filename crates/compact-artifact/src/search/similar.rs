@@ -37,7 +37,7 @@ pub(crate) fn nearest_others(
             options = options.originals_in(section);
         }
     }
-    let hits = vectors.index.search(&embedding.decode(space), &options, scratch);
+    let hits = vectors.index.search(&embedding.decode_direction(space), &options, scratch);
     let rows = hits.map_err(|e| about(e, space))?.iter().map(|hit| hit.row);
     Ok(rows.filter(|&other| other != row).take(k).collect())
 }
