@@ -371,7 +371,7 @@ impl Nodes {
     }
 
     /// The vector of a node, still rotated if it is.
-    fn values(&self, node: u32, codes: &mut Vec<i8>) -> Vec<f32> {
+    pub(crate) fn values(&self, node: u32, codes: &mut Vec<i8>) -> Vec<f32> {
         codes.resize(self.quantizer.dimension(), 0);
         self.planes.as_ref().unpack(node, codes);
         let scale = self.quantizer.scale_of(self.terms[node as usize]);

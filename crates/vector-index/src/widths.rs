@@ -2,6 +2,10 @@
 
 use std::cmp::Ordering;
 
+use crate::codes::query::QueryRef;
+use crate::codes::sums::squared_sum;
+use crate::metric::Metric;
+
 /// Parts of the true nearest that searches may ask for.
 pub(crate) const TARGETS: [f64; 6] = [0.90, 0.95, 0.97, 0.98, 0.99, 0.995];
 /// The part that a search of which nothing is asked is to find.
@@ -56,6 +60,36 @@ impl Widths {
     pub(crate) fn reaching(self, target: f64) -> Option<usize> {
         let at = TARGETS.iter().position(|&known| known >= target)?;
         Some(self.0[at].into()).filter(|&width| width > 0)
+    }
+}
+
+/// How near its query the [tenth](RANK) of what a walk finds has to be for the graph to be known to lead to all that is near: to other queries a scan answers. As bits of a
+/// distance, under the dot product of a query of length 1; 0: a graph that leads everywhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Reach(pub(crate) u32);
+
+/// Which of what a walk finds tells whether it is out of reach; of fewer the last.
+pub(crate) const RANK: usize = 10;
+
+impl Reach {
+    pub(crate) fn up_to(distance: f32) -> Self {
+        Self(if distance == 0.0 { f32::MIN_POSITIVE } else { distance }.to_bits())
+    }
+
+    /// The distance from a query that is in reach; `None`: any.
+    pub(crate) fn around(self, metric: Metric, query: QueryRef<'_>) -> Option<f32> {
+        (self.0 != 0).then(|| f32::from_bits(self.0) * length(metric, query))
+    }
+}
+
+/// What distances from a query are multiples of.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(crate) fn length(metric: Metric, query: QueryRef<'_>) -> f32 {
+    match metric {
+        Metric::Dot => {
+            (squared_sum(query.codes.lines.as_flattened()) as f32).sqrt() * query.terms.scale.abs()
+        }
+        _ => 1.0,
     }
 }
 

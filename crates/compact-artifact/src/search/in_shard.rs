@@ -147,8 +147,11 @@ impl Search<'_> {
                 in_shard.kept.extend(in_shard.found.iter().map(|found| found.score));
             }
             let is_full = if is_walk { scratch.is_full() } else { in_shard.found.len() == ef };
-            let last = in_shard.kept.last().filter(|_| is_narrow && is_full);
-            in_shard.beyond = last.map(|&last| (at, last));
+            let last = in_shard.kept.last().copied().filter(|_| is_narrow && is_full);
+            // Where the walk ended out of reach of its graph, all that is in reach may have been missed.
+            let in_reach = scratch.out_of_reach().map(|distance| score(space.metric(), distance));
+            let beyond = last.into_iter().chain(in_reach).max_by(f32::total_cmp);
+            in_shard.beyond = beyond.map(|beyond| (at, beyond));
             in_shard.width = alone;
             in_shard.statistics = Some(scratch.statistics());
             Ok(())

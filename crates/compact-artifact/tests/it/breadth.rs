@@ -30,8 +30,12 @@ fn create(path: &Path) -> CompactArtifact {
 }
 
 fn create_with(path: &Path, graph_from: usize) -> CompactArtifact {
+    create_of(path, graph_from, Metric::L2)
+}
+
+fn create_of(path: &Path, graph_from: usize, metric: Metric) -> CompactArtifact {
     let options = Options::new().graph_from(graph_from).maintenance(Maintenance::Manual);
-    let space = SpaceOptions::new(DIMENSION, Metric::L2).originals(Originals::None);
+    let space = SpaceOptions::new(DIMENSION, metric).originals(Originals::None);
     options.space("v", space).create(path).unwrap()
 }
 
@@ -116,6 +120,37 @@ fn what_is_spread_over_graphs_is_found_by_less_than_searches_of_each() {
     }
     assert!(found >= 980 && found_apart >= 980, "{found}, {found_apart} of 1000");
     assert!(together * 4 < each * 3, "{together} distances in three graphs, {each} in each alone");
+}
+
+#[test]
+fn what_is_far_from_all_vectors_is_found_in_several_graphs_and_what_is_near_some_takes_no_scans() {
+    let temp = tempfile::tempdir().unwrap();
+    let snapshots: Vec<Snapshot> = (0..3)
+        .map(|axis| {
+            let artifact = create_of(&temp.path().join(axis.to_string()), 100, Metric::Cosine);
+            artifact.add_batch(records(axis, u64::try_from(axis).unwrap())).unwrap();
+            artifact.seal().unwrap();
+            artifact.snapshot()
+        })
+        .collect();
+    let together = create_of(&temp.path().join("together"), 100, Metric::Cosine);
+    for axis in 0..3 {
+        together.add_batch(records(axis, u64::try_from(axis).unwrap())).unwrap();
+        together.seal().unwrap();
+    }
+    let together = together.snapshot();
+    let (mut found, mut found_apart) = (0, 0);
+    for number in 0..50 {
+        let near = query(1, number).explain(true);
+        assert_eq!(together.search(&near).unwrap().explain.unwrap().lists[0].scans, 0);
+        let opposite: Vec<f32> = Random(number).vector(5).iter().map(|value| -value).collect();
+        let query = Query::vector("v", opposite).fetch(true);
+        let exact = keys(&together, &query.clone().exact(true));
+        found += keys(&together, &query).iter().filter(|key| exact.contains(key)).count();
+        let exact = keys_of_all(&snapshots, &query.clone().exact(true));
+        found_apart += keys_of_all(&snapshots, &query).iter().filter(|key| exact.contains(key)).count();
+    }
+    assert!(found >= 495 && found_apart >= 495, "{found}, {found_apart} of 500");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer};
 use super::links::{Links, NONE};
 use super::pool::Key;
+use super::reach::{SHORTLIST, Stranger, strangers};
 use super::rows::{Room, Rows};
 use super::walk::WalkScratch;
 use crate::codes::query::{QueryRef, QueryRoom};
@@ -27,19 +28,22 @@ const ONE_OF: usize = 128;
 const MORE: usize = 2;
 /// ... and so many of the nearest others of each.
 const K: usize = 10;
+/// Of so many of its vectors a graph is asked for the opposite, for a vector in any direction, and for one along an axis.
+const STRANGERS: usize = 24;
 /// The true nearest of so many are looked for at once.
 const AT_ONCE: usize = 96;
-/// The nearest are looked for among so many, which are the nearest by the upper bits of the codes.
-const SHORTLIST: usize = 64;
 
 /// High planes tell enough if so many of what is nearest of a shortlist by them ...
 const TOLD: usize = 16;
 /// ... are this part of the true nearest.
 const ENOUGH_TOLD: f64 = 0.85;
 
-/// Vectors of a graph that is yet to be made: what its searches are measured by.
+/// What searches of a graph that is yet to be made are measured by: some of its vectors, and queries that are unlike all of them.
 #[derive(Debug)]
-pub(crate) struct Sample(Vec<Sampled>);
+pub(crate) struct Sample {
+    sampled: Vec<Sampled>,
+    strangers: Vec<Stranger>,
+}
 
 /// A vector of the sample, and the nearest others, ascending by node.
 #[derive(Debug, Clone)]
@@ -57,7 +61,9 @@ impl Sample {
         let step = ((nodes.len() - known) / count).max(1);
         let picked: Vec<u32> = (known..nodes.len()).step_by(step).take(count).map(node_id).collect();
         let groups: Vec<&[u32]> = picked.chunks(AT_ONCE).collect();
-        Self(workers.map(&groups, |group| nearest_others(nodes, space, group)).concat())
+        let sampled = workers.map(&groups, |group| nearest_others(nodes, space, group)).concat();
+        let few: Vec<u32> = picked.iter().copied().step_by(picked.len().div_ceil(STRANGERS).max(1)).collect();
+        Self { sampled, strangers: strangers(nodes, space, &few, workers) }
     }
 
     /// How many true nearest are known.
@@ -65,11 +71,20 @@ impl Sample {
         sample.iter().map(|sampled| sampled.nearest.len()).sum()
     }
 
+    /// The nodes of its vectors.
+    pub(super) fn nodes(&self) -> Vec<u32> {
+        self.sampled.iter().map(|sampled| sampled.node).collect()
+    }
+
+    pub(super) fn strangers(&self) -> &[Stranger] {
+        &self.strangers
+    }
+
     /// Whether walks by high planes would have to be much wider than walks by whole codes.
     pub(crate) fn needs_whole(&self) -> bool {
         !reaches(
-            self.0.iter().map(|sampled| sampled.by_high_planes).sum(),
-            Self::wanted(&self.0),
+            self.sampled.iter().map(|sampled| sampled.by_high_planes).sum(),
+            Self::wanted(&self.sampled),
             ENOUGH_TOLD,
         )
     }
@@ -81,7 +96,7 @@ pub(crate) fn audit<'a>(
     nodes: &Nodes,
     space: Space<'_>,
     hierarchy: &Hierarchy<impl Iterator<Item = Links<'a>> + Clone + Sync>,
-    Sample(sample): &Sample,
+    Sample { sampled: sample, .. }: &Sample,
     scratch: &Pooled<InsertScratch>,
 ) -> Widths {
     let workers = layer.workers();

@@ -7,6 +7,7 @@ use super::hierarchy::Hierarchy;
 use super::layer::{InsertScratch, Layer, LayerOptions, Pending};
 use super::links::Links;
 use super::partition::{Candidates, FANOUT, FANOUT_SEEDED, mix};
+use super::reach::reach;
 use super::repair;
 
 use crate::codes::Codes;
@@ -18,7 +19,7 @@ use crate::options::BuildOptions;
 use crate::repeats::Repeat;
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
-use crate::widths::Widths;
+use crate::widths::{Reach, Widths};
 
 /// Of the nodes of a layer, one in so many is also in the layer above.
 const LAYER_RATIO: usize = 32;
@@ -91,6 +92,8 @@ pub(crate) struct Built {
     pub(crate) m: usize,
     /// How wide searches have to be; nothing without a graph.
     pub(crate) widths: Widths,
+    /// What searches are to end with a scan.
+    pub(crate) reach: Reach,
 }
 
 /// The lowest layer, finished and audited.
@@ -98,6 +101,7 @@ struct Lowest {
     layer: Layer,
     hidden: Vec<u32>,
     widths: Widths,
+    reach: Reach,
 }
 
 /// Builds a graph over vectors; without links if they are few.
@@ -149,11 +153,20 @@ pub(crate) fn build(
     }
     let entries = builder.join(&codes, below[0]);
     let mut nodes = codes.permuted(&builder.order, options.workers);
-    let Lowest { layer, hidden, widths } = builder.lowest(&mut nodes, &entries, seeds)?;
+    let Lowest { layer, hidden, widths, reach } = builder.lowest(&mut nodes, &entries, seeds)?;
     builder.layers.push(layer);
     builder.layers.reverse();
     let repeats = by_node(repeats, &builder.order);
-    Ok(Built { nodes, repeats, hidden, layers: builder.layers, top: builder.top, m: options.m, widths })
+    Ok(Built {
+        nodes,
+        repeats,
+        hidden,
+        layers: builder.layers,
+        top: builder.top,
+        m: options.m,
+        widths,
+        reach,
+    })
 }
 
 impl Built {
@@ -162,8 +175,8 @@ impl Built {
         repeats.sort_unstable();
         let order: Vec<u32> = (0..node_id(codes.len())).collect();
         let (nodes, hidden) = (codes.permuted(&order, options.workers), Vec::new());
-        let widths = Widths::default();
-        Self { nodes, repeats, hidden, layers: Vec::new(), top: 0, m: options.m, widths }
+        let (widths, reach) = Default::default();
+        Self { nodes, repeats, hidden, layers: Vec::new(), top: 0, m: options.m, widths, reach }
     }
 }
 
@@ -268,7 +281,9 @@ impl Builder<'_, '_> {
         let entries = self.entries(nodes, &hierarchy, joined);
         let hidden = connected.make_findable(nodes, space, &entries, &self.scratch);
         let widths = audit::audit(&layer, nodes, space, &hierarchy, &sample, &self.scratch);
-        Ok(Lowest { layer, hidden, widths })
+        let asked = (sample.strangers(), &sample.nodes()[..]);
+        let reach = reach(&layer, nodes, space, (&hierarchy, widths), asked, &self.scratch);
+        Ok(Lowest { layer, hidden, widths, reach })
     }
 
     /// Where a search for each node begins: known of those that joined, looked for again of the others.

@@ -7,6 +7,7 @@ mod layer;
 pub(crate) mod links;
 mod partition;
 pub(crate) mod pool;
+mod reach;
 mod repair;
 mod rows;
 mod select;

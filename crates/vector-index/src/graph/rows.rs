@@ -8,7 +8,7 @@ use super::links::NONE;
 use crate::codes::layout::{
     Aligned, Line, PANEL, codes_mut, groups, lines, panels, put_in_panel, walks_by_whole_codes,
 };
-use crate::codes::query::{QueryRoom, QueryTerms, Terms};
+use crate::codes::query::{QueryRef, QueryRoom, QueryTerms, Terms};
 use crate::codes::sums::sum_of;
 use crate::kernel::{Kernel, PLACES, Row};
 use crate::node::node_id;
@@ -71,20 +71,26 @@ impl Rows {
             } else {
                 &query.codes.lines.as_flattened()[..dimension]
             };
-            let row = at * self.stride..(at + 1) * self.stride;
-            let (asked, queries) = (query.codes.lines.as_flattened(), codes_mut(&mut self.queries[row]));
-            self.terms.push(if is_exact {
+            let queries = codes_mut(&mut self.queries[at * self.stride..(at + 1) * self.stride]);
+            if is_exact {
                 divide(codes, &mut parts);
-                queries.chunks_exact_mut(asked.len()).for_each(|copy| copy.copy_from_slice(asked));
-                of_parts(query.terms, query.codes.sum, [1.0, 1.0], 128.0)
             } else {
                 upper_bits(codes, &mut parts);
-                let sum = shorten(asked, queries);
-                of_parts(query.terms, sum, [4.0, 4.0], 126.5)
-            });
+            }
+            self.terms.push(put_query(query, is_exact, queries));
             put_in_panel(&parts, &mut self.panels, at);
             self.a.push(terms.a);
             self.b.push(terms.b);
+        }
+    }
+
+    /// Copies some queries, in the place of what was there; nothing is compared with them.
+    pub(super) fn gather_queries<'q>(&mut self, nodes: &Nodes, queries: impl Iterator<Item = QueryRef<'q>>) {
+        self.gather(nodes, &[]);
+        for query in queries {
+            let first = self.queries.len();
+            self.queries.resize(first + self.stride, Aligned::zeroed());
+            self.terms.push(put_query(query, !self.are_short, codes_mut(&mut self.queries[first..])));
         }
     }
 
@@ -253,6 +259,16 @@ impl Nearest {
     pub(super) fn others(&self) -> impl Iterator<Item = u32> {
         self.others.chunks_exact(self.stride()).flat_map(|list| list[1..=self.k].iter().copied())
     }
+}
+
+/// Writes the codes of a query as rows are compared with them, and returns its factors.
+fn put_query(query: QueryRef<'_>, is_exact: bool, queries: &mut [i8]) -> QueryTerms {
+    let asked = query.codes.lines.as_flattened();
+    if is_exact {
+        queries.chunks_exact_mut(asked.len()).for_each(|copy| copy.copy_from_slice(asked));
+        return of_parts(query.terms, query.codes.sum, [1.0, 1.0], 128.0);
+    }
+    of_parts(query.terms, shorten(asked, queries), [4.0, 4.0], 126.5)
 }
 
 /// Codes without their lower two bits.

@@ -12,7 +12,7 @@ use crate::node::MAX_NODES;
 use crate::quantize::MAX_DIMENSION;
 use crate::repeats::Repeat;
 use crate::sketch::layout::{BLOCK, row_len, sign_rows};
-use crate::widths::Widths;
+use crate::widths::{Reach, Widths};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89CAVI\r\n\x1A";
 pub(crate) const MAJOR: u16 = 1;
@@ -43,7 +43,8 @@ pub(crate) mod header {
         ROWS: 4,
         HIDDEN: 4,
         WIDTHS: 12,
-        RESERVED_2: 32,
+        REACH: 4,
+        RESERVED_2: 28,
         CRC: 4,
     }
 }
@@ -110,6 +111,7 @@ pub(crate) struct Header {
     pub(crate) layer_nodes: [u32; LAYERS_MAX],
     pub(crate) lists: Lists,
     pub(crate) widths: Widths,
+    pub(crate) reach: Reach,
 }
 
 impl Header {
@@ -143,6 +145,7 @@ impl Header {
         for (target, width) in self.widths.0.iter().enumerate() {
             put(&mut bytes, at::WIDTHS + target * 2, width.to_le_bytes());
         }
+        put(&mut bytes, at::REACH, self.reach.0.to_le_bytes());
         let crc = crc32(&[&bytes[..at::CRC]]);
         put(&mut bytes, at::CRC, crc.to_le_bytes());
         bytes
@@ -195,6 +198,7 @@ impl Header {
             layer_nodes: std::array::from_fn(|layer| u32_at(head, at::LAYER_NODES + layer * 4)),
             lists: if incompatible == 0 { Lists::Plain } else { Lists::Packed },
             widths: Widths(std::array::from_fn(|target| u16_at(head, at::WIDTHS + target * 2))),
+            reach: Reach(u32_at(head, at::REACH)),
         };
         if head[at::QUANTIZER] > ROTATED {
             return Err(inconsistent("quantizer"));
@@ -429,6 +433,7 @@ mod tests {
             layer_nodes: [0; LAYERS_MAX],
             lists: Lists::Plain,
             widths: Widths::WITHOUT_GRAPH,
+            reach: Reach::default(),
         };
         let total = small.sections_within(usize::MAX).unwrap().total;
         assert!(small.sections_within(total).is_some() && small.sections_within(total - 1).is_none());

@@ -86,14 +86,14 @@ impl<'a> SearchOptions<'a> {
     }
 
     /// How many candidates the search through the graph keeps: more finds more of the true neighbours in more time. Less than `k`
-    /// counts as `k`. Default: what finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512.
+    /// counts as `k`. Where the graph is not known to lead to what is near the query, as that is far from all vectors, a scan follows, whatever the width. Default: what finds 0.99 of the nearest by the codes, as measured when the graph was built, 64 to 512.
     pub fn ef_search(mut self, ef_search: usize) -> Self {
         self.ef_search = Some(ef_search);
         self
     }
 
     /// Whether a walk through the graph keeps no more candidates than [`ef_search`](Self::ef_search), also where more vectors are wanted: then it returns no more. For graphs that are
-    /// searched together; [`Scratch::is_full`](crate::Scratch::is_full) tells whether there may be more. Default: no.
+    /// searched together; [`Scratch::is_full`](crate::Scratch::is_full) and [`Scratch::out_of_reach`](crate::Scratch::out_of_reach) tell whether there may be more; no scan follows. Default: no.
     pub fn narrow(mut self, narrow: bool) -> Self {
         self.narrow = narrow;
         self

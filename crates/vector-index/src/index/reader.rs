@@ -22,7 +22,7 @@ use crate::repeats::{self, Repeat};
 use crate::sketch::Sketch;
 use crate::sketch::layout::Outlines;
 use crate::space::{Space, TermsRef};
-use crate::widths::Widths;
+use crate::widths::{Reach, Widths};
 
 /// An index over bytes that lie anywhere: a `Vec`, a memory map, a slice of a larger file.
 ///
@@ -58,6 +58,7 @@ pub(crate) struct View<'a> {
     pub(crate) layer_count: usize,
     pub(crate) top: u32,
     pub(crate) widths: Widths,
+    pub(crate) reach: Reach,
     /// If there is no graph, unless the codes are calibrated.
     pub(crate) sketch: Option<Sketch<'a>>,
 }
@@ -248,6 +249,7 @@ impl<B: Bytes> Index<B> {
             layer_count: header.layers,
             top: node_id(header.top),
             widths: self.widths(),
+            reach: header.reach,
             sketch,
         })
     }

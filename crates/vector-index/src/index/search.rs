@@ -15,6 +15,7 @@ use crate::graph::walk::WalkScratch;
 use crate::quantize::Int8Quantizer;
 use crate::scratch::Pooled;
 use crate::sketch::Lookup;
+use crate::widths::RANK;
 
 /// A vector that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +47,7 @@ pub enum SearchPath {
     Nothing,
     /// Through the graph.
     Graph,
-    /// Through the graph, which was given up when it had cost as much as the scan that followed.
+    /// Through the graph, which was given up when it had cost as much as the scan that followed, or did not lead to what is near the query.
     GraphThenScan,
     /// Over every vector that may be a hit.
     Scan,
@@ -67,6 +68,8 @@ pub struct Scratch {
     by_codes: Vec<Key>,
     /// What is compared by residuals at once.
     rough: Vec<Key>,
+    /// The distance of what is in reach of the graph, if the last walk found less than that.
+    reach: Option<f32>,
     statistics: SearchStatistics,
 }
 
@@ -91,6 +94,7 @@ impl Scratch {
             room,
             by_codes,
             rough,
+            reach: _,
             statistics: _,
         } = self;
         let hits = hits.capacity() * size_of::<Hit>();
@@ -116,6 +120,13 @@ impl Scratch {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.statistics.path == SearchPath::Graph && self.walk.pool.is_full()
+    }
+
+    /// If what the last search found of a graph, [narrowly](SearchOptions::narrow), is farther away than what the graph is known to lead to: the distance of that. There may be anything
+    /// that is no nearer; a search that is not narrow passes over all vectors.
+    #[must_use]
+    pub fn out_of_reach(&self) -> Option<f32> {
+        self.reach
     }
 
     /// How the last search with this scratch went.
@@ -188,11 +199,13 @@ pub(crate) fn search_view<'s>(
         room,
         by_codes,
         rough,
+        reach,
         statistics,
     } = scratch;
     rough.clear();
     let prepared = quantizer.prepare(query, query_room);
     (walk.hops, walk.distances) = (0, 0);
+    *reach = view.reach.around(quantizer.metric(), prepared);
     let path = Search {
         view: *view,
         options,
@@ -204,6 +217,7 @@ pub(crate) fn search_view<'s>(
         shortlist,
         by_codes,
         rough,
+        reach,
     }
     .run();
     *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
@@ -248,6 +262,8 @@ pub(super) struct Search<'a, 's> {
     pub(super) shortlist: &'s mut Shortlist,
     pub(super) by_codes: &'s mut Vec<Key>,
     pub(super) rough: &'s mut Vec<Key>,
+    /// The distance of what is in reach of the graph; after the search nothing if enough was found.
+    reach: &'s mut Option<f32>,
 }
 
 impl Search<'_, '_> {
@@ -272,6 +288,7 @@ impl Search<'_, '_> {
         };
         let ef = width.unwrap_or(0).max(least).min(nodes);
         let effort = Effort::new(nodes, matches, ef, wanted.min(ef));
+        let reach = self.reach.take();
         if self.options.exact || width.is_none() {
             self.scan(Self::compare);
             return SearchPath::Scan;
@@ -289,8 +306,7 @@ impl Search<'_, '_> {
         let entry = self.view.hierarchy().entry(self.view.space, self.query, self.walk);
         if !self.options.restricts() {
             self.walk.beam(self.view.space, self.view.lowest(), self.query, entry, ef);
-            self.measure();
-            return SearchPath::Graph;
+            return self.end_walk(reach, matches, ef);
         }
         let filtered = FilteredWalk {
             view: self.view,
@@ -300,11 +316,26 @@ impl Search<'_, '_> {
             scratch: self.filtered,
         };
         if filtered.run(entry, effort) {
-            self.measure();
-            return SearchPath::Graph;
+            // What is allowed may be far from a query that is near others, to which the graph leads.
+            let reach = reach.filter(|&reach| entry.1 > reach);
+            return self.end_walk(reach, matches, ef);
         }
         self.scan_near(matches, ef);
         SearchPath::GraphThenScan
+    }
+
+    /// Takes what a walk found, unless that is farther away than what is in reach of the graph: then all is passed over.
+    fn end_walk(&mut self, reach: Option<f32>, matches: usize, ef: usize) -> SearchPath {
+        let found = self.walk.pool.keys();
+        let tenth = found.get(RANK - 1).or(found.last()).map(|key| key.distance());
+        *self.reach = reach.filter(|&reach| tenth.is_none_or(|tenth| tenth > reach));
+        if self.reach.is_some() && !self.options.narrow {
+            *self.reach = None;
+            self.scan_near(matches, ef);
+            return SearchPath::GraphThenScan;
+        }
+        self.measure();
+        SearchPath::Graph
     }
 }
 

@@ -36,6 +36,7 @@ impl Built {
             layer_nodes,
             lists: if self.layers.is_empty() { Lists::Plain } else { Lists::Packed },
             widths: self.widths,
+            reach: self.reach,
         }
     }
 

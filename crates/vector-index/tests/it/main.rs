@@ -24,4 +24,5 @@ mod merge;
 mod repeats;
 mod residuals;
 mod search;
+mod strangers;
 mod without_graph;
