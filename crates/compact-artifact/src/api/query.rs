@@ -368,7 +368,7 @@ impl Query {
     }
 
     /// How long each list is before several become one, for the first as many hits; for hits behind those it is twice as long, and so on. At
-    /// least [`k`](Query::k). Default: 100 for the first 50 hits, 200 for the first 100, and so on. With a vector, or by meaning, and [`order_by`](Query::order_by): of how many of the best the
+    /// least [`k`](Query::k). Default: 100 for the first 50 hits, 200 for the first 100, and so on. With a vector, or by meaning, and `order_by`: of how many of the best the
     /// order is made; default: 100. Otherwise an error with fewer than two lists.
     pub fn candidates(mut self, candidates: usize) -> Self {
         self.candidates = Some(candidates);

@@ -25,7 +25,7 @@ pub struct SearchResults {
     /// - By words, a record whose embedding or metadata changed after it was added may stand behind its equals.
     pub hits: Vec<Hit>,
     /// Whether everything was looked at. Otherwise the deadline passed, a word with `*` or `~` stood for more terms than are looked for, fewer groups than were asked for were found in
-    /// the best 65,536 hits ([`group_by`](crate::Query::group_by)), or [`losses`](Self::losses) name an index or embeddings.
+    /// the best 65,536 hits (`group_by`), or [`losses`](Self::losses) name an index or embeddings.
     pub is_complete: bool,
     /// What could not be read because it is damaged: a hit without its record, an index that was left out, embeddings that were lost with one.
     pub losses: Vec<Damage>,
