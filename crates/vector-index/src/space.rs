@@ -58,8 +58,6 @@ impl TermsRef<'_> {
 
 /// Outlines that a thread makes at a time.
 const OUTLINED_AT_ONCE: usize = 256;
-/// Vectors that a thread adds up at a time.
-const ADDED_AT_ONCE: usize = 1024;
 
 /// Room for dot products.
 #[derive(Debug, Default)]
@@ -319,21 +317,22 @@ impl Nodes {
     ///
     /// The ranking of the vectors by their dot product with a query stays the same if any vector is taken off all of them. But if they have a part in common,
     /// the nearest of each are the few that have most of that part, and no links lead to the others.
-    pub(crate) fn begin_centring(&mut self, workers: Workers) {
+    pub(crate) fn begin_centring(&mut self) {
         if self.quantizer.metric() != Metric::Dot {
             return;
         }
-        let mean = self.mean(workers);
+        let mean = self.mean();
         let half: f64 = mean.iter().map(|value| value * value).sum::<f64>() / 2.0;
-        let shift = |room: &mut Vec<i8>, node: u32| {
-            let values = self.values(node, room);
+        let mut room = Vec::new();
+        let shift = |node: u32| {
+            let values = self.values(node, &mut room);
             let along_mean: f64 =
                 values.iter().zip(&mean).map(|(&value, mean)| f64::from(value) * mean).sum();
             #[expect(clippy::cast_possible_truncation, reason = "one rounding")]
             let shift = (along_mean - half) as f32;
             shift
         };
-        let shifts = workers.map_with_room(node_id(self.len()), shift);
+        let shifts: Vec<f32> = (0..node_id(self.len())).map(shift).collect();
         self.shift(|node| shifts[node]);
     }
 
@@ -353,19 +352,14 @@ impl Nodes {
         }
     }
 
-    fn mean(&self, workers: Workers) -> Vec<f64> {
-        let firsts: Vec<usize> = (0..self.len()).step_by(ADDED_AT_ONCE).collect();
-        let sums = workers.map(&firsts, |&first| {
-            let (mut room, mut sums) = (Vec::new(), vec![0.0; self.quantizer.dimension()]);
-            for node in first..self.len().min(first + ADDED_AT_ONCE) {
-                let values = self.values(node_id(node), &mut room);
-                sums.iter_mut().zip(&values).for_each(|(sum, &value)| *sum += f64::from(value));
-            }
-            sums
-        });
-        let mut mean = vec![0.0; self.quantizer.dimension()];
-        for sums in sums {
-            mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean += sum / f64::from(node_id(self.len())));
+    fn mean(&self) -> Vec<f64> {
+        let (mut room, mut mean) = (Vec::new(), vec![0.0; self.quantizer.dimension()]);
+        for node in 0..node_id(self.len()) {
+            let values = self.values(node, &mut room);
+            mean.iter_mut().zip(&values).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        for sum in &mut mean {
+            *sum /= f64::from(node_id(self.len()));
         }
         mean
     }

@@ -37,7 +37,12 @@ pub(super) struct Breadth {
     scores: Vec<f32>,
     /// Graphs that have more than was kept of them, and the last score that was.
     full: Vec<(usize, f32)>,
+    /// Graphs whose walks ended farther away than they are known to lead, and the score up to which they are.
+    pub(super) out_of_reach: Vec<(usize, f32)>,
 }
+
+/// What is near a query is in reach of a graph if this many are.
+const NEAR: usize = 10;
 
 impl Breadth {
     /// Adds the scores of what was kept of a graph, the nearest first, by a walk that alone would have kept `width`, and, if it has more than that, which it is and the last score. How
@@ -55,11 +60,16 @@ impl Breadth {
 
     /// Graphs of which too little was kept: more of them may be among the best of all.
     pub(super) fn too_narrow(&mut self) -> Vec<usize> {
-        if self.full.is_empty() {
+        if self.full.is_empty() && self.out_of_reach.is_empty() {
             return Vec::new();
         }
-        let last = last_of(self.width, &mut self.scores);
-        self.full.iter().filter(|&&(_, beyond)| beyond > last).map(|&(graph, _)| graph).collect()
+        let (last, tenth) = (last_of(self.width, &mut self.scores), last_of(NEAR, &mut self.scores));
+        let full = self.full.iter().filter(|&&(_, beyond)| beyond > last);
+        let strange = self.out_of_reach.iter().filter(|&&(_, in_reach)| in_reach > tenth);
+        let mut graphs: Vec<usize> = full.chain(strange).map(|&(graph, _)| graph).collect();
+        graphs.sort_unstable();
+        graphs.dedup();
+        graphs
     }
 
     pub(super) fn candidates(self) -> Candidates {

@@ -65,6 +65,8 @@ pub(super) struct InShard {
     kept: Vec<f32>,
     /// The last of them, if there may be more.
     beyond: Option<(usize, f32)>,
+    /// The score up to which its graph is known to lead, if the walk ended farther away.
+    in_reach: Option<(usize, f32)>,
     /// None if nothing was searched.
     statistics: Option<SearchStatistics>,
     loss: Option<Damage>,
@@ -147,11 +149,9 @@ impl Search<'_> {
                 in_shard.kept.extend(in_shard.found.iter().map(|found| found.score));
             }
             let is_full = if is_walk { scratch.is_full() } else { in_shard.found.len() == ef };
-            let last = in_shard.kept.last().copied().filter(|_| is_narrow && is_full);
-            // Where the walk ended out of reach of its graph, all that is in reach may have been missed.
-            let in_reach = scratch.out_of_reach().map(|distance| score(space.metric(), distance));
-            let beyond = last.into_iter().chain(in_reach).max_by(f32::total_cmp);
-            in_shard.beyond = beyond.map(|beyond| (at, beyond));
+            let last = in_shard.kept.last().filter(|_| is_narrow && is_full);
+            in_shard.beyond = last.map(|&last| (at, last));
+            in_shard.in_reach = scratch.out_of_reach().map(|distance| (at, score(space.metric(), distance)));
             in_shard.width = alone;
             in_shard.statistics = Some(scratch.statistics());
             Ok(())
@@ -174,10 +174,11 @@ impl Search<'_> {
     }
 
     pub(super) fn gather(&mut self, list: &mut List, in_shard: InShard, gathered: &mut Gathered) {
-        let InShard { found, width, kept, beyond, statistics, loss } = in_shard;
+        let InShard { found, width, kept, beyond, in_reach, statistics, loss } = in_shard;
         gathered.found.extend(found);
         if let Some(statistics) = statistics {
             gathered.breadth.add(width, kept.into_iter(), beyond);
+            gathered.breadth.out_of_reach.extend(in_reach);
             count(&mut list.explain, statistics);
         }
         if let Some(loss) = loss {

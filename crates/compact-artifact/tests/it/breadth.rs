@@ -125,21 +125,13 @@ fn what_is_spread_over_graphs_is_found_by_less_than_searches_of_each() {
 #[test]
 fn what_is_far_from_all_vectors_is_found_in_several_graphs_and_what_is_near_some_takes_no_scans() {
     let temp = tempfile::tempdir().unwrap();
-    let snapshots: Vec<Snapshot> = (0..3)
-        .map(|axis| {
-            let artifact = create_of(&temp.path().join(axis.to_string()), 100, Metric::Cosine);
-            artifact.add_batch(records(axis, u64::try_from(axis).unwrap())).unwrap();
-            artifact.seal().unwrap();
-            artifact.snapshot()
-        })
-        .collect();
     let together = create_of(&temp.path().join("together"), 100, Metric::Cosine);
     for axis in 0..3 {
         together.add_batch(records(axis, u64::try_from(axis).unwrap())).unwrap();
         together.seal().unwrap();
     }
     let together = together.snapshot();
-    let (mut found, mut found_apart) = (0, 0);
+    let mut found = 0;
     for number in 0..50 {
         let near = query(1, number).explain(true);
         assert_eq!(together.search(&near).unwrap().explain.unwrap().lists[0].scans, 0);
@@ -147,10 +139,8 @@ fn what_is_far_from_all_vectors_is_found_in_several_graphs_and_what_is_near_some
         let query = Query::vector("v", opposite).fetch(true);
         let exact = keys(&together, &query.clone().exact(true));
         found += keys(&together, &query).iter().filter(|key| exact.contains(key)).count();
-        let exact = keys_of_all(&snapshots, &query.clone().exact(true));
-        found_apart += keys_of_all(&snapshots, &query).iter().filter(|key| exact.contains(key)).count();
     }
-    assert!(found >= 495 && found_apart >= 495, "{found}, {found_apart} of 500");
+    assert!(found >= 495, "{found} of 500");
 }
 
 #[test]

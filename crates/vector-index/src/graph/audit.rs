@@ -61,9 +61,14 @@ impl Sample {
         let step = ((nodes.len() - known) / count).max(1);
         let picked: Vec<u32> = (known..nodes.len()).step_by(step).take(count).map(node_id).collect();
         let groups: Vec<&[u32]> = picked.chunks(AT_ONCE).collect();
-        let sampled = workers.map(&groups, |group| nearest_others(nodes, space, group)).concat();
-        let few: Vec<u32> = picked.iter().copied().step_by(picked.len().div_ceil(STRANGERS).max(1)).collect();
-        Self { sampled, strangers: strangers(nodes, space, &few, workers) }
+        let step = picked.len().div_ceil(STRANGERS).max(1);
+        // At once, since what threads divide takes room in programs.
+        let found = workers.map(&groups, |group| {
+            let few: Vec<u32> = group.iter().copied().step_by(step).collect();
+            (nearest_others(nodes, space, group), strangers(nodes, space, &few))
+        });
+        let (sampled, strangers): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        Self { sampled: sampled.concat(), strangers: strangers.into_iter().flatten().collect() }
     }
 
     /// How many true nearest are known.

@@ -146,7 +146,7 @@ pub(crate) fn build(
     for &size in below[1..].iter().rev() {
         let entries = builder.join(&codes, size);
         let mut nodes = codes.picked(&builder.order, options.workers);
-        nodes.begin_centring(options.workers);
+        nodes.begin_centring();
         let mut layer = builder.layer(&nodes, &entries, &Seeds::default(), options.m, false)?;
         repair::connect(&mut layer, &nodes, nodes.space(builder.kernel));
         builder.layers.push(layer);
@@ -266,7 +266,7 @@ impl Builder<'_, '_> {
         let known = nodes.len() - joined.len();
         let sample = Sample::take(nodes, nodes.space(self.kernel), known, self.options.workers);
         nodes.set_needs_whole(sample.needs_whole());
-        nodes.begin_centring(self.options.workers);
+        nodes.begin_centring();
         let mut layer = if takes_partitions(self.options, nodes.len()) && !seeds.are_kept {
             self.partitioned(nodes, seeds, degree)?
         } else {

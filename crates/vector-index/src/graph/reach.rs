@@ -14,14 +14,11 @@ use crate::metric::{Metric, dot};
 use crate::scratch::Pooled;
 use crate::space::{Nodes, Space};
 use crate::widths::{RANK, Reach, USUAL, Widths, length, reaches};
-use crate::workers::Workers;
 
 use bytemuck::Zeroable;
 
 /// The nearest are looked for among so many, which are the nearest by the upper bits of the codes.
 pub(super) const SHORTLIST: usize = 64;
-/// The nearest of the queries that are made of so many vectors are looked for at once.
-const AT_ONCE: usize = 12;
 
 /// A graph in which the usual search finds less than this part of what is near leads nowhere.
 const MIN_USUAL: f64 = 0.95;
@@ -81,20 +78,16 @@ impl Stranger {
 }
 
 /// Queries made of some nodes, with the nearest of each.
-pub(super) fn strangers(nodes: &Nodes, space: Space<'_>, sources: &[u32], workers: Workers) -> Vec<Stranger> {
-    let groups: Vec<&[u32]> = sources.chunks(AT_ONCE).collect();
-    let made = workers.map(&groups, |group| {
-        let (mut room, mut codes) = (QueryRoom::default(), Vec::new());
-        let mut strangers: Vec<Stranger> =
-            group.iter().map(|&node| Stranger::opposite(nodes, node, &mut room)).collect();
-        for is_axis in [false, true] {
-            let some = group.iter().copied().enumerate();
-            strangers.extend(some.map(|source| Stranger::random(nodes, source, is_axis, &mut codes)));
-        }
-        find_nearest(nodes, space, &mut strangers);
-        strangers
-    });
-    made.into_iter().flatten().collect()
+pub(super) fn strangers(nodes: &Nodes, space: Space<'_>, sources: &[u32]) -> Vec<Stranger> {
+    let (mut room, mut codes) = (QueryRoom::default(), Vec::new());
+    let mut strangers: Vec<Stranger> =
+        sources.iter().map(|&node| Stranger::opposite(nodes, node, &mut room)).collect();
+    for is_axis in [false, true] {
+        let some = sources.iter().copied().enumerate();
+        strangers.extend(some.map(|source| Stranger::random(nodes, source, is_axis, &mut codes)));
+    }
+    find_nearest(nodes, space, &mut strangers);
+    strangers
 }
 
 /// Finds how far the nearest of each are, by a scan.
@@ -132,13 +125,13 @@ pub(crate) fn reach<'a>(
     if widths.reaching(MIN_USUAL).is_none_or(|least| least > width) {
         return Reach::up_to(f32::NEG_INFINITY);
     }
-    let (workers, metric) = (layer.workers(), nodes.quantizer().metric());
+    let metric = nodes.quantizer().metric();
     let tenth = |walk: &WalkScratch, query: QueryRef<'_>| {
         let keys = walk.pool.keys();
         let tenth = keys.get(RANK - 1).or(keys.last()).map_or(f32::INFINITY, |key| key.distance());
         Some(tenth / length(metric, query)).filter(|distance| distance.is_finite())
     };
-    let strange = workers.map(strangers, |stranger| {
+    let strange = |stranger: &Stranger| {
         scratch.with(|InsertScratch { walk, .. }| {
             let query = stranger.query();
             let from = hierarchy.clone().entry(space, query, walk);
@@ -150,13 +143,14 @@ pub(crate) fn reach<'a>(
             let (wanted, distance) = (stranger.count, distance.unwrap_or(f32::INFINITY));
             Found { count: count.min(wanted), wanted, distance }
         })
-    });
+    };
+    let strange: Vec<Found> = strangers.iter().map(strange).collect();
     let (found, wanted) =
         strange.iter().fold((0, 0), |sum, found| (sum.0 + found.count, sum.1 + found.wanted));
     if reaches(found, wanted, USUAL) {
         return Reach::default();
     }
-    let usual = workers.map(sample, |&node| {
+    let usual = sample.iter().filter_map(|&node| {
         scratch.with(|InsertScratch { walk, query, .. }| {
             let query = nodes.query(node, query);
             let from = hierarchy.clone().entry(space, query, walk);
@@ -164,7 +158,7 @@ pub(crate) fn reach<'a>(
             tenth(walk, query)
         })
     });
-    between(usual.into_iter().flatten().collect(), &strange)
+    between(usual.collect(), &strange)
 }
 
 /// The distance beyond all usual ones, by no more than half of these are within the last, up to which enough of what there is to find for strangers is found, as scans find all beyond. Where these are
