@@ -378,7 +378,9 @@ ca_code ca_delete_key(const ca_artifact *artifact, ca_str key, uint64_t *deleted
 
 // Deletes all records that a filter lets through. A comparison with a type that no value of its field has is no failure, as it is in `ca_count`, and matches nothing, negated or
 // not. `deleted`: how many; it may be NULL.
-ca_code ca_delete_where(const ca_artifact *artifact, ca_str filter_json, uint64_t *deleted);
+ca_code ca_delete_where(const ca_artifact *artifact,
+                        ca_str filter_json,
+                        uint64_t *deleted);
 
 // Changes the metadata of a record by a JSON merge patch (RFC 7396): `null` removes a field. `updated`: how many records, 1 or 0; it may be NULL.
 ca_code ca_update(const ca_artifact *artifact,
@@ -414,7 +416,8 @@ ca_code ca_batch_delete(ca_batch *batch, uint64_t id);
 ca_code ca_batch_delete_key(ca_batch *batch, ca_str key);
 
 // Deletes all records that a filter lets through when the batch is committed, those of the batch itself not included: see `ca_delete_where`.
-ca_code ca_batch_delete_where(ca_batch *batch, ca_str filter_json);
+ca_code ca_batch_delete_where(ca_batch *batch,
+                              ca_str filter_json);
 
 // Changes the metadata of a record by a JSON merge patch; that there is none is no failure. Records of the batch itself cannot be changed.
 ca_code ca_batch_update(ca_batch *batch,
