@@ -345,7 +345,7 @@ impl Query {
         self
     }
 
-    /// Compares a vector with all others: the nearest by their codes, without fail. An error without a vector.
+    /// Compares a vector with all others: the nearest by all that is kept of them, without fail, which are their codes and their [`originals`](crate::SpaceOptions::originals). An error without a vector.
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
         self

@@ -113,3 +113,53 @@ fn read_back(from: &Path, to: &Path, (space, dimension): (SpaceOptions, u16)) {
         }
     }
 }
+
+/// Within a few steps of a code of each other, so that codes alone put them into another order; some are equal.
+fn close(i: u16, dimension: u16) -> Vec<f32> {
+    let which = if i % 10 == 3 { 3 } else { i };
+    let value = |d: u16| 0.5 + f32::from((which * 37 + d * 101) % 509) / 40_000.0;
+    (0..dimension).map(|d| if d == 0 { 1.0 } else { value(d) }).collect()
+}
+
+#[test]
+fn an_exact_search_finds_the_nearest_by_all_that_is_kept_in_their_order() {
+    for (space, dimension) in kinds() {
+        let temp = tempfile::tempdir().unwrap();
+        let options = Options::new().graph_from(16).maintenance(Maintenance::Manual).threads(1);
+        let artifact = options.space("v", space).create(temp.path().join("a")).unwrap();
+        let metric = artifact.spaces()[0].metric();
+        if artifact.spaces()[0].originals() == Originals::None {
+            continue;
+        }
+        let mut ids = Vec::new();
+        for batch in [0..300, 300..500, 500..550] {
+            let record = |i: u16| Record::text(format!("text {i}")).embedding("v", close(i, dimension));
+            ids.extend(artifact.add_batch(batch.clone().map(record)).unwrap());
+            if batch.end < 550 {
+                artifact.seal().unwrap();
+            }
+        }
+        let kept = |id| artifact.embedding(id, "v").unwrap().unwrap();
+        let all: Vec<(RecordId, Vec<f32>)> = ids.iter().map(|&id| (id, kept(id))).collect();
+        for i in [0, 3, 111, 444, 540] {
+            let query: Vec<f32> = close(i, dimension).iter().map(|value| value * 1.003 + 0.0004).collect();
+            let far = |vector: &[f32]| metric.distance(&query, vector);
+            let mut expected: Vec<f32> = all.iter().map(|(_, vector)| far(vector)).collect();
+            expected.sort_by(f32::total_cmp);
+            let search = |k, offset| {
+                let query = Query::vector("v", query.clone()).exact(true).k(k).offset(offset);
+                artifact.search(&query).unwrap().hits
+            };
+            let hits = search(150, 0);
+            let rounding = 4e-6 * (1.0 + query.iter().map(|value| value * value).sum::<f32>());
+            for (at, hit) in hits.iter().enumerate() {
+                let found = far(&all.iter().find(|(id, _)| *id == hit.id).unwrap().1);
+                let off = (found - expected[at]).abs();
+                assert!(off <= rounding, "{space:?} {i}: hit {at} is at {found} instead of {}", expected[at]);
+            }
+            assert!(hits.is_sorted_by(|a, b| (b.score, a.id) <= (a.score, b.id)), "{space:?} {i}");
+            let pages: Vec<Hit> = (0..5).flat_map(|page| search(30, page * 30)).collect();
+            assert!(pages.iter().map(|hit| hit.id).eq(hits.iter().map(|hit| hit.id)), "{space:?} {i}");
+        }
+    }
+}

@@ -119,7 +119,7 @@ impl<'a> SearchOptions<'a> {
         self
     }
 
-    /// Compares the query with every vector that may be a hit: the nearest by their codes, without fail.
+    /// Compares the query with every vector that may be a hit: the nearest by their codes, or, with [`rescore`](Self::rescore), by their originals, without fail.
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
         self
@@ -177,6 +177,11 @@ impl<'a> SearchOptions<'a> {
             (None, Some(width)) => Some(width),
             (None, None) => Some(widths.usual()),
         }
+    }
+
+    /// Whether every vector that may be a hit is compared.
+    pub(super) fn is_exact(&self, widths: Widths) -> bool {
+        self.exact || self.width(widths).is_none()
     }
 
     /// How many candidates the paths are to bring.

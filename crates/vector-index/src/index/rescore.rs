@@ -36,7 +36,7 @@ impl Room {
 /// A code is off by half a step in every dimension, by five eighths if it was made with a residual, and an original of 16 bits by a sixteenth, all values of a rotated one together by that times the root of the dimensions. So the codes are off by that times the root of the dimensions, those of the
 /// query with their remainder by a 504th of a step in each, and what that does to a distance follows from the triangle inequality.
 #[derive(Debug, Clone, Copy)]
-struct Reach {
+pub(super) struct Reach {
     metric: Metric,
     /// How far codes may be off, in steps; of calibrated ones, which may end before their vector does, that is not known.
     off: f32,
@@ -50,33 +50,44 @@ struct Reach {
 }
 
 impl Reach {
-    /// Of a code and a whole original, and of a code and one of 16 bits.
-    const STEPS: [f32; 2] = [0.65, 0.7];
+    /// Of a code and a whole original, ...
+    const STEPS: f32 = 0.65;
+    /// ... one of 16 bits, ...
+    const STEPS_F16: f32 = 0.7;
+    /// ... and what a residual adds to it, half a code at most.
+    const STEPS_RESIDUAL: f32 = 0.51;
     const QUERY_STEP: f32 = 0.002;
 
     #[expect(clippy::cast_precision_loss, reason = "65,536 dimensions at most")]
-    fn new(quantizer: &Int8Quantizer, originals: Originals<'_>, squared: f32, terms: QueryTerms) -> Self {
+    pub(super) fn new(
+        quantizer: &Int8Quantizer,
+        originals: Originals<'_>,
+        query: &[f32],
+        terms: QueryTerms,
+    ) -> Self {
         let (metric, dimensions) = (quantizer.metric(), quantizer.dimension() as f32);
         let root = dimensions.sqrt();
         let is_known = quantizer.calibration().is_none();
-        let step = Self::STEPS[usize::from(matches!(originals, Originals::F16(_)))];
+        let step = match originals {
+            Originals::F32(_) => Self::STEPS,
+            Originals::F16(_) => Self::STEPS_F16,
+            Originals::Residual(_) => Self::STEPS_RESIDUAL,
+        };
         Self {
             metric,
             off: if is_known { step * root } else { f32::INFINITY },
             query_off: Self::QUERY_STEP * root * terms.scale.abs(),
-            lengths: [squared.sqrt(), 128.0 * root],
+            lengths: [dot(query, query).sqrt(), 128.0 * root],
             base: terms.base,
             rounding: 1e-5 + 4e-9 * dimensions,
         }
     }
 
-    fn around(self, vector: Terms, distance: f32) -> f32 {
+    pub(super) fn around(self, vector: Terms, distance: f32) -> f32 {
         let step = self.off * vector.b;
         let nearer = match self.metric {
-            // Two vectors of length 1 differ by the chord of the angle, whose sine this is at most.
-            Metric::Cosine if step < 1.0 => {
-                (2.0 - 2.0 * (1.0 - step * step).sqrt()).sqrt() + 1.5 * self.query_off
-            }
+            // Two vectors of length 1 differ by the chord of the angle, whose sine this is at most: by the root of 2 - 2 * sqrt(1 - step^2), which is no more.
+            Metric::Cosine if step < 1.0 => step + step * step * step / 2.0 + 1.5 * self.query_off,
             Metric::Dot if step.is_finite() => {
                 step * self.lengths[0] + self.query_off * self.lengths[1] * vector.b
             }
@@ -92,7 +103,7 @@ fn no_original(row: u32) -> Error {
     Error::new(ErrorKind::NoSuchRow, format!("there is no original of row {row}, which was found"))
 }
 
-/// Puts into `nearest` the nearest of `found` by their originals, as many as it has room for. `found` is in ascending order of the distances of codes: where these
+/// Puts into `nearest` the nearest of `found` by their originals, as many as it has room for. `found` is in ascending order of the distances of codes, or of less than these: where they
 /// say that no original can be near enough, it is not read.
 pub(super) fn rescore(
     view: &View<'_>,
@@ -104,7 +115,7 @@ pub(super) fn rescore(
 ) -> Result<()> {
     let (metric, dimension) = (quantizer.metric(), quantizer.dimension());
     let squared = dot(query, query);
-    let reach = Reach::new(quantizer, originals, squared, terms);
+    let reach = Reach::new(quantizer, originals, query, terms);
     original.resize(dimension, 0.0);
     for (row, _) in found.clone().take(2 * nearest.capacity()) {
         view.prefetch_node_of(row);
@@ -226,8 +237,11 @@ pub(super) fn refine(
 mod tests {
     use super::*;
     use crate::F16;
+    use crate::codes::layout::{groups, pack};
+    use crate::codes::planes::OwnedPlanes;
     use crate::codes::query::QueryRoom;
     use crate::codes::sums::dot_of;
+    use crate::kernel::Kernel;
     use proptest::prelude::*;
 
     /// A vector, and a query that is turned towards or away from everything that the codes of the vector leave out.
@@ -261,11 +275,11 @@ mod tests {
             let mut room = QueryRoom::default();
             prop_assume!(quantizer.check(&query).is_ok());
             let query_ref = quantizer.prepare(&query, &mut room);
-            let reach = |originals| Reach::new(&quantizer, originals, dot(&query, &query), query_ref.terms);
+            let reach = |originals| Reach::new(&quantizer, originals, &query, query_ref.terms);
             let halves: Vec<f32> = vector.iter().map(|&value| F16::from_f32(value).to_f32()).collect();
             let (plain, scale) = quantizer.quantize(&vector).unwrap();
-            let (refined, refined_scale, _) = quantizer.quantize_with_residual(&vector).unwrap();
-            for (codes, scale) in [(plain, scale), (refined, refined_scale)] {
+            let (refined, refined_scale, left_out) = quantizer.quantize_with_residual(&vector).unwrap();
+            for (codes, scale) in [(plain, scale), (refined.clone(), refined_scale)] {
                 let terms = quantizer.terms(&codes, scale);
                 let dot_with = |lines: &[crate::codes::layout::Line]| dot_of(&lines.as_flattened()[..codes.len()], &codes);
                 let mut distance = query_ref.terms.distance(dot_with(query_ref.codes.lines), terms);
@@ -275,6 +289,15 @@ mod tests {
                 for (original, originals) in [(&vector, Originals::F32(&[])), (&halves, Originals::F16(&[]))] {
                     let (nearer, most) = (distance - metric.distance(&query, original), reach(originals).around(terms, distance));
                     prop_assert!(nearer <= most, "{metric:?} {nearer} {most} {}", vector.len());
+                }
+                if scale == refined_scale && codes == refined {
+                    let mut planes = OwnedPlanes::new(groups(vector.len()));
+                    pack(&codes, planes.grow(1));
+                    let mut whole = Refined::default();
+                    whole.start(metric, query_ref);
+                    let with_residual = whole.distance(Kernel::detect(), (metric, query_ref), (planes.as_ref(), 0, scale), &left_out);
+                    let (nearer, most) = (distance - with_residual, reach(Originals::Residual(&[])).around(terms, distance));
+                    prop_assert!(nearer <= most, "{metric:?} with its residual: {nearer} {most} {}", vector.len());
                 }
             }
         }

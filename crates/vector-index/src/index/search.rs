@@ -7,7 +7,7 @@ use super::checks::Checks;
 use super::filtered::{Effort, FilterScratch, FilteredWalk};
 use super::options::{Originals, SearchOptions};
 use super::reader::{Index, View};
-use super::rescore::{Room, refine, rescore};
+use super::rescore::{Reach, Room, refine, rescore};
 use crate::codes::query::{QueryRef, QueryRoom};
 use crate::error::Result;
 use crate::graph::pool::{Key, Nearest, Shortlist};
@@ -203,13 +203,20 @@ pub(crate) fn search_view<'s>(
         statistics,
     } = scratch;
     rough.clear();
+    by_codes.clear();
     let prepared = quantizer.prepare(query, query_room);
     (walk.hops, walk.distances) = (0, 0);
     *reach = view.reach.around(quantizer.metric(), prepared);
-    let path = Search {
+    let is_exact = options.is_exact(view.widths);
+    let around = options
+        .rescore
+        .filter(|_| is_exact)
+        .map(|(originals, _)| Reach::new(quantizer, originals, query, prepared.terms));
+    let mut search = Search {
         view: *view,
         options,
         query: prepared,
+        around,
         walk,
         filtered,
         nearest,
@@ -218,34 +225,13 @@ pub(crate) fn search_view<'s>(
         by_codes,
         rough,
         reach,
-    }
-    .run();
-    *statistics = SearchStatistics { path, hops: walk.hops, distances: walk.distances };
-    let take = |nearest: &Nearest, hits: &mut Vec<Hit>| {
-        hits.clear();
-        hits.extend(nearest.iter().map(|(distance, row)| Hit { row, distance }).take(options.wanted()));
     };
-    take(nearest, hits);
+    let path = search.run();
+    search.take_found(hits);
     if let Some((originals, _)) = options.rescore {
-        let wanted = options.wanted();
-        if let Some(bytes) = options.originals.filter(|bytes| bytes.0.is_far()) {
-            let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
-            bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
-        }
-        // What is left out of what a walk found must not depend on how many are returned.
-        let kept = if rough.is_empty() { options.k } else { options.k.max(wanted / 2) };
-        nearest.start(kept.min(view.nodes() + view.repeats.len()).max(1));
-        let originals = (originals, options.originals);
-        if matches!(originals.0, Originals::Residual(_)) {
-            let found = (rough.as_slice(), hits.iter().map(|hit| hit.row), wanted);
-            statistics.distances +=
-                refine(view, (quantizer, options), prepared, originals, found, nearest, room)?;
-        } else {
-            let found = hits.iter().map(|hit| (hit.row, hit.distance));
-            rescore(view, quantizer, (query, prepared.terms), originals, (found, nearest), room)?;
-        }
-        take(nearest, hits);
+        search.walk.distances += search.by_originals((quantizer, query, originals), hits, room)?;
     }
+    *statistics = SearchStatistics { path, hops: search.walk.hops, distances: search.walk.distances };
     hits.truncate(options.k);
     Ok(hits)
 }
@@ -255,6 +241,8 @@ pub(super) struct Search<'a, 's> {
     pub(super) view: View<'a>,
     pub(super) options: &'a SearchOptions<'a>,
     pub(super) query: QueryRef<'s>,
+    /// Of an exact search whose hits are compared by their originals: how far these may be from the codes.
+    around: Option<Reach>,
     pub(super) walk: &'s mut WalkScratch,
     pub(super) filtered: &'s mut FilterScratch,
     pub(super) nearest: &'s mut Nearest,
@@ -289,8 +277,11 @@ impl Search<'_, '_> {
         let ef = width.unwrap_or(0).max(least).min(nodes);
         let effort = Effort::new(nodes, matches, ef, wanted.min(ef));
         let reach = self.reach.take();
-        if self.options.exact || width.is_none() {
-            self.scan(Self::compare);
+        if self.options.is_exact(self.view.widths) {
+            match self.around {
+                Some(around) => self.scan_around(around),
+                None => self.scan(Self::compare),
+            }
             return SearchPath::Scan;
         }
         if effort.exceeds_scan() {
@@ -340,6 +331,81 @@ impl Search<'_, '_> {
 }
 
 impl Search<'_, '_> {
+    /// Makes hits of what the paths found.
+    fn take_found(&self, hits: &mut Vec<Hit>) {
+        if self.around.is_none() {
+            return self.take(hits);
+        }
+        hits.clear();
+        let allows = |row: &u32| !self.options.restricts() || self.options.allows(*row);
+        for key in &*self.by_codes {
+            let rows = self.view.rows_of(key.node()).filter(allows);
+            hits.extend(rows.map(|row| Hit { row, distance: key.distance() }));
+        }
+    }
+
+    /// Makes hits of the nearest.
+    fn take(&self, hits: &mut Vec<Hit>) {
+        hits.clear();
+        let nearest = self.nearest.iter().take(self.options.wanted());
+        hits.extend(nearest.map(|(distance, row)| Hit { row, distance }));
+    }
+
+    /// Orders what was found by its originals. Returns how many codes were compared for that.
+    fn by_originals(
+        &mut self,
+        (quantizer, query, originals): (&Int8Quantizer, &[f32], Originals<'_>),
+        hits: &mut Vec<Hit>,
+        room: &mut Room,
+    ) -> Result<u64> {
+        let Self { view, options, query: prepared, nearest, rough, .. } = self;
+        let wanted = options.wanted();
+        if let Some(bytes) = options.originals.filter(|bytes| bytes.0.is_far()) {
+            let place = |hit: &Hit| originals.place_of(hit.row as usize, quantizer.dimension());
+            bytes.0.will_need(&hits.iter().filter_map(place).collect::<Vec<_>>());
+        }
+        // What is left out of what a walk found must not depend on how many are returned.
+        let kept = if rough.is_empty() { options.k } else { options.k.max(wanted / 2) };
+        nearest.start(kept.min(view.nodes() + view.repeats.len()).max(1));
+        let mut compared = 0;
+        let originals = (originals, options.originals);
+        if matches!(originals.0, Originals::Residual(_)) {
+            let found = (rough.as_slice(), hits.iter().map(|hit| hit.row), wanted);
+            compared = refine(view, (quantizer, options), *prepared, originals, found, nearest, room)?;
+        } else {
+            let found = hits.iter().map(|hit| (hit.row, hit.distance));
+            rescore(view, quantizer, (query, prepared.terms), originals, (found, nearest), room)?;
+        }
+        self.take(hits);
+        Ok(compared)
+    }
+
+    /// Leaves in `by_codes`, with the least distance that their originals may have, all nodes that may be among the nearest by these: such as are not farther away for certain
+    /// than as many as are wanted are at most.
+    #[inline(never)] // once, in programs that are to be small
+    fn scan_around(&mut self, around: Reach) {
+        self.nearest.start(self.options.k.min(self.view.nodes()).max(1));
+        let mut near = std::mem::take(self.by_codes);
+        near.clear();
+        self.scan(|search| {
+            let Self { view, query, nearest, .. } = search;
+            let WalkScratch { fresh, dots, distances, .. } = &mut *search.walk;
+            *distances += fresh.len() as u64;
+            view.space.distances(*query, fresh, dots, |node, distance| {
+                let terms = view.space.terms.get(node);
+                let off = query.reach(terms);
+                let off = off + around.around(terms, distance + off);
+                nearest.insert(distance + off, node);
+                if !nearest.excludes(distance - off) {
+                    near.push(Key::new(distance - off, node));
+                }
+            });
+        });
+        near.retain(|key| !self.nearest.excludes(key.distance()));
+        near.sort_unstable();
+        *self.by_codes = near;
+    }
+
     /// Whether what a walk found is compared by its whole codes: residuals tell more at once, unless to read them or the codes takes requests.
     pub(super) fn compares_codes(&self) -> bool {
         let is_far = self.options.originals.is_some_and(|bytes| bytes.0.is_far()) || self.is_far();

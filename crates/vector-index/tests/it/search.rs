@@ -243,7 +243,7 @@ fn a_walk_is_as_wide_with_originals_as_without() {
 
 proptest! {
     #[test]
-    fn originals_that_are_not_read_would_not_be_among_the_nearest(
+    fn originals_that_are_not_read_would_not_be_among_the_nearest_and_an_exact_search_finds_all_that_are(
         seed in 0..1_000u64, dimension in 1..70usize, metric in 0..3usize, kind in 0..3usize, near in prop::bool::ANY, k in 1..12usize,
         exponent in -40..40i32
     ) {
@@ -265,9 +265,15 @@ proptest! {
         let mut scratch = Scratch::new();
         for query in all.chunks(dimension).take(5) {
             let query: Vec<f32> = query.iter().map(|value| value * 1.01 + size / 100.0).collect();
-            let options = |k| SearchOptions::new(k).exact(true).rescore(originals, 120);
-            let every = index.search(&query, &options(120), &mut scratch).unwrap().to_vec();
-            prop_assert_eq!(index.search(&query, &options(k), &mut scratch).unwrap(), &every[..k]);
+            let options = |k, candidates| SearchOptions::new(k).exact(true).rescore(originals, candidates);
+            let every = index.search(&query, &options(120, 120), &mut scratch).unwrap().to_vec();
+            for candidates in [120, 0, 2 * k] {
+                prop_assert_eq!(index.search(&query, &options(k, candidates), &mut scratch).unwrap(), &every[..k]);
+            }
+            let filter: RowSet = (0..120).step_by(2).collect();
+            let filtered = options(k, 2 * k).filter(&filter);
+            let of_filter: Vec<Hit> = every.iter().filter(|hit| hit.row % 2 == 0).take(k).copied().collect();
+            prop_assert_eq!(index.search(&query, &filtered, &mut scratch).unwrap(), of_filter);
         }
     }
 }
