@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::errors::{Failure, invalid};
 use crate::gate::{Gate, Shut};
+use crate::number::Number;
 use crate::options;
 
 /// How an artifact was opened, so that another process can do the same.
@@ -198,14 +199,14 @@ impl Artifact {
     /// >>> CompactArtifact.open_packed((folder / "a.pack").read_bytes())["cat"].text
     /// 'a cat'
     #[staticmethod]
-    #[pyo3(signature = (path, offset = 0, **options))]
+    #[pyo3(signature = (path, offset = Number(0), **options), text_signature = "(path, offset=0, **options)")]
     fn open_packed(
         py: Python<'_>,
         path: &Bound<'_, PyAny>,
-        offset: u64,
+        offset: Number<u64>,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let read = options::for_reading(options)?;
+        let (Number(offset), read) = (offset, options::for_reading(options)?);
         if let Ok(bytes) = path.cast::<PyBytes>() {
             if offset != 0 {
                 return Err(invalid(

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
 use crate::errors::{Failure, invalid, wrong_type};
+use crate::number::number;
 use crate::text::Text;
 use crate::vectors::{matrix, vector};
 
@@ -36,12 +37,12 @@ pub(crate) fn from_python(value: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Embedder
             )
         })
     };
-    let (name, dimension): (Text, usize) = (part("name")?.extract()?, part("dimension")?.extract()?);
+    let (name, dimension): (Text, usize) = (part("name")?.extract()?, number(&part("dimension")?)?);
     part("embed")?;
     if dimension == 0 {
         return Err(invalid("option embedder: expected a dimension above 0"));
     }
-    let weight = value.getattr_opt("weight")?.map_or(Ok(0.8), |weight| weight.extract())?;
+    let weight = value.getattr_opt("weight")?.map_or(Ok(0.8), |weight| number(&weight))?;
     Ok(Arc::new(PythonEmbedder { name: name.into(), dimension, weight, object: value.clone().unbind() }))
 }
 

@@ -83,8 +83,13 @@ impl Entry {
     }
 
     /// Some bytes of its content, from `offset` on; what lies behind its end is left out.
-    fn read<'py>(&self, py: Python<'py>, offset: u64, len: u64) -> PyResult<Bound<'py, PyBytes>> {
-        let range = offset..offset.saturating_add(len);
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        offset: Number<u64>,
+        len: Number<u64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let range = offset.0..offset.0.saturating_add(len.0);
         let piece = read(py, &self.0, |entry| entry.range(range).map(std::borrow::Cow::into_owned))?;
         Ok(PyBytes::new(py, &piece))
     }

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use crate::artifact::Artifact;
 use crate::errors::{Failure, invalid};
 use crate::json::report;
+use crate::number::Number;
 use crate::options;
 use crate::text::Text;
 
@@ -39,9 +40,9 @@ impl Artifact {
     }
 
     /// Returns the space of deleted records, with at most `budget` bytes of memory: 64 MiB, unless it is given, and 4 MiB or more.
-    #[pyo3(signature = (budget = 64 << 20))]
-    fn compact<'py>(&self, py: Python<'py>, budget: usize) -> PyResult<Bound<'py, PyAny>> {
-        let done = self.call(py, |artifact| Ok(artifact.compact(budget)?))?;
+    #[pyo3(signature = (budget = Number(64 << 20)), text_signature = "($self, budget=67108864)")]
+    fn compact<'py>(&self, py: Python<'py>, budget: Number<usize>) -> PyResult<Bound<'py, PyAny>> {
+        let done = self.call(py, |artifact| Ok(artifact.compact(budget.0)?))?;
         report(py, &done)
     }
 

@@ -5,6 +5,7 @@ use pyo3::types::{PyBytes, PyDict};
 use vector_index::Int8Quantizer as Quantizer;
 
 use crate::errors::{Failure, invalid, wrong_dimension};
+use crate::number::Number;
 use crate::options::metric as read_metric;
 use crate::vectors::{matrix, vector};
 
@@ -30,10 +31,11 @@ impl Int8Quantizer {
     #[new]
     #[pyo3(signature = (dimension, *, metric = None, samples = None))]
     fn new(
-        dimension: usize,
+        dimension: Number<usize>,
         metric: Option<&Bound<'_, PyAny>>,
         samples: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let Number(dimension) = dimension;
         let metric = metric.map_or(Ok(vector_index::Metric::Cosine), read_metric)?;
         let quantizer = match samples {
             None => Quantizer::new(metric, dimension),
@@ -61,7 +63,7 @@ impl Int8Quantizer {
     }
 
     /// The vector that codes stand for.
-    fn decode(&self, codes: &[u8], scale: f32) -> PyResult<Vec<f32>> {
+    fn decode(&self, codes: &[u8], scale: Number<f32>) -> PyResult<Vec<f32>> {
         if codes.len() != self.0.dimension() {
             return Err(invalid(format!(
                 "codes: expected {} bytes, found {}",
@@ -69,7 +71,7 @@ impl Int8Quantizer {
                 codes.len()
             )));
         }
-        Ok(self.0.decode(&codes.iter().map(|code| code.cast_signed()).collect::<Vec<i8>>(), scale))
+        Ok(self.0.decode(&codes.iter().map(|code| code.cast_signed()).collect::<Vec<i8>>(), scale.0))
     }
 
     /// How well codes stand for some vectors: `vectors`, `saturated`, `mean_cosine_error`, `worst_cosine_error`.

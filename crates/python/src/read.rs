@@ -282,8 +282,12 @@ impl Artifact {
     /// >>> _ = artifact.add_text("news", key="today")
     /// >>> artifact.changes_since(seen)["added"]
     /// [{'id': 0, 'key': 'today'}]
-    fn changes_since<'py>(&self, py: Python<'py>, commit: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let changes = self.call(py, |artifact| Ok(artifact.changes_since(CommitSeq(commit))?))?;
+    fn changes_since<'py>(
+        &self,
+        py: Python<'py>,
+        commit: Number<u64>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let changes = self.call(py, |artifact| Ok(artifact.changes_since(CommitSeq(commit.0))?))?;
         changes.map(|changes| report(py, &changes)).transpose()
     }
 

@@ -10,6 +10,7 @@ use crate::artifact::Artifact;
 use crate::embedder;
 use crate::errors::{Failure, invalid};
 use crate::json::{report, to_python};
+use crate::number::Number;
 use crate::options::{self, space_options};
 use crate::text::Text;
 
@@ -34,8 +35,8 @@ impl Artifact {
     }
 
     /// Adds a field of texts, whose words count `weight` times.
-    fn add_field(&self, py: Python<'_>, name: Text, weight: u32) -> PyResult<()> {
-        self.call(py, |artifact| Ok(artifact.add_field(&name, weight)?))
+    fn add_field(&self, py: Python<'_>, name: Text, weight: Number<u32>) -> PyResult<()> {
+        self.call(py, |artifact| Ok(artifact.add_field(&name, weight.0)?))
     }
 
     /// The language by whose stems texts are searched; `None`: by their words as they are.

@@ -139,11 +139,12 @@ impl Artifact {
         &self,
         py: Python<'_>,
         records: Option<&Bound<'_, PyAny>>,
-        batch_size: Option<usize>,
+        batch_size: Option<Number<usize>>,
         progress: Option<&Bound<'_, PyAny>>,
         upsert: bool,
         columns: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Vec<u64>> {
+        let batch_size = batch_size.map(|Number(records)| records);
         add_batch(py, self, records, columns, &Pace { batch_size, progress, upsert })
     }
 
@@ -243,18 +244,18 @@ impl Artifact {
     fn batch_writer(
         &self,
         py: Python<'_>,
-        batch_size: Option<usize>,
+        batch_size: Option<Number<usize>>,
         flush_interval: Option<&Bound<'_, PyAny>>,
-        max_memory: Option<usize>,
+        max_memory: Option<Number<usize>>,
     ) -> PyResult<BatchWriter> {
         let mut options = compact_artifact::BatchOptions::new();
-        if let Some(records) = batch_size {
+        if let Some(Number(records)) = batch_size {
             options = options.batch_size(records);
         }
         if let Some(interval) = flush_interval {
             options = options.flush_interval(seconds(interval)?);
         }
-        if let Some(bytes) = max_memory {
+        if let Some(Number(bytes)) = max_memory {
             options = options.max_memory(bytes);
         }
         let writer = self.call(py, |artifact| Ok(artifact.batch_writer(options)?))?;

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import pytest
 
-from compact_artifact import CompactArtifact, LatencyAnalyzer, MemoryAnalyzer, benchmark, errors
+from compact_artifact import CompactArtifact, Int8Quantizer, LatencyAnalyzer, MemoryAnalyzer, benchmark, errors
 
 Invalid = errors.InvalidArgumentError
 
@@ -130,6 +130,18 @@ def test_a_call_that_is_wrong_is_refused_and_changes_nothing(artifact: CompactAr
     assert artifact.commit == before and len(artifact) == 0
 
 
+class Flagged:
+    """An embedder one of whose numbers may be none."""
+
+    name = "flagged"
+
+    def __init__(self, dimension: Any, weight: Any) -> None:
+        self.dimension, self.weight = dimension, weight
+
+    def embed(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, 2.0]] * len(texts)
+
+
 NUMBERS: list[Callable[[Any, Any], Any]] = [
     lambda a, flag: a.get(flag),
     lambda a, flag: a[flag],
@@ -158,6 +170,20 @@ NUMBERS: list[Callable[[Any, Any], Any]] = [
     lambda a, flag: a.add_space("w", {"dimension": flag}),
     lambda a, flag: CompactArtifact.open_read_only(a.path, cache_bytes=flag),
     lambda a, flag: a.search("cat")[flag],
+    lambda a, flag: a.add_batch(["x"], batch_size=flag),
+    lambda a, flag: a.batch_writer(batch_size=flag),
+    lambda a, flag: a.batch_writer(max_memory=flag),
+    lambda a, flag: a.batch_writer(flush_interval=flag),
+    lambda a, flag: a.compact(flag),
+    lambda a, flag: a[0].read(flag, 1),
+    lambda a, flag: a[0].read(0, flag),
+    lambda a, flag: a.changes_since(flag),
+    lambda a, flag: a.add_field("title", flag),
+    lambda a, flag: CompactArtifact.open_packed(b"", flag),
+    lambda a, flag: Int8Quantizer(flag),
+    lambda a, flag: Int8Quantizer(3).decode(b"abc", flag),
+    lambda a, flag: CompactArtifact.open_read_only(a.path, embedder=Flagged(flag, 0.5)),
+    lambda a, flag: CompactArtifact.open_read_only(a.path, embedder=Flagged(2, flag)),
 ]
 
 
