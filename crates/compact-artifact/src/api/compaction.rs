@@ -8,7 +8,8 @@ use crate::api::error::{Error, Result};
 ///
 /// With the defaults, and [`Maintenance::Inline`](crate::Maintenance::Inline), files are at most 1.5 times as long as what is alive, and three times
 /// [`segment_len`](crate::Options::segment_len), however often records are replaced; while files are rewritten, the new ones lie beside the old. A thread in the background
-/// comes later while commits never pause: 3 times, and six times `segment_len`, if it gets as much of a processor as they do.
+/// comes later while commits never pause: 3 times, and six times `segment_len`, if it gets as much of a processor as they do. Metadata that are updated, embeddings
+/// that come late and records that are deleted do not count towards this, so that without records that are added the log grows until [`seal`](crate::CompactArtifact::seal) is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct CompactionPolicy {
