@@ -81,6 +81,12 @@ impl BlockFile {
             .map_err(|e| e.at(self.path()))
     }
 
+    /// The verified header of the block at `offset`.
+    pub(crate) fn header(&self, offset: u64) -> Result<Header> {
+        let head = self.source.read(offset, HEADER_LEN as u64)?;
+        self.parse(&head, offset).map_err(|e| e.at(self.path()))
+    }
+
     fn parse(&self, bytes: &[u8], offset: u64) -> Result<Header> {
         let head = bytes.first_chunk().ok_or_else(|| Error::damaged("block: cut off").at_offset(offset))?;
         Header::decode(head, &self.binding, offset, self.steps)
@@ -128,8 +134,7 @@ impl BlockFile {
 
     /// The header of the dictionary, which holds.
     pub(crate) fn dictionary_header(&self) -> Result<Header> {
-        let head = self.source.read(DICTIONARY_OFFSET, HEADER_LEN as u64)?;
-        let header = self.parse(&head, DICTIONARY_OFFSET).map_err(|e| e.at(self.path()))?;
+        let header = self.header(DICTIONARY_OFFSET)?;
         if header.kind != BlockKind::Dictionary {
             let message = format!("expected the dictionary of this file, found {:?}", header.kind);
             return Err(Error::damaged(message).at(self.path()).at_offset(DICTIONARY_OFFSET));

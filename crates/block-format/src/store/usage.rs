@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 
@@ -10,10 +11,11 @@ use super::read::Snapshot;
 use crate::error::{Error, Result};
 use crate::file::FileName;
 use crate::file::layout::FILE_HEADER_LEN;
-use crate::id::FileId;
+use crate::id::{FileId, RecordId};
 use crate::manifest::Manifest;
 use crate::part::layout::encoded_deletes_len;
 use crate::run::{Place, Run};
+use crate::segment::Segment;
 use crate::segment::layout::{ENTRY_LEN, FOOTER_LEN};
 use crate::vfs::Access;
 
@@ -101,12 +103,11 @@ impl Snapshot {
     /// The bytes of all files.
     pub fn disk_usage(&self) -> DiskUsage {
         let sealed = &self.state().sealed;
-        let logs = sealed.frozen.iter().chain([&self.state().tail]);
         let sum = |lens: &mut dyn Iterator<Item = u64>| lens.fold(0, u64::saturating_add);
         DiskUsage {
             segments: sum(&mut sealed.segments.iter().map(|segment| segment.entry.len)),
             parts: sum(&mut sealed.parts.iter().map(|part| part.entry.len)),
-            logs: sum(&mut logs.map(|log| log.len)),
+            logs: self.log_len(),
             manifests: 2 * Manifest::len_of(
                 sealed.segments.len(),
                 sealed.parts.len(),
@@ -115,20 +116,51 @@ impl Snapshot {
         }
     }
 
+    /// The bytes of all logs, each up to the commit of the snapshot.
+    pub fn log_len(&self) -> u64 {
+        let logs = self.state().sealed.frozen.iter().chain([&self.state().tail]);
+        logs.fold(0, |sum, log| sum.saturating_add(log.len))
+    }
+
+    /// About how many bytes deleted records take in all segments: as [`segment_usage`](Self::segment_usage) says it, but that no block is decoded, and records
+    /// of one block count as equally long.
+    pub fn sealed_dead_len(&self) -> u64 {
+        let deleted = self.deleted();
+        let segments = self.state().sealed.segments.iter();
+        let dead = segments.map(|segment| dead_len(&**segment, &deleted, part_in_records).unwrap_or(0));
+        dead.fold(0, u64::saturating_add)
+    }
+
+    /// About how many bytes record `id` takes in a segment, deleted or not: its frames, and an equal share of its block. 0 if none has it.
+    pub fn sealed_len_of(&self, id: RecordId) -> u64 {
+        let has = |segment: &&Arc<Segment>| {
+            segment.ids().is_some_and(|(first, last)| (first..=last).contains(&id.0))
+        };
+        let Some(segment) = self.state().sealed.segments.iter().find(has) else { return 0 };
+        let len = || -> Result<u64> {
+            let Some(index) = segment.find(id.0)? else { return Ok(0) };
+            let place = segment.place(index)?;
+            let frames = if place.first_id == id.0 { frames_len(&**segment, index, id.0)? } else { 0 };
+            let header = segment.file().header(place.offset)?;
+            Ok(frames.saturating_add(place.len / u64::from(header.count.max(1))))
+        };
+        len().unwrap_or(0)
+    }
+
     /// How much of each segment deleted records take, in the order of [`segments`](Self::segments).
     ///
     /// Whole blocks and frames are told from the table of the segment; blocks with both kinds of records are decoded, up to 64 of
     /// them in a segment, and the others are taken to be like these. A block that is damaged counts as alive.
     pub fn segment_usage(&self) -> Vec<FileUsage> {
         let deleted = self.deleted();
-        let usage = |segment: &std::sync::Arc<crate::segment::Segment>| {
+        let usage = |segment: &Arc<Segment>| {
             let (file, len) = (segment.entry.file, segment.entry.len);
             let blocks = segment.block_count().unwrap_or(0);
             // A dictionary lies before the first block.
             let first = if blocks > 0 { segment.place(0).map_or(0, |place| place.offset) } else { 0 };
             let around =
                 first.max(FILE_HEADER_LEN as u64) + FOOTER_LEN as u64 + blocks as u64 * ENTRY_LEN as u64;
-            let dead_len = dead_len(&**segment, &deleted).unwrap_or(0);
+            let dead_len = dead_len(&**segment, &deleted, part_in_bytes).unwrap_or(0);
             let nothing_is_left = dead_len > 0 && dead_len.saturating_add(around) >= len;
             FileUsage { file, len, dead_len: if nothing_is_left { len } else { dead_len } }
         };
@@ -141,7 +173,7 @@ impl Snapshot {
         let state = self.state();
         let logs = state.sealed.frozen.iter().chain([&state.tail]);
         logs.map(|log| {
-            let dead_len = dead_len(log, &deleted).unwrap_or(0).min(log.len);
+            let dead_len = dead_len(log, &deleted, part_in_bytes).unwrap_or(0).min(log.len);
             FileUsage { file: log.index.id, len: log.len, dead_len }
         })
         .collect()
@@ -167,8 +199,35 @@ impl Snapshot {
     }
 }
 
+/// How much of such a block is deleted, and of how much. `None`: it cannot be read.
+type DeadPart = fn(&dyn Run, &Mixed, &RoaringTreemap) -> Option<(u64, u64)>;
+
+/// A block that may have deleted records and others.
+struct Mixed {
+    place: Place,
+    /// One more than the largest id that can be in it.
+    end: u64,
+}
+
+/// In bytes of the records, for which the block is decoded.
+fn part_in_bytes(run: &dyn Run, block: &Mixed, deleted: &RoaringTreemap) -> Option<(u64, u64)> {
+    let block = run.file().records(block.place).ok()?;
+    let (mut dead, mut all) = (0, 0);
+    for (id, len) in block.body_lens() {
+        all += len;
+        dead += if deleted.contains(id) { len } else { 0 };
+    }
+    Some((dead, all))
+}
+
+/// In records, as the head of the block counts them.
+fn part_in_records(run: &dyn Run, block: &Mixed, deleted: &RoaringTreemap) -> Option<(u64, u64)> {
+    let header = run.file().header(block.place.offset).ok()?;
+    Some((deleted.range_cardinality(block.place.first_id..block.end), u64::from(header.count)))
+}
+
 /// Stored bytes of deleted records.
-fn dead_len(run: &dyn Run, deleted: &RoaringTreemap) -> Result<u64> {
+fn dead_len(run: &dyn Run, deleted: &RoaringTreemap, dead_part: DeadPart) -> Result<u64> {
     let (Some((first, last)), count) = (run.ids(), run.block_count()?) else { return Ok(0) };
     let mut ids = deleted.iter();
     ids.advance_to(first);
@@ -191,11 +250,11 @@ fn dead_len(run: &dyn Run, deleted: &RoaringTreemap) -> Result<u64> {
         if deleted.range_cardinality(place.first_id..end) == end.saturating_sub(place.first_id) {
             dead = dead.saturating_add(place.len);
         } else {
-            mixed.push(place);
+            mixed.push(Mixed { place, end });
         }
         ids.advance_to(end);
     }
-    Ok(dead.saturating_add(dead_len_within(run, &mixed, deleted)))
+    Ok(dead.saturating_add(dead_len_within(run, &mixed, deleted, dead_part)))
 }
 
 /// The frames right before a block, of the large record that it begins with.
@@ -212,19 +271,15 @@ fn frames_len(run: &dyn Run, block: usize, id: u64) -> Result<u64> {
 }
 
 /// Bytes of deleted records in blocks that may have others too, estimated from a sample.
-fn dead_len_within(run: &dyn Run, blocks: &[Place], deleted: &RoaringTreemap) -> u64 {
+fn dead_len_within(run: &dyn Run, blocks: &[Mixed], deleted: &RoaringTreemap, dead_part: DeadPart) -> u64 {
     let (mut looked_at, mut dead) = (0u64, 0u64);
-    for &place in blocks.iter().step_by(blocks.len().div_ceil(SAMPLE).max(1)) {
-        looked_at = looked_at.saturating_add(place.len);
-        let Ok(block) = run.file().records(place) else { continue };
-        let (mut all_bytes, mut dead_bytes) = (0, 0);
-        for (id, len) in block.body_lens() {
-            all_bytes += len;
-            dead_bytes += if deleted.contains(id) { len } else { 0 };
+    for block in blocks.iter().step_by(blocks.len().div_ceil(SAMPLE).max(1)) {
+        looked_at = looked_at.saturating_add(block.place.len);
+        if let Some((part, whole)) = dead_part(run, block, deleted) {
+            dead = dead.saturating_add(proportion(block.place.len, part, whole));
         }
-        dead = dead.saturating_add(proportion(place.len, dead_bytes, all_bytes));
     }
-    let all = blocks.iter().fold(0u64, |sum, place| sum.saturating_add(place.len));
+    let all = blocks.iter().fold(0u64, |sum, block| sum.saturating_add(block.place.len));
     proportion(all, dead, looked_at)
 }
 

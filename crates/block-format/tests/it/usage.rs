@@ -59,6 +59,10 @@ fn deleted_records_take_as_many_bytes_as_their_content_had_in_logs_and_in_segmen
         delete(&store, which);
         let segments = store.snapshot().segment_usage();
         is_about(segments.iter().map(|usage| usage.dead_len).sum(), bytes);
+        is_about(store.snapshot().sealed_dead_len(), bytes);
+        let of_each = (0..200).filter(|&i| which(i)).map(|i| store.snapshot().sealed_len_of(RecordId(i)));
+        is_about(of_each.sum(), bytes);
+        assert_eq!(store.snapshot().sealed_len_of(RecordId(200)), 0);
         let infos = store.snapshot().segments();
         assert!(
             segments.iter().zip(&infos).all(|(usage, info)| (usage.file, usage.len) == (info.file, info.len))
@@ -93,6 +97,8 @@ fn of_thousands_of_blocks_a_sample_tells_how_much_is_dead() {
     let [usage] = store.snapshot().segment_usage()[..] else { panic!("one segment") };
     let expected = 1_500 * 302 * 100 / (1_500 * 302 + 4_500 * 52);
     assert!((usage.dead_len * 100 / usage.len).abs_diff(expected) <= 10, "{usage:?} {expected}");
+    // Where no block is decoded, long and short ones count as equal.
+    assert!((store.snapshot().sealed_dead_len() * 100 / usage.len).abs_diff(25) <= 3);
 }
 
 fn directory_len(path: &Path) -> u64 {

@@ -7,9 +7,8 @@ use crate::api::error::{Error, Result};
 /// When an artifact returns the space of deleted and replaced records by itself: see [`Options::auto_compact`](crate::Options::auto_compact).
 ///
 /// With the defaults, and [`Maintenance::Inline`](crate::Maintenance::Inline), files are at most 1.5 times as long as what is alive, and three times
-/// [`segment_len`](crate::Options::segment_len), however often records are replaced; while files are rewritten, the new ones lie beside the old. A thread in the background
-/// comes later while commits never pause: 3 times, and six times `segment_len`, if it gets as much of a processor as they do. Metadata that are updated, embeddings
-/// that come late and records that are deleted do not count towards this, so that without records that are added the log grows until [`seal`](crate::CompactArtifact::seal) is called.
+/// [`segment_len`](crate::Options::segment_len), however often records are replaced, updated or deleted; while files are rewritten, the new ones lie beside the old. A thread in the background
+/// comes later while commits never pause: 3 times, and six times `segment_len`, if it gets as much of a processor as they do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct CompactionPolicy {
@@ -38,7 +37,7 @@ impl CompactionPolicy {
     }
 
     /// How long nothing was committed before a thread of [`Maintenance::Background`](crate::Maintenance::Background) rewrites files, at least 10 ms. When half of all bytes are dead it
-    /// does so at the next sealing, as [`Maintenance::Inline`](crate::Maintenance::Inline) always does. Default: 2 s.
+    /// does so at once, as [`Maintenance::Inline`](crate::Maintenance::Inline) always does. Default: 2 s.
     pub fn quiet(mut self, time: Duration) -> Self {
         self.quiet = time;
         self

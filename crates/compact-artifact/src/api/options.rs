@@ -188,7 +188,7 @@ impl Options {
     }
 
     /// Length that files of records do not much exceed, 64 KiB to 1 GiB. What was added is sealed when its indexes take 1.25 times as much memory, or its
-    /// records twice as much before compression. Default: 64 MiB.
+    /// records twice as much before compression, or the log of all changes twice as much on the disk. Default: 64 MiB.
     pub fn segment_len(mut self, bytes: u64) -> Self {
         self.store = self.store.segment_len(bytes);
         self.segment_len = bytes;
@@ -229,8 +229,8 @@ impl Options {
         self
     }
 
-    /// When the space of deleted and replaced records is returned by itself: by whom [`maintenance`](Self::maintenance) says, after a sealing or when nothing is
-    /// committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
+    /// When the space of deleted and replaced records is returned by itself: by whom [`maintenance`](Self::maintenance) says, after a sealing, when more than a
+    /// [segment](Self::segment_len) was deleted, or when nothing is committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
     ///
     /// ```
     /// use compact_artifact::{CompactArtifact, CompactionPolicy, Maintenance};

@@ -43,7 +43,7 @@ pub struct Stats {
     /// `disk_bytes` without `dead_bytes` and `other_bytes`.
     pub live_bytes: u64,
     /// Bytes of deleted and replaced records, in files of records and in indexes; of long files, estimated from a sample of their
-    /// blocks. [`compact`](crate::CompactArtifact::compact) returns them where they are enough of a file to be worth it.
+    /// blocks. Metadata and embeddings that later ones took the place of count when the log that has them is sealed. [`compact`](crate::CompactArtifact::compact) returns them where they are enough of a file to be worth it.
     pub dead_bytes: u64,
     /// Bytes of files of the artifact that are no part of this state: what a crash left, which the next who opens it for writing removes; what is being written, or was committed since, by
     /// a writer at work; and what was not removed yet of earlier states. 0 where the directory cannot be read.

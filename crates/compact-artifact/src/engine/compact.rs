@@ -2,6 +2,7 @@
 
 use block_format::FileId;
 
+use super::commit::Reclaimable;
 use super::core::Engine;
 use super::meter::Meter;
 use super::policy::{self, Build};
@@ -9,7 +10,7 @@ use super::stats::sealed_dead_bytes;
 use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::reports::CompactReport;
 use crate::protocol::Step;
-use crate::state::View;
+use crate::state::{State, View};
 use crate::trace::{event, figures, span};
 
 /// What is rewritten.
@@ -44,6 +45,7 @@ impl Engine {
         let damage = self.rewrite_files(&limits, &mut report)?;
         self.link_shards(of_options.within(build.bytes), &mut Vec::new(), &mut Meter::silent())?;
         self.precompute_similar(&mut Vec::new())?;
+        self.commit_lock.lock().reclaimable = Reclaimable::default();
         report.bytes_after = self.state().records.disk_usage().total();
         event!(
             INFO,
@@ -60,9 +62,13 @@ impl Engine {
     pub(super) fn compact_if_due(&self, at_percent: u32) -> Result<bool> {
         let Some(policy) = self.options.auto_compact else { return Ok(false) };
         let state = self.state();
-        let usage = state.records.disk_usage();
-        let is_due = policy::is_share(sealed_dead_bytes(&state), usage.segments + usage.parts, at_percent);
-        if !is_due || !state.steps.take(Step::CompactWhenDue) {
+        let look = |state: &State| {
+            let (dead, usage) = (sealed_dead_bytes(state), state.records.disk_usage());
+            let sealed = usage.segments.saturating_add(usage.parts);
+            self.commit_lock.lock().reclaimable.found(dead, sealed, self.options.segment_len);
+            policy::is_share(dead, sealed, at_percent)
+        };
+        if !look(&state) || !state.steps.take(Step::CompactWhenDue) {
             return Ok(false);
         }
         let build = Build::from_options(&self.options);
@@ -72,6 +78,7 @@ impl Engine {
         let mut report = CompactReport::default();
         let damage = self.rewrite_files(&limits, &mut report)?;
         self.precompute_similar(&mut Vec::new())?;
+        look(&self.state());
         event!(INFO, ?report, "compacted by itself");
         damage.map_or(Ok(report.segments_rewritten + report.shards_rewritten > 0), Err)
     }

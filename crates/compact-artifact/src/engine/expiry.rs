@@ -31,6 +31,13 @@ impl Engine {
         seen
     }
 
+    /// Whether so much expired, and is hidden from readers alone, that it is to be deleted.
+    pub(super) fn hides_many_expired(&self) -> bool {
+        let state = self.state();
+        state.settings.expires_at.is_some()
+            && state.len().saturating_sub(self.visible().len()) >= policy::EXPIRED_AT_ONCE as u64
+    }
+
     /// Deletes what expired. Returns how many records. The caller has a permit, and does what is due afterwards.
     pub(super) fn delete_expired(&self) -> Result<u64> {
         let state = self.state();

@@ -15,7 +15,7 @@ pub(super) const MIN_DEAD_PERCENT: u32 = 8;
 pub(super) const MAX_SHARD_ROWS: u64 = 4 << 20;
 /// A smaller tail is left in the log when the artifact is closed: to index so much again takes milliseconds.
 pub(super) const SEAL_AT_CLOSE_ROWS: u32 = 256;
-/// So does a log of fewer bytes.
+/// So are logs of fewer bytes, on the disk and before compression.
 pub(super) const SEAL_AT_CLOSE_BYTES: u64 = 256 << 10;
 /// The smallest budget of compacting: a segment is rewritten block by block, and a shard of the fewest rows fits.
 pub(super) const MIN_COMPACT_BUDGET: usize = 4 << 20;
@@ -45,6 +45,16 @@ pub(super) const ROWS_OF_NEIGHBOURS: usize = 1024;
 /// Percent of dead bytes from which on a thread in the background does not wait for a quiet time.
 pub(super) const URGENT_DEAD_PERCENT: u32 = 50;
 
+/// Percent of dead sealed bytes from which on files are rewritten by themselves while there are commits; `None`: never.
+pub(super) fn compact_at(options: &Options) -> Option<u32> {
+    let percent = options.auto_compact?.dead_percent;
+    match options.maintenance {
+        Maintenance::Inline => Some(percent),
+        Maintenance::Background => Some(percent.max(URGENT_DEAD_PERCENT)),
+        Maintenance::Manual => None,
+    }
+}
+
 /// Whether `dead` is so many percent of `whole`, in bytes.
 pub(super) fn is_share(dead: u64, whole: u64, percent: u32) -> bool {
     dead > 0 && u128::from(dead) * 100 >= u128::from(whole) * u128::from(percent)
@@ -66,9 +76,9 @@ pub(super) fn seal_at(options: &Options) -> u64 {
     options.segment_len.saturating_add(options.segment_len / 4).min(tail_share(options))
 }
 
-/// The same of records, compressed.
-pub(super) fn seal_records_at(options: &Options) -> u64 {
-    options.segment_len.min(tail_share(options))
+/// Bytes of logs at which they are sealed, and of the records in them before compression, which about halves them: two segments.
+pub(super) fn seal_logs_at(options: &Options) -> u64 {
+    options.segment_len.min(tail_share(options)).saturating_mul(2)
 }
 
 /// Of the limit of memory what indexes of the tail may take.

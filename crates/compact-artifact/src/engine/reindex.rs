@@ -102,7 +102,7 @@ impl<'a> Reindexing<'a> {
                 replacements.push(self.write_shard(edit, state, source)?);
                 // Where there is as much in memory as is sealed otherwise, nobody commits from here on.
                 let held = self.commits.take().unwrap_or_else(|| engine.commit_lock.lock());
-                self.commits = held.is_due(&engine.options).then_some(held);
+                self.commits = held.is_sealing_due(&engine.options).then_some(held);
             }
             self.commits.get_or_insert_with(|| engine.commit_lock.lock());
             let next = self.with_tail(&engine.state()).map_err(|e| edit.failed(e.into()))?;

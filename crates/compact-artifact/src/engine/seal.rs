@@ -12,8 +12,9 @@ use super::merge::{Output, Replacement, outputs, shards};
 use super::meter::Meter;
 use super::policy::{self, Build};
 use super::tombstones::{drop_unknown_shards, write_tombstones};
+use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::options::Maintenance;
+use crate::api::options::Options;
 use crate::api::reports::SealReport;
 use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
@@ -41,15 +42,20 @@ impl Engine {
         self.link_shards(build, &mut damage, meter)?;
         meter.reach(policy::PERCENT_MERGED);
         self.precompute_similar(&mut damage)?;
+        match policy::compact_at(&self.options).map_or(Ok(false), |percent| self.compact_if_due(percent)) {
+            // What was sealed is sealed.
+            Err(e) if e.kind() == ErrorKind::Damaged => damage.push(Damage::new(e.to_string())),
+            compacted => drop(compacted?),
+        }
         #[cfg(feature = "embedder")]
         self.write_kept_embeddings()?;
         meter.reach(100);
         Ok(SealReport { damage, ..report })
     }
 
-    /// Seals if that is due, and then compacts, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
+    /// Seals, compacts and deletes what expired if that is due, by itself: an error is kept for `stats` and told to the callback, and the next commit tries again.
     pub(crate) fn maintain(&self) {
-        self.tell(self.seal_if_due());
+        self.tell(self.maintain_if_due());
     }
 
     /// Deletes what expired, and compacts if that is due, when nothing was committed for a while: looked at once, and as long as there is something to rewrite. Errors as of
@@ -81,17 +87,33 @@ impl Engine {
         *self.maintenance_error.lock() = failed;
     }
 
-    fn seal_if_due(&self) -> Result<()> {
+    /// Whether a thread that committed has something to do afterwards, or to have done.
+    pub(super) fn is_maintenance_due(&self, commits: &CommitState) -> bool {
+        commits.is_sealing_due(&self.options)
+            || commits.is_compaction_due(&self.options)
+            || self.hides_many_expired()
+    }
+
+    fn maintain_if_due(&self) -> Result<()> {
         let Some(_permit) = self.permit_if_held() else { return Ok(()) };
-        if self.is_sealing_due() {
+        let is_due =
+            |is_it: fn(&CommitState, &Options) -> bool| is_it(&self.commit_lock.lock(), &self.options);
+        if is_due(CommitState::is_sealing_due) || self.hides_many_expired() {
             self.delete_expired()?;
         }
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(()) };
         self.check_current()?;
-        if !self.is_sealing_due() {
+        if is_due(CommitState::is_sealing_due) {
+            self.seal_and_link()?;
+        } else if !is_due(CommitState::is_compaction_due) {
             return Ok(());
         }
+        policy::compact_at(&self.options).map_or(Ok(()), |percent| self.compact_if_due(percent).map(drop))
+    }
+
+    /// Seals, and makes graphs unless more is about to come.
+    fn seal_and_link(&self) -> Result<()> {
         let build = Build::from_options(&self.options);
         let is_fast = self.fills_fast();
         self.seal_tail(if is_fast { build.without_graphs() } else { build }, &mut Meter::silent())?;
@@ -101,23 +123,16 @@ impl Engine {
             self.link_shards(build, &mut damage, &mut Meter::silent())?;
         }
         self.commit_lock.lock().tail_begun = Instant::now();
-        self.precompute_similar(&mut damage)?;
-        let Some(policy) = self.options.auto_compact else { return Ok(()) };
-        let is_inline = self.options.maintenance == Maintenance::Inline;
-        let urgent = policy::URGENT_DEAD_PERCENT.max(policy.dead_percent);
-        self.compact_if_due(if is_inline { policy.dead_percent } else { urgent }).map(drop)
-    }
-
-    fn is_sealing_due(&self) -> bool {
-        self.commit_lock.lock().is_due(&self.options)
+        self.precompute_similar(&mut damage)
     }
 
     pub(crate) fn has_tail_to_seal_at_close(&self) -> bool {
         let state = self.state();
         let rows: u32 = state.tail().map(|view| view.shard.rows).sum();
-        let is_large = rows > policy::SEAL_AT_CLOSE_ROWS
-            || self.commit_lock.lock().log_bytes > policy::SEAL_AT_CLOSE_BYTES;
-        is_large || self.has_unlinked()
+        let commits = self.commit_lock.lock();
+        let len = commits.log_bytes.max(commits.log_len);
+        drop(commits);
+        rows > policy::SEAL_AT_CLOSE_ROWS || len > policy::SEAL_AT_CLOSE_BYTES || self.has_unlinked()
     }
 
     /// Seals the shards in memory, and the log.
@@ -233,7 +248,7 @@ impl Engine {
         replacements: &[Replacement],
     ) -> Result<()> {
         let published = self.edited(now, replacements).map(|next| {
-            commits.tail_bytes = next.tail_bytes();
+            commits.measure(&next);
             self.publish(next);
         });
         published.inspect_err(|_| self.require_reopening())

@@ -117,10 +117,5 @@ fn dead_bytes(state: &State) -> u64 {
 pub(super) fn sealed_dead_bytes(state: &State) -> u64 {
     let segments = state.records.segment_usage();
     let records = segments.into_iter().fold(0u64, |sum, usage| sum.saturating_add(usage.dead_len));
-    let of_shard = |view: &View| {
-        let rows = u128::from(view.shard.rows.max(1));
-        let dead = u128::from(view.shard.byte_len) * u128::from(view.dead.len()).min(rows) / rows;
-        u64::try_from(dead).unwrap_or(view.shard.byte_len)
-    };
-    state.views.iter().filter(|view| view.shard.is_sealed()).map(of_shard).fold(records, u64::saturating_add)
+    records.saturating_add(state.dead_rows_len())
 }

@@ -274,6 +274,29 @@ impl State {
         self.views.iter().filter_map(move |view| view.shard.metadata_records.get(view.shard.row_of(id)?))
     }
 
+    /// The share of dead rows of each sealed index, in bytes.
+    pub(crate) fn dead_rows_len(&self) -> u64 {
+        let sealed = self.views.iter().filter(|view| view.shard.is_sealed());
+        sealed.fold(0, |sum, view| sum.saturating_add(view.len_of_rows(view.dead.len())))
+    }
+
+    /// About how many sealed bytes are dead: told from tables.
+    pub(crate) fn sealed_dead_len(&self) -> u64 {
+        self.records.sealed_dead_len().saturating_add(self.dead_rows_len())
+    }
+
+    /// About how many sealed bytes are of no use when a record is deleted: its own, those of its metadata and of its row.
+    pub(crate) fn sealed_len_of(&self, id: RecordId) -> u64 {
+        self.records.sealed_len_of(id).saturating_add(self.sealed_len_of_changes(id))
+    }
+
+    /// The same when it is indexed again.
+    pub(crate) fn sealed_len_of_changes(&self, id: RecordId) -> u64 {
+        let Some((view, _)) = self.locate(id).filter(|(view, _)| view.shard.is_sealed()) else { return 0 };
+        let metadata = self.metadata_records_of(id).map(|metadata| self.records.sealed_len_of(metadata));
+        metadata.fold(view.len_of_rows(1), u64::saturating_add)
+    }
+
     /// The embedding of a record in a space, as it is stored.
     pub(crate) fn embedding(&self, id: RecordId, number: usize) -> Result<Option<Embedding>> {
         let Some((view, row)) = self.locate(id) else { return Ok(None) };

@@ -50,6 +50,13 @@ impl View {
         u64::from(self.shard.rows).saturating_sub(self.dead.len())
     }
 
+    /// Bytes of the index of which so many rows take an equal share.
+    pub(crate) fn len_of_rows(&self, count: u64) -> u64 {
+        let rows = u128::from(self.shard.rows.max(1));
+        let len = u128::from(self.shard.byte_len) * u128::from(count).min(rows) / rows;
+        u64::try_from(len).unwrap_or(self.shard.byte_len)
+    }
+
     /// The rows that are still there.
     pub(crate) fn live_rows(&self) -> RowSet {
         let mut rows = RowSet::all_below(self.shard.rows);

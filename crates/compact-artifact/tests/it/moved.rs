@@ -94,8 +94,8 @@ fn an_artifact_moves_to_another_model_beside_writers_and_goes_on_after_an_error(
         "a snapshot is what it was"
     );
     drop(before);
-    artifact.seal().unwrap();
     let bytes = artifact.stats().disk_bytes;
+    artifact.seal().unwrap();
     artifact.compact(64 << 20).unwrap();
     assert!(artifact.stats().disk_bytes < bytes);
     check(&artifact, "compacted");

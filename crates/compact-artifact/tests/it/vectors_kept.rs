@@ -151,6 +151,7 @@ fn an_exact_search_finds_the_nearest_by_all_that_is_kept_in_their_order() {
                 artifact.search(&query).unwrap().hits
             };
             let hits = search(150, 0);
+            assert_eq!(hits.len(), 150, "{space:?} {i}");
             let rounding = 4e-6 * (1.0 + query.iter().map(|value| value * value).sum::<f32>());
             for (at, hit) in hits.iter().enumerate() {
                 let found = far(&all.iter().find(|(id, _)| *id == hit.id).unwrap().1);

@@ -15,6 +15,7 @@ use crate::api::error::{Error, ErrorKind, Result};
 use crate::api::options::Maintenance;
 use crate::api::record::{Content, Record};
 use crate::engine::core::Engine;
+use crate::engine::policy;
 use crate::format::record::encode_head;
 use crate::shard::{Document, build, build_beside};
 use crate::state::{State, View};
@@ -69,7 +70,7 @@ impl Engine {
             let queue = std::mem::take(&mut *self.queue.lock());
             self.commit_all(&mut commits, queue);
         }
-        let is_due = commits.is_due(&self.options);
+        let is_due = self.is_maintenance_due(&commits);
         drop(commits);
         (slot.take().unwrap_or_else(|| Err(Error::invalid("a batch that nobody committed"))), is_due)
     }
@@ -161,7 +162,11 @@ impl Engine {
         next.forget_lost(
             plan.changed().flat_map(|(&id, changed)| changed.removed().map(move |space| (space, id))),
         );
-        commits.tail_bytes = next.tail_bytes();
+        commits.measure(&next);
+        if policy::compact_at(&self.options).is_some() {
+            let changed: Vec<RecordId> = plan.changed().map(|(&id, _)| id).collect();
+            commits.reclaimable.count(&state, &plan.deletes, changed.into_iter());
+        }
         self.publish(next);
         figures::committed(&begun);
         figures::sizes(self.path(), &self.state());
@@ -202,9 +207,9 @@ impl Engine {
         next.push_tail(View::new(Arc::new(shard)), commits.sealed_below);
         // Its frames stay as they are when it is sealed; their length in the log counts.
         commits.log_bytes += next.records.get(id).ok().flatten().map_or(0, |record| record.len());
-        commits.tail_bytes = next.tail_bytes();
+        commits.measure(&next);
         self.publish(next);
-        let is_due = commits.is_due(&self.options);
+        let is_due = self.is_maintenance_due(&commits);
         drop(commits);
         if is_due {
             self.order_maintenance();

@@ -8,8 +8,10 @@ mod changed;
 mod plan;
 pub(super) mod prepare;
 mod queue;
+mod reclaim;
 mod store_batch;
 
 #[cfg(feature = "embedder")]
 pub(super) use prepare::{Prepared, embeddings_of_texts};
 pub(super) use queue::{CommitState, Queue};
+pub(super) use reclaim::Reclaimable;

@@ -6,6 +6,7 @@ use block_format::host::Instant;
 use parking_lot::Mutex;
 
 use super::prepare::Prepared;
+use super::reclaim::Reclaimable;
 use crate::api::batch::Receipt;
 use crate::api::error::Result;
 use crate::api::options::Options;
@@ -20,8 +21,13 @@ use crate::state::State;
 pub(crate) struct CommitState {
     /// Bytes of the indexes in memory.
     pub(crate) tail_bytes: u64,
-    /// Bytes of records and embeddings since the last seal, before compression.
+    /// Bytes of records and embeddings since the last seal, or since it was opened, before compression.
     pub(crate) log_bytes: u64,
+    /// Length of the logs on the disk, whatever is in them: updates, late embeddings and deletes as well.
+    pub(crate) log_len: u64,
+    /// Length of the sealed files.
+    sealed_len: u64,
+    pub(crate) reclaimable: Reclaimable,
     /// The number of the next shard.
     next_shard: u64,
     /// Shards that cover ids below this are being sealed, and are to stay as they are.
@@ -41,7 +47,25 @@ impl CommitState {
             state.views.iter().map(|view| view.shard.number).collect()
         };
         let next_shard = numbers.iter().max().unwrap_or(&0).saturating_add(1);
-        Self { tail_bytes, log_bytes: tail_bytes, next_shard, sealed_below: 0, tail_begun: Instant::now() }
+        let mut commits = Self {
+            tail_bytes,
+            log_bytes: tail_bytes,
+            log_len: 0,
+            sealed_len: 0,
+            reclaimable: Reclaimable::default(),
+            next_shard,
+            sealed_below: 0,
+            tail_begun: Instant::now(),
+        };
+        commits.measure(state);
+        commits
+    }
+
+    /// Takes the lengths of what `state` has.
+    pub(crate) fn measure(&mut self, state: &State) {
+        let usage = state.records.disk_usage();
+        self.tail_bytes = state.tail_bytes();
+        (self.log_len, self.sealed_len) = (usage.logs, usage.segments.saturating_add(usage.parts));
     }
 
     /// The number of a new shard.
@@ -52,13 +76,21 @@ impl CommitState {
 
     /// Counts anew what is held: nothing but the tail of `state`.
     pub(crate) fn restart(&mut self, state: &State) {
-        self.tail_bytes = state.tail_bytes();
+        self.measure(state);
         self.log_bytes = self.tail_bytes;
+        self.reclaimable = Reclaimable::default();
     }
 
-    /// Whether there is so much that it is to be sealed. What is logged is about halved by compression.
-    pub(crate) fn is_due(&self, options: &Options) -> bool {
-        self.tail_bytes >= policy::seal_at(options) || self.log_bytes / 2 >= policy::seal_records_at(options)
+    /// Whether there is so much that it is to be sealed.
+    pub(crate) fn is_sealing_due(&self, options: &Options) -> bool {
+        self.tail_bytes >= policy::seal_at(options)
+            || self.log_bytes.max(self.log_len) >= policy::seal_logs_at(options)
+    }
+
+    /// Whether so much of what is sealed was deleted that files are to be rewritten.
+    pub(crate) fn is_compaction_due(&self, options: &Options) -> bool {
+        let is_due = |percent| self.reclaimable.is_due(self.sealed_len, percent, options.segment_len);
+        policy::compact_at(options).is_some_and(is_due)
     }
 }
 
