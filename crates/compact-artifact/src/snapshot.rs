@@ -164,7 +164,7 @@ impl Snapshot {
     }
 
     /// At most `limit` of the [`keys`](Self::keys) that begin with `prefix`: the first ones, or those behind the key `after`, which need not be there. What it
-    /// costs in time and memory goes with `limit`, not with how many there are.
+    /// costs in time and memory goes with `limit`, not with how many there are; keys of deleted records that lie between are passed over until their space comes back.
     ///
     /// ```
     /// # use compact_artifact::{CompactArtifact, Record};

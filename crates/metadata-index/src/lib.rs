@@ -85,7 +85,7 @@ pub use index::Index;
 pub use merge::{RowMap, merge};
 pub use resolve::ResolvedFilter;
 pub use row_set::RowSet;
-pub use types_in::{has_field, has_nested, types_in};
+pub use types_in::{FieldShape, has_nested, shapes_in, types_in};
 pub use until::{Moment, has_come};
 pub use value::{FilterValue, Type, Types};
 pub use wire::Bytes;

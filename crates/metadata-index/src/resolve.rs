@@ -1,5 +1,7 @@
 //! Filter and types of fields → a filter that is checked: what it compares is comparable, and strings that mean dates are dates.
 
+use std::collections::HashMap;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::{Condition, Filter, MAX_COMPARISONS, MAX_DEPTH, Node};
 use crate::value::{FilterValue, Scalar, Type, Types};
@@ -28,14 +30,12 @@ use crate::value::{FilterValue, Scalar, Type, Types};
 pub struct ResolvedFilter(Filter);
 
 impl ResolvedFilter {
-    /// Checks a filter. `types` gives the types of all values of a field; for a field that no record has, none.
+    /// Checks a filter. `types` gives the types of all values of a field, and is asked once for each; for a field that no record has, none.
     ///
     /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter) as for [`Filter::check`], [`TypeMismatch`](ErrorKind::TypeMismatch) for a comparison
     /// with a type that the field does not have, and those of `types`.
     pub fn new(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
-        let mut resolver =
-            Resolver { comparisons: 0, is_lenient: false, is_negated: false, types: &mut types };
-        resolver.resolve(filter, 0).map(Self)
+        Resolver::new(false, &mut types).resolve(filter, 0).map(Self)
     }
 
     /// [`new`](Self::new) of a filter that must not fail because of what somebody put into a field: a comparison with a type that no value of the field has
@@ -43,9 +43,7 @@ impl ResolvedFilter {
     ///
     /// Errors: [`InvalidFilter`](ErrorKind::InvalidFilter), and those of `types`.
     pub fn lenient(filter: &Filter, mut types: impl FnMut(&str) -> Result<Types>) -> Result<Self> {
-        let mut resolver =
-            Resolver { comparisons: 0, is_lenient: true, is_negated: false, types: &mut types };
-        resolver.resolve(filter, 0).map(Self)
+        Resolver::new(true, &mut types).resolve(filter, 0).map(Self)
     }
 
     pub(crate) fn filter(&self) -> &Filter {
@@ -70,14 +68,29 @@ struct Resolver<'a> {
     /// Whether what is resolved stands in an odd number of negations.
     is_negated: bool,
     types: &'a mut dyn FnMut(&str) -> Result<Types>,
+    /// What `types` said: it is asked once for each field, since it may look at all values of one.
+    known: HashMap<&'a str, Types>,
 }
 
-impl Resolver<'_> {
-    fn resolve(&mut self, filter: &Filter, depth: usize) -> Result<Filter> {
+impl<'a> Resolver<'a> {
+    fn new(is_lenient: bool, types: &'a mut dyn FnMut(&str) -> Result<Types>) -> Self {
+        Self { comparisons: 0, is_lenient, is_negated: false, types, known: HashMap::new() }
+    }
+
+    fn types_of(&mut self, field: &'a str) -> Result<Types> {
+        if let Some(&known) = self.known.get(field) {
+            return Ok(known);
+        }
+        let found = (self.types)(field)?;
+        self.known.insert(field, found);
+        Ok(found)
+    }
+
+    fn resolve(&mut self, filter: &'a Filter, depth: usize) -> Result<Filter> {
         if depth > MAX_DEPTH {
             return Err(Error::invalid_filter(format_args!("nested deeper than {MAX_DEPTH}")));
         }
-        let mut resolve = |filter: &Filter| self.resolve(filter, depth + 1);
+        let mut resolve = |filter: &'a Filter| self.resolve(filter, depth + 1);
         Ok(Filter(match &filter.0 {
             Node::And(filters) => Node::And(filters.iter().map(resolve).collect::<Result<_>>()?),
             Node::Or(filters) => Node::Or(filters.iter().map(resolve).collect::<Result<_>>()?),
@@ -96,7 +109,7 @@ impl Resolver<'_> {
                     )));
                 }
                 check_condition(field, condition)?;
-                let found = (self.types)(field)?;
+                let found = self.types_of(field)?;
                 match resolve_condition(field, condition, found) {
                     Err(_) if self.is_lenient => resolve_mismatch(field, condition, found, self.is_negated),
                     resolved => Node::Field(field.clone(), resolved?),
@@ -166,5 +179,26 @@ fn resolve_condition(field: &str, condition: &Condition, found: Types) -> Result
             "the field {field:?} has dates and other strings, and is compared with {string:?}, which may be both; compare dates with \
              {{\"$date\": {string:?}}}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_types_of_a_field_are_asked_for_once_however_often_it_is_compared() {
+        let compared = |i: i32| Filter::all([Filter::field("a").eq(i), !Filter::field("b").gte(i)]);
+        let filter = Filter::any((0..1_000).map(compared));
+        for is_lenient in [false, true] {
+            let mut asked = Vec::new();
+            let types = |field: &str| {
+                asked.push(field.to_owned());
+                Ok(Types::from(Type::Number))
+            };
+            let resolve = if is_lenient { ResolvedFilter::lenient } else { ResolvedFilter::new };
+            resolve(&filter, types).unwrap();
+            assert_eq!(asked, ["a", "b"]);
+        }
     }
 }

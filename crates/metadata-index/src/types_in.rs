@@ -1,5 +1,7 @@
 //! The types of the values that a field has in one record.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value as Json};
 
 use crate::date;
@@ -21,23 +23,50 @@ pub fn types_in(metadata: &Map<String, Json>, path: &str) -> Types {
         if let Found::Scalar { value, .. } = found
             && at == path
         {
-            let ty = match value {
-                Json::Bool(_) => Type::Bool,
-                Json::Number(_) => Type::Number,
-                Json::String(text) if date::point(text).is_some() => Type::Date,
-                _ => Type::String,
-            };
-            types = types | ty.into();
+            types = types | type_of(value).into();
         }
     });
     types
 }
 
-/// Whether metadata have anything but `null` at a path: a value, an array, an object.
-pub fn has_field(metadata: &Map<String, Json>, path: &str) -> bool {
-    let mut has = false;
-    fields::visit(metadata, &mut |at, found| has |= matches!(found, Found::Field) && at == path);
-    has
+/// What metadata have at a path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldShape {
+    /// Anything but `null`: a value, an array, an object.
+    pub is_there: bool,
+    /// An object, or an array inside of an array: neither is a value of the field.
+    pub is_nested: bool,
+    /// The types of its values, as [`types_in`] says them.
+    pub types: Types,
+}
+
+/// What metadata have at each of some paths, in the order of these: all metadata are looked at once, however many paths there are.
+pub fn shapes_in<'p>(
+    metadata: &Map<String, Json>,
+    paths: impl IntoIterator<Item = &'p str>,
+) -> Vec<(&'p str, FieldShape)> {
+    let mut shapes: Vec<_> = paths.into_iter().map(|path| (path, FieldShape::default())).collect();
+    let places: HashMap<&str, usize> = shapes.iter().zip(0..).map(|((path, _), at)| (*path, at)).collect();
+    fields::visit(metadata, &mut |at, found| {
+        let Some(&place) = places.get(at) else { return };
+        let shape = &mut shapes[place].1;
+        match found {
+            Found::Field => shape.is_there = true,
+            Found::Nested => shape.is_nested = true,
+            Found::Scalar { value, .. } => shape.types = shape.types | type_of(value).into(),
+        }
+    });
+    shapes
+}
+
+fn type_of(scalar: &Json) -> Type {
+    match scalar {
+        Json::Bool(_) => Type::Bool,
+        Json::Number(_) => Type::Number,
+        Json::String(text) if date::point(text).is_some() => Type::Date,
+        _ => Type::String,
+    }
 }
 
 /// Whether metadata have an object at a path, or an array inside of an array: neither is a value of the field.

@@ -230,7 +230,7 @@ impl Options {
     }
 
     /// When the space of deleted and replaced records is returned by itself: by whom [`maintenance`](Self::maintenance) says, after a sealing, when more than a
-    /// [segment](Self::segment_len) was deleted, or when nothing is committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
+    /// sixteenth of a [segment](Self::segment_len) was deleted, or when nothing is committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
     ///
     /// ```
     /// use compact_artifact::{CompactArtifact, CompactionPolicy, Maintenance};

@@ -294,7 +294,7 @@ impl Query {
     /// Only records that the filter lets through; given several times, only those that all of them let through.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(match self.filter.take() {
-            Some(other) => Filter::all([other, filter]),
+            Some(other) => other.and(filter),
             None => filter,
         });
         self

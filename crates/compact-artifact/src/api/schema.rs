@@ -129,8 +129,9 @@ impl Schema {
     /// Refuses metadata that break it, with an error of kind [`SchemaViolation`](crate::ErrorKind::SchemaViolation), as the artifact does.
     pub fn check_metadata(&self, metadata: &Map<String, Value>) -> Result<()> {
         let fault = |message: String| Err(Error::new(ErrorKind::SchemaViolation, message));
-        for (path, &Rule { value, is_required }) in &self.fields {
-            if !metadata_index::has_field(metadata, path) {
+        let shapes = metadata_index::shapes_in(metadata, self.fields.keys().map(String::as_str));
+        for (&Rule { value, is_required }, (path, shape)) in self.fields.values().zip(shapes) {
+            if !shape.is_there {
                 if is_required {
                     return fault(format!(
                         "metadata: the field {path:?} is missing; the schema requires it, with values of type {value}"
@@ -138,12 +139,12 @@ impl Schema {
                 }
                 continue;
             }
-            if metadata_index::has_nested(metadata, path) {
+            if shape.is_nested {
                 return fault(format!(
                     "metadata: the schema wants values of type {value} in the field {path:?}, found an object, or an array inside of an array"
                 ));
             }
-            let found = metadata_index::types_in(metadata, path);
+            let found = shape.types;
             if found.is_empty() && !is_required {
                 continue;
             }

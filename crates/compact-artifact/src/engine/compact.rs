@@ -43,6 +43,8 @@ impl Engine {
         self.seal_tail(of_options.within(build.bytes), &mut Meter::silent())?;
         let limits = Limits { percent: policy::MIN_DEAD_PERCENT, bytes: u64::MAX, build };
         let damage = self.rewrite_files(&limits, &mut report)?;
+        // What is damaged stays, and was told above.
+        self.merge_alike(of_options.within(build.bytes), &mut Meter::silent())?;
         self.link_shards(of_options.within(build.bytes), &mut Vec::new(), &mut Meter::silent())?;
         self.precompute_similar(&mut Vec::new())?;
         self.commit_lock.lock().reclaimable = Reclaimable::default();

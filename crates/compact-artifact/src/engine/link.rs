@@ -6,7 +6,7 @@
 use block_format::host::Instant;
 
 use super::core::Engine;
-use super::merge::holds;
+use super::merge::{fits_into_one, holds};
 use super::meter::Meter;
 use super::policy::{self, Build};
 use crate::api::damage::Damage;
@@ -19,7 +19,7 @@ impl Engine {
         let state = self.state();
         let rows: u64 = state.tail().map(View::live).sum();
         let fan_in = policy::FAN_IN as u64;
-        self.fits_into_one(&state, rows.saturating_mul(fan_in))
+        fits_into_one(&state, rows.saturating_mul(fan_in), Build::from_options(&self.options))
             && self.commit_lock.lock().tail_begun.elapsed() < policy::FAST_TAIL
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use block_format::{Edit, FileId, SegmentInfo};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
+use super::alike::alike;
 use super::core::Engine;
 use super::meter::Meter;
 use super::policy::{self, Build};
@@ -32,12 +33,12 @@ pub(super) struct Replacement {
 }
 
 impl Engine {
-    /// Merges neighbours while there are [`FAN_IN`](policy::FAN_IN) of about one size: shards, and segments that fit into one. Returns what is damaged and
-    /// was left as it is: what was sealed is sealed, and no reason to fail.
-    pub(super) fn merge_alike(&self, meter: &mut Meter<'_>) -> Result<Vec<Damage>> {
+    /// Merges neighbours that are [`alike`]: shards, and segments that fit into one. Returns what is damaged and was left as it is: what was sealed is sealed, and no
+    /// reason to fail.
+    pub(super) fn merge_alike(&self, build: Build, meter: &mut Meter<'_>) -> Result<Vec<Damage>> {
         let mut damage = Vec::new();
-        while let Some(group) = self.alike_shards(&mut damage) {
-            self.rewrite_shards(&group, Build::from_options(&self.options), meter)?;
+        while let Some(group) = self.alike_shards(build, &mut damage) {
+            self.rewrite_shards(&group, build, meter)?;
         }
         let mut damaged_groups: Vec<Vec<FileId>> = Vec::new();
         while let Some(group) = self.alike_segments(&damaged_groups) {
@@ -53,34 +54,31 @@ impl Engine {
     }
 
     /// Neighbouring sealed shards that become one. Those that are damaged are told, and their neighbours merge without them.
-    fn alike_shards(&self, damage: &mut Vec<Damage>) -> Option<Vec<u64>> {
+    fn alike_shards(&self, build: Build, damage: &mut Vec<Damage>) -> Option<Vec<u64>> {
         let state = self.state();
-        let class = |view: &View| view.live().max(1024).ilog2() / 2;
-        let fits = |views: &&[View]| {
-            let rows = views.iter().map(View::live).sum();
-            views.iter().all(|view| view.shard.is_sealed() && class(view) == class(&views[0]))
-                && self.fits_into_one(&state, rows)
-        };
-        // Whether they hold is asked last, because it reads all of them.
-        let mut groups = state.views.windows(policy::FAN_IN).filter(fits);
-        let group = groups.find(|views| views.iter().all(|view| holds(view, damage)))?;
-        Some(group.iter().map(|view| view.shard.number).collect())
-    }
-
-    /// Whether so many rows may be in one shard.
-    pub(super) fn fits_into_one(&self, state: &State, rows: u64) -> bool {
-        let build = Build::from_options(&self.options);
-        rows <= policy::MAX_SHARD_ROWS && build_bytes_of(&state.settings, rows) <= build.bytes
+        let sealed: Vec<&View> = state.views.iter().filter(|view| view.shard.is_sealed()).collect();
+        loop {
+            let is_known = |view: &&View| damage.iter().any(|known| known.shard == Some(view.shard.number));
+            let groups = sealed.split(is_known).filter_map(|views| {
+                let rows: Vec<u64> = views.iter().map(|view| view.live()).collect();
+                let fit = |sum| fits_into_one(&state, sum, build);
+                alike(&rows, policy::ROWS_OF_EQUAL_SHARDS, fit).into_iter().next().map(|run| &views[run])
+            });
+            let group = groups.min_by_key(|views| views.iter().map(|view| view.live()).sum::<u64>())?;
+            // Whether they hold is asked last, because it reads all of them.
+            if group.iter().all(|view| holds(view, damage)) {
+                return Some(group.iter().map(|view| view.shard.number).collect());
+            }
+        }
     }
 
     /// Neighbouring segments that fit into one, but for groups in `damaged`.
     fn alike_segments(&self, damaged: &[Vec<FileId>]) -> Option<Vec<FileId>> {
         let segments = self.store.snapshot().segments();
-        let fits = |segments: &&[SegmentInfo]| {
-            segments.iter().map(|segment| segment.len).sum::<u64>() <= self.options.segment_len
-        };
-        let files = |segments: &[SegmentInfo]| segments.iter().map(|segment| segment.file).collect();
-        segments.windows(policy::FAN_IN).filter(fits).map(files).find(|group| !damaged.contains(group))
+        let lens: Vec<u64> = segments.iter().map(|segment| segment.len).collect();
+        let groups = alike(&lens, policy::BYTES_OF_EQUAL_SEGMENTS, |sum| sum <= self.options.segment_len);
+        let files = |run: Range<usize>| segments[run].iter().map(|segment| segment.file).collect();
+        groups.into_iter().map(files).find(|group| !damaged.contains(group))
     }
 
     pub(super) fn write_shards(
@@ -168,6 +166,11 @@ impl Engine {
     }
 }
 
+/// Whether so many rows may be in one shard.
+pub(super) fn fits_into_one(state: &State, rows: u64, build: Build) -> bool {
+    rows <= policy::MAX_SHARD_ROWS && build_bytes_of(&state.settings, rows) <= build.bytes
+}
+
 /// Whether the bytes of a shard hold. If not, that is told once.
 pub(super) fn holds(view: &View, damage: &mut Vec<Damage>) -> bool {
     let number = view.shard.number;
@@ -232,4 +235,32 @@ fn piece(sources: &[Source], range: Range<u64>) -> Vec<Source> {
         begun = ends;
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{CompactArtifact, Query, Record};
+
+    #[test]
+    fn shards_stay_few_where_small_and_large_sealings_come_by_turns() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a");
+        let artifact = CompactArtifact::create(&path).unwrap();
+        let mut count = 0;
+        for turn in 0..14u64 {
+            let some = if turn % 2 == 0 { 1 } else { 4_200 };
+            let record = |i: u64| Record::text(format!("word{turn} text")).key(format!("{turn}/{i}"));
+            artifact.add_batch((0..some).map(record)).unwrap();
+            artifact.seal().unwrap();
+            count += some;
+            let stats = artifact.stats();
+            assert!(stats.shards <= 6 && stats.segments <= 6, "turn {turn}: {stats:?}");
+        }
+        assert_eq!(artifact.len(), count);
+        for turn in 0..14 {
+            let found = artifact.search(&Query::words(&format!("word{turn}")).k(5_000)).unwrap();
+            assert_eq!(found.hits.len(), if turn % 2 == 0 { 1 } else { 4_200 });
+            assert!(artifact.id_of_key(&format!("{turn}/0")).unwrap().is_some());
+        }
+    }
 }

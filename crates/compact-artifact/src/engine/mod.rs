@@ -3,6 +3,7 @@
 //! [`Engine`] is what the handle, batch writers and the thread for maintenance share. Each file adds to it what its name says; `policy` has every
 //! threshold.
 
+mod alike;
 mod batch_writer;
 mod change;
 mod commit;

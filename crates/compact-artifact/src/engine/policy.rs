@@ -5,9 +5,12 @@ use std::time::Duration;
 use crate::api::options::{Maintenance, Options};
 use crate::shard::WORDS_HEAP;
 
-/// Neighbouring shards, or segments, of about one size become one when there are so many. 4: each record is rewritten a logarithmic number of times, and a
+/// Neighbouring shards, or segments, of about one size become one when there are so many: see [`alike`](super::alike). 4: each record is rewritten a logarithmic number of times, and a
 /// search visits a logarithmic number of shards.
 pub(super) const FAN_IN: usize = 4;
+/// Shards of fewer rows, and segments of fewer bytes, count as equally long: to rewrite them takes some milliseconds.
+pub(super) const ROWS_OF_EQUAL_SHARDS: u64 = 1024;
+pub(super) const BYTES_OF_EQUAL_SEGMENTS: u64 = 256 << 10;
 /// What is rewritten by compacting has at least this share of deleted bytes, in percent: the files are then at most 1.15 times what is alive, the
 /// partly filled last blocks included.
 pub(super) const MIN_DEAD_PERCENT: u32 = 8;
@@ -53,6 +56,11 @@ pub(super) fn compact_at(options: &Options) -> Option<u32> {
         Maintenance::Background => Some(percent.max(URGENT_DEAD_PERCENT)),
         Maintenance::Manual => None,
     }
+}
+
+/// Fewer dead bytes than these are no reason to look at the files while there are commits: a small artifact would be rewritten for a few deletes. A sixteenth of a segment.
+pub(super) fn reclaim_from(options: &Options) -> u64 {
+    (options.segment_len / 16).max(SEAL_AT_CLOSE_BYTES).min(options.segment_len)
 }
 
 /// Whether `dead` is so many percent of `whole`, in bytes.

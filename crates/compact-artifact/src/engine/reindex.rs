@@ -70,7 +70,7 @@ impl Engine {
         event!(INFO, ?report, "reindexed");
         // That shards are merged, or neighbours found, can fail without taking the new words away.
         self.tell(
-            self.merge_alike(&mut Meter::silent())
+            self.merge_alike(Build::from_options(&self.options), &mut Meter::silent())
                 .and_then(|mut damage| self.precompute_similar(&mut damage)),
         );
         Ok(report)

@@ -38,7 +38,7 @@ impl Engine {
         let sealed = self.state().views.iter().rfind(|view| view.shard.is_sealed()).cloned();
         let is_behind = sealed.is_some_and(|view| self.lacks_graph(&view));
         let report = self.seal_tail(if is_behind { build.without_graphs() } else { build }, meter)?;
-        let mut damage = self.merge_alike(meter)?;
+        let mut damage = self.merge_alike(build, meter)?;
         self.link_shards(build, &mut damage, meter)?;
         meter.reach(policy::PERCENT_MERGED);
         self.precompute_similar(&mut damage)?;
@@ -117,7 +117,7 @@ impl Engine {
         let build = Build::from_options(&self.options);
         let is_fast = self.fills_fast();
         self.seal_tail(if is_fast { build.without_graphs() } else { build }, &mut Meter::silent())?;
-        let mut damage = self.merge_alike(&mut Meter::silent())?;
+        let mut damage = self.merge_alike(build, &mut Meter::silent())?;
         let unlinked = self.state().views.iter().filter(|view| self.lacks_graph(view)).count();
         if !is_fast || unlinked >= policy::FAN_IN {
             self.link_shards(build, &mut damage, &mut Meter::silent())?;

@@ -1,5 +1,6 @@
 //! Who holds the memory of an artifact, and what holds more or longer than it should.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -248,12 +249,11 @@ impl<'a> MemoryAnalyzer<'a> {
 
 /// Heap of the shards of earlier states that the newest one does not have. Each counts once.
 fn held_by_snapshots(pinned: &[PinnedState], newest: &State) -> u64 {
-    let mut counted: Vec<_> = newest.views.iter().map(|view| Arc::as_ptr(&view.shard)).collect();
+    let mut counted: HashSet<_> = newest.views.iter().map(|view| Arc::as_ptr(&view.shard)).collect();
     let mut bytes = 0u64;
     for state in pinned.iter().filter_map(|pinned| pinned.state.upgrade()) {
         for View { shard, .. } in &state.views {
-            if !counted.contains(&Arc::as_ptr(shard)) {
-                counted.push(Arc::as_ptr(shard));
+            if counted.insert(Arc::as_ptr(shard)) {
                 bytes += if shard.is_mapped() { 0 } else { shard.memory_bytes() };
                 bytes += shard.column_bytes();
             }

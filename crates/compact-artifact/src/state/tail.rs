@@ -12,7 +12,7 @@ use crate::shard::{Shard, Source, merge};
 
 /// So many shards of about one size become one.
 const FAN_IN: usize = 4;
-/// A shard of more rows is left alone until it is sealed: a commit is not to wait for long.
+/// Shards of more rows together are left alone until they are sealed: a commit is not to wait for long.
 const MAX_ROWS: u64 = 16 << 10;
 
 /// So is one of more bytes: what merging takes beside the shards is a few times this, however long the texts are.
@@ -33,10 +33,13 @@ pub(crate) fn compact(settings: &Settings, views: &mut Vec<View>, settled: u64) 
             let shard = &view.shard;
             !shard.is_sealed() && shard.covers.start >= settled && shard.byte_len <= MAX_BYTES
         };
-        let alike = views.iter().rev().take_while(|view| is_free(view) && class(view) <= size);
-        let (count, rows) =
-            alike.fold((0, 0), |(count, rows), view| (count + 1, rows + u64::from(view.shard.rows)));
-        if count < FAN_IN || rows > MAX_ROWS {
+        let mut rows = 0;
+        let is_alike = |view: &&View| {
+            rows += u64::from(view.shard.rows);
+            is_free(view) && class(view) <= size && rows <= MAX_ROWS
+        };
+        let count = views.iter().rev().take_while(is_alike).count();
+        if count < FAN_IN {
             return Ok(());
         }
         let merged = merged(settings, &views[views.len() - count..])?;

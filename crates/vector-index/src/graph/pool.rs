@@ -1,5 +1,8 @@
 //! The nearest nodes found so far, in order, and how far they have been expanded.
 
+use std::borrow::Cow;
+use std::collections::BinaryHeap;
+
 /// A node and its distance in one integer that sorts by distance, then by node. Distances that are not numbers come last, so
 /// that damaged bytes cannot confuse the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,24 +152,41 @@ impl Pool {
     }
 }
 
-/// The nearest rows so far, in ascending order of distance, then row.
-#[derive(Debug, Default)]
+/// From so many rows on, [`Nearest`] is a heap: below, moving what comes behind a row costs less.
+const LARGE: usize = 1_024;
+
+/// The nearest rows so far, by distance, then row.
+#[derive(Debug)]
 pub(crate) struct Nearest {
-    /// Ordered distances above, rows below.
+    /// Ordered distances above, rows below: ascending, if there are to be fewer than [`LARGE`].
     keys: Vec<u64>,
+    /// Otherwise here, the farthest on top.
+    heap: BinaryHeap<u64>,
     capacity: usize,
+    /// The farthest of those that are kept, once there are as many as can be; before, more than any.
+    last: u64,
+}
+
+impl Default for Nearest {
+    fn default() -> Self {
+        Self { keys: Vec::new(), heap: BinaryHeap::new(), capacity: 0, last: u64::MAX }
+    }
 }
 
 impl Nearest {
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.keys.capacity() * size_of::<u64>()
+        (self.keys.capacity() + self.heap.capacity()) * size_of::<u64>()
     }
 
     /// Empties it. `capacity` is at least 1.
     pub(crate) fn start(&mut self, capacity: usize) {
         self.keys.clear();
-        self.keys.reserve(capacity);
+        self.heap.clear();
+        if capacity < LARGE {
+            self.keys.reserve(capacity);
+        }
         self.capacity = capacity;
+        self.last = u64::MAX;
     }
 
     /// How many rows it keeps.
@@ -178,35 +198,57 @@ impl Nearest {
     #[inline]
     pub(crate) fn insert(&mut self, distance: f32, row: u32) -> bool {
         let key = u64::from(ordered(distance)) << 32 | u64::from(row);
+        if key >= self.last {
+            return false;
+        }
+        if self.capacity >= LARGE {
+            self.insert_into_heap(key);
+            return true;
+        }
         if self.keys.len() == self.capacity {
-            if self.keys.last().is_none_or(|&last| key >= last) {
-                return false;
-            }
             self.keys.pop();
         }
         let at = self.keys.partition_point(|&other| other < key);
         self.keys.insert(at, key);
+        if self.keys.len() == self.capacity {
+            self.last = self.keys[self.capacity - 1];
+        }
         true
+    }
+
+    #[inline(never)]
+    fn insert_into_heap(&mut self, key: u64) {
+        if self.heap.len() < self.capacity {
+            self.heap.push(key);
+        } else if let Some(mut last) = self.heap.peek_mut() {
+            *last = key;
+        }
+        if self.heap.len() == self.capacity {
+            self.last = self.heap.peek().copied().unwrap_or(u64::MAX);
+        }
     }
 
     /// Whether no row of this distance is among the nearest.
     #[inline]
     pub(crate) fn excludes(&self, distance: f32) -> bool {
-        self.keys.len() == self.capacity
-            && self.keys.last().is_none_or(|&last| u64::from(ordered(distance)) > last >> 32)
+        u64::from(ordered(distance)) > self.last >> 32
     }
 
     /// The distance of the last, beyond which nothing is among the nearest; infinite as long as there is room.
     #[inline]
     pub(crate) fn limit(&self) -> f32 {
-        let last = self.keys.last().filter(|_| self.keys.len() == self.capacity);
-        last.map_or(f32::INFINITY, |&last| distance_of((last >> 32) as u32))
+        if self.last == u64::MAX { f32::INFINITY } else { distance_of((self.last >> 32) as u32) }
     }
 
-    /// Distances and rows.
+    /// Distances and rows, in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
+        let keys = if self.capacity < LARGE {
+            Cow::Borrowed(&self.keys[..])
+        } else {
+            Cow::Owned(self.heap.clone().into_sorted_vec())
+        };
         #[expect(clippy::cast_possible_truncation, reason = "the upper and the lower half")]
-        self.keys.iter().map(|&key| (distance_of((key >> 32) as u32), key as u32))
+        (0..keys.len()).map(move |at| (distance_of((keys[at] >> 32) as u32), keys[at] as u32))
     }
 }
 
@@ -272,6 +314,30 @@ mod tests {
             let (p, q) = (Key::new(a, x), Key::new(b, y));
             prop_assert_eq!((p.distance(), p.node()), (a, x));
             prop_assert_eq!(p.cmp(&q), a.total_cmp(&b).then(x.cmp(&y)));
+        }
+
+        #[test]
+        fn the_nearest_of_few_and_of_many_are_the_first_in_order(
+            distances in prop::collection::vec(-900..900i16, 0..4_000), capacity in prop_oneof![1..40usize, LARGE - 2..LARGE + 300]
+        ) {
+            let mut nearest = Nearest::default();
+            // What was there before is gone.
+            nearest.start(LARGE + 1);
+            nearest.insert(-1e9, 7);
+            nearest.start(capacity);
+            let mut all: Vec<(i16, u32)> = distances.iter().copied().zip(0..).collect();
+            for (at, &(distance, row)) in all.iter().enumerate() {
+                let excluded = nearest.excludes(distance.into());
+                let limit = nearest.limit();
+                prop_assert_eq!(limit.is_infinite(), at < capacity);
+                prop_assert_eq!(excluded, f32::from(distance) > limit);
+                let is_in = nearest.insert(distance.into(), row);
+                prop_assert_eq!(is_in, f32::from(distance) < limit);
+            }
+            all.sort_unstable();
+            all.truncate(capacity);
+            let found: Vec<(f32, u32)> = nearest.iter().collect();
+            prop_assert_eq!(found, all.into_iter().map(|(distance, row)| (distance.into(), row)).collect::<Vec<_>>());
         }
 
         #[test]

@@ -71,6 +71,11 @@ impl Plan {
             moved[place] = self.puts.len();
             self.puts.push(put);
         }
+        let mut places = places;
+        // Those that replace others come later, and know their own by then.
+        for place in (0..places.len()).rev() {
+            places[place] = places[places[place]];
+        }
         let places = places.into_iter().map(|place| moved[place]).collect();
         let deleted = (&deletes - &self.deletes).len();
         self.deletes |= deletes;
@@ -105,7 +110,7 @@ struct Draft<'a> {
     plan: &'a Plan,
     /// `None` where a later record of the batch takes the place.
     puts: Vec<Option<PreparedRecord>>,
-    /// Of each record of the batch: its place among `puts`, or that of the one which replaces it.
+    /// Of each record of the batch: its place among `puts`, or that of the next one which replaces it.
     places: Vec<usize>,
     /// The places of keys that the batch puts; those that it deletes have none.
     keys: HashMap<String, Option<usize>>,
@@ -230,7 +235,7 @@ impl<'a> Draft<'a> {
             self.replaced.extend(stored.map(|id| id.0));
             if let Some(earlier) = earlier {
                 self.puts[earlier] = None;
-                self.places.iter_mut().filter(|place| **place == earlier).for_each(|at| *at = place);
+                self.places[earlier] = place;
             }
             self.keys.insert(key, Some(place));
         }

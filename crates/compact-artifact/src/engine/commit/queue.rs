@@ -89,7 +89,8 @@ impl CommitState {
 
     /// Whether so much of what is sealed was deleted that files are to be rewritten.
     pub(crate) fn is_compaction_due(&self, options: &Options) -> bool {
-        let is_due = |percent| self.reclaimable.is_due(self.sealed_len, percent, options.segment_len);
+        let is_due =
+            |percent| self.reclaimable.is_due(self.sealed_len, percent, policy::reclaim_from(options));
         policy::compact_at(options).is_some_and(is_due)
     }
 }

@@ -25,10 +25,10 @@ impl Reclaimable {
         *self = Self { dead: Some(dead), look_from: dead.saturating_add(segment_len.min(sealed / 64)) };
     }
 
-    /// Whether of `sealed` bytes so many percent are dead, and more than a segment has.
-    pub(super) fn is_due(&self, sealed: u64, percent: u32, segment_len: u64) -> bool {
+    /// Whether of `sealed` bytes so many percent are dead, and so many.
+    pub(super) fn is_due(&self, sealed: u64, percent: u32, from: u64) -> bool {
         let dead = self.dead.unwrap_or(0);
-        dead >= segment_len.max(self.look_from) && policy::is_share(dead, sealed, percent)
+        dead >= from.max(self.look_from) && policy::is_share(dead, sealed, percent)
     }
 
     /// Counts what a commit on top of `before` deletes, and what it leaves behind of the records that it changes.
