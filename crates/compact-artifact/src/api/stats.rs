@@ -89,7 +89,7 @@ pub struct MemoryStats {
     pub result_cache_bytes: u64,
     /// Embeddings of texts that are kept.
     pub embedding_cache_bytes: u64,
-    /// Columns of fields that were sorted by or counted, 8 of them at most in each index: 4 bytes a record, and 8 for each different number or date.
+    /// Columns of fields that were sorted by or counted, of each index those that were asked for last, 16 MiB of them, or 8 that take more, and 256 at most: 4 bytes a record, and 8 for each different number or date.
     pub column_bytes: u64,
     /// Length of the files that are mapped: the operating system keeps what is used of them in memory, for all processes together.
     pub mapped_bytes: u64,

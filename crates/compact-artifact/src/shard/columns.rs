@@ -5,9 +5,11 @@ use std::sync::Arc;
 use metadata_index::Column;
 use parking_lot::Mutex;
 
-/// So many are kept of a shard, or as many as take so many bytes together; of more, those that were asked for last.
+/// So many are kept of a shard, and more as long as they take no more than so many bytes together: those that were asked for last.
 const KEPT: usize = 8;
 const KEPT_BYTES: usize = 16 << 20;
+/// However small they are.
+const MOST: usize = 256;
 
 /// A field, and whether dates are points in time.
 type Key = (String, bool);
@@ -36,7 +38,7 @@ impl Columns {
         kept.retain(|(key, _)| !is_it(key));
         kept.push(((field.to_owned(), as_points), column.clone()));
         let mut bytes: usize = kept.iter().map(|(_, column)| column.heap_bytes()).sum();
-        while kept.len() > KEPT && bytes > KEPT_BYTES {
+        while kept.len() > MOST || kept.len() > KEPT && bytes > KEPT_BYTES {
             bytes -= kept.remove(0).1.heap_bytes();
         }
         Ok(column)
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn small_columns_are_made_once_however_many_and_of_large_ones_those_asked_for_last_stay() {
-        for (rows, fields, again) in [(10, 300, 0), (1 << 20, 12, 12)] {
+        for (rows, fields, again) in [(10, MOST, 0), (10, MOST + 1, MOST + 1), (1 << 20, 12, 12)] {
             let (columns, column, made) = (Columns::default(), column(rows), Cell::new(0));
             let get = |field: usize| {
                 let read = || -> Result<Column, ()> {
@@ -82,7 +84,7 @@ mod tests {
                 };
                 columns.get_or_read(&field.to_string(), false, read).unwrap();
             };
-            assert!(again == 0 || 8 * column().heap_bytes() > KEPT_BYTES);
+            assert!(rows == 10 || 8 * column().heap_bytes() > KEPT_BYTES);
             (0..fields).for_each(get);
             assert_eq!(made.get(), fields);
             (0..fields).for_each(get);

@@ -658,3 +658,20 @@ fn no_flipped_byte_brings_metadata_back_without_a_word() {
     println!("{count} flips, {earlier} times metadata from before, which was said");
     assert!(count > 60 && earlier > 0);
 }
+
+#[test]
+fn each_record_of_a_batch_gets_the_id_of_the_last_one_with_its_key() {
+    let temp = tempfile::tempdir().unwrap();
+    let artifact = CompactArtifact::create(temp.path().join("a")).unwrap();
+    let record = |(i, key): (usize, &str)| Record::text(format!("text {i}")).key(key);
+    let keys = ["a", "b", "a", "c", "a", "b"];
+    let batch = keys.into_iter().enumerate().map(record).fold(Batch::new(), Batch::upsert);
+    let ids = artifact.write(batch).unwrap().ids;
+    let newest = |key: &str| artifact.id_of_key(key).unwrap().unwrap();
+    assert_eq!(ids, keys.map(newest));
+    for (i, key) in [(4, "a"), (5, "b"), (3, "c")] {
+        let record = artifact.get(newest(key)).unwrap().unwrap();
+        assert_eq!(record.text().unwrap(), format!("text {i}"));
+    }
+    assert_eq!(artifact.len(), 3);
+}
