@@ -22,7 +22,7 @@ pub struct SearchResults {
     ///
     /// - By a vector alone, what comes behind the first 30 hits, 64 in a space that keeps no [`originals`](crate::SpaceOptions::originals), or [`ef_search`](crate::Query::ef_search) where that is said, is found by a wider search, and follows what was
     ///   found before even where it is nearer, so that pages fit together. With `ef_search` at least as large as `k` and `offset` together, or [`exact`](crate::Query::exact), all are in order.
-    /// - By words, a record whose embedding or metadata changed after it was added may stand behind its equals.
+    /// - A record whose embedding or metadata changed after it was added may stand behind its equals.
     pub hits: Vec<Hit>,
     /// Whether everything was looked at. Otherwise the deadline passed, a word with `*` or `~` stood for more terms than are looked for, fewer groups than were asked for were found in
     /// the best 65,536 hits (`group_by`), or [`losses`](Self::losses) name an index or embeddings.

@@ -64,7 +64,7 @@ pub struct Scratch {
     shortlist: Shortlist,
     hits: Vec<Hit>,
     room: Room,
-    /// Nodes with their distances from the codes of a query.
+    /// Nodes with their distances from the codes of a query, or the least that their originals may have.
     by_codes: Vec<Key>,
     /// What is compared by residuals at once.
     rough: Vec<Key>,
