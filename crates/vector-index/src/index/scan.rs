@@ -47,7 +47,7 @@ impl Search<'_, '_> {
         }
         let mut slack = by_codes.then(|| Slack::new(self.query));
         // How many are returned must not change what is left out.
-        self.walk.pool.start(ef.max(wanted.saturating_add(wanted / 4 + ROUGH_SPARE)).min(self.view.nodes()));
+        self.listed.start(ef.max(wanted.saturating_add(wanted / 4 + ROUGH_SPARE)).min(self.view.nodes()));
         match self.view.space.outlines.filter(|_| matches >= FEW_TO_LOOK_AT && !self.is_far()) {
             None => self.scan_high_planes(&mut slack),
             Some(outlines) => {
@@ -66,7 +66,7 @@ impl Search<'_, '_> {
             return;
         }
         if self.high_planes_tell_apart() {
-            self.rough.extend(self.walk.pool.keys());
+            self.rough.extend(self.listed.iter().map(|(distance, node)| Key::new(distance, node)));
         } else {
             self.expect_residuals();
             self.scan_high_planes(&mut Some(Slack::new(self.query)));
@@ -88,13 +88,12 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Whether the last that a full pool kept is farther away than those that are returned by more than high planes err: otherwise what it did not keep may be nearer.
+    /// Whether the last that a full list kept is farther away than those that are returned by more than high planes err: otherwise what it did not keep may be nearer.
     fn high_planes_tell_apart(&self) -> bool {
-        let pool = &self.walk.pool;
-        let last_wanted = pool.keys().get((self.options.wanted() / 2).saturating_sub(1));
-        last_wanted.is_none_or(|key| {
-            let error = WalkSlack::new(self.query, false).expected(self.view.space.terms.get(key.node()));
-            pool.limit() - key.distance() > error
+        let last_wanted = self.listed.iter().nth((self.options.wanted() / 2).saturating_sub(1));
+        last_wanted.is_none_or(|(distance, node)| {
+            let error = WalkSlack::new(self.query, false).expected(self.view.space.terms.get(node));
+            self.listed.limit() - distance > error
         })
     }
 
@@ -118,7 +117,7 @@ impl Search<'_, '_> {
         looked: &mut Looked<'_>,
         slack: &mut Option<Slack>,
     ) {
-        let limit = if slack.is_some() { self.nearest.limit() } else { self.walk.pool.limit() };
+        let limit = if slack.is_some() { self.nearest.limit() } else { self.listed.limit() };
         let WalkScratch { fresh, near, excluded, .. } = &mut *self.walk;
         outlines.prefetch(fresh);
         if let Some(checks) = self.view.space.checks {
@@ -135,9 +134,9 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes, or puts them into the pool. `looked` learns which are.
+    /// Compares those of the nodes in `fresh` that may be among the nearest by their high planes, or lists them. `looked` learns which are.
     fn compare_near(&mut self, slack: &mut Option<Slack>, mut looked: Option<&mut Looked<'_>>) {
-        let Some(slack) = slack else { return self.pool_near(looked) };
+        let Some(slack) = slack else { return self.list_near(looked) };
         let mut near = std::mem::take(&mut self.filtered.near);
         near.clear();
         let Self { view, nearest, .. } = self;
@@ -163,18 +162,18 @@ impl Search<'_, '_> {
         self.filtered.near = near;
     }
 
-    /// Puts the nodes in `fresh` into the pool by their high planes. `looked` learns which are near.
-    fn pool_near(&mut self, mut looked: Option<&mut Looked<'_>>) {
-        let WalkScratch { fresh, pool, dots, distances, .. } = &mut *self.walk;
+    /// Lists the nodes in `fresh` by their high planes. `looked` learns which are near.
+    fn list_near(&mut self, mut looked: Option<&mut Looked<'_>>) {
+        let listed = &mut *self.listed;
+        let WalkScratch { fresh, dots, distances, .. } = &mut *self.walk;
         *distances += fresh.len() as u64;
         let mut at = 0;
         self.view.space.rough_distances(self.query, fresh, dots, |node, distance| {
-            let key = Key::new(distance, node);
+            let is_near = listed.insert(distance, node);
             if let Some(looked) = &mut looked {
-                looked.learn(at, pool.takes(key));
+                looked.learn(at, is_near);
                 at += 1;
             }
-            pool.insert(distance, node);
         });
     }
 

@@ -60,6 +60,8 @@ pub struct Scratch {
     walk: WalkScratch,
     filtered: FilterScratch,
     nearest: Nearest,
+    /// What a scan keeps by high planes, to be compared by residuals.
+    listed: Nearest,
     lookup: Lookup,
     shortlist: Shortlist,
     hits: Vec<Hit>,
@@ -88,6 +90,7 @@ impl Scratch {
             walk,
             filtered,
             nearest,
+            listed,
             lookup,
             shortlist,
             hits,
@@ -102,6 +105,7 @@ impl Scratch {
             + walk.heap_bytes()
             + filtered.heap_bytes()
             + nearest.heap_bytes()
+            + listed.heap_bytes()
             + lookup.heap_bytes()
             + shortlist.heap_bytes()
             + hits
@@ -193,6 +197,7 @@ pub(crate) fn search_view<'s>(
         walk,
         filtered,
         nearest,
+        listed,
         lookup,
         shortlist,
         hits,
@@ -220,6 +225,7 @@ pub(crate) fn search_view<'s>(
         walk,
         filtered,
         nearest,
+        listed,
         lookup,
         shortlist,
         by_codes,
@@ -246,6 +252,7 @@ pub(super) struct Search<'a, 's> {
     pub(super) walk: &'s mut WalkScratch,
     pub(super) filtered: &'s mut FilterScratch,
     pub(super) nearest: &'s mut Nearest,
+    pub(super) listed: &'s mut Nearest,
     pub(super) lookup: &'s mut Lookup,
     pub(super) shortlist: &'s mut Shortlist,
     pub(super) by_codes: &'s mut Vec<Key>,
