@@ -108,14 +108,16 @@ impl Snapshot {
 
     /// Like [`records`](Self::records), beginning with the first record at or behind `id`.
     pub fn records_from(&self, id: RecordId) -> impl Iterator<Item = Result<Entry>> + use<> {
-        let (state, pin) = (self.state.clone(), self.pin.clone());
+        let (state, pin, mut last) = (self.state.clone(), self.pin.clone(), None);
         self.state.records.records_from(id).filter_map(move |record| {
             held(&pin);
             match record.map_err(Error::from) {
                 Ok(record) if state.hidden > 0 && state.locate(record.id()).is_none() => None,
                 Ok(record) => match record::decode(record) {
                     Ok((kind, _)) if !kind.is_record() => None,
-                    decoded => Some(decoded.and_then(|(_, entry)| state.with_newest_metadata(entry))),
+                    decoded => {
+                        Some(decoded.and_then(|(_, entry)| state.with_newest_metadata(entry, &mut last)))
+                    }
                 },
                 Err(e) => Some(Err(e)),
             }

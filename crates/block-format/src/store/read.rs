@@ -87,6 +87,15 @@ impl Snapshot {
         if self.is_deleted(id) { Ok(None) } else { self.get_stored(id) }
     }
 
+    /// [`get`](Self::get), for a caller who goes through records in order: one of the block that `last` is in is found there, and no block is decoded twice in a row, whatever is kept of them.
+    pub fn get_near(&self, id: RecordId, last: Option<&Record>) -> Result<Option<Record>> {
+        match last.and_then(|record| record.neighbour(id)) {
+            Some(_) if self.is_deleted(id) => Ok(None),
+            Some(record) => Ok(Some(record)),
+            None => self.get(id),
+        }
+    }
+
     /// Record `id` as it is stored, also when it was deleted, as long as its bytes are there.
     pub fn get_stored(&self, id: RecordId) -> Result<Option<Record>> {
         let Some(run) = self.run_of(id) else { return Ok(None) };
@@ -102,12 +111,7 @@ impl Snapshot {
         let mut found: Vec<Result<Option<Record>>> = ids.iter().map(|_| Ok(None)).collect();
         let mut last: Option<Record> = None;
         for at in order {
-            let near = last.as_ref().and_then(|record| record.neighbour(ids[at]));
-            found[at] = match near {
-                Some(_) if self.is_deleted(ids[at]) => Ok(None),
-                Some(record) => Ok(Some(record)),
-                None => self.get(ids[at]),
-            };
+            found[at] = self.get_near(ids[at], last.as_ref());
             if let Ok(Some(record)) = &found[at] {
                 last = Some(record.clone());
             }

@@ -73,3 +73,28 @@ fn files_that_were_replaced_are_listed_as_long_as_somebody_holds_them() {
     drop(record);
     assert_eq!(store.kept_files(), []);
 }
+
+#[test]
+fn whoever_goes_through_records_in_order_decodes_each_block_once_whatever_is_kept_of_them() {
+    let heard = Arc::new(Counting::default());
+    let options = quiet().block_len(48 << 10).cache_bytes(0).observer(heard.clone());
+    let store = Store::create_in(Arc::new(MemoryVfs::new()), ROOT, options).unwrap();
+    let mut batch = store.batch();
+    for i in 0..2_000 {
+        batch.put(&content(200, i)).unwrap();
+    }
+    store.commit(batch, block_format::Durability::Buffered).unwrap();
+    store.seal().unwrap();
+    store.delete(RecordId(77)).unwrap();
+    let snapshot = store.snapshot();
+    let mut last = None;
+    for i in 0..2_000 {
+        let record = snapshot.get_near(RecordId(i), last.as_ref()).unwrap();
+        assert_eq!(record.is_none(), i == 77);
+        let bytes = record.as_ref().map(|record| record.bytes().unwrap().into_owned());
+        assert_eq!(bytes, (i != 77).then(|| content(200, i)));
+        last = record.or(last);
+    }
+    let decoded = heard.decoded.lock().unwrap().len();
+    assert!((1..=200).contains(&decoded), "{decoded} blocks");
+}

@@ -31,12 +31,13 @@ impl Engine {
 
 /// Refuses the first record of a state that breaks a schema, of those that were added or changed from an id on. What is damaged is passed over.
 fn check_records(state: &State, from: RecordId, schema: &Schema) -> Result<()> {
+    let mut last = None;
     for stored in state.records.records_from(from) {
         let checked = stored.map_err(Error::from).and_then(|stored| {
             let entry = match record::decode(stored)? {
                 (Kind::Metadata, change) => state.entry(changes::decode_target(&change)?)?,
                 (kind, entry) if kind.is_record() && state.locate(entry.id()).is_some() => {
-                    Some(state.with_newest_metadata(entry)?)
+                    Some(state.with_newest_metadata(entry, &mut last)?)
                 }
                 _ => None,
             };

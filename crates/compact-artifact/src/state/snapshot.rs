@@ -261,12 +261,19 @@ impl State {
         }
     }
 
-    /// A record that was read, with the metadata that it has now.
-    pub(crate) fn with_newest_metadata(&self, entry: Entry) -> Result<Entry> {
-        match self.locate(entry.id()) {
-            Some((view, row)) => self.with_metadata(entry, &view.shard, row),
-            None => Ok(entry),
+    /// An entry with the metadata that its record has now. `last` is the record that had those of the one before, for whoever goes through them in order.
+    pub(crate) fn with_newest_metadata(
+        &self,
+        entry: Entry,
+        last: &mut Option<block_format::Record>,
+    ) -> Result<Entry> {
+        let changed = self.locate(entry.id()).and_then(|(view, row)| view.shard.metadata_records.get(row));
+        let Some(at) = changed else { return Ok(entry) };
+        let found = self.records.get_near(at, last.as_ref());
+        if let Ok(Some(record)) = &found {
+            *last = Some(record.clone());
         }
+        with_changed_metadata(entry, at, found)
     }
 
     /// The records of the store with metadata that a record got, those of its dead rows included.
