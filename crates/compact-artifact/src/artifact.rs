@@ -386,7 +386,8 @@ impl CompactArtifact {
     // Maintain.
 
     /// Brings everything committed so far into its final form: records in segments, indexes with graphs. Commits go on meanwhile. With the
-    /// default [`Maintenance`](crate::Maintenance) this happens by itself when there is much of it, and when the artifact is closed.
+    /// default [`Maintenance`](crate::Maintenance) this happens by itself when there is much of it, and when the artifact is closed. Space of deleted records comes back
+    /// as [`auto_compact`](crate::Options::auto_compact) says.
     pub fn seal(&self) -> Result<SealReport> {
         self.engine.seal()
     }
