@@ -108,7 +108,7 @@ impl Batch {
 
     /// Changes the metadata of all records that the filter lets through when the batch is committed, whatever else the batch does: see
     /// [`update`](Self::update). They are indexed again, so that at most 128 MiB of texts can be changed at once: an error of kind
-    /// [`TooLarge`](crate::ErrorKind::TooLarge) if they have more.
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) if they have more. Each record takes some 2 kB of memory beside its text until it is committed.
     pub fn update_where(self, filter: Filter, patch: impl Into<MetadataPatch>) -> Self {
         self.with(Op::Update { target: Target::Where(filter), patch: patch.into() })
     }
