@@ -1,7 +1,6 @@
 //! When enough of what is sealed is deleted for a look at the files: estimated from what each commit deletes.
 
 use block_format::RecordId;
-
 use roaring::RoaringTreemap;
 
 use crate::engine::policy;
