@@ -340,7 +340,8 @@ fn searching(data: &Data, path: &Path, report: &mut String) -> Result<()> {
 
 fn compacting(path: &Path, report: &mut String) -> Result<()> {
     const BUDGET: usize = 32 << 20;
-    let artifact = options().durability(Durability::Buffered).open(path)?;
+    // Half would be reason enough to compact while it is deleted.
+    let artifact = options().durability(Durability::Buffered).auto_compact(None).open(path)?;
     let before = folder_len(path)?;
     let ids: Vec<RecordId> = artifact.records().map(|entry| Ok(entry?.id())).collect::<Result<_>>()?;
     let mut batch = compact_artifact::Batch::new();
