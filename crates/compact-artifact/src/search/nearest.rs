@@ -182,15 +182,13 @@ impl Search<'_> {
         if self.query.ef_search.is_none() {
             first = first.max(fused.unwrap_or(0));
         }
-        let is_exact = self.query.exact;
-        if self.among.is_some() || is_exact {
-            // There is one round: what it lacks is known when what others found is, and to pass over all vectors finds any number in order.
+        if self.among.is_some() {
+            // There is one round: what it lacks is known when what others found is.
             first = first.max(len);
         }
         // Originals are read for twice as many as are returned.
         let has_originals = space.originals() != Originals::None;
-        let hits =
-            doubled(if has_originals && fused.is_none() && !is_exact { first.min(RESCORED) } else { first });
+        let hits = doubled(if has_originals && fused.is_none() { first.min(RESCORED) } else { first });
         let whole = hits + usize::from(excluded.is_some());
         // One more than wanted, to see whether the last one wanted has equals.
         let first_few = len.saturating_add(1 + usize::from(excluded.is_some()));

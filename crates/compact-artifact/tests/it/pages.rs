@@ -1,5 +1,7 @@
 //! Pages of any query are pieces of one ranking: nothing twice, nothing left out, and the first hits stay the first whatever `k` is.
 
+use std::collections::BTreeSet;
+
 use compact_artifact::{
     CompactArtifact, ErrorKind, Filter, Fusion, Hit, Maintenance, Metric, Options, Originals, Query, Record,
     RecordId, SpaceOptions,
@@ -159,4 +161,35 @@ fn a_page_beyond_the_limit_says_what_to_do() {
     let error = artifact.search(&deepest.offset(65_527)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("65536") && error.to_string().contains("filter"), "{error}");
+}
+
+#[test]
+fn pages_of_an_exact_search_fit_together_where_hits_are_equal_or_nearly() {
+    let temp = tempfile::tempdir().unwrap();
+    for (name, metric, spread) in [("equal", Metric::Dot, 0.0), ("near", Metric::Cosine, 3e-3)] {
+        let options = CompactArtifact::options().space("v", SpaceOptions::new(8, metric));
+        let artifact = options.create(temp.path().join(name)).unwrap();
+        let mut random = 7u32;
+        let mut value = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            1.0 + spread * (f32::from(u16::try_from(random >> 16).unwrap()) / 32_768.0 - 1.0)
+        };
+        let record = |_| Record::text("t").embedding("v", (0..8).map(|_| value()).collect::<Vec<f32>>());
+        let ids = artifact.add_batch((0..400).map(record)).unwrap();
+        artifact.update(ids[0], json!({"x": 1})).unwrap();
+        let found = |k: usize, offset: usize| -> Vec<RecordId> {
+            let query = Query::vector("v", [1.0; 8]).exact(true).k(k).offset(offset);
+            artifact.search(&query).unwrap().hits.iter().map(|hit| hit.id).collect()
+        };
+        let all = found(400, 0);
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 400);
+        for k in 1..=130 {
+            assert_eq!(found(k, 0), all[..k], "{name}: {k}");
+        }
+        for per_page in [20, 35, 90] {
+            let pages: Vec<RecordId> =
+                (0..400).step_by(per_page).flat_map(|offset| found(per_page, offset)).collect();
+            assert_eq!(pages, all, "{name}: pages of {per_page}");
+        }
+    }
 }

@@ -150,9 +150,6 @@ fn an_exact_search_finds_the_nearest_by_all_that_is_kept_in_their_order() {
                 let query = Query::vector("v", query.clone()).exact(true).k(k).offset(offset);
                 artifact.search(&query).unwrap().hits
             };
-            let explained = Query::vector("v", query.clone()).exact(true).k(150).explain(true);
-            let looked_at = artifact.search(&explained).unwrap().explain.unwrap().lists[0].distances;
-            assert!(looked_at <= 2 * 550, "{space:?} {i}: {looked_at}"); // each vector once, and its original
             let hits = search(150, 0);
             assert_eq!(hits.len(), 150, "{space:?} {i}");
             let rounding = 4e-6 * (1.0 + query.iter().map(|value| value * value).sum::<f32>());
