@@ -394,7 +394,7 @@ impl CompactArtifact {
 
     /// Returns the space of deleted records, with at most `budget` bytes of heap, 4 MiB or more: then the files are no longer than 1.15 times what is alive.
     /// One segment or index is rewritten at a time, verified, and only then are the old ones removed: until then both are on disk. Commits and
-    /// searches go on meanwhile. Interrupted, it has done a part of it, and can be called again.
+    /// searches go on meanwhile. Interrupted, it has done a part of it, and can be called again. What became small is put together with its neighbours.
     ///
     /// Nothing is copied that was not verified. A segment or an index to be rewritten that is damaged stays as it is, and when everything else is compacted,
     /// this fails with [`Damaged`](ErrorKind::Damaged) and the name of its file; [`salvage`](crate::salvage) makes it anew.

@@ -229,8 +229,8 @@ impl Options {
         self
     }
 
-    /// When the space of deleted and replaced records is returned by itself: by whom [`maintenance`](Self::maintenance) says, after a sealing, when more than a
-    /// sixteenth of a [segment](Self::segment_len) was deleted, or when nothing is committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
+    /// When the space of deleted and replaced records is returned by itself: by whom [`maintenance`](Self::maintenance) says, after a sealing, when a
+    /// sixteenth of a [segment](Self::segment_len) was deleted (256 KiB at least, or a whole one that is shorter), or when nothing is committed for a while; never with [`Maintenance::Manual`]. `None`: only by [`compact`](crate::CompactArtifact::compact). Default: as [`CompactionPolicy`] says.
     ///
     /// ```
     /// use compact_artifact::{CompactArtifact, CompactionPolicy, Maintenance};

@@ -43,7 +43,7 @@ impl Engine {
         self.seal_tail(of_options.within(build.bytes), &mut Meter::silent())?;
         let limits = Limits { percent: policy::MIN_DEAD_PERCENT, bytes: u64::MAX, build };
         let damage = self.rewrite_files(&limits, &mut report)?;
-        // What is damaged stays, and was told above.
+        // What is damaged stays as it is: nothing is to be taken out of it.
         self.merge_alike(of_options.within(build.bytes), &mut Meter::silent())?;
         self.link_shards(of_options.within(build.bytes), &mut Vec::new(), &mut Meter::silent())?;
         self.precompute_similar(&mut Vec::new())?;
@@ -64,6 +64,7 @@ impl Engine {
     pub(super) fn compact_if_due(&self, at_percent: u32) -> Result<bool> {
         let Some(policy) = self.options.auto_compact else { return Ok(false) };
         let state = self.state();
+        // Remembers what it finds, so that the next look comes when more is dead.
         let look = |state: &State| {
             let (dead, usage) = (sealed_dead_bytes(state), state.records.disk_usage());
             let sealed = usage.segments.saturating_add(usage.parts);

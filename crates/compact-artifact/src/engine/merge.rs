@@ -239,7 +239,7 @@ fn piece(sources: &[Source], range: Range<u64>) -> Vec<Source> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{CompactArtifact, Query, Record};
+    use crate::{Batch, CompactArtifact, Maintenance, Query, Record, RecordId};
 
     #[test]
     fn shards_stay_few_where_small_and_large_sealings_come_by_turns() {
@@ -262,5 +262,26 @@ mod tests {
             assert_eq!(found.hits.len(), if turn % 2 == 0 { 1 } else { 4_200 });
             assert!(artifact.id_of_key(&format!("{turn}/0")).unwrap().is_some());
         }
+    }
+
+    #[test]
+    fn shards_that_became_small_are_one_after_compacting() {
+        let temp = tempfile::tempdir().unwrap();
+        let options = CompactArtifact::options().maintenance(Maintenance::Manual);
+        let artifact = options.create(temp.path().join("a")).unwrap();
+        let mut kept = Vec::new();
+        for count in [17_000, 4_200, 1_100, 5] {
+            let ids = artifact.add_batch((0..count).map(|i| Record::text(format!("text {i}")))).unwrap();
+            kept.extend_from_slice(&ids[..5]);
+            artifact.seal().unwrap();
+        }
+        assert_eq!(artifact.stats().shards, 4);
+        let all: Vec<RecordId> = artifact.records().map(|entry| entry.unwrap().id()).collect();
+        let is_dropped = |id: &RecordId| !kept.contains(id);
+        artifact.write(all.into_iter().filter(is_dropped).fold(Batch::new(), Batch::delete)).unwrap();
+        artifact.compact(64 << 20).unwrap();
+        assert_eq!(artifact.stats().shards, 1);
+        let found = artifact.search(&Query::words("text").k(100)).unwrap().hits;
+        assert!(found.iter().map(|hit| hit.id).eq(kept));
     }
 }

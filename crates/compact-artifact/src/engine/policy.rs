@@ -58,9 +58,12 @@ pub(super) fn compact_at(options: &Options) -> Option<u32> {
     }
 }
 
-/// Fewer dead bytes than these are no reason to look at the files while there are commits: a small artifact would be rewritten for a few deletes. A sixteenth of a segment.
+/// Fewer dead bytes than these are no reason to look at the files after a delete: a small artifact would be rewritten for a few of them.
+const MIN_RECLAIMED: u64 = 256 << 10;
+
+/// The same of any artifact: a sixteenth of a segment, but not less than [`MIN_RECLAIMED`], or than a whole one that is shorter.
 pub(super) fn reclaim_from(options: &Options) -> u64 {
-    (options.segment_len / 16).max(SEAL_AT_CLOSE_BYTES).min(options.segment_len)
+    (options.segment_len / 16).max(MIN_RECLAIMED).min(options.segment_len)
 }
 
 /// Whether `dead` is so many percent of `whole`, in bytes.

@@ -14,7 +14,6 @@ use super::policy::{self, Build};
 use super::tombstones::{drop_unknown_shards, write_tombstones};
 use crate::api::damage::Damage;
 use crate::api::error::{Error, ErrorKind, Result};
-use crate::api::options::Options;
 use crate::api::reports::SealReport;
 use crate::format::parts::{SHARD, read_tombstones};
 use crate::protocol::Step;
@@ -96,17 +95,16 @@ impl Engine {
 
     fn maintain_if_due(&self) -> Result<()> {
         let Some(_permit) = self.permit_if_held() else { return Ok(()) };
-        let is_due =
-            |is_it: fn(&CommitState, &Options) -> bool| is_it(&self.commit_lock.lock(), &self.options);
-        if is_due(CommitState::is_sealing_due) || self.hides_many_expired() {
+        let is_sealing_due = || self.commit_lock.lock().is_sealing_due(&self.options);
+        if is_sealing_due() || self.hides_many_expired() {
             self.delete_expired()?;
         }
         // Whoever is at it already does it for this one too.
         let Some(_one_at_a_time) = self.maintenance_lock.try_lock() else { return Ok(()) };
         self.check_current()?;
-        if is_due(CommitState::is_sealing_due) {
+        if is_sealing_due() {
             self.seal_and_link()?;
-        } else if !is_due(CommitState::is_compaction_due) {
+        } else if !self.commit_lock.lock().is_compaction_due(&self.options) {
             return Ok(());
         }
         policy::compact_at(&self.options).map_or(Ok(()), |percent| self.compact_if_due(percent).map(drop))

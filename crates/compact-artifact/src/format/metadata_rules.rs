@@ -1,6 +1,6 @@
 //! What the settings say of metadata: the field by which records expire, and a schema.
 
-use metadata_index::Type;
+use metadata_index::{FieldShape, Type};
 use serde_json::{Map, Value};
 
 use super::settings::Settings;
@@ -69,9 +69,9 @@ impl Settings {
 
     fn check_expiry(&self, metadata: &Map<String, Value>) -> Result<()> {
         let Some(field) = &self.expires_at else { return Ok(()) };
-        let types = metadata_index::types_in(metadata, field);
-        let has_no_value = types.is_empty() && !metadata_index::has_nested(metadata, field);
-        if !has_no_value && types != Type::Date.into() {
+        let shapes = metadata_index::shapes_in(metadata, [field.as_str()]);
+        let has_value = |shape: &FieldShape| !shape.types.is_empty() || shape.is_nested;
+        if shapes.iter().any(|(_, shape)| has_value(shape) && shape.types != Type::Date.into()) {
             let message = format!(
                 "records expire by the field {field:?}, which is not a date; expected one like 2026-01-31 or 2026-01-31T12:00:00Z, or none"
             );

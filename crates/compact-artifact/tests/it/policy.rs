@@ -147,7 +147,7 @@ fn the_disk_stays_bounded_whatever_changes_however_often() {
 }
 
 #[test]
-fn the_disk_stays_bounded_over_sessions_of_a_change_each() {
+fn the_disk_stays_bounded_over_sessions_of_few_changes() {
     let temp = tempfile::tempdir().unwrap();
     for change in Change::ALL {
         let path = temp.path().join(format!("{change:?}"));
@@ -156,7 +156,6 @@ fn the_disk_stays_bounded_over_sessions_of_a_change_each() {
         for session in 0..100 {
             let artifact = CompactArtifact::open(&path).unwrap();
             assert_eq!(artifact.len(), 10);
-            // Little before compression is little work for whoever opens it.
             for number in 0..25 {
                 change.make(&artifact, session * 25 + number);
             }
@@ -317,6 +316,31 @@ fn what_expires_is_deleted_in_the_background() {
     assert!(becomes(&artifact, |artifact| artifact.snapshot().seq() > commit));
     clock.store(0, Ordering::Relaxed);
     assert_eq!(artifact.len(), 1);
+}
+
+#[test]
+fn what_expired_is_deleted_by_the_next_commit_when_it_is_much() {
+    let temp = tempfile::tempdir().unwrap();
+    for (count, is_much) in [(9_999, false), (10_000, true)] {
+        let clock = Arc::new(AtomicU64::new(0));
+        let theirs = clock.clone();
+        let artifact = left_out::options()
+            .durability(Durability::Buffered)
+            .expires_at("until")
+            .clock(move || UNIX_EPOCH + Duration::from_secs(theirs.load(Ordering::Relaxed)))
+            .create(temp.path().join(count.to_string()))
+            .unwrap();
+        let record = |_| Record::text("a").metadata(json!({"until": "1970-01-01T00:01:00Z"}));
+        artifact.add_batch((0..count).map(record)).unwrap();
+        artifact.add(Record::text("b")).unwrap();
+        clock.store(60, Ordering::Relaxed);
+        assert_eq!(artifact.len(), 1);
+        artifact.add(Record::text("c")).unwrap();
+        assert_eq!(artifact.len(), 2);
+        // Where it was deleted an earlier time does not bring it back.
+        clock.store(0, Ordering::Relaxed);
+        assert_eq!(artifact.len(), if is_much { 2 } else { count + 2 });
+    }
 }
 
 #[test]

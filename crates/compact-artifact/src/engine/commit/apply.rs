@@ -165,7 +165,7 @@ impl Engine {
         commits.measure(&next);
         if policy::compact_at(&self.options).is_some() {
             let changed: Vec<RecordId> = plan.changed().map(|(&id, _)| id).collect();
-            commits.reclaimable.count(&state, &plan.deletes, changed.into_iter());
+            commits.reclaimable.count(&state, &plan.deletes, &changed);
         }
         self.publish(next);
         figures::committed(&begun);

@@ -31,13 +31,8 @@ impl Reclaimable {
     }
 
     /// Counts what a commit on top of `before` deletes, and what it leaves behind of the records that it changes.
-    pub(crate) fn count(
-        &mut self,
-        before: &State,
-        deletes: &RoaringTreemap,
-        changed: impl ExactSizeIterator<Item = RecordId>,
-    ) {
-        if deletes.is_empty() && changed.len() == 0 {
+    pub(crate) fn count(&mut self, before: &State, deletes: &RoaringTreemap, changed: &[RecordId]) {
+        if deletes.is_empty() && changed.is_empty() {
             return;
         }
         let dead = self.dead.get_or_insert_with(|| before.sealed_dead_len());
@@ -47,6 +42,7 @@ impl Reclaimable {
         let deletes = deletes.iter().step_by(step).map(RecordId);
         *dead = deletes.fold(*dead, |sum, id| add(sum, before.sealed_len_of(id), step));
         let step = every(changed.len());
-        *dead = changed.step_by(step).fold(*dead, |sum, id| add(sum, before.sealed_len_of_changes(id), step));
+        let changed = changed.iter().step_by(step);
+        *dead = changed.fold(*dead, |sum, &id| add(sum, before.sealed_len_of_changes(id), step));
     }
 }

@@ -1,4 +1,4 @@
-//! The types of the values that a field has in one record.
+//! What one record has in some fields: whether they are there, and the types of their values.
 
 use std::collections::HashMap;
 
@@ -8,27 +8,6 @@ use crate::date;
 use crate::fields::{self, Found};
 use crate::value::{Type, Types};
 
-/// The types of the values at a path in metadata. A string that is a date is one; arrays have the types of their elements.
-///
-/// ```
-/// use metadata_index::{Type, types_in};
-///
-/// let metadata = serde_json::json!({"a": {"b": [1, "2026-01-31"]}});
-/// let types = types_in(metadata.as_object().unwrap(), "a.b");
-/// assert!(types.contains(Type::Number) && types.contains(Type::Date) && !types.contains(Type::String));
-/// ```
-pub fn types_in(metadata: &Map<String, Json>, path: &str) -> Types {
-    let mut types = Types::default();
-    fields::visit(metadata, &mut |at, found| {
-        if let Found::Scalar { value, .. } = found
-            && at == path
-        {
-            types = types | type_of(value).into();
-        }
-    });
-    types
-}
-
 /// What metadata have at a path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,11 +16,21 @@ pub struct FieldShape {
     pub is_there: bool,
     /// An object, or an array inside of an array: neither is a value of the field.
     pub is_nested: bool,
-    /// The types of its values, as [`types_in`] says them.
+    /// The types of its values. A string that is a date is one; arrays have the types of their elements.
     pub types: Types,
 }
 
 /// What metadata have at each of some paths, in the order of these: all metadata are looked at once, however many paths there are.
+///
+/// ```
+/// use metadata_index::{Type, shapes_in};
+///
+/// let metadata = serde_json::json!({"a": {"b": [1, "2026-01-31"]}});
+/// let shapes = shapes_in(metadata.as_object().unwrap(), ["a.b", "a", "c"]);
+/// let [ab, a, c] = [0, 1, 2].map(|i| shapes[i].1);
+/// assert!(ab.types.contains(Type::Number) && ab.types.contains(Type::Date) && !ab.types.contains(Type::String));
+/// assert!(a.is_nested && a.types.is_empty() && !c.is_there);
+/// ```
 pub fn shapes_in<'p>(
     metadata: &Map<String, Json>,
     paths: impl IntoIterator<Item = &'p str>,
@@ -67,11 +56,4 @@ fn type_of(scalar: &Json) -> Type {
         Json::String(text) if date::point(text).is_some() => Type::Date,
         _ => Type::String,
     }
-}
-
-/// Whether metadata have an object at a path, or an array inside of an array: neither is a value of the field.
-pub fn has_nested(metadata: &Map<String, Json>, path: &str) -> bool {
-    let mut has = false;
-    fields::visit(metadata, &mut |at, found| has |= matches!(found, Found::Nested) && at == path);
-    has
 }
